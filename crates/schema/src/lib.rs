@@ -9,6 +9,7 @@ mod constraints;
 mod document;
 mod meta;
 mod pattern;
+mod value;
 
 pub use constraints::{Violation, check, validation_message};
 pub use document::Document;
@@ -16,6 +17,8 @@ pub use meta::{
     Auth, Constraints, ErrorMeta, HttpBinding, Kind, Location, Member, OpMeta, Protocol, Schema, ServiceMeta,
     TimestampFormat,
 };
+pub use pattern::pattern_is_usable;
+pub use value::Value;
 
 /// A generated type: knows its schema and converts from and to a document.
 ///

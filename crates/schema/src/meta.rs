@@ -220,3 +220,38 @@ impl Schema {
         self.members().iter().find(|member| member.name == name)
     }
 }
+
+impl Member {
+    /// An optional member in the body, called the same on the wire.
+    pub const fn new(name: &'static str, schema: fn() -> &'static Schema) -> Self {
+        Self { name, wire_name: name, schema, required: false, location: Location::Body, timestamp_format: None }
+    }
+
+    /// The same, but it must be present.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The same, but called otherwise on the wire.
+    #[must_use]
+    pub const fn called(mut self, wire_name: &'static str) -> Self {
+        self.wire_name = wire_name;
+        self
+    }
+
+    /// The same, but elsewhere in the HTTP message.
+    #[must_use]
+    pub const fn at(mut self, location: Location) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// The same, but with its own form of instants.
+    #[must_use]
+    pub const fn format(mut self, format: TimestampFormat) -> Self {
+        self.timestamp_format = Some(format);
+        self
+    }
+}
