@@ -1,0 +1,330 @@
+//! Reading a claim of identity from a request head, in either placement. Judges syntax only: neither time, nor scope,
+//! nor whether the claim is true.
+
+use casemate_names::Timestamp;
+
+use crate::{
+    AuthError, Head,
+    encoding::{self, Parameter, parse_hex32},
+};
+
+/// The only algorithm spoken.
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// Longest `X-Amz-Expires`, seconds. AWS: 7 days.
+const MAX_EXPIRES_S: i64 = 604_800;
+
+/// What a request says of its sender. Nothing in it is proved until [`verify`](crate::verify) says so.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// E.g. `AKIA…` or `ASIA…`.
+    pub access_key_id: String,
+    /// When the request says it was signed.
+    pub date: Timestamp,
+    /// The credential scope.
+    pub scope: CredentialScope,
+    /// The session token of temporary credentials, from the header or the query.
+    pub session_token: Option<String>,
+    /// Where the signature was found.
+    pub placement: Placement,
+    /// How long a presigned request is good for, seconds; `None` in the header form.
+    pub expires_s: Option<i64>,
+    /// What is said of the body.
+    pub payload: PayloadHash,
+    /// The date as sent, for the string to sign.
+    pub(crate) date_text: String,
+    /// The last part of the scope, which must be `aws4_request`.
+    pub(crate) terminator: String,
+    /// Semicolon-separated, lower-case, ascending.
+    pub(crate) signed_headers: String,
+    /// `None` when it is not 64 lower-case hexadecimal digits: such a one matches nothing.
+    pub(crate) signature: Option<[u8; 32]>,
+}
+
+/// Date, region and service a signing key was derived for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialScope {
+    /// `YYYYMMDD`.
+    pub date: String,
+    /// As claimed.
+    pub region: String,
+    /// The signing name, as claimed.
+    pub service: String,
+}
+
+/// The two forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// The `Authorization` header.
+    Header,
+    /// A presigned query string.
+    Query,
+}
+
+/// The value of `x-amz-content-sha256` (header, or query parameter of a presigned request).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayloadHash {
+    /// Not given: the hash of the received body is part of what is signed (S3 presigned: unsigned).
+    Absent,
+    /// This hash.
+    Sha256([u8; 32]),
+    /// `UNSIGNED-PAYLOAD`; legal for S3 only.
+    Unsigned,
+    /// A `STREAMING-…` form; legal for S3 only.
+    Streaming(String),
+    /// Anything else.
+    Invalid,
+}
+
+/// Looks for a signature in either placement. `Ok(None)` means there is none: the caller is anonymous.
+///
+/// An `Authorization` header of another scheme (`Bearer …`) is no signature; older AWS schemes are refused.
+pub fn parse(head: &Head<'_>) -> Result<Option<Claim>, AuthError> {
+    let (_, query) = encoding::split_target(head.target);
+    let parameters = encoding::parameters(query)
+        .map_err(|_| AuthError::IncompleteSignature("The query string is malformed.".to_owned()))?;
+    let authorization = signature_header(head)?;
+    let presigned = parameters.iter().any(|(name, _)| PRESIGN_MARKS.contains(&name.as_ref()));
+    match (authorization, presigned) {
+        (None, false) => Ok(None),
+        (Some(_), true) => Err(AuthError::DuplicateAuth("an Authorization header and a presigned query string")),
+        (Some(value), false) => from_header(head, &value).map(Some),
+        (None, true) => from_query(head, &parameters).map(Some),
+    }
+}
+
+/// Any of these makes a query string a presigned one.
+const PRESIGN_MARKS: [&[u8]; 3] = [b"X-Amz-Signature", b"X-Amz-Algorithm", b"X-Amz-Credential"];
+
+/// The value of the one `Authorization` header that holds a signature.
+fn signature_header(head: &Head<'_>) -> Result<Option<String>, AuthError> {
+    let Some(value) = one_header(head, "authorization")? else { return Ok(None) };
+    let text = value.trim_ascii();
+    let is_ours = text.starts_with(b"AWS4-") || text.starts_with(b"AWS3") || text.starts_with(b"AWS ");
+    if !is_ours {
+        return Ok(None);
+    }
+    match std::str::from_utf8(text) {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(_) => Err(AuthError::IncompleteSignature("The Authorization header is not text.".to_owned())),
+    }
+}
+
+/// The value of a header that may be given once.
+/// DIVERGES: AWS takes one of several; a request that says two things about who sent it is refused here.
+fn one_header<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a [u8]>, AuthError> {
+    let mut found = head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+    let first = found.next().map(|(_, value)| value.trim_ascii());
+    if found.next().is_some() { Err(AuthError::DuplicateAuth(name)) } else { Ok(first) }
+}
+
+fn one_text_header<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a str>, AuthError> {
+    one_header(head, name)?
+        .map(|value| std::str::from_utf8(value))
+        .transpose()
+        .map_err(|_| AuthError::IncompleteSignature(format!("The {name} header is not text.")))
+}
+
+fn from_header(head: &Head<'_>, authorization: &str) -> Result<Claim, AuthError> {
+    let (algorithm, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    supported(algorithm)?;
+    let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+    for field in rest.split(',').map(str::trim).filter(|field| !field.is_empty()) {
+        let (name, value) = field.split_once('=').ok_or_else(|| {
+            // AWS: as STS words it; the header itself is not echoed here, it may hold a signature.
+            AuthError::IncompleteSignature(format!(
+                "'{}' not a valid key=value pair (missing equal-sign) in Authorization header.",
+                excerpt(field)
+            ))
+        })?;
+        let slot = match name {
+            "Credential" => &mut credential,
+            "SignedHeaders" => &mut signed_headers,
+            "Signature" => &mut signature,
+            _ => return Err(AuthError::IncompleteSignature(format!("'{}' is not known.", excerpt(name)))),
+        };
+        if slot.replace(value).is_some() {
+            return Err(AuthError::DuplicateAuth("a field of the Authorization header"));
+        }
+    }
+    let date = match one_text_header(head, "x-amz-date")? {
+        Some(date) => Some(date),
+        None => one_text_header(head, "date")?,
+    };
+    let (Some(credential), Some(signed_headers), Some(signature), Some(date)) =
+        (credential, signed_headers, signature, date)
+    else {
+        return Err(missing_in_header(credential, signature, signed_headers, date));
+    };
+    let raw = Raw { credential, signed_headers, signature, date };
+    let token = one_text_header(head, "x-amz-security-token")?.map(str::to_owned);
+    let payload = PayloadHash::read(one_header(head, "x-amz-content-sha256")?);
+    raw.claim(Placement::Header, None, token, payload)
+}
+
+/// AWS: all that is missing is listed, in this order.
+fn missing_in_header(
+    credential: Option<&str>,
+    signature: Option<&str>,
+    signed_headers: Option<&str>,
+    date: Option<&str>,
+) -> AuthError {
+    let mut text = String::new();
+    for (name, value) in [("Credential", credential), ("Signature", signature), ("SignedHeaders", signed_headers)] {
+        if value.is_none() {
+            text.push_str(&format!("Authorization header requires '{name}' parameter. "));
+        }
+    }
+    if date.is_none() {
+        text.push_str("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
+    }
+    AuthError::IncompleteSignature(text.trim_end().to_owned())
+}
+
+fn from_query(head: &Head<'_>, parameters: &[Parameter<'_>]) -> Result<Claim, AuthError> {
+    let algorithm = one_parameter(parameters, "X-Amz-Algorithm")?;
+    let credential = one_parameter(parameters, "X-Amz-Credential")?;
+    let signature = one_parameter(parameters, "X-Amz-Signature")?;
+    let signed_headers = one_parameter(parameters, "X-Amz-SignedHeaders")?;
+    let date = one_parameter(parameters, "X-Amz-Date")?;
+    let expires = one_parameter(parameters, "X-Amz-Expires")?;
+    let token = one_parameter(parameters, "X-Amz-Security-Token")?;
+    let (Some(algorithm), Some(credential), Some(signature), Some(signed_headers), Some(date), Some(expires)) =
+        (algorithm, credential, signature, signed_headers, date, expires)
+    else {
+        return Err(AuthError::IncompleteSignature(
+            "AWS query-string parameters must include 'X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Signature', \
+             'X-Amz-SignedHeaders', 'X-Amz-Date' and 'X-Amz-Expires'. Re-examine the query-string parameters."
+                .to_owned(),
+        ));
+    };
+    supported(algorithm)?;
+    if one_header(head, "x-amz-security-token")?.is_some() {
+        return Err(AuthError::DuplicateAuth("X-Amz-Security-Token beside a presigned query string"));
+    }
+    let expires_s = Some(expires)
+        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|text| text.parse::<i64>().ok())
+        .filter(|seconds| (1..=MAX_EXPIRES_S).contains(seconds))
+        .ok_or_else(|| {
+            AuthError::IncompleteSignature(format!("X-Amz-Expires must be between 1 and {MAX_EXPIRES_S} seconds."))
+        })?;
+    let in_header = one_header(head, "x-amz-content-sha256")?;
+    let in_query = one_parameter(parameters, "X-Amz-Content-Sha256")?.map(str::as_bytes);
+    if in_header.is_some() && in_query.is_some() {
+        return Err(AuthError::DuplicateAuth("x-amz-content-sha256"));
+    }
+    let raw = Raw { credential, signed_headers, signature, date };
+    let payload = PayloadHash::read(in_header.or(in_query));
+    raw.claim(Placement::Query, Some(expires_s), token.map(str::to_owned), payload)
+}
+
+/// DIVERGES: AWS takes the first of several; see [`one_header`].
+fn one_parameter<'a>(parameters: &'a [Parameter<'_>], name: &'static str) -> Result<Option<&'a str>, AuthError> {
+    let mut found = parameters.iter().filter(|(n, _)| n.as_ref() == name.as_bytes());
+    let Some((_, value)) = found.next() else { return Ok(None) };
+    if found.next().is_some() {
+        return Err(AuthError::DuplicateAuth(name));
+    }
+    std::str::from_utf8(value)
+        .map(Some)
+        .map_err(|_| AuthError::IncompleteSignature(format!("The parameter {name} is not text.")))
+}
+
+fn supported(algorithm: &str) -> Result<(), AuthError> {
+    if algorithm == ALGORITHM {
+        Ok(())
+    } else {
+        Err(AuthError::IncompleteSignature(format!("Unsupported AWS 'algorithm': '{}'.", excerpt(algorithm))))
+    }
+}
+
+/// The texts common to both placements, before they are looked into.
+struct Raw<'a> {
+    credential: &'a str,
+    signed_headers: &'a str,
+    signature: &'a str,
+    date: &'a str,
+}
+
+impl Raw<'_> {
+    fn claim(
+        &self,
+        placement: Placement,
+        expires_s: Option<i64>,
+        session_token: Option<String>,
+        payload: PayloadHash,
+    ) -> Result<Claim, AuthError> {
+        self.check_signed_headers()?;
+        let date = Timestamp::parse_amz_date(self.date).map_err(|_| {
+            AuthError::IncompleteSignature(format!(
+                "Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
+                excerpt(self.date)
+            ))
+        })?;
+        let parts: Vec<&str> = self.credential.split('/').collect();
+        let [access_key_id, day, region, service, terminator] = parts.as_slice() else {
+            return Err(AuthError::IncompleteSignature(format!(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
+                excerpt(self.credential)
+            )));
+        };
+        Ok(Claim {
+            access_key_id: (*access_key_id).to_owned(),
+            date,
+            scope: CredentialScope {
+                date: (*day).to_owned(),
+                region: (*region).to_owned(),
+                service: (*service).to_owned(),
+            },
+            session_token,
+            placement,
+            expires_s,
+            payload,
+            date_text: self.date.to_owned(),
+            terminator: (*terminator).to_owned(),
+            signed_headers: self.signed_headers.to_owned(),
+            signature: parse_hex32(self.signature.as_bytes()),
+        })
+    }
+
+    /// Lower case, strictly ascending, `host` among them.
+    fn check_signed_headers(&self) -> Result<(), AuthError> {
+        let names = || self.signed_headers.split(';');
+        let well_formed = names().all(|name| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':')
+        });
+        if !well_formed || !names().zip(names().skip(1)).all(|(a, b)| a < b) {
+            return Err(AuthError::IncompleteSignature(
+                "SignedHeaders must be lower-case header names in ascending order.".to_owned(),
+            ));
+        }
+        if !names().any(|name| name == "host") {
+            return Err(AuthError::IncompleteSignature(
+                "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl PayloadHash {
+    fn read(value: Option<&[u8]>) -> Self {
+        match value {
+            None => Self::Absent,
+            Some(b"UNSIGNED-PAYLOAD") => Self::Unsigned,
+            Some(other) => match (parse_hex32(other), std::str::from_utf8(other)) {
+                (Some(hash), _) => Self::Sha256(hash),
+                (None, Ok(text)) if text.starts_with("STREAMING-") => Self::Streaming(text.to_owned()),
+                (None, _) => Self::Invalid,
+            },
+        }
+    }
+}
+
+/// Client text in an error is cut at this many characters.
+const EXCERPT_CHARS: usize = 80;
+
+fn excerpt(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS).collect()
+}

@@ -1,0 +1,235 @@
+//! Percent-encoding and the two canonical forms of a path and the one of a query string. Knows bytes, not requests.
+
+use std::borrow::Cow;
+
+/// A percent sign that is not followed by two hexadecimal digits, in a query string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// One decoded query parameter, in wire order.
+pub(crate) type Parameter<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// Splits a raw request target at the first question mark.
+pub(crate) fn split_target(target: &str) -> (&str, &str) {
+    target.split_once('?').unwrap_or((target, ""))
+}
+
+/// Appends `bytes`, every octet but the unreserved ones as `%XX`.
+pub(crate) fn push_encoded(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        push_octet(out, *byte);
+    }
+}
+
+fn push_octet(out: &mut String, byte: u8) {
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        out.push(char::from(byte));
+    } else {
+        out.push('%');
+        out.push(upper_hex(byte >> 4));
+        out.push(upper_hex(byte & 15));
+    }
+}
+
+fn upper_hex(nibble: u8) -> char {
+    char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 })
+}
+
+/// Appends `bytes` as lower-case hexadecimal.
+pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+        }
+    }
+}
+
+/// Reads 64 lower-case hexadecimal digits. Upper case is refused: AWS compares the text.
+pub(crate) fn parse_hex32(text: &[u8]) -> Option<[u8; 32]> {
+    let nibble = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    let mut out = [0_u8; 32];
+    if pairs.len() != out.len() {
+        return None;
+    }
+    for (to, [high, low]) in out.iter_mut().zip(pairs) {
+        *to = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(out)
+}
+
+/// Decodes one query name or value. `+` is a space, as in every AWS signer built on a form-encoding library.
+/// INVARIANT: whoever interprets the query string must read `+` the same way, else what is signed is not what is done.
+fn decode_query(raw: &str) -> Result<Cow<'_, [u8]>, Malformed> {
+    if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Ok(Cow::Borrowed(raw.as_bytes()));
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| {
+                    byte.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok()).ok_or(Malformed)
+                };
+                digit(bytes.next())? << 4 | digit(bytes.next())?
+            }
+            other => other,
+        });
+    }
+    Ok(Cow::Owned(out))
+}
+
+/// The parameters of a raw query string, decoded. Empty pieces (`a&&b`) are dropped, a missing `=` means an empty value.
+pub(crate) fn parameters(query: &str) -> Result<Vec<Parameter<'_>>, Malformed> {
+    query
+        .split('&')
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            Ok((decode_query(name)?, decode_query(value)?))
+        })
+        .collect()
+}
+
+/// Appends the canonical query string: re-encoded, sorted by encoded name and then encoded value, without
+/// `X-Amz-Signature`.
+pub(crate) fn push_canonical_query(out: &mut String, parameters: &[Parameter<'_>]) {
+    let mut pieces: Vec<(String, String)> = parameters
+        .iter()
+        .filter(|(name, _)| name.as_ref() != b"X-Amz-Signature")
+        .map(|(name, value)| (encoded(name), encoded(value)))
+        .collect();
+    pieces.sort_unstable();
+    for (i, (name, value)) in pieces.iter().enumerate() {
+        if i > 0 {
+            out.push('&');
+        }
+        out.push_str(name);
+        out.push('=');
+        out.push_str(value);
+    }
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 8);
+    push_encoded(&mut out, bytes);
+    out
+}
+
+/// Appends the canonical path of every service but S3: `.`, `..` and empty segments removed, then each octet of the raw
+/// path encoded (so that what was encoded once on the wire is encoded twice here).
+pub(crate) fn push_normalised_path(out: &mut String, path: &str) {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            other => kept.push(other),
+        }
+    }
+    for segment in &kept {
+        out.push('/');
+        push_encoded(out, segment.as_bytes());
+    }
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if kept.is_empty() || matches!(last, "" | "." | "..") {
+        out.push('/');
+    }
+}
+
+/// Appends S3's canonical path: nothing removed, each octet encoded once whether it came encoded or not; an encoded
+/// slash stays `%2F` and so differs from a real one.
+pub(crate) fn push_raw_path(out: &mut String, path: &str) {
+    if path.is_empty() {
+        out.push('/');
+    }
+    let bytes = path.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let digit = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'/', ..) => out.push('/'),
+            (b'%', Some(high), Some(low)) => {
+                push_octet(out, high << 4 | low);
+                at += 2;
+            }
+            (other, ..) => push_octet(out, *other),
+        }
+        at += 1;
+    }
+}
+
+/// Does the raw path mean itself, without `.`, `..` or empty segments (a single trailing slash is fine)?
+///
+/// A signature under [`PathStyle::Normalise`](crate::PathStyle) covers the *normalised* path only. A router that reads
+/// the raw one must refuse paths for which this is false, or a captured signature for `/b` would also fit `/a/../b`.
+pub fn is_normal_path(target: &str) -> bool {
+    let (path, _) = split_target(target);
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    inner.is_empty() && path.len() <= 1 || inner.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalised(path: &str) -> String {
+        let mut out = String::new();
+        push_normalised_path(&mut out, path);
+        out
+    }
+
+    fn raw(path: &str) -> String {
+        let mut out = String::new();
+        push_raw_path(&mut out, path);
+        out
+    }
+
+    #[test]
+    fn dot_segments_and_doubled_slashes_vanish_outside_s3() {
+        assert_eq!(normalised("/a/./b/../c//d/"), "/a/c/d/");
+        assert_eq!(normalised("/../.."), "/");
+        assert_eq!(normalised(""), "/");
+        assert_eq!(normalised("/a%2Fb"), "/a%252Fb");
+    }
+
+    #[test]
+    fn s3_keeps_every_segment_and_tells_an_encoded_slash_from_a_real_one() {
+        assert_eq!(raw("/a/../b//c%2fd e"), "/a/../b//c%2Fd%20e");
+        assert_eq!(raw("/100%"), "/100%25");
+    }
+
+    #[test]
+    fn a_path_that_normalisation_would_change_is_recognised() {
+        for fine in ["/", "/a", "/a/", "/a/b?x=/../", ""] {
+            assert!(is_normal_path(fine), "{fine}");
+        }
+        for bad in ["//", "/a//b", "/./", "/a/..", "/../a", "//a"] {
+            assert!(!is_normal_path(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_broken_percent_sign_in_a_query_is_malformed() {
+        assert_eq!(parameters("a=%4"), Err(Malformed));
+        assert_eq!(parameters("a=%zz"), Err(Malformed));
+        assert!(parameters("a=%41+b&&c").is_ok_and(|p| p.len() == 2));
+    }
+
+    #[test]
+    fn hexadecimal_must_be_lower_case_and_whole() {
+        assert!(parse_hex32(&[b'a'; 64]).is_some());
+        for bad in [&[b'A'; 64][..], &[b'a'; 63], &[b'a'; 66], &[b'g'; 64], b""] {
+            assert!(parse_hex32(bad).is_none());
+        }
+    }
+}
