@@ -22,6 +22,8 @@ mod encoding;
 mod error;
 mod keys;
 pub mod sign;
+#[cfg(test)]
+mod vectors;
 mod verify;
 
 use casemate_names::Timestamp;
