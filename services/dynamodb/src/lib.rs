@@ -1,1 +1,6 @@
-//! (being built)
+//! DynamoDB (being built: the expression language and values so far).
+
+pub mod encoding;
+pub mod expression;
+pub mod number;
+pub mod value;
