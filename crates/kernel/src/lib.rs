@@ -1,1 +1,46 @@
-//! (being built)
+//! The request path, and everything a service is written against.
+//!
+//! ```text
+//! listener ─▶ route ─▶ identify ─▶ decode ─▶ ask ─▶ admit ─▶ check ─▶ run ─▶ encode
+//!            └────────── audit bracket: opened before route, closed exactly once ──────────┘
+//! ```
+//!
+//! A service implements [`Operation`] once per API operation. It says what must be allowed ([`Operation::access`]) and
+//! what happens then ([`Operation::run`]). Only the [`Gate`] makes a [`Permit`], only a permit makes a [`Call`], only a
+//! call can run. The kernel contains no service's name: services arrive as [`Assembly`] values from the server's catalog.
+
+mod access;
+mod assembly;
+pub mod audit;
+mod authn;
+mod caller;
+mod context;
+mod directory;
+mod env;
+mod fault;
+mod gate;
+mod http;
+mod invoke;
+mod kernel;
+mod operation;
+mod outbox;
+mod pipeline;
+mod plane;
+mod session;
+
+pub use access::{Access, Ask, Proof};
+pub use assembly::{Assembly, OpenError, Task, TrustEdge};
+pub use caller::{Caller, RoleSession};
+pub use directory::{Directory, IdentityPolicies, LongTermCredential, RoleFacts};
+pub use env::{Env, Heavy, Site};
+pub use fault::{Denial, Fault, FaultKind};
+pub use gate::{Gate, Permit, RequestFacts};
+pub use http::{Incoming, Outgoing, Peer};
+pub use invoke::As;
+pub use kernel::{Builder, Kernel};
+pub use operation::{AnyOperation, AnyService, BoxFuture, Call, Operation, OperationModel, ResourcePolicy, Service, bind};
+pub use outbox::{Message, Outbox};
+pub use plane::{DataPlane, Exchange};
+pub use session::{SessionCredentials, SessionRequest, Sessions};
+
+pub use casemate_policy as policy;

@@ -1,0 +1,109 @@
+//! What an operation says must be allowed before it may run.
+
+use casemate_names::{Arn, Secret};
+
+/// The access declaration of one request.
+#[derive(Debug)]
+pub enum Access {
+    /// Every ask must be allowed by policy. An empty list is a refusal.
+    Iam(Vec<Ask>),
+    /// Any caller whose signature verifies, whatever the policies say. The reason is printed by `xtask access`.
+    Identified(&'static str),
+    /// The right lies inside the input (an access token, a challenge session); the service must verify it.
+    InBand(Proof),
+    /// Anyone who reaches the port. The reason is printed by `xtask access` and pinned by a golden file.
+    Public(&'static str),
+}
+
+/// Something presented inside the input that proves a right.
+#[derive(Debug)]
+pub struct Proof {
+    /// What it is, e.g. `access token`. Goes into the audit record.
+    pub kind: &'static str,
+    /// The text presented.
+    pub value: Secret<String>,
+}
+
+/// One `(action, resource, condition keys)` that must be allowed.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// `service:Action`, as in policies.
+    pub action: &'static str,
+    /// The resource, or `None` for actions without resource-level permission (evaluated against `*`).
+    pub resource: Option<Arn>,
+    /// Service and request condition keys with their values, e.g. `("dynamodb:LeadingKeys", Some(vec![..]))`.
+    /// `None` marks a key the service could not determine: it never satisfies an Allow and always satisfies a Deny.
+    pub keys: Vec<(String, Option<Vec<String>>)>,
+}
+
+impl Access {
+    /// One ask.
+    pub fn on(action: &'static str, resource: Arn) -> Self {
+        Self::Iam(vec![Ask::on(action, resource)])
+    }
+
+    /// One ask for an action without resource-level permission.
+    pub fn on_any(action: &'static str) -> Self {
+        Self::Iam(vec![Ask::on_any(action)])
+    }
+
+    /// Adds a further ask.
+    #[must_use]
+    pub fn and(mut self, ask: Ask) -> Self {
+        if let Self::Iam(asks) = &mut self {
+            asks.push(ask);
+        }
+        self
+    }
+
+    /// Adds a condition key to the latest ask.
+    #[must_use]
+    pub fn with(mut self, key: &str, values: Vec<String>) -> Self {
+        if let Self::Iam(asks) = &mut self
+            && let Some(ask) = asks.last_mut()
+        {
+            ask.keys.push((key.to_owned(), Some(values)));
+        }
+        self
+    }
+}
+
+impl Ask {
+    /// Asks for `action` on `resource`.
+    pub fn on(action: &'static str, resource: Arn) -> Self {
+        Self { action, resource: Some(resource), keys: Vec::new() }
+    }
+
+    /// Asks for an action without resource-level permission.
+    pub fn on_any(action: &'static str) -> Self {
+        Self { action, resource: None, keys: Vec::new() }
+    }
+
+    /// Adds a condition key with its values (one value: single-valued key; the operator in the policy decides).
+    #[must_use]
+    pub fn with(mut self, key: &str, values: Vec<String>) -> Self {
+        self.keys.push((key.to_owned(), Some(values)));
+        self
+    }
+
+    /// Adds a condition key whose value could not be determined.
+    #[must_use]
+    pub fn with_unknown(mut self, key: &str) -> Self {
+        self.keys.push((key.to_owned(), None));
+        self
+    }
+
+    /// Adds `aws:RequestTag/*` and `aws:TagKeys` for tags carried by the request.
+    #[must_use]
+    pub fn with_request_tags<'t>(mut self, tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
+        let mut names = Vec::new();
+        for (key, value) in tags {
+            self.keys.push((format!("aws:RequestTag/{key}"), Some(vec![value.to_owned()])));
+            names.push(key.to_owned());
+        }
+        if !names.is_empty() {
+            self.keys.push(("aws:TagKeys".to_owned(), Some(names)));
+        }
+        self
+    }
+}

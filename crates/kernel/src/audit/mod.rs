@@ -1,0 +1,169 @@
+//! The audit trail: one record per request, hash-chained, separate from diagnostics, always on.
+//!
+//! A [`Bracket`] is opened before a request is routed and closed exactly once: by the pipeline, or, if the request is
+//! abandoned or panics, by its own drop. What is closed is appended to a [`Trail`]. If the trail cannot be written the
+//! server refuses further requests: an action that cannot be recorded does not happen.
+
+mod chain;
+mod record;
+mod trail;
+
+use std::sync::Arc;
+
+use casemate_names::{RequestId, Timestamp};
+use casemate_policy::Decision;
+
+pub use chain::{ChainError, Verified, verify_directory};
+pub use record::{AskRecord, DecisionRecord, Kind, Outcome, Record};
+pub use trail::{Audit, AuditError};
+
+use crate::{Access, Caller, Denial, Fault, FaultKind, Peer};
+
+/// One request's record while the request runs.
+#[derive(Debug)]
+pub struct Bracket {
+    audit: Audit,
+    record: Option<Box<Record>>,
+}
+
+impl Bracket {
+    pub(crate) fn open(audit: &Audit, kind: Kind, id: &RequestId, now: Timestamp, peer: &Peer) -> Self {
+        let record = Record::opened(kind, id.as_str().to_owned(), now, peer.label());
+        Self { audit: audit.clone(), record: Some(Box::new(record)) }
+    }
+
+    /// Notes method and path. The query is left out: presigned requests carry their signature there.
+    pub fn http(&mut self, method: &str, path: &str) {
+        self.with(|record| {
+            record.method = Some(method.to_owned());
+            record.path = Some(path.chars().take(PATH_SHOWN_MAX).collect());
+        });
+    }
+
+    /// Notes what was routed to.
+    pub fn routed(&mut self, service: &str, operation: &str) {
+        self.with(|record| {
+            record.service = Some(service.to_owned());
+            record.operation = Some(operation.to_owned());
+        });
+    }
+
+    /// Notes which request caused this one.
+    pub fn parent(&mut self, parent: &RequestId) {
+        self.with(|record| record.parent = Some(parent.as_str().to_owned()));
+    }
+
+    /// Notes who calls.
+    pub fn identified(&mut self, caller: &Caller, access_key_id: Option<&str>) {
+        self.with(|record| {
+            record.caller = caller.arn_text();
+            record.access_key_id = access_key_id.map(str::to_owned);
+            if let Caller::Role(session) = caller {
+                record.function = session.source_function.as_ref().map(|arn| arn.as_str().to_owned());
+            }
+        });
+    }
+
+    /// Notes what is asked for.
+    pub fn asked(&mut self, access: &Access) {
+        self.with(|record| match access {
+            Access::Iam(asks) => record.asks = asks.iter().map(AskRecord::of).collect(),
+            Access::Identified(reason) | Access::Public(reason) => record.detail = Some((*reason).to_owned()),
+            Access::InBand(proof) => record.detail = Some(format!("in-band proof: {}", proof.kind)),
+        });
+    }
+
+    /// Notes the deciding layer and statement.
+    pub fn decided(&mut self, decision: &Decision) {
+        self.with(|record| record.decision = Some(DecisionRecord::of(decision)));
+    }
+
+    /// Free text for people. Never secrets.
+    pub fn detail(&mut self, text: impl Into<String>) {
+        self.with(|record| record.detail = Some(text.into()));
+    }
+
+    /// Marks the record as an alarm: something happened that honest use does not produce.
+    pub fn alarm(&mut self, text: impl Into<String>) {
+        self.with(|record| record.alarm = Some(text.into()));
+    }
+
+    /// Notes a failure: code, and for denials the decision.
+    pub fn failed(&mut self, fault: &Fault, code: &str, status: u16) {
+        self.with(|record| {
+            record.outcome = Outcome { status, code: Some(code.to_owned()) };
+            match fault.kind() {
+                FaultKind::Denied(denial) => record_denial(record, denial, fault.message()),
+                FaultKind::Internal(cause) => record.detail = Some(format!("internal error: {cause}")),
+                _ => record.detail = Some(fault.message().chars().take(DETAIL_SHOWN_MAX).collect()),
+            }
+        });
+    }
+
+    /// Notes an answer's status where there is no fault (successes and data-plane answers).
+    pub fn answered(&mut self, status: u16) {
+        self.with(|record| record.outcome = Outcome { status, code: record.outcome.code.take() });
+    }
+
+    /// Closes the record. Dropping does the same; this says so.
+    pub fn close(self) {}
+
+    fn with(&mut self, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.record.as_deref_mut() {
+            change(record);
+        }
+    }
+}
+
+impl Drop for Bracket {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            self.audit.append(*record);
+        }
+    }
+}
+
+/// Something that is not a request: what happened inside an execution environment, a background failure.
+#[derive(Debug)]
+pub struct Event {
+    /// What, e.g. `sandbox.exec-denied`.
+    pub name: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// The environment or other place it happened in.
+    pub place: String,
+    /// The function concerned.
+    pub function: Option<String>,
+    /// The invocation it belongs to.
+    pub request_id: Option<String>,
+    /// Particulars. Never secrets.
+    pub detail: String,
+    /// Is it something honest use does not produce?
+    pub alarm: Option<String>,
+}
+
+impl Audit {
+    /// Records an event.
+    pub fn event(&self, event: Event) {
+        let id = event.request_id.clone().unwrap_or_default();
+        let mut record = Record::opened(Kind::Event, id, event.at, event.place);
+        record.operation = Some(event.name.to_owned());
+        record.function = event.function;
+        record.detail = Some(event.detail.chars().take(DETAIL_SHOWN_MAX).collect());
+        record.alarm = event.alarm;
+        self.append(record);
+    }
+}
+
+fn record_denial(record: &mut Record, denial: &Denial, text: &str) {
+    if let Some(decision) = &denial.decision {
+        record.decision = Some(DecisionRecord::of(decision));
+    }
+    record.detail = Some(text.chars().take(DETAIL_SHOWN_MAX).collect());
+}
+
+const PATH_SHOWN_MAX: usize = 512;
+const DETAIL_SHOWN_MAX: usize = 1_024;
+
+/// Shared state of readers and writers of one trail.
+pub(crate) type Shared = Arc<trail::Inner>;

@@ -1,0 +1,261 @@
+//! Where records go: a directory of chained files, or memory in tests.
+//!
+//! Appending copies one line into a buffer under a lock; a thread of its own writes and syncs the buffer, so requests
+//! never wait for the disk. A crash can lose the records of the last moments (not more than [`PENDING_MAX`] bytes), which
+//! is seen as a shorter, unbroken chain.
+
+use std::{
+    fmt, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+use aws_lc_rs::hmac;
+
+use super::{
+    Record,
+    chain::{self, ChainError, Head},
+};
+
+/// Records waiting for the disk may take this much memory; beyond it requests are refused.
+pub(crate) const PENDING_MAX: usize = 64 << 20;
+
+/// A file of the trail is closed at this size and the next one begun.
+const FILE_MAX: u64 = 256 << 20;
+
+/// Handle to the trail. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit(Arc<Inner>);
+
+pub(crate) struct Inner {
+    key: hmac::Key,
+    state: Mutex<State>,
+    work: Condvar,
+    written: Condvar,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct State {
+    head: Head,
+    pending: Vec<u8>,
+    /// What was appended, when the trail lives in memory.
+    memory: Option<Vec<Record>>,
+    failure: Option<String>,
+    /// Bytes handed to the writer but not yet synced.
+    in_flight: bool,
+    closing: bool,
+}
+
+/// The trail cannot be used.
+#[derive(Debug)]
+pub enum AuditError {
+    /// The existing trail does not verify.
+    Chain(ChainError),
+    /// The directory or file cannot be written.
+    Unwritable(PathBuf, io::Error),
+}
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain(error) => write!(f, "the audit trail does not verify: {error}"),
+            Self::Unwritable(path, error) => write!(f, "cannot write the audit trail `{}`: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for AuditError {}
+
+impl Audit {
+    /// A trail in memory, for tests.
+    pub fn in_memory() -> Self {
+        let inner = Inner::new(hmac::Key::new(hmac::HMAC_SHA256, b"memory"), Head::START, Some(Vec::new()));
+        Self(Arc::new(inner))
+    }
+
+    /// Opens the trail in `directory`. The last file's chain is verified first: a trail that was tampered with is not
+    /// continued. A torn last line (power loss in mid-write) is cut off.
+    pub fn open(directory: &Path, key: [u8; 32]) -> Result<Self, AuditError> {
+        let unwritable = |path: &Path| {
+            let path = path.to_owned();
+            move |error| AuditError::Unwritable(path, error)
+        };
+        fs::create_dir_all(directory).map_err(unwritable(directory))?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+        cut_torn_line(directory)?;
+        let verified = chain::verify_directory(directory, &key, |_| ()).map_err(AuditError::Chain)?;
+        let head = Head { sequence: verified.records, mac: verified.mac };
+        let mut sink = FileSink::open(directory).map_err(unwritable(directory))?;
+        let inner = Arc::new(Inner::new(key, head, None));
+        let shared = Arc::clone(&inner);
+        let thread = std::thread::Builder::new()
+            .name("audit-writer".to_owned())
+            .spawn(move || shared.write_until_closed(&mut sink))
+            .map_err(unwritable(directory))?;
+        *lock(&inner.writer) = Some(thread);
+        Ok(Self(inner))
+    }
+
+    /// `Err` says why nothing can be recorded; the pipeline then refuses every request.
+    pub fn healthy(&self) -> Result<(), String> {
+        let state = lock(&self.0.state);
+        match &state.failure {
+            Some(failure) => Err(failure.clone()),
+            None if state.pending.len() > PENDING_MAX => Err("audit records are written too slowly".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// Appends a record.
+    pub fn append(&self, mut record: Record) {
+        let mut state = lock(&self.0.state);
+        let mut head = state.head;
+        let line = head.extend(&self.0.key, &mut record);
+        state.head = head;
+        if let Some(memory) = &mut state.memory {
+            memory.push(record);
+        } else {
+            state.pending.extend_from_slice(&line);
+            self.0.work.notify_one();
+        }
+    }
+
+    /// Number of records so far.
+    pub fn len(&self) -> u64 {
+        lock(&self.0.state).head.sequence
+    }
+
+    /// Is the trail empty?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The records of a trail in memory; empty for one on disk.
+    pub fn records(&self) -> Vec<Record> {
+        lock(&self.0.state).memory.clone().unwrap_or_default()
+    }
+
+    /// Waits until everything appended so far is on disk.
+    pub fn flush(&self) {
+        let mut state = lock(&self.0.state);
+        while state.failure.is_none() && state.memory.is_none() && (!state.pending.is_empty() || state.in_flight) {
+            state = self.0.written.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Writes what is left and ends the writer. Records appended later are lost; call it last.
+    pub fn close(&self) {
+        lock(&self.0.state).closing = true;
+        self.0.work.notify_all();
+        if let Some(thread) = lock(&self.0.writer).take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").field("records", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inner(..)")
+    }
+}
+
+impl Inner {
+    fn new(key: hmac::Key, head: Head, memory: Option<Vec<Record>>) -> Self {
+        let state = State { head, pending: Vec::new(), memory, failure: None, in_flight: false, closing: false };
+        Self {
+            key,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            written: Condvar::new(),
+            writer: Mutex::new(None),
+        }
+    }
+
+    fn write_until_closed(&self, sink: &mut FileSink) {
+        loop {
+            let batch = {
+                let mut state = lock(&self.state);
+                while state.pending.is_empty() && !state.closing {
+                    state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                if state.pending.is_empty() {
+                    return;
+                }
+                state.in_flight = true;
+                std::mem::take(&mut state.pending)
+            };
+            let result = sink.write(&batch);
+            let mut state = lock(&self.state);
+            state.in_flight = false;
+            if let Err(error) = result {
+                state.failure = Some(format!("the audit trail cannot be written: {error}"));
+            }
+            self.written.notify_all();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct FileSink {
+    directory: PathBuf,
+    number: u32,
+    file: fs::File,
+    size: u64,
+}
+
+impl FileSink {
+    fn open(directory: &Path) -> io::Result<Self> {
+        let last = chain::files(directory).ok().and_then(|files| files.last().cloned());
+        let number = last
+            .as_deref()
+            .and_then(Path::file_stem)
+            .and_then(|stem| stem.to_str())
+            .and_then(|stem| stem.parse().ok())
+            .unwrap_or(1);
+        let file = Self::file(directory, number)?;
+        let size = file.metadata()?.len();
+        Ok(Self { directory: directory.to_owned(), number, file, size })
+    }
+
+    fn file(directory: &Path, number: u32) -> io::Result<fs::File> {
+        fs::OpenOptions::new().create(true).append(true).open(directory.join(format!("{number:08}.jsonl")))
+    }
+
+    fn write(&mut self, batch: &[u8]) -> io::Result<()> {
+        if self.size > FILE_MAX {
+            self.number += 1;
+            self.file = Self::file(&self.directory, self.number)?;
+            self.size = 0;
+        }
+        self.file.write_all(batch)?;
+        self.size += batch.len() as u64;
+        self.file.sync_data()
+    }
+}
+
+/// A power loss can leave half a line at the end of the last file. It was never acknowledged as written: cut it off.
+fn cut_torn_line(directory: &Path) -> Result<(), AuditError> {
+    let Some(last) = chain::files(directory).map_err(AuditError::Chain)?.pop() else { return Ok(()) };
+    let failed = |error| AuditError::Unwritable(last.clone(), error);
+    let bytes = fs::read(&last).map_err(failed)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        let file = fs::OpenOptions::new().write(true).open(&last).map_err(failed)?;
+        file.set_len(whole as u64).map_err(failed)?;
+        file.sync_data().map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,132 @@
+//! Identification: turns a signature into a caller. No signature is `Caller::Anonymous`, never a default identity.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use casemate_names::Timestamp;
+use casemate_sigv4::{self as sigv4, Arrival, AuthError, Claim, Expected, PathStyle, SKEW_S};
+use casemate_wire::Head;
+
+use crate::{Caller, Fault, Incoming, Kernel, Peer, audit::Bracket};
+
+impl Kernel {
+    /// Verifies the request's signature, if it has one, for the signing name `service`.
+    pub(crate) fn identify(
+        &self,
+        incoming: &Incoming,
+        service: &'static str,
+        peer: &Peer,
+        now: Timestamp,
+        bracket: &mut Bracket,
+    ) -> Result<Caller, Fault> {
+        let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head))?;
+        self.identify_claim(incoming, claim.as_ref(), service, peer, now, bracket)
+    }
+
+    /// As [`Kernel::identify`], for a claim that was already read from the head.
+    pub(crate) fn identify_claim(
+        &self,
+        incoming: &Incoming,
+        claim: Option<&Claim>,
+        service: &'static str,
+        peer: &Peer,
+        now: Timestamp,
+        bracket: &mut Bracket,
+    ) -> Result<Caller, Fault> {
+        let Some(claim) = claim else {
+            bracket.identified(&Caller::Anonymous, None);
+            return Ok(Caller::Anonymous);
+        };
+        let expected = Expected {
+            region: self.site().scope.region.as_str(),
+            service,
+            path_style: PathStyle::Normalise,
+            skew_s: SKEW_S,
+        };
+        sigv4::check(claim, &expected, now)?;
+        let caller = self.verify_key(incoming, claim, &expected, peer, now, bracket)?;
+        bracket.identified(&caller, Some(&claim.access_key_id));
+        Ok(caller)
+    }
+
+    fn verify_key(
+        &self,
+        incoming: &Incoming,
+        claim: &Claim,
+        expected: &Expected<'_>,
+        peer: &Peer,
+        now: Timestamp,
+        bracket: &mut Bracket,
+    ) -> Result<Caller, Fault> {
+        let body_sha256 = sha256(&incoming.body);
+        let arrival = Arrival { at: now, body_sha256: &body_sha256 };
+        let verify = |secret: &casemate_names::Secret<String>| {
+            with_sigv4_head(&incoming.head, |head| {
+                sigv4::verify(&head, claim, expected, secret, self.signing_keys(), &arrival)
+            })
+        };
+        if let Some(live) = self.session_table().find(&claim.access_key_id)? {
+            verify(&live.secret)?;
+            let token = claim.session_token.as_deref().ok_or(AuthError::UnknownKey)?;
+            if !live.token_matches(token) {
+                return Err(AuthError::InvalidToken.into());
+            }
+            if now >= live.session.expires_at {
+                return Err(AuthError::ExpiredToken.into());
+            }
+            let caller = Caller::Role(Box::new(live.session.clone()));
+            check_binding(live.session.bound_to.as_deref(), &caller, claim, peer, bracket)?;
+            return Ok(caller);
+        }
+        let credential = self
+            .directory()
+            .credential(&claim.access_key_id)?
+            .filter(|credential| credential.active)
+            .ok_or(AuthError::UnknownKey)?;
+        if claim.session_token.is_some() {
+            return Err(AuthError::InvalidToken.into());
+        }
+        verify(&credential.secret)?;
+        self.directory().used(&claim.access_key_id, expected.service, now);
+        Ok(credential.owner)
+    }
+}
+
+/// Credentials of an execution environment are good on that environment's own socket and nowhere else. Elsewhere they
+/// are stolen: refuse, and say so in the record.
+fn check_binding(
+    bound_to: Option<&str>,
+    caller: &Caller,
+    claim: &Claim,
+    peer: &Peer,
+    bracket: &mut Bracket,
+) -> Result<(), AuthError> {
+    let Some(environment) = bound_to else { return Ok(()) };
+    if matches!(peer, Peer::Environment { id, .. } if id == environment) {
+        return Ok(());
+    }
+    bracket.identified(caller, Some(&claim.access_key_id));
+    bracket.alarm(format!(
+        "credentials of execution environment {environment} were used from {}: they have leaked",
+        peer.label()
+    ));
+    Err(AuthError::InvalidToken)
+}
+
+/// Lends the head in the form the verifier wants.
+pub(crate) fn with_sigv4_head<R>(head: &Head, use_it: impl FnOnce(sigv4::Head<'_>) -> R) -> R {
+    let mut headers: Vec<(&str, &[u8])> =
+        head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    // HTTP/2 carries the host as `:authority`, which clients sign under the name `host`.
+    if let (false, Some(authority)) = (head.headers.contains_key("host"), head.uri.authority()) {
+        headers.push(("host", authority.as_str().as_bytes()));
+    }
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    use_it(sigv4::Head { method: head.method.as_str(), target, headers: &headers })
+}
+
+fn sha256(body: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (to, from) in out.iter_mut().zip(digest(&SHA256, body).as_ref()) {
+        *to = *from;
+    }
+    out
+}

@@ -1,0 +1,140 @@
+//! Who is calling: established once per request, never defaulted.
+
+use casemate_names::{AccountId, Arn, Timestamp};
+use casemate_policy::{NamedPolicy, Principal};
+
+/// An identified caller.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// No signature and no in-band proof.
+    Anonymous,
+    /// The account's root: the administrator key.
+    Root {
+        /// The account.
+        account: AccountId,
+    },
+    /// An IAM user with a long-term key.
+    User {
+        /// `arn:aws:iam::…:user/path/name`
+        arn: Arn,
+        /// `AIDA…`
+        unique_id: String,
+        /// The name without path.
+        name: String,
+        /// The account.
+        account: AccountId,
+    },
+    /// A session of a role.
+    Role(Box<RoleSession>),
+    /// A service acting for itself, on behalf of one of its resources.
+    Service {
+        /// E.g. `apigateway.amazonaws.com`.
+        principal: &'static str,
+        /// The resource it acts for: `aws:SourceArn`.
+        source: Arn,
+        /// The account of that resource: `aws:SourceAccount`.
+        account: AccountId,
+    },
+    /// The bearer of an in-band proof that its service has verified.
+    Bearer {
+        /// Issuer of the proof, e.g. a user pool's ARN.
+        issuer: Arn,
+        /// Whom it names, e.g. the user's `sub`.
+        subject: String,
+        /// Further facts the service wants back in `run` (e.g. username, client id, origin_jti).
+        facts: Vec<(&'static str, String)>,
+    },
+}
+
+/// What is known of a role session.
+#[derive(Debug, Clone)]
+pub struct RoleSession {
+    /// The role, with its path.
+    pub role_arn: Arn,
+    /// `AROA…`: a role re-created under the same name has another.
+    pub role_unique_id: String,
+    /// `arn:aws:sts::…:assumed-role/Name/Session` (no path).
+    pub session_arn: Arn,
+    /// The session's name.
+    pub session_name: String,
+    /// The account.
+    pub account: AccountId,
+    /// Session tags.
+    pub tags: Vec<(String, String)>,
+    /// Which of the tags survive chaining.
+    pub transitive_tags: Vec<String>,
+    /// `sts:SourceIdentity`, survives chaining.
+    pub source_identity: Option<String>,
+    /// Session policies; `Some(vec![])` grants nothing.
+    pub policies: Option<Vec<NamedPolicy>>,
+    /// When the credentials were made: `aws:TokenIssueTime`.
+    pub issued_at: Timestamp,
+    /// When they end.
+    pub expires_at: Timestamp,
+    /// The execution environment they are bound to, if any.
+    pub bound_to: Option<String>,
+    /// The function whose environment they were made for: `lambda:SourceFunctionArn`.
+    pub source_function: Option<Arn>,
+}
+
+impl Caller {
+    /// The account the caller belongs to; `None` for anonymous callers.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Anonymous => None,
+            Self::Root { account } | Self::User { account, .. } | Self::Service { account, .. } => Some(account.clone()),
+            Self::Role(session) => Some(session.account.clone()),
+            Self::Bearer { issuer, .. } => issuer.account_id(),
+        }
+    }
+
+    /// The caller's ARN as error texts, `GetCallerIdentity` and audit show it; `anonymous` when there is none.
+    pub fn arn_text(&self) -> String {
+        match self {
+            Self::Anonymous => "anonymous".to_owned(),
+            Self::Root { account } => Arn::from_parts(["aws", "iam", "", account.as_str(), "root"]).as_str().to_owned(),
+            Self::User { arn, .. } => arn.as_str().to_owned(),
+            Self::Role(session) => session.session_arn.as_str().to_owned(),
+            Self::Service { principal, .. } => (*principal).to_owned(),
+            Self::Bearer { issuer, subject, .. } => format!("{issuer}/user/{subject}"),
+        }
+    }
+
+    /// `aws:userid`: `AIDA…`, `AROA…:session`, or the account for root.
+    pub fn user_id(&self) -> Option<String> {
+        match self {
+            Self::Root { account } => Some(account.as_str().to_owned()),
+            Self::User { unique_id, .. } => Some(unique_id.clone()),
+            Self::Role(session) => Some(format!("{}:{}", session.role_unique_id, session.session_name)),
+            Self::Anonymous | Self::Service { .. } | Self::Bearer { .. } => None,
+        }
+    }
+
+    /// The fact stored under `name` by the service that verified the in-band proof.
+    pub fn bearer_fact(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Bearer { facts, .. } => facts.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The caller as the policy engine matches it.
+    pub(crate) fn principal(&self) -> Principal {
+        match self {
+            Self::Anonymous | Self::Bearer { .. } => Principal::Anonymous,
+            Self::Root { account } => Principal::Root { account: account.as_str().to_owned() },
+            Self::User { arn, unique_id, account, .. } => Principal::User {
+                arn: arn.as_str().to_owned(),
+                unique_id: unique_id.clone(),
+                account: account.as_str().to_owned(),
+            },
+            Self::Role(session) => Principal::Session {
+                role_arn: session.role_arn.as_str().to_owned(),
+                role_unique_id: session.role_unique_id.clone(),
+                session_arn: session.session_arn.as_str().to_owned(),
+                account: session.account.as_str().to_owned(),
+            },
+            Self::Service { principal, .. } => Principal::Service { name: (*principal).to_owned() },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Condition keys, computed only when a policy mentions them, from facts and never from headers a client controls.
+
+use std::borrow::Cow;
+
+use casemate_names::Timestamp;
+use casemate_policy::{Context, Value};
+
+use crate::{AnyService, Ask, Caller, RequestFacts};
+
+/// The condition keys of one ask.
+pub(crate) struct GateContext<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) caller_tags: &'a [(String, String)],
+    pub(crate) facts: &'a RequestFacts,
+    pub(crate) ask: &'a Ask,
+    pub(crate) now: Timestamp,
+    pub(crate) region: &'a str,
+    pub(crate) resource_account: Option<&'a str>,
+    /// The owner of the resource, asked for its tags.
+    pub(crate) owner: Option<&'a dyn AnyService>,
+}
+
+impl Context for GateContext<'_> {
+    fn value<'v>(&'v self, key: &str) -> Value<'v> {
+        if let Some((_, values)) = self.ask.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            return match values.as_deref() {
+                None => Value::Unknown,
+                Some([one]) => Value::One(Cow::Borrowed(one)),
+                Some(many) => Value::Many(many.iter().map(|v| Cow::Borrowed(v.as_str())).collect()),
+            };
+        }
+        if let Some(tag) = key.strip_prefix("aws:principaltag/") {
+            return self.principal_tag(tag);
+        }
+        if let Some(tag) = key.strip_prefix("aws:resourcetag/") {
+            return self.resource_tag(tag);
+        }
+        self.principal_key(key).or_else(|| self.request_key(key)).unwrap_or_else(|| self.service_resource_tag(key))
+    }
+}
+
+impl GateContext<'_> {
+    fn principal_key(&self, key: &str) -> Option<Value<'_>> {
+        let session = if let Caller::Role(session) = self.caller { Some(session) } else { None };
+        let service = if let Caller::Service { principal, source, account } = self.caller {
+            Some((*principal, source, account))
+        } else {
+            None
+        };
+        Some(match key {
+            "aws:principalarn" => match self.caller {
+                // AWS: for a session this is the role's ARN.
+                Caller::Role(session) => one(session.role_arn.as_str()),
+                Caller::Root { .. } | Caller::User { .. } => owned(self.caller.arn_text()),
+                _ => Value::Absent,
+            },
+            "aws:principalaccount" => match self.caller {
+                Caller::Service { .. } | Caller::Bearer { .. } | Caller::Anonymous => Value::Absent,
+                _ => optional(self.caller.account().map(|account| account.as_str().to_owned())),
+            },
+            "aws:principaltype" => one(match self.caller {
+                Caller::Anonymous | Caller::Bearer { .. } => "Anonymous",
+                Caller::Root { .. } => "Account",
+                Caller::User { .. } => "User",
+                Caller::Role(_) => "AssumedRole",
+                Caller::Service { .. } => "Service",
+            }),
+            "aws:userid" => optional(self.caller.user_id()),
+            "aws:username" => match self.caller {
+                Caller::User { name, .. } => one(name),
+                _ => Value::Absent,
+            },
+            "aws:principalisawsservice" => one(if service.is_some() { "true" } else { "false" }),
+            "aws:principalservicename" => service.map_or(Value::Absent, |(name, _, _)| one(name)),
+            "aws:principalservicenameslist" => {
+                service.map_or(Value::Absent, |(name, _, _)| Value::Many(vec![Cow::Borrowed(name)]))
+            }
+            "aws:sourcearn" => service.map_or(Value::Absent, |(_, source, _)| one(source.as_str())),
+            "aws:sourceaccount" => service.map_or(Value::Absent, |(_, _, account)| one(account.as_str())),
+            "aws:tokenissuetime" => session.map_or(Value::Absent, |s| owned(s.issued_at.iso8601())),
+            // AWS: absent for long-term keys, so that BoolIfExists matters; "false" for sessions made without MFA.
+            "aws:multifactorauthpresent" => session.map_or(Value::Absent, |_| one("false")),
+            "aws:sourceidentity" => session.map_or(Value::Absent, |s| optional(s.source_identity.clone())),
+            "lambda:sourcefunctionarn" => {
+                session.and_then(|s| s.source_function.as_ref()).map_or(Value::Absent, |arn| one(arn.as_str()))
+            }
+            _ => return None,
+        })
+    }
+
+    fn request_key(&self, key: &str) -> Option<Value<'_>> {
+        Some(match key {
+            "aws:sourceip" => optional(self.facts.peer.source_ip().map(|ip| ip.to_canonical().to_string())),
+            "aws:securetransport" => one(if self.facts.peer.is_secure() { "true" } else { "false" }),
+            "aws:useragent" => optional(self.facts.user_agent.clone()),
+            "aws:referer" => optional(self.facts.referer.clone()),
+            "aws:currenttime" => owned(self.now.iso8601()),
+            "aws:epochtime" => owned(self.now.seconds().to_string()),
+            "aws:requestedregion" => one(self.region),
+            "aws:resourceaccount" => self.resource_account.map_or(Value::Absent, one),
+            "aws:viaawsservice" => one(if self.facts.called_via.is_empty() { "false" } else { "true" }),
+            "aws:calledvia" if self.facts.called_via.is_empty() => Value::Absent,
+            "aws:calledvia" => Value::Many(self.facts.called_via.iter().map(|p| Cow::Borrowed(*p)).collect()),
+            "aws:calledviafirst" => self.facts.called_via.first().map_or(Value::Absent, |p| one(p)),
+            "aws:calledvialast" => self.facts.called_via.last().map_or(Value::Absent, |p| one(p)),
+            _ => return None,
+        })
+    }
+
+    fn principal_tag(&self, tag: &str) -> Value<'_> {
+        // AWS: session tags override the role's own tags of the same key.
+        let session_tags: &[(String, String)] = if let Caller::Role(session) = self.caller { &session.tags } else { &[] };
+        find_tag(session_tags, tag).or_else(|| find_tag(self.caller_tags, tag)).map_or(Value::Absent, |v| one(v))
+    }
+
+    fn resource_tag(&self, tag: &str) -> Value<'_> {
+        let (Some(owner), Some(resource)) = (self.owner, &self.ask.resource) else { return Value::Absent };
+        match owner.tags(resource) {
+            Ok(tags) => find_tag(&tags, tag).map_or(Value::Absent, |value| owned(value.to_owned())),
+            Err(_) => Value::Unknown,
+        }
+    }
+
+    /// `service:ResourceTag/key`, the older spelling some services use.
+    fn service_resource_tag(&self, key: &str) -> Value<'_> {
+        match key.split_once(":resourcetag/") {
+            Some((_, tag)) => self.resource_tag(tag),
+            None => Value::Absent,
+        }
+    }
+}
+
+fn find_tag<'t>(tags: &'t [(String, String)], key: &str) -> Option<&'t str> {
+    // AWS: tag keys in condition keys are compared without case.
+    tags.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+}
+
+fn one(text: &str) -> Value<'_> {
+    Value::One(Cow::Borrowed(text))
+}
+
+fn owned<'v>(text: String) -> Value<'v> {
+    Value::One(Cow::Owned(text))
+}
+
+fn optional<'v>(text: Option<String>) -> Value<'v> {
+    text.map_or(Value::Absent, owned)
+}

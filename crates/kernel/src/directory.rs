@@ -1,0 +1,64 @@
+//! What the kernel must know of identities. Implemented by the service that owns them; the kernel does not know which.
+
+use std::{fmt::Debug, sync::Arc};
+
+use casemate_names::{AccountId, Arn, Secret, Timestamp};
+use casemate_policy::{NamedPolicy, Policy};
+
+use crate::{Caller, Fault};
+
+/// The owner of users, roles and long-term keys.
+pub trait Directory: Debug + Send + Sync {
+    /// Looks up a long-term access key. `None`: there is no such key.
+    fn credential(&self, access_key_id: &str) -> Result<Option<LongTermCredential>, Fault>;
+
+    /// Looks up a role by ARN. `None`: there is no such role.
+    fn role(&self, arn: &Arn) -> Result<Option<Arc<RoleFacts>>, Fault>;
+
+    /// The policies and tags of a caller (root, user or role; anything else has none). Takes effect on the next request
+    /// after a change. A user or role that no longer exists, or exists again under another unique id, is a `None`: the
+    /// caller must be refused.
+    fn policies(&self, caller: &Caller) -> Result<Option<Arc<IdentityPolicies>>, Fault>;
+
+    /// Notes that a long-term key was used (best effort, must not block).
+    fn used(&self, access_key_id: &str, service: &str, now: Timestamp);
+}
+
+/// A long-term access key.
+#[derive(Debug, Clone)]
+pub struct LongTermCredential {
+    /// The secret.
+    pub secret: Secret<String>,
+    /// An inactive key is refused as if it did not exist.
+    pub active: bool,
+    /// `Caller::Root` or `Caller::User`.
+    pub owner: Caller,
+}
+
+/// What assuming a role needs.
+#[derive(Debug)]
+pub struct RoleFacts {
+    /// The role's ARN, with path.
+    pub arn: Arn,
+    /// `AROA…`
+    pub unique_id: String,
+    /// The name without path.
+    pub name: String,
+    /// The account.
+    pub account: AccountId,
+    /// Who may assume it.
+    pub trust: Arc<Policy>,
+    /// Longest session, seconds.
+    pub session_s_max: i64,
+}
+
+/// Policies attached to an identity, compiled.
+#[derive(Debug, Default)]
+pub struct IdentityPolicies {
+    /// Inline and managed.
+    pub identity: Vec<NamedPolicy>,
+    /// The permissions boundary, if one is set.
+    pub boundary: Option<NamedPolicy>,
+    /// Tags of the user or role: `aws:PrincipalTag/*` (session tags override).
+    pub tags: Vec<(String, String)>,
+}

@@ -1,0 +1,266 @@
+//! The kernel put together: what it holds, how it is built, and the small questions the other modules ask it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+};
+
+use casemate_names::{AccountId, Clock, Entropy, RequestId, Scope, uuid};
+use casemate_schema::Protocol;
+use casemate_sigv4::SigningKeyCache;
+use casemate_store::Store;
+use casemate_wire::Router;
+
+use crate::{
+    AnyOperation, AnyService, Assembly, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox, Sessions, Site, Task,
+    TrustEdge,
+    audit::Audit,
+    session::SessionTable,
+};
+
+/// The running system behind every listener.
+pub struct Kernel {
+    site: Arc<Site>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    audit: Audit,
+    gate: Gate,
+    router: Router,
+    operations: HashMap<(&'static str, &'static str), Arc<dyn AnyOperation>>,
+    owners: HashMap<&'static str, Arc<dyn AnyService>>,
+    services: HashMap<&'static str, ServiceFacts>,
+    planes: Vec<(&'static str, Arc<dyn DataPlane>)>,
+    directory: Arc<dyn Directory>,
+    sessions: SessionTable,
+    signing_keys: SigningKeyCache,
+    trust: Vec<TrustEdge>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ServiceFacts {
+    principal: &'static str,
+    validation_code: &'static str,
+    protocol: Protocol,
+}
+
+/// A weak way back to the kernel, for services opened before it exists.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KernelHandle(Arc<OnceLock<Weak<Kernel>>>);
+
+impl KernelHandle {
+    pub(crate) fn get(&self) -> Result<Arc<Kernel>, Fault> {
+        self.0.get().and_then(Weak::upgrade).ok_or_else(|| Fault::broken("the kernel is not running"))
+    }
+}
+
+/// Puts a kernel together.
+#[derive(Debug)]
+pub struct Builder {
+    site: Arc<Site>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    store: Store,
+    audit: Audit,
+    heavy: Heavy,
+    trust: Vec<TrustEdge>,
+    handle: KernelHandle,
+    assemblies: Vec<(&'static str, &'static str, Assembly)>,
+}
+
+impl Builder {
+    /// Starts from the sources of everything a service can know.
+    pub fn new(site: Site, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, store: Store, audit: Audit) -> Self {
+        let width = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            site: Arc::new(site),
+            clock,
+            entropy,
+            store,
+            audit,
+            heavy: Heavy::new(width),
+            trust: Vec::new(),
+            handle: KernelHandle::default(),
+            assemblies: Vec::new(),
+        }
+    }
+
+    /// Which service may call which. What is not listed is refused.
+    #[must_use]
+    pub fn trust(mut self, edges: &[TrustEdge]) -> Self {
+        self.trust = edges.to_vec();
+        self
+    }
+
+    /// The environment to open `service` with; it may speak as `principal`.
+    pub fn env(&self, service: &'static str, principal: &'static str) -> Env {
+        Env {
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            blobs: self.store.blobs().clone(),
+            store: self.store.clone(),
+            heavy: self.heavy.clone(),
+            site: Arc::clone(&self.site),
+            audit: self.audit.clone(),
+            outbox: Outbox::new(self.store.clone()),
+            principal,
+            service,
+            kernel: self.handle.clone(),
+        }
+    }
+
+    /// Adds an opened service under its endpoint prefix.
+    pub fn add(&mut self, service: &'static str, principal: &'static str, assembly: Assembly) {
+        self.assemblies.push((service, principal, assembly));
+    }
+
+    /// Builds the kernel. The tasks are the caller's to run.
+    pub fn build(self) -> Result<(Arc<Kernel>, Vec<Task>), Fault> {
+        let mut operations: HashMap<_, Arc<dyn AnyOperation>> = HashMap::new();
+        let mut owners: HashMap<&'static str, Arc<dyn AnyService>> = HashMap::new();
+        let mut services = HashMap::new();
+        let (mut planes, mut tasks, mut directory) = (Vec::new(), Vec::new(), None);
+        for (service, principal, assembly) in self.assemblies {
+            for operation in assembly.operations {
+                let owner = operation.service();
+                let meta = operation.meta();
+                services.entry(service).or_insert(ServiceFacts {
+                    principal,
+                    validation_code: owner.validation_code(),
+                    protocol: meta.service.protocol,
+                });
+                for prefix in owner.prefixes() {
+                    owners.entry(prefix).or_insert_with(|| Arc::clone(&owner));
+                }
+                operations.insert((meta.service.prefix, meta.name), Arc::from(operation));
+            }
+            planes.extend(assembly.data_planes.into_iter().map(|plane| (service, plane)));
+            tasks.extend(assembly.tasks);
+            directory = directory.or(assembly.directory);
+        }
+        let directory = directory.ok_or_else(|| Fault::broken("no service owns identities"))?;
+        let metas: Vec<_> = operations.values().map(|operation| operation.meta()).collect();
+        let kernel = Arc::new(Kernel {
+            router: Router::new(&metas),
+            gate: Gate::new()?,
+            sessions: SessionTable::new(self.store),
+            signing_keys: SigningKeyCache::new(),
+            site: self.site,
+            clock: self.clock,
+            entropy: self.entropy,
+            audit: self.audit,
+            operations,
+            owners,
+            services,
+            planes,
+            directory,
+            trust: self.trust,
+        });
+        self.handle.0.set(Arc::downgrade(&kernel)).map_err(|_| Fault::broken("the kernel was built twice"))?;
+        Ok((kernel, tasks))
+    }
+}
+
+impl Kernel {
+    /// The audit trail.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Where this installation is.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Every operation, in order of service and name.
+    pub fn operations(&self) -> Vec<Arc<dyn AnyOperation>> {
+        let mut all: Vec<_> = self.operations.values().cloned().collect();
+        all.sort_by_key(|operation| (operation.meta().service.prefix, operation.meta().name));
+        all
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    pub(crate) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        &*self.directory
+    }
+
+    pub(crate) fn session_table(&self) -> &SessionTable {
+        &self.sessions
+    }
+
+    pub(crate) fn signing_keys(&self) -> &SigningKeyCache {
+        &self.signing_keys
+    }
+
+    pub(crate) fn trust(&self) -> &[TrustEdge] {
+        &self.trust
+    }
+
+    pub(crate) fn planes(&self) -> &[(&'static str, Arc<dyn DataPlane>)] {
+        &self.planes
+    }
+
+    pub(crate) fn sessions_for(self: &Arc<Self>, principal: &'static str) -> Sessions {
+        Sessions::new(Arc::clone(self), principal)
+    }
+
+    /// The operation `name` of `service`.
+    pub(crate) fn operation(&self, service: &'static str, name: &'static str) -> Result<Arc<dyn AnyOperation>, Fault> {
+        let found = self.operations.get(&(service, name)).cloned();
+        found.ok_or_else(|| Fault::broken(format!("there is no operation `{service}:{name}`")))
+    }
+
+    /// Who owns resources whose ARN has this service part.
+    pub(crate) fn owner_of(&self, prefix: &str) -> Option<Arc<dyn AnyService>> {
+        self.owners.get(prefix).cloned()
+    }
+
+    /// The service principal of a service.
+    pub(crate) fn principal_of(&self, service: &str) -> &'static str {
+        self.services.get(service).map_or("", |facts| facts.principal)
+    }
+
+    /// The code of constraint violations of a service.
+    pub(crate) fn validation_code_of(&self, service: &str) -> &'static str {
+        self.services.get(service).map_or("ValidationException", |facts| facts.validation_code)
+    }
+
+    /// The home scope of an account; this site's own where there is none.
+    pub(crate) fn scope_of(&self, account: Option<AccountId>) -> Scope {
+        let home = &self.site.scope;
+        Scope { account: account.unwrap_or_else(|| home.account.clone()), ..home.clone() }
+    }
+
+    /// The protocol of a service.
+    pub(crate) fn protocol_of(&self, service: &str) -> Protocol {
+        self.services.get(service).map_or(Protocol::RestJson, |facts| facts.protocol)
+    }
+
+    pub(crate) fn new_request_id(&self) -> RequestId {
+        RequestId::new(uuid(&*self.entropy, "kernel.request"))
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("site", &self.site)
+            .field("operations", &self.operations.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! The one path of every request. Every byte that reaches a service passes here, in this order, and nowhere else.
+
+use std::sync::Arc;
+
+use casemate_names::{RequestId, Timestamp};
+use casemate_schema::{Auth, check, validation_message};
+use casemate_sigv4 as sigv4;
+use casemate_wire::{self as wire, Dialect, ErrorAnswer, Head, HttpAnswer, Route, WireError};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::{
+    Caller, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
+    audit::{Bracket, Kind},
+    authn::with_sigv4_head,
+    gate::Admission,
+};
+
+impl Kernel {
+    /// Serves one request to its end, even if the client goes away meanwhile.
+    pub async fn serve(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> Outgoing {
+        let kernel = Arc::clone(self);
+        // A task of its own: an abandoned connection does not stop what was admitted, and a panic ends one request only
+        // (its bracket is closed by drop).
+        let served = tokio::spawn(async move { kernel.answer(peer, incoming).await }).await;
+        served.unwrap_or_else(|_| {
+            tracing::error!("a request panicked");
+            Outgoing::new(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"__type":"InternalFailure"}"#)
+        })
+    }
+
+    async fn answer(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> Outgoing {
+        let now = self.clock().now();
+        if let Err(why) = self.audit().healthy() {
+            tracing::error!(why, "refusing requests");
+            let body = r#"{"__type":"ServiceUnavailable","message":"the audit trail cannot be written"}"#;
+            return Outgoing::new(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);
+        }
+        let request_id = self.new_request_id();
+        let mut bracket = Bracket::open(self.audit(), Kind::Request, &request_id, now, &peer);
+        bracket.http(incoming.head.method.as_str(), incoming.head.path());
+        let facts = Arc::new(RequestFacts {
+            user_agent: incoming.head.header("user-agent").map(str::to_owned),
+            referer: incoming.head.header("referer").map(str::to_owned),
+            called_via: Vec::new(),
+            peer,
+        });
+        let plane = self.planes().iter().find(|(_, plane)| plane.matches(&incoming.head));
+        if let Some((service, plane)) = plane {
+            bracket.routed(service, "data-plane");
+            let mut exchange =
+                Exchange::new(Arc::clone(self), service, incoming, facts, bracket, (now, request_id));
+            let outgoing = plane.serve(&mut exchange).await;
+            let mut bracket = exchange.into_bracket();
+            bracket.answered(outgoing.status.as_u16());
+            bracket.close();
+            return outgoing;
+        }
+        let origin = incoming.head.headers.contains_key(header::ORIGIN);
+        let mut outgoing = if is_preflight(&incoming.head) {
+            bracket.routed("kernel", "preflight");
+            bracket.identified(&Caller::Anonymous, None);
+            preflight_answer()
+        } else {
+            self.api(incoming, facts, now, &request_id, &mut bracket).await
+        };
+        if origin {
+            // Credentials of API calls are signed headers, never ambient: any page may see the answer to what it signed.
+            let any = HeaderValue::from_static("*");
+            outgoing.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+            let exposed = HeaderValue::from_static("x-amzn-requestid,x-amzn-errortype,x-amz-crc32,date");
+            outgoing.headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        bracket.answered(outgoing.status.as_u16());
+        bracket.close();
+        outgoing
+    }
+
+    async fn api(
+        self: &Arc<Self>,
+        incoming: Incoming,
+        facts: Arc<RequestFacts>,
+        now: Timestamp,
+        request_id: &RequestId,
+        bracket: &mut Bracket,
+    ) -> Outgoing {
+        let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head));
+        let scope = claim.as_ref().ok().and_then(Option::as_ref).map(|claim| claim.scope.service.as_str());
+        let route = match self.router().route(&incoming.head, scope, &incoming.body) {
+            Ok(route) => route,
+            Err(error) => return unrouted(&error, request_id, bracket),
+        };
+        let meta = route.op;
+        bracket.routed(meta.service.prefix, meta.name);
+        let steps = self.steps(&incoming, &route, claim, facts, now, request_id, bracket);
+        match Box::pin(steps).await {
+            Ok(answer) => outgoing(answer),
+            Err(Stop::Fault(fault)) => {
+                self.note_failure(bracket, &fault, meta.service.prefix, request_id);
+                self.render_fault(&fault, meta.service, request_id)
+            }
+            Err(Stop::Syntax(error)) => {
+                bracket.detail(error.message.clone());
+                outgoing(wire::encode_error(&error, Dialect::from(meta.service), request_id.as_str()))
+            }
+        }
+    }
+
+    /// identify ─▶ decode ─▶ ask ─▶ admit ─▶ check ─▶ run ─▶ encode
+    #[expect(clippy::too_many_arguments, reason = "the request path in one signature")]
+    async fn steps(
+        self: &Arc<Self>,
+        incoming: &Incoming,
+        route: &Route,
+        claim: Result<Option<sigv4::Claim>, sigv4::AuthError>,
+        facts: Arc<RequestFacts>,
+        now: Timestamp,
+        request_id: &RequestId,
+        bracket: &mut Bracket,
+    ) -> Result<HttpAnswer, Stop> {
+        let meta = route.op;
+        let operation = self.operation(meta.service.prefix, meta.name)?;
+        let caller = match meta.auth {
+            // AWS: a signature on an operation that needs none is accepted and gives no rights.
+            Auth::None => {
+                bracket.identified(&Caller::Anonymous, None);
+                Caller::Anonymous
+            }
+            Auth::SigV4 => {
+                let claim = claim.map_err(Fault::from)?;
+                let signing_name = meta.service.signing_name;
+                self.identify_claim(incoming, claim.as_ref(), signing_name, &facts.peer, now, bracket)?
+            }
+        };
+        let document = wire::decode(route, &incoming.head, &incoming.body)
+            .map_err(|error| Stop::Syntax(error.answer(meta.service.protocol)))?;
+        let violations = check(meta.input, &document);
+        let input = operation.read(document);
+        let access = operation.access(&*input, &caller)?;
+        let admission = Admission { caller, now, request_id, facts };
+        let permit = self.gate().admit(self, &*operation, access, admission, bracket)?;
+        if !violations.is_empty() {
+            return Err(Fault::validation(validation_message(&violations)).into());
+        }
+        let output = operation.run(permit, input).await?;
+        Ok(wire::encode(meta, output, request_id.as_str()))
+    }
+
+    /// Puts a fault into the record and, if it is ours, into the log.
+    pub(crate) fn note_failure(&self, bracket: &mut Bracket, fault: &Fault, service: &str, request_id: &RequestId) {
+        if let FaultKind::Internal(cause) = fault.kind() {
+            tracing::error!(service, request_id = request_id.as_str(), %cause, "internal error");
+        }
+        let protocol = self.protocol_of(service);
+        let (code, status) = fault.code(protocol, self.validation_code_of(service));
+        bracket.failed(fault, code, status);
+    }
+
+    fn render_fault(
+        &self,
+        fault: &Fault,
+        service: &'static casemate_schema::ServiceMeta,
+        request_id: &RequestId,
+    ) -> Outgoing {
+        let (code, status) = fault.code(service.protocol, self.validation_code_of(service.prefix));
+        let mut answer = ErrorAnswer::new(code, fault.message_for(service.protocol), status);
+        if let FaultKind::Modelled(meta) = fault.kind() {
+            answer.schema = Some(meta.schema);
+            answer.fields = fault.fields().clone();
+        }
+        outgoing(wire::encode_error(&answer, Dialect::from(service), request_id.as_str()))
+    }
+
+    /// How large a body may be, from the head alone. Listeners stop reading beyond it.
+    pub fn body_limit(&self, head: &Head) -> usize {
+        if self.planes().iter().any(|(_, plane)| plane.matches(head)) {
+            return PLANE_BODY_MAX;
+        }
+        let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
+        let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());
+        let route = self.router().route_head(head, scope).ok().flatten();
+        wire::body_bytes_max(route.map(|route| route.op))
+    }
+}
+
+/// AWS: payloads through API Gateway are limited to 10 MB.
+const PLANE_BODY_MAX: usize = 10 << 20;
+
+/// Why the path ended early.
+enum Stop {
+    Fault(Fault),
+    Syntax(ErrorAnswer),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+fn unrouted(error: &WireError, request_id: &RequestId, bracket: &mut Bracket) -> Outgoing {
+    let answer = error.answer();
+    bracket.detail(answer.message.clone());
+    outgoing(wire::encode_error(&answer, error.dialect, request_id.as_str()))
+}
+
+fn outgoing(answer: HttpAnswer) -> Outgoing {
+    let mut headers = HeaderMap::with_capacity(answer.headers.len());
+    for (name, value) in answer.headers {
+        headers.append(name, value);
+    }
+    Outgoing { status: answer.status, headers, body: answer.body }
+}
+
+fn is_preflight(head: &Head) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(header::ORIGIN)
+        && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Browsers call the identity service directly and ask first which headers they may send.
+fn preflight_answer() -> Outgoing {
+    let mut answer = Outgoing::new(StatusCode::OK, "text/plain", "");
+    let allowed = "authorization,cache-control,content-type,x-amz-content-sha256,x-amz-date,x-amz-security-token,\
+                   x-amz-target,x-amz-user-agent,amz-sdk-invocation-id,amz-sdk-request";
+    let entries = [
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, allowed),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "DELETE,GET,HEAD,PATCH,POST,PUT"),
+        (header::ACCESS_CONTROL_MAX_AGE, "172800"),
+    ];
+    for (name, value) in entries {
+        answer.headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}

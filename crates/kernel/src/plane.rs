@@ -1,0 +1,113 @@
+//! Data planes: traffic that is not API calls (deployed APIs, public documents). A plane can identify, ask and invoke
+//! through the same gate and the same audit, and has no other way.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use casemate_names::{RequestId, Timestamp};
+use casemate_policy::Decision;
+use casemate_schema::Document;
+use casemate_wire::Head;
+
+use crate::{
+    As, Ask, BoxFuture, Caller, Fault, Incoming, Kernel, Outgoing, Peer, RequestFacts, ResourcePolicy, audit::Bracket,
+};
+
+/// Serves requests that no API operation matches.
+pub trait DataPlane: fmt::Debug + Send + Sync {
+    /// Is this request for this plane? Must match narrowly: it is asked before the operations are.
+    fn matches(&self, head: &Head) -> bool;
+
+    /// Answers. Whatever happens is one audit record, which the exchange fills.
+    fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing>;
+}
+
+/// One request to a data plane.
+pub struct Exchange {
+    /// The request.
+    pub incoming: Incoming,
+    /// The request's only reading of the clock.
+    pub now: Timestamp,
+    /// The request's id.
+    pub request_id: RequestId,
+    facts: Arc<RequestFacts>,
+    bracket: Bracket,
+    service: &'static str,
+    kernel: Arc<Kernel>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        kernel: Arc<Kernel>,
+        service: &'static str,
+        incoming: Incoming,
+        facts: Arc<RequestFacts>,
+        bracket: Bracket,
+        (now, request_id): (Timestamp, RequestId),
+    ) -> Self {
+        Self { incoming, now, request_id, facts, bracket, service, kernel }
+    }
+
+    /// Method, target and headers.
+    pub fn head(&self) -> &Head {
+        &self.incoming.head
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.incoming.body
+    }
+
+    /// The socket.
+    pub fn peer(&self) -> &Peer {
+        &self.facts.peer
+    }
+
+    /// Verifies the request's signature for the signing name `service`. No signature: `Caller::Anonymous`.
+    pub fn identify(&mut self, service: &'static str) -> Result<Caller, Fault> {
+        self.kernel.identify(&self.incoming, service, &self.facts.peer, self.now, &mut self.bracket)
+    }
+
+    /// Evaluates one ask through every layer, with the resource policy given, and notes the decision.
+    pub fn decide(&mut self, caller: &Caller, ask: &Ask, policy: Option<&ResourcePolicy>) -> Result<Decision, Fault> {
+        let kernel = &self.kernel;
+        let decision = kernel.gate().decide_with(kernel, caller, ask, &self.facts, self.now, None, policy)?;
+        self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
+        self.bracket.decided(&decision);
+        Ok(decision)
+    }
+
+    /// Calls an operation as this plane's service. `As::Caller` is refused.
+    pub async fn invoke(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        speaker: As,
+        input: Document,
+    ) -> Result<Document, Fault> {
+        let principal = self.kernel.principal_of(self.service);
+        self.kernel
+            .invoke_from(self.service, principal, None, Some(self.request_id.clone()), service, operation, speaker, input)
+            .await
+    }
+
+    /// The audit record of this request.
+    pub fn record(&mut self) -> &mut Bracket {
+        &mut self.bracket
+    }
+
+    /// Source address, user agent and so on.
+    pub fn facts(&self) -> &RequestFacts {
+        &self.facts
+    }
+
+    pub(crate) fn into_bracket(self) -> Bracket {
+        self.bracket
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
+}

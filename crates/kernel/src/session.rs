@@ -1,0 +1,316 @@
+//! Role sessions: temporary credentials that the kernel itself keeps, because every service that runs something under a
+//! role needs them, and because revocation must bite on the next request.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use casemate_names::{Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
+use casemate_policy::{Kind as PolicyKind, NamedPolicy, Policy};
+use casemate_store::{Key, Row, Store};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::{Ask, Caller, Denial, Fault, Kernel, Peer, Permit, RequestFacts, RoleFacts, RoleSession};
+
+/// The action that a role's trust policy allows.
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// Live sessions kept in memory; beyond it the cache starts again from the store.
+const CACHED_MAX: usize = 10_000;
+
+/// What a new session shall be.
+#[derive(Debug)]
+pub struct SessionRequest {
+    /// The role, as the directory knows it now.
+    pub role: Arc<RoleFacts>,
+    /// The session's name.
+    pub session_name: String,
+    /// How long the credentials live, seconds.
+    pub duration_s: i64,
+    /// Session policies as `(name, document)`; `None` when the session has none.
+    pub policies: Option<Vec<(String, String)>>,
+    /// Session tags.
+    pub tags: Vec<(String, String)>,
+    /// Keys of the tags that survive chaining.
+    pub transitive_tags: Vec<String>,
+    /// `sts:SourceIdentity`
+    pub source_identity: Option<String>,
+    /// The execution environment outside of which the credentials are worthless.
+    pub bound_to: Option<String>,
+    /// The function they are made for.
+    pub source_function: Option<Arn>,
+}
+
+/// Temporary credentials, as handed out once.
+#[derive(Debug, Clone)]
+pub struct SessionCredentials {
+    /// `ASIA…`
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: Secret<String>,
+    /// Must accompany every request.
+    pub session_token: Secret<String>,
+    /// When they end.
+    pub expires_at: Timestamp,
+    /// What they stand for.
+    pub session: RoleSession,
+}
+
+/// Makes and looks up role sessions, for one service principal.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    kernel: Arc<Kernel>,
+    principal: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SessionRow {
+    secret: Secret<String>,
+    token_sha256: [u8; 32],
+    role_arn: Arn,
+    role_unique_id: String,
+    session_arn: Arn,
+    session_name: String,
+    account: casemate_names::AccountId,
+    tags: Vec<(String, String)>,
+    transitive_tags: Vec<String>,
+    source_identity: Option<String>,
+    policies: Option<Vec<(String, String)>>,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    bound_to: Option<String>,
+    source_function: Option<Arn>,
+}
+
+impl Row for SessionRow {
+    const TABLE: &'static str = "kernel.sessions";
+    const VERSION: u16 = 1;
+}
+
+/// A session found by its access key.
+#[derive(Debug)]
+pub(crate) struct LiveSession {
+    pub(crate) secret: Secret<String>,
+    token_sha256: [u8; 32],
+    pub(crate) session: RoleSession,
+}
+
+impl LiveSession {
+    /// Constant-time comparison with the token presented.
+    pub(crate) fn token_matches(&self, token: &str) -> bool {
+        self.token_sha256.ct_eq(digest(&SHA256, token.as_bytes()).as_ref()).into()
+    }
+}
+
+/// The sessions of a kernel: store and cache.
+#[derive(Debug)]
+pub(crate) struct SessionTable {
+    store: Store,
+    cache: RwLock<HashMap<String, Arc<LiveSession>>>,
+}
+
+impl SessionTable {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, cache: RwLock::default() }
+    }
+
+    /// Finds the session of an access key. `None`: there is no such key (any more).
+    pub(crate) fn find(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
+        let cached = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned();
+        if cached.is_some() {
+            return Ok(cached);
+        }
+        let row: Option<SessionRow> = self.store.read(|tx| tx.get::<SessionRow>(&key(access_key_id)))?;
+        let Some(row) = row else { return Ok(None) };
+        let live = Arc::new(row.live()?);
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHED_MAX {
+            cache.clear();
+        }
+        cache.insert(access_key_id.to_owned(), Arc::clone(&live));
+        Ok(Some(live))
+    }
+
+    async fn remove(&self, access_key_id: &str) -> Result<(), Fault> {
+        let id = access_key_id.to_owned();
+        self.store.write(move |tx| tx.delete::<SessionRow>(&key(&id))).await?;
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id);
+        Ok(())
+    }
+}
+
+impl SessionRow {
+    fn live(self) -> Result<LiveSession, Fault> {
+        let policies = self.policies.as_deref().map(compile).transpose()?;
+        Ok(LiveSession {
+            secret: self.secret,
+            token_sha256: self.token_sha256,
+            session: RoleSession {
+                role_arn: self.role_arn,
+                role_unique_id: self.role_unique_id,
+                session_arn: self.session_arn,
+                session_name: self.session_name,
+                account: self.account,
+                tags: self.tags,
+                transitive_tags: self.transitive_tags,
+                source_identity: self.source_identity,
+                policies,
+                issued_at: self.issued_at,
+                expires_at: self.expires_at,
+                bound_to: self.bound_to,
+                source_function: self.source_function,
+            },
+        })
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(kernel: Arc<Kernel>, principal: &'static str) -> Self {
+        Self { kernel, principal }
+    }
+
+    /// Makes credentials for a caller whom the gate has admitted to `sts:AssumeRole` on that very role.
+    pub async fn mint(&self, permit: &Permit, request: SessionRequest) -> Result<SessionCredentials, Fault> {
+        if !permit.admits(ASSUME_ROLE, request.role.arn.as_str()) {
+            let denial = Denial { action: ASSUME_ROLE, resource: request.role.arn.as_str().to_owned(), decision: None };
+            return Err(Fault::denied(denial, "the call was not admitted to assume this role"));
+        }
+        self.keep(request, permit.now()).await
+    }
+
+    /// Makes credentials for this service itself, on behalf of `source`; the role's trust policy must admit it.
+    pub async fn mint_for_service(
+        &self,
+        request: SessionRequest,
+        source: &Arn,
+        now: Timestamp,
+    ) -> Result<SessionCredentials, Fault> {
+        self.check_trust(&request.role, source, now)?;
+        self.keep(request, now).await
+    }
+
+    /// Does the role's trust policy admit this service, on behalf of `source`?
+    pub fn check_trust(&self, role: &RoleFacts, source: &Arn, now: Timestamp) -> Result<(), Fault> {
+        let account = source.account_id().unwrap_or_else(|| role.account.clone());
+        let caller = Caller::Service { principal: self.principal, source: source.clone(), account };
+        let facts = RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
+        let ask = Ask::on(ASSUME_ROLE, role.arn.clone());
+        let decision = self.kernel.gate().decide(&self.kernel, &caller, &ask, &facts, now)?;
+        crate::gate::refuse_unless_allowed(&caller, &ask, decision)
+    }
+
+    /// The directory's facts about a role.
+    pub fn role(&self, arn: &Arn) -> Result<Option<Arc<RoleFacts>>, Fault> {
+        self.kernel.directory().role(arn)
+    }
+
+    /// Ends a session at once.
+    pub async fn revoke(&self, access_key_id: &str) -> Result<(), Fault> {
+        self.kernel.session_table().remove(access_key_id).await
+    }
+
+    /// A session of `role` for an inner call, without credentials.
+    pub(crate) fn role_session(
+        &self,
+        role: &Arn,
+        session_name: &str,
+        source: &Arn,
+        now: Timestamp,
+    ) -> Result<RoleSession, Fault> {
+        let denial = || Denial { action: ASSUME_ROLE, resource: role.as_str().to_owned(), decision: None };
+        let facts = self
+            .role(role)?
+            .ok_or_else(|| Fault::denied(denial(), format!("the role `{role}` does not exist")))?;
+        self.check_trust(&facts, source, now)?;
+        Ok(session_of(&facts, session_name, now, now.plus_seconds(facts.session_s_max)))
+    }
+
+    async fn keep(&self, request: SessionRequest, now: Timestamp) -> Result<SessionCredentials, Fault> {
+        let expires_at = now.plus_seconds(request.duration_s);
+        let base = session_of(&request.role, &request.session_name, now, expires_at);
+        let entropy = self.kernel.entropy();
+        let (access_key_id, secret, token) = fresh_credentials(entropy);
+        let compiled = request.policies.as_deref().map(compile).transpose()?;
+        let session = RoleSession {
+            tags: request.tags,
+            transitive_tags: request.transitive_tags,
+            source_identity: request.source_identity,
+            policies: compiled,
+            bound_to: request.bound_to,
+            source_function: request.source_function,
+            ..base
+        };
+        let mut token_sha256 = [0; 32];
+        for (to, from) in token_sha256.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
+            *to = *from;
+        }
+        let row = SessionRow {
+            secret: Secret::new(secret.clone()),
+            token_sha256,
+            role_arn: session.role_arn.clone(),
+            role_unique_id: session.role_unique_id.clone(),
+            session_arn: session.session_arn.clone(),
+            session_name: session.session_name.clone(),
+            account: session.account.clone(),
+            tags: session.tags.clone(),
+            transitive_tags: session.transitive_tags.clone(),
+            source_identity: session.source_identity.clone(),
+            policies: request.policies,
+            issued_at: now,
+            expires_at,
+            bound_to: session.bound_to.clone(),
+            source_function: session.source_function.clone(),
+        };
+        let id = access_key_id.clone();
+        self.kernel.session_table().store.write(move |tx| tx.put(&key(&id), &row)).await?;
+        Ok(SessionCredentials {
+            access_key_id,
+            secret_access_key: Secret::new(secret),
+            session_token: Secret::new(token),
+            expires_at,
+            session,
+        })
+    }
+}
+
+fn session_of(role: &RoleFacts, session_name: &str, now: Timestamp, expires_at: Timestamp) -> RoleSession {
+    let resource = format!("assumed-role/{}/{session_name}", role.name);
+    RoleSession {
+        role_arn: role.arn.clone(),
+        role_unique_id: role.unique_id.clone(),
+        session_arn: Arn::from_parts([role.arn.partition(), "sts", "", role.account.as_str(), &resource]),
+        session_name: session_name.to_owned(),
+        account: role.account.clone(),
+        tags: Vec::new(),
+        transitive_tags: Vec::new(),
+        source_identity: None,
+        policies: None,
+        issued_at: now,
+        expires_at,
+        bound_to: None,
+        source_function: None,
+    }
+}
+
+fn fresh_credentials(entropy: &dyn Entropy) -> (String, String, String) {
+    let id = lower_alphanumeric(entropy, "kernel.session.key-id", 16).to_ascii_uppercase();
+    let secret = alphanumeric(entropy, "kernel.session.secret", 40);
+    let token = alphanumeric(entropy, "kernel.session.token", 180);
+    (format!("ASIA{id}"), secret, token)
+}
+
+fn compile(policies: &[(String, String)]) -> Result<Vec<NamedPolicy>, Fault> {
+    policies
+        .iter()
+        .map(|(name, text)| {
+            let policy = Policy::parse(text, PolicyKind::Session).map_err(Fault::internal)?;
+            Ok(NamedPolicy { name: name.clone(), policy: Arc::new(policy) })
+        })
+        .collect()
+}
+
+fn key(access_key_id: &str) -> Key {
+    Key::global().text(access_key_id)
+}
