@@ -14,7 +14,7 @@ use regex::Regex;
 
 static COMPILED: LazyLock<Mutex<HashMap<&'static str, Option<Regex>>>> = LazyLock::new(Mutex::default);
 
-/// Patterns with look-around, and a form without it that matches the same texts (within the shape's own length limits).
+/// Patterns that do not compile here, mostly for look-around, and a form without it that matches the same texts (within the shape's own length limits).
 const REWRITTEN: &[(&str, &str)] = &[
     // no two hyphens in a row
     ("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$", "[a-z0-9](-?[a-z0-9])+"),
@@ -24,6 +24,8 @@ const REWRITTEN: &[(&str, &str)] = &[
     // not digits alone
     ("(?!^[0-9]+$)([a-zA-Z0-9-_]+)", "[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*"),
     (r"((?!^\d+$)^[0-9a-zA-Z-_]+$)", "[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*"),
+    // a class that is called otherwise here
+    (r"\p{Print}+", "[[:print:]]+"),
 ];
 
 /// Does the whole of `text` match `pattern`?
