@@ -92,7 +92,8 @@ impl Blobs {
             let key: Secret<[u8; 32]> = root_key.derive(purpose, b"");
             RootKey::from_bytes(*key.expose())
         };
-        let sealer = Sealer::new(derived("casemate.blobs.value"), Arc::clone(&entropy)).map_err(BlobError::Store)?;
+        let sealer =
+            Sealer::new(derived("casemate.blobs.value"), Arc::clone(&entropy)).map_err(BlobError::Store)?;
         Ok(Self { inner: Arc::new(Inner { place, sealer, naming: derived("casemate.blobs.name"), entropy }) })
     }
 
@@ -121,7 +122,8 @@ impl Blobs {
         }
         let id = BlobId::of(content);
         let name = self.name(id);
-        let sealed = || self.inner.sealer.seal(name.as_bytes(), BLOB_VERSION, content).map_err(BlobError::Store);
+        let sealed =
+            || self.inner.sealer.seal(name.as_bytes(), BLOB_VERSION, content).map_err(BlobError::Store);
         match &self.inner.place {
             Place::Memory(files) => {
                 let sealed = sealed()?;
@@ -271,7 +273,10 @@ mod tests {
         let blobs = on_disk(dir.path());
         let id = blobs.put_blocking(b"a marker to look for").unwrap();
         assert_eq!(blobs.put_blocking(b"a marker to look for").unwrap(), id);
-        assert_eq!(on_disk(dir.path()).get_blocking(id).unwrap().as_deref(), Some(b"a marker to look for".as_slice()));
+        assert_eq!(
+            on_disk(dir.path()).get_blocking(id).unwrap().as_deref(),
+            Some(b"a marker to look for".as_slice())
+        );
         let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(files.len(), 1);
         let raw = fs::read(&files[0]).unwrap();
@@ -298,7 +303,9 @@ mod tests {
     fn another_root_key_finds_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let id = on_disk(dir.path()).put_blocking(b"a").unwrap();
-        let other = Blobs::open(dir.path(), &RootKey::from_bytes([2; 32]), Arc::new(SystemEntropy::default())).unwrap();
+        let other =
+            Blobs::open(dir.path(), &RootKey::from_bytes([2; 32]), Arc::new(SystemEntropy::default()))
+                .unwrap();
         assert_eq!(other.get_blocking(id).unwrap(), None);
     }
 

@@ -1,11 +1,13 @@
 //! The only file that knows redb: ordered byte strings, snapshots, one durable commit at a time, chunking of what is
 //! larger than a pair may be. Sees sealed values only.
 
-use std::{cell::OnceCell, fs::OpenOptions, os::unix::fs::OpenOptionsExt, panic::AssertUnwindSafe, path::Path};
+use std::{
+    cell::OnceCell, fs::OpenOptions, os::unix::fs::OpenOptionsExt, panic::AssertUnwindSafe, path::Path,
+};
 
 use redb::{
-    AccessGuard, Builder, Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    StorageError, Table, TableDefinition, TableError, WriteTransaction,
+    AccessGuard, Builder, Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction,
     backends::{FileBackend, InMemoryBackend},
 };
 
@@ -20,7 +22,10 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 const FORMAT_CHUNKED: u8 = 2;
 
 const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
-const CHUNKS: TableDefinition<'static, (&[u8], u32), &[u8]> = TableDefinition::new("chunks");
+/// A row's name and the chunk's number.
+type ChunkName = (&'static [u8], u32);
+
+const CHUNKS: TableDefinition<'static, ChunkName, &[u8]> = TableDefinition::new("chunks");
 
 /// A name and a sealed value.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
@@ -62,7 +67,9 @@ pub(crate) fn open_file(path: &Path) -> Result<Database, OpenError> {
         Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
             Err(OpenError::InUse(path.to_owned()))
         }
-        Ok(Err(DatabaseError::Storage(StorageError::Io(source)))) if source.kind() != std::io::ErrorKind::InvalidData => {
+        Ok(Err(DatabaseError::Storage(StorageError::Io(source))))
+            if source.kind() != std::io::ErrorKind::InvalidData =>
+        {
             Err(failed(source))
         }
         Ok(Err(DatabaseError::UpgradeRequired(version))) => {
@@ -98,7 +105,7 @@ pub(crate) fn begin(database: &Database) -> Result<WriteTransaction, StoreError>
 pub(crate) struct Snapshot {
     transaction: ReadTransaction,
     rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    chunks: OnceCell<ReadOnlyTable<(&'static [u8], u32), &'static [u8]>>,
+    chunks: OnceCell<ReadOnlyTable<ChunkName, &'static [u8]>>,
 }
 
 impl Snapshot {
@@ -135,7 +142,7 @@ impl Source for Snapshot {
 /// The state of the batch being made: what was durable, and the changes of its earlier transactions.
 pub(crate) struct Pending<'t> {
     rows: Table<'t, &'static [u8], &'static [u8]>,
-    chunks: Table<'t, (&'static [u8], u32), &'static [u8]>,
+    chunks: Table<'t, ChunkName, &'static [u8]>,
 }
 
 impl<'t> Pending<'t> {
@@ -149,7 +156,8 @@ impl<'t> Pending<'t> {
     pub(crate) fn put(&mut self, name: &[u8], sealed: &[u8]) -> Result<(), StoreError> {
         debug_assert_eq!(sealed.first(), Some(&FORMAT_SEALED));
         if sealed.len() <= CHUNK_BYTES_MAX {
-            let before = self.rows.insert(name, sealed).map_err(engine)?.map_or(0, |old| chunk_count(old.value()));
+            let before =
+                self.rows.insert(name, sealed).map_err(engine)?.map_or(0, |old| chunk_count(old.value()));
             return self.drop_chunks(name, 0, before);
         }
         let mut count = 0_u32;
@@ -159,8 +167,11 @@ impl<'t> Pending<'t> {
         }
         let mut directory = vec![FORMAT_CHUNKED];
         directory.extend_from_slice(&count.to_be_bytes());
-        let before =
-            self.rows.insert(name, directory.as_slice()).map_err(engine)?.map_or(0, |old| chunk_count(old.value()));
+        let before = self
+            .rows
+            .insert(name, directory.as_slice())
+            .map_err(engine)?
+            .map_or(0, |old| chunk_count(old.value()));
         self.drop_chunks(name, count, before)
     }
 
@@ -220,7 +231,7 @@ fn chunk_count(value: &[u8]) -> u32 {
 }
 
 fn gather(
-    chunks: &impl ReadableTable<(&'static [u8], u32), &'static [u8]>,
+    chunks: &impl ReadableTable<ChunkName, &'static [u8]>,
     name: &[u8],
     directory: &[u8],
 ) -> Result<Vec<u8>, StoreError> {

@@ -61,7 +61,9 @@ impl fmt::Display for StoreError {
             Self::ValueTooLarge { table, bytes } => write!(f, "a row of {table} has {bytes} bytes, too many"),
             Self::TransactionTooLarge { bytes } => write!(f, "the transaction has {bytes} bytes, too many"),
             Self::Tampered { table } => write!(f, "a row of {table} cannot be unsealed"),
-            Self::UnknownVersion { table, version } => write!(f, "a row of {table} has unknown version {version}"),
+            Self::UnknownVersion { table, version } => {
+                write!(f, "a row of {table} has unknown version {version}")
+            }
             Self::Encoding { table, reason } => write!(f, "a row of {table} cannot be converted: {reason}"),
             Self::Busy => f.write_str("too many writes are waiting"),
             Self::Panicked => f.write_str("a transaction panicked and was discarded"),
@@ -123,7 +125,9 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::InUse(_) | Self::Corrupted { .. } | Self::WrongRootKey(_) | Self::UnknownFormat { .. } => None,
+            Self::InUse(_) | Self::Corrupted { .. } | Self::WrongRootKey(_) | Self::UnknownFormat { .. } => {
+                None
+            }
         }
     }
 }

@@ -248,7 +248,12 @@ mod tests {
     #[test]
     fn parts_come_back() {
         let key = Key::global().text("a\0b").number(7).bytes(&[0, 255, 1]).text("");
-        let parts = [Part::Text("a\0b".into()), Part::Number(7), Part::Bytes(vec![0, 255, 1]), Part::Text(String::new())];
+        let parts = [
+            Part::Text("a\0b".into()),
+            Part::Number(7),
+            Part::Bytes(vec![0, 255, 1]),
+            Part::Text(String::new()),
+        ];
         assert_eq!(key.parts(), parts);
         assert_eq!(Key::from_bytes(key.as_bytes()), Some(key));
     }

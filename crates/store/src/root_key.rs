@@ -123,7 +123,11 @@ impl fmt::Display for RootKeyError {
         match self {
             Self::Io { path, source } => write!(f, "cannot use the root key {}: {source}", path.display()),
             Self::Exposed { path, mode } => {
-                write!(f, "the root key {} has mode {mode:04o}; only its owner may have access (0600)", path.display())
+                write!(
+                    f,
+                    "the root key {} has mode {mode:04o}; only its owner may have access (0600)",
+                    path.display()
+                )
             }
             Self::Malformed(path) => write!(f, "the root key {} is not exactly 32 bytes", path.display()),
         }

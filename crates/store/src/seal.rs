@@ -10,8 +10,8 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
     sync::atomic::{AtomicU64, Ordering},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};

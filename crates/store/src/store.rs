@@ -93,11 +93,13 @@ impl Store {
         let blobs = Blobs::open(&dir.join(BLOBS_DIRECTORY), &root_key, Arc::clone(&entropy))
             .map_err(|error| OpenError::Io { path: dir.join(BLOBS_DIRECTORY), source: error.into() })?;
         let database = engine::open_file(&path)?;
-        let damaged = |error: StoreError| OpenError::Corrupted { path: path.clone(), reason: error.to_string() };
+        let damaged =
+            |error: StoreError| OpenError::Corrupted { path: path.clone(), reason: error.to_string() };
         if !set_up {
             engine::prepare(&database).map_err(damaged)?;
         }
-        let store = Self::start(database, root_key, entropy, blobs, Some(lock), Rehearsal::Never).map_err(damaged)?;
+        let store =
+            Self::start(database, root_key, entropy, blobs, Some(lock), Rehearsal::Never).map_err(damaged)?;
         let key = Key::global();
         match store.read(|tx| tx.get::<RootCheck>(&key)) {
             Ok(Some(_)) => {}
@@ -115,14 +117,20 @@ impl Store {
     }
 
     /// A store that ends with its last clone. Same engine, same sealing, same committer.
-    #[expect(clippy::expect_used, reason = "for tests and trials: memory cannot be unavailable in a way to recover from")]
+    #[expect(
+        clippy::expect_used,
+        reason = "for tests and trials: memory cannot be unavailable in a way to recover from"
+    )]
     pub fn in_memory(entropy: Arc<dyn Entropy>) -> Self {
         Self::memory(entropy, Rehearsal::Never).expect("a store in memory opens")
     }
 
     /// As [`Self::in_memory`], and runs every write's closure twice, the first time for nothing: a closure that may not
     /// be run again shows itself.
-    #[expect(clippy::expect_used, reason = "for tests: memory cannot be unavailable in a way to recover from")]
+    #[expect(
+        clippy::expect_used,
+        reason = "for tests: memory cannot be unavailable in a way to recover from"
+    )]
     pub fn in_memory_rehearsing(entropy: Arc<dyn Entropy>) -> Self {
         Self::memory(entropy, Rehearsal::Always).expect("a store in memory opens")
     }
@@ -159,7 +167,9 @@ impl Store {
             .spawn(move || committer.work(&jobs))
             .map_err(|error| StoreError::Engine(format!("no committer thread: {error}")))?;
         let (queue, committer) = (Some(queue), Some(thread));
-        Ok(Self { handle: Arc::new(Handle { database, sealer, counters, blobs, queue, committer, _lock: lock }) })
+        Ok(Self {
+            handle: Arc::new(Handle { database, sealer, counters, blobs, queue, committer, _lock: lock }),
+        })
     }
 
     /// Runs `closure` at once on a snapshot of everything durable.
@@ -234,7 +244,9 @@ impl Store {
         let mut context = digest::Context::new(&digest::SHA256);
         for pair in snapshot.walk(&[], &[u8::MAX], Order::Ascending)? {
             let (name, sealed) = pair?;
-            let table = || String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+            let table = || {
+                String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
+            };
             let opened = self
                 .handle
                 .sealer

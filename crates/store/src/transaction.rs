@@ -218,7 +218,8 @@ impl<'a> WriteTx<'a> {
     }
 
     fn change(&mut self, name: Vec<u8>, change: Option<Change>) -> Result<(), StoreError> {
-        let size = |name: &[u8], change: &Option<Change>| name.len() + change.as_ref().map_or(0, |c| c.bytes.len());
+        let size =
+            |name: &[u8], change: &Option<Change>| name.len() + change.as_ref().map_or(0, |c| c.bytes.len());
         let replaced = self.view.own.get(&name).map_or(0, |old| size(&name, old));
         let bytes = self.bytes - replaced + size(&name, &change);
         if bytes > TRANSACTION_BYTES_MAX {
