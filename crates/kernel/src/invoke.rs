@@ -69,7 +69,7 @@ impl Kernel {
             let typed = op.read(input);
             let access = op.access(&*typed, &caller)?;
             let admission = Admission { caller, now, request_id: &request_id, facts: Arc::new(facts) };
-            let permit = self.gate().admit(self, &**op, access, admission, &mut bracket)?;
+            let permit = self.gate().admit(self, &*op, access, admission, &mut bracket)?;
             if !violations.is_empty() {
                 return Err(Fault::validation(validation_message(&violations)));
             }
@@ -85,7 +85,7 @@ impl Kernel {
     }
 
     fn speaker(
-        &self,
+        self: &Arc<Self>,
         principal: &'static str,
         outer: Option<&Permit>,
         speaker: As,

@@ -8,8 +8,6 @@ mod chain;
 mod record;
 mod trail;
 
-use std::sync::Arc;
-
 use casemate_names::{RequestId, Timestamp};
 use casemate_policy::Decision;
 
@@ -164,6 +162,3 @@ fn record_denial(record: &mut Record, denial: &Denial, text: &str) {
 
 const PATH_SHOWN_MAX: usize = 512;
 const DETAIL_SHOWN_MAX: usize = 1_024;
-
-/// Shared state of readers and writers of one trail.
-pub(crate) type Shared = Arc<trail::Inner>;

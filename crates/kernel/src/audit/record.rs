@@ -137,6 +137,18 @@ impl DecisionRecord {
             Verdict::ImplicitDeny => "implicit-deny",
             Verdict::ExplicitDeny => "explicit-deny",
         };
-        Self { verdict: verdict.to_owned(), because: decision.because.to_string() }
+        Self { verdict: verdict.to_owned(), because: because(decision) }
+    }
+}
+
+/// `identity-based policy "reader", statement 0 (Sid AllowRead)`, or the layer alone where nothing in it applied.
+fn because(decision: &Decision) -> String {
+    let layer = decision.because.layer;
+    match &decision.because.decisive {
+        None => format!("no statement of the {layer} layer allows it"),
+        Some(found) => {
+            let sid = found.sid.as_ref().map_or_else(String::new, |sid| format!(" (Sid {sid})"));
+            format!("{layer} policy `{}`, statement {}{sid}", found.policy, found.statement)
+        }
     }
 }

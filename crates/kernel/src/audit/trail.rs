@@ -29,7 +29,7 @@ const FILE_MAX: u64 = 256 << 20;
 #[derive(Clone)]
 pub struct Audit(Arc<Inner>);
 
-pub(crate) struct Inner {
+struct Inner {
     key: hmac::Key,
     state: Mutex<State>,
     work: Condvar,

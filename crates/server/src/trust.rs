@@ -1,0 +1,22 @@
+//! The trust map: which service may invoke which operation of another. What is not listed here is refused by the
+//! kernel, whatever the policies say. Being listed grants nothing by itself: the call still meets the gate.
+
+use casemate_kernel::TrustEdge;
+
+/// Every edge between services.
+pub const TRUST: &[TrustEdge] = &[
+    edge("apigateway", "lambda", "Invoke"),
+    edge("lambda", "logs", "CreateLogGroup"),
+    edge("lambda", "logs", "CreateLogStream"),
+    edge("lambda", "logs", "PutLogEvents"),
+    edge("cloudformation", "apigateway", "*"),
+    edge("cloudformation", "cognito-idp", "*"),
+    edge("cloudformation", "dynamodb", "*"),
+    edge("cloudformation", "iam", "*"),
+    edge("cloudformation", "lambda", "*"),
+    edge("cloudformation", "logs", "*"),
+];
+
+const fn edge(from: &'static str, to: &'static str, operation: &'static str) -> TrustEdge {
+    TrustEdge { from, to, operation }
+}
