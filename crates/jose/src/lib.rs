@@ -1,1 +1,15 @@
-//! (being built)
+//! JSON Web Tokens and Keys with a closed set of algorithms: RS256, and nothing else. A token can therefore not choose
+//! how it is checked: `none`, HMAC with a public key, embedded keys and key addresses are not "rejected by
+//! configuration", there is no code for them.
+//!
+//! The crate refuses to know: whose keys these are, what a claim means, and what time it is. It does no I/O.
+
+mod key;
+mod source;
+mod time;
+mod token;
+
+pub use key::{InvalidKey, Jwk, KeyGenerationFailed, SigningKey, VerifyingKey, key_id};
+pub use source::{KeySource, PoolKeys};
+pub use time::{InvalidTime, check_times};
+pub use token::{InvalidToken, MAX_TOKEN_BYTES, Verified, verify};

@@ -23,14 +23,19 @@ fn benches(c: &mut Criterion) {
         path_style: PathStyle::Normalise,
         at: NOW,
     };
-    let expected =
-        Expected { region: "us-east-1", service: "dynamodb", path_style: PathStyle::Normalise, skew_s: SKEW_S };
+    let expected = Expected {
+        region: "us-east-1",
+        service: "dynamodb",
+        path_style: PathStyle::Normalise,
+        skew_s: SKEW_S,
+    };
     let plain: &[(&str, &[u8])] = &[
         ("host", b"localhost:4566"),
         ("x-amz-target", b"DynamoDB_20120810.GetItem"),
         ("content-type", b"application/x-amz-json-1.0"),
     ];
-    let Ok(added) = sign_headers(&signer, &Head { method: "POST", target: "/", headers: plain }, &EMPTY_SHA256)
+    let Ok(added) =
+        sign_headers(&signer, &Head { method: "POST", target: "/", headers: plain }, &EMPTY_SHA256)
     else {
         return;
     };
@@ -54,9 +59,13 @@ fn benches(c: &mut Criterion) {
             black_box(claim.map(|claim| verify(&head, &claim, &expected, &fresh, &keys, &arrival)))
         });
     });
-    if let Ok(target) = presign(&signer, &Head { method: "GET", target: "/", headers: plain }, 60, &EMPTY_SHA256) {
+    if let Ok(target) =
+        presign(&signer, &Head { method: "GET", target: "/", headers: plain }, 60, &EMPTY_SHA256)
+    {
         let head = Head { method: "GET", target: &target, headers: plain };
-        c.bench_function("presigned form, cached key", |b| b.iter(|| black_box(judge(black_box(&head), &keys))));
+        c.bench_function("presigned form, cached key", |b| {
+            b.iter(|| black_box(judge(black_box(&head), &keys)));
+        });
     }
 }
 

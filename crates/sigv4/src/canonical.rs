@@ -5,7 +5,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::{
     CredentialScope, Head, PathStyle,
     claim::ALGORITHM,
-    encoding::{parameters, push_canonical_query, push_hex, push_normalised_path, push_raw_path, split_target},
+    encoding::{
+        parameters, push_canonical_query, push_hex, push_normalised_path, push_raw_path, split_target,
+    },
 };
 
 /// A signed header that the request does not have, or a query string that cannot be read.

@@ -87,7 +87,9 @@ pub fn parse(head: &Head<'_>) -> Result<Option<Claim>, AuthError> {
     let presigned = parameters.iter().any(|(name, _)| PRESIGN_MARKS.contains(&name.as_ref()));
     match (authorization, presigned) {
         (None, false) => Ok(None),
-        (Some(_), true) => Err(AuthError::DuplicateAuth("an Authorization header and a presigned query string")),
+        (Some(_), true) => {
+            Err(AuthError::DuplicateAuth("an Authorization header and a presigned query string"))
+        }
         (Some(value), false) => from_header(head, &value).map(Some),
         (None, true) => from_query(head, &parameters).map(Some),
     }
@@ -169,16 +171,19 @@ fn missing_in_header(
     signed_headers: Option<&str>,
     date: Option<&str>,
 ) -> AuthError {
-    let mut text = String::new();
-    for (name, value) in [("Credential", credential), ("Signature", signature), ("SignedHeaders", signed_headers)] {
+    let mut missing = Vec::new();
+    for (name, value) in
+        [("Credential", credential), ("Signature", signature), ("SignedHeaders", signed_headers)]
+    {
         if value.is_none() {
-            text.push_str(&format!("Authorization header requires '{name}' parameter. "));
+            missing.push(format!("Authorization header requires '{name}' parameter."));
         }
     }
     if date.is_none() {
-        text.push_str("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
+        let text = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.";
+        missing.push(text.to_owned());
     }
-    AuthError::IncompleteSignature(text.trim_end().to_owned())
+    AuthError::IncompleteSignature(missing.join(" "))
 }
 
 fn from_query(head: &Head<'_>, parameters: &[Parameter<'_>]) -> Result<Claim, AuthError> {
@@ -207,7 +212,9 @@ fn from_query(head: &Head<'_>, parameters: &[Parameter<'_>]) -> Result<Claim, Au
         .and_then(|text| text.parse::<i64>().ok())
         .filter(|seconds| (1..=MAX_EXPIRES_S).contains(seconds))
         .ok_or_else(|| {
-            AuthError::IncompleteSignature(format!("X-Amz-Expires must be between 1 and {MAX_EXPIRES_S} seconds."))
+            AuthError::IncompleteSignature(format!(
+                "X-Amz-Expires must be between 1 and {MAX_EXPIRES_S} seconds."
+            ))
         })?;
     let in_header = one_header(head, "x-amz-content-sha256")?;
     let in_query = one_parameter(parameters, "X-Amz-Content-Sha256")?.map(str::as_bytes);
@@ -220,7 +227,10 @@ fn from_query(head: &Head<'_>, parameters: &[Parameter<'_>]) -> Result<Claim, Au
 }
 
 /// DIVERGES: AWS takes the first of several; see [`one_header`].
-fn one_parameter<'a>(parameters: &'a [Parameter<'_>], name: &'static str) -> Result<Option<&'a str>, AuthError> {
+fn one_parameter<'a>(
+    parameters: &'a [Parameter<'_>],
+    name: &'static str,
+) -> Result<Option<&'a str>, AuthError> {
     let mut found = parameters.iter().filter(|(n, _)| n.as_ref() == name.as_bytes());
     let Some((_, value)) = found.next() else { return Ok(None) };
     if found.next().is_some() {
@@ -292,7 +302,8 @@ impl Raw<'_> {
     fn check_signed_headers(&self) -> Result<(), AuthError> {
         let names = || self.signed_headers.split(';');
         let well_formed = names().all(|name| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':')
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':')
         });
         if !well_formed || !names().zip(names().skip(1)).all(|(a, b)| a < b) {
             return Err(AuthError::IncompleteSignature(

@@ -75,7 +75,9 @@ fn decode_query(raw: &str) -> Result<Cow<'_, [u8]>, Malformed> {
             b'+' => b' ',
             b'%' => {
                 let digit = |byte: Option<u8>| {
-                    byte.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok()).ok_or(Malformed)
+                    byte.and_then(|b| char::from(b).to_digit(16))
+                        .and_then(|d| u8::try_from(d).ok())
+                        .ok_or(Malformed)
                 };
                 digit(bytes.next())? << 4 | digit(bytes.next())?
             }
@@ -154,7 +156,9 @@ pub(crate) fn push_raw_path(out: &mut String, path: &str) {
     let bytes = path.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let digit = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        let digit = |i: usize| {
+            bytes.get(i).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok())
+        };
         match (byte, digit(at + 1), digit(at + 2)) {
             (b'/', ..) => out.push('/'),
             (b'%', Some(high), Some(low)) => {

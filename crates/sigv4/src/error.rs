@@ -85,9 +85,9 @@ impl AuthError {
             | Self::Expired(text)
             | Self::NotYetCurrent(text)
             | Self::InvalidScope(text) => text.clone(),
-            Self::DuplicateAuth(what) => format!(
-                "Only one authentication mechanism may be used in a request, and only once: {what}."
-            ),
+            Self::DuplicateAuth(what) => {
+                format!("Only one authentication mechanism may be used in a request, and only once: {what}.")
+            }
             Self::UnknownKey | Self::InvalidToken => {
                 "The security token included in the request is invalid.".to_owned()
             }

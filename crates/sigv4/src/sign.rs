@@ -113,7 +113,12 @@ impl Signer<'_> {
         format!("{}/{day}/{}/{}/aws4_request", self.access_key_id, self.region, self.service)
     }
 
-    fn signature(&self, head: &Head<'_>, signed: &str, payload: PayloadLine<'_>) -> Result<String, Unsignable> {
+    fn signature(
+        &self,
+        head: &Head<'_>,
+        signed: &str,
+        payload: PayloadLine<'_>,
+    ) -> Result<String, Unsignable> {
         let date = self.at.amz_date();
         let scope = CredentialScope {
             date: date.get(..8).unwrap_or_default().to_owned(),

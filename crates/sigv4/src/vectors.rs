@@ -199,7 +199,9 @@ fn mutants(request: &Request, signed_headers: &[String]) -> Vec<(String, Request
             out.push((format!("method {at}"), Request { method, ..request.clone() }));
         }
         for at in 0..request.target.len() {
-            let Ok(target) = String::from_utf8(changed(request.target.as_bytes(), at, with)) else { continue };
+            let Ok(target) = String::from_utf8(changed(request.target.as_bytes(), at, with)) else {
+                continue;
+            };
             out.push((format!("target {at} {target}"), Request { target, ..request.clone() }));
         }
         for at in 0..request.body.len() {
@@ -240,7 +242,8 @@ fn same_meaning(a: &str, b: &str) -> bool {
     let query = |target: &str| {
         let (_, query) = split_target(target);
         parameters(query).ok().map(|found| {
-            let mut owned: Vec<_> = found.into_iter().map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+            let mut owned: Vec<_> =
+                found.into_iter().map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
             owned.sort();
             owned
         })

@@ -37,22 +37,26 @@ pub fn verify(
 
 fn check_time(claim: &Claim, skew_s: i64, now: Timestamp) -> Result<(), AuthError> {
     let minutes = skew_s / 60;
-    let (signed, at) = (claim.date.amz_date(), now.amz_date());
     if claim.date > now.plus_seconds(skew_s) {
         // AWS: text of every service with a 15-minute window.
         return Err(AuthError::NotYetCurrent(format!(
-            "Signature not yet current: {signed} is still later than {} ({at} + {minutes} min.)",
-            now.plus_seconds(skew_s).amz_date()
+            "Signature not yet current: {} is still later than {} ({} + {minutes} min.)",
+            claim.date.amz_date(),
+            now.plus_seconds(skew_s).amz_date(),
+            now.amz_date()
         )));
     }
     match claim.expires_s {
         None if claim.date < now.plus_seconds(-skew_s) => Err(AuthError::Expired(format!(
-            "Signature expired: {signed} is now earlier than {} ({at} - {minutes} min.)",
-            now.plus_seconds(-skew_s).amz_date()
+            "Signature expired: {} is now earlier than {} ({} - {minutes} min.)",
+            claim.date.amz_date(),
+            now.plus_seconds(-skew_s).amz_date(),
+            now.amz_date()
         ))),
         Some(expires_s) if claim.date.plus_seconds(expires_s) <= now => Err(AuthError::Expired(format!(
-            "Signature expired: {} is now earlier than {at}",
-            claim.date.plus_seconds(expires_s).amz_date()
+            "Signature expired: {} is now earlier than {}",
+            claim.date.plus_seconds(expires_s).amz_date(),
+            now.amz_date()
         ))),
         None | Some(_) => Ok(()),
     }
@@ -60,29 +64,30 @@ fn check_time(claim: &Claim, skew_s: i64, now: Timestamp) -> Result<(), AuthErro
 
 /// AWS: every part that is wrong is named, in the order region, service, terminator, date.
 fn check_scope(claim: &Claim, expected: &Expected<'_>) -> Result<(), AuthError> {
-    let mut text = String::new();
+    let mut wrong = Vec::new();
     if claim.scope.region != expected.region {
-        text.push_str(&format!("Credential should be scoped to a valid region, not '{}'. ", shown(&claim.scope.region)));
+        let region = shown(&claim.scope.region);
+        wrong.push(format!("Credential should be scoped to a valid region, not '{region}'."));
     }
     if claim.scope.service != expected.service {
-        text.push_str(&format!("Credential should be scoped to correct service: '{}'. ", expected.service));
+        wrong.push(format!("Credential should be scoped to correct service: '{}'.", expected.service));
     }
     if claim.terminator != "aws4_request" {
-        text.push_str(&format!(
-            "Credential should be scoped with a valid terminator: 'aws4_request', not '{}'. ",
-            shown(&claim.terminator)
+        let terminator = shown(&claim.terminator);
+        wrong.push(format!(
+            "Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator}'."
         ));
     }
     let day = claim.date_text.get(..8).unwrap_or_default();
     if claim.scope.date != day {
-        text.push_str(&format!(
+        wrong.push(format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{day}', \
-             from '{}'. ",
+             from '{}'.",
             shown(&claim.scope.date),
             claim.date_text
         ));
     }
-    if text.is_empty() { Ok(()) } else { Err(AuthError::InvalidScope(text.trim_end().to_owned())) }
+    if wrong.is_empty() { Ok(()) } else { Err(AuthError::InvalidScope(wrong.join(" "))) }
 }
 
 fn shown(text: &str) -> String {
@@ -112,9 +117,8 @@ fn payload_line<'a>(
         (PayloadHash::Sha256(hash), ..) if hash == body_sha256 => Ok(PayloadLine::Hash(hash)),
         (PayloadHash::Absent, PathStyle::Normalise, _) => Ok(PayloadLine::Hash(body_sha256)),
         // AWS: a presigned S3 request says nothing of its body, and S3 alone may say so in a header.
-        (PayloadHash::Absent, PathStyle::Raw, Placement::Query) | (PayloadHash::Unsigned, PathStyle::Raw, _) => {
-            Ok(PayloadLine::Literal("UNSIGNED-PAYLOAD"))
-        }
+        (PayloadHash::Absent, PathStyle::Raw, Placement::Query)
+        | (PayloadHash::Unsigned, PathStyle::Raw, _) => Ok(PayloadLine::Literal("UNSIGNED-PAYLOAD")),
         // S3 demands the header; chunked bodies are not verified yet, so they are refused.
         (PayloadHash::Absent, PathStyle::Raw, Placement::Header)
         | (PayloadHash::Sha256(_) | PayloadHash::Streaming(_) | PayloadHash::Invalid, ..)

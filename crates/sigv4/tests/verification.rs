@@ -1,5 +1,7 @@
 //! Signing and verifying from outside: our signer, AWS's signer, and every way to be refused.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
@@ -9,7 +11,8 @@ use aws_sigv4::{
 };
 use casemate_names::{Secret, Timestamp};
 use casemate_sigv4::{
-    Arrival, AuthError, EMPTY_SHA256, Expected, Head, PathStyle, Placement, SKEW_S, SigningKeyCache, check, parse,
+    Arrival, AuthError, EMPTY_SHA256, Expected, Head, PathStyle, Placement, SKEW_S, SigningKeyCache, check,
+    parse,
     sign::{Signer, presign, sign_headers},
     verify,
 };
@@ -71,7 +74,8 @@ impl Trial {
     }
 
     fn with<T>(&self, f: impl FnOnce(&Head<'_>) -> T) -> T {
-        let headers: Vec<(&str, &[u8])> = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+        let headers: Vec<(&str, &[u8])> =
+            self.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
         f(&Head { method: self.method, target: &self.target, headers: &headers })
     }
 
@@ -116,10 +120,17 @@ fn no_signature_is_no_claim_and_a_bearer_token_is_none() {
 
 #[test]
 fn older_and_other_aws_algorithms_are_refused() {
-    for value in ["AWS AKID:sig", "AWS3-HTTPS x=y", "AWS4-HMAC-SHA1 Credential=a", "AWS4-ECDSA-P256-SHA256 Credential=a"] {
+    for value in [
+        "AWS AKID:sig",
+        "AWS3-HTTPS x=y",
+        "AWS4-HMAC-SHA1 Credential=a",
+        "AWS4-ECDSA-P256-SHA256 Credential=a",
+    ] {
         let mut trial = Trial::signed();
         *trial.header("authorization") = value.to_owned();
-        assert!(matches!(trial.judge(), Err(AuthError::IncompleteSignature(text)) if text.contains("Unsupported")));
+        assert!(
+            matches!(trial.judge(), Err(AuthError::IncompleteSignature(text)) if text.contains("Unsupported"))
+        );
     }
 }
 
@@ -141,8 +152,8 @@ fn a_swapped_body_is_refused_with_and_without_the_hash_header() {
     let secret = secret();
     let hash = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let headers: &[(&str, &[u8])] = &[("host", b"h"), ("x-amz-content-sha256", hash)];
-    let added =
-        sign_headers(&signer(&secret), &Head { method: "POST", target: "/", headers }, &EMPTY_SHA256).unwrap();
+    let added = sign_headers(&signer(&secret), &Head { method: "POST", target: "/", headers }, &EMPTY_SHA256)
+        .unwrap();
     let mut all: Vec<(String, String)> =
         headers.iter().map(|(n, v)| ((*n).to_owned(), String::from_utf8(v.to_vec()).unwrap())).collect();
     all.extend(added.into_iter().map(|(n, v)| (n.to_owned(), v)));
@@ -155,14 +166,18 @@ fn a_swapped_body_is_refused_with_and_without_the_hash_header() {
 
 #[test]
 fn payload_forms_of_s3_are_refused_elsewhere_even_when_signed() {
-    for form in ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "x"] {
+    for form in
+        ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "x"]
+    {
         let secret = secret();
         let headers: &[(&str, &[u8])] = &[("host", b"h"), ("x-amz-content-sha256", form.as_bytes())];
         let head = Head { method: "POST", target: "/", headers };
         let added = sign_headers(&signer(&secret), &head, &EMPTY_SHA256).unwrap();
-        let mut all = vec![("host".to_owned(), "h".to_owned()), ("x-amz-content-sha256".to_owned(), form.to_owned())];
+        let mut all =
+            vec![("host".to_owned(), "h".to_owned()), ("x-amz-content-sha256".to_owned(), form.to_owned())];
         all.extend(added.into_iter().map(|(n, v)| (n.to_owned(), v)));
-        let trial = Trial { method: "POST", target: "/".into(), headers: all, body_sha256: EMPTY_SHA256, at: NOW };
+        let trial =
+            Trial { method: "POST", target: "/".into(), headers: all, body_sha256: EMPTY_SHA256, at: NOW };
         assert_eq!(trial.judge(), Err(AuthError::BodyMismatch), "{form}");
     }
 }
@@ -182,7 +197,8 @@ fn anything_given_twice_is_refused() {
         trial.headers.push((name.to_owned(), value));
         assert!(matches!(trial.judge(), Err(AuthError::DuplicateAuth(_))), "{name}");
     }
-    for name in ["X-Amz-Signature=0", "X-Amz-Date=20260101T000000Z", "X-Amz-Expires=60", "X-Amz-Credential=a"] {
+    for name in ["X-Amz-Signature=0", "X-Amz-Date=20260101T000000Z", "X-Amz-Expires=60", "X-Amz-Credential=a"]
+    {
         let mut trial = Trial::presigned(60);
         trial.target = format!("{}&{name}", trial.target);
         assert!(matches!(trial.judge(), Err(AuthError::DuplicateAuth(_))), "{name}");
@@ -266,16 +282,22 @@ fn expiries_out_of_range_are_refused_even_when_signed() {
 #[test]
 fn a_scope_for_another_service_region_day_or_terminator_is_refused() {
     let other_service = Expected { service: "iam", ..expected() };
-    let Err(AuthError::InvalidScope(text)) = Trial::signed().judge_as(&other_service, &secret()) else { panic!() };
+    let Err(AuthError::InvalidScope(text)) = Trial::signed().judge_as(&other_service, &secret()) else {
+        panic!()
+    };
     assert_eq!(text, "Credential should be scoped to correct service: 'iam'.");
     let other_region = Expected { region: "us-east-1", ..expected() };
     let verdict = Trial::signed().judge_as(&other_region, &secret());
-    assert!(matches!(verdict, Err(AuthError::InvalidScope(text)) if text.contains("valid region, not 'eu-west-1'")));
+    assert!(
+        matches!(verdict, Err(AuthError::InvalidScope(text)) if text.contains("valid region, not 'eu-west-1'"))
+    );
     let trial = Trial::signed().replaced("/aws4_request", "/aws5_request");
     assert!(matches!(trial.judge(), Err(AuthError::InvalidScope(text)) if text.contains("terminator")));
     let day = &NOW.amz_date()[..8];
     let trial = Trial::signed().replaced(&format!("/{day}/"), "/20200101/");
-    assert!(matches!(trial.judge(), Err(AuthError::InvalidScope(text)) if text.contains("Date in Credential scope")));
+    assert!(
+        matches!(trial.judge(), Err(AuthError::InvalidScope(text)) if text.contains("Date in Credential scope"))
+    );
     let trial = Trial::signed().replaced("/eu-west-1/", "/");
     assert!(matches!(trial.judge(), Err(AuthError::IncompleteSignature(text)) if text.contains("exactly 5")));
 }
@@ -360,7 +382,8 @@ fn signed_by_aws(
         outgoing.headers().iter().map(|(n, v)| (n.as_str().to_owned(), v.to_str().unwrap().to_owned())),
     );
     let target = outgoing.uri().path_and_query().unwrap().as_str().to_owned();
-    let body_sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body).as_ref().try_into().unwrap();
+    let body_sha256 =
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body).as_ref().try_into().unwrap();
     Trial { method: "POST", target, headers, body_sha256, at: NOW }
 }
 
