@@ -2,8 +2,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its user")]
 
 mod codegen;
+mod compat;
 mod files;
 mod names;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -14,13 +16,19 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   codegen [--check] [service…]            write services/*/src/{api,ops}.rs from models/ and the files in ops/
-  codegen --stdout --ops A,B service      print the api.rs that these operations would give";
+  codegen --stdout --ops A,B service      print the api.rs that these operations would give
+  tidy                                    check lengths, layers, names, tests of operations, white space
+  compat [--check]                        write docs/compat.md from the comments tagged AWS: and DIVERGES:
+  access                                  print what each operation needs (crates/testkit/access.golden)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.split_first() {
         Some((&"codegen", rest)) => codegen::run(rest),
+        Some((&"compat", rest)) => compat::run(rest),
+        Some((&"tidy", [])) => tidy::run(),
+        Some((&"access", [])) => files::read(&files::root().join("crates/testkit/access.golden")),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
