@@ -1,65 +1,52 @@
 //! Identification: turns a signature into a caller. No signature is `Caller::Anonymous`, never a default identity.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use casemate_names::Timestamp;
+use casemate_names::{Secret, Timestamp};
 use casemate_sigv4::{self as sigv4, Arrival, AuthError, Claim, Expected, PathStyle, SKEW_S};
 use casemate_wire::Head;
 
 use crate::{Caller, Fault, Incoming, Kernel, Peer, audit::Bracket};
 
-impl Kernel {
-    /// Verifies the request's signature, if it has one, for the signing name `service`.
-    pub(crate) fn identify(
-        &self,
-        incoming: &Incoming,
-        service: &'static str,
-        peer: &Peer,
-        now: Timestamp,
-        bracket: &mut Bracket,
-    ) -> Result<Caller, Fault> {
-        let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head))?;
-        self.identify_claim(incoming, claim.as_ref(), service, peer, now, bracket)
-    }
+/// A request as its signature is judged: what arrived, where, when, and for which service it was routed.
+pub(crate) struct Presented<'a> {
+    pub(crate) incoming: &'a Incoming,
+    pub(crate) claim: Option<&'a Claim>,
+    /// The signing name of the service routed to.
+    pub(crate) service: &'static str,
+    pub(crate) peer: &'a Peer,
+    pub(crate) now: Timestamp,
+}
 
-    /// As [`Kernel::identify`], for a claim that was already read from the head.
-    pub(crate) fn identify_claim(
-        &self,
-        incoming: &Incoming,
-        claim: Option<&Claim>,
-        service: &'static str,
-        peer: &Peer,
-        now: Timestamp,
-        bracket: &mut Bracket,
-    ) -> Result<Caller, Fault> {
-        let Some(claim) = claim else {
+impl Kernel {
+    /// Verifies the request's signature, if it has one.
+    pub(crate) fn identify(&self, presented: &Presented<'_>, bracket: &mut Bracket) -> Result<Caller, Fault> {
+        let Some(claim) = presented.claim else {
             bracket.identified(&Caller::Anonymous, None);
             return Ok(Caller::Anonymous);
         };
         let expected = Expected {
             region: self.site().scope.region.as_str(),
-            service,
+            service: presented.service,
             path_style: PathStyle::Normalise,
             skew_s: SKEW_S,
         };
-        sigv4::check(claim, &expected, now)?;
-        let caller = self.verify_key(incoming, claim, &expected, peer, now, bracket)?;
+        sigv4::check(claim, &expected, presented.now)?;
+        let caller = self.verify_key(presented, claim, &expected, bracket)?;
         bracket.identified(&caller, Some(&claim.access_key_id));
         Ok(caller)
     }
 
     fn verify_key(
         &self,
-        incoming: &Incoming,
+        presented: &Presented<'_>,
         claim: &Claim,
         expected: &Expected<'_>,
-        peer: &Peer,
-        now: Timestamp,
         bracket: &mut Bracket,
     ) -> Result<Caller, Fault> {
-        let body_sha256 = sha256(&incoming.body);
-        let arrival = Arrival { at: now, body_sha256: &body_sha256 };
-        let verify = |secret: &casemate_names::Secret<String>| {
-            with_sigv4_head(&incoming.head, |head| {
+        let body_sha256 = sha256(&presented.incoming.body);
+        let arrival = Arrival { at: presented.now, body_sha256: &body_sha256 };
+        let verify = |secret: &Secret<String>| {
+            with_sigv4_head(&presented.incoming.head, |head| {
                 sigv4::verify(&head, claim, expected, secret, self.signing_keys(), &arrival)
             })
         };
@@ -69,11 +56,11 @@ impl Kernel {
             if !live.token_matches(token) {
                 return Err(AuthError::InvalidToken.into());
             }
-            if now >= live.session.expires_at {
+            if presented.now >= live.session.expires_at {
                 return Err(AuthError::ExpiredToken.into());
             }
             let caller = Caller::Role(Box::new(live.session.clone()));
-            check_binding(live.session.bound_to.as_deref(), &caller, claim, peer, bracket)?;
+            check_binding(live.session.bound_to.as_deref(), &caller, claim, presented.peer, bracket)?;
             return Ok(caller);
         }
         let credential = self
@@ -85,7 +72,7 @@ impl Kernel {
             return Err(AuthError::InvalidToken.into());
         }
         verify(&credential.secret)?;
-        self.directory().used(&claim.access_key_id, expected.service, now);
+        self.directory().used(&claim.access_key_id, presented.service, presented.now);
         Ok(credential.owner)
     }
 }

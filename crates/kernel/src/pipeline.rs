@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use crate::{
     Caller, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
     audit::{Bracket, Kind},
-    authn::with_sigv4_head,
+    authn::{Presented, with_sigv4_head},
     gate::Admission,
 };
 
@@ -127,8 +127,14 @@ impl Kernel {
             }
             Auth::SigV4 => {
                 let claim = claim.map_err(Fault::from)?;
-                let signing_name = meta.service.signing_name;
-                self.identify_claim(incoming, claim.as_ref(), signing_name, &facts.peer, now, bracket)?
+                let presented = Presented {
+                    incoming,
+                    claim: claim.as_ref(),
+                    service: meta.service.signing_name,
+                    peer: &facts.peer,
+                    now,
+                };
+                self.identify(&presented, bracket)?
             }
         };
         let document = wire::decode(route, &incoming.head, &incoming.body)

@@ -10,7 +10,9 @@ use casemate_schema::Document;
 use casemate_wire::Head;
 
 use crate::{
-    As, Ask, BoxFuture, Caller, Fault, Incoming, Kernel, Outgoing, Peer, RequestFacts, ResourcePolicy, audit::Bracket,
+    As, Ask, BoxFuture, Caller, Fault, Incoming, Kernel, Outgoing, Peer, RequestFacts, ResourcePolicy,
+    audit::Bracket,
+    authn::{Presented, with_sigv4_head},
 };
 
 /// Serves requests that no API operation matches.
@@ -65,7 +67,15 @@ impl Exchange {
 
     /// Verifies the request's signature for the signing name `service`. No signature: `Caller::Anonymous`.
     pub fn identify(&mut self, service: &'static str) -> Result<Caller, Fault> {
-        self.kernel.identify(&self.incoming, service, &self.facts.peer, self.now, &mut self.bracket)
+        let claim = with_sigv4_head(&self.incoming.head, |head| casemate_sigv4::parse(&head))?;
+        let presented = Presented {
+            incoming: &self.incoming,
+            claim: claim.as_ref(),
+            service,
+            peer: &self.facts.peer,
+            now: self.now,
+        };
+        self.kernel.identify(&presented, &mut self.bracket)
     }
 
     /// Evaluates one ask through every layer, with the resource policy given, and notes the decision.

@@ -19,8 +19,8 @@ pub trait Entropy: fmt::Debug + Send + Sync {
 pub struct SystemEntropy(SystemRandom);
 
 impl Entropy for SystemEntropy {
-    #[expect(clippy::panic, reason = "without randomness no key, token or nonce may be made: stop")]
     fn fill(&self, _purpose: &'static str, out: &mut [u8]) {
+        // Without randomness no key, token or nonce may be made: stop.
         assert!(self.0.fill(out).is_ok(), "the system's random generator failed");
     }
 }
@@ -64,7 +64,7 @@ pub fn uuid(entropy: &dyn Entropy, purpose: &'static str) -> String {
         if matches!(i, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.push_str(&format!("{byte:02x}"));
+        text.extend([byte >> 4, byte & 0x0f].map(|nibble| char::from_digit(u32::from(nibble), 16).unwrap_or('0')));
     }
     text
 }

@@ -58,6 +58,7 @@ impl Document {
     }
 
     /// Removes and returns the member called `name`; `Null` when there is none.
+    #[must_use]
     pub fn take(&mut self, name: &str) -> Document {
         match self {
             Self::Map(entries) => entries
