@@ -4,7 +4,7 @@ use bytes::Bytes;
 use casemate_schema::{Document, Protocol, Schema, ServiceMeta};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::{json, query};
+use crate::{json, query, rest};
 
 /// How errors are spelt when there may be no operation to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,8 @@ pub fn encode_error(error: &ErrorAnswer, dialect: Dialect, request_id: &str) -> 
         }
         Protocol::AwsJson1_0 | Protocol::AwsJson1_1 => {
             let body = json::error_body(error, json::TypeMember::Present);
-            let mut headers = vec![content_type(json_media_type(dialect.protocol)), request_id_header(request_id)];
+            let mut headers =
+                vec![content_type(json_media_type(dialect.protocol)), request_id_header(request_id)];
             headers.extend(checksum(dialect.protocol, &body));
             HttpAnswer { status, headers, body }
         }
@@ -106,6 +107,9 @@ pub fn encode_error(error: &ErrorAnswer, dialect: Dialect, request_id: &str) -> 
             if let Ok(code) = HeaderValue::from_str(&error.code) {
                 headers.push((HeaderName::from_static("x-amzn-errortype"), code));
             }
+            headers.extend(
+                error.schema.map(|schema| rest::error_headers(schema, &error.fields)).unwrap_or_default(),
+            );
             HttpAnswer { status, headers, body }
         }
     }

@@ -54,8 +54,8 @@ pub fn encode_request(op: &OpMeta, input: &Document) -> Result<HttpRequest, Enco
     match op.service.protocol {
         protocol @ (Protocol::AwsJson1_0 | Protocol::AwsJson1_1) => {
             let target = format!("{}.{}", op.service.target_prefix, op.name);
-            let target =
-                HeaderValue::from_str(&target).map_err(|_| EncodeError::HeaderValue("X-Amz-Target".to_owned()))?;
+            let target = HeaderValue::from_str(&target)
+                .map_err(|_| EncodeError::HeaderValue("X-Amz-Target".to_owned()))?;
             Ok(HttpRequest {
                 method,
                 target: "/".to_owned(),

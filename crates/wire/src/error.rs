@@ -67,11 +67,9 @@ impl WireError {
             WireErrorKind::InvalidAction { action, version } => {
                 ("InvalidAction", format!("Could not find operation {action} for version {version}"), 400)
             }
-            WireErrorKind::MissingAction => (
-                "MissingAction",
-                "The request is missing an action or a required parameter.".to_owned(),
-                400,
-            ),
+            WireErrorKind::MissingAction => {
+                ("MissingAction", "The request is missing an action or a required parameter.".to_owned(), 400)
+            }
             WireErrorKind::UnknownPath => ("UnknownOperationException", String::new(), 404),
             WireErrorKind::UnknownService(name) => {
                 ("UnknownOperationException", format!("The service {name} is not served here."), 404)

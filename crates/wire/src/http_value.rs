@@ -98,7 +98,11 @@ pub(crate) fn write_timestamp(format: TimestampFormat, time: Timestamp) -> Strin
 
 /// `1764000000` or `1764000000.25`: exact, shortest.
 pub(crate) fn epoch_seconds(time: Timestamp) -> String {
-    let (sign, magnitude) = if time.millis() < 0 { ("-", time.millis().unsigned_abs()) } else { ("", time.millis().unsigned_abs()) };
+    let (sign, magnitude) = if time.millis() < 0 {
+        ("-", time.millis().unsigned_abs())
+    } else {
+        ("", time.millis().unsigned_abs())
+    };
     let (seconds, millis) = (magnitude / 1000, magnitude % 1000);
     if millis == 0 {
         return format!("{sign}{seconds}");
@@ -195,7 +199,8 @@ pub(crate) fn percent_decode(text: &str, plus: Plus) -> Option<String> {
 
 /// Encodes everything but the unreserved characters of RFC 3986 (and `/` where `keep_slash`).
 pub(crate) fn percent_encode(text: &str, slash: Slash) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -173,7 +173,8 @@ impl<'de> Visitor<'de> for Value<'_> {
             Kind::Float | Kind::Double => Ok(Document::Double(value)),
             Kind::Timestamp(_) => self.instant(timestamp_from_seconds(value)),
             // Clients whose only number is a float write 5.0 for 5.
-            Kind::Integer | Kind::Long if value.fract() == 0.0 && value.abs() <= FLOAT_EXACT_MAX => {
+            Kind::Integer | Kind::Long if value.fract() == 0.0 && value.abs() <= FLOAT_EXACT_MAX =>
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53")]
                 self.integer(value as i64)
             }

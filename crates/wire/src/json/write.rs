@@ -18,19 +18,28 @@ pub(super) fn structure(schema: &Schema, members: Members, document: &Document, 
 }
 
 /// Writes a value of any shape.
-pub(super) fn value(schema: &Schema, format: Option<TimestampFormat>, document: &Document, out: &mut Vec<u8>) {
+pub(super) fn value(
+    schema: &Schema,
+    format: Option<TimestampFormat>,
+    document: &Document,
+    out: &mut Vec<u8>,
+) {
     match document {
         Document::Null => out.extend_from_slice(b"null"),
         Document::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Document::Integer(value) => out.extend_from_slice(value.to_string().as_bytes()),
-        Document::Double(value) if value.is_finite() => out.extend_from_slice(write_double(*value).as_bytes()),
+        Document::Double(value) if value.is_finite() => {
+            out.extend_from_slice(write_double(*value).as_bytes());
+        }
         Document::Double(value) => string(&write_double(*value), out),
         Document::String(text) => string(text, out),
         Document::Blob(bytes) => string(&write_base64(bytes), out),
         Document::Timestamp(time) => {
             let own = if let Kind::Timestamp(own) = &schema.kind { *own } else { None };
             match format.or(own) {
-                None | Some(TimestampFormat::UnixTimestamp) => out.extend_from_slice(epoch_seconds(*time).as_bytes()),
+                None | Some(TimestampFormat::UnixTimestamp) => {
+                    out.extend_from_slice(epoch_seconds(*time).as_bytes());
+                }
                 Some(format) => string(&write_timestamp(format, *time), out),
             }
         }

@@ -75,16 +75,21 @@ fn parameter_name(member: &Member) -> &'static str {
 fn value(schema: &Schema, format: Option<TimestampFormat>, node: &Node<'_>) -> Result<Document, DecodeError> {
     let unexpected = || DecodeError::serialization("Unexpected value where a list or structure belongs");
     match &schema.kind {
-        Kind::Structure { .. } if node.value.is_none() || node.is_empty_aggregate() => structure(schema, node),
+        Kind::Structure { .. } if node.value.is_none() || node.is_empty_aggregate() => {
+            structure(schema, node)
+        }
         Kind::List { .. } | Kind::Map { .. } if node.is_empty_aggregate() => Ok(match schema.kind {
             Kind::List { .. } => Document::List(Vec::new()),
             _ => Document::empty(),
         }),
-        Kind::List { .. } | Kind::Map { .. } | Kind::Structure { .. } if node.value.is_some() => Err(unexpected()),
-        Kind::List { member, flattened: true, .. } => list(member(), node),
-        Kind::List { member, member_name, .. } => {
-            node.children.get(element_name(member_name)).map_or(Ok(Document::List(Vec::new())), |n| list(member(), n))
+        Kind::List { .. } | Kind::Map { .. } | Kind::Structure { .. } if node.value.is_some() => {
+            Err(unexpected())
         }
+        Kind::List { member, flattened: true, .. } => list(member(), node),
+        Kind::List { member, member_name, .. } => node
+            .children
+            .get(element_name(member_name))
+            .map_or(Ok(Document::List(Vec::new())), |n| list(member(), n)),
         Kind::Map { key, value, .. } => {
             node.children.get("entry").map_or(Ok(Document::empty()), |entries| map(key(), value(), entries))
         }
@@ -124,7 +129,8 @@ fn by_index<'n, 'a>(node: &'n Node<'a>) -> Result<Vec<&'n Node<'a>>, DecodeError
     for (part, child) in &node.children {
         let plain = part.bytes().all(|b| b.is_ascii_digit()) && !part.starts_with('0');
         let index = part.parse::<u32>().ok().filter(|index| plain && *index <= INDEX_MAX);
-        let index = index.ok_or_else(|| DecodeError::serialization("A list index must be a positive number"))?;
+        let index =
+            index.ok_or_else(|| DecodeError::serialization("A list index must be a positive number"))?;
         numbered.push((index, child));
     }
     numbered.sort_by_key(|(index, _)| *index);

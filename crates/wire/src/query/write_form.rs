@@ -34,7 +34,9 @@ impl Form {
             let Some(member) = schema.member(name) else { continue };
             let member_schema = (member.schema)();
             let wire_name = match member_schema.kind {
-                Kind::List { flattened: true, member_name, .. } => flattened_name(member.wire_name, member_name),
+                Kind::List { flattened: true, member_name, .. } => {
+                    flattened_name(member.wire_name, member_name)
+                }
                 _ => member.wire_name,
             };
             self.value(member_schema, member.timestamp_format, &join(prefix, wire_name), inner);

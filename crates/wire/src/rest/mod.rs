@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 pub(crate) use read::read_input;
-pub(crate) use write::{write_output, write_request};
+pub(crate) use write::{error_headers, write_output, write_request};
 
 /// Which member is the whole body, if one is.
 fn payload(schema: &casemate_schema::Schema) -> Option<&'static casemate_schema::Member> {

@@ -13,7 +13,8 @@ use crate::{
 /// More query parameters are refused. Source: no operation takes more than a few dozen.
 const QUERY_PARAMETERS_MAX: usize = 1000;
 /// What may be declared for a JSON body. Source: the vendor's SDKs send the first, some tools the others.
-const JSON_TYPES: [&str; 3] = ["application/json", "application/x-amz-json-1.1", "application/x-amz-json-1.0"];
+const JSON_TYPES: [&str; 3] =
+    ["application/json", "application/x-amz-json-1.1", "application/x-amz-json-1.0"];
 
 /// Reads an input.
 pub(crate) fn read_input(
@@ -31,9 +32,9 @@ pub(crate) fn read_input(
     for member in members {
         let value = match member.location {
             Location::Uri => label(member, labels)?,
-            Location::QueryString => query_member(member, members, &query)?,
+            Location::QueryString => query_member(op, member, &query)?,
             Location::Header => header(member, head)?,
-            Location::Headers => Some(prefixed_headers(member, head)?),
+            Location::Headers => prefixed_headers(member, head)?,
             Location::Body | Location::StatusCode => None,
         };
         found.extend(value.map(|value| (member.name.to_owned(), value)));
@@ -51,7 +52,8 @@ fn read_body(op: &OpMeta, head: &Head, body: &Bytes) -> Result<Vec<(String, Docu
         let value = match schema.kind {
             Kind::Blob => Document::Blob(body.clone()),
             Kind::String | Kind::Enum(_) => {
-                let text = std::str::from_utf8(body).map_err(|_| DecodeError::serialization("The body is not UTF-8"))?;
+                let text = std::str::from_utf8(body)
+                    .map_err(|_| DecodeError::serialization("The body is not UTF-8"))?;
                 Document::String(text.to_owned())
             }
             _ => {
@@ -83,17 +85,23 @@ fn label(member: &Member, labels: &[(String, String)]) -> Result<Option<Document
 }
 
 fn query_member(
+    op: &OpMeta,
     member: &Member,
-    members: &[Member],
     query: &[(String, String)],
 ) -> Result<Option<Document>, DecodeError> {
     let schema = (member.schema)();
     if let Kind::Map { value, .. } = &schema.kind {
-        let bound = |name: &str| {
-            members.iter().any(|other| other.location == Location::QueryString && other.wire_name == name)
-        };
-        let unbound = query.iter().filter(|(name, _)| !bound(name) && !name.starts_with("X-Amz-"));
-        return query_map(value(), unbound).map(Some);
+        let literals = op.http.uri.split_once('?').map_or("", |(_, query)| query);
+        let unbound = query.iter().filter(|(name, _)| {
+            let literal = literals.split('&').any(|part| part.split('=').next() == Some(name));
+            let bound = op
+                .input
+                .members()
+                .iter()
+                .any(|other| other.location == Location::QueryString && other.wire_name == name);
+            !literal && !bound && !name.starts_with("X-Amz-")
+        });
+        return query_map(value(), unbound);
     }
     let mut values = query.iter().filter(|(name, _)| name == member.wire_name).map(|(_, value)| value);
     if let Kind::List { member: inner, .. } = &schema.kind {
@@ -112,7 +120,7 @@ fn query_member(
 fn query_map<'a>(
     value: &casemate_schema::Schema,
     pairs: impl Iterator<Item = &'a (String, String)>,
-) -> Result<Document, DecodeError> {
+) -> Result<Option<Document>, DecodeError> {
     let mut found: Vec<(String, Document)> = Vec::new();
     for (name, text) in pairs {
         let earlier = found.iter_mut().find(|(other, _)| other == name).map(|(_, value)| value);
@@ -128,7 +136,7 @@ fn query_map<'a>(
             (_, None) => found.push((name.clone(), read_scalar(value, None, Place::Uri, text)?)),
         }
     }
-    Ok(Document::Map(found))
+    Ok((!found.is_empty()).then_some(Document::Map(found)))
 }
 
 fn header(member: &Member, head: &Head) -> Result<Option<Document>, DecodeError> {
@@ -151,7 +159,7 @@ fn header(member: &Member, head: &Head) -> Result<Option<Document>, DecodeError>
 }
 
 /// All headers that begin with the member's wire name, without it.
-fn prefixed_headers(member: &Member, head: &Head) -> Result<Document, DecodeError> {
+fn prefixed_headers(member: &Member, head: &Head) -> Result<Option<Document>, DecodeError> {
     let prefix = member.wire_name.to_ascii_lowercase();
     let mut found: Vec<(String, Document)> = Vec::new();
     for (name, value) in &head.headers {
@@ -162,7 +170,7 @@ fn prefixed_headers(member: &Member, head: &Head) -> Result<Document, DecodeErro
             found.push((rest.to_owned(), Document::String(header_text(value)?.to_owned())));
         }
     }
-    Ok(Document::Map(found))
+    Ok((!found.is_empty()).then_some(Document::Map(found)))
 }
 
 fn header_text(value: &http::HeaderValue) -> Result<&str, DecodeError> {

@@ -37,8 +37,22 @@ pub(crate) fn write_output(op: &OpMeta, mut output: Document, request_id: &str) 
     HttpAnswer { status, headers, body }
 }
 
+/// The headers an error's members are bound to.
+pub(crate) fn error_headers(schema: &Schema, fields: &Document) -> Vec<(HeaderName, HeaderValue)> {
+    let bound =
+        schema.members().iter().filter(|m| matches!(m.location, Location::Header | Location::Headers));
+    bound
+        .filter_map(|member| Some(member_headers(member, fields.get(member.name)?).unwrap_or_default()))
+        .flatten()
+        .collect()
+}
+
 /// Writes a request.
-pub(crate) fn write_request(op: &OpMeta, method: Method, input: &Document) -> Result<HttpRequest, EncodeError> {
+pub(crate) fn write_request(
+    op: &OpMeta,
+    method: Method,
+    input: &Document,
+) -> Result<HttpRequest, EncodeError> {
     let mut headers = Vec::new();
     let mut query = Vec::new();
     for member in op.input.members() {
@@ -106,7 +120,11 @@ fn quote(text: &str) -> String {
 fn query_pairs(member: &Member, value: &Document, query: &mut Vec<String>) {
     let schema = (member.schema)();
     let mut pair = |name: &str, text: &str| {
-        query.push(format!("{}={}", percent_encode(name, Slash::Encoded), percent_encode(text, Slash::Encoded)));
+        query.push(format!(
+            "{}={}",
+            percent_encode(name, Slash::Encoded),
+            percent_encode(text, Slash::Encoded)
+        ));
     };
     match (&schema.kind, value) {
         (Kind::List { member: inner, .. }, Document::List(items)) => {
@@ -116,7 +134,8 @@ fn query_pairs(member: &Member, value: &Document, query: &mut Vec<String>) {
         }
         (Kind::Map { .. }, Document::Map(entries)) => {
             for (key, entry) in entries {
-                let texts = if let Document::List(items) = entry { items } else { std::slice::from_ref(entry) };
+                let texts =
+                    if let Document::List(items) = entry { items } else { std::slice::from_ref(entry) };
                 for text in texts.iter().filter_map(Document::as_str) {
                     pair(key, text);
                 }
@@ -153,7 +172,9 @@ fn target(op: &OpMeta, input: &Document, query: &[String]) -> Result<String, Enc
         target.push('/');
     }
     let mut separator = '?';
-    for part in literal_query.split('&').chain(query.iter().map(String::as_str)).filter(|part| !part.is_empty()) {
+    for part in
+        literal_query.split('&').chain(query.iter().map(String::as_str)).filter(|part| !part.is_empty())
+    {
         target.push(separator);
         target.push_str(part);
         separator = '&';

@@ -134,14 +134,19 @@ impl Router {
 
     fn route_target(&self, head: &Head, scope: Option<&str>) -> Result<Route, WireError> {
         let Some(target) = head.header(TARGET) else {
-            return Err(error(Protocol::AwsJson1_1, WireErrorKind::Malformed("X-Amz-Target must be given once")));
+            return Err(error(
+                Protocol::AwsJson1_1,
+                WireErrorKind::Malformed("X-Amz-Target must be given once"),
+            ));
         };
         let unknown = |protocol| error(protocol, WireErrorKind::UnknownOperation(printable(target)));
         let Some(op) = self.targets.get(target) else {
             let prefix = target.rsplit_once('.').map_or(target, |(prefix, _)| prefix);
-            let service = self.services.values().flatten().find(|service| {
-                !service.target_prefix.is_empty() && service.target_prefix == prefix
-            });
+            let service = self
+                .services
+                .values()
+                .flatten()
+                .find(|service| !service.target_prefix.is_empty() && service.target_prefix == prefix);
             return Err(unknown(service.map_or(Protocol::AwsJson1_1, |service| service.protocol)));
         };
         // A browser may send such a body across origins without asking first, unless its type is one of these.
@@ -159,13 +164,15 @@ impl Router {
             .map_or(Dialect::from(Protocol::AwsQuery), Dialect::from);
         let refuse = |kind| WireError { dialect, kind, op: None };
         let form = read_form(head, body).map_err(|what| refuse(WireErrorKind::Malformed(what)))?;
-        let value = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        let value =
+            |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let action = value("Action").filter(|action| !action.is_empty());
         let action = action.ok_or_else(|| refuse(WireErrorKind::MissingAction))?;
         let version = value("Version");
         let named = self.actions.get(action).map_or(&[][..], Vec::as_slice);
         let mut candidates = named.iter().filter(|op| {
-            scope.is_none_or(|name| op.service.signing_name == name) && Some(op.service.api_version) == version
+            scope.is_none_or(|name| op.service.signing_name == name)
+                && Some(op.service.api_version) == version
         });
         match (candidates.next(), candidates.next()) {
             (Some(op), None) => {
@@ -183,8 +190,15 @@ impl Router {
 
     fn route_path(&self, head: &Head, scope: Option<&str>) -> Result<Route, WireError> {
         let refuse = |kind| error(Protocol::RestJson, kind);
+        // INVARIANT: signatures cover the path without dot segments, so a path that has some is nobody's: otherwise a
+        // signature made for `/b` would fit `/a/../b`.
+        if head.path().split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(refuse(WireErrorKind::UnknownPath));
+        }
         let mut found = None;
-        for (_, trie) in self.tries.iter().filter(|(service, _)| scope.is_none_or(|name| service.signing_name == name)) {
+        for (_, trie) in
+            self.tries.iter().filter(|(service, _)| scope.is_none_or(|name| service.signing_name == name))
+        {
             if let Some(matched) = trie.find(&head.method, head.path(), head.query()) {
                 if found.is_some() {
                     return Err(refuse(WireErrorKind::Ambiguous));
@@ -193,7 +207,8 @@ impl Router {
             }
         }
         let matched = found.ok_or_else(|| refuse(WireErrorKind::UnknownPath))?;
-        let labels = matched.labels().ok_or_else(|| refuse(WireErrorKind::Malformed("the path cannot be decoded")))?;
+        let labels =
+            matched.labels().ok_or_else(|| refuse(WireErrorKind::Malformed("the path cannot be decoded")))?;
         Ok(Route { op: matched.op, labels, form: Vec::new() })
     }
 }
@@ -256,6 +271,7 @@ fn printable(text: &str) -> String {
 
 const TARGET: &str = "x-amz-target";
 /// Source: the vendor's SDKs send the first two; some browser libraries the third.
-const JSON_TYPES: [&str; 3] = ["application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/json"];
+const JSON_TYPES: [&str; 3] =
+    ["application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/json"];
 /// Source: no operation takes more than a few hundred parameters; the number bounds work, not use.
 pub(crate) const PARAMETERS_MAX: usize = 10_000;

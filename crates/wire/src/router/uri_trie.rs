@@ -132,7 +132,8 @@ impl Asked<'_> {
     /// The leaf with the most literal query parameters all of which are there; leaves are kept in that order.
     fn choose<'a>(&self, leaves: &'a [Leaf]) -> Option<&'a Leaf> {
         leaves.iter().find(|leaf| {
-            leaf.op.http.method == self.method.as_str() && leaf.query.iter().all(|(name, value)| self.has(name, value))
+            leaf.op.http.method == self.method.as_str()
+                && leaf.query.iter().all(|(name, value)| self.has(name, value))
         })
     }
 
