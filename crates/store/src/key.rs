@@ -11,7 +11,7 @@ use casemate_names::Scope;
 use crate::StoreError;
 
 /// Longest key, in encoded bytes. Our own figure, below the strictest engine we may sit on (FoundationDB: 10 KB).
-pub const KEY_BYTES_MAX: usize = 2_048;
+pub const KEY_BYTES_MAX: usize = 8_192;
 
 const GLOBAL: u8 = 0x10;
 const SCOPE: u8 = 0x11;

@@ -129,6 +129,22 @@ impl<'a> ReadTx<'a> {
         self.rows(&from, &to, limit, order)
     }
 
+    /// The first `limit` keys that begin with `prefix`, ascending, strictly after `after`. Opens no row.
+    pub fn keys<T: Row>(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Key>, StoreError> {
+        let (mut lower, upper) = span::<T>(prefix);
+        if let Some(after) = after {
+            let mut next = name::<T>(after.as_bytes());
+            next.push(0);
+            lower = lower.max(next);
+        }
+        self.merged(&lower, &upper, limit, Order::Ascending, |name, _| key_of::<T>(name))
+    }
+
     fn find(&self, name: &[u8]) -> Result<Option<Found<'_>>, StoreError> {
         match self.own.get(name) {
             Some(change) => Ok(change.as_ref().map(Found::Own)),
@@ -147,7 +163,6 @@ impl<'a> ReadTx<'a> {
         }
     }
 
-    /// Merges the source's pairs with this transaction's changes, which win.
     fn rows<T: Row>(
         &self,
         lower: &[u8],
@@ -155,6 +170,20 @@ impl<'a> ReadTx<'a> {
         limit: usize,
         order: Order,
     ) -> Result<Vec<(Key, T)>, StoreError> {
+        self.merged(lower, upper, limit, order, |name, found| {
+            Ok((key_of::<T>(name)?, self.decoded(name, found)?))
+        })
+    }
+
+    /// Merges the source's pairs with this transaction's changes, which win.
+    fn merged<R>(
+        &self,
+        lower: &[u8],
+        upper: &[u8],
+        limit: usize,
+        order: Order,
+        read: impl Fn(&[u8], Found<'_>) -> Result<R, StoreError>,
+    ) -> Result<Vec<R>, StoreError> {
         let mut rows = Vec::new();
         if lower >= upper || limit == 0 {
             return Ok(rows);
@@ -182,13 +211,12 @@ impl<'a> ReadTx<'a> {
             if from_below {
                 if let Some(pair) = below.next() {
                     let (name, sealed) = pair?;
-                    let row = self.decoded(&name, Found::Sealed(sealed))?;
-                    rows.push((key_of::<T>(&name)?, row));
+                    rows.push(read(&name, Found::Sealed(sealed))?);
                 }
             } else if let Some((name, change)) = own.next() {
                 below.next_if(|pair| matches!(pair, Ok((same, _)) if same == name));
                 if let Some(change) = change {
-                    rows.push((key_of::<T>(name)?, self.decoded(name, Found::Own(change))?));
+                    rows.push(read(name, Found::Own(change))?);
                 }
             }
         }

@@ -62,6 +62,8 @@ fn agree(tx: &ReadTx<'_>, model: &Model) -> Result<(), StoreError> {
             model.range((a, 0)..=(a, 255)).map(|(k, v)| (key(k.0, k.1), note(*v))).collect();
         let prefix = Key::global().text(&a.to_string());
         assert_eq!(tx.scan::<Note>(&prefix, None, 100)?, expected);
+        let keys: Vec<_> = expected.iter().map(|(k, _)| k.clone()).collect();
+        assert_eq!(tx.keys::<Note>(&prefix, None, 100)?, keys);
         let reversed: Vec<_> = expected.iter().rev().cloned().collect();
         assert_eq!(tx.scan_reverse::<Note>(&prefix, None, 100)?, reversed);
         assert!(tx.scan::<Note>(&prefix, None, 2)?.iter().eq(expected.iter().take(2)));
