@@ -1,1 +1,65 @@
-//! (being built)
+//! The IAM policy language: parse, compile, decide, explain.
+//!
+//! [`Policy::parse`] turns a document into a compiled policy or says why it must not be stored; [`decide`] weighs all
+//! policies that apply to a request and says which statement decided; [`evaluate`] asks a single policy. Everything is
+//! synchronous and deterministic; patterns are matched in linear time, so no policy can stall the engine.
+//!
+//! Refuses to know services, wire formats, where policies are stored, and where a request's facts come from
+//! ([`Context`] is asked only for the keys that a candidate statement mentions).
+
+mod action;
+mod arn;
+mod condition;
+mod decide;
+mod decision;
+mod error;
+mod facts;
+mod glob;
+mod index;
+mod json;
+mod operator;
+mod parse;
+mod policy;
+mod principal;
+mod rewrite;
+mod scalar;
+mod statement;
+mod template;
+mod truth;
+
+pub use decide::{Layers, NamedPolicy, ResourceRule, decide};
+pub use decision::{Decision, Decisive, Layer, Reason, Verdict};
+pub use error::{PolicyError, Problem};
+pub use facts::{Context, NoContext, Principal, Request, Value};
+pub use policy::{Effect3, Policy, StatementInfo, evaluate};
+pub use rewrite::rewrite_principals;
+
+/// What a policy is attached to, which decides what its grammar may contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Attached to a user, group or role.
+    Identity,
+    /// Attached to a resource.
+    Resource,
+    /// Says who may assume a role.
+    Trust,
+    /// A permissions boundary.
+    Boundary,
+    /// Given when a session is made.
+    Session,
+    /// An organisation's ceiling for its accounts' principals.
+    ServiceControl,
+    /// An organisation's ceiling for its accounts' resources.
+    ResourceControl,
+    /// Answered by an API's authorizer.
+    Authorizer,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Grants.
+    Allow,
+    /// Forbids.
+    Deny,
+}

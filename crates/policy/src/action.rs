@@ -1,0 +1,89 @@
+//! Action patterns: service and name, without regard to case; wildcards do not cross the colon.
+
+use crate::glob::Glob;
+
+/// A compiled element of `Action` or `NotAction`.
+#[derive(Debug, Clone)]
+pub(crate) enum ActionPattern {
+    /// `*`
+    Everything,
+    /// `service:name`
+    Named {
+        /// In lower case.
+        service: Glob,
+        /// In lower case.
+        name: Glob,
+        /// The text before the first wildcard, in lower case.
+        literal_prefix: Box<str>,
+    },
+}
+
+/// Why a text is not an action pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InvalidAction {
+    /// No colon.
+    NoService,
+    /// More than one colon.
+    Colons,
+}
+
+impl ActionPattern {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidAction> {
+        if text == "*" {
+            return Ok(Self::Everything);
+        }
+        let text = text.to_ascii_lowercase();
+        let (service, name) = text.split_once(':').ok_or(InvalidAction::NoService)?;
+        if service.is_empty() || name.is_empty() {
+            return Err(InvalidAction::NoService);
+        }
+        if name.contains(':') {
+            return Err(InvalidAction::Colons);
+        }
+        let literal_prefix = text.split(['*', '?']).next().unwrap_or("").into();
+        Ok(Self::Named { service: Glob::parse(service), name: Glob::parse(name), literal_prefix })
+    }
+
+    /// `action` in lower case.
+    pub(crate) fn matches(&self, action: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Named { service, name, literal_prefix } => {
+                action.starts_with(&**literal_prefix)
+                    && action.split_once(':').is_some_and(|(s, n)| service.matches(s) && name.matches(n))
+            }
+        }
+    }
+
+    /// The longest text every matching action starts with.
+    pub(crate) fn literal_prefix(&self) -> &str {
+        match self {
+            Self::Everything => "",
+            Self::Named { literal_prefix, .. } => literal_prefix,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_do_not_cross_the_colon() {
+        let fits = |pattern: &str, action: &str| ActionPattern::parse(pattern).unwrap().matches(action);
+        assert!(fits("S3:get*", "s3:getobject"));
+        assert!(fits("*:*", "s3:getobject"));
+        assert!(fits("s?:GetObjec?", "s3:getobject"));
+        assert!(!fits("s*t:x", "s3:getobject"));
+        assert!(!fits("s3:Get", "s3:getobject"));
+    }
+
+    #[test]
+    fn actions_need_exactly_one_colon() {
+        assert_eq!(ActionPattern::parse("GetObject").err(), Some(InvalidAction::NoService));
+        assert_eq!(ActionPattern::parse("s3*").err(), Some(InvalidAction::NoService));
+        assert_eq!(ActionPattern::parse(":x").err(), Some(InvalidAction::NoService));
+        assert_eq!(ActionPattern::parse("").err(), Some(InvalidAction::NoService));
+        assert_eq!(ActionPattern::parse("s3:a:b").err(), Some(InvalidAction::Colons));
+    }
+}

@@ -1,0 +1,114 @@
+//! The answer of the engine and its words. Refuses to know how the answer was found.
+
+use std::fmt;
+
+/// Allowed, or which kind of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go ahead.
+    Allow,
+    /// Nothing allows it.
+    ImplicitDeny,
+    /// A statement forbids it.
+    ExplicitDeny,
+}
+
+/// The kind of policy that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// Policies attached to the user, its groups or the role.
+    Identity,
+    /// The policy of the resource.
+    Resource,
+    /// The trust policy of a role.
+    Trust,
+    /// The permissions boundary of the user or role.
+    Boundary,
+    /// The policies a session was made with.
+    Session,
+    /// The organisation's ceiling on the principal's account.
+    ServiceControl,
+    /// The organisation's ceiling on the resource's account.
+    ResourceControl,
+    /// No policy: the account's root user.
+    Root,
+}
+
+/// The statement that decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decisive {
+    /// The policy's name as given in [`crate::NamedPolicy`].
+    pub policy: String,
+    /// The statement's `Sid`, if it has one.
+    pub sid: Option<String>,
+    /// The position of the statement in its document, from 0.
+    pub statement: usize,
+}
+
+/// Why the verdict is what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The layer that granted, or that refused or did not grant.
+    pub layer: Layer,
+    /// The statement, unless the absence of one decided.
+    pub decisive: Option<Decisive>,
+}
+
+/// The engine's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Why.
+    pub because: Reason,
+}
+
+impl Decision {
+    /// Whether the request may go ahead.
+    pub fn is_allowed(&self) -> bool {
+        self.verdict == Verdict::Allow
+    }
+
+    /// The sentence AWS puts in its access-denied errors. Callers of another account get it without the reason:
+    /// [`Decision::brief_text`].
+    // AWS: IAM User Guide, "Access denied error message format".
+    pub fn denial_text(&self, principal_arn: &str, action: &str, resource: &str) -> String {
+        let brief = Self::brief_text(principal_arn, action, resource);
+        match (self.verdict, self.because.layer) {
+            (Verdict::Allow, _) | (Verdict::ImplicitDeny, Layer::Root) => brief,
+            (Verdict::ImplicitDeny, Layer::Boundary) => {
+                format!("{brief} because no permissions boundary allows the {action} action")
+            }
+            (Verdict::ImplicitDeny, layer) => {
+                format!("{brief} because no {layer} policy allows the {action} action")
+            }
+            (Verdict::ExplicitDeny, Layer::Boundary) => {
+                format!("{brief} with an explicit deny in a permissions boundary")
+            }
+            (Verdict::ExplicitDeny, layer @ Layer::Identity) => {
+                format!("{brief} with an explicit deny in an {layer} policy")
+            }
+            (Verdict::ExplicitDeny, layer) => format!("{brief} with an explicit deny in a {layer} policy"),
+        }
+    }
+
+    /// The sentence without a reason, as AWS shows it across accounts.
+    pub fn brief_text(principal_arn: &str, action: &str, resource: &str) -> String {
+        format!("User: {principal_arn} is not authorized to perform: {action} on resource: {resource}")
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "identity-based",
+            Self::Resource => "resource-based",
+            Self::Trust => "role trust",
+            Self::Boundary => "permissions boundary",
+            Self::Session => "session",
+            Self::ServiceControl => "service control",
+            Self::ResourceControl => "resource control",
+            Self::Root => "root",
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! One compiled statement and whether it applies to a request.
+
+use crate::{
+    Effect, Principal, StatementInfo, action::ActionPattern, arn::ArnPattern, condition::Condition,
+    facts::Context, principal::Whom, truth::Truth,
+};
+
+/// A compiled statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
+    pub(crate) whom: Whom,
+    pub(crate) actions: Selection<ActionPattern>,
+    /// `None` in trust policies, whose resource is the role itself.
+    pub(crate) resources: Option<Selection<ResourcePattern>>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// `Action` or `NotAction`, `Resource` or `NotResource`.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection<T> {
+    pub(crate) patterns: Vec<T>,
+    /// Everything but the patterns.
+    pub(crate) inverted: bool,
+}
+
+/// An element of `Resource` or `NotResource`.
+#[derive(Debug, Clone)]
+pub(crate) enum ResourcePattern {
+    /// `*`
+    Everything,
+    /// An ARN with wildcards and variables.
+    Arn(ArnPattern),
+}
+
+/// A request, prepared once for all policies.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) principal: &'a Principal,
+    /// In lower case.
+    pub(crate) action: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) context: &'a dyn Context,
+    /// `NotPrincipal` never excepts a principal that has a permissions boundary.
+    pub(crate) has_boundary: bool,
+}
+
+impl<T> Selection<T> {
+    fn selects(&self, matches: impl Fn(&T) -> Truth) -> Truth {
+        let matched = Truth::any(self.patterns.iter().map(matches));
+        if self.inverted { matched.not() } else { matched }
+    }
+}
+
+impl ResourcePattern {
+    // AWS: an action without resource-level permissions has the resource `*`, which only the pattern `*` matches.
+    pub(crate) fn matches(&self, resource: &str, context: &dyn Context) -> Truth {
+        match self {
+            Self::Everything => Truth::True,
+            Self::Arn(pattern) => pattern.matches(resource, context),
+        }
+    }
+
+    pub(crate) fn literal_prefix(&self) -> &str {
+        match self {
+            Self::Everything => "",
+            Self::Arn(pattern) => pattern.literal_prefix(),
+        }
+    }
+}
+
+impl Statement {
+    /// Whether the statement has its effect: an Allow needs certainty, a Deny only the possibility.
+    pub(crate) fn applies(&self, subject: &Subject<'_>) -> bool {
+        if !self.concerns(subject) {
+            return false;
+        }
+        let holds = || {
+            let resource = self.resources.as_ref().map_or(Truth::True, |resources| {
+                resources.selects(|pattern| pattern.matches(subject.resource, subject.context))
+            });
+            if resource == Truth::False {
+                return Truth::False;
+            }
+            let conditions = self.conditions.iter().map(|condition| condition.holds(subject.context));
+            resource.min(Truth::all(conditions))
+        };
+        match self.effect {
+            Effect::Allow => holds() == Truth::True,
+            Effect::Deny => holds() != Truth::False,
+        }
+    }
+
+    /// The parts that need no context: action and principal.
+    fn concerns(&self, subject: &Subject<'_>) -> bool {
+        let action = self.actions.selects(|pattern| Truth::of(pattern.matches(subject.action)));
+        // AWS: IAM User Guide, "NotPrincipal": a principal with a permissions boundary is always denied.
+        let bounded = matches!(self.whom, Whom::AllBut(_)) && subject.has_boundary;
+        action == Truth::True && (bounded || self.whom.names(subject.principal))
+    }
+
+    pub(crate) fn info(&self, index: usize) -> StatementInfo<'_> {
+        StatementInfo { sid: self.sid.as_deref(), index, effect: self.effect }
+    }
+}

@@ -1,0 +1,335 @@
+//! Random policies and requests: the compiled engine answers as the reference does, and obeys laws.
+
+use casemate_policy::{Effect3, Kind, NamedPolicy, Policy, Principal, Request, evaluate};
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    reference::{self, Question},
+    support::{ACCOUNT, Fact, Facts, OTHER, Says, session, user},
+};
+
+const KEYS: [&str; 6] = [
+    "aws:username",
+    "aws:PrincipalTag/Team",
+    "dynamodb:LeadingKeys",
+    "aws:SourceIp",
+    "aws:SourceArn",
+    "s3:max-keys",
+];
+
+const ACTIONS: [&str; 5] =
+    ["s3:GetObject", "S3:getobject", "s3:PutObject", "dynamodb:GetItem", "sts:AssumeRole"];
+
+const RESOURCES: [&str; 8] = [
+    "*",
+    "arn:aws:s3:::bucket",
+    "arn:aws:s3:::bucket/ann/x",
+    "arn:aws:s3:::bucket/*/x",
+    "arn:aws:s3:::Bucket/a",
+    "arn:aws:dynamodb:us-east-1:111111111111:table/t",
+    "arn:aws:dynamodb:us-east-1:222222222222:table/t",
+    "arn:aws:sqs:us-east-1:111111111111:q:r",
+];
+
+const VALUES: [&str; 17] = [
+    "ann",
+    "Ann",
+    "a",
+    "*",
+    "a*",
+    "",
+    "10",
+    "9.5",
+    "x1",
+    "2020-01-01",
+    "2021-06-30",
+    "true",
+    "10.0.0.7",
+    "10.1.0.1",
+    "arn:aws:s3:::bucket/a",
+    "arn:aws:sqs:us-east-1:111111111111:q",
+    "${aws:username}",
+];
+
+const WANTED: [&str; 22] = [
+    "ann",
+    "ANN",
+    "a*",
+    "?nn",
+    "*",
+    "",
+    "10",
+    "9",
+    "x1",
+    "2020-01-01",
+    "2021-01-01",
+    "TRUE",
+    "false",
+    "10.0.0.0/8",
+    "10.0.0.7",
+    "10.0.0.0/99",
+    "arn:aws:s3:::bucket/*",
+    "arn:aws:sqs:*:*:q",
+    "arn:aws:sqs:us-east-1",
+    "${aws:username}",
+    "${aws:PrincipalTag/Team, 'none'}x${*}",
+    "${dynamodb:LeadingKeys}",
+];
+
+const OPERATORS: [&str; 23] = [
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericGreaterThanEquals",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateGreaterThanEquals",
+    "Bool",
+    "IpAddress",
+    "NotIpAddress",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotLike",
+    "ArnNotEquals",
+];
+
+fn some_of(all: &'static [&'static str]) -> impl Strategy<Value = Json> {
+    prop_oneof![
+        select(all).prop_map(|one| json!(one)),
+        proptest::collection::vec(select(all), 1..4).prop_map(|many| json!(many)),
+    ]
+}
+
+fn conditions() -> impl Strategy<Value = Json> {
+    let operator =
+        (select(&["", "", "ForAllValues:", "ForAnyValue:"][..]), select(&OPERATORS[..]), any::<bool>())
+            .prop_map(|(set, name, if_exists)| {
+                format!("{set}{name}{}", if if_exists { "IfExists" } else { "" })
+            });
+    let plain = (operator, select(&KEYS[..]), some_of(&WANTED));
+    let null = (Just("Null".to_owned()), select(&KEYS[..]), some_of(&["true", "false", "True"]));
+    proptest::collection::vec(prop_oneof![6 => plain, 1 => null], 0..3).prop_map(|all| {
+        let mut block = json!({});
+        for (operator, key, values) in all {
+            block[operator][key] = values;
+        }
+        block
+    })
+}
+
+const ACTION_PATTERNS: [&str; 9] = [
+    "*",
+    "s3:*",
+    "S3:GetObject",
+    "s3:?etObject",
+    "dynamodb:*Item",
+    "*:Get*",
+    "dynamodb:GetItem",
+    "s3:PutObject",
+    "s*3:x",
+];
+
+const RESOURCE_PATTERNS: [&str; 13] = [
+    "*",
+    "arn:aws:s3:::bucket",
+    "arn:aws:s3:::bucket/*",
+    "arn:aws:s3:::bucket/${aws:username}/*",
+    "arn:aws:s3:::${aws:PrincipalTag/Team, 'bucket'}/?nn/x",
+    "arn:aws:s3:::bucket/${*}/x",
+    "arn:aws:s3:::b*/x",
+    "arn:aws:dynamodb:*:111111111111:table/*",
+    "arn:aws:dynamodb:us-east-?:*:table/t",
+    "arn:aws:sqs",
+    "arn:aws:sqs:us-*",
+    "arn:aws:sqs:us-east-1:1111:q",
+    "arn:*:s3:::*a*",
+];
+
+const PRINCIPALS: [&str; 8] = [
+    "*",
+    "111111111111",
+    "arn:aws:iam::111111111111:root",
+    "arn:aws:iam::111111111111:user/ann",
+    "AIDAANNAAAAAAAAAAAAAA",
+    "arn:aws:iam::111111111111:role/path/worker",
+    "arn:aws:sts::111111111111:assumed-role/worker/s",
+    "222222222222",
+];
+
+fn statement(kind: Kind) -> impl Strategy<Value = Json> {
+    let parts = (
+        select(&["Allow", "Allow", "Deny"][..]),
+        prop_oneof![4 => Just("Action"), 1 => Just("NotAction")],
+        some_of(&ACTION_PATTERNS),
+        prop_oneof![4 => Just("Resource"), 1 => Just("NotResource")],
+        some_of(&RESOURCE_PATTERNS),
+        conditions(),
+        (any::<bool>(), some_of(&PRINCIPALS), proptest::option::of(Just("lambda.amazonaws.com"))),
+    );
+    parts.prop_map(move |(effect, action, actions, resource, resources, conditions, (not, aws, service))| {
+        let mut made = json!({"Effect": effect, "Condition": conditions});
+        made[action] = actions;
+        made[resource] = resources;
+        if kind == Kind::Resource {
+            let element = if not && effect == "Deny" { "NotPrincipal" } else { "Principal" };
+            made[element] = json!({"AWS": aws});
+            if let Some(service) = service {
+                made[element]["Service"] = json!(service);
+            }
+        }
+        made
+    })
+}
+
+fn policy(kind: Kind) -> impl Strategy<Value = Json> {
+    let version = if kind == Kind::Resource { vec!["2012-10-17", "2008-10-17"] } else { vec!["2012-10-17"] };
+    (select(version), proptest::collection::vec(statement(kind), 1..5))
+        .prop_map(|(version, statements)| json!({"Version": version, "Statement": statements}))
+        .prop_filter("variables before the fifth colon are refused", move |policy| {
+            Policy::parse(&policy.to_string(), kind).is_ok()
+        })
+}
+
+fn principal() -> impl Strategy<Value = Principal> {
+    let other = Principal::User {
+        arn: format!("arn:aws:iam::{OTHER}:user/ann"),
+        unique_id: "AIDAOTHERAAAAAAAAAAAA".to_owned(),
+        account: OTHER.to_owned(),
+    };
+    select(vec![
+        user("ann"),
+        user("bob"),
+        other,
+        session("worker", "s"),
+        session("worker", "t"),
+        Principal::Root { account: ACCOUNT.to_owned() },
+        Principal::Anonymous,
+        Principal::Service { name: "lambda.amazonaws.com".to_owned() },
+    ])
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let value = select(&VALUES[..]).prop_map(str::to_owned);
+    let fact = prop_oneof![
+        5 => value.clone().prop_map(Fact::One),
+        2 => proptest::collection::vec(value, 0..3).prop_map(Fact::Many),
+        1 => Just(Fact::Unknown),
+    ];
+    proptest::collection::btree_map(select(&KEYS[..]).prop_map(str::to_ascii_lowercase), fact, 0..6)
+        .prop_map(Facts)
+}
+
+fn engine(policy: &Json, kind: Kind, question: &Question<'_>) -> Says {
+    let compiled = Policy::parse(&policy.to_string(), kind).unwrap();
+    let request = Request {
+        principal: question.principal,
+        action: question.action,
+        resource: question.resource,
+        resource_account: None,
+        context: question.facts,
+    };
+    match evaluate(&compiled, &request) {
+        Effect3::Allow(_) => Says::Allow,
+        Effect3::Deny(_) => Says::Deny,
+        Effect3::None => Says::Nothing,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn compiled_identity_policies_answer_as_the_reference(
+        policy in policy(Kind::Identity), principal in principal(), action in select(&ACTIONS[..]),
+        resource in select(&RESOURCES[..]), facts in facts(),
+    ) {
+        let question = Question { principal: &principal, action, resource, facts: &facts };
+        prop_assert_eq!(engine(&policy, Kind::Identity, &question), reference::evaluate(&policy, &question));
+    }
+
+    #[test]
+    fn compiled_resource_policies_answer_as_the_reference(
+        policy in policy(Kind::Resource), principal in principal(), action in select(&ACTIONS[..]),
+        resource in select(&RESOURCES[..]), facts in facts(),
+    ) {
+        let question = Question { principal: &principal, action, resource, facts: &facts };
+        prop_assert_eq!(engine(&policy, Kind::Resource, &question), reference::evaluate(&policy, &question));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn more_statements_never_surprise(
+        policy in policy(Kind::Identity), more in statement(Kind::Identity), action in select(&ACTIONS[..]),
+        resource in select(&RESOURCES[..]), facts in facts(),
+    ) {
+        let principal = user("ann");
+        let question = Question { principal: &principal, action, resource, facts: &facts };
+        let before = engine(&policy, Kind::Identity, &question);
+        let mut longer = policy.clone();
+        longer["Statement"].as_array_mut().unwrap().push(more.clone());
+        let after = engine(&longer, Kind::Identity, &question);
+        if more["Effect"] == "Deny" {
+            prop_assert!(after == before || after == Says::Deny, "a deny opened something");
+        } else {
+            prop_assert!(after == before || before == Says::Nothing && after == Says::Allow);
+        }
+    }
+
+    #[test]
+    fn order_and_splitting_of_statements_do_not_matter(
+        policy in policy(Kind::Identity), action in select(&ACTIONS[..]), resource in select(&RESOURCES[..]),
+        facts in facts(),
+    ) {
+        let principal = user("ann");
+        let question = Question { principal: &principal, action, resource, facts: &facts };
+        let before = engine(&policy, Kind::Identity, &question);
+        let mut reversed = policy.clone();
+        reversed["Statement"].as_array_mut().unwrap().reverse();
+        prop_assert_eq!(engine(&reversed, Kind::Identity, &question), before);
+
+        let mut split = Vec::new();
+        for statement in policy["Statement"].as_array().unwrap() {
+            let Some(Json::Array(actions)) = statement.get("Action") else {
+                split.push(statement.clone());
+                continue;
+            };
+            for action in actions {
+                let mut one = statement.clone();
+                one["Action"] = action.clone();
+                split.push(one);
+            }
+        }
+        let split = json!({"Version": "2012-10-17", "Statement": split});
+        prop_assert_eq!(engine(&split, Kind::Identity, &question), before);
+    }
+
+    #[test]
+    fn parsing_arbitrary_text_never_panics(text in "\\PC{0,60}", kind in select(vec![
+        Kind::Identity, Kind::Resource, Kind::Trust, Kind::Session, Kind::Authorizer, Kind::ResourceControl,
+    ])) {
+        let _ = Policy::parse(&text, kind);
+        let document = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": text, "Resource": format!("arn:aws:s3:::{text}"),
+            "Condition": {"StringLike": {"k": text}, "ArnLike": {"k": text}, "DateEquals": {"k": text},
+                "IpAddress": {"k": text}, "NumericEquals": {"k": text}, "BinaryEquals": {"k": text}},
+        }});
+        if let Ok(policy) = Policy::parse(&document.to_string(), kind) {
+            let named = NamedPolicy { name: String::new(), policy: std::sync::Arc::new(policy) };
+            let facts = Facts::default().one("k", &text);
+            let _ = crate::support::says(&named, &text, &text, &facts);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! A slow, literal interpreter of policy documents, working on the raw JSON. It shares no code with the engine and
+//! compiles nothing: each rule is written as the documentation says it.
+
+use casemate_policy::Principal;
+use serde_json::Value as Json;
+
+use crate::support::{Fact, Facts, Says};
+
+/// `None`: cannot be told.
+type Maybe = Option<bool>;
+
+pub struct Question<'a> {
+    pub principal: &'a Principal,
+    pub action: &'a str,
+    pub resource: &'a str,
+    pub facts: &'a Facts,
+}
+
+pub fn evaluate(policy: &Json, question: &Question<'_>) -> Says {
+    let new = policy["Version"] == "2012-10-17";
+    let mut answer = Says::Nothing;
+    for statement in list(&policy["Statement"]) {
+        let holds = all([
+            Some(action(statement, question.action)),
+            Some(principal(statement, question.principal)),
+            resource(statement, question, new),
+            conditions(statement, question.facts, new),
+        ]);
+        match (statement["Effect"].as_str().unwrap(), holds) {
+            ("Deny", Some(true) | None) => return Says::Deny,
+            ("Allow", Some(true)) => answer = Says::Allow,
+            _ => {}
+        }
+    }
+    answer
+}
+
+fn list(value: &Json) -> Vec<&Json> {
+    value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
+}
+
+fn strings(value: &Json) -> Vec<String> {
+    list(value).into_iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect()
+}
+
+fn all(items: impl IntoIterator<Item = Maybe>) -> Maybe {
+    let items: Vec<Maybe> = items.into_iter().collect();
+    if items.contains(&Some(false)) {
+        Some(false)
+    } else if items.contains(&None) {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+fn any(items: impl IntoIterator<Item = Maybe>) -> Maybe {
+    not(all(items.into_iter().map(not)))
+}
+
+fn not(item: Maybe) -> Maybe {
+    item.map(|holds| !holds)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Sign {
+    Star,
+    Any,
+    Is(char),
+    /// A variable without a value.
+    Hole,
+}
+
+fn fits(pattern: &[Sign], text: &[char], hole: bool) -> bool {
+    match (pattern.first(), text.first()) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some(Sign::Hole), _) if !hole => false,
+        (Some(Sign::Star | Sign::Hole), _) => {
+            (0..=text.len()).any(|skip| fits(&pattern[1..], &text[skip..], hole))
+        }
+        (Some(_), None) => false,
+        (Some(Sign::Any), Some(_)) => fits(&pattern[1..], &text[1..], hole),
+        (Some(Sign::Is(p)), Some(t)) => p == t && fits(&pattern[1..], &text[1..], hole),
+    }
+}
+
+fn compare(pattern: &[Sign], text: &str) -> Maybe {
+    let text: Vec<char> = text.chars().collect();
+    if !fits(pattern, &text, true) {
+        Some(false)
+    } else if pattern.contains(&Sign::Hole) {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+/// Writes out a text of the policy; `break_at_colons` cuts ARNs into six.
+fn signs(text: &str, wildcards: bool, variables: bool, facts: &Facts) -> Vec<Vec<Sign>> {
+    let mut parts = vec![Vec::new()];
+    let mut rest: &str = text;
+    while let Some(c) = rest.chars().next() {
+        if variables && rest.starts_with("${") {
+            if let Some((replacement, after)) = variable(rest, facts) {
+                let part = parts.last_mut().unwrap();
+                match replacement {
+                    Some(value) => part.extend(value.chars().map(Sign::Is)),
+                    None => part.push(Sign::Hole),
+                }
+                rest = after;
+                continue;
+            }
+        }
+        rest = &rest[c.len_utf8()..];
+        match c {
+            ':' if parts.len() < 6 => parts.push(Vec::new()),
+            '*' if wildcards => parts.last_mut().unwrap().push(Sign::Star),
+            '?' if wildcards => parts.last_mut().unwrap().push(Sign::Any),
+            c => parts.last_mut().unwrap().push(Sign::Is(c)),
+        }
+    }
+    parts
+}
+
+fn joined(parts: &[Vec<Sign>]) -> Vec<Sign> {
+    parts.join(&Sign::Is(':'))
+}
+
+fn variable<'a>(text: &'a str, facts: &Facts) -> Option<(Option<String>, &'a str)> {
+    let inner = &text[2..];
+    let end = inner.find(['}', ','])?;
+    let key = inner[..end].trim();
+    if key.is_empty() {
+        return None;
+    }
+    let value = |default: Option<&str>| match facts.0.get(&key.to_ascii_lowercase()) {
+        Some(Fact::One(value)) => Some(value.clone()),
+        Some(Fact::Unknown | Fact::Many(_)) => None,
+        None => default.map(str::to_owned),
+    };
+    if inner[end..].starts_with('}') {
+        let literal = ["*", "?", "$"].contains(&key).then(|| key.to_owned());
+        return Some((literal.or_else(|| value(None)), &inner[end + 1..]));
+    }
+    let default = inner[end + 1..].trim_start().strip_prefix('\'')?;
+    let (default, after) = default.split_once('\'')?;
+    Some((value(Some(default)), after.trim_start().strip_prefix('}')?))
+}
+
+fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
+    let mut pattern = signs(pattern, true, variables, facts);
+    while short && pattern.len() < 6 {
+        pattern.push(vec![Sign::Star]);
+    }
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    if parts.len() < 6 {
+        return Some(false);
+    }
+    all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)))
+}
+
+fn action(statement: &Json, action: &str) -> bool {
+    let (wanted, inverted) = match statement.get("NotAction") {
+        Some(not) => (not, true),
+        None => (&statement["Action"], false),
+    };
+    let one = |pattern: &String| {
+        let pattern = pattern.to_lowercase();
+        let action = action.to_lowercase();
+        if pattern == "*" {
+            return true;
+        }
+        let (ps, pn) = pattern.split_once(':').unwrap();
+        let (s, n) = action.split_once(':').unwrap();
+        let glob =
+            |p: &str, t: &str| compare(&joined(&signs(p, true, false, &Facts::default())), t) == Some(true);
+        glob(ps, s) && glob(pn, n)
+    };
+    strings(wanted).iter().any(one) != inverted
+}
+
+fn resource(statement: &Json, question: &Question<'_>, new: bool) -> Maybe {
+    let (wanted, inverted) = match (statement.get("Resource"), statement.get("NotResource")) {
+        (Some(wanted), _) => (wanted, false),
+        (None, Some(not)) => (not, true),
+        (None, None) => return Some(true),
+    };
+    let listed = any(strings(wanted).iter().map(|pattern| {
+        if pattern == "*" { Some(true) } else { arn(pattern, question.resource, true, new, question.facts) }
+    }));
+    if inverted { not(listed) } else { listed }
+}
+
+fn names(kind: &str, value: &str, principal: &Principal) -> bool {
+    let root = |account: &str| value == account || value == format!("arn:aws:iam::{account}:root");
+    if kind == "AWS" && value == "*" {
+        return true;
+    }
+    match principal {
+        Principal::Anonymous => false,
+        Principal::Root { account } => kind == "AWS" && root(account),
+        Principal::User { arn, unique_id, account } => {
+            kind == "AWS" && (root(account) || value == arn || value == unique_id)
+        }
+        Principal::Session { role_arn, role_unique_id, session_arn, account } => {
+            kind == "AWS"
+                && (root(account) || [role_arn, role_unique_id, session_arn].contains(&&value.to_owned()))
+        }
+        Principal::FederatedUser { arn, account } => kind == "AWS" && (root(account) || value == arn),
+        Principal::Service { name } => kind == "Service" && value == name,
+        Principal::WebIdentity { provider } => kind == "Federated" && value == provider,
+    }
+}
+
+fn principal(statement: &Json, principal: &Principal) -> bool {
+    let pairs = |tree: &Json| -> Vec<(String, String)> {
+        match tree {
+            Json::String(text) => vec![("AWS".to_owned(), text.clone())],
+            Json::Object(kinds) => kinds
+                .iter()
+                .flat_map(|(kind, values)| strings(values).into_iter().map(move |v| (kind.clone(), v)))
+                .collect(),
+            _ => panic!("not a principal"),
+        }
+    };
+    if let Some(listed) = statement.get("Principal") {
+        return pairs(listed).iter().any(|(kind, value)| names(kind, value, principal));
+    }
+    let Some(excepted) = statement.get("NotPrincipal") else { return true };
+    let excepted = pairs(excepted);
+    let listed = |kind: &str, text: &str| {
+        excepted.iter().any(|(k, v)| k == kind && (v == text || v == "*" && kind == "AWS"))
+    };
+    let account = |id: &str| listed("AWS", id) || listed("AWS", &format!("arn:aws:iam::{id}:root"));
+    let everybody = excepted.iter().any(|(kind, value)| kind == "AWS" && value == "*");
+    let free = match principal {
+        Principal::Anonymous => everybody,
+        Principal::Root { account: id } => account(id),
+        Principal::User { arn, unique_id, account: id } => {
+            (listed("AWS", arn) || listed("AWS", unique_id)) && account(id)
+        }
+        Principal::Session { role_arn, role_unique_id, session_arn, account: id } => {
+            listed("AWS", session_arn)
+                && (listed("AWS", role_arn) || listed("AWS", role_unique_id))
+                && account(id)
+        }
+        Principal::FederatedUser { arn, account: id } => listed("AWS", arn) && account(id),
+        Principal::Service { name } => everybody || listed("Service", name),
+        Principal::WebIdentity { provider } => everybody || listed("Federated", provider),
+    };
+    !free
+}
+
+fn conditions(statement: &Json, facts: &Facts, new: bool) -> Maybe {
+    let Some(Json::Object(operators)) = statement.get("Condition") else { return Some(true) };
+    all(operators.iter().flat_map(|(operator, keys)| {
+        keys.as_object()
+            .unwrap()
+            .iter()
+            .map(move |(key, values)| condition(operator, key, &strings(values), facts, new))
+    }))
+}
+
+fn condition(operator: &str, key: &str, values: &[String], facts: &Facts, new: bool) -> Maybe {
+    let (set, name) = operator.split_once(':').map_or((None, operator), |(s, n)| (Some(s), n));
+    let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
+    let negated = name.contains("Not");
+    let mut present = match facts.0.get(&key.to_ascii_lowercase()) {
+        Some(Fact::Unknown) => return None,
+        Some(fact) => Some(fact.clone()),
+        None => None,
+    };
+    if present == Some(Fact::Many(Vec::new())) {
+        present = None;
+    }
+    if name == "Null" {
+        let wanted = if present.is_none() { "true" } else { "false" };
+        return Some(values.iter().any(|value| value.eq_ignore_ascii_case(wanted)));
+    }
+    let Some(present) = present else {
+        return Some(match set {
+            Some("ForAllValues") => true,
+            Some(_) => false,
+            None => if_exists || negated,
+        });
+    };
+    let test = |value: &String| {
+        let unreadable = if negated { None } else { Some(false) };
+        let matched =
+            any(values.iter().map(|wanted| single(name, value, wanted, facts, new).unwrap_or(unreadable)));
+        if negated { not(matched) } else { matched }
+    };
+    match (set, present) {
+        (None, Fact::Many(_)) => (!negated).then_some(false),
+        (Some("ForAllValues"), Fact::Many(present)) => all(present.iter().map(test)),
+        (Some(_), Fact::Many(present)) => any(present.iter().map(test)),
+        (_, Fact::One(value)) => test(&value),
+        (_, Fact::Unknown) => None,
+    }
+}
+
+/// Whether one value matches one wanted value, not yet negated; `None` if either cannot be read.
+fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Option<Maybe> {
+    let name = name.replacen("Not", "", 1);
+    if name.starts_with("String") {
+        let pattern = joined(&signs(wanted, name == "StringLike", new, facts));
+        return Some(match name.as_str() {
+            "StringLike" => compare(&pattern, value),
+            // Equality with a hole cannot be told, whatever surrounds it.
+            _ if pattern.contains(&Sign::Hole) => None,
+            "StringEquals" => compare(&pattern, value),
+            _ => {
+                let folded = |c: char| c.to_lowercase().collect::<String>();
+                let pattern: String = pattern
+                    .iter()
+                    .map(|sign| if let Sign::Is(c) = sign { folded(*c) } else { String::new() })
+                    .collect();
+                Some(pattern == value.chars().map(folded).collect::<String>())
+            }
+        });
+    }
+    if name.starts_with("Arn") {
+        let cut = signs(wanted, true, new, facts);
+        let begins = |parts: &[Vec<Sign>]| parts.len() == 6 && parts[0] == ['a', 'r', 'n'].map(Sign::Is);
+        if !begins(&cut) || value.splitn(6, ':').count() < 6 || !value.starts_with("arn:") {
+            return None;
+        }
+        return Some(arn(wanted, value, false, new, facts));
+    }
+    let order = if let Some(kind) = name.strip_prefix("Numeric") {
+        let read = |text: &str| -> Option<f64> {
+            let legal = text.chars().all(|c| c.is_ascii_digit() || ".-".contains(c));
+            if legal && !text.ends_with('.') { text.parse().ok() } else { None }
+        };
+        (kind.to_owned(), read(value)?.partial_cmp(&read(wanted)?)?)
+    } else if let Some(kind) = name.strip_prefix("Date") {
+        (kind.to_owned(), days(value)?.cmp(&days(wanted)?))
+    } else if name == "Bool" {
+        let read = |text: &str| text.to_lowercase().parse::<bool>().ok();
+        ("Equals".to_owned(), read(value)?.cmp(&read(wanted)?))
+    } else if name == "IpAddress" || name == "Address" {
+        return ip(value, wanted).map(Some);
+    } else {
+        panic!("{name} is not generated")
+    };
+    Some(Some(match order.0.as_str() {
+        "Equals" => order.1.is_eq(),
+        "LessThan" => order.1.is_lt(),
+        "LessThanEquals" => order.1.is_le(),
+        "GreaterThan" => order.1.is_gt(),
+        "GreaterThanEquals" => order.1.is_ge(),
+        other => panic!("{other}"),
+    }))
+}
+
+/// Milliseconds since 1970 of `YYYY-MM-DD` or of a number of seconds: the shapes that the generator writes.
+fn days(text: &str) -> Option<i64> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if shape != "0000-00-00" {
+        let number = !text.ends_with('.') && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let seconds: f64 = if number { text.parse().ok()? } else { return None };
+        return Some((seconds * 1000.0).trunc() as i64);
+    }
+    let leap = |year: i64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
+    let (year, month, day): (i64, i64, i64) =
+        (text[..4].parse().unwrap(), text[5..7].parse().unwrap(), text[8..].parse().unwrap());
+    let years: i64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let february = if leap(year) { 29 } else { 28 };
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months: i64 = lengths[..usize::try_from(month).unwrap() - 1].iter().sum();
+    Some((years + months + day - 1) * 86_400_000)
+}
+
+fn ip(value: &str, wanted: &str) -> Option<bool> {
+    let bits = |text: &str| -> Option<String> {
+        let parts: Vec<u8> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        (parts.len() == 4).then(|| parts.iter().map(|part| format!("{part:08b}")).collect())
+    };
+    let (base, length) = wanted.split_once('/').map_or((wanted, 32), |(b, l)| (b, l.parse().unwrap_or(99)));
+    let (value, base) = (bits(value)?, bits(base)?);
+    (length <= 32).then(|| value[..length] == base[..length])
+}
