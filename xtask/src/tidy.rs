@@ -260,13 +260,14 @@ fn reasons(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// Environment variables of ours that production code names must be explained to users.
+/// Environment variables that production code names must be explained to users.
 fn variables(source: &Source, configuration: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in source.code() {
-        for rest in line.split("\"CASEMATE_").skip(1) {
-            let Some((name, _)) = rest.split_once('"') else { continue };
-            let name = format!("CASEMATE_{name}");
+        let read =
+            ["env = \"", "env::var(\"", "env::var_os(\""].iter().flat_map(|mark| line.split(mark).skip(1));
+        let names = read.chain(line.split('"').filter(|text| text.starts_with("CASEMATE_")));
+        for name in names.filter_map(|rest| rest.split('"').next()) {
             if !configuration.contains(&format!("`{name}`")) {
                 findings
                     .push(source.finding(number, format!("docs/configuration.md does not explain {name}")));
@@ -381,6 +382,11 @@ mod tests {
             "does not explain CASEMATE_OTHER"
         ));
         assert!(!complains("crates/server/src/x.rs", "read(\"CASEMATE_PORT\")\n", "does not explain"));
+        assert!(complains(
+            "crates/server/src/x.rs",
+            "#[arg(env = \"AWS_REGION\")]\n",
+            "does not explain AWS_REGION"
+        ));
         assert!(complains("docs/a.md", "a \n", "white space"));
         assert!(complains("docs/a.md", concat!("TO", "DO later\n"), "unfinished"));
         assert!(complains("docs/a.md", "a", "no line end"));
