@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{
-    Outcome, files,
-    tidy::{Source, sources},
+    Outcome,
+    files::{self, Source, sources},
 };
 
 const HEAD: &str = "\

@@ -3,7 +3,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
+
+/// One file of the repository.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Path from the root.
+    pub(crate) path: String,
+    /// Its text.
+    pub(crate) text: String,
+}
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -35,4 +45,24 @@ pub(crate) fn names_in(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Every text file that is tracked or could be.
+pub(crate) fn sources() -> Result<Vec<Source>, String> {
+    let listing = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("git: {error}"))?;
+    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+    let kinds =
+        [".rs", ".md", ".toml", ".py", ".sh", ".js", ".mjs", ".yaml", ".yml", "LICENSE", "test", "run"];
+    let mut sources = Vec::new();
+    for path in listing.split('\0').filter(|path| kinds.iter().any(|kind| path.ends_with(kind))) {
+        // A path that is tracked but deleted, or a link to nowhere, has no text to check.
+        if let Ok(text) = fs::read_to_string(root().join(path)) {
+            sources.push(Source { path: path.to_owned(), text });
+        }
+    }
+    Ok(sources)
 }

@@ -3,9 +3,12 @@
 //! Each rule is a function of one file's path and text. Rules look at production code only: comments, the test module at a
 //! file's end and everything under `tests/` are left out where that is said.
 
-use std::{fmt, process::Command};
+use std::fmt;
 
-use crate::{Outcome, files};
+use crate::{
+    Outcome,
+    files::{self, Source},
+};
 
 /// Files longer than this are reported; longer than [`LINES_MAX`], refused. Design decision: a file should fit one sitting.
 const LINES_WARN: usize = 400;
@@ -33,15 +36,6 @@ impl fmt::Display for Finding {
         let place = if self.line == 0 { self.path.clone() } else { format!("{}:{}", self.path, self.line) };
         write!(f, "{}{place}: {}", if self.remark { "remark: " } else { "" }, self.text)
     }
-}
-
-/// One file of the repository.
-#[derive(Debug)]
-pub(crate) struct Source {
-    /// Path from the root.
-    pub(crate) path: String,
-    /// Its text.
-    pub(crate) text: String,
 }
 
 impl Source {
@@ -92,7 +86,7 @@ impl Source {
 
 /// `cargo xtask tidy`
 pub(crate) fn run() -> Outcome {
-    let sources = sources()?;
+    let sources = files::sources()?;
     let configuration = sources.iter().find(|source| source.path == "docs/configuration.md");
     let configuration = configuration.map_or("", |source| source.text.as_str());
     let mut findings: Vec<Finding> =
@@ -112,26 +106,6 @@ pub(crate) fn run() -> Outcome {
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     let report = format!("{}\ntidy: {} files, {failed} findings", lines.join("\n"), sources.len());
     if failed == 0 { Ok(report) } else { Err(report) }
-}
-
-/// Every text file that is tracked or could be.
-pub(crate) fn sources() -> Result<Vec<Source>, String> {
-    let listing = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .current_dir(files::root())
-        .output()
-        .map_err(|error| format!("git: {error}"))?;
-    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
-    let kinds =
-        [".rs", ".md", ".toml", ".py", ".sh", ".js", ".mjs", ".yaml", ".yml", "LICENSE", "test", "run"];
-    let mut sources = Vec::new();
-    for path in listing.split('\0').filter(|path| kinds.iter().any(|kind| path.ends_with(kind))) {
-        // A path that is tracked but deleted, or a link to nowhere, has no text to check.
-        if let Ok(text) = std::fs::read_to_string(files::root().join(path)) {
-            sources.push(Source { path: path.to_owned(), text });
-        }
-    }
-    Ok(sources)
 }
 
 fn of_file(source: &Source, configuration: &str) -> Vec<Finding> {
