@@ -1,5 +1,7 @@
 //! Decision time for policies of 10, 100 and 1,000 statements.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench may stop")]
+
 use std::{hint::black_box, sync::Arc};
 
 use casemate_policy::{

@@ -8,14 +8,16 @@ pub(crate) enum ActionPattern {
     /// `*`
     Everything,
     /// `service:name`
-    Named {
-        /// In lower case.
-        service: Glob,
-        /// In lower case.
-        name: Glob,
-        /// The text before the first wildcard, in lower case.
-        literal_prefix: Box<str>,
-    },
+    Named(Box<Named>),
+}
+
+/// In lower case throughout.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    service: Glob,
+    name: Glob,
+    /// The text before the first wildcard.
+    literal_prefix: Box<str>,
 }
 
 /// Why a text is not an action pattern.
@@ -41,16 +43,22 @@ impl ActionPattern {
             return Err(InvalidAction::Colons);
         }
         let literal_prefix = text.split(['*', '?']).next().unwrap_or("").into();
-        Ok(Self::Named { service: Glob::parse(service), name: Glob::parse(name), literal_prefix })
+        Ok(Self::Named(Box::new(Named {
+            service: Glob::parse(service),
+            name: Glob::parse(name),
+            literal_prefix,
+        })))
     }
 
     /// `action` in lower case.
     pub(crate) fn matches(&self, action: &str) -> bool {
         match self {
             Self::Everything => true,
-            Self::Named { service, name, literal_prefix } => {
-                action.starts_with(&**literal_prefix)
-                    && action.split_once(':').is_some_and(|(s, n)| service.matches(s) && name.matches(n))
+            Self::Named(named) => {
+                let fits = |(service, name): (&str, &str)| {
+                    named.service.matches(service) && named.name.matches(name)
+                };
+                action.starts_with(&*named.literal_prefix) && action.split_once(':').is_some_and(fits)
             }
         }
     }
@@ -59,7 +67,7 @@ impl ActionPattern {
     pub(crate) fn literal_prefix(&self) -> &str {
         match self {
             Self::Everything => "",
-            Self::Named { literal_prefix, .. } => literal_prefix,
+            Self::Named(named) => &named.literal_prefix,
         }
     }
 }

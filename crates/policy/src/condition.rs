@@ -109,10 +109,10 @@ impl Condition {
                 Truth::any(patterns.iter().map(|p| equal(p, value, context, same_ignoring_case)))
             }
             Values::Like(patterns) => Truth::any(patterns.iter().map(|p| p.matches(value, context))),
-            Values::Number(order, numbers) => self.ordered(numbers, Number::parse(value), *order),
-            Values::Date(order, dates) => self.ordered(dates, date(value), *order),
-            Values::Bool(wanted) => self.ordered(wanted, boolean(value), Order::Equal),
-            Values::Binary(wanted) => self.ordered(wanted, binary(value), Order::Equal),
+            Values::Number(order, numbers) => self.ordered(numbers, Number::parse(value).as_ref(), *order),
+            Values::Date(order, dates) => self.ordered(dates, date(value).as_ref(), *order),
+            Values::Bool(wanted) => self.ordered(wanted, boolean(value).as_ref(), Order::Equal),
+            Values::Binary(wanted) => self.ordered(wanted, binary(value).as_ref(), Order::Equal),
             Values::Network(networks) => self.in_networks(networks, address(value)),
             Values::Arn(patterns) => Truth::any(patterns.iter().map(|pattern| match pattern {
                 Some(pattern) if is_whole_arn(value) => pattern.matches(value, context),
@@ -123,8 +123,8 @@ impl Condition {
         if self.operator.negated { matched.not() } else { matched }
     }
 
-    fn ordered<T: Ord>(&self, wanted: &[Option<T>], value: Option<T>, order: Order) -> Truth {
-        Truth::any(wanted.iter().map(|wanted| match (&value, wanted) {
+    fn ordered<T: Ord>(&self, wanted: &[Option<T>], value: Option<&T>, order: Order) -> Truth {
+        Truth::any(wanted.iter().map(|wanted| match (value, wanted) {
             (Some(value), Some(wanted)) => Truth::of(order.admits(value.cmp(wanted))),
             (None, _) | (_, None) => self.unreadable(),
         }))

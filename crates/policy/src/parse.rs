@@ -226,7 +226,8 @@ impl Rules {
         if text == "*" {
             return Ok(ResourcePattern::Everything);
         }
-        ArnPattern::resource(text, self.variables).map(ResourcePattern::Arn).map_err(|why| {
+        let pattern = ArnPattern::resource(text, self.variables);
+        pattern.map(|pattern| ResourcePattern::Arn(Box::new(pattern))).map_err(|why| {
             let problem = match why {
                 InvalidPattern::NotAnArn => Problem::NotAnArn(text.to_owned()),
                 InvalidPattern::WildcardService => Problem::WildcardVendor,

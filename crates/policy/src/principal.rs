@@ -129,8 +129,14 @@ impl Named {
             (Self::Federated(named), Principal::WebIdentity { provider }) => {
                 by(named == provider, NamedAs::WebIdentity)
             }
-            (Self::Arn(_) | Self::UniqueId(_) | Self::Service(_) | Self::Federated(_), _)
-            | (Self::CanonicalUser, _) => None,
+            (
+                Self::Arn(_)
+                | Self::UniqueId(_)
+                | Self::Service(_)
+                | Self::Federated(_)
+                | Self::CanonicalUser,
+                _,
+            ) => None,
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum ResourcePattern {
     /// `*`
     Everything,
     /// An ARN with wildcards and variables.
-    Arn(ArnPattern),
+    Arn(Box<ArnPattern>),
 }
 
 /// A request, prepared once for all policies.

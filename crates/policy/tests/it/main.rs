@@ -1,6 +1,14 @@
 //! The engine against a slow, literal reading of AWS's documentation, and against lists of what must never happen.
 
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "helpers of tests may stop the test"
+)]
 
 mod grammar;
 mod layers;
