@@ -1,0 +1,269 @@
+//! Users and roles without a service behind them: a directory that tests fill directly, so that every operation can be
+//! tried by any caller of any account before (and without) an identity service that could make them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use casemate_kernel::{
+    Access, Assembly, Caller, Directory, Fault, IdentityPolicies, LongTermCredential, OperationModel, Proof,
+    ResourcePolicy, RoleFacts, Service, bind,
+    policy::{Kind as PolicyKind, NamedPolicy, Policy, ResourceRule},
+};
+use casemate_names::{AccountId, Arn, Entropy, Scope, Secret, Timestamp, alphanumeric, lower_alphanumeric};
+use casemate_schema::{
+    Auth, Constraints, Document, HttpBinding, Kind, OpMeta, Protocol, Schema, ServiceMeta, Shape,
+};
+
+/// The service name under which the fixture appears in the kernel. Its operations are no part of the product.
+pub(crate) const FIXTURE: &str = "testkit";
+/// The principal that may assume every role of the fixture.
+pub(crate) const PRINCIPAL: &str = "testkit.amazonaws.com";
+
+/// What a client signs with.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// `AKIA…` or `ASIA…`
+    pub access_key_id: String,
+    /// The secret.
+    pub secret: Secret<String>,
+    /// Present with temporary credentials.
+    pub session_token: Option<String>,
+    /// Whom they stand for, as the fixture knows it (root and sessions of other services: unknown).
+    pub caller: Option<Caller>,
+}
+
+/// The directory.
+#[derive(Debug)]
+pub struct Identities {
+    scope: Scope,
+    entropy: Arc<dyn Entropy>,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: BTreeMap<String, LongTermCredential>,
+    policies: BTreeMap<String, Arc<IdentityPolicies>>,
+    roles: BTreeMap<String, Arc<RoleFacts>>,
+    trust: BTreeMap<String, NamedPolicy>,
+}
+
+impl Identities {
+    pub(crate) fn new(scope: Scope, entropy: Arc<dyn Entropy>) -> Self {
+        Self { scope, entropy, state: RwLock::default() }
+    }
+
+    /// A key of the home account's root.
+    pub fn root(&self) -> Credentials {
+        self.key_for(Caller::Root { account: self.scope.account.clone() })
+    }
+
+    /// A user of the home account with inline policies and a key.
+    pub fn user(&self, name: &str, policies: &[&str]) -> Credentials {
+        self.user_of(&self.scope.account.clone(), name, policies, None)
+    }
+
+    /// A user of any account, with an optional permissions boundary.
+    pub fn user_of(
+        &self,
+        account: &AccountId,
+        name: &str,
+        policies: &[&str],
+        boundary: Option<&str>,
+    ) -> Credentials {
+        let scope = Scope { account: account.clone(), ..self.scope.clone() };
+        let unique_id = self.unique_id("AIDA");
+        self.grant(&unique_id, policies, boundary);
+        self.key_for(Caller::User {
+            arn: Arn::global(&scope, "iam", &format!("user/{name}")),
+            unique_id,
+            name: name.to_owned(),
+            account: account.clone(),
+        })
+    }
+
+    /// A role that the fixture's own principal may assume; `trust` adds statements' worth of a whole trust policy.
+    pub fn role(&self, name: &str, policies: &[&str], trust: Option<&str>) -> Arc<RoleFacts> {
+        let own = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"testkit.amazonaws.com"}}}"#;
+        let trust = named("trust", trust.unwrap_or(own), PolicyKind::Trust);
+        let facts = Arc::new(RoleFacts {
+            arn: Arn::global(&self.scope, "iam", &format!("role/{name}")),
+            unique_id: self.unique_id("AROA"),
+            name: name.to_owned(),
+            account: self.scope.account.clone(),
+            trust: Arc::clone(&trust.policy),
+            session_s_max: 43_200,
+        });
+        self.grant(&facts.unique_id, policies, None);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.roles.insert(facts.arn.as_str().to_owned(), Arc::clone(&facts));
+        state.trust.insert(facts.arn.as_str().to_owned(), trust);
+        facts
+    }
+
+    /// Replaces the policies of a user or role.
+    pub fn grant(&self, unique_id: &str, policies: &[&str], boundary: Option<&str>) {
+        let identity = policies
+            .iter()
+            .enumerate()
+            .map(|(i, text)| named(&format!("inline-{i}"), text, PolicyKind::Identity))
+            .collect();
+        let boundary = boundary.map(|text| named("boundary", text, PolicyKind::Boundary));
+        let policies = Arc::new(IdentityPolicies { identity, boundary, tags: Vec::new() });
+        self.state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .policies
+            .insert(unique_id.to_owned(), policies);
+    }
+
+    /// Makes a key inactive.
+    pub fn deactivate(&self, access_key_id: &str) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = state.keys.get_mut(access_key_id) {
+            key.active = false;
+        }
+    }
+
+    /// Deletes a user or role by unique id: its policies, hence itself. Keys stay behind, as a careless service would
+    /// leave them.
+    pub fn delete(&self, unique_id: &str) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).policies.remove(unique_id);
+    }
+
+    fn key_for(&self, owner: Caller) -> Credentials {
+        let access_key_id = self.unique_id("AKIA");
+        let secret = Secret::new(alphanumeric(&*self.entropy, "testkit.secret", 40));
+        let key = LongTermCredential { secret: secret.clone(), active: true, owner: owner.clone() };
+        self.state.write().unwrap_or_else(PoisonError::into_inner).keys.insert(access_key_id.clone(), key);
+        Credentials { access_key_id, secret, session_token: None, caller: Some(owner) }
+    }
+
+    fn unique_id(&self, prefix: &str) -> String {
+        format!("{prefix}{}", lower_alphanumeric(&*self.entropy, "testkit.id", 16).to_ascii_uppercase())
+    }
+
+    /// The fixture as the kernel takes it.
+    pub(crate) fn assembly(self: &Arc<Self>) -> Assembly {
+        let service = Arc::new(Fixture(Arc::clone(self)));
+        Assembly {
+            operations: vec![bind::<Noop, Fixture>(&service)],
+            directory: Some(Arc::clone(self) as Arc<dyn Directory>),
+            ..Assembly::default()
+        }
+    }
+}
+
+impl Directory for Identities {
+    fn credential(&self, access_key_id: &str) -> Result<Option<LongTermCredential>, Fault> {
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).keys.get(access_key_id).cloned())
+    }
+
+    fn role(&self, arn: &Arn) -> Result<Option<Arc<RoleFacts>>, Fault> {
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).roles.get(arn.as_str()).cloned())
+    }
+
+    fn policies(&self, caller: &Caller) -> Result<Option<Arc<IdentityPolicies>>, Fault> {
+        let unique_id = match caller {
+            Caller::User { unique_id, .. } => unique_id,
+            Caller::Role(session) => &session.role_unique_id,
+            Caller::Anonymous | Caller::Root { .. } | Caller::Service { .. } | Caller::Bearer { .. } => {
+                return Ok(Some(Arc::default()));
+            }
+        };
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).policies.get(unique_id).cloned())
+    }
+
+    fn used(&self, _access_key_id: &str, _service: &str, _now: Timestamp) {}
+}
+
+fn named(name: &str, text: &str, kind: PolicyKind) -> NamedPolicy {
+    let policy =
+        Policy::parse(text, kind).unwrap_or_else(|error| panic!("the test's policy {text}: {error}"));
+    NamedPolicy { name: name.to_owned(), policy: Arc::new(policy) }
+}
+
+/// Owns the roles' ARNs, so that the gate finds their trust policies.
+#[derive(Debug)]
+struct Fixture(Arc<Identities>);
+
+impl Service for Fixture {
+    type Error = Fault;
+    const PREFIXES: &'static [&'static str] = &["iam"];
+    const VALIDATION_CODE: &'static str = "ValidationException";
+
+    fn verify(&self, _proof: &Proof, _now: Timestamp) -> Result<Caller, Fault> {
+        Err(Fault::broken("the fixture knows no proofs"))
+    }
+
+    fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Fault> {
+        let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
+        let found = state.trust.get(arn.as_str()).cloned();
+        Ok(found.map(|policy| ResourcePolicy { policy, rule: ResourceRule::Trust }))
+    }
+
+    fn tags(&self, _arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
+        Ok(Vec::new())
+    }
+}
+
+/// The one operation a service must have to own anything. It does nothing, for those who may.
+struct Noop;
+
+#[derive(Debug)]
+struct Nothing;
+
+static NOTHING: Schema = Schema {
+    name: "Nothing",
+    kind: Kind::Structure { members: &[], payload: None, union: false },
+    constraints: Constraints::NONE,
+    sensitive: false,
+};
+
+static SERVICE: ServiceMeta = ServiceMeta {
+    prefix: FIXTURE,
+    signing_name: FIXTURE,
+    protocol: Protocol::AwsJson1_1,
+    target_prefix: "CasemateTestkit",
+    api_version: "2026-11-24",
+    xml_namespace: "",
+};
+
+impl Shape for Nothing {
+    const SCHEMA: &'static Schema = &NOTHING;
+
+    fn from_document(_document: Document) -> Self {
+        Self
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+impl OperationModel for Noop {
+    const META: &'static OpMeta = &OpMeta {
+        service: &SERVICE,
+        name: "Noop",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &NOTHING,
+        output: &NOTHING,
+        result_wrapper: "",
+        errors: &[],
+        auth: Auth::SigV4,
+    };
+    type Input = Nothing;
+    type Output = Nothing;
+}
+
+impl casemate_kernel::Operation<Noop> for Fixture {
+    fn access(&self, _input: &Nothing, _caller: &Caller) -> Result<Access, Fault> {
+        Ok(Access::on_any("testkit:Noop"))
+    }
+
+    async fn run(&self, _call: casemate_kernel::Call<Noop>) -> Result<Nothing, Fault> {
+        Ok(Nothing)
+    }
+}
