@@ -82,7 +82,9 @@ impl Caller {
     pub fn account(&self) -> Option<AccountId> {
         match self {
             Self::Anonymous => None,
-            Self::Root { account } | Self::User { account, .. } | Self::Service { account, .. } => Some(account.clone()),
+            Self::Root { account } | Self::User { account, .. } | Self::Service { account, .. } => {
+                Some(account.clone())
+            }
             Self::Role(session) => Some(session.account.clone()),
             Self::Bearer { issuer, .. } => issuer.account_id(),
         }
@@ -92,7 +94,9 @@ impl Caller {
     pub fn arn_text(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
-            Self::Root { account } => Arn::from_parts(["aws", "iam", "", account.as_str(), "root"]).as_str().to_owned(),
+            Self::Root { account } => {
+                Arn::from_parts(["aws", "iam", "", account.as_str(), "root"]).as_str().to_owned()
+            }
             Self::User { arn, .. } => arn.as_str().to_owned(),
             Self::Role(session) => session.session_arn.as_str().to_owned(),
             Self::Service { principal, .. } => (*principal).to_owned(),
@@ -113,7 +117,9 @@ impl Caller {
     /// The fact stored under `name` by the service that verified the in-band proof.
     pub fn bearer_fact(&self, name: &str) -> Option<&str> {
         match self {
-            Self::Bearer { facts, .. } => facts.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str()),
+            Self::Bearer { facts, .. } => {
+                facts.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+            }
             _ => None,
         }
     }

@@ -35,7 +35,9 @@ impl Context for GateContext<'_> {
         if let Some(tag) = key.strip_prefix("aws:resourcetag/") {
             return self.resource_tag(tag);
         }
-        self.principal_key(key).or_else(|| self.request_key(key)).unwrap_or_else(|| self.service_resource_tag(key))
+        self.principal_key(key)
+            .or_else(|| self.request_key(key))
+            .unwrap_or_else(|| self.service_resource_tag(key))
     }
 }
 
@@ -81,9 +83,10 @@ impl GateContext<'_> {
             // AWS: absent for long-term keys, so that BoolIfExists matters; "false" for sessions made without MFA.
             "aws:multifactorauthpresent" => session.map_or(Value::Absent, |_| one("false")),
             "aws:sourceidentity" => session.map_or(Value::Absent, |s| optional(s.source_identity.clone())),
-            "lambda:sourcefunctionarn" => {
-                session.and_then(|s| s.source_function.as_ref()).map_or(Value::Absent, |arn| one(arn.as_str()))
-            }
+            // tidy: a global key of function sessions, named so by AWS
+            "lambda:sourcefunctionarn" => session
+                .and_then(|s| s.source_function.as_ref())
+                .map_or(Value::Absent, |arn| one(arn.as_str())),
             _ => return None,
         })
     }
@@ -109,8 +112,11 @@ impl GateContext<'_> {
 
     fn principal_tag(&self, tag: &str) -> Value<'_> {
         // AWS: session tags override the role's own tags of the same key.
-        let session_tags: &[(String, String)] = if let Caller::Role(session) = self.caller { &session.tags } else { &[] };
-        find_tag(session_tags, tag).or_else(|| find_tag(self.caller_tags, tag)).map_or(Value::Absent, |v| one(v))
+        let session_tags: &[(String, String)] =
+            if let Caller::Role(session) = self.caller { &session.tags } else { &[] };
+        find_tag(session_tags, tag)
+            .or_else(|| find_tag(self.caller_tags, tag))
+            .map_or(Value::Absent, |v| one(v))
     }
 
     fn resource_tag(&self, tag: &str) -> Value<'_> {

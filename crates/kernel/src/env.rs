@@ -7,7 +7,7 @@ use casemate_schema::Document;
 use casemate_store::{Blobs, Store};
 use tokio::sync::Semaphore;
 
-use crate::{Fault, Outbox, Sessions, audit::Audit, invoke::As, kernel::KernelHandle};
+use crate::{Fault, Kernel, Outbox, Sessions, audit::Audit, invoke::As, kernel::KernelHandle};
 
 /// Where this installation is.
 #[derive(Debug, Clone)]
@@ -57,12 +57,29 @@ impl Env {
     ) -> Result<Document, Fault> {
         let kernel = self.kernel.get()?;
         let request_id = RequestId::new(uuid(&*self.entropy, "kernel.request"));
-        kernel.invoke_from(self.service, self.principal, None, Some(request_id), service, operation, speaker, input).await
+        kernel
+            .invoke_from(
+                self.service,
+                self.principal,
+                None,
+                Some(request_id),
+                service,
+                operation,
+                speaker,
+                input,
+            )
+            .await
     }
 
     /// Role sessions for this service's own principal.
     pub fn sessions(&self) -> Result<Sessions, Fault> {
         Ok(self.kernel.get()?.sessions_for(self.principal))
+    }
+
+    /// The kernel this environment belongs to; an error before it is built and after it is gone. For listeners, not for
+    /// services: those have [`Env::invoke`].
+    pub fn kernel(&self) -> Result<Arc<Kernel>, Fault> {
+        self.kernel.get()
     }
 
     /// Partition, `account` and this site's region.

@@ -156,7 +156,8 @@ impl Error for Fault {}
 impl PartialEq for Fault {
     /// Equal when a client could not tell them apart.
     fn eq(&self, other: &Self) -> bool {
-        self.code(Protocol::RestJson, "") == other.code(Protocol::RestJson, "") && self.message == other.message
+        self.code(Protocol::RestJson, "") == other.code(Protocol::RestJson, "")
+            && self.message == other.message
     }
 }
 

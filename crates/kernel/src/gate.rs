@@ -11,8 +11,8 @@ use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
 
 use crate::{
-    Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer, audit::Bracket,
-    context::GateContext,
+    Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer,
+    audit::Bracket, context::GateContext,
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -81,7 +81,9 @@ impl Permit {
         input: Document,
     ) -> Result<Document, Fault> {
         let from = self.operation.service.prefix;
-        self.kernel.invoke_from(from, self.principal, Some(self), None, service, operation, speaker, input).await
+        self.kernel
+            .invoke_from(from, self.principal, Some(self), None, service, operation, speaker, input)
+            .await
     }
 
     pub(crate) fn operation(&self) -> &'static OpMeta {
@@ -142,7 +144,8 @@ impl Gate {
         let mut admitted = Vec::new();
         let caller = match access {
             Access::Iam(asks) if asks.is_empty() => {
-                let denial = Denial { action: operation.meta().name, resource: "*".to_owned(), decision: None };
+                let denial =
+                    Denial { action: operation.meta().name, resource: "*".to_owned(), decision: None };
                 return Err(Fault::denied(denial, "the operation asks for nothing, which nobody is allowed"));
             }
             Access::Iam(asks) => {

@@ -105,7 +105,8 @@ impl Kernel {
             }
             As::Role { role, session_name, source } => {
                 facts.peer = Peer::Internal;
-                let session = self.sessions_for(principal).role_session(&role, &session_name, &source, now)?;
+                let session =
+                    self.sessions_for(principal).role_session(&role, &session_name, &source, now)?;
                 Ok(Caller::Role(Box::new(session)))
             }
         }
@@ -113,10 +114,9 @@ impl Kernel {
 
     /// Refuses inner calls that the trust map does not list.
     fn trusted(&self, from: &str, service: &str, operation: &'static str) -> Result<(), Fault> {
-        let listed = self
-            .trust()
-            .iter()
-            .any(|edge| edge.from == from && edge.to == service && (edge.operation == "*" || edge.operation == operation));
+        let listed = self.trust().iter().any(|edge| {
+            edge.from == from && edge.to == service && (edge.operation == "*" || edge.operation == operation)
+        });
         if listed {
             return Ok(());
         }

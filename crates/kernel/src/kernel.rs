@@ -13,10 +13,8 @@ use casemate_store::Store;
 use casemate_wire::Router;
 
 use crate::{
-    AnyOperation, AnyService, Assembly, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox, Sessions, Site, Task,
-    TrustEdge,
-    audit::Audit,
-    session::SessionTable,
+    AnyOperation, AnyService, Assembly, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox, Sessions,
+    Site, Task, TrustEdge, audit::Audit, session::SessionTable,
 };
 
 /// The running system behind every listener.
@@ -70,7 +68,13 @@ pub struct Builder {
 
 impl Builder {
     /// Starts from the sources of everything a service can know.
-    pub fn new(site: Site, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, store: Store, audit: Audit) -> Self {
+    pub fn new(
+        site: Site,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        store: Store,
+        audit: Audit,
+    ) -> Self {
         let width = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             site: Arc::new(site),
@@ -156,7 +160,10 @@ impl Builder {
             directory,
             trust: self.trust,
         });
-        self.handle.0.set(Arc::downgrade(&kernel)).map_err(|_| Fault::broken("the kernel was built twice"))?;
+        self.handle
+            .0
+            .set(Arc::downgrade(&kernel))
+            .map_err(|_| Fault::broken("the kernel was built twice"))?;
         Ok((kernel, tasks))
     }
 }
@@ -220,7 +227,11 @@ impl Kernel {
     }
 
     /// The operation `name` of `service`.
-    pub(crate) fn operation(&self, service: &'static str, name: &'static str) -> Result<Arc<dyn AnyOperation>, Fault> {
+    pub(crate) fn operation(
+        &self,
+        service: &'static str,
+        name: &'static str,
+    ) -> Result<Arc<dyn AnyOperation>, Fault> {
         let found = self.operations.get(&(service, name)).cloned();
         found.ok_or_else(|| Fault::broken(format!("there is no operation `{service}:{name}`")))
     }

@@ -38,7 +38,9 @@ pub use gate::{Gate, Permit, RequestFacts};
 pub use http::{Incoming, Outgoing, Peer};
 pub use invoke::As;
 pub use kernel::{Builder, Kernel};
-pub use operation::{AnyOperation, AnyService, BoxFuture, Call, Operation, OperationModel, ResourcePolicy, Service, bind};
+pub use operation::{
+    AnyOperation, AnyService, BoxFuture, Call, Operation, OperationModel, ResourcePolicy, Service, bind,
+};
 pub use outbox::{Message, Outbox};
 pub use plane::{DataPlane, Exchange};
 pub use session::{SessionCredentials, SessionRequest, Sessions};

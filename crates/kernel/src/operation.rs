@@ -120,7 +120,10 @@ impl<O: OperationModel> Call<O> {
 
 impl<O: OperationModel> fmt::Debug for Call<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("operation", &O::META.name).field("permit", &self.permit).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("operation", &O::META.name)
+            .field("permit", &self.permit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,7 +138,11 @@ pub trait AnyOperation: Send + Sync {
     /// See [`Operation::access`].
     fn access(&self, input: &(dyn Any + Send + Sync), caller: &Caller) -> Result<Access, Fault>;
     /// See [`Operation::run`].
-    fn run(&self, permit: Permit, input: Box<dyn Any + Send + Sync>) -> BoxFuture<'_, Result<Document, Fault>>;
+    fn run(
+        &self,
+        permit: Permit,
+        input: Box<dyn Any + Send + Sync>,
+    ) -> BoxFuture<'_, Result<Document, Fault>>;
 }
 
 /// Object-safe mirror of [`Service`].
@@ -211,7 +218,11 @@ where
         self.service.access(input, caller).map_err(Into::into)
     }
 
-    fn run(&self, permit: Permit, input: Box<dyn Any + Send + Sync>) -> BoxFuture<'_, Result<Document, Fault>> {
+    fn run(
+        &self,
+        permit: Permit,
+        input: Box<dyn Any + Send + Sync>,
+    ) -> BoxFuture<'_, Result<Document, Fault>> {
         Box::pin(async move {
             if !std::ptr::eq(permit.operation(), O::META) {
                 let denial = Denial { action: O::META.name, resource: "*".to_owned(), decision: None };

@@ -67,8 +67,11 @@ impl Outbox {
     /// The newest `limit` messages of an account, oldest first.
     pub fn list(&self, scope: &Scope, limit: usize) -> Result<Vec<Message>, StoreError> {
         self.store.read(|tx| {
-            let mut found: Vec<Message> =
-                tx.scan_reverse::<Message>(&Key::of(scope), None, limit)?.into_iter().map(|(_, m)| m).collect();
+            let mut found: Vec<Message> = tx
+                .scan_reverse::<Message>(&Key::of(scope), None, limit)?
+                .into_iter()
+                .map(|(_, m)| m)
+                .collect();
             found.reverse();
             Ok(found)
         })

@@ -24,7 +24,11 @@ impl Kernel {
         let served = tokio::spawn(async move { kernel.answer(peer, incoming).await }).await;
         served.unwrap_or_else(|_| {
             tracing::error!("a request panicked");
-            Outgoing::new(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"__type":"InternalFailure"}"#)
+            Outgoing::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "application/json",
+                r#"{"__type":"InternalFailure"}"#,
+            )
         })
     }
 
@@ -152,7 +156,13 @@ impl Kernel {
     }
 
     /// Puts a fault into the record and, if it is ours, into the log.
-    pub(crate) fn note_failure(&self, bracket: &mut Bracket, fault: &Fault, service: &str, request_id: &RequestId) {
+    pub(crate) fn note_failure(
+        &self,
+        bracket: &mut Bracket,
+        fault: &Fault,
+        service: &str,
+        request_id: &RequestId,
+    ) {
         if let FaultKind::Internal(cause) = fault.kind() {
             tracing::error!(service, request_id = request_id.as_str(), %cause, "internal error");
         }

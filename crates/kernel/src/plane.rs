@@ -79,7 +79,12 @@ impl Exchange {
     }
 
     /// Evaluates one ask through every layer, with the resource policy given, and notes the decision.
-    pub fn decide(&mut self, caller: &Caller, ask: &Ask, policy: Option<&ResourcePolicy>) -> Result<Decision, Fault> {
+    pub fn decide(
+        &mut self,
+        caller: &Caller,
+        ask: &Ask,
+        policy: Option<&ResourcePolicy>,
+    ) -> Result<Decision, Fault> {
         let kernel = &self.kernel;
         let decision = kernel.gate().decide_with(kernel, caller, ask, &self.facts, self.now, None, policy)?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
@@ -97,7 +102,16 @@ impl Exchange {
     ) -> Result<Document, Fault> {
         let principal = self.kernel.principal_of(self.service);
         self.kernel
-            .invoke_from(self.service, principal, None, Some(self.request_id.clone()), service, operation, speaker, input)
+            .invoke_from(
+                self.service,
+                principal,
+                None,
+                Some(self.request_id.clone()),
+                service,
+                operation,
+                speaker,
+                input,
+            )
             .await
     }
 

@@ -174,7 +174,11 @@ impl Sessions {
     /// Makes credentials for a caller whom the gate has admitted to `sts:AssumeRole` on that very role.
     pub async fn mint(&self, permit: &Permit, request: SessionRequest) -> Result<SessionCredentials, Fault> {
         if !permit.admits(ASSUME_ROLE, request.role.arn.as_str()) {
-            let denial = Denial { action: ASSUME_ROLE, resource: request.role.arn.as_str().to_owned(), decision: None };
+            let denial = Denial {
+                action: ASSUME_ROLE,
+                resource: request.role.arn.as_str().to_owned(),
+                decision: None,
+            };
             return Err(Fault::denied(denial, "the call was not admitted to assume this role"));
         }
         self.keep(request, permit.now()).await
@@ -195,7 +199,8 @@ impl Sessions {
     pub fn check_trust(&self, role: &RoleFacts, source: &Arn, now: Timestamp) -> Result<(), Fault> {
         let account = source.account_id().unwrap_or_else(|| role.account.clone());
         let caller = Caller::Service { principal: self.principal, source: source.clone(), account };
-        let facts = RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
+        let facts =
+            RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
         let ask = Ask::on(ASSUME_ROLE, role.arn.clone());
         let decision = self.kernel.gate().decide(&self.kernel, &caller, &ask, &facts, now)?;
         crate::gate::refuse_unless_allowed(&caller, &ask, decision)

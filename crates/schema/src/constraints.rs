@@ -37,7 +37,13 @@ pub fn validation_message(violations: &[Violation]) -> String {
     format!("{} {noun} detected: {}", violations.len(), each.join("; "))
 }
 
-fn check_value(schema: &Schema, value: &Document, path: &mut String, depth: usize, found: &mut Vec<Violation>) {
+fn check_value(
+    schema: &Schema,
+    value: &Document,
+    path: &mut String,
+    depth: usize,
+    found: &mut Vec<Violation>,
+) {
     let mut report = |shown: Option<String>, constraint: String| {
         let value = if schema.sensitive { None } else { shown.map(clip) };
         found.push(Violation { path: path.clone(), value, constraint });
@@ -72,7 +78,7 @@ fn check_value(schema: &Schema, value: &Document, path: &mut String, depth: usiz
             for (index, item) in items.iter().enumerate() {
                 let length = path.len();
                 push_segment(path, &format!("{}.member", index + 1));
-                check_value(member(), item, path, depth + 1, found);
+                check_entry(member(), item, path, depth + 1, found);
                 path.truncate(length);
             }
         }
@@ -82,11 +88,27 @@ fn check_value(schema: &Schema, value: &Document, path: &mut String, depth: usiz
                 let length = path.len();
                 push_segment(path, &format!("{name}.member"));
                 check_value(key(), &Document::String(name.clone()), path, depth + 1, found);
-                check_value(inner(), entry, path, depth + 1, found);
+                check_entry(inner(), entry, path, depth + 1, found);
                 path.truncate(length);
             }
         }
         (_, scalar) => check_scalar(schema, scalar, &mut report),
+    }
+}
+
+/// An element of a list or map: as a value, but never null (generated types drop nulls, which would undercut lengths).
+fn check_entry(
+    schema: &Schema,
+    value: &Document,
+    path: &mut String,
+    depth: usize,
+    found: &mut Vec<Violation>,
+) {
+    if value.is_null() {
+        let constraint = "Member must not be null".to_owned();
+        found.push(Violation { path: path.clone(), value: None, constraint });
+    } else {
+        check_value(schema, value, path, depth, found);
     }
 }
 
@@ -103,13 +125,19 @@ fn check_scalar(schema: &Schema, value: &Document, report: &mut impl FnMut(Optio
             if let Some(regex) = schema.constraints.pattern
                 && !pattern::matches(regex, text)
             {
-                report(Some(text.clone()), format!("Member must satisfy regular expression pattern: {regex}"));
+                report(
+                    Some(text.clone()),
+                    format!("Member must satisfy regular expression pattern: {regex}"),
+                );
             }
         }
         (Kind::Blob, Document::Blob(bytes)) => {
             length_of(schema, bytes.len(), || format!("java.nio.HeapByteBuffer[{}]", bytes.len()), report);
         }
-        (Kind::Integer | Kind::Long | Kind::Float | Kind::Double, Document::Integer(_) | Document::Double(_)) => {
+        (
+            Kind::Integer | Kind::Long | Kind::Float | Kind::Double,
+            Document::Integer(_) | Document::Double(_),
+        ) => {
             range_of(schema, value, report);
         }
         (Kind::Boolean, Document::Bool(_)) | (Kind::Timestamp(_), Document::Timestamp(_)) => {}
@@ -171,7 +199,11 @@ fn show(value: &Document) -> String {
 const SHOWN_MAX: usize = 256;
 
 fn clip(text: String) -> String {
-    if text.chars().count() <= SHOWN_MAX { text } else { text.chars().take(SHOWN_MAX).chain("...".chars()).collect() }
+    if text.chars().count() <= SHOWN_MAX {
+        text
+    } else {
+        text.chars().take(SHOWN_MAX).chain("...".chars()).collect()
+    }
 }
 
 fn push_segment(path: &mut String, segment: &str) {

@@ -224,7 +224,14 @@ impl Schema {
 impl Member {
     /// An optional member in the body, called the same on the wire.
     pub const fn new(name: &'static str, schema: fn() -> &'static Schema) -> Self {
-        Self { name, wire_name: name, schema, required: false, location: Location::Body, timestamp_format: None }
+        Self {
+            name,
+            wire_name: name,
+            schema,
+            required: false,
+            location: Location::Body,
+            timestamp_format: None,
+        }
     }
 
     /// The same, but it must be present.

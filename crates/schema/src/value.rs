@@ -96,7 +96,10 @@ impl Value for i32 {
 }
 
 impl Value for f64 {
-    #[expect(clippy::cast_precision_loss, reason = "the wire form of a double may be an integer; nearest is right")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the wire form of a double may be an integer; nearest is right"
+    )]
     fn read(document: Document) -> Self {
         match document {
             Document::Double(number) => number,

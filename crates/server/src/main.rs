@@ -1,2 +1,7 @@
-//! (being built)
-fn main() {}
+//! The `casemate` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    casemate::cli::run()
+}

@@ -97,7 +97,9 @@ impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(file, error) => write!(f, "cannot read `{}`: {error}", file.display()),
-            Self::Malformed { file, line } => write!(f, "`{}` line {line} is not an audit record", file.display()),
+            Self::Malformed { file, line } => {
+                write!(f, "`{}` line {line} is not an audit record", file.display())
+            }
             Self::Broken { file, line, sequence } => write!(
                 f,
                 "the chain breaks at `{}` line {line} (record {sequence}): a record was changed, removed or inserted",
@@ -134,7 +136,9 @@ pub fn verify_directory(
             line_number += 1;
             let record = check_line(&mut head, key, &text).map_err(|problem| match problem {
                 Problem::Malformed => ChainError::Malformed { file: file.clone(), line: line_number },
-                Problem::Broken(sequence) => ChainError::Broken { file: file.clone(), line: line_number, sequence },
+                Problem::Broken(sequence) => {
+                    ChainError::Broken { file: file.clone(), line: line_number, sequence }
+                }
             })?;
             visit(&record);
         }

@@ -62,7 +62,9 @@ impl fmt::Display for AuditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chain(error) => write!(f, "the audit trail does not verify: {error}"),
-            Self::Unwritable(path, error) => write!(f, "cannot write the audit trail `{}`: {error}", path.display()),
+            Self::Unwritable(path, error) => {
+                write!(f, "cannot write the audit trail `{}`: {error}", path.display())
+            }
         }
     }
 }
@@ -104,7 +106,9 @@ impl Audit {
         let state = lock(&self.0.state);
         match &state.failure {
             Some(failure) => Err(failure.clone()),
-            None if state.pending.len() > PENDING_MAX => Err("audit records are written too slowly".to_owned()),
+            None if state.pending.len() > PENDING_MAX => {
+                Err("audit records are written too slowly".to_owned())
+            }
             None => Ok(()),
         }
     }
@@ -141,7 +145,10 @@ impl Audit {
     /// Waits until everything appended so far is on disk.
     pub fn flush(&self) {
         let mut state = lock(&self.0.state);
-        while state.failure.is_none() && state.memory.is_none() && (!state.pending.is_empty() || state.in_flight) {
+        while state.failure.is_none()
+            && state.memory.is_none()
+            && (!state.pending.is_empty() || state.in_flight)
+        {
             state = self.0.written.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -170,7 +177,8 @@ impl fmt::Debug for Inner {
 
 impl Inner {
     fn new(key: hmac::Key, head: Head, memory: Option<Vec<Record>>) -> Self {
-        let state = State { head, pending: Vec::new(), memory, failure: None, in_flight: false, closing: false };
+        let state =
+            State { head, pending: Vec::new(), memory, failure: None, in_flight: false, closing: false };
         Self {
             key,
             state: Mutex::new(state),

@@ -1,11 +1,11 @@
-//! One connection: finds out whether it is TLS, speaks HTTP, and hands each request to the kernel.
+//! One connection: finds out whether it is TLS, speaks HTTP, and hands each request to the handler.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use casemate_kernel::{Incoming, Kernel, Outgoing, Peer};
+use casemate_kernel::{Incoming, Outgoing, Peer};
 use casemate_wire::Head;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::Full;
 use hyper::{body::Incoming as Body, service::service_fn};
 use hyper_util::{
@@ -15,52 +15,124 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::watch,
     time::timeout,
 };
 
 use super::{
-    Listener, PlainHttp,
-    body::{self, BodyError},
-    limits,
+    Handler, Listener, PlainHttp,
+    activity::Activity,
+    body::{self, BodyError, Budget},
+    limits::{self, Limits},
 };
 
 /// First byte of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-pub(super) async fn serve(listener: Listener, stream: TcpStream, peer: SocketAddr, watcher: &Watcher) -> io::Result<()> {
+/// What all connections of a listener share.
+pub(super) struct Shared<H> {
+    pub(super) listener: Listener<H>,
+    pub(super) limits: Limits,
+    pub(super) budget: Budget,
+}
+
+/// Serves a connection to its end. Until HTTP is spoken, `stop` ends it; afterwards the watcher does, gracefully.
+pub(super) async fn serve<H: Handler>(
+    shared: &Shared<H>,
+    stream: TcpStream,
+    address: SocketAddr,
+    watcher: Watcher,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let opened = tokio::select! {
+        opened = open(shared, stream, address) => opened?,
+        _ = stop.changed() => return Ok(()),
+    };
+    let handler = Arc::clone(&shared.listener.kernel);
+    let peer = |tls| Peer::Network { address, tls };
+    match opened {
+        Opened::Closed => Ok(()),
+        Opened::Plain(stream) => http(handler, stream, peer(false), Some(watcher), shared).await,
+        Opened::Tls(stream) => http(handler, *stream, peer(true), Some(watcher), shared).await,
+    }
+}
+
+enum Opened {
+    Closed,
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+}
+
+async fn open<H>(shared: &Shared<H>, stream: TcpStream, address: SocketAddr) -> io::Result<Opened> {
+    let (listener, limits) = (&shared.listener, &shared.limits);
+    let too_slow = |_| io::Error::from(io::ErrorKind::TimedOut);
     let mut first = [0_u8; 1];
-    let peeked = timeout(Duration::from_secs(limits::HEAD_S), stream.peek(&mut first));
-    if peeked.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? == 0 {
-        return Ok(());
+    if timeout(limits.head, stream.peek(&mut first)).await.map_err(too_slow)?? == 0 {
+        return Ok(Opened::Closed);
     }
     if first == [TLS_HANDSHAKE] {
         let Some(acceptor) = &listener.tls else { return Err(io::Error::other("this listener speaks no TLS")) };
-        let handshake = timeout(Duration::from_secs(limits::HANDSHAKE_S), acceptor.accept(stream));
-        let stream = handshake.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        return http(listener.kernel, stream, Peer::Network { address: peer, tls: true }, Some(watcher)).await;
+        let stream = timeout(limits.handshake, acceptor.accept(stream)).await.map_err(too_slow)??;
+        return Ok(Opened::Tls(Box::new(stream)));
     }
-    let refused = listener.plain == PlainHttp::LoopbackOnly && !peer.ip().to_canonical().is_loopback();
-    if refused {
+    if listener.plain == PlainHttp::LoopbackOnly && !address.ip().to_canonical().is_loopback() {
         return Err(io::Error::other("plain HTTP is served on the loopback interface only; use https"));
     }
-    http(listener.kernel, stream, Peer::Network { address: peer, tls: false }, Some(watcher)).await
+    Ok(Opened::Plain(stream))
 }
 
 /// Serves HTTP on a stream that was accepted elsewhere, e.g. on the socket inside an execution environment.
-pub async fn serve_stream(kernel: Arc<Kernel>, stream: TcpStream, peer: Peer) -> io::Result<()> {
-    http(kernel, stream, peer, None).await
+pub async fn serve_stream<H: Handler>(handler: Arc<H>, stream: TcpStream, peer: Peer) -> io::Result<()> {
+    let limits = Limits::default();
+    let shared = Shared {
+        listener: Listener { kernel: Arc::clone(&handler), tls: None, plain: PlainHttp::Anywhere },
+        limits,
+        budget: Budget::new(limits::STREAM_BODIES_BYTES_MAX),
+    };
+    http(handler, stream, peer, None, &shared).await
 }
 
-async fn http<S>(kernel: Arc<Kernel>, stream: S, peer: Peer, watcher: Option<&Watcher>) -> io::Result<()>
+async fn http<S, H: Handler>(
+    handler: Arc<H>,
+    stream: S,
+    peer: Peer,
+    watcher: Option<Watcher>,
+    shared: &Shared<H>,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (limits, activity) = (shared.limits, Activity::new());
+    let (budget, begun) = (shared.budget.clone(), activity.clone());
+    let service = service_fn(move |request| {
+        let (handler, peer, budget) = (Arc::clone(&handler), peer.clone(), budget.clone());
+        let in_progress = begun.begin();
+        async move {
+            let response = answer(&handler, peer, request, &limits, &budget).await;
+            drop(in_progress);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = builder(&limits).serve_connection(TokioIo::new(stream), service).into_owned();
+    let served = async {
+        match watcher {
+            Some(watcher) => watcher.watch(connection).await,
+            None => connection.await,
+        }
+    };
+    tokio::select! {
+        served = served => served.map_err(|error| io::Error::other(error.to_string())),
+        () = activity.idle(&limits) => Ok(()),
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits::HEAD_S))
+        .header_read_timeout(limits.head)
         .max_buf_size(limits::HEAD_BYTES_MAX)
         .max_headers(limits::HEADERS_MAX)
         .half_close(false);
@@ -69,45 +141,81 @@ where
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits::HEAD_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits::STREAMS_MAX)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(limits::HEAD_S));
-    let service = service_fn(move |request| {
-        let (kernel, peer) = (Arc::clone(&kernel), peer.clone());
-        async move { Ok::<_, Infallible>(answer(&kernel, peer, request).await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let served = match watcher {
-        Some(watcher) => watcher.watch(connection).await,
-        None => connection.await,
-    };
-    served.map_err(|error| io::Error::other(error.to_string()))
+        .keep_alive_interval(limits.idle / 2)
+        .keep_alive_timeout(limits.head);
+    builder
 }
 
-async fn answer(kernel: &Arc<Kernel>, peer: Peer, request: Request<Body>) -> Response<Full<Bytes>> {
+async fn answer<H: Handler>(
+    handler: &Arc<H>,
+    peer: Peer,
+    request: Request<Body>,
+    limits: &Limits,
+    budget: &Budget,
+) -> Response<Full<Bytes>> {
+    let version = request.version();
     let (parts, body) = request.into_parts();
-    let head = Head::from(parts);
+    let mut head = Head::from(parts);
     let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target_bytes > limits::TARGET_BYTES_MAX {
-        return respond(Outgoing::new(StatusCode::URI_TOO_LONG, "application/json", r#"{"message":"Request-URI Too Long"}"#));
+        return refuse(StatusCode::URI_TOO_LONG, r#"{"message":"Request-URI Too Long"}"#);
     }
-    let bytes_max = kernel.body_limit(&head);
-    let outgoing = match body::read(body, bytes_max).await {
-        Ok(body) => kernel.serve(peer, Incoming { head, body }).await,
-        // AWS: the text of API Gateway for oversized payloads.
-        Err(BodyError::TooLarge) => {
-            let text = r#"{"__type":"RequestEntityTooLargeException","message":"Request Too Long"}"#;
-            Outgoing::new(StatusCode::PAYLOAD_TOO_LARGE, "application/json", text)
+    if !has_one_host(&mut head, version) {
+        return refuse(StatusCode::BAD_REQUEST, r#"{"message":"the request must name exactly one host"}"#);
+    }
+    let bytes_max = handler.body_limit(&head);
+    let refusal = match body::read(body, bytes_max, limits, budget).await {
+        Ok(held) => {
+            let incoming = Incoming { head, body: held.bytes.clone() };
+            return respond(handler.serve(peer, incoming).await);
         }
-        Err(BodyError::TooSlow) => {
-            let text = r#"{"__type":"RequestTimeoutException","message":"the request body came too slowly"}"#;
-            Outgoing::new(StatusCode::REQUEST_TIMEOUT, "application/json", text)
-        }
-        Err(BodyError::Broken) => {
-            let text = r#"{"__type":"IncompleteBody","message":"the request body ended early"}"#;
-            Outgoing::new(StatusCode::BAD_REQUEST, "application/json", text)
-        }
+        Err(refusal) => refusal,
     };
-    respond(outgoing)
+    match refusal {
+        // AWS: the text of API Gateway for oversized payloads.
+        BodyError::TooLarge => refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            r#"{"__type":"RequestEntityTooLargeException","message":"Request Too Long"}"#,
+        ),
+        BodyError::TooSlow => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            r#"{"__type":"RequestTimeoutException","message":"the request body came too slowly"}"#,
+        ),
+        BodyError::Busy => refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"__type":"ServiceUnavailable","message":"too many large requests at once; try again"}"#,
+        ),
+        BodyError::Broken => refuse(
+            StatusCode::BAD_REQUEST,
+            r#"{"__type":"IncompleteBody","message":"the request body ended early"}"#,
+        ),
+    }
+}
+
+/// A request names its host once, or in two places that agree. Routing and signatures each read one of the places; were
+/// they allowed to differ, a request signed for one host could be routed to another. For HTTP/2, `host` is made from
+/// `:authority`, so that everybody after us finds it in one place.
+fn has_one_host(head: &mut Head, version: Version) -> bool {
+    let mut named = head.headers.get_all(header::HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    match (first, second, authority) {
+        (_, Some(_), _) => false,
+        (Some(host), None, Some(authority)) => host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()),
+        (Some(host), None, None) => !host.is_empty(),
+        (None, None, Some(authority)) => match HeaderValue::from_str(authority) {
+            Ok(host) => {
+                head.headers.insert(header::HOST, host);
+                true
+            }
+            Err(_) => false,
+        },
+        (None, None, None) => version < Version::HTTP_11,
+    }
+}
+
+fn refuse(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    respond(Outgoing::new(status, "application/json", body))
 }
 
 fn respond(outgoing: Outgoing) -> Response<Full<Bytes>> {

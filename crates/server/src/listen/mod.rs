@@ -4,14 +4,18 @@
 //! first byte of a connection tells which. Requests become [`casemate_kernel::Incoming`] and go to the kernel; this module
 //! knows nothing else about them.
 
+mod activity;
 mod body;
 mod connection;
 pub mod limits;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use casemate_kernel::Kernel;
+use casemate_kernel::{Incoming, Kernel, Outgoing, Peer};
+use casemate_wire::Head;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::TcpListener,
@@ -20,6 +24,27 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 pub use connection::serve_stream;
+
+use self::{body::Budget, connection::Shared, limits::Limits};
+
+/// Whoever answers requests: the kernel, and in this module's tests something simpler.
+pub trait Handler: Send + Sync + 'static {
+    /// How large the body of a request with this head may be, in bytes.
+    fn body_limit(&self, head: &Head) -> usize;
+
+    /// Answers a request.
+    fn serve(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> impl Future<Output = Outgoing> + Send;
+}
+
+impl Handler for Kernel {
+    fn body_limit(&self, head: &Head) -> usize {
+        Self::body_limit(self, head)
+    }
+
+    fn serve(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> impl Future<Output = Outgoing> + Send {
+        Self::serve(self, peer, incoming)
+    }
+}
 
 /// May requests arrive in clear?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,17 +56,16 @@ pub enum PlainHttp {
 }
 
 /// What a listener needs besides its socket.
-#[derive(Clone)]
-pub struct Listener {
+pub struct Listener<H = Kernel> {
     /// Where requests go.
-    pub kernel: Arc<Kernel>,
+    pub kernel: Arc<H>,
     /// TLS, if the listener offers it.
     pub tls: Option<TlsAcceptor>,
     /// Whether requests may arrive in clear.
     pub plain: PlainHttp,
 }
 
-impl std::fmt::Debug for Listener {
+impl<H> std::fmt::Debug for Listener<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Listener").field("tls", &self.tls.is_some()).field("plain", &self.plain).finish_non_exhaustive()
     }
@@ -52,12 +76,17 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
-impl Listener {
+impl<H: Handler> Listener<H> {
     /// Accepts connections until `stop` changes, then lets those in flight finish, at most
     /// [`limits::SHUTDOWN_S`] seconds.
-    pub async fn run(self, socket: TcpListener, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, socket: TcpListener, stop: watch::Receiver<bool>) {
+        self.run_within(Limits::default(), socket, stop).await;
+    }
+
+    async fn run_within(self, limits: Limits, socket: TcpListener, mut stop: watch::Receiver<bool>) {
         let graceful = GracefulShutdown::new();
-        let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+        let connections = Arc::new(Semaphore::new(limits.connections));
+        let shared = Arc::new(Shared { listener: self, limits, budget: Budget::new(limits.bodies_bytes) });
         loop {
             let permit = tokio::select! {
                 permit = Arc::clone(&connections).acquire_owned() => permit,
@@ -71,25 +100,24 @@ impl Listener {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of descriptors, or the client is gone already. The next accept may well succeed.
+                    // Out of descriptors, or the client is gone already. Asking again at once would only spin.
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(limits::ACCEPT_PAUSE_MS)).await;
                     continue;
                 }
             };
-            let listener = self.clone();
-            let watcher = graceful.watcher();
+            let (shared, watcher, stop) = (Arc::clone(&shared), graceful.watcher(), stop.clone());
             tokio::spawn(async move {
-                if let Err(error) = connection::serve(listener, stream, peer, &watcher).await {
+                if let Err(error) = connection::serve(&shared, stream, peer, watcher, stop).await {
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 drop(permit);
             });
         }
         drop(socket);
-        let deadline = std::time::Duration::from_secs(limits::SHUTDOWN_S);
-        if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
-            tracing::warn!(seconds = limits::SHUTDOWN_S, "some requests did not finish before the shutdown deadline");
+        if tokio::time::timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
+            let seconds = limits.shutdown.as_secs();
+            tracing::warn!(seconds, "some requests did not finish before the shutdown deadline");
         }
     }
 }

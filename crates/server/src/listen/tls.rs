@@ -23,8 +23,8 @@ use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio_rustls::TlsAcceptor;
 
-/// Days a server certificate is valid. Browsers and the CA/Browser Forum accept at most 398.
-const SERVER_DAYS: i64 = 397;
+/// Days a server certificate is valid, besides the day it is dated back. Browsers accept at most 398 in all.
+const SERVER_DAYS: i64 = 396;
 /// A certificate with fewer days left is made again at start.
 const RENEWAL_DAYS: i64 = 30;
 /// Days the authority is valid.
@@ -75,8 +75,10 @@ struct Authority {
 
 fn authority(directory: &Path, now: Timestamp) -> Result<Authority, TlsError> {
     let (pem_path, key_path) = (directory.join("ca.pem"), directory.join("ca.key"));
-    if !key_path.exists() || !pem_path.exists() {
+    if !belong_together(&pem_path, &key_path) {
         let key = KeyPair::generate().map_err(made)?;
+        // A certificate of the old authority would be trusted by nobody who trusts the new one.
+        forget(&directory.join("server.until"))?;
         let certificate = authority_params(now).self_signed(&key).map_err(made)?;
         write(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
         write(&pem_path, certificate.pem().as_bytes(), 0o644)?;
@@ -105,7 +107,7 @@ fn server(
     let (pem_path, key_path) = (directory.join("server.pem"), directory.join("server.key"));
     let stamp_path = directory.join("server.until");
     let stamp = format!("{}\n{}\n", now.plus_seconds(SERVER_DAYS * 86_400).iso8601(), names.join("\n"));
-    if !is_current(&stamp_path, names, now) || !pem_path.exists() || !key_path.exists() {
+    if !is_current(&stamp_path, names, now) || !belong_together(&pem_path, &key_path) {
         let key = KeyPair::generate().map_err(made)?;
         let mut params = CertificateParams::new(names.to_vec()).map_err(made)?;
         params.distinguished_name = name("Casemate");
@@ -124,6 +126,24 @@ fn server(
     let key =
         PrivateKeyDer::from_pem_slice(read(&key_path)?.as_bytes()).map_err(|e| TlsError::Certificate(e.to_string()))?;
     Ok((certificate, key))
+}
+
+/// Are both files there and is the certificate the key's? A crash between writing the two, or a file put back from a
+/// backup, must not leave a server that nobody can talk to.
+fn belong_together(pem_path: &Path, key_path: &Path) -> bool {
+    let (Ok(pem), Ok(key)) = (fs::read_to_string(pem_path), fs::read_to_string(key_path)) else { return false };
+    let (Ok(certificate), Ok(key)) = (CertificateDer::from_pem_slice(pem.as_bytes()), KeyPair::from_pem(&key)) else {
+        return false;
+    };
+    let public = key.public_key_raw();
+    certificate.windows(public.len()).any(|window| window == public)
+}
+
+fn forget(path: &Path) -> Result<(), TlsError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TlsError::Io(path.to_owned(), error)),
+        _ => Ok(()),
+    }
 }
 
 fn is_current(stamp_path: &Path, names: &[String], now: Timestamp) -> bool {

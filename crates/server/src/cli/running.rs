@@ -1,0 +1,120 @@
+//! A server brought up: what `up` and `serve` share.
+
+use std::{path::PathBuf, sync::Arc};
+
+use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
+use casemate_names::Secret;
+use casemate_sandbox::{Driver, RuntimeTable, spawner::Spawner};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use super::{CliError, ServerOptions, output};
+use crate::{
+    boot::{self, Settings},
+    catalog::{self, Extras},
+    listen::{self, Listener, tls},
+};
+
+/// A serving server.
+pub(crate) struct Running {
+    pub(crate) site: Site,
+    pub(crate) settings: Settings,
+    audit: Audit,
+    stop: watch::Sender<bool>,
+    listener: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+    kernel: Arc<Kernel>,
+}
+
+/// Opens the data directory, assembles the services and listens. Nothing is announced before it serves.
+pub(crate) async fn start(options: &ServerOptions, spawner: Result<Spawner, String>) -> Result<Running, CliError> {
+    let settings = options.settings();
+    // The port first: a second server must not touch the data directory at all.
+    let socket = listen::bind(settings.listen).await?;
+    let opened = boot::open(&settings)?;
+    let now = opened.clock.now();
+    let acceptor = tls::acceptor(&settings.data_dir.join("tls"), &options.tls_names, now)?;
+    let env = opened.builder.env("iam", "iam.amazonaws.com");
+    let extras = Extras {
+        driver: driver(spawner),
+        serve_connection: connection_server(env.clone()),
+        python_sdk: options.python_sdk.clone(),
+    };
+    let (kernel, tasks) = catalog::assemble(opened.builder, extras)?;
+    if let Some((id, secret)) = casemate_iam::ensure_administrator(&env).await? {
+        announce_administrator(&settings, &opened.site, &id, &secret)?;
+    }
+    let (stop, stopped) = watch::channel(false);
+    let listener = Listener { kernel: Arc::clone(&kernel), tls: Some(acceptor), plain: options.plain() };
+    let listener = tokio::spawn(listener.run(socket, stopped));
+    let tasks = tasks.into_iter().map(supervise).collect();
+    Ok(Running { site: opened.site, settings, audit: opened.audit, stop, listener, tasks, kernel })
+}
+
+impl Running {
+    /// Waits for Ctrl-C or SIGTERM, then lets requests finish and closes everything.
+    pub(crate) async fn until_stopped(self) -> Result<(), CliError> {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result?,
+            _ = terminate.recv() => {}
+        }
+        output::progress("stopping: letting requests in flight finish");
+        self.shutdown().await;
+        Ok(())
+    }
+
+    /// Stops now.
+    pub(crate) async fn shutdown(self) {
+        drop(self.stop.send(true));
+        drop(self.listener.await);
+        for task in self.tasks {
+            task.abort();
+        }
+        drop(self.kernel);
+        self.audit.close();
+    }
+}
+
+fn driver(spawner: Result<Spawner, String>) -> Result<Driver, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Driver::new(spawner?, RuntimeTable::discover(&path)).map_err(|error| error.to_string())
+}
+
+/// Environments' AWS endpoint sockets are served like any other connection, with the environment as the peer.
+fn connection_server(env: Env) -> catalog::ServeConnection {
+    Arc::new(move |stream, peer: Peer| {
+        let Ok(kernel) = env.kernel() else { return };
+        tokio::spawn(async move {
+            if let Err(error) = listen::serve_stream(kernel, stream, peer).await {
+                tracing::debug!(%error, "connection of an execution environment ended");
+            }
+        });
+    })
+}
+
+fn supervise(task: Task) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let work = tokio::spawn(task.work);
+        if let Err(error) = work.await
+            && error.is_panic()
+        {
+            tracing::error!(task = task.name, "a background task panicked");
+        }
+    })
+}
+
+fn announce_administrator(
+    settings: &Settings,
+    site: &Site,
+    id: &str,
+    secret: &Secret<String>,
+) -> Result<(), CliError> {
+    boot::write_administrator(settings, site, id, secret)?;
+    let path: PathBuf = settings.administrator_path();
+    output::line("A new administrator key was made. It is shown once; it is also in the file named below (mode 0600).");
+    output::line("");
+    output::line(&boot::administrator_exports(site, id, secret));
+    output::line(&format!("In another shell: source {}", path.display()));
+    output::line("");
+    Ok(())
+}
