@@ -45,7 +45,12 @@ pub(super) struct Held {
 }
 
 /// Collects the body. Refuses at once where the announced length is already too large.
-pub(super) async fn read(body: Incoming, bytes_max: usize, limits: &Limits, budget: &Budget) -> Result<Held, BodyError> {
+pub(super) async fn read(
+    body: Incoming,
+    bytes_max: usize,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Held, BodyError> {
     if body.is_end_stream() {
         return Ok(Held { bytes: Bytes::new(), _share: None });
     }
@@ -57,7 +62,12 @@ pub(super) async fn read(body: Incoming, bytes_max: usize, limits: &Limits, budg
     timeout(limits.body, collected).await.map_err(|_| BodyError::TooSlow)?
 }
 
-async fn collect(mut body: Incoming, bytes_max: usize, limits: &Limits, budget: &Budget) -> Result<Held, BodyError> {
+async fn collect(
+    mut body: Incoming,
+    bytes_max: usize,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Held, BodyError> {
     let mut collected = BytesMut::new();
     let mut share: Option<OwnedSemaphorePermit> = None;
     loop {

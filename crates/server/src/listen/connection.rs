@@ -72,7 +72,9 @@ async fn open<H>(shared: &Shared<H>, stream: TcpStream, address: SocketAddr) -> 
         return Ok(Opened::Closed);
     }
     if first == [TLS_HANDSHAKE] {
-        let Some(acceptor) = &listener.tls else { return Err(io::Error::other("this listener speaks no TLS")) };
+        let Some(acceptor) = &listener.tls else {
+            return Err(io::Error::other("this listener speaks no TLS"));
+        };
         let stream = timeout(limits.handshake, acceptor.accept(stream)).await.map_err(too_slow)??;
         return Ok(Opened::Tls(Box::new(stream)));
     }

@@ -67,13 +67,18 @@ pub struct Listener<H = Kernel> {
 
 impl<H> std::fmt::Debug for Listener<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listener").field("tls", &self.tls.is_some()).field("plain", &self.plain).finish_non_exhaustive()
+        f.debug_struct("Listener")
+            .field("tls", &self.tls.is_some())
+            .field("plain", &self.plain)
+            .finish_non_exhaustive()
     }
 }
 
 /// Binds `address`. A port in use or forbidden is the operator's to see, with the address in the message.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
 impl<H: Handler> Listener<H> {

@@ -16,8 +16,8 @@ use std::{
 
 use casemate_names::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -54,7 +54,8 @@ impl std::error::Error for TlsError {}
 pub fn acceptor(directory: &Path, names: &[String], now: Timestamp) -> Result<TlsAcceptor, TlsError> {
     fs::create_dir_all(directory).map_err(|e| TlsError::Io(directory.to_owned(), e))?;
     let authority = authority(directory, now)?;
-    let mut wanted: Vec<String> = ["localhost", "127.0.0.1", "::1", "*.execute-api.localhost"].map(str::to_owned).into();
+    let mut wanted: Vec<String> =
+        ["localhost", "127.0.0.1", "::1", "*.execute-api.localhost"].map(str::to_owned).into();
     wanted.extend(names.iter().cloned());
     let (certificate, key) = server(directory, &authority, &wanted, now)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -123,16 +124,20 @@ fn server(
     }
     let certificate = CertificateDer::from_pem_slice(read(&pem_path)?.as_bytes())
         .map_err(|e| TlsError::Certificate(e.to_string()))?;
-    let key =
-        PrivateKeyDer::from_pem_slice(read(&key_path)?.as_bytes()).map_err(|e| TlsError::Certificate(e.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(read(&key_path)?.as_bytes())
+        .map_err(|e| TlsError::Certificate(e.to_string()))?;
     Ok((certificate, key))
 }
 
 /// Are both files there and is the certificate the key's? A crash between writing the two, or a file put back from a
 /// backup, must not leave a server that nobody can talk to.
 fn belong_together(pem_path: &Path, key_path: &Path) -> bool {
-    let (Ok(pem), Ok(key)) = (fs::read_to_string(pem_path), fs::read_to_string(key_path)) else { return false };
-    let (Ok(certificate), Ok(key)) = (CertificateDer::from_pem_slice(pem.as_bytes()), KeyPair::from_pem(&key)) else {
+    let (Ok(pem), Ok(key)) = (fs::read_to_string(pem_path), fs::read_to_string(key_path)) else {
+        return false;
+    };
+    let (Ok(certificate), Ok(key)) =
+        (CertificateDer::from_pem_slice(pem.as_bytes()), KeyPair::from_pem(&key))
+    else {
         return false;
     };
     let public = key.public_key_raw();
