@@ -190,9 +190,12 @@ impl Router {
 
     fn route_path(&self, head: &Head, scope: Option<&str>) -> Result<Route, WireError> {
         let refuse = |kind| error(Protocol::RestJson, kind);
-        // INVARIANT: signatures cover the path without dot segments, so a path that has some is nobody's: otherwise a
-        // signature made for `/b` would fit `/a/../b`.
-        if head.path().split('/').any(|segment| matches!(segment, "." | "..")) {
+        // INVARIANT: signatures cover the path without dot segments and empty segments, so a path that has some is
+        // nobody's: otherwise a signature made for `/b` would fit `/a/../b`. A trailing slash is kept by both.
+        let inner = head.path().strip_prefix('/').unwrap_or_default();
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        let changes = |segment| matches!(segment, "" | "." | "..");
+        if head.path() != "/" && inner.split('/').any(changes) {
             return Err(refuse(WireErrorKind::UnknownPath));
         }
         let mut found = None;

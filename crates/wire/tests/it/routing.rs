@@ -170,8 +170,8 @@ fn labels_are_decoded_after_splitting() {
 
 #[test]
 fn greedy_label_takes_the_rest() {
-    let labels = finds(&model::REST_UPLOAD, ("POST", "/v1/blobs/a/b%2Fc//d/"), Some("rest"));
-    assert_eq!(labels, [("Path".to_owned(), "a/b/c//d/".to_owned())]);
+    let labels = finds(&model::REST_UPLOAD, ("POST", "/v1/blobs/a/b%2Fc/d/"), Some("rest"));
+    assert_eq!(labels, [("Path".to_owned(), "a/b/c/d/".to_owned())]);
 }
 
 #[test]
@@ -206,6 +206,8 @@ fn paths_of_no_operation_are_refused() {
         ("GET", "/v1/things/.."),
         ("POST", "/v1/blobs/a/../b"),
         ("POST", "/v1/blobs/a/./b"),
+        ("POST", "/v1/blobs/a//b"),
+        ("GET", "//"),
         ("POST", "/v1/blobs/"),
     ] {
         let found = route(request, &[], Some("rest"), "");
