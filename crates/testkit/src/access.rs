@@ -18,13 +18,12 @@ const HEADER: &str = "\
 pub fn access_table(world: &World, hints: Hints<'_>) -> String {
     let admin = world.identities().user("access-table", &[]);
     let caller = admin.caller.unwrap_or(Caller::Anonymous);
-    let mut table = HEADER.to_owned();
-    for operation in world.operations() {
+    let rows = world.operations().into_iter().map(|operation| {
         let meta = operation.meta();
         let row = row(world, &operation, &caller, hints);
-        table += &format!("{}:{} {row}\n", meta.service.prefix, meta.name);
-    }
-    table
+        format!("{}:{} {row}\n", meta.service.prefix, meta.name)
+    });
+    std::iter::once(HEADER.to_owned()).chain(rows).collect()
 }
 
 fn row(world: &World, operation: &Arc<dyn AnyOperation>, caller: &Caller, hints: Hints<'_>) -> String {

@@ -26,13 +26,12 @@ pub fn compare_with_golden(path: &Path, actual: &str) {
             path.display()
         )
     });
-    if expected != actual {
-        panic!(
-            "differs from {} (update with {UPDATE}=1 if that is meant)\n{}",
-            path.display(),
-            difference(&expected, actual)
-        );
-    }
+    assert!(
+        expected == actual,
+        "differs from {} (update with {UPDATE}=1 if that is meant)\n{}",
+        path.display(),
+        difference(&expected, actual)
+    );
 }
 
 /// Compares text with a file under `tests/golden/` of the crate that calls it.

@@ -284,7 +284,11 @@ async fn control(
         .rev()
         .find(|record| record.kind == Kind::Request)
         .ok_or_else(|| "not recorded".to_owned())?;
-    let allowed = record.decision.as_ref().is_some_and(|decision| decision.verdict == "allow");
+    // A refusal of something the operation does further inside is not the gate's.
+    let message = response.message();
+    let at_the_gate = |action: &str| message.contains(&format!("perform: {action} on"));
+    let allowed = record.decision.as_ref().is_some_and(|decision| decision.verdict == "allow")
+        || record.decision.is_some() && !record.asks.iter().any(|ask| at_the_gate(&ask.action));
     if record.operation.as_deref() != Some(meta.name) || response.status.is_server_error() {
         return Err(format!("{} {} ({:?})", response.status, response.text(), record.detail));
     }

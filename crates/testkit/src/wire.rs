@@ -123,11 +123,8 @@ impl Request {
 
     /// The bytes of the request, for transcripts.
     pub(crate) fn shown(&self) -> String {
-        let mut text = format!("{} {} HTTP/1.1\n", self.method, self.target);
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {}\n", shown(value.as_bytes()));
-        }
-        text + "\n" + &shown(&self.body) + "\n"
+        let headers = self.headers.iter().map(|(name, value)| (name, value));
+        message(&format!("{} {} HTTP/1.1", self.method, self.target), headers, &self.body)
     }
 }
 
@@ -177,12 +174,20 @@ impl Response {
 
     /// The bytes of the answer, for transcripts.
     pub(crate) fn shown(&self) -> String {
-        let mut text = format!("HTTP/1.1 {}\n", self.status);
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {}\n", shown(value.as_bytes()));
-        }
-        text + "\n" + &shown(&self.body) + "\n"
+        message(&format!("HTTP/1.1 {}", self.status), self.headers.iter(), &self.body)
     }
+}
+
+fn message<'h>(
+    first: &str,
+    headers: impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)>,
+    body: &[u8],
+) -> String {
+    let first = std::iter::once(first.to_owned());
+    let headers = headers.map(|(name, value)| format!("{name}: {}", shown(value.as_bytes())));
+    let lines: Vec<String> =
+        first.chain(headers).chain([String::new(), shown(body), String::new()]).collect();
+    lines.join("\n")
 }
 
 /// Text as it is; anything else byte for byte.

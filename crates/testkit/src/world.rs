@@ -245,6 +245,11 @@ impl World {
             bound_to: bound_to.map(str::to_owned),
             source_function: None,
         };
+        self.mint(request).await
+    }
+
+    /// Credentials of any session of a fixture role.
+    pub async fn mint(&self, request: SessionRequest) -> Credentials {
         let source = Arn::regional(self.scope(), FIXTURE, "session");
         let sessions = self.own.sessions().expect("the kernel runs");
         let made =

@@ -1,0 +1,288 @@
+//! A service made for the tests: toys that can be made, swapped and looked at, with resource policies and tags; and a
+//! shop that orders toys from it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use casemate_kernel::{
+    Access, AnyOperation, As, Ask, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Proof,
+    ResourcePolicy, Service, TrustEdge, bind,
+    policy::{Kind as PolicyKind, NamedPolicy, Policy, ResourceRule},
+};
+use casemate_names::{Arn, Timestamp};
+use casemate_schema::{
+    Auth, Constraints, Document, HttpBinding, Kind, Member, OpMeta, Protocol, Schema, ServiceMeta, Shape,
+};
+use casemate_store::{Key, Row};
+use casemate_testkit::{World, WorldBuilder};
+use serde::{Deserialize, Serialize};
+
+const fn service(prefix: &'static str, target_prefix: &'static str) -> ServiceMeta {
+    ServiceMeta {
+        prefix,
+        signing_name: prefix,
+        protocol: Protocol::AwsJson1_1,
+        target_prefix,
+        api_version: "2026-11-24",
+        xml_namespace: "",
+    }
+}
+
+static TOYS: ServiceMeta = service("toys", "Toys");
+static SHOP: ServiceMeta = service("shop", "Shop");
+
+static NAME: Schema = Schema {
+    name: "Name",
+    kind: Kind::String,
+    constraints: Constraints { min: Some(3.0), max: Some(20.0), pattern: Some("[A-Za-z]+-[0-9]{2}") },
+    sensitive: false,
+};
+
+static NAMES: Schema = Schema {
+    name: "Names",
+    kind: Kind::List { member: || &NAME, member_name: "member", flattened: false },
+    constraints: Constraints::NONE,
+    sensitive: false,
+};
+
+static TOY: Schema = Schema {
+    name: "Toy",
+    kind: Kind::Structure {
+        members: &[Member::new("Name", || &NAME).required(), Member::new("More", || &NAMES)],
+        payload: None,
+        union: false,
+    },
+    constraints: Constraints::NONE,
+    sensitive: false,
+};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Toy {
+    pub(crate) name: String,
+    more: Vec<String>,
+}
+
+impl Shape for Toy {
+    const SCHEMA: &'static Schema = &TOY;
+
+    fn from_document(mut document: Document) -> Self {
+        let text = |document: Document| document.as_str().unwrap_or_default().to_owned();
+        Self {
+            name: text(document.take("Name")),
+            more: document.take("More").into_items().into_iter().map(text).collect(),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        Document::structure([("Name", self.name.into())])
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ToyRow {
+    name: String,
+}
+
+impl Row for ToyRow {
+    const TABLE: &'static str = "toys.toys";
+    const VERSION: u16 = 1;
+}
+
+/// What tests set behind the service's back.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    policies: Mutex<BTreeMap<String, (String, ResourceRule)>>,
+    tags: Mutex<BTreeMap<String, Vec<(String, String)>>>,
+}
+
+impl Shelf {
+    pub(crate) fn policy(&self, arn: &Arn, text: &str) {
+        let entry = (text.to_owned(), ResourceRule::Ordinary);
+        self.policies.lock().unwrap().insert(arn.as_str().to_owned(), entry);
+    }
+
+    pub(crate) fn tag(&self, arn: &Arn, key: &str, value: &str) {
+        let tags = vec![(key.to_owned(), value.to_owned())];
+        self.tags.lock().unwrap().insert(arn.as_str().to_owned(), tags);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Toys {
+    env: Env,
+    shelf: Arc<Shelf>,
+}
+
+impl Toys {
+    pub(crate) fn keep(&self, name: &str) -> Result<(), Fault> {
+        let row = ToyRow { name: name.to_owned() };
+        let key = Key::of(&self.env.site.scope).text(name);
+        Ok(self.env.store.write_blocking(move |tx| tx.put(&key, &row))?)
+    }
+
+    pub(crate) fn arn(&self, name: &str) -> Arn {
+        Arn::regional(&self.env.site.scope, "toys", &format!("toy/{name}"))
+    }
+}
+
+impl Service for Toys {
+    type Error = Fault;
+    const PREFIXES: &'static [&'static str] = &["toys"];
+    const VALIDATION_CODE: &'static str = "ValidationException";
+
+    fn verify(&self, _proof: &Proof, _now: Timestamp) -> Result<Caller, Fault> {
+        Err(Fault::broken("no proofs"))
+    }
+
+    fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Fault> {
+        let found = self.shelf.policies.lock().unwrap().get(arn.as_str()).cloned();
+        let compiled = found.map(|(text, rule)| {
+            let policy = Policy::parse(&text, PolicyKind::Resource).map_err(Fault::internal)?;
+            let policy = NamedPolicy { name: "toy".to_owned(), policy: Arc::new(policy) };
+            Ok(ResourcePolicy { policy, rule })
+        });
+        compiled.transpose()
+    }
+
+    fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
+        Ok(self.shelf.tags.lock().unwrap().get(arn.as_str()).cloned().unwrap_or_default())
+    }
+}
+
+macro_rules! operation {
+    ($of:ident, $meta:ident, $name:ident, |$service:ident, $input:ident| $access:expr) => {
+        pub(crate) struct $name;
+
+        impl OperationModel for $name {
+            const META: &'static OpMeta = &OpMeta {
+                service: &$meta,
+                name: stringify!($name),
+                http: HttpBinding { method: "POST", uri: "/", status: 200 },
+                input: &TOY,
+                output: &TOY,
+                result_wrapper: "",
+                errors: &[],
+                auth: Auth::SigV4,
+            };
+            type Input = Toy;
+            type Output = Toy;
+        }
+
+        impl Operation<$name> for $of {
+            fn access(&self, input: &Toy, _caller: &Caller) -> Result<Access, Fault> {
+                let ($service, $input) = (self, input);
+                $access
+            }
+
+            async fn run(&self, call: Call<$name>) -> Result<Toy, Fault> {
+                let (input, permit) = call.into_parts();
+                self.done(input, &permit).await
+            }
+        }
+    };
+}
+
+impl Toys {
+    async fn done(&self, toy: Toy, _permit: &casemate_kernel::Permit) -> Result<Toy, Fault> {
+        self.keep(&toy.name)?;
+        Ok(toy)
+    }
+}
+
+operation!(Toys, TOYS, MakeToy, |toys, toy| Ok(Access::on("toys:MakeToy", toys.arn(&toy.name))));
+operation!(Toys, TOYS, SwapToys, |toys, toy| {
+    let first = Access::on("toys:SwapToys", toys.arn(&toy.name));
+    Ok(toy.more.iter().fold(first, |access, name| access.and(Ask::on("toys:SwapToys", toys.arn(name)))))
+});
+operation!(Toys, TOYS, WhoPlays, |_toys, _toy| Ok(Access::Identified("everybody may know who they are")));
+operation!(Toys, TOYS, LookAround, |_toys, _toy| Ok(Access::Public("the shop window")));
+// Guarded badly, each in its own way.
+operation!(Toys, TOYS, AskNothing, |_toys, _toy| Ok(Access::Iam(Vec::new())));
+operation!(Toys, TOYS, ActFirst, |toys, toy| {
+    toys.keep(&toy.name)?;
+    Ok(Access::on("toys:ActFirst", toys.arn(&toy.name)))
+});
+
+/// Orders toys, for itself or for whoever asks.
+#[derive(Debug)]
+pub(crate) struct Shop(Env);
+
+impl Shop {
+    fn source(&self) -> Arn {
+        Arn::regional(&self.0.site.scope, "shop", "counter/1")
+    }
+
+    async fn done(&self, toy: Toy, permit: &casemate_kernel::Permit) -> Result<Toy, Fault> {
+        let speaker = match toy.name.as_str() {
+            "Caller-01" => As::Caller,
+            "Untrusted-01" => {
+                permit.invoke("toys", "SwapToys", As::Caller, toy.clone().into_document()).await?;
+                As::Caller
+            }
+            _ => As::Service { source: self.source() },
+        };
+        permit.invoke("toys", "MakeToy", speaker, toy.clone().into_document()).await?;
+        Ok(toy)
+    }
+}
+
+impl Service for Shop {
+    type Error = Fault;
+    const PREFIXES: &'static [&'static str] = &["shop"];
+    const VALIDATION_CODE: &'static str = "ValidationException";
+
+    fn verify(&self, _proof: &Proof, _now: Timestamp) -> Result<Caller, Fault> {
+        Err(Fault::broken("no proofs"))
+    }
+
+    fn resource_policy(&self, _arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Fault> {
+        Ok(None)
+    }
+
+    fn tags(&self, _arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
+        Ok(Vec::new())
+    }
+}
+
+operation!(Shop, SHOP, Order, |shop, _toy| Ok(Access::on("shop:Order", shop.source())));
+
+/// A world with just these operations of the toy service.
+pub(crate) fn world_of(operations: fn(&Arc<Toys>) -> Vec<Box<dyn AnyOperation>>) -> World {
+    let open = |env: &Env| {
+        let toys = Arc::new(Toys { env: env.clone(), shelf: Arc::default() });
+        Ok(Assembly { operations: operations(&toys), ..Assembly::default() })
+    };
+    WorldBuilder::new().service("toys", "toys.amazonaws.com", open).start()
+}
+
+/// The well-guarded operations, the shop, and the shelf.
+pub(crate) fn world() -> (World, Arc<Shelf>) {
+    let shelf = Arc::<Shelf>::default();
+    let behind = Arc::clone(&shelf);
+    let edge = TrustEdge { from: "shop", to: "toys", operation: "MakeToy" };
+    let world = WorldBuilder::new()
+        .trust(&[edge])
+        .service("toys", "toys.amazonaws.com", move |env| {
+            let toys = Arc::new(Toys { env: env.clone(), shelf: behind });
+            let operations = vec![
+                bind::<MakeToy, _>(&toys),
+                bind::<SwapToys, _>(&toys),
+                bind::<WhoPlays, _>(&toys),
+                bind::<LookAround, _>(&toys),
+            ];
+            Ok(Assembly { operations, ..Assembly::default() })
+        })
+        .service("shop", "shop.amazonaws.com", |env| {
+            let shop = Arc::new(Shop(env.clone()));
+            Ok(Assembly { operations: vec![bind::<Order, _>(&shop)], ..Assembly::default() })
+        })
+        .start();
+    (world, shelf)
+}
+
+/// An input that names one toy.
+pub(crate) fn toy(name: &str) -> Document {
+    Document::structure([("Name", name.into())])
+}
