@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The key is derived from the root key, which lies outside the trail's directory, so that whoever can write the files
-//! cannot make a new chain. Cutting off the end is found by comparing with the last checkpoint kept in the store.
+//! cannot make a new chain. The file `head` names the last record synced, under a MAC of its own: a trail whose end was cut
+//! off is shorter than its head says. What this cannot find is a whole older copy of the directory put back.
 
 use std::{
     fmt, fs,
@@ -37,7 +38,7 @@ impl Head {
         let mut line = serde_json::to_vec(record).unwrap_or_default();
         self.mac = mac(key, &self.mac, &line);
         line.push(b'\t');
-        line.extend(self.mac.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
+        line.extend_from_slice(hex(&self.mac).as_bytes());
         line.push(b'\n');
         line
     }
@@ -143,7 +144,48 @@ pub fn verify_directory(
             visit(&record);
         }
     }
+    let expected = read_head(directory, key)?;
+    if expected > head.sequence {
+        return Err(ChainError::Truncated { found: head.sequence, expected });
+    }
     Ok(Verified { records: head.sequence, mac: head.mac })
+}
+
+/// Name of the file that says how far the trail reaches.
+const HEAD_FILE: &str = "head";
+
+/// Says, durably enough to outlive a cut, how far the trail reaches.
+pub(crate) fn write_head(directory: &Path, key: &hmac::Key, head: &Head) -> std::io::Result<()> {
+    let number = head.sequence.to_string();
+    let beside = directory.join("head.new");
+    fs::write(&beside, format!("{number} {}\n", hex(&mac(key, &HEAD_DOMAIN, number.as_bytes()))))?;
+    fs::rename(&beside, directory.join(HEAD_FILE))
+}
+
+/// Keeps a head's MAC apart from every record's.
+const HEAD_DOMAIN: [u8; MAC_BYTES] = *b"casemate audit head, not a line.";
+
+/// How far the trail reached when it was last synced; 0 for a trail that was never written.
+fn read_head(directory: &Path, key: &hmac::Key) -> Result<u64, ChainError> {
+    let file = directory.join(HEAD_FILE);
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(_) if files(directory)?.is_empty() => return Ok(0),
+        Err(error) => return Err(ChainError::Unreadable(file, error)),
+    };
+    let parsed = text.trim_end().split_once(' ').and_then(|(number, shown)| {
+        let genuine = shown == hex(&mac(key, &HEAD_DOMAIN, number.as_bytes()));
+        if genuine { number.parse().ok() } else { None }
+    });
+    parsed.ok_or(ChainError::Malformed { file, line: 1 })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
 }
 
 enum Problem {
@@ -157,8 +199,7 @@ fn check_line(head: &mut Head, key: &hmac::Key, text: &[u8]) -> Result<Record, P
     let (line, shown) = text.split_at_checked(tab).ok_or(Problem::Malformed)?;
     let record: Record = serde_json::from_slice(line).map_err(|_| Problem::Malformed)?;
     let expected = mac(key, &head.mac, line);
-    let hex: Vec<u8> = expected.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
-    if shown.get(1..) != Some(hex.as_slice()) || record.sequence != head.sequence + 1 {
+    if shown.get(1..) != Some(hex(&expected).as_bytes()) || record.sequence != head.sequence + 1 {
         return Err(Problem::Broken(record.sequence));
     }
     *head = Head { sequence: record.sequence, mac: expected };

@@ -199,9 +199,10 @@ impl Inner {
                     return;
                 }
                 state.in_flight = true;
-                std::mem::take(&mut state.pending)
+                (state.head, std::mem::take(&mut state.pending))
             };
-            let result = sink.write(&batch);
+            let result =
+                sink.write(&batch.1).and_then(|()| chain::write_head(&sink.directory, &self.key, &batch.0));
             let mut state = lock(&self.state);
             state.in_flight = false;
             if let Err(error) = result {
@@ -266,4 +267,102 @@ fn cut_torn_line(directory: &Path) -> Result<(), AuditError> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::Timestamp;
+
+    use super::*;
+    use crate::audit::Kind;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn record(id: u32) -> Record {
+        Record::opened(Kind::Request, format!("request-{id}"), Timestamp::from_seconds(1), "peer".to_owned())
+    }
+
+    fn trail_of(directory: &Path, records: u32) {
+        let audit = Audit::open(directory, KEY).unwrap();
+        (0..records).for_each(|id| audit.append(record(id)));
+        audit.flush();
+        audit.close();
+    }
+
+    fn edit(directory: &Path, change: impl FnOnce(String) -> String) {
+        let file = directory.join("00000001.jsonl");
+        let text = change(fs::read_to_string(&file).unwrap());
+        fs::write(file, text).unwrap();
+    }
+
+    fn verify(directory: &Path) -> Result<u64, ChainError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
+        chain::verify_directory(directory, &key, |_| ()).map(|verified| verified.records)
+    }
+
+    #[test]
+    fn a_trail_is_continued_where_it_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        trail_of(directory.path(), 3);
+        trail_of(directory.path(), 2);
+        assert_eq!(verify(directory.path()).unwrap(), 5);
+    }
+
+    #[test]
+    fn a_changed_record_is_found_and_the_trail_not_continued() {
+        let directory = tempfile::tempdir().unwrap();
+        trail_of(directory.path(), 3);
+        edit(directory.path(), |text| text.replace("request-1", "request-9"));
+        assert!(matches!(verify(directory.path()), Err(ChainError::Broken { line: 2, sequence: 2, .. })));
+        assert!(matches!(Audit::open(directory.path(), KEY), Err(AuditError::Chain(_))));
+    }
+
+    #[test]
+    fn a_removed_or_moved_record_is_found() {
+        for keep in [[0, 2].as_slice(), &[1, 0, 2], &[1, 2]] {
+            let directory = tempfile::tempdir().unwrap();
+            trail_of(directory.path(), 3);
+            edit(directory.path(), |text| {
+                let lines: Vec<_> = text.lines().collect();
+                keep.iter().map(|i| format!("{}\n", lines[*i])).collect()
+            });
+            assert!(verify(directory.path()).is_err(), "{keep:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_end_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        trail_of(directory.path(), 3);
+        edit(directory.path(), |text| text.lines().take(2).map(|line| format!("{line}\n")).collect());
+        assert!(matches!(verify(directory.path()), Err(ChainError::Truncated { found: 2, expected: 3 })));
+        fs::remove_file(directory.path().join("00000001.jsonl")).unwrap();
+        assert!(verify(directory.path()).is_err());
+    }
+
+    #[test]
+    fn a_chain_of_another_key_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        trail_of(directory.path(), 1);
+        assert!(Audit::open(directory.path(), [8; 32]).is_err());
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_off_and_the_rest_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        trail_of(directory.path(), 2);
+        edit(directory.path(), |text| text + "{\"sequence\":3,");
+        trail_of(directory.path(), 1);
+        assert_eq!(verify(directory.path()).unwrap(), 3);
+    }
+
+    #[test]
+    fn a_bracket_that_is_dropped_leaves_one_record() {
+        let audit = Audit::in_memory();
+        let id = casemate_names::RequestId::new("r".to_owned());
+        let peer = crate::Peer::Internal;
+        drop(crate::audit::Bracket::open(&audit, Kind::Call, &id, Timestamp::from_seconds(1), &peer));
+        assert_eq!(audit.records().len(), 1);
+        assert_eq!(audit.records()[0].outcome.status, 0);
+    }
 }

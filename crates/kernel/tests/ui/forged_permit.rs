@@ -1,0 +1,5 @@
+//! A permit has no public constructor and no public fields.
+
+fn main() {
+    let _ = casemate_kernel::Permit {};
+}
