@@ -1,1 +1,39 @@
-//! (being built)
+//! Execution environments: processes that hold someone else's code and can reach nothing but what they were given.
+//!
+//! [`spawner::start`] forks a small process first thing in `main`; a [`Driver`] asks it for environments. Each has
+//! its own user, pid, mount, network, ipc, uts and cgroup namespaces, a read-only root with an interpreter and no
+//! other program, no capabilities, Landlock rules, an allow-list of system calls, limits, and two listening sockets
+//! made *inside* its network namespace and held outside: the socket a request arrives on is the caller's identity.
+//!
+//! This crate knows nothing of functions, invocations, AWS protocols or policies. It is the only crate of the
+//! workspace with unsafe code, all of it system calls.
+
+mod cgroup;
+mod child;
+mod driver;
+mod elf;
+mod environment;
+mod error;
+mod layer;
+mod notify;
+mod pump;
+mod runtime_root;
+mod runtimes;
+pub mod spawner;
+mod spec;
+mod sys;
+mod wire;
+
+pub use crate::{
+    driver::Driver,
+    environment::{Environment, EnvironmentId},
+    error::{SpawnerError, StartError, Step},
+    layer::{Layer, LayerReport, Probe, Status},
+    runtimes::{Family, Runtime, RuntimeTable},
+    spawner::Spawner,
+    spec::{
+        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event, ExecPolicy, Exit,
+        ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, Mount, PIDS_MAX, RUNTIME_API_ADDRESS, RUNTIME_API_PORT,
+        ResetOutcome, TMP_MB, Template, Usage,
+    },
+};

@@ -1,0 +1,293 @@
+//! Control groups: limits, freezing, killing and accounting of one environment.
+//!
+//! Both versions of the interface, in any mixture: each role (memory, processes, cpu, freezing) is found where the
+//! host has it. Knows nothing of namespaces or of what runs inside.
+
+mod layout;
+
+use std::{
+    fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::OpenOptionsExt,
+    },
+    path::{Path, PathBuf},
+};
+
+pub(crate) use layout::Cgroups;
+
+use crate::{
+    layer::Layer,
+    spec::{MEMORY_MB_PER_VCPU, Usage},
+    sys,
+};
+
+/// Which interface a directory speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Version {
+    One,
+    Two,
+}
+
+/// A directory and the interface it speaks.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    pub(crate) version: Version,
+}
+
+/// How processes are stopped between invocations.
+#[derive(Clone, Debug)]
+pub(crate) enum Freezing {
+    /// `cgroup.freeze`.
+    Two(PathBuf),
+    /// The old freezer controller.
+    One(PathBuf),
+    /// SIGSTOP to each process: they can notice it, and forks may slip through.
+    Signals,
+}
+
+/// Limits of one environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) memory_mb: u64,
+    pub(crate) pids_max: u64,
+}
+
+/// How much processor time a group may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CpuShare {
+    /// While the runtime and the function's code are loaded.
+    Init,
+    /// While invocations run.
+    Invocation,
+}
+
+/// The control groups of one environment.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// Every distinct directory of this environment.
+    pub(crate) folders: Vec<Place>,
+    pub(crate) memory: Place,
+    pub(crate) pids: Place,
+    pub(crate) cpu: Place,
+    pub(crate) freezing: Freezing,
+    /// The v2 directory, into which processes can be cloned.
+    pub(crate) unified: Option<PathBuf>,
+    pub(crate) memory_mb: u64,
+}
+
+/// A control group operation that the host refused, and the layer that is missing for it.
+pub(crate) type Refused = (Layer, io::Error);
+
+impl Group {
+    pub(crate) fn set_limits(&self, limits: Limits) -> Result<(), Refused> {
+        let memory = |error| (Layer::MemoryLimit, error);
+        let bytes = (limits.memory_mb << 20).to_string();
+        let folder = &self.memory.path;
+        match self.memory.version {
+            Version::One => {
+                put(folder, "memory.limit_in_bytes", &bytes).map_err(memory)?;
+                // Swap accounting may be switched off in the kernel; then there is no such file.
+                put_if_there(folder, "memory.memsw.limit_in_bytes", &bytes).map_err(memory)?;
+            }
+            Version::Two => {
+                put(folder, "memory.max", &bytes).map_err(memory)?;
+                put_if_there(folder, "memory.swap.max", "0").map_err(memory)?;
+                put(folder, "memory.oom.group", "1").map_err(memory)?;
+            }
+        }
+        let pids = |error| (Layer::ProcessLimit, error);
+        put(&self.pids.path, "pids.max", &limits.pids_max.to_string()).map_err(pids)?;
+        self.set_cpu(CpuShare::Init).map_err(|error| (Layer::CpuLimit, error))
+    }
+
+    /// Limits processor time to the share that belongs to the memory size.
+    pub(crate) fn set_cpu(&self, share: CpuShare) -> io::Result<()> {
+        let quota_us = quota_us(self.memory_mb, share);
+        match self.cpu.version {
+            Version::One => {
+                put(&self.cpu.path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string())?;
+                put(&self.cpu.path, "cpu.cfs_quota_us", &quota_us.to_string())
+            }
+            Version::Two => put(&self.cpu.path, "cpu.max", &format!("{quota_us} {CPU_PERIOD_US}")),
+        }
+    }
+
+    /// The directory for `CLONE_INTO_CGROUP`.
+    pub(crate) fn open_unified(&self) -> io::Result<Option<OwnedFd>> {
+        let open = |path: &PathBuf| {
+            fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).map(OwnedFd::from)
+        };
+        self.unified.as_ref().map(open).transpose()
+    }
+
+    /// The `cgroup.procs` files of the old interface, which cannot be cloned into.
+    pub(crate) fn open_procs(&self) -> io::Result<Vec<OwnedFd>> {
+        let old = self.folders.iter().filter(|place| place.version == Version::One);
+        old.map(|place| fs::OpenOptions::new().write(true).open(place.path.join("cgroup.procs")).map(OwnedFd::from))
+            .collect()
+    }
+
+    /// Tells the kernel to stop everything; it may not have happened yet.
+    pub(crate) fn begin_freeze(&self) -> io::Result<()> {
+        match &self.freezing {
+            Freezing::Two(folder) => put(folder, "cgroup.freeze", "1"),
+            Freezing::One(folder) => put(folder, "freezer.state", "FROZEN"),
+            Freezing::Signals => self.signal_members(libc::SIGSTOP),
+        }
+    }
+
+    /// Whether everything has stopped.
+    pub(crate) fn is_frozen(&self) -> io::Result<bool> {
+        match &self.freezing {
+            Freezing::Two(folder) => Ok(counter(folder, "cgroup.events", "frozen")? == 1),
+            Freezing::One(folder) => Ok(fs::read_to_string(folder.join("freezer.state"))?.trim() == "FROZEN"),
+            Freezing::Signals => Ok(true),
+        }
+    }
+
+    pub(crate) fn thaw(&self) -> io::Result<()> {
+        match &self.freezing {
+            Freezing::Two(folder) => put(folder, "cgroup.freeze", "0"),
+            Freezing::One(folder) => put(folder, "freezer.state", "THAWED"),
+            Freezing::Signals => self.signal_members(libc::SIGCONT),
+        }
+    }
+
+    /// Kills every process of the group, as far as the interface can.
+    pub(crate) fn kill(&self) {
+        if let Some(folder) = &self.unified {
+            let _ = put(folder, "cgroup.kill", "1");
+        }
+        if matches!(self.freezing, Freezing::One(_)) {
+            // The old freezer keeps the dead from dying.
+            let _ = self.thaw();
+        }
+    }
+
+    /// Processes of the group, as the host numbers them.
+    pub(crate) fn members(&self) -> io::Result<Vec<libc::pid_t>> {
+        let folder = self.unified.as_deref().unwrap_or(&self.pids.path);
+        Ok(fs::read_to_string(folder.join("cgroup.procs"))?.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let (memory, file) = match self.memory.version {
+            Version::One => (&self.memory.path, "memory.max_usage_in_bytes"),
+            Version::Two => (&self.memory.path, "memory.peak"),
+        };
+        let memory_peak_bytes = number(memory, file).unwrap_or(0);
+        let cpu_us = self.unified.as_ref().and_then(|folder| counter(folder, "cpu.stat", "usage_usec").ok());
+        Usage { memory_peak_bytes, cpu_us: cpu_us.unwrap_or(0) }
+    }
+
+    /// How many processes the memory limit has killed.
+    pub(crate) fn memory_kills(&self) -> u64 {
+        let file = match self.memory.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        counter(&self.memory.path, file, "oom_kill").unwrap_or(0)
+    }
+
+    /// How many forks the process limit has refused.
+    pub(crate) fn forks_refused(&self) -> u64 {
+        counter(&self.pids.path, "pids.events", "max").unwrap_or(0)
+    }
+
+    /// A counter that becomes readable when the memory limit is hit; only the old interface has such.
+    pub(crate) fn memory_alarm(&self) -> io::Result<Option<OwnedFd>> {
+        if self.memory.version == Version::Two {
+            return Ok(None);
+        }
+        let alarm = sys::event_counter()?;
+        let control = fs::File::open(self.memory.path.join("memory.oom_control"))?;
+        let line = {
+            use std::os::fd::AsRawFd;
+            format!("{} {}", alarm.as_raw_fd(), control.as_raw_fd())
+        };
+        put(&self.memory.path, "cgroup.event_control", &line)?;
+        Ok(Some(alarm))
+    }
+
+    /// Removes the directories; `Err` while a process is still leaving.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        for place in &self.folders {
+            match fs::remove_dir(&place.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn signal_members(&self, signal: libc::c_int) -> io::Result<()> {
+        for pid in self.members()? {
+            let _ = sys::kill(pid, signal);
+        }
+        Ok(())
+    }
+}
+
+/// Processor time per period for a memory size.
+fn quota_us(memory_mb: u64, share: CpuShare) -> u64 {
+    let by_memory = (memory_mb * CPU_PERIOD_US / MEMORY_MB_PER_VCPU).max(CPU_QUOTA_US_MIN);
+    match share {
+        // AWS: initialisation is not held to the function's share (seen there as start times that hardly depend
+        // on the memory size); here it has at least one whole processor.
+        CpuShare::Init => by_memory.max(CPU_PERIOD_US),
+        CpuShare::Invocation => by_memory,
+    }
+}
+
+/// Length of the accounting period, in microseconds: the kernel's default.
+const CPU_PERIOD_US: u64 = 100_000;
+/// The kernel's minimum quota.
+const CPU_QUOTA_US_MIN: u64 = 1_000;
+
+pub(crate) fn put(folder: &Path, file: &str, value: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(folder.join(file))?;
+    io::Write::write_all(&mut file, value.as_bytes())
+}
+
+fn put_if_there(folder: &Path, file: &str, value: &str) -> io::Result<()> {
+    match put(folder, file, value) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn number(folder: &Path, file: &str) -> io::Result<u64> {
+    let text = fs::read_to_string(folder.join(file))?;
+    text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// A line `key value` of a file.
+fn counter(folder: &Path, file: &str, key: &str) -> io::Result<u64> {
+    let text = fs::read_to_string(folder.join(file))?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+    value.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_share_follows_memory_as_on_aws() {
+        assert_eq!(quota_us(1_769, CpuShare::Invocation), 100_000);
+        assert_eq!(quota_us(3_538, CpuShare::Invocation), 200_000);
+        assert_eq!(quota_us(128, CpuShare::Invocation), 7_235);
+        assert_eq!(quota_us(128, CpuShare::Init), 100_000);
+        assert_eq!(quota_us(3_538, CpuShare::Init), 200_000);
+    }
+
+    #[test]
+    fn counter_is_read_by_its_whole_key() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("f"), "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n").unwrap();
+        assert_eq!(counter(folder.path(), "f", "oom_kill").unwrap(), 7);
+        assert!(counter(folder.path(), "f", "absent").is_err());
+    }
+}

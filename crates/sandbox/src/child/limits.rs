@@ -1,0 +1,29 @@
+//! Per-process limits, below those of the control groups.
+
+use std::io;
+
+use crate::{spec::DESCRIPTORS_MAX, sys, wire::Start};
+
+/// Sets them hard: without capabilities nothing inside can raise them.
+pub(super) fn set(start: &Start) -> io::Result<()> {
+    let tmp_bytes = start.tmp_mb.saturating_mul(1 << 20);
+    limit(libc::RLIMIT_NOFILE, DESCRIPTORS_MAX)?;
+    limit(libc::RLIMIT_CORE, 0)?;
+    limit(libc::RLIMIT_FSIZE, tmp_bytes)?;
+    limit(libc::RLIMIT_MSGQUEUE, 0)?;
+    // A little above the control group's limit, so that the group refuses first and counts it.
+    limit(libc::RLIMIT_NPROC, start.pids_max + PROCESSES_SLACK)
+}
+
+fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid rlimit.
+    let mut now: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct outlives the call.
+    sys::check(libc::c_long::from(unsafe { libc::getrlimit(resource, &raw mut now) }))?;
+    let value = value.min(now.rlim_max);
+    let new = libc::rlimit { rlim_cur: value, rlim_max: value };
+    // SAFETY: the struct outlives the call.
+    sys::check(libc::c_long::from(unsafe { libc::setrlimit(resource, &raw const new) })).map(drop)
+}
+
+const PROCESSES_SLACK: u64 = 16;

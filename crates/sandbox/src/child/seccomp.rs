@@ -1,0 +1,332 @@
+//! The system call filter: an allow-list, as a BPF program written here because it needs more answers than one.
+//!
+//! allowed · refused with EPERM · unknown to us and newer (ENOSYS, so that libraries fall back) · asked of the
+//! supervisor (execve, execveat, connect). The filter itself is tested in `tests/isolation.rs` from inside.
+
+use std::{
+    io,
+    os::fd::{FromRawFd, OwnedFd, RawFd},
+};
+
+use crate::{child::syscalls, spec::ExecPolicy, sys};
+
+/// Builds the program.
+pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
+    let mut code = vec![
+        load(ARCH_OFFSET),
+        jump(libc::BPF_JEQ, AUDIT_ARCH, 1, 0),
+        answer(libc::SECCOMP_RET_KILL_PROCESS),
+        load(NUMBER_OFFSET),
+    ];
+    // x86-64 has a second numbering of the same calls behind this bit; no runtime uses it.
+    #[cfg(target_arch = "x86_64")]
+    code.extend([jump(libc::BPF_JGE, 0x4000_0000, 0, 1), refuse(libc::ENOSYS)]);
+    // Its flags lie behind a pointer, where no filter can read them; libraries fall back to clone.
+    case(&mut code, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
+    case(&mut code, libc::SYS_clone, &any_bit(NAMESPACE_FLAGS, libc::EPERM));
+    if policy == ExecPolicy::Deny {
+        case(&mut code, libc::SYS_execve, &[answer(libc::SECCOMP_RET_USER_NOTIF)]);
+        case(&mut code, libc::SYS_execveat, &[answer(libc::SECCOMP_RET_USER_NOTIF)]);
+    } else {
+        case(&mut code, libc::SYS_execve, &[answer(libc::SECCOMP_RET_ALLOW)]);
+        case(&mut code, libc::SYS_execveat, &[answer(libc::SECCOMP_RET_ALLOW)]);
+    }
+    case(&mut code, libc::SYS_connect, &[answer(libc::SECCOMP_RET_USER_NOTIF)]);
+    case(&mut code, libc::SYS_socket, &socket_rule());
+    case(&mut code, libc::SYS_socketpair, &only(0, &[AF_UNIX], libc::EAFNOSUPPORT));
+    case(&mut code, libc::SYS_ioctl, &except(1, &[libc::TIOCSTI, TIOCLINUX], libc::EPERM));
+    case(&mut code, libc::SYS_prctl, &only(0, &syscalls::PRCTL_OPTIONS, libc::EPERM));
+    code.extend(tree(&segments(&syscalls::allowed())));
+    code
+}
+
+/// Loads the program and returns the supervisor's end. Needs no_new_privs.
+pub(super) fn load_with_listener(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    // Once the supervisor has a call in hand, only a kill may interrupt it: else a signal would repeat the call.
+    install(program, NEW_LISTENER | WAIT_KILLABLE).or_else(|error| match error.raw_os_error() {
+        Some(libc::EINVAL) => install(program, NEW_LISTENER),
+        _ => Err(error),
+    })
+}
+
+fn install(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<OwnedFd> {
+    let length = libc::c_ushort::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the program outlives the call, which copies it; its length is passed.
+    let listener = sys::check(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
+    })?;
+    let raw = RawFd::try_from(listener).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the call just returned this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+const NEW_LISTENER: libc::c_ulong = 1 << 3;
+const WAIT_KILLABLE: libc::c_ulong = 1 << 5;
+
+/// `if number == call { block }`; every block ends in an answer.
+fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::sock_filter]) {
+    let length = u8::try_from(block.len()).unwrap_or(u8::MAX);
+    code.push(jump(libc::BPF_JEQ, number(call), 0, length));
+    code.extend_from_slice(block);
+}
+
+/// Families UNIX, INET and INET6, and no raw sockets in the latter two.
+fn socket_rule() -> Vec<libc::sock_filter> {
+    vec![
+        load(argument(0)),
+        jump(libc::BPF_JEQ, AF_UNIX, 3, 0),
+        jump(libc::BPF_JEQ, AF_INET, 3, 0),
+        jump(libc::BPF_JEQ, AF_INET6, 2, 0),
+        refuse(libc::EAFNOSUPPORT),
+        answer(libc::SECCOMP_RET_ALLOW),
+        load(argument(1)),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
+        jump(libc::BPF_JEQ, SOCK_STREAM, 2, 0),
+        jump(libc::BPF_JEQ, SOCK_DGRAM, 1, 0),
+        refuse(libc::EPERM),
+        answer(libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+/// Allowed if the argument is one of these.
+fn only(index: u32, values: &[u32], errno: libc::c_int) -> Vec<libc::sock_filter> {
+    choice(index, values, refuse(errno), answer(libc::SECCOMP_RET_ALLOW))
+}
+
+/// Refused if the argument is one of these.
+fn except(index: u32, values: &[libc::c_ulong], errno: libc::c_int) -> Vec<libc::sock_filter> {
+    let values: Vec<u32> = values.iter().filter_map(|value| u32::try_from(*value).ok()).collect();
+    choice(index, &values, answer(libc::SECCOMP_RET_ALLOW), refuse(errno))
+}
+
+fn choice(
+    index: u32, values: &[u32], otherwise: libc::sock_filter, matched: libc::sock_filter,
+) -> Vec<libc::sock_filter> {
+    let mut block = vec![load(argument(index))];
+    let count = values.len();
+    for (position, value) in values.iter().enumerate() {
+        block.push(jump(libc::BPF_JEQ, *value, u8::try_from(count - position).unwrap_or(u8::MAX), 0));
+    }
+    block.push(otherwise);
+    block.push(matched);
+    block
+}
+
+/// Refused if the first argument has any of these bits.
+fn any_bit(mask: u32, errno: libc::c_int) -> Vec<libc::sock_filter> {
+    vec![
+        load(argument(0)),
+        jump(libc::BPF_JSET, mask, 0, 1),
+        refuse(errno),
+        answer(libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+/// Runs of numbers with the same answer: (first number, answer).
+fn segments(allowed: &[u32]) -> Vec<(u32, libc::sock_filter)> {
+    let mut found: Vec<(u32, libc::sock_filter)> = vec![(0, refuse(libc::EPERM))];
+    let mut next = None;
+    for call in allowed {
+        if next != Some(*call) {
+            if let Some(end) = next {
+                found.push((end, refuse(libc::EPERM)));
+            }
+            found.push((*call, answer(libc::SECCOMP_RET_ALLOW)));
+        }
+        next = Some(call + 1);
+    }
+    let end = next.unwrap_or(0);
+    if end < syscalls::NEWEST_KNOWN {
+        found.push((end, refuse(libc::EPERM)));
+    }
+    found.push((syscalls::NEWEST_KNOWN + 1, refuse(libc::ENOSYS)));
+    found
+}
+
+/// Binary search over the segments.
+fn tree(segments: &[(u32, libc::sock_filter)]) -> Vec<libc::sock_filter> {
+    if let [(_, only)] = segments {
+        return vec![*only];
+    }
+    let (low, high) = segments.split_at(segments.len() / 2);
+    let Some((first, _)) = high.first() else { return Vec::new() };
+    let low = tree(low);
+    // INVARIANT: the jump fits in a byte: there are fewer than 128 segments on each side (tested below).
+    let mut code = vec![jump(libc::BPF_JGE, *first, u8::try_from(low.len()).unwrap_or(u8::MAX), 0)];
+    code.extend(low);
+    code.extend(tree(high));
+    code
+}
+
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: u16::try_from(code).unwrap_or(0), jt, jf, k }
+}
+
+fn load(offset: u32) -> libc::sock_filter {
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
+}
+
+fn jump(kind: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    instruction(libc::BPF_JMP | kind | libc::BPF_K, jt, jf, k)
+}
+
+fn answer(value: u32) -> libc::sock_filter {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, value)
+}
+
+fn refuse(errno: libc::c_int) -> libc::sock_filter {
+    answer(libc::SECCOMP_RET_ERRNO | errno.cast_unsigned())
+}
+
+fn number(call: libc::c_long) -> u32 {
+    u32::try_from(call).unwrap_or(u32::MAX)
+}
+
+/// Offset of the low half of an argument in `seccomp_data`. The kernel ignores the high half of the ints tested here.
+fn argument(index: u32) -> u32 {
+    16 + 8 * index
+}
+
+const NUMBER_OFFSET: u32 = 0;
+const ARCH_OFFSET: u32 = 4;
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH: u32 = 0xC000_003E;
+#[cfg(target_arch = "aarch64")]
+const AUDIT_ARCH: u32 = 0xC000_00B7;
+const AF_UNIX: u32 = libc::AF_UNIX.cast_unsigned();
+const AF_INET: u32 = libc::AF_INET.cast_unsigned();
+const AF_INET6: u32 = libc::AF_INET6.cast_unsigned();
+const SOCK_STREAM: u32 = libc::SOCK_STREAM.cast_unsigned();
+const SOCK_DGRAM: u32 = libc::SOCK_DGRAM.cast_unsigned();
+const TIOCLINUX: libc::c_ulong = 0x541C;
+const NAMESPACE_FLAGS: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET)
+    .cast_unsigned();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the program answers, by an interpreter of the instructions used here.
+    fn run(program: &[libc::sock_filter], call: libc::c_long, arguments: [u64; 2]) -> u32 {
+        let read = |offset: u32| match offset {
+            NUMBER_OFFSET => number(call),
+            ARCH_OFFSET => AUDIT_ARCH,
+            16 => (arguments[0] & 0xffff_ffff) as u32,
+            24 => (arguments[1] & 0xffff_ffff) as u32,
+            other => panic!("offset {other}"),
+        };
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let step = program[at];
+            at += 1;
+            let taken = match u32::from(step.code) {
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => {
+                    value = read(step.k);
+                    continue;
+                }
+                code if code == libc::BPF_ALU | libc::BPF_AND | libc::BPF_K => {
+                    value &= step.k;
+                    continue;
+                }
+                code if code == libc::BPF_RET | libc::BPF_K => return step.k,
+                code if code == libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K => value == step.k,
+                code if code == libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K => value >= step.k,
+                code if code == libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K => value & step.k != 0,
+                code => panic!("instruction {code}"),
+            };
+            at += usize::from(if taken { step.jt } else { step.jf });
+        }
+    }
+
+    fn errno(value: libc::c_int) -> u32 {
+        libc::SECCOMP_RET_ERRNO | value.cast_unsigned()
+    }
+
+    #[test]
+    fn exactly_the_listed_calls_are_allowed() {
+        let program = program(ExecPolicy::Deny);
+        let special = [
+            libc::SYS_clone3,
+            libc::SYS_clone,
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_connect,
+            libc::SYS_socket,
+            libc::SYS_socketpair,
+            libc::SYS_ioctl,
+            libc::SYS_prctl,
+        ];
+        let allowed = syscalls::allowed();
+        for call in 0..1024_u32 {
+            if special.contains(&libc::c_long::from(call)) {
+                continue;
+            }
+            let expected = if allowed.contains(&call) {
+                libc::SECCOMP_RET_ALLOW
+            } else if call > syscalls::NEWEST_KNOWN {
+                errno(libc::ENOSYS)
+            } else {
+                errno(libc::EPERM)
+            };
+            assert_eq!(run(&program, libc::c_long::from(call), [0, 0]), expected, "call {call}");
+        }
+    }
+
+    #[test]
+    fn namespace_flags_are_refused_in_clone_and_clone3_does_not_exist() {
+        let program = program(ExecPolicy::Deny);
+        assert_eq!(run(&program, libc::SYS_clone3, [0, 0]), errno(libc::ENOSYS));
+        assert_eq!(run(&program, libc::SYS_clone, [0x0120_0011, 0]), libc::SECCOMP_RET_ALLOW);
+        for flag in [0x0002_0000_u64, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {
+            assert_eq!(run(&program, libc::SYS_clone, [flag | 0x11, 0]), errno(libc::EPERM), "{flag:x}");
+        }
+    }
+
+    #[test]
+    fn only_three_socket_families_and_no_raw_sockets() {
+        let program = program(ExecPolicy::Deny);
+        for family in 0..64_u64 {
+            let expected = if [1, 2, 10].contains(&family) { libc::SECCOMP_RET_ALLOW } else { errno(libc::EAFNOSUPPORT) };
+            assert_eq!(run(&program, libc::SYS_socket, [family, 1 | 0o2_000_000]), expected, "family {family}");
+        }
+        for kind in [0, 3, 4, 5, 6, 10] {
+            assert_eq!(run(&program, libc::SYS_socket, [2, kind]), errno(libc::EPERM), "type {kind}");
+            assert_eq!(run(&program, libc::SYS_socket, [10, kind]), errno(libc::EPERM), "type {kind}");
+        }
+        assert_eq!(run(&program, libc::SYS_socketpair, [1, 1]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(run(&program, libc::SYS_socketpair, [2, 1]), errno(libc::EAFNOSUPPORT));
+    }
+
+    #[test]
+    fn exec_is_asked_of_the_supervisor_unless_allowed() {
+        let (deny, allow) = (program(ExecPolicy::Deny), program(ExecPolicy::Allow));
+        for call in [libc::SYS_execve, libc::SYS_execveat] {
+            assert_eq!(run(&deny, call, [0, 0]), libc::SECCOMP_RET_USER_NOTIF);
+            assert_eq!(run(&allow, call, [0, 0]), libc::SECCOMP_RET_ALLOW);
+        }
+        assert_eq!(run(&allow, libc::SYS_connect, [0, 0]), libc::SECCOMP_RET_USER_NOTIF);
+    }
+
+    #[test]
+    fn typing_into_terminals_and_shedding_the_death_signal_are_refused() {
+        let program = program(ExecPolicy::Allow);
+        assert_eq!(run(&program, libc::SYS_ioctl, [0, 0x5412]), errno(libc::EPERM));
+        assert_eq!(run(&program, libc::SYS_ioctl, [0, 0x5401]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(run(&program, libc::SYS_prctl, [1, 0]), errno(libc::EPERM));
+        assert_eq!(run(&program, libc::SYS_prctl, [22, 0]), errno(libc::EPERM));
+        assert_eq!(run(&program, libc::SYS_prctl, [15, 0]), libc::SECCOMP_RET_ALLOW);
+    }
+
+    #[test]
+    fn jumps_fit_in_a_byte() {
+        assert!(tree(&segments(&syscalls::allowed())).len() < 500);
+        assert!(segments(&syscalls::allowed()).len() < 250);
+    }
+}

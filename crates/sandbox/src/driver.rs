@@ -1,0 +1,373 @@
+//! The process driver: asks the spawner for environments and puts their parts together.
+//!
+//! It never starts an environment in a weaker form than asked: a layer that cannot be had is a `StartError` that
+//! names it. Weaker forms that are accepted everywhere are those the probe reports as degraded.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::unix::AsyncFd,
+    net::{TcpListener, unix::pipe},
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    cgroup::{Cgroups, Group, Limits},
+    environment::Environment,
+    error::StartError,
+    layer::{Layer, Probe, Status},
+    notify::Supervisor,
+    pump::{self, Pump, Recorder},
+    runtimes::RuntimeTable,
+    spawner::Spawner,
+    spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
+    sys,
+    wire::{self, Report, Request, Start},
+};
+
+/// Starts environments. Cheap to clone; the last clone takes the spawner and all environments with it.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    requests: AsyncFd<OwnedFd>,
+    runtimes: RuntimeTable,
+    cgroups: Cgroups,
+    numbers: AtomicU64,
+    slots: Arc<Slots>,
+}
+
+impl Driver {
+    /// Takes over a spawner. Must be called inside a tokio runtime. Sweeps the control groups of dead servers.
+    pub fn new(spawner: Spawner, runtimes: RuntimeTable) -> io::Result<Self> {
+        let inner = Inner {
+            requests: sys::watch(spawner.requests)?,
+            runtimes,
+            cgroups: Cgroups::discover()?,
+            numbers: AtomicU64::new(1),
+            slots: Arc::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The runtimes this host has.
+    pub fn runtimes(&self) -> &RuntimeTable {
+        &self.inner.runtimes
+    }
+
+    /// Tries every layer on this host.
+    pub async fn probe(&self) -> Probe {
+        let mut probe = Probe::default();
+        match self.ask(&Request::Probe).await {
+            Ok(Report::Probed(layers)) => probe.layers = layers,
+            Ok(other) => probe.push(Layer::UserNamespace, Status::Absent(format!("the spawner answered {other:?}"))),
+            Err(error) => probe.push(Layer::UserNamespace, Status::Absent(error.to_string())),
+        }
+        probe.layers.extend(self.inner.cgroups.probe());
+        probe
+    }
+
+    /// Assembles the root of a runtime, once; environments are then started from the template.
+    pub async fn prepare(&self, runtime_id: &str, bootstrap: Bootstrap) -> Result<Template, StartError> {
+        let Some(runtime) = self.inner.runtimes.find(runtime_id).cloned() else {
+            let known = self.inner.runtimes.iter().map(|runtime| runtime.id.clone()).collect();
+            return Err(StartError::UnknownRuntime { id: runtime_id.to_owned(), known });
+        };
+        let Bootstrap { files, argv, mounts } = bootstrap;
+        if argv.is_empty() || argv.iter().any(|text| text.contains('\0')) {
+            return Err(StartError::Specification("argv must name a program and have no NUL byte"));
+        }
+        let planned = tokio::task::spawn_blocking(move || runtime.root()?.with_bootstrap(files, mounts));
+        let plan = planned.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
+        let plan = plan.map_err(StartError::Supervisor)?;
+        let name = format!("{runtime_id}-{}", self.number());
+        match self.ask(&Request::Prepare { name: name.clone(), plan }).await? {
+            Report::Prepared => {
+                let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv };
+                Ok(Template { inner: Arc::new(inner) })
+            }
+            Report::RootFailed { path, errno } => {
+                Err(StartError::Root { path, source: io::Error::from_raw_os_error(errno) })
+            }
+            Report::Failed(failure) => Err(failure.into()),
+            _ => Err(StartError::SpawnerGone),
+        }
+    }
+
+    /// Starts an environment; returns when its runtime program has been executed.
+    pub async fn start(&self, spec: EnvironmentSpec) -> Result<Environment, StartError> {
+        spec.check()?;
+        let id = self.number();
+        let lease = self.inner.slots.take();
+        let limits = Limits { memory_mb: spec.memory_mb, pids_max: spec.pids_max };
+        let made = self.inner.cgroups.create(&format!("env-{id}"), limits);
+        let group = made.map_err(|(layer, error)| StartError::Layer { layer, why: error.to_string() })?;
+        let group = Arc::new(group);
+        let mut wiring = match Wiring::new(&group) {
+            Ok(wiring) => wiring,
+            Err(error) => {
+                pump::remove(&group).await;
+                return Err(StartError::Supervisor(error));
+            }
+        };
+        let request = Request::Start(Box::new(start_request(spec, lease.slot, group.unified.is_some())));
+        let sent = self.send(&request, &wiring.theirs()).await;
+        wiring.close_theirs();
+        let parts = match sent {
+            Ok(()) => gather_in_time(&wiring.channel).await,
+            Err(error) => Err(error),
+        };
+        match parts {
+            Ok(parts) => self.run(id, parts, wiring, group, lease).await,
+            Err(error) => {
+                tokio::spawn(abandon(group, wiring.exit, lease));
+                Err(error)
+            }
+        }
+    }
+
+    /// The child waits before its execve for the supervisor's answer: gives it its task and waits for the runtime.
+    async fn run(
+        &self, id: u64, parts: Parts, wiring: Wiring, group: Arc<Group>, lease: SlotLease,
+    ) -> Result<Environment, StartError> {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let recorder = Arc::new(Recorder::new(sender));
+        let (done, ended) = watch::channel(None);
+        let pidfd = Arc::new(parts.pidfd);
+        let supervise = |io: io::Error| StartError::Supervisor(io);
+        let alarm = group.memory_alarm().map_err(|error| {
+            StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() }
+        });
+        let pump = Pump {
+            supervisor: Some(sys::watch(Supervisor::new(parts.filter, parts.pid)).map_err(supervise)?),
+            memory_alarm: alarm?.map(sys::watch).transpose().map_err(supervise)?,
+            exit: wiring.exit,
+            group: Arc::clone(&group),
+            recorder: Arc::clone(&recorder),
+            pidfd: Arc::clone(&pidfd),
+            done,
+            lease,
+        };
+        tokio::spawn(pump.run());
+        let environment = Environment {
+            id,
+            pid: parts.pid,
+            runtime_api: listener(parts.runtime_api).map_err(supervise)?,
+            aws_endpoint: listener(parts.aws_endpoint).map_err(supervise)?,
+            stdout: Some(wiring.stdout),
+            stderr: Some(wiring.stderr),
+            events: Some(events),
+            tmp: Arc::new(parts.tmp),
+            pidfd,
+            group,
+            recorder,
+            done: ended,
+        };
+        // From here on dropping the environment kills it.
+        let executed = tokio::time::timeout(START_TIMEOUT, next_report(&wiring.channel)).await;
+        match executed.map_err(|_| StartError::TimedOut)?.map_err(supervise)? {
+            None => Ok(environment),
+            Some((Report::Failed(failure), _)) => Err(failure.into()),
+            Some(_) => Err(StartError::SpawnerGone),
+        }
+    }
+
+    /// A request with one answer.
+    async fn ask(&self, request: &Request) -> Result<Report, StartError> {
+        let (ours, theirs) = sys::packet_pair().map_err(StartError::Supervisor)?;
+        self.send(request, &[theirs.as_raw_fd()]).await?;
+        drop(theirs);
+        let channel = channel(ours).map_err(StartError::Supervisor)?;
+        let answer = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
+        let answer = answer.map_err(|_| StartError::TimedOut)?.map_err(StartError::Supervisor)?;
+        answer.map(|(report, _)| report).ok_or(StartError::SpawnerGone)
+    }
+
+    async fn send(&self, request: &Request, fds: &[RawFd]) -> Result<(), StartError> {
+        let payload = wire::to_file(request).map_err(StartError::Supervisor)?;
+        let mut all = vec![payload.as_raw_fd()];
+        all.extend(fds);
+        loop {
+            let mut ready = self.inner.requests.writable().await.map_err(StartError::Supervisor)?;
+            match ready.try_io(|socket| wire::send(socket.as_fd(), b"request", &all)) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(_)) => return Err(StartError::SpawnerGone),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.inner.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn start_request(spec: EnvironmentSpec, user_slot: u32, into_cgroup: bool) -> Start {
+    Start {
+        template: spec.template.inner.name.clone(),
+        argv: spec.template.inner.argv.clone(),
+        env: spec.env,
+        code_dir: spec.code_dir,
+        layers_dir: spec.layers_dir,
+        tmp_mb: spec.tmp_mb,
+        pids_max: spec.pids_max,
+        exec_policy: spec.exec_policy,
+        hostname: spec.hostname,
+        user_slot,
+        into_cgroup,
+    }
+}
+
+/// Both ends of everything that connects an environment with the supervisor.
+struct Wiring {
+    channel: AsyncFd<OwnedFd>,
+    exit: pipe::Receiver,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+    theirs: Vec<OwnedFd>,
+}
+
+impl Wiring {
+    fn new(group: &Group) -> io::Result<Self> {
+        let (ours, theirs) = sys::packet_pair()?;
+        let mut sent = vec![theirs];
+        let mut receiver = || -> io::Result<pipe::Receiver> {
+            let (read, write) = sys::pipe()?;
+            sent.push(write);
+            pipe::Receiver::from_owned_fd(read)
+        };
+        let (exit, stdout, stderr) = (receiver()?, receiver()?, receiver()?);
+        sent.extend(group.open_unified()?);
+        sent.extend(group.open_procs()?);
+        Ok(Self { channel: channel(ours)?, exit, stdout, stderr, theirs: sent })
+    }
+
+    fn theirs(&self) -> Vec<RawFd> {
+        self.theirs.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+
+    /// So that an end of file means what it says.
+    fn close_theirs(&mut self) {
+        self.theirs.clear();
+    }
+}
+
+/// What spawner and child hand over.
+struct Parts {
+    pid: u32,
+    pidfd: OwnedFd,
+    runtime_api: OwnedFd,
+    aws_endpoint: OwnedFd,
+    tmp: OwnedFd,
+    filter: OwnedFd,
+}
+
+async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
+    tokio::time::timeout(START_TIMEOUT, gather(channel)).await.unwrap_or(Err(StartError::TimedOut))
+}
+
+/// Reports of spawner and child interleave; the child's last one comes when all layers are in force.
+async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
+    let (mut process, mut listeners, mut supervised) = (None, None, None);
+    loop {
+        let next = next_report(channel).await.map_err(StartError::Supervisor)?;
+        let Some((report, fds)) = next else { return Err(StartError::SpawnerGone) };
+        let mut fds = fds.into_iter();
+        match report {
+            Report::Started { pid } => process = fds.next().map(|pidfd| (pid, pidfd)),
+            Report::Listening => listeners = fds.next().zip(fds.next()),
+            Report::Supervised => supervised = fds.next().zip(fds.next()),
+            Report::Failed(failure) => return Err(failure.into()),
+            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => return Err(StartError::SpawnerGone),
+        }
+        if let (Some(_), Some(_), Some(_)) = (&process, &listeners, &supervised) {
+            break;
+        }
+    }
+    match (process, listeners, supervised) {
+        (Some((pid, pidfd)), Some((runtime_api, aws_endpoint)), Some((tmp, filter))) => {
+            Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, tmp, filter })
+        }
+        _ => Err(StartError::SpawnerGone),
+    }
+}
+
+async fn next_report(channel: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {
+    loop {
+        let mut ready = channel.readable().await?;
+        if let Ok(received) = ready.try_io(|channel| wire::receive(channel.as_fd())) {
+            let Some((bytes, fds)) = received? else { return Ok(None) };
+            return Ok(Some((serde_json::from_slice(&bytes)?, fds)));
+        }
+    }
+}
+
+/// Waits for the end of a process whose start failed, then removes its control groups.
+async fn abandon(group: Arc<Group>, mut exit: pipe::Receiver, lease: SlotLease) {
+    group.kill();
+    let mut status = Vec::new();
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut exit, &mut status).await;
+    pump::remove(&group).await;
+    drop(lease);
+}
+
+fn channel(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    sys::set_nonblocking(socket.as_fd())?;
+    sys::watch(socket)
+}
+
+fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
+    TcpListener::from_std(std::net::TcpListener::from(socket))
+}
+
+/// Numbers of user ids in use.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    taken: Mutex<(u32, BTreeSet<u32>)>,
+}
+
+impl Slots {
+    /// The next free one; ids are not reused before all others were.
+    fn take(self: &Arc<Self>) -> SlotLease {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, used) = &mut *taken;
+        let free = (0..SLOTS).map(|step| (*next + step) % SLOTS).find(|slot| !used.contains(slot));
+        let slot = free.unwrap_or(0);
+        used.insert(slot);
+        *next = slot + 1;
+        SlotLease { slot, slots: Arc::clone(self) }
+    }
+}
+
+/// A user id in use; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct SlotLease {
+    slot: u32,
+    slots: Arc<Slots>,
+}
+
+impl Drop for SlotLease {
+    fn drop(&mut self) {
+        let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.1.remove(&self.slot);
+    }
+}
+
+/// Environments at the same time; the last of the reserved ids is for probes.
+const SLOTS: u32 = 65_535;
+/// Events kept for a slow receiver.
+const EVENTS_MAX: usize = 1_024;
+/// A start takes milliseconds; this is for machines in deep trouble.
+const START_TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,0 +1,184 @@
+//! A running environment, as the Lambda service holds it.
+//!
+//! ```text
+//!   starting ──▶ running ⇄ frozen ──▶ ended
+//!                   └───────────────────▲   (kill, crash, out of memory, server gone: from any state)
+//! ```
+//! Knows nothing of invocations: who freezes when, and which event belongs to which request, is the caller's.
+
+use std::{
+    fs, io,
+    os::fd::{AsRawFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, unix::pipe},
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    cgroup::{CpuShare, Group},
+    pump::{self, Recorder},
+    spec::{Event, Exit, ExitStatus, ResetOutcome, Usage},
+    sys,
+};
+
+/// Number of an environment, unique within one driver.
+pub type EnvironmentId = u64;
+
+/// One execution environment. Dropping it kills it.
+#[derive(Debug)]
+pub struct Environment {
+    pub(crate) id: EnvironmentId,
+    pub(crate) pid: u32,
+    pub(crate) runtime_api: TcpListener,
+    pub(crate) aws_endpoint: TcpListener,
+    pub(crate) stdout: Option<pipe::Receiver>,
+    pub(crate) stderr: Option<pipe::Receiver>,
+    pub(crate) events: Option<mpsc::Receiver<Event>>,
+    pub(crate) tmp: Arc<OwnedFd>,
+    pub(crate) pidfd: Arc<OwnedFd>,
+    pub(crate) group: Arc<Group>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) done: watch::Receiver<Option<Exit>>,
+}
+
+impl Environment {
+    /// Its number.
+    pub fn id(&self) -> EnvironmentId {
+        self.id
+    }
+
+    /// Host process id of the runtime, for the record.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Listens on 127.0.0.1:9001 inside. Whoever connects is this environment: nobody else can reach it.
+    pub fn runtime_api(&self) -> &TcpListener {
+        &self.runtime_api
+    }
+
+    /// Listens on 127.0.0.1:4566 inside; same guarantee.
+    pub fn aws_endpoint(&self) -> &TcpListener {
+        &self.aws_endpoint
+    }
+
+    /// The runtime's standard output, once. A reader that stops reading stops a writer that writes on.
+    pub fn take_stdout(&mut self) -> Option<pipe::Receiver> {
+        self.stdout.take()
+    }
+
+    /// The runtime's standard error, once.
+    pub fn take_stderr(&mut self) -> Option<pipe::Receiver> {
+        self.stderr.take()
+    }
+
+    /// What it tried or met, once. The channel ends with the environment.
+    pub fn take_events(&mut self) -> Option<mpsc::Receiver<Event>> {
+        self.events.take()
+    }
+
+    /// Lowers processor time from the initial allowance to the share of the memory size.
+    pub fn end_init(&self) -> io::Result<()> {
+        self.group.set_cpu(CpuShare::Invocation)
+    }
+
+    /// Stops every process; returns when all have stopped.
+    pub async fn freeze(&self) -> io::Result<()> {
+        self.group.begin_freeze()?;
+        self.recorder.note_refused_forks(&self.group);
+        for attempt in 0..FREEZE_LOOKS_MAX {
+            if self.group.is_frozen()? {
+                return Ok(());
+            }
+            if attempt < FREEZE_LOOKS_EAGER {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(FREEZE_PAUSE).await;
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::TimedOut))
+    }
+
+    /// Lets it run again.
+    pub async fn thaw(&self) -> io::Result<()> {
+        self.group.thaw()
+    }
+
+    /// Between invocations, while frozen: kills every process but the runtime and empties `/tmp`.
+    ///
+    /// Without root the server may not touch the files of subordinate users: then this fails, and the environment
+    /// must be replaced instead.
+    pub async fn reset(&self) -> io::Result<ResetOutcome> {
+        if !self.group.is_frozen()? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a frozen environment can be reset"));
+        }
+        let mut strays = 0;
+        for pid in self.group.members()?.into_iter().filter(|pid| pid.cast_unsigned() != self.pid) {
+            // Frozen: the number cannot have passed to another process.
+            sys::kill(pid, libc::SIGKILL)?;
+            strays += 1;
+        }
+        let tmp = Arc::clone(&self.tmp);
+        let emptied = tokio::task::spawn_blocking(move || empty(&tmp)).await;
+        let tmp_entries = emptied.map_err(io::Error::other)??;
+        Ok(ResetOutcome { strays, tmp_entries })
+    }
+
+    /// Kills every process, now. `exited` tells when it is over.
+    pub fn kill(&self) {
+        pump::kill(&self.group, &self.pidfd);
+    }
+
+    /// Waits for the end.
+    pub async fn exited(&self) -> Exit {
+        let mut done = self.done.clone();
+        let ended = done.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        ended.unwrap_or(Exit { status: ExitStatus::Unknown, out_of_memory: false, usage: Usage::default() })
+    }
+
+    /// Kills it and waits for the end.
+    pub async fn stop(self) -> Exit {
+        self.kill();
+        self.exited().await
+    }
+
+    /// What it has used so far.
+    pub fn usage(&self) -> Usage {
+        let ended = *self.done.borrow();
+        ended.map_or_else(|| self.group.usage(), |exit| exit.usage)
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        if self.done.borrow().is_none() {
+            self.kill();
+        }
+    }
+}
+
+/// Removes what a folder holds. The standard library's removal does not follow links.
+fn empty(folder: &OwnedFd) -> io::Result<usize> {
+    let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    let mut removed = 0;
+    for entry in fs::read_dir(Path::new(&path))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Freezing takes some 50 µs; most looks are eager, the later ones leave the processor to others.
+const FREEZE_LOOKS_EAGER: u32 = 200;
+const FREEZE_LOOKS_MAX: u32 = 2_200;
+const FREEZE_PAUSE: Duration = Duration::from_millis(1);

@@ -1,0 +1,183 @@
+//! The task that lives as long as an environment: answers its filter's questions, watches its memory, takes its end.
+//!
+//! It alone removes the control groups, after the last process is gone, whatever the reason was.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, Interest, unix::AsyncFd},
+    net::unix::pipe,
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    cgroup::Group,
+    driver::SlotLease,
+    notify::{Answered, Supervisor},
+    spec::{Event, Exit, ExitStatus},
+    sys,
+};
+
+/// Where events go. A receiver that does not keep up loses events, and is told how many.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    events: mpsc::Sender<Event>,
+    lost: AtomicU64,
+    forks_seen: AtomicU64,
+    out_of_memory: AtomicBool,
+}
+
+impl Recorder {
+    pub(crate) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self { events, lost: AtomicU64::new(0), forks_seen: AtomicU64::new(0), out_of_memory: AtomicBool::new(false) }
+    }
+
+    fn record(&self, event: Event) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 && self.events.try_send(Event::Lost { count: lost }).is_err() {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        if self.events.try_send(event).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks at the process limit's counter.
+    pub(crate) fn note_refused_forks(&self, group: &Group) {
+        let now = group.forks_refused();
+        let before = self.forks_seen.swap(now, Ordering::Relaxed);
+        if now > before {
+            self.record(Event::ProcessLimit { refused: now - before });
+        }
+    }
+
+    fn note_out_of_memory(&self) {
+        if !self.out_of_memory.swap(true, Ordering::Relaxed) {
+            self.record(Event::OutOfMemory);
+        }
+    }
+}
+
+/// Everything one environment's task holds.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    pub(crate) supervisor: Option<AsyncFd<Supervisor>>,
+    pub(crate) memory_alarm: Option<AsyncFd<OwnedFd>>,
+    pub(crate) exit: pipe::Receiver,
+    pub(crate) group: Arc<Group>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) pidfd: Arc<OwnedFd>,
+    pub(crate) done: watch::Sender<Option<Exit>>,
+    pub(crate) lease: SlotLease,
+}
+
+impl Pump {
+    /// Runs until the environment is gone and cleaned up.
+    pub(crate) async fn run(mut self) {
+        let mut status = Vec::new();
+        loop {
+            tokio::select! {
+                () = question(self.supervisor.as_ref()) => self.answer(),
+                () = alarm(self.memory_alarm.as_ref()) => {
+                    // The limit is hit and nothing could be reclaimed: the kernel kills one process, we the others,
+                    // so that no half-dead environment goes on.
+                    self.recorder.note_out_of_memory();
+                    kill(&self.group, &self.pidfd);
+                }
+                read = self.exit.read_buf(&mut status) => if !matches!(read, Ok(1..)) { break },
+            }
+        }
+        self.finish(&status).await;
+    }
+
+    fn answer(&mut self) {
+        let Some(supervisor) = &mut self.supervisor else { return };
+        loop {
+            match supervisor.get_mut().answer_next() {
+                Ok(Answered::One(event)) => {
+                    if let Some(event) = event {
+                        self.recorder.record(event);
+                    }
+                }
+                Ok(Answered::None) => return,
+                // INVARIANT: a listener that fails or has nobody left is dropped, and the kernel then answers every
+                // question with ENOSYS: refused, not allowed.
+                Ok(Answered::Gone) | Err(_) => {
+                    self.supervisor = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn finish(self, status: &[u8]) {
+        let status = serde_json::from_slice(status).unwrap_or(ExitStatus::Unknown);
+        if status == ExitStatus::Unknown {
+            kill(&self.group, &self.pidfd);
+        }
+        if self.group.memory_kills() > 0 {
+            self.recorder.note_out_of_memory();
+        }
+        self.recorder.note_refused_forks(&self.group);
+        let out_of_memory = self.recorder.out_of_memory.load(Ordering::Relaxed);
+        let exit = Exit { status, out_of_memory, usage: self.group.usage() };
+        self.done.send_replace(Some(exit));
+        remove(&self.group).await;
+        drop(self.lease);
+    }
+}
+
+/// Ends every process. The signal comes first: a frozen process must not run on when it is thawed to die.
+pub(crate) fn kill(group: &Group, pidfd: &OwnedFd) {
+    let _ = sys::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
+    group.kill();
+}
+
+/// Removes the directories as soon as the last process has left them.
+pub(crate) async fn remove(group: &Group) {
+    for _ in 0..REMOVALS_MAX {
+        if group.remove().is_ok() {
+            return;
+        }
+        group.kill();
+        tokio::time::sleep(REMOVAL_PAUSE).await;
+    }
+}
+
+/// Resolves when the filter may have a question; never if it has none to ask any more.
+async fn question(supervisor: Option<&AsyncFd<Supervisor>>) {
+    match supervisor {
+        None => std::future::pending().await,
+        Some(supervisor) => match supervisor.ready(Interest::READABLE).await {
+            // Readiness is cleared before looking, so that a question arriving meanwhile sets it again.
+            Ok(mut ready) => ready.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+async fn alarm(counter: Option<&AsyncFd<OwnedFd>>) {
+    let Some(counter) = counter else { return std::future::pending().await };
+    loop {
+        let Ok(mut ready) = counter.readable().await else { return std::future::pending().await };
+        if ready.try_io(|counter| read_counter(counter.get_ref())).is_ok_and(|read| read.is_ok()) {
+            return;
+        }
+    }
+}
+
+fn read_counter(counter: &OwnedFd) -> io::Result<()> {
+    let mut bytes = [0_u8; 8];
+    io::Read::read_exact(&mut std::fs::File::from(counter.try_clone()?), &mut bytes)
+}
+
+const REMOVALS_MAX: u32 = 200;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(5);

@@ -1,0 +1,113 @@
+//! Starting one environment: clone3, user maps, control groups, then the child is on its own.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use crate::{
+    child::{self, ChildDescriptors},
+    error::{Failure, Step, at},
+    runtime_root::{GROUP_ID, USER_ID},
+    spawner::{identity_range::IdentityRange, stage},
+    sys::{self, Cloned},
+    wire::{self, Report, Start},
+};
+
+/// Descriptors that come with a start request.
+pub(super) struct LaunchDescriptors {
+    pub(super) channel: OwnedFd,
+    pub(super) exit: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    /// The v2 directory if the request says so, then `cgroup.procs` files.
+    pub(super) cgroups: Vec<OwnedFd>,
+}
+
+/// A process this spawner must reap.
+pub(super) struct Launched {
+    pub(super) pidfd: OwnedFd,
+    /// Where its exit status goes.
+    pub(super) exit: OwnedFd,
+}
+
+/// Starts the environment; a failure has been reported on the channel when `None` comes back.
+pub(super) fn launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> Option<Launched> {
+    let channel = fds.channel.try_clone().ok()?;
+    match try_launch(start, fds, range) {
+        Ok(launched) => Some(launched),
+        Err(failure) => {
+            let _ = wire::report(channel.as_fd(), &Report::Failed(failure), &[]);
+            None
+        }
+    }
+}
+
+fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> Result<Launched, Failure> {
+    let code = stage::code_mount(&start.code_dir)?;
+    let layers = start.layers_dir.as_deref().map(stage::code_mount).transpose()?;
+    let (go_read, go_write) = sys::pipe().map_err(at(Step::Clone))?;
+    let mut cgroups = fds.cgroups.iter();
+    let into = if start.into_cgroup { cgroups.next().map(AsFd::as_fd) } else { None };
+    let (pid, pidfd) = match sys::clone3(NAMESPACES, into).map_err(at(Step::Clone))? {
+        Cloned::Child => {
+            let LaunchDescriptors { channel, stdout, stderr, .. } = fds;
+            child::run(start, ChildDescriptors { channel, go: go_read, stdout, stderr, code, layers })
+        }
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    let placed = place(pid, start, range, cgroups.map(AsFd::as_fd)).and_then(|()| {
+        let started = Report::Started { pid: pid.cast_unsigned() };
+        wire::report(fds.channel.as_fd(), &started, &[pidfd.as_raw_fd()]).map_err(at(Step::HandOver))?;
+        fs::File::from(go_write).write_all(b"g").map_err(at(Step::HandOver))
+    });
+    if let Err(failure) = placed {
+        let _ = sys::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
+        let _ = reap(pidfd.as_fd(), 0);
+        return Err(failure);
+    }
+    Ok(Launched { pidfd, exit: fds.exit })
+}
+
+/// Gives a new process its identity and its limits, before it runs anything of its own.
+fn place<'fd>(
+    pid: libc::pid_t, start: &Start, range: &IdentityRange, cgroups: impl Iterator<Item = BorrowedFd<'fd>>,
+) -> Result<(), Failure> {
+    for group in cgroups {
+        let mut file = fs::File::from(group.try_clone_to_owned().map_err(at(Step::JoinCgroup))?);
+        file.write_all(pid.to_string().as_bytes()).map_err(at(Step::JoinCgroup))?;
+    }
+    let (user, group) = range.slot(start.user_slot);
+    fs::write(format!("/proc/{pid}/uid_map"), format!("{USER_ID} {user} 1")).map_err(at(Step::UserMap))?;
+    fs::write(format!("/proc/{pid}/setgroups"), "deny").map_err(at(Step::GroupMap))?;
+    fs::write(format!("/proc/{pid}/gid_map"), format!("{GROUP_ID} {group} 1")).map_err(at(Step::GroupMap))
+}
+
+/// Waits for a child; `None` while it runs and `WNOHANG` is among the flags.
+pub(super) fn reap(pidfd: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<Option<crate::spec::ExitStatus>> {
+    // SAFETY: all-zero bytes are a valid siginfo.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let id = libc::id_t::try_from(pidfd.as_raw_fd()).unwrap_or(0);
+    // SAFETY: the struct outlives the call; the descriptor is a pidfd.
+    let done = unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED | flags) };
+    sys::check(libc::c_long::from(done))?;
+    // SAFETY: waitid filled the part of the union that belongs to SIGCHLD, or left it zero.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    if pid == 0 {
+        return Ok(None);
+    }
+    Ok(Some(if info.si_code == libc::CLD_EXITED {
+        crate::spec::ExitStatus::Code(status)
+    } else {
+        crate::spec::ExitStatus::Signal(status)
+    }))
+}
+
+/// The cgroup namespace follows in the child, once it stands in its own group.
+pub(super) const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS;

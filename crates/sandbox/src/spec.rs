@@ -1,0 +1,251 @@
+//! What a caller asks for and is told: specifications, events, usage, exits. Plain data, no system calls.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StartError;
+
+/// Port of the Runtime API inside an environment.
+// AWS: the emulator and the service listen on 127.0.0.1:9001; runtimes read AWS_LAMBDA_RUNTIME_API.
+pub const RUNTIME_API_PORT: u16 = 9001;
+/// Port of the platform's AWS endpoint inside an environment: the same as outside.
+pub const AWS_ENDPOINT_PORT: u16 = 4566;
+/// The value for `AWS_LAMBDA_RUNTIME_API`.
+pub const RUNTIME_API_ADDRESS: &str = "127.0.0.1:9001";
+/// Host and port for `AWS_ENDPOINT_URL`.
+pub const AWS_ENDPOINT_ADDRESS: &str = "127.0.0.1:4566";
+
+/// Memory at which a function has one whole virtual processor, in MB.
+// AWS: "At 1,769 MB, a function has the equivalent of one vCPU" (Lambda developer guide, memory).
+pub const MEMORY_MB_PER_VCPU: u64 = 1_769;
+/// Least and most memory of a function, in MB.
+// AWS: 128 MB to 10,240 MB (Lambda quotas).
+pub const MEMORY_MB: std::ops::RangeInclusive<u64> = 128..=10_240;
+/// Least and most space in `/tmp`, in MB.
+// AWS: 512 MB to 10,240 MB (Lambda quotas). Smaller values are accepted here, for tests of the quota.
+pub const TMP_MB: std::ops::RangeInclusive<u64> = 1..=10_240;
+/// Processes and threads of one environment.
+// AWS: 1,024 (Lambda quotas).
+pub const PIDS_MAX: u64 = 1_024;
+/// File descriptors of one environment.
+// AWS: 1,024 (Lambda quotas).
+pub(crate) const DESCRIPTORS_MAX: u64 = 1_024;
+
+/// A file put into `/var/runtime`, readable by all.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct BootstrapFile {
+    /// File name without a slash.
+    pub name: String,
+    /// Its bytes.
+    pub contents: Vec<u8>,
+}
+
+/// A host path shown read-only inside.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Mount {
+    /// Path on the host.
+    pub host: PathBuf,
+    /// Absolute path inside.
+    pub at: PathBuf,
+}
+
+/// How a runtime is started.
+#[derive(Clone, Debug, Default)]
+pub struct Bootstrap {
+    /// Files for `/var/runtime`.
+    pub files: Vec<BootstrapFile>,
+    /// Program (a path inside) and arguments.
+    pub argv: Vec<String>,
+    /// Further host paths for every environment made from the template.
+    pub mounts: Vec<Mount>,
+}
+
+/// A runtime root that has been assembled, from which environments are started. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Template {
+    pub(crate) inner: Arc<TemplateInner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct TemplateInner {
+    pub(crate) name: String,
+    pub(crate) runtime_id: String,
+    pub(crate) argv: Vec<String>,
+}
+
+impl Template {
+    /// The runtime it was made for.
+    pub fn runtime_id(&self) -> &str {
+        &self.inner.runtime_id
+    }
+}
+
+/// Whether programs may be executed inside.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum ExecPolicy {
+    /// Only the runtime itself, once. For managed runtimes.
+    Deny,
+    /// Anything the root and the package hold. For custom runtimes.
+    Allow,
+}
+
+/// One environment as asked for.
+#[derive(Clone, Debug)]
+pub struct EnvironmentSpec {
+    /// The prepared runtime.
+    pub template: Template,
+    /// Unpacked package, shown read-only at `/var/task`.
+    pub code_dir: PathBuf,
+    /// Unpacked layers, shown read-only at `/opt`.
+    pub layers_dir: Option<PathBuf>,
+    /// The whole environment of the process: nothing is added, nothing of the host leaks.
+    pub env: Vec<(String, String)>,
+    /// Memory limit in MB; also the share of processor time.
+    pub memory_mb: u64,
+    /// Size of `/tmp` in MB.
+    pub tmp_mb: u64,
+    /// Most processes and threads.
+    pub pids_max: u64,
+    /// Whether programs may be executed.
+    pub exec_policy: ExecPolicy,
+    /// Host name inside.
+    pub hostname: String,
+}
+
+impl EnvironmentSpec {
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let refuse = |what| Err(StartError::Specification(what));
+        if !MEMORY_MB.contains(&self.memory_mb) {
+            return refuse("memory_mb must be 128 to 10,240");
+        }
+        if !TMP_MB.contains(&self.tmp_mb) {
+            return refuse("tmp_mb must be 1 to 10,240");
+        }
+        if self.pids_max == 0 || self.pids_max > PIDS_MAX {
+            return refuse("pids_max must be 1 to 1,024");
+        }
+        if self.hostname.is_empty() || self.hostname.len() > HOSTNAME_BYTES_MAX {
+            return refuse("hostname must have 1 to 64 bytes");
+        }
+        let bad = |(name, value): &(String, String)| {
+            name.is_empty() || name.contains('=') || name.contains('\0') || value.contains('\0')
+        };
+        if self.env.iter().any(bad) {
+            return refuse("an environment variable has an empty name, an equals sign in its name or a NUL byte");
+        }
+        Ok(())
+    }
+}
+
+/// The kernel's limit on host names.
+const HOSTNAME_BYTES_MAX: usize = 64;
+
+/// Something an environment tried or met. Events belong to the invocation that runs when they arrive.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A program was not executed.
+    ExecDenied {
+        /// Host process id of the one that tried.
+        pid: u32,
+        /// The path as given, lossy; for the record only, the refusal does not depend on it.
+        path: String,
+    },
+    /// A connection to anything but the environment's own loopback was refused.
+    ConnectDenied {
+        /// Host process id of the one that tried.
+        pid: u32,
+        /// Where to.
+        address: SocketAddr,
+    },
+    /// The memory limit was hit; the environment is being killed.
+    OutOfMemory,
+    /// The process limit refused forks.
+    ProcessLimit {
+        /// How many since the last such event.
+        refused: u64,
+    },
+    /// The receiver was too slow: so many events were not kept.
+    Lost {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// What an environment has used since its start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Most memory at any time, in bytes; includes `/tmp`.
+    pub memory_peak_bytes: u64,
+    /// Processor time, in microseconds.
+    pub cpu_us: u64,
+}
+
+/// How the runtime process ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum ExitStatus {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// The spawner went first.
+    Unknown,
+}
+
+/// The end of an environment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Exit {
+    /// How.
+    pub status: ExitStatus,
+    /// Whether the memory limit did it.
+    pub out_of_memory: bool,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// What `reset` did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ResetOutcome {
+    /// Processes killed that were not the runtime itself.
+    pub strays: usize,
+    /// Entries removed from the top of `/tmp`.
+    pub tmp_entries: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> EnvironmentSpec {
+        EnvironmentSpec {
+            template: Template {
+                inner: Arc::new(TemplateInner { name: "t".into(), runtime_id: "r".into(), argv: Vec::new() }),
+            },
+            code_dir: PathBuf::from("/nowhere"),
+            layers_dir: None,
+            env: Vec::new(),
+            memory_mb: 128,
+            tmp_mb: 512,
+            pids_max: 64,
+            exec_policy: ExecPolicy::Deny,
+            hostname: "h".into(),
+        }
+    }
+
+    #[test]
+    fn values_outside_the_limits_are_refused() {
+        assert!(spec().check().is_ok());
+        for bad in [
+            EnvironmentSpec { memory_mb: 127, ..spec() },
+            EnvironmentSpec { memory_mb: 10_241, ..spec() },
+            EnvironmentSpec { tmp_mb: 0, ..spec() },
+            EnvironmentSpec { pids_max: 0, ..spec() },
+            EnvironmentSpec { pids_max: 1_025, ..spec() },
+            EnvironmentSpec { hostname: String::new(), ..spec() },
+            EnvironmentSpec { env: vec![("A=B".into(), String::new())], ..spec() },
+            EnvironmentSpec { env: vec![("A".into(), "b\0c".into())], ..spec() },
+        ] {
+            assert!(matches!(bad.check(), Err(StartError::Specification(_))));
+        }
+    }
+}
