@@ -1,5 +1,7 @@
 //! The kit, and the request path tried through it, over a service made for the purpose.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod kit;
 mod toys;
 mod wrong_allow;
