@@ -59,7 +59,7 @@ impl<'t> Cursor<'t> {
         match (span.beyond, span.order) {
             (Some(beyond), Order::Ascending) => span.from = span.from.max(beyond.timestamp),
             (Some(beyond), Order::Descending) => {
-                span.until = span.until.min(beyond.timestamp.saturating_add(1))
+                span.until = span.until.min(beyond.timestamp.saturating_add(1));
             }
             (None, _) => {}
         }
@@ -175,5 +175,102 @@ impl<'t> Merge<'t> {
             self.heads.insert(following.position, (following, index));
         }
         Ok(Some(event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::{AccountId, NamedEntropy, Region, Scope};
+    use casemate_store::Store;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rows::batches_key;
+
+    fn scope() -> Scope {
+        Scope {
+            partition: "aws".into(),
+            account: AccountId::parse("111122223333").unwrap(),
+            region: Region::parse("eu-west-1").unwrap(),
+        }
+    }
+
+    /// Per stream its batches, each the timestamps of its events.
+    type Batches = Vec<Vec<Vec<u8>>>;
+
+    fn batches() -> impl Strategy<Value = Batches> {
+        let batch = prop::collection::vec(0_u8..60, 1..6).prop_map(|mut times| {
+            times.sort_unstable();
+            times
+        });
+        prop::collection::vec(prop::collection::vec(batch, 0..25), 1..4)
+    }
+
+    fn fill(store: &Store, batches: &Batches) -> (Vec<Stream>, Vec<Position>) {
+        let (mut streams, mut positions) = (Vec::new(), Vec::new());
+        for (number, batches) in (1_u64..).zip(batches) {
+            let spans = batches.iter().map(|times| i64::from(times[times.len() - 1] - times[0]));
+            streams.push(Stream {
+                number,
+                created_at: Timestamp::from_millis(0),
+                first_and_last: None,
+                ingested_at: None,
+                batches_made: 0,
+                span_ms_max: spans.max().unwrap_or(0),
+            });
+            for (batch, times) in (1_u64..).zip(batches) {
+                let events: Vec<_> =
+                    times.iter().map(|time| (i64::from(*time), format!("{number}/{batch}"))).collect();
+                let row = Batch { ingested_at: Timestamp::from_millis(1), events: Arc::new(events) };
+                let key = batches_key(&scope(), "g", number).number(times[0].into()).number(batch);
+                store.write_blocking(move |tx| tx.put(&key, &row)).unwrap();
+                positions.extend((0_u32..).zip(times).map(|(index, time)| Position {
+                    timestamp: (*time).into(),
+                    stream: number,
+                    batch,
+                    index,
+                }));
+            }
+        }
+        positions.sort_unstable();
+        (streams, positions)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn merged_events_are_those_of_a_sorted_list(
+            batches in batches(),
+            (from, until) in (0_u64..70, 0_u64..70),
+            descending: bool,
+            resume: Option<prop::sample::Index>,
+        ) {
+            let store = Store::in_memory(Arc::new(NamedEntropy::seeded(1)));
+            let (streams, positions) = fill(&store, &batches);
+            let order = if descending { Order::Descending } else { Order::Ascending };
+            let beyond = resume.filter(|_| !positions.is_empty()).map(|index| *index.get(&positions));
+            let span = Span { from, until, beyond, order };
+            let mut expected: Vec<_> = positions
+                .into_iter()
+                .filter(|at| (from..until).contains(&at.timestamp))
+                .filter(|at| beyond.is_none_or(|beyond| if descending { *at < beyond } else { *at > beyond }))
+                .collect();
+            if descending {
+                expected.reverse();
+            }
+            let found = store
+                .read(|tx| {
+                    let cursor = |stream: &Stream| Cursor::new(tx, batches_key(&scope(), "g", stream.number), "s", stream, span);
+                    let mut merge = Merge::new(streams.iter().map(cursor).collect(), order)?;
+                    let mut found = Vec::new();
+                    while let Some(event) = merge.next()? {
+                        found.push(event.position);
+                    }
+                    Ok::<_, StoreError>(found)
+                })
+                .unwrap();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn limit(asked: Option<i32>) -> usize {
 
 /// A token for what comes after `name`.
 pub(crate) fn token(name: &str) -> String {
-    name.bytes().map(|byte| format!("{byte:02x}")).collect()
+    name.bytes().fold(String::with_capacity(2 * name.len()), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The name in a token.

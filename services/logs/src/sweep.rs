@@ -90,3 +90,68 @@ pub(crate) fn expired(
 pub(crate) fn discard(tx: &mut WriteTx<'_>, prefix: &Key) -> Result<(), StoreError> {
     tx.put(&garbage_key(prefix), &Garbage {})
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use casemate_names::{AccountId, NamedEntropy, Region};
+
+    use super::*;
+    use crate::rows::{group_key, stream_key};
+
+    const DAY_MS: i64 = 86_400_000;
+
+    #[tokio::test]
+    async fn the_sweep_at_start_removes_garbage_and_what_has_expired_and_nothing_else() {
+        let home = Scope {
+            partition: "aws".into(),
+            account: AccountId::parse("111122223333").unwrap(),
+            region: Region::parse("eu-west-1").unwrap(),
+        };
+        let store = Store::in_memory(Arc::new(NamedEntropy::seeded(1)));
+        let now = Timestamp::from_millis(100 * DAY_MS);
+        let (kept, gone) = (batches_key(&home, "kept", 1), batches_key(&home, "gone", 1));
+        let (scope, prefixes) = (home.clone(), (kept.clone(), gone.clone()));
+        store
+            .write(move |tx| {
+                let group = Group {
+                    id: "kept".into(),
+                    created_at: now,
+                    retention_days: Some(1),
+                    class: "STANDARD".into(),
+                    deletion_protected: false,
+                    tags: std::collections::BTreeMap::new(),
+                    stored_bytes: 0,
+                    streams_made: 1,
+                };
+                let stream = Stream {
+                    number: 1,
+                    created_at: now,
+                    first_and_last: None,
+                    ingested_at: None,
+                    batches_made: 3,
+                    span_ms_max: 10,
+                };
+                tx.put(&group_key(&scope, "g"), &group)?;
+                tx.put(&stream_key(&scope, "kept", "s"), &stream)?;
+                discard(tx, &prefixes.1)?;
+                let batch = Batch { ingested_at: now, events: Arc::default() };
+                for number in 0..1_200 {
+                    tx.put(&prefixes.1.clone().number(0).number(number), &batch)?;
+                    tx.put(&prefixes.0.clone().number(0).number(number), &batch)?;
+                }
+                // The one may still hold an event that has not expired, the other has just expired.
+                tx.put(&prefixes.0.clone().number(millis(99 * DAY_MS - 10)).number(2_000), &batch)?;
+                tx.put(&prefixes.0.clone().number(millis(99 * DAY_MS - 11)).number(2_001), &batch)
+            })
+            .await
+            .unwrap();
+        everything(&store, &home, now).await.unwrap();
+        let left = |prefix: &Key| store.read(|tx| tx.keys::<Batch>(prefix, None, 9_999)).unwrap();
+        assert!(left(&gone).is_empty());
+        let numbers: Vec<_> = left(&kept).iter().filter_map(|key| key.number_at(3)).collect();
+        assert_eq!(numbers, [2_000]);
+        assert!(store.read(|tx| tx.keys::<Garbage>(&Key::global(), None, 9)).unwrap().is_empty());
+    }
+}

@@ -14,11 +14,13 @@ const ID_LENGTH: usize = 20;
 
 impl Operation<CreateLogGroup> for Logs {
     fn access(&self, input: &CreateLogGroupInput, caller: &Caller) -> Result<Access, Error> {
-        let arn = resource::whole_group_arn(&self.scope(caller), &input.log_group_name);
+        let scope = self.scope(caller);
+        let arn = resource::whole_group_arn(&scope, &input.log_group_name);
         let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        let mut asks = vec![Ask::on("logs:CreateLogGroup", arn.clone()).with_request_tags(tags.clone())];
+        let mut asks = vec![Ask::on("logs:CreateLogGroup", arn).with_request_tags(tags.clone())];
         // AWS: tags on creation need logs:TagResource as well (API reference of CreateLogGroup).
         if input.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+            let arn = resource::group_arn(&scope, &input.log_group_name);
             asks.push(Ask::on("logs:TagResource", arn).with_request_tags(tags));
         }
         Ok(Access::Iam(asks))

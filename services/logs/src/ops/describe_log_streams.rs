@@ -1,7 +1,7 @@
 //! `DescribeLogStreams`: lists a group's streams by name or by their last event.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
-use casemate_names::Scope;
+use casemate_names::{Scope, Timestamp};
 use casemate_store::{Key, ReadTx};
 
 use crate::{
@@ -64,7 +64,7 @@ impl Operation<DescribeLogStreams> for Logs {
             creation_time: Some(stream.created_at.millis()),
             first_event_timestamp: stream.first_and_last.map(|(first, _)| first.max(expired_before)),
             last_event_timestamp: stream.first_and_last.map(|(_, last)| last),
-            last_ingestion_time: stream.ingested_at.map(|at| at.millis()),
+            last_ingestion_time: stream.ingested_at.map(Timestamp::millis),
             upload_sequence_token: Some(sequence_token(stream)),
             // AWS: always zero since 2019 (API reference).
             stored_bytes: Some(0),

@@ -86,7 +86,7 @@ fn quoted_text(text: &str, quote: char) -> Result<(String, &str), InvalidPattern
         match next {
             '\\' => match chars.next() {
                 Some(escaped) if escaped == quote || (quote == '"' && escaped == '\\') => {
-                    content.push(escaped)
+                    content.push(escaped);
                 }
                 Some(other) => content.extend(['\\', other]),
                 None => break,
