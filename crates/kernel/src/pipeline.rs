@@ -186,20 +186,42 @@ impl Kernel {
         outgoing(wire::encode_error(&answer, Dialect::from(service), request_id.as_str()))
     }
 
-    /// How large a body may be, from the head alone. Listeners stop reading beyond it.
+    /// How large a body may be, from the head alone. Listeners stop reading beyond it. Large bodies are read only for
+    /// requests whose claim of identity can still turn out to be true: known key, right scope, within its time.
     pub fn body_limit(&self, head: &Head) -> usize {
-        if self.planes().iter().any(|(_, plane)| plane.matches(head)) {
-            return PLANE_BODY_MAX;
+        if let Some((_, plane)) = self.planes().iter().find(|(_, plane)| plane.matches(head)) {
+            return plane.body_bytes_max();
         }
         let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
         let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());
-        let route = self.router().route_head(head, scope).ok().flatten();
-        wire::body_bytes_max(route.map(|route| route.op))
+        let op = self.router().route_head(head, scope).ok().flatten().map(|route| route.op);
+        let service = op.map(|op| op.service.signing_name);
+        self.plausible_or_less(head, service, wire::body_bytes_max(op))
+    }
+
+    /// Records a request that a listener refused before it could be served (too large, too slow, ambiguous host).
+    pub fn refused(&self, peer: &Peer, head: &Head, status: u16, why: &str) {
+        let now = self.clock().now();
+        let mut bracket = Bracket::open(self.audit(), Kind::Request, &self.new_request_id(), now, peer);
+        bracket.http(head.method.as_str(), head.path());
+        bracket.routed("kernel", "refused-by-listener");
+        bracket.detail(why);
+        bracket.answered(status);
+        bracket.close();
+    }
+
+    fn plausible_or_less(&self, head: &Head, service: Option<&'static str>, bytes_max: usize) -> usize {
+        let Some(service) = service.filter(|_| bytes_max > ANONYMOUS_BODY_MAX) else {
+            return bytes_max;
+        };
+        let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
+        let plausible = claim.is_some_and(|claim| self.could_be_true(&claim, service));
+        if plausible { bytes_max } else { ANONYMOUS_BODY_MAX }
     }
 }
 
-/// AWS: payloads through API Gateway are limited to 10 MB.
-const PLANE_BODY_MAX: usize = 10 << 20;
+/// Bytes that are read of a signed operation's body for someone who cannot possibly be admitted.
+const ANONYMOUS_BODY_MAX: usize = 1 << 20;
 
 /// Why the path ended early.
 enum Stop {

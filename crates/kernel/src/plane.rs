@@ -20,6 +20,12 @@ pub trait DataPlane: fmt::Debug + Send + Sync {
     /// Is this request for this plane? Must match narrowly: it is asked before the operations are.
     fn matches(&self, head: &Head) -> bool;
 
+    /// How large a body may be, bytes.
+    /// AWS: payloads through API Gateway are limited to 10 MB.
+    fn body_bytes_max(&self) -> usize {
+        10 << 20
+    }
+
     /// Answers. Whatever happens is one audit record, which the exchange fills.
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing>;
 }

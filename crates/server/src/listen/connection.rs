@@ -158,40 +158,69 @@ async fn answer<H: Handler>(
     let version = request.version();
     let (parts, body) = request.into_parts();
     let mut head = Head::from(parts);
-    let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if target_bytes > limits::TARGET_BYTES_MAX {
-        return refuse(StatusCode::URI_TOO_LONG, r#"{"message":"Request-URI Too Long"}"#);
-    }
-    if !has_one_host(&mut head, version) {
-        return refuse(StatusCode::BAD_REQUEST, r#"{"message":"the request must name exactly one host"}"#);
-    }
-    let bytes_max = handler.body_limit(&head);
-    let refusal = match body::read(body, bytes_max, limits, budget).await {
+    let refusal = match receive(&**handler, &mut head, version, body, limits, budget).await {
         Ok(held) => {
             let incoming = Incoming { head, body: held.bytes.clone() };
             return respond(handler.serve(peer, incoming).await);
         }
         Err(refusal) => refusal,
     };
-    match refusal {
-        // AWS: the text of API Gateway for oversized payloads.
-        BodyError::TooLarge => refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            r#"{"__type":"RequestEntityTooLargeException","message":"Request Too Long"}"#,
-        ),
-        BodyError::TooSlow => refuse(
-            StatusCode::REQUEST_TIMEOUT,
-            r#"{"__type":"RequestTimeoutException","message":"the request body came too slowly"}"#,
-        ),
-        BodyError::Busy => refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            r#"{"__type":"ServiceUnavailable","message":"too many large requests at once; try again"}"#,
-        ),
-        BodyError::Broken => refuse(
-            StatusCode::BAD_REQUEST,
-            r#"{"__type":"IncompleteBody","message":"the request body ended early"}"#,
-        ),
+    let (status, text) = refusal.answer();
+    handler.refused(&peer, &head, status.as_u16(), text);
+    respond(Outgoing::new(status, "application/json", text))
+}
+
+/// Why a request is not handed on.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    TargetTooLong,
+    Host,
+    Body(BodyError),
+}
+
+impl Refusal {
+    fn answer(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, r#"{"message":"Request-URI Too Long"}"#),
+            Self::Host => (StatusCode::BAD_REQUEST, r#"{"message":"the request must name exactly one host"}"#),
+            // AWS: the text of API Gateway for oversized payloads.
+            Self::Body(BodyError::TooLarge) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                r#"{"__type":"RequestEntityTooLargeException","message":"Request Too Long"}"#,
+            ),
+            Self::Body(BodyError::TooSlow) => (
+                StatusCode::REQUEST_TIMEOUT,
+                r#"{"__type":"RequestTimeoutException","message":"the request body came too slowly"}"#,
+            ),
+            Self::Body(BodyError::Busy) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"__type":"ServiceUnavailable","message":"too many large requests at once; try again"}"#,
+            ),
+            Self::Body(BodyError::Broken) => (
+                StatusCode::BAD_REQUEST,
+                r#"{"__type":"IncompleteBody","message":"the request body ended early"}"#,
+            ),
+        }
     }
+}
+
+async fn receive<H: Handler>(
+    handler: &H,
+    head: &mut Head,
+    version: Version,
+    body: Body,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<body::Held, Refusal> {
+    let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target_bytes > limits::TARGET_BYTES_MAX {
+        return Err(Refusal::TargetTooLong);
+    }
+    if !has_one_host(head, version) {
+        return Err(Refusal::Host);
+    }
+    let bytes_max = handler.body_limit(head);
+    body::read(body, bytes_max, limits, budget).await.map_err(Refusal::Body)
 }
 
 /// A request names its host once, or in two places that agree. Routing and signatures each read one of the places; were
@@ -214,10 +243,6 @@ fn has_one_host(head: &mut Head, version: Version) -> bool {
         },
         (None, None, None) => version < Version::HTTP_11,
     }
-}
-
-fn refuse(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    respond(Outgoing::new(status, "application/json", body))
 }
 
 fn respond(outgoing: Outgoing) -> Response<Full<Bytes>> {

@@ -32,6 +32,9 @@ pub trait Handler: Send + Sync + 'static {
     /// How large the body of a request with this head may be, in bytes.
     fn body_limit(&self, head: &Head) -> usize;
 
+    /// Takes note of a request that was refused before it could be served.
+    fn refused(&self, peer: &Peer, head: &Head, status: u16, why: &str);
+
     /// Answers a request.
     fn serve(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> impl Future<Output = Outgoing> + Send;
 }
@@ -39,6 +42,10 @@ pub trait Handler: Send + Sync + 'static {
 impl Handler for Kernel {
     fn body_limit(&self, head: &Head) -> usize {
         Self::body_limit(self, head)
+    }
+
+    fn refused(&self, peer: &Peer, head: &Head, status: u16, why: &str) {
+        Self::refused(self, peer, head, status, why);
     }
 
     fn serve(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> impl Future<Output = Outgoing> + Send {

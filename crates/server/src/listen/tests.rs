@@ -37,11 +37,16 @@ struct Echo {
     entered: Notify,
     released: Notify,
     heads: Mutex<Vec<Head>>,
+    refusals: Mutex<Vec<u16>>,
 }
 
 impl Handler for Echo {
     fn body_limit(&self, _head: &Head) -> usize {
         BODY_BYTES_MAX
+    }
+
+    fn refused(&self, _peer: &Peer, _head: &Head, status: u16, _why: &str) {
+        self.refusals.lock().unwrap().push(status);
     }
 
     async fn serve(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> Outgoing {
@@ -200,6 +205,7 @@ async fn oversized_bodies_are_refused_announced_or_not() {
     let chunked = format!("{head}{}0\r\n\r\n", chunk.repeat(11));
     assert!(server.exchange(chunked).await.starts_with("HTTP/1.1 413"));
     assert!(server.echo.heads.lock().unwrap().is_empty());
+    assert_eq!(*server.echo.refusals.lock().unwrap(), [413, 413], "each refusal is noted once");
 }
 
 #[tokio::test]
