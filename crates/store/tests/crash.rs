@@ -48,7 +48,7 @@ fn victim() {
             scope.spawn(move || {
                 for number in 0.. {
                     // Now and then a row in several chunks.
-                    let fill = if number % 50 == 7 { 250_000 } else { 100 };
+                    let fill = if number % 40 == 7 { 150_000 } else { 100 };
                     let entry = move || Entry { number, fill: vec![1; fill] };
                     store.write_blocking(move |tx| tx.put(&key(cycle, writer, number), &entry())).unwrap();
                     // Straight to the pipe: the test harness would capture `println`.
@@ -83,7 +83,7 @@ fn every_acknowledged_write_survives_kill_9() {
             {
                 acknowledged.push((cycle, writer, number));
                 count += 1;
-                if count == 100 + cycle * 137 {
+                if count == 100 + cycle * 73 {
                     child.kill().unwrap();
                 }
             }
