@@ -63,15 +63,24 @@ fn push_header(out: &mut String, head: &Head<'_>, name: &str) -> Result<(), Unca
         }
         found = true;
         let text = std::str::from_utf8(value).map_err(|_| Uncanonical)?;
-        for (i, word) in text.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {
-            if i > 0 {
-                out.push(' ');
-            }
-            out.push_str(word);
-        }
+        push_collapsed(out, text);
     }
     out.push('\n');
     if found { Ok(()) } else { Err(Uncanonical) }
+}
+
+/// Trimmed, inner runs of blanks as one.
+fn push_collapsed(out: &mut String, text: &str) {
+    if !text.bytes().any(|byte| matches!(byte, b' ' | b'\t')) {
+        out.push_str(text);
+        return;
+    }
+    for (i, word) in text.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {
+        if i > 0 {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
 }
 
 /// The text the signature is made over.

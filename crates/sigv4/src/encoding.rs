@@ -16,13 +16,22 @@ pub(crate) fn split_target(target: &str) -> (&str, &str) {
 
 /// Appends `bytes`, every octet but the unreserved ones as `%XX`.
 pub(crate) fn push_encoded(out: &mut String, bytes: &[u8]) {
+    // Most of what is encoded needs no encoding.
+    if let (true, Ok(text)) = (bytes.iter().all(|byte| is_unreserved(*byte)), std::str::from_utf8(bytes)) {
+        out.push_str(text);
+        return;
+    }
     for byte in bytes {
         push_octet(out, *byte);
     }
 }
 
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
 fn push_octet(out: &mut String, byte: u8) {
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+    if is_unreserved(byte) {
         out.push(char::from(byte));
     } else {
         out.push('%');
@@ -35,13 +44,15 @@ fn upper_hex(nibble: u8) -> char {
     char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 })
 }
 
-/// Appends `bytes` as lower-case hexadecimal.
+/// Appends 32 bytes as lower-case hexadecimal.
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
-        }
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let mut text = [b'0'; 64];
+    let (pairs, _) = text.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
+    out.push_str(std::str::from_utf8(&text).unwrap_or_default());
 }
 
 /// Reads 64 lower-case hexadecimal digits. Upper case is refused: AWS compares the text.
