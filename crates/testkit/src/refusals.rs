@@ -38,8 +38,8 @@ const STALE_S: i64 = casemate_sigv4::SKEW_S + 1;
 
 /// Tries every way on every operation and says what was not refused as it must be; nothing, if all is well.
 ///
-/// Operations that are public or whose right lies inside the input are skipped (the access table pins them). For those
-/// that any identified caller may use, the ways that are about policies do not apply.
+/// Public operations are skipped (the access table pins them). For those that any identified caller may use, the ways that
+/// are about policies do not apply; those whose right lies inside the input are tried with a worthless one.
 pub async fn refusals(world: &World, hints: Hints<'_>) -> Vec<String> {
     let cast = Cast::new(world).await;
     let mut failures = Vec::new();
@@ -47,7 +47,13 @@ pub async fn refusals(world: &World, hints: Hints<'_>) -> Vec<String> {
         let meta = operation.meta();
         let input = minimal(meta, hints);
         let ways = match kind_of(world, &operation, &input, &cast) {
-            Ok(Ways::None) => continue,
+            Ok(Ways::Public) => continue,
+            Ok(Ways::Proof) => {
+                if let Err(why) = worthless_proof(world, meta, &input).await {
+                    failures.push(format!("{}:{} by worthless proof: {why}", meta.service.prefix, meta.name));
+                }
+                continue;
+            }
             Ok(Ways::Identity) => &WAYS[..8],
             Ok(Ways::All) => &WAYS[..],
             Err(why) => {
@@ -69,7 +75,8 @@ pub async fn refusals(world: &World, hints: Hints<'_>) -> Vec<String> {
 }
 
 enum Ways {
-    None,
+    Public,
+    Proof,
     Identity,
     All,
 }
@@ -95,7 +102,8 @@ fn kind_of(
         }
         Ok(Access::Iam(_)) => Ok(Ways::All),
         Ok(Access::Identified(_)) => Ok(Ways::Identity),
-        Ok(Access::InBand(_) | Access::Public(_)) => Ok(Ways::None),
+        Ok(Access::InBand(_)) => Ok(Ways::Proof),
+        Ok(Access::Public(_)) => Ok(Ways::Public),
         Err(fault) => Err(format!("cannot say what it needs on {input:?}: {fault}; give hints")),
     }
 }
@@ -259,6 +267,23 @@ impl Trial<'_> {
         let asks = if let Ok(Access::Iam(asks)) = access { asks } else { Vec::new() };
         asks.iter().any(|ask| ask.resource.as_ref().is_some_and(|arn| arn.account() == home))
     }
+}
+
+/// An input whose proof (an access token, say) is just text. An administrator's signature must not help either.
+async fn worthless_proof(world: &World, meta: &'static OpMeta, input: &Document) -> Result<(), String> {
+    let admin = world.identities().root();
+    let signed = world.request(&admin, meta.service.prefix, meta.name, input);
+    for request in [Request::of(meta, input), signed] {
+        let before = (world.digest(), world.audit.len());
+        let response = world.send(&request).await;
+        if !response.status.is_client_error() {
+            return Err(format!("not refused: {} {}", response.status, response.text()));
+        }
+        if (world.digest(), world.audit.len()) != (before.0, before.1 + 1) {
+            return Err("refused, but the store has changed, or not exactly one record was left".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A body that still can be read, but is not the one signed.

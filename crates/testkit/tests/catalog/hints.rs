@@ -1,0 +1,44 @@
+//! Values that the schemas do not say enough about: texts that must be ARNs, and members that are optional in the model
+//! but without which an operation means nothing.
+
+use casemate_names::Arn;
+use casemate_schema::{Document, OpMeta};
+
+const ACCOUNT: &str = "123456789012";
+const REGION: &str = "us-east-1";
+
+fn global(service: &str, resource: &str) -> Document {
+    Arn::from_parts(["aws", service, "", ACCOUNT, resource]).as_str().into()
+}
+
+fn regional(service: &str, resource: &str) -> Document {
+    Arn::from_parts(["aws", service, REGION, ACCOUNT, resource]).as_str().into()
+}
+
+const POLICY: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
+
+/// See the module.
+pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
+    Some(match (op.service.prefix, op.name, member) {
+        ("iam", _, "PolicyArn") => global("iam", "policy/Sample"),
+        ("iam", _, "PermissionsBoundary") if op.name.starts_with("Put") => global("iam", "policy/Sample"),
+        ("iam", _, "AssumeRolePolicyDocument") => TRUST.into(),
+        ("iam", "UpdateAssumeRolePolicy", "PolicyDocument") => TRUST.into(),
+        ("iam", _, "PolicyDocument") => POLICY.into(),
+        (
+            "iam",
+            "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey",
+            "UserName",
+        ) => "UserName".into(),
+        ("sts", _, "RoleArn") => global("iam", "role/Sample"),
+        ("logs", "DescribeLogStreams" | "FilterLogEvents" | "GetLogEvents", "logGroupName") => {
+            "logGroupName".into()
+        }
+        ("logs", _, "resourceArn") => regional("logs", "log-group:sample"),
+        ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
+        ("lambda", _, "Resource") => regional("lambda", "function:Sample"),
+        _ => return None,
+    })
+}

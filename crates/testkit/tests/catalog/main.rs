@@ -1,0 +1,8 @@
+//! Every operation of every service, through the whole path.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod arbitrary;
+mod hints;
+mod refused;
+mod worlds;
