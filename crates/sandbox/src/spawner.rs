@@ -34,6 +34,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Spawner {
     pub(crate) requests: OwnedFd,
+    pid: u32,
+}
+
+impl Spawner {
+    /// Its process id, for start-up messages.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
 }
 
 /// Forks the spawner. Call it first in `main`, before any thread exists and before secrets are read.
@@ -47,11 +55,12 @@ pub fn start() -> Result<Spawner, SpawnerError> {
     let parent = sys::own_pid();
     // SAFETY: always succeeds.
     let from_main = libc::c_long::from(parent) == unsafe { libc::syscall(libc::SYS_gettid) };
-    if sys::fork().map_err(fail("fork"))? == 0 {
+    let pid = sys::fork().map_err(fail("fork"))?;
+    if pid == 0 {
         let served = std::panic::catch_unwind(|| serve(&theirs, parent, from_main));
         sys::exit_now(i32::from(!matches!(served, Ok(Ok(())))));
     }
-    Ok(Spawner { requests: ours })
+    Ok(Spawner { requests: ours, pid: pid.cast_unsigned() })
 }
 
 /// What the spawner found out about itself at its start.
@@ -107,7 +116,11 @@ fn leave_the_server(requests: &OwnedFd, parent: libc::pid_t, from_main: bool) ->
     if from_main && unsafe { libc::getppid() } != parent {
         return Err(io::Error::from_raw_os_error(libc::ESRCH));
     }
-    sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    // SAFETY: no pointers; always succeeds.
+    if unsafe { libc::geteuid() } == 0 {
+        // An ordinary user's spawner must own the map files of its children in /proc, which this would give to root.
+        sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    }
     // SAFETY: no pointers. An interrupt typed at the server's terminal must reach the server only.
     unsafe { libc::setsid() };
     let null = File::options().read(true).write(true).open("/dev/null")?;

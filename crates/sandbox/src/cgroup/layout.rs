@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::Path,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use crate::{
@@ -25,9 +26,10 @@ impl Cgroups {
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let mut bases = BTreeMap::new();
+        let name = format!("{BASE_PREFIX}{}-{}", sys::own_pid(), DRIVERS.fetch_add(1, Ordering::Relaxed));
         for (controller, place) in locate(&mounts, &own) {
             sweep(&place.path);
-            if let Some(base) = make_base(controller, &place) {
+            if let Some(base) = make_base(controller, &place, &name) {
                 bases.insert(controller, base);
             }
         }
@@ -151,8 +153,7 @@ fn locate(mounts: &str, own: &str) -> Vec<(&'static str, Place)> {
     found
 }
 
-fn make_base(controller: &'static str, parent: &Place) -> Option<Place> {
-    let name = format!("{BASE_PREFIX}{}", sys::own_pid());
+fn make_base(controller: &'static str, parent: &Place, name: &str) -> Option<Place> {
     let base = Place { path: parent.path.join(name), version: parent.version };
     match fs::create_dir(&base.path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
@@ -194,7 +195,7 @@ fn sweep(parent: &Path) {
     for base in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = base.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(BASE_PREFIX)) else { continue };
-        let Ok(pid) = pid.parse::<u32>() else { continue };
+        let Some(Ok(pid)) = pid.split('-').next().map(str::parse::<u32>) else { continue };
         if Path::new("/proc").join(pid.to_string()).exists() {
             continue;
         }
@@ -220,6 +221,8 @@ fn clear(folder: &Path) {
     let _ = fs::remove_dir(folder);
 }
 
+/// Drivers made in this process: each has folders of its own.
+static DRIVERS: AtomicU32 = AtomicU32::new(0);
 const BASE_PREFIX: &str = "casemate-";
 /// `/proc/self/cgroup` gives the unified tree no name.
 const UNIFIED: &str = "";

@@ -1,0 +1,213 @@
+//! What an environment is for: it runs, answers, freezes, is reset, ends, and says how.
+
+use std::time::Duration;
+
+use casemate_sandbox::{Bootstrap, BootstrapFile, ExecPolicy, ExitStatus, Layer, StartError, Status};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::harness::{
+    PYTHON_PRELUDE, custom, driver, finish, package, python, run, run_node, run_python, spec, static_package,
+};
+
+/// Answers each byte it reads with the same byte; `b` makes a stray process and some files first.
+const ECHO: &str = "
+s = socket.create_connection(('127.0.0.1', 9001))
+while True:
+    byte = s.recv(1)
+    if not byte: break
+    if byte == b'b':
+        os.makedirs('/tmp/a/b'); open('/tmp/a/b/c', 'w').write('x'); os.symlink('/etc', '/tmp/l')
+        stray = os.fork()
+        if stray == 0:
+            import signal
+            while True: signal.pause()
+    if byte == b'l':
+        print('tmp', os.listdir('/tmp'), flush=True)
+        print('stray', os.waitpid(stray, 0)[1], flush=True)
+    s.send(byte)
+";
+
+const NEVER: Duration = Duration::from_millis(150);
+
+async fn echo(stream: &mut TcpStream, byte: u8) {
+    stream.write_all(&[byte]).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), byte);
+}
+
+#[test]
+fn every_layer_is_in_force_on_this_host() {
+    run(async {
+        let probe = driver().await.probe().await;
+        assert_eq!(probe.absent().collect::<Vec<_>>(), []);
+        assert_eq!(probe.layers.len(), 21, "{probe}");
+        assert!(matches!(probe.status(Layer::MemoryLimit), Some(Status::InForce(_))), "{probe}");
+        assert!(probe.to_string().contains("landlock"));
+    });
+}
+
+#[test]
+fn program_runs_and_its_streams_and_exit_code_arrive() {
+    let outcome = run(run_python("print('out', 1)\nprint('err', file=sys.stderr)\nsys.exit(7)\n"));
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("out 1\n", "err\n"));
+    assert_eq!(outcome.exit.status, ExitStatus::Code(7));
+    assert!(!outcome.exit.out_of_memory && outcome.exit.usage.cpu_us > 0);
+    assert_eq!(outcome.events, []);
+}
+
+#[test]
+fn node_runs_and_speaks_to_the_runtime_api() {
+    run(async {
+        let code = package(
+            "main.js",
+            "const http = require('http');
+             http.get('http://127.0.0.1:9001/next', (answer) => { answer.pipe(process.stdout); });",
+        );
+        let environment = driver().await.start(spec(crate::harness::node().await, code.path())).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        let mut head = vec![0; 14];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(head, b"GET /next HTTP");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello").await.unwrap();
+        let outcome = finish(environment).await;
+        assert_eq!(outcome.stdout, "hello", "{outcome:?}");
+    });
+    let outcome = run(run_node("console.log('threads ' + typeof new (require('worker_threads').Worker)('', {eval: true}))"));
+    assert_eq!(outcome.value("threads"), "object");
+}
+
+#[test]
+fn static_program_runs_with_nothing_but_a_loader_around_it() {
+    run(async {
+        let code = static_package();
+        let spec = casemate_sandbox::EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(custom().await, code.path()) };
+        let environment = driver().await.start(spec).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        let mut head = [0; 44];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"GET /2018-06-01/runtime/invocation/next HTTP");
+        // Executing is allowed to custom runtimes; there is only nothing to execute.
+        stream.write_all(b"eq").await.unwrap();
+        let outcome = finish(environment).await;
+        assert_eq!((outcome.stdout.as_str(), outcome.exit.status), ("Err(NotFound)\n", ExitStatus::Code(0)));
+        assert_eq!(outcome.executions_denied(), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn frozen_environment_makes_no_progress_until_thawed() {
+    run(async {
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{ECHO}"));
+        let environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        echo(&mut stream, b'1').await;
+        environment.end_init().unwrap();
+        environment.freeze().await.unwrap();
+        stream.write_all(b"2").await.unwrap();
+        assert!(timeout(NEVER, stream.read_u8()).await.is_err(), "it answered while frozen");
+        environment.thaw().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'2');
+        for byte in 0..20 {
+            environment.freeze().await.unwrap();
+            environment.thaw().await.unwrap();
+            echo(&mut stream, byte).await;
+        }
+        environment.stop().await;
+    });
+}
+
+#[test]
+fn frozen_environment_can_be_killed() {
+    run(async {
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{ECHO}"));
+        let environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        echo(&mut stream, b'1').await;
+        environment.freeze().await.unwrap();
+        assert_eq!(environment.stop().await.status, ExitStatus::Signal(libc::SIGKILL));
+    });
+}
+
+#[test]
+fn reset_kills_strays_and_empties_tmp_and_nothing_else() {
+    run(async {
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{ECHO}"));
+        let mut environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        echo(&mut stream, b'b').await;
+        assert!(environment.reset().await.is_err(), "a running environment was reset");
+        environment.freeze().await.unwrap();
+        let outcome = environment.reset().await.unwrap();
+        assert_eq!((outcome.strays, outcome.tmp_entries), (1, 2));
+        environment.thaw().await.unwrap();
+        echo(&mut stream, b'l').await;
+        let mut text = vec![0; 15];
+        environment.take_stdout().unwrap().read_exact(&mut text).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&text), "tmp []\nstray 9\n");
+        environment.stop().await;
+    });
+}
+
+#[test]
+fn dropped_environment_is_dead() {
+    run(async {
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{ECHO}"));
+        let mut environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let mut stdout = environment.take_stdout().unwrap();
+        drop(environment);
+        // The end of the stream comes only when the last holder of its other end is gone.
+        assert_eq!(stdout.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn bootstrap_files_are_in_var_runtime_and_cannot_be_changed() {
+    run(async {
+        let python = driver().await.runtimes().iter().filter(|runtime| runtime.id.starts_with("python")).last();
+        let runtime = python.unwrap().clone();
+        let text = format!("{PYTHON_PRELUDE}
+show('file', lambda: __file__)
+show('change', lambda: open(__file__, 'w'))
+show('code', lambda: os.listdir('/var/task'))
+show('layer', lambda: os.listdir('/opt'))
+");
+        let bootstrap = Bootstrap {
+            files: vec![BootstrapFile { name: "start.py".into(), contents: text.into_bytes() }],
+            argv: vec![runtime.interpreter.unwrap().display().to_string(), "/var/runtime/start.py".into()],
+            mounts: Vec::new(),
+        };
+        let template = driver().await.prepare(&runtime.id, bootstrap).await.unwrap();
+        let (code, layer) = (package("handler.py", ""), package("layer.txt", ""));
+        let mut spec = spec(template, code.path());
+        spec.layers_dir = Some(layer.path().into());
+        let outcome = finish(driver().await.start(spec).await.unwrap()).await;
+        assert_eq!(outcome.value("file"), "/var/runtime/start.py");
+        assert_eq!(outcome.value("change"), "EROFS");
+        assert_eq!((outcome.value("code"), outcome.value("layer")), ("['handler.py']", "['layer.txt']"));
+    });
+}
+
+#[test]
+fn wrong_requests_are_refused_with_their_reason() {
+    run(async {
+        let driver = driver().await;
+        let argv = vec!["/x".to_owned()];
+        let unknown = driver.prepare("cobol85", Bootstrap { argv: argv.clone(), ..Bootstrap::default() }).await;
+        assert!(matches!(unknown, Err(StartError::UnknownRuntime { .. })));
+        let escaping = BootstrapFile { name: "../x".into(), contents: Vec::new() };
+        let escaping = Bootstrap { files: vec![escaping], argv, ..Bootstrap::default() };
+        assert!(driver.prepare("provided.al2023", escaping).await.is_err());
+        let missing = driver.start(spec(python().await, "/nonexistent/code".as_ref())).await.unwrap_err();
+        assert!(missing.to_string().contains("/nonexistent/code"), "{missing}");
+        assert!(matches!(missing, StartError::CodeMissing { .. }));
+        let file = driver.start(spec(python().await, "/etc/passwd".as_ref())).await;
+        assert!(matches!(file, Err(StartError::CodeMissing { .. })));
+        let empty = package("nothing", "");
+        let no_program = driver.start(spec(custom().await, empty.path())).await.unwrap_err();
+        assert!(no_program.to_string().contains("/var/task/bootstrap"), "{no_program}");
+        assert!(matches!(no_program, StartError::Step { .. }), "{no_program:?}");
+    });
+}

@@ -1,0 +1,115 @@
+//! Limits: what is too much ends, is counted, and hurts nobody else.
+
+use casemate_sandbox::{Event, ExitStatus};
+
+use crate::harness::{run, run_python, run_python_with};
+
+#[test]
+fn memory_hog_is_killed_and_recorded() {
+    let snippet = "
+show('before', lambda: 'ok')
+hog = []
+while True: hog.append(bytearray(8 << 20))
+";
+    let outcome = run(run_python_with(snippet, |mut spec| {
+        spec.memory_mb = 128;
+        spec
+    }));
+    assert_eq!(outcome.value("before"), "ok");
+    assert_eq!(outcome.exit.status, ExitStatus::Signal(libc::SIGKILL), "{outcome:?}");
+    assert!(outcome.exit.out_of_memory);
+    assert!(outcome.events.contains(&Event::OutOfMemory));
+    let peak = outcome.exit.usage.memory_peak_bytes;
+    assert!((100 << 20..=128 << 20).contains(&peak), "{peak}");
+}
+
+#[test]
+fn memory_hog_in_a_child_process_ends_the_environment_too() {
+    let snippet = "
+if os.fork() == 0:
+    hog = []
+    while True: hog.append(bytearray(8 << 20))
+os.wait()
+socket.create_connection(('127.0.0.1', 9001)).recv(1)
+";
+    let outcome = run(run_python_with(snippet, |mut spec| {
+        spec.memory_mb = 128;
+        spec
+    }));
+    assert!(outcome.exit.out_of_memory, "{outcome:?}");
+    assert!(outcome.events.contains(&Event::OutOfMemory));
+}
+
+#[test]
+fn fork_bomb_stops_at_the_process_limit_and_is_recorded() {
+    let snippet = "
+import threading
+made = 0
+try:
+    while made < 5000:
+        if os.fork() == 0:
+            import signal; signal.pause()
+        made += 1
+except OSError as error:
+    print('error', errno.errorcode[error.errno])
+print('made', made, flush=True)
+";
+    let outcome = run(run_python_with(snippet, |mut spec| {
+        spec.pids_max = 20;
+        spec
+    }));
+    assert_eq!(outcome.value("error"), "EAGAIN");
+    assert_eq!(outcome.value("made"), "19");
+    let counted = outcome.events.iter().any(|event| matches!(event, Event::ProcessLimit { refused: 1.. }));
+    assert!(counted, "{outcome:?}");
+}
+
+#[test]
+fn tmp_is_full_at_its_quota_and_executes_nothing() {
+    let outcome = run(run_python(
+        r"
+import mmap
+def fill():
+    written = 0
+    try:
+        with open('/tmp/big', 'wb') as f:
+            while True: written += f.write(b'x' * 65536); f.flush()
+    except OSError as error:
+        return errno.errorcode[error.errno], written
+show('fill', fill)
+os.truncate('/tmp/big', 4096)
+def map_executable():
+    with open('/tmp/big', 'r+b') as f: return bool(mmap.mmap(f.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC))
+show('map', map_executable)
+show('many', lambda: [open('/tmp/f%d' % i, 'w').close() for i in range(70000)])
+",
+    ));
+    let fill = outcome.value("fill");
+    assert!(fill.contains("ENOSPC") || fill.contains("EFBIG"), "{fill}");
+    let written: u64 = fill.trim_end_matches(')').rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((15 << 20..=16 << 20).contains(&written), "{written}");
+    assert_eq!(outcome.value("map"), "EPERM");
+    assert_eq!(outcome.value("many"), "ENOSPC");
+}
+
+#[test]
+fn descriptors_end_at_their_limit_which_cannot_be_raised() {
+    let outcome = run(run_python(
+        r"
+import resource
+def open_all():
+    kept = []
+    try:
+        while True: kept.append(os.open('/dev/null', os.O_RDONLY))
+    except OSError as error:
+        for fd in kept: os.close(fd)
+        return errno.errorcode[error.errno], len(kept) + 3
+show('open', open_all)
+show('raise', lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)))
+show('core', lambda: resource.getrlimit(resource.RLIMIT_CORE))
+",
+    ));
+    assert_eq!(outcome.value("open"), "('EMFILE', 1024)");
+    assert_eq!(outcome.value("raise"), "ValueError");
+    assert_eq!(outcome.value("core"), "(0, 0)");
+}
