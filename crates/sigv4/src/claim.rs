@@ -11,6 +11,9 @@ use crate::{
 /// The only algorithm spoken.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
+/// How every scope ends.
+const TERMINATOR: &str = "aws4_request";
+
 /// Longest `X-Amz-Expires`, seconds. AWS: 7 days.
 const MAX_EXPIRES_S: i64 = 604_800;
 
@@ -33,8 +36,8 @@ pub struct Claim {
     pub payload: PayloadHash,
     /// The date as sent, for the string to sign.
     pub(crate) date_text: String,
-    /// The last part of the scope, which must be `aws4_request`.
-    pub(crate) terminator: String,
+    /// The last part of the scope, where it is not the `aws4_request` it must be.
+    pub(crate) wrong_terminator: Option<String>,
     /// Semicolon-separated, lower-case, ascending.
     pub(crate) signed_headers: String,
     /// `None` when it is not 64 lower-case hexadecimal digits: such a one matches nothing.
@@ -90,7 +93,7 @@ pub fn parse(head: &Head<'_>) -> Result<Option<Claim>, AuthError> {
         (Some(_), true) => {
             Err(AuthError::DuplicateAuth("an Authorization header and a presigned query string"))
         }
-        (Some(value), false) => from_header(head, &value).map(Some),
+        (Some(value), false) => from_header(head, value).map(Some),
         (None, true) => from_query(head, &parameters).map(Some),
     }
 }
@@ -99,7 +102,7 @@ pub fn parse(head: &Head<'_>) -> Result<Option<Claim>, AuthError> {
 const PRESIGN_MARKS: [&[u8]; 3] = [b"X-Amz-Signature", b"X-Amz-Algorithm", b"X-Amz-Credential"];
 
 /// The value of the one `Authorization` header that holds a signature.
-fn signature_header(head: &Head<'_>) -> Result<Option<String>, AuthError> {
+fn signature_header<'a>(head: &Head<'a>) -> Result<Option<&'a str>, AuthError> {
     let Some(value) = one_header(head, "authorization")? else { return Ok(None) };
     let text = value.trim_ascii();
     let is_ours = text.starts_with(b"AWS4-") || text.starts_with(b"AWS3") || text.starts_with(b"AWS ");
@@ -107,7 +110,7 @@ fn signature_header(head: &Head<'_>) -> Result<Option<String>, AuthError> {
         return Ok(None);
     }
     match std::str::from_utf8(text) {
-        Ok(text) => Ok(Some(text.to_owned())),
+        Ok(text) => Ok(Some(text)),
         Err(_) => Err(AuthError::IncompleteSignature("The Authorization header is not text.".to_owned())),
     }
 }
@@ -272,27 +275,29 @@ impl Raw<'_> {
                 excerpt(self.date)
             ))
         })?;
-        let parts: Vec<&str> = self.credential.split('/').collect();
-        let [access_key_id, day, region, service, terminator] = parts.as_slice() else {
+        let mut parts = self.credential.split('/');
+        let five = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
+        let (Some(access_key_id), Some(day), Some(region), Some(service), Some(terminator), None) = five
+        else {
             return Err(AuthError::IncompleteSignature(format!(
                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
                 excerpt(self.credential)
             )));
         };
         Ok(Claim {
-            access_key_id: (*access_key_id).to_owned(),
+            access_key_id: access_key_id.to_owned(),
             date,
             scope: CredentialScope {
-                date: (*day).to_owned(),
-                region: (*region).to_owned(),
-                service: (*service).to_owned(),
+                date: day.to_owned(),
+                region: region.to_owned(),
+                service: service.to_owned(),
             },
             session_token,
             placement,
             expires_s,
             payload,
             date_text: self.date.to_owned(),
-            terminator: (*terminator).to_owned(),
+            wrong_terminator: (terminator != TERMINATOR).then(|| terminator.to_owned()),
             signed_headers: self.signed_headers.to_owned(),
             signature: parse_hex32(self.signature.as_bytes()),
         })

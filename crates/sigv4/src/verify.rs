@@ -72,8 +72,8 @@ fn check_scope(claim: &Claim, expected: &Expected<'_>) -> Result<(), AuthError> 
     if claim.scope.service != expected.service {
         wrong.push(format!("Credential should be scoped to correct service: '{}'.", expected.service));
     }
-    if claim.terminator != "aws4_request" {
-        let terminator = shown(&claim.terminator);
+    if let Some(terminator) = &claim.wrong_terminator {
+        let terminator = shown(terminator);
         wrong.push(format!(
             "Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator}'."
         ));
