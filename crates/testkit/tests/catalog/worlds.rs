@@ -4,5 +4,9 @@ use casemate_testkit::{World, WorldBuilder};
 
 /// Every service, over fixture identities.
 pub(crate) fn everything() -> World {
-    WorldBuilder::new().service("logs", "logs.amazonaws.com", casemate_logs::open).start()
+    let world = WorldBuilder::new();
+    let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", casemate_cognito_idp::open);
+    let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);
+    let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
+    world.start()
 }
