@@ -211,6 +211,11 @@ impl Sessions {
         self.kernel.directory().role(arn)
     }
 
+    /// The document in force of a managed policy, as a session policy.
+    pub fn managed_policy(&self, arn: &str) -> Result<Option<String>, Fault> {
+        self.kernel.directory().managed_policy(arn)
+    }
+
     /// Ends a session at once.
     pub async fn revoke(&self, access_key_id: &str) -> Result<(), Fault> {
         self.kernel.session_table().remove(access_key_id).await

@@ -1,1 +1,168 @@
-//! (being built)
+//! IAM: users, access keys, roles, inline and managed policies, tags and permissions boundaries; and the kernel's
+//! directory of who exists and what is attached to them.
+//!
+//! Nouns: [`rows::UserRow`], [`rows::RoleRow`], [`rows::PolicyRow`], [`rows::AccessKeyRow`].
+//!
+//! Invariants: a document that does not parse cannot be stored; a stored one that no longer parses denies everything.
+//! What a role's trust policy names by ARN is bound to the unique id that the ARN had when it was written: a user or role
+//! recreated under the same name inherits nothing. Every write takes effect on the next request: compiled policies are
+//! cached only until any write.
+//!
+//! Not here: groups, instance profiles, identity providers, MFA, passwords.
+
+pub mod api;
+
+mod access_keys;
+mod administrator;
+mod directory;
+mod documents;
+mod entity;
+mod holder;
+mod managed;
+mod ops;
+mod page;
+mod resource;
+mod rows;
+mod show;
+mod tags;
+mod trust;
+
+use std::sync::Arc;
+
+use casemate_kernel::{
+    Access, Ask, Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service,
+    policy::{NamedPolicy, ResourceRule},
+};
+use casemate_names::{Arn, Entropy, Scope, Timestamp, lower_alphanumeric};
+use casemate_store::{ReadTx, WriteTx};
+
+use crate::{
+    api::Error,
+    directory::{Cache, IamDirectory},
+    entity::Entity,
+    rows::{PolicyRow, RoleRow, UserRow},
+};
+
+pub use administrator::ensure_administrator;
+
+/// The service.
+#[derive(Debug)]
+pub struct Iam {
+    env: Env,
+    cache: Arc<Cache>,
+}
+
+/// Opens the service. Its assembly carries the directory.
+pub fn open(env: &Env) -> Result<Assembly, Fault> {
+    let cache = Arc::new(Cache::default());
+    let directory = IamDirectory::new(env.clone(), Arc::clone(&cache));
+    let service = Arc::new(Iam { env: env.clone(), cache });
+    Ok(Assembly {
+        operations: ops::operations(&service),
+        directory: Some(Arc::new(directory)),
+        ..Assembly::default()
+    })
+}
+
+impl Iam {
+    /// The account a caller acts in.
+    pub(crate) fn scope(&self, caller: &Caller) -> Scope {
+        caller.account().map_or_else(|| self.env.site.scope.clone(), |account| self.env.scope_of(&account))
+    }
+
+    /// A transaction that changes identities. Whatever was cached of them is forgotten before the caller is answered.
+    pub(crate) async fn change<R, F>(&self, closure: F) -> Result<R, Error>
+    where
+        F: Fn(&mut WriteTx<'_>) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        let result = self.env.store.write(closure).await;
+        self.cache.forget();
+        result
+    }
+
+    /// A snapshot.
+    pub(crate) fn read<R>(&self, closure: impl FnOnce(&ReadTx<'_>) -> Result<R, Error>) -> Result<R, Error> {
+        self.env.store.read(closure)
+    }
+
+    /// What an operation on a user or role asks for: the action on the entity's ARN, with its permissions boundary.
+    pub(crate) fn ask_on<E: Entity>(
+        &self,
+        action: &'static str,
+        name: &str,
+        caller: &Caller,
+    ) -> Result<Access, Error> {
+        let scope = self.scope(caller);
+        let found = self.read(|tx| Ok(E::find(tx, &scope, name)?))?;
+        let Some(entity) = found else {
+            return Ok(Access::on(action, resource::entity_arn(&scope, E::NOUN, "/", name)));
+        };
+        let mut ask = Ask::on(action, entity.arn(&scope));
+        if let Some(boundary) = &entity.holder().boundary {
+            ask = ask.with("iam:PermissionsBoundary", vec![boundary.clone()]);
+        }
+        Ok(Access::Iam(vec![ask]))
+    }
+
+    /// What an operation on a managed policy asks for. Text that is no ARN asks for a policy nobody has.
+    pub(crate) fn ask_on_policy(&self, action: &'static str, arn: &str, caller: &Caller) -> Access {
+        let arn = Arn::parse(arn).unwrap_or_else(|_| {
+            let scope = self.scope(caller);
+            resource::entity_arn(&scope, "policy", "/", arn)
+        });
+        Access::on(action, arn)
+    }
+
+    /// A unique id: four letters that tell the kind, seventeen that tell nothing.
+    pub(crate) fn unique_id(&self, prefix: &str) -> String {
+        unique_id(&*self.env.entropy, prefix)
+    }
+}
+
+fn unique_id(entropy: &dyn Entropy, prefix: &str) -> String {
+    let tail = lower_alphanumeric(entropy, "iam.unique-id", 17).to_ascii_uppercase();
+    format!("{prefix}{tail}")
+}
+
+impl Service for Iam {
+    type Error = Error;
+
+    const PREFIXES: &'static [&'static str] = &["iam"];
+
+    // AWS: the Query protocol's common error.
+    const VALIDATION_CODE: &'static str = "ValidationError";
+
+    fn verify(&self, proof: &Proof, _now: Timestamp) -> Result<Caller, Error> {
+        Err(Fault::broken(format!("no operation of this service takes a proof such as a {}", proof.kind)).into())
+    }
+
+    fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Error> {
+        // Only assuming a role looks at its trust policy; managing the role does not.
+        if !action.starts_with("sts:") || !arn.resource().starts_with("role/") {
+            return Ok(None);
+        }
+        let scope = self.env.scope_of_arn(arn);
+        let found = self.read(|tx| RoleRow::by_arn(tx, &scope, arn))?;
+        let policy = match found {
+            Some(role) => self.read(|tx| trust::compiled(tx, &self.env, &role))?,
+            // AWS: a role that does not exist refuses as one that does not trust: the caller cannot tell.
+            None => documents::trusting_nobody()?,
+        };
+        let policy = NamedPolicy { name: format!("{arn} trust policy"), policy };
+        Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust }))
+    }
+
+    fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {
+        let scope = self.env.scope_of_arn(arn);
+        let tags = self.read(|tx| {
+            Ok(match arn.resource().split_once('/') {
+                Some(("user", _)) => UserRow::by_arn(tx, &scope, arn)?.map(|user| user.holder.tags),
+                Some(("role", _)) => RoleRow::by_arn(tx, &scope, arn)?.map(|role| role.holder.tags),
+                Some(("policy", _)) => PolicyRow::by_arn(tx, &scope, arn)?.map(|policy| policy.tags),
+                Some(_) | None => None,
+            })
+        })?;
+        Ok(tags.unwrap_or_default())
+    }
+}

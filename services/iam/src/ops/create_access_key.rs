@@ -1,0 +1,36 @@
+//! `CreateAccessKey`: makes a key; its secret is shown this once.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    access_keys::{Fresh, Owner, create},
+    api::{AccessKey, CreateAccessKey, CreateAccessKeyInput, CreateAccessKeyOutput, Error, StatusType},
+    rows::UserRow,
+};
+
+impl Operation<CreateAccessKey> for Iam {
+    fn access(&self, input: &CreateAccessKeyInput, caller: &Caller) -> Result<Access, Error> {
+        match Owner::meant(input.user_name.as_deref(), caller) {
+            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:CreateAccessKey", &name, caller),
+            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:CreateAccessKey", "*", caller),
+        }
+    }
+
+    async fn run(&self, call: Call<CreateAccessKey>) -> Result<CreateAccessKeyOutput, Error> {
+        let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
+        let fresh = Fresh::new(&*self.env.entropy);
+        let (scope, now) = (call.scope().clone(), call.now());
+        let made = fresh.clone();
+        let user_name = self.change(move |tx| create(tx, &scope, &owner, &made, now)).await?;
+        Ok(CreateAccessKeyOutput {
+            access_key: AccessKey {
+                user_name,
+                access_key_id: fresh.id,
+                status: StatusType::Active,
+                secret_access_key: fresh.secret,
+                create_date: Some(now),
+            },
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! `DeleteUser`: removes a user that holds nothing any more.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    api::{DeleteUser, DeleteUserInput, DeleteUserOutput, Error},
+    entity::Entity,
+    holder,
+    rows::{UserRow, name_key},
+};
+
+impl Operation<DeleteUser> for Iam {
+    fn access(&self, input: &DeleteUserInput, caller: &Caller) -> Result<Access, Error> {
+        self.ask_on::<UserRow>("iam:DeleteUser", &input.user_name, caller)
+    }
+
+    async fn run(&self, call: Call<DeleteUser>) -> Result<DeleteUserOutput, Error> {
+        let scope = call.scope().clone();
+        let input = call.input;
+        self.change(move |tx| {
+            let user = UserRow::fetch(tx, &scope, &input.user_name)?;
+            user.holder.check_deletable()?;
+            if !user.access_keys.is_empty() {
+                // AWS: text of DeleteConflict.
+                let text = "Cannot delete entity, must delete access keys first.";
+                return Err(Error::delete_conflict_exception(text));
+            }
+            holder::release_boundary(tx, &scope, &user)?;
+            tx.delete::<UserRow>(&name_key(&scope, &user.name))?;
+            Ok(())
+        })
+        .await?;
+        Ok(DeleteUserOutput {})
+    }
+}

@@ -1,0 +1,28 @@
+//! `GetRole`: shows a role with its trust policy.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    api::{Error, GetRole, GetRoleInput, GetRoleOutput, RoleLastUsed},
+    entity::Entity,
+    rows::RoleRow,
+    show::{self, Detail},
+};
+
+impl Operation<GetRole> for Iam {
+    fn access(&self, input: &GetRoleInput, caller: &Caller) -> Result<Access, Error> {
+        self.ask_on::<RoleRow>("iam:GetRole", &input.role_name, caller)
+    }
+
+    async fn run(&self, call: Call<GetRole>) -> Result<GetRoleOutput, Error> {
+        let scope = call.scope();
+        let mut role = self.read(|tx| {
+            let row = RoleRow::fetch(tx, scope, &call.input.role_name)?;
+            show::role(tx, &self.env, &row, scope, Detail::Full)
+        })?;
+        // DIVERGES: when a role was last used is not kept.
+        role.role_last_used = Some(RoleLastUsed::default());
+        Ok(GetRoleOutput { role })
+    }
+}

@@ -1,0 +1,43 @@
+//! `GetUser`: shows a user, without a name the caller itself.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+use casemate_names::Timestamp;
+
+use crate::{
+    Iam,
+    access_keys::Owner,
+    api::{Error, GetUser, GetUserInput, GetUserOutput, User},
+    entity::Entity,
+    resource::entity_arn,
+    rows::UserRow,
+    show::{self, Detail},
+};
+
+impl Operation<GetUser> for Iam {
+    fn access(&self, input: &GetUserInput, caller: &Caller) -> Result<Access, Error> {
+        match Owner::meant(input.user_name.as_deref(), caller) {
+            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:GetUser", &name, caller),
+            // Root itself; and callers that are no user, whom `run` refuses.
+            Ok(Owner::Root) | Err(_) => {
+                Ok(Access::on("iam:GetUser", entity_arn(&self.scope(caller), UserRow::NOUN, "/", "*")))
+            }
+        }
+    }
+
+    async fn run(&self, call: Call<GetUser>) -> Result<GetUserOutput, Error> {
+        let scope = call.scope();
+        let user = match Owner::of_call(call.input.user_name.as_deref(), &call)? {
+            Owner::User(name) => {
+                self.read(|tx| Ok(show::user(&UserRow::fetch(tx, scope, &name)?, scope, Detail::Full)))?
+            }
+            // DIVERGES: AWS leaves the name out and knows when the account was made.
+            Owner::Root => User {
+                user_id: scope.account.as_str().to_owned(),
+                arn: call.caller().arn_text(),
+                create_date: Timestamp::from_seconds(0),
+                ..User::default()
+            },
+        };
+        Ok(GetUserOutput { user })
+    }
+}

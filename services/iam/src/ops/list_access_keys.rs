@@ -1,0 +1,45 @@
+//! `ListAccessKeys`: the keys of a user, without secrets.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    access_keys::{Owner, fetch},
+    api::{AccessKeyMetadata, Error, ListAccessKeys, ListAccessKeysInput, ListAccessKeysOutput, StatusType},
+    page::{Paging, page_of},
+    rows::UserRow,
+};
+
+impl Operation<ListAccessKeys> for Iam {
+    fn access(&self, input: &ListAccessKeysInput, caller: &Caller) -> Result<Access, Error> {
+        match Owner::meant(input.user_name.as_deref(), caller) {
+            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:ListAccessKeys", &name, caller),
+            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:ListAccessKeys", "*", caller),
+        }
+    }
+
+    async fn run(&self, call: Call<ListAccessKeys>) -> Result<ListAccessKeysOutput, Error> {
+        let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
+        let paging = Paging::new(call.input.marker.as_deref(), call.input.max_items)?;
+        let scope = call.scope();
+        let page = self.read(|tx| {
+            let mut all = Vec::new();
+            for id in owner.key_ids(tx, scope)? {
+                let row = fetch(tx, scope, &owner, &id)?;
+                let shown = AccessKeyMetadata {
+                    user_name: Some(row.user.unwrap_or_else(|| owner.shown())),
+                    access_key_id: Some(id.clone()),
+                    status: Some(if row.active { StatusType::Active } else { StatusType::Inactive }),
+                    create_date: Some(row.created_at),
+                };
+                all.push((id, shown));
+            }
+            page_of(all, &paging)
+        })?;
+        Ok(ListAccessKeysOutput {
+            is_truncated: page.is_truncated(),
+            access_key_metadata: page.items,
+            marker: page.marker,
+        })
+    }
+}

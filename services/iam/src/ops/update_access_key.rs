@@ -1,0 +1,34 @@
+//! `UpdateAccessKey`: switches a key on or off.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    access_keys::{Owner, set_active},
+    api::{Error, StatusType, UpdateAccessKey, UpdateAccessKeyInput, UpdateAccessKeyOutput},
+    rows::UserRow,
+};
+
+impl Operation<UpdateAccessKey> for Iam {
+    fn access(&self, input: &UpdateAccessKeyInput, caller: &Caller) -> Result<Access, Error> {
+        match Owner::meant(input.user_name.as_deref(), caller) {
+            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:UpdateAccessKey", &name, caller),
+            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:UpdateAccessKey", "*", caller),
+        }
+    }
+
+    async fn run(&self, call: Call<UpdateAccessKey>) -> Result<UpdateAccessKeyOutput, Error> {
+        let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
+        let active = match call.input.status {
+            StatusType::Active => true,
+            StatusType::Inactive => false,
+            StatusType::Expired => {
+                return Err(Error::Validation("A key can be set to Active or Inactive only.".to_owned()));
+            }
+        };
+        let scope = call.scope().clone();
+        let id = call.input.access_key_id;
+        self.change(move |tx| set_active(tx, &scope, &owner, &id, active)).await?;
+        Ok(UpdateAccessKeyOutput {})
+    }
+}

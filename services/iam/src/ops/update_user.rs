@@ -1,0 +1,62 @@
+//! `UpdateUser`: renames or moves a user. It stays the same user: its unique id, keys and policies go with it.
+
+use casemate_kernel::{Access, Ask, Call, Caller, Operation};
+use casemate_names::Scope;
+use casemate_store::WriteTx;
+
+use crate::{
+    Iam,
+    api::{Error, UpdateUser, UpdateUserInput, UpdateUserOutput},
+    entity::Entity,
+    holder,
+    resource::entity_arn,
+    rows::{AccessKeyRow, UseRow, Usage, UserRow, access_key_key, name_key, use_key},
+};
+
+impl Operation<UpdateUser> for Iam {
+    // AWS: IAM API reference, UpdateUser: the right is needed on the user as it is and as it will be.
+    fn access(&self, input: &UpdateUserInput, caller: &Caller) -> Result<Access, Error> {
+        let scope = self.scope(caller);
+        let found = self.read(|tx| Ok(UserRow::find(tx, &scope, &input.user_name)?))?;
+        let path = found.map_or_else(|| "/".to_owned(), |user| user.path);
+        let path = input.new_path.clone().unwrap_or(path);
+        let name = input.new_user_name.as_deref().unwrap_or(&input.user_name);
+        let target = entity_arn(&scope, UserRow::NOUN, &path, name);
+        Ok(self.ask_on::<UserRow>("iam:UpdateUser", &input.user_name, caller)?.and(Ask::on("iam:UpdateUser", target)))
+    }
+
+    async fn run(&self, call: Call<UpdateUser>) -> Result<UpdateUserOutput, Error> {
+        let scope = call.scope().clone();
+        let input = call.input;
+        self.change(move |tx| rename(tx, &scope, &input)).await?;
+        Ok(UpdateUserOutput {})
+    }
+}
+
+fn rename(tx: &mut WriteTx<'_>, scope: &Scope, input: &UpdateUserInput) -> Result<(), Error> {
+    let mut user = UserRow::fetch(tx, scope, &input.user_name)?;
+    let name = input.new_user_name.clone().unwrap_or_else(|| user.name.clone());
+    if !name.eq_ignore_ascii_case(&user.name) && UserRow::find(tx, scope, &name)?.is_some() {
+        return Err(Error::entity_already_exists_exception(format!("User with name {name} already exists.")));
+    }
+    holder::release_boundary(tx, scope, &user)?;
+    for arn in &user.holder.attached {
+        tx.delete::<UseRow>(&use_key(scope, arn, Usage::Permissions, Some((UserRow::NOUN, &user.name))))?;
+    }
+    tx.delete::<UserRow>(&name_key(scope, &user.name))?;
+    user.name = name;
+    user.path = input.new_path.clone().unwrap_or(user.path);
+    for id in &user.access_keys {
+        if let Some(mut key) = tx.get::<AccessKeyRow>(&access_key_key(id))? {
+            key.user = Some(user.name.clone());
+            tx.put(&access_key_key(id), &key)?;
+        }
+    }
+    for arn in &user.holder.attached {
+        let key = use_key(scope, arn, Usage::Permissions, Some((UserRow::NOUN, &user.name)));
+        tx.put(&key, &user.as_use())?;
+    }
+    holder::note_boundary(tx, scope, &user)?;
+    user.save(tx, scope)?;
+    Ok(())
+}
