@@ -34,6 +34,20 @@ pub struct Credentials {
     pub caller: Option<Caller>,
 }
 
+impl Credentials {
+    /// Long-term credentials made by a service under test.
+    pub fn new(access_key_id: impl Into<String>, secret: impl Into<String>) -> Self {
+        let secret = Secret::new(secret.into());
+        Self { access_key_id: access_key_id.into(), secret, session_token: None, caller: None }
+    }
+
+    /// Temporary ones.
+    #[must_use]
+    pub fn with_token(self, token: impl Into<String>) -> Self {
+        Self { session_token: Some(token.into()), ..self }
+    }
+}
+
 /// The directory.
 #[derive(Debug)]
 pub struct Identities {

@@ -1,4 +1,4 @@
-//! Minimal valid inputs, made from schemas: the required members, the shortest lists, texts that satisfy length and
+//! Minimal valid inputs, made from schemas: the required members, lists and maps with one entry, texts that satisfy length and
 //! pattern. Deterministic. Where a schema does not say enough (a text that must be an ARN, a member that is optional in
 //! the model and required in truth) the test gives hints.
 
@@ -27,14 +27,14 @@ fn value(op: &OpMeta, schema: &'static Schema, name: &str, hints: Hints<'_>) -> 
     match &schema.kind {
         Kind::Structure { members, union, .. } => structure(op, members, *union, hints),
         Kind::List { member, .. } => {
-            Document::List((0..least(schema)).map(|_| value(op, member(), name, hints)).collect())
+            Document::List((0..least(schema).max(1)).map(|_| value(op, member(), name, hints)).collect())
         }
         Kind::Map { key, value: inner } => {
             let entry = |i: usize| {
                 let key = text(key(), &format!("{name}{i}"));
                 (key, value(op, inner(), name, hints))
             };
-            Document::Map((0..least(schema)).map(entry).collect())
+            Document::Map((0..least(schema).max(1)).map(entry).collect())
         }
         Kind::String => Document::String(text(schema, name)),
         Kind::Enum(values) => Document::String(values.first().copied().unwrap_or_default().to_owned()),

@@ -142,6 +142,11 @@ impl World {
         &self.own.site.scope
     }
 
+    /// An environment of the kit's own, for what is done to a service before it serves.
+    pub fn env(&self) -> &Env {
+        &self.own
+    }
+
     /// Somebody else's account.
     pub fn other_account(&self) -> AccountId {
         AccountId::parse(OTHER_ACCOUNT).expect("an account id")

@@ -4,5 +4,6 @@
 
 mod arbitrary;
 mod hints;
+mod iam_rights;
 mod refused;
 mod worlds;
