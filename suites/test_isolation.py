@@ -1,0 +1,243 @@
+"""Hostile code inside functions: each attempt is refused, and the audit trail shows it."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+from functions import Function, node_runtime
+
+ATTEMPTS = '''
+import ctypes, json, os, socket, subprocess, urllib.request
+
+
+def attempt(name, action):
+    try:
+        return {"refused": False, "value": repr(action())[:200]}
+    except BaseException as error:
+        return {"refused": True, "error": f"{type(error).__name__}: {error}"[:200]}
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read(200)
+
+
+def connect(host, port, kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as made:
+        made.settimeout(3)
+        made.connect((host, port))
+        return made.send(b"x")
+
+
+def handler(event, context):
+    tries = {
+        "os.system": lambda: (lambda status: status if status == 0 else (_ for _ in ()).throw(OSError(status)))(os.system("id")),
+        "subprocess": lambda: subprocess.check_output(["/usr/bin/id"]),
+        "shell": lambda: subprocess.check_output("id", shell=True),
+        "interpreter again": lambda: os.execv("/proc/self/exe", ["python3", "-c", "1"]),
+        "write to root": lambda: open("/planted", "w"),
+        "write to code": lambda: open("/var/task/app.py", "a"),
+        "other processes": lambda: [read(f"/proc/{pid}/environ") for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()][0],
+        "parent environment": lambda: read(f"/proc/{os.getppid()}/environ"),
+        "host passwords": lambda: read("/etc/shadow"),
+        "other functions": lambda: os.listdir(event["functions"]),
+        "metadata": lambda: connect("169.254.169.254", 80),
+        "network": lambda: connect("8.8.8.8", 53),
+        "udp": lambda: connect("8.8.8.8", 53, socket.SOCK_DGRAM),
+        "host loopback": lambda: connect("127.0.0.1", event["port"]),
+        "vsock": lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM),
+        "raw socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+        "mount": lambda: (lambda r: r if r == 0 else (_ for _ in ()).throw(OSError(ctypes.get_errno())))(ctypes.CDLL(None, use_errno=True).mount(b"none", b"/tmp", b"tmpfs", 0, None)),
+        "unshare": lambda: (lambda r: r if r == 0 else (_ for _ in ()).throw(OSError(ctypes.get_errno())))(ctypes.CDLL(None, use_errno=True).unshare(0x10000000)),
+    }
+    return {name: attempt(name, action) for name, action in tries.items()}
+'''
+
+NODE_ATTEMPTS = """
+const { execSync, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+
+exports.handler = async (event) => {
+  const results = {};
+  const attempt = (name, action) => {
+    try {
+      results[name] = { refused: false, value: String(action()).slice(0, 200) };
+    } catch (error) {
+      results[name] = { refused: true, error: String(error).slice(0, 200) };
+    }
+  };
+  attempt('shell', () => execSync('id'));
+  attempt('spawn', () => {
+    const done = spawnSync('/bin/sh', ['-c', 'id']);
+    if (done.error) throw done.error;
+    return done.stdout;
+  });
+  attempt('write to code', () => fs.writeFileSync('/var/task/planted', 'x'));
+  attempt('other functions', () => fs.readdirSync(event.functions));
+  results.network = await new Promise((resolve) => {
+    const socket = net.connect({ host: '169.254.169.254', port: 80, timeout: 3000 });
+    socket.on('connect', () => resolve({ refused: false }));
+    socket.on('timeout', () => resolve({ refused: true, error: 'timeout' }));
+    socket.on('error', (error) => resolve({ refused: true, error: String(error) }));
+  });
+  return results;
+};
+"""
+
+
+def attack(server, files, **settings):
+    function = Function(server, files, **settings)
+    answer, results = function.invoke({"functions": str(server.data_dir / "functions"), "port": server.port})
+    assert "FunctionError" not in answer, results
+    return function, results
+
+
+def test_python_attempts_are_refused_and_recorded(server):
+    function, results = attack(server, {"app.py": ATTEMPTS})
+    through = {name: result for name, result in results.items() if not result["refused"]}
+    assert through == {}
+    server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.exec-denied")
+    server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.connect-denied")
+
+
+def test_node_attempts_are_refused_and_recorded(server):
+    function, results = attack(server, {"app.js": NODE_ATTEMPTS}, runtime=node_runtime(server))
+    assert {name: result for name, result in results.items() if not result["refused"]} == {}
+    server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.exec-denied")
+
+
+LEAK = '''
+import os
+
+
+def handler(event, context):
+    return {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+'''
+
+
+def test_stolen_credentials_are_refused_outside_and_raise_an_alarm(server):
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    function = Function(server, {"app.py": LEAK}, statements=everything)
+    _, stolen = function.invoke()
+    thief = {
+        "aws_access_key_id": stolen["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": stolen["AWS_SECRET_ACCESS_KEY"],
+        "aws_session_token": stolen["AWS_SESSION_TOKEN"],
+    }
+    with pytest.raises(ClientError) as refused:
+        server.client("dynamodb", **thief).list_tables()
+    assert refused.value.response["Error"]["Code"] == "UnrecognizedClientException"
+    alarms = server.wait_for_audit(stolen["AWS_ACCESS_KEY_ID"], lambda record: record.get("alarm"))
+    assert "leaked" in alarms[-1]["alarm"]
+
+
+SIGNED = '''
+import datetime, hashlib, hmac, json, os, urllib.error, urllib.request
+
+
+def call(service, target, body):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    date, stamp = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ")
+    host = os.environ["AWS_ENDPOINT_URL"].split("//")[1]
+    payload = json.dumps(body).encode()
+    headers = {
+        "content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": stamp,
+        "x-amz-security-token": os.environ["AWS_SESSION_TOKEN"], "x-amz-target": target,
+    }
+    names = ";".join(sorted(headers))
+    canonical = "\\n".join(["POST", "/", "", *(f"{k}:{headers[k]}" for k in sorted(headers)), "", names, hashlib.sha256(payload).hexdigest()])
+    scope = f"{date}/{os.environ['AWS_REGION']}/{service}/aws4_request"
+    text = "\\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={os.environ['AWS_ACCESS_KEY_ID']}/{scope}, SignedHeaders={names}, Signature={signature}"
+    request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/", payload, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refused:
+        return json.load(refused)
+
+
+def handler(event, context):
+    return [call("dynamodb", "DynamoDB_20120810." + name, body) for name, body in event["calls"]]
+'''
+
+
+@pytest.fixture(scope="module")
+def tables(server):
+    dynamodb = server.client("dynamodb")
+    for name in ("granted", "other"):
+        dynamodb.create_table(
+            TableName=name, BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        )
+        dynamodb.put_item(TableName=name, Item={"pk": {"S": "mine"}, "v": {"S": name}})
+        dynamodb.put_item(TableName=name, Item={"pk": {"S": "yours"}, "v": {"S": "secret"}})
+    return server.client("sts").get_caller_identity()["Account"]
+
+
+def test_a_function_reaches_only_the_item_its_role_allows(server, tables):
+    statement = {
+        "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:Query"],
+        "Resource": f"arn:aws:dynamodb:us-east-1:{tables}:table/granted",
+        "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}},
+    }
+    function = Function(server, {"app.py": SIGNED}, statements=[statement])
+    key = lambda value: {"pk": {"S": value}}
+    _, (mine, yours, other, scan) = function.invoke({"calls": [
+        ["GetItem", {"TableName": "granted", "Key": key("mine")}],
+        ["GetItem", {"TableName": "granted", "Key": key("yours")}],
+        ["GetItem", {"TableName": "other", "Key": key("mine")}],
+        ["Scan", {"TableName": "granted"}],
+    ]})
+    assert mine["Item"]["v"] == {"S": "granted"}
+    for refused in (yours, other, scan):
+        assert "AccessDeniedException" in refused["__type"] and "secret" not in json.dumps(refused)
+    denied = server.wait_for_audit(function.name, lambda record: record["outcome"].get("code") == "AccessDeniedException")
+    assert {ask["resource"].split("/")[-1] for record in denied for ask in record["asks"]} == {"granted", "other"}
+
+
+def test_functions_do_not_share_environments(server):
+    code = "import uuid\nME = str(uuid.uuid4())\n\ndef handler(event, context):\n    open('/tmp/mark', 'a').write('x')\n    return [ME, open('/tmp/mark').read()]\n"
+    one, two = Function(server, {"app.py": code}), Function(server, {"app.py": code})
+    first, again, other = one.invoke()[1], one.invoke()[1], two.invoke()[1]
+    assert first[0] == again[0] and again[1] == "xx", "the same function's environment is reused"
+    assert other[0] != first[0] and other[1] == "x", "another function's is not"
+
+
+def test_time_memory_and_process_limits_hold(server):
+    slow = Function(server, {"app.py": "import time\ndef handler(e, c):\n    time.sleep(30)"}, Timeout=1)
+    answer, payload = slow.invoke()
+    assert answer["FunctionError"] == "Unhandled" and "Task timed out after 1.00 seconds" in payload["errorMessage"]
+    hog = Function(server, {"app.py": "def handler(e, c):\n    return len(bytearray(512 << 20))"}, MemorySize=128)
+    answer, payload = hog.invoke()
+    assert answer["FunctionError"] == "Unhandled"
+    forks = "import os\ndef handler(e, c):\n    made = []\n    try:\n        while len(made) < 5000:\n            pid = os.fork()\n            if pid == 0:\n                os.read(os.pipe()[0], 1)\n            made.append(pid)\n    except OSError as error:\n        return {'made': len(made), 'error': str(error)}\n"
+    bomb = Function(server, {"app.py": forks}, MemorySize=512)
+    answer, payload = bomb.invoke()
+    assert answer.get("FunctionError") or payload["made"] < 1100
+
+
+def test_a_role_without_logs_rights_logs_nothing(server):
+    code = {"app.py": "def handler(e, c):\n    print('spoken')\n    return 1"}
+    quiet = Function(server, code)
+    loud = Function(server, code, statements=[{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}])
+    for function in (quiet, loud):
+        answer, _ = function.invoke(LogType="Tail")
+        import base64
+
+        assert b"spoken" in base64.b64decode(answer["LogResult"])
+    logs = server.client("logs")
+    import time
+
+    for _ in range(100):
+        groups = {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
+        if f"/aws/lambda/{loud.name}" in groups:
+            break
+        time.sleep(0.1)
+    assert f"/aws/lambda/{loud.name}" in groups and f"/aws/lambda/{quiet.name}" not in groups
