@@ -199,6 +199,8 @@ fn named(name: &str, text: &str, kind: PolicyKind) -> NamedPolicy {
     NamedPolicy { name: name.to_owned(), policy: Arc::new(policy) }
 }
 
+const TRUSTS_NOBODY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"sts:AssumeRole","Principal":{"Service":"nobody.amazonaws.com"}}}"#;
+
 /// Owns the roles' ARNs, so that the gate finds their trust policies.
 #[derive(Debug)]
 struct Fixture(Arc<Identities>);
@@ -212,10 +214,18 @@ impl Service for Fixture {
         Err(Fault::broken("the fixture knows no proofs"))
     }
 
-    fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Fault> {
+    fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault> {
+        if !action.starts_with("sts:") {
+            return Ok(None);
+        }
         let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
-        let found = state.trust.get(arn.as_str()).cloned();
-        Ok(found.map(|policy| ResourcePolicy { policy, rule: ResourceRule::Trust }))
+        if !arn.resource().starts_with("role/") {
+            return Ok(None);
+        }
+        // A role that does not exist trusts nobody.
+        let nobody = || named("no such role", TRUSTS_NOBODY, PolicyKind::Trust);
+        let policy = state.trust.get(arn.as_str()).cloned().unwrap_or_else(nobody);
+        Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust }))
     }
 
     fn tags(&self, _arn: &Arn) -> Result<Vec<(String, String)>, Fault> {

@@ -24,8 +24,8 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
     Some(match (op.service.prefix, op.name, member) {
         ("iam", _, "PolicyArn") => global("iam", "policy/Sample"),
         ("iam", _, "PermissionsBoundary") if op.name.starts_with("Put") => global("iam", "policy/Sample"),
-        ("iam", _, "AssumeRolePolicyDocument") => TRUST.into(),
-        ("iam", "UpdateAssumeRolePolicy", "PolicyDocument") => TRUST.into(),
+        ("iam", "CreateRole", "AssumeRolePolicyDocument")
+        | ("iam", "UpdateAssumeRolePolicy", "PolicyDocument") => TRUST.into(),
         ("iam", _, "PolicyDocument") => POLICY.into(),
         (
             "iam",

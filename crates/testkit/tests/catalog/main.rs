@@ -6,4 +6,5 @@ mod arbitrary;
 mod hints;
 mod iam_rights;
 mod refused;
+mod sts;
 mod worlds;

@@ -81,8 +81,14 @@ async fn refusals_have_the_words_of_the_query_protocol() {
         ("not-yet-current", request(&alice, "sts", "us-east-1", now.plus_seconds(901))),
         ("foreign-service", request(&alice, "iam", "us-east-1", now)),
         ("foreign-region", request(&alice, "sts", "eu-west-1", now)),
-        ("swapped-body", request(&alice, "sts", "us-east-1", now).body("Action=GetCallerIdentity&Version=2011-06-15&x=1")),
-        ("incomplete", request(&alice, "sts", "us-east-1", now).header("authorization", "AWS4-HMAC-SHA256 x")),
+        (
+            "swapped-body",
+            request(&alice, "sts", "us-east-1", now).body("Action=GetCallerIdentity&Version=2011-06-15&x=1"),
+        ),
+        (
+            "incomplete",
+            request(&alice, "sts", "us-east-1", now).header("authorization", "AWS4-HMAC-SHA256 x"),
+        ),
     ] {
         golden!(format!("sts/refused/{name}.http"), world.transcript(&request).await);
     }

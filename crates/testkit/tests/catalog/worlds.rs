@@ -18,5 +18,6 @@ fn open(world: WorldBuilder) -> World {
     let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", casemate_cognito_idp::open);
     let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);
     let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
+    let world = world.service("sts", "sts.amazonaws.com", casemate_sts::open);
     world.start()
 }
