@@ -2,10 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use casemate_kernel::{Builder, Fault, Kernel, Peer, Task};
+use casemate_kernel::{Assembly, Builder, DataPlane, Env, Fault, Kernel, Peer, Task};
 use tokio::net::TcpStream;
 
-use crate::trust::TRUST;
+use crate::{
+    admin::{self, Admin},
+    trust::TRUST,
+};
 
 /// Serves a connection accepted inside an execution environment.
 pub type ServeConnection = Arc<dyn Fn(TcpStream, Peer) + Send + Sync>;
@@ -29,10 +32,39 @@ impl std::fmt::Debug for Extras {
 /// Opens every service and builds the kernel.
 pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Task>), Fault> {
     let mut builder = builder.trust(TRUST);
-    let _ = extras;
-    let iam = casemate_iam::open(&builder.env("iam", "iam.amazonaws.com"))?;
-    builder.add("iam", "iam.amazonaws.com", iam);
-    let sts = casemate_sts::open(&builder.env("sts", "sts.amazonaws.com"))?;
-    builder.add("sts", "sts.amazonaws.com", sts);
+    let (cognito, keys) = casemate_cognito_idp::open_with_keys(&env(&builder, "cognito-idp"))?;
+    let opened = [
+        ("iam", casemate_iam::open(&env(&builder, "iam"))?),
+        ("sts", casemate_sts::open(&env(&builder, "sts"))?),
+        ("cognito-idp", cognito),
+        ("dynamodb", casemate_dynamodb::open(&env(&builder, "dynamodb"))?),
+        ("logs", casemate_logs::open(&env(&builder, "logs"))?),
+    ];
+    for (service, assembly) in opened {
+        builder.add(service, principal(service), assembly);
+    }
+    let _ = (keys, extras);
+    let admin = Admin::new(builder.env(admin::SERVICE, ""));
+    let planes: Vec<Arc<dyn DataPlane>> = vec![Arc::new(admin)];
+    builder.add(admin::SERVICE, "", Assembly { data_planes: planes, ..Assembly::default() });
     builder.build()
+}
+
+fn env(builder: &Builder, service: &'static str) -> Env {
+    builder.env(service, principal(service))
+}
+
+/// The name under which a service assumes roles and appears in resource policies.
+fn principal(service: &'static str) -> &'static str {
+    match service {
+        "apigateway" => "apigateway.amazonaws.com",
+        "cloudformation" => "cloudformation.amazonaws.com",
+        "cognito-idp" => "cognito-idp.amazonaws.com",
+        "dynamodb" => "dynamodb.amazonaws.com",
+        "iam" => "iam.amazonaws.com",
+        "lambda" => "lambda.amazonaws.com",
+        "logs" => "logs.amazonaws.com",
+        "sts" => "sts.amazonaws.com",
+        _ => "",
+    }
 }

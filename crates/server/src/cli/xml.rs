@@ -1,6 +1,6 @@
 //! Reads the XML answers of awsQuery services into a tree, for the commands.
 
-use quick_xml::{Reader, events::Event};
+use quick_xml::{Reader, XmlVersion, events::Event};
 
 use super::CliError;
 
@@ -36,18 +36,18 @@ pub(crate) fn parse(text: &str) -> Result<Element, CliError> {
     loop {
         match reader.read_event()? {
             Event::Start(start) => {
-                let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
+                let name = start.local_name().as_ref().to_owned();
                 stack.push(Element { name, ..Element::default() });
             }
             Event::Empty(start) => {
-                let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
+                let name = start.local_name().as_ref().to_owned();
                 if let Some(parent) = stack.last_mut() {
                     parent.children.push(Element { name, ..Element::default() });
                 }
             }
             Event::Text(piece) => {
                 if let Some(element) = stack.last_mut() {
-                    element.text.push_str(&piece.xml_content()?);
+                    element.text.push_str(&piece.xml_content(XmlVersion::Explicit1_0));
                 }
             }
             Event::GeneralRef(reference) => {
@@ -75,11 +75,11 @@ fn resolve(reference: &quick_xml::events::BytesRef<'_>) -> String {
         return character.to_string();
     }
     match &**reference {
-        b"lt" => "<",
-        b"gt" => ">",
-        b"amp" => "&",
-        b"quot" => "\"",
-        b"apos" => "'",
+        "lt" => "<",
+        "gt" => ">",
+        "amp" => "&",
+        "quot" => "\"",
+        "apos" => "'",
         _ => "",
     }
     .to_owned()
