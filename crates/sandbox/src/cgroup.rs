@@ -7,10 +7,7 @@ mod layout;
 
 use std::{
     fs, io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::OpenOptionsExt,
-    },
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -122,10 +119,13 @@ impl Group {
         self.unified.as_ref().map(open).transpose()
     }
 
-    /// The `cgroup.procs` files of the old interface, which cannot be cloned into.
-    pub(crate) fn open_procs(&self) -> io::Result<Vec<OwnedFd>> {
+    /// The `tasks` files of the old interface, which cannot be cloned into.
+    ///
+    /// Not `cgroup.procs`: a process that moves its only thread itself needs no machine-wide lock, for which others
+    /// wait some 10 ms.
+    pub(crate) fn open_tasks(&self) -> io::Result<Vec<OwnedFd>> {
         let old = self.folders.iter().filter(|place| place.version == Version::One);
-        old.map(|place| fs::OpenOptions::new().write(true).open(place.path.join("cgroup.procs")).map(OwnedFd::from))
+        old.map(|place| fs::OpenOptions::new().write(true).open(place.path.join("tasks")).map(OwnedFd::from))
             .collect()
     }
 
@@ -169,7 +169,10 @@ impl Group {
     /// Processes of the group, as the host numbers them.
     pub(crate) fn members(&self) -> io::Result<Vec<libc::pid_t>> {
         let folder = self.unified.as_deref().unwrap_or(&self.pids.path);
-        Ok(fs::read_to_string(folder.join("cgroup.procs"))?.lines().filter_map(|line| line.parse().ok()).collect())
+        Ok(fs::read_to_string(folder.join("cgroup.procs"))?
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .collect())
     }
 
     pub(crate) fn usage(&self) -> Usage {

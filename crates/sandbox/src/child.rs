@@ -1,7 +1,7 @@
 //! The child between clone3 and execve: takes every right away from itself, then becomes the runtime.
 //!
 //! ```text
-//! cloned → network → (wait for maps and cgroups) → user → root → limits → capabilities
+//! cloned → cgroups → network → (wait for maps) → user → root → limits → capabilities
 //!        → no_new_privs → landlock → filter → hand over → execve
 //! ```
 //! Each step is fatal when it fails and is reported by name. Nothing here is undone: the process just ends.
@@ -17,7 +17,7 @@ mod syscalls;
 use std::{
     ffi::CString,
     fs::{File, OpenOptions},
-    io::{self, Read},
+    io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::OpenOptionsExt,
@@ -35,12 +35,14 @@ use crate::{
 pub(crate) struct ChildDescriptors {
     /// To the supervisor.
     pub(crate) channel: OwnedFd,
-    /// One byte says: maps are written, control groups joined.
+    /// One byte says: maps are written.
     pub(crate) go: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     pub(crate) code: OwnedFd,
     pub(crate) layers: Option<OwnedFd>,
+    /// Control groups of the old interface, still to be joined.
+    pub(crate) tasks: Vec<OwnedFd>,
 }
 
 /// Runs the child to its end: the runtime, or a report of the step that failed.
@@ -60,6 +62,7 @@ fn become_runtime(start: &Start, fds: ChildDescriptors) -> Result<Never, Failure
     let fds = std::mem::ManuallyDrop::new(fds);
     close_descriptors(&fds).map_err(at(Step::CloseDescriptors))?;
     identity::reset_signals();
+    join_groups(&fds).map_err(at(Step::JoinCgroup))?;
     own_network(&fds)?;
     set_hostname(&start.hostname).map_err(at(Step::HostName))?;
     wait_for_go(&fds);
@@ -110,6 +113,7 @@ pub(crate) fn try_filter() -> io::Result<()> {
 fn close_descriptors(fds: &ChildDescriptors) -> io::Result<()> {
     let mut keep = vec![&fds.channel, &fds.go, &fds.stdout, &fds.stderr, &fds.code];
     keep.extend(&fds.layers);
+    keep.extend(&fds.tasks);
     let keep: Vec<_> = keep.into_iter().map(AsRawFd::as_raw_fd).collect();
     sys::close_all_from(3, &keep)
 }
@@ -125,6 +129,14 @@ fn own_network(fds: &ChildDescriptors) -> Result<(), Failure> {
 fn set_hostname(name: &str) -> io::Result<()> {
     // SAFETY: the bytes outlive the call and their number is passed.
     sys::check(libc::c_long::from(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) })).map(drop)
+}
+
+/// Moves itself, before it has a user of its own: the files were opened by the supervisor, whose right counts.
+fn join_groups(fds: &ChildDescriptors) -> io::Result<()> {
+    for tasks in &fds.tasks {
+        File::from(tasks.try_clone()?).write_all(b"0")?;
+    }
+    Ok(())
 }
 
 /// An end of file means that the spawner gave up, and it has reported why.

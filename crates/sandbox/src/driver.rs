@@ -26,7 +26,7 @@ use crate::{
     error::StartError,
     layer::{Layer, Probe, Status},
     notify::Supervisor,
-    pump::{self, Pump, Recorder},
+    pump::{self, Backlog, Pump, Recorder},
     runtimes::RuntimeTable,
     spawner::Spawner,
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
@@ -72,7 +72,9 @@ impl Driver {
         let mut probe = Probe::default();
         match self.ask(&Request::Probe).await {
             Ok(Report::Probed(layers)) => probe.layers = layers,
-            Ok(other) => probe.push(Layer::UserNamespace, Status::Absent(format!("the spawner answered {other:?}"))),
+            Ok(other) => {
+                probe.push(Layer::UserNamespace, Status::Absent(format!("the spawner answered {other:?}")));
+            }
             Err(error) => probe.push(Layer::UserNamespace, Status::Absent(error.to_string())),
         }
         probe.layers.extend(self.inner.cgroups.probe());
@@ -140,16 +142,21 @@ impl Driver {
 
     /// The child waits before its execve for the supervisor's answer: gives it its task and waits for the runtime.
     async fn run(
-        &self, id: u64, parts: Parts, wiring: Wiring, group: Arc<Group>, lease: SlotLease,
+        &self,
+        id: u64,
+        parts: Parts,
+        wiring: Wiring,
+        group: Arc<Group>,
+        lease: SlotLease,
     ) -> Result<Environment, StartError> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let recorder = Arc::new(Recorder::new(sender));
         let (done, ended) = watch::channel(None);
         let pidfd = Arc::new(parts.pidfd);
         let supervise = |io: io::Error| StartError::Supervisor(io);
-        let alarm = group.memory_alarm().map_err(|error| {
-            StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() }
-        });
+        let alarm = group
+            .memory_alarm()
+            .map_err(|error| StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() });
         let pump = Pump {
             supervisor: Some(sys::watch(Supervisor::new(parts.filter, parts.pid)).map_err(supervise)?),
             memory_alarm: alarm?.map(sys::watch).transpose().map_err(supervise)?,
@@ -159,6 +166,7 @@ impl Driver {
             pidfd: Arc::clone(&pidfd),
             done,
             lease,
+            backlog: Backlog::Empty,
         };
         tokio::spawn(pump.run());
         let environment = Environment {
@@ -250,7 +258,7 @@ impl Wiring {
         };
         let (exit, stdout, stderr) = (receiver()?, receiver()?, receiver()?);
         sent.extend(group.open_unified()?);
-        sent.extend(group.open_procs()?);
+        sent.extend(group.open_tasks()?);
         Ok(Self { channel: channel(ours)?, exit, stdout, stderr, theirs: sent })
     }
 
@@ -290,7 +298,9 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
             Report::Listening => listeners = fds.next().zip(fds.next()),
             Report::Supervised => supervised = fds.next().zip(fds.next()),
             Report::Failed(failure) => return Err(failure.into()),
-            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => return Err(StartError::SpawnerGone),
+            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => {
+                return Err(StartError::SpawnerGone);
+            }
         }
         if let (Some(_), Some(_), Some(_)) = (&process, &listeners, &supervised) {
             break;

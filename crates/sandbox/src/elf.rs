@@ -58,7 +58,11 @@ pub(crate) fn needs(path: &Path) -> io::Result<Needs> {
 }
 
 fn read_dynamic(
-    file: &File, table: &[u8], loads: &[(u64, u64, u64)], path: &Path, needs: &mut Needs,
+    file: &File,
+    table: &[u8],
+    loads: &[(u64, u64, u64)],
+    path: &Path,
+    needs: &mut Needs,
 ) -> io::Result<()> {
     let (mut strings, mut strings_size) = (0, 0);
     let (mut names, mut paths) = (Vec::new(), Vec::new());

@@ -105,6 +105,7 @@ impl Environment {
     }
 
     /// Lets it run again.
+    #[expect(clippy::unused_async, reason = "the pair of `freeze`; thawing a machine will wait")]
     pub async fn thaw(&self) -> io::Result<()> {
         self.group.thaw()
     }
@@ -115,7 +116,10 @@ impl Environment {
     /// must be replaced instead.
     pub async fn reset(&self) -> io::Result<ResetOutcome> {
         if !self.group.is_frozen()? {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a frozen environment can be reset"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only a frozen environment can be reset",
+            ));
         }
         let mut strays = 0;
         for pid in self.group.members()?.into_iter().filter(|pid| pid.cast_unsigned() != self.pid) {

@@ -204,7 +204,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Layer { layer, why } => {
-                write!(f, "this host does not give the isolation layer `{layer}`: {why}; the function was not started")
+                write!(
+                    f,
+                    "this host does not give the isolation layer `{layer}`: {why}; the function was not started"
+                )
             }
             Self::Step { step, what, source } if what.is_empty() => {
                 write!(f, "step {step:?} failed: {source}; the function was not started")
@@ -254,7 +257,8 @@ impl From<Failure> for StartError {
         match failure.step.layer() {
             Some(layer) => {
                 let step = failure.step;
-                let about = if failure.what.is_empty() { String::new() } else { format!(" ({})", failure.what) };
+                let about =
+                    if failure.what.is_empty() { String::new() } else { format!(" ({})", failure.what) };
                 Self::Layer { layer, why: format!("step {step:?}{about}: {source}") }
             }
             None => Self::Step { step: failure.step, what: failure.what, source },

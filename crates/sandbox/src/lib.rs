@@ -32,8 +32,8 @@ pub use crate::{
     runtimes::{Family, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
-        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event, ExecPolicy, Exit,
-        ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, Mount, PIDS_MAX, RUNTIME_API_ADDRESS, RUNTIME_API_PORT,
-        ResetOutcome, TMP_MB, Template, Usage,
+        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event,
+        ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, Mount, PIDS_MAX, RUNTIME_API_ADDRESS,
+        RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
     },
 };

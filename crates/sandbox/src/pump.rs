@@ -37,7 +37,12 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(events: mpsc::Sender<Event>) -> Self {
-        Self { events, lost: AtomicU64::new(0), forks_seen: AtomicU64::new(0), out_of_memory: AtomicBool::new(false) }
+        Self {
+            events,
+            lost: AtomicU64::new(0),
+            forks_seen: AtomicU64::new(0),
+            out_of_memory: AtomicBool::new(false),
+        }
     }
 
     fn record(&self, event: Event) {
@@ -77,6 +82,14 @@ pub(crate) struct Pump {
     pub(crate) pidfd: Arc<OwnedFd>,
     pub(crate) done: watch::Sender<Option<Exit>>,
     pub(crate) lease: SlotLease,
+    pub(crate) backlog: Backlog,
+}
+
+/// Whether questions may be left after a turn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Backlog {
+    Empty,
+    Likely,
 }
 
 impl Pump {
@@ -85,7 +98,7 @@ impl Pump {
         let mut status = Vec::new();
         loop {
             tokio::select! {
-                () = question(self.supervisor.as_ref()) => self.answer(),
+                () = question(self.supervisor.as_ref(), self.backlog) => self.backlog = self.answer(),
                 () = alarm(self.memory_alarm.as_ref()) => {
                     // The limit is hit and nothing could be reclaimed: the kernel kills one process, we the others,
                     // so that no half-dead environment goes on.
@@ -98,24 +111,23 @@ impl Pump {
         self.finish(&status).await;
     }
 
-    fn answer(&mut self) {
-        let Some(supervisor) = &mut self.supervisor else { return };
-        loop {
+    /// Answers a bounded number of questions, so that a flood of them keeps nobody else waiting.
+    fn answer(&mut self) -> Backlog {
+        let Some(supervisor) = &mut self.supervisor else { return Backlog::Empty };
+        for _ in 0..QUESTIONS_PER_TURN {
             match supervisor.get_mut().answer_next() {
-                Ok(Answered::One(event)) => {
-                    if let Some(event) = event {
-                        self.recorder.record(event);
-                    }
-                }
-                Ok(Answered::None) => return,
+                Ok(Answered::One(None)) => {}
+                Ok(Answered::One(Some(event))) => self.recorder.record(event),
+                Ok(Answered::None) => return Backlog::Empty,
                 // INVARIANT: a listener that fails or has nobody left is dropped, and the kernel then answers every
                 // question with ENOSYS: refused, not allowed.
                 Ok(Answered::Gone) | Err(_) => {
                     self.supervisor = None;
-                    return;
+                    return Backlog::Empty;
                 }
             }
         }
+        Backlog::Likely
     }
 
     async fn finish(self, status: &[u8]) {
@@ -153,7 +165,10 @@ pub(crate) async fn remove(group: &Group) {
 }
 
 /// Resolves when the filter may have a question; never if it has none to ask any more.
-async fn question(supervisor: Option<&AsyncFd<Supervisor>>) {
+async fn question(supervisor: Option<&AsyncFd<Supervisor>>, backlog: Backlog) {
+    if backlog == Backlog::Likely {
+        return tokio::task::yield_now().await;
+    }
     match supervisor {
         None => std::future::pending().await,
         Some(supervisor) => match supervisor.ready(Interest::READABLE).await {
@@ -179,5 +194,6 @@ fn read_counter(counter: &OwnedFd) -> io::Result<()> {
     io::Read::read_exact(&mut std::fs::File::from(counter.try_clone()?), &mut bytes)
 }
 
+const QUESTIONS_PER_TURN: u32 = 64;
 const REMOVALS_MAX: u32 = 200;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);

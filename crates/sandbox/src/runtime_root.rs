@@ -103,7 +103,11 @@ impl RootPlan {
     }
 
     /// Adds the caller's bootstrap files and mounts.
-    pub(crate) fn with_bootstrap(mut self, files: Vec<BootstrapFile>, mounts: Vec<Mount>) -> io::Result<Self> {
+    pub(crate) fn with_bootstrap(
+        mut self,
+        files: Vec<BootstrapFile>,
+        mounts: Vec<Mount>,
+    ) -> io::Result<Self> {
         for file in files {
             if file.name.is_empty() || file.name.contains(['/', '\0']) || file.name.starts_with('.') {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "bootstrap file name"));
@@ -147,7 +151,8 @@ impl Libraries {
     /// A library that is nowhere is left out: the loader will say so in its own words, into the function's log.
     fn add_named(&mut self, name: &str, search: &[PathBuf]) {
         let own = search.iter().map(|folder| folder.join(name)).find(|path| path.exists());
-        let system = || LIBRARY_FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
+        let system =
+            || LIBRARY_FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
         let Some(path) = own.or_else(system) else { return };
         let Ok(host) = path.canonicalize() else { return };
         // The loader has no cache inside, so what lies in a configured folder goes to one it searches by itself.
@@ -198,7 +203,10 @@ pub(crate) const USER_ID: u32 = 993;
 pub(crate) const GROUP_ID: u32 = 990;
 
 const ETC: [(&str, &str); 5] = [
-    ("/etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"),
+    (
+        "/etc/passwd",
+        "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
+    ),
     ("/etc/group", "root:x:0:\nsbx_user1051:x:990:\n"),
     ("/etc/hosts", "127.0.0.1 localhost sandbox.localdomain sandbox\n"),
     // Nothing listens on port 53 inside, so look-ups fail at once instead of waiting.

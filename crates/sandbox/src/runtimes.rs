@@ -135,8 +135,12 @@ fn pyenv_folders(folder: &Path) -> Vec<PathBuf> {
         return Vec::new();
     }
     let Some(versions) = folder.parent().map(|pyenv| pyenv.join("versions")) else { return Vec::new() };
-    let found: BTreeSet<PathBuf> =
-        fs::read_dir(versions).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect();
+    let found: BTreeSet<PathBuf> = fs::read_dir(versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .collect();
     found.into_iter().rev().collect()
 }
 
@@ -183,7 +187,8 @@ fn node(folder: &Path) -> Option<Runtime> {
 fn node_version_from_header(prefix: &Path) -> Option<String> {
     let header = fs::read_to_string(prefix.join("include/node/node_version.h")).ok()?;
     let part = |name: &str| {
-        let line = header.lines().find_map(|line| line.strip_prefix(&format!("#define NODE_{name}_VERSION ")))?;
+        let line =
+            header.lines().find_map(|line| line.strip_prefix(&format!("#define NODE_{name}_VERSION ")))?;
         line.trim().parse::<u32>().ok()
     };
     Some(format!("{}.{}.{}", part("MAJOR")?, part("MINOR")?, part("PATCH")?))
@@ -193,7 +198,8 @@ fn node_version_from_program(interpreter: &Path) -> Option<String> {
     let output = Command::new(interpreter).arg("--version").env_clear().output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text.trim().strip_prefix('v')?;
-    let numbers = version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let numbers =
+        version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     numbers.then(|| version.to_owned())
 }
 
@@ -225,6 +231,9 @@ mod tests {
         let paths: Vec<String> = plan.binds.iter().map(|bind| bind.mount.at.display().to_string()).collect();
         assert!(paths.iter().any(|path| path.contains("ld-linux")), "{paths:?}");
         assert!(paths.iter().any(|path| path.ends_with("/libc.so.6")), "{paths:?}");
-        assert!(!paths.iter().any(|path| path.ends_with("/sh") || path == "/usr" || path == "/bin"), "{paths:?}");
+        assert!(
+            !paths.iter().any(|path| path.ends_with("/sh") || path == "/usr" || path == "/bin"),
+            "{paths:?}"
+        );
     }
 }

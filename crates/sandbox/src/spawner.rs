@@ -72,7 +72,9 @@ struct Setup {
 impl Setup {
     fn check(&self) -> Result<IdentityRange, Failure> {
         let range = self.range.as_ref().map_err(|error| Failure::about(Step::UserMap, error, "spawner"))?;
-        self.stage.as_ref().map_err(|error| Failure::about(Step::BindRoot, error, "spawner's mount namespace"))?;
+        self.stage
+            .as_ref()
+            .map_err(|error| Failure::about(Step::BindRoot, error, "spawner's mount namespace"))?;
         Ok(*range)
     }
 }
@@ -91,9 +93,8 @@ fn serve(requests: &OwnedFd, parent: libc::pid_t, from_main: bool) -> io::Result
         if polled.first().is_some_and(|requests| requests.revents != 0) {
             match wire::receive(requests.as_fd()) {
                 Ok(Some((_, fds))) => running.extend(answer(fds, &setup)),
-                Ok(None) => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+                Ok(None) | Err(_) => break,
             }
         }
     }
@@ -141,7 +142,9 @@ fn answer(fds: Vec<OwnedFd>, setup: &Setup) -> Option<Launched> {
     };
     let range = match setup.check() {
         Ok(range) => range,
-        Err(failure) if !matches!(request, Request::Probe) => return tell(&channel, &Report::Failed(failure)),
+        Err(failure) if !matches!(request, Request::Probe) => {
+            return tell(&channel, &Report::Failed(failure));
+        }
         Err(failure) => return tell(&channel, &Report::Probed(probe::without_setup(&failure))),
     };
     match request {

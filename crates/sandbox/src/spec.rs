@@ -132,7 +132,9 @@ impl EnvironmentSpec {
             name.is_empty() || name.contains('=') || name.contains('\0') || value.contains('\0')
         };
         if self.env.iter().any(bad) {
-            return refuse("an environment variable has an empty name, an equals sign in its name or a NUL byte");
+            return refuse(
+                "an environment variable has an empty name, an equals sign in its name or a NUL byte",
+            );
         }
         Ok(())
     }

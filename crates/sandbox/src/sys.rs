@@ -85,7 +85,11 @@ pub(crate) fn unshare(namespaces: libc::c_int) -> io::Result<()> {
 
 /// mount with C strings; `None` is a null pointer.
 pub(crate) fn mount(
-    source: Option<&CStr>, target: &CStr, kind: Option<&CStr>, flags: libc::c_ulong, data: Option<&CStr>,
+    source: Option<&CStr>,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: libc::c_ulong,
+    data: Option<&CStr>,
 ) -> io::Result<()> {
     let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: every pointer is null or a NUL-terminated string that outlives the call.

@@ -21,7 +21,7 @@ pub(crate) enum Request {
     /// Try the layers that only the spawner can try.
     Probe,
     /// Start an environment. Descriptors 2, 3, 4: exit pipe, standard output, standard error; then the v2 cgroup
-    /// directory if `into_cgroup`, then a `cgroup.procs` file for each further cgroup.
+    /// directory if `into_cgroup`, then a `tasks` file for each further cgroup.
     Start(Box<Start>),
 }
 
@@ -61,6 +61,7 @@ pub(crate) enum Report {
     Failed(Failure),
 }
 
+const DESCRIPTOR_BYTES: usize = std::mem::size_of::<RawFd>();
 /// Most descriptors in one message.
 const DESCRIPTORS_MAX: usize = 16;
 /// Room for their control message, generously.
@@ -110,7 +111,11 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[RawFd]) -> io::R
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
             (*header).cmsg_len = libc::CMSG_LEN(size) as usize;
-            std::ptr::copy_nonoverlapping(fds.as_ptr(), libc::CMSG_DATA(header).cast::<RawFd>(), fds.len());
+            std::ptr::copy_nonoverlapping(
+                fds.as_ptr().cast(),
+                libc::CMSG_DATA(header),
+                std::mem::size_of_val(fds),
+            );
         }
     }
     // SAFETY: the message points at buffers that outlive the call.
@@ -156,9 +161,10 @@ fn descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
         while !header.is_null() {
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
                 let payload = (*header).cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
-                let data = libc::CMSG_DATA(header).cast::<RawFd>();
-                for index in 0..payload / std::mem::size_of::<RawFd>() {
-                    found.push(OwnedFd::from_raw_fd(std::ptr::read_unaligned(data.add(index))));
+                let data = libc::CMSG_DATA(header).cast::<[u8; DESCRIPTOR_BYTES]>();
+                for index in 0..payload / DESCRIPTOR_BYTES {
+                    let raw = RawFd::from_ne_bytes(std::ptr::read(data.add(index)));
+                    found.push(OwnedFd::from_raw_fd(raw));
                 }
             }
             header = libc::CMSG_NXTHDR(std::ptr::from_ref(message), header);

@@ -1,6 +1,6 @@
 //! What code inside an environment can and cannot do, tried from inside. Nothing is skipped: a host that lacks a
 //! layer fails these tests with the error that names it.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "isolation/functional.rs"]
 mod functional;

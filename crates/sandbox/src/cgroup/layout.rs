@@ -59,7 +59,8 @@ impl Cgroups {
     fn plan(&self, name: &str, memory_mb: u64) -> Result<Group, Refused> {
         let place = |controller: &str, layer| {
             let base = self.bases.get(controller);
-            let base = base.ok_or_else(|| (layer, io::Error::other(format!("no writable `{controller}` controller"))))?;
+            let base = base
+                .ok_or_else(|| (layer, io::Error::other(format!("no writable `{controller}` controller"))))?;
             Ok(Place { path: base.path.join(name), version: base.version })
         };
         let unified = self.bases.get(UNIFIED).map(|base| base.path.join(name));
@@ -129,7 +130,8 @@ impl Drop for Cgroups {
 
 /// The group this process is in, for each controller we use: mount point plus path below the mount's root.
 fn locate(mounts: &str, own: &str) -> Vec<(&'static str, Place)> {
-    let own: Vec<(&str, &str)> = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':')).collect();
+    let own: Vec<(&str, &str)> =
+        own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':')).collect();
     let mut found = Vec::new();
     for line in mounts.lines() {
         let Some((before, after)) = line.split_once(" - ") else { continue };
@@ -239,8 +241,10 @@ mod tests {
                       31 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
                       32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         let own = "4:memory:/a/b\n2:cpu,cpuacct:/\n0::/x\n";
-        let found: Vec<(&str, String)> =
-            locate(mounts, own).into_iter().map(|(name, place)| (name, place.path.display().to_string())).collect();
+        let found: Vec<(&str, String)> = locate(mounts, own)
+            .into_iter()
+            .map(|(name, place)| (name, place.path.display().to_string()))
+            .collect();
         assert_eq!(
             found,
             [

@@ -18,7 +18,12 @@ use crate::{spec::ExecPolicy, sys};
 pub(crate) fn version() -> io::Result<libc::c_long> {
     // SAFETY: asks for the version: a null pointer and size zero are what the interface demands.
     sys::check(unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<Ruleset>(), 0, CREATE_RULESET_VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<Ruleset>(),
+            0,
+            CREATE_RULESET_VERSION,
+        )
     })
 }
 

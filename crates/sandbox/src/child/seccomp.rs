@@ -50,7 +50,8 @@ pub(super) fn load_with_listener(program: &[libc::sock_filter]) -> io::Result<Ow
 }
 
 fn install(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<OwnedFd> {
-    let length = libc::c_ushort::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let length =
+        libc::c_ushort::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
     // SAFETY: the program outlives the call, which copies it; its length is passed.
     let listener = sys::check(unsafe {
@@ -101,7 +102,10 @@ fn except(index: u32, values: &[libc::c_ulong], errno: libc::c_int) -> Vec<libc:
 }
 
 fn choice(
-    index: u32, values: &[u32], otherwise: libc::sock_filter, matched: libc::sock_filter,
+    index: u32,
+    values: &[u32],
+    otherwise: libc::sock_filter,
+    matched: libc::sock_filter,
 ) -> Vec<libc::sock_filter> {
     let mut block = vec![load(argument(index))];
     let count = values.len();
@@ -115,12 +119,7 @@ fn choice(
 
 /// Refused if the first argument has any of these bits.
 fn any_bit(mask: u32, errno: libc::c_int) -> Vec<libc::sock_filter> {
-    vec![
-        load(argument(0)),
-        jump(libc::BPF_JSET, mask, 0, 1),
-        refuse(errno),
-        answer(libc::SECCOMP_RET_ALLOW),
-    ]
+    vec![load(argument(0)), jump(libc::BPF_JSET, mask, 0, 1), refuse(errno), answer(libc::SECCOMP_RET_ALLOW)]
 }
 
 /// Runs of numbers with the same answer: (first number, answer).
@@ -284,7 +283,9 @@ mod tests {
         let program = program(ExecPolicy::Deny);
         assert_eq!(run(&program, libc::SYS_clone3, [0, 0]), errno(libc::ENOSYS));
         assert_eq!(run(&program, libc::SYS_clone, [0x0120_0011, 0]), libc::SECCOMP_RET_ALLOW);
-        for flag in [0x0002_0000_u64, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {
+        for flag in
+            [0x0002_0000_u64, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]
+        {
             assert_eq!(run(&program, libc::SYS_clone, [flag | 0x11, 0]), errno(libc::EPERM), "{flag:x}");
         }
     }
@@ -293,8 +294,16 @@ mod tests {
     fn only_three_socket_families_and_no_raw_sockets() {
         let program = program(ExecPolicy::Deny);
         for family in 0..64_u64 {
-            let expected = if [1, 2, 10].contains(&family) { libc::SECCOMP_RET_ALLOW } else { errno(libc::EAFNOSUPPORT) };
-            assert_eq!(run(&program, libc::SYS_socket, [family, 1 | 0o2_000_000]), expected, "family {family}");
+            let expected = if [1, 2, 10].contains(&family) {
+                libc::SECCOMP_RET_ALLOW
+            } else {
+                errno(libc::EAFNOSUPPORT)
+            };
+            assert_eq!(
+                run(&program, libc::SYS_socket, [family, 1 | 0o2_000_000]),
+                expected,
+                "family {family}"
+            );
         }
         for kind in [0, 3, 4, 5, 6, 10] {
             assert_eq!(run(&program, libc::SYS_socket, [2, kind]), errno(libc::EPERM), "type {kind}");

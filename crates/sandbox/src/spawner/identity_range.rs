@@ -27,7 +27,9 @@ impl IdentityRange {
         let status = if self.count > 1 {
             Status::InForce(format!("{} ids from {}", self.count, self.user))
         } else {
-            Status::Degraded("no subordinate ids (newuidmap, /etc/subuid): all environments share the server's".into())
+            Status::Degraded(
+                "no subordinate ids (newuidmap, /etc/subuid): all environments share the server's".into(),
+            )
         };
         LayerReport { layer: Layer::DistinctUser, status }
     }
@@ -88,7 +90,9 @@ fn subordinate_range(table: &str, user: u32) -> Option<(u32, u32)> {
     let own_name = fs::read_to_string("/etc/passwd").ok().and_then(|passwd| {
         let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let own = user.to_string();
-        lines.find(|parts| parts.get(2) == Some(&own.as_str())).and_then(|parts| parts.first().map(ToString::to_string))
+        lines
+            .find(|parts| parts.get(2) == Some(&own.as_str()))
+            .and_then(|parts| parts.first().map(ToString::to_string))
     });
     fs::read_to_string(table).ok()?.lines().find_map(|line| {
         let mut parts = line.split(':');

@@ -1,4 +1,4 @@
-//! Starting one environment: clone3, user maps, control groups, then the child is on its own.
+//! Starting one environment: clone3, user maps, then the child is on its own.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub(super) struct LaunchDescriptors {
     pub(super) exit: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
-    /// The v2 directory if the request says so, then `cgroup.procs` files.
+    /// The v2 directory if the request says so, then `tasks` files.
     pub(super) cgroups: Vec<OwnedFd>,
 }
 
@@ -48,16 +48,16 @@ fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> R
     let code = stage::code_mount(&start.code_dir)?;
     let layers = start.layers_dir.as_deref().map(stage::code_mount).transpose()?;
     let (go_read, go_write) = sys::pipe().map_err(at(Step::Clone))?;
-    let mut cgroups = fds.cgroups.iter();
-    let into = if start.into_cgroup { cgroups.next().map(AsFd::as_fd) } else { None };
+    let into = if start.into_cgroup { fds.cgroups.first().map(AsFd::as_fd) } else { None };
     let (pid, pidfd) = match sys::clone3(NAMESPACES, into).map_err(at(Step::Clone))? {
         Cloned::Child => {
-            let LaunchDescriptors { channel, stdout, stderr, .. } = fds;
-            child::run(start, ChildDescriptors { channel, go: go_read, stdout, stderr, code, layers })
+            let LaunchDescriptors { channel, stdout, stderr, cgroups, .. } = fds;
+            let tasks = cgroups.into_iter().skip(usize::from(start.into_cgroup)).collect();
+            child::run(start, ChildDescriptors { channel, go: go_read, stdout, stderr, code, layers, tasks })
         }
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
     };
-    let placed = place(pid, start, range, cgroups.map(AsFd::as_fd)).and_then(|()| {
+    let placed = map_users(pid, start, range).and_then(|()| {
         let started = Report::Started { pid: pid.cast_unsigned() };
         wire::report(fds.channel.as_fd(), &started, &[pidfd.as_raw_fd()]).map_err(at(Step::HandOver))?;
         fs::File::from(go_write).write_all(b"g").map_err(at(Step::HandOver))
@@ -70,14 +70,8 @@ fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> R
     Ok(Launched { pidfd, exit: fds.exit })
 }
 
-/// Gives a new process its identity and its limits, before it runs anything of its own.
-fn place<'fd>(
-    pid: libc::pid_t, start: &Start, range: &IdentityRange, cgroups: impl Iterator<Item = BorrowedFd<'fd>>,
-) -> Result<(), Failure> {
-    for group in cgroups {
-        let mut file = fs::File::from(group.try_clone_to_owned().map_err(at(Step::JoinCgroup))?);
-        file.write_all(pid.to_string().as_bytes()).map_err(at(Step::JoinCgroup))?;
-    }
+/// Gives a new process its identity, before it runs anything of its own.
+fn map_users(pid: libc::pid_t, start: &Start, range: &IdentityRange) -> Result<(), Failure> {
     let (user, group) = range.slot(start.user_slot);
     fs::write(format!("/proc/{pid}/uid_map"), format!("{USER_ID} {user} 1")).map_err(at(Step::UserMap))?;
     fs::write(format!("/proc/{pid}/setgroups"), "deny").map_err(at(Step::GroupMap))?;

@@ -1,10 +1,6 @@
 //! Trying each layer that the spawner makes, with throw-away processes. Nothing is assumed from version numbers.
 
-use std::{
-    fs, io,
-    os::fd::AsFd,
-    path::Path,
-};
+use std::{fs, io, os::fd::AsFd, path::Path};
 
 use crate::{
     child,
@@ -26,15 +22,27 @@ pub(super) fn layers(range: &IdentityRange) -> Vec<LayerReport> {
     let inner_cgroup = || sys::unshare(libc::CLONE_NEWCGROUP);
     found.push(judge(Layer::CgroupNamespace, "", in_process(whole, range, inner_cgroup)));
     found.push(range.report());
-    found.push(judge(Layer::ReadOnlyRoot, "pivot_root on prepared mounts", in_process(whole, range, private_root)));
+    found.push(judge(
+        Layer::ReadOnlyRoot,
+        "pivot_root on prepared mounts",
+        in_process(whole, range, private_root),
+    ));
     found.push(judge(Layer::PrivateProc, "own pid namespace, masked", in_process(whole, range, mount_proc)));
     found.push(judge(Layer::TmpQuota, "tmpfs", in_process(whole, range, mount_tmp)));
-    found.push(judge(Layer::NoCapabilities, "bounding set too", in_process(whole, range, child::drop_capabilities)));
+    found.push(judge(
+        Layer::NoCapabilities,
+        "bounding set too",
+        in_process(whole, range, child::drop_capabilities),
+    ));
     let no_new = || sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop);
     found.push(judge(Layer::NoNewPrivileges, "", in_process(whole, range, no_new)));
     found.extend(landlock(range));
     found.push(judge(Layer::SystemCallFilter, "allow-list", in_process(whole, range, child::try_filter)));
-    found.push(judge(Layer::Supervision, "seccomp user notification", in_process(whole, range, child::try_filter)));
+    found.push(judge(
+        Layer::Supervision,
+        "seccomp user notification",
+        in_process(whole, range, child::try_filter),
+    ));
     found
 }
 
@@ -50,7 +58,8 @@ pub(super) fn without_setup(failure: &Failure) -> Vec<LayerReport> {
 fn landlock(range: &IdentityRange) -> [LayerReport; 2] {
     let version = child::landlock::version();
     let tried = in_process(launch::NAMESPACES, range, child::try_landlock);
-    let text = version.as_ref().map(|version| format!("version {version} of its interface")).unwrap_or_default();
+    let text =
+        version.as_ref().map(|version| format!("version {version} of its interface")).unwrap_or_default();
     let scopes = match version {
         Ok(6..) => Status::InForce(String::new()),
         Ok(old) => Status::Degraded(format!("version {old} of landlock has none; namespaces stand alone")),
@@ -68,7 +77,11 @@ fn judge(layer: Layer, how: &str, tried: io::Result<()>) -> LayerReport {
 }
 
 /// Runs an attempt in a process with these namespaces, mapped as an environment would be.
-fn in_process(namespaces: libc::c_int, range: &IdentityRange, attempt: impl Fn() -> io::Result<()>) -> io::Result<()> {
+fn in_process(
+    namespaces: libc::c_int,
+    range: &IdentityRange,
+    attempt: impl Fn() -> io::Result<()>,
+) -> io::Result<()> {
     let (go_read, go_write) = sys::pipe()?;
     let (pid, pidfd) = match sys::clone3(namespaces, None)? {
         Cloned::Child => {

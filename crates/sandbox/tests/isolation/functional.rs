@@ -66,16 +66,22 @@ fn node_runs_and_speaks_to_the_runtime_api() {
             "const http = require('http');
              http.get('http://127.0.0.1:9001/next', (answer) => { answer.pipe(process.stdout); });",
         );
-        let environment = driver().await.start(spec(crate::harness::node().await, code.path())).await.unwrap();
+        let environment =
+            driver().await.start(spec(crate::harness::node().await, code.path())).await.unwrap();
         let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
         let mut head = vec![0; 14];
         stream.read_exact(&mut head).await.unwrap();
         assert_eq!(head, b"GET /next HTTP");
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello").await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+            .await
+            .unwrap();
         let outcome = finish(environment).await;
         assert_eq!(outcome.stdout, "hello", "{outcome:?}");
     });
-    let outcome = run(run_node("console.log('threads ' + typeof new (require('worker_threads').Worker)('', {eval: true}))"));
+    let outcome = run(run_node(
+        "console.log('threads ' + typeof new (require('worker_threads').Worker)('', {eval: true}))",
+    ));
     assert_eq!(outcome.value("threads"), "object");
 }
 
@@ -83,7 +89,10 @@ fn node_runs_and_speaks_to_the_runtime_api() {
 fn static_program_runs_with_nothing_but_a_loader_around_it() {
     run(async {
         let code = static_package();
-        let spec = casemate_sandbox::EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(custom().await, code.path()) };
+        let spec = casemate_sandbox::EnvironmentSpec {
+            exec_policy: ExecPolicy::Allow,
+            ..spec(custom().await, code.path())
+        };
         let environment = driver().await.start(spec).await.unwrap();
         let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
         let mut head = [0; 44];
@@ -166,14 +175,17 @@ fn dropped_environment_is_dead() {
 #[test]
 fn bootstrap_files_are_in_var_runtime_and_cannot_be_changed() {
     run(async {
-        let python = driver().await.runtimes().iter().filter(|runtime| runtime.id.starts_with("python")).last();
+        let python =
+            driver().await.runtimes().iter().filter(|runtime| runtime.id.starts_with("python")).last();
         let runtime = python.unwrap().clone();
-        let text = format!("{PYTHON_PRELUDE}
+        let text = format!(
+            "{PYTHON_PRELUDE}
 show('file', lambda: __file__)
 show('change', lambda: open(__file__, 'w'))
 show('code', lambda: os.listdir('/var/task'))
 show('layer', lambda: os.listdir('/opt'))
-");
+"
+        );
         let bootstrap = Bootstrap {
             files: vec![BootstrapFile { name: "start.py".into(), contents: text.into_bytes() }],
             argv: vec![runtime.interpreter.unwrap().display().to_string(), "/var/runtime/start.py".into()],
@@ -195,7 +207,8 @@ fn wrong_requests_are_refused_with_their_reason() {
     run(async {
         let driver = driver().await;
         let argv = vec!["/x".to_owned()];
-        let unknown = driver.prepare("cobol85", Bootstrap { argv: argv.clone(), ..Bootstrap::default() }).await;
+        let unknown =
+            driver.prepare("cobol85", Bootstrap { argv: argv.clone(), ..Bootstrap::default() }).await;
         assert!(matches!(unknown, Err(StartError::UnknownRuntime { .. })));
         let escaping = BootstrapFile { name: "../x".into(), contents: Vec::new() };
         let escaping = Bootstrap { files: vec![escaping], argv, ..Bootstrap::default() };

@@ -23,8 +23,9 @@ static CUSTOM: OnceCell<Template> = OnceCell::const_new();
 
 /// Runs a test in the runtime that all tests of this process share.
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
-    let runtime = RUNTIME
-        .get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+    let runtime = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    });
     runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(50), test).await.unwrap() })
 }
 
@@ -61,8 +62,10 @@ pub(crate) async fn prepare_custom(driver: &Driver) -> Template {
 }
 
 pub(crate) async fn prepare(driver: &Driver, family: &str, script: &str) -> Template {
-    let runtime = driver.runtimes().iter().filter(|runtime| runtime.id.starts_with(family)).last();
-    let runtime = runtime.expect("an interpreter on this host's PATH: the tests need Python and Node").clone();
+    let of_family = driver.runtimes().iter().filter(|runtime| runtime.id.starts_with(family));
+    let runtime = of_family.max_by_key(|runtime| (runtime.id.len(), runtime.id.clone()));
+    let runtime =
+        runtime.expect("an interpreter on this host's PATH: the tests need Python and Node").clone();
     let interpreter = runtime.interpreter.unwrap().display().to_string();
     let argv = vec![interpreter, script.to_owned()];
     driver.prepare(&runtime.id, Bootstrap { argv, ..Bootstrap::default() }).await.unwrap()
@@ -168,7 +171,8 @@ pub(crate) async fn run_python(snippet: &str) -> Outcome {
 }
 
 pub(crate) async fn run_python_with(
-    snippet: &str, change: impl FnOnce(EnvironmentSpec) -> EnvironmentSpec,
+    snippet: &str,
+    change: impl FnOnce(EnvironmentSpec) -> EnvironmentSpec,
 ) -> Outcome {
     let package = package("main.py", &format!("{PYTHON_PRELUDE}{snippet}"));
     let spec = change(spec(python().await, package.path()));

@@ -7,7 +7,9 @@ use std::{
     process::{Command, Output},
 };
 
-use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, Layer, RuntimeTable, StartError, Status, spawner};
+use casemate_sandbox::{
+    Driver, EnvironmentSpec, ExecPolicy, Layer, RuntimeTable, StartError, Status, spawner,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,9 +31,12 @@ fn public_copy() -> (TempDir, PathBuf) {
 }
 
 fn as_nobody(copy: &Path, test: &str, groups: &[PathBuf]) -> Output {
-    let join: String = groups.iter().map(|path| format!("echo $$ > {}/cgroup.procs && ", path.display())).collect();
+    let join: Vec<String> =
+        groups.iter().map(|path| format!("echo $$ > {}/cgroup.procs", path.display())).collect();
+    let join = join.join(" && ");
+    let join = if join.is_empty() { "true".to_owned() } else { join };
     let user = format!("setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups");
-    let line = format!("{join} exec {user} {} --exact {test} --ignored --nocapture", copy.display());
+    let line = format!("{join} && exec {user} {} --exact {test} --ignored --nocapture", copy.display());
     let folder = copy.parent().unwrap();
     Command::new("sh").args(["-c", &line]).current_dir(folder).env("TMPDIR", "/tmp").output().unwrap()
 }
@@ -51,8 +56,10 @@ fn server_without_delegated_groups_starts_nothing_and_names_the_layer() {
 fn server_of_an_ordinary_user_with_delegated_groups_isolates_too() {
     let (_folder, copy) = public_copy();
     let name = format!("delegated-{}", std::process::id());
-    let groups: Vec<PathBuf> =
-        ["memory", "pids", "cpu", "unified"].iter().map(|c| Path::new("/sys/fs/cgroup").join(c).join(&name)).collect();
+    let groups: Vec<PathBuf> = ["memory", "pids", "cpu", "unified"]
+        .iter()
+        .map(|c| Path::new("/sys/fs/cgroup").join(c).join(&name))
+        .collect();
     for group in &groups {
         fs::create_dir_all(group).unwrap();
         chown(group, Some(NOBODY), Some(NOBODY)).unwrap();

@@ -23,7 +23,9 @@ for folder, _, names in os.walk("/"):
 show("programs", lambda: [path for path in programs if path != os.path.realpath(sys.executable)])
 "#,
     ));
-    for path in ["/bin/sh", "/usr/bin/env", "/bin/busybox", "/usr/bin/id", "/sbin/init", "/sys", "/home", "/boot"] {
+    for path in
+        ["/bin/sh", "/usr/bin/env", "/bin/busybox", "/usr/bin/id", "/sbin/init", "/sys", "/home", "/boot"]
+    {
         assert_eq!(outcome.value(&format!("exists:{path}")), "False");
     }
     assert_eq!(outcome.value("programs"), "[]");
@@ -311,9 +313,13 @@ show('kill', lambda: os.kill({}, 9))
 #[test]
 fn runtime_api_of_another_environment_is_never_the_one_reached() {
     run(async {
-        let code = package("main.py", "import socket\ns = socket.create_connection(('127.0.0.1', 9001))\ns.recv(1)\n");
+        let code = package(
+            "main.py",
+            "import socket\ns = socket.create_connection(('127.0.0.1', 9001))\ns.recv(1)\n",
+        );
         let one = driver().await.start(spec(python().await, code.path())).await.unwrap();
-        let quiet = package("main.py", "import socket\nsocket.create_connection(('127.0.0.1', 4566)).recv(1)\n");
+        let quiet =
+            package("main.py", "import socket\nsocket.create_connection(('127.0.0.1', 4566)).recv(1)\n");
         let other = driver().await.start(spec(python().await, quiet.path())).await.unwrap();
         let (accepted, _) = tokio::join!(one.runtime_api().accept(), other.aws_endpoint().accept());
         accepted.unwrap();
@@ -344,7 +350,16 @@ show('null', lambda: write('/dev/null'))
 show('random', lambda: len(open('/dev/urandom', 'rb').read(8)))
 ",
     ));
-    for path in ["/x", "/var/task/x", "/var/task/main.py", "/var/runtime/x", "/opt/x", "/etc/passwd", "/var/x", "/dev/x"] {
+    for path in [
+        "/x",
+        "/var/task/x",
+        "/var/task/main.py",
+        "/var/runtime/x",
+        "/opt/x",
+        "/etc/passwd",
+        "/var/x",
+        "/dev/x",
+    ] {
         assert_eq!(outcome.value(&format!("write:{path}")), "EROFS", "{path}: {outcome:?}");
     }
     for key in ["library", "mkdir", "unlink", "chmod"] {
@@ -354,7 +369,10 @@ show('random', lambda: len(open('/dev/urandom', 'rb').read(8)))
     assert_eq!(outcome.value("interpreter"), "EACCES");
     assert!(["EPERM", "EACCES"].contains(&outcome.value("device")), "{outcome:?}");
     assert_ne!(outcome.value("link"), "None");
-    assert_eq!((outcome.value("tmp"), outcome.value("null"), outcome.value("random")), ("written", "written", "8"));
+    assert_eq!(
+        (outcome.value("tmp"), outcome.value("null"), outcome.value("random")),
+        ("written", "written", "8")
+    );
 }
 
 #[test]
@@ -419,7 +437,8 @@ show('umap', lambda: open('/proc/self/uid_map').read().split()[0::2])
 #[test]
 fn host_user_ids_differ_between_environments_and_own_nothing() {
     run(async {
-        let code = package("main.py", "import socket\nsocket.create_connection(('127.0.0.1', 9001)).recv(1)\n");
+        let code =
+            package("main.py", "import socket\nsocket.create_connection(('127.0.0.1', 9001)).recv(1)\n");
         let one = driver().await.start(spec(python().await, code.path())).await.unwrap();
         let other = driver().await.start(spec(python().await, code.path())).await.unwrap();
         let user = |pid: u32| {
@@ -455,7 +474,9 @@ for name in ['hashlib', 'zlib', 'sqlite3', 'decimal', 'asyncio', 'json', 'urllib
     ));
     assert!(["[]", "ENOENT"].contains(&outcome.value("packages")), "{outcome:?}");
     assert_eq!(outcome.value("ssl"), "True", "{outcome:?}");
-    for name in ["hashlib", "zlib", "sqlite3", "decimal", "asyncio", "json", "urllib.request", "multiprocessing"] {
+    for name in
+        ["hashlib", "zlib", "sqlite3", "decimal", "asyncio", "json", "urllib.request", "multiprocessing"]
+    {
         assert_eq!(outcome.value(&format!("import:{name}")), "True", "{outcome:?}");
     }
 }
