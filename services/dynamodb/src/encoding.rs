@@ -83,7 +83,9 @@ fn write_value(value: &Value, out: &mut Vec<u8>) {
         Value::L(list) => {
             out.push(6);
             write_length(list.len(), out);
-            list.iter().for_each(|value| write_value(value, out));
+            for value in list {
+                write_value(value, out);
+            }
         }
         Value::M(map) => {
             out.push(7);
@@ -92,17 +94,23 @@ fn write_value(value: &Value, out: &mut Vec<u8>) {
         Value::Ss(set) => {
             out.push(8);
             write_length(set.len(), out);
-            set.iter().for_each(|text| write_bytes(text.as_bytes(), out));
+            for text in set {
+                write_bytes(text.as_bytes(), out);
+            }
         }
         Value::Ns(set) => {
             out.push(9);
             write_length(set.len(), out);
-            set.iter().for_each(|number| number.write_ordered(out));
+            for number in set {
+                number.write_ordered(out);
+            }
         }
         Value::Bs(set) => {
             out.push(10);
             write_length(set.len(), out);
-            set.iter().for_each(|bytes| write_bytes(bytes, out));
+            for bytes in set {
+                write_bytes(bytes, out);
+            }
         }
     }
 }

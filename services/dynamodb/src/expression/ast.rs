@@ -147,8 +147,9 @@ impl Condition {
             }
             Self::Between(one, two, three) => [one, two, three].into_iter().for_each(|o| o.each_path(visit)),
             Self::In(one, rest) => {
-                one.each_path(visit);
-                rest.iter().for_each(|operand| operand.each_path(visit));
+                for operand in std::iter::once(one).chain(rest) {
+                    operand.each_path(visit);
+                }
             }
         }
     }

@@ -163,7 +163,6 @@ impl fmt::Display for ExpressionError {
                 f,
                 "An expression attribute value used in expression is not defined; attribute value: {name}"
             ),
-            Self::UnknownFunction(name) => write!(f, "Invalid function name; function: {name}"),
             Self::UpdateOperand { action, kind } => write!(
                 f,
                 "Incorrect operand type for operator or function; operator: {action}, operand type: {}, \
@@ -179,6 +178,7 @@ impl ExpressionError {
     /// Limits, and the rules of key conditions.
     fn fmt_limit_or_key(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::UnknownFunction(name) => write!(f, "Invalid function name; function: {name}"),
             Self::TooDeep => f.write_str("The expression is nested too deeply;"),
             Self::TooLong(size) => {
                 write!(f, "Expression size has exceeded the maximum allowed size; expression size: {size}")

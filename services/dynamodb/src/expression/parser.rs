@@ -276,9 +276,8 @@ impl<'s, 'p, 'v> Parser<'s, 'p, 'v> {
                 return Err(misplaced(name));
             }
             let (_, mut arguments) = self.call()?;
-            let inner = match (arguments.pop(), arguments.is_empty()) {
-                (Some(inner), true) => inner,
-                (_, _) => return Err(count("size", arguments.len() + 1)),
+            let (Some(inner), true) = (arguments.pop(), arguments.is_empty()) else {
+                return Err(count("size", arguments.len() + 1));
             };
             return match &inner {
                 Operand::Size(_) => Err(misplaced("size")),

@@ -62,7 +62,7 @@ impl Update {
             }
         }
         // AWS: elements set beyond the end of a list are appended in the order of their numbers.
-        sets.sort_by(|(one, _), (two, _)| one.cmp(two));
+        sets.sort_by_key(|(path, _)| *path);
         for (path, value) in sets {
             set(&mut after, path, value)?;
         }
