@@ -1,67 +1,10 @@
 //! Rights that are given and taken over the wire bite on the very next request; identities and keys that are gone stay
 //! gone. Here the identity service itself is the directory, without fixtures.
 
-use casemate_schema::Document;
-use casemate_testkit::{Credentials, Response, World};
-
-use crate::worlds::with_own_identities;
-
-/// A structure of texts.
-fn input(members: &[(&str, &str)]) -> Document {
-    let mut document = Document::empty();
-    for (name, value) in members {
-        document.push(name, (*value).into());
-    }
-    document
-}
-
-async fn iam(world: &World, who: &Credentials, operation: &str, members: &[(&str, &str)]) -> Response {
-    world.call(who, "iam", operation, input(members)).await
-}
-
-/// The administrator does something that must succeed.
-async fn done(world: &World, admin: &Credentials, operation: &str, members: &[(&str, &str)]) -> Response {
-    let answer = iam(world, admin, operation, members).await;
-    assert!(answer.status.is_success(), "{operation}: {}", answer.text());
-    answer
-}
-
-async fn new_key(world: &World, admin: &Credentials, user: &str) -> Credentials {
-    let answer = done(world, admin, "CreateAccessKey", &[("UserName", user)]).await;
-    Credentials::new(answer.element("AccessKeyId").unwrap(), answer.element("SecretAccessKey").unwrap())
-}
-
-async fn new_user(world: &World, admin: &Credentials, user: &str) -> Credentials {
-    done(world, admin, "CreateUser", &[("UserName", user)]).await;
-    new_key(world, admin, user).await
-}
-
-fn policy(effect: &str, action: &str) -> String {
-    format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Action":"{action}","Resource":"*"}}]}}"#
-    )
-}
-
-async fn put_policy(world: &World, admin: &Credentials, user: &str, name: &str, text: &str) {
-    done(
-        world,
-        admin,
-        "PutUserPolicy",
-        &[("UserName", user), ("PolicyName", name), ("PolicyDocument", text)],
-    )
-    .await;
-}
-
-/// May `who` list users?
-async fn may_list(world: &World, who: &Credentials) -> bool {
-    let answer = iam(world, who, "ListUsers", &[]).await;
-    assert!(
-        answer.status.is_success() || answer.code().as_deref() == Some("AccessDenied"),
-        "{}",
-        answer.text()
-    );
-    answer.status.is_success()
-}
+use crate::{
+    api::{delete_user, done, iam, input, may_list, new_user, policy, put_policy},
+    worlds::with_own_identities,
+};
 
 #[tokio::test]
 async fn inline_policies_bite_at_once_both_ways() {
@@ -149,10 +92,7 @@ async fn a_user_recreated_under_the_same_name_inherits_nothing() {
     // A user with keys or policies cannot be deleted.
     let refused = iam(&world, &admin, "DeleteUser", &[("UserName", "alice")]).await;
     assert_eq!(refused.code().as_deref(), Some("DeleteConflict"), "{}", refused.text());
-    done(&world, &admin, "DeleteUserPolicy", &[("UserName", "alice"), ("PolicyName", "p")]).await;
-    let key = [("UserName", "alice"), ("AccessKeyId", old.access_key_id.as_str())];
-    done(&world, &admin, "DeleteAccessKey", &key).await;
-    done(&world, &admin, "DeleteUser", &[("UserName", "alice")]).await;
+    delete_user(&world, &admin, "alice", &old, &["p"]).await;
     let new = new_user(&world, &admin, "alice").await;
     assert!(!may_list(&world, &new).await);
     let refused = iam(&world, &old, "ListUsers", &[]).await;

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod api;
 mod arbitrary;
+mod assumed_roles;
 mod hints;
 mod iam_rights;
 mod refused;
