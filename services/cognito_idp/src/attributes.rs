@@ -56,7 +56,6 @@ pub enum Type {
 
 /// One attribute of a pool's schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the vendor's shape")]
 pub struct Definition {
     /// With its `custom:` prefix, where it has one.
     pub name: String,
@@ -141,7 +140,7 @@ impl Schema {
 
     /// Refuses a user who lacks a required attribute.
     pub fn check_complete(&self, attributes: &Attributes) -> Result<(), Refusal> {
-        let missing: String = self
+        let missing: Vec<String> = self
             .required()
             .filter(|name| attributes.get(name).is_none())
             .map(|name| format!("{name}: The attribute {name} is required\n"))
@@ -150,7 +149,10 @@ impl Schema {
             return Ok(());
         }
         // AWS: as clients show it.
-        Err(Refusal::invalid_parameter(format!("Attributes did not conform to the schema: {missing}")))
+        Err(Refusal::invalid_parameter(format!(
+            "Attributes did not conform to the schema: {}",
+            missing.concat()
+        )))
     }
 }
 

@@ -127,6 +127,12 @@ impl Code {
         }
     }
 
+    /// The same code, sent to this attribute's address.
+    #[must_use]
+    pub fn sent_to(self, attribute: &str) -> Self {
+        Self { attribute: attribute.to_owned(), ..self }
+    }
+
     /// The digits, for the message to their owner.
     pub fn digits(&self) -> &Secret<String> {
         &self.digits

@@ -238,10 +238,15 @@ impl CognitoIdp {
     }
 
     /// The client of a pool named by the request.
-    pub(crate) fn at_pool(&self, place: Place, client: &Secret<String>, now: Timestamp) -> Result<At, Error> {
+    pub(crate) fn at_pool(
+        &self,
+        place: &Place,
+        client: &Secret<String>,
+        now: Timestamp,
+    ) -> Result<At, Error> {
         Ok(self.env.store.read(|tx| {
             let pool = place.pool(tx)?;
-            let client = Client::of_pool(tx, &place, client.expose())?;
+            let client = Client::of_pool(tx, place, client.expose())?;
             Ok::<_, Trouble>(At { pool, client, now, place: place.clone() })
         })?)
     }

@@ -50,10 +50,10 @@ impl CognitoIdp {
                 // AWS: the token is judged before the secret.
                 match &shown {
                     Shown::Hash(hash) => {
-                        owner.check_secret_hash(&[&user.username, &user.sub], hash.as_deref())?
+                        owner.check_secret_hash(&[&user.username, &user.sub], hash.as_deref())?;
                     }
                     Shown::Secret(secret) => {
-                        owner.check_secret(secret.as_ref().map(|s| s.expose().as_str()))?
+                        owner.check_secret(secret.as_ref().map(|s| s.expose().as_str()))?;
                     }
                 }
                 if let Some(grace_s) = owner.rotation_grace_s {

@@ -206,7 +206,7 @@ fn with_echoes<T: Shape>(shown: T, echoed: &BTreeMap<String, String>) -> T {
     let mut document = shown.into_document();
     for (name, text) in echoed {
         if let Ok(value) = serde_json::from_str::<Value>(text) {
-            document.take(name);
+            let _ours = document.take(name);
             document.push(name, from_json(value));
         }
     }

@@ -16,7 +16,7 @@ impl Operation<AdminInitiateAuth> for CognitoIdp {
 
     async fn run(&self, call: Call<AdminInitiateAuth>) -> Result<AdminInitiateAuthOutput, Error> {
         let place = Place::new(call.scope(), &call.input.user_pool_id);
-        let at = self.at_pool(place, &call.input.client_id, call.now())?;
+        let at = self.at_pool(&place, &call.input.client_id, call.now())?;
         let given = call.input.auth_parameters.unwrap_or_default();
         let answer = self.initiate(at, Door::Admin, call.input.auth_flow.as_str(), given).await?;
         Ok(answer.into())

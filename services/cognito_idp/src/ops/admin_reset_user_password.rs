@@ -32,7 +32,7 @@ impl Operation<AdminResetUserPassword> for CognitoIdp {
                 user.modified_at = now;
                 let canonical = pool.naming.canonical(&user.username);
                 tx.put(&user::key(&place, &canonical), &user)?;
-                let code = Code { attribute: delivery.attribute.clone(), ..fresh.clone() };
+                let code = fresh.clone().sent_to(&delivery.attribute);
                 user::put_code(tx, &place, &canonical, user::PASSWORD, &code)?;
                 let letter = Letter {
                     id: id.clone(),

@@ -21,7 +21,7 @@ impl Operation<AdminRespondToAuthChallenge> for CognitoIdp {
         call: Call<AdminRespondToAuthChallenge>,
     ) -> Result<AdminRespondToAuthChallengeOutput, Error> {
         let place = Place::new(call.scope(), &call.input.user_pool_id);
-        let at = self.at_pool(place, &call.input.client_id, call.now())?;
+        let at = self.at_pool(&place, &call.input.client_id, call.now())?;
         let input = call.input;
         let given = input.challenge_responses.unwrap_or_default();
         let answer = self.respond(at, input.challenge_name.as_str(), input.session, given).await?;

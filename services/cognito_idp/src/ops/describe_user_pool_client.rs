@@ -6,7 +6,7 @@ use crate::{
     CognitoIdp,
     api::{DescribeUserPoolClient, DescribeUserPoolClientInput, DescribeUserPoolClientOutput, Error},
     client::Client,
-    pool::{Place, Trouble},
+    pool::Place,
     view,
 };
 
@@ -19,7 +19,7 @@ impl Operation<DescribeUserPoolClient> for CognitoIdp {
         let place = Place::new(call.scope(), &call.input.user_pool_id);
         let client = self.env.store.read(|tx| {
             place.pool(tx)?;
-            Ok::<_, Trouble>(Client::of_pool(tx, &place, call.input.client_id.expose())?)
+            Client::of_pool(tx, &place, call.input.client_id.expose())
         })?;
         Ok(DescribeUserPoolClientOutput { user_pool_client: Some(view::client(&client)) })
     }

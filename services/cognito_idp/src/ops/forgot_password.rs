@@ -42,7 +42,7 @@ impl Operation<ForgotPassword> for CognitoIdp {
                         return Ok(Ok(Delivery::simulated(&name, &at.pool)));
                     }
                 };
-                let code = Code { attribute: delivery.attribute.clone(), ..fresh.clone() };
+                let code = fresh.clone().sent_to(&delivery.attribute);
                 let letter = Letter {
                     id: id.clone(),
                     reason: "ForgotPassword",

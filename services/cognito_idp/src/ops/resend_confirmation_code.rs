@@ -43,7 +43,7 @@ impl Operation<ResendConfirmationCode> for CognitoIdp {
                         Err(why_not(user.is_some(), waiting.is_some()))
                     });
                 };
-                let code = Code { attribute: delivery.attribute.clone(), ..fresh.clone() };
+                let code = fresh.clone().sent_to(&delivery.attribute);
                 let letter = Letter {
                     id: id.clone(),
                     reason: "ResendCode",

@@ -1,0 +1,22 @@
+//! User pools through the whole path: wire, gate, audit, store.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod admin;
+mod groups;
+mod lockout;
+mod pools;
+mod recovery;
+mod refresh;
+mod refused;
+mod scene;
+mod self_service;
+mod sign_up;
+mod srp;
+mod tokens;
