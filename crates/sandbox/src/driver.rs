@@ -4,19 +4,17 @@
 //! names it. Weaker forms that are accepted everywhere are those the probe reports as degraded.
 
 use std::{
-    collections::BTreeSet,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::{
     io::unix::AsyncFd,
-    net::{TcpListener, unix::pipe},
+    net::unix::pipe,
     sync::{mpsc, watch},
 };
 
@@ -28,10 +26,12 @@ use crate::{
     notify::Supervisor,
     pump::{self, Backlog, Pump, Recorder},
     runtimes::RuntimeTable,
+    slots::{SlotLease, Slots},
     spawner::Spawner,
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
     sys,
     wire::{self, Report, Request, Start},
+    wiring::{Parts, START_TIMEOUT, Wiring, channel, gather_in_time, listener, next_report},
 };
 
 /// Starts environments. Cheap to clone; the last clone takes the spawner and all environments with it.
@@ -238,92 +238,6 @@ fn start_request(spec: EnvironmentSpec, user_slot: u32, into_cgroup: bool) -> St
     }
 }
 
-/// Both ends of everything that connects an environment with the supervisor.
-struct Wiring {
-    channel: AsyncFd<OwnedFd>,
-    exit: pipe::Receiver,
-    stdout: pipe::Receiver,
-    stderr: pipe::Receiver,
-    theirs: Vec<OwnedFd>,
-}
-
-impl Wiring {
-    fn new(group: &Group) -> io::Result<Self> {
-        let (ours, theirs) = sys::packet_pair()?;
-        let mut sent = vec![theirs];
-        let mut receiver = || -> io::Result<pipe::Receiver> {
-            let (read, write) = sys::pipe()?;
-            sent.push(write);
-            pipe::Receiver::from_owned_fd(read)
-        };
-        let (exit, stdout, stderr) = (receiver()?, receiver()?, receiver()?);
-        sent.extend(group.open_unified()?);
-        sent.extend(group.open_tasks()?);
-        Ok(Self { channel: channel(ours)?, exit, stdout, stderr, theirs: sent })
-    }
-
-    fn theirs(&self) -> Vec<RawFd> {
-        self.theirs.iter().map(AsRawFd::as_raw_fd).collect()
-    }
-
-    /// So that an end of file means what it says.
-    fn close_theirs(&mut self) {
-        self.theirs.clear();
-    }
-}
-
-/// What spawner and child hand over.
-struct Parts {
-    pid: u32,
-    pidfd: OwnedFd,
-    runtime_api: OwnedFd,
-    aws_endpoint: OwnedFd,
-    tmp: OwnedFd,
-    filter: OwnedFd,
-}
-
-async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
-    tokio::time::timeout(START_TIMEOUT, gather(channel)).await.unwrap_or(Err(StartError::TimedOut))
-}
-
-/// Reports of spawner and child interleave; the child's last one comes when all layers are in force.
-async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
-    let (mut process, mut listeners, mut supervised) = (None, None, None);
-    loop {
-        let next = next_report(channel).await.map_err(StartError::Supervisor)?;
-        let Some((report, fds)) = next else { return Err(StartError::SpawnerGone) };
-        let mut fds = fds.into_iter();
-        match report {
-            Report::Started { pid } => process = fds.next().map(|pidfd| (pid, pidfd)),
-            Report::Listening => listeners = fds.next().zip(fds.next()),
-            Report::Supervised => supervised = fds.next().zip(fds.next()),
-            Report::Failed(failure) => return Err(failure.into()),
-            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => {
-                return Err(StartError::SpawnerGone);
-            }
-        }
-        if let (Some(_), Some(_), Some(_)) = (&process, &listeners, &supervised) {
-            break;
-        }
-    }
-    match (process, listeners, supervised) {
-        (Some((pid, pidfd)), Some((runtime_api, aws_endpoint)), Some((tmp, filter))) => {
-            Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, tmp, filter })
-        }
-        _ => Err(StartError::SpawnerGone),
-    }
-}
-
-async fn next_report(channel: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {
-    loop {
-        let mut ready = channel.readable().await?;
-        if let Ok(received) = ready.try_io(|channel| wire::receive(channel.as_fd())) {
-            let Some((bytes, fds)) = received? else { return Ok(None) };
-            return Ok(Some((serde_json::from_slice(&bytes)?, fds)));
-        }
-    }
-}
-
 /// Waits for the end of a process whose start failed, then removes its control groups.
 async fn abandon(group: Arc<Group>, mut exit: pipe::Receiver, lease: SlotLease) {
     group.kill();
@@ -333,51 +247,5 @@ async fn abandon(group: Arc<Group>, mut exit: pipe::Receiver, lease: SlotLease) 
     drop(lease);
 }
 
-fn channel(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    sys::set_nonblocking(socket.as_fd())?;
-    sys::watch(socket)
-}
-
-fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
-    TcpListener::from_std(std::net::TcpListener::from(socket))
-}
-
-/// Numbers of user ids in use.
-#[derive(Debug, Default)]
-pub(crate) struct Slots {
-    taken: Mutex<(u32, BTreeSet<u32>)>,
-}
-
-impl Slots {
-    /// The next free one; ids are not reused before all others were.
-    fn take(self: &Arc<Self>) -> SlotLease {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (next, used) = &mut *taken;
-        let free = (0..SLOTS).map(|step| (*next + step) % SLOTS).find(|slot| !used.contains(slot));
-        let slot = free.unwrap_or(0);
-        used.insert(slot);
-        *next = slot + 1;
-        SlotLease { slot, slots: Arc::clone(self) }
-    }
-}
-
-/// A user id in use; free again when dropped.
-#[derive(Debug)]
-pub(crate) struct SlotLease {
-    slot: u32,
-    slots: Arc<Slots>,
-}
-
-impl Drop for SlotLease {
-    fn drop(&mut self) {
-        let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.1.remove(&self.slot);
-    }
-}
-
-/// Environments at the same time; the last of the reserved ids is for probes.
-const SLOTS: u32 = 65_535;
 /// Events kept for a slow receiver.
 const EVENTS_MAX: usize = 1_024;
-/// A start takes milliseconds; this is for machines in deep trouble.
-const START_TIMEOUT: Duration = Duration::from_secs(20);

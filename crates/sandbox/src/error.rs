@@ -114,11 +114,13 @@ pub(crate) struct Failure {
     pub(crate) step: Step,
     pub(crate) errno: i32,
     pub(crate) what: String,
+    /// The layer found missing, where trying has shown a more exact one than the step's.
+    pub(crate) layer: Option<Layer>,
 }
 
 impl Failure {
     pub(crate) fn new(step: Step, error: &io::Error) -> Self {
-        Self { step, errno: error.raw_os_error().unwrap_or(libc::EIO), what: String::new() }
+        Self { step, errno: error.raw_os_error().unwrap_or(libc::EIO), what: String::new(), layer: None }
     }
 
     pub(crate) fn about(step: Step, error: &io::Error, what: impl Into<String>) -> Self {
@@ -254,7 +256,7 @@ impl From<Failure> for StartError {
         if failure.step == Step::CodeMount {
             return Self::CodeMissing { path: PathBuf::from(failure.what), source };
         }
-        match failure.step.layer() {
+        match failure.layer.or(failure.step.layer()) {
             Some(layer) => {
                 let step = failure.step;
                 let about =

@@ -19,10 +19,12 @@ mod notify;
 mod pump;
 mod runtime_root;
 mod runtimes;
+mod slots;
 pub mod spawner;
 mod spec;
 mod sys;
 mod wire;
+mod wiring;
 
 pub use crate::{
     driver::Driver,

@@ -20,8 +20,8 @@ use tokio::{
 
 use crate::{
     cgroup::Group,
-    driver::SlotLease,
     notify::{Answered, Supervisor},
+    slots::SlotLease,
     spec::{Event, Exit, ExitStatus},
     sys,
 };

@@ -150,14 +150,21 @@ impl Libraries {
 
     /// A library that is nowhere is left out: the loader will say so in its own words, into the function's log.
     fn add_named(&mut self, name: &str, search: &[PathBuf]) {
-        let own = search.iter().map(|folder| folder.join(name)).find(|path| path.exists());
-        let system =
-            || LIBRARY_FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
-        let Some(path) = own.or_else(system) else { return };
-        let Ok(host) = path.canonicalize() else { return };
-        // The loader has no cache inside, so what lies in a configured folder goes to one it searches by itself.
-        if self.files.insert(path.clone(), host).is_none() && self.add(&path).is_err() {
-            self.files.remove(&path);
+        let in_folder = |folder: &Path| Some(folder.join(name)).filter(|path| path.exists());
+        let own = search.iter().find_map(|folder| in_folder(folder));
+        let system = || LIBRARY_FOLDERS.iter().find_map(|folder| in_folder(Path::new(folder)));
+        let (at, found) = if let Some(path) = own.or_else(system) {
+            (path.clone(), path)
+        } else {
+            // The loader has no cache inside: what only the cache knows goes where it looks by itself.
+            let configured = CONFIGURED_FOLDERS.iter().find_map(|folder| in_folder(Path::new(folder)));
+            let libc = LIBRARY_FOLDERS.iter().map(Path::new).find(|folder| folder.join("libc.so.6").exists());
+            let Some((found, folder)) = configured.zip(libc) else { return };
+            (folder.join(name), found)
+        };
+        let Ok(host) = found.canonicalize() else { return };
+        if self.files.insert(at.clone(), host).is_none() && self.add(&found).is_err() {
+            self.files.remove(&at);
         }
     }
 }
@@ -172,6 +179,9 @@ const LIBRARY_FOLDERS: [&str; 7] = [
     "/usr/lib64",
     "/usr/lib",
 ];
+
+/// Where distributions let locally built libraries lie.
+const CONFIGURED_FOLDERS: [&str; 2] = ["/usr/local/lib", "/usr/local/lib64"];
 
 /// What compiled extensions in packages commonly link to.
 const COMMON_LIBRARIES: [&str; 11] = [

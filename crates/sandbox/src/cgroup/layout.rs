@@ -261,4 +261,51 @@ mod tests {
         let found = locate(mounts, "0::/docker/c1/app\n");
         assert_eq!(found.first().unwrap().1.path, Path::new("/sys/fs/cgroup/app"));
     }
+
+    /// A host as of old: the freezer controller, and nothing unified; or no freezer at all.
+    fn without_unified(freezer: &str) -> Cgroups {
+        let mut cgroups = Cgroups::discover().unwrap();
+        cgroups.bases.remove(UNIFIED);
+        if freezer.is_empty() {
+            cgroups.bases.remove("freezer");
+        }
+        cgroups
+    }
+
+    fn state(pid: u32) -> char {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().chars().next().unwrap()
+    }
+
+    #[test]
+    fn old_freezer_and_signals_stop_and_continue_processes() {
+        for freezer in ["freezer", ""] {
+            let cgroups = without_unified(freezer);
+            let group = cgroups.create("env-1", Limits { memory_mb: 128, pids_max: 16 }).unwrap();
+            let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+            for place in &group.folders {
+                put(&place.path, "cgroup.procs", &child.id().to_string()).unwrap();
+            }
+            group.begin_freeze().unwrap();
+            while !group.is_frozen().unwrap() {
+                std::thread::yield_now();
+            }
+            assert_eq!(group.members().unwrap(), [child.id().cast_signed()]);
+            while freezer.is_empty() && state(child.id()) != 'T' {
+                std::thread::yield_now();
+            }
+            group.thaw().unwrap();
+            while state(child.id()) != 'S' {
+                std::thread::yield_now();
+            }
+            group.begin_freeze().unwrap();
+            child.kill().unwrap();
+            group.kill();
+            child.wait().unwrap();
+            while group.remove().is_err() {
+                std::thread::yield_now();
+            }
+            assert!(group.usage().memory_peak_bytes == 0);
+        }
+    }
 }

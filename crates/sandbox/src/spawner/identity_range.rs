@@ -34,11 +34,42 @@ impl IdentityRange {
         LayerReport { layer: Layer::DistinctUser, status }
     }
 
-    /// As root: a range far above those of people and of container engines, apart from other servers'.
-    fn reserved() -> Self {
+    /// As root: a range far above those of people and of container engines, apart from other servers'. Inside a
+    /// container, where that range is not mapped, what is.
+    fn reserved() -> io::Result<Self> {
+        let users = mapped_extents("/proc/self/uid_map")?;
+        let groups = mapped_extents("/proc/self/gid_map")?;
         let block = sys::own_pid().cast_unsigned() % BLOCKS;
         let first = FIRST_ID + block * IDS_PER_SERVER;
-        Self { user: first, group: first, count: IDS_PER_SERVER }
+        let holds = |extents: &[(u32, u32)]| {
+            extents.iter().any(|(from, count)| *from <= first && first - from + IDS_PER_SERVER <= *count)
+        };
+        if holds(&users) && holds(&groups) {
+            return Ok(Self { user: first, group: first, count: IDS_PER_SERVER });
+        }
+        let (user, users) = widest(&users);
+        let (group, groups) = widest(&groups);
+        Ok(Self { user, group, count: users.min(groups).clamp(1, IDS_PER_SERVER) })
+    }
+}
+
+/// The ids that exist in this user namespace: (first, how many).
+fn mapped_extents(file: &str) -> io::Result<Vec<(u32, u32)>> {
+    let text = fs::read_to_string(file)?;
+    let extent = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (first, _, count) = (numbers.next()?.ok()?, numbers.next()?, numbers.next()?.ok()?);
+        Some((first, count))
+    };
+    Ok(text.lines().filter_map(extent).collect())
+}
+
+/// The largest extent, without id 0 if it has others.
+fn widest(extents: &[(u32, u32)]) -> (u32, u32) {
+    match extents.iter().max_by_key(|(_, count)| *count) {
+        Some((0, count)) if *count > 1 => (1, count - 1),
+        Some(extent) => *extent,
+        None => (0, 1),
     }
 }
 
@@ -49,8 +80,12 @@ pub(super) fn establish() -> io::Result<IdentityRange> {
     if user == 0 {
         // Supplementary groups of the server must not follow into environments.
         // SAFETY: an empty list.
-        sys::check(libc::c_long::from(unsafe { libc::setgroups(0, std::ptr::null()) }))?;
-        return Ok(IdentityRange::reserved());
+        let dropped = sys::check(libc::c_long::from(unsafe { libc::setgroups(0, std::ptr::null()) }));
+        // A container may forbid the call altogether; then there are no groups but the container's.
+        if fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() != "deny") {
+            dropped?;
+        }
+        return IdentityRange::reserved();
     }
     enter_user_namespace(user, group)
 }
@@ -115,3 +150,25 @@ fn map_by_helpers(pid: libc::pid_t, own: (u32, u32), ranges: ((u32, u32), (u32, 
 const FIRST_ID: u32 = 2_000_000;
 const IDS_PER_SERVER: u32 = 65_536;
 const BLOCKS: u32 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_from_the_widest_extent_but_never_id_zero_if_there_are_others() {
+        assert_eq!(widest(&[(0, 1), (1, 65_536)]), (1, 65_536));
+        assert_eq!(widest(&[(0, 65_536)]), (1, 65_535));
+        assert_eq!(widest(&[(0, 1)]), (0, 1));
+        assert_eq!(widest(&[]), (0, 1));
+    }
+
+    #[test]
+    fn slots_stay_inside_the_range() {
+        let range = IdentityRange { user: 10, group: 20, count: 4 };
+        assert_eq!((range.slot(0), range.slot(3), range.slot(4)), ((10, 20), (13, 23), (10, 20)));
+        assert!(matches!(range.report().status, Status::InForce(_)));
+        let single = IdentityRange { user: 0, group: 0, count: 1 };
+        assert!(matches!(single.report().status, Status::Degraded(_)));
+    }
+}

@@ -10,7 +10,7 @@ use crate::{
     child::{self, ChildDescriptors},
     error::{Failure, Step, at},
     runtime_root::{GROUP_ID, USER_ID},
-    spawner::{identity_range::IdentityRange, stage},
+    spawner::{identity_range::IdentityRange, probe, stage},
     sys::{self, Cloned},
     wire::{self, Report, Start},
 };
@@ -49,7 +49,7 @@ fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> R
     let layers = start.layers_dir.as_deref().map(stage::code_mount).transpose()?;
     let (go_read, go_write) = sys::pipe().map_err(at(Step::Clone))?;
     let into = if start.into_cgroup { fds.cgroups.first().map(AsFd::as_fd) } else { None };
-    let (pid, pidfd) = match sys::clone3(NAMESPACES, into).map_err(at(Step::Clone))? {
+    let (pid, pidfd) = match sys::clone3(NAMESPACES, into).map_err(|error| blame(&error))? {
         Cloned::Child => {
             let LaunchDescriptors { channel, stdout, stderr, cgroups, .. } = fds;
             let tasks = cgroups.into_iter().skip(usize::from(start.into_cgroup)).collect();
@@ -68,6 +68,12 @@ fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> R
         return Err(failure);
     }
     Ok(Launched { pidfd, exit: fds.exit })
+}
+
+/// Finds out which of the namespaces it is that cannot be made.
+fn blame(error: &io::Error) -> Failure {
+    let missing = probe::NAMESPACES.iter().find(|(_, flag)| probe::namespace(*flag).is_err());
+    Failure { layer: missing.map(|(layer, _)| *layer), ..Failure::new(Step::Clone, error) }
 }
 
 /// Gives a new process its identity, before it runs anything of its own.

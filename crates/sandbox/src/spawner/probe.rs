@@ -76,6 +76,14 @@ fn judge(layer: Layer, how: &str, tried: io::Result<()>) -> LayerReport {
     LayerReport { layer, status }
 }
 
+/// Makes a process with a user namespace and these, which ends at once.
+pub(super) fn namespace(flags: libc::c_int) -> io::Result<()> {
+    match sys::clone3(libc::CLONE_NEWUSER | flags, None)? {
+        Cloned::Child => sys::exit_now(0),
+        Cloned::Parent { pidfd, .. } => launch::reap(pidfd.as_fd(), 0).map(drop),
+    }
+}
+
 /// Runs an attempt in a process with these namespaces, mapped as an environment would be.
 fn in_process(
     namespaces: libc::c_int,
@@ -129,7 +137,8 @@ fn mount_tmp() -> io::Result<()> {
     sys::mount(Some(c"tmpfs"), &target, Some(c"tmpfs"), libc::MS_NOSUID | libc::MS_NODEV, Some(c"size=1m"))
 }
 
-const NAMESPACES: [(Layer, libc::c_int); 6] = [
+/// Namespaces that can be missing one by one: each is tried together with a user namespace.
+pub(super) const NAMESPACES: [(Layer, libc::c_int); 6] = [
     (Layer::UserNamespace, 0),
     (Layer::PidNamespace, libc::CLONE_NEWPID),
     (Layer::MountNamespace, libc::CLONE_NEWNS),

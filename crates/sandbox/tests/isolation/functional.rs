@@ -224,3 +224,31 @@ fn wrong_requests_are_refused_with_their_reason() {
         assert!(matches!(no_program, StartError::Step { .. }), "{no_program:?}");
     });
 }
+
+#[test]
+fn every_python_of_this_host_starts_with_its_libraries() {
+    run(async {
+        let code = package(
+            "main.py",
+            "import bz2, ctypes, decimal, hashlib, json, lzma, socket, sqlite3, ssl, sys, uuid, zlib\n\
+             print('version', '%d.%d' % sys.version_info[:2])\n",
+        );
+        let system = casemate_sandbox::RuntimeTable::discover("/usr/bin:/usr/local/bin".as_ref());
+        let driver = driver().await;
+        let own: Vec<_> = driver.runtimes().iter().map(|runtime| runtime.id.clone()).collect();
+        assert!(own.iter().any(|id| id.starts_with("python3.")), "{own:?}");
+        for id in own.iter().filter(|id| id.starts_with("python3.")) {
+            let template = crate::harness::prepare(driver, id, "/var/task/main.py").await;
+            let outcome = finish(driver.start(spec(template, code.path())).await.unwrap()).await;
+            assert_eq!(Some(outcome.value("version")), id.strip_prefix("python"), "{outcome:?}");
+        }
+        // The distribution's own, where there is one.
+        if system.iter().any(|runtime| runtime.id.starts_with("python")) {
+            let driver =
+                casemate_sandbox::Driver::new(casemate_sandbox::spawner::start().unwrap(), system).unwrap();
+            let template = crate::harness::prepare(&driver, "python3.", "/var/task/main.py").await;
+            let outcome = finish(driver.start(spec(template, code.path())).await.unwrap()).await;
+            assert!(outcome.value("version").starts_with("3."), "{outcome:?}");
+        }
+    });
+}

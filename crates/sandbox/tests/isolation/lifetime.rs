@@ -72,6 +72,84 @@ fn groups_of_an_ended_environment_are_removed_and_those_of_dead_servers_swept() 
     });
 }
 
+#[test]
+fn killed_server_takes_spawner_and_environments_along() {
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "lifetime::child_server", "--ignored", "--nocapture"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+    let pids = lines.find_map(|line| line.unwrap().strip_prefix("pids ").map(str::to_owned)).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    run(async {
+        for pid in pids.split(' ') {
+            wait_until_gone(pid.parse().unwrap()).await;
+        }
+    });
+}
+
+#[test]
+#[ignore = "run by killed_server_takes_spawner_and_environments_along"]
+fn child_server() {
+    run(async {
+        let spawner = casemate_sandbox::spawner::start().unwrap();
+        let spawner_pid = spawner.pid();
+        let driver = Driver::new(spawner, RuntimeTable::discover("".as_ref())).unwrap();
+        let (template, code) = (prepare_custom(&driver).await, static_package());
+        let spec = EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(template, code.path()) };
+        let (running, frozen) =
+            (driver.start(spec.clone()).await.unwrap(), driver.start(spec).await.unwrap());
+        frozen.freeze().await.unwrap();
+        println!("pids {spawner_pid} {} {}", running.pid(), frozen.pid());
+        std::future::pending::<()>().await;
+    });
+}
+
+#[test]
+fn many_starts_at_once_leave_nothing_behind() {
+    run(async {
+        let spawner = casemate_sandbox::spawner::start().unwrap();
+        let spawner_pid = spawner.pid();
+        let driver = Driver::new(spawner, RuntimeTable::discover("".as_ref())).unwrap();
+        let (template, code) = (prepare_custom(&driver).await, static_package());
+        let spec = EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(template, code.path()) };
+        let first = driver.start(spec.clone()).await.unwrap();
+        let membership = fs::read_to_string(format!("/proc/{}/cgroup", first.pid())).unwrap();
+        let below = membership.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+        let base = Path::new("/sys/fs/cgroup/unified").join(below).parent().unwrap().to_path_buf();
+        first.stop().await;
+        let open = |pid: u32| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let before = open(spawner_pid);
+        for _ in 0..3 {
+            let starts: Vec<_> = (0..16)
+                .map(|_| {
+                    let (driver, spec) = (driver.clone(), spec.clone());
+                    tokio::spawn(async move {
+                        let environment = driver.start(spec).await.unwrap();
+                        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+                        assert_eq!(stream.read_u8().await.unwrap(), b'G');
+                        environment.stop().await.status
+                    })
+                })
+                .collect();
+            for start in starts {
+                assert_eq!(start.await.unwrap(), ExitStatus::Signal(libc::SIGKILL));
+            }
+        }
+        assert_eq!(open(spawner_pid), before, "descriptors left open in the spawner");
+        let left = || fs::read_dir(&base).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
+        for _ in 0..500 {
+            if left() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("control groups left: {}", left());
+    });
+}
+
 async fn wait_until_gone(pid: u32) {
     let path = format!("/proc/{pid}/exe");
     for _ in 0..500 {

@@ -75,6 +75,36 @@ fn server_of_an_ordinary_user_with_delegated_groups_isolates_too() {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
+/// As root of a user namespace that may hold no network namespace: a host without that layer.
+#[test]
+fn host_without_network_namespaces_starts_nothing_and_names_the_layer() {
+    let (_folder, copy) = public_copy();
+    let test = "--exact rootless::child_without_network_namespaces --ignored --nocapture";
+    let line = format!("echo 0 > /proc/sys/user/max_net_namespaces && exec {} {test}", copy.display());
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", &line]).current_dir(copy.parent().unwrap());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
+#[ignore = "run by host_without_network_namespaces_starts_nothing_and_names_the_layer"]
+fn child_without_network_namespaces() {
+    run(async {
+        let driver = Driver::new(spawner::start().unwrap(), RuntimeTable::discover("".as_ref())).unwrap();
+        let probe = driver.probe().await;
+        let absent: Vec<Layer> = probe.absent().map(|(layer, _)| layer).collect();
+        assert!(
+            absent.contains(&Layer::NetworkNamespace) && !absent.contains(&Layer::PidNamespace),
+            "{probe}"
+        );
+        let template = prepare_custom(&driver).await;
+        let code = std::env::current_dir().unwrap().join("code");
+        let refused = driver.start(spec(template, &code)).await.unwrap_err();
+        assert!(matches!(refused, StartError::Layer { layer: Layer::NetworkNamespace, .. }), "{refused:?}");
+    });
+}
+
 #[test]
 #[ignore = "run by server_without_delegated_groups_starts_nothing_and_names_the_layer"]
 fn child_without_groups() {

@@ -1,0 +1,118 @@
+//! What connects a starting environment with the supervisor: a channel, three pipes, and what is handed over.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    time::Duration,
+};
+
+use tokio::{
+    io::unix::AsyncFd,
+    net::{TcpListener, unix::pipe},
+};
+
+use crate::{
+    cgroup::Group,
+    error::StartError,
+    sys,
+    wire::{self, Report},
+};
+
+/// Both ends of everything that connects an environment with the supervisor.
+pub(crate) struct Wiring {
+    pub(crate) channel: AsyncFd<OwnedFd>,
+    pub(crate) exit: pipe::Receiver,
+    pub(crate) stdout: pipe::Receiver,
+    pub(crate) stderr: pipe::Receiver,
+    theirs: Vec<OwnedFd>,
+}
+
+impl Wiring {
+    pub(crate) fn new(group: &Group) -> io::Result<Self> {
+        let (ours, theirs) = sys::packet_pair()?;
+        let mut sent = vec![theirs];
+        let mut receiver = || -> io::Result<pipe::Receiver> {
+            let (read, write) = sys::pipe()?;
+            sent.push(write);
+            pipe::Receiver::from_owned_fd(read)
+        };
+        let (exit, stdout, stderr) = (receiver()?, receiver()?, receiver()?);
+        sent.extend(group.open_unified()?);
+        sent.extend(group.open_tasks()?);
+        Ok(Self { channel: channel(ours)?, exit, stdout, stderr, theirs: sent })
+    }
+
+    pub(crate) fn theirs(&self) -> Vec<RawFd> {
+        self.theirs.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+
+    /// So that an end of file means what it says.
+    pub(crate) fn close_theirs(&mut self) {
+        self.theirs.clear();
+    }
+}
+
+/// What spawner and child hand over.
+pub(crate) struct Parts {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) runtime_api: OwnedFd,
+    pub(crate) aws_endpoint: OwnedFd,
+    pub(crate) tmp: OwnedFd,
+    pub(crate) filter: OwnedFd,
+}
+
+pub(crate) async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
+    tokio::time::timeout(START_TIMEOUT, gather(channel)).await.unwrap_or(Err(StartError::TimedOut))
+}
+
+/// Reports of spawner and child interleave; the child's last one comes when all layers are in force.
+async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
+    let (mut process, mut listeners, mut supervised) = (None, None, None);
+    loop {
+        let next = next_report(channel).await.map_err(StartError::Supervisor)?;
+        let Some((report, fds)) = next else { return Err(StartError::SpawnerGone) };
+        let mut fds = fds.into_iter();
+        match report {
+            Report::Started { pid } => process = fds.next().map(|pidfd| (pid, pidfd)),
+            Report::Listening => listeners = fds.next().zip(fds.next()),
+            Report::Supervised => supervised = fds.next().zip(fds.next()),
+            Report::Failed(failure) => return Err(failure.into()),
+            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => {
+                return Err(StartError::SpawnerGone);
+            }
+        }
+        if let (Some(_), Some(_), Some(_)) = (&process, &listeners, &supervised) {
+            break;
+        }
+    }
+    match (process, listeners, supervised) {
+        (Some((pid, pidfd)), Some((runtime_api, aws_endpoint)), Some((tmp, filter))) => {
+            Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, tmp, filter })
+        }
+        _ => Err(StartError::SpawnerGone),
+    }
+}
+
+pub(crate) async fn next_report(channel: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {
+    loop {
+        let mut ready = channel.readable().await?;
+        if let Ok(received) = ready.try_io(|channel| wire::receive(channel.as_fd())) {
+            let Some((bytes, fds)) = received? else { return Ok(None) };
+            return Ok(Some((serde_json::from_slice(&bytes)?, fds)));
+        }
+    }
+}
+
+pub(crate) fn channel(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    sys::set_nonblocking(socket.as_fd())?;
+    sys::watch(socket)
+}
+
+/// A listener made by the child, for the supervisor's reactor.
+pub(crate) fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
+    TcpListener::from_std(std::net::TcpListener::from(socket))
+}
+
+/// A start takes milliseconds; this is for machines in deep trouble.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(20);
