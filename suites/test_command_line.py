@@ -73,7 +73,7 @@ def test_roles_are_assumed_with_tags_and_bounded_by_session_policies(empty):
     iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))
     iam.put_role_policy(RoleName="reader", PolicyName="p", PolicyDocument=allow(["dynamodb:ListTables", "iam:ListUsers"]))
     sts = empty.client("sts", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
-    arguments = {"RoleArn": f"arn:aws:iam::{account}:role/reader", "RoleSessionName": "s"}
+    arguments = {"RoleArn": f"arn:aws:iam::{account}:role/reader", "RoleSessionName": "session"}
     session = sts.assume_role(**arguments, Policy=allow("dynamodb:ListTables"))["Credentials"]
     chosen = {
         "aws_access_key_id": session["AccessKeyId"],
@@ -91,22 +91,22 @@ def test_roles_are_assumed_with_tags_and_bounded_by_session_policies(empty):
 
 def test_tables_and_items(empty):
     aws(
-        empty, "dynamodb", "create-table", "--table-name", "t", "--billing-mode", "PAY_PER_REQUEST",
+        empty, "dynamodb", "create-table", "--table-name", "items", "--billing-mode", "PAY_PER_REQUEST",
         "--attribute-definitions", "AttributeName=pk,AttributeType=S", "--key-schema", "AttributeName=pk,KeyType=HASH",
     )
-    aws(empty, "dynamodb", "wait", "table-exists", "--table-name", "t")
-    aws(empty, "dynamodb", "put-item", "--table-name", "t", "--item", '{"pk":{"S":"a"},"n":{"N":"1"}}')
+    aws(empty, "dynamodb", "wait", "table-exists", "--table-name", "items")
+    aws(empty, "dynamodb", "put-item", "--table-name", "items", "--item", '{"pk":{"S":"a"},"n":{"N":"1"}}')
     update = aws(
-        empty, "dynamodb", "update-item", "--table-name", "t", "--key", '{"pk":{"S":"a"}}', "--return-values", "ALL_NEW",
+        empty, "dynamodb", "update-item", "--table-name", "items", "--key", '{"pk":{"S":"a"}}', "--return-values", "ALL_NEW",
         "--update-expression", "SET n = n + :one", "--expression-attribute-values", '{":one":{"N":"1"}}',
     )
     assert update["Attributes"]["n"] == {"N": "2"}
     refused = aws(
-        empty, "dynamodb", "put-item", "--table-name", "t", "--item", '{"pk":{"S":"a"}}',
+        empty, "dynamodb", "put-item", "--table-name", "items", "--item", '{"pk":{"S":"a"}}',
         "--condition-expression", "attribute_not_exists(pk)", check=False,
     )
     assert "ConditionalCheckFailedException" in refused.stderr
-    assert aws(empty, "dynamodb", "scan", "--table-name", "t")["Count"] == 1
+    assert aws(empty, "dynamodb", "scan", "--table-name", "items")["Count"] == 1
 
 
 def test_log_groups(empty):

@@ -11,7 +11,7 @@ def test_acknowledged_writes_survive(tmp_path):
     server = Server(tmp_path / "data").start()
     dynamodb = server.client("dynamodb")
     dynamodb.create_table(
-        TableName="t", BillingMode="PAY_PER_REQUEST",
+        TableName="items", BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
@@ -21,7 +21,7 @@ def test_acknowledged_writes_survive(tmp_path):
         client = server.client("dynamodb")
         try:
             for number in range(100_000):
-                client.put_item(TableName="t", Item={"pk": {"S": f"{worker}-{number}"}, "n": {"N": str(number)}})
+                client.put_item(TableName="items", Item={"pk": {"S": f"{worker}-{number}"}, "n": {"N": str(number)}})
                 acknowledged.append((f"{worker}-{number}", number))
                 if len(acknowledged) >= 600:
                     enough.set()
@@ -37,7 +37,7 @@ def test_acknowledged_writes_survive(tmp_path):
     try:
         client = again.client("dynamodb")
         for key, number in acknowledged:
-            found = client.get_item(TableName="t", Key={"pk": {"S": key}}, ConsistentRead=True)
+            found = client.get_item(TableName="items", Key={"pk": {"S": key}}, ConsistentRead=True)
             assert found["Item"]["n"] == {"N": str(number)}, key
         assert "chain intact" in again.casemate("log", "verify").stdout
     finally:
