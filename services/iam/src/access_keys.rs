@@ -33,7 +33,10 @@ pub(crate) struct Fresh {
 impl Fresh {
     pub(crate) fn new(entropy: &dyn Entropy) -> Self {
         let id = lower_alphanumeric(entropy, "iam.access-key.id", 16).to_ascii_uppercase();
-        Self { id: format!("AKIA{id}"), secret: Secret::new(alphanumeric(entropy, "iam.access-key.secret", 40)) }
+        Self {
+            id: format!("AKIA{id}"),
+            secret: Secret::new(alphanumeric(entropy, "iam.access-key.secret", 40)),
+        }
     }
 }
 
@@ -123,7 +126,9 @@ pub(crate) fn fetch(tx: &ReadTx<'_>, scope: &Scope, owner: &Owner, id: &str) -> 
     let owned = owner.key_ids(tx, scope)?.iter().any(|known| known == id);
     let row = if owned { tx.get(&access_key_key(id))? } else { None };
     // AWS: text of NoSuchEntity.
-    row.ok_or_else(|| Error::no_such_entity_exception(format!("The Access Key with id {id} cannot be found.")))
+    row.ok_or_else(|| {
+        Error::no_such_entity_exception(format!("The Access Key with id {id} cannot be found."))
+    })
 }
 
 /// Switches a key on or off.

@@ -136,7 +136,9 @@ impl IamDirectory {
             let holder = match caller {
                 Caller::User { name, unique_id, account, .. } => {
                     let scope = self.env.scope_of(account);
-                    UserRow::find(tx, &scope, name)?.filter(|user| user.unique_id == *unique_id).map(|u| u.holder)
+                    UserRow::find(tx, &scope, name)?
+                        .filter(|user| user.unique_id == *unique_id)
+                        .map(|u| u.holder)
                 }
                 Caller::Role(session) => {
                     let scope = self.env.scope_of(&session.account);
@@ -156,42 +158,54 @@ impl Directory for IamDirectory {
         if access_key_id.len() > crate::rows::NAME_BYTES_MAX {
             return Ok(None);
         }
-        self.cache.get_or(|kept| &kept.credentials, |kept| &mut kept.credentials, access_key_id, || {
-            self.env.store.read(|tx| {
-                let Some(row) = tx.get::<AccessKeyRow>(&access_key_key(access_key_id))? else { return Ok(None) };
-                let owner = match &row.user {
-                    None => Caller::Root { account: row.account.clone() },
-                    Some(name) => {
-                        let scope = self.env.scope_of(&row.account);
-                        let Some(user) = UserRow::find(tx, &scope, name)? else { return Ok(None) };
-                        Caller::User {
-                            arn: user.arn(&scope),
-                            unique_id: user.unique_id,
-                            name: user.name,
-                            account: row.account,
+        self.cache.get_or(
+            |kept| &kept.credentials,
+            |kept| &mut kept.credentials,
+            access_key_id,
+            || {
+                self.env.store.read(|tx| {
+                    let Some(row) = tx.get::<AccessKeyRow>(&access_key_key(access_key_id))? else {
+                        return Ok(None);
+                    };
+                    let owner = match &row.user {
+                        None => Caller::Root { account: row.account.clone() },
+                        Some(name) => {
+                            let scope = self.env.scope_of(&row.account);
+                            let Some(user) = UserRow::find(tx, &scope, name)? else { return Ok(None) };
+                            Caller::User {
+                                arn: user.arn(&scope),
+                                unique_id: user.unique_id,
+                                name: user.name,
+                                account: row.account,
+                            }
                         }
-                    }
-                };
-                Ok(Some(LongTermCredential { secret: row.secret, active: row.active, owner }))
-            })
-        })
+                    };
+                    Ok(Some(LongTermCredential { secret: row.secret, active: row.active, owner }))
+                })
+            },
+        )
     }
 
     fn role(&self, arn: &Arn) -> Result<Option<Arc<RoleFacts>>, Fault> {
-        self.cache.get_or(|kept| &kept.roles, |kept| &mut kept.roles, arn.as_str(), || {
-            self.env.store.read(|tx| {
-                let scope = self.env.scope_of_arn(arn);
-                let Some(role) = RoleRow::by_arn(tx, &scope, arn)? else { return Ok(None) };
-                Ok(Some(Arc::new(RoleFacts {
-                    arn: arn.clone(),
-                    trust: trust::compiled(tx, &self.env, &role)?,
-                    unique_id: role.unique_id,
-                    name: role.name,
-                    account: scope.account,
-                    session_s_max: role.session_s_max,
-                })))
-            })
-        })
+        self.cache.get_or(
+            |kept| &kept.roles,
+            |kept| &mut kept.roles,
+            arn.as_str(),
+            || {
+                self.env.store.read(|tx| {
+                    let scope = self.env.scope_of_arn(arn);
+                    let Some(role) = RoleRow::by_arn(tx, &scope, arn)? else { return Ok(None) };
+                    Ok(Some(Arc::new(RoleFacts {
+                        arn: arn.clone(),
+                        trust: trust::compiled(tx, &self.env, &role)?,
+                        unique_id: role.unique_id,
+                        name: role.name,
+                        account: scope.account,
+                        session_s_max: role.session_s_max,
+                    })))
+                })
+            },
+        )
     }
 
     fn policies(&self, caller: &Caller) -> Result<Option<Arc<IdentityPolicies>>, Fault> {
@@ -201,9 +215,12 @@ impl Directory for IamDirectory {
             // Root needs none; others have none.
             _ => return Ok(Some(Arc::default())),
         };
-        self.cache.get_or(|kept| &kept.policies, |kept| &mut kept.policies, unique_id, || {
-            Ok(self.current(caller)?.map(Arc::new))
-        })
+        self.cache.get_or(
+            |kept| &kept.policies,
+            |kept| &mut kept.policies,
+            unique_id,
+            || Ok(self.current(caller)?.map(Arc::new)),
+        )
     }
 
     fn managed_policy(&self, arn: &str) -> Result<Option<String>, Fault> {

@@ -110,7 +110,9 @@ mod tests {
     #[test]
     fn stored_documents_that_do_not_parse_grant_nothing() {
         let policy = compiled("garbage", Kind::Identity).unwrap();
-        assert!(policy.statements().all(|statement| statement.effect == casemate_kernel::policy::Effect::Deny));
+        assert!(
+            policy.statements().all(|statement| statement.effect == casemate_kernel::policy::Effect::Deny)
+        );
         assert!(compiled("garbage", Kind::Trust).is_ok());
     }
 

@@ -8,14 +8,12 @@ use casemate_store::{ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{
-        AttachedPermissionsBoundary, AttachedPolicy, Error, PermissionsBoundaryAttachmentType, Tag,
-    },
+    api::{AttachedPermissionsBoundary, AttachedPolicy, Error, PermissionsBoundaryAttachmentType, Tag},
     documents::{self, chars_without_space},
     entity::Entity,
     managed,
     page::{Page, Paging, page_of},
-    rows::{UseRow, Usage, managed_document, use_key},
+    rows::{Usage, UseRow, managed_document, use_key},
     tags,
 };
 
@@ -54,10 +52,14 @@ impl Holder {
     pub(crate) fn check_deletable(&self) -> Result<(), Error> {
         // AWS: texts of DeleteConflict.
         if !self.attached.is_empty() {
-            return Err(Error::delete_conflict_exception("Cannot delete entity, must detach all policies first."));
+            return Err(Error::delete_conflict_exception(
+                "Cannot delete entity, must detach all policies first.",
+            ));
         }
         if !self.inline.is_empty() {
-            return Err(Error::delete_conflict_exception("Cannot delete entity, must delete policies first."));
+            return Err(Error::delete_conflict_exception(
+                "Cannot delete entity, must delete policies first.",
+            ));
         }
         Ok(())
     }
@@ -190,7 +192,10 @@ pub(crate) fn attached<E: Entity>(
         policy_name: arn.rsplit('/').next().map(str::to_owned),
         policy_arn: Some(arn.clone()),
     };
-    page_of(found.holder().attached.iter().filter(below).map(|arn| (arn.clone(), shown(arn))).collect(), paging)
+    page_of(
+        found.holder().attached.iter().filter(below).map(|arn| (arn.clone(), shown(arn))).collect(),
+        paging,
+    )
 }
 
 /// Sets the permissions boundary.
@@ -211,7 +216,11 @@ pub(crate) fn set_boundary<E: Entity>(
 }
 
 /// Removes the permissions boundary.
-pub(crate) fn delete_boundary<E: Entity>(tx: &mut WriteTx<'_>, scope: &Scope, entity: &str) -> Result<(), Error> {
+pub(crate) fn delete_boundary<E: Entity>(
+    tx: &mut WriteTx<'_>,
+    scope: &Scope,
+    entity: &str,
+) -> Result<(), Error> {
     let mut found = E::fetch(tx, scope, entity)?;
     if found.holder().boundary.is_none() {
         return Err(Error::no_such_entity_exception(format!(
@@ -235,7 +244,11 @@ pub(crate) fn note_boundary<E: Entity>(tx: &mut WriteTx<'_>, scope: &Scope, enti
 }
 
 /// Forgets in the reverse index which policy is the entity's boundary.
-pub(crate) fn release_boundary<E: Entity>(tx: &mut WriteTx<'_>, scope: &Scope, entity: &E) -> Result<(), Error> {
+pub(crate) fn release_boundary<E: Entity>(
+    tx: &mut WriteTx<'_>,
+    scope: &Scope,
+    entity: &E,
+) -> Result<(), Error> {
     if let Some(arn) = &entity.holder().boundary {
         tx.delete::<UseRow>(&use_key(scope, arn, Usage::Boundary, Some((E::NOUN, entity.name()))))?;
     }

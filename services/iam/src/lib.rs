@@ -134,7 +134,8 @@ impl Service for Iam {
     const VALIDATION_CODE: &'static str = "ValidationError";
 
     fn verify(&self, proof: &Proof, _now: Timestamp) -> Result<Caller, Error> {
-        Err(Fault::broken(format!("no operation of this service takes a proof such as a {}", proof.kind)).into())
+        Err(Fault::broken(format!("no operation of this service takes a proof such as a {}", proof.kind))
+            .into())
     }
 
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Error> {

@@ -31,8 +31,8 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     /// What answers say about further pages.
-    pub(crate) fn is_truncated(&self) -> Option<bool> {
-        Some(self.marker.is_some())
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.marker.is_some()
     }
 }
 
@@ -70,10 +70,10 @@ fn decoded(marker: &str) -> Result<String, Error> {
 /// Cuts a page from a list in memory; each item comes with the name it is found again by.
 pub(crate) fn page_of<T>(all: Vec<(String, T)>, paging: &Paging) -> Result<Page<T>, Error> {
     let mut rest = all.into_iter();
-    if let Some(after) = &paging.after {
-        if !rest.by_ref().any(|(name, _)| name == *after) {
-            return Err(Error::Validation("Invalid Marker.".to_owned()));
-        }
+    if let Some(after) = &paging.after
+        && !rest.by_ref().any(|(name, _)| name == *after)
+    {
+        return Err(Error::Validation("Invalid Marker.".to_owned()));
     }
     let mut items = Vec::new();
     let mut last = None;

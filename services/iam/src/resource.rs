@@ -27,7 +27,9 @@ mod tests {
         let arn = Arn::parse("arn:aws:iam::123456789012:role/a/b/worker").unwrap();
         assert_eq!(path_and_name(&arn, "role"), Some(("/a/b/", "worker")));
         assert_eq!(path_and_name(&arn, "user"), None);
-        for text in ["arn:aws:iam::123456789012:role/", "arn:aws:s3:::role/x", "arn:aws:iam:us-east-1:1:role/x"] {
+        for text in
+            ["arn:aws:iam::123456789012:role/", "arn:aws:s3:::role/x", "arn:aws:iam:us-east-1:1:role/x"]
+        {
             assert_eq!(path_and_name(&Arn::parse(text).unwrap(), "role"), None, "{text}");
         }
     }

@@ -129,7 +129,8 @@ rows! {
 impl PolicyRow {
     /// The policy of an ARN of its own account.
     pub(crate) fn by_arn(tx: &ReadTx<'_>, scope: &Scope, arn: &Arn) -> Result<Option<Self>, Error> {
-        let Some((_, name)) = path_and_name(arn, "policy").filter(|(_, name)| name.len() <= NAME_BYTES_MAX) else {
+        let Some((_, name)) = path_and_name(arn, "policy").filter(|(_, name)| name.len() <= NAME_BYTES_MAX)
+        else {
             return Ok(None);
         };
         let found: Option<Self> = tx.get(&name_key(scope, name))?;
@@ -152,7 +153,8 @@ impl PolicyRow {
 impl UserRow {
     /// The user of an ARN.
     pub(crate) fn by_arn(tx: &ReadTx<'_>, scope: &Scope, arn: &Arn) -> Result<Option<Self>, Error> {
-        let Some((_, name)) = path_and_name(arn, "user").filter(|(_, name)| name.len() <= NAME_BYTES_MAX) else {
+        let Some((_, name)) = path_and_name(arn, "user").filter(|(_, name)| name.len() <= NAME_BYTES_MAX)
+        else {
             return Ok(None);
         };
         let found: Option<Self> = tx.get(&name_key(scope, name))?;
@@ -163,7 +165,8 @@ impl UserRow {
 impl RoleRow {
     /// The role of an ARN, which must have the role's path and spelling.
     pub(crate) fn by_arn(tx: &ReadTx<'_>, scope: &Scope, arn: &Arn) -> Result<Option<Self>, Error> {
-        let Some((_, name)) = path_and_name(arn, "role").filter(|(_, name)| name.len() <= NAME_BYTES_MAX) else {
+        let Some((_, name)) = path_and_name(arn, "role").filter(|(_, name)| name.len() <= NAME_BYTES_MAX)
+        else {
             return Ok(None);
         };
         let found: Option<Self> = tx.get(&name_key(scope, name))?;
@@ -201,5 +204,6 @@ pub(crate) fn managed_document(tx: &ReadTx<'_>, env: &Env, arn: &str) -> Result<
     }
     let Ok(arn) = Arn::parse(arn) else { return Ok(None) };
     let policy = PolicyRow::by_arn(tx, &env.scope_of_arn(&arn), &arn)?;
-    Ok(policy.and_then(|policy| policy.version(policy.default_version).map(|version| version.document.clone())))
+    Ok(policy
+        .and_then(|policy| policy.version(policy.default_version).map(|version| version.document.clone())))
 }

@@ -10,7 +10,7 @@ use crate::{
     entity::Entity,
     holder::no_policy,
     managed::{self, Managed},
-    rows::{PolicyRow, RoleRow, UseRow, Usage, UserRow, Version, use_key},
+    rows::{PolicyRow, RoleRow, Usage, UseRow, UserRow, Version, use_key},
     tags, trust,
 };
 
@@ -120,7 +120,8 @@ impl AnyPolicy {
         };
         let arn = policy.arn.clone().unwrap_or_default();
         policy.attachment_count = i32::try_from(count(tx, scope, &arn, Usage::Permissions)?).ok();
-        policy.permissions_boundary_usage_count = i32::try_from(count(tx, scope, &arn, Usage::Boundary)?).ok();
+        policy.permissions_boundary_usage_count =
+            i32::try_from(count(tx, scope, &arn, Usage::Boundary)?).ok();
         policy.is_attachable = Some(true);
         Ok(policy)
     }
@@ -136,9 +137,12 @@ impl AnyPolicy {
     /// The versions, newest first, without documents.
     pub(crate) fn versions(&self) -> Vec<PolicyVersion> {
         match self {
-            Self::Own(row) => {
-                row.versions.iter().rev().map(|v| shown_version(v, row.default_version, Detail::Listed)).collect()
-            }
+            Self::Own(row) => row
+                .versions
+                .iter()
+                .rev()
+                .map(|v| shown_version(v, row.default_version, Detail::Listed))
+                .collect(),
             Self::Aws(managed) => vec![PolicyVersion { document: None, ..managed_version(managed) }],
         }
     }

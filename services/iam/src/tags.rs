@@ -26,7 +26,9 @@ pub(crate) fn pairs(given: &[Tag]) -> Vec<(String, String)> {
 /// Adds the request's tags to what is asked for, as condition keys.
 pub(crate) fn asked_with(access: Access, given: Option<&[Tag]>) -> Access {
     let with_tags = |ask: Ask| {
-        ask.with_request_tags(given.unwrap_or_default().iter().map(|tag| (tag.key.as_str(), tag.value.as_str())))
+        ask.with_request_tags(
+            given.unwrap_or_default().iter().map(|tag| (tag.key.as_str(), tag.value.as_str())),
+        )
     };
     match access {
         Access::Iam(asks) => Access::Iam(asks.into_iter().map(with_tags).collect()),

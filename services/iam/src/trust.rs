@@ -23,7 +23,9 @@ pub(crate) fn resolve(tx: &ReadTx<'_>, env: &Env, text: &str) -> Result<BTreeMap
     rewrite_principals(text, &mut |name| {
         if let Some(arn) = named_entity(name) {
             let id = unique_id(tx, env, &arn)?.ok_or_else(|| {
-                Error::malformed_policy_document_exception(format!("Invalid principal in policy: \"AWS\":\"{name}\""))
+                Error::malformed_policy_document_exception(format!(
+                    "Invalid principal in policy: \"AWS\":\"{name}\""
+                ))
             })?;
             ids.insert(name.to_owned(), id);
         }
@@ -38,7 +40,9 @@ pub(crate) fn compiled(tx: &ReadTx<'_>, env: &Env, role: &RoleRow) -> Result<Arc
         let Some(id) = role.trust_ids.get(name) else { return Ok::<_, Error>(None) };
         // A session is named by ARN, which holds as long as its role is still the one that was meant.
         let session = Arn::parse(name).is_ok_and(|arn| arn.service() == "sts");
-        let same = session && named_entity(name).map(|arn| unique_id(tx, env, &arn)).transpose()?.flatten().as_ref() == Some(id);
+        let same = session
+            && named_entity(name).map(|arn| unique_id(tx, env, &arn)).transpose()?.flatten().as_ref()
+                == Some(id);
         Ok((!same).then(|| id.clone()))
     })?;
     Ok(documents::compiled(&text, Kind::Trust)?)
@@ -71,7 +75,9 @@ fn unique_id(tx: &ReadTx<'_>, env: &Env, arn: &Arn) -> Result<Option<String>, Er
     if arn.service() == "sts" {
         // The ARN of a session has the role's name without its path.
         let name = arn.resource().split('/').nth(1).unwrap_or("");
-        return Ok(RoleRow::find(tx, &scope, name)?.filter(|role| role.name == name).map(|role| role.unique_id));
+        return Ok(RoleRow::find(tx, &scope, name)?
+            .filter(|role| role.name == name)
+            .map(|role| role.unique_id));
     }
     let user = UserRow::by_arn(tx, &scope, arn)?.map(|user| user.unique_id);
     match user {
@@ -79,4 +85,3 @@ fn unique_id(tx: &ReadTx<'_>, env: &Env, arn: &Arn) -> Result<Option<String>, Er
         None => Ok(RoleRow::by_arn(tx, &scope, arn)?.map(|role| role.unique_id)),
     }
 }
-

@@ -41,7 +41,8 @@ impl Service for Sts {
     const VALIDATION_CODE: &'static str = "ValidationError";
 
     fn verify(&self, proof: &Proof, _now: Timestamp) -> Result<Caller, Error> {
-        Err(Fault::broken(format!("no operation of this service takes a proof such as a {}", proof.kind)).into())
+        Err(Fault::broken(format!("no operation of this service takes a proof such as a {}", proof.kind))
+            .into())
     }
 
     fn resource_policy(&self, _arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {

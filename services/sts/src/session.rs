@@ -145,7 +145,9 @@ mod tests {
 
     fn asking(tags: &[(&str, &str)], transitive: &[&str]) -> AssumeRoleInput {
         AssumeRoleInput {
-            tags: Some(tags.iter().map(|(k, v)| Tag { key: (*k).to_owned(), value: (*v).to_owned() }).collect()),
+            tags: Some(
+                tags.iter().map(|(k, v)| Tag { key: (*k).to_owned(), value: (*v).to_owned() }).collect(),
+            ),
             transitive_tag_keys: Some(transitive.iter().map(|k| (*k).to_owned()).collect()),
             ..AssumeRoleInput::default()
         }

@@ -74,12 +74,11 @@ enum Sign {
 fn fits(pattern: &[Sign], text: &[char], hole: bool) -> bool {
     match (pattern.first(), text.first()) {
         (None, None) => true,
-        (None, Some(_)) => false,
         (Some(Sign::Hole), _) if !hole => false,
         (Some(Sign::Star | Sign::Hole), _) => {
             (0..=text.len()).any(|skip| fits(&pattern[1..], &text[skip..], hole))
         }
-        (Some(_), None) => false,
+        (None, Some(_)) | (Some(_), None) => false,
         (Some(Sign::Any), Some(_)) => fits(&pattern[1..], &text[1..], hole),
         (Some(Sign::Is(p)), Some(t)) => p == t && fits(&pattern[1..], &text[1..], hole),
     }
@@ -101,16 +100,17 @@ fn signs(text: &str, wildcards: bool, variables: bool, facts: &Facts) -> Vec<Vec
     let mut parts = vec![Vec::new()];
     let mut rest: &str = text;
     while let Some(c) = rest.chars().next() {
-        if variables && rest.starts_with("${") {
-            if let Some((replacement, after)) = variable(rest, facts) {
-                let part = parts.last_mut().unwrap();
-                match replacement {
-                    Some(value) => part.extend(value.chars().map(Sign::Is)),
-                    None => part.push(Sign::Hole),
-                }
-                rest = after;
-                continue;
+        if variables
+            && rest.starts_with("${")
+            && let Some((replacement, after)) = variable(rest, facts)
+        {
+            let part = parts.last_mut().unwrap();
+            match replacement {
+                Some(value) => part.extend(value.chars().map(Sign::Is)),
+                None => part.push(Sign::Hole),
             }
+            rest = after;
+            continue;
         }
         rest = &rest[c.len_utf8()..];
         match c {
@@ -360,7 +360,7 @@ fn days(text: &str) -> Option<i64> {
     if shape != "0000-00-00" {
         let number = !text.ends_with('.') && text.chars().all(|c| c.is_ascii_digit() || c == '.');
         let seconds: f64 = if number { text.parse().ok()? } else { return None };
-        return Some((seconds * 1000.0).trunc() as i64);
+        return Some(format!("{:.0}", (seconds * 1000.0).trunc()).parse().unwrap());
     }
     let leap = |year: i64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
     let (year, month, day): (i64, i64, i64) =
@@ -375,7 +375,8 @@ fn days(text: &str) -> Option<i64> {
 fn ip(value: &str, wanted: &str) -> Option<bool> {
     let bits = |text: &str| -> Option<String> {
         let parts: Vec<u8> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-        (parts.len() == 4).then(|| parts.iter().map(|part| format!("{part:08b}")).collect())
+        let written: Vec<String> = parts.iter().map(|part| format!("{part:08b}")).collect();
+        (parts.len() == 4).then(|| written.concat())
     };
     let (base, length) = wanted.split_once('/').map_or((wanted, 32), |(b, l)| (b, l.parse().unwrap_or(99)));
     let (value, base) = (bits(value)?, bits(base)?);

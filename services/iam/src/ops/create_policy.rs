@@ -45,8 +45,10 @@ impl Operation<CreatePolicy> for Iam {
             .change(move |tx| {
                 if tx.exists::<PolicyRow>(&name_key(&scope, &row.name))? {
                     // AWS: text of EntityAlreadyExists.
-                    let text =
-                        format!("A policy called {} already exists. Duplicate names are not allowed.", row.name);
+                    let text = format!(
+                        "A policy called {} already exists. Duplicate names are not allowed.",
+                        row.name
+                    );
                     return Err(Error::entity_already_exists_exception(text));
                 }
                 if tx.keys::<PolicyRow>(&Key::of_account(&scope), None, POLICIES_MAX)?.len() >= POLICIES_MAX {

@@ -19,8 +19,12 @@ impl Operation<DeletePolicy> for Iam {
         let arn = call.input.policy_arn;
         self.change(move |tx| {
             let row = show::own(tx, &scope, &arn)?;
-            let used = show::count(tx, &scope, &arn, Usage::Permissions)?
-                .saturating_add(show::count(tx, &scope, &arn, Usage::Boundary)?);
+            let used = show::count(tx, &scope, &arn, Usage::Permissions)?.saturating_add(show::count(
+                tx,
+                &scope,
+                &arn,
+                Usage::Boundary,
+            )?);
             // AWS: texts of DeleteConflict.
             if used > 0 {
                 let text = "Cannot delete a policy attached to entities.";

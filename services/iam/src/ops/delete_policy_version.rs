@@ -18,7 +18,8 @@ impl Operation<DeletePolicyVersion> for Iam {
         let input = call.input;
         self.change(move |tx| {
             let mut row = show::own(tx, &scope, &input.policy_arn)?;
-            let number = show::version_number(&input.version_id).filter(|number| row.version(*number).is_some());
+            let number =
+                show::version_number(&input.version_id).filter(|number| row.version(*number).is_some());
             let number = number.ok_or_else(|| show::no_version(&input.policy_arn, &input.version_id))?;
             if number == row.default_version {
                 // AWS: text of DeleteConflict.

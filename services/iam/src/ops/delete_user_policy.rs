@@ -1,12 +1,12 @@
 //! `DeleteUserPolicy`: removes an inline policy of a user.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{DeleteUserPolicy, DeleteUserPolicyInput, DeleteUserPolicyOutput, Error},
     holder,
     rows::UserRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<DeleteUserPolicy> for Iam {
     fn access(&self, input: &DeleteUserPolicyInput, caller: &Caller) -> Result<Access, Error> {
@@ -16,7 +16,10 @@ impl Operation<DeleteUserPolicy> for Iam {
     async fn run(&self, call: Call<DeleteUserPolicy>) -> Result<DeleteUserPolicyOutput, Error> {
         let scope = call.scope().clone();
         let input = call.input;
-        self.change(move |tx| holder::delete_inline::<UserRow>(tx, &scope, &input.user_name, &input.policy_name)).await?;
+        self.change(move |tx| {
+            holder::delete_inline::<UserRow>(tx, &scope, &input.user_name, &input.policy_name)
+        })
+        .await?;
         Ok(DeleteUserPolicyOutput {})
     }
 }

@@ -37,7 +37,7 @@ impl Operation<ListAccessKeys> for Iam {
             page_of(all, &paging)
         })?;
         Ok(ListAccessKeysOutput {
-            is_truncated: page.is_truncated(),
+            is_truncated: Some(page.is_truncated()),
             access_key_metadata: page.items,
             marker: page.marker,
         })

@@ -5,11 +5,11 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{
-        EntityType, Error, ListEntitiesForPolicy, ListEntitiesForPolicyInput, ListEntitiesForPolicyOutput, PolicyRole,
-        PolicyUsageType, PolicyUser,
+        EntityType, Error, ListEntitiesForPolicy, ListEntitiesForPolicyInput, ListEntitiesForPolicyOutput,
+        PolicyRole, PolicyUsageType, PolicyUser,
     },
     page::{Paging, page_of},
-    rows::{UseRow, Usage},
+    rows::{Usage, UseRow},
     show::{self, AnyPolicy},
 };
 
@@ -40,7 +40,7 @@ impl Operation<ListEntitiesForPolicy> for Iam {
             page_of(all, &paging)
         })?;
         let mut output = ListEntitiesForPolicyOutput {
-            is_truncated: page.is_truncated(),
+            is_truncated: Some(page.is_truncated()),
             policy_groups: Some(Vec::new()),
             marker: page.marker,
             ..ListEntitiesForPolicyOutput::default()

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{
-        Error, ListInstanceProfilesForRole, ListInstanceProfilesForRoleInput, ListInstanceProfilesForRoleOutput,
+        Error, ListInstanceProfilesForRole, ListInstanceProfilesForRoleInput,
+        ListInstanceProfilesForRoleOutput,
     },
     entity::Entity,
     rows::RoleRow,

@@ -6,7 +6,9 @@ use casemate_store::{Key, ReadTx};
 
 use crate::{
     Iam,
-    api::{Error, ListPolicies, ListPoliciesInput, ListPoliciesOutput, Policy, PolicyScopeType, PolicyUsageType},
+    api::{
+        Error, ListPolicies, ListPoliciesInput, ListPoliciesOutput, Policy, PolicyScopeType, PolicyUsageType,
+    },
     managed,
     page::{Paging, page_of},
     rows::PolicyRow,
@@ -38,7 +40,7 @@ impl Operation<ListPolicies> for Iam {
             page_of(all, &paging)
         })?;
         Ok(ListPoliciesOutput {
-            is_truncated: page.is_truncated(),
+            is_truncated: Some(page.is_truncated()),
             policies: Some(page.items),
             marker: page.marker,
         })

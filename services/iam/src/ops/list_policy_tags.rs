@@ -24,6 +24,10 @@ impl Operation<ListPolicyTags> for Iam {
             AnyPolicy::Aws(_) => Vec::new(),
         };
         let page = tags::page(&tags, &paging)?;
-        Ok(ListPolicyTagsOutput { is_truncated: page.is_truncated(), tags: page.items, marker: page.marker })
+        Ok(ListPolicyTagsOutput {
+            is_truncated: Some(page.is_truncated()),
+            tags: page.items,
+            marker: page.marker,
+        })
     }
 }

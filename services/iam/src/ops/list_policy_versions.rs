@@ -19,9 +19,10 @@ impl Operation<ListPolicyVersions> for Iam {
         let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
         let policy = self.read(|tx| AnyPolicy::fetch(tx, call.scope(), &input.policy_arn))?;
         let versions = policy.versions().into_iter();
-        let page = page_of(versions.map(|v| (v.version_id.clone().unwrap_or_default(), v)).collect(), &paging)?;
+        let page =
+            page_of(versions.map(|v| (v.version_id.clone().unwrap_or_default(), v)).collect(), &paging)?;
         Ok(ListPolicyVersionsOutput {
-            is_truncated: page.is_truncated(),
+            is_truncated: Some(page.is_truncated()),
             versions: Some(page.items),
             marker: page.marker,
         })

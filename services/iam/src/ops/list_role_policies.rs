@@ -1,6 +1,5 @@
 //! `ListRolePolicies`: the names of the inline policies of a role.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, ListRolePolicies, ListRolePoliciesInput, ListRolePoliciesOutput},
@@ -8,6 +7,7 @@ use crate::{
     page::Paging,
     rows::RoleRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<ListRolePolicies> for Iam {
     fn access(&self, input: &ListRolePoliciesInput, caller: &Caller) -> Result<Access, Error> {
@@ -17,7 +17,12 @@ impl Operation<ListRolePolicies> for Iam {
     async fn run(&self, call: Call<ListRolePolicies>) -> Result<ListRolePoliciesOutput, Error> {
         let input = &call.input;
         let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
-        let page = self.read(|tx| holder::inline_names::<RoleRow>(tx, call.scope(), &input.role_name, &paging))?;
-        Ok(ListRolePoliciesOutput { is_truncated: page.is_truncated(), policy_names: page.items, marker: page.marker })
+        let page =
+            self.read(|tx| holder::inline_names::<RoleRow>(tx, call.scope(), &input.role_name, &paging))?;
+        Ok(ListRolePoliciesOutput {
+            is_truncated: Some(page.is_truncated()),
+            policy_names: page.items,
+            marker: page.marker,
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! `ListRoleTags`: the tags of a role.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, ListRoleTags, ListRoleTagsInput, ListRoleTagsOutput},
@@ -8,6 +7,7 @@ use crate::{
     page::Paging,
     rows::RoleRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<ListRoleTags> for Iam {
     fn access(&self, input: &ListRoleTagsInput, caller: &Caller) -> Result<Access, Error> {
@@ -17,7 +17,12 @@ impl Operation<ListRoleTags> for Iam {
     async fn run(&self, call: Call<ListRoleTags>) -> Result<ListRoleTagsOutput, Error> {
         let input = &call.input;
         let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
-        let page = self.read(|tx| holder::tag_page::<RoleRow>(tx, call.scope(), &input.role_name, &paging))?;
-        Ok(ListRoleTagsOutput { is_truncated: page.is_truncated(), tags: page.items, marker: page.marker })
+        let page =
+            self.read(|tx| holder::tag_page::<RoleRow>(tx, call.scope(), &input.role_name, &paging))?;
+        Ok(ListRoleTagsOutput {
+            is_truncated: Some(page.is_truncated()),
+            tags: page.items,
+            marker: page.marker,
+        })
     }
 }

@@ -27,7 +27,7 @@ impl Operation<ListRoles> for Iam {
             let page = page_of_rows::<RoleRow>(tx, &Key::of_account(scope), &paging, below)?;
             let shown = page.items.iter().map(|role| show::role(tx, &self.env, role, scope, Detail::Listed));
             Ok(ListRolesOutput {
-                is_truncated: page.is_truncated(),
+                is_truncated: Some(page.is_truncated()),
                 roles: shown.collect::<Result<_, _>>()?,
                 marker: page.marker.clone(),
             })

@@ -1,6 +1,5 @@
 //! `ListUserPolicies`: the names of the inline policies of a user.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, ListUserPolicies, ListUserPoliciesInput, ListUserPoliciesOutput},
@@ -8,6 +7,7 @@ use crate::{
     page::Paging,
     rows::UserRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<ListUserPolicies> for Iam {
     fn access(&self, input: &ListUserPoliciesInput, caller: &Caller) -> Result<Access, Error> {
@@ -17,7 +17,12 @@ impl Operation<ListUserPolicies> for Iam {
     async fn run(&self, call: Call<ListUserPolicies>) -> Result<ListUserPoliciesOutput, Error> {
         let input = &call.input;
         let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
-        let page = self.read(|tx| holder::inline_names::<UserRow>(tx, call.scope(), &input.user_name, &paging))?;
-        Ok(ListUserPoliciesOutput { is_truncated: page.is_truncated(), policy_names: page.items, marker: page.marker })
+        let page =
+            self.read(|tx| holder::inline_names::<UserRow>(tx, call.scope(), &input.user_name, &paging))?;
+        Ok(ListUserPoliciesOutput {
+            is_truncated: Some(page.is_truncated()),
+            policy_names: page.items,
+            marker: page.marker,
+        })
     }
 }

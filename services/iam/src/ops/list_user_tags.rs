@@ -1,6 +1,5 @@
 //! `ListUserTags`: the tags of a user.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, ListUserTags, ListUserTagsInput, ListUserTagsOutput},
@@ -8,6 +7,7 @@ use crate::{
     page::Paging,
     rows::UserRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<ListUserTags> for Iam {
     fn access(&self, input: &ListUserTagsInput, caller: &Caller) -> Result<Access, Error> {
@@ -17,7 +17,12 @@ impl Operation<ListUserTags> for Iam {
     async fn run(&self, call: Call<ListUserTags>) -> Result<ListUserTagsOutput, Error> {
         let input = &call.input;
         let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
-        let page = self.read(|tx| holder::tag_page::<UserRow>(tx, call.scope(), &input.user_name, &paging))?;
-        Ok(ListUserTagsOutput { is_truncated: page.is_truncated(), tags: page.items, marker: page.marker })
+        let page =
+            self.read(|tx| holder::tag_page::<UserRow>(tx, call.scope(), &input.user_name, &paging))?;
+        Ok(ListUserTagsOutput {
+            is_truncated: Some(page.is_truncated()),
+            tags: page.items,
+            marker: page.marker,
+        })
     }
 }

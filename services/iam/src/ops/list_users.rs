@@ -25,7 +25,7 @@ impl Operation<ListUsers> for Iam {
         let below = |user: &UserRow| user.path.starts_with(input.path_prefix.as_deref().unwrap_or("/"));
         let page = self.read(|tx| page_of_rows::<UserRow>(tx, &Key::of_account(scope), &paging, below))?;
         Ok(ListUsersOutput {
-            is_truncated: page.is_truncated(),
+            is_truncated: Some(page.is_truncated()),
             users: page.items.iter().map(|user| show::user(user, scope, Detail::Listed)).collect(),
             marker: page.marker,
         })

@@ -1,14 +1,15 @@
 //! `PutRolePermissionsBoundary`: sets the permissions boundary of a role.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
-    api::{Error, PutRolePermissionsBoundary, PutRolePermissionsBoundaryInput, PutRolePermissionsBoundaryOutput},
+    api::{
+        Error, PutRolePermissionsBoundary, PutRolePermissionsBoundaryInput, PutRolePermissionsBoundaryOutput,
+    },
     entity::Entity,
-    holder,
-    resource,
+    holder, resource,
     rows::RoleRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<PutRolePermissionsBoundary> for Iam {
     fn access(&self, input: &PutRolePermissionsBoundaryInput, caller: &Caller) -> Result<Access, Error> {
@@ -23,11 +24,17 @@ impl Operation<PutRolePermissionsBoundary> for Iam {
             .with("iam:PermissionsBoundary", vec![input.permissions_boundary.clone()]))
     }
 
-    async fn run(&self, call: Call<PutRolePermissionsBoundary>) -> Result<PutRolePermissionsBoundaryOutput, Error> {
+    async fn run(
+        &self,
+        call: Call<PutRolePermissionsBoundary>,
+    ) -> Result<PutRolePermissionsBoundaryOutput, Error> {
         let env = self.env.clone();
         let scope = call.scope().clone();
         let input = call.input;
-        self.change(move |tx| holder::set_boundary::<RoleRow>(tx, &env, &scope, &input.role_name, &input.permissions_boundary)).await?;
+        self.change(move |tx| {
+            holder::set_boundary::<RoleRow>(tx, &env, &scope, &input.role_name, &input.permissions_boundary)
+        })
+        .await?;
         Ok(PutRolePermissionsBoundaryOutput {})
     }
 }

@@ -1,13 +1,12 @@
 //! `PutRolePolicy`: adds or replaces an inline policy of a role.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, PutRolePolicy, PutRolePolicyInput, PutRolePolicyOutput},
-    documents,
-    holder,
+    documents, holder,
     rows::RoleRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<PutRolePolicy> for Iam {
     fn access(&self, input: &PutRolePolicyInput, caller: &Caller) -> Result<Access, Error> {
@@ -18,7 +17,16 @@ impl Operation<PutRolePolicy> for Iam {
         documents::check_identity(&call.input.policy_document)?;
         let scope = call.scope().clone();
         let input = call.input;
-        self.change(move |tx| holder::put_inline::<RoleRow>(tx, &scope, &input.role_name, &input.policy_name, &input.policy_document)).await?;
+        self.change(move |tx| {
+            holder::put_inline::<RoleRow>(
+                tx,
+                &scope,
+                &input.role_name,
+                &input.policy_name,
+                &input.policy_document,
+            )
+        })
+        .await?;
         Ok(PutRolePolicyOutput {})
     }
 }

@@ -1,14 +1,15 @@
 //! `PutUserPermissionsBoundary`: sets the permissions boundary of a user.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
-    api::{Error, PutUserPermissionsBoundary, PutUserPermissionsBoundaryInput, PutUserPermissionsBoundaryOutput},
+    api::{
+        Error, PutUserPermissionsBoundary, PutUserPermissionsBoundaryInput, PutUserPermissionsBoundaryOutput,
+    },
     entity::Entity,
-    holder,
-    resource,
+    holder, resource,
     rows::UserRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<PutUserPermissionsBoundary> for Iam {
     fn access(&self, input: &PutUserPermissionsBoundaryInput, caller: &Caller) -> Result<Access, Error> {
@@ -23,11 +24,17 @@ impl Operation<PutUserPermissionsBoundary> for Iam {
             .with("iam:PermissionsBoundary", vec![input.permissions_boundary.clone()]))
     }
 
-    async fn run(&self, call: Call<PutUserPermissionsBoundary>) -> Result<PutUserPermissionsBoundaryOutput, Error> {
+    async fn run(
+        &self,
+        call: Call<PutUserPermissionsBoundary>,
+    ) -> Result<PutUserPermissionsBoundaryOutput, Error> {
         let env = self.env.clone();
         let scope = call.scope().clone();
         let input = call.input;
-        self.change(move |tx| holder::set_boundary::<UserRow>(tx, &env, &scope, &input.user_name, &input.permissions_boundary)).await?;
+        self.change(move |tx| {
+            holder::set_boundary::<UserRow>(tx, &env, &scope, &input.user_name, &input.permissions_boundary)
+        })
+        .await?;
         Ok(PutUserPermissionsBoundaryOutput {})
     }
 }

@@ -1,13 +1,12 @@
 //! `PutUserPolicy`: adds or replaces an inline policy of a user.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, PutUserPolicy, PutUserPolicyInput, PutUserPolicyOutput},
-    documents,
-    holder,
+    documents, holder,
     rows::UserRow,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<PutUserPolicy> for Iam {
     fn access(&self, input: &PutUserPolicyInput, caller: &Caller) -> Result<Access, Error> {
@@ -18,7 +17,16 @@ impl Operation<PutUserPolicy> for Iam {
         documents::check_identity(&call.input.policy_document)?;
         let scope = call.scope().clone();
         let input = call.input;
-        self.change(move |tx| holder::put_inline::<UserRow>(tx, &scope, &input.user_name, &input.policy_name, &input.policy_document)).await?;
+        self.change(move |tx| {
+            holder::put_inline::<UserRow>(
+                tx,
+                &scope,
+                &input.user_name,
+                &input.policy_name,
+                &input.policy_document,
+            )
+        })
+        .await?;
         Ok(PutUserPolicyOutput {})
     }
 }

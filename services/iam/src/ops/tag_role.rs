@@ -1,6 +1,5 @@
 //! `TagRole`: adds or replaces tags of a role.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, TagRole, TagRoleInput, TagRoleOutput},
@@ -8,10 +7,14 @@ use crate::{
     rows::RoleRow,
     tags,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<TagRole> for Iam {
     fn access(&self, input: &TagRoleInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(tags::asked_with(self.ask_on::<RoleRow>("iam:TagRole", &input.role_name, caller)?, Some(&input.tags)))
+        Ok(tags::asked_with(
+            self.ask_on::<RoleRow>("iam:TagRole", &input.role_name, caller)?,
+            Some(&input.tags),
+        ))
     }
 
     async fn run(&self, call: Call<TagRole>) -> Result<TagRoleOutput, Error> {

@@ -1,6 +1,5 @@
 //! `TagUser`: adds or replaces tags of a user.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, TagUser, TagUserInput, TagUserOutput},
@@ -8,10 +7,14 @@ use crate::{
     rows::UserRow,
     tags,
 };
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 impl Operation<TagUser> for Iam {
     fn access(&self, input: &TagUserInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(tags::asked_with(self.ask_on::<UserRow>("iam:TagUser", &input.user_name, caller)?, Some(&input.tags)))
+        Ok(tags::asked_with(
+            self.ask_on::<UserRow>("iam:TagUser", &input.user_name, caller)?,
+            Some(&input.tags),
+        ))
     }
 
     async fn run(&self, call: Call<TagUser>) -> Result<TagUserOutput, Error> {

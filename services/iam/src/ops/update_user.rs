@@ -10,7 +10,7 @@ use crate::{
     entity::Entity,
     holder,
     resource::entity_arn,
-    rows::{AccessKeyRow, UseRow, Usage, UserRow, access_key_key, name_key, use_key},
+    rows::{AccessKeyRow, Usage, UseRow, UserRow, access_key_key, name_key, use_key},
 };
 
 impl Operation<UpdateUser> for Iam {
@@ -22,7 +22,9 @@ impl Operation<UpdateUser> for Iam {
         let path = input.new_path.clone().unwrap_or(path);
         let name = input.new_user_name.as_deref().unwrap_or(&input.user_name);
         let target = entity_arn(&scope, UserRow::NOUN, &path, name);
-        Ok(self.ask_on::<UserRow>("iam:UpdateUser", &input.user_name, caller)?.and(Ask::on("iam:UpdateUser", target)))
+        Ok(self
+            .ask_on::<UserRow>("iam:UpdateUser", &input.user_name, caller)?
+            .and(Ask::on("iam:UpdateUser", target)))
     }
 
     async fn run(&self, call: Call<UpdateUser>) -> Result<UpdateUserOutput, Error> {

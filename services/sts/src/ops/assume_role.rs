@@ -6,7 +6,8 @@ use casemate_names::Arn;
 use crate::{
     Sts,
     api::{
-        AssumeRole, AssumeRoleInput, AssumeRoleOutput, AssumedRoleUser, Credentials, Error, PolicyDescriptorType,
+        AssumeRole, AssumeRoleInput, AssumeRoleOutput, AssumedRoleUser, Credentials, Error,
+        PolicyDescriptorType,
     },
     session,
 };
@@ -19,38 +20,40 @@ const POLICY_ARNS_MAX: usize = 10;
 // AWS: STS API reference: 2,048 for the plain text. The packed binary limit is not published.
 const POLICY_CHARS_MAX: usize = 2048;
 
+/// Names and documents; `None` when the session has none.
+type SessionPolicies = Option<Vec<(String, String)>>;
+
 impl Operation<AssumeRole> for Sts {
     fn access(&self, input: &AssumeRoleInput, caller: &Caller) -> Result<Access, Error> {
         let role = role_arn(&input.role_arn)?;
         let inherited = session::inherited(caller);
         let source_identity = session::source_identity(input, caller)?;
-        let mut assume = Ask::on("sts:AssumeRole", role.clone());
-        if !input.role_session_name.is_empty() {
-            assume = assume.with("sts:RoleSessionName", vec![input.role_session_name.clone()]);
-        }
-        if let Some(external_id) = &input.external_id {
-            assume = assume.with("sts:ExternalId", vec![external_id.clone()]);
-        }
-        let given = input.tags.as_deref().unwrap_or_default().iter().map(|t| (t.key.as_str(), t.value.as_str()));
+        let given =
+            input.tags.as_deref().unwrap_or_default().iter().map(|t| (t.key.as_str(), t.value.as_str()));
         let passed = inherited.all.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let tags: Vec<(&str, &str)> = given.chain(passed).collect();
         let mut transitive = input.transitive_tag_keys.clone().unwrap_or_default();
         transitive.extend(inherited.transitive);
-        let with_tags = |ask: Ask| {
-            let ask = ask.with_request_tags(tags.iter().copied());
-            if transitive.is_empty() { ask } else { ask.with("sts:TransitiveTagKeys", transitive.clone()) }
+        let optional = [
+            ("sts:RoleSessionName", Some(&input.role_session_name).filter(|name| !name.is_empty())),
+            ("sts:ExternalId", input.external_id.as_ref()),
+            ("sts:SourceIdentity", source_identity.as_ref()),
+        ];
+        // One request, one set of condition keys for every right it needs.
+        let ask = |action: &'static str| {
+            let ask = Ask::on(action, role.clone()).with_request_tags(tags.iter().copied());
+            let known =
+                optional.iter().filter_map(|(key, value)| value.map(|value| (*key, vec![value.clone()])));
+            let transitive = (!transitive.is_empty()).then(|| ("sts:TransitiveTagKeys", transitive.clone()));
+            known.chain(transitive).fold(ask, |ask, (key, values)| ask.with(key, values))
         };
-        let with_source = |ask: Ask| match &source_identity {
-            Some(identity) => ask.with("sts:SourceIdentity", vec![identity.clone()]),
-            None => ask,
-        };
-        let mut access = Access::Iam(vec![with_source(with_tags(assume))]);
+        let mut access = Access::Iam(vec![ask("sts:AssumeRole")]);
         // AWS: IAM User Guide, "Pass session tags": tags, also inherited ones, need a right of their own on both sides.
         if !tags.is_empty() {
-            access = access.and(with_source(with_tags(Ask::on("sts:TagSession", role.clone()))));
+            access = access.and(ask("sts:TagSession"));
         }
         if source_identity.is_some() {
-            access = access.and(with_source(with_tags(Ask::on("sts:SetSourceIdentity", role))));
+            access = access.and(ask("sts:SetSourceIdentity"));
         }
         Ok(access)
     }
@@ -70,9 +73,9 @@ impl Operation<AssumeRole> for Sts {
         }
         let arn = role_arn(&input.role_arn)?;
         let sessions = self.env.sessions()?;
-        let role = sessions.role(&arn)?.ok_or_else(|| {
-            Fault::broken(format!("the role {arn} was admitted and is gone"))
-        })?;
+        let role = sessions
+            .role(&arn)?
+            .ok_or_else(|| Fault::broken(format!("the role {arn} was admitted and is gone")))?;
         let duration_s = session::duration_s(input.duration_seconds, role.session_s_max, call.caller())?;
         let tags = session::tags(input, call.caller())?;
         let source_identity = session::source_identity(input, call.caller())?;
@@ -109,10 +112,12 @@ impl Operation<AssumeRole> for Sts {
 
 impl Sts {
     /// The documents that limit the session, by name, and how much of the room for them they take, in percent.
-    fn session_policies(&self, input: &AssumeRoleInput) -> Result<(Option<Vec<(String, String)>>, Option<i32>), Error> {
+    fn session_policies(&self, input: &AssumeRoleInput) -> Result<(SessionPolicies, Option<i32>), Error> {
         let arns = input.policy_arns.as_deref().unwrap_or_default();
         if arns.len() > POLICY_ARNS_MAX {
-            return Err(Error::Validation(format!("A session can have at most {POLICY_ARNS_MAX} policy ARNs.")));
+            return Err(Error::Validation(format!(
+                "A session can have at most {POLICY_ARNS_MAX} policy ARNs."
+            )));
         }
         let mut policies = Vec::new();
         if let Some(text) = &input.policy {
@@ -124,7 +129,9 @@ impl Sts {
             let arn = arn.clone().unwrap_or_default();
             let found = sessions.managed_policy(&arn)?.filter(|_| is_usable(&arn, &input.role_arn));
             let text = found.ok_or_else(|| {
-                Error::Validation(format!("The specified policy {arn} does not exist or cannot be used here."))
+                Error::Validation(format!(
+                    "The specified policy {arn} does not exist or cannot be used here."
+                ))
             })?;
             policies.push((arn, text));
         }
@@ -160,7 +167,9 @@ fn role_arn(text: &str) -> Result<Arn, Error> {
     // AWS: text of ValidationError.
     Arn::parse(text)
         .ok()
-        .filter(|arn| arn.service() == "iam" && arn.resource().starts_with("role/") && arn.account_id().is_some())
+        .filter(|arn| {
+            arn.service() == "iam" && arn.resource().starts_with("role/") && arn.account_id().is_some()
+        })
         .ok_or_else(|| Error::Validation(format!("{text} is invalid")))
 }
 

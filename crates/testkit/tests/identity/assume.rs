@@ -1,0 +1,231 @@
+//! What a session may, and for how long.
+
+use casemate_schema::Document;
+
+use crate::scene::{ALLOW_ALL, Scene, credentials, input, refusal, trust};
+
+const ANN: &str = r#"{"AWS":"arn:aws:iam::123456789012:user/ann"}"#;
+
+fn tags(pairs: &[(&str, &str)]) -> Document {
+    Document::List(pairs.iter().map(|(key, value)| input(&[("Key", key), ("Value", value)])).collect())
+}
+
+fn with(members: Vec<(&str, Document)>) -> Document {
+    Document::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+#[tokio::test]
+async fn a_session_is_its_role_and_ends_in_time() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let id = scene.role("r", ANN, Some(ALLOW_ALL)).await;
+    let answer = scene.assume(&ann, "r", with(vec![("DurationSeconds", Document::Integer(900))])).await;
+    let session = credentials(&answer);
+    assert_eq!(answer.element("AssumedRoleId").unwrap(), format!("{id}:session"));
+    assert_eq!(answer.element("Arn").unwrap(), "arn:aws:sts::123456789012:assumed-role/r/session");
+    assert_eq!(answer.element("Expiration").unwrap(), "2026-11-24T00:15:00Z");
+    let me = scene.whoami(&session).await;
+    assert_eq!(me.element("Arn").unwrap(), "arn:aws:sts::123456789012:assumed-role/r/session");
+    assert_eq!(me.element("UserId").unwrap(), format!("{id}:session"));
+    assert_eq!(scene.tried(&session, "ListUsers", &[]).await.status, 200);
+    scene.world.clock.advance_seconds(901);
+    assert_eq!(scene.whoami(&session).await.code().unwrap(), "ExpiredToken");
+}
+
+#[tokio::test]
+async fn a_session_without_its_token_or_with_anothers_is_refused() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("r", ANN, Some(ALLOW_ALL)).await;
+    let one = credentials(&scene.assume(&ann, "r", Document::empty()).await);
+    let two = credentials(&scene.assume(&ann, "r", Document::empty()).await);
+    let mut bare = one.clone();
+    bare.session_token = None;
+    assert_eq!(scene.whoami(&bare).await.status, 403);
+    let mut mixed = one.clone();
+    mixed.session_token = two.session_token;
+    assert_eq!(scene.whoami(&mixed).await.status, 403);
+    let mut burdened = ann.clone();
+    burdened.session_token = one.session_token;
+    assert_eq!(scene.whoami(&burdened).await.status, 403);
+}
+
+#[tokio::test]
+async fn session_policies_only_take_away() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let users =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:List*","Resource":"*"}}"#;
+    let list_users =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*User*","Resource":"*"}}"#;
+    scene.role("r", ANN, Some(users)).await;
+    let session = credentials(&scene.assume(&ann, "r", input(&[("Policy", list_users)])).await);
+    assert_eq!(scene.tried(&session, "ListUsers", &[]).await.status, 200);
+    let refused = scene.refused(&session, "ListRoles", &[]).await;
+    assert!(refused.ends_with("because no session policy allows the iam:ListRoles action"), "{refused}");
+    assert_eq!(
+        scene.tried(&session, "GetUser", &[("UserName", "ann")]).await.status,
+        403,
+        "the role may not"
+    );
+
+    let arns = with(vec![(
+        "PolicyArns",
+        Document::List(vec![input(&[("arn", "arn:aws:iam::aws:policy/service-role/AWSLambdaRole")])]),
+    )]);
+    let limited = credentials(&scene.assume(&ann, "r", arns).await);
+    assert_eq!(scene.tried(&limited, "ListUsers", &[]).await.status, 403);
+
+    let missing = with(vec![(
+        "PolicyArns",
+        Document::List(vec![input(&[("arn", "arn:aws:iam::123456789012:policy/missing")])]),
+    )]);
+    assert!(refusal(&scene.assume(&ann, "r", missing).await).starts_with("ValidationError:"));
+    let malformed = refusal(&scene.assume(&ann, "r", input(&[("Policy", "{}")])).await);
+    assert_eq!(malformed, "MalformedPolicyDocument: Syntax errors in policy.");
+}
+
+#[tokio::test]
+async fn session_tags_are_principal_tags_and_override_the_roles_own() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let own = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/${aws:PrincipalTag/person}"}}"#;
+    scene.role("r", ANN, Some(own)).await;
+    for name in ["bob", "carl"] {
+        scene.iam(&scene.root, "CreateUser", &[("UserName", name)]).await;
+    }
+    let mut tag_role = input(&[("RoleName", "r")]);
+    tag_role.push("Tags", tags(&[("person", "carl")]));
+    assert_eq!(scene.world.call(&scene.root, "iam", "TagRole", tag_role).await.status, 200);
+
+    let plain = credentials(&scene.assume(&ann, "r", Document::empty()).await);
+    assert_eq!(scene.tried(&plain, "GetUser", &[("UserName", "carl")]).await.status, 200);
+    let session =
+        credentials(&scene.assume(&ann, "r", with(vec![("Tags", tags(&[("person", "bob")]))])).await);
+    assert_eq!(scene.tried(&session, "GetUser", &[("UserName", "bob")]).await.status, 200);
+    assert_eq!(scene.tried(&session, "GetUser", &[("UserName", "carl")]).await.status, 403);
+    let star = scene.assume(&ann, "r", with(vec![("Tags", tags(&[("person", "*")]))])).await;
+    assert!(refusal(&star).starts_with("ValidationError:"), "no wildcard ever becomes a tag");
+}
+
+#[tokio::test]
+async fn tags_and_source_identity_need_rights_of_their_own_in_the_trust_policy() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", Some(ALLOW_ALL)).await;
+    let document = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{ANN},"Action":"sts:AssumeRole"}}}}"#
+    );
+    scene.iam(&scene.root, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &document)]).await;
+    assert_eq!(scene.assume(&ann, "r", Document::empty()).await.status, 200);
+    let tagged = refusal(&scene.assume(&ann, "r", with(vec![("Tags", tags(&[("a", "b")]))])).await);
+    assert!(tagged.contains("sts:TagSession"), "{tagged}");
+    let named = refusal(&scene.assume(&ann, "r", input(&[("SourceIdentity", "ann")])).await);
+    assert!(named.contains("sts:SetSourceIdentity"), "{named}");
+}
+
+#[tokio::test]
+async fn chains_carry_transitive_tags_and_source_identity_and_end_after_an_hour() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let own = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/${aws:PrincipalTag/person}","Condition":{"StringEquals":{"aws:SourceIdentity":"ann"}}}}"#;
+    scene.role("first", ANN, None).await;
+    scene.role("second", r#"{"AWS":"arn:aws:iam::123456789012:role/first"}"#, Some(own)).await;
+    scene.iam(&scene.root, "UpdateRole", &[("RoleName", "second"), ("Description", "x")]).await;
+    let asked = with(vec![
+        ("Tags", tags(&[("person", "ann"), ("other", "x")])),
+        ("TransitiveTagKeys", Document::List(vec!["person".into()])),
+        ("SourceIdentity", "ann".into()),
+    ]);
+    let first = credentials(&scene.assume(&ann, "first", asked).await);
+    let second = credentials(&scene.assume(&first, "second", Document::empty()).await);
+    assert_eq!(scene.tried(&second, "GetUser", &[("UserName", "ann")]).await.status, 200);
+
+    let overridden = with(vec![("Tags", tags(&[("Person", "bob")]))]);
+    assert!(refusal(&scene.assume(&first, "second", overridden).await).starts_with("ValidationError:"));
+    assert_ne!(scene.assume(&first, "second", input(&[("SourceIdentity", "bob")])).await.status, 200);
+    let long = with(vec![("DurationSeconds", Document::Integer(3601))]);
+    assert_eq!(
+        refusal(&scene.assume(&first, "second", long).await),
+        "ValidationError: The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+    );
+}
+
+#[tokio::test]
+async fn inherited_tags_also_need_the_right_to_tag() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("first", ANN, Some(ALLOW_ALL)).await;
+    let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/first"},"Action":"sts:AssumeRole"}}"#;
+    scene
+        .iam(&scene.root, "CreateRole", &[("RoleName", "second"), ("AssumeRolePolicyDocument", document)])
+        .await;
+    let asked = with(vec![
+        ("Tags", tags(&[("person", "ann")])),
+        ("TransitiveTagKeys", Document::List(vec!["person".into()])),
+    ]);
+    let first = credentials(&scene.assume(&ann, "first", asked).await);
+    assert_eq!(scene.assume(&first, "second", Document::empty()).await.status, 403);
+}
+
+#[tokio::test]
+async fn durations_end_at_the_roles_maximum() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("r", ANN, None).await;
+    let asked = |seconds| with(vec![("DurationSeconds", Document::Integer(seconds))]);
+    assert_eq!(
+        refusal(&scene.assume(&ann, "r", asked(7200)).await),
+        "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    );
+    assert!(refusal(&scene.assume(&ann, "r", asked(899)).await).starts_with("ValidationError:"));
+    let mut longer = input(&[("RoleName", "r")]);
+    longer.push("MaxSessionDuration", Document::Integer(7200));
+    assert_eq!(scene.world.call(&scene.root, "iam", "UpdateRole", longer).await.status, 200);
+    assert_eq!(scene.assume(&ann, "r", asked(7200)).await.status, 200);
+}
+
+#[tokio::test]
+async fn revoking_older_sessions_bites_at_once() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("r", ANN, Some(ALLOW_ALL)).await;
+    let session = credentials(&scene.assume(&ann, "r", Document::empty()).await);
+    assert_eq!(scene.tried(&session, "ListUsers", &[]).await.status, 200);
+    scene.world.clock.advance_seconds(60);
+    let revoke = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2026-11-24T00:00:30Z"}}}}"#;
+    let members = [("RoleName", "r"), ("PolicyName", "AWSRevokeOlderSessions"), ("PolicyDocument", revoke)];
+    scene.iam(&scene.root, "PutRolePolicy", &members).await;
+    let refused = scene.refused(&session, "ListUsers", &[]).await;
+    assert!(refused.ends_with("with an explicit deny in an identity-based policy"), "{refused}");
+    let fresh = credentials(&scene.assume(&ann, "r", Document::empty()).await);
+    assert_eq!(scene.tried(&fresh, "ListUsers", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_trust_policy_sees_the_sessions_name_and_tags() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let document = trust(
+        ANN,
+        r#","Condition":{"StringEquals":{"sts:RoleSessionName":"session","aws:RequestTag/user":"ann"},"ForAllValues:StringEquals":{"sts:TransitiveTagKeys":["user"]}}"#,
+    );
+    scene.iam(&scene.root, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &document)]).await;
+    let good = |key: &'static str, value: &'static str| with(vec![("Tags", tags(&[(key, value)]))]);
+    assert_eq!(scene.assume(&ann, "r", good("user", "ann")).await.status, 200);
+    assert_eq!(scene.assume(&ann, "r", good("user", "bob")).await.status, 403);
+    assert_eq!(scene.assume(&ann, "r", Document::empty()).await.status, 403);
+    let asked = input(&[("RoleArn", "arn:aws:iam::123456789012:role/r"), ("RoleSessionName", "other")]);
+    assert_eq!(scene.world.call(&ann, "sts", "AssumeRole", asked).await.status, 403);
+}
+
+#[tokio::test]
+async fn mfa_that_does_not_exist_is_never_right() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("r", ANN, None).await;
+    let asked = input(&[("SerialNumber", "arn:aws:iam::123456789012:mfa/ann"), ("TokenCode", "123456")]);
+    assert_eq!(
+        refusal(&scene.assume(&ann, "r", asked).await),
+        "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code."
+    );
+}

@@ -1,0 +1,11 @@
+//! IAM and STS as the kernel's own directory, through the whole path: signed requests in, decisions and answers out.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
+
+mod assume;
+mod errors;
+mod lists;
+mod people;
+mod policies;
+mod scene;
+mod trust;
