@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use casemate_jose::SigningKey;
+use casemate_jose::{SigningKey, VerifyingKey};
 use casemate_kernel::{Env, Fault};
 use casemate_names::Secret;
 use casemate_store::ReadTx;
@@ -40,6 +40,8 @@ pub struct Ring {
     pub sealer: Sealer,
     /// Makes stable false facts about users who do not exist.
     pub simulation: Secret<Vec<u8>>,
+    /// The public halves, by key id.
+    pub public: Vec<(String, Arc<VerifyingKey>)>,
 }
 
 /// All pools' keys.
@@ -126,9 +128,13 @@ async fn refill(env: Env, spares: Arc<Mutex<Vec<SigningKey>>>, mut woken: mpsc::
 
 fn parse(stored: &PoolKeys) -> Option<Ring> {
     let key = |key: &StoredKey| SigningKey::from_pkcs8(key.kid.clone(), &key.private).ok();
+    let (id, access) = (key(&stored.id)?, key(&stored.access)?);
+    let public =
+        |key: &SigningKey| Some((key.kid().to_owned(), Arc::new(VerifyingKey::from_jwk(&key.jwk()).ok()?)));
     Some(Ring {
-        id: key(&stored.id)?,
-        access: key(&stored.access)?,
+        public: vec![public(&id)?, public(&access)?],
+        id,
+        access,
         sealer: Sealer::new(&stored.seal)?,
         simulation: stored.simulation.clone(),
     })
@@ -156,18 +162,10 @@ impl CognitoIdp {
     ) -> Result<casemate_jose::PoolKeys, Trouble> {
         let pool = place.pool(tx)?;
         let ring = self.keys.of(tx, place)?;
-        let mut keys = Vec::new();
-        for key in [&ring.id, &ring.access] {
-            let public = casemate_jose::VerifyingKey::from_jwk(&key.jwk());
-            keys.push((
-                key.kid().to_owned(),
-                Arc::new(public.map_err(|_| Refusal::internal("a public key does not parse"))?),
-            ));
-        }
         let clients = tx.scan::<crate::client::Client>(&place.key(), None, crate::client::PER_POOL_MAX)?;
         Ok(casemate_jose::PoolKeys {
             issuer: self.issuer(place, &pool),
-            keys,
+            keys: ring.public.clone(),
             client_ids: clients.into_iter().map(|(_, client)| client.id).collect(),
         })
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Users counted for `EstimatedNumberOfUsers` at most: it is an estimate, and counting more would take noticeable time.
-const COUNTED_MAX: usize = 10_000;
+const COUNTED_MAX: usize = 1_000;
 
 impl Operation<DescribeUserPool> for CognitoIdp {
     fn access(&self, input: &DescribeUserPoolInput, caller: &Caller) -> Result<Access, Error> {

@@ -8,7 +8,7 @@ const TEMPORARY: &str = "Temporary-1!";
 
 async fn invite(scene: &Scene, name: &str, further: Value) -> casemate_testkit::Response {
     let mut input = j!({ "UserPoolId": scene.pool, "Username": name, "TemporaryPassword": TEMPORARY });
-    merge(&mut input, further);
+    merge(&mut input, &further);
     scene.call("AdminCreateUser", input).await
 }
 
@@ -20,7 +20,7 @@ async fn first_sign_in(scene: &Scene, name: &str) -> String {
 
 async fn choose(scene: &Scene, client: &str, session: &str, further: Value) -> casemate_testkit::Response {
     let mut given = j!({ "USERNAME": "alice", "NEW_PASSWORD": PASSWORD });
-    merge(&mut given, further);
+    merge(&mut given, &further);
     scene
         .public(
             "RespondToAuthChallenge",
@@ -237,7 +237,7 @@ async fn users_are_listed_filtered_and_paged() {
     }
     let list = |further: Value| {
         let mut input = j!({ "UserPoolId": scene.pool });
-        merge(&mut input, further);
+        merge(&mut input, &further);
         scene.ok("ListUsers", input)
     };
     let names = |answer: &Value| -> Vec<String> {

@@ -140,7 +140,7 @@ async fn flows_of_two_ages_and_impossible_validities_are_refused() {
         j!({ "RefreshTokenRotation": { "Feature": "ENABLED", "RetryGracePeriodSeconds": 61 } }),
     ] {
         let mut input = j!({ "UserPoolId": scene.pool, "ClientName": "c" });
-        crate::scene::merge(&mut input, settings);
+        crate::scene::merge(&mut input, &settings);
         let refusal = scene.call("CreateUserPoolClient", input).await;
         assert_eq!(refusal.code().as_deref(), Some("InvalidParameterException"));
     }

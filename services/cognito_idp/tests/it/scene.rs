@@ -52,15 +52,16 @@ pub(crate) async fn scene_with(pool: Value, client: Value) -> Scene {
     let admin = world.identities().root();
     let mut scene = Scene { world, admin, pool: String::new(), client: String::new(), secret: None };
     let mut settings = j!({ "PoolName": "people" });
-    merge(&mut settings, pool);
-    scene.pool = scene.ok("CreateUserPool", settings).await["UserPool"]["Id"].as_str().unwrap().to_owned();
+    merge(&mut settings, &pool);
+    let made = scene.ok("CreateUserPool", settings).await;
+    made["UserPool"]["Id"].as_str().unwrap().clone_into(&mut scene.pool);
     let (client, secret) = scene.new_client(client).await;
     scene.client = client;
     scene.secret = secret;
     scene
 }
 
-pub(crate) fn merge(into: &mut Value, from: Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     for (name, value) in from.as_object().unwrap() {
         into[name] = value.clone();
     }
@@ -73,7 +74,7 @@ impl Scene {
             "ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH",
                 "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
         });
-        merge(&mut input, settings);
+        merge(&mut input, &settings);
         let made = self.ok("CreateUserPoolClient", input).await;
         let made = &made["UserPoolClient"];
         (made["ClientId"].as_str().unwrap().to_owned(), made["ClientSecret"].as_str().map(str::to_owned))
