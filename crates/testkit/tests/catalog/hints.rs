@@ -19,6 +19,10 @@ const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
 
+fn item() -> Document {
+    Document::Map(vec![("id".to_owned(), Document::structure([("S", "1".into())]))])
+}
+
 /// See the module.
 pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
     Some(match (op.service.prefix, op.name, member) {
@@ -37,6 +41,14 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
             "logGroupName".into()
         }
         ("logs", _, "resourceArn") => regional("logs", "log-group:sample"),
+        ("dynamodb", "BatchWriteItem", "PutRequest") => Document::structure([("Item", item())]),
+        ("dynamodb", "TransactWriteItems", "Put") => {
+            Document::structure([("TableName", "TableName".into()), ("Item", item())])
+        }
+        ("dynamodb", "Query", "KeyConditionExpression") => "id = :id".into(),
+        ("dynamodb", "Query", "ExpressionAttributeValues") => {
+            Document::Map(vec![(":id".to_owned(), Document::structure([("S", "1".into())]))])
+        }
         ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
         ("lambda", _, "Resource") => regional("lambda", "function:Sample"),
         _ => return None,

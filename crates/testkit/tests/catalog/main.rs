@@ -7,6 +7,7 @@ mod arbitrary;
 mod assumed_roles;
 mod hints;
 mod iam_rights;
+mod items;
 mod refused;
 mod sts;
 mod worlds;

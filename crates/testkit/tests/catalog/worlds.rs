@@ -16,6 +16,7 @@ pub(crate) async fn with_own_identities() -> (World, Credentials) {
 
 fn open(world: WorldBuilder) -> World {
     let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", casemate_cognito_idp::open);
+    let world = world.service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open);
     let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);
     let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
     let world = world.service("sts", "sts.amazonaws.com", casemate_sts::open);
