@@ -6,7 +6,10 @@
 use std::{fmt, sync::Arc};
 
 use casemate_names::{AccountId, RequestId, Scope, Timestamp};
-use casemate_policy::{Decision, Kind, Layers, NamedPolicy, Policy, Request, ResourceRule, Verdict, decide};
+use casemate_policy::{
+    Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule, Verdict,
+    decide, evaluate,
+};
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
 
@@ -245,6 +248,50 @@ impl Gate {
             context: &context,
         };
         Ok(decide(&layers, &request))
+    }
+
+    /// What one policy alone says of one ask.
+    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
+    pub(crate) fn weigh(
+        &self,
+        kernel: &Kernel,
+        caller: &Caller,
+        ask: &Ask,
+        facts: &RequestFacts,
+        now: Timestamp,
+        named: &NamedPolicy,
+    ) -> Result<Decision, Fault> {
+        let policies = self.policies_of(kernel, caller)?;
+        let resource_account = ask.resource.as_ref().and_then(casemate_names::Arn::account_id);
+        let context = GateContext {
+            caller,
+            caller_tags: &policies.tags,
+            facts,
+            ask,
+            now,
+            region: kernel.site().scope.region.as_str(),
+            resource_account: resource_account.as_ref().map(AccountId::as_str),
+            owner: None,
+        };
+        let principal = caller.principal();
+        let request = Request {
+            principal: &principal,
+            action: ask.action,
+            resource: resource_text(ask),
+            resource_account: resource_account.as_ref().map(AccountId::as_str),
+            context: &context,
+        };
+        let (verdict, statement) = match evaluate(&named.policy, &request) {
+            Effect3::Allow(statement) => (Verdict::Allow, Some(statement)),
+            Effect3::Deny(statement) => (Verdict::ExplicitDeny, Some(statement)),
+            Effect3::None => (Verdict::ImplicitDeny, None),
+        };
+        let decisive = statement.map(|statement| Decisive {
+            policy: named.name.clone(),
+            sid: statement.sid.map(str::to_owned),
+            statement: statement.index,
+        });
+        Ok(Decision { verdict, because: Reason { layer: Layer::Identity, decisive } })
     }
 
     fn policies_of(&self, kernel: &Kernel, caller: &Caller) -> Result<Arc<IdentityPolicies>, Fault> {

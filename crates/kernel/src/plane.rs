@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use casemate_names::{RequestId, Timestamp};
-use casemate_policy::Decision;
+use casemate_policy::{Decision, NamedPolicy};
 use casemate_schema::Document;
+use casemate_sigv4::AuthError;
 use casemate_wire::Head;
 
 use crate::{
@@ -72,8 +73,14 @@ impl Exchange {
     }
 
     /// Verifies the request's signature for the signing name `service`. No signature: `Caller::Anonymous`.
+    ///
+    /// A signature covers the *normalised* path, a data plane routes on the raw one: a signed request whose path is not
+    /// normal is refused, or a captured signature for `/b` would fit `/a/../b`.
     pub fn identify(&mut self, service: &'static str) -> Result<Caller, Fault> {
         let claim = with_sigv4_head(&self.incoming.head, |head| casemate_sigv4::parse(&head))?;
+        if claim.is_some() && !casemate_sigv4::is_normal_path(self.head().path()) {
+            return Err(AuthError::SignatureDoesNotMatch.into());
+        }
         let presented = Presented {
             incoming: &self.incoming,
             claim: claim.as_ref(),
@@ -93,6 +100,16 @@ impl Exchange {
     ) -> Result<Decision, Fault> {
         let kernel = &self.kernel;
         let decision = kernel.gate().decide_with(kernel, caller, ask, &self.facts, self.now, None, policy)?;
+        self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
+        self.bracket.decided(&decision);
+        Ok(decision)
+    }
+
+    /// Evaluates one ask against one policy alone (what an authorizer answered for this caller), with the condition
+    /// keys of this request, and notes the decision.
+    pub fn weigh(&mut self, caller: &Caller, ask: &Ask, policy: &NamedPolicy) -> Result<Decision, Fault> {
+        let kernel = &self.kernel;
+        let decision = kernel.gate().weigh(kernel, caller, ask, &self.facts, self.now, policy)?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         self.bracket.decided(&decision);
         Ok(decision)
