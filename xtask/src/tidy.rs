@@ -276,6 +276,7 @@ fn untested(source: &Source, all: &[Source]) -> Option<Finding> {
         || all.iter().any(|other| {
             (other.path.starts_with(&format!("services/{service}/tests/"))
                 || other.path.starts_with("suites/")
+                || other.path.starts_with("crates/testkit/tests/")
                 || (other.path.starts_with(&format!("services/{service}/src/"))
                     && other.path.contains("/tests")))
                 && names(&other.text)

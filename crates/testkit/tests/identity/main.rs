@@ -7,5 +7,6 @@ mod errors;
 mod lists;
 mod people;
 mod policies;
+mod roles;
 mod scene;
 mod trust;
