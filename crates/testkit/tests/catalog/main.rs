@@ -10,4 +10,5 @@ mod iam_rights;
 mod items;
 mod refused;
 mod sts;
+mod words;
 mod worlds;
