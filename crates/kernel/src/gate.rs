@@ -7,8 +7,8 @@ use std::{fmt, sync::Arc};
 
 use casemate_names::{AccountId, RequestId, Scope, Timestamp};
 use casemate_policy::{
-    Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule, Verdict,
-    decide, evaluate,
+    Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule,
+    Verdict, decide, evaluate,
 };
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;

@@ -14,7 +14,7 @@ use casemate_wire::Router;
 
 use crate::{
     AnyOperation, AnyService, Assembly, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox, Sessions,
-    Site, Task, TrustEdge, audit::Audit, session::SessionTable,
+    Site, Task, TrustEdge, audit::Audit, session_table::SessionTable,
 };
 
 /// The running system behind every listener.
@@ -160,6 +160,7 @@ impl Builder {
             directory,
             trust: self.trust,
         });
+        tasks.push(Task { name: "kernel.sessions", work: Box::pin(sweep_sessions(Arc::downgrade(&kernel))) });
         self.handle
             .0
             .set(Arc::downgrade(&kernel))
@@ -264,6 +265,20 @@ impl Kernel {
 
     pub(crate) fn new_request_id(&self) -> RequestId {
         RequestId::new(uuid(&*self.entropy, "kernel.request"))
+    }
+}
+
+/// Seconds between two sweeps of ended sessions.
+const SWEEP_S: u64 = 300;
+
+async fn sweep_sessions(kernel: Weak<Kernel>) {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(SWEEP_S));
+    loop {
+        ticks.tick().await;
+        let Some(kernel) = kernel.upgrade() else { return };
+        if let Err(error) = kernel.sessions.sweep(kernel.clock.now()).await {
+            tracing::warn!(%error, "ended sessions could not be forgotten");
+        }
     }
 }
 

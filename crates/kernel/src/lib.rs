@@ -27,6 +27,7 @@ mod outbox;
 mod pipeline;
 mod plane;
 mod session;
+mod session_table;
 
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};

@@ -49,9 +49,9 @@ impl Outbox {
     /// `id` comes from [`Outbox::new_id`], drawn outside the closure because closures may run again.
     pub fn queue(tx: &mut WriteTx<'_>, scope: &Scope, id: &str, message: &Message) -> Result<(), StoreError> {
         let prefix = Key::of(scope);
-        let kept = tx.scan::<Message>(&prefix, None, KEPT_MAX)?;
+        let kept = tx.keys::<Message>(&prefix, None, KEPT_MAX)?;
         if kept.len() == KEPT_MAX
-            && let Some((oldest, _)) = kept.first()
+            && let Some(oldest) = kept.first()
         {
             tx.delete::<Message>(oldest)?;
         }

@@ -1,24 +1,17 @@
 //! Role sessions: temporary credentials that the kernel itself keeps, because every service that runs something under a
 //! role needs them, and because revocation must bite on the next request.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::Arc;
 
+use crate::{
+    Ask, Caller, Denial, Fault, Kernel, Peer, Permit, RequestFacts, RoleFacts, RoleSession,
+    session_table::{SessionRow, compile},
+};
 use aws_lc_rs::digest::{SHA256, digest};
 use casemate_names::{Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
-use casemate_policy::{Kind as PolicyKind, NamedPolicy, Policy};
-use casemate_store::{Key, Row, Store};
-use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
-
-use crate::{Ask, Caller, Denial, Fault, Kernel, Peer, Permit, RequestFacts, RoleFacts, RoleSession};
 
 /// The action that a role's trust policy allows.
 const ASSUME_ROLE: &str = "sts:AssumeRole";
-/// Live sessions kept in memory; beyond it the cache starts again from the store.
-const CACHED_MAX: usize = 10_000;
 
 /// What a new session shall be.
 #[derive(Debug)]
@@ -63,107 +56,6 @@ pub struct SessionCredentials {
 pub struct Sessions {
     kernel: Arc<Kernel>,
     principal: &'static str,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct SessionRow {
-    secret: Secret<String>,
-    token_sha256: [u8; 32],
-    role_arn: Arn,
-    role_unique_id: String,
-    session_arn: Arn,
-    session_name: String,
-    account: casemate_names::AccountId,
-    tags: Vec<(String, String)>,
-    transitive_tags: Vec<String>,
-    source_identity: Option<String>,
-    policies: Option<Vec<(String, String)>>,
-    issued_at: Timestamp,
-    expires_at: Timestamp,
-    bound_to: Option<String>,
-    source_function: Option<Arn>,
-}
-
-impl Row for SessionRow {
-    const TABLE: &'static str = "kernel.sessions";
-    const VERSION: u16 = 1;
-}
-
-/// A session found by its access key.
-#[derive(Debug)]
-pub(crate) struct LiveSession {
-    pub(crate) secret: Secret<String>,
-    token_sha256: [u8; 32],
-    pub(crate) session: RoleSession,
-}
-
-impl LiveSession {
-    /// Constant-time comparison with the token presented.
-    pub(crate) fn token_matches(&self, token: &str) -> bool {
-        self.token_sha256.ct_eq(digest(&SHA256, token.as_bytes()).as_ref()).into()
-    }
-}
-
-/// The sessions of a kernel: store and cache.
-#[derive(Debug)]
-pub(crate) struct SessionTable {
-    store: Store,
-    cache: RwLock<HashMap<String, Arc<LiveSession>>>,
-}
-
-impl SessionTable {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, cache: RwLock::default() }
-    }
-
-    /// Finds the session of an access key. `None`: there is no such key (any more).
-    pub(crate) fn find(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
-        let cached = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned();
-        if cached.is_some() {
-            return Ok(cached);
-        }
-        let row: Option<SessionRow> = self.store.read(|tx| tx.get::<SessionRow>(&key(access_key_id)))?;
-        let Some(row) = row else { return Ok(None) };
-        let live = Arc::new(row.live()?);
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHED_MAX {
-            cache.clear();
-        }
-        cache.insert(access_key_id.to_owned(), Arc::clone(&live));
-        Ok(Some(live))
-    }
-
-    async fn remove(&self, access_key_id: &str) -> Result<(), Fault> {
-        let id = access_key_id.to_owned();
-        self.store.write(move |tx| tx.delete::<SessionRow>(&key(&id))).await?;
-        self.cache.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id);
-        Ok(())
-    }
-}
-
-impl SessionRow {
-    fn live(self) -> Result<LiveSession, Fault> {
-        let policies = self.policies.as_deref().map(compile).transpose()?;
-        Ok(LiveSession {
-            secret: self.secret,
-            token_sha256: self.token_sha256,
-            session: RoleSession {
-                role_arn: self.role_arn,
-                role_unique_id: self.role_unique_id,
-                session_arn: self.session_arn,
-                session_name: self.session_name,
-                account: self.account,
-                tags: self.tags,
-                transitive_tags: self.transitive_tags,
-                source_identity: self.source_identity,
-                policies,
-                issued_at: self.issued_at,
-                expires_at: self.expires_at,
-                bound_to: self.bound_to,
-                source_function: self.source_function,
-            },
-        })
-    }
 }
 
 impl Sessions {
@@ -273,8 +165,7 @@ impl Sessions {
             bound_to: session.bound_to.clone(),
             source_function: session.source_function.clone(),
         };
-        let id = access_key_id.clone();
-        self.kernel.session_table().store.write(move |tx| tx.put(&key(&id), &row)).await?;
+        self.kernel.session_table().insert(&access_key_id, row).await?;
         Ok(SessionCredentials {
             access_key_id,
             secret_access_key: Secret::new(secret),
@@ -309,18 +200,4 @@ fn fresh_credentials(entropy: &dyn Entropy) -> (String, String, String) {
     let secret = alphanumeric(entropy, "kernel.session.secret", 40);
     let token = alphanumeric(entropy, "kernel.session.token", 180);
     (format!("ASIA{id}"), secret, token)
-}
-
-fn compile(policies: &[(String, String)]) -> Result<Vec<NamedPolicy>, Fault> {
-    policies
-        .iter()
-        .map(|(name, text)| {
-            let policy = Policy::parse(text, PolicyKind::Session).map_err(Fault::internal)?;
-            Ok(NamedPolicy { name: name.clone(), policy: Arc::new(policy) })
-        })
-        .collect()
-}
-
-fn key(access_key_id: &str) -> Key {
-    Key::global().text(access_key_id)
 }

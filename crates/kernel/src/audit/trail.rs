@@ -324,7 +324,7 @@ mod tests {
             trail_of(directory.path(), 3);
             edit(directory.path(), |text| {
                 let lines: Vec<_> = text.lines().collect();
-                keep.iter().map(|i| format!("{}\n", lines[*i])).collect()
+                keep.iter().flat_map(|i| [lines[*i], "\n"]).collect()
             });
             assert!(verify(directory.path()).is_err(), "{keep:?}");
         }
@@ -334,7 +334,7 @@ mod tests {
     fn a_cut_end_is_found() {
         let directory = tempfile::tempdir().unwrap();
         trail_of(directory.path(), 3);
-        edit(directory.path(), |text| text.lines().take(2).map(|line| format!("{line}\n")).collect());
+        edit(directory.path(), |text| text.lines().take(2).flat_map(|line| [line, "\n"]).collect());
         assert!(matches!(verify(directory.path()), Err(ChainError::Truncated { found: 2, expected: 3 })));
         fs::remove_file(directory.path().join("00000001.jsonl")).unwrap();
         assert!(verify(directory.path()).is_err());

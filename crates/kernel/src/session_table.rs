@@ -1,0 +1,239 @@
+//! The table of role sessions: rows in the store, live sessions in memory. Knows nothing of who may have one.
+
+use std::{
+    collections::HashMap,
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use casemate_names::{AccountId, Arn, Secret, Timestamp};
+use casemate_policy::{Kind as PolicyKind, NamedPolicy, Policy};
+use casemate_store::{Key, Order, Row, Store};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::{Fault, RoleSession};
+
+/// Live sessions kept in memory; beyond it the cache starts again from the store.
+const CACHED_MAX: usize = 10_000;
+/// Sessions forgotten in one sweep.
+const SWEPT_MAX: usize = 1_000;
+
+/// A session as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SessionRow {
+    pub(crate) secret: Secret<String>,
+    pub(crate) token_sha256: [u8; 32],
+    pub(crate) role_arn: Arn,
+    pub(crate) role_unique_id: String,
+    pub(crate) session_arn: Arn,
+    pub(crate) session_name: String,
+    pub(crate) account: AccountId,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) transitive_tags: Vec<String>,
+    pub(crate) source_identity: Option<String>,
+    pub(crate) policies: Option<Vec<(String, String)>>,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) bound_to: Option<String>,
+    pub(crate) source_function: Option<Arn>,
+}
+
+impl Row for SessionRow {
+    const TABLE: &'static str = "kernel.sessions";
+    const VERSION: u16 = 1;
+}
+
+/// A session found by its access key.
+#[derive(Debug)]
+pub(crate) struct LiveSession {
+    pub(crate) secret: Secret<String>,
+    token_sha256: [u8; 32],
+    pub(crate) session: RoleSession,
+}
+
+impl LiveSession {
+    /// Constant-time comparison with the token presented.
+    pub(crate) fn token_matches(&self, token: &str) -> bool {
+        self.token_sha256.ct_eq(digest(&SHA256, token.as_bytes()).as_ref()).into()
+    }
+}
+
+/// The sessions of a kernel: store and cache.
+#[derive(Debug)]
+pub(crate) struct SessionTable {
+    store: Store,
+    cache: RwLock<HashMap<String, Arc<LiveSession>>>,
+}
+
+impl SessionTable {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, cache: RwLock::default() }
+    }
+
+    /// Finds the session of an access key. `None`: there is no such key (any more).
+    pub(crate) fn find(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
+        let cached = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned();
+        if cached.is_some() {
+            return Ok(cached);
+        }
+        let row: Option<SessionRow> = self.store.read(|tx| tx.get::<SessionRow>(&key(access_key_id)))?;
+        let Some(row) = row else { return Ok(None) };
+        let live = Arc::new(row.live()?);
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHED_MAX {
+            cache.clear();
+        }
+        cache.insert(access_key_id.to_owned(), Arc::clone(&live));
+        Ok(Some(live))
+    }
+
+    pub(crate) async fn insert(&self, access_key_id: &str, row: SessionRow) -> Result<(), Fault> {
+        let id = access_key_id.to_owned();
+        self.store
+            .write::<_, Fault, _>(move |tx| {
+                tx.put(&expiry_key(row.expires_at).text(&id), &ExpiryRow(id.clone()))?;
+                tx.put(&key(&id), &row)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Forgets sessions that ended before `now`, at most [`SWEPT_MAX`] at a time. They are refused already; this keeps
+    /// the table from growing.
+    pub(crate) async fn sweep(&self, now: Timestamp) -> Result<usize, Fault> {
+        let upper = expiry_key(now);
+        let ended = self.store.read::<_, Fault>(|tx| {
+            let (lower, upper) = (Bound::Unbounded, Bound::Excluded(&upper));
+            Ok(tx.range::<ExpiryRow>(&Key::global(), lower, upper, SWEPT_MAX, Order::Ascending)?)
+        })?;
+        let count = ended.len();
+        let ids: Vec<String> = ended.iter().map(|(_, row)| row.0.clone()).collect();
+        if count > 0 {
+            self.store
+                .write::<_, Fault, _>(move |tx| {
+                    for (at, row) in &ended {
+                        tx.delete::<ExpiryRow>(at)?;
+                        tx.delete::<SessionRow>(&key(&row.0))?;
+                    }
+                    Ok(())
+                })
+                .await?;
+            let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+            for id in &ids {
+                cache.remove(id);
+            }
+        }
+        Ok(count)
+    }
+
+    pub(crate) async fn remove(&self, access_key_id: &str) -> Result<(), Fault> {
+        let id = access_key_id.to_owned();
+        self.store.write(move |tx| tx.delete::<SessionRow>(&key(&id))).await?;
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id);
+        Ok(())
+    }
+}
+
+impl SessionRow {
+    fn live(self) -> Result<LiveSession, Fault> {
+        let policies = self.policies.as_deref().map(compile).transpose()?;
+        Ok(LiveSession {
+            secret: self.secret,
+            token_sha256: self.token_sha256,
+            session: RoleSession {
+                role_arn: self.role_arn,
+                role_unique_id: self.role_unique_id,
+                session_arn: self.session_arn,
+                session_name: self.session_name,
+                account: self.account,
+                tags: self.tags,
+                transitive_tags: self.transitive_tags,
+                source_identity: self.source_identity,
+                policies,
+                issued_at: self.issued_at,
+                expires_at: self.expires_at,
+                bound_to: self.bound_to,
+                source_function: self.source_function,
+            },
+        })
+    }
+}
+
+/// Says when a session ends, in the order of time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ExpiryRow(String);
+
+impl Row for ExpiryRow {
+    const TABLE: &'static str = "kernel.session-expiry";
+    const VERSION: u16 = 1;
+}
+
+/// Compiles session policies given as `(name, document)`.
+pub(crate) fn compile(policies: &[(String, String)]) -> Result<Vec<NamedPolicy>, Fault> {
+    policies
+        .iter()
+        .map(|(name, text)| {
+            let policy = Policy::parse(text, PolicyKind::Session).map_err(Fault::internal)?;
+            Ok(NamedPolicy { name: name.clone(), policy: Arc::new(policy) })
+        })
+        .collect()
+}
+
+fn key(access_key_id: &str) -> Key {
+    Key::global().text(access_key_id)
+}
+
+fn expiry_key(at: Timestamp) -> Key {
+    Key::global().number(u64::try_from(at.millis()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::NamedEntropy;
+
+    use super::*;
+
+    fn row(expires_at: Timestamp) -> SessionRow {
+        let arn = |text| Arn::parse(text).unwrap();
+        SessionRow {
+            secret: Secret::new("secret".to_owned()),
+            token_sha256: [0; 32],
+            role_arn: arn("arn:aws:iam::123456789012:role/r"),
+            role_unique_id: "AROAX".to_owned(),
+            session_arn: arn("arn:aws:sts::123456789012:assumed-role/r/s"),
+            session_name: "s".to_owned(),
+            account: AccountId::parse("123456789012").unwrap(),
+            tags: Vec::new(),
+            transitive_tags: Vec::new(),
+            source_identity: None,
+            policies: None,
+            issued_at: Timestamp::from_seconds(0),
+            expires_at,
+            bound_to: None,
+            source_function: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_ended_sessions_are_forgotten() {
+        let table = SessionTable::new(Store::in_memory(Arc::new(NamedEntropy::seeded(1))));
+        table.insert("ASIAOLD", row(Timestamp::from_seconds(10))).await.unwrap();
+        table.insert("ASIANEW", row(Timestamp::from_seconds(20))).await.unwrap();
+        assert!(table.find("ASIAOLD").unwrap().is_some());
+        assert_eq!(table.sweep(Timestamp::from_seconds(15)).await.unwrap(), 1);
+        assert!(table.find("ASIAOLD").unwrap().is_none());
+        assert!(table.find("ASIANEW").unwrap().is_some());
+        assert_eq!(table.sweep(Timestamp::from_seconds(15)).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_revoked_session_is_gone_from_memory_too() {
+        let table = SessionTable::new(Store::in_memory(Arc::new(NamedEntropy::seeded(1))));
+        table.insert("ASIAX", row(Timestamp::from_seconds(10))).await.unwrap();
+        assert!(table.find("ASIAX").unwrap().is_some());
+        table.remove("ASIAX").await.unwrap();
+        assert!(table.find("ASIAX").unwrap().is_none());
+    }
+}
