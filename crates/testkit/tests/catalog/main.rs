@@ -1,10 +1,11 @@
 //! Every operation of every service, through the whole path.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod api;
 mod arbitrary;
 mod assumed_roles;
+mod changed_bytes;
 mod hints;
 mod iam_rights;
 mod items;
