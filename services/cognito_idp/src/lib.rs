@@ -16,6 +16,7 @@
 //!
 // DIVERGES: mail and SMS settings are stored and given back, but every message goes to the outbox; nothing is sent.
 
+mod answer;
 pub mod api;
 pub mod attributes;
 pub mod auth_flow;
@@ -28,6 +29,7 @@ pub mod delivery;
 pub mod discovery;
 mod error;
 pub mod filter;
+mod grant;
 pub mod groups;
 pub mod keys;
 pub mod lockout;

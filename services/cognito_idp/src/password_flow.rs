@@ -7,19 +7,18 @@ use casemate_store::WriteTx;
 
 use crate::{
     CognitoIdp,
+    answer::{Answer, required, username},
     api::Error,
     attributes::Occasion,
     auth_flow::{Door, Flow},
     challenge::{Answerer, Asked, Session},
     client::Client,
+    grant::{Draws, Grant, RefreshAnswer, group_claims, start_family},
     password::{Credential, Salts},
     pool::{Place, Trouble, UserPool},
     refresh::Shown,
     refusal::Refusal,
-    sign_in::{
-        Answer, Attempt, Draws, Grant, RefreshAnswer, group_claims, required, session_key, start_family,
-        username,
-    },
+    sign_in::{Attempt, session_key},
     srp_flow::At,
     tokens::RefreshDoor,
     user::{self, OnConflict, Status, User},

@@ -6,10 +6,11 @@ use casemate_names::{Secret, Timestamp};
 
 use crate::{
     CognitoIdp,
+    answer::Answer,
     api::Error,
     client::Client,
+    grant::{Draws, Grant, RefreshAnswer, group_claims},
     pool::{Place, Trouble},
-    sign_in::{Answer, Draws, Grant, RefreshAnswer, group_claims},
     tokens::{self, Judgement, RefreshDoor, RefreshToken},
 };
 

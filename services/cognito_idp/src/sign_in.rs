@@ -12,16 +12,17 @@
 
 use std::sync::Arc;
 
-use casemate_names::{Entropy, Secret, Timestamp};
+use casemate_names::{Secret, Timestamp};
 use casemate_store::{Key, ReadTx, Row, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     CognitoIdp,
-    api::{self, Error},
+    answer::{Answer, new_password_challenge},
+    api::Error,
     challenge::{self, Asked, Session},
     client::Client,
-    groups::{Group, GroupClaims},
+    grant::{Draws, Grant, RefreshAnswer, group_claims, start_family},
     keys::Ring,
     lockout::{CAP_MS, Lockout},
     password::Credential,
@@ -29,7 +30,6 @@ use crate::{
     refusal::Refusal,
     secret_block::NONCE_BYTES,
     sweep::{self, Swept},
-    tokens::{self, Family, Issue},
     user::{self, Status, User},
 };
 
@@ -72,78 +72,12 @@ pub(crate) struct Attempt {
     pub(crate) now: Timestamp,
 }
 
-/// Everything random that a sign-in may need, drawn before its transaction, which may run twice.
-#[derive(Debug, Clone)]
-pub(crate) struct Draws {
-    pub(crate) origin: String,
-    pub(crate) event: String,
-    pub(crate) jtis: [String; 2],
-    pub(crate) refresh: Secret<String>,
-    pub(crate) session: Secret<String>,
-}
-
-impl Draws {
-    pub(crate) fn new(entropy: &dyn Entropy) -> Self {
-        let uuid = |purpose| casemate_names::uuid(entropy, purpose);
-        Self {
-            origin: uuid("cognito.origin_jti"),
-            event: uuid("cognito.event_id"),
-            jtis: [uuid("cognito.jti"), uuid("cognito.jti")],
-            refresh: challenge::handle(entropy, "cognito.refresh_token"),
-            session: challenge::handle(entropy, "cognito.session"),
-        }
-    }
-}
-
-/// Right to tokens, before they are signed.
-#[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    pub(crate) user: User,
-    pub(crate) groups: GroupClaims,
-    pub(crate) origin: String,
-    pub(crate) auth_time: Timestamp,
-    pub(crate) ring: Arc<Ring>,
-    pub(crate) issuer: String,
-}
-
 /// What a proved password gets.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Tokens(Box<Grant>),
     NewPassword(Box<User>),
 }
-
-/// The answer of the four operations of a sign-in.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) challenge: Option<api::ChallengeNameType>,
-    pub(crate) session: Option<Secret<String>>,
-    pub(crate) parameters: Option<std::collections::BTreeMap<String, String>>,
-    pub(crate) result: Option<api::AuthenticationResultType>,
-}
-
-macro_rules! answers {
-    ($($output:ident),*) => {$(
-        impl From<Answer> for api::$output {
-            fn from(answer: Answer) -> Self {
-                Self {
-                    challenge_name: answer.challenge,
-                    session: answer.session,
-                    // AWS: the map is there, empty, when tokens were given.
-                    challenge_parameters: Some(answer.parameters.unwrap_or_default()),
-                    authentication_result: answer.result,
-                    available_challenges: None,
-                }
-            }
-        }
-    )*};
-}
-answers!(
-    InitiateAuthOutput,
-    AdminInitiateAuthOutput,
-    RespondToAuthChallengeOutput,
-    AdminRespondToAuthChallengeOutput
-);
 
 /// The key of a name's ladder. Hashed, because unknown names may be of any length.
 fn ladder_key(place: &Place, subject: &str) -> Key {
@@ -223,52 +157,6 @@ impl CognitoIdp {
             Outcome::NewPassword(user) => Ok(new_password_challenge(&pool, &user, draws.session)),
         }
     }
-
-    /// Signs the tokens of a grant.
-    pub(crate) async fn tokens(
-        &self,
-        grant: Grant,
-        client: &Client,
-        draws: &Draws,
-        now: Timestamp,
-        refresh: RefreshAnswer,
-    ) -> Result<Answer, Error> {
-        let issue = Issue {
-            issuer: &grant.issuer,
-            client,
-            user: &grant.user,
-            groups: &grant.groups,
-            origin: &grant.origin,
-            event: &draws.event,
-            auth_time: grant.auth_time,
-            now,
-        };
-        let [id_jti, access_jti] = &draws.jtis;
-        let (id_claims, access_claims) = (issue.id_claims(id_jti), issue.access_claims(access_jti));
-        let ring = Arc::clone(&grant.ring);
-        let signed = self
-            .env
-            .heavy
-            .run(move || Some((ring.id.sign(&id_claims).ok()?, ring.access.sign(&access_claims).ok()?)))
-            .await?;
-        let (id, access) = signed.ok_or_else(|| Refusal::internal("signing failed"))?;
-        let result = api::AuthenticationResultType {
-            access_token: Some(Secret::new(access)),
-            expires_in: i32::try_from(client.access_validity.seconds()).ok(),
-            token_type: Some("Bearer".to_owned()),
-            refresh_token: (refresh == RefreshAnswer::New).then(|| draws.refresh.clone()),
-            id_token: Some(Secret::new(id)),
-            new_device_metadata: None,
-        };
-        Ok(Answer { result: Some(result), ..Answer::default() })
-    }
-}
-
-/// Does the answer carry a refresh token?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefreshAnswer {
-    New,
-    None,
 }
 
 /// What a right password finds.
@@ -353,41 +241,6 @@ fn grant(
     })
 }
 
-/// Stores the family of a new sign-in.
-pub(crate) fn start_family(
-    tx: &mut WriteTx<'_>,
-    place: &Place,
-    client: &Client,
-    (user, canonical): (&User, &str),
-    draws: &Draws,
-    now: Timestamp,
-) -> Result<(), Trouble> {
-    // An access token may outlive a short refresh token and must find its family until it ends.
-    let life_s = client.refresh_validity.seconds();
-    let family = Family {
-        client: client.id.clone(),
-        username: canonical.to_owned(),
-        sub: user.sub.clone(),
-        generation: user.generation,
-        auth_time: now,
-        expires_at: now.plus_seconds(life_s),
-        revoked: false,
-    };
-    tokens::put_family(tx, place, &draws.origin, &family, draws.refresh.expose())?;
-    let last_s = life_s.max(client.access_validity.seconds());
-    sweep::at(tx, now.plus_seconds(last_s), Swept::Family, &tokens::family_key(place, &draws.origin))?;
-    Ok(())
-}
-
-/// What a user's groups put into tokens.
-pub(crate) fn group_claims(tx: &ReadTx<'_>, place: &Place, canonical: &str) -> Result<GroupClaims, Trouble> {
-    let mut groups = Vec::new();
-    for name in user::groups_of(tx, place, canonical)? {
-        groups.extend(tx.get::<Group>(&place.key().text(&name))?);
-    }
-    Ok(GroupClaims::of(groups))
-}
-
 fn open_session(tx: &mut WriteTx<'_>, attempt: &Attempt, user: &User, draws: &Draws) -> Result<(), Trouble> {
     let expires_at = attempt.now.plus_seconds(i64::from(attempt.client.session_minutes) * 60);
     let session = Session {
@@ -403,67 +256,4 @@ fn open_session(tx: &mut WriteTx<'_>, attempt: &Attempt, user: &User, draws: &Dr
     tx.put(&key, &session)?;
     sweep::at(tx, expires_at, Swept::Session, &key)?;
     Ok(())
-}
-
-fn new_password_challenge(pool: &UserPool, user: &User, session: Secret<String>) -> Answer {
-    let missing: Vec<String> = pool
-        .schema
-        .required()
-        .filter(|name| user.attributes.get(name).is_none())
-        .map(|name| format!("userAttributes.{name}"))
-        .collect();
-    let known: serde_json::Map<String, serde_json::Value> = user
-        .attributes
-        .iter()
-        .filter(|(name, _)| *name != "sub")
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
-    // AWS: both are JSON inside a string.
-    let parameters = [
-        ("USER_ID_FOR_SRP".to_owned(), user.username.clone()),
-        ("requiredAttributes".to_owned(), serde_json::json!(missing).to_string()),
-        ("userAttributes".to_owned(), serde_json::Value::Object(known).to_string()),
-    ];
-    Answer {
-        challenge: Some(api::ChallengeNameType::NewPasswordRequired),
-        session: Some(session),
-        parameters: Some(parameters.into()),
-        result: None,
-    }
-}
-
-/// A parameter of a flow, or AWS's words for its absence.
-pub(crate) fn required<'p>(
-    parameters: &'p std::collections::BTreeMap<String, String>,
-    name: &str,
-) -> Result<&'p str, Refusal> {
-    parameters
-        .get(name)
-        .map(String::as_str)
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| Refusal::invalid_parameter(format!("Missing required parameter {name}")))
-}
-
-/// The `USERNAME` of a flow. The model bounds usernames elsewhere but not inside these parameters.
-pub(crate) fn username(parameters: &std::collections::BTreeMap<String, String>) -> Result<&str, Refusal> {
-    let name = required(parameters, "USERNAME")?;
-    if name.len() > user::NAME_BYTES_MAX {
-        return Err(Refusal::invalid_parameter("USERNAME is too long"));
-    }
-    Ok(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_empty_and_endless_parameters_are_refused() {
-        let given = |name: &str| std::collections::BTreeMap::from([("USERNAME".to_owned(), name.to_owned())]);
-        assert_eq!(username(&given("alice")), Ok("alice"));
-        for name in [String::new(), "x".repeat(513)] {
-            assert!(username(&given(&name)).is_err());
-        }
-        assert_eq!(required(&given("alice"), "SRP_A").unwrap_err().text, "Missing required parameter SRP_A");
-    }
 }

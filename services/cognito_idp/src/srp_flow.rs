@@ -8,6 +8,7 @@ use casemate_names::{Secret, Timestamp};
 
 use crate::{
     CognitoIdp,
+    answer::{Answer, required, username},
     api::{ChallengeNameType, Error},
     claim_time,
     client::Client,
@@ -16,7 +17,7 @@ use crate::{
     pool::{Place, UserPool},
     refusal::Refusal,
     secret_block::{NONCE_BYTES, SecretBlock},
-    sign_in::{Answer, Attempt, required, username},
+    sign_in::Attempt,
     srp, user,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     delivery::{Delivery, Letter, code_text},
     password_flow::put_credential,
     pool::Trouble,
-    refusal::Refusal,
+    refusal::{Kind, Refusal},
     srp_flow::At,
     user::{self, OnConflict, Status, User},
 };
@@ -51,7 +51,7 @@ impl Operation<SignUp> for CognitoIdp {
             };
             (code, letter)
         });
-        let user_sub = user.sub.clone();
+        let (user_sub, by_attribute) = (user.sub.clone(), at.pool.naming.by_attribute());
         self.env
             .store
             .write(move |tx| {
@@ -65,7 +65,7 @@ impl Operation<SignUp> for CognitoIdp {
                 Ok::<_, Trouble>(())
             })
             .await
-            .map_err(by_attribute_taken)?;
+            .map_err(|trouble| alias_as_name(trouble, by_attribute))?;
         Ok(SignUpOutput { user_confirmed: false, code_delivery_details: details, user_sub, session: None })
     }
 }
@@ -127,12 +127,11 @@ fn taken(at: &At, name: &str) -> Result<Refusal, Error> {
     Ok(Refusal::username_exists("User already exists"))
 }
 
-/// Where names are attributes, a taken name is found as a taken alias.
-fn by_attribute_taken(trouble: Trouble) -> Error {
+/// Where names are attributes, a taken name is found as a taken alias; elsewhere an alias is just that.
+fn alias_as_name(trouble: Trouble, by_attribute: bool) -> Error {
     match trouble {
-        Trouble::Refused(refusal) if refusal.kind == crate::refusal::Kind::AliasExists => {
-            let text = refusal.text.replace("with the ", "with the given ");
-            Error::username_exists_exception(text)
+        Trouble::Refused(refusal) if by_attribute && refusal.kind == Kind::AliasExists => {
+            Error::username_exists_exception(refusal.text.replace("with the ", "with the given "))
         }
         other => other.into(),
     }

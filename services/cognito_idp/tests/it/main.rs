@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod admin;
+mod golden;
 mod groups;
 mod lockout;
 mod pools;

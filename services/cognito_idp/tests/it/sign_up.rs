@@ -252,3 +252,58 @@ async fn hidden_existence_answers_unknown_users_like_known_ones() {
         shown.public("ResendConfirmationCode", j!({ "ClientId": shown.client, "Username": "nobody" })).await;
     refused(&answer, "UserNotFoundException", "Username/client id combination not found.");
 }
+
+#[tokio::test]
+async fn no_name_leads_to_two_users() {
+    let scene = scene_with(j!({ "AliasAttributes": ["preferred_username"] }), j!({})).await;
+    scene.user("alice").await;
+    let alice = admin_get(&scene, "alice").await;
+    let sub = attribute(&alice, "sub");
+    let join = |name: &str, preferred: &str| {
+        scene.public(
+            "SignUp",
+            j!({ "ClientId": scene.client, "Username": name, "Password": PASSWORD,
+            "UserAttributes": [{ "Name": "preferred_username", "Value": preferred }] }),
+        )
+    };
+    let as_sub = join(sub.as_str().unwrap(), "x").await;
+    assert_eq!(
+        as_sub.code().as_deref(),
+        Some("UsernameExistsException"),
+        "a username that is somebody's sub"
+    );
+    let as_name = join("mallory", "alice").await;
+    assert_eq!(
+        as_name.code().as_deref(),
+        Some("AliasExistsException"),
+        "an alias that is somebody's username"
+    );
+    crate::scene::ok(&join("bob", "bobby").await);
+    assert_eq!(join("mallory", "bobby").await.code().as_deref(), Some("AliasExistsException"));
+    assert_eq!(join("bobby", "y").await.code().as_deref(), Some("UsernameExistsException"));
+    assert_eq!(admin_get(&scene, "bobby").await["Username"], "bob");
+}
+
+#[tokio::test]
+async fn forced_alias_is_taken_over_and_unproved_for_its_former_owner() {
+    let scene =
+        scene_with(j!({ "AliasAttributes": ["email"], "AutoVerifiedAttributes": ["email"] }), j!({})).await;
+    for name in ["old", "new"] {
+        scene
+            .public_ok(
+                "SignUp",
+                j!({ "ClientId": scene.client, "Username": name, "Password": PASSWORD,
+                "UserAttributes": [{ "Name": "email", "Value": "shared@b.co" }] }),
+            )
+            .await;
+        scene
+            .public_ok(
+                "ConfirmSignUp",
+                j!({ "ClientId": scene.client, "Username": name,
+                "ConfirmationCode": scene.newest_code(), "ForceAliasCreation": true }),
+            )
+            .await;
+    }
+    assert_eq!(admin_get(&scene, "shared@b.co").await["Username"], "new");
+    assert_eq!(attribute(&admin_get(&scene, "old").await, "email_verified"), "false");
+}

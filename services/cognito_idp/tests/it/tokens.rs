@@ -184,3 +184,25 @@ async fn only_refresh_tokens_of_a_willing_client_can_be_revoked() {
     ok(&revoke(&other, &tokens.refresh.unwrap()).await);
     ok(&get_user(&scene, &tokens.access).await);
 }
+
+#[tokio::test]
+async fn tokens_die_with_their_client() {
+    let scene = scene().await;
+    scene.user("alice").await;
+    let tokens = scene.sign_in("alice").await;
+    scene.ok("DeleteUserPoolClient", j!({ "UserPoolId": scene.pool, "ClientId": scene.client })).await;
+    refused(&get_user(&scene, &tokens.access).await, "NotAuthorizedException", "Invalid Access Token");
+}
+
+#[tokio::test]
+async fn neither_password_nor_token_reaches_the_audit_record() {
+    let scene = scene().await;
+    scene.user("alice").await;
+    let tokens = scene.sign_in("alice").await;
+    let record = format!("{:?}", scene.world.last_record());
+    assert!(!record.contains(crate::scene::PASSWORD) && !record.contains(&tokens.access));
+    ok(&get_user(&scene, &tokens.access).await);
+    let record = format!("{:?}", scene.world.last_record());
+    assert!(!record.contains(&tokens.access));
+    assert!(record.contains(claims(&tokens.access)["sub"].as_str().unwrap()), "it says who: {record}");
+}
