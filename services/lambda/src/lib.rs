@@ -1,1 +1,148 @@
-//! (being built)
+//! Lambda: functions, their permissions, and running them in execution environments.
+//!
+//! - A **function** is a configuration, a package (a zip archive kept as a blob) and a resource policy.
+//! - An **execution environment** is one sandbox that runs one revision of one function, one request at a time, frozen in
+//!   between. It is reused by the same revision only and stopped when the function changes, the environment misbehaves, or
+//!   nobody needs it.
+//! - The **Runtime API** is served on a socket made inside the environment's network namespace: the socket is the identity.
+//!
+//! INVARIANT: a function never runs outside a sandbox. Where the sandbox cannot start, `Invoke` fails and says which layer
+//! is missing.
+//! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
+//! with it.
+//!
+//! DIVERGES: only `$LATEST` exists: no published versions, aliases, layers, container images, code signing, function URLs,
+//! event source mappings or VPC attachment yet; what names them is refused.
+//! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
+//! DIVERGES: `GetFunction` gives no download link to the package.
+//! DIVERGES: `$LATEST` in a request counts as the unqualified ARN when policies are evaluated.
+
+#[rustfmt::skip]
+pub mod api;
+mod bootstrap;
+mod configuration;
+mod delivery;
+mod environment;
+mod event;
+mod exchange;
+mod function;
+mod invocation;
+mod invoker;
+mod ops;
+mod output;
+mod package;
+mod packages;
+mod permission;
+mod pool;
+mod process;
+mod queue;
+mod refusal;
+mod report;
+mod resource;
+mod role;
+mod runtime_api;
+mod throttle;
+mod variables;
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use casemate_kernel::{Assembly, Caller, Env, Fault, Peer, Proof, ResourcePolicy, Service, Task};
+use casemate_names::{Arn, Timestamp};
+use tokio::net::TcpStream;
+
+use api::Error;
+use function::Function;
+use resource::FunctionRef;
+
+/// Serves a connection accepted inside an execution environment, as the platform's own AWS endpoint.
+pub type ServeConnection = Arc<dyn Fn(TcpStream, Peer) + Send + Sync>;
+
+/// What this service needs beyond its [`Env`].
+pub struct Extras {
+    /// Makes sandboxes. `Err` says why there are none here: functions can then be managed but not invoked.
+    pub driver: Result<casemate_sandbox::Driver, String>,
+    /// Serves the AWS endpoint inside execution environments.
+    pub serve_connection: ServeConnection,
+    /// A host directory with packages (boto3) for Python functions.
+    pub python_sdk: Option<PathBuf>,
+    /// Where packages are unpacked. A cache: emptied at every start.
+    pub functions_dir: PathBuf,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Lambda {
+    env: Env,
+    packages: Arc<packages::Packages>,
+    invoker: Arc<invoker::Invoker>,
+    queue: Arc<queue::Queue>,
+    policies: permission::Compiled,
+}
+
+/// Opens the service.
+pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
+    let packages = Arc::new(packages::Packages::open(env, &extras.functions_dir)?);
+    let invoker = Arc::new(invoker::Invoker::new(env, extras, Arc::clone(&packages)));
+    let queue = Arc::new(queue::Queue::new(env, Arc::clone(&invoker)));
+    let service = Arc::new(Lambda {
+        env: env.clone(),
+        packages: Arc::clone(&packages),
+        invoker: Arc::clone(&invoker),
+        queue: Arc::clone(&queue),
+        policies: permission::Compiled::default(),
+    });
+    let tasks = vec![
+        Task { name: "lambda.async-queue", work: Box::pin(async move { queue.work().await }) },
+        Task { name: "lambda.idle-environments", work: Box::pin(async move { invoker.reclaim().await }) },
+        Task { name: "lambda.old-packages", work: Box::pin(async move { packages.remove_leftovers().await }) },
+    ];
+    Ok(Assembly { operations: ops::operations(&service), tasks, ..Assembly::default() })
+}
+
+impl Lambda {
+    /// The function a request names, wherever it is; syntax is looked at by [`FunctionRef::check`], after admission.
+    fn at(&self, name: &str, qualifier: Option<&str>, caller: &Caller) -> FunctionRef {
+        FunctionRef::parse(name, qualifier, &self.env, caller)
+    }
+
+    /// The function, or AWS's complaint that there is none.
+    fn function(&self, at: &FunctionRef) -> Result<Function, Error> {
+        at.check(&self.env)?;
+        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()))?;
+        found.ok_or_else(|| refusal::no_function(at))
+    }
+}
+
+impl Service for Lambda {
+    type Error = Error;
+
+    const PREFIXES: &'static [&'static str] = &["lambda"];
+
+    // AWS: constraint violations are `ValidationException` ("1 validation error detected: …").
+    const VALIDATION_CODE: &'static str = "ValidationException";
+
+    fn verify(&self, _proof: &Proof, _now: Timestamp) -> Result<Caller, Error> {
+        Err(Error::invalid_parameter_value_exception("there are no in-band proofs here"))
+    }
+
+    fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
+        let Some(at) = FunctionRef::of_arn(arn) else { return Ok(None) };
+        self.policies.of(&self.env.store, &at)
+    }
+
+    fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {
+        let Some(at) = FunctionRef::of_arn(arn) else { return Ok(Vec::new()) };
+        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()))?;
+        Ok(found.map_or_else(Vec::new, |function| function.tags.into_iter().collect()))
+    }
+}
+
+impl fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extras")
+            .field("driver", &self.driver.is_ok())
+            .field("python_sdk", &self.python_sdk)
+            .field("functions_dir", &self.functions_dir)
+            .finish_non_exhaustive()
+    }
+}

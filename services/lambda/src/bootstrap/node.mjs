@@ -1,0 +1,315 @@
+// Runs a Node.js function: loads its handler, then asks the Runtime API for one request after another.
+
+import fs from 'node:fs';
+import http from 'node:http';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import util from 'node:util';
+
+const BASE = '/2018-06-01/runtime/';
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+// Reports of a process that is about to end must not wait behind a request that is still open.
+const reportAgent = new http.Agent({ keepAlive: false });
+
+let requestId = '';
+
+// ---- the log ----------------------------------------------------------------------------------------------------------
+
+const writeOut = process.stdout.write.bind(process.stdout);
+
+function logLine(level, ...values) {
+  const id = requestId || 'undefined';
+  const text = util.format(...values).replaceAll('\n', '\r');
+  writeOut(`${new Date().toISOString()}\t${id}\t${level}\t${text}\n`);
+}
+
+for (const [method, level] of Object.entries({
+  log: 'INFO', info: 'INFO', warn: 'WARN', error: 'ERROR', debug: 'DEBUG', trace: 'TRACE', fatal: 'FATAL',
+})) {
+  console[method] = (...values) => logLine(level, ...values);
+}
+
+// ---- the Runtime API --------------------------------------------------------------------------------------------------
+
+function call(method, where, body, headers = {}, through = agent) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({
+      host, port, method, path: BASE + where, agent: through,
+      headers: body === undefined ? headers
+        : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers },
+    }, (answer) => {
+      const pieces = [];
+      answer.on('data', (piece) => pieces.push(piece));
+      answer.on('error', reject);
+      answer.on('end', () => resolve({
+        status: answer.statusCode, headers: answer.headers, body: Buffer.concat(pieces).toString('utf8'),
+      }));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+// ---- failures ---------------------------------------------------------------------------------------------------------
+
+class StartFailure extends Error {
+  constructor(kind, text) {
+    super(text);
+    this.name = kind;
+  }
+}
+
+function reportOf(error) {
+  if (util.types.isNativeError(error) || (error && error.name && error.message && error.stack)) {
+    return {
+      errorType: String(error.name), errorMessage: String(error.message),
+      trace: String(error.stack ?? '').split('\n'),
+    };
+  }
+  let text = '';
+  try { text = String(error); } catch { text = 'a value without text'; }
+  return { errorType: typeof error, errorMessage: text, trace: [] };
+}
+
+function sendReport(where, report, through = agent) {
+  const kind = report.errorType.replace(/[^\x20-\x7e]/g, '?');
+  return call('POST', where, JSON.stringify(report), { 'Lambda-Runtime-Function-Error-Type': kind }, through);
+}
+
+async function fatal(report, code) {
+  const where = requestId ? `invocation/${requestId}/error` : 'init/error';
+  try { await sendReport(where, report, reportAgent); } catch { /* the exit says enough */ }
+  process.exit(code);
+}
+
+process.on('uncaughtException', (error) => {
+  const report = reportOf(error);
+  logLine('ERROR', 'Uncaught Exception \t%s', JSON.stringify({ ...report, stack: report.trace, trace: undefined }));
+  fatal(report, 129);
+});
+
+process.on('unhandledRejection', (reason) => {
+  const inner = reportOf(reason);
+  const report = {
+    errorType: 'Runtime.UnhandledPromiseRejection',
+    errorMessage: inner.errorType === 'string' ? inner.errorMessage : `${inner.errorType}: ${inner.errorMessage}`,
+    trace: inner.trace.length ? [`Runtime.UnhandledPromiseRejection: ${inner.trace[0]}`, ...inner.trace.slice(1)] : [],
+  };
+  logLine('ERROR', 'Unhandled Promise Rejection \t%s', JSON.stringify({ ...report, reason: inner }));
+  fatal(report, 128);
+});
+
+// ---- the handler ------------------------------------------------------------------------------------------------------
+
+const STREAMING = Symbol('streaming');
+
+globalThis.awslambda = {
+  streamifyResponse(handler) {
+    handler[STREAMING] = true;
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, metadata) {
+      stream.contentType = 'application/vnd.awslambda.http-integration-response';
+      stream.write(JSON.stringify(metadata));
+      stream.write(Buffer.alloc(8));
+      return stream;
+    },
+  },
+};
+
+const isFile = (name) => fs.statSync(name, { throwIfNoEntry: false })?.isFile() ?? false;
+
+/** Is a `.js` file a module of the newer kind? The nearest package.json says. */
+function isModule(file) {
+  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+    const manifest = path.join(folder, 'package.json');
+    if (isFile(manifest)) {
+      try { return JSON.parse(fs.readFileSync(manifest, 'utf8')).type === 'module'; } catch { return false; }
+    }
+    if (folder === path.dirname(folder)) return false;
+  }
+}
+
+async function loadModule(root, name) {
+  const whole = path.resolve(root, name);
+  const file = ['', '.js', '.mjs', '.cjs'].map((end) => whole + end).find(isFile);
+  const require = createRequire(path.join(root, 'package.json'));
+  if (file && (file.endsWith('.mjs') || (file.endsWith('.js') && isModule(file)))) {
+    return import(pathToFileURL(file).href);
+  }
+  if (file) return require(file);
+  try {
+    return require(require.resolve(whole));
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+  }
+  try {
+    return require(require.resolve(name, { paths: [root] }));
+  } catch (error) {
+    if (error.code === 'MODULE_NOT_FOUND' && error.message.includes(name)) {
+      throw new StartFailure('Runtime.ImportModuleError',
+        `Error: Cannot find module '${path.basename(name)}'\nRequire stack:\n- /var/runtime/bootstrap.mjs`);
+    }
+    throw error;
+  }
+}
+
+async function load(root, text) {
+  const slash = text.lastIndexOf('/') + 1;
+  const dot = text.indexOf('.', slash);
+  if (text.includes('..')) {
+    throw new StartFailure('Runtime.MalformedHandlerName', `'${text}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
+  }
+  if (dot <= slash || dot === text.length - 1) {
+    throw new StartFailure('Runtime.MalformedHandlerName', 'Bad handler');
+  }
+  let found;
+  try {
+    found = await loadModule(root, text.slice(0, dot));
+  } catch (error) {
+    if (error instanceof StartFailure) throw error;
+    if (error instanceof SyntaxError) {
+      const failure = new StartFailure('Runtime.UserCodeSyntaxError', error.stack ?? error.toString());
+      throw failure;
+    }
+    if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
+      throw new StartFailure('Runtime.ImportModuleError', error.toString());
+    }
+    throw error;
+  }
+  const names = text.slice(dot + 1).split('.');
+  const reach = (from) => names.reduce((value, name) => value?.[name], from);
+  const handler = reach(found) ?? reach(found?.default);
+  if (handler === undefined || handler === null) {
+    throw new StartFailure('Runtime.HandlerNotFound', `${text} is undefined or not exported`);
+  }
+  if (typeof handler !== 'function') {
+    throw new StartFailure('Runtime.HandlerNotFound', `${text} is not a function`);
+  }
+  return handler;
+}
+
+// ---- requests ---------------------------------------------------------------------------------------------------------
+
+function contextOf(headers, finish) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  const env = process.env;
+  const sent = headers['lambda-runtime-client-context'];
+  let wait = true;
+  const context = {
+    get callbackWaitsForEmptyEventLoop() { return wait; },
+    set callbackWaitsForEmptyEventLoop(value) { wait = Boolean(value); },
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: sent ? JSON.parse(sent) : undefined,
+    identity: undefined,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    getRemainingTimeInMillis: () => Math.max(deadline - Date.now(), 0),
+    succeed: (value) => finish(null, value, false),
+    fail: (error) => finish(error ?? new Error('handled'), undefined, false),
+    done: (error, value) => finish(error, value, false),
+  };
+  return context;
+}
+
+/** Runs the handler; resolves with its answer, however it gives it. */
+function answerOf(handler, event, headers) {
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    const idle = () => finish(null, null, false);
+    const settle = (action) => {
+      process.removeListener('beforeExit', idle);
+      action();
+    };
+    const finish = (error, value, mayWait) => {
+      if (settled) return;
+      settled = true;
+      const action = () => (error === null || error === undefined ? resolve(value) : reject(error));
+      if (mayWait && context.callbackWaitsForEmptyEventLoop && (error === null || error === undefined)) {
+        process.removeListener('beforeExit', idle);
+        process.once('beforeExit', action);
+      } else {
+        settle(action);
+      }
+    };
+    const context = contextOf(headers, finish);
+    let result;
+    try {
+      result = handler(event, context, (error, value) => finish(error, value, true));
+    } catch (error) {
+      finish(error ?? new Error('null'), undefined, false);
+      return;
+    }
+    if (typeof result?.then === 'function') {
+      result.then((value) => finish(null, value, false), (error) => finish(error ?? new Error('null'), undefined, false));
+    } else if (!settled) {
+      // A handler that neither promises nor calls back answers null when nothing is left to do.
+      process.once('beforeExit', idle);
+    }
+  });
+}
+
+/** A streaming handler's output, collected: callers here read whole answers. */
+function streamedAnswerOf(handler, event, headers) {
+  return new Promise((resolve, reject) => {
+    const pieces = [];
+    const stream = new Writable({
+      write(piece, _encoding, done) { pieces.push(Buffer.from(piece)); done(); },
+    });
+    stream.setContentType = (type) => { stream.contentType = type; };
+    stream.on('finish', () => resolve(Buffer.concat(pieces)));
+    stream.on('error', reject);
+    const context = contextOf(headers, (error) => (error ? reject(error) : stream.end()));
+    Promise.resolve().then(() => handler(event, stream, context)).catch(reject);
+  });
+}
+
+async function runOne(handler) {
+  const next = await call('GET', 'invocation/next');
+  requestId = next.headers['lambda-runtime-aws-request-id'];
+  const trace = next.headers['lambda-runtime-trace-id'];
+  if (trace) process.env._X_AMZN_TRACE_ID = trace;
+  else delete process.env._X_AMZN_TRACE_ID;
+  try {
+    const event = JSON.parse(next.body || '{}');
+    const headers = {};
+    let body;
+    if (handler[STREAMING]) {
+      body = await streamedAnswerOf(handler, event, next.headers);
+      headers['Lambda-Runtime-Function-Response-Mode'] = 'streaming';
+    } else {
+      const value = await answerOf(handler, event, next.headers);
+      try {
+        body = JSON.stringify(value === undefined ? null : value) ?? 'null';
+      } catch (error) {
+        throw new Error('Unable to stringify response body', { cause: error });
+      }
+    }
+    await call('POST', `invocation/${requestId}/response`, body, headers);
+  } catch (error) {
+    const report = reportOf(error);
+    logLine('ERROR', 'Invoke Error \t%s',
+      JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
+    await sendReport(`invocation/${requestId}/error`, report);
+  }
+}
+
+let handler;
+try {
+  handler = await load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER ?? '');
+} catch (error) {
+  const report = reportOf(error);
+  logLine('ERROR', 'Uncaught Exception \t%s',
+    JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
+  await sendReport('init/error', report, reportAgent);
+  process.exit(1);
+}
+for (;;) await runOne(handler);

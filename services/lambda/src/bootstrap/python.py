@@ -1,0 +1,283 @@
+"""Runs a Python function: loads its handler, then asks the Runtime API for one request after another.
+
+Speaks plain HTTP/1.1 over one socket of its own, so that nothing but the standard library's smallest parts is loaded
+before the function's code is.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+
+HERE = os.path.abspath(__file__)
+BASE = "/2018-06-01/runtime/"
+
+
+class RuntimeApi:
+    """The connection to the environment's Runtime API."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.address = (host, int(port))
+        self.host = address
+        self.socket = None
+        self.buffer = b""
+
+    def call(self, method, path, body=b"", headers=()):
+        """Sends a request; returns status, headers (lower-case names) and body."""
+        lines = ["%s %s%s HTTP/1.1" % (method, BASE, path), "Host: " + self.host,
+                 "User-Agent: casemate-python/" + sys.version.split()[0]]
+        lines += ["%s: %s" % pair for pair in headers]
+        if method == "POST":
+            lines += ["Content-Type: application/json", "Content-Length: %d" % len(body)]
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        if self.socket is None:
+            self.socket = socket.create_connection(self.address)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.buffer = b""
+        self.socket.sendall(head + body)
+        return self._answer()
+
+    def _answer(self):
+        while b"\r\n\r\n" not in self.buffer:
+            self._more()
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        first, *rest = head.decode("latin-1").split("\r\n")
+        headers = {}
+        for line in rest:
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        length = int(headers.get("content-length", "0"))
+        while len(self.buffer) < length:
+            self._more()
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return int(first.split()[1]), headers, body
+
+    def _more(self):
+        piece = self.socket.recv(65536)
+        if not piece:
+            raise ConnectionError("the Runtime API has closed the connection")
+        self.buffer += piece
+
+
+class Identity:
+    """The caller's Cognito identity; empty unless a client library sent one."""
+
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self, given=None):
+        given = given or {}
+        self.cognito_identity_id = given.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = given.get("cognitoIdentityPoolId")
+
+
+class Client:
+    """The client application, as a client library describes it."""
+
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+    def __init__(self, given):
+        for name in self.__slots__:
+            setattr(self, name, given.get(name))
+
+
+class ClientContext:
+    """What a client library sent along."""
+
+    __slots__ = ("custom", "env", "client")
+
+    def __init__(self, given):
+        self.custom = given.get("custom")
+        self.env = given.get("env")
+        self.client = Client(given["client"]) if isinstance(given.get("client"), dict) else None
+
+
+class LambdaContext:
+    """What a handler may know of its request."""
+
+    def __init__(self, headers):
+        env = os.environ
+        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
+        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.function_name = env.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = env.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.memory_limit_in_mb = env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.log_group_name = env.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = env.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.tenant_id = None
+        self.identity = Identity()
+        sent = headers.get("lambda-runtime-client-context")
+        self.client_context = ClientContext(json.loads(sent)) if sent else None
+        self._deadline_ms = int(headers.get("lambda-runtime-deadline-ms") or 0)
+
+    def get_remaining_time_in_millis(self):
+        return max(self._deadline_ms - int(time.time() * 1000), 0)
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+    def __repr__(self):
+        shown = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb",
+                 "function_version", "invoked_function_arn", "client_context", "identity", "tenant_id")
+        return "LambdaContext([%s])" % ",".join("%s=%s" % (name, getattr(self, name)) for name in shown)
+
+
+class StartFailure(Exception):
+    """The handler cannot be loaded, in the words of `kind` and `text`."""
+
+    def __init__(self, kind, text, trace=()):
+        super().__init__(text)
+        self.kind, self.text, self.trace = kind, text, list(trace)
+
+
+current_request = {"id": ""}
+
+
+def report_of(error_type, text, trace, request_id):
+    return {"errorMessage": text, "errorType": error_type, "requestId": request_id, "stackTrace": trace}
+
+
+def trace_of(error):
+    """The function's part of a traceback: our own frames and the import system's are left out."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename != HERE and not f.filename.startswith("<frozen importlib")
+           and os.path.basename(os.path.dirname(f.filename)) != "importlib"]
+    return traceback.format_list(own)
+
+
+def log_report(report):
+    """Writes a failure to the log, as one event: line ends inside it are carriage returns."""
+    lines = ["[ERROR] %s: %s" % (report["errorType"], report["errorMessage"])]
+    if report["stackTrace"]:
+        lines.append("Traceback (most recent call last):")
+        for frame in report["stackTrace"]:
+            lines += frame.rstrip("\n").split("\n")
+    sys.stdout.write("\r".join(lines).replace("\n", "\r") + "\n")
+    sys.stdout.flush()
+
+
+def load(handler):
+    """Finds the function that `module.name` or `folder/module.name` means."""
+    try:
+        module_name, function_name = handler.rsplit(".", 1)
+    except ValueError as error:
+        raise StartFailure("Runtime.MalformedHandlerName", "Bad handler '%s': %s" % (handler, error)) from None
+    dotted = module_name.replace("/", ".")
+    if dotted.split(".")[0] in sys.builtin_module_names:
+        raise StartFailure("Runtime.BuiltInModuleConflict",
+                           "Cannot use built-in module %s as a handler module" % module_name)
+    import importlib
+
+    try:
+        module = importlib.import_module(dotted)
+    except ImportError as error:
+        raise StartFailure("Runtime.ImportModuleError",
+                           "Unable to import module '%s': %s" % (module_name, error)) from None
+    except SyntaxError as error:
+        where = '  File "%s" Line %s\n    %s' % (error.filename, error.lineno, (error.text or "").strip())
+        raise StartFailure("Runtime.UserCodeSyntaxError",
+                           "Syntax error in module '%s': %s" % (module_name, error), [where]) from None
+    try:
+        return getattr(module, function_name)
+    except AttributeError:
+        raise StartFailure("Runtime.HandlerNotFound",
+                           "Handler '%s' missing on module '%s'" % (function_name, module_name)) from None
+
+
+def plain(value):
+    """What JSON has no form for: numbers of the decimal kind become numbers, the rest is refused."""
+    if type(value).__name__ == "Decimal":
+        return int(value) if value == value.to_integral_value() and "." not in str(value) else float(value)
+    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+
+
+def set_up_logging():
+    """A handler on the root logger, so that `logging.getLogger().info(...)` reaches the log with the request's id."""
+    import logging
+
+    class RequestId(logging.Filter):
+        def filter(self, record):
+            record.aws_request_id = current_request["id"]
+            return True
+
+    class OneEvent(logging.Formatter):
+        converter = time.gmtime
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(OneEvent("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
+                                  "%Y-%m-%dT%H:%M:%S"))
+    handler.addFilter(RequestId())
+    logging.getLogger().addHandler(handler)
+
+
+def run_one(api, handler):
+    _, headers, body = api.call("GET", "invocation/next")
+    request_id = headers["lambda-runtime-aws-request-id"]
+    current_request["id"] = request_id
+    trace_id = headers.get("lambda-runtime-trace-id")
+    if trace_id:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    kind = None
+    try:
+        try:
+            event = json.loads(body or b"{}")
+        except ValueError as error:
+            kind = "Runtime.UnmarshalError"
+            raise ValueError("Unable to unmarshal input: %s" % error) from None
+        answer = handler(event, LambdaContext(headers))
+        try:
+            text = json.dumps(answer, ensure_ascii=False, default=plain).encode("utf-8")
+        except (TypeError, ValueError) as error:
+            kind = "Runtime.MarshalError"
+            raise TypeError("Unable to marshal response: %s" % error) from None
+    except Exception as error:
+        report = report_of(kind or type(error).__name__, str(error), [] if kind else trace_of(error), request_id)
+        log_report(report)
+        sys.stderr.flush()
+        send_report(api, "invocation/%s/error" % request_id, report)
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    status, _, _ = api.call("POST", "invocation/%s/response" % request_id, text)
+    if status == 413:
+        log_report(report_of("Function.ResponseSizeTooLarge", "the response is larger than a response may be", [],
+                             request_id))
+
+
+def send_report(api, path, report):
+    body = json.dumps(report, ensure_ascii=False).encode("utf-8", "replace")
+    kind = report["errorType"].encode("ascii", "replace").decode("ascii")
+    api.call("POST", path, body, [("Lambda-Runtime-Function-Error-Type", kind)])
+
+
+def main():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    # The script's own folder gives way to the function's; the host's packages come last.
+    sys.path[:] = [task_root] + [path for path in sys.path if path != os.path.dirname(HERE)]
+    sdk = "/var/lang-sdk"
+    if os.path.isdir(sdk) and sdk not in sys.path:
+        sys.path.append(sdk)
+    set_up_logging()
+    try:
+        handler = load(os.environ.get("_HANDLER", ""))
+    except StartFailure as failure:
+        report = report_of(failure.kind, failure.text, failure.trace, "")
+    except Exception as error:
+        report = report_of(type(error).__name__, str(error), trace_of(error), "")
+    else:
+        while True:
+            run_one(api, handler)
+    log_report(report)
+    send_report(api, "init/error", report)
+    sys.exit(1)
+
+
+main()

@@ -1,0 +1,300 @@
+//! From what `CreateFunction` and `UpdateFunctionConfiguration` say to settings, with everything refused that would not be
+//! honoured.
+
+use casemate_names::Arn;
+use casemate_sandbox::Driver;
+
+use crate::{
+    api::{
+        Architecture, CreateFunctionInput, Environment, EphemeralStorage, Error, LogFormat, LoggingConfig,
+        PackageType, Runtime, SnapStart, SnapStartApplyOn, TracingConfig, UpdateFunctionConfigurationInput, VpcConfig,
+    },
+    function::Settings,
+    refusal,
+    variables::{self, Variables},
+};
+
+/// Longest name of a function.
+// AWS: 64 characters (API reference of CreateFunction).
+const NAME_LENGTH_MAX: usize = 64;
+/// Longest request, seconds.
+// AWS: 900 (Lambda quotas, "Timeout").
+const TIMEOUT_S_MAX: i32 = 900;
+/// Most memory, MB.
+// AWS: 10,240 (Lambda quotas, "Memory allocation").
+const MEMORY_MB_MAX: i32 = 10_240;
+/// Timeout, memory and `/tmp` where nothing is said.
+// AWS: defaults of CreateFunction.
+const TIMEOUT_S_DEFAULT: u32 = 3;
+const MEMORY_MB_DEFAULT: u32 = 128;
+const TMP_MB_DEFAULT: u32 = 512;
+
+/// Refuses names that the pattern of the model admits and the service does not.
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+    if name.len() > NAME_LENGTH_MAX {
+        let rule = format!("have length less than or equal to {NAME_LENGTH_MAX}");
+        return Err(refusal::constraint(name, "functionName", &rule));
+    }
+    if name.is_empty() || name.contains('.') {
+        return Err(refusal::constraint(name, "functionName", "satisfy regular expression pattern: [a-zA-Z0-9-_]+"));
+    }
+    Ok(())
+}
+
+/// The settings of a new function.
+pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Result<Settings, Error> {
+    refuse_new(input)?;
+    let (Some(runtime), Some(handler)) = (input.runtime, &input.handler) else {
+        // AWS: text as the service words it.
+        return Err(Error::invalid_parameter_value_exception(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
+    };
+    refuse_vpc(input.vpc_config.as_ref())?;
+    refuse_snap_start(input.snap_start.as_ref())?;
+    Ok(Settings {
+        runtime: available(runtime, driver)?,
+        role: role(&input.role)?,
+        handler: handler.clone(),
+        description: input.description.clone().unwrap_or_default(),
+        timeout_s: timeout(input.timeout)?.unwrap_or(TIMEOUT_S_DEFAULT),
+        memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
+        tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
+        variables: variables_of(input.environment.as_ref())?,
+        tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
+        log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
+    })
+}
+
+/// Changes `settings`. Members that are not there stay as they are.
+pub(crate) fn change(
+    settings: &mut Settings,
+    input: &UpdateFunctionConfigurationInput,
+    driver: Option<&Driver>,
+) -> Result<(), Error> {
+    refuse_change(input)?;
+    refuse_vpc(input.vpc_config.as_ref())?;
+    refuse_snap_start(input.snap_start.as_ref())?;
+    if let Some(runtime) = input.runtime {
+        settings.runtime = available(runtime, driver)?;
+    }
+    if let Some(text) = &input.role {
+        settings.role = role(text)?;
+    }
+    if let Some(handler) = &input.handler {
+        settings.handler.clone_from(handler);
+    }
+    if let Some(description) = &input.description {
+        settings.description.clone_from(description);
+    }
+    settings.timeout_s = timeout(input.timeout)?.unwrap_or(settings.timeout_s);
+    settings.memory_mb = memory(input.memory_size)?.unwrap_or(settings.memory_mb);
+    settings.tmp_mb = tmp(input.ephemeral_storage.as_ref()).unwrap_or(settings.tmp_mb);
+    if let Some(variables) = variables_of(input.environment.as_ref())? {
+        settings.variables = Some(variables);
+    }
+    if let Some(mode) = tracing(input.tracing_config.as_ref()) {
+        settings.tracing = mode;
+    }
+    if let Some(logging) = check_logging(input.logging_config.as_ref())? {
+        // AWS: a configuration without a group means the default group.
+        settings.log_group.clone_from(&logging.log_group);
+    }
+    Ok(())
+}
+
+/// For which processors the package is. A program of its own must fit the host; interpreters are the host's anyway.
+pub(crate) fn architecture(asked: Option<&[Architecture]>, runtime: &str) -> Result<String, Error> {
+    let host = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let asked = match asked {
+        None | Some([]) => return Ok(host.to_owned()),
+        Some([one]) => one.as_str(),
+        Some(_) => return Err(Error::invalid_parameter_value_exception("exactly one architecture must be given")),
+    };
+    if runtime.starts_with("provided") && asked != host {
+        return Err(refusal::not_here(&format!("architecture {asked} (this host is {host})")));
+    }
+    Ok(asked.to_owned())
+}
+
+fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
+    let code = &input.code;
+    if input.package_type == Some(PackageType::Image) || code.image_uri.is_some() || input.image_config.is_some() {
+        return Err(refusal::not_here("package type Image"));
+    }
+    if code.s3_bucket.is_some() || code.s3_key.is_some() {
+        return Err(refusal::not_here("code from S3 (give ZipFile)"));
+    }
+    let asked = [
+        (input.publish == Some(true) || input.publish_to.is_some(), "publishing versions"),
+        (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
+        (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
+        (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
+        (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
+        (input.code_signing_config_arn.is_some(), "code signing"),
+        (input.tenancy_config.is_some(), "tenant isolation"),
+        (input.capacity_provider_config.is_some(), "a capacity provider"),
+        (input.durable_config.is_some(), "durable execution"),
+        (input.accelerator_config.is_some(), "an accelerator"),
+        (input.runtime_config.is_some(), "a runtime configuration"),
+    ];
+    refuse_first(&asked)
+}
+
+fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> {
+    let asked = [
+        (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
+        (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
+        (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
+        (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
+        (input.image_config.is_some(), "package type Image"),
+        (input.capacity_provider_config.is_some(), "a capacity provider"),
+        (input.durable_config.is_some(), "durable execution"),
+        (input.accelerator_config.is_some(), "an accelerator"),
+        (input.runtime_config.is_some(), "a runtime configuration"),
+    ];
+    refuse_first(&asked)
+}
+
+fn refuse_first(asked: &[(bool, &str)]) -> Result<(), Error> {
+    match asked.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(refusal::not_here(what)),
+        None => Ok(()),
+    }
+}
+
+fn refuse_vpc(config: Option<&VpcConfig>) -> Result<(), Error> {
+    let named = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|ids| !ids.is_empty());
+    match config {
+        Some(config) if named(&config.subnet_ids) || named(&config.security_group_ids) => {
+            Err(refusal::not_here("attachment to a VPC"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_snap_start(config: Option<&SnapStart>) -> Result<(), Error> {
+    match config.and_then(|config| config.apply_on) {
+        Some(SnapStartApplyOn::PublishedVersions) => Err(refusal::not_here("SnapStart")),
+        _ => Ok(()),
+    }
+}
+
+/// The runtime, if this host has it. Without a sandbox nothing is known, and nothing runs.
+fn available(runtime: Runtime, driver: Option<&Driver>) -> Result<String, Error> {
+    let id = runtime.as_str();
+    if let Some(driver) = driver
+        && driver.runtimes().find(id).is_none()
+    {
+        let known: Vec<&str> = driver.runtimes().iter().map(|runtime| runtime.id.as_str()).collect();
+        // DIVERGES: refused here rather than at the first request.
+        return Err(refusal::not_here(&format!("runtime {id} (this host has {})", known.join(", "))));
+    }
+    Ok(id.to_owned())
+}
+
+fn role(text: &str) -> Result<Arn, Error> {
+    Arn::parse(text).map_err(|_| refusal::constraint(text, "role", "be the ARN of a role"))
+}
+
+fn timeout(seconds: Option<i32>) -> Result<Option<u32>, Error> {
+    match seconds {
+        Some(seconds) if seconds > TIMEOUT_S_MAX => {
+            let rule = format!("have value less than or equal to {TIMEOUT_S_MAX}");
+            Err(refusal::constraint(seconds, "timeout", &rule))
+        }
+        other => Ok(other.and_then(|seconds| u32::try_from(seconds).ok())),
+    }
+}
+
+fn memory(mb: Option<i32>) -> Result<Option<u32>, Error> {
+    match mb {
+        Some(mb) if mb > MEMORY_MB_MAX => {
+            // AWS: text as the service words it.
+            let rule = format!("have value less than or equal to {MEMORY_MB_MAX}");
+            Err(refusal::constraint(mb, "memorySize", &rule))
+        }
+        other => Ok(other.and_then(|mb| u32::try_from(mb).ok())),
+    }
+}
+
+fn tmp(storage: Option<&EphemeralStorage>) -> Option<u32> {
+    storage.and_then(|storage| u32::try_from(storage.size).ok())
+}
+
+fn variables_of(environment: Option<&Environment>) -> Result<Option<Variables>, Error> {
+    let Some(environment) = environment else { return Ok(None) };
+    let given = environment.variables.clone().unwrap_or_default();
+    variables::check(&given)?;
+    Ok(Some(given))
+}
+
+// DIVERGES: the mode is kept and shown; there is no tracing service yet, so nothing is traced.
+fn tracing(config: Option<&TracingConfig>) -> Option<String> {
+    config.and_then(|config| config.mode).map(|mode| mode.as_str().to_owned())
+}
+
+fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig>, Error> {
+    let Some(config) = config else { return Ok(None) };
+    if config.log_format == Some(LogFormat::Json)
+        || config.application_log_level.is_some()
+        || config.system_log_level.is_some()
+    {
+        return Err(refusal::not_here("log format JSON"));
+    }
+    Ok(Some(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input() -> CreateFunctionInput {
+        CreateFunctionInput {
+            function_name: "f".to_owned(),
+            runtime: Some(Runtime::Python3_11),
+            role: "arn:aws:iam::123456789012:role/r".to_owned(),
+            handler: Some("app.handler".to_owned()),
+            ..CreateFunctionInput::default()
+        }
+    }
+
+    #[test]
+    fn defaults_are_awss() {
+        let settings = of_new(&input(), None).unwrap();
+        assert_eq!((settings.timeout_s, settings.memory_mb, settings.tmp_mb), (3, 128, 512));
+        assert_eq!(settings.tracing, "PassThrough");
+    }
+
+    #[test]
+    fn what_would_not_be_honoured_is_refused() {
+        let not_taken = [
+            CreateFunctionInput { publish: Some(true), ..input() },
+            CreateFunctionInput { layers: Some(vec!["arn".to_owned()]), ..input() },
+            CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
+            CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },
+            CreateFunctionInput { handler: None, ..input() },
+            CreateFunctionInput { timeout: Some(901), ..input() },
+            CreateFunctionInput { memory_size: Some(10_241), ..input() },
+            CreateFunctionInput { role: "admin".to_owned(), ..input() },
+        ];
+        for input in not_taken {
+            assert!(of_new(&input, None).is_err(), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn names_beyond_64_characters_are_refused() {
+        check_name(&"x".repeat(64)).unwrap();
+        assert!(check_name(&"x".repeat(65)).is_err());
+        assert!(check_name("a.b").is_err());
+    }
+
+    #[test]
+    fn a_change_leaves_the_rest_alone() {
+        let mut settings = of_new(&input(), None).unwrap();
+        let input = UpdateFunctionConfigurationInput { timeout: Some(7), ..Default::default() };
+        change(&mut settings, &input, None).unwrap();
+        assert_eq!((settings.timeout_s, settings.memory_mb, settings.handler.as_str()), (7, 128, "app.handler"));
+    }
+}

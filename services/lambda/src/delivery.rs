@@ -1,0 +1,136 @@
+//! Delivers log lines to the log service, in batches, **as the function's execution role**: a role that may not write logs
+//! writes none, as on AWS, and the refusals are in the audit trail.
+
+use std::{sync::Arc, time::Duration};
+
+use casemate_kernel::{As, Env, Fault, FaultKind};
+use casemate_names::Timestamp;
+use casemate_schema::Document;
+use tokio::sync::mpsc;
+
+use crate::function::Function;
+
+/// Lines waiting for delivery; beyond it lines are dropped. Ours: bounds memory.
+const WAITING_MAX: usize = 10_000;
+/// Events and bytes of one batch.
+// AWS: PutLogEvents takes 10,000 events and 1,048,576 bytes, each event counted with 26 bytes more. Ours are smaller.
+const BATCH_EVENTS_MAX: usize = 1_000;
+const BATCH_BYTES_MAX: usize = 524_288;
+const EVENT_OVERHEAD_BYTES: usize = 26;
+/// How long the first line of a batch waits for company.
+const GATHER: Duration = Duration::from_millis(100);
+/// After a refusal nothing is tried for this long, seconds: one refusal per minute in the trail, not one per line.
+const PAUSE_S: i64 = 60;
+
+/// Where one environment's lines go.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    lines: mpsc::Sender<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    at: Timestamp,
+    text: String,
+}
+
+impl Delivery {
+    /// Begins to deliver to `stream` of the function's group; ends when the last handle is dropped and all is delivered.
+    pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String) -> Self {
+        let (lines, queue) = mpsc::channel(WAITING_MAX);
+        let courier = Courier { env: env.clone(), function, stream, prepared: false, paused_until: None };
+        drop(tokio::spawn(courier.run(queue)));
+        Self { lines }
+    }
+
+    /// Hands a line over; it is dropped when too many wait.
+    pub(crate) fn send(&self, at: Timestamp, text: String) {
+        // AWS: an event's message has at least one character.
+        if !text.is_empty() {
+            drop(self.lines.try_send(Line { at, text }));
+        }
+    }
+}
+
+struct Courier {
+    env: Env,
+    function: Arc<Function>,
+    stream: String,
+    prepared: bool,
+    paused_until: Option<Timestamp>,
+}
+
+impl Courier {
+    async fn run(mut self, mut queue: mpsc::Receiver<Line>) {
+        while let Some(first) = queue.recv().await {
+            let mut batch = vec![first];
+            let mut bytes = batch.iter().map(size).sum::<usize>();
+            let deadline = tokio::time::Instant::now() + GATHER;
+            while batch.len() < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX {
+                match tokio::time::timeout_at(deadline, queue.recv()).await {
+                    Ok(Some(line)) => {
+                        bytes += size(&line);
+                        batch.push(line);
+                    }
+                    Ok(None) | Err(_) => break,
+                }
+            }
+            self.deliver(batch).await;
+        }
+    }
+
+    async fn deliver(&mut self, batch: Vec<Line>) {
+        let now = self.env.clock.now();
+        if self.paused_until.is_some_and(|until| now < until) {
+            return;
+        }
+        if !self.prepared {
+            // What is there already, or may not be made, shows when writing.
+            self.make("CreateLogGroup", Document::structure([("logGroupName", self.group())])).await;
+            let stream = Document::structure([
+                ("logGroupName", self.group()),
+                ("logStreamName", Document::String(self.stream.clone())),
+            ]);
+            self.make("CreateLogStream", stream).await;
+            self.prepared = true;
+        }
+        let events = batch.into_iter().map(|line| {
+            Document::structure([
+                ("timestamp", Document::Integer(line.at.millis())),
+                ("message", Document::String(line.text)),
+            ])
+        });
+        let input = Document::structure([
+            ("logGroupName", self.group()),
+            ("logStreamName", Document::String(self.stream.clone())),
+            ("logEvents", Document::List(events.collect())),
+        ]);
+        if let Err(fault) = self.call("PutLogEvents", input).await {
+            self.prepared = false;
+            if matches!(fault.kind(), FaultKind::Denied(_)) || fault.is("ResourceNotFoundException") {
+                self.paused_until = Some(now.plus_seconds(PAUSE_S));
+            }
+        }
+    }
+
+    async fn make(&self, operation: &'static str, input: Document) {
+        drop(self.call(operation, input).await);
+    }
+
+    async fn call(&self, operation: &'static str, input: Document) -> Result<Document, Fault> {
+        let speaker = As::Role {
+            role: self.function.settings.role.clone(),
+            session_name: self.function.name.clone(),
+            source: self.function.arn.clone(),
+        };
+        self.env.invoke("logs", operation, speaker, input).await
+    }
+
+    fn group(&self) -> Document {
+        Document::String(self.function.log_group())
+    }
+}
+
+fn size(line: &Line) -> usize {
+    line.text.len() + EVENT_OVERHEAD_BYTES
+}

@@ -1,0 +1,283 @@
+//! One execution environment: a sandbox that runs one revision of one function under its execution role.
+//!
+//! ```text
+//!   start ──first next──▶ ready ──request──▶ working ──answer and next──▶ ready ──▶ frozen ──▶ ready …
+//!     │                                         │
+//!     └── report, exit, 10 s ──▶ over ◀── time-out, exit, no next in time; credentials end; function changed; unused
+//! ```
+//! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
+
+mod start;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use casemate_kernel::Env;
+use casemate_names::Timestamp;
+use casemate_sandbox::{Exit, ExitStatus};
+use tokio::{task::JoinHandle, time::Instant};
+
+pub(crate) use start::{Host, NotStarted};
+
+use crate::{
+    event::Attribution,
+    exchange::Exchange,
+    function::Function,
+    invocation::{Finished, Invocation, Outcome},
+    output::Output,
+    packages::Folder,
+    report::{self, Used},
+};
+
+/// How long an answer is held back for the runtime to ask for its next request: output and measurements are then complete.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// What it runs.
+    pub(crate) function: Arc<Function>,
+    /// When its credentials end.
+    pub(crate) credentials_end: Timestamp,
+    access_key_id: String,
+    env: Env,
+    sandbox: Arc<casemate_sandbox::Environment>,
+    exchange: Arc<Exchange>,
+    output: Output,
+    attribution: Attribution,
+    /// How long the start took, until a request has reported it.
+    init: Mutex<Option<Duration>>,
+    busy: AtomicBool,
+    frozen: tokio::sync::Mutex<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    _folder: Arc<Folder>,
+    _counted: Counted,
+}
+
+/// How many environments there are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Count(Arc<AtomicUsize>);
+
+/// One of them, until dropped.
+#[derive(Debug)]
+struct Counted(Count);
+
+impl Count {
+    /// Starting, working and idle ones.
+    pub(crate) fn now(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn one_more(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Counted(self.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The environment cannot take a request: it ended while it was idle.
+#[derive(Debug)]
+pub(crate) struct Unfit;
+
+/// How a request went, seen from the environment.
+enum End {
+    Answered(Outcome),
+    Exited(Exit),
+    TimedOut,
+}
+
+impl Environment {
+    /// Runs one request. Afterwards [`Self::settle`] says whether the environment can take another.
+    pub(crate) async fn run(&self, mut invocation: Invocation) -> Result<Finished, Unfit> {
+        let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
+        let limit = Duration::from_secs(u64::from(settings.timeout_s));
+        invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
+        self.output.begin().await;
+        self.attribution.begin(&id);
+        self.output.line(report::start(&id)).await;
+        let began = Instant::now();
+        if !self.exchange.offer(invocation) {
+            return Err(Unfit);
+        }
+        let end = tokio::select! {
+            biased;
+            outcome = self.exchange.outcome() => End::Answered(outcome),
+            exit = self.sandbox.exited() => End::Exited(exit),
+            () = tokio::time::sleep(limit) => End::TimedOut,
+        };
+        let duration = began.elapsed().min(limit);
+        if let End::Answered(_) = &end {
+            drop(tokio::time::timeout(SETTLE, self.next_or_exit()).await);
+        }
+        let (outcome, status) = self.judge(&id, end).await;
+        Ok(self.finish(&id, outcome, duration, status).await)
+    }
+
+    async fn judge(&self, id: &str, end: End) -> (Outcome, Option<&'static str>) {
+        match end {
+            End::Answered(outcome) => (outcome, None),
+            End::Exited(exit) => {
+                // What was handed over before the exit counts.
+                let how = exit_text(exit);
+                self.output.line(report::exited(id, &how)).await;
+                (Outcome::exited(id, &how), Some("error"))
+            }
+            End::TimedOut => {
+                let timeout_s = self.function.settings.timeout_s;
+                self.sandbox.kill();
+                self.output.line(report::timed_out(id, self.env.clock.now(), timeout_s)).await;
+                (Outcome::timed_out(id, timeout_s), Some("timeout"))
+            }
+        }
+    }
+
+    async fn finish(&self, id: &str, outcome: Outcome, duration: Duration, status: Option<&'static str>) -> Finished {
+        let used = Used {
+            duration,
+            init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            memory_mb: self.function.settings.memory_mb,
+            memory_peak_bytes: self.sandbox.usage().memory_peak_bytes,
+            status,
+        };
+        self.output.line(report::end(id)).await;
+        self.output.line(report::report(id, &used)).await;
+        Finished { outcome, tail: self.output.end().await }
+    }
+
+    /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
+    /// environment is over.
+    pub(crate) async fn settle(&self) -> bool {
+        let limit = Duration::from_secs(u64::from(self.function.settings.timeout_s));
+        let settled = tokio::time::timeout(limit, self.next_or_exit()).await.unwrap_or(false);
+        self.attribution.end();
+        self.busy.store(false, Ordering::SeqCst);
+        settled
+    }
+
+    async fn next_or_exit(&self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.sandbox.exited() => false,
+            waiting = self.exchange.waiting() => waiting.is_ok(),
+        }
+    }
+
+    /// Stops every process of the environment until [`Self::wake`]; not if a request came first.
+    pub(crate) async fn freeze(&self) {
+        let mut frozen = self.frozen.lock().await;
+        if self.busy.load(Ordering::SeqCst) || *frozen {
+            return;
+        }
+        match self.sandbox.freeze().await {
+            Ok(()) => *frozen = true,
+            // What cannot be stopped is ended.
+            Err(_) => self.sandbox.kill(),
+        }
+    }
+
+    /// Lets the environment work again. `false` when it cannot.
+    pub(crate) async fn wake(&self) -> bool {
+        self.busy.store(true, Ordering::SeqCst);
+        let mut frozen = self.frozen.lock().await;
+        if *frozen {
+            if self.sandbox.thaw().await.is_err() {
+                return false;
+            }
+            *frozen = false;
+        }
+        true
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        self.sandbox.kill();
+        for task in &self.tasks {
+            task.abort();
+        }
+        let (env, key) = (self.env.clone(), std::mem::take(&mut self.access_key_id));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn(async move {
+                if let Ok(sessions) = env.sessions() {
+                    // Bound to an environment that is gone, the key is worthless even where this fails.
+                    drop(sessions.revoke(&key).await);
+                }
+            }));
+        }
+    }
+}
+
+/// How a process ended.
+// AWS: the texts of Runtime.ExitError.
+pub(crate) fn exit_text(exit: Exit) -> String {
+    match exit.status {
+        ExitStatus::Signal(_) if exit.out_of_memory => "Runtime exited with error: signal: killed".to_owned(),
+        ExitStatus::Code(0) | ExitStatus::Unknown => "Runtime exited without providing a reason".to_owned(),
+        ExitStatus::Code(code) => format!("Runtime exited with error: exit status {code}"),
+        ExitStatus::Signal(signal) => {
+            let name = match signal {
+                4 => "illegal instruction",
+                6 => "aborted",
+                7 => "bus error",
+                8 => "floating point exception",
+                9 => "killed",
+                11 => "segmentation fault",
+                15 => "terminated",
+                31 => "bad system call",
+                _ => return format!("Runtime exited with error: signal {signal}"),
+            };
+            format!("Runtime exited with error: signal: {name}")
+        }
+    }
+}
+
+/// The report of a runtime that could not start, as its caller gets it.
+pub(crate) fn start_report(request_id: &str, report: &Bytes) -> Outcome {
+    let mut value: serde_json::Value = serde_json::from_slice(report).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        if fields.contains_key("requestId") {
+            fields.insert("requestId".to_owned(), request_id.into());
+        }
+        return Outcome::Failure(value.to_string().into());
+    }
+    Outcome::Failure(report.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use casemate_sandbox::Usage;
+
+    use super::*;
+
+    fn exit(status: ExitStatus) -> Exit {
+        Exit { status, out_of_memory: false, usage: Usage::default() }
+    }
+
+    #[test]
+    fn exits_read_as_awss() {
+        assert_eq!(exit_text(exit(ExitStatus::Code(1))), "Runtime exited with error: exit status 1");
+        assert_eq!(exit_text(exit(ExitStatus::Code(0))), "Runtime exited without providing a reason");
+        assert_eq!(exit_text(exit(ExitStatus::Signal(11))), "Runtime exited with error: signal: segmentation fault");
+        assert_eq!(exit_text(exit(ExitStatus::Signal(9))), "Runtime exited with error: signal: killed");
+    }
+
+    #[test]
+    fn a_start_report_is_given_the_request_it_failed() {
+        let report = Bytes::from_static(br#"{"errorMessage":"m","errorType":"T","requestId":"","stackTrace":[]}"#);
+        let expected = r#"{"errorMessage":"m","errorType":"T","requestId":"id","stackTrace":[]}"#;
+        assert_eq!(start_report("id", &report), Outcome::Failure(expected.into()));
+        let odd = Bytes::from_static(b"not json");
+        assert_eq!(start_report("id", &odd), Outcome::Failure(odd.clone()));
+    }
+}

@@ -1,0 +1,124 @@
+//! What happens inside an environment besides requests: attempts that the sandbox refused, limits that were met.
+//!
+//! Each becomes an audit event that names the function and the request in which it happened. What happens in an environment
+//! that has no request is an alarm: a frozen environment does nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use casemate_kernel::{Env, audit};
+use casemate_names::Arn;
+use casemate_sandbox::Event;
+use tokio::{sync::mpsc, time::Instant};
+
+/// Events that arrive this soon after a request's end still belong to it: they travel by another way than the answer.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// To which request events belong now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attribution(Arc<Mutex<Current>>);
+
+#[derive(Debug, Default)]
+struct Current {
+    request_id: Option<String>,
+    ended: Option<Instant>,
+}
+
+impl Attribution {
+    /// A request begins.
+    pub(crate) fn begin(&self, request_id: &str) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Current { request_id: Some(request_id.to_owned()), ended: None };
+    }
+
+    /// The request has ended.
+    pub(crate) fn end(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(Instant::now());
+    }
+
+    /// The request that runs or ran last, and whether that was too long ago.
+    fn at(&self, now: Instant) -> (Option<String>, bool) {
+        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = current.ended.is_some_and(|ended| now.duration_since(ended) > GRACE);
+        (current.request_id.clone(), idle)
+    }
+}
+
+/// Records events until the environment is gone.
+pub(crate) async fn record(
+    env: Env,
+    mut events: mpsc::Receiver<Event>,
+    place: String,
+    function: Arn,
+    attribution: Attribution,
+) {
+    while let Some(event) = events.recv().await {
+        let (request_id, idle) = attribution.at(Instant::now());
+        let (name, detail, alarm) = described(&event);
+        let alarm = match (alarm, idle) {
+            (_, true) => Some("it happened while no request was running".to_owned()),
+            (alarm, false) => alarm.map(str::to_owned),
+        };
+        env.audit.event(audit::Event {
+            name,
+            at: env.clock.now(),
+            place: place.clone(),
+            function: Some(function.as_str().to_owned()),
+            request_id,
+            detail,
+            alarm,
+        });
+    }
+}
+
+/// Name, particulars, and what is alarming about it.
+fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
+    match event {
+        Event::ExecDenied { pid, path } => (
+            "sandbox.exec-denied",
+            format!("process {pid} tried to execute {path:?}"),
+            Some("a function tried to execute a program"),
+        ),
+        Event::ConnectDenied { pid, address } => (
+            "sandbox.connect-denied",
+            format!("process {pid} tried to connect to {address}"),
+            address.ip().to_canonical().to_string().starts_with("169.254.").then_some(
+                "a function tried to reach a metadata service",
+            ),
+        ),
+        Event::OutOfMemory => ("sandbox.out-of-memory", "the memory limit was met".to_owned(), None),
+        Event::ProcessLimit { refused } => {
+            ("sandbox.process-limit", format!("{refused} processes were refused"), None)
+        }
+        Event::Lost { count } => (
+            "sandbox.events-lost",
+            format!("{count} events came too fast to be kept"),
+            Some("more events than can be kept"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_and_the_metadata_address_are_alarming() {
+        let exec = Event::ExecDenied { pid: 7, path: "/bin/sh".to_owned() };
+        assert!(described(&exec).2.is_some());
+        let connect = |text: &str| Event::ConnectDenied { pid: 7, address: text.parse().unwrap() };
+        assert!(described(&connect("169.254.169.254:80")).2.is_some());
+        assert!(described(&connect("[::ffff:169.254.169.254]:80")).2.is_some());
+        assert!(described(&connect("8.8.8.8:53")).2.is_none());
+    }
+
+    #[test]
+    fn what_happens_long_after_a_request_is_out_of_place() {
+        let (attribution, now) = (Attribution::default(), Instant::now());
+        assert_eq!(attribution.at(now), (None, false));
+        attribution.begin("a");
+        assert_eq!(attribution.at(now + GRACE * 9), (Some("a".to_owned()), false));
+        attribution.end();
+        assert_eq!(attribution.at(Instant::now()), (Some("a".to_owned()), false));
+        assert_eq!(attribution.at(Instant::now() + GRACE * 2), (Some("a".to_owned()), true));
+    }
+}

@@ -1,0 +1,261 @@
+//! The state of one environment's Runtime API: whose turn it is, and what was handed over.
+//!
+//! ```text
+//!   starting ──next──▶ waiting ──offer──▶ offered ──next──▶ running ──response, error──▶ answered ──next──▶ waiting
+//!       └──init/error──▶ failed
+//! ```
+//!
+//! Knows nothing of HTTP, processes or time.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::invocation::{Invocation, Outcome};
+
+/// Whose turn it is.
+#[derive(Debug, Clone)]
+enum Turn {
+    /// The runtime is starting.
+    Starting,
+    /// The runtime asked for the next request.
+    Waiting,
+    /// A request lies ready.
+    Offered(Arc<Invocation>),
+    /// The runtime works on this request.
+    Running { request_id: String },
+    /// The runtime has answered and not yet asked for the next.
+    Answered { request_id: String },
+    /// The runtime said that it cannot start.
+    Failed(Bytes),
+}
+
+#[derive(Debug)]
+struct State {
+    turn: Turn,
+    outcome: Option<Outcome>,
+}
+
+/// A call that does not fit the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It names a request that is not the current one.
+    UnknownRequest,
+    /// It comes at the wrong time.
+    WrongTurn,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    state: watch::Sender<State>,
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        Self { state: watch::Sender::new(State { turn: Turn::Starting, outcome: None }) }
+    }
+
+    // The environment's side.
+
+    /// Resolves when the runtime waits for a request; `Err` with its own account when it could not start.
+    pub(crate) async fn waiting(&self) -> Result<(), Bytes> {
+        let mut changes = self.state.subscribe();
+        let state = changes.wait_for(|state| matches!(state.turn, Turn::Waiting | Turn::Failed(_))).await;
+        match state.as_deref() {
+            Ok(State { turn: Turn::Failed(report), .. }) => Err(report.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lays a request ready. `false` when the runtime is not waiting for one.
+    pub(crate) fn offer(&self, invocation: Invocation) -> bool {
+        self.state.send_if_modified(|state| {
+            let ready = matches!(state.turn, Turn::Waiting);
+            if ready {
+                *state = State { turn: Turn::Offered(Arc::new(invocation)), outcome: None };
+            }
+            ready
+        })
+    }
+
+    /// Resolves with what came of the request that was offered.
+    pub(crate) async fn outcome(&self) -> Outcome {
+        let mut changes = self.state.subscribe();
+        // The sender is this very value, so waiting cannot fail while it is borrowed.
+        match changes.wait_for(|state| state.outcome.is_some()).await {
+            Ok(state) => state.outcome.clone().unwrap_or_else(Outcome::too_large),
+            Err(_) => Outcome::too_large(),
+        }
+    }
+
+    // The runtime's side.
+
+    /// The runtime asks for the next request; resolves when there is one.
+    pub(crate) async fn next(&self) -> Result<Arc<Invocation>, Refused> {
+        let mut changes = self.state.subscribe();
+        let mut refused = None;
+        self.state.send_if_modified(|state| match state.turn {
+            Turn::Starting | Turn::Answered { .. } => {
+                state.turn = Turn::Waiting;
+                true
+            }
+            Turn::Waiting | Turn::Offered(_) => false,
+            Turn::Running { .. } | Turn::Failed(_) => {
+                refused = Some(Refused::WrongTurn);
+                false
+            }
+        });
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        loop {
+            if changes.wait_for(|state| matches!(state.turn, Turn::Offered(_))).await.is_err() {
+                return Err(Refused::WrongTurn);
+            }
+            let mut taken = None;
+            self.state.send_if_modified(|state| {
+                if let Turn::Offered(invocation) = &state.turn {
+                    let invocation = Arc::clone(invocation);
+                    state.turn = Turn::Running { request_id: invocation.request_id.clone() };
+                    taken = Some(invocation);
+                }
+                taken.is_some()
+            });
+            if let Some(invocation) = taken {
+                return Ok(invocation);
+            }
+        }
+    }
+
+    /// May the runtime hand over something for this request now? Asked before a body is read.
+    pub(crate) fn expects(&self, request_id: &str) -> Result<(), Refused> {
+        match &self.state.borrow().turn {
+            Turn::Running { request_id: current } if current == request_id => Ok(()),
+            Turn::Answered { request_id: current } if current == request_id => Err(Refused::WrongTurn),
+            Turn::Running { .. } | Turn::Answered { .. } | Turn::Waiting | Turn::Offered(_) => {
+                Err(Refused::UnknownRequest)
+            }
+            Turn::Starting | Turn::Failed(_) => Err(Refused::WrongTurn),
+        }
+    }
+
+    /// The runtime hands over what came of the current request.
+    pub(crate) fn answer(&self, request_id: &str, outcome: Outcome) -> Result<(), Refused> {
+        self.expects(request_id)?;
+        let taken = self.state.send_if_modified(|state| match &state.turn {
+            Turn::Running { request_id: current } if current == request_id => {
+                let request_id = current.clone();
+                *state = State { turn: Turn::Answered { request_id }, outcome: Some(outcome) };
+                true
+            }
+            _ => false,
+        });
+        if taken { Ok(()) } else { Err(Refused::WrongTurn) }
+    }
+
+    /// Is the runtime still starting?
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self.state.borrow().turn, Turn::Starting)
+    }
+
+    /// The runtime says that it cannot start.
+    pub(crate) fn init_failed(&self, report: Bytes) -> Result<(), Refused> {
+        let taken = self.state.send_if_modified(|state| {
+            let starting = matches!(state.turn, Turn::Starting);
+            if starting {
+                state.turn = Turn::Failed(report);
+            }
+            starting
+        });
+        if taken { Ok(()) } else { Err(Refused::WrongTurn) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::Timestamp;
+
+    use super::*;
+
+    fn invocation(id: &str) -> Invocation {
+        Invocation {
+            request_id: id.to_owned(),
+            payload: Bytes::from_static(b"{}"),
+            client_context: None,
+            trace_id: String::new(),
+            deadline: Timestamp::from_millis(0),
+        }
+    }
+
+    fn answer(text: &'static str) -> Outcome {
+        Outcome::Answer(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_round() {
+        let exchange = Arc::new(Exchange::new());
+        assert!(!exchange.offer(invocation("a")));
+        let runtime = tokio::spawn({
+            let exchange = Arc::clone(&exchange);
+            async move { exchange.next().await }
+        });
+        exchange.waiting().await.unwrap();
+        assert!(exchange.offer(invocation("a")));
+        assert!(!exchange.offer(invocation("b")));
+        assert_eq!(runtime.await.unwrap().unwrap().request_id, "a");
+        exchange.answer("a", answer("1")).unwrap();
+        assert_eq!(exchange.outcome().await, answer("1"));
+    }
+
+    #[tokio::test]
+    async fn answers_to_other_requests_and_second_answers_are_refused() {
+        let exchange = Exchange::new();
+        assert_eq!(exchange.answer("a", answer("0")), Err(Refused::WrongTurn));
+        let (taken, ()) = tokio::join!(exchange.next(), async {
+            exchange.waiting().await.unwrap();
+            exchange.offer(invocation("a"));
+        });
+        taken.unwrap();
+        assert_eq!(exchange.answer("b", answer("2")), Err(Refused::UnknownRequest));
+        exchange.answer("a", answer("1")).unwrap();
+        assert_eq!(exchange.answer("a", answer("3")), Err(Refused::WrongTurn));
+        assert_eq!(exchange.outcome().await, answer("1"));
+    }
+
+    #[tokio::test]
+    async fn asking_for_more_while_one_runs_is_refused() {
+        let exchange = Exchange::new();
+        let (taken, ()) = tokio::join!(exchange.next(), async {
+            exchange.waiting().await.unwrap();
+            exchange.offer(invocation("a"));
+        });
+        taken.unwrap();
+        assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
+    }
+
+    #[tokio::test]
+    async fn of_two_that_ask_one_gets_the_request() {
+        let exchange = Arc::new(Exchange::new());
+        let ask = || {
+            let exchange = Arc::clone(&exchange);
+            tokio::spawn(async move { exchange.next().await.unwrap().request_id.clone() })
+        };
+        let (mut first, mut second) = (ask(), ask());
+        exchange.waiting().await.unwrap();
+        exchange.offer(invocation("a"));
+        let got = tokio::select! { id = &mut first => id, id = &mut second => id };
+        assert_eq!(got.unwrap(), "a");
+        assert_eq!(exchange.expects("a"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_failed_start_is_told_once_and_only_while_starting() {
+        let exchange = Exchange::new();
+        exchange.init_failed(Bytes::from_static(b"why")).unwrap();
+        assert_eq!(exchange.waiting().await.unwrap_err(), "why");
+        assert_eq!(exchange.init_failed(Bytes::new()), Err(Refused::WrongTurn));
+        assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
+    }
+}

@@ -1,0 +1,126 @@
+//! A function as it is stored, and as the API shows it.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use casemate_names::{Arn, Timestamp};
+use casemate_store::{BlobId, Row};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{
+        Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus, LogFormat,
+        LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+        State, TracingConfigResponse, TracingMode,
+    },
+    resource::LATEST,
+    variables::Variables,
+};
+
+/// A function: `$LATEST`, configuration and package. The store seals it, variables included.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Function {
+    /// Its unqualified ARN.
+    pub(crate) arn: Arn,
+    /// Its name.
+    pub(crate) name: String,
+    /// What may change.
+    pub(crate) settings: Settings,
+    /// SHA-256 of the package.
+    pub(crate) code: BlobId,
+    /// Bytes of the package.
+    pub(crate) code_bytes: u64,
+    /// For which processors the package was made.
+    pub(crate) architecture: String,
+    /// When code or configuration last changed.
+    pub(crate) modified_at: Timestamp,
+    /// Changes with every change of code or configuration. Never given twice: environments are kept by it.
+    pub(crate) revision_id: String,
+    /// Tags.
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// What `UpdateFunctionConfiguration` changes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// The runtime's identifier.
+    pub(crate) runtime: String,
+    /// The execution role.
+    pub(crate) role: Arn,
+    /// What the runtime calls.
+    pub(crate) handler: String,
+    /// For people.
+    pub(crate) description: String,
+    /// How long one request may take, seconds.
+    pub(crate) timeout_s: u32,
+    /// Memory, MB.
+    pub(crate) memory_mb: u32,
+    /// Size of `/tmp`, MB.
+    pub(crate) tmp_mb: u32,
+    /// The owner's environment variables; `None` when never set.
+    pub(crate) variables: Option<Variables>,
+    /// `Active` or `PassThrough`. Kept and shown; there is no tracing service.
+    pub(crate) tracing: String,
+    /// The log group; `None` for the default.
+    pub(crate) log_group: Option<String>,
+}
+
+impl Row for Function {
+    const TABLE: &'static str = "lambda.function";
+    const VERSION: u16 = 1;
+}
+
+impl Function {
+    /// Where its output goes.
+    // AWS: "/aws/lambda/<function name>" unless LoggingConfig says otherwise.
+    pub(crate) fn log_group(&self) -> String {
+        self.settings.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
+    }
+
+    /// The function as the API shows it.
+    pub(crate) fn shown(&self) -> FunctionConfiguration {
+        let settings = &self.settings;
+        FunctionConfiguration {
+            function_name: Some(self.name.clone()),
+            function_arn: Some(self.arn.as_str().to_owned()),
+            runtime: Runtime::parse(&settings.runtime),
+            role: Some(settings.role.as_str().to_owned()),
+            handler: Some(settings.handler.clone()),
+            code_size: i64::try_from(self.code_bytes).ok(),
+            description: Some(settings.description.clone()),
+            timeout: i32::try_from(settings.timeout_s).ok(),
+            memory_size: i32::try_from(settings.memory_mb).ok(),
+            last_modified: Some(last_modified(self.modified_at)),
+            code_sha256: Some(STANDARD.encode(self.code.sha256())),
+            version: Some(LATEST.to_owned()),
+            environment: settings
+                .variables
+                .clone()
+                .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
+            tracing_config: Some(TracingConfigResponse { mode: TracingMode::parse(&settings.tracing) }),
+            revision_id: Some(self.revision_id.clone()),
+            // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given.
+            state: Some(State::Active),
+            last_update_status: Some(LastUpdateStatus::Successful),
+            package_type: Some(PackageType::Zip),
+            architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
+            ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),
+            snap_start: Some(SnapStartResponse {
+                apply_on: Some(SnapStartApplyOn::None),
+                optimization_status: Some(SnapStartOptimizationStatus::Off),
+            }),
+            logging_config: Some(LoggingConfig {
+                log_format: Some(LogFormat::Text),
+                log_group: Some(self.log_group()),
+                ..LoggingConfig::default()
+            }),
+            ..FunctionConfiguration::default()
+        }
+    }
+}
+
+// AWS: `2026-11-24T02:19:55.123+0000`, milliseconds and an offset without colon.
+fn last_modified(at: Timestamp) -> String {
+    let text = at.iso8601_millis();
+    format!("{}+0000", text.strip_suffix('Z').unwrap_or(&text))
+}

@@ -1,0 +1,67 @@
+//! `CreateFunction`: checks configuration, role and package, and keeps them.
+
+use casemate_kernel::{Access, Ask, Call, Caller, Operation};
+use casemate_names::uuid;
+
+use crate::{
+    Lambda,
+    api::{CreateFunction, CreateFunctionInput, CreateFunctionOutput, Error},
+    configuration,
+    function::Function,
+    role,
+};
+
+impl Operation<CreateFunction> for Lambda {
+    fn access(&self, input: &CreateFunctionInput, caller: &Caller) -> Result<Access, Error> {
+        let arn = self.at(&input.function_name, None, caller).arn();
+        let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+        let create = Ask::on("lambda:CreateFunction", arn.clone()).with_request_tags(tags);
+        Ok(Access::Iam(vec![create, role::pass(&self.env, &input.role, &arn)]))
+    }
+
+    async fn run(&self, call: Call<CreateFunction>) -> Result<CreateFunctionOutput, Error> {
+        let (input, now) = (&call.input, call.now());
+        let at = self.at(&input.function_name, None, call.caller());
+        at.check(&self.env)?;
+        configuration::check_name(&at.name)?;
+        let settings = configuration::of_new(input, self.invoker.driver())?;
+        let architecture = configuration::architecture(input.architectures.as_deref(), &settings.runtime)?;
+        role::assumable(&self.env, &settings.role, &at.arn(), now)?;
+        let key = at.key();
+        if self.env.store.read(|tx| tx.exists::<Function>(&key))? {
+            return Err(exists(&at.name));
+        }
+        let archive = input.code.zip_file.clone().ok_or_else(|| {
+            // AWS: text as the service words it.
+            Error::invalid_parameter_value_exception("Please provide a source for function code.")
+        })?;
+        let received = self.packages.receive(archive).await?;
+        let function = Function {
+            arn: at.arn(),
+            name: at.name.clone(),
+            settings,
+            code: received.id,
+            code_bytes: received.bytes,
+            architecture,
+            modified_at: now,
+            revision_id: uuid(&*self.env.entropy, "lambda.revision"),
+            tags: input.tags.clone().unwrap_or_default(),
+        };
+        let shown = function.shown();
+        self.packages
+            .adopt(received, move |tx| {
+                if tx.exists::<Function>(&key)? {
+                    return Err(exists(&function.name));
+                }
+                tx.put(&key, &function)?;
+                Ok((None, ()))
+            })
+            .await?;
+        Ok(shown)
+    }
+}
+
+fn exists(name: &str) -> Error {
+    // AWS: text as the service words it.
+    Error::resource_conflict_exception(format!("Function already exist: {name}"))
+}

@@ -1,0 +1,44 @@
+//! `GetAccountSettings`: quotas and what is used of them.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Lambda,
+    api::{
+        AccountLimit, AccountUsage, Error, GetAccountSettings, GetAccountSettingsInput, GetAccountSettingsOutput,
+    },
+    function::Function,
+    package::{PACKED_BYTES_MAX, UNPACKED_BYTES_MAX},
+    resource::functions_key,
+    throttle::CONCURRENT_MAX,
+};
+
+/// All packages of an account together, in bytes.
+// AWS: 75 GB (Lambda quotas). Shown, not enforced: the disk is the operator's.
+const CODE_BYTES_MAX: i64 = 80_530_636_800;
+
+impl Operation<GetAccountSettings> for Lambda {
+    fn access(&self, _input: &GetAccountSettingsInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::on_any("lambda:GetAccountSettings"))
+    }
+
+    async fn run(&self, call: Call<GetAccountSettings>) -> Result<GetAccountSettingsOutput, Error> {
+        let all = functions_key(call.scope());
+        let functions = self.env.store.read(|tx| tx.scan::<Function>(&all, None, usize::MAX))?;
+        let bytes: u64 = functions.iter().map(|(_, function)| function.code_bytes).sum();
+        let concurrent = i32::try_from(CONCURRENT_MAX).ok();
+        Ok(GetAccountSettingsOutput {
+            account_limit: Some(AccountLimit {
+                total_code_size: Some(CODE_BYTES_MAX),
+                code_size_unzipped: i64::try_from(UNPACKED_BYTES_MAX).ok(),
+                code_size_zipped: i64::try_from(PACKED_BYTES_MAX).ok(),
+                concurrent_executions: concurrent,
+                unreserved_concurrent_executions: concurrent,
+            }),
+            account_usage: Some(AccountUsage {
+                total_code_size: i64::try_from(bytes).ok(),
+                function_count: i64::try_from(functions.len()).ok(),
+            }),
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! `GetFunction`: configuration, tags and where the package is.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Lambda,
+    api::{Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
+};
+
+impl Operation<GetFunction> for Lambda {
+    fn access(&self, input: &GetFunctionInput, caller: &Caller) -> Result<Access, Error> {
+        let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
+        Ok(Access::on("lambda:GetFunction", at.requested_arn()))
+    }
+
+    async fn run(&self, call: Call<GetFunction>) -> Result<GetFunctionOutput, Error> {
+        let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
+        let function = self.function(&at)?;
+        Ok(GetFunctionOutput {
+            configuration: Some(function.shown()),
+            // DIVERGES: no download link; there is no object storage yet to sign one for.
+            code: Some(FunctionCodeLocation {
+                repository_type: Some("Casemate".to_owned()),
+                ..FunctionCodeLocation::default()
+            }),
+            tags: Some(function.tags).filter(|tags| !tags.is_empty()),
+            ..GetFunctionOutput::default()
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! `GetFunctionConfiguration`.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Lambda,
+    api::{Error, GetFunctionConfiguration, GetFunctionConfigurationInput, GetFunctionConfigurationOutput},
+};
+
+impl Operation<GetFunctionConfiguration> for Lambda {
+    fn access(&self, input: &GetFunctionConfigurationInput, caller: &Caller) -> Result<Access, Error> {
+        let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
+        Ok(Access::on("lambda:GetFunctionConfiguration", at.requested_arn()))
+    }
+
+    async fn run(&self, call: Call<GetFunctionConfiguration>) -> Result<GetFunctionConfigurationOutput, Error> {
+        let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
+        Ok(self.function(&at)?.shown())
+    }
+}

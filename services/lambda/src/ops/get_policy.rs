@@ -1,0 +1,26 @@
+//! `GetPolicy`.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Lambda,
+    api::{Error, GetPolicy, GetPolicyInput, GetPolicyOutput},
+    permission::Permissions,
+};
+
+impl Operation<GetPolicy> for Lambda {
+    fn access(&self, input: &GetPolicyInput, caller: &Caller) -> Result<Access, Error> {
+        let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
+        Ok(Access::on("lambda:GetPolicy", at.requested_arn()))
+    }
+
+    async fn run(&self, call: Call<GetPolicy>) -> Result<GetPolicyOutput, Error> {
+        let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
+        self.function(&at)?;
+        let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.key()))?;
+        // AWS: text as the service words it.
+        let found =
+            found.ok_or_else(|| Error::resource_not_found_exception("The resource you requested does not exist."))?;
+        Ok(GetPolicyOutput { policy: Some(found.document()), revision_id: Some(found.revision_id) })
+    }
+}

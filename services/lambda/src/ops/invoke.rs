@@ -1,0 +1,171 @@
+//! `Invoke`: runs a function and waits for it, queues the request, or only says whether it would be allowed.
+
+use std::{fmt::Write, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Lambda,
+    api::{Error, InvocationType, Invoke, InvokeInput, InvokeOutput, LogType},
+    invocation::{EVENT_BYTES_MAX, Finished, Outcome, PAYLOAD_BYTES_MAX},
+    invoker::Request,
+    refusal,
+    resource::LATEST,
+};
+
+/// Longest client context, in bytes of base64.
+// AWS: "Up to 3,583 bytes of base64-encoded data" (API reference of Invoke).
+const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+
+impl Operation<Invoke> for Lambda {
+    fn access(&self, input: &InvokeInput, caller: &Caller) -> Result<Access, Error> {
+        let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
+        Ok(Access::on("lambda:InvokeFunction", at.requested_arn()))
+    }
+
+    async fn run(&self, call: Call<Invoke>) -> Result<InvokeOutput, Error> {
+        let input = &call.input;
+        let at = self.at(&input.function_name, input.qualifier.as_deref(), call.caller());
+        let function = self.function(&at)?;
+        if input.durable_execution_name.is_some() {
+            return Err(refusal::not_here("durable execution"));
+        }
+        if input.tenant_id.is_some() {
+            return Err(refusal::not_here("tenant isolation"));
+        }
+        let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
+        let payload = input.payload.clone().unwrap_or_default();
+        let request = Request {
+            id: call.request_id().as_str().to_owned(),
+            payload: checked(payload, kind)?,
+            client_context: input.client_context.as_deref().map(client_context).transpose()?,
+        };
+        match kind {
+            InvocationType::DryRun => Ok(accepted(204)),
+            InvocationType::Event => {
+                self.queue.accept(&function.arn, request, call.now()).await?;
+                Ok(accepted(202))
+            }
+            InvocationType::RequestResponse => {
+                let finished = self.invoker.invoke(Arc::new(function), request).await?;
+                Ok(answered(finished, input.log_type == Some(LogType::Tail)))
+            }
+        }
+    }
+}
+
+fn accepted(status: i32) -> InvokeOutput {
+    InvokeOutput { status_code: Some(status), ..InvokeOutput::default() }
+}
+
+fn answered(finished: Finished, with_log: bool) -> InvokeOutput {
+    let (payload, function_error) = match finished.outcome {
+        Outcome::Answer(body) => (body, None),
+        // AWS: `Handled` is no longer given.
+        Outcome::Failure(body) => (body, Some("Unhandled".to_owned())),
+    };
+    InvokeOutput {
+        status_code: Some(200),
+        function_error,
+        log_result: with_log.then(|| STANDARD.encode(&finished.tail)),
+        payload: Some(payload),
+        executed_version: Some(LATEST.to_owned()),
+        ..InvokeOutput::default()
+    }
+}
+
+/// The event, if it is small enough and JSON.
+fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
+    let bytes_max = if kind == InvocationType::Event { EVENT_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
+    if payload.len() > bytes_max {
+        // AWS: text as the service words it.
+        return Err(Error::request_too_large_exception(format!(
+            "{} byte payload is too large for the {} invocation type (limit {bytes_max} bytes)",
+            payload.len(),
+            kind.as_str()
+        )));
+    }
+    if payload.is_empty() {
+        // AWS: a request without a body is an empty event.
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(&payload).map_err(|error| {
+        // AWS: the beginning of the service's text; what follows is its parser's.
+        Error::invalid_request_content_exception(format!("Could not parse request body into json: {error}"))
+    })?;
+    Ok(payload)
+}
+
+/// The JSON in a client context; it goes into a header, so it must be one line.
+fn client_context(text: &str) -> Result<String, Error> {
+    let refused =
+        || Error::invalid_request_content_exception("Client context must be a valid Base64-encoded JSON object.");
+    if text.len() > CLIENT_CONTEXT_BYTES_MAX {
+        return Err(refused());
+    }
+    let bytes = STANDARD.decode(text).map_err(|_| refused())?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| refused())?;
+    if !value.is_object() {
+        return Err(refused());
+    }
+    Ok(ascii(&value.to_string()))
+}
+
+/// JSON text with everything beyond ASCII escaped.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for unit in json.chars() {
+        if unit.is_ascii() {
+            out.push(unit);
+        } else {
+            let mut pair = [0; 2];
+            for half in unit.encode_utf16(&mut pair) {
+                let _ = write!(out, "\\u{half:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_beyond_their_limit_are_refused() {
+        let digits = |count: usize| Bytes::from(vec![b'1'; count]);
+        checked(digits(EVENT_BYTES_MAX), InvocationType::Event).unwrap();
+        let Err(Error::RequestTooLargeException(refusal)) =
+            checked(digits(EVENT_BYTES_MAX + 1), InvocationType::Event)
+        else {
+            panic!("not refused")
+        };
+        assert_eq!(
+            refusal.message.unwrap(),
+            "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+        );
+        assert!(checked(digits(PAYLOAD_BYTES_MAX + 1), InvocationType::RequestResponse).is_err());
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_and_nothing_is_an_empty_event() {
+        assert_eq!(checked(Bytes::new(), InvocationType::Event).unwrap(), "{}");
+        for text in ["{", "nope", "{} {}", "\u{0}"] {
+            assert!(matches!(
+                checked(Bytes::from(text.to_owned()), InvocationType::RequestResponse),
+                Err(Error::InvalidRequestContentException(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_client_context_is_one_line_of_ascii_json() {
+        let text = STANDARD.encode("{\"custom\":\n{\"name\":\"é😀\"}}");
+        assert_eq!(client_context(&text).unwrap(), r#"{"custom":{"name":"\u00e9\ud83d\ude00"}}"#);
+        for bad in ["***", &STANDARD.encode("[1]"), &STANDARD.encode("{"), &"A".repeat(CLIENT_CONTEXT_BYTES_MAX + 1)] {
+            assert!(client_context(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `ListTags`.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use super::tag_resource::ask;
+use crate::{
+    Lambda,
+    api::{Error, ListTags, ListTagsInput, ListTagsOutput},
+};
+
+impl Operation<ListTags> for Lambda {
+    fn access(&self, input: &ListTagsInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Iam(vec![ask("lambda:ListTags", &input.resource)]))
+    }
+
+    async fn run(&self, call: Call<ListTags>) -> Result<ListTagsOutput, Error> {
+        let at = self.tagged(&call.input.resource)?;
+        Ok(ListTagsOutput { tags: Some(self.function(&at)?.tags) })
+    }
+}

@@ -1,0 +1,237 @@
+//! What a function writes: read from its two pipes, split into lines, sent to the log, and the last of it kept for the
+//! caller.
+//!
+//! Knows nothing of where lines go ([`Delivery`] does) or of who may see them.
+
+use std::{collections::VecDeque, future::pending, io, sync::Arc};
+
+use casemate_names::Clock;
+use tokio::{
+    net::unix::pipe::Receiver,
+    sync::{mpsc, oneshot},
+};
+
+use crate::delivery::Delivery;
+
+/// The last of a request's output that its caller may have, in bytes.
+// AWS: 4 KB (API reference of Invoke, LogResult).
+const TAIL_BYTES_MAX: usize = 4_096;
+/// Longest line; longer ones are cut into several.
+// AWS: 256 KB less 26 bytes (CloudWatch Logs quotas, event size, the older and smaller figure).
+const LINE_BYTES_MAX: usize = 262_118;
+/// Read at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// The reader of one environment's output, until dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    commands: mpsc::Sender<Command>,
+}
+
+#[derive(Debug)]
+enum Command {
+    /// A line of the platform's own; everything the function wrote before comes before it.
+    Line(String),
+    /// A request begins: the tail is empty again.
+    Begin,
+    /// A request has ended: everything it wrote is taken up.
+    End(oneshot::Sender<Vec<u8>>),
+}
+
+impl Output {
+    /// Begins to read.
+    pub(crate) fn start(
+        stdout: Option<Receiver>,
+        stderr: Option<Receiver>,
+        delivery: Delivery,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        let reader = Reader {
+            streams: [Stream::new(stdout), Stream::new(stderr)],
+            tail: Tail::default(),
+            delivery,
+            clock,
+        };
+        drop(tokio::spawn(reader.run(queue)));
+        Self { commands }
+    }
+
+    /// Adds a line of the platform's own.
+    pub(crate) async fn line(&self, text: String) {
+        drop(self.commands.send(Command::Line(text)).await);
+    }
+
+    /// A request begins.
+    pub(crate) async fn begin(&self) {
+        drop(self.commands.send(Command::Begin).await);
+    }
+
+    /// The last of what was written since it began.
+    pub(crate) async fn end(&self) -> Vec<u8> {
+        let (answer, tail) = oneshot::channel();
+        drop(self.commands.send(Command::End(answer)).await);
+        tail.await.unwrap_or_default()
+    }
+}
+
+const COMMANDS_MAX: usize = 16;
+
+struct Reader {
+    streams: [Stream; 2],
+    tail: Tail,
+    delivery: Delivery,
+    clock: Arc<dyn Clock>,
+}
+
+impl Reader {
+    async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        loop {
+            let [out, err] = &self.streams;
+            let command = tokio::select! {
+                command = queue.recv() => match command {
+                    Some(command) => Some(command),
+                    None => break,
+                },
+                () = out.readable() => None,
+                () = err.readable() => None,
+            };
+            self.take_up();
+            match command {
+                Some(Command::Line(text)) => self.emit(text.into_bytes()),
+                Some(Command::Begin) => self.tail = Tail::default(),
+                Some(Command::End(answer)) => {
+                    self.finish_lines();
+                    drop(answer.send(self.tail.bytes()));
+                }
+                None => {}
+            }
+        }
+        self.take_up();
+        self.finish_lines();
+    }
+
+    /// Takes up what lies in the pipes now.
+    fn take_up(&mut self) {
+        for index in 0..self.streams.len() {
+            let lines = self.streams.get_mut(index).map(Stream::take_up).unwrap_or_default();
+            for line in lines {
+                self.emit(line);
+            }
+        }
+    }
+
+    /// Lines that were begun and not ended become lines.
+    fn finish_lines(&mut self) {
+        for index in 0..self.streams.len() {
+            let begun = self.streams.get_mut(index).map(|stream| std::mem::take(&mut stream.begun));
+            if let Some(begun) = begun.filter(|begun| !begun.is_empty()) {
+                self.emit(begun);
+            }
+        }
+    }
+
+    fn emit(&mut self, line: Vec<u8>) {
+        self.tail.push(&line);
+        let text = String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        self.delivery.send(self.clock.now(), text);
+    }
+}
+
+struct Stream {
+    pipe: Option<Receiver>,
+    begun: Vec<u8>,
+}
+
+impl Stream {
+    fn new(pipe: Option<Receiver>) -> Self {
+        Self { pipe, begun: Vec::new() }
+    }
+
+    async fn readable(&self) {
+        match &self.pipe {
+            // An error shows again when reading.
+            Some(pipe) => drop(pipe.readable().await),
+            None => pending().await,
+        }
+    }
+
+    /// Reads until the pipe is empty; returns whole lines.
+    fn take_up(&mut self) -> Vec<Vec<u8>> {
+        let (mut lines, mut buffer) = (Vec::new(), vec![0; READ_BYTES]);
+        // A function that writes without pause is read in turns, not for ever.
+        for _ in 0..READS_MAX {
+            let Some(pipe) = &self.pipe else { break };
+            match pipe.try_read(&mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(read) => self.split(buffer.get(..read).unwrap_or_default(), &mut lines),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.pipe = None,
+            }
+        }
+        lines
+    }
+
+    fn split(&mut self, bytes: &[u8], lines: &mut Vec<Vec<u8>>) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            self.begun.extend_from_slice(text);
+            while self.begun.len() > LINE_BYTES_MAX {
+                let rest = self.begun.split_off(LINE_BYTES_MAX);
+                lines.push(std::mem::replace(&mut self.begun, rest));
+            }
+            if ended {
+                lines.push(std::mem::take(&mut self.begun));
+            }
+        }
+    }
+}
+
+const READS_MAX: usize = 64;
+
+/// The last bytes of a request's output.
+#[derive(Debug, Default)]
+struct Tail(VecDeque<u8>);
+
+impl Tail {
+    fn push(&mut self, line: &[u8]) {
+        let from = line.len().saturating_sub(TAIL_BYTES_MAX);
+        self.0.extend(line.get(from..).unwrap_or_default());
+        self.0.push_back(b'\n');
+        let excess = self.0.len().saturating_sub(TAIL_BYTES_MAX);
+        self.0.drain(..excess);
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.0.iter().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_split_and_long_ones_cut() {
+        let (mut stream, mut lines) = (Stream::new(None), Vec::new());
+        stream.split(b"a\nb", &mut lines);
+        stream.split(b"c\n\n", &mut lines);
+        assert_eq!(lines, [b"a".to_vec(), b"bc".to_vec(), Vec::new()]);
+        lines.clear();
+        stream.split(&vec![b'x'; LINE_BYTES_MAX + 3], &mut lines);
+        assert_eq!((lines.len(), lines[0].len(), stream.begun.len()), (1, LINE_BYTES_MAX, 3));
+    }
+
+    #[test]
+    fn the_tail_keeps_the_last_four_kilobytes() {
+        let mut tail = Tail::default();
+        tail.push(&vec![b'x'; 10_000]);
+        tail.push(b"end");
+        let bytes = tail.bytes();
+        assert_eq!(bytes.len(), TAIL_BYTES_MAX);
+        assert!(bytes.ends_with(b"x\nend\n"));
+    }
+}

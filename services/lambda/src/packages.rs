@@ -1,0 +1,243 @@
+//! Where packages are kept: sealed blobs for good, and unpacked folders as a cache.
+//!
+//! A folder lives while the package is in use or an environment still shows it, and is removed with its last user. The
+//! whole cache is set aside at every start, so what runs always comes from the sealed blob.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use casemate_kernel::{Env, Fault};
+use casemate_names::hex_id;
+use casemate_store::{BlobId, Blobs, Key, Row, StoreError, WriteTx};
+use serde::{Deserialize, Serialize};
+
+use crate::{api::Error, package};
+
+/// How many functions have a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Package {
+    /// Functions that name it.
+    references: u64,
+}
+
+impl Row for Package {
+    const TABLE: &'static str = "lambda.package";
+    const VERSION: u16 = 1;
+}
+
+/// An unpacked package. The folder goes with the last holder.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder that becomes `/var/task`.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let path = std::mem::take(&mut self.0);
+        // Leftovers are removed at the next start.
+        let remove = move || drop(fs::remove_dir_all(path));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+/// A package that was checked and unpacked, not yet a function's.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// SHA-256 of the archive.
+    pub(crate) id: BlobId,
+    /// Size of the archive in bytes.
+    pub(crate) bytes: u64,
+    archive: Bytes,
+    folder: Arc<Folder>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Packages {
+    env: Env,
+    blobs: Blobs,
+    folder: PathBuf,
+    unpacked: Mutex<BTreeMap<BlobId, Arc<Folder>>>,
+    /// Held while a function gains or loses a package: a blob is not removed while another function takes it up.
+    changes: tokio::sync::Mutex<()>,
+}
+
+impl Packages {
+    /// Sets the old cache aside and begins a new one.
+    pub(crate) fn open(env: &Env, folder: &Path) -> Result<Self, Fault> {
+        let fresh = folder.join(format!("{FRESH}{}", hex_id(&*env.entropy, "lambda.packages", 16)));
+        fs::create_dir_all(&fresh).map_err(Fault::internal)?;
+        Ok(Self {
+            env: env.clone(),
+            blobs: env.blobs.clone(),
+            folder: fresh,
+            unpacked: Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Removes what earlier runs left behind.
+    pub(crate) async fn remove_leftovers(&self) {
+        let Some(above) = self.folder.parent().map(Path::to_owned) else { return };
+        let own = self.folder.clone();
+        let remove = move || {
+            for entry in fs::read_dir(above).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|n| n.starts_with(FRESH));
+                if ours && path != own {
+                    drop(fs::remove_dir_all(path));
+                }
+            }
+        };
+        drop(tokio::task::spawn_blocking(remove).await);
+    }
+
+    /// Checks and unpacks an archive.
+    pub(crate) async fn receive(&self, archive: Bytes) -> Result<Received, Error> {
+        if archive.len() > package::PACKED_BYTES_MAX {
+            return Err(Error::Internal(Fault::coded(
+                "RequestEntityTooLargeException",
+                413,
+                format!("the package has more than {} bytes", package::PACKED_BYTES_MAX),
+            )));
+        }
+        let folder = self.unpack(archive.clone()).await?;
+        Ok(Received { id: BlobId::of(&archive), bytes: archive.len() as u64, archive, folder })
+    }
+
+    /// Keeps a package while `change` gives it to a function. `change` answers with the package the function had before.
+    pub(crate) async fn adopt<R: Send + 'static>(
+        &self,
+        received: Received,
+        change: impl Fn(&mut WriteTx<'_>) -> Result<(Option<BlobId>, R), Error> + Send + Sync + 'static,
+    ) -> Result<R, Error> {
+        let _held = self.changes.lock().await;
+        let id = self.blobs.put(received.archive.to_vec()).await.map_err(Fault::internal)?;
+        let adopted = self
+            .env
+            .store
+            .write(move |tx| {
+                let (before, result) = change(tx)?;
+                refer(tx, id)?;
+                let orphan = before.map(|before| release(tx, before)).transpose()?.flatten();
+                Ok::<_, Error>((orphan, result))
+            })
+            .await;
+        let (orphan, result) = match adopted {
+            Ok(done) => done,
+            Err(error) => {
+                self.remove_unless_referred(id).await?;
+                return Err(error);
+            }
+        };
+        self.remember(id, received.folder);
+        if let Some(orphan) = orphan {
+            self.remove(orphan).await?;
+        }
+        Ok(result)
+    }
+
+    /// Lets `change` take a function's package away.
+    pub(crate) async fn abandon(
+        &self,
+        change: impl Fn(&mut WriteTx<'_>) -> Result<BlobId, Error> + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let _held = self.changes.lock().await;
+        let orphan = self
+            .env
+            .store
+            .write(move |tx| {
+                let before = change(tx)?;
+                Ok::<_, Error>(release(tx, before)?)
+            })
+            .await?;
+        match orphan {
+            Some(orphan) => self.remove(orphan).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The unpacked form of a package that a function has.
+    pub(crate) async fn folder(&self, id: BlobId) -> Result<Arc<Folder>, Error> {
+        if let Some(folder) = self.find(id) {
+            return Ok(folder);
+        }
+        let _held = self.changes.lock().await;
+        if let Some(folder) = self.find(id) {
+            return Ok(folder);
+        }
+        let archive = self.blobs.get(id).await.map_err(Fault::internal)?;
+        let archive = archive.ok_or_else(|| Fault::broken("a function's package is gone"))?;
+        let folder = self.unpack(archive.into()).await?;
+        self.remember(id, Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    async fn unpack(&self, archive: Bytes) -> Result<Arc<Folder>, Error> {
+        let path = self.folder.join(hex_id(&*self.env.entropy, "lambda.folder", 16));
+        let work = move || {
+            fs::create_dir(&path).map_err(package::PackageError::Disk)?;
+            // From here on the folder goes when it is not wanted, also if unpacking fails.
+            let folder = Arc::new(Folder(path));
+            package::unpack(&archive, folder.path())?;
+            Ok::<_, package::PackageError>(folder)
+        };
+        Ok(self.env.heavy.run(work).await??)
+    }
+
+    fn find(&self, id: BlobId) -> Option<Arc<Folder>> {
+        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn remember(&self, id: BlobId, folder: Arc<Folder>) {
+        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_insert(folder);
+    }
+
+    async fn remove_unless_referred(&self, id: BlobId) -> Result<(), Error> {
+        if self.env.store.read(|tx| tx.exists::<Package>(&key(id)))? {
+            return Ok(());
+        }
+        self.remove(id).await
+    }
+
+    async fn remove(&self, id: BlobId) -> Result<(), Error> {
+        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.blobs.delete(id).await.map_err(Fault::internal)?;
+        Ok(())
+    }
+}
+
+fn refer(tx: &mut WriteTx<'_>, id: BlobId) -> Result<(), StoreError> {
+    let references = tx.get::<Package>(&key(id))?.map_or(0, |package| package.references) + 1;
+    tx.put(&key(id), &Package { references })
+}
+
+/// Takes one reference away; the package itself, if that was the last.
+fn release(tx: &mut WriteTx<'_>, id: BlobId) -> Result<Option<BlobId>, StoreError> {
+    let references = tx.get::<Package>(&key(id))?.map_or(0, |package| package.references).saturating_sub(1);
+    if references == 0 {
+        tx.delete::<Package>(&key(id))?;
+        return Ok(Some(id));
+    }
+    tx.put(&key(id), &Package { references })?;
+    Ok(None)
+}
+
+fn key(id: BlobId) -> Key {
+    Key::global().bytes(id.sha256())
+}
+
+const FRESH: &str = "run-";

@@ -1,0 +1,242 @@
+//! A function's resource policy: statements made by `AddPermission`, and the whole as the gate sees it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use casemate_kernel::{
+    ResourcePolicy,
+    policy::{Kind, NamedPolicy, Policy, ResourceRule},
+};
+use casemate_names::Arn;
+use casemate_store::{Row, Store};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{AddPermissionInput, Error},
+    resource::FunctionRef,
+};
+
+/// A policy's length in bytes.
+// AWS: 20 KB (Lambda quotas, "Resource-based policy").
+const POLICY_BYTES_MAX: usize = 20_480;
+/// Compiled policies kept; beyond it the cache starts again. Ours: bounds memory.
+const COMPILED_MAX: usize = 4_096;
+
+/// The policy of one function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Permissions {
+    /// Changes with every change.
+    pub(crate) revision_id: String,
+    /// Statements by id, as JSON text, in the order they came.
+    pub(crate) statements: Vec<(String, String)>,
+}
+
+impl Row for Permissions {
+    const TABLE: &'static str = "lambda.permissions";
+    const VERSION: u16 = 1;
+}
+
+impl Permissions {
+    /// The policy document.
+    // AWS: the service names it `default`.
+    pub(crate) fn document(&self) -> String {
+        let statements: Vec<&str> = self.statements.iter().map(|(_, text)| text.as_str()).collect();
+        format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(","))
+    }
+
+    /// Adds a statement, if the whole is then still a policy.
+    pub(crate) fn add(&mut self, id: &str, statement: String) -> Result<(), Error> {
+        if self.statements.iter().any(|(existing, _)| existing == id) {
+            // AWS: text as the service words it.
+            return Err(Error::resource_conflict_exception(format!(
+                "The statement id ({id}) provided already exists. Please provide a new statement id, or remove the \
+                 existing statement."
+            )));
+        }
+        self.statements.push((id.to_owned(), statement));
+        let document = self.document();
+        if document.len() > POLICY_BYTES_MAX {
+            // AWS: text as the service words it.
+            return Err(Error::policy_length_exceeded_exception(format!(
+                "The final policy size ({}) is bigger than the limit ({POLICY_BYTES_MAX}).",
+                document.len()
+            )));
+        }
+        Policy::parse(&document, Kind::Resource)
+            .map_err(|error| Error::invalid_parameter_value_exception(error.to_string()))?;
+        Ok(())
+    }
+
+    /// Takes a statement away.
+    pub(crate) fn remove(&mut self, id: &str) -> Result<(), Error> {
+        let before = self.statements.len();
+        self.statements.retain(|(existing, _)| existing != id);
+        if self.statements.len() == before {
+            return Err(no_statement(id));
+        }
+        Ok(())
+    }
+}
+
+/// There is no such statement.
+pub(crate) fn no_statement(id: &str) -> Error {
+    // AWS: text as the service words it.
+    Error::resource_not_found_exception(format!("Statement {id} is not found in resource policy."))
+}
+
+/// The statement that `AddPermission` makes.
+pub(crate) fn statement(function: &Arn, input: &AddPermissionInput) -> Result<String, Error> {
+    let mut like = Map::new();
+    let mut equals = Map::new();
+    let mut boolean = Map::new();
+    if let Some(arn) = &input.source_arn {
+        like.insert("AWS:SourceArn".to_owned(), json!(arn));
+    }
+    if let Some(account) = &input.source_account {
+        equals.insert("AWS:SourceAccount".to_owned(), json!(account));
+    }
+    if let Some(organisation) = &input.principal_org_id {
+        equals.insert("aws:PrincipalOrgID".to_owned(), json!(organisation));
+    }
+    if let Some(auth_type) = &input.function_url_auth_type {
+        equals.insert("lambda:FunctionUrlAuthType".to_owned(), json!(auth_type.as_str()));
+    }
+    if let Some(token) = &input.event_source_token {
+        equals.insert("lambda:EventSourceToken".to_owned(), json!(token));
+    }
+    if let Some(via_url) = input.invoked_via_function_url {
+        boolean.insert("lambda:InvokedViaFunctionUrl".to_owned(), json!(via_url.to_string()));
+    }
+    let mut condition = Map::new();
+    for (operator, keys) in [("StringEquals", equals), ("ArnLike", like), ("Bool", boolean)] {
+        if !keys.is_empty() {
+            condition.insert(operator.to_owned(), Value::Object(keys));
+        }
+    }
+    let mut statement = Map::new();
+    statement.insert("Sid".to_owned(), json!(input.statement_id));
+    statement.insert("Effect".to_owned(), json!("Allow"));
+    statement.insert("Principal".to_owned(), principal(&input.principal, function.partition())?);
+    statement.insert("Action".to_owned(), json!(input.action));
+    statement.insert("Resource".to_owned(), json!(function.as_str()));
+    if !condition.is_empty() {
+        statement.insert("Condition".to_owned(), Value::Object(condition));
+    }
+    Ok(Value::Object(statement).to_string())
+}
+
+// AWS: an account id stands for its root; what is no ARN must be a service's name.
+fn principal(text: &str, partition: &str) -> Result<Value, Error> {
+    if text == "*" {
+        return Ok(json!("*"));
+    }
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let root = Arn::from_parts([partition, "iam", "", text, "root"]);
+        return Ok(json!({ "AWS": root.as_str() }));
+    }
+    if Arn::parse(text).is_ok_and(|arn| arn.service() == "iam" || arn.service() == "sts") {
+        return Ok(json!({ "AWS": text }));
+    }
+    let service = text.ends_with(".amazonaws.com") && !text.starts_with('.');
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if service && text.bytes().all(legal) {
+        return Ok(json!({ "Service": text }));
+    }
+    // AWS: text as the service words it.
+    Err(Error::invalid_parameter_value_exception(
+        "The provided principal was invalid. Please check the principal and try again.",
+    ))
+}
+
+/// Compiled policies by function, so that a decision does not parse.
+#[derive(Debug, Default)]
+pub(crate) struct Compiled(Mutex<BTreeMap<String, (String, NamedPolicy)>>);
+
+impl Compiled {
+    /// The function's policy as it is now.
+    pub(crate) fn of(&self, store: &Store, at: &FunctionRef) -> Result<Option<ResourcePolicy>, Error> {
+        let Some(row) = store.read(|tx| tx.get::<Permissions>(&at.key()))? else { return Ok(None) };
+        let arn = at.arn();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((revision, policy)) = kept.get(arn.as_str())
+            && *revision == row.revision_id
+        {
+            return Ok(Some(ResourcePolicy { policy: policy.clone(), rule: ResourceRule::Ordinary }));
+        }
+        // A stored policy that no longer parses is an error, and an error is a refusal.
+        let policy = Policy::parse(&row.document(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
+        let named = NamedPolicy { name: format!("of function {}", at.name), policy: Arc::new(policy) };
+        if kept.len() >= COMPILED_MAX {
+            kept.clear();
+        }
+        kept.insert(arn.as_str().to_owned(), (row.revision_id, named.clone()));
+        Ok(Some(ResourcePolicy { policy: named, rule: ResourceRule::Ordinary }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arn() -> Arn {
+        Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap()
+    }
+
+    fn input(principal: &str) -> AddPermissionInput {
+        AddPermissionInput {
+            function_name: "f".to_owned(),
+            statement_id: "s".to_owned(),
+            action: "lambda:InvokeFunction".to_owned(),
+            principal: principal.to_owned(),
+            ..AddPermissionInput::default()
+        }
+    }
+
+    #[test]
+    fn a_gateway_statement_reads_as_awss() {
+        let input = AddPermissionInput {
+            source_arn: Some("arn:aws:execute-api:us-east-1:123456789012:api/*".to_owned()),
+            source_account: Some("123456789012".to_owned()),
+            ..input("apigateway.amazonaws.com")
+        };
+        assert_eq!(
+            statement(&arn(), &input).unwrap(),
+            r#"{"Sid":"s","Effect":"Allow","Principal":{"Service":"apigateway.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:123456789012:function:f","Condition":{"StringEquals":{"AWS:SourceAccount":"123456789012"},"ArnLike":{"AWS:SourceArn":"arn:aws:execute-api:us-east-1:123456789012:api/*"}}}"#
+        );
+    }
+
+    #[test]
+    fn principals_are_recognised_or_refused() {
+        let of = |text: &str| principal(text, "aws").map(|value| value.to_string());
+        assert_eq!(of("*").unwrap(), r#""*""#);
+        assert_eq!(of("210987654321").unwrap(), r#"{"AWS":"arn:aws:iam::210987654321:root"}"#);
+        assert_eq!(of("arn:aws:iam::1:user/x").unwrap(), r#"{"AWS":"arn:aws:iam::1:user/x"}"#);
+        for bad in ["", "apigateway", "evil.example.com", ".amazonaws.com", "a b.amazonaws.com", "arn:aws:s3:::x"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_second_statement_of_the_same_id_is_refused() {
+        let mut permissions = Permissions { revision_id: String::new(), statements: Vec::new() };
+        let text = statement(&arn(), &input("s3.amazonaws.com")).unwrap();
+        permissions.add("s", text.clone()).unwrap();
+        assert!(matches!(permissions.add("s", text), Err(Error::ResourceConflictException(_))));
+        permissions.remove("s").unwrap();
+        assert!(matches!(permissions.remove("s"), Err(Error::ResourceNotFoundException(_))));
+    }
+
+    #[test]
+    fn a_policy_beyond_twenty_kilobytes_is_refused() {
+        let mut permissions = Permissions { revision_id: String::new(), statements: Vec::new() };
+        let refused = (0..200).find_map(|index| {
+            let id = format!("s{index}");
+            let text = statement(&arn(), &AddPermissionInput { statement_id: id.clone(), ..input("*") }).unwrap();
+            permissions.add(&id, text).err()
+        });
+        assert!(matches!(refused, Some(Error::PolicyLengthExceededException(_))));
+    }
+}

@@ -1,0 +1,51 @@
+//! Errors that several operations give, in AWS's words.
+
+use crate::{
+    api::{Error, ThrottleReason, TooManyRequestsException},
+    resource::FunctionRef,
+};
+
+/// There is no such function, version or alias.
+// AWS: "Function not found: <arn>" with the qualifier that was asked for.
+pub(crate) fn no_function(at: &FunctionRef) -> Error {
+    let mut arn = at.arn().as_str().to_owned();
+    if let Some(qualifier) = &at.qualifier {
+        arn.push(':');
+        arn.push_str(qualifier);
+    }
+    Error::resource_not_found_exception(format!("Function not found: {arn}"))
+}
+
+/// The caller's revision is not the latest.
+// AWS: text as the service words it.
+pub(crate) fn stale_revision() -> Error {
+    Error::precondition_failed_exception(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
+         retrieve the latest Revision Id",
+    )
+}
+
+/// Something of Lambda that is not here yet.
+pub(crate) fn not_here(what: &str) -> Error {
+    // DIVERGES: refused instead of silently left out.
+    Error::invalid_parameter_value_exception(format!("{what} is not supported by this installation"))
+}
+
+/// Too many at once.
+pub(crate) fn throttled() -> Error {
+    Error::TooManyRequestsException(TooManyRequestsException {
+        // AWS: text and reason as the service gives them.
+        message: Some("Rate Exceeded.".to_owned()),
+        retry_after_seconds: None,
+        r#type: Some("User".to_owned()),
+        reason: Some(ThrottleReason::ConcurrentInvocationLimitExceeded),
+    })
+}
+
+/// A constraint that the service checks itself although the model does not carry it.
+pub(crate) fn constraint(value: impl std::fmt::Display, at: &str, rule: &str) -> Error {
+    // AWS: the general form of constraint violations.
+    Error::Validation(format!(
+        "1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: Member must {rule}"
+    ))
+}

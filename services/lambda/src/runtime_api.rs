@@ -1,0 +1,251 @@
+//! The Runtime API over HTTP: what a runtime says to its environment, and nothing else.
+//!
+//! A runtime may open several connections (Python's reports a failed start on a new one). Bodies are read one at a time
+//! and never beyond the limit, and only when their turn has come, so a function cannot fill the server's memory.
+//!
+//! AWS: Lambda developer guide, "Using the Lambda runtime API"; error types and texts as its local emulator gives them.
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, Semaphore},
+    task::JoinSet,
+};
+
+use crate::{
+    exchange::{Exchange, Refused},
+    invocation::{ANSWER_BYTES_MAX, Invocation, Outcome},
+};
+
+/// Connections of one environment at a time. Ours: runtimes use one or two.
+const CONNECTIONS_MAX: usize = 16;
+/// Bytes of a request's head. Ours: error reports for tracing travel in a header of up to 1 MB on AWS; not taken here.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Where everything is.
+const BASE: &str = "/2018-06-01/runtime/";
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves the Runtime API of one environment until dropped.
+pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, invoked: Arc<str>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let shared = Arc::new(Shared { exchange, function_arn: invoked, body: Mutex::new(()) });
+    let mut served = JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        // A listener inside a namespace that is gone fails for good; its environment ends by itself.
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let shared = Arc::clone(&shared);
+        served.spawn(async move {
+            connection(stream, shared).await;
+            drop(permit);
+        });
+        while served.try_join_next().is_some() {}
+    }
+}
+
+struct Shared {
+    exchange: Arc<Exchange>,
+    function_arn: Arc<str>,
+    /// Held while a body is read: one at a time.
+    body: Mutex<()>,
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Answers are small; without this they wait for the other side's acknowledgement.
+    drop(stream.set_nodelay(true));
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(route(&shared, request).await) }
+    });
+    let served = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    // A runtime that breaks off is seen by its exit or by its deadline.
+    drop(served);
+}
+
+async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path().to_owned();
+    let Some(path) = path.strip_prefix(BASE) else { return not_found() };
+    let parts: Vec<&str> = path.split('/').collect();
+    match (request.method(), parts.as_slice()) {
+        (&Method::GET, ["invocation", "next"]) => next(shared).await,
+        (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
+        (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,
+        (&Method::POST, ["init", "error"]) => init_error(shared, request).await,
+        _ => not_found(),
+    }
+}
+
+async fn next(shared: &Shared) -> Answer {
+    match shared.exchange.next().await {
+        Ok(invocation) => handed_over(shared, &invocation),
+        Err(refused) => refuse(refused),
+    }
+}
+
+fn handed_over(shared: &Shared, invocation: &Invocation) -> Answer {
+    let mut answer = Response::new(Full::new(invocation.payload.clone()));
+    let deadline = invocation.deadline.millis().to_string();
+    let headers = [
+        ("lambda-runtime-aws-request-id", invocation.request_id.as_str()),
+        ("lambda-runtime-deadline-ms", deadline.as_str()),
+        ("lambda-runtime-invoked-function-arn", &shared.function_arn),
+        ("lambda-runtime-trace-id", invocation.trace_id.as_str()),
+        ("lambda-runtime-client-context", invocation.client_context.as_deref().unwrap_or_default()),
+        ("content-type", "application/json"),
+    ];
+    for (name, value) in headers {
+        if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+async fn response(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer {
+    if let Err(refused) = shared.exchange.expects(id) {
+        return refuse(refused);
+    }
+    let mode = request.headers().get("lambda-runtime-function-response-mode");
+    if mode.is_some_and(|mode| mode != "streaming") {
+        return problem(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode");
+    }
+    match read(shared, request.into_body()).await {
+        Ok((body, trailers)) => {
+            // AWS: a streamed answer that breaks off says so in trailers, the body in base64.
+            let outcome = match trailers.as_ref().and_then(|trailers| trailer(trailers, "lambda-runtime-function-error-body")) {
+                Some(report) => Outcome::Failure(report),
+                None => Outcome::Answer(body),
+            };
+            settled(shared.exchange.answer(id, outcome))
+        }
+        Err(ReadError::TooLarge) => {
+            let _ = shared.exchange.answer(id, Outcome::too_large());
+            let text = format!("Exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).");
+            problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &text)
+        }
+        Err(ReadError::Broken) => refuse(Refused::WrongTurn),
+    }
+}
+
+async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer {
+    if let Err(refused) = shared.exchange.expects(id) {
+        return refuse(refused);
+    }
+    let kind = error_type(request.headers(), "Function.Unknown");
+    let outcome = match read(shared, request.into_body()).await {
+        Ok((body, _)) => Outcome::Failure(report(body, &kind)),
+        Err(_) => Outcome::too_large(),
+    };
+    settled(shared.exchange.answer(id, outcome))
+}
+
+async fn init_error(shared: &Shared, request: Request<Incoming>) -> Answer {
+    if !shared.exchange.is_starting() {
+        return refuse(Refused::WrongTurn);
+    }
+    let kind = error_type(request.headers(), "Runtime.Unknown");
+    let body = read(shared, request.into_body()).await.map_or_else(|_| Bytes::new(), |(body, _)| body);
+    settled(shared.exchange.init_failed(report(body, &kind)))
+}
+
+/// What the runtime reports, or the type alone when it reports nothing.
+fn report(body: Bytes, kind: &str) -> Bytes {
+    if body.is_empty() {
+        return serde_json::json!({ "errorType": kind }).to_string().into();
+    }
+    body
+}
+
+// AWS: only `Runtime.X…` and `Function.X…` are taken over.
+fn error_type(headers: &HeaderMap, otherwise: &str) -> String {
+    let given = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+    let known = |text: &&str| {
+        let rest = text.strip_prefix("Runtime.").or_else(|| text.strip_prefix("Function."));
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+    };
+    given.filter(known).unwrap_or(otherwise).to_owned()
+}
+
+fn trailer(trailers: &HeaderMap, name: &str) -> Option<Bytes> {
+    use base64::Engine;
+    let text = trailers.get(name)?.as_bytes();
+    base64::engine::general_purpose::STANDARD.decode(text).ok().map(Bytes::from)
+}
+
+enum ReadError {
+    TooLarge,
+    Broken,
+}
+
+async fn read(shared: &Shared, mut body: Incoming) -> Result<(Bytes, Option<HeaderMap>), ReadError> {
+    let _one_at_a_time = shared.body.lock().await;
+    let (mut bytes, mut trailers, mut too_large) = (BytesMut::new(), None, false);
+    let mut discarded = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ReadError::Broken)?;
+        match frame.into_data() {
+            Ok(data) if too_large || bytes.len() + data.len() > ANSWER_BYTES_MAX => {
+                // The rest is read and thrown away for a while, so that a runtime which only looks at the answer after
+                // writing everything sees it.
+                too_large = true;
+                bytes = BytesMut::new();
+                discarded += data.len();
+                if discarded > ANSWER_BYTES_MAX * 4 {
+                    return Err(ReadError::TooLarge);
+                }
+            }
+            Ok(data) => bytes.extend_from_slice(&data),
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    if too_large { Err(ReadError::TooLarge) } else { Ok((bytes.freeze(), trailers)) }
+}
+
+fn settled(result: Result<(), Refused>) -> Answer {
+    match result {
+        Ok(()) => json(StatusCode::ACCEPTED, r#"{"status":"OK"}"#.to_owned()),
+        Err(refused) => refuse(refused),
+    }
+}
+
+fn refuse(refused: Refused) -> Answer {
+    match refused {
+        Refused::UnknownRequest => problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
+        Refused::WrongTurn => {
+            problem(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
+        }
+    }
+}
+
+fn not_found() -> Answer {
+    problem(StatusCode::NOT_FOUND, "NotFound", "404 page not found")
+}
+
+fn problem(status: StatusCode, kind: &str, text: &str) -> Answer {
+    json(status, serde_json::json!({ "errorType": kind, "errorMessage": text }).to_string())
+}
+
+fn json(status: StatusCode, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;

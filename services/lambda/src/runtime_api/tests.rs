@@ -1,0 +1,171 @@
+//! A runtime made of raw bytes speaks to the Runtime API over loopback.
+
+use casemate_names::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+struct Api {
+    exchange: Arc<Exchange>,
+    address: std::net::SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn api() -> Api {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let exchange = Arc::new(Exchange::new());
+    let shared = Arc::clone(&exchange);
+    let task = tokio::spawn(async move { serve(&listener, shared, Arc::from("arn:f")).await });
+    Api { exchange, address, task }
+}
+
+impl Api {
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A refused body may be cut off.
+        drop(stream.write_all(body).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// Lets the runtime take request `a`.
+    async fn take(&self) -> String {
+        let (answer, ()) = tokio::join!(self.send("GET", "invocation/next", "", b""), async {
+            self.exchange.waiting().await.unwrap();
+            assert!(self.exchange.offer(Invocation {
+                request_id: "a".to_owned(),
+                payload: Bytes::from_static(b"{\"x\":1}"),
+                client_context: Some("{\"c\":2}".to_owned()),
+                trace_id: "Root=1".to_owned(),
+                deadline: Timestamp::from_millis(1_234),
+            }));
+        });
+        answer
+    }
+}
+
+#[tokio::test]
+async fn next_hands_over_the_event_and_its_headers() {
+    let answer = api().await.take().await;
+    for expected in [
+        "HTTP/1.1 200",
+        "lambda-runtime-aws-request-id: a\r\n",
+        "lambda-runtime-deadline-ms: 1234\r\n",
+        "lambda-runtime-invoked-function-arn: arn:f\r\n",
+        "lambda-runtime-trace-id: Root=1\r\n",
+        "lambda-runtime-client-context: {\"c\":2}\r\n",
+        "\r\n\r\n{\"x\":1}",
+    ] {
+        assert!(answer.contains(expected), "{expected} in {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_is_accepted_once() {
+    let api = api().await;
+    api.take().await;
+    let accepted = api.send("POST", "invocation/a/response", "", b"42").await;
+    assert!(accepted.starts_with("HTTP/1.1 202") && accepted.ends_with(r#"{"status":"OK"}"#), "{accepted}");
+    assert_eq!(api.exchange.outcome().await, Outcome::Answer(Bytes::from_static(b"42")));
+    let refused = api.send("POST", "invocation/a/response", "", b"43").await;
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("InvalidStateTransition"), "{refused}");
+}
+
+#[tokio::test]
+async fn answers_for_other_requests_are_refused() {
+    let api = api().await;
+    let early = api.send("POST", "invocation/a/response", "", b"1").await;
+    assert!(early.starts_with("HTTP/1.1 403"), "{early}");
+    api.take().await;
+    let refused = api.send("POST", "invocation/b/response", "", b"1").await;
+    assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+    assert!(refused.ends_with(r#"{"errorType":"InvalidRequestID","errorMessage":"Invalid request ID"}"#));
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_refused_and_fails_the_request() {
+    let api = api().await;
+    api.take().await;
+    let refused = api.send("POST", "invocation/a/response", "", &vec![b'x'; ANSWER_BYTES_MAX + 1]).await;
+    assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+    assert!(refused.contains("Exceeded maximum allowed payload size (6291556 bytes)."));
+    assert_eq!(api.exchange.outcome().await, Outcome::too_large());
+}
+
+#[tokio::test]
+async fn the_largest_answer_is_taken() {
+    let api = api().await;
+    api.take().await;
+    let accepted = api.send("POST", "invocation/a/response", "", &vec![b'x'; ANSWER_BYTES_MAX]).await;
+    assert!(accepted.starts_with("HTTP/1.1 202"), "{accepted}");
+}
+
+#[tokio::test]
+async fn an_error_report_is_kept_as_it_is() {
+    let api = api().await;
+    api.take().await;
+    api.send("POST", "invocation/a/error", "lambda-runtime-function-error-type: Function.X\r\n", b"{\"e\":1}").await;
+    assert_eq!(api.exchange.outcome().await, Outcome::Failure(Bytes::from_static(b"{\"e\":1}")));
+}
+
+#[tokio::test]
+async fn an_empty_report_carries_its_type_if_that_is_well_formed() {
+    for (header, expected) in
+        [("Runtime.Good", "Runtime.Good"), ("Evil", "Function.Unknown"), ("Runtime.x", "Function.Unknown")]
+    {
+        let api = api().await;
+        api.take().await;
+        let headers = format!("lambda-runtime-function-error-type: {header}\r\n");
+        api.send("POST", "invocation/a/error", &headers, b"").await;
+        let body = format!(r#"{{"errorType":"{expected}"}}"#);
+        assert_eq!(api.exchange.outcome().await, Outcome::Failure(body.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_failed_start_is_reported_and_only_at_the_start() {
+    let starting = api().await;
+    let accepted = starting.send("POST", "init/error", "", b"{\"errorType\":\"X\"}").await;
+    assert!(accepted.starts_with("HTTP/1.1 202"), "{accepted}");
+    assert_eq!(starting.exchange.waiting().await.unwrap_err(), "{\"errorType\":\"X\"}");
+    let running = api().await;
+    running.take().await;
+    let refused = running.send("POST", "init/error", "", b"{}").await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_streamed_answer_may_end_in_an_error() {
+    let api = api().await;
+    api.take().await;
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    let text = "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        lambda-runtime-function-response-mode: streaming\r\ntransfer-encoding: chunked\r\n\
+        trailer: lambda-runtime-function-error-body\r\n\r\n3\r\nabc\r\n0\r\n\
+        lambda-runtime-function-error-body: eyJlIjoxfQ==\r\n\r\n";
+    stream.write_all(text.as_bytes()).await.unwrap();
+    assert_eq!(api.exchange.outcome().await, Outcome::Failure(Bytes::from_static(b"{\"e\":1}")));
+}
+
+#[tokio::test]
+async fn other_paths_and_modes_are_refused() {
+    let api = api().await;
+    assert!(api.send("GET", "../../etc/passwd", "", b"").await.starts_with("HTTP/1.1 404"));
+    assert!(api.send("POST", "invocation/next", "", b"").await.starts_with("HTTP/1.1 404"));
+    api.take().await;
+    let odd = api.send("POST", "invocation/a/response", "lambda-runtime-function-response-mode: odd\r\n", b"1").await;
+    assert!(odd.starts_with("HTTP/1.1 400") && odd.contains("InvalidFunctionResponseMode"), "{odd}");
+}
