@@ -15,8 +15,7 @@ fn policy(statements: usize) -> NamedPolicy {
         .map(|n| {
             let service = services[n % services.len()];
             format!(
-                r#"{{"Effect":"Allow","Action":["{service}:Get*","{service}:PutItem"],
-                    "Resource":"arn:aws:{service}:us-east-1:111111111111:thing/{n}/*"}}"#
+                r#"{{"Effect":"Allow","Action":"{service}:Get*","Resource":"arn:aws:{service}:us-east-1:111111111111:thing/{n}/*"}}"#
             )
         })
         .collect();

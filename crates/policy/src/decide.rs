@@ -80,15 +80,15 @@ struct Case<'a> {
     subject: Subject<'a>,
 }
 
-/// What the resource policy grants, strongest first.
+/// What the resource policy grants, by the way in which it names the caller.
 #[derive(Default)]
 struct ResourceGrants<'a> {
-    found: [Option<Found<'a>>; NamedAs::ALL.len()],
+    found: [Option<Found<'a>>; NamedAs::COUNT],
 }
 
 impl<'a> ResourceGrants<'a> {
     fn by(&self, named: NamedAs) -> Option<Found<'a>> {
-        NamedAs::ALL.iter().zip(self.found).find(|(known, _)| **known == named).and_then(|(_, found)| found)
+        self.found.get(named as usize).copied().flatten()
     }
 
     fn any(&self) -> Option<Found<'a>> {
@@ -192,9 +192,8 @@ impl<'a> Case<'a> {
         let mut grants = ResourceGrants::default();
         let Some(policy) = self.layers.resource else { return grants };
         for (named, statement) in policy.policy.grants(&self.subject) {
-            let slots = NamedAs::ALL.iter().zip(&mut grants.found);
-            for (_, slot) in slots.filter(|(known, slot)| **known == named && slot.is_none()) {
-                *slot = Some((policy, statement));
+            if let Some(slot) = grants.found.get_mut(named as usize) {
+                slot.get_or_insert((policy, statement));
             }
         }
         grants

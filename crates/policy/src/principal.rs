@@ -35,16 +35,8 @@ pub(crate) enum NamedAs {
 }
 
 impl NamedAs {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Anyone,
-        Self::Account,
-        Self::User,
-        Self::Role,
-        Self::Session,
-        Self::FederatedUser,
-        Self::Service,
-        Self::WebIdentity,
-    ];
+    /// How many ways there are.
+    pub(crate) const COUNT: usize = 8;
 }
 
 /// Which element a statement has.

@@ -1,6 +1,8 @@
 //! Random policies and requests: the compiled engine answers as the reference does, and obeys laws.
 
-use casemate_policy::{Effect3, Kind, NamedPolicy, Policy, Principal, Request, evaluate};
+use casemate_policy::{
+    Effect3, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Verdict, decide, evaluate,
+};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value as Json, json};
 
@@ -330,6 +332,77 @@ proptest! {
             let named = NamedPolicy { name: String::new(), policy: std::sync::Arc::new(policy) };
             let facts = Facts::default().one("k", &text);
             let _ = crate::support::says(&named, &text, &text, &facts);
+        }
+    }
+}
+
+fn named(policy: &Json, kind: Kind) -> NamedPolicy {
+    NamedPolicy {
+        name: "p".to_owned(),
+        policy: std::sync::Arc::new(Policy::parse(&policy.to_string(), kind).unwrap()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn ceilings_only_take_away_and_a_deny_anywhere_wins(
+        identity in proptest::collection::vec(policy(Kind::Identity), 0..3),
+        resource in proptest::option::of(policy(Kind::Resource)),
+        ceiling in policy(Kind::Identity),
+        rule in select(vec![ResourceRule::Ordinary, ResourceRule::Trust, ResourceRule::Both]),
+        principal in principal(), owner in select(vec![ACCOUNT, OTHER]), action in select(&ACTIONS[..]),
+        arn in select(&RESOURCES[..]), facts in facts(),
+    ) {
+        let identity: Vec<NamedPolicy> = identity.iter().map(|p| named(p, Kind::Identity)).collect();
+        let resource = resource.map(|p| named(&p, Kind::Resource));
+        let ceiling = [named(&ceiling, Kind::Identity)];
+        let deny_text = json!({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}});
+        let deny = [named(&deny_text, Kind::Identity)];
+        let request = Request { principal: &principal, action, resource: arn, resource_account: Some(owner), context: &facts };
+        let base = Layers { identity: &identity, resource: resource.as_ref(), resource_rule: rule, ..Layers::default() };
+        let before = decide(&base, &request).verdict;
+        let levels = [ceiling.to_vec()];
+        for layers in [
+            Layers { boundary: Some(&ceiling), ..base },
+            Layers { boundary: Some(&[]), ..base },
+            Layers { session: Some(&ceiling), ..base },
+            Layers { session: Some(&[]), ..base },
+            Layers { service_control: &levels, ..base },
+        ] {
+            prop_assert!(before == Verdict::Allow || decide(&layers, &request).verdict != Verdict::Allow);
+        }
+        let mut denied = identity.clone();
+        denied.extend(deny.clone());
+        for layers in [
+            Layers { identity: &denied, ..base },
+            Layers { boundary: Some(&deny), ..base },
+            Layers { session: Some(&deny), ..base },
+        ] {
+            prop_assert_eq!(decide(&layers, &request).verdict, Verdict::ExplicitDeny);
+        }
+    }
+
+    #[test]
+    fn strangers_gain_nothing_from_identity_policies_and_foreigners_need_both_sides(
+        identity in policy(Kind::Identity), resource in proptest::option::of(policy(Kind::Resource)),
+        principal in principal(), action in select(&ACTIONS[..]), arn in select(&RESOURCES[..]), facts in facts(),
+    ) {
+        let identity = [named(&identity, Kind::Identity)];
+        let resource = resource.map(|p| named(&p, Kind::Resource));
+        let owner = if principal.account() == Some(OTHER) { ACCOUNT } else { OTHER };
+        let request = Request { principal: &principal, action, resource: arn, resource_account: Some(owner), context: &facts };
+        let verdict = |identity: &[NamedPolicy], resource: Option<&NamedPolicy>| {
+            decide(&Layers { identity, resource, ..Layers::default() }, &request).verdict
+        };
+        let both = verdict(&identity, resource.as_ref());
+        let root = matches!(principal, Principal::Root { .. });
+        if principal.account().is_none() {
+            prop_assert!(verdict(&identity, None) != Verdict::Allow);
+        } else if both == Verdict::Allow && !root {
+            prop_assert!(verdict(&[], resource.as_ref()) != Verdict::Allow);
+            prop_assert!(verdict(&identity, None) != Verdict::Allow);
         }
     }
 }
