@@ -43,8 +43,22 @@ macro_rules! allow {
     };
 }
 
+// DIVERGES: of the broad ones only what concerns the service they are named after; AWS adds rights on its console's other
+// services. Whoever needs those attaches a policy of their own.
 /// Every policy, ordered by name.
 pub(crate) const ALL: &[Managed] = &[
+    Managed { name: "AWSCloudFormationFullAccess", document: allow!("cloudformation:*") },
+    Managed {
+        name: "AWSCloudFormationReadOnlyAccess",
+        document: allow!(
+            "cloudformation:Describe*",
+            "cloudformation:EstimateTemplateCost",
+            "cloudformation:Get*",
+            "cloudformation:List*",
+            "cloudformation:ValidateTemplate",
+            "cloudformation:Detect*"
+        ),
+    },
     Managed {
         name: "AWSDenyAll",
         document: r#"{"Version":"2012-10-17","Statement":[{"Sid":"DenyAll","Effect":"Deny","Action":["*"],"Resource":"*"}]}"#,
@@ -59,6 +73,34 @@ pub(crate) const ALL: &[Managed] = &[
             "dynamodb:ListStreams",
         ),
     },
+    Managed {
+        name: "AWSLambda_FullAccess",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:DescribeStacks","cloudformation:ListStackResources","iam:GetPolicy","iam:GetPolicyVersion","iam:GetRole","iam:GetRolePolicy","iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:ListRoles","lambda:*","logs:DescribeLogGroups"],"Resource":"*"},{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"iam:PassedToService":"lambda.amazonaws.com"}}},{"Effect":"Allow","Action":["logs:DescribeLogStreams","logs:GetLogEvents","logs:FilterLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/aws/lambda/*"}]}"#,
+    },
+    Managed {
+        name: "AWSLambda_ReadOnlyAccess",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:DescribeStacks","cloudformation:ListStacks","cloudformation:ListStackResources","iam:GetPolicy","iam:GetPolicyVersion","iam:GetRole","iam:GetRolePolicy","iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:ListRoles","lambda:Get*","lambda:List*","logs:DescribeLogGroups"],"Resource":"*"},{"Effect":"Allow","Action":["logs:DescribeLogStreams","logs:GetLogEvents","logs:FilterLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/aws/lambda/*"}]}"#,
+    },
+    Managed {
+        name: "AWSXRayDaemonWriteAccess",
+        document: allow!(
+            "xray:PutTraceSegments",
+            "xray:PutTelemetryRecords",
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:GetSamplingStatisticSummaries"
+        ),
+    },
+    Managed {
+        name: "AWSXrayWriteOnlyAccess",
+        document: allow!(
+            "xray:PutTraceSegments",
+            "xray:PutTelemetryRecords",
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:GetSamplingStatisticSummaries"
+        ),
+    },
     Managed { name: "AdministratorAccess", document: allow!("*") },
     Managed {
         name: "AmazonAPIGatewayAdministrator",
@@ -67,6 +109,16 @@ pub(crate) const ALL: &[Managed] = &[
     Managed {
         name: "AmazonAPIGatewayInvokeFullAccess",
         document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["execute-api:Invoke","execute-api:ManageConnections"],"Resource":"arn:aws:execute-api:*:*:*"}]}"#,
+    },
+    Managed {
+        name: "AmazonCognitoPowerUser",
+        document: allow!(
+            "cognito-identity:*",
+            "cognito-idp:*",
+            "cognito-sync:*",
+            "iam:ListRoles",
+            "iam:ListOpenIdConnectProviders"
+        ),
     },
     Managed {
         name: "AmazonCognitoReadOnly",
@@ -83,6 +135,7 @@ pub(crate) const ALL: &[Managed] = &[
             "iam:ListRoles",
         ),
     },
+    Managed { name: "AmazonDynamoDBFullAccess", document: allow!("dynamodb:*", "dax:*") },
     Managed {
         name: "AmazonDynamoDBReadOnlyAccess",
         document: allow!(
@@ -95,6 +148,19 @@ pub(crate) const ALL: &[Managed] = &[
             "dynamodb:PartiQLSelect",
         ),
     },
+    Managed { name: "AmazonS3FullAccess", document: allow!("s3:*", "s3-object-lambda:*") },
+    Managed {
+        name: "AmazonS3ReadOnlyAccess",
+        document: allow!(
+            "s3:Get*",
+            "s3:List*",
+            "s3:Describe*",
+            "s3-object-lambda:Get*",
+            "s3-object-lambda:List*"
+        ),
+    },
+    Managed { name: "AmazonSNSFullAccess", document: allow!("sns:*") },
+    Managed { name: "AmazonSQSFullAccess", document: allow!("sqs:*") },
     Managed { name: "CloudWatchLogsFullAccess", document: allow!("logs:*", "cloudwatch:GenerateQuery") },
     Managed {
         name: "CloudWatchLogsReadOnlyAccess",
@@ -143,6 +209,7 @@ pub(crate) const ALL: &[Managed] = &[
         name: "PowerUserAccess",
         document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},{"Effect":"Allow","Action":["account:GetAccountInformation","account:GetPrimaryEmail","account:ListRegions","iam:CreateServiceLinkedRole","iam:DeleteServiceLinkedRole","iam:ListRoles","organizations:DescribeEffectivePolicy","organizations:DescribeOrganization"],"Resource":"*"}]}"#,
     },
+    Managed { name: "SecretsManagerReadWrite", document: allow!("secretsmanager:*") },
     Managed {
         name: "service-role/AWSLambdaBasicExecutionRole",
         document: allow!("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
