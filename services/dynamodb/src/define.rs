@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::api::{
     AttributeDefinition, BillingMode, Error, GlobalSecondaryIndex, KeySchemaElement, KeyType as WireKeyType,
-    LocalSecondaryIndex, Projection, ProjectionType, ProvisionedThroughput, ScalarAttributeType,
+    LocalSecondaryIndex, Projection, ProjectionType, ProvisionedThroughput, SSESpecification, ScalarAttributeType,
 };
 use crate::key::invalid;
 use crate::resource::check_name;
@@ -220,6 +220,13 @@ pub(crate) fn check(table: &Table) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// Reads `SSESpecification`: was encryption asked for?
+pub(crate) fn encryption(wire: Option<&SSESpecification>) -> Result<bool, Error> {
+    let Some(wire) = wire else { return Ok(false) };
+    refuse_unsupported(&[("SSESpecification with a KMSMasterKeyId", wire.kms_master_key_id.is_some())])?;
+    Ok(wire.enabled.unwrap_or(false))
 }
 
 /// Refuses parameters for features that are not here, rather than dropping them.

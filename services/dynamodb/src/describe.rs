@@ -5,7 +5,7 @@ use casemate_names::Scope;
 use crate::api::{
     AttributeDefinition, BillingMode, BillingModeSummary, GlobalSecondaryIndexDescription, IndexStatus,
     KeySchemaElement, KeyType as WireKeyType, LocalSecondaryIndexDescription, Projection, ProjectionType,
-    ProvisionedThroughputDescription, ScalarAttributeType, TableClass, TableClassSummary, TableDescription, TableStatus,
+    ProvisionedThroughputDescription, SSEDescription, SSEStatus, ScalarAttributeType, TableClass, TableClassSummary, TableDescription, TableStatus,
 };
 use crate::resource::TableRef;
 use crate::rows::{Count, Counts};
@@ -45,6 +45,10 @@ pub(crate) fn table(scope: &Scope, table: &Table, counts: &Counts, status: Table
         table_class_summary: table.class.as_deref().and_then(TableClass::parse).map(|class| TableClassSummary {
             table_class: Some(class),
             ..TableClassSummary::default()
+        }),
+        sse_description: table.encryption_named.then(|| SSEDescription {
+            status: Some(SSEStatus::Enabled),
+            ..SSEDescription::default()
         }),
         deletion_protection_enabled: Some(table.deletion_protected),
         ..TableDescription::default()

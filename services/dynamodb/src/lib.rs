@@ -9,8 +9,8 @@
 //!    Allow matches (`condition_keys`).
 //! 3. One evaluator for expressions and for the parameters that came before them (`expression`, `legacy`).
 //!
-//! Divergences are tagged where they are: no streams, backups, global tables, PartiQL; capacity never throttles; an
-//! expiry attribute is recorded but expired items are not yet removed.
+//! Divergences are tagged where they are: no streams, backups, global tables, PartiQL, resource policies; capacity never
+//! throttles.
 
 pub mod api;
 mod capacity;
@@ -35,6 +35,7 @@ mod single;
 mod table;
 #[cfg(test)]
 mod testing;
+mod ttl;
 pub mod value;
 mod write;
 
@@ -65,7 +66,7 @@ pub fn open(env: &Env) -> Result<Assembly, Fault> {
     let (wake, woken) = mpsc::channel(1);
     let lookup = Arc::<Lookup>::default();
     let service = Arc::new(DynamoDb { env: env.clone(), lookup: Arc::clone(&lookup), wake });
-    let work = Box::pin(work_off(env.store.clone(), lookup, woken));
+    let work = Box::pin(work_off(env.clone(), lookup, woken));
     Ok(Assembly {
         operations: ops::operations(&service),
         tasks: vec![Task { name: "dynamodb.jobs", work }],
@@ -73,11 +74,14 @@ pub fn open(env: &Env) -> Result<Assembly, Fault> {
     })
 }
 
-/// Does the jobs left over from before, then those that requests announce; ends with the service.
-async fn work_off(store: Store, lookup: Arc<Lookup>, mut woken: mpsc::Receiver<()>) {
+/// Does the jobs left over from before, then those that requests announce, and now and then removes expired items. Ends
+/// with the service.
+async fn work_off(env: Env, lookup: Arc<Lookup>, mut woken: mpsc::Receiver<()>) {
     loop {
-        while let Ok(Progress::More) = step(&store, &lookup).await {}
-        if woken.recv().await.is_none() {
+        // What fails now (a full disk) is tried again with the next round.
+        while let Ok(Progress::More) = step(&env.store, &lookup).await {}
+        let _ = ttl::sweep(&env.store, env.clock.now()).await;
+        if let Ok(None) = tokio::time::timeout(ttl::SWEEP_EVERY, woken.recv()).await {
             return;
         }
     }

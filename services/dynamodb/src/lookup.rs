@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use casemate_names::Scope;
 use casemate_store::Store;
 
 use crate::api::Error;
@@ -26,17 +27,18 @@ pub(crate) struct Lookup {
 #[derive(Debug, Default)]
 struct State {
     changes: u64,
-    /// By account, region and name.
-    tables: BTreeMap<(String, String, String), Arc<Table>>,
+    /// By name; tables of several accounts and regions may share one.
+    tables: BTreeMap<String, Vec<(Scope, Arc<Table>)>>,
+    entries: usize,
 }
 
 impl Lookup {
     /// The table, if there is one.
     pub(crate) fn find(&self, store: &Store, at: &TableRef) -> Result<Option<Arc<Table>>, Error> {
-        let name = (at.scope.account.as_str().to_owned(), at.scope.region.as_str().to_owned(), at.name.clone());
         let changes = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(table) = state.tables.get(&name) {
+            let named = state.tables.get(&at.name).into_iter().flatten();
+            if let Some((_, table)) = named.into_iter().find(|(scope, _)| *scope == at.scope) {
                 return Ok(Some(Arc::clone(table)));
             }
             state.changes
@@ -44,10 +46,11 @@ impl Lookup {
         let Some(table) = store.read(|tx| table::find(tx, at))?.map(Arc::new) else { return Ok(None) };
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if state.changes == changes {
-            if state.tables.len() >= ENTRIES_MAX {
-                state.tables.clear();
+            if state.entries >= ENTRIES_MAX {
+                state.clear();
             }
-            state.tables.insert(name, Arc::clone(&table));
+            state.entries += 1;
+            state.tables.entry(at.name.clone()).or_default().push((at.scope.clone(), Arc::clone(&table)));
         }
         Ok(Some(table))
     }
@@ -61,6 +64,13 @@ impl Lookup {
     pub(crate) fn forget(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.changes += 1;
-        state.tables.clear();
+        state.clear();
+    }
+}
+
+impl State {
+    fn clear(&mut self) {
+        self.tables.clear();
+        self.entries = 0;
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct Table {
     pub(crate) deletion_protected: bool,
     /// `STANDARD` (default) or `STANDARD_INFREQUENT_ACCESS`.
     pub(crate) class: Option<String>,
+    /// Encryption at rest was asked for by name. It is always on; this is only shown again.
+    // DIVERGES: the key is the installation's root key, not one of KMS; a key of the customer's is refused.
+    #[serde(default)]
+    pub(crate) encryption_named: bool,
     /// The attribute that says when an item expires.
     pub(crate) ttl_attribute: Option<String>,
     /// Its tags.

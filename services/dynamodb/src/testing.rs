@@ -28,6 +28,7 @@ pub(crate) fn table() -> Table {
         on_demand_since: None,
         deletion_protected: false,
         class: None,
+        encryption_named: false,
         ttl_attribute: None,
         tags: BTreeMap::new(),
     }

@@ -52,10 +52,9 @@ impl Operation<CreateTable> for DynamoDb {
 impl DynamoDb {
     fn define(&self, input: &CreateTableInput, name: String, now: Timestamp) -> Result<Table, Error> {
         let streams = input.stream_specification.as_ref().is_some_and(|spec| spec.stream_enabled);
-        let encryption = input.sse_specification.as_ref().and_then(|spec| spec.enabled).unwrap_or(false);
+        let encryption_named = define::encryption(input.sse_specification.as_ref())?;
         define::refuse_unsupported(&[
             ("StreamSpecification", streams),
-            ("SSESpecification with a KMS key", encryption),
             ("ResourcePolicy", input.resource_policy.is_some()),
             ("GlobalTableSourceArn", input.global_table_source_arn.is_some()),
             ("VectorIndexes", input.vector_indexes.as_ref().is_some_and(|indexes| !indexes.is_empty())),
@@ -87,6 +86,7 @@ impl DynamoDb {
             on_demand_since: (input.billing_mode == Some(BillingMode::PayPerRequest)).then_some(now),
             deletion_protected: input.deletion_protection_enabled.unwrap_or(false),
             class: input.table_class.map(TableClass::as_str).map(str::to_owned),
+            encryption_named,
             ttl_attribute: None,
             tags,
         };

@@ -6,7 +6,7 @@ use crate::api::{DeleteTable, DeleteTableInput, DeleteTableOutput, Error, TableS
 use crate::jobs::Job;
 use crate::rows::Counts;
 use crate::table::{self, Table};
-use crate::{DynamoDb, describe, key, rows};
+use crate::{DynamoDb, describe, key, rows, ttl};
 
 impl Operation<DeleteTable> for DynamoDb {
     fn access(&self, input: &DeleteTableInput, caller: &Caller) -> Result<Access, Error> {
@@ -31,6 +31,7 @@ impl Operation<DeleteTable> for DynamoDb {
                 let counts = rows::counts(tx, &at.scope, &table)?;
                 tx.delete::<Table>(&table::row_key(&at.scope, &at.name))?;
                 tx.delete::<Counts>(&key::table_prefix(&at.scope, &table))?;
+                ttl::forget(tx, &table)?;
                 Job::purge_items(&at.scope, &table).enqueue(tx)?;
                 for index in &table.indexes {
                     Job::purge_index(&at.scope, &table, &index.id).enqueue(tx)?;

@@ -39,10 +39,9 @@ impl Operation<UpdateTable> for DynamoDb {
 /// What can be refused without looking at the table.
 fn check(input: &UpdateTableInput) -> Result<(), Error> {
     let streams = input.stream_specification.as_ref().is_some_and(|spec| spec.stream_enabled);
-    let encryption = input.sse_specification.as_ref().and_then(|spec| spec.enabled).unwrap_or(false);
+    define::encryption(input.sse_specification.as_ref())?;
     define::refuse_unsupported(&[
         ("StreamSpecification", streams),
-        ("SSESpecification with a KMS key", encryption),
         ("ReplicaUpdates", input.replica_updates.as_ref().is_some_and(|updates| !updates.is_empty())),
         ("VectorIndexUpdates", input.vector_index_updates.as_ref().is_some_and(|updates| !updates.is_empty())),
     ])?;
@@ -84,6 +83,9 @@ fn change(
     }
     if let Some(protected) = input.deletion_protection_enabled {
         table.deletion_protected = protected;
+    }
+    if input.sse_specification.is_some() {
+        table.encryption_named = define::encryption(input.sse_specification.as_ref())?;
     }
     change_billing(&mut table, input, now)?;
     // AWS: an update defines further attributes, it does not take old ones back.

@@ -1,10 +1,9 @@
 //! `UpdateTimeToLive`: says which attribute tells when items expire.
-// DIVERGES: the setting is kept and shown, but expired items are not yet removed.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::api::{Error, UpdateTimeToLive, UpdateTimeToLiveInput, UpdateTimeToLiveOutput};
-use crate::{DynamoDb, table};
+use crate::{DynamoDb, table, ttl};
 
 /// Longest attribute name. Source: DynamoDB API reference, TimeToLiveSpecification.
 const NAME_MAX: usize = 255;
@@ -37,6 +36,7 @@ impl Operation<UpdateTimeToLive> for DynamoDb {
                     (Some(_), false) => table.ttl_attribute = None,
                     (None, true) => table.ttl_attribute = Some(wanted.attribute_name.clone()),
                 }
+                ttl::note(tx, &at.scope, &table)?;
                 Ok(tx.put(&table::row_key(&at.scope, &at.name), &table)?)
             })
             .await?;

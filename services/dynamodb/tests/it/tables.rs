@@ -46,7 +46,7 @@ async fn definitions_that_do_not_hold_together_are_refused() {
         change("TableName", json!("a!")),
         change("TableName", json!(ARN.replace("123456789012", "123456789012:x"))),
         change("StreamSpecification", json!({"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"})),
-        change("SSESpecification", json!({"Enabled": true})),
+        change("SSESpecification", json!({"Enabled": true, "KMSMasterKeyId": "alias/mine"})),
         change("ResourcePolicy", json!("{}")),
         change("LocalSecondaryIndexes", json!([{"IndexName": "by-time", "KeySchema": schema("sk", Some("at")),
             "Projection": {"ProjectionType": "ALL"}}])),
@@ -156,6 +156,30 @@ async fn time_to_live_is_kept() {
     assert!(scene.invalid("UpdateTimeToLive", set(false, "zz")).await.contains("different AttributeName"));
     scene.done("UpdateTimeToLive", set(false, "ttl")).await;
     assert_eq!(scene.invalid("UpdateTimeToLive", set(false, "ttl")).await, "TimeToLive is already disabled");
+}
+
+#[tokio::test]
+async fn expired_items_are_removed_with_their_index_rows() {
+    let mut scene = Scene::new().await;
+    let set = json!({"TableName": "notes", "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "ttl"}});
+    scene.done("UpdateTimeToLive", set).await;
+    let now = scene.world.now().seconds();
+    for n in 0..300 {
+        let at = if n % 3 == 0 { now + 60 } else { now - 60 };
+        scene.put(note("u", &format!("{n:03}"), json!({"ttl": {"N": at.to_string()}, "kind": {"S": "k"}}))).await;
+    }
+    scene.put(note("u", "text", json!({"ttl": {"S": "1"}, "kind": {"S": "k"}}))).await;
+    scene.world.run_tasks();
+    for _ in 0..1000 {
+        let left = scene.done("Scan", json!({"TableName": "notes", "Select": "COUNT"})).await["Count"].clone();
+        if left == json!(101) {
+            break;
+        }
+    }
+    let index = scene.done("Scan", json!({"TableName": "notes", "IndexName": "all", "Select": "COUNT"})).await;
+    assert_eq!(index["Count"], json!(101));
+    let table = scene.done("DescribeTable", json!({"TableName": "notes"})).await;
+    assert_eq!(table["Table"]["ItemCount"], json!(101));
 }
 
 #[tokio::test]
