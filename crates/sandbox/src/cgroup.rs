@@ -4,6 +4,7 @@
 //! host has it. Knows nothing of namespaces or of what runs inside.
 
 mod layout;
+mod memory;
 
 use std::{
     fs, io,
@@ -48,6 +49,8 @@ pub(crate) enum Freezing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) memory_mb: u64,
+    /// Size of `/tmp`, which lies in memory and is counted by the kernel, but is not the function's to pay for.
+    pub(crate) tmp_mb: u64,
     pub(crate) pids_max: u64,
 }
 
@@ -71,29 +74,16 @@ pub(crate) struct Group {
     pub(crate) freezing: Freezing,
     /// The v2 directory, into which processes can be cloned.
     pub(crate) unified: Option<PathBuf>,
-    pub(crate) memory_mb: u64,
+    pub(crate) limits: Limits,
 }
 
 /// A control group operation that the host refused, and the layer that is missing for it.
 pub(crate) type Refused = (Layer, io::Error);
 
 impl Group {
-    pub(crate) fn set_limits(&self, limits: Limits) -> Result<(), Refused> {
-        let memory = |error| (Layer::MemoryLimit, error);
-        let bytes = (limits.memory_mb << 20).to_string();
-        let folder = &self.memory.path;
-        match self.memory.version {
-            Version::One => {
-                put(folder, "memory.limit_in_bytes", &bytes).map_err(memory)?;
-                // Swap accounting may be switched off in the kernel; then there is no such file.
-                put_if_there(folder, "memory.memsw.limit_in_bytes", &bytes).map_err(memory)?;
-            }
-            Version::Two => {
-                put(folder, "memory.max", &bytes).map_err(memory)?;
-                put_if_there(folder, "memory.swap.max", "0").map_err(memory)?;
-                put(folder, "memory.oom.group", "1").map_err(memory)?;
-            }
-        }
+    pub(crate) fn set_limits(&self) -> Result<(), Refused> {
+        let limits = self.limits;
+        self.set_memory_limit(limits).map_err(|error| (Layer::MemoryLimit, error))?;
         let pids = |error| (Layer::ProcessLimit, error);
         put(&self.pids.path, "pids.max", &limits.pids_max.to_string()).map_err(pids)?;
         self.set_cpu(CpuShare::Init).map_err(|error| (Layer::CpuLimit, error))
@@ -101,7 +91,7 @@ impl Group {
 
     /// Limits processor time to the share that belongs to the memory size.
     pub(crate) fn set_cpu(&self, share: CpuShare) -> io::Result<()> {
-        let quota_us = quota_us(self.memory_mb, share);
+        let quota_us = quota_us(self.limits.memory_mb, share);
         match self.cpu.version {
             Version::One => {
                 put(&self.cpu.path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string())?;
@@ -185,33 +175,9 @@ impl Group {
         Usage { memory_peak_bytes, cpu_us: cpu_us.unwrap_or(0) }
     }
 
-    /// How many processes the memory limit has killed.
-    pub(crate) fn memory_kills(&self) -> u64 {
-        let file = match self.memory.version {
-            Version::One => "memory.oom_control",
-            Version::Two => "memory.events",
-        };
-        counter(&self.memory.path, file, "oom_kill").unwrap_or(0)
-    }
-
     /// How many forks the process limit has refused.
     pub(crate) fn forks_refused(&self) -> u64 {
         counter(&self.pids.path, "pids.events", "max").unwrap_or(0)
-    }
-
-    /// A counter that becomes readable when the memory limit is hit; only the old interface has such.
-    pub(crate) fn memory_alarm(&self) -> io::Result<Option<OwnedFd>> {
-        if self.memory.version == Version::Two {
-            return Ok(None);
-        }
-        let alarm = sys::event_counter()?;
-        let control = fs::File::open(self.memory.path.join("memory.oom_control"))?;
-        let line = {
-            use std::os::fd::AsRawFd;
-            format!("{} {}", alarm.as_raw_fd(), control.as_raw_fd())
-        };
-        put(&self.memory.path, "cgroup.event_control", &line)?;
-        Ok(Some(alarm))
     }
 
     /// Removes the directories; `Err` while a process is still leaving.

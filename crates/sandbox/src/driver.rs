@@ -24,7 +24,7 @@ use crate::{
     error::StartError,
     layer::{Layer, Probe, Status},
     notify::Supervisor,
-    pump::{self, Backlog, Pump, Recorder},
+    pump::{self, Activity, Backlog, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
     spawner::Spawner,
@@ -113,7 +113,7 @@ impl Driver {
         spec.check()?;
         let id = self.number();
         let lease = self.inner.slots.take();
-        let limits = Limits { memory_mb: spec.memory_mb, pids_max: spec.pids_max };
+        let limits = Limits { memory_mb: spec.memory_mb, tmp_mb: spec.tmp_mb, pids_max: spec.pids_max };
         let made = self.inner.cgroups.create(&format!("env-{id}"), limits);
         let group = made.map_err(|(layer, error)| StartError::Layer { layer, why: error.to_string() })?;
         let group = Arc::new(group);
@@ -154,12 +154,13 @@ impl Driver {
         let (done, ended) = watch::channel(None);
         let pidfd = Arc::new(parts.pidfd);
         let supervise = |io: io::Error| StartError::Supervisor(io);
-        let alarm = group
-            .memory_alarm()
+        let tmp = Arc::new(parts.tmp);
+        let (activity, active) = watch::channel(Activity::Running);
+        let memory = MemoryWatch::new(&group, active, Arc::clone(&tmp))
             .map_err(|error| StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() });
         let pump = Pump {
             supervisor: Some(sys::watch(Supervisor::new(parts.filter, parts.pid)).map_err(supervise)?),
-            memory_alarm: alarm?.map(sys::watch).transpose().map_err(supervise)?,
+            memory: memory?,
             exit: wiring.exit,
             group: Arc::clone(&group),
             recorder: Arc::clone(&recorder),
@@ -177,7 +178,8 @@ impl Driver {
             stdout: Some(wiring.stdout),
             stderr: Some(wiring.stderr),
             events: Some(events),
-            tmp: Arc::new(parts.tmp),
+            tmp,
+            activity,
             pidfd,
             group,
             recorder,

@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     cgroup::{CpuShare, Group},
-    pump::{self, Recorder},
+    pump::{self, Activity, Recorder},
     spec::{Event, Exit, ExitStatus, ResetOutcome, Usage},
     sys,
 };
@@ -40,6 +40,7 @@ pub struct Environment {
     pub(crate) stderr: Option<pipe::Receiver>,
     pub(crate) events: Option<mpsc::Receiver<Event>>,
     pub(crate) tmp: Arc<OwnedFd>,
+    pub(crate) activity: watch::Sender<Activity>,
     pub(crate) pidfd: Arc<OwnedFd>,
     pub(crate) group: Arc<Group>,
     pub(crate) recorder: Arc<Recorder>,
@@ -93,6 +94,7 @@ impl Environment {
         self.recorder.note_refused_forks(&self.group);
         for attempt in 0..FREEZE_LOOKS_MAX {
             if self.group.is_frozen()? {
+                self.activity.send_replace(Activity::Frozen);
                 return Ok(());
             }
             if attempt < FREEZE_LOOKS_EAGER {
@@ -107,6 +109,7 @@ impl Environment {
     /// Lets it run again.
     #[expect(clippy::unused_async, reason = "the pair of `freeze`; thawing a machine will wait")]
     pub async fn thaw(&self) -> io::Result<()> {
+        self.activity.send_replace(Activity::Running);
         self.group.thaw()
     }
 

@@ -71,11 +71,49 @@ impl Recorder {
     }
 }
 
+/// What tells that memory runs out.
+#[derive(Debug)]
+pub(crate) struct MemoryWatch {
+    /// At the hard limit.
+    alarm: Option<AsyncFd<OwnedFd>>,
+    /// Whether the environment runs; a frozen one needs no looking at.
+    activity: watch::Receiver<Activity>,
+    /// When to look next. Kept here, so that other work of the task does not put it off.
+    next_look: tokio::time::Instant,
+    tmp: Arc<OwnedFd>,
+}
+
+/// Whether an environment runs or is frozen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Activity {
+    Running,
+    Frozen,
+}
+
+impl MemoryWatch {
+    pub(crate) fn new(
+        group: &Group,
+        activity: watch::Receiver<Activity>,
+        tmp: Arc<OwnedFd>,
+    ) -> io::Result<Self> {
+        let alarm = group.memory_alarm()?.map(sys::watch).transpose()?;
+        let next_look = tokio::time::Instant::now() + LOOK_PAUSE;
+        Ok(Self { alarm, activity, next_look, tmp })
+    }
+
+    /// Whether the function has passed its size. If that cannot be told, it has.
+    fn is_passed(&mut self, group: &Group) -> bool {
+        self.next_look = tokio::time::Instant::now() + LOOK_PAUSE;
+        let own = group.own_memory_bytes(|| sys::used_bytes(self.tmp.as_fd()));
+        own.map_or(true, |own| own > group.memory_bytes())
+    }
+}
+
 /// Everything one environment's task holds.
 #[derive(Debug)]
 pub(crate) struct Pump {
     pub(crate) supervisor: Option<AsyncFd<Supervisor>>,
-    pub(crate) memory_alarm: Option<AsyncFd<OwnedFd>>,
+    pub(crate) memory: MemoryWatch,
     pub(crate) exit: pipe::Receiver,
     pub(crate) group: Arc<Group>,
     pub(crate) recorder: Arc<Recorder>,
@@ -99,12 +137,10 @@ impl Pump {
         loop {
             tokio::select! {
                 () = question(self.supervisor.as_ref(), self.backlog) => self.backlog = self.answer(),
-                () = alarm(self.memory_alarm.as_ref()) => {
-                    // The limit is hit and nothing could be reclaimed: the kernel kills one process, we the others,
-                    // so that no half-dead environment goes on.
-                    self.recorder.note_out_of_memory();
-                    kill(&self.group, &self.pidfd);
-                }
+                () = alarm(self.memory.alarm.as_ref()) => self.run_out_of_memory(),
+                () = time_to_look(&mut self.memory.activity, self.memory.next_look) => if self.memory.is_passed(&self.group) {
+                    self.run_out_of_memory();
+                },
                 read = self.exit.read_buf(&mut status) => if !matches!(read, Ok(1..)) { break },
             }
         }
@@ -128,6 +164,13 @@ impl Pump {
             }
         }
         Backlog::Likely
+    }
+
+    /// At the hard limit the kernel kills one process; the others are killed here in any case, so that no half-dead
+    /// environment goes on.
+    fn run_out_of_memory(&self) {
+        self.recorder.note_out_of_memory();
+        kill(&self.group, &self.pidfd);
     }
 
     async fn finish(self, status: &[u8]) {
@@ -179,6 +222,15 @@ async fn question(supervisor: Option<&AsyncFd<Supervisor>>, backlog: Backlog) {
     }
 }
 
+/// Resolves when it is time, and not while the environment is frozen.
+async fn time_to_look(activity: &mut watch::Receiver<Activity>, next: tokio::time::Instant) {
+    if activity.wait_for(|activity| *activity == Activity::Running).await.is_err() {
+        // The environment has been dropped and is being killed.
+        return std::future::pending().await;
+    }
+    tokio::time::sleep_until(next).await;
+}
+
 async fn alarm(counter: Option<&AsyncFd<OwnedFd>>) {
     let Some(counter) = counter else { return std::future::pending().await };
     loop {
@@ -194,6 +246,8 @@ fn read_counter(counter: &OwnedFd) -> io::Result<()> {
     io::Read::read_exact(&mut std::fs::File::from(counter.try_clone()?), &mut bytes)
 }
 
+/// How long a function can hold more memory than its size; the hard limit holds at once.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 const QUESTIONS_PER_TURN: u32 = 64;
 const REMOVALS_MAX: u32 = 200;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);

@@ -220,6 +220,16 @@ pub(crate) fn event_counter() -> io::Result<OwnedFd> {
     owned(libc::c_long::from(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }))
 }
 
+/// Bytes used on the file system a descriptor belongs to.
+pub(crate) fn used_bytes(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    // SAFETY: all-zero bytes are a valid statfs.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: an open descriptor; the struct outlives the call.
+    check_int(unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut found) })?;
+    let block = u64::try_from(found.f_bsize).unwrap_or(0);
+    Ok(found.f_blocks.saturating_sub(found.f_bfree).saturating_mul(block))
+}
+
 /// `O_NONBLOCK` on.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: an open descriptor and integers.

@@ -44,19 +44,19 @@ impl Cgroups {
 
     /// Makes the groups of one environment. What was made is removed again if a limit cannot be set.
     pub(crate) fn create(&self, name: &str, limits: Limits) -> Result<Group, Refused> {
-        let group = self.plan(name, limits.memory_mb)?;
+        let group = self.plan(name, limits)?;
         let made = group.folders.iter().try_for_each(|place| match fs::create_dir(&place.path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err((Layer::MemoryLimit, error)),
             _ => Ok(()),
         });
-        if let Err(refused) = made.and_then(|()| group.set_limits(limits)) {
+        if let Err(refused) = made.and_then(|()| group.set_limits()) {
             let _ = group.remove();
             return Err(refused);
         }
         Ok(group)
     }
 
-    fn plan(&self, name: &str, memory_mb: u64) -> Result<Group, Refused> {
+    fn plan(&self, name: &str, limits: Limits) -> Result<Group, Refused> {
         let place = |controller: &str, layer| {
             let base = self.bases.get(controller);
             let base = base
@@ -80,12 +80,12 @@ impl Cgroups {
         }
         folders.sort_by(|one, other| one.path.cmp(&other.path));
         folders.dedup_by(|one, other| one.path == other.path);
-        Ok(Group { folders, memory, pids, cpu, freezing, unified, memory_mb })
+        Ok(Group { folders, memory, pids, cpu, freezing, unified, limits })
     }
 
     /// Tries it out with an empty group.
     pub(crate) fn probe(&self) -> Vec<LayerReport> {
-        let limits = Limits { memory_mb: 128, pids_max: 16 };
+        let limits = Limits { memory_mb: 128, tmp_mb: 1, pids_max: 16 };
         let tried = self.create("probe", limits);
         let mut refused = None;
         let mut freezer = Status::Absent("no control groups".into());
@@ -281,7 +281,7 @@ mod tests {
     fn old_freezer_and_signals_stop_and_continue_processes() {
         for freezer in ["freezer", ""] {
             let cgroups = without_unified(freezer);
-            let group = cgroups.create("env-1", Limits { memory_mb: 128, pids_max: 16 }).unwrap();
+            let group = cgroups.create("env-1", Limits { memory_mb: 128, tmp_mb: 1, pids_max: 16 }).unwrap();
             let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
             for place in &group.folders {
                 put(&place.path, "cgroup.procs", &child.id().to_string()).unwrap();

@@ -2,7 +2,9 @@
 
 use casemate_sandbox::{Event, ExitStatus};
 
-use crate::harness::{run, run_python, run_python_with};
+use crate::harness::{
+    PYTHON_PRELUDE, driver, finish, package, python, run, run_python, run_python_with, spec,
+};
 
 #[test]
 fn memory_hog_is_killed_and_recorded() {
@@ -20,7 +22,47 @@ while True: hog.append(bytearray(8 << 20))
     assert!(outcome.exit.out_of_memory);
     assert!(outcome.events.contains(&Event::OutOfMemory));
     let peak = outcome.exit.usage.memory_peak_bytes;
-    assert!((100 << 20..=128 << 20).contains(&peak), "{peak}");
+    assert!((100 << 20..=(128 + 16) << 20).contains(&peak), "{peak}");
+}
+
+#[test]
+fn what_lies_in_tmp_does_not_count_as_the_functions_memory() {
+    let snippet = "
+with open('/tmp/big', 'wb') as f:
+    for _ in range(200): f.write(bytes(1 << 20))
+show('tmp', lambda: os.stat('/tmp/big').st_size >> 20)
+own = bytearray(60 << 20)
+show('own', lambda: len(own) >> 20)
+hog = []
+while True: hog.append(bytearray(4 << 20))
+";
+    let outcome = run(run_python_with(snippet, |mut spec| {
+        (spec.memory_mb, spec.tmp_mb) = (128, 256);
+        spec
+    }));
+    assert_eq!((outcome.value("tmp"), outcome.value("own")), ("200", "60"));
+    assert!(outcome.exit.out_of_memory && outcome.events.contains(&Event::OutOfMemory), "{outcome:?}");
+    let peak = outcome.exit.usage.memory_peak_bytes >> 20;
+    assert!((320..=384).contains(&peak), "{peak}");
+}
+
+#[test]
+fn files_that_are_read_do_not_count_as_the_functions_memory() {
+    run(async {
+        let snippet = "
+total = 0
+with open('/var/task/data', 'rb') as f:
+    while chunk := f.read(1 << 20): total += len(chunk)
+show('read', lambda: total >> 20)
+";
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{snippet}"));
+        // Sparse on the disk, but not in the page cache.
+        std::fs::File::create(code.path().join("data")).unwrap().set_len(300 << 20).unwrap();
+        let mut spec = spec(python().await, code.path());
+        (spec.memory_mb, spec.tmp_mb) = (128, 64);
+        let outcome = finish(driver().await.start(spec).await.unwrap()).await;
+        assert_eq!((outcome.value("read"), outcome.exit.out_of_memory), ("300", false), "{outcome:?}");
+    });
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! The memory limit of an environment, and `/tmp` beside it.
+//!
+//! `/tmp` is a tmpfs, whose pages the kernel counts like any other memory of the group. A function's memory size does
+//! not include `/tmp`, so the hard limit is the sum of both, and the supervisor looks from time to time, while the
+//! environment runs, whether the function's own memory has passed its size. (The old interface could wake us instead,
+//! but each threshold takes some 10 ms to set, and the new one cannot.)
+
+use std::{
+    fs, io,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use crate::{
+    cgroup::{Group, Limits, Version, counter, number, put, put_if_there},
+    sys,
+};
+
+impl Group {
+    pub(super) fn set_memory_limit(&self, limits: Limits) -> io::Result<()> {
+        let folder = &self.memory.path;
+        let bytes = ((limits.memory_mb + limits.tmp_mb) << 20).to_string();
+        match self.memory.version {
+            Version::One => {
+                put(folder, "memory.limit_in_bytes", &bytes)?;
+                // Swap accounting may be switched off in the kernel; then there is no such file.
+                put_if_there(folder, "memory.memsw.limit_in_bytes", &bytes)
+            }
+            Version::Two => {
+                put(folder, "memory.max", &bytes)?;
+                put_if_there(folder, "memory.swap.max", "0")?;
+                put(folder, "memory.oom.group", "1")
+            }
+        }
+    }
+
+    /// The function's memory size.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.limits.memory_mb << 20
+    }
+
+    /// What the function itself holds: everything but what can be dropped (files read) and what lies in `/tmp`.
+    ///
+    /// The total is read first: what is dropped or written while we look can then only make the result smaller.
+    pub(crate) fn own_memory_bytes(&self, tmp_bytes: impl FnOnce() -> io::Result<u64>) -> io::Result<u64> {
+        let folder = &self.memory.path;
+        let (total, cache) = match self.memory.version {
+            Version::One => ("memory.usage_in_bytes", "cache "),
+            Version::Two => ("memory.current", "file "),
+        };
+        let all = number(folder, total)?;
+        let cached = counter(folder, "memory.stat", cache)?;
+        let shared = counter(folder, "memory.stat", "shmem ")?;
+        Ok(all.saturating_sub(cached.saturating_sub(shared)).saturating_sub(tmp_bytes()?))
+    }
+
+    /// How many processes the kernel has killed at the hard limit.
+    pub(crate) fn memory_kills(&self) -> u64 {
+        let file = match self.memory.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        counter(&self.memory.path, file, "oom_kill ").unwrap_or(0)
+    }
+
+    /// A counter that becomes readable when the hard limit is hit; only the old interface has such.
+    pub(crate) fn memory_alarm(&self) -> io::Result<Option<OwnedFd>> {
+        if self.memory.version == Version::Two {
+            return Ok(None);
+        }
+        let alarm = sys::event_counter()?;
+        let watched = fs::File::open(self.memory.path.join("memory.oom_control"))?;
+        let line = format!("{} {}", alarm.as_raw_fd(), watched.as_raw_fd());
+        put(&self.memory.path, "cgroup.event_control", &line)?;
+        Ok(Some(alarm))
+    }
+}
