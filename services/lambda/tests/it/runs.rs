@@ -1,0 +1,363 @@
+//! Functions that really run: answers, failures, limits and what the sandbox refuses.
+
+use casemate_kernel::Peer;
+use casemate_names::Arn;
+use casemate_schema::Document;
+use casemate_testkit::Credentials;
+
+use crate::support::{Bench, Invoked, archive, archive_of, runtime, sandboxed, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_answers_and_its_output_is_in_the_tail() {
+    let bench = sandboxed();
+    bench.python("f", "import os\ndef handler(event, context):\n  print('hello', event['x'])\n  return {'got': event, 'id': context.aws_request_id, 'name': context.function_name, 'left': context.get_remaining_time_in_millis() >= 0, 'uid': os.getuid()}\n").await;
+    let invoked = bench.invoke("f", r#"{"x":"é"}"#).await;
+    let answer = invoked.ok();
+    assert_eq!(answer["got"]["x"], "é");
+    assert_eq!(answer["name"], "f");
+    assert_eq!(answer["left"], true);
+    assert_ne!(answer["uid"], 0);
+    let id = answer["id"].as_str().unwrap();
+    let lines: Vec<&str> = invoked.log.lines().collect();
+    assert_eq!(lines[0], format!("START RequestId: {id} Version: $LATEST"));
+    assert_eq!(lines[1], "hello é");
+    assert_eq!(lines[2], format!("END RequestId: {id}"));
+    assert!(lines[3].starts_with(&format!("REPORT RequestId: {id}\tDuration: ")), "{}", lines[3]);
+    assert!(lines[3].contains("\tMemory Size: 128 MB\tMax Memory Used: ") && lines[3].contains("\tInit Duration: "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_answers_in_every_style() {
+    let bench = sandboxed();
+    for (name, file, code) in [
+        ("async", "index.js", "exports.handler = async (event, context) => ({ got: event, name: context.functionName });"),
+        ("callback", "index.js", "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, { got: event, name: context.functionName }), 5); };"),
+        ("module", "index.mjs", "export const handler = async (event, context) => ({ got: event, name: context.functionName });"),
+        ("done", "index.js", "exports.handler = (event, context) => { context.done(null, { got: event, name: context.functionName }); };"),
+    ] {
+        bench.node(name, file, code).await;
+        let answer = bench.invoke(name, r#"{"x":1}"#).await.ok();
+        assert_eq!(answer, serde_json::json!({ "got": { "x": 1 }, "name": name }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_runtime_answers() {
+    let bench = sandboxed();
+    let program = std::env::current_exe().unwrap();
+    let program = program.parent().unwrap().parent().unwrap().join("examples/custom_runtime");
+    let program = std::fs::read(&program).expect("built with the tests");
+    let code = archive_of([("bootstrap", program.as_slice(), 0o755)]);
+    bench.done("CreateFunction", Bench::definition("f", "provided.al2023", "any", code)).await;
+    assert_eq!(bench.invoke("f", "[1,2]").await.ok(), serde_json::json!({ "echo": [1, 2] }));
+    assert_eq!(bench.invoke("f", "3").await.ok(), serde_json::json!({ "echo": 3 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_becomes_the_report_that_aws_gives() {
+    let bench = sandboxed();
+    bench.python("p", "def handler(event, context):\n  raise ValueError('bad é')\n").await;
+    let invoked = bench.invoke("p", "{}").await;
+    let report = invoked.failed();
+    assert_eq!((&report["errorType"], &report["errorMessage"]), (&"ValueError".into(), &"bad é".into()));
+    assert_eq!(report["stackTrace"][0], "  File \"/var/task/app.py\", line 2, in handler\n    raise ValueError('bad é')\n");
+    assert!(report["requestId"].as_str().unwrap().len() == 36);
+    assert!(invoked.log.contains("[ERROR] ValueError: bad é\rTraceback (most recent call last):\r"), "{}", invoked.log);
+    bench.node("n", "index.js", "exports.handler = async () => { throw new TypeError('bad'); };").await;
+    let report = bench.invoke("n", "{}").await.failed();
+    assert_eq!((&report["errorType"], &report["errorMessage"]), (&"TypeError".into(), &"bad".into()));
+    assert_eq!(report["trace"][0], "TypeError: bad");
+    // The environment survives a failure of the function.
+    assert_eq!(bench.invoke("n", "{}").await.failed()["errorType"], "TypeError");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_loaded_is_reported() {
+    let bench = sandboxed();
+    let python = runtime("python3");
+    for (name, handler, code, kind, message) in [
+        ("a", "nope.handler", "", "Runtime.ImportModuleError", "Unable to import module 'nope': No module named 'nope'"),
+        ("b", "app.nope", "", "Runtime.HandlerNotFound", "Handler 'nope' missing on module 'app'"),
+        ("c", "app", "", "Runtime.MalformedHandlerName", "Bad handler 'app': not enough values to unpack (expected 2, got 1)"),
+        ("d", "app.handler", "def (", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app': invalid syntax (app.py, line 1)"),
+        ("e", "app.handler", "1/0", "ZeroDivisionError", "division by zero"),
+    ] {
+        let input = Bench::definition(name, &python, handler, archive(&[("app.py", code)]));
+        bench.done("CreateFunction", input).await;
+        let report = bench.invoke(name, "{}").await.failed();
+        assert_eq!((&report["errorType"], &report["errorMessage"]), (&kind.into(), &message.into()), "{name}");
+    }
+    let node = runtime("nodejs");
+    for (name, handler, code, kind) in [
+        ("na", "nope.handler", "", "Runtime.ImportModuleError"),
+        ("nb", "index.nope", "", "Runtime.HandlerNotFound"),
+        ("nc", "index", "", "Runtime.MalformedHandlerName"),
+        ("nd", "index.handler", "exports.handler = (", "Runtime.UserCodeSyntaxError"),
+        ("ne", "index.handler", "require('left-pad')", "Runtime.ImportModuleError"),
+        ("nf", "index.handler", "throw new RangeError('x')", "RangeError"),
+    ] {
+        let input = Bench::definition(name, &node, handler, archive(&[("index.js", code)]));
+        bench.done("CreateFunction", input).await;
+        assert_eq!(bench.invoke(name, "{}").await.failed()["errorType"], kind, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_takes_too_long_is_ended() {
+    let bench = sandboxed();
+    let code = "import time\nseen = []\ndef handler(event, context):\n  seen.append(1)\n  print('before')\n  if event: time.sleep(30)\n  return len(seen)\n";
+    bench.python_with("f", code, &[("Timeout", Document::Integer(1))]).await;
+    let invoked = bench.invoke("f", "{\"slow\":1}").await;
+    let report = invoked.failed();
+    assert_eq!(report["errorType"], "Sandbox.Timedout");
+    let message = report["errorMessage"].as_str().unwrap();
+    assert!(message.starts_with("RequestId: ") && message.ends_with(" Error: Task timed out after 1.00 seconds"), "{message}");
+    assert!(invoked.log.contains("before\n") && invoked.log.contains("Task timed out after 1.00 seconds\n"), "{}", invoked.log);
+    assert!(invoked.log.contains("\tStatus: timeout"));
+    // The next request meets a new environment.
+    assert_eq!(bench.invoke("f", "{}").await.ok(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exit_is_reported_and_the_next_request_meets_a_new_environment() {
+    let bench = sandboxed();
+    bench.python("f", "import os\ndef handler(event, context):\n  if 'code' in event: os._exit(event['code'])\n  return 'ok'\n").await;
+    for (code, text) in
+        [(3, "Runtime exited with error: exit status 3"), (0, "Runtime exited without providing a reason")]
+    {
+        let report = bench.invoke("f", &format!("{{\"code\":{code}}}")).await.failed();
+        assert_eq!(report["errorType"], "Runtime.ExitError");
+        assert!(report["errorMessage"].as_str().unwrap().ends_with(text), "{report}");
+        assert_eq!(bench.invoke("f", "{}").await.ok(), "ok");
+    }
+    bench.python("g", "import os\nos._exit(9)\n").await;
+    let report = bench.invoke("g", "{}").await.failed();
+    assert!(report["errorMessage"].as_str().unwrap().ends_with("exit status 9"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_beyond_the_limit_is_refused() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  return 'x' * event['n']\n").await;
+    let report = bench.invoke("f", "{\"n\":6300000}").await.failed();
+    assert_eq!(report["errorType"], "Function.ResponseSizeTooLarge");
+    assert_eq!(report["errorMessage"], "Response payload size exceeded maximum allowed payload size (6291556 bytes).");
+    assert_eq!(bench.invoke("f", "{\"n\":6000000}").await.ok().as_str().unwrap().len(), 6_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_json_form_is_an_error_of_the_function() {
+    let bench = sandboxed();
+    bench.python("f", "import decimal\ndef handler(event, context):\n  return {'n': decimal.Decimal('1.5')} if event else object()\n").await;
+    let report = bench.invoke("f", "{}").await.failed();
+    assert_eq!(report["errorType"], "Runtime.MarshalError");
+    assert_eq!(report["errorMessage"], "Unable to marshal response: Object of type object is not JSON serializable");
+    assert_eq!(bench.invoke("f", "{\"a\":1}").await.ok(), serde_json::json!({ "n": 1.5 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_not_executed_and_the_attempt_is_recorded() {
+    let bench = sandboxed();
+    bench.python("f", "import os, subprocess\ndef handler(event, context):\n  status = os.system('id')\n  try:\n    subprocess.run(['/bin/sh', '-c', 'id'])\n    return 'ran'\n  except OSError as error:\n    return [status, type(error).__name__]\n").await;
+    let answer = bench.invoke("f", "{}").await.ok();
+    assert_ne!(answer[0], 0);
+    assert_ne!(answer, "ran");
+    bench.node("n", "index.js", "const { spawnSync } = require('child_process');\nexports.handler = async () => spawnSync('/bin/sh', ['-c', 'id']).error?.code ?? 'ran';").await;
+    assert_ne!(bench.invoke("n", "{}").await.ok(), "ran");
+    bench
+        .eventually("both attempts are recorded", |bench| {
+            let of = |name: &str| {
+                bench.records().into_iter().any(|record| {
+                    record.operation.as_deref() == Some("sandbox.exec-denied")
+                        && record.function.as_deref().is_some_and(|arn| arn.ends_with(name))
+                        && record.id.len() == 36
+                        && record.alarm.is_some()
+                })
+            };
+            of(":f") && of(":n")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_functions_code_and_environment_are_out_of_reach() {
+    let bench = sandboxed();
+    bench.python_with("victim", "SECRET = 'marker-4711'\ndef handler(event, context):\n  return 1\n", &[(
+        "Environment",
+        Document::structure([("Variables", Document::structure([("HUSH", text("marker-0815"))]))]),
+    )]).await;
+    bench.invoke("victim", "{}").await.ok();
+    bench.python_with("thief", concat!(
+        "import os\ndef handler(event, context):\n",
+        "  found = []\n",
+        "  for top, folders, files in os.walk('/'):\n",
+        "    folders[:] = [f for f in folders if not (top == '/proc' and not f.isdigit()) and f != 'sys' and f != 'task']\n",
+        "    for name in files:\n",
+        "      try:\n",
+        "        with open(os.path.join(top, name), 'rb') as file:\n",
+        "          text = file.read(200000)\n",
+        "        if b'marker-' + b'4711' in text or b'marker-' + b'0815' in text: found.append(os.path.join(top, name))\n",
+        "      except OSError: pass\n",
+        "  return {'found': found, 'processes': [p for p in os.listdir('/proc') if p.isdigit()]}\n",
+    ), &[("Timeout", Document::Integer(60))]).await;
+    let answer = bench.invoke("thief", "{}").await.ok();
+    assert_eq!(answer["found"], serde_json::json!([]));
+    assert_eq!(answer["processes"], serde_json::json!(["1"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_reach_the_function_and_nobody_elses_do() {
+    let bench = sandboxed();
+    bench.python_with("f", "import os\ndef handler(event, context):\n  return dict(os.environ)\n", &[(
+        "Environment",
+        Document::structure([("Variables", Document::structure([("TABLE", text("notes")), ("TZ", text("Europe/Berlin"))]))]),
+    )]).await;
+    let env = bench.invoke("f", "{}").await.ok();
+    for (name, value) in [
+        ("TABLE", "notes"),
+        ("TZ", "Europe/Berlin"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+        ("_HANDLER", "app.handler"),
+        ("LAMBDA_TASK_ROOT", "/var/task"),
+    ] {
+        assert_eq!(env[name], value, "{name}");
+    }
+    assert!(env["AWS_ACCESS_KEY_ID"].as_str().unwrap().starts_with("ASIA"));
+    assert!(env["_X_AMZN_TRACE_ID"].as_str().unwrap().starts_with("Root=1-"));
+    assert!(env.get("CARGO_MANIFEST_DIR").is_none() && env.get("USER").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_reused_by_the_same_revision_only() {
+    let bench = sandboxed();
+    let code = "import os, time\ncount = 0\nclass Once: pass\nme = os.environ['AWS_LAMBDA_LOG_STREAM_NAME']\ndef handler(event, context):\n  global count\n  count += 1\n  return [me, count]\n";
+    bench.python("f", code).await;
+    let first = bench.invoke("f", "{}").await.ok();
+    let second = bench.invoke("f", "{}").await;
+    assert_eq!(second.ok(), serde_json::json!([first[0], 2]));
+    assert!(!second.log.contains("Init Duration"));
+    let change = Document::structure([("FunctionName", text("f")), ("Timeout", Document::Integer(5))]);
+    bench.done("UpdateFunctionConfiguration", change).await;
+    let third = bench.invoke("f", "{}").await.ok();
+    assert_ne!(third[0], first[0]);
+    assert_eq!(third[1], 1);
+    let changed = code.replace("[me, count]", "[me, -count]");
+    let update = Document::structure([("FunctionName", text("f")), ("ZipFile", archive(&[("app.py", &changed)]))]);
+    bench.done("UpdateFunctionCode", update).await;
+    assert_eq!(bench.invoke("f", "{}").await.ok()[1], -1);
+    // A second function with the same code has environments of its own.
+    bench.python("g", code).await;
+    assert_eq!(bench.invoke("g", "{}").await.ok()[1], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_at_the_same_time_have_environments_of_their_own() {
+    let bench = sandboxed();
+    bench.python("f", "import time\ncount = 0\ndef handler(event, context):\n  global count\n  count += 1\n  time.sleep(0.3)\n  return count\n").await;
+    let (a, b, c) = tokio::join!(bench.invoke("f", "{}"), bench.invoke("f", "{}"), bench.invoke("f", "{}"));
+    assert_eq!([a.ok(), b.ok(), c.ok()], [1, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_is_delivered_under_the_execution_role() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  print('a line of f')\n").await;
+    bench.python_with("g", "def handler(event, context):\n  print('a line of g')\n", &[("Role", Bench::role_arn("mute"))]).await;
+    bench.invoke("f", "{}").await.ok();
+    let muted = bench.invoke("g", "{}").await;
+    assert!(muted.log.contains("a line of g"));
+    bench.eventually("f's line arrives", |bench| bench.delivered.lock().unwrap().iter().any(|(_, line)| line == "a line of f")).await;
+    bench
+        .eventually("g's delivery is refused", |bench| {
+            bench.records().iter().any(|record| {
+                record.operation.as_deref() == Some("PutLogEvents")
+                    && record.caller.ends_with(":assumed-role/mute/g")
+                    && record.outcome.status == 403
+                    || record.operation.as_deref() == Some("PutLogEvents") && record.caller.ends_with(":assumed-role/mute/g") && record.outcome.status == 400
+            })
+        })
+        .await;
+    let delivered = bench.delivered.lock().unwrap().clone();
+    assert!(!delivered.iter().any(|(_, line)| line.contains("of g")));
+    let (stream, _) = delivered.iter().find(|(_, line)| line == "a line of f").unwrap();
+    assert!(stream.starts_with("2026/11/24/[$LATEST]"), "{stream}");
+    assert!(delivered.iter().any(|(_, line)| line.starts_with("REPORT RequestId: ")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_functions_credentials_are_good_inside_its_environment_only() {
+    let bench = sandboxed();
+    bench.world.identities().role("reader", &[crate::support::ALL], Some(crate::support::TRUST));
+    bench.python_with("f", "import os\ndef handler(event, context):\n  return dict(os.environ)\n", &[("Role", Bench::role_arn("reader"))]).await;
+    let env = bench.invoke("f", "{}").await.ok();
+    let of = |name: &str| env[name].as_str().unwrap().to_owned();
+    let stolen = Credentials {
+        access_key_id: of("AWS_ACCESS_KEY_ID"),
+        secret: of("AWS_SECRET_ACCESS_KEY").into(),
+        session_token: Some(of("AWS_SESSION_TOKEN")),
+        caller: None,
+    };
+    let request = bench.world.request(&stolen, "lambda", "ListFunctions", &Document::empty());
+    let outside = bench.world.send(&request).await;
+    assert_eq!(outside.status, 403, "{}", outside.text());
+    assert!(bench.world.last_record().alarm.is_some());
+    let stream = of("AWS_LAMBDA_LOG_STREAM_NAME");
+    let id = stream.rsplit(']').next().unwrap().to_owned();
+    let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
+    let own = Peer::Environment { id, function: function.clone() };
+    let inside = bench.world.send_from(own.clone(), &request).await;
+    assert_eq!(inside.status, 200, "{}", inside.text());
+    let elsewhere = Peer::Environment { id: "0".repeat(32), function };
+    assert_eq!(bench.world.send_from(elsewhere, &request).await.status, 403);
+    // With the function goes the environment, with the environment its credentials.
+    bench.done("DeleteFunction", Document::structure([("FunctionName", text("f"))])).await;
+    for _ in 0..200 {
+        if bench.world.send_from(own.clone(), &request).await.status == 403 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the credentials outlive their environment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoint_inside_knows_who_connects() {
+    let bench = sandboxed();
+    bench.python("f", "import urllib.request\ndef handler(event, context):\n  return urllib.request.urlopen('http://127.0.0.1:4566/').read().decode()\n").await;
+    assert_eq!(bench.invoke("f", "{}").await.ok(), "hello");
+    let connected = bench.connected.lock().unwrap().clone();
+    let [Peer::Environment { id, function }] = connected.as_slice() else { panic!("{connected:?}") };
+    assert_eq!(id.len(), 32);
+    assert_eq!(function.as_str(), "arn:aws:lambda:us-east-1:123456789012:function:f");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_network_is_not_there() {
+    let bench = sandboxed();
+    bench.python("f", "import socket\ndef handler(event, context):\n  out = []\n  for host in ('169.254.169.254', '8.8.8.8'):\n    try:\n      socket.create_connection((host, 80), 2)\n      out.append('connected')\n    except OSError as error:\n      out.append('refused')\n  return out\n").await;
+    assert_eq!(bench.invoke("f", "{}").await.ok(), serde_json::json!(["refused", "refused"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_context_reaches_the_handler() {
+    use base64::Engine;
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  return context.client_context.custom\n").await;
+    let sent = base64::engine::general_purpose::STANDARD.encode(r#"{"custom":{"who":"é"}}"#);
+    let input = Document::structure([("FunctionName", text("f")), ("ClientContext", text(&sent))]);
+    assert_eq!(Invoked::of(&bench.call("Invoke", input).await).ok(), serde_json::json!({ "who": "é" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_promise_nobody_waits_for_fails_the_request() {
+    let bench = sandboxed();
+    bench.node("f", "index.js", "exports.handler = (event, context, callback) => { Promise.reject(new Error('lost')); };").await;
+    let report = bench.invoke("f", "{}").await.failed();
+    assert_eq!(report["errorType"], "Runtime.UnhandledPromiseRejection");
+    assert_eq!(report["errorMessage"], "Error: lost");
+}

@@ -1,0 +1,223 @@
+//! A world with Lambda in it, packages made on the fly, and a sandbox of its own for each test.
+
+use std::{
+    io::{Cursor, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use casemate_kernel::{Peer, TrustEdge, audit::Record};
+use casemate_lambda::Extras;
+use casemate_sandbox::{Driver, RuntimeTable};
+use casemate_schema::Document;
+use casemate_testkit::{Credentials, Response, World, WorldBuilder};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use crate::logs::{self, Delivered};
+
+/// Lets Lambda assume a role.
+pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["lambda.amazonaws.com","testkit.amazonaws.com"]}}}"#;
+/// May do anything.
+pub(crate) const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+/// May write logs.
+pub(crate) const LOGS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:*","Resource":"*"}}"#;
+
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    pub(crate) admin: Credentials,
+    pub(crate) delivered: Delivered,
+    /// Environments that connected to the AWS endpoint.
+    pub(crate) connected: Arc<Mutex<Vec<Peer>>>,
+    _folder: tempfile::TempDir,
+}
+
+/// Without a sandbox: functions can be managed.
+pub(crate) fn bench() -> Bench {
+    with(Err("none in this test".to_owned()))
+}
+
+/// With a real sandbox.
+pub(crate) fn sandboxed() -> Bench {
+    let spawner = casemate_sandbox::spawner::start().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    with(Ok(Driver::new(spawner, RuntimeTable::discover(&path)).unwrap()))
+}
+
+fn with(driver: Result<Driver, String>) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let functions_dir = folder.path().join("functions");
+    let delivered = Delivered::default();
+    let connected: Arc<Mutex<Vec<Peer>>> = Arc::default();
+    let seen = Arc::clone(&connected);
+    let extras = Extras {
+        driver,
+        serve_connection: Arc::new(move |mut stream, peer| {
+            seen.lock().unwrap().push(peer);
+            drop(tokio::spawn(async move {
+                use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                let mut head = [0; 4096];
+                drop(stream.read(&mut head).await);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+                drop(stream.write_all(answer).await);
+            }));
+        }),
+        python_sdk: None,
+        functions_dir,
+    };
+    let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
+    let logs_into = Arc::clone(&delivered);
+    let mut world = WorldBuilder::new()
+        .trust(&[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents")])
+        .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, extras))
+        .service("logs", "logs.amazonaws.com", |env| logs::open(env, logs_into))
+        .start();
+    world.run_tasks();
+    let admin = world.identities().root();
+    world.identities().role("writer", &[LOGS], Some(TRUST));
+    world.identities().role("mute", &[], Some(TRUST));
+    world.identities().role("other", &[], Some(
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}"#,
+    ));
+    Bench { world, admin, delivered, connected, _folder: folder }
+}
+
+pub(crate) fn text(value: &str) -> Document {
+    Document::String(value.to_owned())
+}
+
+/// A zip archive of these files.
+pub(crate) fn archive(files: &[(&str, &str)]) -> Document {
+    archive_of(files.iter().map(|(name, content)| (*name, content.as_bytes(), 0o644)))
+}
+
+pub(crate) fn archive_of<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8], u32)>) -> Document {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content, mode) in files {
+        writer.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    Document::Blob(writer.finish().unwrap().into_inner().into())
+}
+
+/// The newest Python and Node of this host.
+pub(crate) fn runtime(family: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap();
+    let table = RuntimeTable::discover(&path);
+    let known: Vec<String> =
+        casemate_lambda::api::Runtime::ALL.iter().map(|runtime| runtime.as_str().to_owned()).collect();
+    let mut ids: Vec<_> =
+        table.iter().map(|runtime| runtime.id.clone()).filter(|id| id.starts_with(family) && known.contains(id)).collect();
+    ids.sort();
+    ids.pop().expect("an interpreter")
+}
+
+impl Bench {
+    pub(crate) fn role_arn(name: &str) -> Document {
+        text(&format!("arn:aws:iam::123456789012:role/{name}"))
+    }
+
+    pub(crate) async fn call(&self, operation: &str, input: Document) -> Response {
+        self.world.call(&self.admin, "lambda", operation, input).await
+    }
+
+    /// Calls and expects success.
+    pub(crate) async fn done(&self, operation: &str, input: Document) -> serde_json::Value {
+        let answer = self.call(operation, input).await;
+        assert!(answer.status.is_success(), "{operation}: {}", answer.text());
+        if answer.text().is_empty() { serde_json::Value::Null } else { answer.json() }
+    }
+
+    pub(crate) fn definition(name: &str, runtime: &str, handler: &str, code: Document) -> Document {
+        Document::structure([
+            ("FunctionName", text(name)),
+            ("Runtime", text(runtime)),
+            ("Role", Self::role_arn("writer")),
+            ("Handler", text(handler)),
+            ("Code", Document::structure([("ZipFile", code)])),
+        ])
+    }
+
+    /// A Python function of one file.
+    pub(crate) async fn python(&self, name: &str, code: &str) {
+        self.python_with(name, code, &[]).await;
+    }
+
+    pub(crate) async fn python_with(&self, name: &str, code: &str, more: &[(&str, Document)]) {
+        let runtime = runtime("python3");
+        let mut input = Self::definition(name, &runtime, "app.handler", archive(&[("app.py", code)]));
+        for (key, value) in more {
+            let _ = input.take(key);
+            input.push(key, value.clone());
+        }
+        self.done("CreateFunction", input).await;
+    }
+
+    pub(crate) async fn node(&self, name: &str, file: &str, code: &str) {
+        let input = Self::definition(name, &runtime("nodejs"), "index.handler", archive(&[(file, code)]));
+        self.done("CreateFunction", input).await;
+    }
+
+    /// Invokes with a tail log; returns status, error header, body and log.
+    pub(crate) async fn invoke(&self, name: &str, payload: &str) -> Invoked {
+        let input = Document::structure([
+            ("FunctionName", text(name)),
+            ("LogType", text("Tail")),
+            ("Payload", Document::Blob(payload.as_bytes().to_vec().into())),
+        ]);
+        Invoked::of(&self.call("Invoke", input).await)
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.world.audit.records()
+    }
+
+    /// Waits, in real time, until the world shows what is expected of it.
+    pub(crate) async fn eventually(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        for _ in 0..300 {
+            if holds(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("never: {what}");
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Invoked {
+    pub(crate) status: u16,
+    pub(crate) error: Option<String>,
+    pub(crate) body: String,
+    pub(crate) log: String,
+}
+
+impl Invoked {
+    pub(crate) fn of(answer: &Response) -> Self {
+        use base64::Engine;
+        let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let log = header("x-amz-log-result").unwrap_or_default();
+        let log = base64::engine::general_purpose::STANDARD.decode(log).unwrap();
+        Self {
+            status: answer.status.as_u16(),
+            error: header("x-amz-function-error"),
+            body: answer.text(),
+            log: String::from_utf8_lossy(&log).into_owned(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The answer of a function that did not fail.
+    pub(crate) fn ok(&self) -> serde_json::Value {
+        assert!(self.status == 200 && self.error.is_none(), "{self:?}");
+        self.json()
+    }
+
+    /// The report of a function that failed.
+    pub(crate) fn failed(&self) -> serde_json::Value {
+        assert!(self.status == 200 && self.error.as_deref() == Some("Unhandled"), "{self:?}");
+        self.json()
+    }
+}
