@@ -50,6 +50,9 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
             Document::Map(vec![(":id".to_owned(), Document::structure([("S", "1".into())]))])
         }
         ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
+        ("lambda", "CreateFunction" | "UpdateFunctionConfiguration", "Role") => global("iam", "role/Sample"),
+        ("lambda", "CreateFunction", "Runtime") => "python3.13".into(),
+        ("lambda", "CreateFunction", "Handler") => "index.handler".into(),
         ("lambda", _, "Resource") => regional("lambda", "function:Sample"),
         _ => return None,
     })

@@ -1,5 +1,13 @@
 //! Worlds with the real services in them. A new service is added here, and all the tests cover it.
 
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
 use casemate_testkit::{Credentials, World, WorldBuilder};
 
 /// Every service, over fixture identities.
@@ -18,7 +26,21 @@ fn open(world: WorldBuilder) -> World {
     let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", casemate_cognito_idp::open);
     let world = world.service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open);
     let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);
+    let world =
+        world.service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, without_sandbox()));
     let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
     let world = world.service("sts", "sts.amazonaws.com", casemate_sts::open);
     world.start()
+}
+
+/// Functions can be managed here, but not run: the sandbox has tests of its own.
+fn without_sandbox() -> casemate_lambda::Extras {
+    static WORLDS: AtomicU32 = AtomicU32::new(0);
+    let number = WORLDS.fetch_add(1, Ordering::Relaxed).to_string();
+    casemate_lambda::Extras {
+        driver: Err("no sandbox in this test".to_owned()),
+        serve_connection: Arc::new(|_, _| {}),
+        python_sdk: None,
+        functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalog-functions").join(number),
+    }
 }

@@ -456,3 +456,67 @@ async fn tags_of_a_resource_are_read_when_a_policy_asks_and_never_from_the_reque
     shelf.tag(&toy_arn(&world, "ball-01"), "owner", "alice");
     allowed(&world, &alice, "ball-01").await;
 }
+
+#[tokio::test]
+async fn a_session_is_refused_without_its_own_token() {
+    let (world, _) = world();
+    let role = world.identities().role("worker", &[ALL], None);
+    let first = world.session(&role, 900, None).await;
+    let second = world.session(&role, 900, None).await;
+    for token in [None, second.session_token.clone(), Some("x".to_owned())] {
+        let wrong = Credentials { session_token: token, ..first.clone() };
+        let before = world.digest();
+        let answer = make(&world, &wrong, "ball-01").await;
+        assert_eq!(answer.code().as_deref(), Some("UnrecognizedClientException"), "{}", answer.text());
+        assert_eq!(world.digest(), before);
+    }
+    let with_token = world.identities().root().with_token("x");
+    assert_eq!(
+        make(&world, &with_token, "ball-01").await.code().as_deref(),
+        Some("UnrecognizedClientException")
+    );
+    allowed(&world, &first, "ball-01").await;
+}
+
+#[tokio::test]
+async fn a_broken_signature_is_an_error_even_where_strangers_may_enter() {
+    let (world, shelf) = world();
+    let open_to_all = policy(r#"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#);
+    shelf.policy(&toy_arn(&world, "ball-01"), &open_to_all);
+    let unsigned = Request::of(world.operation("toys", "MakeToy"), &toy("ball-01"));
+    let before = world.digest();
+    for header in
+        ["AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b", "AWS4-HMAC-SHA512 Credential=a", "AWS a:b"]
+    {
+        let answer = world.send(&unsigned.clone().header("authorization", header)).await;
+        assert_eq!(
+            answer.code().as_deref(),
+            Some("IncompleteSignatureException"),
+            "{header}: {}",
+            answer.text()
+        );
+    }
+    let wrong = Credentials { secret: "another".to_owned().into(), ..world.identities().root() };
+    assert_eq!(make(&world, &wrong, "ball-01").await.code().as_deref(), Some("InvalidSignatureException"));
+    assert_eq!(world.digest(), before);
+    assert!(world.send(&unsigned).await.status.is_success());
+}
+
+#[tokio::test]
+async fn time_and_scope_are_judged_before_the_key_so_that_keys_cannot_be_probed() {
+    let (world, _) = world();
+    let unknown = Credentials::new("AKIAUNKNOWN000000000", "x");
+    let op = world.operation("toys", "MakeToy");
+    let request = |service: &str, seconds: i64| {
+        Request::of(op, &toy("ball-01")).signed(
+            &unknown,
+            service,
+            "us-east-1",
+            world.now().plus_seconds(seconds),
+        )
+    };
+    let stale = world.send(&request("toys", -901)).await;
+    assert!(stale.message().starts_with("Signature expired"), "{}", stale.text());
+    let fresh = world.send(&request("toys", 0)).await;
+    assert_eq!(fresh.code().as_deref(), Some("UnrecognizedClientException"));
+}
