@@ -8,7 +8,8 @@ use crate::{spec::DESCRIPTORS_MAX, sys, wire::Start};
 pub(super) fn set(start: &Start) -> io::Result<()> {
     let tmp_bytes = start.tmp_mb.saturating_mul(1 << 20);
     limit(libc::RLIMIT_NOFILE, DESCRIPTORS_MAX)?;
-    limit(libc::RLIMIT_CORE, 0)?;
+    // One, not zero: zero still feeds a crash to the host's core handler where that is a program, run as root.
+    limit(libc::RLIMIT_CORE, 1)?;
     limit(libc::RLIMIT_FSIZE, tmp_bytes)?;
     limit(libc::RLIMIT_MSGQUEUE, 0)?;
     // A little above the control group's limit, so that the group refuses first and counts it.

@@ -153,5 +153,5 @@ show('core', lambda: resource.getrlimit(resource.RLIMIT_CORE))
     ));
     assert_eq!(outcome.value("open"), "('EMFILE', 1024)");
     assert_eq!(outcome.value("raise"), "ValueError");
-    assert_eq!(outcome.value("core"), "(0, 0)");
+    assert_eq!(outcome.value("core"), "(1, 1)");
 }

@@ -389,6 +389,9 @@ show('keys', lambda: open('/proc/keys').read() == '')
 show('kallsyms', lambda: open('/proc/kallsyms').read() == '')
 show('modules', lambda: open('/proc/modules').read() == '')
 show('timers', lambda: open('/proc/timer_list').read() == '')
+show('cmdline', lambda: open('/proc/cmdline').read() == '')
+show('locks', lambda: open('/proc/locks').read() == '')
+show('disks', lambda: open('/proc/diskstats').read() == '')
 show('bus', lambda: os.listdir('/proc/bus'))
 show('mem', lambda: open('/proc/1/mem', 'r+b'))
 show('oom', lambda: write('/proc/self/oom_score_adj', '-1000'))
@@ -400,7 +403,7 @@ show('map', lambda: write('/proc/self/uid_map', '0 0 1'))
     // Where the kernel has them, they are /dev/null in here: whatever is written goes nowhere.
     assert!(["written", "EACCES", "ENOENT"].contains(&outcome.value("sysrq")), "{outcome:?}");
     assert!(["0", "EACCES", "ENOENT"].contains(&outcome.value("kcore")), "{outcome:?}");
-    for key in ["keys", "kallsyms", "modules", "timers"] {
+    for key in ["keys", "kallsyms", "modules", "timers", "cmdline", "locks", "disks"] {
         assert!(["True", "ENOENT"].contains(&outcome.value(key)), "{key} {outcome:?}");
     }
     assert!(["[]", "ENOENT"].contains(&outcome.value("bus")));
