@@ -520,3 +520,16 @@ async fn time_and_scope_are_judged_before_the_key_so_that_keys_cannot_be_probed(
     let fresh = world.send(&request("toys", 0)).await;
     assert_eq!(fresh.code().as_deref(), Some("UnrecognizedClientException"));
 }
+
+#[tokio::test]
+async fn the_operation_cannot_be_chosen_by_an_unsigned_header() {
+    let (world, _) = world();
+    let root = world.identities().root();
+    let mut request = Request::of(world.operation("toys", "MakeToy"), &toy("ball-01"));
+    let targets: Vec<_> = request.headers.extract_if(.., |(name, _)| name == "x-amz-target").collect();
+    let mut signed = request.signed(&root, "toys", "us-east-1", world.now());
+    signed.headers.extend(targets);
+    let before = world.digest();
+    assert_eq!(world.send(&signed).await.code().as_deref(), Some("InvalidSignatureException"));
+    assert_eq!(world.digest(), before);
+}
