@@ -379,6 +379,16 @@ impl OperationModel for ListGroups {
     type Output = ListGroupsOutput;
 }
 
+/// The operation `ListTagsForResource`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListTagsForResource;
+
+impl OperationModel for ListTagsForResource {
+    const META: &'static OpMeta = &op_meta::LIST_TAGS_FOR_RESOURCE;
+    type Input = ListTagsForResourceInput;
+    type Output = ListTagsForResourceOutput;
+}
+
 /// The operation `ListUserPoolClients`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListUserPoolClients;
@@ -449,6 +459,16 @@ impl OperationModel for RevokeToken {
     type Output = RevokeTokenOutput;
 }
 
+/// The operation `SetUserPoolMfaConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct SetUserPoolMfaConfig;
+
+impl OperationModel for SetUserPoolMfaConfig {
+    const META: &'static OpMeta = &op_meta::SET_USER_POOL_MFA_CONFIG;
+    type Input = SetUserPoolMfaConfigInput;
+    type Output = SetUserPoolMfaConfigOutput;
+}
+
 /// The operation `SignUp`.
 #[derive(Debug, Clone, Copy)]
 pub struct SignUp;
@@ -457,6 +477,26 @@ impl OperationModel for SignUp {
     const META: &'static OpMeta = &op_meta::SIGN_UP;
     type Input = SignUpInput;
     type Output = SignUpOutput;
+}
+
+/// The operation `TagResource`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagResource;
+
+impl OperationModel for TagResource {
+    const META: &'static OpMeta = &op_meta::TAG_RESOURCE;
+    type Input = TagResourceInput;
+    type Output = TagResourceOutput;
+}
+
+/// The operation `UntagResource`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagResource;
+
+impl OperationModel for UntagResource {
+    const META: &'static OpMeta = &op_meta::UNTAG_RESOURCE;
+    type Input = UntagResourceInput;
+    type Output = UntagResourceOutput;
 }
 
 /// The operation `UpdateGroup`.
@@ -4414,6 +4454,48 @@ impl Shape for ListGroupsOutput {
     }
 }
 
+/// `ListTagsForResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsForResourceInput {
+    /// `ResourceArn`.
+    pub resource_arn: String,
+}
+
+impl Shape for ListTagsForResourceInput {
+    const SCHEMA: &'static Schema = &schema::LIST_TAGS_FOR_RESOURCE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { resource_arn: Value::read(document.take("ResourceArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResourceArn", self.resource_arn.write());
+        document
+    }
+}
+
+/// `ListTagsForResourceResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsForResourceOutput {
+    /// `Tags`.
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for ListTagsForResourceOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_TAGS_FOR_RESOURCE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { tags: Value::read(document.take("Tags")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
 /// `ListUserPoolClientsRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListUserPoolClientsInput {
@@ -5407,6 +5489,88 @@ impl Shape for SchemaAttributeType {
     }
 }
 
+/// `SetUserPoolMfaConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetUserPoolMfaConfigInput {
+    /// `UserPoolId`.
+    pub user_pool_id: String,
+    /// `SmsMfaConfiguration`.
+    pub sms_mfa_configuration: Option<SmsMfaConfigType>,
+    /// `SoftwareTokenMfaConfiguration`.
+    pub software_token_mfa_configuration: Option<SoftwareTokenMfaConfigType>,
+    /// `EmailMfaConfiguration`.
+    pub email_mfa_configuration: Option<EmailMfaConfigType>,
+    /// `MfaConfiguration`.
+    pub mfa_configuration: Option<UserPoolMfaType>,
+    /// `WebAuthnConfiguration`.
+    pub web_authn_configuration: Option<WebAuthnConfigurationType>,
+}
+
+impl Shape for SetUserPoolMfaConfigInput {
+    const SCHEMA: &'static Schema = &schema::SET_USER_POOL_MFA_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_pool_id: Value::read(document.take("UserPoolId")),
+            sms_mfa_configuration: Value::read(document.take("SmsMfaConfiguration")),
+            software_token_mfa_configuration: Value::read(document.take("SoftwareTokenMfaConfiguration")),
+            email_mfa_configuration: Value::read(document.take("EmailMfaConfiguration")),
+            mfa_configuration: Value::read(document.take("MfaConfiguration")),
+            web_authn_configuration: Value::read(document.take("WebAuthnConfiguration")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserPoolId", self.user_pool_id.write());
+        document.push("SmsMfaConfiguration", self.sms_mfa_configuration.write());
+        document.push("SoftwareTokenMfaConfiguration", self.software_token_mfa_configuration.write());
+        document.push("EmailMfaConfiguration", self.email_mfa_configuration.write());
+        document.push("MfaConfiguration", self.mfa_configuration.write());
+        document.push("WebAuthnConfiguration", self.web_authn_configuration.write());
+        document
+    }
+}
+
+/// `SetUserPoolMfaConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetUserPoolMfaConfigOutput {
+    /// `SmsMfaConfiguration`.
+    pub sms_mfa_configuration: Option<SmsMfaConfigType>,
+    /// `SoftwareTokenMfaConfiguration`.
+    pub software_token_mfa_configuration: Option<SoftwareTokenMfaConfigType>,
+    /// `EmailMfaConfiguration`.
+    pub email_mfa_configuration: Option<EmailMfaConfigType>,
+    /// `MfaConfiguration`.
+    pub mfa_configuration: Option<UserPoolMfaType>,
+    /// `WebAuthnConfiguration`.
+    pub web_authn_configuration: Option<WebAuthnConfigurationType>,
+}
+
+impl Shape for SetUserPoolMfaConfigOutput {
+    const SCHEMA: &'static Schema = &schema::SET_USER_POOL_MFA_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            sms_mfa_configuration: Value::read(document.take("SmsMfaConfiguration")),
+            software_token_mfa_configuration: Value::read(document.take("SoftwareTokenMfaConfiguration")),
+            email_mfa_configuration: Value::read(document.take("EmailMfaConfiguration")),
+            mfa_configuration: Value::read(document.take("MfaConfiguration")),
+            web_authn_configuration: Value::read(document.take("WebAuthnConfiguration")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SmsMfaConfiguration", self.sms_mfa_configuration.write());
+        document.push("SoftwareTokenMfaConfiguration", self.software_token_mfa_configuration.write());
+        document.push("EmailMfaConfiguration", self.email_mfa_configuration.write());
+        document.push("MfaConfiguration", self.mfa_configuration.write());
+        document.push("WebAuthnConfiguration", self.web_authn_configuration.write());
+        document
+    }
+}
+
 /// `SignInPolicyType`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SignInPolicyType {
@@ -5670,6 +5834,49 @@ impl Shape for StringAttributeConstraintsType {
     }
 }
 
+/// `TagResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagResourceInput {
+    /// `ResourceArn`.
+    pub resource_arn: String,
+    /// `Tags`.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Shape for TagResourceInput {
+    const SCHEMA: &'static Schema = &schema::TAG_RESOURCE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            resource_arn: Value::read(document.take("ResourceArn")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResourceArn", self.resource_arn.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `TagResourceResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagResourceOutput {}
+
+impl Shape for TagResourceOutput {
+    const SCHEMA: &'static Schema = &schema::TAG_RESOURCE_RESPONSE;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
 /// `TimeUnitsType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum TimeUnitsType {
@@ -5748,6 +5955,49 @@ impl Shape for TokenValidityUnitsType {
         document.push("IdToken", self.id_token.write());
         document.push("RefreshToken", self.refresh_token.write());
         document
+    }
+}
+
+/// `UntagResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagResourceInput {
+    /// `ResourceArn`.
+    pub resource_arn: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagResourceInput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_RESOURCE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            resource_arn: Value::read(document.take("ResourceArn")),
+            tag_keys: Value::read(document.take("TagKeys")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResourceArn", self.resource_arn.write());
+        document.push("TagKeys", self.tag_keys.write());
+        document
+    }
+}
+
+/// `UntagResourceResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagResourceOutput {}
+
+impl Shape for UntagResourceOutput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_RESOURCE_RESPONSE;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
     }
 }
 
@@ -9073,6 +9323,25 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListTagsForResource`.
+    pub static LIST_TAGS_FOR_RESOURCE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListTagsForResource",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
+        output: &schema::LIST_TAGS_FOR_RESOURCE_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListUserPoolClients`.
     pub static LIST_USER_POOL_CLIENTS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9234,6 +9503,29 @@ pub mod op_meta {
         auth: Auth::None,
     };
 
+    /// `SetUserPoolMfaConfig`.
+    pub static SET_USER_POOL_MFA_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "SetUserPoolMfaConfig",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::SET_USER_POOL_MFA_CONFIG_REQUEST,
+        output: &schema::SET_USER_POOL_MFA_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_SMS_ROLE_ACCESS_POLICY_EXCEPTION,
+            error_meta::INVALID_SMS_ROLE_TRUST_RELATIONSHIP_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+            error_meta::FEATURE_UNAVAILABLE_IN_TIER_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `SignUp`.
     pub static SIGN_UP: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9262,6 +9554,44 @@ pub mod op_meta {
             error_meta::FORBIDDEN_EXCEPTION,
         ],
         auth: Auth::None,
+    };
+
+    /// `TagResource`.
+    pub static TAG_RESOURCE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "TagResource",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::TAG_RESOURCE_REQUEST,
+        output: &schema::TAG_RESOURCE_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UntagResource`.
+    pub static UNTAG_RESOURCE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UntagResource",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UNTAG_RESOURCE_REQUEST,
+        output: &schema::UNTAG_RESOURCE_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
     };
 
     /// `UpdateGroup`.
@@ -12029,6 +12359,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListTagsForResourceRequest`.
+    pub static LIST_TAGS_FOR_RESOURCE_REQUEST: Schema = Schema {
+        name: "ListTagsForResourceRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("ResourceArn", || &ARN_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListTagsForResourceResponse`.
+    pub static LIST_TAGS_FOR_RESOURCE_RESPONSE: Schema = Schema {
+        name: "ListTagsForResourceResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Tags", || &USER_POOL_TAGS_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListUserPoolClientsRequest`.
     pub static LIST_USER_POOL_CLIENTS_REQUEST: Schema = Schema {
         name: "ListUserPoolClientsRequest",
@@ -12811,6 +13165,43 @@ pub mod schema {
         sensitive: true,
     };
 
+    /// `SetUserPoolMfaConfigRequest`.
+    pub static SET_USER_POOL_MFA_CONFIG_REQUEST: Schema = Schema {
+        name: "SetUserPoolMfaConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserPoolId", || &USER_POOL_ID_TYPE).required(),
+                Member::new("SmsMfaConfiguration", || &SMS_MFA_CONFIG_TYPE),
+                Member::new("SoftwareTokenMfaConfiguration", || &SOFTWARE_TOKEN_MFA_CONFIG_TYPE),
+                Member::new("EmailMfaConfiguration", || &EMAIL_MFA_CONFIG_TYPE),
+                Member::new("MfaConfiguration", || &USER_POOL_MFA_TYPE),
+                Member::new("WebAuthnConfiguration", || &WEB_AUTHN_CONFIGURATION_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SetUserPoolMfaConfigResponse`.
+    pub static SET_USER_POOL_MFA_CONFIG_RESPONSE: Schema = Schema {
+        name: "SetUserPoolMfaConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SmsMfaConfiguration", || &SMS_MFA_CONFIG_TYPE),
+                Member::new("SoftwareTokenMfaConfiguration", || &SOFTWARE_TOKEN_MFA_CONFIG_TYPE),
+                Member::new("EmailMfaConfiguration", || &EMAIL_MFA_CONFIG_TYPE),
+                Member::new("MfaConfiguration", || &USER_POOL_MFA_TYPE),
+                Member::new("WebAuthnConfiguration", || &WEB_AUTHN_CONFIGURATION_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `SignInPolicyType`.
     pub static SIGN_IN_POLICY_TYPE: Schema = Schema {
         name: "SignInPolicyType",
@@ -12978,6 +13369,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `TagResourceRequest`.
+    pub static TAG_RESOURCE_REQUEST: Schema = Schema {
+        name: "TagResourceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ResourceArn", || &ARN_TYPE).required(),
+                Member::new("Tags", || &USER_POOL_TAGS_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagResourceResponse`.
+    pub static TAG_RESOURCE_RESPONSE: Schema = Schema {
+        name: "TagResourceResponse",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `TagValueType`.
     pub static TAG_VALUE_TYPE: Schema = Schema {
         name: "TagValueType",
@@ -13118,6 +13532,29 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagResourceRequest`.
+    pub static UNTAG_RESOURCE_REQUEST: Schema = Schema {
+        name: "UntagResourceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ResourceArn", || &ARN_TYPE).required(),
+                Member::new("TagKeys", || &USER_POOL_TAGS_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagResourceResponse`.
+    pub static UNTAG_RESOURCE_RESPONSE: Schema = Schema {
+        name: "UntagResourceResponse",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -13525,6 +13962,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UserPoolTagsListType`.
+    pub static USER_POOL_TAGS_LIST_TYPE: Schema = Schema {
+        name: "UserPoolTagsListType",
+        kind: Kind::List { member: || &TAG_KEYS_TYPE, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };

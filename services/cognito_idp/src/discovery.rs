@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use casemate_kernel::{BoxFuture, DataPlane, Exchange, Outgoing};
+use casemate_kernel::{BoxFuture, Caller, DataPlane, Exchange, Outgoing};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
     CognitoIdp,
     pool::{Place, Trouble, UserPool},
+    resource,
 };
 
 /// Serves `GET /{pool}/.well-known/jwks.json` and `/openid-configuration`.
@@ -84,6 +85,8 @@ impl DataPlane for Discovery {
 
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
         Box::pin(async move {
+            exchange.record().routed(resource::SERVICE, "Discovery");
+            exchange.record().identified(&Caller::Anonymous, None);
             let method = exchange.head().method.clone();
             let answer = match method {
                 Method::OPTIONS => Outgoing::new(StatusCode::NO_CONTENT, JSON, Bytes::new()),

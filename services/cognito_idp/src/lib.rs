@@ -50,6 +50,7 @@ pub mod sign_in;
 pub mod srp;
 mod srp_flow;
 pub mod sweep;
+mod tags;
 pub mod tokens;
 pub mod user;
 pub mod username;

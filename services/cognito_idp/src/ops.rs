@@ -38,6 +38,7 @@ mod get_user_pool_mfa_config;
 mod global_sign_out;
 mod initiate_auth;
 mod list_groups;
+mod list_tags_for_resource;
 mod list_user_pool_clients;
 mod list_user_pools;
 mod list_users;
@@ -45,7 +46,10 @@ mod list_users_in_group;
 mod resend_confirmation_code;
 mod respond_to_auth_challenge;
 mod revoke_token;
+mod set_user_pool_mfa_config;
 mod sign_up;
+mod tag_resource;
+mod untag_resource;
 mod update_group;
 mod update_user_attributes;
 mod update_user_pool;
@@ -97,6 +101,7 @@ pub(crate) fn operations(service: &Arc<CognitoIdp>) -> Vec<Box<dyn AnyOperation>
         bind::<api::GlobalSignOut, CognitoIdp>(service),
         bind::<api::InitiateAuth, CognitoIdp>(service),
         bind::<api::ListGroups, CognitoIdp>(service),
+        bind::<api::ListTagsForResource, CognitoIdp>(service),
         bind::<api::ListUserPoolClients, CognitoIdp>(service),
         bind::<api::ListUserPools, CognitoIdp>(service),
         bind::<api::ListUsers, CognitoIdp>(service),
@@ -104,7 +109,10 @@ pub(crate) fn operations(service: &Arc<CognitoIdp>) -> Vec<Box<dyn AnyOperation>
         bind::<api::ResendConfirmationCode, CognitoIdp>(service),
         bind::<api::RespondToAuthChallenge, CognitoIdp>(service),
         bind::<api::RevokeToken, CognitoIdp>(service),
+        bind::<api::SetUserPoolMfaConfig, CognitoIdp>(service),
         bind::<api::SignUp, CognitoIdp>(service),
+        bind::<api::TagResource, CognitoIdp>(service),
+        bind::<api::UntagResource, CognitoIdp>(service),
         bind::<api::UpdateGroup, CognitoIdp>(service),
         bind::<api::UpdateUserAttributes, CognitoIdp>(service),
         bind::<api::UpdateUserPool, CognitoIdp>(service),

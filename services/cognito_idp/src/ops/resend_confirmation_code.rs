@@ -7,7 +7,7 @@ use crate::{
     CognitoIdp,
     api::{Error, ResendConfirmationCode, ResendConfirmationCodeInput, ResendConfirmationCodeOutput},
     codes::{Code, Limit, SIGN_UP_LIFE_S},
-    delivery::{Delivery, Letter, code_text},
+    delivery::{Delivery, Letter, code_text, rehearse},
     pool::Trouble,
     refusal::Refusal,
     user::{self, Status},
@@ -37,11 +37,11 @@ impl Operation<ResendConfirmationCode> for CognitoIdp {
                 let delivery = waiting.and_then(|user| Delivery::of_sign_up(&at.pool, &user.attributes));
                 let (Some(user), Some(delivery)) = (waiting, delivery) else {
                     // The attempt counts also here, so the refusal is committed with it.
-                    return Ok(if hides {
-                        Ok(Delivery::simulated(&name, &at.pool))
-                    } else {
-                        Err(why_not(user.is_some(), waiting.is_some()))
-                    });
+                    if !hides {
+                        return Ok(Err(why_not(user.is_some(), waiting.is_some())));
+                    }
+                    rehearse(tx, &at.place)?;
+                    return Ok(Ok(Delivery::simulated(&name, &at.pool)));
                 };
                 let code = fresh.clone().sent_to(&delivery.attribute);
                 let letter = Letter {

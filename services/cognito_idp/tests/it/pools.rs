@@ -185,3 +185,34 @@ async fn tags_of_a_pool_are_seen_by_policies() {
     let denied = world.call(&blue, "cognito-idp", "DescribeUserPool", id).await;
     assert_eq!(denied.code().as_deref(), Some("AccessDeniedException"));
 }
+
+#[tokio::test]
+async fn tags_are_set_listed_and_taken_off() {
+    let scene = scene_with(j!({ "UserPoolTags": { "team": "red" } }), j!({})).await;
+    let pool = scene.ok("DescribeUserPool", j!({ "UserPoolId": scene.pool })).await["UserPool"].clone();
+    let arn = pool["Arn"].clone();
+    scene.ok("TagResource", j!({ "ResourceArn": arn, "Tags": { "stage": "test" } })).await;
+    let list = || scene.ok("ListTagsForResource", j!({ "ResourceArn": arn }));
+    assert_eq!(list().await["Tags"], j!({ "team": "red", "stage": "test" }));
+    scene.ok("UntagResource", j!({ "ResourceArn": arn, "TagKeys": ["team"] })).await;
+    assert_eq!(list().await["Tags"], j!({ "stage": "test" }));
+    let other =
+        scene.call("ListTagsForResource", j!({ "ResourceArn": "arn:aws:s3:::a-bucket-somewhere" })).await;
+    assert_eq!(other.code().as_deref(), Some("InvalidParameterException"));
+}
+
+#[tokio::test]
+async fn mfa_can_be_set_to_off_only() {
+    let scene = scene().await;
+    let set = |further: Value| {
+        let mut input = j!({ "UserPoolId": scene.pool });
+        crate::scene::merge(&mut input, &further);
+        scene.call("SetUserPoolMfaConfig", input)
+    };
+    assert_eq!(ok(&set(j!({ "MfaConfiguration": "OFF" })).await)["MfaConfiguration"], "OFF");
+    for further in
+        [j!({ "MfaConfiguration": "ON" }), j!({ "SoftwareTokenMfaConfiguration": { "Enabled": true } })]
+    {
+        assert_eq!(set(further).await.code().as_deref(), Some("InvalidParameterException"));
+    }
+}

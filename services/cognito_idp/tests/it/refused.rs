@@ -7,6 +7,9 @@ use crate::scene::world;
 fn hints(op: &OpMeta, member: &str) -> Option<Document> {
     match (op.name, member) {
         ("ChangePassword", "PreviousPassword") => Some("Correct-Horse-1!".into()),
+        (_, "ResourceArn") => {
+            Some("arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_AbCdEfGhI".into())
+        }
         (_, "UserPoolId") => Some("us-east-1_AbCdEfGhI".into()),
         _ => None,
     }
