@@ -88,7 +88,11 @@ impl Consumed {
     }
 
     /// The report, if one is wanted.
-    pub(crate) fn report(&self, table: &Table, wanted: Option<ReturnConsumedCapacity>) -> Option<ConsumedCapacity> {
+    pub(crate) fn report(
+        &self,
+        table: &Table,
+        wanted: Option<ReturnConsumedCapacity>,
+    ) -> Option<ConsumedCapacity> {
         let all = self.locals.values().chain(self.globals.values());
         let total = self.table + all.sum::<f64>();
         let mut report = ConsumedCapacity {

@@ -251,10 +251,14 @@ mod tests {
 
     #[test]
     fn names_in_every_clause_are_reported_after_substitution() {
-        let (condition, filter) = ("attribute_exists(a.b) AND #x = :v".to_owned(), "size(f[0]) > :v".to_owned());
-        let (projection, update) = ("p.q, #y.z".to_owned(), "SET u = if_not_exists(w, :v) REMOVE r.s".to_owned());
-        let names = BTreeMap::from([("#x".to_owned(), "secret".to_owned()), ("#y".to_owned(), "hidden".to_owned())]);
-        let given = BTreeMap::from([(":v".to_owned(), AttributeValue { n: Some("1".into()), ..Default::default() })]);
+        let (condition, filter) =
+            ("attribute_exists(a.b) AND #x = :v".to_owned(), "size(f[0]) > :v".to_owned());
+        let (projection, update) =
+            ("p.q, #y.z".to_owned(), "SET u = if_not_exists(w, :v) REMOVE r.s".to_owned());
+        let names =
+            BTreeMap::from([("#x".to_owned(), "secret".to_owned()), ("#y".to_owned(), "hidden".to_owned())]);
+        let given =
+            BTreeMap::from([(":v".to_owned(), AttributeValue { n: Some("1".into()), ..Default::default() })]);
         let found = attributes(Expressions {
             condition: Some(&condition),
             filter: Some(&filter),
@@ -269,7 +273,8 @@ mod tests {
     #[test]
     fn a_name_mentioned_only_in_a_filter_is_reported() {
         let filter = "salary > :v".to_owned();
-        let given = BTreeMap::from([(":v".to_owned(), AttributeValue { n: Some("1".into()), ..Default::default() })]);
+        let given =
+            BTreeMap::from([(":v".to_owned(), AttributeValue { n: Some("1".into()), ..Default::default() })]);
         let texts = Expressions { filter: Some(&filter), values: Some(&given), ..Default::default() };
         assert_eq!(attributes(texts), values(&["salary"]));
     }
@@ -277,9 +282,15 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_unknown_and_never_empty() {
         let bad = "a = ".to_owned();
-        assert_eq!(attributes(Expressions { condition: Some(&bad), ..Default::default() }), Reported::Unknown);
+        assert_eq!(
+            attributes(Expressions { condition: Some(&bad), ..Default::default() }),
+            Reported::Unknown
+        );
         let undefined = "#n = :v".to_owned();
-        assert_eq!(attributes(Expressions { filter: Some(&undefined), ..Default::default() }), Reported::Unknown);
+        assert_eq!(
+            attributes(Expressions { filter: Some(&undefined), ..Default::default() }),
+            Reported::Unknown
+        );
         let fine = "attribute_exists(a)".to_owned();
         let broken = BTreeMap::from([(":v".to_owned(), AttributeValue::default())]);
         let texts = Expressions { condition: Some(&fine), values: Some(&broken), ..Default::default() };
@@ -289,9 +300,13 @@ mod tests {
     #[test]
     fn leading_keys_are_unknown_without_table_key_or_readable_value() {
         let table = crate::testing::table();
-        let (good, other) = (BTreeMap::from([("pk".to_owned(), text("u1"))]), BTreeMap::from([("x".to_owned(), text("u1"))]));
+        let (good, other) =
+            (BTreeMap::from([("pk".to_owned(), text("u1"))]), BTreeMap::from([("x".to_owned(), text("u1"))]));
         let broken = BTreeMap::from([("pk".to_owned(), AttributeValue::default())]);
-        assert_eq!(LeadingKeys::of(Some(&table), [&good]), LeadingKeys::Known(BTreeSet::from(["u1".to_owned()])));
+        assert_eq!(
+            LeadingKeys::of(Some(&table), [&good]),
+            LeadingKeys::Known(BTreeSet::from(["u1".to_owned()]))
+        );
         assert_eq!(LeadingKeys::of(None, [&good]), LeadingKeys::Unknown);
         assert_eq!(LeadingKeys::of(Some(&table), [&good, &other]), LeadingKeys::Unknown);
         assert_eq!(LeadingKeys::of(Some(&table), [&good, &broken]), LeadingKeys::Unknown);

@@ -132,7 +132,8 @@ fn sets(
     if let Some(list) = ns {
         let numbers: Vec<Number> = list.iter().map(|text| Number::parse(text)).collect::<Result<_, _>>()?;
         let set: BTreeSet<Number> = numbers.iter().copied().collect();
-        return whole(list.len(), set.len(), "number", || format!("[{}]", list.join(", "))).map(|()| Value::Ns(set));
+        return whole(list.len(), set.len(), "number", || format!("[{}]", list.join(", ")))
+            .map(|()| Value::Ns(set));
     }
     let list = bs.unwrap_or_default();
     let set: BTreeSet<bytes::Bytes> = list.iter().cloned().collect();
@@ -140,7 +141,12 @@ fn sets(
 }
 
 /// A set must have elements, and each once.
-fn whole(given: usize, distinct: usize, kind: &'static str, quoted: impl Fn() -> String) -> Result<(), ValueError> {
+fn whole(
+    given: usize,
+    distinct: usize,
+    kind: &'static str,
+    quoted: impl Fn() -> String,
+) -> Result<(), ValueError> {
     match given {
         0 => Err(ValueError::EmptySet(kind)),
         _ if given != distinct => Err(ValueError::Duplicates(quoted())),
@@ -191,14 +197,25 @@ mod tests {
     #[test]
     fn odd_values_are_refused() {
         let wire = AttributeValue::default;
-        assert!(refused(AttributeValue { null: Some(false), ..wire() }).ends_with("must have the value of true"));
-        assert!(refused(AttributeValue { ss: Some(vec![]), ..wire() }).ends_with("An string set  may not be empty"));
-        assert!(refused(AttributeValue { bs: Some(vec![]), ..wire() }).ends_with("Binary sets should not be empty"));
+        assert!(
+            refused(AttributeValue { null: Some(false), ..wire() }).ends_with("must have the value of true")
+        );
+        assert!(
+            refused(AttributeValue { ss: Some(vec![]), ..wire() })
+                .ends_with("An string set  may not be empty")
+        );
+        assert!(
+            refused(AttributeValue { bs: Some(vec![]), ..wire() })
+                .ends_with("Binary sets should not be empty")
+        );
         assert!(
             refused(AttributeValue { ss: Some(vec!["a".into(), "a".into()]), ..wire() })
                 .ends_with("Input collection [a, a] contains duplicates.")
         );
-        assert!(refused(AttributeValue { ns: Some(vec!["1".into(), "1.0".into()]), ..wire() }).contains("duplicates"));
+        assert!(
+            refused(AttributeValue { ns: Some(vec!["1".into(), "1.0".into()]), ..wire() })
+                .contains("duplicates")
+        );
         assert!(refused(AttributeValue { n: Some("x".into()), ..wire() }).contains("numeric value: x"));
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::api::{
     AttributeDefinition, BillingMode, Error, GlobalSecondaryIndex, KeySchemaElement, KeyType as WireKeyType,
-    LocalSecondaryIndex, Projection, ProjectionType, ProvisionedThroughput, SSESpecification, ScalarAttributeType,
+    LocalSecondaryIndex, Projection, ProjectionType, ProvisionedThroughput, SSESpecification,
+    ScalarAttributeType,
 };
 use crate::key::invalid;
 use crate::resource::check_name;
@@ -27,7 +28,11 @@ pub(crate) fn key_schema(elements: &[KeySchemaElement]) -> Result<KeySchema, Err
         [first] => (first, None),
         [first, second] => (first, Some(second)),
         [] => return Err(malformed("Some index key attribute have no definition")),
-        _ => return Err(malformed("a key of more than one partition and one sort attribute is not supported")),
+        _ => {
+            return Err(malformed(
+                "a key of more than one partition and one sort attribute is not supported",
+            ));
+        }
     };
     if first.key_type != WireKeyType::Hash {
         return Err(malformed("The first KeySchemaElement is not a HASH key type"));
@@ -141,7 +146,10 @@ pub(crate) fn global(
             )));
         }
         (Billing::Provisioned(_), None) => {
-            return Err(invalid(&format!("ProvisionedThroughput is not specified for index: {}", wire.index_name)));
+            return Err(invalid(&format!(
+                "ProvisionedThroughput is not specified for index: {}",
+                wire.index_name
+            )));
         }
     };
     Ok(Index {
@@ -288,7 +296,10 @@ mod tests {
 
     #[test]
     fn projections_name_attributes_exactly_when_they_include_them() {
-        let wire = |projection_type, names: Option<Vec<String>>| Projection { projection_type, non_key_attributes: names };
+        let wire = |projection_type, names: Option<Vec<String>>| Projection {
+            projection_type,
+            non_key_attributes: names,
+        };
         assert!(projection(&wire(None, None)).is_err());
         assert!(projection(&wire(Some(ProjectionType::All), Some(vec![]))).is_err());
         assert!(projection(&wire(Some(ProjectionType::Include), None)).is_err());

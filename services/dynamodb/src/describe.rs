@@ -5,11 +5,14 @@ use casemate_names::Scope;
 use crate::api::{
     AttributeDefinition, BillingMode, BillingModeSummary, GlobalSecondaryIndexDescription, IndexStatus,
     KeySchemaElement, KeyType as WireKeyType, LocalSecondaryIndexDescription, Projection, ProjectionType,
-    ProvisionedThroughputDescription, SSEDescription, SSEStatus, ScalarAttributeType, TableClass, TableClassSummary, TableDescription, TableStatus,
+    ProvisionedThroughputDescription, SSEDescription, SSEStatus, ScalarAttributeType, TableClass,
+    TableClassSummary, TableDescription, TableStatus,
 };
 use crate::resource::TableRef;
 use crate::rows::{Count, Counts};
-use crate::table::{Billing, Index, IndexKind, IndexProjection, IndexState, KeySchema, KeyType, Table, Throughput};
+use crate::table::{
+    Billing, Index, IndexKind, IndexProjection, IndexState, KeySchema, KeyType, Table, Throughput,
+};
 
 /// Describes a table.
 // DIVERGES: counts are exact at once (AWS refreshes them about every six hours), and a table is ACTIVE as soon as it exists.
@@ -42,14 +45,14 @@ pub(crate) fn table(scope: &Scope, table: &Table, counts: &Counts, status: Table
         }),
         local_secondary_indexes: (!locals.is_empty()).then_some(locals),
         global_secondary_indexes: (!globals.is_empty()).then_some(globals),
-        table_class_summary: table.class.as_deref().and_then(TableClass::parse).map(|class| TableClassSummary {
-            table_class: Some(class),
-            ..TableClassSummary::default()
-        }),
-        sse_description: table.encryption_named.then(|| SSEDescription {
-            status: Some(SSEStatus::Enabled),
-            ..SSEDescription::default()
-        }),
+        table_class_summary: table
+            .class
+            .as_deref()
+            .and_then(TableClass::parse)
+            .map(|class| TableClassSummary { table_class: Some(class), ..TableClassSummary::default() }),
+        sse_description: table
+            .encryption_named
+            .then(|| SSEDescription { status: Some(SSEStatus::Enabled), ..SSEDescription::default() }),
         deletion_protection_enabled: Some(table.deletion_protected),
         ..TableDescription::default()
     }

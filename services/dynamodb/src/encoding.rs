@@ -161,7 +161,9 @@ fn read_value(input: &mut &[u8], depth: usize) -> Result<Value, Corrupt> {
             (0..read_length(input)?).map(|_| read_value(input, depth + 1)).collect::<Result<_, _>>()?,
         ),
         7 => Value::M(read_map(input, depth + 1)?),
-        8 => Value::Ss((0..read_length(input)?).map(|_| read_text(input)).collect::<Result<BTreeSet<_>, _>>()?),
+        8 => {
+            Value::Ss((0..read_length(input)?).map(|_| read_text(input)).collect::<Result<BTreeSet<_>, _>>()?)
+        }
         9 => Value::Ns(
             (0..read_length(input)?)
                 .map(|_| Number::read_ordered(input).ok_or(Corrupt))
@@ -209,7 +211,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn numbers() -> impl Strategy<Value = Number> {
-        (-30_i64..30, -2_i32..3).prop_map(|(value, exponent)| Number::parse(&format!("{value}e{exponent}")).unwrap())
+        (-30_i64..30, -2_i32..3)
+            .prop_map(|(value, exponent)| Number::parse(&format!("{value}e{exponent}")).unwrap())
     }
 
     proptest! {

@@ -69,7 +69,13 @@ impl Job {
     }
 
     fn new(scope: &Scope, table: &Table, index_id: Option<String>, work: Work) -> Self {
-        Self { scope: scope.clone(), table_name: table.name.clone(), table_id: table.id.clone(), index_id, work }
+        Self {
+            scope: scope.clone(),
+            table_name: table.name.clone(),
+            table_id: table.id.clone(),
+            index_id,
+            work,
+        }
     }
 
     /// Writes the job down. A later job for the same index takes the place of an earlier one.
@@ -116,7 +122,9 @@ impl Job {
         let Some(mut table) = tx.get::<Table>(&table_key)?.filter(|table| table.id == self.table_id) else {
             return Ok(None);
         };
-        let Some(index) = table.indexes.iter().find(|index| index.id == index_id).cloned() else { return Ok(None) };
+        let Some(index) = table.indexes.iter().find(|index| index.id == index_id).cloned() else {
+            return Ok(None);
+        };
         let prefix = key::table_prefix(&self.scope, &table);
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = tx.range::<ItemRow>(&prefix, lower, Bound::Unbounded, STEP_ROWS, Order::Ascending)?;

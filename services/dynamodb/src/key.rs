@@ -120,7 +120,8 @@ pub(crate) fn of_item(table: &Table, item: &Item) -> Result<KeyBytes, Error> {
 
 /// Lengths: neither empty nor too long.
 fn checked(table: &Table, key: KeyBytes) -> Result<KeyBytes, Error> {
-    let parts = [(Some(&table.key.partition), Some(&key.partition)), (table.key.sort.as_ref(), key.sort.as_ref())];
+    let parts =
+        [(Some(&table.key.partition), Some(&key.partition)), (table.key.sort.as_ref(), key.sort.as_ref())];
     for (name, bytes) in parts {
         if let (Some(name), Some(bytes)) = (name, bytes)
             && bytes.is_empty()
@@ -151,7 +152,12 @@ pub(crate) enum Source {
 }
 
 /// The item's key in an index; nothing when the item lacks one of its attributes (the index is sparse).
-pub(crate) fn of_index(table: &Table, index: &Index, item: &Item, source: Source) -> Result<Option<KeyBytes>, Error> {
+pub(crate) fn of_index(
+    table: &Table,
+    index: &Index,
+    item: &Item,
+    source: Source,
+) -> Result<Option<KeyBytes>, Error> {
     let part = |name: &str, limit: usize| {
         let Some(value) = item.get(name) else { return Ok(None) };
         let kind = table.type_of(name);
@@ -189,7 +195,8 @@ fn mistyped(index: &Index, name: &str, kind: KeyType, value: &Value, source: Sou
             index.name
         )),
         Source::Update => Error::Validation(
-            "The update expression attempted to update the secondary index key to unsupported type".to_owned(),
+            "The update expression attempted to update the secondary index key to unsupported type"
+                .to_owned(),
         ),
     }
 }

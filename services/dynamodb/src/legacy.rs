@@ -8,7 +8,9 @@ use crate::api::{
     ConditionalOperator, Error, ExpectedAttributeValue,
 };
 use crate::convert;
-use crate::expression::{Action, Comparator, Condition, Operand, Path, Projection, SetOperand, SetValue, Update};
+use crate::expression::{
+    Action, Comparator, Condition, Operand, Path, Projection, SetOperand, SetValue, Update,
+};
 use crate::key::invalid;
 use crate::value::Value;
 
@@ -28,17 +30,23 @@ pub(crate) fn expected(
         let ExpectedAttributeValue { value, exists, comparison_operator, attribute_value_list } = wanted;
         let path = Path::attribute(&name);
         all.push(match (comparison_operator, value, exists) {
-            (Some(operator), None, None) => compare(&name, operator, attribute_value_list.unwrap_or_default())?,
+            (Some(operator), None, None) => {
+                compare(&name, operator, attribute_value_list.unwrap_or_default())?
+            }
             (None, Some(value), None | Some(true)) => {
                 let value = Operand::Value(convert::value(value)?);
                 Condition::Compare(Comparator::Equal, Operand::Path(path), value)
             }
             (None, None, Some(false)) => Condition::NotExists(path),
             (None, Some(_), Some(false)) => {
-                return Err(invalid(&format!("Value cannot be used when Exists is set to false for Attribute: {name}")));
+                return Err(invalid(&format!(
+                    "Value cannot be used when Exists is set to false for Attribute: {name}"
+                )));
             }
             (None, None, _) => {
-                return Err(invalid(&format!("Value must be provided when Exists is true for Attribute: {name}")));
+                return Err(invalid(&format!(
+                    "Value must be provided when Exists is true for Attribute: {name}"
+                )));
             }
             (Some(_), _, _) => {
                 return Err(invalid(&format!(
@@ -66,14 +74,18 @@ pub(crate) fn filter(
 }
 
 /// `AttributeUpdates`.
-pub(crate) fn updates(updates: Option<BTreeMap<String, AttributeValueUpdate>>) -> Result<Option<Update>, Error> {
+pub(crate) fn updates(
+    updates: Option<BTreeMap<String, AttributeValueUpdate>>,
+) -> Result<Option<Update>, Error> {
     let Some(updates) = updates else { return Ok(None) };
     let mut actions = Vec::new();
     for (name, update) in updates {
         let path = Path::attribute(&name);
         let value = update.value.map(convert::value).transpose()?;
         actions.push(match (update.action.unwrap_or(AttributeAction::Put), value) {
-            (AttributeAction::Put, Some(value)) => Action::Set(path, SetValue::Operand(SetOperand::Value(value))),
+            (AttributeAction::Put, Some(value)) => {
+                Action::Set(path, SetValue::Operand(SetOperand::Value(value)))
+            }
             (AttributeAction::Add, Some(value)) if matches!(value, Value::N(_)) || value.kind().is_set() => {
                 Action::Add(path, value)
             }
@@ -118,8 +130,9 @@ fn joined(mut all: Vec<Condition>, operator: Option<ConditionalOperator>) -> Opt
 fn compare(name: &str, operator: ComparisonOperator, list: Vec<AttributeValue>) -> Result<Condition, Error> {
     let path = || Operand::Path(Path::attribute(name));
     let values = list.into_iter().map(convert::value).collect::<Result<Vec<_>, _>>()?;
-    let wrong_count =
-        || invalid(&format!("Invalid number of argument(s) for the {} ComparisonOperator", operator.as_str()));
+    let wrong_count = || {
+        invalid(&format!("Invalid number of argument(s) for the {} ComparisonOperator", operator.as_str()))
+    };
     if operator == ComparisonOperator::In {
         let rest: Vec<Operand> = values.into_iter().map(Operand::Value).collect();
         return if rest.is_empty() { Err(wrong_count()) } else { Ok(Condition::In(path(), rest)) };
@@ -254,7 +267,10 @@ mod tests {
             updates(Some(BTreeMap::from([("a".to_owned(), AttributeValueUpdate { value, action })])))
         };
         assert!(matches!(update(None, Some(number("1"))).unwrap().unwrap().actions[0], Action::Set(..)));
-        assert!(matches!(update(Some(AttributeAction::Delete), None).unwrap().unwrap().actions[0], Action::Remove(_)));
+        assert!(matches!(
+            update(Some(AttributeAction::Delete), None).unwrap().unwrap().actions[0],
+            Action::Remove(_)
+        ));
         assert!(update(Some(AttributeAction::Put), None).is_err());
         let list = AttributeValue { l: Some(vec![]), ..Default::default() };
         assert!(update(Some(AttributeAction::Add), Some(list)).is_err());

@@ -43,8 +43,12 @@ impl fmt::Display for NumberError {
             Self::Malformed(text) if text.is_empty() => {
                 f.write_str("The parameter cannot be converted to a numeric value")
             }
-            Self::Malformed(text) => write!(f, "The parameter cannot be converted to a numeric value: {text}"),
-            Self::TooPrecise => f.write_str("Attempting to store more than 38 significant digits in a Number"),
+            Self::Malformed(text) => {
+                write!(f, "The parameter cannot be converted to a numeric value: {text}")
+            }
+            Self::TooPrecise => {
+                f.write_str("Attempting to store more than 38 significant digits in a Number")
+            }
             Self::Overflow => f.write_str(
                 "Number overflow. Attempting to store a number with magnitude larger than supported range",
             ),
@@ -316,9 +320,9 @@ impl Ord for Number {
         if by_sign != Ordering::Equal || self.coefficient == 0 {
             return by_sign;
         }
-        let align = |number: &Self| number.coefficient * 10_u128.pow(DIGITS_MAX - digit_count(number.coefficient));
-        let by_size =
-            self.magnitude().cmp(&other.magnitude()).then_with(|| align(self).cmp(&align(other)));
+        let align =
+            |number: &Self| number.coefficient * 10_u128.pow(DIGITS_MAX - digit_count(number.coefficient));
+        let by_size = self.magnitude().cmp(&other.magnitude()).then_with(|| align(self).cmp(&align(other)));
         if self.negative { by_size.reverse() } else { by_size }
     }
 }
@@ -359,7 +363,10 @@ mod tests {
 
     #[test]
     fn text_that_is_no_number_is_refused() {
-        for text in ["", "a", "1a", "--1", "1..2", "e1", "1e", "1e+", ".", "-", " 1", "1 ", "NaN", "Infinity", "0x1", "١"] {
+        for text in [
+            "", "a", "1a", "--1", "1..2", "e1", "1e", "1e+", ".", "-", " 1", "1 ", "NaN", "Infinity", "0x1",
+            "١",
+        ] {
             assert!(matches!(Number::parse(text), Err(NumberError::Malformed(_))), "{text}");
         }
     }

@@ -87,7 +87,8 @@ impl Place<'_> {
         // AWS: text as the service words it.
         let wrong = || {
             Error::Validation(
-                "The provided starting key is invalid: The provided key element does not match the schema".to_owned(),
+                "The provided starting key is invalid: The provided key element does not match the schema"
+                    .to_owned(),
             )
         };
         let expected = key::attributes(start, &self.schemas());
@@ -188,7 +189,13 @@ impl Place<'_> {
         let mut fetch = FIRST_FETCH;
         loop {
             let wanted = fetch.min(limit - page.scanned);
-            let rows = tx.range::<T>(&range.prefix, range.lower.as_ref(), range.upper.as_ref(), wanted, range.order)?;
+            let rows = tx.range::<T>(
+                &range.prefix,
+                range.lower.as_ref(),
+                range.upper.as_ref(),
+                wanted,
+                range.order,
+            )?;
             let ended = rows.len() < wanted;
             for (row_key, row) in rows {
                 let item = row.item()?;
@@ -247,7 +254,8 @@ impl Range {
         // AWS: text as the service words it.
         if !start.starts_with(&self.prefix) || below(&self.lower) || above(&self.upper) {
             return Err(Error::Validation(
-                "The provided starting key is outside query boundaries based on provided conditions".to_owned(),
+                "The provided starting key is outside query boundaries based on provided conditions"
+                    .to_owned(),
             ));
         }
         self.advance(start);

@@ -29,19 +29,24 @@ impl Substitutions {
         expressions: &[(&str, bool)],
     ) -> Result<Self, Error> {
         let none = !expressions.iter().any(|(_, present)| *present);
-        // AWS: texts as the service words them.
-        let unusable = |what: &str| {
-            let all: Vec<&str> = expressions.iter().map(|(name, _)| *name).collect();
-            let (last, verb) = (all.join(" and "), if all.len() > 1 { "are" } else { "is" });
-            Err(Error::Validation(format!("{what} can only be specified when using expressions: {last} {verb} null")))
-        };
+        // AWS: texts as the service words them; only the one about values names the parameters that could use them.
+        let unusable = "can only be specified when using expressions";
         match &names {
-            Some(_) if none => return unusable("ExpressionAttributeNames"),
+            Some(_) if none => return Err(Error::Validation(format!("ExpressionAttributeNames {unusable}"))),
             Some(names) => check_names(names)?,
             None => {}
         }
         match &values {
-            Some(_) if none => return unusable("ExpressionAttributeValues"),
+            Some(_) if none => {
+                let usable =
+                    expressions.iter().map(|(name, _)| *name).filter(|name| *name != "ProjectionExpression");
+                let usable: Vec<&str> = usable.collect();
+                let verb = if usable.len() > 1 { "are" } else { "is" };
+                return Err(Error::Validation(format!(
+                    "ExpressionAttributeValues {unusable}: {} {verb} null",
+                    usable.join(" and ")
+                )));
+            }
             Some(values) => check_value_names(values)?,
             None => {}
         }
@@ -149,7 +154,10 @@ pub(crate) fn projection(
 }
 
 /// Reads an update, if one is given.
-pub(crate) fn update(source: Option<&str>, placeholders: &mut Placeholders<'_>) -> Result<Option<Update>, Error> {
+pub(crate) fn update(
+    source: Option<&str>,
+    placeholders: &mut Placeholders<'_>,
+) -> Result<Option<Update>, Error> {
     Ok(source.map(|source| Update::parse(source, placeholders)).transpose()?)
 }
 
@@ -173,13 +181,24 @@ mod tests {
     fn placeholders_without_expressions_are_refused() {
         let names = Some(BTreeMap::from([("#a".to_owned(), "a".to_owned())]));
         assert_eq!(
-            text_of(Substitutions::read(names, None, &[("UpdateExpression", false), ("ConditionExpression", false)])),
-            "ExpressionAttributeNames can only be specified when using expressions: UpdateExpression and ConditionExpression are null"
+            text_of(Substitutions::read(
+                names,
+                None,
+                &[("UpdateExpression", false), ("ConditionExpression", false)]
+            )),
+            "ExpressionAttributeNames can only be specified when using expressions"
         );
         let values = Some(BTreeMap::from([(":a".to_owned(), AttributeValue::default())]));
         assert_eq!(
             text_of(Substitutions::read(None, values, &[("ConditionExpression", false)])),
             "ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null"
+        );
+        let values = Some(BTreeMap::from([(":a".to_owned(), AttributeValue::default())]));
+        let both =
+            [("ProjectionExpression", false), ("FilterExpression", false), ("KeyConditionExpression", false)];
+        assert_eq!(
+            text_of(Substitutions::read(None, values, &both)),
+            "ExpressionAttributeValues can only be specified when using expressions: FilterExpression and KeyConditionExpression are null"
         );
     }
 
@@ -187,19 +206,29 @@ mod tests {
     fn malformed_placeholders_are_refused() {
         let present = [("FilterExpression", true)];
         let names = |key: &str, name: &str| Some(BTreeMap::from([(key.to_owned(), name.to_owned())]));
-        assert!(text_of(Substitutions::read(Some(BTreeMap::new()), None, &present)).contains("must not be empty"));
-        assert!(text_of(Substitutions::read(names("a", "b"), None, &present)).ends_with("Syntax error; key: \"a\""));
+        assert!(
+            text_of(Substitutions::read(Some(BTreeMap::new()), None, &present)).contains("must not be empty")
+        );
+        assert!(
+            text_of(Substitutions::read(names("a", "b"), None, &present))
+                .ends_with("Syntax error; key: \"a\"")
+        );
         assert!(text_of(Substitutions::read(names("#a-b", "b"), None, &present)).contains("Syntax error"));
-        assert!(text_of(Substitutions::read(names("#a", ""), None, &present)).contains("Empty attribute name"));
+        assert!(
+            text_of(Substitutions::read(names("#a", ""), None, &present)).contains("Empty attribute name")
+        );
         let values = |key: &str| Some(BTreeMap::from([(key.to_owned(), AttributeValue::default())]));
         assert!(text_of(Substitutions::read(None, values("v"), &present)).contains("Syntax error"));
         assert!(text_of(Substitutions::read(None, values(":v"), &present)).ends_with("datatypes for key :v"));
-        assert!(text_of(Substitutions::read(None, Some(BTreeMap::new()), &present)).contains("must not be empty"));
+        assert!(
+            text_of(Substitutions::read(None, Some(BTreeMap::new()), &present)).contains("must not be empty")
+        );
     }
 
     #[test]
     fn legacy_and_expression_parameters_do_not_mix() {
-        let error = not_both(&[("Expected", true), ("X", false)], &[("ConditionExpression", true)]).unwrap_err();
+        let error =
+            not_both(&[("Expected", true), ("X", false)], &[("ConditionExpression", true)]).unwrap_err();
         assert_eq!(
             error,
             Error::Validation(

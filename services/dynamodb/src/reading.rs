@@ -60,13 +60,19 @@ pub(crate) fn shown(select: Option<Select>, projection: Option<&str>, indexed: b
 
 /// The index a request reads.
 // AWS: texts as the service words them.
-pub(crate) fn index<'t>(table: &'t Table, name: Option<&str>, consistent: bool) -> Result<Option<&'t Index>, Error> {
+pub(crate) fn index<'t>(
+    table: &'t Table,
+    name: Option<&str>,
+    consistent: bool,
+) -> Result<Option<&'t Index>, Error> {
     let Some(name) = name else { return Ok(None) };
     let Some(index) = table.index(name) else {
         return Err(Error::Validation(format!("The table does not have the specified index: {name}")));
     };
     if index.state == IndexState::Backfilling {
-        return Err(Error::Validation(format!("Cannot read from backfilling global secondary index: {name}")));
+        return Err(Error::Validation(format!(
+            "Cannot read from backfilling global secondary index: {name}"
+        )));
     }
     if consistent && index.kind == IndexKind::Global {
         return Err(Error::Validation(
@@ -84,7 +90,9 @@ pub(crate) fn whole_items(
     projection: Option<&Projection>,
     filter: Option<&Condition>,
 ) -> Result<bool, Error> {
-    let Some(index) = index.filter(|index| index.projection != IndexProjection::All) else { return Ok(false) };
+    let Some(index) = index.filter(|index| index.projection != IndexProjection::All) else {
+        return Ok(false);
+    };
     let mut lacking = Vec::new();
     for path in projection.into_iter().flat_map(Projection::paths) {
         if !index.carries(&path.root, &table.key) {

@@ -99,7 +99,12 @@ impl Count {
 }
 
 /// The item under a key.
-pub(crate) fn fetch(tx: &ReadTx<'_>, scope: &Scope, table: &Table, key: &KeyBytes) -> Result<Option<Item>, Error> {
+pub(crate) fn fetch(
+    tx: &ReadTx<'_>,
+    scope: &Scope,
+    table: &Table,
+    key: &KeyBytes,
+) -> Result<Option<Item>, Error> {
     let key = key::item_key(key::table_prefix(scope, table), key);
     tx.get::<ItemRow>(&key)?.map(|row| row.item()).transpose()
 }
@@ -136,10 +141,11 @@ pub(crate) fn replace(
     for index in &table.indexes {
         let old = before.map_or(Ok(None), |item| stored_index_row(tx, home, index, key, item))?;
         let new = after.map(|item| index_row(home, index, key, item, source)).transpose()?.flatten();
-        counts.indexes.entry(index.id.clone()).or_default().change(
-            old.as_ref().map(|(_, item)| item),
-            new.as_ref().map(|(_, item)| item),
-        );
+        counts
+            .indexes
+            .entry(index.id.clone())
+            .or_default()
+            .change(old.as_ref().map(|(_, item)| item), new.as_ref().map(|(_, item)| item));
         match (old, new) {
             (Some(old), Some(new)) if old == new => {}
             (old, new) => {
@@ -202,7 +208,9 @@ pub(crate) fn backfill_row(
     key: &KeyBytes,
     item: &Item,
 ) -> Result<bool, Error> {
-    let Ok(Some((row_key, content))) = index_row(home, index, key, item, Source::Put) else { return Ok(false) };
+    let Ok(Some((row_key, content))) = index_row(home, index, key, item, Source::Put) else {
+        return Ok(false);
+    };
     if tx.get::<IndexRow>(&row_key)?.is_some() {
         return Ok(false);
     }

@@ -7,8 +7,8 @@ use casemate_kernel::{Ask, Caller};
 
 use crate::DynamoDb;
 use crate::api::{
-    AttributeValue, ConditionCheck, ConditionalCheckFailedException, Delete, Error, ExpectedAttributeValue, Get, Put,
-    ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure as OnFailure, Update as WireUpdate,
+    AttributeValue, ConditionCheck, ConditionalCheckFailedException, Delete, Error, ExpectedAttributeValue,
+    Get, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure as OnFailure, Update as WireUpdate,
 };
 use crate::condition_keys::{Described, Expressions, LeadingKeys, Names, return_values};
 use crate::convert;
@@ -199,6 +199,13 @@ impl<'r> Access<'r> {
             ..Expressions::default()
         };
         let (table, key) = (&check.table_name, &check.key);
-        Self { action: "dynamodb:ConditionCheckItem", table, key, legacy: Names::default(), expressions, capacity }
+        Self {
+            action: "dynamodb:ConditionCheckItem",
+            table,
+            key,
+            legacy: Names::default(),
+            expressions,
+            capacity,
+        }
     }
 }

@@ -41,7 +41,9 @@ fn swept_key(table: &Table) -> Key {
 /// Notes whether the table is to be swept.
 pub(crate) fn note(tx: &mut WriteTx<'_>, scope: &Scope, table: &Table) -> Result<(), Error> {
     match table.ttl_attribute {
-        Some(_) => Ok(tx.put(&swept_key(table), &Swept { scope: scope.clone(), table_name: table.name.clone() })?),
+        Some(_) => {
+            Ok(tx.put(&swept_key(table), &Swept { scope: scope.clone(), table_name: table.name.clone() })?)
+        }
         None => forget(tx, table),
     }
 }

@@ -59,18 +59,8 @@ pub enum ValueType {
 
 impl ValueType {
     /// All of them, in the order AWS lists them.
-    pub const ALL: [Self; 10] = [
-        Self::B,
-        Self::Null,
-        Self::Ss,
-        Self::Bool,
-        Self::L,
-        Self::Bs,
-        Self::N,
-        Self::Ns,
-        Self::S,
-        Self::M,
-    ];
+    pub const ALL: [Self; 10] =
+        [Self::B, Self::Null, Self::Ss, Self::Bool, Self::L, Self::Bs, Self::N, Self::Ns, Self::S, Self::M];
 
     /// The descriptor, e.g. `SS`.
     pub const fn as_str(self) -> &'static str {

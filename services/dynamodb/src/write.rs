@@ -61,7 +61,8 @@ pub(crate) fn has_room(weight: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Validation(
-        "The items of this request and their copies in secondary indexes are too large for one transaction".to_owned(),
+        "The items of this request and their copies in secondary indexes are too large for one transaction"
+            .to_owned(),
     ))
 }
 
@@ -129,7 +130,9 @@ impl Write {
             Change::Update(key, update) => {
                 let old = before.as_ref().unwrap_or(key);
                 let new = match update {
-                    Some(update) => update.apply(old).map_err(|error| Error::Validation(error.to_string()))?,
+                    Some(update) => {
+                        update.apply(old).map_err(|error| Error::Validation(error.to_string()))?
+                    }
                     None => old.clone(),
                 };
                 fits(&new, "Item size to update has exceeded the maximum allowed size")?;
@@ -150,9 +153,9 @@ impl Write {
 fn keeps_key(table: &Table, update: &Update) -> Result<(), Error> {
     let touched = update.actions.iter().map(|action| action.path().root.as_str());
     match touched.into_iter().find(|root| table.key.names().any(|name| name == *root)) {
-        Some(name) => Err(key::invalid(&format!(
-            "Cannot update attribute {name}. This attribute is part of the key"
-        ))),
+        Some(name) => {
+            Err(key::invalid(&format!("Cannot update attribute {name}. This attribute is part of the key")))
+        }
         None => Ok(()),
     }
 }

@@ -118,7 +118,10 @@ impl fmt::Display for ExpressionError {
             ),
             Self::Empty => f.write_str("The expression can not be empty;"),
             Self::FunctionMisplaced(name) => {
-                write!(f, "The function is not allowed to be used this way in an expression; function: {name}")
+                write!(
+                    f,
+                    "The function is not allowed to be used this way in an expression; function: {name}"
+                )
             }
             Self::NeedsPath(name) => {
                 write!(f, "Operator or function requires a document path; operator or function: {name}")
@@ -151,10 +154,6 @@ impl fmt::Display for ExpressionError {
             Self::ReservedWord(word) => {
                 write!(f, "Attribute name is a reserved keyword; reserved keyword: {word}")
             }
-            Self::SectionTwice(section) => {
-                write!(f, "The \"{section}\" section can only be used once in an update expression;")
-            }
-            Self::Syntax { token, near } => write!(f, "Syntax error; token: \"{token}\", near: \"{near}\""),
             Self::UndefinedName(name) => write!(
                 f,
                 "An expression attribute name used in the document path is not defined; attribute name: {name}"
@@ -169,15 +168,19 @@ impl fmt::Display for ExpressionError {
                  typeSet: ALLOWED_FOR_{action}_OPERAND",
                 kind.long_name()
             ),
-            other => other.fmt_limit_or_key(f),
+            other => other.fmt_rest(f),
         }
     }
 }
 
 impl ExpressionError {
-    /// Limits, and the rules of key conditions.
-    fn fmt_limit_or_key(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Syntax, limits, and the rules of key conditions.
+    fn fmt_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Syntax { token, near } => write!(f, "Syntax error; token: \"{token}\", near: \"{near}\""),
+            Self::SectionTwice(section) => {
+                write!(f, "The \"{section}\" section can only be used once in an update expression;")
+            }
             Self::UnknownFunction(name) => write!(f, "Invalid function name; function: {name}"),
             Self::TooDeep => f.write_str("The expression is nested too deeply;"),
             Self::TooLong(size) => {

@@ -20,13 +20,14 @@ impl Condition {
             Self::Compare(comparator, one, two) => compare(*comparator, one.value(item), two.value(item)),
             Self::Between(one, low, high) => match (one.value(item), low.value(item), high.value(item)) {
                 (Some(value), Some(low), Some(high)) => {
-                    value.order(&low).is_some_and(Ordering::is_ge) && value.order(&high).is_some_and(Ordering::is_le)
+                    value.order(&low).is_some_and(Ordering::is_ge)
+                        && value.order(&high).is_some_and(Ordering::is_le)
                 }
                 _ => false,
             },
-            Self::In(one, rest) => one
-                .value(item)
-                .is_some_and(|value| rest.iter().any(|other| other.value(item).is_some_and(|other| value == other))),
+            Self::In(one, rest) => one.value(item).is_some_and(|value| {
+                rest.iter().any(|other| other.value(item).is_some_and(|other| value == other))
+            }),
             Self::BeginsWith(one, two) => match (one.value(item).as_deref(), two.value(item).as_deref()) {
                 (Some(Value::S(text)), Some(Value::S(prefix))) => text.starts_with(prefix.as_str()),
                 (Some(Value::B(bytes)), Some(Value::B(prefix))) => bytes.starts_with(prefix),

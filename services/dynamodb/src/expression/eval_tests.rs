@@ -27,7 +27,10 @@ fn sample() -> Item {
         ("nil".to_owned(), Value::Null),
         ("ss".to_owned(), Value::Ss(BTreeSet::from(["x".to_owned(), "y".to_owned()]))),
         ("ns".to_owned(), Value::Ns(BTreeSet::from([Number::parse("1").unwrap()]))),
-        ("l".to_owned(), Value::L(vec![text("p"), Value::M(BTreeMap::from([("k".to_owned(), number("7"))]))])),
+        (
+            "l".to_owned(),
+            Value::L(vec![text("p"), Value::M(BTreeMap::from([("k".to_owned(), number("7"))]))]),
+        ),
     ])
 }
 
@@ -51,7 +54,9 @@ fn numbers_compare_by_value_and_text_by_bytes() {
 fn a_missing_attribute_is_unequal_to_everything_and_nothing_else() {
     let one = [(":v", number("1"))];
     assert!(holds("zz <> :v", &one));
-    for source in ["zz = :v", "zz < :v", "zz >= :v", "zz IN (:v)", "contains(zz, :v)", "size(zz) = :v", "size(n) = :v"] {
+    for source in
+        ["zz = :v", "zz < :v", "zz >= :v", "zz IN (:v)", "contains(zz, :v)", "size(zz) = :v", "size(n) = :v"]
+    {
         assert!(!holds(source, &one), "{source}");
     }
     assert!(holds("NOT zz = :v", &one));
@@ -68,7 +73,10 @@ fn functions_know_their_types() {
     assert!(holds("contains(l, :v)", &[(":v", text("p"))]));
     assert!(holds("contains(b, :v)", &[(":v", Value::B(bytes::Bytes::from_static(b"\x02\x03")))]));
     assert!(holds("attribute_type(nil, :v)", &[(":v", text("NULL"))]));
-    assert!(holds("attribute_exists(l[1].k) AND attribute_not_exists(l[2]) AND attribute_not_exists(s.k)", &[]));
+    assert!(holds(
+        "attribute_exists(l[1].k) AND attribute_not_exists(l[2]) AND attribute_not_exists(s.k)",
+        &[]
+    ));
     assert!(holds("l[1].k = :v AND size(s) = :w", &[(":v", number("7")), (":w", number("5"))]));
     assert!(holds("flag IN (:a, :b)", &[(":a", text("x")), (":b", Value::Bool(true))]));
 }

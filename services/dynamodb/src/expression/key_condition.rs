@@ -254,7 +254,10 @@ mod tests {
 
     #[test]
     fn values_for_access_control_are_found_wherever_they_stand() {
-        let values = BTreeMap::from([(":p".to_owned(), Value::S("u".to_owned())), (":q".to_owned(), Value::S("v".to_owned()))]);
+        let values = BTreeMap::from([
+            (":p".to_owned(), Value::S("u".to_owned())),
+            (":q".to_owned(), Value::S("v".to_owned())),
+        ]);
         let names = BTreeMap::new();
         let condition = parse_condition(
             Clause::KeyCondition,

@@ -22,16 +22,20 @@ impl<'a> Placeholders<'a> {
 
     /// The attribute name behind `#…`.
     pub(super) fn name(&mut self, placeholder: &str) -> Result<String, ExpressionError> {
-        let name =
-            self.names.get(placeholder).ok_or_else(|| ExpressionError::UndefinedName(placeholder.to_owned()))?;
+        let name = self
+            .names
+            .get(placeholder)
+            .ok_or_else(|| ExpressionError::UndefinedName(placeholder.to_owned()))?;
         self.used_names.insert(placeholder.to_owned());
         Ok(name.clone())
     }
 
     /// The value behind `:…`.
     pub(super) fn value(&mut self, placeholder: &str) -> Result<Value, ExpressionError> {
-        let value =
-            self.values.get(placeholder).ok_or_else(|| ExpressionError::UndefinedValue(placeholder.to_owned()))?;
+        let value = self
+            .values
+            .get(placeholder)
+            .ok_or_else(|| ExpressionError::UndefinedValue(placeholder.to_owned()))?;
         self.used_values.insert(placeholder.to_owned());
         Ok(value.clone())
     }
@@ -40,7 +44,8 @@ impl<'a> Placeholders<'a> {
     // AWS: an unused placeholder is a ValidationException, not a warning.
     pub fn unused(&self) -> Option<String> {
         let list = |all: Vec<&String>, used: &BTreeSet<String>| {
-            let left: Vec<&str> = all.into_iter().filter(|key| !used.contains(*key)).map(String::as_str).collect();
+            let left: Vec<&str> =
+                all.into_iter().filter(|key| !used.contains(*key)).map(String::as_str).collect();
             (!left.is_empty()).then(|| left.join(", "))
         };
         if let Some(keys) = list(self.names.keys().collect(), &self.used_names) {

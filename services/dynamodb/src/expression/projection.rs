@@ -85,11 +85,8 @@ impl Wanted<'_> {
                 (!shown.is_empty()).then_some(Value::M(shown))
             }
             Value::L(list) => {
-                let shown: Vec<Value> = self
-                    .indexes
-                    .iter()
-                    .filter_map(|(index, wanted)| wanted.of(list.get(*index)?))
-                    .collect();
+                let shown: Vec<Value> =
+                    self.indexes.iter().filter_map(|(index, wanted)| wanted.of(list.get(*index)?)).collect();
                 (!shown.is_empty()).then_some(Value::L(shown))
             }
             _ => None,
@@ -103,7 +100,9 @@ mod tests {
 
     fn project(source: &str) -> Result<String, String> {
         let text = |value: &str| Value::S(value.to_owned());
-        let inner = |value: &str| Value::M(BTreeMap::from([("k".to_owned(), text(value)), ("j".to_owned(), text("j"))]));
+        let inner = |value: &str| {
+            Value::M(BTreeMap::from([("k".to_owned(), text(value)), ("j".to_owned(), text("j"))]))
+        };
         let item = Item::from([
             ("a".to_owned(), text("1")),
             ("m".to_owned(), inner("2")),
@@ -111,8 +110,8 @@ mod tests {
         ]);
         let names = BTreeMap::from([("#m".to_owned(), "m".to_owned())]);
         let values = BTreeMap::new();
-        let projection =
-            Projection::parse(source, &mut Placeholders::new(&names, &values)).map_err(|error| error.to_string())?;
+        let projection = Projection::parse(source, &mut Placeholders::new(&names, &values))
+            .map_err(|error| error.to_string())?;
         Ok(format!("{:?}", projection.of(&item)).replace("String", ""))
     }
 

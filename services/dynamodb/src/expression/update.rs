@@ -194,7 +194,12 @@ fn set_function(parser: &mut Parser<'_, '_, '_>, depth: usize) -> Result<SetOper
     let name = parser.peek().text;
     match name {
         "if_not_exists" | "list_append" => {}
-        "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" | "size" => {
+        "attribute_exists"
+        | "attribute_not_exists"
+        | "attribute_type"
+        | "begins_with"
+        | "contains"
+        | "size" => {
             return Err(ExpressionError::FunctionMisplaced(name.to_owned()));
         }
         _ => return Err(ExpressionError::UnknownFunction(name.to_owned())),
@@ -250,7 +255,8 @@ pub(super) fn no_overlap(paths: &[&Path]) -> Result<(), ExpressionError> {
                     let (one, two) = texts();
                     return Err(ExpressionError::PathsOverlap { one, two });
                 }
-                (Some(Step::Field(_)), Some(Step::Index(_))) | (Some(Step::Index(_)), Some(Step::Field(_))) => {
+                (Some(Step::Field(_)), Some(Step::Index(_)))
+                | (Some(Step::Index(_)), Some(Step::Field(_))) => {
                     let (one, two) = texts();
                     return Err(ExpressionError::PathsConflict { one, two });
                 }

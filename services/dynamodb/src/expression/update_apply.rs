@@ -29,8 +29,12 @@ impl fmt::Display for UpdateError {
                 f.write_str("The provided expression refers to an attribute that does not exist in the item")
             }
             Self::Number(error) => error.fmt(f),
-            Self::OperandType => f.write_str("An operand in the update expression has an incorrect data type"),
-            Self::Path => f.write_str("The document path provided in the update expression is invalid for update"),
+            Self::OperandType => {
+                f.write_str("An operand in the update expression has an incorrect data type")
+            }
+            Self::Path => {
+                f.write_str("The document path provided in the update expression is invalid for update")
+            }
         }
     }
 }
@@ -96,7 +100,8 @@ impl Update {
 
 impl SetValue {
     fn compute(&self, before: &Item) -> Result<Value, UpdateError> {
-        let numbers = |one: &SetOperand, two: &SetOperand| match (one.compute(before)?, two.compute(before)?) {
+        let numbers = |one: &SetOperand, two: &SetOperand| match (one.compute(before)?, two.compute(before)?)
+        {
             (Value::N(one), Value::N(two)) => Ok((one, two)),
             _ => Err(UpdateError::OperandType),
         };

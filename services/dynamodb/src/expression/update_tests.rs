@@ -63,14 +63,20 @@ fn set_computes_from_the_item_as_it_was() {
     assert_eq!(attribute("SET n = if_not_exists(zz, n) + :n", "n"), Some(number("15")));
     assert_eq!(attribute("SET zz = if_not_exists(zz, :s)", "zz"), Some(text("new")));
     assert_eq!(attribute("set l = list_append(l, :l)", "l"), Some(list(&["p", "q", "r", "t"])));
-    assert_eq!(attribute("SET l = list_append(:l, if_not_exists(zz, l))", "l"), Some(list(&["t", "p", "q", "r"])));
+    assert_eq!(
+        attribute("SET l = list_append(:l, if_not_exists(zz, l))", "l"),
+        Some(list(&["t", "p", "q", "r"]))
+    );
     let swapped = apply("SET n = s, s = n").unwrap();
     assert_eq!((swapped.get("n"), swapped.get("s")), (Some(&text("hello")), Some(&number("10"))));
 }
 
 #[test]
 fn nested_places_are_set_and_removed() {
-    assert_eq!(attribute("SET #m.k = :s", "m"), Some(Value::M(BTreeMap::from([("k".to_owned(), text("new"))]))));
+    assert_eq!(
+        attribute("SET #m.k = :s", "m"),
+        Some(Value::M(BTreeMap::from([("k".to_owned(), text("new"))])))
+    );
     assert_eq!(attribute("SET l[1] = :s", "l"), Some(list(&["p", "new", "r"])));
     assert_eq!(attribute("SET l[9] = :s, l[7] = l[0]", "l"), Some(list(&["p", "q", "r", "p", "new"])));
     assert_eq!(attribute("REMOVE l[0], l[2]", "l"), Some(list(&["q"])));
@@ -140,7 +146,10 @@ fn malformed_updates_have_the_services_text() {
             "DELETE n :n",
             "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND",
         ),
-        ("SET n = n + :s", "Incorrect operand type for operator or function; operator or function: +, operand type: S"),
+        (
+            "SET n = n + :s",
+            "Incorrect operand type for operator or function; operator or function: +, operand type: S",
+        ),
         (
             "SET l = list_append(l, :n)",
             "Incorrect operand type for operator or function; operator or function: list_append, operand type: N",
@@ -153,7 +162,10 @@ fn malformed_updates_have_the_services_text() {
             "SET n = if_not_exists(:n, n)",
             "Operator or function requires a document path; operator or function: if_not_exists",
         ),
-        ("SET n = size(s)", "The function is not allowed to be used this way in an expression; function: size"),
+        (
+            "SET n = size(s)",
+            "The function is not allowed to be used this way in an expression; function: size",
+        ),
         ("SET n = foo(s)", "Invalid function name; function: foo"),
         (
             "SET m = :n, m.k = :n",

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casemate_kernel::{Access, Ask, Call, Caller, Operation};
 
-use crate::api::{AttributeValue, BatchGetItem, BatchGetItemInput, BatchGetItemOutput, Error, KeysAndAttributes};
+use crate::api::{
+    AttributeValue, BatchGetItem, BatchGetItemInput, BatchGetItemOutput, Error, KeysAndAttributes,
+};
 use crate::capacity::{Consumed, Rate};
 use crate::condition_keys::{Described, Expressions, LeadingKeys, Names, select_of_get};
 use crate::expression::{Clause, Projection};
@@ -71,7 +73,9 @@ impl Operation<BatchGetItem> for DynamoDb {
             for wire in &each.keys {
                 let key = key::of_key(&table, &convert::item(wire.clone())?)?;
                 if !seen.insert((table.id.clone(), key.clone())) {
-                    return Err(Error::Validation("Provided list of item keys contains duplicates".to_owned()));
+                    return Err(Error::Validation(
+                        "Provided list of item keys contains duplicates".to_owned(),
+                    ));
                 }
                 if bytes > ANSWER_BYTES_MAX {
                     left.push(wire.clone());

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use casemate_kernel::{Access, Ask, Call, Caller, Operation};
 
 use crate::api::{
-    BatchWriteItem, BatchWriteItemInput, BatchWriteItemOutput, ConsumedCapacity, Error, ReturnConsumedCapacity,
-    WriteRequest,
+    BatchWriteItem, BatchWriteItemInput, BatchWriteItemOutput, ConsumedCapacity, Error,
+    ReturnConsumedCapacity, WriteRequest,
 };
 use crate::capacity::{Consumed, Rate};
 use crate::condition_keys::{Described, LeadingKeys, Names};
@@ -65,7 +65,9 @@ impl Operation<BatchWriteItem> for DynamoDb {
                 let key = write.key(&table)?;
                 weights.push(write.weight(&table));
                 if !seen.insert((table.id, key)) {
-                    return Err(Error::Validation("Provided list of item keys contains duplicates".to_owned()));
+                    return Err(Error::Validation(
+                        "Provided list of item keys contains duplicates".to_owned(),
+                    ));
                 }
                 write.check_size()?;
             }

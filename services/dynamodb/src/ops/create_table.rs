@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use casemate_kernel::{Access, Ask, Call, Caller, Operation};
 use casemate_names::{Timestamp, uuid};
 
-use crate::api::{BillingMode, CreateTable, CreateTableInput, CreateTableOutput, Error, TableClass, TableStatus};
+use crate::api::{
+    BillingMode, CreateTable, CreateTableInput, CreateTableOutput, Error, TableClass, TableStatus,
+};
 use crate::rows::Counts;
 use crate::table::{self, IndexState, Table};
 use crate::{DynamoDb, define, describe};
@@ -27,8 +29,12 @@ impl Operation<CreateTable> for DynamoDb {
 
     async fn run(&self, call: Call<CreateTable>) -> Result<CreateTableOutput, Error> {
         let at = self.at(&call.input.table_name, call.caller()).checked()?;
-        if Some(&at.scope.account) != call.caller().account().as_ref() || at.scope.region != call.scope().region {
-            return Err(Error::Validation("A table can only be created in the caller's account and region".to_owned()));
+        if Some(&at.scope.account) != call.caller().account().as_ref()
+            || at.scope.region != call.scope().region
+        {
+            return Err(Error::Validation(
+                "A table can only be created in the caller's account and region".to_owned(),
+            ));
         }
         let table = self.define(&call.input, at.name.clone(), call.now())?;
         let row_key = table::row_key(&at.scope, &at.name);

@@ -3,8 +3,9 @@
 use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::api::{
-    ContinuousBackupsDescription, ContinuousBackupsStatus, DescribeContinuousBackups, DescribeContinuousBackupsInput,
-    DescribeContinuousBackupsOutput, Error, PointInTimeRecoveryDescription, PointInTimeRecoveryStatus,
+    ContinuousBackupsDescription, ContinuousBackupsStatus, DescribeContinuousBackups,
+    DescribeContinuousBackupsInput, DescribeContinuousBackupsOutput, Error, PointInTimeRecoveryDescription,
+    PointInTimeRecoveryStatus,
 };
 use crate::{DynamoDb, table};
 
@@ -13,7 +14,10 @@ impl Operation<DescribeContinuousBackups> for DynamoDb {
         Ok(Access::on("dynamodb:DescribeContinuousBackups", self.at(&input.table_name, caller).arn()))
     }
 
-    async fn run(&self, call: Call<DescribeContinuousBackups>) -> Result<DescribeContinuousBackupsOutput, Error> {
+    async fn run(
+        &self,
+        call: Call<DescribeContinuousBackups>,
+    ) -> Result<DescribeContinuousBackupsOutput, Error> {
         let at = self.at(&call.input.table_name, call.caller()).checked()?;
         let found = self.env.store.read(|tx| table::find(tx, &at))?;
         if found.is_none() {

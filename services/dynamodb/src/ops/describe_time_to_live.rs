@@ -16,8 +16,11 @@ impl Operation<DescribeTimeToLive> for DynamoDb {
     async fn run(&self, call: Call<DescribeTimeToLive>) -> Result<DescribeTimeToLiveOutput, Error> {
         let at = self.at(&call.input.table_name, call.caller()).checked()?;
         let table = self.env.store.read(|tx| table::load_named(tx, &at))?;
-        let status =
-            if table.ttl_attribute.is_some() { TimeToLiveStatus::Enabled } else { TimeToLiveStatus::Disabled };
+        let status = if table.ttl_attribute.is_some() {
+            TimeToLiveStatus::Enabled
+        } else {
+            TimeToLiveStatus::Disabled
+        };
         Ok(DescribeTimeToLiveOutput {
             time_to_live_description: Some(TimeToLiveDescription {
                 time_to_live_status: Some(status),

@@ -16,10 +16,16 @@ impl Operation<ListTables> for DynamoDb {
     }
 
     async fn run(&self, call: Call<ListTables>) -> Result<ListTablesOutput, Error> {
-        let limit = call.input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_MAX).min(PAGE_MAX);
-        let after = call.input.exclusive_start_table_name.as_ref().map(|name| table::row_key(call.scope(), name));
+        let limit =
+            call.input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+        let after =
+            call.input.exclusive_start_table_name.as_ref().map(|name| table::row_key(call.scope(), name));
         let tables = self.env.store.read(|tx| {
-            Ok::<_, Error>(tx.scan::<Table>(&Key::of(call.scope()), after.as_ref(), limit.saturating_add(1))?)
+            Ok::<_, Error>(tx.scan::<Table>(
+                &Key::of(call.scope()),
+                after.as_ref(),
+                limit.saturating_add(1),
+            )?)
         })?;
         let more = tables.len() > limit;
         let names: Vec<String> = tables.into_iter().take(limit).map(|(_, table)| table.name).collect();

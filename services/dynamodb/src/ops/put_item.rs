@@ -2,7 +2,9 @@
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
-use crate::api::{Error, PutItem, PutItemInput, PutItemOutput, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use crate::api::{
+    Error, PutItem, PutItemInput, PutItemOutput, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
 use crate::capacity::{Consumed, Rate};
 use crate::condition_keys::{Expressions, return_values};
 use crate::expression::Clause;
@@ -25,8 +27,8 @@ impl Operation<PutItem> for DynamoDb {
             },
             capacity: input.return_consumed_capacity,
         };
-        let all_old =
-            input.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
+        let all_old = input.return_values_on_condition_check_failure
+            == Some(ReturnValuesOnConditionCheckFailure::AllOld);
         let values = return_values(input.return_values.map(ReturnValue::as_str), all_old);
         Ok(Access::Iam(vec![self.describe(access, caller)?.return_values(values).done()]))
     }

@@ -66,7 +66,8 @@ impl Operation<Query> for DynamoDb {
         let place = Place { scope: &at.scope, table: &table, index };
         let condition = KeyCondition::of(parts.condition, &key_names(&table, place.key()))?;
         no_key_in_filter(filter, place.key())?;
-        let order = if input.scan_index_forward == Some(false) { Order::Descending } else { Order::Ascending };
+        let order =
+            if input.scan_index_forward == Some(false) { Order::Descending } else { Order::Ascending };
         let range = place.partition(&condition, order)?;
         let start = start.map(|start| place.start(&start)).transpose()?;
         let selection = Selection {
@@ -124,7 +125,8 @@ impl Parts {
         let mut placeholders = substitutions.placeholders();
         let key = input.key_condition_expression.as_deref();
         let condition = params::condition(Clause::KeyCondition, key, &mut placeholders)?;
-        let filter = params::condition(Clause::Filter, input.filter_expression.as_deref(), &mut placeholders)?;
+        let filter =
+            params::condition(Clause::Filter, input.filter_expression.as_deref(), &mut placeholders)?;
         let projection = params::projection(input.projection_expression.as_deref(), &mut placeholders)?;
         params::all_used(&placeholders)?;
         let condition = match condition {

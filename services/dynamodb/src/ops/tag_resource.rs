@@ -23,7 +23,9 @@ impl Operation<TagResource> for DynamoDb {
                 let mut table = table::find(tx, &at)?.ok_or_else(|| missing(&at))?;
                 for tag in &input.tags {
                     if tag.key.starts_with("aws:") {
-                        return Err(Error::Validation("Tag keys that begin with aws: are reserved".to_owned()));
+                        return Err(Error::Validation(
+                            "Tag keys that begin with aws: are reserved".to_owned(),
+                        ));
                     }
                     table.tags.insert(tag.key.clone(), tag.value.clone());
                 }
@@ -46,13 +48,15 @@ pub(super) fn ask(action: &'static str, arn: &str) -> Ask {
 /// The table meant by a `ResourceArn`.
 pub(super) fn named(arn: &str) -> Result<TableRef, Error> {
     // AWS: text as the service words it.
-    let invalid = || {
-        Error::Validation(format!("Invalid TableArn: Invalid ResourceArn provided as input {arn}"))
-    };
+    let invalid =
+        || Error::Validation(format!("Invalid TableArn: Invalid ResourceArn provided as input {arn}"));
     tagged_table(arn).ok_or_else(invalid)
 }
 
 // AWS: text as the service words it.
 pub(super) fn missing(at: &TableRef) -> Error {
-    Error::resource_not_found_exception(format!("Requested resource not found: ResourcArn: {} not found", at.arn()))
+    Error::resource_not_found_exception(format!(
+        "Requested resource not found: ResourcArn: {} not found",
+        at.arn()
+    ))
 }

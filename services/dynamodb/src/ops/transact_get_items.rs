@@ -57,7 +57,8 @@ impl Operation<TransactGetItems> for DynamoDb {
                     ));
                 }
                 let item = rows::fetch(tx, &reading.table.scope, &table, &key)?;
-                let consumed = Consumed::read(item.as_ref().map_or(0, item_size), true, Rate::Transaction, None);
+                let consumed =
+                    Consumed::read(item.as_ref().map_or(0, item_size), true, Rate::Transaction, None);
                 let sum = capacity.entry(table.id.clone()).or_insert_with(|| (table, Consumed::default()));
                 sum.1.add(consumed);
                 let shown = item.map(|item| match &reading.projection {

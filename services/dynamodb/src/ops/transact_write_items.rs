@@ -9,8 +9,8 @@ use casemate_store::{Key, Row, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    CancellationReason, Error, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, TransactWriteItems,
-    TransactWriteItemsInput, TransactWriteItemsOutput, TransactionCanceledException,
+    CancellationReason, Error, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
+    TransactWriteItems, TransactWriteItemsInput, TransactWriteItemsOutput, TransactionCanceledException,
 };
 use crate::capacity::{Consumed, Rate};
 use crate::expression::Clause;
@@ -66,10 +66,14 @@ impl Operation<TransactWriteItems> for DynamoDb {
         let mut capacity: BTreeMap<String, (Table, Consumed)> = BTreeMap::new();
         for each in written {
             let consumed = Consumed::write(&each, Rate::Transaction);
-            let sum = capacity.entry(each.table.id.clone()).or_insert_with(|| (each.table, Consumed::default()));
+            let sum =
+                capacity.entry(each.table.id.clone()).or_insert_with(|| (each.table, Consumed::default()));
             sum.1.add(consumed);
         }
-        Ok(TransactWriteItemsOutput { consumed_capacity: reports(&capacity, wanted), item_collection_metrics: None })
+        Ok(TransactWriteItemsOutput {
+            consumed_capacity: reports(&capacity, wanted),
+            item_collection_metrics: None,
+        })
     }
 }
 
@@ -77,7 +81,12 @@ type Guarded = (Write, Option<OnFailure>);
 
 impl DynamoDb {
     /// What one member asks. A malformed member that holds several asks for all of them.
-    fn asks(&self, item: &TransactWriteItem, input: &TransactWriteItemsInput, caller: &Caller) -> Result<Vec<Ask>, Error> {
+    fn asks(
+        &self,
+        item: &TransactWriteItem,
+        input: &TransactWriteItemsInput,
+        caller: &Caller,
+    ) -> Result<Vec<Ask>, Error> {
         let capacity = input.return_consumed_capacity;
         let mut asks = Vec::new();
         if let Some(check) = &item.condition_check {
@@ -103,33 +112,55 @@ impl DynamoDb {
         match (item.condition_check, item.put, item.delete, item.update) {
             (Some(check), None, None, None) => {
                 let condition = Some(check.condition_expression);
-                let parsed = parse(condition, None, check.expression_attribute_names, check.expression_attribute_values)?;
+                let parsed = parse(
+                    condition,
+                    None,
+                    check.expression_attribute_names,
+                    check.expression_attribute_values,
+                )?;
                 let change = Change::Check(convert::item(check.key)?);
                 let table = self.at(&check.table_name, caller).checked()?;
-                Ok((Write { table, change, condition: parsed.condition }, check.return_values_on_condition_check_failure))
+                Ok((
+                    Write { table, change, condition: parsed.condition },
+                    check.return_values_on_condition_check_failure,
+                ))
             }
             (None, Some(put), None, None) => {
                 let names = put.expression_attribute_names;
                 let parsed = parse(put.condition_expression, None, names, put.expression_attribute_values)?;
                 let change = Change::Put(convert::item(put.item)?);
                 let table = self.at(&put.table_name, caller).checked()?;
-                Ok((Write { table, change, condition: parsed.condition }, put.return_values_on_condition_check_failure))
+                Ok((
+                    Write { table, change, condition: parsed.condition },
+                    put.return_values_on_condition_check_failure,
+                ))
             }
             (None, None, Some(delete), None) => {
                 let names = delete.expression_attribute_names;
-                let parsed = parse(delete.condition_expression, None, names, delete.expression_attribute_values)?;
+                let parsed =
+                    parse(delete.condition_expression, None, names, delete.expression_attribute_values)?;
                 let change = Change::Delete(convert::item(delete.key)?);
                 let table = self.at(&delete.table_name, caller).checked()?;
-                Ok((Write { table, change, condition: parsed.condition }, delete.return_values_on_condition_check_failure))
+                Ok((
+                    Write { table, change, condition: parsed.condition },
+                    delete.return_values_on_condition_check_failure,
+                ))
             }
             (None, None, None, Some(update)) => {
                 let names = update.expression_attribute_names;
                 let expression = Some(update.update_expression);
-                let parsed =
-                    parse(update.condition_expression, expression, names, update.expression_attribute_values)?;
+                let parsed = parse(
+                    update.condition_expression,
+                    expression,
+                    names,
+                    update.expression_attribute_values,
+                )?;
                 let change = Change::Update(convert::item(update.key)?, parsed.update);
                 let table = self.at(&update.table_name, caller).checked()?;
-                Ok((Write { table, change, condition: parsed.condition }, update.return_values_on_condition_check_failure))
+                Ok((
+                    Write { table, change, condition: parsed.condition },
+                    update.return_values_on_condition_check_failure,
+                ))
             }
             _ => Err(Error::Validation(
                 "TransactItems can only contain one of Check, Put, Update or Delete".to_owned(),

@@ -33,8 +33,8 @@ impl Operation<UpdateItem> for DynamoDb {
             },
             capacity: input.return_consumed_capacity,
         };
-        let all_old =
-            input.return_values_on_condition_check_failure == Some(ReturnValuesOnConditionCheckFailure::AllOld);
+        let all_old = input.return_values_on_condition_check_failure
+            == Some(ReturnValuesOnConditionCheckFailure::AllOld);
         let values = return_values(input.return_values.map(ReturnValue::as_str), all_old);
         Ok(Access::Iam(vec![self.describe(access, caller)?.return_values(values).done()]))
     }

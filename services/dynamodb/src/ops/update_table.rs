@@ -43,10 +43,14 @@ fn check(input: &UpdateTableInput) -> Result<(), Error> {
     define::refuse_unsupported(&[
         ("StreamSpecification", streams),
         ("ReplicaUpdates", input.replica_updates.as_ref().is_some_and(|updates| !updates.is_empty())),
-        ("VectorIndexUpdates", input.vector_index_updates.as_ref().is_some_and(|updates| !updates.is_empty())),
+        (
+            "VectorIndexUpdates",
+            input.vector_index_updates.as_ref().is_some_and(|updates| !updates.is_empty()),
+        ),
     ])?;
     let updates = input.global_secondary_index_updates.as_deref().unwrap_or_default();
-    let structural = updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
+    let structural =
+        updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
     // AWS: text as the service words it.
     if structural > 1 {
         return Err(Error::limit_exceeded_exception(
@@ -139,7 +143,12 @@ fn change_index(
     index_id: &str,
 ) -> Result<(), Error> {
     if let Some(action) = &update.create {
-        let index = define::global(&as_definition(action), table.billing, IndexState::Backfilling, index_id.to_owned())?;
+        let index = define::global(
+            &as_definition(action),
+            table.billing,
+            IndexState::Backfilling,
+            index_id.to_owned(),
+        )?;
         table.indexes.push(index);
         return Job::backfill(&at.scope, table, index_id).enqueue(tx);
     }

@@ -19,7 +19,9 @@ impl Operation<UpdateTimeToLive> for DynamoDb {
         let specification = input.time_to_live_specification.clone();
         let wanted = input.time_to_live_specification;
         if wanted.attribute_name.is_empty() || wanted.attribute_name.len() > NAME_MAX {
-            return Err(Error::Validation("TimeToLive AttributeName must have 1 to 255 characters".to_owned()));
+            return Err(Error::Validation(
+                "TimeToLive AttributeName must have 1 to 255 characters".to_owned(),
+            ));
         }
         self.env
             .store

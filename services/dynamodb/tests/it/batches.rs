@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::{Scene, key, note, notes};
 
 fn puts(count: usize) -> Value {
-    json!((0..count).map(|n| json!({"PutRequest": {"Item": key("u", &format!("{n:03}"))}})).collect::<Vec<_>>())
+    json!(
+        (0..count).map(|n| json!({"PutRequest": {"Item": key("u", &format!("{n:03}"))}})).collect::<Vec<_>>()
+    )
 }
 
 #[tokio::test]
@@ -61,9 +63,7 @@ async fn batches_that_break_the_rules_are_refused_whole() {
 #[tokio::test]
 async fn twenty_five_large_items_fit_one_batch() {
     let scene = Scene::new().await;
-    let large = |n: usize| {
-        json!({"PutRequest": {"Item": note("u", &format!("{n:03}"), json!({"kind": {"S": "k"}, "a": {"S": "x".repeat(300_000)}}))}})
-    };
+    let large = |n: usize| json!({"PutRequest": {"Item": note("u", &format!("{n:03}"), json!({"kind": {"S": "k"}, "a": {"S": "x".repeat(300_000)}}))}});
     let requests: Vec<Value> = (0..25).map(large).collect();
     scene.done("BatchWriteItem", json!({"RequestItems": {"notes": requests}})).await;
     let table = scene.done("DescribeTable", json!({"TableName": "notes"})).await;

@@ -31,7 +31,10 @@ async fn of_many_conditional_puts_exactly_one_succeeds() {
     let scene = Rc::new(Scene::new().await);
     let statuses = all(&scene, 40, |n| {
         let item = note("u", "n", json!({"by": {"N": n.to_string()}}));
-        ("PutItem", json!({"TableName": "notes", "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}))
+        (
+            "PutItem",
+            json!({"TableName": "notes", "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}),
+        )
     })
     .await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1);
@@ -99,17 +102,25 @@ async fn bottomless_or_absurd_input_is_refused() {
     let before = scene.world.digest();
     for levels in [33, 200, 20_000] {
         let value = format!("{}{{\"S\":\"x\"}}{}", "{\"L\":[".repeat(levels), "]}".repeat(levels));
-        let body = format!(r#"{{"TableName":"notes","Item":{{"pk":{{"S":"u"}},"sk":{{"S":"n"}},"a":{value}}}}}"#);
+        let body =
+            format!(r#"{{"TableName":"notes","Item":{{"pk":{{"S":"u"}},"sk":{{"S":"n"}},"a":{value}}}}}"#);
         let request = crate::request(&scene.world, &scene.admin, "PutItem", &json!({})).clone();
-        let request = casemate_testkit::Request { body: body.into(), headers: request.headers[..3].to_vec(), ..request }
-            .signed(&scene.admin, "dynamodb", "us-east-1", scene.world.now());
+        let request = casemate_testkit::Request {
+            body: body.into(),
+            headers: request.headers[..3].to_vec(),
+            ..request
+        }
+        .signed(&scene.admin, "dynamodb", "us-east-1", scene.world.now());
         let answer = scene.world.send(&request).await;
         assert_eq!(answer.status, 400, "{levels}: {}", answer.text());
     }
     let long = format!("a{}", " AND a".repeat(2000));
     let put = json!({"TableName": "notes", "Item": key("u", "n"), "ConditionExpression": long});
-    assert!(scene.invalid("PutItem", put).await.contains("Expression size has exceeded the maximum allowed size"));
-    let deep = json!({"TableName": "notes", "Item": key("u", "n"), "ConditionExpression": "NOT ".repeat(1000)});
+    assert!(
+        scene.invalid("PutItem", put).await.contains("Expression size has exceeded the maximum allowed size")
+    );
+    let deep =
+        json!({"TableName": "notes", "Item": key("u", "n"), "ConditionExpression": "NOT ".repeat(1000)});
     assert!(scene.invalid("PutItem", deep).await.contains("nested too deeply"));
     assert_eq!(scene.world.digest(), before);
 }

@@ -65,17 +65,38 @@ async fn an_owner_reaches_its_own_items_and_nobody_elses() {
             ("PutItem", json!({"TableName": "notes", "Item": key(pk, "a")})),
             ("UpdateItem", at(json!({"UpdateExpression": "REMOVE n"}))),
             ("DeleteItem", at(json!({}))),
-            ("Query", json!({"TableName": "notes", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": value})),
-            ("Query", json!({"TableName": "notes", "KeyConditionExpression": ":p = #k AND sk > :p",
-                             "ExpressionAttributeNames": {"#k": "pk"}, "ExpressionAttributeValues": value})),
-            ("Query", json!({"TableName": "notes", "KeyConditions": {
-                "pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": pk}]}}})),
+            (
+                "Query",
+                json!({"TableName": "notes", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": value}),
+            ),
+            (
+                "Query",
+                json!({"TableName": "notes", "KeyConditionExpression": ":p = #k AND sk > :p",
+                             "ExpressionAttributeNames": {"#k": "pk"}, "ExpressionAttributeValues": value}),
+            ),
+            (
+                "Query",
+                json!({"TableName": "notes", "KeyConditions": {
+                "pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": pk}]}}}),
+            ),
             ("BatchGetItem", json!({"RequestItems": {"notes": {"Keys": [key(pk, "a")]}}})),
-            ("BatchWriteItem", json!({"RequestItems": {"notes": [{"DeleteRequest": {"Key": key(pk, "a")}}]}})),
-            ("TransactGetItems", json!({"TransactItems": [{"Get": {"TableName": "notes", "Key": key(pk, "a")}}]})),
-            ("TransactWriteItems", json!({"TransactItems": [{"Put": {"TableName": "notes", "Item": key(pk, "a")}}]})),
-            ("TransactWriteItems", json!({"TransactItems": [{"ConditionCheck": {"TableName": "notes", "Key": key(pk, "a"),
-                "ConditionExpression": "attribute_exists(pk)"}}]})),
+            (
+                "BatchWriteItem",
+                json!({"RequestItems": {"notes": [{"DeleteRequest": {"Key": key(pk, "a")}}]}}),
+            ),
+            (
+                "TransactGetItems",
+                json!({"TransactItems": [{"Get": {"TableName": "notes", "Key": key(pk, "a")}}]}),
+            ),
+            (
+                "TransactWriteItems",
+                json!({"TransactItems": [{"Put": {"TableName": "notes", "Item": key(pk, "a")}}]}),
+            ),
+            (
+                "TransactWriteItems",
+                json!({"TransactItems": [{"ConditionCheck": {"TableName": "notes", "Key": key(pk, "a"),
+                "ConditionExpression": "attribute_exists(pk)"}}]}),
+            ),
         ] {
             assert_judged(&scene, &owner, allowed, operation, input).await;
         }
@@ -91,13 +112,22 @@ async fn one_foreign_item_among_many_refuses_all() {
         ("BatchGetItem", json!({"RequestItems": {"notes": {"Keys": [key("u1", "a"), key("u2", "a")]}}})),
         ("BatchWriteItem", json!({"RequestItems": {"notes": [put("u1"), put("u2")]}})),
         ("BatchWriteItem", json!({"RequestItems": {"notes": [put("u1")], TABLE: [put("u2")]}})),
-        ("BatchWriteItem", json!({"RequestItems": {"notes": [put("u1"), {"DeleteRequest": {"Key": key("u2", "a")}}]}})),
+        (
+            "BatchWriteItem",
+            json!({"RequestItems": {"notes": [put("u1"), {"DeleteRequest": {"Key": key("u2", "a")}}]}}),
+        ),
         ("TransactGetItems", json!({"TransactItems": [get("u1"), get("u2")]})),
-        ("TransactWriteItems", json!({"TransactItems": [
+        (
+            "TransactWriteItems",
+            json!({"TransactItems": [
             {"Put": {"TableName": "notes", "Item": key("u1", "new")}},
-            {"Delete": {"TableName": "notes", "Key": key("u2", "a")}}]})),
-        ("TransactWriteItems", json!({"TransactItems": [
-            {"Put": {"TableName": "notes", "Item": key("u1", "new")}, "Delete": {"TableName": "notes", "Key": key("u2", "a")}}]})),
+            {"Delete": {"TableName": "notes", "Key": key("u2", "a")}}]}),
+        ),
+        (
+            "TransactWriteItems",
+            json!({"TransactItems": [
+            {"Put": {"TableName": "notes", "Item": key("u1", "new")}, "Delete": {"TableName": "notes", "Key": key("u2", "a")}}]}),
+        ),
     ] {
         assert_judged(&scene, &owner, false, operation, input).await;
     }
@@ -117,16 +147,31 @@ async fn a_key_that_cannot_be_read_is_no_key_that_is_allowed() {
         ("BatchWriteItem", json!({"RequestItems": {"notes": [{}]}})),
         ("Query", json!({"TableName": "notes"})),
         ("Query", json!({"TableName": "notes", "KeyConditionExpression": "pk = :p"})),
-        ("Query", json!({"TableName": "notes", "KeyConditionExpression": "sk = :p",
-                         "ExpressionAttributeValues": {":p": {"S": "u1"}}})),
-        ("Query", json!({"TableName": "notes", "KeyConditionExpression": "pk > :p",
-                         "ExpressionAttributeValues": {":p": {"S": "u1"}}})),
-        ("Query", json!({"TableName": "notes", "KeyConditionExpression": "pk = :p OR pk = :q",
-                         "ExpressionAttributeValues": {":p": {"S": "u1"}, ":q": {"S": "u2"}}})),
-        ("Query", json!({"TableName": "notes", "KeyConditionExpression": "pk = :p AND pk = :q",
-                         "ExpressionAttributeValues": {":p": {"S": "u1"}, ":q": {"S": "u2"}}})),
-        ("Query", json!({"TableName": "notes", "KeyConditions": {
-            "pk": {"ComparisonOperator": "BEGINS_WITH", "AttributeValueList": [{"S": "u"}]}}})),
+        (
+            "Query",
+            json!({"TableName": "notes", "KeyConditionExpression": "sk = :p",
+                         "ExpressionAttributeValues": {":p": {"S": "u1"}}}),
+        ),
+        (
+            "Query",
+            json!({"TableName": "notes", "KeyConditionExpression": "pk > :p",
+                         "ExpressionAttributeValues": {":p": {"S": "u1"}}}),
+        ),
+        (
+            "Query",
+            json!({"TableName": "notes", "KeyConditionExpression": "pk = :p OR pk = :q",
+                         "ExpressionAttributeValues": {":p": {"S": "u1"}, ":q": {"S": "u2"}}}),
+        ),
+        (
+            "Query",
+            json!({"TableName": "notes", "KeyConditionExpression": "pk = :p AND pk = :q",
+                         "ExpressionAttributeValues": {":p": {"S": "u1"}, ":q": {"S": "u2"}}}),
+        ),
+        (
+            "Query",
+            json!({"TableName": "notes", "KeyConditions": {
+            "pk": {"ComparisonOperator": "BEGINS_WITH", "AttributeValueList": [{"S": "u"}]}}}),
+        ),
     ] {
         assert_judged(&scene, &owner, false, operation, input).await;
     }
@@ -146,7 +191,8 @@ async fn an_index_is_judged_by_its_own_partition_key_and_its_own_arn() {
     let table_only = policy(&["Query", "Scan"], &condition).replace("/index/*", "/index/none");
     let table_only = scene.world.identities().user("table-only", &[&table_only]);
     assert_judged(&scene, &table_only, false, "Query", query("k")).await;
-    assert_judged(&scene, &table_only, false, "Scan", json!({"TableName": "notes", "IndexName": "all"})).await;
+    assert_judged(&scene, &table_only, false, "Scan", json!({"TableName": "notes", "IndexName": "all"}))
+        .await;
     // AWS: a scan has no leading keys, so that a condition on all of them holds.
     assert_judged(&scene, &table_only, true, "Scan", json!({"TableName": "notes"})).await;
     let required = json!({"Null": {"dynamodb:LeadingKeys": "false"},
@@ -190,54 +236,89 @@ async fn reader() -> (Scene, Credentials) {
 }
 
 #[tokio::test]
-async fn attributes_are_judged_wherever_a_request_names_them() {
+async fn attributes_are_judged_wherever_a_read_names_them() {
     let (scene, reader) = reader().await;
-    let names = |attribute: &str| json!({"#x": attribute});
     let key = key("u", "a");
-    let ten = json!({":v": {"N": "10"}});
-    let both = json!({":p": {"S": "u"}, ":v": {"N": "10"}});
     for (attribute, allowed) in [("title", true), ("salary", false), ("Title", false)] {
-        let update = |expression: &str, values: &Value| {
-            json!({"TableName": "notes", "Key": key, "UpdateExpression": expression,
-                   "ExpressionAttributeNames": names(attribute), "ExpressionAttributeValues": values})
+        let table = |more: Value| {
+            let mut input = json!({"TableName": "notes", "ExpressionAttributeNames": {"#x": attribute}});
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            input
         };
-        let text = json!({":v": {"S": "x"}});
+        let ten = json!({":v": {"N": "10"}});
+        let both = json!({":p": {"S": "u"}, ":v": {"N": "10"}});
+        let get = json!({"Keys": [key], "ProjectionExpression": "#x", "ExpressionAttributeNames": {"#x": attribute}});
+        let inner = table(json!({"Key": key, "ProjectionExpression": "#x"}));
         for (operation, input) in [
-            ("GetItem", json!({"TableName": "notes", "Key": key, "ProjectionExpression": "pk, #x",
-                               "ExpressionAttributeNames": names(attribute)})),
-            ("GetItem", json!({"TableName": "notes", "Key": key, "ProjectionExpression": "#x.deep[0]",
-                               "ExpressionAttributeNames": names(attribute)})),
+            ("GetItem", table(json!({"Key": key, "ProjectionExpression": "pk, #x"}))),
+            ("GetItem", table(json!({"Key": key, "ProjectionExpression": "#x.deep[0]"}))),
             ("GetItem", json!({"TableName": "notes", "Key": key, "AttributesToGet": [attribute]})),
-            ("Query", json!({"TableName": "notes", "KeyConditionExpression": "pk = :p", "FilterExpression": "#x > :v",
-                             "Select": "COUNT", "ExpressionAttributeNames": names(attribute),
-                             "ExpressionAttributeValues": both})),
-            ("Scan", json!({"TableName": "notes", "FilterExpression": "size(#x) > :v", "ProjectionExpression": "pk",
-                            "ExpressionAttributeNames": names(attribute), "ExpressionAttributeValues": ten})),
-            ("Scan", json!({"TableName": "notes", "Select": "COUNT", "ScanFilter": {
-                attribute: {"ComparisonOperator": "NOT_NULL"}}})),
-            ("Query", json!({"TableName": "notes", "Select": "COUNT", "KeyConditionExpression": "pk = :p",
-                             "ExpressionAttributeValues": {":p": {"S": "u"}}, "ProjectionExpression": null,
-                             "FilterExpression": format!("attribute_exists({attribute})")})),
-            ("UpdateItem", update("SET #x = :v", &text)),
-            ("UpdateItem", update("SET title = if_not_exists(#x, :v)", &text)),
-            ("DeleteItem", json!({"TableName": "notes", "Key": crate::key("u", "z"),
-                                  "ConditionExpression": "attribute_not_exists(#x)",
-                                  "ExpressionAttributeNames": names(attribute)})),
-            ("DeleteItem", json!({"TableName": "notes", "Key": crate::key("u", "z"),
-                                  "Expected": {attribute: {"Exists": false}}})),
-            ("PutItem", json!({"TableName": "notes", "Item": note("u", "p", json!({attribute: {"S": "x"}}))})),
-            ("BatchWriteItem", json!({"RequestItems": {"notes": [
-                {"PutRequest": {"Item": note("u", "q", json!({attribute: {"S": "x"}}))}}]}})),
-            ("BatchGetItem", json!({"RequestItems": {"notes": {"Keys": [key], "ProjectionExpression": "#x",
-                                    "ExpressionAttributeNames": names(attribute)}}})),
-            ("TransactGetItems", json!({"TransactItems": [{"Get": {"TableName": "notes", "Key": key,
-                "ProjectionExpression": "#x", "ExpressionAttributeNames": names(attribute)}}]})),
-            ("TransactWriteItems", json!({"TransactItems": [{"ConditionCheck": {"TableName": "notes",
-                "Key": crate::key("u", "zz"), "ConditionExpression": "attribute_not_exists(#x)",
-                "ExpressionAttributeNames": names(attribute)}}]})),
-            ("TransactWriteItems", json!({"TransactItems": [{"Update": {"TableName": "notes", "Key": key,
-                "UpdateExpression": "SET kind = :v REMOVE #x", "ExpressionAttributeValues": text,
-                "ExpressionAttributeNames": names(attribute)}}]})),
+            (
+                "Query",
+                table(
+                    json!({"KeyConditionExpression": "pk = :p", "FilterExpression": "#x > :v", "Select": "COUNT",
+                                   "ExpressionAttributeValues": both}),
+                ),
+            ),
+            (
+                "Query",
+                json!({"TableName": "notes", "Select": "COUNT", "KeyConditionExpression": "pk = :p",
+                             "ExpressionAttributeValues": {":p": {"S": "u"}},
+                             "FilterExpression": format!("attribute_exists({attribute})")}),
+            ),
+            (
+                "Query",
+                json!({"TableName": "notes", "Select": "COUNT", "QueryFilter": {attribute: {"ComparisonOperator": "NULL"}},
+                             "KeyConditions": {"pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "u"}]}}}),
+            ),
+            (
+                "Scan",
+                table(json!({"FilterExpression": "size(#x) > :v", "ProjectionExpression": "pk",
+                                  "ExpressionAttributeValues": ten})),
+            ),
+            (
+                "Scan",
+                json!({"TableName": "notes", "Select": "COUNT",
+                            "ScanFilter": {attribute: {"ComparisonOperator": "NOT_NULL"}}}),
+            ),
+            ("BatchGetItem", json!({"RequestItems": {"notes": get}})),
+            ("TransactGetItems", json!({"TransactItems": [{"Get": inner}]})),
+        ] {
+            assert_judged(&scene, &reader, allowed, operation, input).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn attributes_are_judged_wherever_a_write_names_them() {
+    let (scene, reader) = reader().await;
+    let (here, nowhere) = (key("u", "a"), key("u", "z"));
+    for (attribute, allowed) in [("title", true), ("salary", false), ("Title", false)] {
+        let names = json!({"#x": attribute});
+        let update = |expression: &str| {
+            json!({"TableName": "notes", "Key": here, "UpdateExpression": expression,
+                   "ExpressionAttributeNames": names, "ExpressionAttributeValues": {":v": {"S": "x"}}})
+        };
+        let absent = json!({"TableName": "notes", "Key": nowhere, "ConditionExpression": "attribute_not_exists(#x)",
+                            "ExpressionAttributeNames": names});
+        let item = |sk: &str| note("u", sk, json!({attribute: {"S": "x"}}));
+        for (operation, input) in [
+            ("UpdateItem", update("SET #x = :v")),
+            ("UpdateItem", update("SET title = if_not_exists(#x, :v)")),
+            (
+                "UpdateItem",
+                json!({"TableName": "notes", "Key": here, "AttributeUpdates": {
+                attribute: {"Action": "PUT", "Value": {"S": "x"}}}}),
+            ),
+            ("DeleteItem", absent.clone()),
+            (
+                "DeleteItem",
+                json!({"TableName": "notes", "Key": nowhere, "Expected": {attribute: {"Exists": false}}}),
+            ),
+            ("PutItem", json!({"TableName": "notes", "Item": item("p")})),
+            ("BatchWriteItem", json!({"RequestItems": {"notes": [{"PutRequest": {"Item": item("q")}}]}})),
+            ("TransactWriteItems", json!({"TransactItems": [{"ConditionCheck": absent}]})),
+            ("TransactWriteItems", json!({"TransactItems": [{"Update": update("SET kind = :v REMOVE #x")}]})),
         ] {
             assert_judged(&scene, &reader, allowed, operation, input).await;
         }
@@ -268,8 +349,12 @@ async fn what_would_be_returned_is_judged_too() {
         (false, "UpdateItem", with("ReturnValues", "ALL_NEW")),
         (false, "UpdateItem", with("ReturnValuesOnConditionCheckFailure", "ALL_OLD")),
         (false, "DeleteItem", json!({"TableName": "notes", "Key": key, "ReturnValues": "ALL_OLD"})),
-        (false, "TransactWriteItems", json!({"TransactItems": [{"ConditionCheck": {"TableName": "notes", "Key": key,
-            "ConditionExpression": "attribute_not_exists(pk)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}]})),
+        (
+            false,
+            "TransactWriteItems",
+            json!({"TransactItems": [{"ConditionCheck": {"TableName": "notes", "Key": key,
+            "ConditionExpression": "attribute_not_exists(pk)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}]}),
+        ),
     ] {
         assert_judged(&scene, &reader, allowed, operation, input).await;
     }
@@ -291,11 +376,13 @@ async fn an_expression_that_cannot_be_read_names_unknown_attributes() {
 #[tokio::test]
 async fn transactions_are_told_apart_by_the_enclosing_operation() {
     let (scene, _) = owner().await;
-    let condition = json!({"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}});
+    let condition =
+        json!({"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}});
     let only_inside = scene.world.identities().user("inside", &[&policy(&["PutItem"], &condition)]);
     let put = json!({"TableName": "notes", "Item": key("u1", "t")});
     assert_judged(&scene, &only_inside, false, "PutItem", put.clone()).await;
-    assert_judged(&scene, &only_inside, true, "TransactWriteItems", json!({"TransactItems": [{"Put": put}]})).await;
+    assert_judged(&scene, &only_inside, true, "TransactWriteItems", json!({"TransactItems": [{"Put": put}]}))
+        .await;
     let check = json!({"TransactItems": [{"ConditionCheck": {"TableName": "notes", "Key": key("u1", "t"),
                        "ConditionExpression": "attribute_exists(pk)"}}]});
     assert_judged(&scene, &only_inside, false, "TransactWriteItems", check).await;
@@ -324,6 +411,8 @@ async fn another_accounts_table_is_refused_by_name_and_by_arn() {
     let stranger = scene.world.identities().user_of(&other, "stranger", &[crate::ALLOW_ALL], None);
     let by_arn = json!({"TableName": TABLE, "Key": key("u1", "a")});
     assert_judged(&scene, &stranger, false, "GetItem", by_arn).await;
-    let answer = call_as(&scene.world, &stranger, "GetItem", json!({"TableName": "notes", "Key": key("u1", "a")})).await;
+    let answer =
+        call_as(&scene.world, &stranger, "GetItem", json!({"TableName": "notes", "Key": key("u1", "a")}))
+            .await;
     assert_eq!(answer.code().as_deref(), Some("ResourceNotFoundException"));
 }

@@ -32,7 +32,10 @@ async fn an_index_is_sparse_and_follows_every_change() {
     let all = scene.done("Scan", json!({"TableName": "notes", "IndexName": "all"})).await;
     assert_eq!(all["Count"], json!(0));
     let table = scene.done("DescribeTable", json!({"TableName": "notes"})).await["Table"].clone();
-    assert_eq!((&table["ItemCount"], &table["GlobalSecondaryIndexes"][0]["ItemCount"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&table["ItemCount"], &table["GlobalSecondaryIndexes"][0]["ItemCount"]),
+        (&json!(1), &json!(0))
+    );
 }
 
 #[tokio::test]
@@ -66,7 +69,12 @@ async fn a_global_index_refuses_what_it_cannot_show() {
         scene.invalid("Query", with("ConsistentRead", json!(true))).await,
         "Consistent reads are not supported on global secondary indexes"
     );
-    assert!(scene.invalid("Query", with("Select", json!("ALL_ATTRIBUTES"))).await.contains("projection type is not ALL"));
+    assert!(
+        scene
+            .invalid("Query", with("Select", json!("ALL_ATTRIBUTES")))
+            .await
+            .contains("projection type is not ALL")
+    );
     assert_eq!(
         scene.invalid("Query", with("ProjectionExpression", json!("body, title"))).await,
         "One or more parameter values were invalid: Global secondary index by-kind does not project [body]"
@@ -122,8 +130,13 @@ async fn a_new_index_is_filled_with_what_was_there_and_a_removed_one_leaves_noth
     // The item that does not fit can still be replaced.
     scene.put(note("u", "odd", json!({"tag": {"S": "x"}}))).await;
     assert_eq!(scene.done("Query", query.clone()).await["Count"], json!(151));
-    scene.done("UpdateTable", json!({"TableName": "notes",
-        "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-tag"}}]})).await;
+    scene
+        .done(
+            "UpdateTable",
+            json!({"TableName": "notes",
+        "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-tag"}}]}),
+        )
+        .await;
     assert!(scene.invalid("Query", query).await.contains("does not have the specified index"));
     scene.put(note("u", "odd", json!({"tag": {"N": "1"}}))).await;
     assert_eq!(scene.world.digest(), without);

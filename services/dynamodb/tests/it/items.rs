@@ -27,7 +27,10 @@ async fn numbers_come_back_in_canonical_form() {
     let scene = Scene::new().await;
     scene.put(note("u", "n", json!({"a": {"N": "001.500"}, "b": {"N": "1E3"}, "c": {"N": "-0"}}))).await;
     let item = scene.get("u", "n").await;
-    assert_eq!((&item["a"]["N"], &item["b"]["N"], &item["c"]["N"]), (&json!("1.5"), &json!("1000"), &json!("0")));
+    assert_eq!(
+        (&item["a"]["N"], &item["b"]["N"], &item["c"]["N"]),
+        (&json!("1.5"), &json!("1000"), &json!("0"))
+    );
 }
 
 #[tokio::test]
@@ -77,7 +80,12 @@ async fn keys_that_do_not_fit_the_schema_are_refused() {
     ] {
         assert_eq!(scene.invalid("PutItem", put(item)).await, format!("{invalid}{text}"));
     }
-    assert!(scene.invalid("PutItem", put(note("u", "n", json!({"kind": {"S": ""}})))).await.contains("IndexKey: kind"));
+    assert!(
+        scene
+            .invalid("PutItem", put(note("u", "n", json!({"kind": {"S": ""}}))))
+            .await
+            .contains("IndexKey: kind")
+    );
     assert_eq!(scene.world.digest(), before);
 }
 
@@ -91,8 +99,14 @@ async fn values_that_are_none_are_refused() {
         (json!({"N": "1E126"}), "Number overflow."),
         (json!({"N": "9".repeat(39)}), "Attempting to store more than 38 significant digits in a Number"),
         (json!({"SS": []}), "One or more parameter values were invalid: An string set  may not be empty"),
-        (json!({"SS": ["a", "a"]}), "One or more parameter values were invalid: Input collection [a, a] contains duplicates."),
-        (json!({"NULL": false}), "One or more parameter values were invalid: Null attribute value types must have the value of true"),
+        (
+            json!({"SS": ["a", "a"]}),
+            "One or more parameter values were invalid: Input collection [a, a] contains duplicates.",
+        ),
+        (
+            json!({"NULL": false}),
+            "One or more parameter values were invalid: Null attribute value types must have the value of true",
+        ),
     ] {
         let message = scene.invalid("PutItem", put(value)).await;
         assert!(message.starts_with(text), "{message}");
@@ -124,13 +138,28 @@ async fn a_condition_that_does_not_hold_changes_nothing() {
     let failed = pair("ConditionalCheckFailedException", "The conditional request failed");
     let condition = json!({":v": {"N": "2"}});
     for (operation, input) in [
-        ("PutItem", json!({"TableName": "notes", "Item": key("u", "n"), "ConditionExpression": "attribute_not_exists(pk)"})),
-        ("DeleteItem", json!({"TableName": "notes", "Key": key("u", "n"), "ConditionExpression": "v = :v",
-                              "ExpressionAttributeValues": condition})),
-        ("UpdateItem", json!({"TableName": "notes", "Key": key("u", "n"), "ConditionExpression": "v >= :v",
-                              "UpdateExpression": "SET v = :v", "ExpressionAttributeValues": condition})),
-        ("UpdateItem", json!({"TableName": "notes", "Key": key("u", "zz"), "ConditionExpression": "attribute_exists(pk)"})),
-        ("PutItem", json!({"TableName": "notes", "Item": key("u", "n"), "Expected": {"v": {"Exists": false}}})),
+        (
+            "PutItem",
+            json!({"TableName": "notes", "Item": key("u", "n"), "ConditionExpression": "attribute_not_exists(pk)"}),
+        ),
+        (
+            "DeleteItem",
+            json!({"TableName": "notes", "Key": key("u", "n"), "ConditionExpression": "v = :v",
+                              "ExpressionAttributeValues": condition}),
+        ),
+        (
+            "UpdateItem",
+            json!({"TableName": "notes", "Key": key("u", "n"), "ConditionExpression": "v >= :v",
+                              "UpdateExpression": "SET v = :v", "ExpressionAttributeValues": condition}),
+        ),
+        (
+            "UpdateItem",
+            json!({"TableName": "notes", "Key": key("u", "zz"), "ConditionExpression": "attribute_exists(pk)"}),
+        ),
+        (
+            "PutItem",
+            json!({"TableName": "notes", "Item": key("u", "n"), "Expected": {"v": {"Exists": false}}}),
+        ),
     ] {
         assert_eq!(scene.refused(operation, input).await, failed, "{operation}");
     }
@@ -180,7 +209,11 @@ async fn updates_that_make_no_sense_are_refused() {
             json!({":v": {"S": "x"}}),
             "One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key",
         ),
-        ("SET a = absent_one", json!({}), "The provided expression refers to an attribute that does not exist in the item"),
+        (
+            "SET a = absent_one",
+            json!({}),
+            "The provided expression refers to an attribute that does not exist in the item",
+        ),
         (
             "SET a.b = :v",
             json!({":v": {"S": "x"}}),
@@ -197,14 +230,23 @@ async fn updates_that_make_no_sense_are_refused() {
             json!({":v": {"S": "x"}, ":w": {"S": "y"}}),
             "Value provided in ExpressionAttributeValues unused in expressions: keys: {:w}",
         ),
-        ("SET a = :v", json!({":v": {}}), "ExpressionAttributeValues contains invalid value: Supplied AttributeValue is empty"),
+        (
+            "SET a = :v",
+            json!({":v": {}}),
+            "ExpressionAttributeValues contains invalid value: Supplied AttributeValue is empty",
+        ),
     ] {
         let message = scene.invalid("UpdateItem", update(expression, values)).await;
         assert!(message.starts_with(text), "{expression}: {message}");
     }
     let mixed = json!({"TableName": "notes", "Key": key("u", "n"), "UpdateExpression": "REMOVE a",
                        "Expected": {"a": {"Exists": false}}});
-    assert!(scene.invalid("UpdateItem", mixed).await.starts_with("Can not use both expression and non-expression"));
+    assert!(
+        scene
+            .invalid("UpdateItem", mixed)
+            .await
+            .starts_with("Can not use both expression and non-expression")
+    );
     let wrong = json!({"TableName": "notes", "Item": key("u", "n"), "ReturnValues": "ALL_NEW"});
     assert_eq!(scene.invalid("PutItem", wrong).await, "ReturnValues can only be ALL_OLD or NONE");
     assert_eq!(scene.world.digest(), before);
@@ -220,12 +262,21 @@ async fn a_table_that_is_not_there_is_said_so_without_its_name() {
         ("UpdateItem", json!({"TableName": "none", "Key": key("a", "b")})),
         ("DeleteItem", json!({"TableName": "none", "Key": key("a", "b")})),
         ("Scan", json!({"TableName": "none"})),
-        ("Query", json!({"TableName": "none", "KeyConditionExpression": "pk = :p",
-                         "ExpressionAttributeValues": {":p": {"S": "a"}}})),
+        (
+            "Query",
+            json!({"TableName": "none", "KeyConditionExpression": "pk = :p",
+                         "ExpressionAttributeValues": {":p": {"S": "a"}}}),
+        ),
         ("BatchGetItem", json!({"RequestItems": {"none": {"Keys": [key("a", "b")]}}})),
         ("BatchWriteItem", json!({"RequestItems": {"none": [{"PutRequest": {"Item": key("a", "b")}}]}})),
-        ("TransactGetItems", json!({"TransactItems": [{"Get": {"TableName": "none", "Key": key("a", "b")}}]})),
-        ("TransactWriteItems", json!({"TransactItems": [{"Delete": {"TableName": "none", "Key": key("a", "b")}}]})),
+        (
+            "TransactGetItems",
+            json!({"TransactItems": [{"Get": {"TableName": "none", "Key": key("a", "b")}}]}),
+        ),
+        (
+            "TransactWriteItems",
+            json!({"TransactItems": [{"Delete": {"TableName": "none", "Key": key("a", "b")}}]}),
+        ),
     ] {
         assert_eq!(scene.refused(operation, input).await, missing, "{operation}");
     }

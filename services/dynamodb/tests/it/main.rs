@@ -143,5 +143,10 @@ fn pair(code: &str, message: &str) -> (String, String) {
 
 /// The text of one attribute of each item of an answer.
 fn texts(answer: &Value, attribute: &str) -> Vec<String> {
-    answer["Items"].as_array().unwrap().iter().map(|item| item[attribute]["S"].as_str().unwrap().to_owned()).collect()
+    answer["Items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item[attribute]["S"].as_str().unwrap().to_owned())
+        .collect()
 }

@@ -108,9 +108,15 @@ async fn key_conditions_that_do_not_fit_are_refused() {
     let p = json!({":p": {"S": "u"}, ":a": {"S": "a"}});
     for (condition, text) in [
         ("pk > :p AND sk = :a", "Query key condition not supported"),
-        ("sk = :p AND begins_with(sk, :a)", "KeyConditionExpressions must only contain one condition per key"),
+        (
+            "sk = :p AND begins_with(sk, :a)",
+            "KeyConditionExpressions must only contain one condition per key",
+        ),
         ("sk = :a AND title = :p", "Query condition missed key schema element: pk"),
-        ("pk = :p OR sk = :a", "Invalid KeyConditionExpression: Invalid operator used in KeyConditionExpression: OR"),
+        (
+            "pk = :p OR sk = :a",
+            "Invalid KeyConditionExpression: Invalid operator used in KeyConditionExpression: OR",
+        ),
         ("pk = :p AND sk = :a AND title = :a", "Query key condition not supported"),
     ] {
         assert_eq!(scene.invalid("Query", query(condition, p.clone())).await, text, "{condition}");
@@ -147,7 +153,9 @@ async fn a_starting_key_must_lie_in_the_range() {
     }
     for wrong in [json!({"pk": {"S": "u"}}), json!({"pk": {"S": "u"}, "sk": {"N": "1"}}), json!({})] {
         input["ExclusiveStartKey"] = wrong;
-        assert!(scene.invalid("Query", input.clone()).await.starts_with("The provided starting key is invalid"));
+        assert!(
+            scene.invalid("Query", input.clone()).await.starts_with("The provided starting key is invalid")
+        );
     }
     input["ExclusiveStartKey"] = start("u", "a4x");
     assert_eq!(texts(&scene.done("Query", input).await, "sk"), ["a5", "b0"]);
@@ -162,7 +170,8 @@ async fn segments_and_pages_of_a_scan_cover_each_item_once() {
     for total in [1, 3, 7] {
         let mut found = Vec::new();
         for segment in 0..total {
-            let mut input = json!({"TableName": "notes", "Segment": segment, "TotalSegments": total, "Limit": 5});
+            let mut input =
+                json!({"TableName": "notes", "Segment": segment, "TotalSegments": total, "Limit": 5});
             loop {
                 let answer = scene.done("Scan", input.clone()).await;
                 found.extend(texts(&answer, "pk"));
@@ -178,5 +187,7 @@ async fn segments_and_pages_of_a_scan_cover_each_item_once() {
     let filtered = json!({"TableName": "notes", "FilterExpression": "pk IN (:a, :b)",
         "ExpressionAttributeValues": {":a": {"S": "p1"}, ":b": {"S": "none"}}});
     assert_eq!(texts(&scene.done("Scan", filtered).await, "pk"), ["p1"]);
-    assert!(scene.invalid("Scan", json!({"TableName": "notes", "Segment": 1})).await.contains("TotalSegments"));
+    assert!(
+        scene.invalid("Scan", json!({"TableName": "notes", "Segment": 1})).await.contains("TotalSegments")
+    );
 }

@@ -33,7 +33,9 @@ async fn definitions_that_do_not_hold_together_are_refused() {
         input
     };
     let attributes = |names: &[&str]| {
-        json!(names.iter().map(|name| json!({"AttributeName": name, "AttributeType": "S"})).collect::<Vec<_>>())
+        json!(
+            names.iter().map(|name| json!({"AttributeName": name, "AttributeType": "S"})).collect::<Vec<_>>()
+        )
     };
     for input in [
         change("KeySchema", json!([{"AttributeName": "pk", "KeyType": "RANGE"}])),
@@ -48,12 +50,21 @@ async fn definitions_that_do_not_hold_together_are_refused() {
         change("StreamSpecification", json!({"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"})),
         change("SSESpecification", json!({"Enabled": true, "KMSMasterKeyId": "alias/mine"})),
         change("ResourcePolicy", json!("{}")),
-        change("LocalSecondaryIndexes", json!([{"IndexName": "by-time", "KeySchema": schema("sk", Some("at")),
-            "Projection": {"ProjectionType": "ALL"}}])),
-        change("GlobalSecondaryIndexes", json!([{"IndexName": "by-time", "KeySchema": schema("kind", None),
-            "Projection": {"ProjectionType": "ALL"}}])),
-        change("GlobalSecondaryIndexes", json!([{"IndexName": "all", "KeySchema": schema("kind", None),
-            "Projection": {}}])),
+        change(
+            "LocalSecondaryIndexes",
+            json!([{"IndexName": "by-time", "KeySchema": schema("sk", Some("at")),
+            "Projection": {"ProjectionType": "ALL"}}]),
+        ),
+        change(
+            "GlobalSecondaryIndexes",
+            json!([{"IndexName": "by-time", "KeySchema": schema("kind", None),
+            "Projection": {"ProjectionType": "ALL"}}]),
+        ),
+        change(
+            "GlobalSecondaryIndexes",
+            json!([{"IndexName": "all", "KeySchema": schema("kind", None),
+            "Projection": {}}]),
+        ),
     ] {
         scene.invalid("CreateTable", input).await;
     }
@@ -94,7 +105,8 @@ async fn updates_that_say_nothing_or_too_much_are_refused() {
     let scene = Scene::new().await;
     assert!(scene.invalid("UpdateTable", json!({"TableName": "notes"})).await.starts_with("At least one of"));
     let delete = |name: &str| json!({"Delete": {"IndexName": name}});
-    let two = json!({"TableName": "notes", "GlobalSecondaryIndexUpdates": [delete("all"), delete("by-kind")]});
+    let two =
+        json!({"TableName": "notes", "GlobalSecondaryIndexUpdates": [delete("all"), delete("by-kind")]});
     assert_eq!(scene.refused("UpdateTable", two).await.0, "LimitExceededException");
     let none = json!({"TableName": "notes", "GlobalSecondaryIndexUpdates": [delete("by-time")]});
     assert_eq!(scene.refused("UpdateTable", none).await.0, "ResourceNotFoundException");
@@ -143,9 +155,7 @@ async fn tags_come_and_go() {
 #[tokio::test]
 async fn time_to_live_is_kept() {
     let scene = Scene::new().await;
-    let set = |on: bool, name: &str| {
-        json!({"TableName": "notes", "TimeToLiveSpecification": {"Enabled": on, "AttributeName": name}})
-    };
+    let set = |on: bool, name: &str| json!({"TableName": "notes", "TimeToLiveSpecification": {"Enabled": on, "AttributeName": name}});
     let described = async || {
         scene.done("DescribeTimeToLive", json!({"TableName": "notes"})).await["TimeToLiveDescription"].clone()
     };
@@ -161,22 +171,27 @@ async fn time_to_live_is_kept() {
 #[tokio::test]
 async fn expired_items_are_removed_with_their_index_rows() {
     let mut scene = Scene::new().await;
-    let set = json!({"TableName": "notes", "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "ttl"}});
+    let set =
+        json!({"TableName": "notes", "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "ttl"}});
     scene.done("UpdateTimeToLive", set).await;
     let now = scene.world.now().seconds();
     for n in 0..300 {
         let at = if n % 3 == 0 { now + 60 } else { now - 60 };
-        scene.put(note("u", &format!("{n:03}"), json!({"ttl": {"N": at.to_string()}, "kind": {"S": "k"}}))).await;
+        scene
+            .put(note("u", &format!("{n:03}"), json!({"ttl": {"N": at.to_string()}, "kind": {"S": "k"}})))
+            .await;
     }
     scene.put(note("u", "text", json!({"ttl": {"S": "1"}, "kind": {"S": "k"}}))).await;
     scene.world.run_tasks();
     for _ in 0..1000 {
-        let left = scene.done("Scan", json!({"TableName": "notes", "Select": "COUNT"})).await["Count"].clone();
+        let left =
+            scene.done("Scan", json!({"TableName": "notes", "Select": "COUNT"})).await["Count"].clone();
         if left == json!(101) {
             break;
         }
     }
-    let index = scene.done("Scan", json!({"TableName": "notes", "IndexName": "all", "Select": "COUNT"})).await;
+    let index =
+        scene.done("Scan", json!({"TableName": "notes", "IndexName": "all", "Select": "COUNT"})).await;
     assert_eq!(index["Count"], json!(101));
     let table = scene.done("DescribeTable", json!({"TableName": "notes"})).await;
     assert_eq!(table["Table"]["ItemCount"], json!(101));
@@ -208,6 +223,7 @@ async fn a_table_of_numbers_orders_them_as_numbers() {
     let query = json!({"TableName": "numbers", "KeyConditionExpression": "p = :p AND n > :n",
         "ExpressionAttributeValues": {":p": {"B": "AAA="}, ":n": {"N": "-10.0"}}});
     let answer = scene.done("Query", query).await;
-    let found: Vec<&str> = answer["Items"].as_array().unwrap().iter().map(|i| i["n"]["N"].as_str().unwrap()).collect();
+    let found: Vec<&str> =
+        answer["Items"].as_array().unwrap().iter().map(|i| i["n"]["N"].as_str().unwrap()).collect();
     assert_eq!(found, ["-1", "0", "0.00001", "9", "10", "99999999999999999999"]);
 }

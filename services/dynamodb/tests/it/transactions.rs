@@ -28,7 +28,8 @@ async fn all_members_happen_together() {
     scene.done("TransactWriteItems", transact(&members)).await;
     let get = |sk: &str| json!({"Get": {"TableName": "notes", "Key": key("u", sk), "ProjectionExpression": "sk, n"}});
     let answer = scene.done("TransactGetItems", transact(&[get("old"), get("gone"), get("new")])).await;
-    let expected = json!([{"Item": {"sk": {"S": "old"}, "n": {"N": "2"}}}, {}, {"Item": {"sk": {"S": "new"}}}]);
+    let expected =
+        json!([{"Item": {"sk": {"S": "old"}, "n": {"N": "2"}}}, {}, {"Item": {"sk": {"S": "new"}}}]);
     assert_eq!(answer["Responses"], expected);
 }
 
@@ -45,7 +46,10 @@ async fn one_failing_member_cancels_all_and_is_named() {
         json!({"Delete": {"TableName": "notes", "Key": {"pk": {"S": "u"}}}}),
     ];
     let answer = scene.call("TransactWriteItems", transact(&members)).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (400, Some("TransactionCanceledException")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_deref()),
+        (400, Some("TransactionCanceledException"))
+    );
     assert_eq!(
         answer.message(),
         "Transaction cancelled, please refer cancellation reasons for specific reasons [None, ConditionalCheckFailed, ValidationError, ValidationError]"
@@ -62,7 +66,10 @@ async fn malformed_transactions_are_refused() {
     let scene = Scene::new().await;
     let before = scene.world.digest();
     let one_item = "Transaction request cannot include multiple operations on one item";
-    assert_eq!(scene.invalid("TransactWriteItems", transact(&[put(key("u", "1")), put(key("u", "1"))])).await, one_item);
+    assert_eq!(
+        scene.invalid("TransactWriteItems", transact(&[put(key("u", "1")), put(key("u", "1"))])).await,
+        one_item
+    );
     let get = json!({"Get": {"TableName": "notes", "Key": key("u", "1")}});
     assert_eq!(scene.invalid("TransactGetItems", transact(&[get.clone(), get])).await, one_item);
     let one_kind = "TransactItems can only contain one of Check, Put, Update or Delete";
