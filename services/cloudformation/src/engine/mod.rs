@@ -1,0 +1,152 @@
+//! Carries plans out: a background task, so that the request that started the work can be answered at once.
+//!
+//! ```text
+//! CREATE_IN_PROGRESS ─▶ CREATE_COMPLETE
+//!        └─ failed ─▶ ROLLBACK_IN_PROGRESS ─▶ ROLLBACK_COMPLETE | ROLLBACK_FAILED
+//! UPDATE_IN_PROGRESS ─▶ UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ─▶ UPDATE_COMPLETE
+//!        └─ failed ─▶ UPDATE_ROLLBACK_IN_PROGRESS ─▶ UPDATE_ROLLBACK_COMPLETE | UPDATE_ROLLBACK_FAILED
+//! DELETE_IN_PROGRESS ─▶ DELETE_COMPLETE | DELETE_FAILED
+//! ```
+//!
+//! Every call is made with the rights of whoever started the work (or of the stack's service role); a right taken away in
+//! between is missing from the next call on.
+
+mod create;
+mod delete;
+mod ledger;
+mod single;
+mod undo;
+mod update;
+
+use std::{collections::HashSet, sync::Arc};
+
+use casemate_kernel::{As, Env, Fault, Permit};
+use casemate_names::{Arn, Scope};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    api::StackStatus,
+    plan::Plan,
+    provision::{Hand, Models},
+    stack::{self, StackRow},
+};
+
+pub(crate) use ledger::Ledger;
+
+/// Deployments that may wait. Our own figure.
+pub(crate) const QUEUE_MAX: usize = 64;
+
+/// Work on one stack.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// The admitted request that asked for it.
+    pub(crate) permit: Permit,
+    /// Account and region of the stack.
+    pub(crate) scope: Scope,
+    /// The stack.
+    pub(crate) stack: StackRow,
+    /// What to do.
+    pub(crate) task: Task,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Make everything.
+    Create(Box<Plan>),
+    /// Make, change and delete what differs.
+    Update(Box<Plan>),
+    /// Delete everything.
+    Delete,
+}
+
+/// The tools of one piece of work.
+#[derive(Debug)]
+struct Worker<'a> {
+    hand: Hand<'a>,
+    ledger: Ledger,
+}
+
+/// Takes work until the service is gone. First ends what a stop of the server cut short.
+pub(crate) async fn work_off(env: Env, models: Arc<Models>, mut queue: mpsc::Receiver<Work>) {
+    // A stack that cannot be marked now is found again at the next start.
+    let _ = end_interrupted(&env).await;
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            work = queue.recv() => match work {
+                Some(work) => drop(running.spawn(run(env.clone(), Arc::clone(&models), work))),
+                None => break,
+            },
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+        }
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn run(env: Env, models: Arc<Models>, work: Work) {
+    let Work { permit, scope, stack, task } = work;
+    let ledger = Ledger::new(&env, &scope, &stack);
+    let speaker = match speaker(&stack) {
+        Ok(speaker) => speaker,
+        Err(fault) => {
+            let _ = ledger.status(failed_status(&stack), Some(fault.message().to_owned())).await;
+            return;
+        }
+    };
+    let hand = Hand {
+        env: &env,
+        models: &models,
+        permit: &permit,
+        speaker,
+        scope: &scope,
+        stack_name: &stack.name,
+    };
+    let worker = Worker { hand, ledger };
+    let outcome = match task {
+        Task::Create(plan) => worker.create(&stack, *plan).await,
+        Task::Update(plan) => worker.update(&stack, *plan).await,
+        Task::Delete => worker.delete(&stack).await,
+    };
+    if let Err(fault) = outcome {
+        // The store refused: say so once more, and leave the rest to the next start.
+        let _ = worker.ledger.status(failed_status(&stack), Some(fault.message().to_owned())).await;
+    }
+}
+
+fn speaker(stack: &StackRow) -> Result<As, Fault> {
+    let Some(role) = &stack.role_arn else { return Ok(As::Caller) };
+    let parse = |text: &str| Arn::parse(text).map_err(Fault::internal);
+    // AWS: sessions of a stack's service role are called so.
+    Ok(As::Role { role: parse(role)?, session_name: "AWSCloudFormation".to_owned(), source: parse(&stack.id)? })
+}
+
+fn failed_status(stack: &StackRow) -> StackStatus {
+    match stack.status() {
+        StackStatus::CreateInProgress | StackStatus::RollbackInProgress => StackStatus::CreateFailed,
+        StackStatus::DeleteInProgress => StackStatus::DeleteFailed,
+        _ => StackStatus::UpdateRollbackFailed,
+    }
+}
+
+/// Marks stacks that were being worked on when the server stopped. Their permits are gone, and with them the right to act.
+// DIVERGES: AWS's deployments outlive its hosts.
+async fn end_interrupted(env: &Env) -> Result<(), Fault> {
+    let mut after = None;
+    let mut seen = HashSet::new();
+    loop {
+        let scope = env.site.scope.clone();
+        let page = env.store.read(|tx| stack::list(tx, &scope, after.as_deref(), 100))?;
+        for stack in &page {
+            if stack.is_busy() && seen.insert(stack.id.clone()) {
+                let ledger = Ledger::new(env, &scope, stack);
+                let reason = "The server stopped during this operation. Delete the stack, or update it again.";
+                ledger.status(failed_status(stack), Some(reason.to_owned())).await?;
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == 100 => after = Some(last.id.clone()),
+            _ => return Ok(()),
+        }
+    }
+}
