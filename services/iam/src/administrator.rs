@@ -6,6 +6,7 @@ use casemate_names::Secret;
 use crate::{
     access_keys::{Fresh, Owner, create},
     api::Error,
+    to_the_second,
 };
 
 /// Makes the administrator's key if the account's root has none. Answers its id and secret the one time it does.
@@ -15,7 +16,7 @@ pub async fn ensure_administrator(env: &Env) -> Result<Option<(String, Secret<St
     let scope = env.site.scope.clone();
     let fresh = Fresh::new(&*env.entropy);
     let (id, secret) = (fresh.id.clone(), fresh.secret.clone());
-    let now = env.clock.now();
+    let now = to_the_second(env.clock.now());
     let made = env
         .store
         .write(move |tx| {

@@ -120,6 +120,11 @@ impl Iam {
     }
 }
 
+/// AWS tells the times of identities to the second.
+pub(crate) fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_seconds(at.seconds())
+}
+
 fn unique_id(entropy: &dyn Entropy, prefix: &str) -> String {
     let tail = lower_alphanumeric(entropy, "iam.unique-id", 17).to_ascii_uppercase();
     format!("{prefix}{tail}")

@@ -7,6 +7,7 @@ use crate::{
     access_keys::{Fresh, Owner, create},
     api::{AccessKey, CreateAccessKey, CreateAccessKeyInput, CreateAccessKeyOutput, Error, StatusType},
     rows::UserRow,
+    to_the_second,
 };
 
 impl Operation<CreateAccessKey> for Iam {
@@ -20,7 +21,7 @@ impl Operation<CreateAccessKey> for Iam {
     async fn run(&self, call: Call<CreateAccessKey>) -> Result<CreateAccessKeyOutput, Error> {
         let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
         let fresh = Fresh::new(&*self.env.entropy);
-        let (scope, now) = (call.scope().clone(), call.now());
+        let (scope, now) = (call.scope().clone(), to_the_second(call.now()));
         let made = fresh.clone();
         let user_name = self.change(move |tx| create(tx, &scope, &owner, &made, now)).await?;
         Ok(CreateAccessKeyOutput {

@@ -10,7 +10,7 @@ use crate::{
     resource::entity_arn,
     rows::{PolicyRow, Version, name_key},
     show::{AnyPolicy, Detail},
-    tags,
+    tags, to_the_second,
 };
 
 /// Customer-managed policies per account.
@@ -26,7 +26,7 @@ impl Operation<CreatePolicy> for Iam {
 
     async fn run(&self, call: Call<CreatePolicy>) -> Result<CreatePolicyOutput, Error> {
         documents::check_managed(&call.input.policy_document)?;
-        let (scope, now) = (call.scope().clone(), call.now());
+        let (scope, now) = (call.scope().clone(), to_the_second(call.now()));
         let unique_id = self.unique_id("ANPA");
         let input = call.input;
         let row = PolicyRow {

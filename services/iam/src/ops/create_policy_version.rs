@@ -8,6 +8,7 @@ use crate::{
     documents,
     rows::Version,
     show::{self, Detail},
+    to_the_second,
 };
 
 /// Versions of one policy.
@@ -21,7 +22,7 @@ impl Operation<CreatePolicyVersion> for Iam {
 
     async fn run(&self, call: Call<CreatePolicyVersion>) -> Result<CreatePolicyVersionOutput, Error> {
         documents::check_managed(&call.input.policy_document)?;
-        let (scope, now) = (call.scope().clone(), call.now());
+        let (scope, now) = (call.scope().clone(), to_the_second(call.now()));
         let input = call.input;
         let shown = self
             .change(move |tx| {

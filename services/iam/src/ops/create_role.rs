@@ -12,7 +12,7 @@ use crate::{
     resource::entity_arn,
     rows::RoleRow,
     show::{self, Detail},
-    tags, trust,
+    tags, to_the_second, trust,
 };
 
 /// Roles per account.
@@ -42,7 +42,7 @@ impl Operation<CreateRole> for Iam {
             name: input.role_name.clone(),
             path: input.path.clone().unwrap_or_else(|| "/".to_owned()),
             unique_id: self.unique_id("AROA"),
-            created_at: call.now(),
+            created_at: to_the_second(call.now()),
             holder: Holder {
                 boundary: input.permissions_boundary.clone(),
                 tags: tags::taken(input.tags.as_deref())?,

@@ -11,7 +11,7 @@ use crate::{
     resource::entity_arn,
     rows::UserRow,
     show::{self, Detail},
-    tags,
+    tags, to_the_second,
 };
 
 /// Users per account.
@@ -34,7 +34,7 @@ impl Operation<CreateUser> for Iam {
         let user = UserRow {
             path: call.input.path.clone().unwrap_or_else(|| "/".to_owned()),
             unique_id: self.unique_id("AIDA"),
-            created_at: call.now(),
+            created_at: to_the_second(call.now()),
             holder: Holder {
                 boundary: call.input.permissions_boundary.clone(),
                 tags: tags::taken(call.input.tags.as_deref())?,

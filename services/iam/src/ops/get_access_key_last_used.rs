@@ -8,6 +8,7 @@ use crate::{
         AccessKeyLastUsed, Error, GetAccessKeyLastUsed, GetAccessKeyLastUsedInput, GetAccessKeyLastUsedOutput,
     },
     rows::{AccessKeyRow, NAME_BYTES_MAX, UserRow, access_key_key},
+    to_the_second,
 };
 
 impl Operation<GetAccessKeyLastUsed> for Iam {
@@ -28,7 +29,7 @@ impl Operation<GetAccessKeyLastUsed> for Iam {
         Ok(GetAccessKeyLastUsedOutput {
             user_name: key.user,
             access_key_last_used: Some(AccessKeyLastUsed {
-                last_used_date: used.as_ref().map(|used| used.at),
+                last_used_date: used.as_ref().map(|used| to_the_second(used.at)),
                 service_name: used.map_or_else(absent, |used| used.service),
                 region: region.unwrap_or_else(absent),
             }),

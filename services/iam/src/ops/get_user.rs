@@ -1,11 +1,10 @@
 //! `GetUser`: shows a user, without a name the caller itself.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
-use casemate_names::Timestamp;
 
 use crate::{
     Iam,
-    access_keys::Owner,
+    access_keys::{self, Owner},
     api::{Error, GetUser, GetUserInput, GetUserOutput, User},
     entity::Entity,
     resource::entity_arn,
@@ -30,11 +29,15 @@ impl Operation<GetUser> for Iam {
             Owner::User(name) => {
                 self.read(|tx| Ok(show::user(&UserRow::fetch(tx, scope, &name)?, scope, Detail::Full)))?
             }
-            // DIVERGES: AWS leaves the name out and knows when the account was made.
+            // DIVERGES: AWS leaves the name out, and tells when the account was made; here it is the root's first key.
             Owner::Root => User {
                 user_id: scope.account.as_str().to_owned(),
                 arn: call.caller().arn_text(),
-                create_date: Timestamp::from_seconds(0),
+                create_date: self.read(|tx| {
+                    let ids = Owner::Root.key_ids(tx, scope)?.into_iter();
+                    let keys = ids.map(|id| Ok(access_keys::fetch(tx, scope, &Owner::Root, &id)?.created_at));
+                    Ok(keys.collect::<Result<Vec<_>, Error>>()?.into_iter().min().unwrap_or_default())
+                })?,
                 ..User::default()
             },
         };

@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, SetDefaultPolicyVersion, SetDefaultPolicyVersionInput, SetDefaultPolicyVersionOutput},
-    show,
+    show, to_the_second,
 };
 
 impl Operation<SetDefaultPolicyVersion> for Iam {
@@ -14,7 +14,7 @@ impl Operation<SetDefaultPolicyVersion> for Iam {
     }
 
     async fn run(&self, call: Call<SetDefaultPolicyVersion>) -> Result<SetDefaultPolicyVersionOutput, Error> {
-        let (scope, now) = (call.scope().clone(), call.now());
+        let (scope, now) = (call.scope().clone(), to_the_second(call.now()));
         let input = call.input;
         self.change(move |tx| {
             let mut row = show::own(tx, &scope, &input.policy_arn)?;

@@ -1,7 +1,7 @@
 //! `AssumeRole`: temporary credentials for a role.
 
 use casemate_kernel::{Access, Ask, Call, Caller, Fault, Operation, SessionRequest};
-use casemate_names::Arn;
+use casemate_names::{Arn, Timestamp};
 
 use crate::{
     Sts,
@@ -101,7 +101,8 @@ impl Operation<AssumeRole> for Sts {
                 access_key_id: made.access_key_id,
                 secret_access_key: made.secret_access_key,
                 session_token: made.session_token.expose().clone(),
-                expiration: made.expires_at,
+                // AWS: to the second.
+                expiration: Timestamp::from_seconds(made.expires_at.seconds()),
             }),
             packed_policy_size: packed,
             source_identity,
