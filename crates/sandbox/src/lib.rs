@@ -5,6 +5,24 @@
 //! other program, no capabilities, Landlock rules, an allow-list of system calls, limits, and two listening sockets
 //! made *inside* its network namespace and held outside: the socket a request arrives on is the caller's identity.
 //!
+//! ```text
+//!            server (supervisor)                        spawner                     environment
+//!   start ──────────────────────────── request ───▶ clone3, user maps ───▶ cgroups, loopback, listeners,
+//!                                                                          user, root, limits, capabilities,
+//!   answers execve/connect ◀── filter, listeners, /tmp, pidfd ──────────── Landlock, filter, execve
+//!   freeze · thaw · reset · kill · usage · events
+//! ```
+//!
+//! # What it does not stop
+//!
+//! - Faults of the host's kernel: the surface is reduced (no user namespaces, bpf, io_uring, keys, rare socket
+//!   families), not removed. That takes a machine of its own.
+//! - Side channels through shared caches and processors, and through host-wide figures in `/proc` (load, memory).
+//! - `/proc/self/mountinfo` shows where the code lies on the host, as a path that cannot be opened.
+//! - Reading the package without end keeps the disk busy: there is no I/O limit.
+//! - Memory may pass the function's size for some 20 ms, up to the size plus that of `/tmp`, the kernel's hard limit.
+//! - Inside one environment there is no secret between its own processes.
+//!
 //! This crate knows nothing of functions, invocations, AWS protocols or policies. It is the only crate of the
 //! workspace with unsafe code, all of it system calls.
 

@@ -59,6 +59,38 @@ fn program_runs_and_its_streams_and_exit_code_arrive() {
 }
 
 #[test]
+fn crash_is_told_by_its_signal() {
+    let outcome = run(run_python("ctypes.string_at(0)\n"));
+    assert_eq!(outcome.exit.status, ExitStatus::Signal(libc::SIGSEGV));
+    assert!(!outcome.exit.out_of_memory);
+}
+
+#[test]
+fn non_blocking_connections_to_the_own_listeners_work() {
+    let outcome = run(async {
+        let code = package(
+            "main.py",
+            "
+import asyncio
+async def main():
+    reader, writer = await asyncio.open_connection('127.0.0.1', 4566)
+    print('got', (await reader.readexactly(5)).decode(), flush=True)
+    server = await asyncio.start_server(lambda r, w: w.close(), '127.0.0.1', 8080)
+    reader, writer = await asyncio.open_connection('localhost', 8080)
+    print('own', await reader.read(1))
+asyncio.run(main())
+",
+        );
+        let environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let (mut stream, _) = environment.aws_endpoint().accept().await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        finish(environment).await
+    });
+    assert_eq!((outcome.value("got"), outcome.value("own")), ("hello", "b''"), "{outcome:?}");
+    assert_eq!(outcome.events, []);
+}
+
+#[test]
 fn node_runs_and_speaks_to_the_runtime_api() {
     run(async {
         let code = package(
