@@ -49,6 +49,8 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("dynamodb", "Query", "ExpressionAttributeValues") => {
             Document::Map(vec![(":id".to_owned(), Document::structure([("S", "1".into())]))])
         }
+        ("cloudformation", _, "RoleARN") => global("iam", "role/Sample"),
+        ("cognito-idp", _, "ResourceArn") => regional("cognito-idp", "userpool/us-east-1_Sample000"),
         ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
         ("lambda", "CreateFunction" | "UpdateFunctionConfiguration", "Role") => global("iam", "role/Sample"),
         ("lambda", "CreateFunction", "Runtime") => "python3.13".into(),

@@ -23,6 +23,8 @@ pub(crate) async fn with_own_identities() -> (World, Credentials) {
 }
 
 fn open(world: WorldBuilder) -> World {
+    let world =
+        world.service("cloudformation", "cloudformation.amazonaws.com", casemate_cloudformation::open);
     let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", casemate_cognito_idp::open);
     let world = world.service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open);
     let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);

@@ -10,3 +10,4 @@ mod policies;
 mod roles;
 mod scene;
 mod trust;
+mod wire;
