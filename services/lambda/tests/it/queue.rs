@@ -1,0 +1,61 @@
+//! Asynchronous requests.
+
+use casemate_schema::Document;
+
+use crate::support::{Bench, sandboxed, text};
+
+fn event(payload: &str) -> Document {
+    Document::structure([
+        ("FunctionName", text("f")),
+        ("InvocationType", text("Event")),
+        ("Payload", Document::Blob(payload.as_bytes().to_vec().into())),
+    ])
+}
+
+fn lines(bench: &Bench, of: &str) -> usize {
+    bench.delivered.lock().unwrap().iter().filter(|(_, line)| line == of).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_accepted_at_once_and_run_later() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  print('got', event)\n").await;
+    let answer = bench.call("Invoke", event("7")).await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (202, ""));
+    bench.eventually("the event runs", |bench| lines(bench, "got 7") == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_event_is_tried_three_times_and_dropped_with_a_record() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  print('try')\n  raise ValueError('no')\n").await;
+    assert_eq!(bench.call("Invoke", event("{}")).await.status, 202);
+    bench.eventually("first try", |bench| lines(bench, "try") == 1).await;
+    bench.world.clock.advance_seconds(61);
+    bench.eventually("second try", |bench| lines(bench, "try") == 2).await;
+    bench.world.clock.advance_seconds(121);
+    bench.eventually("third try", |bench| lines(bench, "try") == 3).await;
+    bench
+        .eventually("it is dropped", |bench| {
+            bench.records().iter().any(|record| record.operation.as_deref() == Some("lambda.request-dropped"))
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_for_a_function_that_is_gone_is_dropped() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  raise ValueError('no')\n").await;
+    assert_eq!(bench.call("Invoke", event("{}")).await.status, 202);
+    bench.eventually("first try", |bench| bench.delivered.lock().unwrap().iter().any(|(_, line)| line.starts_with("END"))).await;
+    bench.call("DeleteFunction", Document::structure([("FunctionName", text("f"))])).await;
+    bench.world.clock.advance_seconds(61);
+    bench
+        .eventually("it is dropped", |bench| {
+            bench.records().iter().any(|record| {
+                record.operation.as_deref() == Some("lambda.request-dropped")
+                    && record.detail.as_deref().is_some_and(|detail| detail.contains("gone"))
+            })
+        })
+        .await;
+}
