@@ -6,6 +6,7 @@ use casemate_names::Secret;
 
 use crate::{
     api,
+    password::CHARS_MAX,
     pool::UserPool,
     refusal::Refusal,
     user::{self, User},
@@ -89,9 +90,25 @@ pub(crate) fn username(parameters: &BTreeMap<String, String>) -> Result<&str, Re
     Ok(name)
 }
 
+/// The `PASSWORD` of a flow. An endless one is refused before it costs a hash of its length; no user has it.
+pub(crate) fn password(parameters: &BTreeMap<String, String>) -> Result<Secret<String>, Refusal> {
+    let password = required(parameters, "PASSWORD")?;
+    if password.len() > 4 * CHARS_MAX {
+        return Err(Refusal::wrong_password());
+    }
+    Ok(Secret::new(password.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endless_passwords_are_refused_unhashed() {
+        let given = |text: String| BTreeMap::from([("PASSWORD".to_owned(), text)]);
+        assert!(password(&given("x".repeat(1024))).is_ok());
+        assert_eq!(password(&given("x".repeat(1025))), Err(Refusal::wrong_password()));
+    }
 
     #[test]
     fn missing_empty_and_endless_parameters_are_refused() {

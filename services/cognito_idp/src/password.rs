@@ -16,6 +16,9 @@ const HASH_BYTES: usize = 32;
 /// AWS: the symbols that count, as documented.
 const SYMBOLS: &str = "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+- ";
 
+/// AWS: characters of a password at most (`PasswordType`).
+pub const CHARS_MAX: usize = 256;
+
 /// Days a temporary password lives when the pool does not say.
 pub const TEMPORARY_DAYS_DEFAULT: u32 = 7;
 
@@ -54,6 +57,13 @@ impl Policy {
     /// Refuses a password that breaks the policy, naming the first rule it breaks.
     pub fn check(&self, password: &str) -> Result<(), Refusal> {
         let has = |wanted: fn(char) -> bool| password.chars().any(wanted);
+        // The model says this of every password; those inside a flow's parameters are not held to the model.
+        let edges = [password.chars().next(), password.chars().next_back()];
+        if password.chars().count() > CHARS_MAX || edges.into_iter().flatten().any(char::is_whitespace) {
+            return Err(Refusal::invalid_password(
+                "Password did not conform with policy: Password must satisfy regular expression pattern: ^[\\S]+.*[\\S]+$ and have at most 256 characters",
+            ));
+        }
         // AWS: texts as clients show them.
         let broken = if password.chars().count() < self.minimum_length as usize {
             "Password not long enough"
@@ -160,9 +170,17 @@ mod tests {
     #[test]
     fn every_documented_symbol_counts() {
         for symbol in SYMBOLS.chars() {
-            assert_eq!(Policy::default().check(&format!("Abcdefg1{symbol}")), Ok(()), "{symbol}");
+            assert_eq!(Policy::default().check(&format!("Abcd{symbol}efg1")), Ok(()), "{symbol}");
         }
         assert!(Policy::default().check("Abcdefg1é").is_err());
+    }
+
+    #[test]
+    fn endless_passwords_and_blanks_at_the_edges_are_refused() {
+        for password in [format!("Aa1!{}", "x".repeat(CHARS_MAX)), " Abcdefg1!".into(), "Abcdefg1! ".into()] {
+            assert!(Policy::default().check(&password).is_err());
+        }
+        assert_eq!(Policy::default().check(&format!("Aa1!{}", "x".repeat(CHARS_MAX - 4))), Ok(()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use casemate_store::WriteTx;
 
 use crate::{
     CognitoIdp,
-    answer::{Answer, required, username},
+    answer::{self, Answer, required, username},
     api::Error,
     attributes::Occasion,
     auth_flow::{Door, Flow},
@@ -68,7 +68,7 @@ impl CognitoIdp {
 
     async fn check_password(&self, at: At, given: BTreeMap<String, String>) -> Result<Answer, Error> {
         let name = username(&given)?;
-        let password = Secret::new(required(&given, "PASSWORD")?.to_owned());
+        let password = answer::password(&given)?;
         at.client.check_secret_hash(&[name], given.get("SECRET_HASH").map(String::as_str))?;
         let (subject, credential, exists) = self.env.store.read(|tx| {
             let user = user::find(tx, &at.place, &at.pool.naming, name)?;
