@@ -77,7 +77,8 @@ impl DataPlane for Admin {
 
 fn refusal(caller: &Caller, ask: &Ask, decision: &Decision) -> Outgoing {
     if matches!(caller, Caller::Anonymous) {
-        let body = r#"{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}"#;
+        let body =
+            r#"{"__type":"MissingAuthenticationTokenException","message":"Missing Authentication Token"}"#;
         return Outgoing::new(StatusCode::FORBIDDEN, "application/json", body);
     }
     let resource = ask.resource.as_ref().map_or("*", Arn::as_str);

@@ -71,7 +71,9 @@ impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "`{}`: {error}", path.display()),
-            Self::Site(text) | Self::RootKey(text) | Self::Store(text) | Self::Audit(text) => f.write_str(text),
+            Self::Site(text) | Self::RootKey(text) | Self::Store(text) | Self::Audit(text) => {
+                f.write_str(text)
+            }
         }
     }
 }
@@ -113,7 +115,8 @@ pub fn open(settings: &Settings) -> Result<Opened, BootError> {
     let audit_key = audit_key(&root_key);
     let store = Store::open(&settings.data_dir.join("db"), root_key, Arc::clone(&entropy))
         .map_err(|error| BootError::Store(error.to_string()))?;
-    let audit = Audit::open(&settings.audit_dir(), audit_key).map_err(|error| BootError::Audit(error.to_string()))?;
+    let audit =
+        Audit::open(&settings.audit_dir(), audit_key).map_err(|error| BootError::Audit(error.to_string()))?;
     let scope = Scope { partition: "aws".to_owned(), account: site_file.account, region: site_file.region };
     let endpoint =
         settings.endpoint.clone().unwrap_or_else(|| format!("http://localhost:{}", settings.listen.port()));
@@ -205,7 +208,8 @@ fn site_file(settings: &Settings, entropy: &dyn Entropy) -> Result<SiteFile, Boo
                 None => Region::parse("us-east-1").map_err(|error| BootError::Site(error.to_string()))?,
             };
             let site = SiteFile { format: 1, account, region };
-            let bytes = serde_json::to_vec_pretty(&site).map_err(|error| BootError::Site(error.to_string()))?;
+            let bytes =
+                serde_json::to_vec_pretty(&site).map_err(|error| BootError::Site(error.to_string()))?;
             fs::write(&path, bytes).map_err(failed)?;
             Ok(site)
         }

@@ -1,32 +1,19 @@
 //! The only list of services. Adding one is a line here and a dependency in the manifest.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use casemate_kernel::{Assembly, Builder, DataPlane, Env, Fault, Kernel, Peer, Task};
-use tokio::net::TcpStream;
+use casemate_kernel::{Assembly, Builder, DataPlane, Env, Fault, Kernel, Task};
 
 use crate::{
     admin::{self, Admin},
     trust::TRUST,
 };
 
-/// Serves a connection accepted inside an execution environment.
-pub type ServeConnection = Arc<dyn Fn(TcpStream, Peer) + Send + Sync>;
-
 /// What some services need that is not in the kernel.
+#[derive(Debug)]
 pub struct Extras {
-    /// Runs functions. `Err` says why there is no sandbox: functions can then be managed but not invoked.
-    pub driver: Result<casemate_sandbox::Driver, String>,
-    /// Serves the AWS endpoint inside execution environments.
-    pub serve_connection: ServeConnection,
-    /// A directory with boto3 for Python functions.
-    pub python_sdk: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Extras {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Extras").field("driver", &self.driver.is_ok()).finish_non_exhaustive()
-    }
+    /// What running functions needs.
+    pub lambda: casemate_lambda::Extras,
 }
 
 /// Opens every service and builds the kernel.
@@ -39,11 +26,13 @@ pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Ta
         ("cognito-idp", cognito),
         ("dynamodb", casemate_dynamodb::open(&env(&builder, "dynamodb"))?),
         ("logs", casemate_logs::open(&env(&builder, "logs"))?),
+        ("lambda", casemate_lambda::open(&env(&builder, "lambda"), extras.lambda)?),
+        ("apigateway", casemate_apigateway::open(&env(&builder, "apigateway"), keys)?),
+        ("cloudformation", casemate_cloudformation::open(&env(&builder, "cloudformation"))?),
     ];
     for (service, assembly) in opened {
         builder.add(service, principal(service), assembly);
     }
-    let _ = (keys, extras);
     let admin = Admin::new(builder.env(admin::SERVICE, ""));
     let planes: Vec<Arc<dyn DataPlane>> = vec![Arc::new(admin)];
     builder.add(admin::SERVICE, "", Assembly { data_planes: planes, ..Assembly::default() });

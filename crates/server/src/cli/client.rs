@@ -86,9 +86,12 @@ impl Client {
         let headers: Vec<(String, String)> = request
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect();
-        self.send(op.service.signing_name, request.method.as_str(), &request.target, headers, request.body).await
+        self.send(op.service.signing_name, request.method.as_str(), &request.target, headers, request.body)
+            .await
     }
 
     /// Sends a request to `target` (path and query), signed for `service`.
@@ -112,7 +115,8 @@ impl Client {
                 path_style: PathStyle::Normalise,
                 at: SystemClock.now(),
             };
-            let borrowed: Vec<(&str, &[u8])> = headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+            let borrowed: Vec<(&str, &[u8])> =
+                headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
             let head = casemate_sigv4::Head { method, target, headers: &borrowed };
             let added = sign::sign_headers(&signer, &head, &sha256(&body))?;
             headers.extend(added.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -121,7 +125,8 @@ impl Client {
         for (name, value) in &headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(body)).map_err(|error| format!("the request is malformed: {error}"))?;
+        let request =
+            request.body(Full::new(body)).map_err(|error| format!("the request is malformed: {error}"))?;
         let exchange = tokio::time::timeout(Duration::from_secs(REQUEST_S), self.exchange(request));
         exchange.await.map_err(|_| format!("no answer from {} within {REQUEST_S} s", self.endpoint))?
     }
@@ -199,7 +204,9 @@ where
 pub(crate) fn administrator(path: &Path) -> Option<Keys> {
     let text = std::fs::read_to_string(path).ok()?;
     let value = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+        text.lines()
+            .find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('='))
+            .map(str::to_owned)
     };
     Some(Keys {
         access_key_id: value("AWS_ACCESS_KEY_ID")?,

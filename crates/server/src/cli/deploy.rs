@@ -53,7 +53,10 @@ impl Template {
         if let Some(name) = &self.stack_name {
             return Ok(name.clone());
         }
-        let path = self.template.canonicalize().map_err(|error| format!("`{}`: {error}", self.template.display()))?;
+        let path = self
+            .template
+            .canonicalize()
+            .map_err(|error| format!("`{}`: {error}", self.template.display()))?;
         let directory = path.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
         // AWS: stack names begin with a letter and hold letters, digits and hyphens.
         let name: String = directory

@@ -23,7 +23,9 @@ impl Doctor {
             for runtime in driver.runtimes().iter() {
                 output::line(&format!("  {} ({})", runtime.id, runtime.version));
             }
-            output::line("Always in force: SigV4 on every signed operation, IAM on every call, sealed storage, audit chain.");
+            output::line(
+                "Always in force: SigV4 on every signed operation, IAM on every call, sealed storage, audit chain.",
+            );
             Ok(ExitCode::SUCCESS)
         })
     }

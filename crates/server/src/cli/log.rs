@@ -79,7 +79,8 @@ impl Log {
 
     fn wants(&self, record: &Record) -> bool {
         let refused = record.outcome.status >= 400 || record.alarm.is_some();
-        let mentions = |text: &String| serde_json::to_string(record).is_ok_and(|line| line.contains(text.as_str()));
+        let mentions =
+            |text: &String| serde_json::to_string(record).is_ok_and(|line| line.contains(text.as_str()));
         (!self.alarms || record.alarm.is_some())
             && (!self.denied || refused)
             && self.grep.as_ref().is_none_or(mentions)
@@ -93,14 +94,21 @@ impl Log {
         let what = match (&record.service, &record.operation) {
             (Some(service), Some(operation)) => format!("{service}:{operation}"),
             (None, Some(operation)) => operation.clone(),
-            _ => format!("{} {}", record.method.as_deref().unwrap_or("-"), record.path.as_deref().unwrap_or("-")),
+            _ => format!(
+                "{} {}",
+                record.method.as_deref().unwrap_or("-"),
+                record.path.as_deref().unwrap_or("-")
+            ),
         };
         let outcome = match (record.kind, &record.outcome.code) {
             (Kind::Event, _) => "event".to_owned(),
             (_, None) => record.outcome.status.to_string(),
             (_, Some(code)) => format!("{} {code}", record.outcome.status),
         };
-        output::line(&format!("{:>6} {} {what} by {} → {outcome}", record.sequence, record.at, record.caller));
+        output::line(&format!(
+            "{:>6} {} {what} by {} → {outcome}",
+            record.sequence, record.at, record.caller
+        ));
         for ask in &record.asks {
             output::line(&format!("         asks {} on {}", ask.action, ask.resource));
         }

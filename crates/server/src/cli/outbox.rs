@@ -33,11 +33,14 @@ impl Outbox {
     async fn show(self) -> Result<ExitCode, CliError> {
         let client = Client::from_options(&self.client)?;
         if !client.has_keys() {
-            return Err("the outbox is for administrators: no keys in the environment or the data directory".into());
+            return Err(
+                "the outbox is for administrators: no keys in the environment or the data directory".into()
+            );
         }
         let target = format!("/_casemate/outbox?limit={}", self.limit);
         let answer = client.send(admin::SERVICE, "GET", &target, Vec::new(), Bytes::new()).await?.json()?;
-        let messages = answer.get("messages").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let messages =
+            answer.get("messages").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
         for message in messages.iter().filter(|message| self.concerns(message)) {
             if self.json {
                 output::line(&message.to_string());

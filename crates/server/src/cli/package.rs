@@ -32,7 +32,9 @@ pub(crate) struct Packaged {
 pub(crate) async fn package(client: &Client, path: &Path) -> Result<Packaged, CliError> {
     let template = fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let base = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let pattern = Regex::new(r#"(?m)(?P<key>"?(?:CodeUri|ContentUri|Code)"?\s*:\s*)(?P<quote>["']?)(?P<path>[^"'#,\s{}\[\]|>!&*]+)"#)?;
+    let pattern = Regex::new(
+        r#"(?m)(?P<key>"?(?:CodeUri|ContentUri|Code)"?\s*:\s*)(?P<quote>["']?)(?P<path>[^"'#,\s{}\[\]|>!&*]+)"#,
+    )?;
     let mut uploaded: Vec<(String, String)> = Vec::new();
     for found in pattern.captures_iter(&template) {
         let local = found.name("path").map_or("", |m| m.as_str());
@@ -42,8 +44,11 @@ pub(crate) async fn package(client: &Client, path: &Path) -> Result<Packaged, Cl
         }
         let directory = base.join(local);
         if !directory.exists() {
-            let line = template.get(..found.get(0).map_or(0, |m| m.start())).unwrap_or("").matches('\n').count() + 1;
-            return Err(format!("{}:{line}: `{local}` does not exist beside the template", path.display()).into());
+            let line =
+                template.get(..found.get(0).map_or(0, |m| m.start())).unwrap_or("").matches('\n').count() + 1;
+            return Err(
+                format!("{}:{line}: `{local}` does not exist beside the template", path.display()).into()
+            );
         }
         let zipped = zip_of(&directory)?;
         let hash = hex(digest(&SHA256, &zipped).as_ref());
@@ -71,7 +76,10 @@ fn zip_of(path: &Path) -> Result<Vec<u8>, CliError> {
     } else if path.extension().is_some_and(|extension| extension == "zip") {
         return Ok(fs::read(path)?);
     } else {
-        files.push((path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(), path.to_owned()));
+        files.push((
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            path.to_owned(),
+        ));
     }
     files.sort();
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -83,7 +91,12 @@ fn zip_of(path: &Path) -> Result<Vec<u8>, CliError> {
     }
     let bytes = writer.finish()?.into_inner();
     if bytes.len() > PACKAGE_BYTES_MAX {
-        return Err(format!("`{}` is {} MiB zipped; at most 50 are allowed", path.display(), bytes.len() >> 20).into());
+        return Err(format!(
+            "`{}` is {} MiB zipped; at most 50 are allowed",
+            path.display(),
+            bytes.len() >> 20
+        )
+        .into());
     }
     Ok(bytes)
 }

@@ -26,7 +26,10 @@ pub(crate) struct Running {
 }
 
 /// Opens the data directory, assembles the services and listens. Nothing is announced before it serves.
-pub(crate) async fn start(options: &ServerOptions, spawner: Result<Spawner, String>) -> Result<Running, CliError> {
+pub(crate) async fn start(
+    options: &ServerOptions,
+    spawner: Result<Spawner, String>,
+) -> Result<Running, CliError> {
     let settings = options.settings();
     // The port first: a second server must not touch the data directory at all.
     let socket = listen::bind(settings.listen).await?;
@@ -34,11 +37,13 @@ pub(crate) async fn start(options: &ServerOptions, spawner: Result<Spawner, Stri
     let now = opened.clock.now();
     let acceptor = tls::acceptor(&settings.data_dir.join("tls"), &options.tls_names, now)?;
     let env = opened.builder.env("iam", "iam.amazonaws.com");
-    let extras = Extras {
+    let lambda = casemate_lambda::Extras {
         driver: driver(spawner),
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
+        functions_dir: settings.data_dir.join("functions"),
     };
+    let extras = Extras { lambda };
     let (kernel, tasks) = catalog::assemble(opened.builder, extras)?;
     if let Some((id, secret)) = casemate_iam::ensure_administrator(&env).await? {
         announce_administrator(&settings, &opened.site, &id, &secret)?;
@@ -81,7 +86,7 @@ fn driver(spawner: Result<Spawner, String>) -> Result<Driver, String> {
 }
 
 /// Environments' AWS endpoint sockets are served like any other connection, with the environment as the peer.
-fn connection_server(env: Env) -> catalog::ServeConnection {
+fn connection_server(env: Env) -> casemate_lambda::ServeConnection {
     Arc::new(move |stream, peer: Peer| {
         let Ok(kernel) = env.kernel() else { return };
         tokio::spawn(async move {
@@ -111,7 +116,9 @@ fn announce_administrator(
 ) -> Result<(), CliError> {
     boot::write_administrator(settings, site, id, secret)?;
     let path: PathBuf = settings.administrator_path();
-    output::line("A new administrator key was made. It is shown once; it is also in the file named below (mode 0600).");
+    output::line(
+        "A new administrator key was made. It is shown once; it is also in the file named below (mode 0600).",
+    );
     output::line("");
     output::line(&boot::administrator_exports(site, id, secret));
     output::line(&format!("In another shell: source {}", path.display()));

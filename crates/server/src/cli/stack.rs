@@ -31,7 +31,12 @@ pub(crate) async fn deploy(
     template: &str,
     parameters: &[(String, String)],
 ) -> Result<Deployed, CliError> {
-    let seen = events(client, name).await.unwrap_or_default().iter().map(|e| e.text_of("EventId").to_owned()).collect();
+    let seen = events(client, name)
+        .await
+        .unwrap_or_default()
+        .iter()
+        .map(|e| e.text_of("EventId").to_owned())
+        .collect();
     let exists = status(client, name).await?.is_some_and(|status| status != "DELETE_COMPLETE");
     let input = request(name, template, parameters);
     let operation = if exists { api::UpdateStack::META } else { api::CreateStack::META };
@@ -54,7 +59,10 @@ pub(crate) async fn deploy(
 
 fn request(name: &str, template: &str, parameters: &[(String, String)]) -> Document {
     let each = parameters.iter().map(|(key, value)| {
-        Document::structure([("ParameterKey", key.as_str().into()), ("ParameterValue", value.as_str().into())])
+        Document::structure([
+            ("ParameterKey", key.as_str().into()),
+            ("ParameterValue", value.as_str().into()),
+        ])
     });
     let capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
     Document::structure([
@@ -94,7 +102,9 @@ fn show(event: &Element) {
 }
 
 async fn events(client: &Client, name: &str) -> Result<Vec<Element>, CliError> {
-    let answer = call(client, api::DescribeStackEvents::META, &Document::structure([("StackName", name.into())])).await?;
+    let answer =
+        call(client, api::DescribeStackEvents::META, &Document::structure([("StackName", name.into())]))
+            .await?;
     Ok(answer.members("StackEvents").to_vec())
 }
 
@@ -118,7 +128,11 @@ async fn outputs(client: &Client, name: &str) -> Result<Deployed, CliError> {
         .members("Outputs")
         .iter()
         .map(|o| {
-            (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned(), o.text_of("Description").to_owned())
+            (
+                o.text_of("OutputKey").to_owned(),
+                o.text_of("OutputValue").to_owned(),
+                o.text_of("Description").to_owned(),
+            )
         })
         .collect();
     Ok(Deployed { outputs })

@@ -71,7 +71,10 @@ impl Up {
         let path = running.settings.administrator_path();
         administrator(&path).ok_or_else(|| {
             let path = path.display();
-            format!("`{path}` is gone; start with `casemate serve` and use `casemate deploy` with your own keys").into()
+            format!(
+                "`{path}` is gone; start with `casemate serve` and use `casemate deploy` with your own keys"
+            )
+            .into()
         })
     }
 }

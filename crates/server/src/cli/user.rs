@@ -77,7 +77,9 @@ impl User {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             match &self.action {
-                Action::SignUp { username, email } => self.sign_up(&client, username, email.as_deref()).await?,
+                Action::SignUp { username, email } => {
+                    self.sign_up(&client, username, email.as_deref()).await?
+                }
                 Action::Confirm { username, code } => self.confirm(&client, username, code).await?,
                 Action::SignIn { username, user_pool_id, token } => {
                     self.sign_in(&client, username, user_pool_id, *token).await?;
@@ -100,7 +102,9 @@ impl User {
         ]);
         let answer = client.call(api::SignUp::META, &input).await?.json()?;
         let sub = answer.get("UserSub").and_then(serde_json::Value::as_str).unwrap_or("");
-        output::line(&format!("{username} signed up ({sub}); an administrator finds the code with `casemate outbox`"));
+        output::line(&format!(
+            "{username} signed up ({sub}); an administrator finds the code with `casemate outbox`"
+        ));
         Ok(())
     }
 
@@ -115,7 +119,13 @@ impl User {
         Ok(())
     }
 
-    async fn sign_in(&self, client: &Client, username: &str, pool: &str, token: Token) -> Result<(), CliError> {
+    async fn sign_in(
+        &self,
+        client: &Client,
+        username: &str,
+        pool: &str,
+        token: Token,
+    ) -> Result<(), CliError> {
         let password = ask_password()?;
         let mut exponent = vec![0; srp::EXPONENT_BYTES];
         SystemEntropy::default().fill("cli.srp", &mut exponent);
@@ -124,7 +134,10 @@ impl User {
         let input = Document::structure([
             ("AuthFlow", "USER_SRP_AUTH".into()),
             ("ClientId", self.client_id.as_str().into()),
-            ("AuthParameters", Document::structure([("USERNAME", username.into()), ("SRP_A", public.into())])),
+            (
+                "AuthParameters",
+                Document::structure([("USERNAME", username.into()), ("SRP_A", public.into())]),
+            ),
         ]);
         let challenge = client.call(api::InitiateAuth::META, &input).await?.json()?;
         let responses = answer_challenge(&challenge, pool, &password, &exponent, SystemClock.now())?;
@@ -132,7 +145,10 @@ impl User {
             ("ChallengeName", "PASSWORD_VERIFIER".into()),
             ("ClientId", self.client_id.as_str().into()),
             ("ChallengeResponses", responses),
-            ("Session", challenge.get("Session").and_then(serde_json::Value::as_str).map(str::to_owned).into()),
+            (
+                "Session",
+                challenge.get("Session").and_then(serde_json::Value::as_str).map(str::to_owned).into(),
+            ),
         ]);
         let answer = client.call(api::RespondToAuthChallenge::META, &input).await?.json()?;
         let result = answer.get("AuthenticationResult").ok_or_else(|| {

@@ -182,7 +182,9 @@ impl Refusal {
     fn answer(self) -> (StatusCode, &'static str) {
         match self {
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, r#"{"message":"Request-URI Too Long"}"#),
-            Self::Host => (StatusCode::BAD_REQUEST, r#"{"message":"the request must name exactly one host"}"#),
+            Self::Host => {
+                (StatusCode::BAD_REQUEST, r#"{"message":"the request must name exactly one host"}"#)
+            }
             // AWS: the text of API Gateway for oversized payloads.
             Self::Body(BodyError::TooLarge) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
