@@ -1,0 +1,57 @@
+//! `CreateStage`: serves a deployment under a name.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    ApiGateway,
+    api::{CreateStage, CreateStageInput, CreateStageOutput, Error},
+    checks, rows, view,
+};
+
+impl Operation<CreateStage> for ApiGateway {
+    fn access(&self, input: &CreateStageInput, caller: &Caller) -> Result<Access, Error> {
+        Ok(self.on("apigateway:POST", caller, &format!("/restapis/{}/stages", input.rest_api_id)))
+    }
+
+    async fn run(&self, call: Call<CreateStage>) -> Result<CreateStageOutput, Error> {
+        let (scope, now) = (call.scope().clone(), call.now());
+        let (input, _) = call.into_parts();
+        let unsupported = [
+            ("cacheClusterEnabled", input.cache_cluster_enabled == Some(true)),
+            ("canarySettings", input.canary_settings.is_some()),
+        ];
+        if let Some((what, _)) = unsupported.iter().find(|(_, asked)| *asked) {
+            return Err(checks::bad(format!("{what} is not supported")));
+        }
+        checks::stage_name(&input.stage_name)?;
+        let stage = rows::Stage {
+            name: input.stage_name,
+            deployment_id: input.deployment_id,
+            description: input.description,
+            variables: input.variables.unwrap_or_default(),
+            tags: input.tags.unwrap_or_default(),
+            created_at: now,
+            updated_at: now,
+        };
+        checks::variables(&stage.variables)?;
+        let api_id = input.rest_api_id;
+        let write = move |tx: &mut casemate_store::WriteTx<'_>| {
+            let api = rows::rest_api(tx, &scope, &api_id)?;
+            rows::deployment(tx, &scope, &api.id, &stage.deployment_id)?;
+            let key = rows::part_key(&scope, &api.id, &stage.name);
+            if tx.exists::<rows::Stage>(&key)? {
+                // AWS: text of the service.
+                return Err(Error::conflict_exception("Stage already exists"));
+            }
+            if tx.keys::<rows::Stage>(&rows::api_key(&scope, &api.id), None, STAGES_MAX)?.len() >= STAGES_MAX {
+                return Err(Error::limit_exceeded_exception("Maximum number of Stages for this API has been reached."));
+            }
+            tx.put(&key, &stage)?;
+            Ok(view::stage(&stage))
+        };
+        self.env.store.write(write).await
+    }
+}
+
+/// AWS: stages of one API (quota).
+const STAGES_MAX: usize = 10;

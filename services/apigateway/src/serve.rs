@@ -1,0 +1,288 @@
+//! The data plane: one request to a deployed API from its first to its last step.
+//!
+//! ```text
+//! address ─▶ limits ─▶ stage ─▶ route ─▶ admit ─▶ validate ─▶ integrate ─▶ answer
+//!    └───────────────── any step may refuse: a gateway response ────────────────┘
+//! ```
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use casemate_jose::KeySource;
+use casemate_kernel::{BoxFuture, DataPlane, Env, Exchange, Outgoing};
+use casemate_names::{alphanumeric, hex_id};
+use casemate_wire::Head;
+use http::HeaderValue;
+
+use crate::{
+    address::Address,
+    admission::Gatekeeper,
+    api::Error,
+    arrived::{Arrived, decoded_query, shown_headers},
+    authorizer::cache::Cache,
+    definition::{Authorization, Integration, IntegrationKind, Method},
+    event::{Identity, proxy_event},
+    invocation::{Invocation, NotInvoked},
+    path::RequestPath,
+    plan::Plan,
+    proxy_response::{Malformed, ProxyResponse},
+    refusal::Refusal,
+    route, rows, validation,
+};
+
+/// Serves deployed APIs.
+pub(crate) struct Plane {
+    env: Env,
+    keys: Arc<dyn KeySource>,
+    cache: Arc<Cache>,
+    /// Compiled deployments by API and deployment. Deployments never change, so nothing is ever stale.
+    plans: Mutex<HashMap<(String, String), Arc<Plan>>>,
+}
+
+/// What is known of a request so far, for the gateway's own answers.
+#[derive(Default)]
+struct Seen {
+    plan: Option<Arc<Plan>>,
+    arrived: Option<Arrived>,
+}
+
+impl DataPlane for Plane {
+    fn matches(&self, head: &Head) -> bool {
+        Address::of(head).is_some()
+    }
+
+    fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
+        Box::pin(self.answer(exchange))
+    }
+}
+
+impl Plane {
+    pub(crate) fn new(env: Env, keys: Arc<dyn KeySource>, cache: Arc<Cache>) -> Self {
+        Self { env, keys, cache, plans: Mutex::default() }
+    }
+
+    async fn answer(&self, exchange: &mut Exchange) -> Outgoing {
+        let extended = format!("{}=", alphanumeric(&*self.env.entropy, "apigateway.extended-request-id", 15));
+        let mut seen = Seen::default();
+        let outcome = self.steps(exchange, &extended, &mut seen).await;
+        let mut outgoing = outcome.unwrap_or_else(|refusal| {
+            exchange.record().detail(refusal.why.clone());
+            let values = seen.arrived.as_ref().map(Arrived::values).unwrap_or_default();
+            let none = BTreeMap::new();
+            let customised = seen.plan.as_ref().map_or(&none, |plan| &plan.definition.gateway_responses);
+            refusal.answer(customised, values)
+        });
+        for (name, value) in [("x-amzn-requestid", exchange.request_id.as_str()), ("x-amz-apigw-id", &extended)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                outgoing.headers.insert(name, value);
+            }
+        }
+        outgoing
+    }
+
+    async fn steps(
+        &self,
+        exchange: &mut Exchange,
+        extended: &str,
+        seen: &mut Seen,
+    ) -> Result<Outgoing, Refusal> {
+        within_limits(exchange)?;
+        let (plan, mut arrived) = self.arrive(exchange, extended)?;
+        let plan = &*seen.plan.insert(plan);
+        let path = RequestPath::parse(&arrived.path);
+        let matched = path.as_ref().and_then(|path| plan.routes.find(path));
+        arrived.canonical_path = path.map(|path| path.canonical()).unwrap_or_default();
+        let resource = matched.as_ref().and_then(|m| plan.definition.resources.get(&m.resource_id));
+        if let (Some(matched), Some(resource)) = (matched, resource) {
+            arrived.resource_path = plan.definition.path(resource);
+            arrived.resource_id = matched.resource_id;
+            arrived.path_parameters = matched.parameters;
+        }
+        let arrived = &*seen.arrived.insert(arrived);
+        let method = resource.and_then(|resource| route::method(resource, &arrived.method));
+        let method = method.ok_or_else(|| Refusal::missing_authentication_token("no method matches"))?;
+        // AWS: a method ARN of more than 1,600 bytes is refused where authorization is on.
+        if method.authorization != Authorization::None && arrived.method_arn().as_str().len() > ARN_BYTES_MAX {
+            return Err(Refusal::uri_too_long());
+        }
+        let gatekeeper =
+            Gatekeeper { env: &self.env, keys: &self.keys, cache: &self.cache, plan, arrived };
+        let identity = Box::pin(gatekeeper.admit(exchange, method)).await?;
+        validate(plan, method, arrived)?;
+        Box::pin(integrate(exchange, plan, method, arrived, &identity)).await
+    }
+
+    /// Finds the stage and its deployment, and gathers the request's facts.
+    fn arrive(&self, exchange: &Exchange, extended: &str) -> Result<(Arc<Plan>, Arrived), Refusal> {
+        let head = exchange.head();
+        let address = Address::of(head).ok_or_else(|| Refusal::forbidden("this is no address of an API"))?;
+        let api_id = address.api_id.to_owned();
+        let found = self.env.store.read(|tx| {
+            let Some(owner) = tx.get::<rows::Owner>(&rows::owner_key(&api_id))? else { return Ok(None) };
+            let key = rows::part_key(&owner.scope, &api_id, address.stage);
+            Ok::<_, Error>(tx.get::<rows::Stage>(&key)?.map(|stage| (owner.scope, stage)))
+        });
+        let found = found.map_err(|_| Refusal::api_configuration("the store cannot be read"))?;
+        let (scope, stage) = found.ok_or_else(|| Refusal::forbidden("there is no such API or stage"))?;
+        let plan = self.plan(&scope, &api_id, &stage.deployment_id)?;
+        // AWS: a closed default endpoint answers Forbidden.
+        if plan.definition.disable_execute_api_endpoint {
+            return Err(Refusal::forbidden("the default endpoint of this API is closed"));
+        }
+        let source_ip = exchange.peer().source_ip();
+        let entropy = &*self.env.entropy;
+        let arrived = Arrived {
+            scope,
+            api_id,
+            stage: stage.name,
+            deployment_id: stage.deployment_id,
+            stage_variables: stage.variables,
+            method: head.method.as_str().to_owned(),
+            path: if address.path.is_empty() { "/".to_owned() } else { address.path.to_owned() },
+            canonical_path: String::new(),
+            query: decoded_query(head.query()),
+            headers: shown_headers(&head.headers),
+            body: exchange.body().clone(),
+            domain_name: head.host().unwrap_or_default().split(':').next().unwrap_or_default().to_owned(),
+            source_ip: source_ip.map_or_else(String::new, |ip| ip.to_canonical().to_string()),
+            user_agent: head.header("user-agent").map(str::to_owned),
+            protocol: "HTTP/1.1",
+            request_id: exchange.request_id.as_str().to_owned(),
+            extended_request_id: extended.to_owned(),
+            trace_id: format!("Root=1-{:08x}-{}", exchange.now.seconds(), hex_id(entropy, "apigateway.trace", 24)),
+            now: exchange.now,
+            resource_id: String::new(),
+            resource_path: String::new(),
+            path_parameters: BTreeMap::new(),
+        };
+        Ok((plan, arrived))
+    }
+
+    /// The compiled deployment.
+    fn plan(&self, scope: &casemate_names::Scope, api_id: &str, id: &str) -> Result<Arc<Plan>, Refusal> {
+        let key = (api_id.to_owned(), id.to_owned());
+        if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(plan));
+        }
+        let row = self.env.store.read(|tx| rows::deployment(tx, scope, api_id, id));
+        let row = row.map_err(|_| Refusal::api_configuration("the stage's deployment is not there"))?;
+        let plan = Plan::compile(scope, api_id, row.definition).map_err(Refusal::api_configuration)?;
+        let plan = Arc::new(plan);
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= PLANS_MAX
+            && let Some(any) = plans.keys().next().cloned()
+        {
+            plans.remove(&any);
+        }
+        plans.insert(key, Arc::clone(&plan));
+        Ok(plan)
+    }
+}
+
+impl std::fmt::Debug for Plane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plane").finish_non_exhaustive()
+    }
+}
+
+fn within_limits(exchange: &Exchange) -> Result<(), Refusal> {
+    let head = exchange.head();
+    if head.path().len() + head.query().len() > TARGET_BYTES_MAX {
+        return Err(Refusal::uri_too_long());
+    }
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > HEADER_BYTES_MAX {
+        return Err(Refusal::headers_too_large());
+    }
+    if exchange.body().len() > BODY_BYTES_MAX { Err(Refusal::request_too_large()) } else { Ok(()) }
+}
+
+fn validate(plan: &Plan, method: &Method, arrived: &Arrived) -> Result<(), Refusal> {
+    let Some(id) = &method.request_validator_id else { return Ok(()) };
+    // A validator that is gone must not let anything pass.
+    let validator = plan.definition.validators.get(id);
+    let validator = validator.ok_or_else(|| Refusal::api_configuration("the method's validator is not there"))?;
+    if validator.parameters {
+        validation::check_parameters(&method.request_parameters, &arrived.values())?;
+    }
+    if validator.body {
+        plan.models.check_body(&method.request_models, &arrived.media_type(), &arrived.body)?;
+    }
+    Ok(())
+}
+
+async fn integrate(
+    exchange: &Exchange,
+    plan: &Plan,
+    method: &Method,
+    arrived: &Arrived,
+    identity: &Identity,
+) -> Result<Outgoing, Refusal> {
+    let missing = || Refusal::api_configuration("the method has no integration");
+    let integration = method.integration.as_ref().ok_or_else(missing)?;
+    match integration.kind {
+        IntegrationKind::Mock => {
+            let mock = plan.mock(&arrived.resource_id, &arrived.method).ok_or_else(missing)?;
+            let mut values = arrived.values();
+            for (name, value) in identity.authorizer.iter().flatten() {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                values.context.insert(format!("authorizer.{name}"), text);
+            }
+            mock.answer(&arrived.media_type(), &values)
+        }
+        IntegrationKind::LambdaProxy => proxy(exchange, plan, integration, arrived, identity).await,
+    }
+}
+
+async fn proxy(
+    exchange: &Exchange,
+    plan: &Plan,
+    integration: &Integration,
+    arrived: &Arrived,
+    identity: &Identity,
+) -> Result<Outgoing, Refusal> {
+    let types = &plan.definition.binary_media_types;
+    let event = proxy_event(arrived, identity, Arrived::is_binary(types, &arrived.media_type()));
+    let invocation = Invocation {
+        uri: integration.uri.as_deref().unwrap_or_default(),
+        credentials: integration.credentials.as_deref(),
+        source: arrived.source_arn(),
+        stage_variables: &arrived.stage_variables,
+        timeout_ms: u64::try_from(integration.timeout_ms).unwrap_or_default(),
+    };
+    let answer = invocation.run(exchange, &event).await.map_err(|error| match error {
+        // AWS: a function the gateway may not call is a fault of the API's configuration (500), any other failure of
+        // Lambda is a bad gateway (502).
+        NotInvoked::Misconfigured(why) => Refusal::api_configuration(why),
+        NotInvoked::Denied(why) => Refusal::api_configuration(why),
+        NotInvoked::TooLarge => Refusal::request_too_large(),
+        NotInvoked::Failed(why) => Refusal::integration_failure(why),
+        NotInvoked::TimedOut => Refusal::integration_timeout(),
+    })?;
+    if answer.failed {
+        return Err(Refusal::integration_failure("the function failed"));
+    }
+    // AWS: the first value of Accept decides whether the answer is binary.
+    let accepted = arrived.header("accept").unwrap_or_default();
+    let accepted = accepted.split([',', ';']).next().unwrap_or_default().trim();
+    let binary = Arrived::is_binary(types, accepted);
+    let response = ProxyResponse::parse(&answer.payload, binary).map_err(|error| match error {
+        Malformed::Contract(why) => Refusal::integration_failure(why),
+        Malformed::Base64 => Refusal::api_configuration("the body is not base64"),
+    })?;
+    let ProxyResponse { status, mut headers, body } = response;
+    if let Ok(trace) = HeaderValue::from_str(&arrived.trace_id) {
+        headers.insert("x-amzn-trace-id", trace);
+    }
+    Ok(Outgoing { status, headers, body })
+}
+
+/// AWS: API Gateway quotas: payload, headers together, URL of a regional API, method ARN.
+const BODY_BYTES_MAX: usize = 10 << 20;
+const HEADER_BYTES_MAX: usize = 10_240;
+const TARGET_BYTES_MAX: usize = 10_240;
+const ARN_BYTES_MAX: usize = 1_600;
+/// Ours: compiled deployments kept in memory.
+const PLANS_MAX: usize = 256;
