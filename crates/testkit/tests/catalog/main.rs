@@ -9,6 +9,7 @@ mod changed_bytes;
 mod hints;
 mod iam_rights;
 mod items;
+mod pass_role;
 mod refused;
 mod sts;
 mod words;
