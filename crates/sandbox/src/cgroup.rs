@@ -5,6 +5,7 @@
 
 mod layout;
 mod memory;
+mod unified;
 
 use std::{
     fs, io,
@@ -170,7 +171,9 @@ impl Group {
             Version::One => (&self.memory.path, "memory.max_usage_in_bytes"),
             Version::Two => (&self.memory.path, "memory.peak"),
         };
-        let memory_peak_bytes = number(memory, file).unwrap_or(0);
+        // Kernels before 5.19 have no peak in the new interface; what is held now is the least it can have been.
+        let peak = number(memory, file).or_else(|_| number(memory, "memory.current"));
+        let memory_peak_bytes = peak.unwrap_or(0);
         let cpu_us = self.unified.as_ref().and_then(|folder| counter(folder, "cpu.stat", "usage_usec").ok());
         Usage { memory_peak_bytes, cpu_us: cpu_us.unwrap_or(0) }
     }

@@ -52,10 +52,11 @@ struct Inner {
 impl Driver {
     /// Takes over a spawner. Must be called inside a tokio runtime. Sweeps the control groups of dead servers.
     pub fn new(spawner: Spawner, runtimes: RuntimeTable) -> io::Result<Self> {
+        let own_processes = [spawner.pid(), std::process::id()];
         let inner = Inner {
             requests: sys::watch(spawner.requests)?,
             runtimes,
-            cgroups: Cgroups::discover()?,
+            cgroups: Cgroups::discover(&own_processes)?,
             numbers: AtomicU64::new(1),
             slots: Arc::default(),
         };

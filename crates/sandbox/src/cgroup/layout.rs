@@ -3,12 +3,15 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use crate::{
-    cgroup::{Freezing, Group, Limits, Place, Refused, Version, put},
+    cgroup::{
+        Freezing, Group, Limits, Place, Refused, Version, put,
+        unified::{Tree, offered},
+    },
     layer::{Layer, LayerReport, Status},
     sys,
 };
@@ -22,20 +25,27 @@ pub(crate) struct Cgroups {
 
 impl Cgroups {
     /// Looks around, sweeps, and makes the server's folders where it may.
-    pub(crate) fn discover() -> io::Result<Self> {
+    ///
+    /// The processes named are the server's own and may be moved between its groups.
+    pub(crate) fn discover(movable: &[u32]) -> io::Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let mut bases = BTreeMap::new();
         let name = format!("{BASE_PREFIX}{}-{}", sys::own_pid(), DRIVERS.fetch_add(1, Ordering::Relaxed));
-        for (controller, place) in locate(&mounts, &own) {
-            sweep(&place.path);
-            if let Some(base) = make_base(controller, &place, &name) {
-                bases.insert(controller, base);
-            }
+        for Located { controller, top, own, version } in locate(&mounts, &own) {
+            let base = if controller == UNIFIED {
+                let tree = Tree { top, own };
+                tree.parents().iter().for_each(|parent| sweep(parent));
+                tree.make_base(&name, &LIMITS, movable)
+            } else {
+                sweep(&own);
+                make_base(&own, &name, version)
+            };
+            bases.extend(base.map(|base| (controller, base)));
         }
         // Memory, processes and cpu may be the unified tree's if the old interface has none of them.
         if let Some(unified) = bases.get(UNIFIED).cloned() {
-            for controller in enabled(&unified.path) {
+            for controller in offered(&unified.path, &LIMITS) {
                 bases.entry(controller).or_insert_with(|| unified.clone());
             }
         }
@@ -59,8 +69,7 @@ impl Cgroups {
     fn plan(&self, name: &str, limits: Limits) -> Result<Group, Refused> {
         let place = |controller: &str, layer| {
             let base = self.bases.get(controller);
-            let base = base
-                .ok_or_else(|| (layer, io::Error::other(format!("no writable `{controller}` controller"))))?;
+            let base = base.ok_or_else(|| (layer, io::Error::other(no_controller(controller))))?;
             Ok(Place { path: base.path.join(name), version: base.version })
         };
         let unified = self.bases.get(UNIFIED).map(|base| base.path.join(name));
@@ -107,7 +116,7 @@ impl Cgroups {
                     Version::One => "cgroup v1".into(),
                     Version::Two => "cgroup v2".into(),
                 }),
-                (_, None) => Status::Absent(format!("no writable `{controller}` controller")),
+                (_, None) => Status::Absent(no_controller(controller)),
             };
             LayerReport { layer, status }
         };
@@ -120,6 +129,13 @@ impl Cgroups {
     }
 }
 
+fn no_controller(controller: &str) -> String {
+    format!(
+        "no `{controller}` cgroup controller that this server may use (without root, start it with \
+         `systemd-run --user --scope -p Delegate=yes`)"
+    )
+}
+
 impl Drop for Cgroups {
     fn drop(&mut self) {
         for base in self.bases.values() {
@@ -128,8 +144,18 @@ impl Drop for Cgroups {
     }
 }
 
-/// The group this process is in, for each controller we use: mount point plus path below the mount's root.
-fn locate(mounts: &str, own: &str) -> Vec<(&'static str, Place)> {
+/// One controller's tree (or the unified one).
+struct Located {
+    controller: &'static str,
+    /// The mount point.
+    top: PathBuf,
+    /// The group this process is in: mount point plus path below the mount's root.
+    own: PathBuf,
+    version: Version,
+}
+
+/// Finds the trees of the controllers we use.
+fn locate(mounts: &str, own: &str) -> Vec<Located> {
     let own: Vec<(&str, &str)> =
         own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':')).collect();
     let mut found = Vec::new();
@@ -148,48 +174,20 @@ fn locate(mounts: &str, own: &str) -> Vec<(&'static str, Place)> {
             let in_group = |(names, _): &&(&str, &str)| names.split(',').any(|name| name == controller);
             if let (true, Some((_, path))) = (matches, own.iter().find(in_group)) {
                 let below = path.strip_prefix(root).unwrap_or(path).trim_start_matches('/');
-                found.push((controller, Place { path: Path::new(point).join(below), version }));
+                let top = PathBuf::from(point);
+                found.push(Located { controller, own: top.join(below), top, version });
             }
         }
     }
     found
 }
 
-fn make_base(controller: &'static str, parent: &Place, name: &str) -> Option<Place> {
-    let base = Place { path: parent.path.join(name), version: parent.version };
-    match fs::create_dir(&base.path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
-        _ => {}
+fn make_base(parent: &Path, name: &str, version: Version) -> Option<Place> {
+    let path = parent.join(name);
+    match fs::create_dir(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => None,
+        _ => Some(Place { path, version }),
     }
-    if controller == UNIFIED {
-        delegate(&parent.path);
-        let _ = enable(&base.path);
-    }
-    Some(base)
-}
-
-/// Hands the unified tree's controllers down. Only groups without processes may, so the server steps aside first.
-fn delegate(parent: &Path) {
-    let busy = enable(parent).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY));
-    if busy {
-        let aside = parent.join("casemate-server");
-        if fs::create_dir(&aside).is_ok_and(|()| put(&aside, "cgroup.procs", "0").is_ok()) {
-            let _ = enable(parent);
-        }
-    }
-}
-
-fn enable(folder: &Path) -> io::Result<()> {
-    for controller in enabled(folder) {
-        put(folder, "cgroup.subtree_control", &format!("+{controller}"))?;
-    }
-    Ok(())
-}
-
-/// Controllers of the unified tree that we use and this folder has.
-fn enabled(folder: &Path) -> Vec<&'static str> {
-    let there = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
-    LIMITS.into_iter().filter(|name| there.split_whitespace().any(|word| word == *name)).collect()
 }
 
 /// Kills and removes what servers left that no longer live.
@@ -243,7 +241,7 @@ mod tests {
         let own = "4:memory:/a/b\n2:cpu,cpuacct:/\n0::/x\n";
         let found: Vec<(&str, String)> = locate(mounts, own)
             .into_iter()
-            .map(|(name, place)| (name, place.path.display().to_string()))
+            .map(|tree| (tree.controller, tree.own.display().to_string()))
             .collect();
         assert_eq!(
             found,
@@ -259,12 +257,16 @@ mod tests {
     fn container_paths_are_taken_relative_to_the_mounts_root() {
         let mounts = "32 25 0:28 /docker/c1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let found = locate(mounts, "0::/docker/c1/app\n");
-        assert_eq!(found.first().unwrap().1.path, Path::new("/sys/fs/cgroup/app"));
+        let found = found.first().unwrap();
+        assert_eq!(
+            (&*found.own, &*found.top),
+            (Path::new("/sys/fs/cgroup/app"), Path::new("/sys/fs/cgroup"))
+        );
     }
 
     /// A host as of old: the freezer controller, and nothing unified; or no freezer at all.
     fn without_unified(freezer: &str) -> Cgroups {
-        let mut cgroups = Cgroups::discover().unwrap();
+        let mut cgroups = Cgroups::discover(&[]).unwrap();
         cgroups.bases.remove(UNIFIED);
         if freezer.is_empty() {
             cgroups.bases.remove("freezer");
