@@ -16,8 +16,8 @@ use crate::value::{Item, Value, item_size};
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Rows fetched at first; later fetches go by the size of those seen.
 const FIRST_FETCH: usize = 16;
-/// Rows fetched at most at once.
-const FETCH_MAX: usize = 512;
+/// Rows fetched at most at once: with the largest items some 26 MB.
+const FETCH_MAX: usize = 64;
 
 /// What is read: a table or one of its indexes.
 #[derive(Debug, Clone, Copy)]

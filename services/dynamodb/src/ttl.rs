@@ -17,7 +17,7 @@ use crate::value::{Item, Value};
 /// Time between two sweeps. Ours: AWS removes "within a few days".
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// Rows looked at in one step.
-const STEP_ROWS: usize = 128;
+const STEP_ROWS: usize = 64;
 /// Items whose time is longer past than this are kept, in seconds (five years). Source: developer guide, "Time to Live".
 const TOO_LONG_AGO_S: i64 = 5 * 365 * 86_400;
 

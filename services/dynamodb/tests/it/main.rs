@@ -13,6 +13,7 @@ mod fine_grained;
 mod goldens;
 mod indexes;
 mod items;
+mod model;
 mod queries;
 mod refusals;
 mod tables;
