@@ -231,4 +231,21 @@ mod tests {
         assert!(!whom.names(&role));
         assert!(whom.names(&Principal::Service { name: "lambda.amazonaws.com".into() }));
     }
+
+    #[test]
+    fn names_are_matched_whole() {
+        let service = Principal::Service { name: "lambda.amazonaws.com".into() };
+        let provider = Principal::WebIdentity { provider: "cognito-identity.amazonaws.com".into() };
+        for (kind, value, principal) in [
+            ("Service", "lambda.amazonaws", &service),
+            ("Service", "lambda.amazonaws.com.evil", &service),
+            ("Service", "edge.lambda.amazonaws.com", &service),
+            ("Federated", "lambda.amazonaws.com", &service),
+            ("Federated", "cognito-identity.amazonaws.co", &provider),
+            ("Service", "cognito-identity.amazonaws.com", &provider),
+        ] {
+            let whom = Whom::Listed(vec![Named::parse(kind, value).unwrap()]);
+            assert!(!whom.names(principal), "{kind} {value}");
+        }
+    }
 }

@@ -56,5 +56,8 @@ mod tests {
         );
         assert_eq!(seen, ["a", "b"]);
         assert_eq!(rewrite_principals::<()>(text, &mut |_| Ok(None)).unwrap(), text);
+        let excepted = r#"{"Statement":{"NotPrincipal":{"AWS":"a"}}}"#;
+        let new = rewrite_principals::<()>(excepted, &mut |_| Ok(Some("A".to_owned()))).unwrap();
+        assert_eq!(new, r#"{"Statement":{"NotPrincipal":{"AWS":"A"}}}"#);
     }
 }
