@@ -36,7 +36,14 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
             "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey",
             "UserName",
         ) => "UserName".into(),
-        ("sts", _, "RoleArn") => global("iam", "role/Sample"),
+        ("sts", _, "RoleArn")
+        | ("cloudformation", _, "RoleARN")
+        | ("lambda", "CreateFunction" | "UpdateFunctionConfiguration", "Role") => {
+            global("iam", "role/Sample")
+        }
+        ("apigateway", _, "resourceArn") => {
+            Arn::from_parts(["aws", "apigateway", REGION, "", "/restapis/sample"]).as_str().into()
+        }
         ("logs", "DescribeLogStreams" | "FilterLogEvents" | "GetLogEvents", "logGroupName") => {
             "logGroupName".into()
         }
@@ -49,10 +56,8 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("dynamodb", "Query", "ExpressionAttributeValues") => {
             Document::Map(vec![(":id".to_owned(), Document::structure([("S", "1".into())]))])
         }
-        ("cloudformation", _, "RoleARN") => global("iam", "role/Sample"),
         ("cognito-idp", _, "ResourceArn") => regional("cognito-idp", "userpool/us-east-1_Sample000"),
         ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
-        ("lambda", "CreateFunction" | "UpdateFunctionConfiguration", "Role") => global("iam", "role/Sample"),
         ("lambda", "CreateFunction", "Runtime") => "python3.13".into(),
         ("lambda", "CreateFunction", "Handler") => "index.handler".into(),
         ("lambda", _, "Resource") => regional("lambda", "function:Sample"),

@@ -25,7 +25,15 @@ pub(crate) async fn with_own_identities() -> (World, Credentials) {
 fn open(world: WorldBuilder) -> World {
     let world =
         world.service("cloudformation", "cloudformation.amazonaws.com", casemate_cloudformation::open);
-    let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", casemate_cognito_idp::open);
+    let mut keys = None;
+    let world = world.service("cognito-idp", "cognito-idp.amazonaws.com", |env| {
+        let (assembly, pools) = casemate_cognito_idp::open_with_keys(env)?;
+        keys = Some(pools);
+        Ok(assembly)
+    });
+    let keys = keys.unwrap();
+    let world =
+        world.service("apigateway", "apigateway.amazonaws.com", |env| casemate_apigateway::open(env, keys));
     let world = world.service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open);
     let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);
     let world =
