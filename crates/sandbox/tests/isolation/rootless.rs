@@ -41,6 +41,14 @@ fn as_nobody(copy: &Path, test: &str, groups: &[PathBuf]) -> Output {
     Command::new("sh").args(["-c", &line]).current_dir(folder).env("TMPDIR", "/tmp").output().unwrap()
 }
 
+/// Control groups are removed folder by folder; their files are the kernel's.
+fn remove_tree(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten().filter(|entry| entry.path().is_dir()) {
+        remove_tree(&entry.path())?;
+    }
+    fs::remove_dir(folder)
+}
+
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
@@ -66,12 +74,14 @@ fn server_of_an_ordinary_user_with_delegated_groups_isolates_too() {
         chown(group.join("cgroup.procs"), Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let output = as_nobody(&copy, "rootless::child_with_groups", &groups);
-    for group in &groups {
-        for left in fs::read_dir(group).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
-            let _ = fs::remove_dir(left.path());
+    run(async {
+        for group in &groups {
+            while remove_tree(group).is_err() {
+                // The last process is still leaving.
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
         }
-        let _ = fs::remove_dir(group);
-    }
+    });
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
