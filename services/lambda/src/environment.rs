@@ -21,7 +21,7 @@ use bytes::Bytes;
 use casemate_kernel::Env;
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 pub(crate) use start::{Host, NotStarted};
 
@@ -54,6 +54,9 @@ pub(crate) struct Environment {
     /// How long the start took, until a request has reported it.
     init: Mutex<Option<Duration>>,
     busy: AtomicBool,
+    /// Told to a freezing that is still under way.
+    wanted: Notify,
+    /// Whether it is, or may be, frozen.
     frozen: tokio::sync::Mutex<bool>,
     tasks: Vec<JoinHandle<()>>,
     _folder: Arc<Folder>,
@@ -176,19 +179,27 @@ impl Environment {
     /// Stops every process of the environment until [`Self::wake`]; not if a request came first.
     pub(crate) async fn freeze(&self) {
         let mut frozen = self.frozen.lock().await;
+        let mut wanted = std::pin::pin!(self.wanted.notified());
+        // From here on no call for it is missed.
+        wanted.as_mut().enable();
         if self.busy.load(Ordering::SeqCst) || *frozen {
             return;
         }
-        match self.sandbox.freeze().await {
-            Ok(()) => *frozen = true,
-            // What cannot be stopped is ended.
-            Err(_) => self.sandbox.kill(),
+        *frozen = true;
+        tokio::select! {
+            biased;
+            () = wanted => {}
+            done = self.sandbox.freeze() => if done.is_err() {
+                // What cannot be stopped is ended.
+                self.sandbox.kill();
+            },
         }
     }
 
     /// Lets the environment work again. `false` when it cannot.
     pub(crate) async fn wake(&self) -> bool {
         self.busy.store(true, Ordering::SeqCst);
+        self.wanted.notify_waiters();
         let mut frozen = self.frozen.lock().await;
         if *frozen {
             if self.sandbox.thaw().await.is_err() {

@@ -363,7 +363,7 @@ mod tests {
     fn a_bomb_is_refused_by_what_it_announces() {
         let bytes = archive(|zip| {
             for name in ["a", "b", "c"] {
-                file(zip, name, 0o644, &[0; 100_000]);
+                file(zip, name, 0o644, &vec![0; 100_000]);
             }
         });
         assert!(bytes.len() < 10_000);

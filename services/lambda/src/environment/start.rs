@@ -147,6 +147,7 @@ impl Host {
             attribution,
             init: Mutex::new(None),
             busy: AtomicBool::new(true),
+            wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
             _folder: folder,

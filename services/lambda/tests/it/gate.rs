@@ -1,5 +1,7 @@
 //! Who may do what: refusals of every operation, resource policies, PassRole.
 
+use casemate_kernel::{As, FaultKind};
+use casemate_names::Arn;
 use casemate_schema::{Document, OpMeta};
 use casemate_testkit::{no_hints, refusals};
 
@@ -92,6 +94,27 @@ async fn a_user_of_the_account_is_allowed_by_the_functions_policy_alone() {
     assert_eq!(bench.world.call(&user, "lambda", "Invoke", invoke("f")).await.status, 204);
     assert_eq!(bench.world.call(&user, "lambda", "Invoke", invoke("f:$LATEST")).await.status, 204);
     assert_eq!(bench.world.call(&user, "lambda", "Invoke", invoke("f:1")).await.status, 403);
+}
+
+#[tokio::test]
+async fn another_service_invokes_by_the_functions_policy_alone_and_for_the_source_named_there() {
+    let bench = bench();
+    bench.done("CreateFunction", python("f")).await;
+    let source = |text: &str| Arn::parse(text).unwrap();
+    let own = source("arn:aws:logs:us-east-1:123456789012:log-group:mine");
+    let foreign = source("arn:aws:logs:us-east-1:210987654321:log-group:mine");
+    let invoked = async |source: &Arn| {
+        bench.other_service.invoke("lambda", "Invoke", As::Service { source: source.clone() }, invoke("f")).await
+    };
+    assert!(matches!(invoked(&own).await.unwrap_err().kind(), FaultKind::Denied(_)));
+    let mut grant = permission("s", "logs.amazonaws.com");
+    grant.push("SourceArn", text("arn:aws:logs:us-east-1:123456789012:log-group:m*"));
+    grant.push("SourceAccount", text("123456789012"));
+    bench.done("AddPermission", grant).await;
+    invoked(&own).await.unwrap();
+    for wrong in [foreign, source("arn:aws:logs:us-east-1:123456789012:log-group:other")] {
+        assert!(matches!(invoked(&wrong).await.unwrap_err().kind(), FaultKind::Denied(_)));
+    }
 }
 
 #[tokio::test]

@@ -19,14 +19,14 @@ struct FakeLogs {
     delivered: Delivered,
 }
 
-pub(crate) fn open(env: &Env, delivered: Delivered) -> Result<Assembly, Fault> {
+pub(crate) fn open(env: &Env, delivered: Delivered) -> Assembly {
     let service = Arc::new(FakeLogs { env: env.clone(), delivered });
     let operations = vec![
         bind::<CreateLogGroup, FakeLogs>(&service),
         bind::<CreateLogStream, FakeLogs>(&service),
         bind::<PutLogEvents, FakeLogs>(&service),
     ];
-    Ok(Assembly { operations, ..Assembly::default() })
+    Assembly { operations, ..Assembly::default() }
 }
 
 impl Service for FakeLogs {

@@ -1,8 +1,17 @@
 //! Lambda through the whole request path, with real sandboxes where functions run.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
 mod configuration;
 mod gate;
 mod logs;
+mod measure;
 mod queue;
 mod runs;
 mod support;

@@ -189,6 +189,7 @@ async fn another_functions_code_and_environment_are_out_of_reach() {
     bench.invoke("victim", "{}").await.ok();
     bench.python_with("thief", concat!(
         "import os\ndef handler(event, context):\n",
+        "  with open('/tmp/control', 'w') as file: file.write('marker-' + '4711')\n",
         "  found = []\n",
         "  for top, folders, files in os.walk('/'):\n",
         "    folders[:] = [f for f in folders if not (top == '/proc' and not f.isdigit()) and f != 'sys' and f != 'task']\n",
@@ -201,7 +202,8 @@ async fn another_functions_code_and_environment_are_out_of_reach() {
         "  return {'found': found, 'processes': [p for p in os.listdir('/proc') if p.isdigit()]}\n",
     ), &[("Timeout", Document::Integer(60))]).await;
     let answer = bench.invoke("thief", "{}").await.ok();
-    assert_eq!(answer["found"], serde_json::json!([]));
+    // The search does find what is there to be found.
+    assert_eq!(answer["found"], serde_json::json!(["/tmp/control"]));
     assert_eq!(answer["processes"], serde_json::json!(["1"]));
 }
 

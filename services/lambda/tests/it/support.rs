@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_kernel::{Peer, TrustEdge, audit::Record};
+use casemate_kernel::{Env, Peer, TrustEdge, audit::Record};
 use casemate_lambda::Extras;
 use casemate_sandbox::{Driver, RuntimeTable};
 use casemate_schema::Document;
@@ -26,6 +26,8 @@ pub(crate) struct Bench {
     pub(crate) world: World,
     pub(crate) admin: Credentials,
     pub(crate) delivered: Delivered,
+    /// Another service's way to call.
+    pub(crate) other_service: Env,
     /// Environments that connected to the AWS endpoint.
     pub(crate) connected: Arc<Mutex<Vec<Peer>>>,
     _folder: tempfile::TempDir,
@@ -65,11 +67,16 @@ fn with(driver: Result<Driver, String>) -> Bench {
         functions_dir,
     };
     let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
+    let back = TrustEdge { from: "logs", to: "lambda", operation: "Invoke" };
     let logs_into = Arc::clone(&delivered);
+    let mut other_service = None;
     let mut world = WorldBuilder::new()
-        .trust(&[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents")])
+        .trust(&[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), back])
         .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, extras))
-        .service("logs", "logs.amazonaws.com", |env| logs::open(env, logs_into))
+        .service("logs", "logs.amazonaws.com", |env| {
+            other_service = Some(env.clone());
+            Ok(logs::open(env, logs_into))
+        })
         .start();
     world.run_tasks();
     let admin = world.identities().root();
@@ -78,7 +85,8 @@ fn with(driver: Result<Driver, String>) -> Bench {
     world.identities().role("other", &[], Some(
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}"#,
     ));
-    Bench { world, admin, delivered, connected, _folder: folder }
+    let other_service = other_service.unwrap();
+    Bench { world, admin, delivered, other_service, connected, _folder: folder }
 }
 
 pub(crate) fn text(value: &str) -> Document {
