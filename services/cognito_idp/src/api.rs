@@ -19,6 +19,16 @@ pub static SERVICE: ServiceMeta = ServiceMeta {
     xml_namespace: "",
 };
 
+/// The operation `AddCustomAttributes`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddCustomAttributes;
+
+impl OperationModel for AddCustomAttributes {
+    const META: &'static OpMeta = &op_meta::ADD_CUSTOM_ATTRIBUTES;
+    type Input = AddCustomAttributesInput;
+    type Output = AddCustomAttributesOutput;
+}
+
 /// The operation `AdminAddUserToGroup`.
 #[derive(Debug, Clone, Copy)]
 pub struct AdminAddUserToGroup;
@@ -57,6 +67,16 @@ impl OperationModel for AdminDeleteUser {
     const META: &'static OpMeta = &op_meta::ADMIN_DELETE_USER;
     type Input = AdminDeleteUserInput;
     type Output = AdminDeleteUserOutput;
+}
+
+/// The operation `AdminDeleteUserAttributes`.
+#[derive(Debug, Clone, Copy)]
+pub struct AdminDeleteUserAttributes;
+
+impl OperationModel for AdminDeleteUserAttributes {
+    const META: &'static OpMeta = &op_meta::ADMIN_DELETE_USER_ATTRIBUTES;
+    type Input = AdminDeleteUserAttributesInput;
+    type Output = AdminDeleteUserAttributesOutput;
 }
 
 /// The operation `AdminDisableUser`.
@@ -247,6 +267,16 @@ impl OperationModel for DeleteUser {
     const META: &'static OpMeta = &op_meta::DELETE_USER;
     type Input = DeleteUserInput;
     type Output = DeleteUserOutput;
+}
+
+/// The operation `DeleteUserAttributes`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteUserAttributes;
+
+impl OperationModel for DeleteUserAttributes {
+    const META: &'static OpMeta = &op_meta::DELETE_USER_ATTRIBUTES;
+    type Input = DeleteUserAttributesInput;
+    type Output = DeleteUserAttributesOutput;
 }
 
 /// The operation `DeleteUserPool`.
@@ -591,6 +621,49 @@ impl Shape for AcrLevelConfigType {
     }
 }
 
+/// `AddCustomAttributesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddCustomAttributesInput {
+    /// `UserPoolId`.
+    pub user_pool_id: String,
+    /// `CustomAttributes`.
+    pub custom_attributes: Vec<SchemaAttributeType>,
+}
+
+impl Shape for AddCustomAttributesInput {
+    const SCHEMA: &'static Schema = &schema::ADD_CUSTOM_ATTRIBUTES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_pool_id: Value::read(document.take("UserPoolId")),
+            custom_attributes: Value::read(document.take("CustomAttributes")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserPoolId", self.user_pool_id.write());
+        document.push("CustomAttributes", self.custom_attributes.write());
+        document
+    }
+}
+
+/// `AddCustomAttributesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddCustomAttributesOutput {}
+
+impl Shape for AddCustomAttributesOutput {
+    const SCHEMA: &'static Schema = &schema::ADD_CUSTOM_ATTRIBUTES_RESPONSE;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
 /// `AdminAddUserToGroupOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdminAddUserToGroupOutput {}
@@ -789,6 +862,53 @@ impl Shape for AdminCreateUserOutput {
         let mut document = Document::empty();
         document.push("User", self.user.write());
         document
+    }
+}
+
+/// `AdminDeleteUserAttributesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AdminDeleteUserAttributesInput {
+    /// `UserPoolId`.
+    pub user_pool_id: String,
+    /// `Username`.
+    pub username: Secret<String>,
+    /// `UserAttributeNames`.
+    pub user_attribute_names: Vec<String>,
+}
+
+impl Shape for AdminDeleteUserAttributesInput {
+    const SCHEMA: &'static Schema = &schema::ADMIN_DELETE_USER_ATTRIBUTES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_pool_id: Value::read(document.take("UserPoolId")),
+            username: Value::read(document.take("Username")),
+            user_attribute_names: Value::read(document.take("UserAttributeNames")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserPoolId", self.user_pool_id.write());
+        document.push("Username", self.username.write());
+        document.push("UserAttributeNames", self.user_attribute_names.write());
+        document
+    }
+}
+
+/// `AdminDeleteUserAttributesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AdminDeleteUserAttributesOutput {}
+
+impl Shape for AdminDeleteUserAttributesOutput {
+    const SCHEMA: &'static Schema = &schema::ADMIN_DELETE_USER_ATTRIBUTES_RESPONSE;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
     }
 }
 
@@ -2969,6 +3089,49 @@ impl Shape for DeleteGroupInput {
         document.push("GroupName", self.group_name.write());
         document.push("UserPoolId", self.user_pool_id.write());
         document
+    }
+}
+
+/// `DeleteUserAttributesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteUserAttributesInput {
+    /// `UserAttributeNames`.
+    pub user_attribute_names: Vec<String>,
+    /// `AccessToken`.
+    pub access_token: Secret<String>,
+}
+
+impl Shape for DeleteUserAttributesInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_USER_ATTRIBUTES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_attribute_names: Value::read(document.take("UserAttributeNames")),
+            access_token: Value::read(document.take("AccessToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserAttributeNames", self.user_attribute_names.write());
+        document.push("AccessToken", self.access_token.write());
+        document
+    }
+}
+
+/// `DeleteUserAttributesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteUserAttributesOutput {}
+
+impl Shape for DeleteUserAttributesOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_USER_ATTRIBUTES_RESPONSE;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
     }
 }
 
@@ -8471,6 +8634,26 @@ pub mod op_meta {
 
     use super::{SERVICE, error_meta, schema};
 
+    /// `AddCustomAttributes`.
+    pub static ADD_CUSTOM_ATTRIBUTES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AddCustomAttributes",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ADD_CUSTOM_ATTRIBUTES_REQUEST,
+        output: &schema::ADD_CUSTOM_ATTRIBUTES_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::USER_IMPORT_IN_PROGRESS_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `AdminAddUserToGroup`.
     pub static ADMIN_ADD_USER_TO_GROUP: OpMeta = OpMeta {
         service: &SERVICE,
@@ -8553,6 +8736,26 @@ pub mod op_meta {
         http: HttpBinding { method: "POST", uri: "/", status: 200 },
         input: &schema::ADMIN_DELETE_USER_REQUEST,
         output: &schema::ADMIN_DELETE_USER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::USER_NOT_FOUND_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `AdminDeleteUserAttributes`.
+    pub static ADMIN_DELETE_USER_ATTRIBUTES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AdminDeleteUserAttributes",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ADMIN_DELETE_USER_ATTRIBUTES_REQUEST,
+        output: &schema::ADMIN_DELETE_USER_ATTRIBUTES_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
@@ -9010,6 +9213,29 @@ pub mod op_meta {
         http: HttpBinding { method: "POST", uri: "/", status: 200 },
         input: &schema::DELETE_USER_REQUEST,
         output: &schema::DELETE_USER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_PARAMETER_EXCEPTION,
+            error_meta::NOT_AUTHORIZED_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::PASSWORD_RESET_REQUIRED_EXCEPTION,
+            error_meta::USER_NOT_FOUND_EXCEPTION,
+            error_meta::USER_NOT_CONFIRMED_EXCEPTION,
+            error_meta::OPERATION_NOT_ENABLED_EXCEPTION,
+            error_meta::INTERNAL_ERROR_EXCEPTION,
+            error_meta::FORBIDDEN_EXCEPTION,
+        ],
+        auth: Auth::None,
+    };
+
+    /// `DeleteUserAttributes`.
+    pub static DELETE_USER_ATTRIBUTES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteUserAttributes",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_USER_ATTRIBUTES_REQUEST,
+        output: &schema::DELETE_USER_ATTRIBUTES_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
@@ -10131,6 +10357,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AddCustomAttributesRequest`.
+    pub static ADD_CUSTOM_ATTRIBUTES_REQUEST: Schema = Schema {
+        name: "AddCustomAttributesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserPoolId", || &USER_POOL_ID_TYPE).required(),
+                Member::new("CustomAttributes", || &CUSTOM_ATTRIBUTES_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddCustomAttributesResponse`.
+    pub static ADD_CUSTOM_ATTRIBUTES_RESPONSE: Schema = Schema {
+        name: "AddCustomAttributesResponse",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `AdminAddUserToGroupOutput`.
     pub static ADMIN_ADD_USER_TO_GROUP_OUTPUT: Schema = Schema {
         name: "AdminAddUserToGroupOutput",
@@ -10232,6 +10481,30 @@ pub mod schema {
         name: "AdminCreateUserUnusedAccountValidityDaysType",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(0.0), max: Some(365.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `AdminDeleteUserAttributesRequest`.
+    pub static ADMIN_DELETE_USER_ATTRIBUTES_REQUEST: Schema = Schema {
+        name: "AdminDeleteUserAttributesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserPoolId", || &USER_POOL_ID_TYPE).required(),
+                Member::new("Username", || &USERNAME_TYPE).required(),
+                Member::new("UserAttributeNames", || &ATTRIBUTE_NAME_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AdminDeleteUserAttributesResponse`.
+    pub static ADMIN_DELETE_USER_ATTRIBUTES_RESPONSE: Schema = Schema {
+        name: "AdminDeleteUserAttributesResponse",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -10692,6 +10965,14 @@ pub mod schema {
     pub static ATTRIBUTE_LIST_TYPE: Schema = Schema {
         name: "AttributeListType",
         kind: Kind::List { member: || &ATTRIBUTE_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AttributeNameListType`.
+    pub static ATTRIBUTE_NAME_LIST_TYPE: Schema = Schema {
+        name: "AttributeNameListType",
+        kind: Kind::List { member: || &ATTRIBUTE_NAME_TYPE, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -11233,6 +11514,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CustomAttributesListType`.
+    pub static CUSTOM_ATTRIBUTES_LIST_TYPE: Schema = Schema {
+        name: "CustomAttributesListType",
+        kind: Kind::List { member: || &SCHEMA_ATTRIBUTE_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(25.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `CustomEmailLambdaVersionConfigType`.
     pub static CUSTOM_EMAIL_LAMBDA_VERSION_CONFIG_TYPE: Schema = Schema {
         name: "CustomEmailLambdaVersionConfigType",
@@ -11332,6 +11621,29 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteUserAttributesRequest`.
+    pub static DELETE_USER_ATTRIBUTES_REQUEST: Schema = Schema {
+        name: "DeleteUserAttributesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserAttributeNames", || &ATTRIBUTE_NAME_LIST_TYPE).required(),
+                Member::new("AccessToken", || &TOKEN_MODEL_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteUserAttributesResponse`.
+    pub static DELETE_USER_ATTRIBUTES_RESPONSE: Schema = Schema {
+        name: "DeleteUserAttributesResponse",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };

@@ -2,10 +2,12 @@
 
 //! The implemented operations, one file each.
 
+mod add_custom_attributes;
 mod admin_add_user_to_group;
 mod admin_confirm_sign_up;
 mod admin_create_user;
 mod admin_delete_user;
+mod admin_delete_user_attributes;
 mod admin_disable_user;
 mod admin_enable_user;
 mod admin_get_user;
@@ -25,6 +27,7 @@ mod create_user_pool;
 mod create_user_pool_client;
 mod delete_group;
 mod delete_user;
+mod delete_user_attributes;
 mod delete_user_pool;
 mod delete_user_pool_client;
 mod describe_user_pool;
@@ -65,10 +68,12 @@ use crate::{CognitoIdp, api};
 /// Every operation, bound to the service.
 pub(crate) fn operations(service: &Arc<CognitoIdp>) -> Vec<Box<dyn AnyOperation>> {
     vec![
+        bind::<api::AddCustomAttributes, CognitoIdp>(service),
         bind::<api::AdminAddUserToGroup, CognitoIdp>(service),
         bind::<api::AdminConfirmSignUp, CognitoIdp>(service),
         bind::<api::AdminCreateUser, CognitoIdp>(service),
         bind::<api::AdminDeleteUser, CognitoIdp>(service),
+        bind::<api::AdminDeleteUserAttributes, CognitoIdp>(service),
         bind::<api::AdminDisableUser, CognitoIdp>(service),
         bind::<api::AdminEnableUser, CognitoIdp>(service),
         bind::<api::AdminGetUser, CognitoIdp>(service),
@@ -88,6 +93,7 @@ pub(crate) fn operations(service: &Arc<CognitoIdp>) -> Vec<Box<dyn AnyOperation>
         bind::<api::CreateUserPoolClient, CognitoIdp>(service),
         bind::<api::DeleteGroup, CognitoIdp>(service),
         bind::<api::DeleteUser, CognitoIdp>(service),
+        bind::<api::DeleteUserAttributes, CognitoIdp>(service),
         bind::<api::DeleteUserPool, CognitoIdp>(service),
         bind::<api::DeleteUserPoolClient, CognitoIdp>(service),
         bind::<api::DescribeUserPool, CognitoIdp>(service),

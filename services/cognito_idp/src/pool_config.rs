@@ -101,14 +101,36 @@ pub(crate) fn schema(given: Option<Vec<api::SchemaAttributeType>>) -> Result<Sch
             }
             continue;
         }
-        schema.0.push(custom(&name, attribute)?);
+        push_custom(&mut schema, &name, attribute)?;
     }
+    Ok(schema)
+}
+
+/// Adds custom attributes to the schema of a pool that exists.
+pub(crate) fn add_custom(schema: &mut Schema, added: Vec<api::SchemaAttributeType>) -> Result<(), Refusal> {
+    for attribute in added {
+        let name = attribute.name.clone().unwrap_or_default();
+        push_custom(schema, &name, attribute)?;
+    }
+    Ok(())
+}
+
+fn push_custom(schema: &mut Schema, name: &str, attribute: api::SchemaAttributeType) -> Result<(), Refusal> {
+    let made = custom(name, attribute)?;
+    if schema.find(&made.name).is_some() {
+        // AWS: as clients show it.
+        return Err(Refusal::invalid_parameter(format!(
+            "{}: Existing attribute already has name {}.",
+            made.name, made.name
+        )));
+    }
+    schema.0.push(made);
     if schema.0.iter().filter(|definition| definition.name.contains("custom:")).count() > CUSTOM_MAX {
         return Err(Refusal::invalid_parameter(format!(
             "A user pool has at most {CUSTOM_MAX} custom attributes."
         )));
     }
-    Ok(schema)
+    Ok(())
 }
 
 fn custom(name: &str, attribute: api::SchemaAttributeType) -> Result<Definition, Refusal> {

@@ -216,3 +216,25 @@ async fn mfa_can_be_set_to_off_only() {
         assert_eq!(set(further).await.code().as_deref(), Some("InvalidParameterException"));
     }
 }
+
+#[tokio::test]
+async fn custom_attributes_are_added_once() {
+    let scene = scene().await;
+    let add = || {
+        scene.call(
+            "AddCustomAttributes",
+            j!({ "UserPoolId": scene.pool,
+            "CustomAttributes": [{ "Name": "plan", "AttributeDataType": "String", "Mutable": true }] }),
+        )
+    };
+    ok(&add().await);
+    assert_eq!(add().await.code().as_deref(), Some("InvalidParameterException"));
+    scene.user("alice").await;
+    scene
+        .ok(
+            "AdminUpdateUserAttributes",
+            j!({ "UserPoolId": scene.pool, "Username": "alice",
+            "UserAttributes": [{ "Name": "custom:plan", "Value": "gold" }] }),
+        )
+        .await;
+}

@@ -108,3 +108,42 @@ async fn user_deletes_herself() {
     let refresh = scene.refresh(&tokens.refresh.unwrap()).await;
     refused(&refresh, "NotAuthorizedException", "Invalid Refresh Token");
 }
+
+#[tokio::test]
+async fn attributes_are_taken_back_by_who_may_write_them() {
+    let scene = scene_with(
+        j!({ "Schema": [{ "Name": "email", "Required": true, "AttributeDataType": "String", "Mutable": true }] }),
+        j!({}),
+    )
+    .await;
+    scene.user("alice").await;
+    let tokens = scene.sign_in("alice").await;
+    scene
+        .public_ok(
+            "UpdateUserAttributes",
+            j!({ "AccessToken": tokens.access,
+            "UserAttributes": [{ "Name": "name", "Value": "Alice" }] }),
+        )
+        .await;
+    let take = |name: &str| {
+        scene.public(
+            "DeleteUserAttributes",
+            j!({ "AccessToken": tokens.access, "UserAttributeNames": [name] }),
+        )
+    };
+    ok(&take("name").await);
+    assert!(claims(&scene.sign_in("alice").await.id)["name"].is_null());
+    let required = take("email").await;
+    assert_eq!(required.code().as_deref(), Some("InvalidParameterException"));
+    let text = "A client attempted to write unauthorized attribute";
+    refused(&take("email_verified").await, "NotAuthorizedException", text);
+    scene
+        .ok(
+            "AdminDeleteUserAttributes",
+            j!({ "UserPoolId": scene.pool, "Username": "alice",
+            "UserAttributeNames": ["email"] }),
+        )
+        .await;
+    let left = claims(&scene.sign_in("alice").await.id);
+    assert!(left["email"].is_null() && left["email_verified"].is_null(), "{left}");
+}
