@@ -13,7 +13,7 @@ use casemate_sandbox::{
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{prepare_custom, run, spec, static_package};
+use crate::harness::{finish, prepare_custom, run, spec, static_package};
 
 const NOBODY: u32 = 65_534;
 
@@ -141,14 +141,16 @@ fn child_with_groups() {
         assert!(matches!(probe.status(Layer::DistinctUser), Some(Status::Degraded(_))), "{probe}");
         let template = prepare_custom(&driver).await;
         let code = std::env::current_dir().unwrap().join("code");
-        let spec = EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(template, &code) };
+        let spec = EnvironmentSpec { exec_policy: ExecPolicy::Deny, ..spec(template, &code) };
         let environment = driver.start(spec).await.unwrap();
         let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'G');
         environment.freeze().await.unwrap();
         environment.thaw().await.unwrap();
-        stream.write_all(b"q").await.unwrap();
-        let exit = environment.exited().await;
-        assert_eq!(exit.status, casemate_sandbox::ExitStatus::Code(0));
+        stream.write_all(b"eq").await.unwrap();
+        let outcome = finish(environment).await;
+        assert_eq!(outcome.stdout, "Err(PermissionDenied)\n", "{outcome:?}");
+        assert_eq!(outcome.executions_denied(), ["/var/task/bootstrap2"]);
+        assert_eq!(outcome.exit.status, casemate_sandbox::ExitStatus::Code(0));
     });
 }
