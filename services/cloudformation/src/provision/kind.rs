@@ -194,6 +194,11 @@ pub(crate) fn json_text(node: &Node) -> String {
     node.as_text().map_or_else(|| node.to_json().to_string(), str::to_owned)
 }
 
+/// A scalar's spelling, or a document as JSON text.
+pub(crate) fn json_text_or_scalar(node: &Node) -> String {
+    node.scalar().unwrap_or_else(|| json_text(node))
+}
+
 /// `[{Key, Value}]` as a map.
 pub(crate) fn tag_map(node: &Node) -> Document {
     let tags = node.items().iter().filter_map(|tag| {

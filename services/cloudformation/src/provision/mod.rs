@@ -1,13 +1,29 @@
 //! Resource types: one file each, and the table of all. A provisioner makes, changes and deletes one resource through the
 //! service that owns it, by the same calls a client would send; it knows no stack and no other type.
 
+mod account;
+mod authorizer;
 mod aws_managed;
 mod convert;
+mod deployment;
+mod gateway;
 mod hand;
+mod iam_access_key;
+mod iam_managed_policy;
+mod iam_policy;
 mod iam_role;
+mod iam_user;
 mod kind;
+mod lambda_function;
+mod lambda_permission;
 mod log_group;
+mod method;
+mod rest_api;
+mod stage;
 mod table;
+mod user_pool;
+mod user_pool_client;
+mod user_pool_group;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -23,9 +39,28 @@ pub(crate) use kind::Kind;
 
 /// Every resource type there is.
 pub(crate) const KINDS: &[&Kind] = &[
+    &account::KIND,
+    &authorizer::KIND,
+    &deployment::KIND,
+    &gateway::MODEL,
+    &gateway::REQUEST_VALIDATOR,
+    &gateway::RESOURCE,
+    &gateway::RESPONSE,
+    &iam_access_key::KIND,
+    &iam_managed_policy::KIND,
+    &iam_policy::KIND,
     &iam_role::KIND,
+    &iam_user::KIND,
+    &lambda_function::KIND,
+    &lambda_permission::KIND,
     &log_group::KIND,
+    &method::KIND,
+    &rest_api::KIND,
+    &stage::KIND,
     &table::KIND,
+    &user_pool::KIND,
+    &user_pool_client::KIND,
+    &user_pool_group::KIND,
 ];
 
 /// The resource type called `name`.

@@ -1,0 +1,206 @@
+//! `AWS::Lambda::Function`.
+
+use std::io::{Cursor, Write as _};
+
+use bytes::Bytes;
+use casemate_schema::Document;
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use super::{
+    Before, Failure, Job, Made, Provisioner, Work,
+    kind::{Form, Kind, To, property, tag_map},
+};
+use crate::{
+    packages::{self, SCHEME},
+    template::{Node, TemplateError, Value},
+};
+
+pub(super) const KIND: Kind = Kind {
+    name: "AWS::Lambda::Function",
+    maker: ("lambda", "CreateFunction"),
+    properties: &[
+        property("Architectures"),
+        property("Code").to(To::Own(Form::Any)).required(),
+        property("Description"),
+        property("Environment"),
+        property("EphemeralStorage"),
+        property("FunctionName").replaces(),
+        property("Handler"),
+        property("MemorySize"),
+        property("PackageType").replaces(),
+        property("Role").required(),
+        property("Runtime"),
+        property("Tags").to(To::TagMap("Tags")),
+        property("Timeout"),
+        property("TracingConfig"),
+    ],
+    attributes: &["Arn"],
+    named_by: Some("FunctionName"),
+    provisioner: &Function,
+};
+
+/// AWS: function names have at most 64 characters.
+pub(crate) const NAME_MAX: usize = 64;
+/// AWS: inline code has at most 4 MB.
+const INLINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+struct Function;
+
+impl Provisioner for Function {
+    fn check(&self, properties: &Node) -> Result<(), TemplateError> {
+        let Some(code) = properties.get("Code") else { return Ok(()) };
+        match &code.value {
+            Value::Text(text) if text.starts_with(SCHEME) => packages::hash_of_code(code)
+                .map(drop)
+                .ok_or_else(|| TemplateError::at(code.line, format!("{text} does not name a package"))),
+            Value::Text(text) => {
+                let text = format!("the code \"{text}\" is a local path; run `casemate deploy` to package it");
+                Err(TemplateError::at(code.line, text))
+            }
+            Value::Map(entries) => {
+                let s3 = entries.iter().find(|entry| entry.key != "ZipFile");
+                s3.map_or(Ok(()), |entry| {
+                    // DIVERGES: code in S3 and container images are not there yet.
+                    let text = format!("Code.{} is not supported: give ZipFile, or a local directory with `casemate deploy`", entry.key);
+                    Err(TemplateError::at(entry.line, text))
+                })
+            }
+            _ => Err(TemplateError::at(code.line, "Code must be an object")),
+        }
+    }
+
+    fn create<'a>(&'a self, job: &'a Job<'a>) -> Work<'a, Made> {
+        Box::pin(async move {
+            let name = job.name("FunctionName", NAME_MAX);
+            let mut request = job.request()?;
+            super::gateway::default(&mut request, "FunctionName", name.as_str().into());
+            let code = Document::structure([("ZipFile", archive(job).await?.into())]);
+            request.push("Code", code);
+            let answer = job.hand.call("lambda", "CreateFunction", request).await?;
+            let arn = super::gateway::text(&answer, "FunctionArn");
+            Ok(Made::of(name, [("Arn", arn)]))
+        })
+    }
+
+    fn update<'a>(&'a self, job: &'a Job<'a>, before: &'a Before<'a>) -> Work<'a, Made> {
+        Box::pin(async move {
+            let changed: Vec<&str> =
+                job.kind.changed(before.properties, job.properties).iter().map(|p| p.name).collect();
+            if changed.iter().any(|name| !matches!(*name, "Code" | "Tags" | "Architectures")) {
+                let mut request = job.request_for("lambda", "UpdateFunctionConfiguration")?;
+                super::gateway::default(&mut request, "FunctionName", before.id.into());
+                forget(job, before, &mut request);
+                job.hand.call("lambda", "UpdateFunctionConfiguration", request).await?;
+            }
+            if changed.iter().any(|name| matches!(*name, "Code" | "Architectures")) {
+                let mut request =
+                    Document::structure([("FunctionName", before.id.into()), ("ZipFile", archive(job).await?.into())]);
+                let architectures = job.request()?.take("Architectures");
+                request.push("Architectures", architectures);
+                job.hand.call("lambda", "UpdateFunctionCode", request).await?;
+            }
+            if changed.contains(&"Tags") {
+                retag(job, before).await?;
+            }
+            Ok(Made::unchanged(before))
+        })
+    }
+
+    fn delete<'a>(&'a self, job: &'a Job<'a>, id: &'a str) -> Work<'a, ()> {
+        Box::pin(async move {
+            let input = Document::structure([("FunctionName", id.into())]);
+            Ok(job.hand.remove("lambda", "DeleteFunction", input).await?)
+        })
+    }
+}
+
+/// Properties that the template no longer has go back to their defaults.
+fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
+    let gone = |name: &str| before.properties.get(name).is_some() && job.properties.get(name).is_none();
+    // AWS: defaults of CreateFunction.
+    let defaults = [
+        ("Description", Document::from("")),
+        ("Environment", Document::structure([("Variables", Document::empty())])),
+        ("MemorySize", Document::from(128)),
+        ("Timeout", Document::from(3)),
+    ];
+    for (name, value) in defaults {
+        if gone(name) {
+            request.push(name, value);
+        }
+    }
+}
+
+/// The zip to run: an uploaded package, or inline source as the only file.
+async fn archive(job: &Job<'_>) -> Result<Bytes, Failure> {
+    let code = job.properties.get("Code").ok_or_else(|| Failure::from("there is no code"))?;
+    if let Some(hash) = packages::hash_of_code(code) {
+        let found = packages::read(job.hand.env, job.hand.scope, hash).await;
+        let found = found.map_err(|fault| Failure::from(fault.message()))?;
+        return found.ok_or_else(|| Failure::from("the package is not there any more; run `casemate deploy` again"));
+    }
+    let source = code.get("ZipFile").and_then(Node::scalar).ok_or_else(|| Failure::from("there is no code"))?;
+    if source.len() > INLINE_BYTES_MAX {
+        return Err("the inline code is too long".into());
+    }
+    // AWS: inline source becomes `index` with the runtime's extension, and only these runtimes may have it.
+    let name = match job.text("Runtime").as_deref() {
+        Some(runtime) if runtime.starts_with("python") => "index.py",
+        Some(runtime) if runtime.starts_with("nodejs") => "index.js",
+        _ => return Err("ZipFile can only be used when Runtime is set to a Python or Node.js runtime".into()),
+    };
+    zip_of(name, source.as_bytes()).map_err(|error| Failure::from(error.to_string().as_str()))
+}
+
+fn zip_of(name: &str, content: &[u8]) -> Result<Bytes, zip::result::ZipError> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file(name, SimpleFileOptions::default().unix_permissions(0o644))?;
+    writer.write_all(content)?;
+    Ok(Bytes::from(writer.finish()?.into_inner()))
+}
+
+async fn retag(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
+    let arn = before.existing.attributes.get("Arn").cloned().unwrap_or_default();
+    let tags = |node: &Node| node.get("Tags").map_or_else(Document::empty, tag_map);
+    let (now, then) = (tags(job.properties), tags(before.properties));
+    let gone: Vec<String> = then
+        .entries()
+        .iter()
+        .filter(|(key, _)| now.get(key).is_none())
+        .map(|(key, _)| key.clone())
+        .collect();
+    if !gone.is_empty() {
+        let input = Document::structure([("Resource", arn.as_str().into()), ("TagKeys", gone.into())]);
+        job.hand.call("lambda", "UntagResource", input).await?;
+    }
+    if !now.entries().is_empty() {
+        let input = Document::structure([("Resource", arn.as_str().into()), ("Tags", now)]);
+        job.hand.call("lambda", "TagResource", input).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::parse_value;
+
+    fn refused(text: &str) -> String {
+        Function.check(&parse_value(text).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn local_paths_and_s3_are_refused_with_advice() {
+        assert_eq!(refused("Code: ./functions"), "the code \"./functions\" is a local path; run `casemate deploy` to package it (line 1)");
+        assert!(refused("Code: {S3Bucket: b, S3Key: k}").contains("Code.S3Bucket is not supported"));
+        assert!(refused("Code: casemate-package://xyz").contains("does not name a package"));
+        assert!(Function.check(&parse_value("Code: {ZipFile: 'x'}").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn inline_source_becomes_a_zip() {
+        let bytes = zip_of("index.py", b"def handler(e, c): return 1").unwrap();
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(archive.by_index(0).unwrap().name(), "index.py");
+    }
+}
