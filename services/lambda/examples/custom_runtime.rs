@@ -7,8 +7,7 @@ use std::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let api = std::env::var_os("AWS_LAMBDA_RUNTIME_API").ok_or("no Runtime API")?;
-    let api = api.to_string_lossy().into_owned();
+    let (_, api) = std::env::vars().find(|(name, _)| name == RUNTIME_API).ok_or("no Runtime API")?;
     loop {
         let (head, event) = call(&api, "GET", "invocation/next", "")?;
         let name = "lambda-runtime-aws-request-id: ";
@@ -16,6 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         call(&api, "POST", &format!("invocation/{id}/response"), &format!("{{\"echo\":{event}}}"))?;
     }
 }
+
+/// Says where the Runtime API is.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, String), Box<dyn Error>> {
     let mut stream = TcpStream::connect(api)?;

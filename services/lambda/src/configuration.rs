@@ -7,7 +7,8 @@ use casemate_sandbox::Driver;
 use crate::{
     api::{
         Architecture, CreateFunctionInput, Environment, EphemeralStorage, Error, LogFormat, LoggingConfig,
-        PackageType, Runtime, SnapStart, SnapStartApplyOn, TracingConfig, UpdateFunctionConfigurationInput, VpcConfig,
+        PackageType, Runtime, SnapStart, SnapStartApplyOn, TracingConfig, UpdateFunctionConfigurationInput,
+        VpcConfig,
     },
     function::Settings,
     refusal,
@@ -36,7 +37,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
         return Err(refusal::constraint(name, "functionName", &rule));
     }
     if name.is_empty() || name.contains('.') {
-        return Err(refusal::constraint(name, "functionName", "satisfy regular expression pattern: [a-zA-Z0-9-_]+"));
+        return Err(refusal::constraint(
+            name,
+            "functionName",
+            "satisfy regular expression pattern: [a-zA-Z0-9-_]+",
+        ));
     }
     Ok(())
 }
@@ -109,7 +114,9 @@ pub(crate) fn architecture(asked: Option<&[Architecture]>, runtime: &str) -> Res
     let asked = match asked {
         None | Some([]) => return Ok(host.to_owned()),
         Some([one]) => one.as_str(),
-        Some(_) => return Err(Error::invalid_parameter_value_exception("exactly one architecture must be given")),
+        Some(_) => {
+            return Err(Error::invalid_parameter_value_exception("exactly one architecture must be given"));
+        }
     };
     if runtime.starts_with("provided") && asked != host {
         return Err(refusal::not_here(&format!("architecture {asked} (this host is {host})")));
@@ -119,7 +126,10 @@ pub(crate) fn architecture(asked: Option<&[Architecture]>, runtime: &str) -> Res
 
 fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
     let code = &input.code;
-    if input.package_type == Some(PackageType::Image) || code.image_uri.is_some() || input.image_config.is_some() {
+    if input.package_type == Some(PackageType::Image)
+        || code.image_uri.is_some()
+        || input.image_config.is_some()
+    {
         return Err(refusal::not_here("package type Image"));
     }
     if code.s3_bucket.is_some() || code.s3_key.is_some() {
@@ -295,6 +305,9 @@ mod tests {
         let mut settings = of_new(&input(), None).unwrap();
         let input = UpdateFunctionConfigurationInput { timeout: Some(7), ..Default::default() };
         change(&mut settings, &input, None).unwrap();
-        assert_eq!((settings.timeout_s, settings.memory_mb, settings.handler.as_str()), (7, 128, "app.handler"));
+        assert_eq!(
+            (settings.timeout_s, settings.memory_mb, settings.handler.as_str()),
+            (7, 128, "app.handler")
+        );
     }
 }

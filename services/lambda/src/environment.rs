@@ -145,7 +145,13 @@ impl Environment {
         }
     }
 
-    async fn finish(&self, id: &str, outcome: Outcome, duration: Duration, status: Option<&'static str>) -> Finished {
+    async fn finish(
+        &self,
+        id: &str,
+        outcome: Outcome,
+        duration: Duration,
+        status: Option<&'static str>,
+    ) -> Finished {
         let used = Used {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
@@ -279,13 +285,17 @@ mod tests {
     fn exits_read_as_awss() {
         assert_eq!(exit_text(exit(ExitStatus::Code(1))), "Runtime exited with error: exit status 1");
         assert_eq!(exit_text(exit(ExitStatus::Code(0))), "Runtime exited without providing a reason");
-        assert_eq!(exit_text(exit(ExitStatus::Signal(11))), "Runtime exited with error: signal: segmentation fault");
+        assert_eq!(
+            exit_text(exit(ExitStatus::Signal(11))),
+            "Runtime exited with error: signal: segmentation fault"
+        );
         assert_eq!(exit_text(exit(ExitStatus::Signal(9))), "Runtime exited with error: signal: killed");
     }
 
     #[test]
     fn a_start_report_is_given_the_request_it_failed() {
-        let report = Bytes::from_static(br#"{"errorMessage":"m","errorType":"T","requestId":"","stackTrace":[]}"#);
+        let report =
+            Bytes::from_static(br#"{"errorMessage":"m","errorType":"T","requestId":"","stackTrace":[]}"#);
         let expected = r#"{"errorMessage":"m","errorType":"T","requestId":"id","stackTrace":[]}"#;
         assert_eq!(start_report("id", &report), Outcome::Failure(expected.into()));
         let odd = Bytes::from_static(b"not json");

@@ -81,9 +81,12 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
         Event::ConnectDenied { pid, address } => (
             "sandbox.connect-denied",
             format!("process {pid} tried to connect to {address}"),
-            address.ip().to_canonical().to_string().starts_with("169.254.").then_some(
-                "a function tried to reach a metadata service",
-            ),
+            address
+                .ip()
+                .to_canonical()
+                .to_string()
+                .starts_with("169.254.")
+                .then_some("a function tried to reach a metadata service"),
         ),
         Event::OutOfMemory => ("sandbox.out-of-memory", "the memory limit was met".to_owned(), None),
         Event::ProcessLimit { refused } => {

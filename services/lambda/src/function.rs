@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
-        Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus, LogFormat,
-        LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
-        State, TracingConfigResponse, TracingMode,
+        Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus,
+        LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
+        SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
     resource::LATEST,
     variables::Variables,

@@ -66,7 +66,11 @@ impl Invoker {
     }
 
     /// Runs a request. It runs to its end even if nobody waits for it any more.
-    pub(crate) async fn invoke(self: &Arc<Self>, function: Arc<Function>, request: Request) -> Result<Finished, Error> {
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        function: Arc<Function>,
+        request: Request,
+    ) -> Result<Finished, Error> {
         let host = match &self.host {
             Ok(host) => host.clone(),
             // INVARIANT: never without a sandbox.
@@ -111,7 +115,10 @@ impl Invoker {
                         self.put_back(environment, slot).await;
                     }
                     Err(Unfit) => {
-                        drop(answer.send(Err(Fault::broken("a new environment did not take a request").into())));
+                        drop(
+                            answer
+                                .send(Err(Fault::broken("a new environment did not take a request").into())),
+                        );
                     }
                 }
             }
@@ -180,7 +187,9 @@ impl Invoker {
 fn not_started(request_id: &str, function: &Function, reason: NotStarted) -> Result<Finished, Error> {
     match reason {
         NotStarted::Refused(error) => Err(error),
-        NotStarted::Reported(report, tail) => Ok(Finished { outcome: start_report(request_id, &report), tail }),
+        NotStarted::Reported(report, tail) => {
+            Ok(Finished { outcome: start_report(request_id, &report), tail })
+        }
         NotStarted::Exited(exit, tail) => {
             Ok(Finished { outcome: Outcome::exited(request_id, &exit_text(exit)), tail })
         }

@@ -94,7 +94,10 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
     let tasks = vec![
         Task { name: "lambda.async-queue", work: Box::pin(async move { queue.work().await }) },
         Task { name: "lambda.idle-environments", work: Box::pin(async move { invoker.reclaim().await }) },
-        Task { name: "lambda.old-packages", work: Box::pin(async move { packages.remove_leftovers().await }) },
+        Task {
+            name: "lambda.old-packages",
+            work: Box::pin(async move { packages.remove_leftovers().await }),
+        },
     ];
     Ok(Assembly { operations: ops::operations(&service), tasks, ..Assembly::default() })
 }

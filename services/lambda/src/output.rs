@@ -133,7 +133,8 @@ impl Reader {
 
     fn emit(&mut self, line: Vec<u8>) {
         self.tail.push(&line);
-        let text = String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let text = String::from_utf8(line)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         self.delivery.send(self.clock.now(), text);
     }
 }

@@ -186,7 +186,8 @@ fn parts(raw: &[u8]) -> Result<Vec<String>, PackageError> {
 /// `..` is taken only at the beginning of a target, where it climbs from the link's own folder, which is a real one. So no
 /// chain of links leads out either: each step ends inside.
 fn stays_inside(name: &[String], target: &str) -> bool {
-    if target.is_empty() || target.starts_with('/') || target.contains('\0') || target.len() > NAME_BYTES_MAX {
+    if target.is_empty() || target.starts_with('/') || target.contains('\0') || target.len() > NAME_BYTES_MAX
+    {
         return false;
     }
     let depth = name.len().saturating_sub(1);
@@ -275,7 +276,9 @@ impl From<PackageError> for Error {
             PackageError::TooLarge => Self::invalid_parameter_value_exception(format!(
                 "Unzipped size must be smaller than {UNPACKED_BYTES_MAX} bytes"
             )),
-            PackageError::Empty => Self::invalid_parameter_value_exception("Uploaded file must be a non-empty zip"),
+            PackageError::Empty => {
+                Self::invalid_parameter_value_exception("Uploaded file must be a non-empty zip")
+            }
             PackageError::Unreadable(_) => Self::invalid_parameter_value_exception(
                 "Could not unzip uploaded file. Please check your file, then try to upload again.",
             ),

@@ -96,7 +96,8 @@ impl Packages {
         let remove = move || {
             for entry in fs::read_dir(above).into_iter().flatten().flatten() {
                 let path = entry.path();
-                let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|n| n.starts_with(FRESH));
+                let ours =
+                    path.file_name().and_then(|name| name.to_str()).is_some_and(|n| n.starts_with(FRESH));
                 if ours && path != own {
                     drop(fs::remove_dir_all(path));
                 }

@@ -167,7 +167,8 @@ impl Compiled {
             return Ok(Some(ResourcePolicy { policy: policy.clone(), rule: ResourceRule::Ordinary }));
         }
         // A stored policy that no longer parses is an error, and an error is a refusal.
-        let policy = Policy::parse(&row.document(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
+        let policy =
+            Policy::parse(&row.document(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
         let named = NamedPolicy { name: format!("of function {}", at.name), policy: Arc::new(policy) };
         if kept.len() >= COMPILED_MAX {
             kept.clear();
@@ -214,7 +215,9 @@ mod tests {
         assert_eq!(of("*").unwrap(), r#""*""#);
         assert_eq!(of("210987654321").unwrap(), r#"{"AWS":"arn:aws:iam::210987654321:root"}"#);
         assert_eq!(of("arn:aws:iam::1:user/x").unwrap(), r#"{"AWS":"arn:aws:iam::1:user/x"}"#);
-        for bad in ["", "apigateway", "evil.example.com", ".amazonaws.com", "a b.amazonaws.com", "arn:aws:s3:::x"] {
+        for bad in
+            ["", "apigateway", "evil.example.com", ".amazonaws.com", "a b.amazonaws.com", "arn:aws:s3:::x"]
+        {
             assert!(of(bad).is_err(), "{bad}");
         }
     }
@@ -234,7 +237,8 @@ mod tests {
         let mut permissions = Permissions { revision_id: String::new(), statements: Vec::new() };
         let refused = (0..200).find_map(|index| {
             let id = format!("s{index}");
-            let text = statement(&arn(), &AddPermissionInput { statement_id: id.clone(), ..input("*") }).unwrap();
+            let text =
+                statement(&arn(), &AddPermissionInput { statement_id: id.clone(), ..input("*") }).unwrap();
             permissions.add(&id, text).err()
         });
         assert!(matches!(refused, Some(Error::PolicyLengthExceededException(_))));

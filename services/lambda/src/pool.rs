@@ -94,7 +94,8 @@ impl Pool {
 
 fn take_oldest(all: &mut BTreeMap<String, Vec<Idle>>) -> Option<Idle> {
     // The first of each function is the one unused longest.
-    let arn = all.iter().min_by_key(|(_, idle)| idle.first().map(|one| one.since)).map(|(arn, _)| arn.clone())?;
+    let arn =
+        all.iter().min_by_key(|(_, idle)| idle.first().map(|one| one.since)).map(|(arn, _)| arn.clone())?;
     let idle = all.get_mut(&arn)?;
     let oldest = (!idle.is_empty()).then(|| idle.remove(0));
     if idle.is_empty() {

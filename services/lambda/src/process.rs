@@ -35,11 +35,16 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("LANG", "en_US.UTF-8");
     set("TZ", ":UTC");
     set("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-    set("LD_LIBRARY_PATH", "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib");
+    set(
+        "LD_LIBRARY_PATH",
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    );
     set("HOME", "/tmp");
     match given.family {
         Family::Python => set("PYTHONPATH", &format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}")),
-        Family::Node => set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"),
+        Family::Node => {
+            set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task")
+        }
         Family::Provided => {}
     }
     for (name, value) in function.settings.variables.iter().flatten() {

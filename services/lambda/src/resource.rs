@@ -26,8 +26,7 @@ impl FunctionRef {
     /// Reads `name`, `name:qualifier`, `account:function:name`, `region:account:function:name` and whole ARNs.
     // AWS: the forms of `FunctionName` in the API reference of Invoke, and its pattern in the model.
     pub(crate) fn parse(text: &str, qualifier: Option<&str>, env: &Env, caller: &Caller) -> Self {
-        let home =
-            caller.account().map_or_else(|| env.site.scope.clone(), |account| env.scope_of(&account));
+        let home = caller.account().map_or_else(|| env.site.scope.clone(), |account| env.scope_of(&account));
         Self::within(text, qualifier, home)
     }
 
@@ -40,7 +39,8 @@ impl FunctionRef {
             }
             parts.next_if_eq(&"lambda");
         }
-        if let Some(region) = parts.next_if(|part| is_region(part)).and_then(|part| Region::parse(part).ok()) {
+        if let Some(region) = parts.next_if(|part| is_region(part)).and_then(|part| Region::parse(part).ok())
+        {
             scope.region = region;
         }
         if let Some(account) =
@@ -56,13 +56,9 @@ impl FunctionRef {
             name = next;
         }
         let own = parts.next();
-        let contradictory = parts.next().is_some() || matches!((own, qualifier), (Some(a), Some(b)) if a != b);
-        Self {
-            scope,
-            name: name.to_owned(),
-            qualifier: own.or(qualifier).map(str::to_owned),
-            contradictory,
-        }
+        let contradictory =
+            parts.next().is_some() || matches!((own, qualifier), (Some(a), Some(b)) if a != b);
+        Self { scope, name: name.to_owned(), qualifier: own.or(qualifier).map(str::to_owned), contradictory }
     }
 
     /// The function an ARN names; `None` for ARNs of anything else.
@@ -129,7 +125,9 @@ impl FunctionRef {
 }
 
 fn is_region(text: &str) -> bool {
-    text.contains('-') && text.bytes().last().is_some_and(|byte| byte.is_ascii_digit()) && text.len() <= 20
+    text.contains('-')
+        && text.bytes().last().is_some_and(|byte| byte.is_ascii_digit())
+        && text.len() <= 20
         && Region::parse(text).is_ok()
         && text.split('-').count() >= 3
 }

@@ -36,7 +36,5 @@ pub(crate) fn assumable(
 
 fn refused() -> Error {
     // AWS: text as the service words it.
-    Error::invalid_parameter_value_exception(
-        "The role defined for the function cannot be assumed by Lambda.",
-    )
+    Error::invalid_parameter_value_exception("The role defined for the function cannot be assumed by Lambda.")
 }

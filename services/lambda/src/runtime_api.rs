@@ -122,12 +122,19 @@ async fn response(shared: &Shared, id: &str, request: Request<Incoming>) -> Answ
     }
     let mode = request.headers().get("lambda-runtime-function-response-mode");
     if mode.is_some_and(|mode| mode != "streaming") {
-        return problem(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "InvalidFunctionResponseMode",
+            "Invalid function response mode",
+        );
     }
     match read(shared, request.into_body()).await {
         Ok((body, trailers)) => {
             // AWS: a streamed answer that breaks off says so in trailers, the body in base64.
-            let outcome = match trailers.as_ref().and_then(|trailers| trailer(trailers, "lambda-runtime-function-error-body")) {
+            let outcome = match trailers
+                .as_ref()
+                .and_then(|trailers| trailer(trailers, "lambda-runtime-function-error-body"))
+            {
                 Some(report) => Outcome::Failure(report),
                 None => Outcome::Answer(body),
             };

@@ -9,9 +9,7 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Template,
-};
+use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Template};
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{Count, Counted, Environment};
@@ -79,7 +77,11 @@ struct Start {
 
 impl Host {
     /// Starts an environment and waits until its runtime asks for a request.
-    pub(crate) async fn start(&self, function: Arc<Function>, limit: Duration) -> Result<Environment, NotStarted> {
+    pub(crate) async fn start(
+        &self,
+        function: Arc<Function>,
+        limit: Duration,
+    ) -> Result<Environment, NotStarted> {
         let (began, counted) = (Instant::now(), self.environments.one_more());
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
@@ -97,7 +99,10 @@ impl Host {
         };
         let held = (folder, counted);
         let environment = self.assemble(sandbox, Start { id, function, held, credentials, log_stream });
-        environment.output.line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime)).await;
+        environment
+            .output
+            .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
+            .await;
         tokio::select! {
             biased;
             waiting = environment.exchange.waiting() => match waiting {
@@ -170,7 +175,12 @@ impl Host {
         Ok((template, runtime.family))
     }
 
-    async fn credentials(&self, function: &Function, id: &str, now: Timestamp) -> Result<SessionCredentials, NotStarted> {
+    async fn credentials(
+        &self,
+        function: &Function,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<SessionCredentials, NotStarted> {
         let role = role::assumable(&self.env, &function.settings.role, &function.arn, now)?;
         let duration_s = CREDENTIALS_S.min(role.session_s_max);
         let request = SessionRequest {

@@ -29,8 +29,7 @@ impl Operation<DeleteFunction> for Lambda {
         let arn = at.arn();
         self.packages
             .abandon(move |tx| {
-                let function =
-                    tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
+                let function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 tx.delete::<Function>(&at.key())?;
                 tx.delete::<Permissions>(&at.key())?;
                 Ok(function.code)

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{
-        AccountLimit, AccountUsage, Error, GetAccountSettings, GetAccountSettingsInput, GetAccountSettingsOutput,
+        AccountLimit, AccountUsage, Error, GetAccountSettings, GetAccountSettingsInput,
+        GetAccountSettingsOutput,
     },
     function::Function,
     package::{PACKED_BYTES_MAX, UNPACKED_BYTES_MAX},

@@ -13,7 +13,10 @@ impl Operation<GetFunctionConfiguration> for Lambda {
         Ok(Access::on("lambda:GetFunctionConfiguration", at.requested_arn()))
     }
 
-    async fn run(&self, call: Call<GetFunctionConfiguration>) -> Result<GetFunctionConfigurationOutput, Error> {
+    async fn run(
+        &self,
+        call: Call<GetFunctionConfiguration>,
+    ) -> Result<GetFunctionConfigurationOutput, Error> {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         Ok(self.function(&at)?.shown())
     }

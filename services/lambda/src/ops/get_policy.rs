@@ -19,8 +19,9 @@ impl Operation<GetPolicy> for Lambda {
         self.function(&at)?;
         let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.key()))?;
         // AWS: text as the service words it.
-        let found =
-            found.ok_or_else(|| Error::resource_not_found_exception("The resource you requested does not exist."))?;
+        let found = found.ok_or_else(|| {
+            Error::resource_not_found_exception("The resource you requested does not exist.")
+        })?;
         Ok(GetPolicyOutput { policy: Some(found.document()), revision_id: Some(found.revision_id) })
     }
 }

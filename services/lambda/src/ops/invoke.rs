@@ -100,8 +100,9 @@ fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
 
 /// The JSON in a client context; it goes into a header, so it must be one line.
 fn client_context(text: &str) -> Result<String, Error> {
-    let refused =
-        || Error::invalid_request_content_exception("Client context must be a valid Base64-encoded JSON object.");
+    let refused = || {
+        Error::invalid_request_content_exception("Client context must be a valid Base64-encoded JSON object.")
+    };
     if text.len() > CLIENT_CONTEXT_BYTES_MAX {
         return Err(refused());
     }
@@ -164,7 +165,9 @@ mod tests {
     fn a_client_context_is_one_line_of_ascii_json() {
         let text = STANDARD.encode("{\"custom\":\n{\"name\":\"é😀\"}}");
         assert_eq!(client_context(&text).unwrap(), r#"{"custom":{"name":"\u00e9\ud83d\ude00"}}"#);
-        for bad in ["***", &STANDARD.encode("[1]"), &STANDARD.encode("{"), &"A".repeat(CLIENT_CONTEXT_BYTES_MAX + 1)] {
+        for bad in
+            ["***", &STANDARD.encode("[1]"), &STANDARD.encode("{"), &"A".repeat(CLIENT_CONTEXT_BYTES_MAX + 1)]
+        {
             assert!(client_context(bad).is_err());
         }
     }

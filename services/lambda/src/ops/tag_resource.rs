@@ -72,8 +72,7 @@ impl Lambda {
         self.env
             .store
             .write(move |tx| {
-                let mut function =
-                    tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
+                let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 change(&mut function.tags)?;
                 tx.put(&at.key(), &function)?;
                 Ok::<_, Error>(())

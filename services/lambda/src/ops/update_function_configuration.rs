@@ -7,7 +7,8 @@ use super::update_function_code::check_revision;
 use crate::{
     Lambda,
     api::{
-        Error, UpdateFunctionConfiguration, UpdateFunctionConfigurationInput, UpdateFunctionConfigurationOutput,
+        Error, UpdateFunctionConfiguration, UpdateFunctionConfigurationInput,
+        UpdateFunctionConfigurationOutput,
     },
     configuration,
     function::Function,
@@ -42,8 +43,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
             .env
             .store
             .write(move |tx| {
-                let mut function =
-                    tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
+                let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &function)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
                 function.modified_at = now;

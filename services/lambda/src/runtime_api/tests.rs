@@ -117,7 +117,13 @@ async fn the_largest_answer_is_taken() {
 async fn an_error_report_is_kept_as_it_is() {
     let api = api().await;
     api.take().await;
-    api.send("POST", "invocation/a/error", "lambda-runtime-function-error-type: Function.X\r\n", b"{\"e\":1}").await;
+    api.send(
+        "POST",
+        "invocation/a/error",
+        "lambda-runtime-function-error-type: Function.X\r\n",
+        b"{\"e\":1}",
+    )
+    .await;
     assert_eq!(api.exchange.outcome().await, Outcome::Failure(Bytes::from_static(b"{\"e\":1}")));
 }
 
@@ -166,6 +172,8 @@ async fn other_paths_and_modes_are_refused() {
     assert!(api.send("GET", "../../etc/passwd", "", b"").await.starts_with("HTTP/1.1 404"));
     assert!(api.send("POST", "invocation/next", "", b"").await.starts_with("HTTP/1.1 404"));
     api.take().await;
-    let odd = api.send("POST", "invocation/a/response", "lambda-runtime-function-response-mode: odd\r\n", b"1").await;
+    let odd = api
+        .send("POST", "invocation/a/response", "lambda-runtime-function-response-mode: odd\r\n", b"1")
+        .await;
     assert!(odd.starts_with("HTTP/1.1 400") && odd.contains("InvalidFunctionResponseMode"), "{odd}");
 }

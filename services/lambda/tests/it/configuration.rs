@@ -28,7 +28,10 @@ async fn a_function_is_created_and_shown() {
     let made = answer.json();
     assert_eq!(made["FunctionArn"], "arn:aws:lambda:us-east-1:123456789012:function:f");
     assert_eq!((&made["State"], &made["LastUpdateStatus"]), (&"Active".into(), &"Successful".into()));
-    assert_eq!((&made["Timeout"], &made["MemorySize"], &made["Version"]), (&3.into(), &128.into(), &"$LATEST".into()));
+    assert_eq!(
+        (&made["Timeout"], &made["MemorySize"], &made["Version"]),
+        (&3.into(), &128.into(), &"$LATEST".into())
+    );
     assert_eq!(made["CodeSha256"].as_str().unwrap().len(), 44);
     assert_eq!(made["LastModified"], "2026-11-24T00:00:00.000+0000");
     let shown = bench.done("GetFunction", named("f")).await;
@@ -43,8 +46,15 @@ async fn what_is_not_there_is_not_found() {
     let bench = bench();
     for operation in ["GetFunction", "GetFunctionConfiguration", "DeleteFunction", "GetPolicy", "Invoke"] {
         let answer = bench.call(operation, named("nope")).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (404, Some("ResourceNotFoundException")), "{operation}");
-        assert_eq!(answer.message(), "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nope");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_deref()),
+            (404, Some("ResourceNotFoundException")),
+            "{operation}"
+        );
+        assert_eq!(
+            answer.message(),
+            "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nope"
+        );
     }
     bench.done("CreateFunction", python("f")).await;
     let answer = bench.call("GetFunction", named("f:prod")).await;
@@ -68,7 +78,8 @@ async fn a_second_function_of_the_same_name_is_refused() {
 async fn a_role_that_lambda_cannot_assume_is_refused() {
     let bench = bench();
     for role in ["other", "nobody"] {
-        let answer = bench.call("CreateFunction", with(python("f"), &[("Role", Bench::role_arn(role))])).await;
+        let answer =
+            bench.call("CreateFunction", with(python("f"), &[("Role", Bench::role_arn(role))])).await;
         assert_eq!(answer.code().as_deref(), Some("InvalidParameterValueException"), "{role}");
         assert_eq!(answer.message(), "The role defined for the function cannot be assumed by Lambda.");
     }
@@ -87,7 +98,10 @@ async fn bad_packages_are_refused() {
         (garbage, "Could not unzip uploaded file. Please check your file, then try to upload again."),
         (climbing, "the package holds the name \"../evil.py\", which is not relative to it"),
         (Document::empty(), "Please provide a source for function code."),
-        (Document::structure([("S3Bucket", text("bucket")), ("S3Key", text("key"))]), "code from S3 (give ZipFile) is not supported by this installation"),
+        (
+            Document::structure([("S3Bucket", text("bucket")), ("S3Key", text("key"))]),
+            "code from S3 (give ZipFile) is not supported by this installation",
+        ),
     ] {
         let answer = bench.call("CreateFunction", with(python("f"), &[("Code", bad)])).await;
         assert_eq!((answer.status.as_u16(), answer.message().as_str()), (400, message));
@@ -113,11 +127,17 @@ async fn code_and_configuration_change_under_a_new_revision() {
     assert_ne!(coded["RevisionId"], made["RevisionId"]);
     let stale = with(code, &[("RevisionId", text(made["RevisionId"].as_str().unwrap()))]);
     let answer = bench.call("UpdateFunctionCode", stale).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (412, Some("PreconditionFailedException")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_deref()),
+        (412, Some("PreconditionFailedException"))
+    );
     let variables = Document::structure([("Variables", Document::structure([("TABLE", text("notes"))]))]);
     let change = with(named("f"), &[("Timeout", Document::Integer(9)), ("Environment", variables)]);
     let changed = bench.done("UpdateFunctionConfiguration", change).await;
-    assert_eq!((&changed["Timeout"], &changed["Environment"]["Variables"]["TABLE"]), (&9.into(), &"notes".into()));
+    assert_eq!(
+        (&changed["Timeout"], &changed["Environment"]["Variables"]["TABLE"]),
+        (&9.into(), &"notes".into())
+    );
     assert_eq!(changed["Handler"], "app.handler");
     assert_eq!(bench.done("GetFunctionConfiguration", named("f")).await, changed);
 }
@@ -132,7 +152,10 @@ async fn limits_of_a_configuration_hold() {
         ("MemorySize", Document::Integer(127)),
         ("MemorySize", Document::Integer(10_241)),
         ("Environment", many(&"x".repeat(4_096))),
-        ("Environment", Document::structure([("Variables", Document::structure([("AWS_REGION", text("x"))]))])),
+        (
+            "Environment",
+            Document::structure([("Variables", Document::structure([("AWS_REGION", text("x"))]))]),
+        ),
         ("EphemeralStorage", Document::structure([("Size", Document::Integer(511))])),
         ("FunctionName", text(&"x".repeat(65))),
         ("Publish", Document::Bool(true)),
@@ -149,7 +172,10 @@ async fn deleting_removes_the_function_and_its_policy() {
     bench.done("AddPermission", permission("s", "s3.amazonaws.com")).await;
     assert_eq!(bench.call("DeleteFunction", named("f")).await.status, 204);
     bench.done("CreateFunction", python("f")).await;
-    assert_eq!(bench.call("GetPolicy", named("f")).await.message(), "The resource you requested does not exist.");
+    assert_eq!(
+        bench.call("GetPolicy", named("f")).await.message(),
+        "The resource you requested does not exist."
+    );
 }
 
 #[tokio::test]
@@ -157,7 +183,12 @@ async fn two_functions_may_have_the_same_package_and_part_from_it_one_by_one() {
     let bench = sandboxed();
     let package = archive(&[("app.py", "def handler(event, context):\n  return 'here'\n")]);
     for name in ["f", "g"] {
-        bench.done("CreateFunction", Bench::definition(name, &runtime("python3"), "app.handler", package.clone())).await;
+        bench
+            .done(
+                "CreateFunction",
+                Bench::definition(name, &runtime("python3"), "app.handler", package.clone()),
+            )
+            .await;
     }
     assert_eq!(bench.invoke("f", "{}").await.ok(), "here");
     bench.call("DeleteFunction", named("f")).await;
@@ -174,7 +205,12 @@ async fn functions_are_listed_page_by_page() {
         bench.done("CreateFunction", python(name)).await;
     }
     let names = |page: &serde_json::Value| -> Vec<String> {
-        page["Functions"].as_array().unwrap().iter().map(|f| f["FunctionName"].as_str().unwrap().to_owned()).collect()
+        page["Functions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["FunctionName"].as_str().unwrap().to_owned())
+            .collect()
     };
     let first = bench.done("ListFunctions", Document::structure([("MaxItems", Document::Integer(2))])).await;
     assert_eq!(names(&first), ["a", "b"]);
@@ -202,11 +238,15 @@ async fn permissions_make_a_policy_and_go_again() {
     let bench = bench();
     bench.done("CreateFunction", python("f")).await;
     let source = [("SourceArn", text("arn:aws:execute-api:us-east-1:123456789012:api/*"))];
-    let added = bench.done("AddPermission", with(permission("api", "apigateway.amazonaws.com"), &source)).await;
+    let added =
+        bench.done("AddPermission", with(permission("api", "apigateway.amazonaws.com"), &source)).await;
     let policy = bench.done("GetPolicy", named("f")).await;
     let document: serde_json::Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
     let statement: serde_json::Value = serde_json::from_str(added["Statement"].as_str().unwrap()).unwrap();
-    assert_eq!(document, serde_json::json!({ "Version": "2012-10-17", "Id": "default", "Statement": [statement] }));
+    assert_eq!(
+        document,
+        serde_json::json!({ "Version": "2012-10-17", "Id": "default", "Statement": [statement] })
+    );
     let again = bench.call("AddPermission", permission("api", "s3.amazonaws.com")).await;
     assert_eq!((again.status.as_u16(), again.code().as_deref()), (409, Some("ResourceConflictException")));
     let stale = with(permission("b", "s3.amazonaws.com"), &[("RevisionId", text("old"))]);
@@ -222,9 +262,14 @@ async fn permissions_make_a_policy_and_go_again() {
 #[tokio::test]
 async fn tags_come_and_go() {
     let bench = bench();
-    bench.done("CreateFunction", with(python("f"), &[("Tags", Document::structure([("a", text("1"))]))])).await;
+    bench
+        .done("CreateFunction", with(python("f"), &[("Tags", Document::structure([("a", text("1"))]))]))
+        .await;
     let resource = |more: &[(&str, Document)]| {
-        with(Document::structure([("Resource", text("arn:aws:lambda:us-east-1:123456789012:function:f"))]), more)
+        with(
+            Document::structure([("Resource", text("arn:aws:lambda:us-east-1:123456789012:function:f"))]),
+            more,
+        )
     };
     bench.done("TagResource", resource(&[("Tags", Document::structure([("b", text("2"))]))])).await;
     let listed = bench.done("ListTags", resource(&[])).await;
@@ -241,7 +286,10 @@ async fn without_a_sandbox_nothing_runs_and_the_error_says_why() {
     bench.done("CreateFunction", python("f")).await;
     let answer = bench.call("Invoke", named("f")).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (500, Some("ServiceException")));
-    assert_eq!(answer.message(), "functions cannot be run on this host, there is no sandbox: none in this test");
+    assert_eq!(
+        answer.message(),
+        "functions cannot be run on this host, there is no sandbox: none in this test"
+    );
     let dry = with(named("f"), &[("InvocationType", text("DryRun"))]);
     assert_eq!(bench.call("Invoke", dry).await.status, 204);
 }
@@ -249,9 +297,11 @@ async fn without_a_sandbox_nothing_runs_and_the_error_says_why() {
 #[tokio::test]
 async fn variables_are_in_no_record_and_no_error() {
     let bench = bench();
-    let variables = Document::structure([("Variables", Document::structure([("TOKEN", text("marker-4711"))]))]);
+    let variables =
+        Document::structure([("Variables", Document::structure([("TOKEN", text("marker-4711"))]))]);
     bench.done("CreateFunction", with(python("f"), &[("Environment", variables.clone())])).await;
-    let reserved = Document::structure([("Variables", Document::structure([("_HANDLER", text("marker-4711"))]))]);
+    let reserved =
+        Document::structure([("Variables", Document::structure([("_HANDLER", text("marker-4711"))]))]);
     let refused = bench.call("CreateFunction", with(python("g"), &[("Environment", reserved)])).await;
     assert!(!refused.text().contains("marker-4711"));
     assert!(!format!("{:?}", bench.records()).contains("marker-4711"));

@@ -17,7 +17,9 @@ fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         (_, "Resource") => Some(text("arn:aws:lambda:us-east-1:123456789012:function:f")),
         ("CreateFunction", "Runtime") => Some(text("python3.11")),
         ("CreateFunction", "Handler") => Some(text("app.handler")),
-        ("CreateFunction", "Code") => Some(Document::structure([("ZipFile", archive(&[("app.py", "x = 1")]))])),
+        ("CreateFunction", "Code") => {
+            Some(Document::structure([("ZipFile", archive(&[("app.py", "x = 1")]))]))
+        }
         ("AddPermission", "Action") => Some(text("lambda:InvokeFunction")),
         ("AddPermission", "Principal") => Some(text("s3.amazonaws.com")),
         _ => no_hints(op, member),
@@ -42,7 +44,8 @@ async fn every_operation_is_refused_in_every_way() {
 #[tokio::test]
 async fn a_role_is_passed_only_by_who_may_pass_it() {
     let bench = bench();
-    let create = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#;
+    let create =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#;
     let pass = |service: &str, role: &str| {
         format!(
             r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::123456789012:role/{role}","Condition":{{"StringEquals":{{"iam:PassedToService":"{service}"}}}}}}}}"#
@@ -104,7 +107,10 @@ async fn another_service_invokes_by_the_functions_policy_alone_and_for_the_sourc
     let own = source("arn:aws:logs:us-east-1:123456789012:log-group:mine");
     let foreign = source("arn:aws:logs:us-east-1:210987654321:log-group:mine");
     let invoked = async |source: &Arn| {
-        bench.other_service.invoke("lambda", "Invoke", As::Service { source: source.clone() }, invoke("f")).await
+        bench
+            .other_service
+            .invoke("lambda", "Invoke", As::Service { source: source.clone() }, invoke("f"))
+            .await
     };
     assert!(matches!(invoked(&own).await.unwrap_err().kind(), FaultKind::Denied(_)));
     let mut grant = permission("s", "logs.amazonaws.com");

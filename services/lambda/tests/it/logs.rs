@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use casemate_kernel::{
-    Access, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Proof, ResourcePolicy, Service, bind,
+    Access, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Proof, ResourcePolicy, Service,
+    bind,
 };
 use casemate_names::{Arn, Timestamp};
 use casemate_schema::{

@@ -18,7 +18,11 @@ async fn timed(bench: &Bench, name: &str) -> Duration {
     let began = Instant::now();
     let answer = bench.call("Invoke", input).await;
     let took = began.elapsed();
-    assert!(answer.status == 200 && answer.headers.get("x-amz-function-error").is_none(), "{}", answer.text());
+    assert!(
+        answer.status == 200 && answer.headers.get("x-amz-function-error").is_none(),
+        "{}",
+        answer.text()
+    );
     took
 }
 
@@ -29,7 +33,8 @@ async fn measure_cold_and_warm() {
     bench.python("python", "def handler(event, context):\n  return 1\n").await;
     bench.node("node", "index.js", "exports.handler = async () => 1;").await;
     let program = std::env::current_exe().unwrap();
-    let program = std::fs::read(program.parent().unwrap().parent().unwrap().join("examples/custom_runtime")).unwrap();
+    let program =
+        std::fs::read(program.parent().unwrap().parent().unwrap().join("examples/custom_runtime")).unwrap();
     let code = crate::support::archive_of([("bootstrap", program.as_slice(), 0o755)]);
     bench.done("CreateFunction", Bench::definition("provided", "provided.al2023", "any", code)).await;
     for name in ["python", "node", "provided"] {

@@ -47,7 +47,11 @@ async fn an_event_for_a_function_that_is_gone_is_dropped() {
     let bench = sandboxed();
     bench.python("f", "def handler(event, context):\n  raise ValueError('no')\n").await;
     assert_eq!(bench.call("Invoke", event("{}")).await.status, 202);
-    bench.eventually("first try", |bench| bench.delivered.lock().unwrap().iter().any(|(_, line)| line.starts_with("END"))).await;
+    bench
+        .eventually("first try", |bench| {
+            bench.delivered.lock().unwrap().iter().any(|(_, line)| line.starts_with("END"))
+        })
+        .await;
     bench.call("DeleteFunction", Document::structure([("FunctionName", text("f"))])).await;
     bench.world.clock.advance_seconds(61);
     bench

@@ -23,17 +23,36 @@ async fn python_answers_and_its_output_is_in_the_tail() {
     assert_eq!(lines[1], "hello é");
     assert_eq!(lines[2], format!("END RequestId: {id}"));
     assert!(lines[3].starts_with(&format!("REPORT RequestId: {id}\tDuration: ")), "{}", lines[3]);
-    assert!(lines[3].contains("\tMemory Size: 128 MB\tMax Memory Used: ") && lines[3].contains("\tInit Duration: "));
+    assert!(
+        lines[3].contains("\tMemory Size: 128 MB\tMax Memory Used: ")
+            && lines[3].contains("\tInit Duration: ")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_answers_in_every_style() {
     let bench = sandboxed();
     for (name, file, code) in [
-        ("async", "index.js", "exports.handler = async (event, context) => ({ got: event, name: context.functionName });"),
-        ("callback", "index.js", "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, { got: event, name: context.functionName }), 5); };"),
-        ("module", "index.mjs", "export const handler = async (event, context) => ({ got: event, name: context.functionName });"),
-        ("done", "index.js", "exports.handler = (event, context) => { context.done(null, { got: event, name: context.functionName }); };"),
+        (
+            "async",
+            "index.js",
+            "exports.handler = async (event, context) => ({ got: event, name: context.functionName });",
+        ),
+        (
+            "callback",
+            "index.js",
+            "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, { got: event, name: context.functionName }), 5); };",
+        ),
+        (
+            "module",
+            "index.mjs",
+            "export const handler = async (event, context) => ({ got: event, name: context.functionName });",
+        ),
+        (
+            "done",
+            "index.js",
+            "exports.handler = (event, context) => { context.done(null, { got: event, name: context.functionName }); };",
+        ),
     ] {
         bench.node(name, file, code).await;
         let answer = bench.invoke(name, r#"{"x":1}"#).await.ok();
@@ -60,9 +79,16 @@ async fn an_exception_becomes_the_report_that_aws_gives() {
     let invoked = bench.invoke("p", "{}").await;
     let report = invoked.failed();
     assert_eq!((&report["errorType"], &report["errorMessage"]), (&"ValueError".into(), &"bad é".into()));
-    assert_eq!(report["stackTrace"][0], "  File \"/var/task/app.py\", line 2, in handler\n    raise ValueError('bad é')\n");
+    assert_eq!(
+        report["stackTrace"][0],
+        "  File \"/var/task/app.py\", line 2, in handler\n    raise ValueError('bad é')\n"
+    );
     assert!(report["requestId"].as_str().unwrap().len() == 36);
-    assert!(invoked.log.contains("[ERROR] ValueError: bad é\rTraceback (most recent call last):\r"), "{}", invoked.log);
+    assert!(
+        invoked.log.contains("[ERROR] ValueError: bad é\rTraceback (most recent call last):\r"),
+        "{}",
+        invoked.log
+    );
     bench.node("n", "index.js", "exports.handler = async () => { throw new TypeError('bad'); };").await;
     let report = bench.invoke("n", "{}").await.failed();
     assert_eq!((&report["errorType"], &report["errorMessage"]), (&"TypeError".into(), &"bad".into()));
@@ -76,16 +102,38 @@ async fn what_cannot_be_loaded_is_reported() {
     let bench = sandboxed();
     let python = runtime("python3");
     for (name, handler, code, kind, message) in [
-        ("a", "nope.handler", "", "Runtime.ImportModuleError", "Unable to import module 'nope': No module named 'nope'"),
+        (
+            "a",
+            "nope.handler",
+            "",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'nope': No module named 'nope'",
+        ),
         ("b", "app.nope", "", "Runtime.HandlerNotFound", "Handler 'nope' missing on module 'app'"),
-        ("c", "app", "", "Runtime.MalformedHandlerName", "Bad handler 'app': not enough values to unpack (expected 2, got 1)"),
-        ("d", "app.handler", "def (", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app': invalid syntax (app.py, line 1)"),
+        (
+            "c",
+            "app",
+            "",
+            "Runtime.MalformedHandlerName",
+            "Bad handler 'app': not enough values to unpack (expected 2, got 1)",
+        ),
+        (
+            "d",
+            "app.handler",
+            "def (",
+            "Runtime.UserCodeSyntaxError",
+            "Syntax error in module 'app': invalid syntax (app.py, line 1)",
+        ),
         ("e", "app.handler", "1/0", "ZeroDivisionError", "division by zero"),
     ] {
         let input = Bench::definition(name, &python, handler, archive(&[("app.py", code)]));
         bench.done("CreateFunction", input).await;
         let report = bench.invoke(name, "{}").await.failed();
-        assert_eq!((&report["errorType"], &report["errorMessage"]), (&kind.into(), &message.into()), "{name}");
+        assert_eq!(
+            (&report["errorType"], &report["errorMessage"]),
+            (&kind.into(), &message.into()),
+            "{name}"
+        );
     }
     let node = runtime("nodejs");
     for (name, handler, code, kind) in [
@@ -111,8 +159,15 @@ async fn a_function_that_takes_too_long_is_ended() {
     let report = invoked.failed();
     assert_eq!(report["errorType"], "Sandbox.Timedout");
     let message = report["errorMessage"].as_str().unwrap();
-    assert!(message.starts_with("RequestId: ") && message.ends_with(" Error: Task timed out after 1.00 seconds"), "{message}");
-    assert!(invoked.log.contains("before\n") && invoked.log.contains("Task timed out after 1.00 seconds\n"), "{}", invoked.log);
+    assert!(
+        message.starts_with("RequestId: ") && message.ends_with(" Error: Task timed out after 1.00 seconds"),
+        "{message}"
+    );
+    assert!(
+        invoked.log.contains("before\n") && invoked.log.contains("Task timed out after 1.00 seconds\n"),
+        "{}",
+        invoked.log
+    );
     assert!(invoked.log.contains("\tStatus: timeout"));
     // The next request meets a new environment.
     assert_eq!(bench.invoke("f", "{}").await.ok(), 1);
@@ -141,7 +196,10 @@ async fn an_answer_beyond_the_limit_is_refused() {
     bench.python("f", "def handler(event, context):\n  return 'x' * event['n']\n").await;
     let report = bench.invoke("f", "{\"n\":6300000}").await.failed();
     assert_eq!(report["errorType"], "Function.ResponseSizeTooLarge");
-    assert_eq!(report["errorMessage"], "Response payload size exceeded maximum allowed payload size (6291556 bytes).");
+    assert_eq!(
+        report["errorMessage"],
+        "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
+    );
     assert_eq!(bench.invoke("f", "{\"n\":6000000}").await.ok().as_str().unwrap().len(), 6_000_000);
 }
 
@@ -151,7 +209,10 @@ async fn what_has_no_json_form_is_an_error_of_the_function() {
     bench.python("f", "import decimal\ndef handler(event, context):\n  return {'n': decimal.Decimal('1.5')} if event else object()\n").await;
     let report = bench.invoke("f", "{}").await.failed();
     assert_eq!(report["errorType"], "Runtime.MarshalError");
-    assert_eq!(report["errorMessage"], "Unable to marshal response: Object of type object is not JSON serializable");
+    assert_eq!(
+        report["errorMessage"],
+        "Unable to marshal response: Object of type object is not JSON serializable"
+    );
     assert_eq!(bench.invoke("f", "{\"a\":1}").await.ok(), serde_json::json!({ "n": 1.5 }));
 }
 
@@ -182,10 +243,16 @@ async fn a_program_is_not_executed_and_the_attempt_is_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_functions_code_and_environment_are_out_of_reach() {
     let bench = sandboxed();
-    bench.python_with("victim", "SECRET = 'marker-4711'\ndef handler(event, context):\n  return 1\n", &[(
-        "Environment",
-        Document::structure([("Variables", Document::structure([("HUSH", text("marker-0815"))]))]),
-    )]).await;
+    bench
+        .python_with(
+            "victim",
+            "SECRET = 'marker-4711'\ndef handler(event, context):\n  return 1\n",
+            &[(
+                "Environment",
+                Document::structure([("Variables", Document::structure([("HUSH", text("marker-0815"))]))]),
+            )],
+        )
+        .await;
     bench.invoke("victim", "{}").await.ok();
     bench.python_with("thief", concat!(
         "import os\ndef handler(event, context):\n",
@@ -210,10 +277,19 @@ async fn another_functions_code_and_environment_are_out_of_reach() {
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_reach_the_function_and_nobody_elses_do() {
     let bench = sandboxed();
-    bench.python_with("f", "import os\ndef handler(event, context):\n  return dict(os.environ)\n", &[(
-        "Environment",
-        Document::structure([("Variables", Document::structure([("TABLE", text("notes")), ("TZ", text("Europe/Berlin"))]))]),
-    )]).await;
+    bench
+        .python_with(
+            "f",
+            "import os\ndef handler(event, context):\n  return dict(os.environ)\n",
+            &[(
+                "Environment",
+                Document::structure([(
+                    "Variables",
+                    Document::structure([("TABLE", text("notes")), ("TZ", text("Europe/Berlin"))]),
+                )]),
+            )],
+        )
+        .await;
     let env = bench.invoke("f", "{}").await.ok();
     for (name, value) in [
         ("TABLE", "notes"),
@@ -249,7 +325,8 @@ async fn an_environment_is_reused_by_the_same_revision_only() {
     assert_ne!(third[0], first[0]);
     assert_eq!(third[1], 1);
     let changed = code.replace("[me, count]", "[me, -count]");
-    let update = Document::structure([("FunctionName", text("f")), ("ZipFile", archive(&[("app.py", &changed)]))]);
+    let update =
+        Document::structure([("FunctionName", text("f")), ("ZipFile", archive(&[("app.py", &changed)]))]);
     bench.done("UpdateFunctionCode", update).await;
     assert_eq!(bench.invoke("f", "{}").await.ok()[1], -1);
     // A second function with the same code has environments of its own.
@@ -269,18 +346,30 @@ async fn requests_at_the_same_time_have_environments_of_their_own() {
 async fn output_is_delivered_under_the_execution_role() {
     let bench = sandboxed();
     bench.python("f", "def handler(event, context):\n  print('a line of f')\n").await;
-    bench.python_with("g", "def handler(event, context):\n  print('a line of g')\n", &[("Role", Bench::role_arn("mute"))]).await;
+    bench
+        .python_with(
+            "g",
+            "def handler(event, context):\n  print('a line of g')\n",
+            &[("Role", Bench::role_arn("mute"))],
+        )
+        .await;
     bench.invoke("f", "{}").await.ok();
     let muted = bench.invoke("g", "{}").await;
     assert!(muted.log.contains("a line of g"));
-    bench.eventually("f's line arrives", |bench| bench.delivered.lock().unwrap().iter().any(|(_, line)| line == "a line of f")).await;
+    bench
+        .eventually("f's line arrives", |bench| {
+            bench.delivered.lock().unwrap().iter().any(|(_, line)| line == "a line of f")
+        })
+        .await;
     bench
         .eventually("g's delivery is refused", |bench| {
             bench.records().iter().any(|record| {
                 record.operation.as_deref() == Some("PutLogEvents")
                     && record.caller.ends_with(":assumed-role/mute/g")
                     && record.outcome.status == 403
-                    || record.operation.as_deref() == Some("PutLogEvents") && record.caller.ends_with(":assumed-role/mute/g") && record.outcome.status == 400
+                    || record.operation.as_deref() == Some("PutLogEvents")
+                        && record.caller.ends_with(":assumed-role/mute/g")
+                        && record.outcome.status == 400
             })
         })
         .await;
@@ -295,7 +384,13 @@ async fn output_is_delivered_under_the_execution_role() {
 async fn a_functions_credentials_are_good_inside_its_environment_only() {
     let bench = sandboxed();
     bench.world.identities().role("reader", &[crate::support::ALL], Some(crate::support::TRUST));
-    bench.python_with("f", "import os\ndef handler(event, context):\n  return dict(os.environ)\n", &[("Role", Bench::role_arn("reader"))]).await;
+    bench
+        .python_with(
+            "f",
+            "import os\ndef handler(event, context):\n  return dict(os.environ)\n",
+            &[("Role", Bench::role_arn("reader"))],
+        )
+        .await;
     let env = bench.invoke("f", "{}").await.ok();
     let of = |name: &str| env[name].as_str().unwrap().to_owned();
     let stolen = Credentials {
@@ -358,7 +453,13 @@ async fn a_client_context_reaches_the_handler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_promise_nobody_waits_for_fails_the_request() {
     let bench = sandboxed();
-    bench.node("f", "index.js", "exports.handler = (event, context, callback) => { Promise.reject(new Error('lost')); };").await;
+    bench
+        .node(
+            "f",
+            "index.js",
+            "exports.handler = (event, context, callback) => { Promise.reject(new Error('lost')); };",
+        )
+        .await;
     let report = bench.invoke("f", "{}").await.failed();
     assert_eq!(report["errorType"], "Runtime.UnhandledPromiseRejection");
     assert_eq!(report["errorMessage"], "Error: lost");

@@ -18,9 +18,11 @@ use crate::logs::{self, Delivered};
 /// Lets Lambda assume a role.
 pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["lambda.amazonaws.com","testkit.amazonaws.com"]}}}"#;
 /// May do anything.
-pub(crate) const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+pub(crate) const ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 /// May write logs.
-pub(crate) const LOGS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:*","Resource":"*"}}"#;
+pub(crate) const LOGS: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:*","Resource":"*"}}"#;
 
 pub(crate) struct Bench {
     pub(crate) world: World,
@@ -113,8 +115,11 @@ pub(crate) fn runtime(family: &str) -> String {
     let table = RuntimeTable::discover(&path);
     let known: Vec<String> =
         casemate_lambda::api::Runtime::ALL.iter().map(|runtime| runtime.as_str().to_owned()).collect();
-    let mut ids: Vec<_> =
-        table.iter().map(|runtime| runtime.id.clone()).filter(|id| id.starts_with(family) && known.contains(id)).collect();
+    let mut ids: Vec<_> = table
+        .iter()
+        .map(|runtime| runtime.id.clone())
+        .filter(|id| id.starts_with(family) && known.contains(id))
+        .collect();
     ids.sort();
     ids.pop().expect("an interpreter")
 }
