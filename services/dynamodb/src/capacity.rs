@@ -52,8 +52,12 @@ impl Consumed {
         consumed
     }
 
-    /// Units of a write: the larger of before and after, for the table and for every index whose row changed.
-    pub(crate) fn write(written: &Written, rate: Rate) -> Self {
+    /// Units of a write: the larger of before and after, for the table and for every index whose row changed. Nothing is
+    /// counted when nobody wants to know.
+    pub(crate) fn write(written: &Written, rate: Rate, wanted: Option<ReturnConsumedCapacity>) -> Self {
+        if matches!(wanted, None | Some(ReturnConsumedCapacity::None)) {
+            return Self::default();
+        }
         let factor = if rate == Rate::Transaction { 2.0 } else { 1.0 };
         let size = |item: &Option<Item>| item.as_ref().map_or(0, item_size);
         let bytes = size(&written.before).max(size(&written.after));

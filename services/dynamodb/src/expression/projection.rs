@@ -30,7 +30,6 @@ impl Projection {
             let mut parser = Parser::new(source, placeholders)?;
             let mut paths = vec![parser.path()?];
             while parser.take_symbol(",") {
-                parser.operator()?;
                 paths.push(parser.path()?);
             }
             parser.end()?;

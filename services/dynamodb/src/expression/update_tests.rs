@@ -227,6 +227,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn an_update_depends_only_on_what_it_names(
+        item in items(),
+        form in proptest::sample::select(vec![
+            "SET @ = $", "SET @ = $ + :n", "SET @.x = if_not_exists($, :s)", "SET @ = list_append($, :l)",
+            "SET @ = if_not_exists(@, $)", "REMOVE @[0], $.a", "ADD @ :n REMOVE $", "DELETE @ :ss SET $ = :s",
+        ]),
+        names in proptest::sample::select(vec![("a", "b"), ("b", "a"), ("a", "c"), ("c", "b")]),
+    ) {
+        let values = BTreeMap::from([
+            (":n".to_owned(), number("1")),
+            (":s".to_owned(), text("v")),
+            (":ss".to_owned(), strings(&["a"])),
+            (":l".to_owned(), list(&["t"])),
+        ]);
+        let source = form.replace('@', names.0).replace('$', names.1);
+        let update = Update::parse(&source, &mut Placeholders::new(&BTreeMap::new(), &values)).unwrap();
+        let mut named = BTreeSet::new();
+        update.each_path(&mut |path| {
+            named.insert(path.root.clone());
+        });
+        let (visible, hidden): (Item, Item) = item.clone().into_iter().partition(|(name, _)| named.contains(name));
+        let expected = update.apply(&visible).map(|mut after| {
+            after.extend(hidden);
+            after
+        });
+        prop_assert_eq!(update.apply(&item), expected, "{}", source);
+    }
+}
+
 /// The naive meaning of one edit.
 fn edit(mut item: Item, name: &str, kind: usize) -> Result<Item, ()> {
     let old = item.remove(name);

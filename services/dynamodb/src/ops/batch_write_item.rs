@@ -75,7 +75,7 @@ impl Operation<BatchWriteItem> for DynamoDb {
         })?;
         let mut capacity = BTreeMap::new();
         for group in groups(writes.into_iter().zip(weights).collect()) {
-            let written = self.env.store.write(move |tx| perform(tx, &group)).await?;
+            let written = self.env.store.write(move |tx| perform(tx, &group, wanted)).await?;
             for (table, consumed) in written {
                 let sum: &mut (Table, Consumed) =
                     capacity.entry(table.id.clone()).or_insert_with(|| (table, Consumed::default()));
@@ -120,12 +120,16 @@ fn groups(writes: Vec<(Write, usize)>) -> Vec<Vec<Write>> {
     groups
 }
 
-fn perform(tx: &mut casemate_store::WriteTx<'_>, group: &[Write]) -> Result<Vec<(Table, Consumed)>, Error> {
+fn perform(
+    tx: &mut casemate_store::WriteTx<'_>,
+    group: &[Write],
+    wanted: Option<ReturnConsumedCapacity>,
+) -> Result<Vec<(Table, Consumed)>, Error> {
     group
         .iter()
         .map(|write| {
             let written = write.perform(tx).map_err(|refusal| refused(refusal, None))?;
-            let consumed = Consumed::write(&written, Rate::Ordinary);
+            let consumed = Consumed::write(&written, Rate::Ordinary, wanted);
             Ok((written.table, consumed))
         })
         .collect()

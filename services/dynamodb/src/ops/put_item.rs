@@ -61,7 +61,7 @@ impl Operation<PutItem> for DynamoDb {
             write.perform(tx).map_err(|refusal| refused(refusal, on_failure))
         };
         let written = self.env.store.write(perform).await?;
-        let consumed = Consumed::write(&written, Rate::Ordinary);
+        let consumed = Consumed::write(&written, Rate::Ordinary, input.return_consumed_capacity);
         let old = written.before.filter(|_| input.return_values == Some(ReturnValue::AllOld));
         Ok(PutItemOutput {
             attributes: old.map(convert::to_wire),

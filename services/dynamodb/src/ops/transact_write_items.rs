@@ -65,7 +65,7 @@ impl Operation<TransactWriteItems> for DynamoDb {
         let written = self.env.store.write(move |tx| perform(tx, &writes, token.as_ref())).await?;
         let mut capacity: BTreeMap<String, (Table, Consumed)> = BTreeMap::new();
         for each in written {
-            let consumed = Consumed::write(&each, Rate::Transaction);
+            let consumed = Consumed::write(&each, Rate::Transaction, wanted);
             let sum =
                 capacity.entry(each.table.id.clone()).or_insert_with(|| (each.table, Consumed::default()));
             sum.1.add(consumed);

@@ -64,7 +64,7 @@ impl Operation<UpdateItem> for DynamoDb {
             write.perform(tx).map_err(|refusal| refused(refusal, on_failure))
         };
         let written = self.env.store.write(perform).await?;
-        let consumed = Consumed::write(&written, Rate::Ordinary);
+        let consumed = Consumed::write(&written, Rate::Ordinary, input.return_consumed_capacity);
         Ok(UpdateItemOutput {
             consumed_capacity: consumed.report(&written.table, input.return_consumed_capacity),
             attributes: answer(input.return_values, &written, update.as_ref()).map(convert::to_wire),
