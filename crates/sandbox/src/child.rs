@@ -62,6 +62,7 @@ fn become_runtime(start: &Start, fds: ChildDescriptors) -> Result<Never, Failure
     let fds = std::mem::ManuallyDrop::new(fds);
     close_descriptors(&fds).map_err(at(Step::CloseDescriptors))?;
     identity::reset_signals();
+    limits::reset_priority().map_err(at(Step::Priority))?;
     join_groups(&fds).map_err(at(Step::JoinCgroup))?;
     own_network(&fds)?;
     set_hostname(&start.hostname).map_err(at(Step::HostName))?;

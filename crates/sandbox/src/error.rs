@@ -15,6 +15,8 @@ pub enum Step {
     CodeMount,
     /// clone3 with all namespaces.
     Clone,
+    /// Ordinary scheduling, and first choice when the host runs out of memory.
+    Priority,
     /// Moving the process into its control groups.
     JoinCgroup,
     /// Writing the user id map.
@@ -81,6 +83,7 @@ impl Step {
         Some(match self {
             Self::Request
             | Self::CodeMount
+            | Self::Priority
             | Self::DeathSignal
             | Self::Session
             | Self::Streams

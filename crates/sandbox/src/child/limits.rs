@@ -1,6 +1,6 @@
 //! Per-process limits, below those of the control groups.
 
-use std::io;
+use std::{fs, io};
 
 use crate::{spec::DESCRIPTORS_MAX, sys, wire::Start};
 
@@ -15,6 +15,25 @@ pub(super) fn set(start: &Start) -> io::Result<()> {
     // A little above the control group's limit, so that the group refuses first and counts it.
     limit(libc::RLIMIT_NPROC, start.pids_max + PROCESSES_SLACK)
 }
+
+/// Takes back what a favoured server would pass on: real-time scheduling, a low nice value, protection from being
+/// killed. (A real-time process could not even join the cpu group.)
+pub(super) fn reset_priority() -> io::Result<()> {
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the struct outlives the call.
+    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
+    sys::check(libc::c_long::from(set))?;
+    // SAFETY: integers only. The value is 20 − nice, to tell it from an error.
+    let nice = 20 - sys::check(unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) })?;
+    if nice < 0 {
+        // SAFETY: integers only.
+        sys::check(unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 0) })?;
+    }
+    fs::write("/proc/self/oom_score_adj", OUT_OF_MEMORY_SCORE)
+}
+
+/// Between an ordinary process (0) and the first to go (1,000).
+const OUT_OF_MEMORY_SCORE: &str = "500";
 
 fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid rlimit.

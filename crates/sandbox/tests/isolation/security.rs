@@ -422,6 +422,9 @@ for key in ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Sec
 show('fds', lambda: sorted(int(name) for name in os.listdir('/proc/self/fd')))
 show('stdin', lambda: (os.readlink('/proc/self/fd/0'), os.read(0, 1)))
 show('cwd', os.getcwd)
+show('priority', lambda: (os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0), open('/proc/self/oom_score_adj').read().strip()))
+show('favour', lambda: os.setpriority(os.PRIO_PROCESS, 0, -5))
+show('realtime', lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
 show('umap', lambda: open('/proc/self/uid_map').read().split()[0::2])
 ",
     ));
@@ -434,6 +437,10 @@ show('umap', lambda: open('/proc/self/uid_map').read().split()[0::2])
     assert_eq!(outcome.value("fds"), "[0, 1, 2, 3]", "3 is the listing itself");
     assert_eq!(outcome.value("stdin"), "('/dev/null', b'')");
     assert_eq!(outcome.value("cwd"), "/var/task");
+    assert_eq!(outcome.value("priority"), "(0, 0, '500')");
+    for key in ["favour", "realtime"] {
+        assert!(["EACCES", "EPERM"].contains(&outcome.value(key)), "{key} {outcome:?}");
+    }
     assert_eq!(outcome.value("umap"), "['993', '1']");
 }
 
