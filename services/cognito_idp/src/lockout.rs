@@ -9,7 +9,7 @@
 //!      │ or 15 min  ▼                   ▼    │
 //!      └───────── open(0) ◀───────── open(n) ┘       while locked: every attempt is refused unseen, counts nothing
 //! ```
-//! AWS: https://docs.aws.amazon.com/cognito/latest/developerguide/authentication.html (lockout behaviour for failed sign-in).
+//! AWS: <https://docs.aws.amazon.com/cognito/latest/developerguide/authentication.html> (lockout behaviour for failed sign-in).
 
 use casemate_names::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use casemate_names::Secret;
 use crate::{
     CognitoIdp,
     api::{
-        Error, ListUserPoolClients, ListUserPoolClientsInput, ListUserPoolClientsOutput,
+        ClientTypeType, Error, ListUserPoolClients, ListUserPoolClientsInput, ListUserPoolClientsOutput,
         UserPoolClientDescription,
     },
     client::Client,
@@ -27,6 +27,8 @@ impl Operation<ListUserPoolClients> for CognitoIdp {
             let prefix = place.key();
             Ok::<_, Trouble>(tx.scan::<Client>(&prefix, page.cursor(&prefix).as_ref(), page.size + 1)?)
         })?;
+        // No client here was registered dynamically.
+        let rows = if call.input.client_type == Some(ClientTypeType::Dcr) { Vec::new() } else { rows };
         let (rows, next_token) = page::cut(rows, page.size, |(_, client)| client.id.clone());
         let shown = rows.into_iter().map(|(_, client)| UserPoolClientDescription {
             client_id: Some(Secret::new(client.id)),

@@ -4,8 +4,9 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     CognitoIdp,
-    api::{Error, RevokeToken, RevokeTokenInput, RevokeTokenOutput},
+    api::{Error, RevokeAssociatedSessionsType, RevokeToken, RevokeTokenInput, RevokeTokenOutput},
     pool::Trouble,
+    pool_config::not_here,
     tokens::{self, Family, RefreshToken},
 };
 
@@ -33,6 +34,9 @@ impl Operation<RevokeToken> for CognitoIdp {
         }
         if tokens::looks_signed(input.token.expose()) {
             return Err(Error::unsupported_token_type_exception("Unsupported token type"));
+        }
+        if input.revoke_associated_sessions == Some(RevokeAssociatedSessionsType::Linked) {
+            return Err(not_here("RevokeAssociatedSessions=LINKED").into());
         }
         let token = input.token;
         self.env

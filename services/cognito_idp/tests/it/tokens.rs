@@ -175,6 +175,9 @@ async fn only_refresh_tokens_of_a_willing_client_can_be_revoked() {
         "UnsupportedTokenTypeException",
         "Unsupported token type",
     );
+    let linked = j!({ "ClientId": scene.client, "Token": "abc", "RevokeAssociatedSessions": "LINKED" });
+    let linked = scene.public("RevokeToken", linked).await;
+    assert_eq!(linked.code().as_deref(), Some("InvalidParameterException"));
     let (confidential, secret) = scene.new_client(j!({ "GenerateSecret": true })).await;
     assert!(secret.is_some());
     refused(&revoke(&confidential, "abc").await, "UnauthorizedException", "Invalid client secret.");
