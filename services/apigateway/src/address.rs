@@ -75,7 +75,11 @@ mod tests {
         ] {
             let head = head(host, target);
             let address = Address::of(&head).unwrap();
-            assert_eq!((address.api_id, address.stage, address.path), ("abcdefghi1", "prod", "/a/b"), "{host}{target}");
+            assert_eq!(
+                (address.api_id, address.stage, address.path),
+                ("abcdefghi1", "prod", "/a/b"),
+                "{host}{target}"
+            );
         }
         let head = head("abcdefghi1.execute-api.localhost", "/");
         assert_eq!(Address::of(&head), Some(Address { api_id: "abcdefghi1", stage: "", path: "" }));

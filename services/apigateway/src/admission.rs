@@ -83,7 +83,8 @@ impl Gatekeeper<'_> {
 
     fn denied(&self, caller: &Caller, decision: &Decision) -> Refusal {
         let explicitly = decision.verdict == Verdict::ExplicitDeny;
-        let who = if matches!(caller, Caller::Bearer { .. }) { "anonymous".to_owned() } else { caller.arn_text() };
+        let who =
+            if matches!(caller, Caller::Bearer { .. }) { "anonymous".to_owned() } else { caller.arn_text() };
         Refusal::not_authorized(&who, &self.arrived.method_arn(), explicitly)
     }
 
@@ -156,7 +157,8 @@ impl Gatekeeper<'_> {
         match (said.verdict, &self.plan.policy) {
             (Verdict::Allow, _) => {}
             (Verdict::ExplicitDeny, _) => return Err(Refusal::access_denied(true)),
-            (Verdict::ImplicitDeny, Some(policy)) if self.decide(exchange, &caller, policy)?.is_allowed() => {}
+            (Verdict::ImplicitDeny, Some(policy)) if self.decide(exchange, &caller, policy)?.is_allowed() => {
+            }
             (Verdict::ImplicitDeny, _) => return Err(Refusal::access_denied(false)),
         }
         let mut authorizer: Map<String, Value> =
@@ -244,7 +246,8 @@ impl Gatekeeper<'_> {
 /// The key that signed, for the event. Only read after the signature was verified.
 fn access_key_of(exchange: &Exchange) -> Option<String> {
     let head = exchange.head();
-    let in_header = head.header("authorization").and_then(|text| text.split_once("Credential=")).map(|(_, r)| r);
+    let in_header =
+        head.header("authorization").and_then(|text| text.split_once("Credential=")).map(|(_, r)| r);
     let in_query = || head.query().split_once("X-Amz-Credential=").map(|(_, rest)| rest);
     let credential = in_header.or_else(in_query)?;
     credential.split(['/', '%', ',']).next().map(str::to_owned)

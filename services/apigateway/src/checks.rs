@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casemate_names::{Arn, Scope};
 
 use crate::{
-    api::{Error, PutIntegrationInput, IntegrationType, ConnectionType, ResponseTransferMode},
+    api::{ConnectionType, Error, IntegrationType, PutIntegrationInput, ResponseTransferMode},
     authorizer::lambda::identity_source,
     definition::{
         Authorization, Authorizer, AuthorizerKind, Definition, GatewayResponse, Integration, IntegrationKind,
@@ -72,10 +72,7 @@ pub(crate) fn integration_of<'a>(
 /// A method and what it refers to.
 pub(crate) fn method(definition: &Definition, verb: &str, method: &Method) -> Result<(), Error> {
     if !VERBS.contains(&verb) {
-        return Err(bad(format!(
-            "Invalid HttpMethod specified. Valid options are {}",
-            VERBS.join(",")
-        )));
+        return Err(bad(format!("Invalid HttpMethod specified. Valid options are {}", VERBS.join(","))));
     }
     let wanted: &[AuthorizerKind] = match method.authorization {
         Authorization::None | Authorization::Iam => &[],
@@ -89,10 +86,14 @@ pub(crate) fn method(definition: &Definition, verb: &str, method: &Method) -> Re
     };
     if !fits {
         // AWS: text of the service.
-        return Err(bad("Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer."));
+        return Err(bad(
+            "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
+        ));
     }
     if !method.authorization_scopes.is_empty() && method.authorization != Authorization::Cognito {
-        return Err(bad("authorizationScopes can only be set where the authorization type is COGNITO_USER_POOLS"));
+        return Err(bad(
+            "authorizationScopes can only be set where the authorization type is COGNITO_USER_POOLS",
+        ));
     }
     if method.request_validator_id.as_ref().is_some_and(|id| !definition.validators.contains_key(id)) {
         return Err(bad("Invalid Request Validator identifier specified"));
@@ -121,7 +122,11 @@ pub(crate) fn no_api_key(required: bool) -> Result<(), Error> {
 }
 
 /// An answer a method declares.
-pub(crate) fn method_response(definition: &Definition, code: &str, response: &MethodResponse) -> Result<(), Error> {
+pub(crate) fn method_response(
+    definition: &Definition,
+    code: &str,
+    response: &MethodResponse,
+) -> Result<(), Error> {
     status(code)?;
     for name in response.parameters.keys() {
         if !name.starts_with("method.response.header.") {
@@ -175,7 +180,10 @@ pub(crate) fn integration_input(input: &PutIntegrationInput) -> Result<Integrati
         credentials: input.credentials.clone(),
         request_templates: input.request_templates.clone().unwrap_or_default(),
         request_parameters: BTreeMap::new(),
-        passthrough_behavior: input.passthrough_behavior.clone().unwrap_or_else(|| "WHEN_NO_MATCH".to_owned()),
+        passthrough_behavior: input
+            .passthrough_behavior
+            .clone()
+            .unwrap_or_else(|| "WHEN_NO_MATCH".to_owned()),
         timeout_ms: input.timeout_in_millis.unwrap_or(TIMEOUT_MS_MAX),
         cache_namespace: input.cache_namespace.clone(),
         responses: BTreeMap::new(),
@@ -188,7 +196,9 @@ pub(crate) fn integration(integration: &Integration) -> Result<(), Error> {
         function_uri(integration.uri.as_deref())?;
         // DIVERGES: API Gateway stores other verbs and then fails every request.
         if integration.http_method.as_deref() != Some("POST") {
-            return Err(bad("Integrations of type 'AWS_PROXY' with Lambda functions must use the HTTP method POST"));
+            return Err(bad(
+                "Integrations of type 'AWS_PROXY' with Lambda functions must use the HTTP method POST",
+            ));
         }
         credentials(integration.credentials.as_deref())?;
     }
@@ -196,7 +206,9 @@ pub(crate) fn integration(integration: &Integration) -> Result<(), Error> {
         self::template(template)?;
     }
     if !matches!(integration.passthrough_behavior.as_str(), "WHEN_NO_MATCH" | "WHEN_NO_TEMPLATES" | "NEVER") {
-        return Err(bad("Invalid passthrough behavior. Valid options are WHEN_NO_MATCH, WHEN_NO_TEMPLATES, and NEVER"));
+        return Err(bad(
+            "Invalid passthrough behavior. Valid options are WHEN_NO_MATCH, WHEN_NO_TEMPLATES, and NEVER",
+        ));
     }
     if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&integration.timeout_ms) {
         return Err(bad("Timeout should be between 50 ms and 29000 ms"));
@@ -213,7 +225,13 @@ fn function_uri(uri: Option<&str>) -> Result<(), Error> {
         [] => false,
     };
     // AWS: text of the service.
-    if fits { Ok(()) } else { Err(bad("Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(bad(
+            "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
+        ))
+    }
 }
 
 /// Credentials must be a role: the caller's own cannot be used.
@@ -223,7 +241,11 @@ fn credentials(role: Option<&str>) -> Result<(), Error> {
     let is_role = Arn::parse(role).is_ok_and(|arn| {
         arn.service() == "iam" && arn.resource().starts_with("role/") && arn.account_id().is_some()
     });
-    if is_role { Ok(()) } else { Err(bad("Invalid ARN specified in the request: credentials must be the ARN of a role")) }
+    if is_role {
+        Ok(())
+    } else {
+        Err(bad("Invalid ARN specified in the request: credentials must be the ARN of a role"))
+    }
 }
 
 fn template(text: &str) -> Result<(), Error> {
@@ -239,7 +261,8 @@ pub(crate) fn integration_response(method: &Method, code: &str) -> Result<(), Er
     let Some(response) = response else { return Ok(()) };
     let declared = method.responses.get(code);
     // AWS: text of the service.
-    let declared = declared.ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))?;
+    let declared =
+        declared.ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))?;
     if let Some(pattern) = &response.selection_pattern {
         selection(pattern).map_err(|_| bad("Invalid selection pattern specified"))?;
     }
@@ -262,7 +285,8 @@ pub(crate) fn authorizer(scope: &Scope, authorizer: &Authorizer) -> Result<(), E
     if !(0..=TTL_S_MAX).contains(&authorizer.result_ttl_s) {
         return Err(bad("Invalid TTL: authorizerResultTtlInSeconds must be between 0 and 3600"));
     }
-    let sources: Vec<&str> = authorizer.identity_source.iter().flat_map(|list| list.split(',')).map(str::trim).collect();
+    let sources: Vec<&str> =
+        authorizer.identity_source.iter().flat_map(|list| list.split(',')).map(str::trim).collect();
     let read: Option<Vec<Reference>> = sources.iter().map(|source| identity_source(source)).collect();
     // AWS: texts of the service.
     let read = read.ok_or_else(|| bad("Invalid mapping expression specified: identitySource"))?;
@@ -296,7 +320,8 @@ pub(crate) fn authorizer(scope: &Scope, authorizer: &Authorizer) -> Result<(), E
                 // AWS: text of the service.
                 return Err(bad("Identity source must be specified when authorizer caching is enabled"));
             }
-            function_uri(authorizer.uri.as_deref()).map_err(|_| bad("Invalid Authorizer URI: it must name a Lambda function"))?;
+            function_uri(authorizer.uri.as_deref())
+                .map_err(|_| bad("Invalid Authorizer URI: it must name a Lambda function"))?;
             credentials(authorizer.credentials.as_deref())?;
         }
     }
@@ -332,7 +357,11 @@ pub(crate) fn policy(scope: &Scope, api_id: &str, text: Option<&str>) -> Result<
 pub(crate) fn stage_name(name: &str) -> Result<(), Error> {
     let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     // AWS: text of the service.
-    if legal && (1..=128).contains(&name.len()) { Ok(()) } else { Err(bad("Stage name only allows a-zA-Z0-9_-")) }
+    if legal && (1..=128).contains(&name.len()) {
+        Ok(())
+    } else {
+        Err(bad("Stage name only allows a-zA-Z0-9_-"))
+    }
 }
 
 /// A stage's variables.
@@ -347,7 +376,9 @@ pub(crate) fn variables(variables: &BTreeMap<String, String>) -> Result<(), Erro
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#&=,@".contains(&byte))
     };
     if variables.len() > VARIABLES_MAX || !variables.iter().all(|(n, v)| name(n) && value(v)) {
-        return Err(bad("Stage variable names have up to 64 letters, digits and underscores, values up to 512 characters of [A-Za-z0-9-._~:/?#&=,@]; a stage has at most 100"));
+        return Err(bad(
+            "Stage variable names have up to 64 letters, digits and underscores, values up to 512 characters of [A-Za-z0-9-._~:/?#&=,@]; a stage has at most 100",
+        ));
     }
     Ok(())
 }

@@ -58,7 +58,8 @@ impl Invocation<'_> {
         let speaker = match self.credentials {
             None => As::Service { source: self.source.clone() },
             Some(role) => As::Role {
-                role: Arn::parse(role).map_err(|_| NotInvoked::Misconfigured("the credentials are no role"))?,
+                role: Arn::parse(role)
+                    .map_err(|_| NotInvoked::Misconfigured("the credentials are no role"))?,
                 session_name: SESSION_NAME.to_owned(),
                 source: self.source.clone(),
             },
@@ -114,7 +115,10 @@ mod tests {
     #[test]
     fn stage_variables_are_replaced_and_missing_ones_are_an_error() {
         let variables = [("fn".to_owned(), "orders".to_owned())].into();
-        assert_eq!(with_stage_variables("a:${stageVariables.fn}:b", &variables).as_deref(), Some("a:orders:b"));
+        assert_eq!(
+            with_stage_variables("a:${stageVariables.fn}:b", &variables).as_deref(),
+            Some("a:orders:b")
+        );
         assert_eq!(with_stage_variables("a", &variables).as_deref(), Some("a"));
         assert_eq!(with_stage_variables("${stageVariables.none}", &variables), None);
         assert_eq!(with_stage_variables("${stageVariables.fn", &variables), None);

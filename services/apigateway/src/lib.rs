@@ -64,11 +64,7 @@ pub fn open(env: &Env, keys: Arc<dyn KeySource>) -> Result<Assembly, Fault> {
     let cache = Arc::new(Cache::default());
     let service = Arc::new(ApiGateway { env: env.clone(), cache: Arc::clone(&cache) });
     let plane: Arc<dyn DataPlane> = Arc::new(serve::Plane::new(env.clone(), keys, cache));
-    Ok(Assembly {
-        operations: ops::operations(&service),
-        data_planes: vec![plane],
-        ..Assembly::default()
-    })
+    Ok(Assembly { operations: ops::operations(&service), data_planes: vec![plane], ..Assembly::default() })
 }
 
 impl ApiGateway {

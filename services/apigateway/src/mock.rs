@@ -45,8 +45,10 @@ impl Mock {
     /// Compiles an integration. What was stored was checked; what cannot be compiled nevertheless fails the deployment.
     pub(crate) fn compile(integration: &Integration) -> Result<Self, String> {
         let read = |text: &str| Template::parse(text).map_err(|error| error.to_string());
-        let requests = integration.request_templates.iter().map(|(kind, text)| Ok((kind.clone(), read(text)?)));
-        let responses = integration.responses.iter().map(|(code, response)| MockResponse::compile(code, response));
+        let requests =
+            integration.request_templates.iter().map(|(kind, text)| Ok((kind.clone(), read(text)?)));
+        let responses =
+            integration.responses.iter().map(|(code, response)| MockResponse::compile(code, response));
         Ok(Self {
             requests: requests.collect::<Result<_, String>>()?,
             passthrough: match integration.passthrough_behavior.as_str() {
@@ -66,12 +68,15 @@ impl Mock {
             None => return Err(Refusal::unsupported_media_type()),
         };
         // AWS: the request template must render JSON with a statusCode.
-        let status = serde_json::from_str::<Value>(&rendered).ok().and_then(|request| match request.get("statusCode")? {
-            Value::Number(number) => Some(number.to_string()),
-            Value::String(text) => Some(text.clone()),
-            _ => None,
+        let status = serde_json::from_str::<Value>(&rendered).ok().and_then(|request| {
+            match request.get("statusCode")? {
+                Value::Number(number) => Some(number.to_string()),
+                Value::String(text) => Some(text.clone()),
+                _ => None,
+            }
         });
-        let status = status.ok_or_else(|| Refusal::api_configuration("the mock request has no statusCode"))?;
+        let status =
+            status.ok_or_else(|| Refusal::api_configuration("the mock request has no statusCode"))?;
         let fits = |r: &&MockResponse| r.pattern.as_ref().is_some_and(|pattern| pattern.is_match(&status));
         let response = self.responses.iter().find(fits);
         let response = response.or_else(|| self.responses.iter().find(|r| r.pattern.is_none()));
@@ -172,12 +177,17 @@ mod tests {
 
     #[test]
     fn the_rendered_status_selects_the_response() {
-        let all = integration(&[(JSON, r#"{"statusCode": 404}"#)], &[("200", None), ("404", Some("4\\d\\d"))]);
+        let all =
+            integration(&[(JSON, r#"{"statusCode": 404}"#)], &[("200", None), ("404", Some("4\\d\\d"))]);
         assert_eq!(status(&all, JSON, ""), Ok(404));
-        let other = integration(&[(JSON, r#"{"statusCode": "500"}"#)], &[("200", None), ("404", Some("4\\d\\d"))]);
+        let other =
+            integration(&[(JSON, r#"{"statusCode": "500"}"#)], &[("200", None), ("404", Some("4\\d\\d"))]);
         assert_eq!(status(&other, JSON, ""), Ok(200));
         let mock = Mock::compile(&all).unwrap().answer(JSON, &Values::default()).unwrap();
-        assert_eq!((&mock.headers["x-a"], &mock.body[..]), (&HeaderValue::from_static("yes"), &b"{\"s\":404}"[..]));
+        assert_eq!(
+            (&mock.headers["x-a"], &mock.body[..]),
+            (&HeaderValue::from_static("yes"), &b"{\"s\":404}"[..])
+        );
     }
 
     #[test]

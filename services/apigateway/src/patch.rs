@@ -50,7 +50,10 @@ impl Patch {
     fn fits(&self, pattern: &str) -> bool {
         let wanted: Vec<&str> = pattern.strip_prefix('/').unwrap_or(pattern).split('/').collect();
         wanted.len() == self.pieces.len()
-            && wanted.iter().zip(&self.pieces).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
+            && wanted
+                .iter()
+                .zip(&self.pieces)
+                .all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
     }
 
     /// The pieces of the path.

@@ -46,7 +46,8 @@ pub(crate) struct CompiledAuthorizer {
 impl Plan {
     /// Compiles a snapshot. The text says what in it cannot be served.
     pub(crate) fn compile(scope: &Scope, api_id: &str, definition: Definition) -> Result<Self, String> {
-        let policy = definition.policy.as_deref().map(|text| resource_policy(scope, api_id, text)).transpose()?;
+        let policy =
+            definition.policy.as_deref().map(|text| resource_policy(scope, api_id, text)).transpose()?;
         let authorizers = definition.authorizers.iter().map(|(id, authorizer)| {
             let compiled = CompiledAuthorizer::compile(authorizer);
             Ok((id.clone(), compiled.map_err(|why| format!("authorizer {}: {why}", authorizer.name))?))
@@ -55,7 +56,9 @@ impl Plan {
         let mut mocks = BTreeMap::new();
         for resource in definition.resources.values() {
             for (verb, method) in &resource.methods {
-                if let Some(integration) = method.integration.as_ref().filter(|i| i.kind == IntegrationKind::Mock) {
+                if let Some(integration) =
+                    method.integration.as_ref().filter(|i| i.kind == IntegrationKind::Mock)
+                {
                     let mock = Mock::compile(integration)
                         .map_err(|why| format!("{verb} {}: {why}", definition.path(resource)))?;
                     mocks.insert((resource.id.clone(), verb.clone()), mock);
@@ -85,7 +88,8 @@ impl CompiledAuthorizer {
             identity_source(source).ok_or_else(|| format!("`{source}` is not an identity source"))
         });
         let validation = authorizer.identity_validation_expression.as_deref().filter(|text| !text.is_empty());
-        let pools = authorizer.provider_arns.iter().map(|arn| Arn::parse(arn).map_err(|error| error.to_string()));
+        let pools =
+            authorizer.provider_arns.iter().map(|arn| Arn::parse(arn).map_err(|error| error.to_string()));
         Ok(Self {
             sources: sources.collect::<Result<_, _>>()?,
             // AWS: the expression must match the whole value.
@@ -102,8 +106,8 @@ pub(crate) fn resource_policy(scope: &Scope, api_id: &str, text: &str) -> Result
     let mut document: Value =
         serde_json::from_str(text).map_err(|_| "Policy document is not valid JSON".to_owned())?;
     expand(&mut document, scope, api_id);
-    let policy =
-        Policy::parse(&document.to_string(), Kind::Resource).map_err(|error| format!("{error} {}", error.place()))?;
+    let policy = Policy::parse(&document.to_string(), Kind::Resource)
+        .map_err(|error| format!("{error} {}", error.place()))?;
     let policy = NamedPolicy { name: format!("resource policy of API {api_id}"), policy: Arc::new(policy) };
     Ok(ResourcePolicy { policy, rule: ResourceRule::Ordinary })
 }

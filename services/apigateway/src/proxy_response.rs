@@ -95,7 +95,10 @@ fn headers(members: &Map<String, Value>) -> Result<HeaderMap, Malformed> {
     Ok(headers)
 }
 
-fn object<'a>(members: &'a Map<String, Value>, key: &str) -> Result<Option<&'a Map<String, Value>>, Malformed> {
+fn object<'a>(
+    members: &'a Map<String, Value>,
+    key: &str,
+) -> Result<Option<&'a Map<String, Value>>, Malformed> {
     match members.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(entries)) => Ok(Some(entries)),
@@ -160,7 +163,8 @@ mod tests {
         let answer = parsed("{}").unwrap();
         assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0));
         assert_eq!(answer.headers["content-type"], "application/json");
-        let answer = parsed(r#"{"statusCode":null,"headers":null,"multiValueHeaders":null,"body":null}"#).unwrap();
+        let answer =
+            parsed(r#"{"statusCode":null,"headers":null,"multiValueHeaders":null,"body":null}"#).unwrap();
         assert_eq!(answer.status.as_u16(), 200);
     }
 

@@ -31,7 +31,14 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(kind: Kind, status: u16, message: &str, error_type: &'static str, why: impl Into<String>) -> Self {
-        Self { kind, status, message: Some(message.to_owned()), error_type, validation: None, why: why.into() }
+        Self {
+            kind,
+            status,
+            message: Some(message.to_owned()),
+            error_type,
+            validation: None,
+            why: why.into(),
+        }
     }
 
     // AWS: texts, statuses and types below as recorded from the service and in its guide, "Gateway response types".
@@ -75,8 +82,9 @@ impl Refusal {
         let parts = [arn.partition(), arn.service(), arn.region(), account.as_str(), arn.resource()];
         let shown = casemate_names::Arn::from_parts(parts);
         let tail = if explicitly { " with an explicit deny" } else { "" };
-        let message =
-            format!("User: {who} is not authorized to perform: execute-api:Invoke on resource: {shown}{tail}");
+        let message = format!(
+            "User: {who} is not authorized to perform: execute-api:Invoke on resource: {shown}{tail}"
+        );
         Self::new(Kind::AccessDenied, 403, &message, "AccessDeniedException", message.clone())
     }
 
@@ -88,8 +96,7 @@ impl Refusal {
 
     /// The signature is not acceptable; AWS's words for why.
     pub(crate) fn invalid_signature(code: &'static str, message: &str) -> Self {
-        let kind =
-            if code == "ExpiredTokenException" { Kind::ExpiredToken } else { Kind::InvalidSignature };
+        let kind = if code == "ExpiredTokenException" { Kind::ExpiredToken } else { Kind::InvalidSignature };
         Self::new(kind, 403, message, code, message)
     }
 
@@ -172,7 +179,11 @@ impl Refusal {
             }
             add_headers(&mut headers, &custom.parameters, &values);
         }
-        Outgoing { status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), headers, body: Bytes::from(body) }
+        Outgoing {
+            status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            headers,
+            body: Bytes::from(body),
+        }
     }
 
     /// AWS: the exact type, then DEFAULT_4XX or DEFAULT_5XX; 413 cannot be customised.
@@ -211,7 +222,9 @@ pub(crate) fn preferred(templates: &BTreeMap<String, String>) -> Option<(&String
 fn add_headers(headers: &mut HeaderMap, parameters: &BTreeMap<String, String>, values: &Values) {
     for (name, expression) in parameters {
         let Some(name) = name.strip_prefix("gatewayresponse.header.") else { continue };
-        let (Ok(name), Some(value)) = (HeaderName::try_from(name), values.mapped(expression)) else { continue };
+        let (Ok(name), Some(value)) = (HeaderName::try_from(name), values.mapped(expression)) else {
+            continue;
+        };
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
@@ -220,7 +233,8 @@ fn add_headers(headers: &mut HeaderMap, parameters: &BTreeMap<String, String>, v
 
 /// Is this a mapping a gateway response can hold?
 pub(crate) fn is_response_mapping(name: &str, expression: &str) -> bool {
-    let header = name.strip_prefix("gatewayresponse.header.").is_some_and(|n| HeaderName::try_from(n).is_ok());
+    let header =
+        name.strip_prefix("gatewayresponse.header.").is_some_and(|n| HeaderName::try_from(n).is_ok());
     header && (quoted(expression).is_some() || crate::template::mapping(expression).is_some())
 }
 
@@ -330,7 +344,11 @@ mod tests {
     fn custom(status: Option<&str>, template: &str) -> GatewayResponse {
         GatewayResponse {
             status: status.map(Into::into),
-            parameters: [("gatewayresponse.header.X-Why".to_owned(), "context.error.responseType".to_owned())].into(),
+            parameters: [(
+                "gatewayresponse.header.X-Why".to_owned(),
+                "context.error.responseType".to_owned(),
+            )]
+            .into(),
             templates: [("application/json".to_owned(), template.to_owned())].into(),
         }
     }
@@ -356,7 +374,8 @@ mod tests {
     #[test]
     fn a_header_value_cannot_break_out_of_its_line() {
         let response = GatewayResponse {
-            parameters: [("gatewayresponse.header.x".to_owned(), "method.request.querystring.q".to_owned())].into(),
+            parameters: [("gatewayresponse.header.x".to_owned(), "method.request.querystring.q".to_owned())]
+                .into(),
             ..GatewayResponse::default()
         };
         let all = [("DEFAULT_4XX".to_owned(), response)].into();

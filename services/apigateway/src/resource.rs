@@ -40,7 +40,8 @@ pub(crate) fn api_of(arn: &Arn) -> Option<&str> {
 pub(crate) fn function_of(uri: &str) -> Option<Arn> {
     let (prefix, rest) = uri.split_once(":lambda:path/2015-03-31/functions/")?;
     let mut parts = prefix.split(':');
-    let is_gateway = parts.next() == Some("arn") && parts.next().is_some() && parts.next() == Some("apigateway");
+    let is_gateway =
+        parts.next() == Some("arn") && parts.next().is_some() && parts.next() == Some("apigateway");
     let function = Arn::parse(rest.strip_suffix("/invocations")?).ok()?;
     (is_gateway && function.service() == "lambda" && function.resource().starts_with("function:"))
         .then_some(function)
@@ -65,7 +66,13 @@ mod tests {
         let of = |path: &str| Arn::parse(&format!("arn:aws:apigateway:us-east-1::{path}")).unwrap();
         assert_eq!(tagged(&scope(), &of("/restapis/a")), Some(Tagged::RestApi("a")));
         assert_eq!(tagged(&scope(), &of("/restapis/a/stages/s")), Some(Tagged::Stage("a", "s")));
-        for path in ["/restapis/", "/restapis/a/stages", "/restapis/a/resources/r", "/apis/a", "/restapis/a/stages/s/x"] {
+        for path in [
+            "/restapis/",
+            "/restapis/a/stages",
+            "/restapis/a/resources/r",
+            "/apis/a",
+            "/restapis/a/stages/s/x",
+        ] {
             assert_eq!(tagged(&scope(), &of(path)), None, "{path}");
         }
         for arn in [
@@ -80,7 +87,9 @@ mod tests {
     #[test]
     fn only_functions_are_integrated_with() {
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
-        let uri = |inner: &str| format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{inner}/invocations");
+        let uri = |inner: &str| {
+            format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{inner}/invocations")
+        };
         assert_eq!(function_of(&uri(function)).unwrap().as_str(), function);
         for bad in [
             uri("f"),

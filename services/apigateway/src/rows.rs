@@ -83,7 +83,12 @@ pub(crate) fn rest_api(tx: &ReadTx<'_>, scope: &Scope, api_id: &str) -> Result<R
 }
 
 /// Reads a deployment.
-pub(crate) fn deployment(tx: &ReadTx<'_>, scope: &Scope, api_id: &str, id: &str) -> Result<Deployment, Error> {
+pub(crate) fn deployment(
+    tx: &ReadTx<'_>,
+    scope: &Scope,
+    api_id: &str,
+    id: &str,
+) -> Result<Deployment, Error> {
     // AWS: text of the service.
     tx.get(&part_key(scope, api_id, id))?
         .ok_or_else(|| Error::not_found_exception("Invalid Deployment identifier specified"))

@@ -74,7 +74,9 @@ impl Plane {
             let customised = seen.plan.as_ref().map_or(&none, |plan| &plan.definition.gateway_responses);
             refusal.answer(customised, values)
         });
-        for (name, value) in [("x-amzn-requestid", exchange.request_id.as_str()), ("x-amz-apigw-id", &extended)] {
+        for (name, value) in
+            [("x-amzn-requestid", exchange.request_id.as_str()), ("x-amz-apigw-id", &extended)]
+        {
             if let Ok(value) = HeaderValue::from_str(value) {
                 outgoing.headers.insert(name, value);
             }
@@ -104,11 +106,11 @@ impl Plane {
         let method = resource.and_then(|resource| route::method(resource, &arrived.method));
         let method = method.ok_or_else(|| Refusal::missing_authentication_token("no method matches"))?;
         // AWS: a method ARN of more than 1,600 bytes is refused where authorization is on.
-        if method.authorization != Authorization::None && arrived.method_arn().as_str().len() > ARN_BYTES_MAX {
+        if method.authorization != Authorization::None && arrived.method_arn().as_str().len() > ARN_BYTES_MAX
+        {
             return Err(Refusal::uri_too_long());
         }
-        let gatekeeper =
-            Gatekeeper { env: &self.env, keys: &self.keys, cache: &self.cache, plan, arrived };
+        let gatekeeper = Gatekeeper { env: &self.env, keys: &self.keys, cache: &self.cache, plan, arrived };
         let identity = Box::pin(gatekeeper.admit(exchange, method)).await?;
         validate(plan, method, arrived)?;
         Box::pin(integrate(exchange, plan, method, arrived, &identity)).await
@@ -151,7 +153,11 @@ impl Plane {
             protocol: "HTTP/1.1",
             request_id: exchange.request_id.as_str().to_owned(),
             extended_request_id: extended.to_owned(),
-            trace_id: format!("Root=1-{:08x}-{}", exchange.now.seconds(), hex_id(entropy, "apigateway.trace", 24)),
+            trace_id: format!(
+                "Root=1-{:08x}-{}",
+                exchange.now.seconds(),
+                hex_id(entropy, "apigateway.trace", 24)
+            ),
             now: exchange.now,
             resource_id: String::new(),
             resource_path: String::new(),
@@ -203,7 +209,8 @@ fn validate(plan: &Plan, method: &Method, arrived: &Arrived) -> Result<(), Refus
     let Some(id) = &method.request_validator_id else { return Ok(()) };
     // A validator that is gone must not let anything pass.
     let validator = plan.definition.validators.get(id);
-    let validator = validator.ok_or_else(|| Refusal::api_configuration("the method's validator is not there"))?;
+    let validator =
+        validator.ok_or_else(|| Refusal::api_configuration("the method's validator is not there"))?;
     if validator.parameters {
         validation::check_parameters(&method.request_parameters, &arrived.values())?;
     }

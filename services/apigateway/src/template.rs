@@ -92,7 +92,9 @@ impl Template {
                     pieces.push(Piece::Reference { reference, written });
                     rest = after;
                 }
-                '#' if next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '#' | '*' | '{' | '[' | '@')) => {
+                '#' if next
+                    .is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '#' | '*' | '{' | '[' | '@')) =>
+                {
                     return Err(Unsupported { what: excerpt(rest) });
                 }
                 _ => {
@@ -211,7 +213,8 @@ fn read_reference(text: &str) -> Result<(Reference, String, &str), Unsupported> 
 /// Reads what follows `$input.`.
 fn read_input(text: &str) -> Option<(Reference, &str)> {
     if let Some(rest) = text.strip_prefix("body") {
-        let ends = !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '(' | '['));
+        let ends =
+            !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '(' | '['));
         return ends.then_some((Reference::Body, rest));
     }
     if let Some(rest) = text.strip_prefix("json(") {
@@ -281,7 +284,10 @@ mod tests {
             ("$stageVariables.color $input.params('id') $input.params(\"q\")", "red 7 x"),
             ("$input.params().querystring.id/$input.params().header.X-One", "query/1"),
             ("$input.body$input.json('$')", "{\"a\":1}{\"a\":1}"),
-            ("$input.params('none')|$context.none|$!{stageVariables.none}", "|$context.none|$!{stageVariables.none}"),
+            (
+                "$input.params('none')|$context.none|$!{stageVariables.none}",
+                "|$context.none|$!{stageVariables.none}",
+            ),
             ("10 $ and #1 and a#", "10 $ and #1 and a#"),
         ] {
             assert_eq!(rendered(text), expected, "{text}");

@@ -52,7 +52,8 @@ impl Models {
     /// Compiles all models of an API.
     pub(crate) fn compile(models: &BTreeMap<String, Model>) -> Result<Self, String> {
         let compiled = models.iter().map(|(name, model)| {
-            let validator = compile(&model.schema, models).map_err(|error| format!("model {name}: {error}"))?;
+            let validator =
+                compile(&model.schema, models).map_err(|error| format!("model {name}: {error}"))?;
             Ok((name.clone(), validator))
         });
         Ok(Self { by_name: compiled.collect::<Result<_, String>>()? })
@@ -81,7 +82,11 @@ impl Models {
             .map_err(|_| Refusal::bad_request_body("the body is not JSON".to_owned()))?;
         let found: Vec<String> =
             validator.iter_errors(&value).take(ERRORS_SHOWN_MAX).map(|error| error.to_string()).collect();
-        if found.is_empty() { Ok(()) } else { Err(Refusal::bad_request_body(format!("[{}]", found.join(", ")))) }
+        if found.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::bad_request_body(format!("[{}]", found.join(", "))))
+        }
     }
 }
 
@@ -137,14 +142,24 @@ mod tests {
         let models = Models::compile(&[model("Note", &note), model("Author", &author)].into()).unwrap();
         assert!(check(&models, "application/json", r#"{"title":"a","author":{"name":"b"}}"#));
         assert!(check(&models, "text/plain", "anything"));
-        for bad in ["", "{}", "[]", "null", "not json", r#"{"title":1}"#, r#"{"title":"abcdef"}"#, r#"{"title":"a","author":{}}"#] {
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            "not json",
+            r#"{"title":1}"#,
+            r#"{"title":"abcdef"}"#,
+            r#"{"title":"a","author":{}}"#,
+        ] {
             assert!(!check(&models, "application/json", bad), "{bad}");
         }
     }
 
     #[test]
     fn the_default_model_takes_what_has_no_own_one() {
-        let models = Models::compile(&[model("Note", &json!({"type": "object", "required": ["a"]}))].into()).unwrap();
+        let models =
+            Models::compile(&[model("Note", &json!({"type": "object", "required": ["a"]}))].into()).unwrap();
         let request_models = [("$default".to_owned(), "Note".to_owned())].into();
         assert!(models.check_body(&request_models, "text/plain", b"{}").is_err());
         let missing = [("$default".to_owned(), "Gone".to_owned())].into();
@@ -184,6 +199,9 @@ mod tests {
             query: [("qs1".into(), " ".into())].into(),
             ..Values::default()
         };
-        assert_eq!(check_parameters(&declared, &values).unwrap_err(), Refusal::bad_request_parameters(&["qs1"]));
+        assert_eq!(
+            check_parameters(&declared, &values).unwrap_err(),
+            Refusal::bad_request_parameters(&["qs1"])
+        );
     }
 }

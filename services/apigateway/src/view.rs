@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{
     api::{self, AuthorizerType, EndpointConfiguration, EndpointType, GatewayResponseType, IntegrationType},
     definition::{
-        Authorizer, AuthorizerKind, Definition, GatewayResponse, Integration, IntegrationKind, IntegrationResponse,
-        Method, MethodResponse, Model, RequestValidator, Resource, RestApi,
+        Authorizer, AuthorizerKind, Definition, GatewayResponse, Integration, IntegrationKind,
+        IntegrationResponse, Method, MethodResponse, Model, RequestValidator, Resource, RestApi,
     },
     rows::{Deployment, Stage},
 };
@@ -165,7 +165,10 @@ pub(crate) fn model(model: &Model) -> api::Model {
 
 /// A response type as customised, or its default.
 // AWS: the default template of every type.
-pub(crate) fn gateway_response(kind: GatewayResponseType, custom: Option<&GatewayResponse>) -> api::GatewayResponse {
+pub(crate) fn gateway_response(
+    kind: GatewayResponseType,
+    custom: Option<&GatewayResponse>,
+) -> api::GatewayResponse {
     let template = ("application/json".to_owned(), r#"{"message":$context.error.messageString}"#.to_owned());
     let templates = custom.map(|c| c.templates.clone()).filter(|templates| !templates.is_empty());
     api::GatewayResponse {

@@ -77,7 +77,9 @@ impl Demand<'_> {
             match verify(token, |kid| keys.key(kid)) {
                 Ok(verified) => return Ok((arn, keys, verified.claims)),
                 Err(InvalidToken::UnknownKey) => {}
-                Err(InvalidToken::BadSignature) => return Err(Disbelieved::Unfit("the signature does not fit")),
+                Err(InvalidToken::BadSignature) => {
+                    return Err(Disbelieved::Unfit("the signature does not fit"));
+                }
                 Err(InvalidToken::TooLarge | InvalidToken::Malformed(_)) => {
                     return Err(Disbelieved::Unfit("this is no token"));
                 }
@@ -127,11 +129,12 @@ fn shown(name: &str, value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),
-        Value::Number(number) if matches!(name, "exp" | "iat") => {
-            number.as_i64().map_or_else(|| number.to_string(), |seconds| date(Timestamp::from_seconds(seconds)))
-        }
+        Value::Number(number) if matches!(name, "exp" | "iat") => number
+            .as_i64()
+            .map_or_else(|| number.to_string(), |seconds| date(Timestamp::from_seconds(seconds))),
         Value::Array(items) => {
-            let items = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+            let items =
+                items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
             items.collect::<Vec<_>>().join(",")
         }
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
@@ -258,7 +261,10 @@ mod tests {
             ("tampered", format!("{head}.{tampered}.{signature}")),
             ("no signature", format!("{head}.{}.", part(&id_claims()))),
             ("alg none", format!("{}.{}.", part(&json!({"alg": "none", "kid": kid})), part(&id_claims()))),
-            ("alg HS256", format!("{}.{}.{signature}", part(&json!({"alg": "HS256", "kid": kid})), part(&id_claims()))),
+            (
+                "alg HS256",
+                format!("{}.{}.{signature}", part(&json!({"alg": "HS256", "kid": kid})), part(&id_claims())),
+            ),
             ("no kid", format!("{}.{rest}", part(&json!({"alg": "RS256"})))),
             ("garbage", "garbage".to_owned()),
             ("empty", String::new()),

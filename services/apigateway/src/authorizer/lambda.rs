@@ -81,7 +81,9 @@ fn context(value: &Value) -> Result<BTreeMap<String, String>, NoGrant> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     };
     let entries = entries.iter().map(|(name, value)| Some((name.clone(), text(value)?)));
-    entries.collect::<Option<_>>().ok_or_else(|| broken("a value of the context is not text, number or boolean"))
+    entries
+        .collect::<Option<_>>()
+        .ok_or_else(|| broken("a value of the context is not text, number or boolean"))
 }
 
 /// AWS: a resource ARN of more than 512 characters is over the limit; what then happens is not documented, we refuse.
@@ -173,7 +175,8 @@ mod tests {
 
     #[test]
     fn only_the_message_unauthorized_is_an_unauthorized() {
-        let failed = |message: &str| answer(json!({"errorMessage": message}).to_string().as_bytes(), true, "a");
+        let failed =
+            |message: &str| answer(json!({"errorMessage": message}).to_string().as_bytes(), true, "a");
         assert_eq!(failed("Unauthorized").unwrap_err(), NoGrant::Unauthorized);
         for message in ["unauthorized", "Unauthorized.", " Unauthorized", "Error: Unauthorized", ""] {
             assert!(matches!(failed(message), Err(NoGrant::Broken(_))), "{message}");
@@ -192,16 +195,29 @@ mod tests {
         ] {
             assert!(identity_source(good).is_some(), "{good}");
         }
-        for bad in ["method.request.path.id", "method.request.body", "Authorization", "", "'x'", "route.request.header.x"] {
+        for bad in [
+            "method.request.path.id",
+            "method.request.body",
+            "Authorization",
+            "",
+            "'x'",
+            "route.request.header.x",
+        ] {
             assert!(identity_source(bad).is_none(), "{bad}");
         }
     }
 
     #[test]
     fn a_missing_or_blank_source_is_no_identity() {
-        let values = Values { headers: [("a".into(), "1".into()), ("b".into(), " ".into())].into(), ..Values::default() };
+        let values = Values {
+            headers: [("a".into(), "1".into()), ("b".into(), " ".into())].into(),
+            ..Values::default()
+        };
         let sources = |names: &[&str]| {
-            names.iter().map(|n| identity_source(&format!("method.request.header.{n}")).unwrap()).collect::<Vec<_>>()
+            names
+                .iter()
+                .map(|n| identity_source(&format!("method.request.header.{n}")).unwrap())
+                .collect::<Vec<_>>()
         };
         assert_eq!(identity(&sources(&["A"]), &values), Some(vec!["1".to_owned()]));
         assert_eq!(identity(&sources(&["A", "B"]), &values), None);

@@ -9,13 +9,14 @@ use crate::{
     api::{AuthorizerType, CreateAuthorizer, CreateAuthorizerInput, CreateAuthorizerOutput, Error},
     checks,
     definition::{Authorizer, AuthorizerKind},
-    view,
     passing::with_passed_roles,
+    view,
 };
 
 impl Operation<CreateAuthorizer> for ApiGateway {
     fn access(&self, input: &CreateAuthorizerInput, caller: &Caller) -> Result<Access, Error> {
-        let access = self.on("apigateway:POST", caller, &format!("/restapis/{}/authorizers", input.rest_api_id));
+        let access =
+            self.on("apigateway:POST", caller, &format!("/restapis/{}/authorizers", input.rest_api_id));
         Ok(with_passed_roles(access, input.authorizer_credentials.as_deref()))
     }
 
@@ -38,7 +39,9 @@ impl Operation<CreateAuthorizer> for ApiGateway {
             uri: input.authorizer_uri,
             credentials: input.authorizer_credentials,
             identity_source: input.identity_source.filter(|source| !source.is_empty()),
-            identity_validation_expression: input.identity_validation_expression.filter(|text| !text.is_empty()),
+            identity_validation_expression: input
+                .identity_validation_expression
+                .filter(|text| !text.is_empty()),
             result_ttl_s: input.authorizer_result_ttl_in_seconds.unwrap_or(checks::TTL_S_DEFAULT),
         };
         checks::authorizer(&scope, &authorizer)?;
@@ -46,7 +49,9 @@ impl Operation<CreateAuthorizer> for ApiGateway {
             let authorizers = &mut api.definition.authorizers;
             check_name(authorizers, &authorizer.name, None)?;
             if authorizers.len() >= AUTHORIZERS_MAX {
-                return Err(Error::limit_exceeded_exception("Maximum number of Authorizers for this API has been reached."));
+                return Err(Error::limit_exceeded_exception(
+                    "Maximum number of Authorizers for this API has been reached.",
+                ));
             }
             authorizers.insert(authorizer.id.clone(), authorizer.clone());
             Ok(view::authorizer(&authorizer))
@@ -67,7 +72,9 @@ pub(super) fn check_name(
     let taken = authorizers.values().any(|known| known.name == name && Some(known.id.as_str()) != but);
     if name.is_empty() || taken {
         // AWS: text of the service.
-        return Err(checks::bad("Authorizer name must be unique. Authorizer with the same name already exists in this RestApi"));
+        return Err(checks::bad(
+            "Authorizer name must be unique. Authorizer with the same name already exists in this RestApi",
+        ));
     }
     Ok(())
 }

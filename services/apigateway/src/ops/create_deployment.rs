@@ -47,7 +47,9 @@ impl Operation<CreateDeployment> for ApiGateway {
             };
             let key = rows::part_key(&scope, &api.id, &id);
             if tx.exists::<rows::Deployment>(&key)? {
-                return Err(Error::conflict_exception("The deployment identifier was drawn twice; try again"));
+                return Err(Error::conflict_exception(
+                    "The deployment identifier was drawn twice; try again",
+                ));
             }
             tx.put(&key, &made)?;
             if let Some(name) = &input.stage_name {

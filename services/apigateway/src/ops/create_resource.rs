@@ -15,7 +15,11 @@ use crate::{
 
 impl Operation<CreateResource> for ApiGateway {
     fn access(&self, input: &CreateResourceInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:POST", caller, &format!("/restapis/{}/resources/{}", input.rest_api_id, input.parent_id)))
+        Ok(self.on(
+            "apigateway:POST",
+            caller,
+            &format!("/restapis/{}/resources/{}", input.rest_api_id, input.parent_id),
+        ))
     }
 
     async fn run(&self, call: Call<CreateResource>) -> Result<CreateResourceOutput, Error> {

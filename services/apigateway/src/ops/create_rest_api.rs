@@ -33,9 +33,14 @@ impl Operation<CreateRestApi> for ApiGateway {
         let (api_id, root_id) = (self.id("apigateway.rest-api", 10), self.id("apigateway.resource", 10));
         let policy = input.policy.clone().filter(|text| !text.is_empty());
         checks::policy(call.scope(), &api_id, policy.as_deref())?;
-        let root =
-            Resource { id: root_id.clone(), parent_id: None, path_part: String::new(), methods: BTreeMap::new() };
-        let types = input.endpoint_configuration.as_ref().and_then(|configuration| configuration.types.as_ref());
+        let root = Resource {
+            id: root_id.clone(),
+            parent_id: None,
+            path_part: String::new(),
+            methods: BTreeMap::new(),
+        };
+        let types =
+            input.endpoint_configuration.as_ref().and_then(|configuration| configuration.types.as_ref());
         let api = RestApi {
             id: api_id,
             name: input.name.clone(),

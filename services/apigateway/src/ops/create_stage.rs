@@ -43,8 +43,11 @@ impl Operation<CreateStage> for ApiGateway {
                 // AWS: text of the service.
                 return Err(Error::conflict_exception("Stage already exists"));
             }
-            if tx.keys::<rows::Stage>(&rows::api_key(&scope, &api.id), None, STAGES_MAX)?.len() >= STAGES_MAX {
-                return Err(Error::limit_exceeded_exception("Maximum number of Stages for this API has been reached."));
+            if tx.keys::<rows::Stage>(&rows::api_key(&scope, &api.id), None, STAGES_MAX)?.len() >= STAGES_MAX
+            {
+                return Err(Error::limit_exceeded_exception(
+                    "Maximum number of Stages for this API has been reached.",
+                ));
             }
             tx.put(&key, &stage)?;
             Ok(view::stage(&stage))

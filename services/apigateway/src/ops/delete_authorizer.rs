@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<DeleteAuthorizer> for ApiGateway {
     fn access(&self, input: &DeleteAuthorizerInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/authorizers/{}", input.rest_api_id, input.authorizer_id)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/authorizers/{}", input.rest_api_id, input.authorizer_id),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteAuthorizer>) -> Result<DeleteAuthorizerOutput, Error> {

@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<DeleteDeployment> for ApiGateway {
     fn access(&self, input: &DeleteDeploymentInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/deployments/{}", input.rest_api_id, input.deployment_id)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/deployments/{}", input.rest_api_id, input.deployment_id),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteDeployment>) -> Result<DeleteDeploymentOutput, Error> {
@@ -22,7 +26,9 @@ impl Operation<DeleteDeployment> for ApiGateway {
             let stages = tx.scan::<rows::Stage>(&rows::api_key(&scope, &api.id), None, usize::MAX)?;
             if stages.iter().any(|(_, stage)| stage.deployment_id == found.id) {
                 // AWS: text of the service.
-                return Err(checks::bad("Active stages pointing to this deployment must be moved or deleted"));
+                return Err(checks::bad(
+                    "Active stages pointing to this deployment must be moved or deleted",
+                ));
             }
             tx.delete::<rows::Deployment>(&rows::part_key(&scope, &api.id, &found.id))?;
             Ok(DeleteDeploymentOutput {})

@@ -9,7 +9,11 @@ use crate::{
 
 impl Operation<DeleteGatewayResponse> for ApiGateway {
     fn access(&self, input: &DeleteGatewayResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str())))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str()),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteGatewayResponse>) -> Result<DeleteGatewayResponseOutput, Error> {
@@ -18,7 +22,9 @@ impl Operation<DeleteGatewayResponse> for ApiGateway {
         self.edit(&scope, &input.rest_api_id, move |api| {
             let removed = api.definition.gateway_responses.remove(input.response_type.as_str());
             // AWS: text of the service.
-            removed.map(|_| ()).ok_or_else(|| Error::not_found_exception("Gateway response type not defined on api"))
+            removed
+                .map(|_| ())
+                .ok_or_else(|| Error::not_found_exception("Gateway response type not defined on api"))
         })
         .await?;
         Ok(DeleteGatewayResponseOutput {})

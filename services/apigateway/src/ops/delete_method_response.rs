@@ -10,7 +10,14 @@ use crate::{
 
 impl Operation<DeleteMethodResponse> for ApiGateway {
     fn access(&self, input: &DeleteMethodResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/resources/{}/methods/{}/responses/{}", input.rest_api_id, input.resource_id, input.http_method, input.status_code)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/responses/{}",
+                input.rest_api_id, input.resource_id, input.http_method, input.status_code
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteMethodResponse>) -> Result<DeleteMethodResponseOutput, Error> {
@@ -19,7 +26,9 @@ impl Operation<DeleteMethodResponse> for ApiGateway {
         self.edit(&scope, &input.rest_api_id, move |api| {
             let method = checks::method_of(&mut api.definition, &input.resource_id, &input.http_method)?;
             let removed = method.responses.remove(&input.status_code);
-            removed.map(|_| ()).ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))
+            removed
+                .map(|_| ())
+                .ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))
         })
         .await?;
         Ok(DeleteMethodResponseOutput {})

@@ -9,7 +9,11 @@ use crate::{
 
 impl Operation<DeleteModel> for ApiGateway {
     fn access(&self, input: &DeleteModelInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/models/{}", input.rest_api_id, input.model_name)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/models/{}", input.rest_api_id, input.model_name),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteModel>) -> Result<DeleteModelOutput, Error> {
@@ -21,11 +25,13 @@ impl Operation<DeleteModel> for ApiGateway {
             let mut used = used.flat_map(|method| method.request_models.values());
             if used.any(|name| *name == input.model_name) {
                 // AWS: text of the service.
-                let text = format!("Cannot delete model '{}', is referenced in method request", input.model_name);
+                let text =
+                    format!("Cannot delete model '{}', is referenced in method request", input.model_name);
                 return Err(Error::conflict_exception(text));
             }
             let removed = definition.models.remove(&input.model_name);
-            let missing = || Error::not_found_exception(format!("Invalid model name specified: {}", input.model_name));
+            let missing =
+                || Error::not_found_exception(format!("Invalid model name specified: {}", input.model_name));
             removed.map(|_| ()).ok_or_else(missing)
         })
         .await?;

@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<DeleteResource> for ApiGateway {
     fn access(&self, input: &DeleteResourceInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/resources/{}", input.rest_api_id, input.resource_id)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/resources/{}", input.rest_api_id, input.resource_id),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteResource>) -> Result<DeleteResourceOutput, Error> {

@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<DeleteStage> for ApiGateway {
     fn access(&self, input: &DeleteStageInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/stages/{}", input.rest_api_id, input.stage_name)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/stages/{}", input.rest_api_id, input.stage_name),
+        ))
     }
 
     async fn run(&self, call: Call<DeleteStage>) -> Result<DeleteStageOutput, Error> {

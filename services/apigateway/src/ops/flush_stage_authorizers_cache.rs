@@ -4,16 +4,25 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     ApiGateway,
-    api::{Error, FlushStageAuthorizersCache, FlushStageAuthorizersCacheInput, FlushStageAuthorizersCacheOutput},
+    api::{
+        Error, FlushStageAuthorizersCache, FlushStageAuthorizersCacheInput, FlushStageAuthorizersCacheOutput,
+    },
     rows,
 };
 
 impl Operation<FlushStageAuthorizersCache> for ApiGateway {
     fn access(&self, input: &FlushStageAuthorizersCacheInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:DELETE", caller, &format!("/restapis/{}/stages/{}/cache/authorizers", input.rest_api_id, input.stage_name)))
+        Ok(self.on(
+            "apigateway:DELETE",
+            caller,
+            &format!("/restapis/{}/stages/{}/cache/authorizers", input.rest_api_id, input.stage_name),
+        ))
     }
 
-    async fn run(&self, call: Call<FlushStageAuthorizersCache>) -> Result<FlushStageAuthorizersCacheOutput, Error> {
+    async fn run(
+        &self,
+        call: Call<FlushStageAuthorizersCache>,
+    ) -> Result<FlushStageAuthorizersCacheOutput, Error> {
         let (input, scope) = (&call.input, call.scope());
         let read = self.env.store.read(|tx| {
             let api = rows::rest_api(tx, scope, &input.rest_api_id)?;

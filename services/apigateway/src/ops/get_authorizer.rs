@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetAuthorizer> for ApiGateway {
     fn access(&self, input: &GetAuthorizerInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/authorizers/{}", input.rest_api_id, input.authorizer_id)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/authorizers/{}", input.rest_api_id, input.authorizer_id),
+        ))
     }
 
     async fn run(&self, call: Call<GetAuthorizer>) -> Result<GetAuthorizerOutput, Error> {

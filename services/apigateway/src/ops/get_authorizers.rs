@@ -16,7 +16,8 @@ impl Operation<GetAuthorizers> for ApiGateway {
     async fn run(&self, call: Call<GetAuthorizers>) -> Result<GetAuthorizersOutput, Error> {
         let input = &call.input;
         let api = self.rest_api(call.scope(), &input.rest_api_id)?;
-        let (items, position) = page::page(api.definition.authorizers, input.limit, input.position.as_deref())?;
+        let (items, position) =
+            page::page(api.definition.authorizers, input.limit, input.position.as_deref())?;
         let items = items.iter().map(view::authorizer).collect();
         Ok(GetAuthorizersOutput { position, items: Some(items) })
     }

@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetDeployment> for ApiGateway {
     fn access(&self, input: &GetDeploymentInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/deployments/{}", input.rest_api_id, input.deployment_id)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/deployments/{}", input.rest_api_id, input.deployment_id),
+        ))
     }
 
     async fn run(&self, call: Call<GetDeployment>) -> Result<GetDeploymentOutput, Error> {

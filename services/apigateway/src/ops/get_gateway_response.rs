@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetGatewayResponse> for ApiGateway {
     fn access(&self, input: &GetGatewayResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str())))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str()),
+        ))
     }
 
     async fn run(&self, call: Call<GetGatewayResponse>) -> Result<GetGatewayResponseOutput, Error> {

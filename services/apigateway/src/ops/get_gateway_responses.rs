@@ -4,7 +4,9 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     ApiGateway,
-    api::{Error, GatewayResponseType, GetGatewayResponses, GetGatewayResponsesInput, GetGatewayResponsesOutput},
+    api::{
+        Error, GatewayResponseType, GetGatewayResponses, GetGatewayResponsesInput, GetGatewayResponsesOutput,
+    },
     page, view,
 };
 

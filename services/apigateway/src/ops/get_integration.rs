@@ -10,7 +10,14 @@ use crate::{
 
 impl Operation<GetIntegration> for ApiGateway {
     fn access(&self, input: &GetIntegrationInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/resources/{}/methods/{}/integration", input.rest_api_id, input.resource_id, input.http_method)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/integration",
+                input.rest_api_id, input.resource_id, input.http_method
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<GetIntegration>) -> Result<GetIntegrationOutput, Error> {

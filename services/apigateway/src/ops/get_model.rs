@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetModel> for ApiGateway {
     fn access(&self, input: &GetModelInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/models/{}", input.rest_api_id, input.model_name)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/models/{}", input.rest_api_id, input.model_name),
+        ))
     }
 
     async fn run(&self, call: Call<GetModel>) -> Result<GetModelOutput, Error> {
@@ -18,7 +22,8 @@ impl Operation<GetModel> for ApiGateway {
         let mut api = self.rest_api(call.scope(), &input.rest_api_id)?;
         let found = api.definition.models.remove(&input.model_name);
         // AWS: text of the service.
-        let missing = || Error::not_found_exception(format!("Invalid model name specified: {}", input.model_name));
+        let missing =
+            || Error::not_found_exception(format!("Invalid model name specified: {}", input.model_name));
         found.as_ref().map(view::model).ok_or_else(missing)
     }
 }

@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetRequestValidator> for ApiGateway {
     fn access(&self, input: &GetRequestValidatorInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/requestvalidators/{}", input.rest_api_id, input.request_validator_id)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/requestvalidators/{}", input.rest_api_id, input.request_validator_id),
+        ))
     }
 
     async fn run(&self, call: Call<GetRequestValidator>) -> Result<GetRequestValidatorOutput, Error> {

@@ -16,7 +16,8 @@ impl Operation<GetRequestValidators> for ApiGateway {
     async fn run(&self, call: Call<GetRequestValidators>) -> Result<GetRequestValidatorsOutput, Error> {
         let input = &call.input;
         let api = self.rest_api(call.scope(), &input.rest_api_id)?;
-        let (items, position) = page::page(api.definition.validators, input.limit, input.position.as_deref())?;
+        let (items, position) =
+            page::page(api.definition.validators, input.limit, input.position.as_deref())?;
         let items = items.iter().map(view::validator).collect();
         Ok(GetRequestValidatorsOutput { position, items: Some(items) })
     }

@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetResource> for ApiGateway {
     fn access(&self, input: &GetResourceInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/resources/{}", input.rest_api_id, input.resource_id)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/resources/{}", input.rest_api_id, input.resource_id),
+        ))
     }
 
     async fn run(&self, call: Call<GetResource>) -> Result<GetResourceOutput, Error> {

@@ -19,7 +19,8 @@ impl Operation<GetResources> for ApiGateway {
         let embed = view::embeds(input.embed.as_ref(), "methods");
         let all = api.definition.resources.iter().map(|(id, resource)| (id.clone(), resource));
         let (items, position) = page::page(all, input.limit, input.position.as_deref())?;
-        let items = items.into_iter().map(|resource| view::resource(&api.definition, resource, embed)).collect();
+        let items =
+            items.into_iter().map(|resource| view::resource(&api.definition, resource, embed)).collect();
         Ok(GetResourcesOutput { position, items: Some(items) })
     }
 }

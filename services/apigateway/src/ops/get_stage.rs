@@ -10,7 +10,11 @@ use crate::{
 
 impl Operation<GetStage> for ApiGateway {
     fn access(&self, input: &GetStageInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:GET", caller, &format!("/restapis/{}/stages/{}", input.rest_api_id, input.stage_name)))
+        Ok(self.on(
+            "apigateway:GET",
+            caller,
+            &format!("/restapis/{}/stages/{}", input.rest_api_id, input.stage_name),
+        ))
     }
 
     async fn run(&self, call: Call<GetStage>) -> Result<GetStageOutput, Error> {

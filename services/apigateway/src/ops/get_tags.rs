@@ -18,7 +18,11 @@ impl Operation<GetTags> for ApiGateway {
     async fn run(&self, call: Call<GetTags>) -> Result<GetTagsOutput, Error> {
         let (input, scope) = (&call.input, call.scope());
         let tags = self.tags_of(scope, &input.resource_arn)?;
-        let (items, _) = page::page(tags.into_iter().map(|(key, value)| (key.clone(), (key, value))), input.limit, input.position.as_deref())?;
+        let (items, _) = page::page(
+            tags.into_iter().map(|(key, value)| (key.clone(), (key, value))),
+            input.limit,
+            input.position.as_deref(),
+        )?;
         Ok(GetTagsOutput { tags: Some(items.into_iter().collect()) })
     }
 }

@@ -12,7 +12,11 @@ use crate::{
 
 impl Operation<PutGatewayResponse> for ApiGateway {
     fn access(&self, input: &PutGatewayResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PUT", caller, &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str())))
+        Ok(self.on(
+            "apigateway:PUT",
+            caller,
+            &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str()),
+        ))
     }
 
     async fn run(&self, call: Call<PutGatewayResponse>) -> Result<PutGatewayResponseOutput, Error> {

@@ -5,13 +5,21 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     ApiGateway,
     api::{Error, PutIntegration, PutIntegrationInput, PutIntegrationOutput},
-    checks, view,
+    checks,
     passing::with_passed_roles,
+    view,
 };
 
 impl Operation<PutIntegration> for ApiGateway {
     fn access(&self, input: &PutIntegrationInput, caller: &Caller) -> Result<Access, Error> {
-        let access = self.on("apigateway:PUT", caller, &format!("/restapis/{}/resources/{}/methods/{}/integration", input.rest_api_id, input.resource_id, input.http_method));
+        let access = self.on(
+            "apigateway:PUT",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/integration",
+                input.rest_api_id, input.resource_id, input.http_method
+            ),
+        );
         Ok(with_passed_roles(access, input.credentials.as_deref()))
     }
 

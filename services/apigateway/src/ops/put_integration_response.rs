@@ -12,7 +12,14 @@ use crate::{
 
 impl Operation<PutIntegrationResponse> for ApiGateway {
     fn access(&self, input: &PutIntegrationResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PUT", caller, &format!("/restapis/{}/resources/{}/methods/{}/integration/responses/{}", input.rest_api_id, input.resource_id, input.http_method, input.status_code)))
+        Ok(self.on(
+            "apigateway:PUT",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/integration/responses/{}",
+                input.rest_api_id, input.resource_id, input.http_method, input.status_code
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<PutIntegrationResponse>) -> Result<PutIntegrationResponseOutput, Error> {
@@ -30,7 +37,10 @@ impl Operation<PutIntegrationResponse> for ApiGateway {
         self.edit(&scope, &input.rest_api_id, move |api| {
             let integration = checks::integration_of(&mut api.definition, &resource_id, &verb)?;
             integration.responses.insert(code.clone(), response.clone());
-            checks::integration_response(checks::method_of(&mut api.definition, &resource_id, &verb)?, &code)?;
+            checks::integration_response(
+                checks::method_of(&mut api.definition, &resource_id, &verb)?,
+                &code,
+            )?;
             Ok(view::integration_response(&code, &response))
         })
         .await

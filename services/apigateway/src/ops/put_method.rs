@@ -14,7 +14,14 @@ use crate::{
 
 impl Operation<PutMethod> for ApiGateway {
     fn access(&self, input: &PutMethodInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PUT", caller, &format!("/restapis/{}/resources/{}/methods/{}", input.rest_api_id, input.resource_id, input.http_method)))
+        Ok(self.on(
+            "apigateway:PUT",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}",
+                input.rest_api_id, input.resource_id, input.http_method
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<PutMethod>) -> Result<PutMethodOutput, Error> {

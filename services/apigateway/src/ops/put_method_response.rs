@@ -12,7 +12,14 @@ use crate::{
 
 impl Operation<PutMethodResponse> for ApiGateway {
     fn access(&self, input: &PutMethodResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PUT", caller, &format!("/restapis/{}/resources/{}/methods/{}/responses/{}", input.rest_api_id, input.resource_id, input.http_method, input.status_code)))
+        Ok(self.on(
+            "apigateway:PUT",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/responses/{}",
+                input.rest_api_id, input.resource_id, input.http_method, input.status_code
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<PutMethodResponse>) -> Result<PutMethodResponseOutput, Error> {

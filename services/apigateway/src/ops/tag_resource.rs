@@ -21,7 +21,11 @@ impl Operation<TagResource> for ApiGateway {
         self.change_tags(&scope, &input.resource_arn, move |tags| {
             tags.extend(input.tags.clone());
             // AWS: tags of one resource (quota).
-            if tags.len() > 50 { Err(Error::limit_exceeded_exception("A resource can have at most 50 tags")) } else { Ok(()) }
+            if tags.len() > 50 {
+                Err(Error::limit_exceeded_exception("A resource can have at most 50 tags"))
+            } else {
+                Ok(())
+            }
         })
         .await?;
         Ok(TagResourceOutput {})

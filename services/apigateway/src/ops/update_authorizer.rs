@@ -8,15 +8,22 @@ use crate::{
     checks,
     definition::Authorizer,
     ops::create_authorizer::check_name,
+    passing::{patched_value, with_passed_roles},
     patch::{self, ELEMENT, Patch, Paths, REPLACE},
     view,
-    passing::{patched_value, with_passed_roles},
 };
 
 impl Operation<UpdateAuthorizer> for ApiGateway {
     fn access(&self, input: &UpdateAuthorizerInput, caller: &Caller) -> Result<Access, Error> {
-        let access = self.on("apigateway:PATCH", caller, &format!("/restapis/{}/authorizers/{}", input.rest_api_id, input.authorizer_id));
-        Ok(with_passed_roles(access, patched_value(input.patch_operations.as_ref(), "/authorizerCredentials")))
+        let access = self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/authorizers/{}", input.rest_api_id, input.authorizer_id),
+        );
+        Ok(with_passed_roles(
+            access,
+            patched_value(input.patch_operations.as_ref(), "/authorizerCredentials"),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateAuthorizer>) -> Result<UpdateAuthorizerOutput, Error> {

@@ -11,7 +11,11 @@ use crate::{
 
 impl Operation<UpdateDeployment> for ApiGateway {
     fn access(&self, input: &UpdateDeploymentInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/deployments/{}", input.rest_api_id, input.deployment_id)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/deployments/{}", input.rest_api_id, input.deployment_id),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateDeployment>) -> Result<UpdateDeploymentOutput, Error> {

@@ -12,7 +12,11 @@ use crate::{
 
 impl Operation<UpdateGatewayResponse> for ApiGateway {
     fn access(&self, input: &UpdateGatewayResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str())))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/gatewayresponses/{}", input.rest_api_id, input.response_type.as_str()),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateGatewayResponse>) -> Result<UpdateGatewayResponseOutput, Error> {
@@ -37,8 +41,5 @@ impl Operation<UpdateGatewayResponse> for ApiGateway {
     }
 }
 
-const PATHS: Paths = &[
-    (REPLACE, "/statusCode"),
-    (ENTRY, "/responseParameters/{name}"),
-    (ENTRY, "/responseTemplates/{type}"),
-];
+const PATHS: Paths =
+    &[(REPLACE, "/statusCode"), (ENTRY, "/responseParameters/{name}"), (ENTRY, "/responseTemplates/{type}")];

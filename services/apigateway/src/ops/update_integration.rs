@@ -7,14 +7,21 @@ use crate::{
     api::{Error, UpdateIntegration, UpdateIntegrationInput, UpdateIntegrationOutput},
     checks,
     definition::Integration,
+    passing::{patched_value, with_passed_roles},
     patch::{self, ENTRY, Patch, Paths, REPLACE},
     view,
-    passing::{patched_value, with_passed_roles},
 };
 
 impl Operation<UpdateIntegration> for ApiGateway {
     fn access(&self, input: &UpdateIntegrationInput, caller: &Caller) -> Result<Access, Error> {
-        let access = self.on("apigateway:PATCH", caller, &format!("/restapis/{}/resources/{}/methods/{}/integration", input.rest_api_id, input.resource_id, input.http_method));
+        let access = self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/integration",
+                input.rest_api_id, input.resource_id, input.http_method
+            ),
+        );
         Ok(with_passed_roles(access, patched_value(input.patch_operations.as_ref(), "/credentials")))
     }
 

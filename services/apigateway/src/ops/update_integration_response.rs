@@ -4,7 +4,9 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     ApiGateway,
-    api::{Error, UpdateIntegrationResponse, UpdateIntegrationResponseInput, UpdateIntegrationResponseOutput},
+    api::{
+        Error, UpdateIntegrationResponse, UpdateIntegrationResponseInput, UpdateIntegrationResponseOutput,
+    },
     checks,
     patch::{self, ENTRY, Paths, REPLACE},
     view,
@@ -12,10 +14,20 @@ use crate::{
 
 impl Operation<UpdateIntegrationResponse> for ApiGateway {
     fn access(&self, input: &UpdateIntegrationResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/resources/{}/methods/{}/integration/responses/{}", input.rest_api_id, input.resource_id, input.http_method, input.status_code)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/integration/responses/{}",
+                input.rest_api_id, input.resource_id, input.http_method, input.status_code
+            ),
+        ))
     }
 
-    async fn run(&self, call: Call<UpdateIntegrationResponse>) -> Result<UpdateIntegrationResponseOutput, Error> {
+    async fn run(
+        &self,
+        call: Call<UpdateIntegrationResponse>,
+    ) -> Result<UpdateIntegrationResponseOutput, Error> {
         let scope = call.scope().clone();
         let (input, _) = call.into_parts();
         let patches = patch::read(input.patch_operations, PATHS)?;
@@ -23,7 +35,8 @@ impl Operation<UpdateIntegrationResponse> for ApiGateway {
         self.edit(&scope, &input.rest_api_id, move |api| {
             let integration = checks::integration_of(&mut api.definition, &resource_id, &verb)?;
             let found = integration.responses.get_mut(&code);
-            let found = found.ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))?;
+            let found =
+                found.ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))?;
             for patch in &patches {
                 match patch.pieces().as_slice() {
                     ["selectionPattern"] => found.selection_pattern = patch.optional(),
@@ -33,7 +46,10 @@ impl Operation<UpdateIntegrationResponse> for ApiGateway {
                 }
             }
             let changed = found.clone();
-            checks::integration_response(checks::method_of(&mut api.definition, &resource_id, &verb)?, &code)?;
+            checks::integration_response(
+                checks::method_of(&mut api.definition, &resource_id, &verb)?,
+                &code,
+            )?;
             Ok(view::integration_response(&code, &changed))
         })
         .await

@@ -13,7 +13,14 @@ use crate::{
 
 impl Operation<UpdateMethod> for ApiGateway {
     fn access(&self, input: &UpdateMethodInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/resources/{}/methods/{}", input.rest_api_id, input.resource_id, input.http_method)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}",
+                input.rest_api_id, input.resource_id, input.http_method
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateMethod>) -> Result<UpdateMethodOutput, Error> {

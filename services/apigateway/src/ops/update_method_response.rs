@@ -12,7 +12,14 @@ use crate::{
 
 impl Operation<UpdateMethodResponse> for ApiGateway {
     fn access(&self, input: &UpdateMethodResponseInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/resources/{}/methods/{}/responses/{}", input.rest_api_id, input.resource_id, input.http_method, input.status_code)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!(
+                "/restapis/{}/resources/{}/methods/{}/responses/{}",
+                input.rest_api_id, input.resource_id, input.http_method, input.status_code
+            ),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateMethodResponse>) -> Result<UpdateMethodResponseOutput, Error> {
@@ -23,7 +30,8 @@ impl Operation<UpdateMethodResponse> for ApiGateway {
         self.edit(&scope, &input.rest_api_id, move |api| {
             let method = checks::method_of(&mut api.definition, &resource_id, &verb)?;
             let found = method.responses.get_mut(&code);
-            let found = found.ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))?;
+            let found =
+                found.ok_or_else(|| Error::not_found_exception("Invalid Response status code specified"))?;
             for patch in &patches {
                 match patch.pieces().as_slice() {
                     ["responseParameters", name] => {

@@ -12,7 +12,11 @@ use crate::{
 
 impl Operation<UpdateModel> for ApiGateway {
     fn access(&self, input: &UpdateModelInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/models/{}", input.rest_api_id, input.model_name)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/models/{}", input.rest_api_id, input.model_name),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateModel>) -> Result<UpdateModelOutput, Error> {

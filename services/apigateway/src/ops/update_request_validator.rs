@@ -12,7 +12,11 @@ use crate::{
 
 impl Operation<UpdateRequestValidator> for ApiGateway {
     fn access(&self, input: &UpdateRequestValidatorInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/requestvalidators/{}", input.rest_api_id, input.request_validator_id)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/requestvalidators/{}", input.rest_api_id, input.request_validator_id),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateRequestValidator>) -> Result<UpdateRequestValidatorOutput, Error> {

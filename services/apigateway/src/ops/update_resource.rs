@@ -14,7 +14,11 @@ use crate::{
 
 impl Operation<UpdateResource> for ApiGateway {
     fn access(&self, input: &UpdateResourceInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/resources/{}", input.rest_api_id, input.resource_id)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/resources/{}", input.rest_api_id, input.resource_id),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateResource>) -> Result<UpdateResourceOutput, Error> {

@@ -12,7 +12,11 @@ use crate::{
 
 impl Operation<UpdateStage> for ApiGateway {
     fn access(&self, input: &UpdateStageInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:PATCH", caller, &format!("/restapis/{}/stages/{}", input.rest_api_id, input.stage_name)))
+        Ok(self.on(
+            "apigateway:PATCH",
+            caller,
+            &format!("/restapis/{}/stages/{}", input.rest_api_id, input.stage_name),
+        ))
     }
 
     async fn run(&self, call: Call<UpdateStage>) -> Result<UpdateStageOutput, Error> {
@@ -40,5 +44,4 @@ impl Operation<UpdateStage> for ApiGateway {
     }
 }
 
-const PATHS: Paths =
-    &[(REPLACE, "/deploymentId"), (REPLACE, "/description"), (ENTRY, "/variables/{name}")];
+const PATHS: Paths = &[(REPLACE, "/deploymentId"), (REPLACE, "/description"), (ENTRY, "/variables/{name}")];
