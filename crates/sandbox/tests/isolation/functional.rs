@@ -139,6 +139,34 @@ fn static_program_runs_with_nothing_but_a_loader_around_it() {
 }
 
 #[test]
+fn custom_runtime_may_execute_programs_of_its_package() {
+    run(async {
+        let code = static_package();
+        std::fs::copy(code.path().join("bootstrap"), code.path().join("bootstrap2")).unwrap();
+        let custom = custom().await;
+        let allow = casemate_sandbox::EnvironmentSpec {
+            exec_policy: ExecPolicy::Allow,
+            ..spec(custom.clone(), code.path())
+        };
+        let environment = driver().await.start(allow).await.unwrap();
+        let (mut first, _) = environment.runtime_api().accept().await.unwrap();
+        first.write_all(b"e").await.unwrap();
+        let (mut second, _) = environment.runtime_api().accept().await.unwrap();
+        second.write_all(b"q").await.unwrap();
+        first.write_all(b"q").await.unwrap();
+        let outcome = finish(environment).await;
+        assert_eq!(outcome.stdout, "Ok(ExitStatus(unix_wait_status(0)))\n", "{outcome:?}");
+        // The same package where executing is denied.
+        let environment = driver().await.start(spec(custom, code.path())).await.unwrap();
+        let (mut first, _) = environment.runtime_api().accept().await.unwrap();
+        first.write_all(b"eq").await.unwrap();
+        let outcome = finish(environment).await;
+        assert_eq!(outcome.stdout, "Err(PermissionDenied)\n", "{outcome:?}");
+        assert_eq!(outcome.executions_denied(), ["/var/task/bootstrap2"]);
+    });
+}
+
+#[test]
 fn frozen_environment_makes_no_progress_until_thawed() {
     run(async {
         let code = package("main.py", &format!("{PYTHON_PRELUDE}{ECHO}"));
