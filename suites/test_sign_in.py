@@ -221,3 +221,47 @@ def test_revoked_and_signed_out_tokens_are_refused(notes):
             ClientId=notes.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": tokens["RefreshToken"]}
         )
     assert code_of(refused) == "NotAuthorizedException"
+
+
+def test_a_client_with_a_secret_signs_in_and_renews(notes):
+    client = notes.idp.create_user_pool_client(UserPoolId=notes.pool, ClientName="confidential", GenerateSecret=True)["UserPoolClient"]
+    name, password = notes.user("sec")
+    secret = {"client_id": client["ClientId"], "client_secret": client["ClientSecret"]}
+    tokens = AWSSRP(username=name, password=password, pool_id=notes.pool, client=notes.idp, **secret).authenticate_user()
+    result = tokens["AuthenticationResult"]
+    user = Cognito(
+        notes.pool, client["ClientId"], client_secret=client["ClientSecret"], username=name,
+        user_pool_region="us-east-1", boto3_client_kwargs={"endpoint_url": notes.server.endpoint},
+        id_token=result["IdToken"], access_token=result["AccessToken"], refresh_token=result["RefreshToken"],
+    )
+    user.renew_access_token()
+    assert user.access_token != result["AccessToken"]
+    with pytest.raises(ClientError) as refused:
+        AWSSRP(
+            username=name, password=password, pool_id=notes.pool, client=notes.idp,
+            client_id=client["ClientId"], client_secret="wrong" * 8,
+        ).authenticate_user()
+    assert code_of(refused) == "NotAuthorizedException"
+
+
+def test_a_temporary_password_must_be_changed_before_anything_else(notes):
+    notes.idp.admin_create_user(
+        UserPoolId=notes.pool, Username="invited", TemporaryPassword="Temporary-Horse-1!", MessageAction="SUPPRESS"
+    )
+    start = lambda password: notes.idp.admin_initiate_auth(
+        UserPoolId=notes.pool, ClientId=notes.client_id, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "invited", "PASSWORD": password},
+    )
+    challenge = start("Temporary-Horse-1!")
+    assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+    answer = lambda session: notes.idp.respond_to_auth_challenge(
+        ClientId=notes.client_id, ChallengeName="NEW_PASSWORD_REQUIRED", Session=session,
+        ChallengeResponses={"USERNAME": "invited", "NEW_PASSWORD": "Changed-Horse-1!"},
+    )
+    with pytest.raises(ClientError) as refused:
+        answer("x" * 100)
+    assert code_of(refused) == "NotAuthorizedException"
+    assert answer(challenge["Session"])["AuthenticationResult"]["IdToken"]
+    with pytest.raises(ClientError):
+        answer(challenge["Session"])
+    assert start("Changed-Horse-1!")["AuthenticationResult"]["IdToken"]
