@@ -26,6 +26,13 @@ pub trait Directory: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The unique id of the user or role that an ARN names now: what a resource policy must remember, so that a user or
+    /// role recreated under the same name inherits nothing. `None`: there is none, or not here.
+    fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
+        let _ = arn;
+        Ok(None)
+    }
+
     /// Notes that a long-term key was used (best effort, must not block).
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp);
 }

@@ -103,6 +103,11 @@ impl Sessions {
         self.kernel.directory().role(arn)
     }
 
+    /// The unique id of the user or role that an ARN names now, see [`crate::Directory::unique_id`].
+    pub fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
+        self.kernel.directory().unique_id(arn)
+    }
+
     /// The document in force of a managed policy, as a session policy.
     pub fn managed_policy(&self, arn: &str) -> Result<Option<String>, Fault> {
         self.kernel.directory().managed_policy(arn)

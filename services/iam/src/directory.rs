@@ -227,6 +227,13 @@ impl Directory for IamDirectory {
         Ok(self.env.store.read(|tx| managed_document(tx, &self.env, arn))?)
     }
 
+    fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
+        if arn.service() != "iam" {
+            return Ok(None);
+        }
+        Ok(self.env.store.read(|tx| trust::unique_id(tx, &self.env, arn))?)
+    }
+
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp) {
         self.cache.note_use(access_key_id, service, now);
     }

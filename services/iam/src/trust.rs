@@ -70,7 +70,8 @@ fn named_entity(name: &str) -> Option<Arn> {
     }
 }
 
-fn unique_id(tx: &ReadTx<'_>, env: &Env, arn: &Arn) -> Result<Option<String>, Error> {
+/// The unique id of a user or role, or of the role behind a session.
+pub(crate) fn unique_id(tx: &ReadTx<'_>, env: &Env, arn: &Arn) -> Result<Option<String>, Error> {
     let scope = env.scope_of_arn(arn);
     if arn.service() == "sts" {
         // The ARN of a session has the role's name without its path.

@@ -26,12 +26,15 @@ const POLICY_BYTES_MAX: usize = 20_480;
 const COMPILED_MAX: usize = 4_096;
 
 /// The policy of one function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Permissions {
     /// Changes with every change.
     pub(crate) revision_id: String,
     /// Statements by id, as JSON text, in the order they came.
     pub(crate) statements: Vec<(String, String)>,
+    /// By statement id, the unique id that the user or role named by ARN had when the statement was made.
+    #[serde(default)]
+    pub(crate) principal_ids: BTreeMap<String, String>,
 }
 
 impl Row for Permissions {
@@ -44,6 +47,21 @@ impl Permissions {
     // AWS: the service names it `default`.
     pub(crate) fn document(&self) -> String {
         let statements: Vec<&str> = self.statements.iter().map(|(_, text)| text.as_str()).collect();
+        format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(","))
+    }
+
+    /// The policy document as it is enforced: users and roles by unique id, so that one recreated under the same name
+    /// inherits nothing.
+    // AWS: IAM User Guide, "Principal": resource policies are stored with principal ids.
+    fn enforced(&self) -> String {
+        let by_id = |id: &str, text: &str| -> Option<String> {
+            let unique_id = self.principal_ids.get(id)?;
+            let mut statement: Value = serde_json::from_str(text).ok()?;
+            *statement.get_mut("Principal")?.get_mut("AWS")? = json!(unique_id);
+            Some(statement.to_string())
+        };
+        let enforced = |(id, text): &(String, String)| by_id(id, text).unwrap_or_else(|| text.clone());
+        let statements: Vec<String> = self.statements.iter().map(enforced).collect();
         format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(","))
     }
 
@@ -74,6 +92,7 @@ impl Permissions {
     pub(crate) fn remove(&mut self, id: &str) -> Result<(), Error> {
         let before = self.statements.len();
         self.statements.retain(|(existing, _)| existing != id);
+        self.principal_ids.remove(id);
         if self.statements.len() == before {
             return Err(no_statement(id));
         }
@@ -168,7 +187,7 @@ impl Compiled {
         }
         // A stored policy that no longer parses is an error, and an error is a refusal.
         let policy =
-            Policy::parse(&row.document(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
+            Policy::parse(&row.enforced(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
         let named = NamedPolicy { name: format!("of function {}", at.name), policy: Arc::new(policy) };
         if kept.len() >= COMPILED_MAX {
             kept.clear();
@@ -224,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_second_statement_of_the_same_id_is_refused() {
-        let mut permissions = Permissions { revision_id: String::new(), statements: Vec::new() };
+        let mut permissions = Permissions::default();
         let text = statement(&arn(), &input("s3.amazonaws.com")).unwrap();
         permissions.add("s", text.clone()).unwrap();
         assert!(matches!(permissions.add("s", text), Err(Error::ResourceConflictException(_))));
@@ -233,8 +252,29 @@ mod tests {
     }
 
     #[test]
+    fn users_and_roles_are_enforced_by_unique_id() {
+        let mut permissions = Permissions::default();
+        for (id, principal) in
+            [("user", "arn:aws:iam::123456789012:user/ann"), ("service", "s3.amazonaws.com")]
+        {
+            let asked = AddPermissionInput { statement_id: id.to_owned(), ..input(principal) };
+            permissions.add(id, statement(&arn(), &asked).unwrap()).unwrap();
+        }
+        permissions.principal_ids.insert("user".to_owned(), "AIDAAAAAAAAAAAAAAAAAA".to_owned());
+        assert!(permissions.document().contains("user/ann"), "shown as it was given");
+        let enforced = permissions.enforced();
+        assert!(
+            enforced.contains(r#"{"AWS":"AIDAAAAAAAAAAAAAAAAAA"}"#) && !enforced.contains("user/ann"),
+            "{enforced}"
+        );
+        assert!(enforced.contains("s3.amazonaws.com"));
+        permissions.remove("user").unwrap();
+        assert!(permissions.principal_ids.is_empty());
+    }
+
+    #[test]
     fn a_policy_beyond_twenty_kilobytes_is_refused() {
-        let mut permissions = Permissions { revision_id: String::new(), statements: Vec::new() };
+        let mut permissions = Permissions::default();
         let refused = (0..200).find_map(|index| {
             let id = format!("s{index}");
             let text =

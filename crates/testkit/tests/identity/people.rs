@@ -163,3 +163,23 @@ async fn the_last_use_of_a_key_is_shown() {
         ("sts", "ann")
     );
 }
+
+#[tokio::test]
+async fn the_directory_tells_who_an_arn_names_now() {
+    let scene = Scene::new().await;
+    scene.user("ann", None).await;
+    let role = scene.role("r", r#"{"Service":"lambda.amazonaws.com"}"#, None).await;
+    let sessions = scene.env.sessions().unwrap();
+    let id = |arn: &str| sessions.unique_id(&casemate_names::Arn::parse(arn).unwrap()).unwrap();
+    assert!(id(&user_arn("ann")).unwrap().starts_with("AIDA"));
+    assert_eq!(id("arn:aws:iam::123456789012:role/r").unwrap(), role);
+    for arn in [
+        "arn:aws:iam::123456789012:user/bob",
+        "arn:aws:iam::123456789012:role/x/r",
+        "arn:aws:iam::999999999999:role/r",
+        "arn:aws:sts::123456789012:assumed-role/r/s",
+        "arn:aws:iam::123456789012:root",
+    ] {
+        assert_eq!(id(arn), None, "{arn}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `AddPermission`: one statement more in a function's resource policy.
 
 use casemate_kernel::{Access, Ask, Call, Caller, Operation};
-use casemate_names::uuid;
+use casemate_names::{Arn, uuid};
 
 use crate::{
     Lambda,
@@ -31,6 +31,11 @@ impl Operation<AddPermission> for Lambda {
         let revision_id = uuid(&*self.env.entropy, "lambda.policy-revision");
         let (input, _) = call.into_parts();
         let text = statement.clone();
+        // DIVERGES: AWS refuses a user or role that does not exist; here its ARN is then kept as it is.
+        let unique_id = match Arn::parse(&input.principal) {
+            Ok(arn) => self.env.sessions()?.unique_id(&arn)?,
+            Err(_) => None,
+        };
         self.env
             .store
             .write(move |tx| {
@@ -39,9 +44,11 @@ impl Operation<AddPermission> for Lambda {
                 }
                 let found = tx.get::<Permissions>(&at.key())?;
                 check_revision(input.revision_id.as_deref(), found.as_ref())?;
-                let mut permissions = found
-                    .unwrap_or_else(|| Permissions { revision_id: String::new(), statements: Vec::new() });
+                let mut permissions = found.unwrap_or_default();
                 permissions.add(&input.statement_id, text.clone())?;
+                if let Some(id) = &unique_id {
+                    permissions.principal_ids.insert(input.statement_id.clone(), id.clone());
+                }
                 permissions.revision_id.clone_from(&revision_id);
                 tx.put(&at.key(), &permissions)?;
                 Ok(())
