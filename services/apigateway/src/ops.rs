@@ -71,7 +71,6 @@ use casemate_kernel::{AnyOperation, bind};
 use crate::{ApiGateway, api};
 
 /// Every operation, bound to the service.
-#[expect(clippy::too_many_lines, reason = "a flat list")]
 pub(crate) fn operations(service: &Arc<ApiGateway>) -> Vec<Box<dyn AnyOperation>> {
     vec![
         bind::<api::CreateAuthorizer, ApiGateway>(service),

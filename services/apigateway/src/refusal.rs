@@ -252,6 +252,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn default_answers_are_aws_word_for_word() {
         let arn = Arn::parse("arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/x").unwrap();
         let unauthorized = "User is not authorized to access this resource";

@@ -120,7 +120,7 @@ pub(crate) fn list(ops: &[String], service_type: &str) -> String {
     let bound: Vec<String> =
         ops.iter().map(|op| format!("bind::<api::{op}, {service_type}>(service),\n")).collect();
     let long =
-        if ops.len() > 60 { "#[expect(clippy::too_many_lines, reason = \"a flat list\")]\n" } else { "" };
+        if ops.len() > 68 { "#[expect(clippy::too_many_lines, reason = \"a flat list\")]\n" } else { "" };
     let _ = write!(
         out,
         "\nuse std::sync::Arc;\n\nuse casemate_kernel::{{AnyOperation, bind}};\n\nuse crate::{{{service_type}, api}};\n\n\

@@ -57,7 +57,7 @@ impl Demand<'_> {
             }
         })?;
         if self.scopes.is_empty() {
-            self.check_id_token(&claims, keys)?;
+            check_id_token(&claims, keys)?;
         } else {
             self.check_access_token(&claims, keys)?;
         }
@@ -91,18 +91,6 @@ impl Demand<'_> {
         Err(Disbelieved::Unfit("no key of these pools signed the token"))
     }
 
-    // AWS: a method without scopes takes ID tokens only (developer guide, "Integrate a REST API with a user pool").
-    fn check_id_token(&self, claims: &Map<String, Value>, keys: &PoolKeys) -> Result<(), Disbelieved> {
-        if text(claims, "token_use") != Some("id") {
-            return Err(Disbelieved::Unfit("a method without scopes takes ID tokens only"));
-        }
-        if text(claims, "aud").is_some_and(|client| keys.client_ids.contains(client)) {
-            Ok(())
-        } else {
-            Err(Disbelieved::Unfit("the audience is not a client of the pool"))
-        }
-    }
-
     // AWS: a method with scopes takes access tokens only, any one scope suffices (same page).
     fn check_access_token(&self, claims: &Map<String, Value>, keys: &PoolKeys) -> Result<(), Disbelieved> {
         if text(claims, "token_use") != Some("access") {
@@ -117,6 +105,18 @@ impl Demand<'_> {
         } else {
             Err(Disbelieved::Unfit("none of the method's scopes is granted"))
         }
+    }
+}
+
+// AWS: a method without scopes takes ID tokens only (developer guide, "Integrate a REST API with a user pool").
+fn check_id_token(claims: &Map<String, Value>, keys: &PoolKeys) -> Result<(), Disbelieved> {
+    if text(claims, "token_use") != Some("id") {
+        return Err(Disbelieved::Unfit("a method without scopes takes ID tokens only"));
+    }
+    if text(claims, "aud").is_some_and(|client| keys.client_ids.contains(client)) {
+        Ok(())
+    } else {
+        Err(Disbelieved::Unfit("the audience is not a client of the pool"))
     }
 }
 

@@ -500,6 +500,7 @@ async fn gateway_responses_are_customised_and_put_back() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn deployments_and_stages_hold_each_other() {
     let scene = Scene::new();
     let api = scene.api().await;

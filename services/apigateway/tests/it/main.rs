@@ -1,6 +1,13 @@
 //! API Gateway over the wire: the whole server in memory, functions by a stand-in.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "a test's helpers"
+)]
 
 mod authorizers;
 mod control;
@@ -102,14 +109,13 @@ impl Scene {
             so_far = format!("{so_far}/{part}");
             let all = self.done("GetResources", json!({"restApiId": api.id, "limit": 500})).await;
             let known = all["item"].as_array().unwrap().iter().find(|r| r["path"] == so_far).cloned();
-            let found = match known {
-                Some(found) => found,
-                None => {
-                    let input = json!({"restApiId": api.id, "parentId": parent, "pathPart": part});
-                    self.done("CreateResource", input).await
-                }
+            let found = if let Some(found) = known {
+                found
+            } else {
+                let input = json!({"restApiId": api.id, "parentId": parent, "pathPart": part});
+                self.done("CreateResource", input).await
             };
-            parent = found["id"].as_str().unwrap().to_owned();
+            found["id"].as_str().unwrap().clone_into(&mut parent);
         }
         parent
     }
@@ -156,6 +162,7 @@ impl Scene {
     }
 
     /// A request to stage `prod`.
+    #[expect(clippy::unused_self, reason = "reads as the other helpers do")]
     fn request(&self, api: &Api, method: Method, path: &str) -> Request {
         Request::new(method, &format!("/_aws/execute-api/{}/prod{path}", api.id))
     }

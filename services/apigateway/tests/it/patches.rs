@@ -14,6 +14,7 @@ fn replace(path: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_update_changes_what_it_says_and_refuses_other_paths_in_aws_words() {
     let scene = Scene::new();
     let api = scene.api().await;

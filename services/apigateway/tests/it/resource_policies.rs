@@ -152,13 +152,8 @@ async fn with_iam_either_allows_in_one_account_and_both_must_across_accounts() {
             for (identity, who) in callers {
                 let request = scene.request(&api, Method::GET, "/x");
                 let request = request.signed(who, "execute-api", "us-east-1", scene.world.now());
-                let allowed = match (says, *identity, which) {
-                    (Deny, _, _) | (_, Deny, _) => false,
-                    // Naming the account delegates to it: its own policies still have to allow.
-                    (Allow, Allow, _) => true,
-                    (Nothing, Allow, "own") => true,
-                    _ => false,
-                };
+                // Naming the account delegates to it: its own policies still have to allow.
+                let allowed = matches!((says, *identity, which), (Allow, Allow, _) | (Nothing, Allow, "own"));
                 let answer = scene.send(request).await;
                 assert_eq!(answer.status == 200, allowed, "{says:?} {identity:?} {which} {}", answer.text());
             }
