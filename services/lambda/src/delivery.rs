@@ -1,7 +1,13 @@
 //! Delivers log lines to the log service, in batches, **as the function's execution role**: a role that may not write logs
 //! writes none, as on AWS, and the refusals are in the audit trail.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use casemate_kernel::{As, Env, Fault, FaultKind};
 use casemate_names::Timestamp;
@@ -10,8 +16,9 @@ use tokio::sync::mpsc;
 
 use crate::function::Function;
 
-/// Lines waiting for delivery; beyond it lines are dropped. Ours: bounds memory.
+/// Lines and bytes of one environment waiting for delivery; beyond it lines are dropped. Ours: bounds memory.
 const WAITING_MAX: usize = 10_000;
+const WAITING_BYTES_MAX: usize = 4 << 20;
 /// Events and bytes of one batch.
 // AWS: PutLogEvents takes 10,000 events and 1,048,576 bytes, each event counted with 26 bytes more. Ours are smaller.
 const BATCH_EVENTS_MAX: usize = 1_000;
@@ -26,6 +33,7 @@ const PAUSE_S: i64 = 60;
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     lines: mpsc::Sender<Line>,
+    waiting_bytes: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -38,16 +46,30 @@ impl Delivery {
     /// Begins to deliver to `stream` of the function's group; ends when the last handle is dropped and all is delivered.
     pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String) -> Self {
         let (lines, queue) = mpsc::channel(WAITING_MAX);
-        let courier = Courier { env: env.clone(), function, stream, prepared: false, paused_until: None };
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let courier = Courier {
+            env: env.clone(),
+            function,
+            stream,
+            waiting_bytes: Arc::clone(&waiting_bytes),
+            prepared: false,
+            paused_until: None,
+        };
         drop(tokio::spawn(courier.run(queue)));
-        Self { lines }
+        Self { lines, waiting_bytes }
     }
 
     /// Hands a line over; it is dropped when too many wait.
     pub(crate) fn send(&self, at: Timestamp, text: String) {
         // AWS: an event's message has at least one character.
-        if !text.is_empty() {
-            drop(self.lines.try_send(Line { at, text }));
+        if text.is_empty() {
+            return;
+        }
+        let bytes = text.len();
+        if self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes > WAITING_BYTES_MAX
+            || self.lines.try_send(Line { at, text }).is_err()
+        {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
         }
     }
 }
@@ -56,6 +78,7 @@ struct Courier {
     env: Env,
     function: Arc<Function>,
     stream: String,
+    waiting_bytes: Arc<AtomicUsize>,
     prepared: bool,
     paused_until: Option<Timestamp>,
 }
@@ -75,7 +98,9 @@ impl Courier {
                     Ok(None) | Err(_) => break,
                 }
             }
+            let taken: usize = batch.iter().map(|line| line.text.len()).sum();
             self.deliver(batch).await;
+            self.waiting_bytes.fetch_sub(taken, Ordering::SeqCst);
         }
     }
 

@@ -213,7 +213,12 @@ impl Environment {
             }
             *frozen = false;
         }
-        true
+        let alive = tokio::select! {
+            biased;
+            _ = self.sandbox.exited() => false,
+            () = std::future::ready(()) => true,
+        };
+        alive && self.exchange.is_waiting()
     }
 }
 

@@ -69,6 +69,11 @@ impl Exchange {
         }
     }
 
+    /// Is the runtime waiting for a request?
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.state.borrow().turn, Turn::Waiting)
+    }
+
     /// Lays a request ready. `false` when the runtime is not waiting for one.
     pub(crate) fn offer(&self, invocation: Invocation) -> bool {
         self.state.send_if_modified(|state| {

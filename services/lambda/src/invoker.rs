@@ -27,7 +27,7 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// Environments in all, working or idle. Ours: bounds processes and memory of the host.
 const ENVIRONMENTS_MAX: usize = 400;
 /// How often idle environments are looked through.
-const RECLAIM_EVERY: Duration = Duration::from_secs(10);
+const RECLAIM_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]

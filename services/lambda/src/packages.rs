@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -79,7 +80,8 @@ impl Packages {
     /// Sets the old cache aside and begins a new one.
     pub(crate) fn open(env: &Env, folder: &Path) -> Result<Self, Fault> {
         let fresh = folder.join(format!("{FRESH}{}", hex_id(&*env.entropy, "lambda.packages", 16)));
-        fs::create_dir_all(&fresh).map_err(Fault::internal)?;
+        // What functions are made of is nobody else's to read.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&fresh).map_err(Fault::internal)?;
         Ok(Self {
             env: env.clone(),
             blobs: env.blobs.clone(),
@@ -242,3 +244,92 @@ fn key(id: BlobId) -> Key {
 }
 
 const FRESH: &str = "run-";
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use casemate_kernel::{Builder, Site, audit::Audit};
+    use casemate_names::{AccountId, FakeClock, NamedEntropy, Region, Scope, Timestamp};
+    use casemate_store::Store;
+    use zip::{ZipWriter, write::SimpleFileOptions};
+
+    use super::*;
+
+    fn env() -> Env {
+        let scope = Scope {
+            partition: "aws".to_owned(),
+            account: AccountId::parse("123456789012").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+        };
+        let site = Site { scope, endpoint: String::new(), data_dir: None };
+        let clock = Arc::new(FakeClock::at(Timestamp::from_millis(0)));
+        let store = Store::in_memory(Arc::new(NamedEntropy::seeded(1)));
+        Builder::new(site, clock, Arc::new(NamedEntropy::seeded(2)), store, Audit::in_memory())
+            .env("lambda", "lambda.amazonaws.com")
+    }
+
+    fn archive(content: &str) -> Bytes {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file("app.py", SimpleFileOptions::default()).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+        writer.finish().unwrap().into_inner().into()
+    }
+
+    async fn adopt(packages: &Packages, content: &str, before: Option<BlobId>) -> BlobId {
+        let received = packages.receive(archive(content)).await.unwrap();
+        let id = received.id;
+        packages.adopt(received, move |_| Ok((before, ()))).await.unwrap();
+        id
+    }
+
+    #[tokio::test]
+    async fn after_a_start_packages_come_from_their_blobs_and_old_folders_go() {
+        let (env, folder) = (env(), tempfile::tempdir().unwrap());
+        let before = Packages::open(&env, folder.path()).unwrap();
+        let id = adopt(&before, "x = 1", None).await;
+        let old = before.folder(id).await.unwrap().path().to_owned();
+        fs::write(old.join("app.py"), "tampered with").unwrap();
+        let after = Packages::open(&env, folder.path()).unwrap();
+        let fresh = after.folder(id).await.unwrap();
+        assert_ne!(fresh.path(), old);
+        assert_eq!(fs::read_to_string(fresh.path().join("app.py")).unwrap(), "x = 1");
+        after.remove_leftovers().await;
+        assert!(!old.exists() && fresh.path().exists());
+    }
+
+    #[tokio::test]
+    async fn a_package_goes_with_its_last_function_and_its_folder_with_its_last_user() {
+        let (env, folder) = (env(), tempfile::tempdir().unwrap());
+        let packages = Packages::open(&env, folder.path()).unwrap();
+        let first = adopt(&packages, "x = 1", None).await;
+        assert_eq!(adopt(&packages, "x = 1", None).await, first);
+        let shown = packages.folder(first).await.unwrap();
+        adopt(&packages, "x = 2", Some(first)).await;
+        assert!(env.blobs.get(first).await.unwrap().is_some());
+        packages.abandon(move |_| Ok(first)).await.unwrap();
+        assert!(env.blobs.get(first).await.unwrap().is_none());
+        assert!(shown.path().join("app.py").exists());
+    }
+
+    #[tokio::test]
+    async fn a_package_that_no_function_took_leaves_nothing() {
+        let (env, folder) = (env(), tempfile::tempdir().unwrap());
+        let packages = Packages::open(&env, folder.path()).unwrap();
+        let received = packages.receive(archive("x = 1")).await.unwrap();
+        let id = received.id;
+        let refused = packages
+            .adopt(received, |_| Err::<(Option<BlobId>, ()), _>(Error::service_exception("no")))
+            .await;
+        assert!(refused.is_err());
+        assert!(env.blobs.get(id).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_package_beyond_fifty_megabytes_is_refused_unread() {
+        let (env, folder) = (env(), tempfile::tempdir().unwrap());
+        let packages = Packages::open(&env, folder.path()).unwrap();
+        let large = Bytes::from(vec![0; package::PACKED_BYTES_MAX + 1]);
+        assert!(packages.receive(large).await.is_err());
+    }
+}

@@ -33,6 +33,14 @@ pub(crate) fn end(request_id: &str) -> String {
     format!("END RequestId: {request_id}")
 }
 
+/// The line for a start that failed.
+pub(crate) fn init_failed(duration: Duration, status: &str) -> String {
+    format!(
+        "INIT_REPORT Init Duration: {:.2} ms\tPhase: init\tStatus: {status}",
+        duration.as_secs_f64() * 1_000.0
+    )
+}
+
 /// What the request used.
 pub(crate) fn report(request_id: &str, used: &Used) -> String {
     let mut line = format!(

@@ -24,6 +24,7 @@ use crate::{
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given},
+    report,
     resource::LATEST,
     role, runtime_api,
 };
@@ -103,16 +104,8 @@ impl Host {
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
             .await;
-        tokio::select! {
-            biased;
-            waiting = environment.exchange.waiting() => match waiting {
-                Ok(()) => {}
-                Err(report) => return Err(NotStarted::Reported(report, environment.output.end().await)),
-            },
-            exit = environment.sandbox.exited() => {
-                return Err(NotStarted::Exited(exit, environment.output.end().await));
-            }
-            () = tokio::time::sleep(limit) => return Err(NotStarted::TimedOut(environment.output.end().await)),
+        if let Err(failure) = environment.first_next(limit).await {
+            return Err(environment.explain(failure, began.elapsed()).await);
         }
         environment.sandbox.end_init().map_err(Fault::internal)?;
         *environment.init.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(began.elapsed());
@@ -196,6 +189,36 @@ impl Host {
             source_function: Some(function.arn.clone()),
         };
         Ok(self.env.sessions()?.mint_for_service(request, &function.arn, now).await?)
+    }
+}
+
+/// Why a runtime did not ask for its first request.
+enum Failure {
+    Reported(Bytes),
+    Exited(Exit),
+    TimedOut,
+}
+
+impl Environment {
+    /// Waits until the runtime asks for its first request.
+    async fn first_next(&self, limit: Duration) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            waiting = self.exchange.waiting() => waiting.map_err(Failure::Reported),
+            exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
+            () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
+        }
+    }
+
+    async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
+        let status = if matches!(failure, Failure::TimedOut) { "timeout" } else { "error" };
+        self.output.line(report::init_failed(took, status)).await;
+        let tail = self.output.end().await;
+        match failure {
+            Failure::Reported(report) => NotStarted::Reported(report, tail),
+            Failure::Exited(exit) => NotStarted::Exited(exit, tail),
+            Failure::TimedOut => NotStarted::TimedOut(tail),
+        }
     }
 }
 

@@ -464,3 +464,44 @@ async fn a_rejected_promise_nobody_waits_for_fails_the_request() {
     assert_eq!(report["errorType"], "Runtime.UnhandledPromiseRejection");
     assert_eq!(report["errorMessage"], "Error: lost");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_that_nobody_needs_is_stopped() {
+    let bench = sandboxed();
+    let code = "import os\ndef handler(event, context):\n  return os.environ['AWS_LAMBDA_LOG_STREAM_NAME']\n";
+    bench.python("f", code).await;
+    let first = bench.invoke("f", "{}").await.ok();
+    bench.world.clock.advance_seconds(299);
+    assert_eq!(bench.invoke("f", "{}").await.ok(), first);
+    bench.world.clock.advance_seconds(301);
+    // Looked through every second.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    assert_ne!(bench.invoke("f", "{}").await.ok(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_whose_credentials_end_is_not_reused() {
+    let bench = sandboxed();
+    let code = "import os\ndef handler(event, context):\n  return os.environ['AWS_ACCESS_KEY_ID']\n";
+    bench.python("f", code).await;
+    let first = bench.invoke("f", "{}").await.ok();
+    // Within the hour, but with less left than a request may take and a margin.
+    for _ in 0..12 {
+        bench.world.clock.advance_seconds(290);
+        assert_eq!(bench.invoke("f", "{}").await.ok(), first);
+    }
+    bench.world.clock.advance_seconds(90);
+    assert_ne!(bench.invoke("f", "{}").await.ok(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_frozen_between_requests() {
+    let bench = sandboxed();
+    bench
+        .python("f", "import threading, time\nticks = [0]\ndef tick():\n  while True:\n    ticks[0] += 1\n    time.sleep(0.01)\nthreading.Thread(target=tick, daemon=True).start()\ndef handler(event, context):\n  return ticks[0]\n")
+        .await;
+    let before = bench.invoke("f", "{}").await.ok().as_i64().unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+    let after = bench.invoke("f", "{}").await.ok().as_i64().unwrap();
+    assert!(after - before < 30, "{before} {after}");
+}
