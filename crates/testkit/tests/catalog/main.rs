@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod accounts;
 mod api;
 mod arbitrary;
 mod assumed_roles;

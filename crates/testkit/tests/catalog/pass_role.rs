@@ -1,12 +1,17 @@
 //! Every operation that stores a role, on making and on changing, needs `iam:PassRole` on that very role for that very
 //! service: otherwise whoever may make functions or stacks could act with anybody's rights.
 
+use casemate_schema::{Document, OpMeta};
 use casemate_testkit::{Credentials, World, minimal};
 
 use crate::{hints::hints, worlds::everything};
 
 /// Operations of the catalog that take a role, with the service it is handed to.
-const TAKE_A_ROLE: [(&str, &str, &str); 6] = [
+const TAKE_A_ROLE: [(&str, &str, &str); 10] = [
+    ("apigateway", "CreateAuthorizer", "apigateway.amazonaws.com"),
+    ("apigateway", "UpdateAuthorizer", "apigateway.amazonaws.com"),
+    ("apigateway", "PutIntegration", "apigateway.amazonaws.com"),
+    ("apigateway", "UpdateIntegration", "apigateway.amazonaws.com"),
     ("lambda", "CreateFunction", "lambda.amazonaws.com"),
     ("lambda", "UpdateFunctionConfiguration", "lambda.amazonaws.com"),
     ("cloudformation", "CreateStack", "cloudformation.amazonaws.com"),
@@ -19,10 +24,24 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/Sample";
 
 /// A user who may do everything with these services, and what `pass` says.
 fn developer(world: &World, pass: &str) -> Credentials {
-    let own = r#"{"Effect":"Allow","Action":["lambda:*","cloudformation:*"],"Resource":"*"}"#;
+    let own = r#"{"Effect":"Allow","Action":["lambda:*","cloudformation:*","apigateway:*"],"Resource":"*"}"#;
     let statements = if pass.is_empty() { own.to_owned() } else { format!("{own},{pass}") };
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
     world.identities().user("developer", &[&policy])
+}
+
+/// The usual hints, and a role where it is optional.
+fn with_a_role(op: &OpMeta, member: &str) -> Option<Document> {
+    let patch = |path: &str| {
+        let patch = [("op", "replace".into()), ("path", path.into()), ("value", ROLE.into())];
+        Document::List(vec![Document::structure(patch)])
+    };
+    Some(match (op.name, member) {
+        ("CreateAuthorizer", "authorizerCredentials") | ("PutIntegration", "credentials") => ROLE.into(),
+        ("UpdateAuthorizer", "patchOperations") => patch("/authorizerCredentials"),
+        ("UpdateIntegration", "patchOperations") => patch("/credentials"),
+        _ => return hints(op, member),
+    })
 }
 
 async fn denied_for_want_of_pass_role(
@@ -31,7 +50,7 @@ async fn denied_for_want_of_pass_role(
     service: &str,
     operation: &str,
 ) -> bool {
-    let input = minimal(world.operation(service, operation), &hints);
+    let input = minimal(world.operation(service, operation), &with_a_role);
     let before = world.digest();
     let answer = world.call(who, service, operation, input).await;
     let denied = answer.message().contains("not authorized to perform: iam:PassRole on resource: ");

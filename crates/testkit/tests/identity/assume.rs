@@ -1,8 +1,11 @@
 //! What a session may, and for how long.
 
+use casemate_kernel::{Peer, SessionRequest};
+use casemate_names::Arn;
 use casemate_schema::Document;
+use casemate_testkit::Credentials;
 
-use crate::scene::{ALLOW_ALL, Scene, credentials, input, refusal, trust};
+use crate::scene::{ALLOW_ALL, Scene, credentials, input, refusal, role_arn, trust};
 
 const ANN: &str = r#"{"AWS":"arn:aws:iam::123456789012:user/ann"}"#;
 
@@ -150,6 +153,58 @@ async fn chains_carry_transitive_tags_and_source_identity_and_end_after_an_hour(
     );
 }
 
+/// A session of role `first` as a function's execution environment `env-1` gets it.
+async fn bound(scene: &Scene) -> Credentials {
+    let sessions = scene.env.sessions().unwrap();
+    let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
+    let request = SessionRequest {
+        role: sessions.role(&Arn::parse(&role_arn("first")).unwrap()).unwrap().unwrap(),
+        session_name: "f".to_owned(),
+        duration_s: 3600,
+        policies: None,
+        tags: Vec::new(),
+        transitive_tags: Vec::new(),
+        source_identity: None,
+        bound_to: Some("env-1".to_owned()),
+        source_function: Some(function.clone()),
+    };
+    let made = sessions.mint_for_service(request, &function, scene.world.now()).await.unwrap();
+    Credentials {
+        access_key_id: made.access_key_id,
+        secret: made.secret_access_key,
+        session_token: Some(made.session_token.expose().clone()),
+        caller: None,
+    }
+}
+
+#[tokio::test]
+async fn credentials_chained_in_an_environment_are_refused_outside_of_it() {
+    let scene = Scene::new().await;
+    scene.role("first", r#"{"Service":"iam.amazonaws.com"}"#, None).await;
+    let own = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ListUsers","Resource":"*","Condition":{"ArnEquals":{"lambda:SourceFunctionArn":"arn:aws:lambda:us-east-1:123456789012:function:f"}}}}"#;
+    scene.role("second", r#"{"AWS":"arn:aws:iam::123456789012:role/first"}"#, Some(own)).await;
+    scene.role("third", r#"{"AWS":"arn:aws:iam::123456789012:role/second"}"#, Some(ALLOW_ALL)).await;
+    let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
+    let home = || Peer::Environment { id: "env-1".to_owned(), function: function.clone() };
+    let foreign = || Peer::Environment { id: "env-2".to_owned(), function: function.clone() };
+    let assume = |who: Credentials, role: &'static str| {
+        let asked = input(&[("RoleArn", &role_arn(role)), ("RoleSessionName", "session")]);
+        let request = scene.world.request(&who, "sts", "AssumeRole", &asked);
+        let world = &scene.world;
+        async move { credentials(&world.send_from(home(), &request).await) }
+    };
+    let second = assume(bound(&scene).await, "second").await;
+    let third = assume(second.clone(), "third").await;
+    for chained in [second, third] {
+        let request = scene.world.request(&chained, "iam", "ListUsers", &Document::empty());
+        assert_eq!(scene.world.send_from(home(), &request).await.status, 200);
+        for answer in [scene.world.send_from(foreign(), &request).await, scene.world.send(&request).await] {
+            assert_eq!(answer.code().unwrap(), "InvalidClientTokenId", "{}", answer.text());
+        }
+        assert!(scene.world.last_record().alarm.is_some(), "the leak is in the trail");
+    }
+}
+
 #[tokio::test]
 async fn inherited_tags_also_need_the_right_to_tag() {
     let scene = Scene::new().await;
@@ -228,4 +283,36 @@ async fn mfa_that_does_not_exist_is_never_right() {
         refusal(&scene.assume(&ann, "r", asked).await),
         "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code."
     );
+}
+
+#[tokio::test]
+async fn too_many_and_too_long_session_policies_are_refused() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("r", ANN, None).await;
+    let arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaRole";
+    let many = vec![input(&[("arn", arn)]); 11];
+    let refused = refusal(&scene.assume(&ann, "r", with(vec![("PolicyArns", Document::List(many))])).await);
+    assert!(refused.starts_with("ValidationError:"), "{refused}");
+    let long = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::{}"}}}}"#,
+        "x".repeat(2048)
+    );
+    let refused = refusal(&scene.assume(&ann, "r", input(&[("Policy", &long)])).await);
+    assert!(
+        refused.starts_with("PackedPolicyTooLarge:") || refused.starts_with("ValidationError:"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_deny_in_a_session_policy_wins_over_the_role() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.role("r", ANN, Some(ALLOW_ALL)).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"iam:listusers","Resource":"*"}]}"#;
+    let session = credentials(&scene.assume(&ann, "r", input(&[("Policy", policy)])).await);
+    assert_eq!(scene.tried(&session, "ListRoles", &[]).await.status, 200);
+    let refused = scene.refused(&session, "ListUsers", &[]).await;
+    assert!(refused.ends_with("with an explicit deny in a session policy"), "{refused}");
 }

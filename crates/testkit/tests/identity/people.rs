@@ -183,3 +183,24 @@ async fn the_directory_tells_who_an_arn_names_now() {
         assert_eq!(id(arn), None, "{arn}");
     }
 }
+
+#[tokio::test]
+async fn moving_a_user_needs_the_right_on_both_ends() {
+    let scene = Scene::new().await;
+    let only_x = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:UpdateUser","Resource":"arn:aws:iam::*:user/x/*"}}"#;
+    let ann = scene.user("ann", Some(only_x)).await;
+    scene.iam(&scene.root, "CreateUser", &[("UserName", "bob"), ("Path", "/x/")]).await;
+    scene.iam(&scene.root, "CreateUser", &[("UserName", "carl"), ("Path", "/admin/")]).await;
+    for members in [
+        vec![("UserName", "bob"), ("NewPath", "/admin/")],
+        vec![("UserName", "carl"), ("NewPath", "/x/")],
+        vec![("UserName", "carl"), ("NewUserName", "dora")],
+    ] {
+        assert_eq!(scene.tried(&ann, "UpdateUser", &members).await.status, 403, "{members:?}");
+    }
+    scene.iam(&ann, "UpdateUser", &[("UserName", "bob"), ("NewUserName", "bert")]).await;
+    assert_eq!(
+        scene.refused(&scene.root, "UpdateUser", &[("UserName", "bert"), ("NewUserName", "Carl")]).await,
+        "EntityAlreadyExists: User with name Carl already exists."
+    );
+}
