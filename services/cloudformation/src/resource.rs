@@ -27,6 +27,16 @@ pub(crate) fn asked_stack(scope: &Scope, name_or_arn: &str) -> Arn {
     }
 }
 
+/// What an integration names as its credentials when the caller's own shall be used.
+pub(crate) fn caller_credentials() -> String {
+    "arn:aws:iam::*:user/*".to_owned()
+}
+
+/// A policy that AWS manages.
+pub(crate) fn aws_managed_policy(name: &str) -> String {
+    format!("arn:aws:iam::aws:policy/{name}")
+}
+
 /// The name in a stack's ARN, if it is one.
 pub(crate) fn stack_name(arn: &Arn) -> Option<&str> {
     (arn.service() == "cloudformation").then(|| arn.resource().split('/').nth(1)).flatten()

@@ -201,6 +201,6 @@ mod tests {
     fn inline_source_becomes_a_zip() {
         let bytes = zip_of("index.py", b"def handler(e, c): return 1").unwrap();
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-        assert_eq!(archive.by_index(0).unwrap().name(), "index.py");
+        assert_eq!(archive.by_index(0).unwrap().name().unwrap(), "index.py");
     }
 }

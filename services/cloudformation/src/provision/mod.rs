@@ -34,8 +34,17 @@ use crate::{
     template::{Node, TemplateError},
 };
 
-pub(crate) use hand::{CallError, Hand, Models};
+pub(crate) use hand::{CallError, Hand, Models, generated_prefix};
 pub(crate) use kind::Kind;
+pub(crate) use lambda_function::NAME_MAX as FUNCTION_NAME_MAX;
+
+/// The policy that lets functions write logs.
+pub(crate) const AWS_MANAGED_BASIC: &str = "AWSLambdaBasicExecutionRole";
+
+/// The name of a policy of AWS that can be stood in for, by ARN or name.
+pub(crate) fn stand_in(arn_or_name: &str) -> Option<&'static str> {
+    aws_managed::find(arn_or_name).map(|managed| managed.name)
+}
 
 /// Every resource type there is.
 pub(crate) const KINDS: &[&Kind] = &[
