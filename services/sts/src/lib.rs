@@ -1,7 +1,7 @@
 //! STS: who am I, and temporary credentials for a role.
 //!
 //! It keeps nothing itself: sessions are the kernel's, roles and trust policies are the identity service's. Whether a
-//! role may be assumed is decided by the gate before [`ops`] runs, with the role's trust policy as its resource policy.
+//! role may be assumed is decided by the gate before an operation runs, with the role's trust policy as its resource policy.
 //!
 //! Invariants: credentials are made only for the role the gate has admitted the caller to; tags, source identity and
 //! the one-hour limit survive role chaining.

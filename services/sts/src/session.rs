@@ -1,6 +1,7 @@
 //! The rules of a session that do not depend on anything stored: tags, source identity, duration.
 
 use casemate_kernel::{Caller, RoleSession};
+use casemate_names::Arn;
 
 use crate::api::{AssumeRoleInput, Error};
 
@@ -78,6 +79,26 @@ pub(crate) fn tags(input: &AssumeRoleInput, caller: &Caller) -> Result<SessionTa
     Ok(tags)
 }
 
+/// Where the credentials of a session may be used.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Binding {
+    /// The execution environment outside of which they are worthless.
+    pub(crate) environment: Option<String>,
+    /// The function it belongs to.
+    pub(crate) function: Option<Arn>,
+}
+
+/// What binds the caller's session binds the new one.
+// INVARIANT: credentials of an execution environment work on that environment's own socket only; assuming a further
+// role is no way out of it.
+// DIVERGES: AWS binds neither, and its chained sessions do not carry `lambda:SourceFunctionArn`.
+pub(crate) fn binding(caller: &Caller) -> Binding {
+    session_of(caller).map_or_else(Binding::default, |session| Binding {
+        environment: session.bound_to.clone(),
+        function: session.source_function.clone(),
+    })
+}
+
 /// The source identity of the new session: the one asked for, or the one that the caller's session carries.
 // AWS: IAM User Guide, "Monitor and control actions taken with assumed roles": it cannot be changed once set.
 pub(crate) fn source_identity(input: &AssumeRoleInput, caller: &Caller) -> Result<Option<String>, Error> {
@@ -111,7 +132,7 @@ pub(crate) fn duration_s(asked: Option<i32>, role_max: i64, caller: &Caller) -> 
 
 #[cfg(test)]
 mod tests {
-    use casemate_names::{AccountId, Arn, Timestamp};
+    use casemate_names::{AccountId, Timestamp};
 
     use super::*;
     use crate::api::Tag;
@@ -185,6 +206,18 @@ mod tests {
         assert_eq!(source_identity(&asking(Some("ann")), &caller).unwrap(), Some("ann".to_owned()));
         assert!(source_identity(&asking(Some("bob")), &caller).is_err());
         assert_eq!(source_identity(&asking(Some("bob")), &user()).unwrap(), Some("bob".to_owned()));
+    }
+
+    #[test]
+    fn a_chain_stays_bound_to_the_environment_it_began_in() {
+        let Caller::Role(mut session) = chained(&[], &[], None) else { unreachable!() };
+        session.bound_to = Some("env".to_owned());
+        session.source_function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").ok();
+        let function = session.source_function.clone();
+        let bound = Caller::Role(session);
+        assert_eq!(binding(&bound), Binding { environment: Some("env".to_owned()), function });
+        assert_eq!(binding(&chained(&[], &[], None)), Binding::default());
+        assert_eq!(binding(&user()), Binding::default());
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Operation<AssumeRole> for Sts {
         let tags = session::tags(input, call.caller())?;
         let source_identity = session::source_identity(input, call.caller())?;
         let (policies, packed) = self.session_policies(input)?;
+        let binding = session::binding(call.caller());
         let request = SessionRequest {
             role,
             session_name: input.role_session_name.clone(),
@@ -88,8 +89,8 @@ impl Operation<AssumeRole> for Sts {
             tags: tags.all,
             transitive_tags: tags.transitive,
             source_identity: source_identity.clone(),
-            bound_to: None,
-            source_function: None,
+            bound_to: binding.environment,
+            source_function: binding.function,
         };
         let made = sessions.mint(call.permit(), request).await?;
         Ok(AssumeRoleOutput {
