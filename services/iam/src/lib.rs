@@ -1,7 +1,7 @@
 //! IAM: users, access keys, roles, inline and managed policies, tags and permissions boundaries; and the kernel's
 //! directory of who exists and what is attached to them.
 //!
-//! Nouns: [`rows::UserRow`], [`rows::RoleRow`], [`rows::PolicyRow`], [`rows::AccessKeyRow`].
+//! Nouns: user, role, managed policy, access key; their stored forms are in `rows.rs`.
 //!
 //! Invariants: a document that does not parse cannot be stored; a stored one that no longer parses denies everything.
 //! What a role's trust policy names by ARN is bound to the unique id that the ARN had when it was written: a user or role
