@@ -21,6 +21,9 @@ const PACKAGE_BYTES_MAX: usize = 50 << 20;
 /// Directories that are never part of a package.
 const LEFT_OUT: [&str; 4] = [".git", "__pycache__", ".casemate", ".aws-sam"];
 
+/// A property that names code, and a path on the same line: `CodeUri: functions/x`, `"Code": "./x"`.
+const PATTERN: &str = r#"(?m)(?P<key>(?:^|[\s{,])"?(?:CodeUri|ContentUri|Code)"?[ \t]*:[ \t]*)(?P<quote>["']?)(?P<path>[^"'#,\s{}\[\]|>!&*]+)"#;
+
 /// A template with its local code replaced by uploaded packages.
 #[derive(Debug)]
 pub(crate) struct Packaged {
@@ -32,9 +35,7 @@ pub(crate) struct Packaged {
 pub(crate) async fn package(client: &Client, path: &Path) -> Result<Packaged, CliError> {
     let template = fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let base = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let pattern = Regex::new(
-        r#"(?m)(?P<key>"?(?:CodeUri|ContentUri|Code)"?\s*:\s*)(?P<quote>["']?)(?P<path>[^"'#,\s{}\[\]|>!&*]+)"#,
-    )?;
+    let pattern = Regex::new(PATTERN)?;
     let mut uploaded: Vec<(String, String)> = Vec::new();
     for found in pattern.captures_iter(&template) {
         let local = found.name("path").map_or("", |m| m.as_str());
@@ -125,4 +126,36 @@ fn hex(bytes: &[u8]) -> String {
         drop(write!(text, "{byte:02x}"));
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(template: &str) -> Vec<String> {
+        let pattern = Regex::new(PATTERN).unwrap();
+        pattern.captures_iter(template).map(|found| found["path"].to_owned()).collect()
+    }
+
+    #[test]
+    fn paths_are_found_in_yaml_and_json_and_nothing_else_is() {
+        assert_eq!(found("  CodeUri: functions/x\n  ContentUri: 'y'\n"), ["functions/x", "y"]);
+        assert_eq!(found(r#"{"CodeUri": "./x", "Code":"z"}"#), ["./x", "z"]);
+        assert!(
+            found("  Try2Code:\n    Description: x\n  Code:\n    ZipFile: y\n  Code: !Ref X\n").is_empty()
+        );
+    }
+
+    #[test]
+    fn packages_depend_on_contents_only_and_leave_out_what_is_not_code() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("__pycache__")).unwrap();
+        fs::write(directory.path().join("__pycache__/x.pyc"), "x").unwrap();
+        fs::write(directory.path().join("app.py"), "1").unwrap();
+        let first = zip_of(directory.path()).unwrap();
+        fs::write(directory.path().join("app.py"), "1").unwrap();
+        assert_eq!(zip_of(directory.path()).unwrap(), first);
+        let archive = zip::ZipArchive::new(Cursor::new(first)).unwrap();
+        assert_eq!(archive.file_names().collect::<Vec<_>>(), ["app.py"]);
+    }
 }
