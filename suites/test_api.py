@@ -54,12 +54,11 @@ def test_another_users_note_is_refused_by_iam_and_the_record_names_the_layer(not
     status, _, answer = notes.call("DELETE", f"/notes/{note['id']}?owner={note['owner']}", mallory)
     assert status == 403, answer
     refused = notes.server.wait_for_audit(
-        note["owner"] if False else "NotesUserRole",
-        lambda record: record["outcome"]["status"] == 400
-        and record.get("decision", {}).get("verdict") in ("implicit-deny", "explicit-deny")
-        and record["service"] == "dynamodb",
+        "assumed-role/notes-user", lambda record: record["outcome"].get("code") == "AccessDeniedException"
     )
-    assert "policy" in refused[-1]["decision"]["because"] or "identity-based" in refused[-1]["decision"]["because"]
+    assert refused[-1]["operation"] == "DeleteItem"
+    assert refused[-1]["decision"]["verdict"] == "implicit-deny"
+    assert "identity-based" in refused[-1]["decision"]["because"]
     alice = notes.tokens("alice")["IdToken"]
     _, _, listed = notes.call("GET", "/notes", alice)
     assert any(found["id"] == note["id"] for found in listed["notes"])
