@@ -50,6 +50,16 @@ impl OperationModel for DeleteFunction {
     type Output = DeleteFunctionOutput;
 }
 
+/// The operation `DeleteFunctionConcurrency`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionConcurrency;
+
+impl OperationModel for DeleteFunctionConcurrency {
+    const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_CONCURRENCY;
+    type Input = DeleteFunctionConcurrencyInput;
+    type Output = DeleteFunctionConcurrencyOutput;
+}
+
 /// The operation `GetAccountSettings`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccountSettings;
@@ -68,6 +78,16 @@ impl OperationModel for GetFunction {
     const META: &'static OpMeta = &op_meta::GET_FUNCTION;
     type Input = GetFunctionInput;
     type Output = GetFunctionOutput;
+}
+
+/// The operation `GetFunctionConcurrency`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionConcurrency;
+
+impl OperationModel for GetFunctionConcurrency {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_CONCURRENCY;
+    type Input = GetFunctionConcurrencyInput;
+    type Output = GetFunctionConcurrencyOutput;
 }
 
 /// The operation `GetFunctionConfiguration`.
@@ -118,6 +138,26 @@ impl OperationModel for ListTags {
     const META: &'static OpMeta = &op_meta::LIST_TAGS;
     type Input = ListTagsInput;
     type Output = ListTagsOutput;
+}
+
+/// The operation `ListVersionsByFunction`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListVersionsByFunction;
+
+impl OperationModel for ListVersionsByFunction {
+    const META: &'static OpMeta = &op_meta::LIST_VERSIONS_BY_FUNCTION;
+    type Input = ListVersionsByFunctionInput;
+    type Output = ListVersionsByFunctionOutput;
+}
+
+/// The operation `PutFunctionConcurrency`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionConcurrency;
+
+impl OperationModel for PutFunctionConcurrency {
+    const META: &'static OpMeta = &op_meta::PUT_FUNCTION_CONCURRENCY;
+    type Input = PutFunctionConcurrencyInput;
+    type Output = PutFunctionConcurrencyOutput;
 }
 
 /// The operation `RemovePermission`.
@@ -175,6 +215,9 @@ pub type CreateFunctionOutput = FunctionConfiguration;
 
 /// `FunctionConfiguration`.
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
+
+/// `Concurrency`.
+pub type PutFunctionConcurrencyOutput = Concurrency;
 
 /// `FunctionConfiguration`.
 pub type UpdateFunctionCodeOutput = FunctionConfiguration;
@@ -663,6 +706,43 @@ impl Shape for DeadLetterConfig {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("TargetArn", self.target_arn.write());
+        document
+    }
+}
+
+/// `DeleteFunctionConcurrencyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionConcurrencyOutput {}
+
+impl Shape for DeleteFunctionConcurrencyOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_CONCURRENCY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteFunctionConcurrencyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionConcurrencyInput {
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for DeleteFunctionConcurrencyInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_CONCURRENCY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { function_name: Value::read(document.take("FunctionName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
         document
     }
 }
@@ -1411,6 +1491,48 @@ impl Shape for GetAccountSettingsOutput {
         let mut document = Document::empty();
         document.push("AccountLimit", self.account_limit.write());
         document.push("AccountUsage", self.account_usage.write());
+        document
+    }
+}
+
+/// `GetFunctionConcurrencyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionConcurrencyInput {
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for GetFunctionConcurrencyInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_CONCURRENCY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { function_name: Value::read(document.take("FunctionName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
+/// `GetFunctionConcurrencyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionConcurrencyOutput {
+    /// `ReservedConcurrentExecutions`.
+    pub reserved_concurrent_executions: Option<i32>,
+}
+
+impl Shape for GetFunctionConcurrencyOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_CONCURRENCY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { reserved_concurrent_executions: Value::read(document.take("ReservedConcurrentExecutions")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ReservedConcurrentExecutions", self.reserved_concurrent_executions.write());
         document
     }
 }
@@ -2233,6 +2355,64 @@ impl Shape for ListTagsOutput {
     }
 }
 
+/// `ListVersionsByFunctionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListVersionsByFunctionInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListVersionsByFunctionInput {
+    const SCHEMA: &'static Schema = &schema::LIST_VERSIONS_BY_FUNCTION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListVersionsByFunctionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListVersionsByFunctionOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `Versions`.
+    pub versions: Option<Vec<FunctionConfiguration>>,
+}
+
+impl Shape for ListVersionsByFunctionOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_VERSIONS_BY_FUNCTION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            versions: Value::read(document.take("Versions")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("Versions", self.versions.write());
+        document
+    }
+}
+
 /// `LogFormat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LogFormat {
@@ -2391,6 +2571,33 @@ impl Value for PackageType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `PutFunctionConcurrencyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionConcurrencyInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `ReservedConcurrentExecutions`.
+    pub reserved_concurrent_executions: i32,
+}
+
+impl Shape for PutFunctionConcurrencyInput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_CONCURRENCY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            reserved_concurrent_executions: Value::read(document.take("ReservedConcurrentExecutions")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("ReservedConcurrentExecutions", self.reserved_concurrent_executions.write());
+        document
     }
 }
 
@@ -5655,6 +5862,28 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteFunctionConcurrency`.
+    pub static DELETE_FUNCTION_CONCURRENCY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteFunctionConcurrency",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2017-10-31/functions/{FunctionName}/concurrency",
+            status: 204,
+        },
+        input: &schema::DELETE_FUNCTION_CONCURRENCY_REQUEST,
+        output: &schema::DELETE_FUNCTION_CONCURRENCY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccountSettings`.
     pub static GET_ACCOUNT_SETTINGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5674,6 +5903,27 @@ pub mod op_meta {
         http: HttpBinding { method: "GET", uri: "/2015-03-31/functions/{FunctionName}", status: 200 },
         input: &schema::GET_FUNCTION_REQUEST,
         output: &schema::GET_FUNCTION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionConcurrency`.
+    pub static GET_FUNCTION_CONCURRENCY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionConcurrency",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-30/functions/{FunctionName}/concurrency",
+            status: 200,
+        },
+        input: &schema::GET_FUNCTION_CONCURRENCY_REQUEST,
+        output: &schema::GET_FUNCTION_CONCURRENCY_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -5810,6 +6060,49 @@ pub mod op_meta {
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListVersionsByFunction`.
+    pub static LIST_VERSIONS_BY_FUNCTION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListVersionsByFunction",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2015-03-31/functions/{FunctionName}/versions",
+            status: 200,
+        },
+        input: &schema::LIST_VERSIONS_BY_FUNCTION_REQUEST,
+        output: &schema::LIST_VERSIONS_BY_FUNCTION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PutFunctionConcurrency`.
+    pub static PUT_FUNCTION_CONCURRENCY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutFunctionConcurrency",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2017-10-31/functions/{FunctionName}/concurrency",
+            status: 200,
+        },
+        input: &schema::PUT_FUNCTION_CONCURRENCY_REQUEST,
+        output: &schema::CONCURRENCY,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
@@ -6689,6 +6982,26 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteFunctionConcurrencyOutput`.
+    pub static DELETE_FUNCTION_CONCURRENCY_OUTPUT: Schema = Schema {
+        name: "DeleteFunctionConcurrencyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionConcurrencyRequest`.
+    pub static DELETE_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
+        name: "DeleteFunctionConcurrencyRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteFunctionRequest`.
     pub static DELETE_FUNCTION_REQUEST: Schema = Schema {
         name: "DeleteFunctionRequest",
@@ -7277,6 +7590,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetFunctionConcurrencyRequest`.
+    pub static GET_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
+        name: "GetFunctionConcurrencyRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionConcurrencyResponse`.
+    pub static GET_FUNCTION_CONCURRENCY_RESPONSE: Schema = Schema {
+        name: "GetFunctionConcurrencyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ReservedConcurrentExecutions", || &RESERVED_CONCURRENT_EXECUTIONS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetFunctionConfigurationRequest`.
     pub static GET_FUNCTION_CONFIGURATION_REQUEST: Schema = Schema {
         name: "GetFunctionConfigurationRequest",
@@ -7797,6 +8134,34 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListVersionsByFunctionRequest`.
+    pub static LIST_VERSIONS_BY_FUNCTION_REQUEST: Schema = Schema {
+        name: "ListVersionsByFunctionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListVersionsByFunctionResponse`.
+    pub static LIST_VERSIONS_BY_FUNCTION_RESPONSE: Schema = Schema {
+        name: "ListVersionsByFunctionResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("NextMarker", || &STRING), Member::new("Versions", || &FUNCTION_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `LocalMountPath`.
     pub static LOCAL_MOUNT_PATH: Schema = Schema {
         name: "LocalMountPath",
@@ -8019,6 +8384,21 @@ pub mod schema {
         name: "PublicPolicyException",
         kind: Kind::Structure {
             members: &[Member::new("Type", || &STRING), Member::new("Message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutFunctionConcurrencyRequest`.
+    pub static PUT_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
+        name: "PutFunctionConcurrencyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("ReservedConcurrentExecutions", || &RESERVED_CONCURRENT_EXECUTIONS).required(),
+            ],
             payload: None,
             union: false,
         },

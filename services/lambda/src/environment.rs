@@ -156,7 +156,12 @@ impl Environment {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
             memory_mb: self.function.settings.memory_mb,
-            memory_peak_bytes: self.sandbox.usage().memory_peak_bytes,
+            // The group's peak also counts `/tmp` and the kernel's own memory for it.
+            memory_peak_bytes: self
+                .sandbox
+                .usage()
+                .memory_peak_bytes
+                .min(u64::from(self.function.settings.memory_mb) << 20),
             status,
         };
         self.output.line(report::end(id)).await;

@@ -38,6 +38,14 @@ pub(crate) struct Function {
     pub(crate) revision_id: String,
     /// Tags.
     pub(crate) tags: BTreeMap<String, String>,
+    /// How many of its requests may run at once; `None`: as many as the account may.
+    #[serde(default)]
+    pub(crate) reserved: Option<usize>,
+}
+
+/// What functions have reserved together.
+pub(crate) fn reserved_in_all<'f>(functions: impl IntoIterator<Item = &'f Function>) -> usize {
+    functions.into_iter().filter_map(|function| function.reserved).fold(0, usize::saturating_add)
 }
 
 /// What `UpdateFunctionConfiguration` changes.

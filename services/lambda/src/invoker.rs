@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Extras,
-    api::Error,
+    api::{Error, ThrottleReason},
     environment::{Count, Environment, Host, NotStarted, Unfit, exit_text, start_report},
     function::Function,
     invocation::{Finished, Invocation, Outcome},
@@ -81,7 +81,8 @@ impl Invoker {
             }
         };
         let account = function.arn.account_id().ok_or_else(|| Fault::broken("a function without account"))?;
-        let slot = self.throttle.enter(&account).ok_or_else(refusal::throttled)?;
+        let slot =
+            self.throttle.enter(&account, &function.arn, function.reserved).map_err(refusal::throttled)?;
         let (answer, finished) = oneshot::channel();
         let invoker = Arc::clone(self);
         drop(tokio::spawn(async move { invoker.work(host, function, request, slot, answer).await }));
@@ -128,7 +129,9 @@ impl Invoker {
 
     async fn start(&self, host: &Host, function: &Arc<Function>) -> Result<Environment, NotStarted> {
         if host.environments.now() >= ENVIRONMENTS_MAX && !self.pool.evict() {
-            return Err(NotStarted::Refused(refusal::throttled()));
+            return Err(NotStarted::Refused(refusal::throttled(
+                ThrottleReason::ConcurrentInvocationLimitExceeded,
+            )));
         }
         let started = host.start(Arc::clone(function), INIT_LIMIT).await;
         if matches!(started, Err(NotStarted::TimedOut(_))) {

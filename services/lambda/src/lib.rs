@@ -14,6 +14,7 @@
 //! DIVERGES: only `$LATEST` exists: no published versions, aliases, layers, container images, code signing, function URLs,
 //! event source mappings or VPC attachment yet; what names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
+//! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
 //! DIVERGES: `$LATEST` in a request counts as the unqualified ARN when policies are evaluated.
 

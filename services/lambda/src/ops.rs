@@ -5,13 +5,17 @@
 mod add_permission;
 mod create_function;
 mod delete_function;
+mod delete_function_concurrency;
 mod get_account_settings;
 mod get_function;
+mod get_function_concurrency;
 mod get_function_configuration;
 mod get_policy;
 mod invoke;
 mod list_functions;
 mod list_tags;
+mod list_versions_by_function;
+mod put_function_concurrency;
 mod remove_permission;
 mod tag_resource;
 mod untag_resource;
@@ -30,13 +34,17 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::AddPermission, Lambda>(service),
         bind::<api::CreateFunction, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
+        bind::<api::DeleteFunctionConcurrency, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
+        bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
         bind::<api::ListTags, Lambda>(service),
+        bind::<api::ListVersionsByFunction, Lambda>(service),
+        bind::<api::PutFunctionConcurrency, Lambda>(service),
         bind::<api::RemovePermission, Lambda>(service),
         bind::<api::TagResource, Lambda>(service),
         bind::<api::UntagResource, Lambda>(service),

@@ -43,7 +43,7 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     match given.family {
         Family::Python => set("PYTHONPATH", &format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}")),
         Family::Node => {
-            set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task")
+            set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task");
         }
         Family::Provided => {}
     }

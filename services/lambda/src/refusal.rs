@@ -31,14 +31,14 @@ pub(crate) fn not_here(what: &str) -> Error {
     Error::invalid_parameter_value_exception(format!("{what} is not supported by this installation"))
 }
 
-/// Too many at once.
-pub(crate) fn throttled() -> Error {
+/// Too many at once, of the account or of one function.
+pub(crate) fn throttled(reason: ThrottleReason) -> Error {
     Error::TooManyRequestsException(TooManyRequestsException {
         // AWS: text and reason as the service gives them.
         message: Some("Rate Exceeded.".to_owned()),
         retry_after_seconds: None,
         r#type: Some("User".to_owned()),
-        reason: Some(ThrottleReason::ConcurrentInvocationLimitExceeded),
+        reason: Some(reason),
     })
 }
 

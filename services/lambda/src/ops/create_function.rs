@@ -46,6 +46,7 @@ impl Operation<CreateFunction> for Lambda {
             modified_at: now,
             revision_id: uuid(&*self.env.entropy, "lambda.revision"),
             tags: input.tags.clone().unwrap_or_default(),
+            reserved: None,
         };
         let shown = function.shown();
         self.packages

@@ -8,7 +8,7 @@ use crate::{
         AccountLimit, AccountUsage, Error, GetAccountSettings, GetAccountSettingsInput,
         GetAccountSettingsOutput,
     },
-    function::Function,
+    function::{Function, reserved_in_all},
     package::{PACKED_BYTES_MAX, UNPACKED_BYTES_MAX},
     resource::functions_key,
     throttle::CONCURRENT_MAX,
@@ -27,14 +27,14 @@ impl Operation<GetAccountSettings> for Lambda {
         let all = functions_key(call.scope());
         let functions = self.env.store.read(|tx| tx.scan::<Function>(&all, None, usize::MAX))?;
         let bytes: u64 = functions.iter().map(|(_, function)| function.code_bytes).sum();
-        let concurrent = i32::try_from(CONCURRENT_MAX).ok();
+        let reserved = reserved_in_all(functions.iter().map(|(_, function)| function));
         Ok(GetAccountSettingsOutput {
             account_limit: Some(AccountLimit {
                 total_code_size: Some(CODE_BYTES_MAX),
                 code_size_unzipped: i64::try_from(UNPACKED_BYTES_MAX).ok(),
                 code_size_zipped: i64::try_from(PACKED_BYTES_MAX).ok(),
-                concurrent_executions: concurrent,
-                unreserved_concurrent_executions: concurrent,
+                concurrent_executions: i32::try_from(CONCURRENT_MAX).ok(),
+                unreserved_concurrent_executions: i32::try_from(CONCURRENT_MAX.saturating_sub(reserved)).ok(),
             }),
             account_usage: Some(AccountUsage {
                 total_code_size: i64::try_from(bytes).ok(),

@@ -4,7 +4,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     Lambda,
-    api::{Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
+    api::{Concurrency, Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
 };
 
 impl Operation<GetFunction> for Lambda {
@@ -23,6 +23,9 @@ impl Operation<GetFunction> for Lambda {
                 repository_type: Some("Casemate".to_owned()),
                 ..FunctionCodeLocation::default()
             }),
+            concurrency: function
+                .reserved
+                .map(|reserved| Concurrency { reserved_concurrent_executions: i32::try_from(reserved).ok() }),
             tags: Some(function.tags).filter(|tags| !tags.is_empty()),
             ..GetFunctionOutput::default()
         })

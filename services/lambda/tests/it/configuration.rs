@@ -306,3 +306,21 @@ async fn variables_are_in_no_record_and_no_error() {
     assert!(!refused.text().contains("marker-4711"));
     assert!(!format!("{:?}", bench.records()).contains("marker-4711"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_of_zero_stops_a_function() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  return 1\n").await;
+    let reserve = |n| with(named("f"), &[("ReservedConcurrentExecutions", Document::Integer(n))]);
+    assert_eq!(bench.call("PutFunctionConcurrency", reserve(901)).await.status, 400);
+    bench.done("PutFunctionConcurrency", reserve(0)).await;
+    let answer = bench.call("Invoke", named("f")).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (429, Some("TooManyRequestsException")));
+    assert_eq!(answer.json()["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded");
+    let shown = bench.done("GetFunctionConcurrency", named("f")).await;
+    assert_eq!(shown["ReservedConcurrentExecutions"], 0);
+    assert_eq!(bench.call("DeleteFunctionConcurrency", named("f")).await.status, 204);
+    assert_eq!(bench.invoke("f", "{}").await.ok(), 1);
+    let versions = bench.done("ListVersionsByFunction", named("f")).await;
+    assert_eq!(versions["Versions"][0]["Version"], "$LATEST");
+}

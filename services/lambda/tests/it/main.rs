@@ -9,6 +9,7 @@
 )]
 
 mod configuration;
+mod credentials;
 mod gate;
 mod logs;
 mod measure;

@@ -31,10 +31,15 @@ async fn a_failing_event_is_tried_three_times_and_dropped_with_a_record() {
     bench.python("f", "def handler(event, context):\n  print('try')\n  raise ValueError('no')\n").await;
     assert_eq!(bench.call("Invoke", event("{}")).await.status, 202);
     bench.eventually("first try", |bench| lines(bench, "try") == 1).await;
-    bench.world.clock.advance_seconds(61);
-    bench.eventually("second try", |bench| lines(bench, "try") == 2).await;
-    bench.world.clock.advance_seconds(121);
-    bench.eventually("third try", |bench| lines(bench, "try") == 3).await;
+    for next in [2, 3] {
+        // Time passes until the wait is over, however late the try before was noted.
+        bench
+            .eventually("another try", |bench| {
+                bench.world.clock.advance_seconds(10);
+                lines(bench, "try") == next
+            })
+            .await;
+    }
     bench
         .eventually("it is dropped", |bench| {
             bench.records().iter().any(|record| record.operation.as_deref() == Some("lambda.request-dropped"))
@@ -53,9 +58,9 @@ async fn an_event_for_a_function_that_is_gone_is_dropped() {
         })
         .await;
     bench.call("DeleteFunction", Document::structure([("FunctionName", text("f"))])).await;
-    bench.world.clock.advance_seconds(61);
     bench
         .eventually("it is dropped", |bench| {
+            bench.world.clock.advance_seconds(10);
             bench.records().iter().any(|record| {
                 record.operation.as_deref() == Some("lambda.request-dropped")
                     && record.detail.as_deref().is_some_and(|detail| detail.contains("gone"))

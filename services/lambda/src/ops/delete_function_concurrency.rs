@@ -1,0 +1,37 @@
+//! `DeleteFunctionConcurrency`: the function shares the account's limit again.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Lambda,
+    api::{
+        DeleteFunctionConcurrency, DeleteFunctionConcurrencyInput, DeleteFunctionConcurrencyOutput, Error,
+    },
+    function::Function,
+    refusal,
+};
+
+impl Operation<DeleteFunctionConcurrency> for Lambda {
+    fn access(&self, input: &DeleteFunctionConcurrencyInput, caller: &Caller) -> Result<Access, Error> {
+        let at = self.at(&input.function_name, None, caller);
+        Ok(Access::on("lambda:DeleteFunctionConcurrency", at.requested_arn()))
+    }
+
+    async fn run(
+        &self,
+        call: Call<DeleteFunctionConcurrency>,
+    ) -> Result<DeleteFunctionConcurrencyOutput, Error> {
+        let at = self.at(&call.input.function_name, None, call.caller());
+        at.check(&self.env)?;
+        self.env
+            .store
+            .write(move |tx| {
+                let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
+                function.reserved = None;
+                tx.put(&at.key(), &function)?;
+                Ok::<_, Error>(())
+            })
+            .await?;
+        Ok(DeleteFunctionConcurrencyOutput {})
+    }
+}
