@@ -195,6 +195,13 @@ impl CloudFormation {
         let key = if name_or_id.starts_with("arn:") {
             let id: Option<IdRow> = self.env.store.read(|tx| tx.get(&Key::of(scope).text(name_or_id)))?;
             let id = id.ok_or_else(missing)?;
+            // INVARIANT: the gate was asked about the stack that was named; the change set must be one of its own.
+            if let Some(stack) = stack {
+                let named = self.env.store.read(|tx| stack::find(tx, scope, stack))?;
+                if named.is_none_or(|named| named.id != id.stack_id) {
+                    return Err(missing());
+                }
+            }
             Key::of(scope).text(&id.stack_id).text(&id.name)
         } else {
             let stack = stack.ok_or_else(|| {

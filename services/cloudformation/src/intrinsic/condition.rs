@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use super::{Facts, function, malformed};
 use crate::template::{Node, TemplateError};
 
+/// How deep conditions may lie in each other, by nesting and by name together. Ours: they are settled by recursion, and
+/// a stack that overflows ends the whole server.
+const DEPTH_MAX: usize = 64;
+
 /// Settles every condition.
 pub(crate) fn settle_conditions(
     declared: &[(String, Node)],
     facts: &Facts,
 ) -> Result<BTreeMap<String, bool>, TemplateError> {
-    let mut settling = Settling { declared, facts, settled: BTreeMap::new(), open: Vec::new() };
+    let mut settling = Settling { declared, facts, settled: BTreeMap::new(), open: Vec::new(), depth: 0 };
     for (name, node) in declared {
         settling.named(name, node.line)?;
     }
@@ -22,6 +26,7 @@ struct Settling<'a> {
     facts: &'a Facts,
     settled: BTreeMap<String, bool>,
     open: Vec<String>,
+    depth: usize,
 }
 
 impl Settling<'_> {
@@ -46,6 +51,17 @@ impl Settling<'_> {
     }
 
     fn value(&mut self, node: &Node) -> Result<bool, TemplateError> {
+        if self.depth >= DEPTH_MAX {
+            let text = format!("Template format error: conditions lie more than {DEPTH_MAX} deep in each other");
+            return Err(TemplateError::at(node.line, text));
+        }
+        self.depth += 1;
+        let value = self.value_within(node);
+        self.depth -= 1;
+        value
+    }
+
+    fn value_within(&mut self, node: &Node) -> Result<bool, TemplateError> {
         let not_one = || {
             let text = "Template format error: a condition must be one of Fn::And, Fn::Or, Fn::Not, Fn::Equals, Condition";
             TemplateError::at(node.line, text)
@@ -97,6 +113,18 @@ mod tests {
     fn conditions_may_use_each_other_in_any_order() {
         let all = settled("A: !Not [!Condition B]\nB: !Equals [!Ref P, 1]\nC: !Or [!Condition A, !Condition B]\nD: !And [!Condition A, !Condition B]").unwrap();
         assert_eq!(all.values().copied().collect::<Vec<_>>(), [false, true, true, false]);
+    }
+
+    #[test]
+    fn long_chains_are_refused_before_the_stack_ends() {
+        let chain = |length: usize| {
+            let links: String = (0..length).map(|at| format!("C{at}: !Not [!Condition C{}]\n", at + 1)).collect();
+            settled(&format!("{links}C{length}: !Equals [a, a]\n"))
+        };
+        assert_eq!(chain(20).unwrap().len(), 21);
+        assert!(chain(1_500).unwrap_err().contains("more than 64 deep"));
+        let nested = |depth: usize| format!("A: {}{{'Fn::Equals': [a, a]}}{}", "{'Fn::Not': [".repeat(depth), "]}".repeat(depth));
+        assert!(settled(&nested(20)).unwrap()["A"]);
     }
 
     #[test]

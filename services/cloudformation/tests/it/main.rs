@@ -2,43 +2,88 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers")]
 
+mod change_sets;
+mod example;
+mod failures;
+mod packages;
+mod refusals;
 mod stacks;
+mod updates;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use casemate_kernel::TrustEdge;
 use casemate_schema::Document;
 use casemate_testkit::{Credentials, Response, World, WorldBuilder};
 
-const ALLOW_ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
-
 /// Looks at a stack's status before a test gives up.
-const LOOKS_MAX: usize = 2_000;
+const LOOKS_MAX: usize = 5_000;
 
-/// A world with somebody who may do everything.
+/// A world with every service a template can name, and its administrator.
 struct Scene {
     world: World,
     admin: Credentials,
 }
 
 impl Scene {
-    fn new() -> Self {
+    async fn new() -> Self {
         const fn edge(to: &'static str) -> TrustEdge {
             TrustEdge { from: "cloudformation", to, operation: "*" }
         }
-        let mut world = WorldBuilder::new()
-            .trust(&[edge("iam"), edge("dynamodb"), edge("logs")])
+        let mut keys = None;
+        let world = WorldBuilder::bare()
+            .trust(&[
+                edge("apigateway"),
+                edge("cognito-idp"),
+                edge("dynamodb"),
+                edge("iam"),
+                edge("lambda"),
+                edge("logs"),
+            ])
             .service("iam", "iam.amazonaws.com", casemate_iam::open)
+            .service("sts", "sts.amazonaws.com", casemate_sts::open)
             .service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open)
             .service("logs", "logs.amazonaws.com", casemate_logs::open)
+            .service("cognito-idp", "cognito-idp.amazonaws.com", |env| {
+                let (assembly, pools) = casemate_cognito_idp::open_with_keys(env)?;
+                keys = Some(pools);
+                Ok(assembly)
+            });
+        let keys = keys.unwrap();
+        let mut world = world
+            .service("apigateway", "apigateway.amazonaws.com", |env| casemate_apigateway::open(env, keys))
+            .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, without_sandbox()))
             .service("cloudformation", "cloudformation.amazonaws.com", casemate_cloudformation::open)
             .start();
         world.run_tasks();
-        let admin = world.identities().user("admin", &[ALLOW_ALL]);
+        let (id, secret) = casemate_iam::ensure_administrator(world.env()).await.unwrap().unwrap();
+        let admin = Credentials::new(id, secret.expose().clone());
         Self { world, admin }
     }
 
+    /// A user with one inline policy.
+    async fn user(&self, name: &str, policy: &str) -> Credentials {
+        let user = || Document::structure([("UserName", name.into())]);
+        assert!(self.other("iam", "CreateUser", user()).await.status.is_success());
+        let input = Document::structure([
+            ("UserName", name.into()),
+            ("PolicyName", "p".into()),
+            ("PolicyDocument", policy.into()),
+        ]);
+        assert!(self.other("iam", "PutUserPolicy", input).await.status.is_success());
+        let key = self.other("iam", "CreateAccessKey", user()).await;
+        let part = |name: &str| key.element(name).unwrap();
+        Credentials::new(part("AccessKeyId"), part("SecretAccessKey"))
+    }
+
     async fn call(&self, operation: &str, input: Document) -> Response {
-        self.world.call(&self.admin, "cloudformation", operation, input).await
+        self.other("cloudformation", operation, input).await
     }
 
     async fn create(&self, name: &str, template: &str) -> Response {
@@ -49,30 +94,63 @@ impl Scene {
         self.call("UpdateStack", request(name, template)).await
     }
 
-    async fn describe(&self, name: &str) -> Response {
-        self.call("DescribeStacks", Document::structure([("StackName", name.into())])).await
+    /// Creates a stack that must succeed.
+    async fn created(&self, name: &str, template: &str) {
+        let answer = self.create(name, template).await;
+        assert!(answer.status.is_success(), "{}", answer.text());
+        let status = self.settled(name).await;
+        assert_eq!(status, "CREATE_COMPLETE", "{}", self.events(name).await);
     }
 
-    /// Waits for a status that is not in progress.
+    async fn describe(&self, name: &str) -> Response {
+        self.call("DescribeStacks", of(name)).await
+    }
+
+    /// Waits for a status that is not in progress; `gone` when there is no such stack any more.
     async fn settled(&self, name: &str) -> String {
         for _ in 0..LOOKS_MAX {
-            let status = self.describe(name).await.element("StackStatus").unwrap_or_default();
+            let answer = self.describe(name).await;
+            if !answer.status.is_success() {
+                return "gone".to_owned();
+            }
+            let status = answer.element("StackStatus").unwrap_or_default();
             if !status.ends_with("_IN_PROGRESS") {
                 return status;
             }
-            tokio::task::yield_now().await;
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
-        panic!("the stack does not settle");
+        panic!("the stack does not settle: {}", self.events(name).await);
     }
 
     async fn events(&self, name: &str) -> String {
-        self.call("DescribeStackEvents", Document::structure([("StackName", name.into())])).await.text()
+        self.call("DescribeStackEvents", of(name)).await.text()
     }
 
     async fn other(&self, service: &str, operation: &str, input: Document) -> Response {
         self.world.call(&self.admin, service, operation, input).await
     }
+
+    /// Names of the tables there are.
+    async fn tables(&self) -> Vec<String> {
+        let answer = self.other("dynamodb", "ListTables", Document::empty()).await.json();
+        answer["TableNames"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Functions can be managed here, but not run: the sandbox has tests of its own.
+fn without_sandbox() -> casemate_lambda::Extras {
+    static WORLDS: AtomicU32 = AtomicU32::new(0);
+    let number = WORLDS.fetch_add(1, Ordering::Relaxed).to_string();
+    casemate_lambda::Extras {
+        driver: Err("no sandbox in this test".to_owned()),
+        serve_connection: Arc::new(|_, _| {}),
+        python_sdk: None,
+        functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("cloudformation-functions").join(number),
+    }
+}
+
+fn of(name: &str) -> Document {
+    Document::structure([("StackName", name.into())])
 }
 
 fn request(name: &str, template: &str) -> Document {
