@@ -142,6 +142,19 @@ def test_an_unwritable_data_directory_is_said(tmp_path):
     assert done.returncode == 1 and "/proc/casemate" in done.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a read-only file system")
+def test_a_read_only_data_directory_is_said(tmp_path):
+    place = tmp_path / "read-only"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(place)], check=True)
+    try:
+        for data_dir in (place, place / "data"):
+            done = run("serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir)
+            assert done.returncode == 1 and str(place) in done.stderr and "Read-only" in done.stderr, done.stderr
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
 def test_a_missing_or_foreign_root_key_is_said_and_harms_nothing(tmp_path):
     server = Server(tmp_path / "data").start()
     account = server.client("sts").get_caller_identity()["Account"]
