@@ -106,9 +106,8 @@ impl Environment {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
-        self.output.begin().await;
         self.attribution.begin(&id);
-        self.output.line(report::start(&id)).await;
+        self.output.begin(report::start(&id)).await;
         let began = Instant::now();
         if !self.exchange.offer(invocation) {
             return Err(Unfit);
@@ -123,50 +122,35 @@ impl Environment {
         if let End::Answered(_) = &end {
             drop(tokio::time::timeout(SETTLE, self.next_or_exit()).await);
         }
-        let (outcome, status) = self.judge(&id, end).await;
-        Ok(self.finish(&id, outcome, duration, status).await)
+        Ok(self.finish(&id, end, duration).await)
     }
 
-    async fn judge(&self, id: &str, end: End) -> (Outcome, Option<&'static str>) {
-        match end {
+    async fn finish(&self, id: &str, end: End, duration: Duration) -> Finished {
+        let (mut lines, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
+        let (outcome, status) = match end {
             End::Answered(outcome) => (outcome, None),
             End::Exited(exit) => {
-                // What was handed over before the exit counts.
                 let how = exit_text(exit);
-                self.output.line(report::exited(id, &how)).await;
+                lines.push(report::exited(id, &how));
                 (Outcome::exited(id, &how), Some("error"))
             }
             End::TimedOut => {
-                let timeout_s = self.function.settings.timeout_s;
                 self.sandbox.kill();
-                self.output.line(report::timed_out(id, self.env.clock.now(), timeout_s)).await;
+                lines.push(report::timed_out(id, self.env.clock.now(), timeout_s));
                 (Outcome::timed_out(id, timeout_s), Some("timeout"))
             }
-        }
-    }
-
-    async fn finish(
-        &self,
-        id: &str,
-        outcome: Outcome,
-        duration: Duration,
-        status: Option<&'static str>,
-    ) -> Finished {
+        };
+        let memory_mb = self.function.settings.memory_mb;
         let used = Used {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
-            memory_mb: self.function.settings.memory_mb,
-            // The group's peak also counts `/tmp` and the kernel's own memory for it.
-            memory_peak_bytes: self
-                .sandbox
-                .usage()
-                .memory_peak_bytes
-                .min(u64::from(self.function.settings.memory_mb) << 20),
+            memory_mb,
+            // The group's peak also counts `/tmp` and what the kernel itself needs for it.
+            memory_peak_bytes: self.sandbox.usage().memory_peak_bytes.min(u64::from(memory_mb) << 20),
             status,
         };
-        self.output.line(report::end(id)).await;
-        self.output.line(report::report(id, &used)).await;
-        Finished { outcome, tail: self.output.end().await }
+        lines.extend([report::end(id), report::report(id, &used)]);
+        Finished { outcome, tail: self.output.end(lines).await }
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
@@ -273,6 +257,12 @@ pub(crate) fn exit_text(exit: Exit) -> String {
 pub(crate) fn start_report(request_id: &str, report: &Bytes) -> Outcome {
     let mut value: serde_json::Value = serde_json::from_slice(report).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
+        let of = |name: &str| fields.get(name).and_then(|value| value.as_str());
+        // AWS: the platform's own reports name the request in the text.
+        if let (Some("Runtime.InvalidEntrypoint"), Some(text)) = (of("errorType"), of("errorMessage")) {
+            let text = format!("RequestId: {request_id} {text}");
+            fields.insert("errorMessage".to_owned(), text.into());
+        }
         if fields.contains_key("requestId") {
             fields.insert("requestId".to_owned(), request_id.into());
         }

@@ -32,10 +32,10 @@ pub(crate) struct Output {
 enum Command {
     /// A line of the platform's own; everything the function wrote before comes before it.
     Line(String),
-    /// A request begins: the tail is empty again.
-    Begin,
-    /// A request has ended: everything it wrote is taken up.
-    End(oneshot::Sender<Vec<u8>>),
+    /// A request begins, with a line of the platform's: the tail is empty again.
+    Begin(String),
+    /// A request has ended, with lines of the platform's: everything it wrote comes before them.
+    End(Vec<String>, oneshot::Sender<Vec<u8>>),
 }
 
 impl Output {
@@ -62,15 +62,15 @@ impl Output {
         drop(self.commands.send(Command::Line(text)).await);
     }
 
-    /// A request begins.
-    pub(crate) async fn begin(&self) {
-        drop(self.commands.send(Command::Begin).await);
+    /// A request begins with `line`.
+    pub(crate) async fn begin(&self, line: String) {
+        drop(self.commands.send(Command::Begin(line)).await);
     }
 
-    /// The last of what was written since it began.
-    pub(crate) async fn end(&self) -> Vec<u8> {
+    /// A request ends with `lines`; the last of what was written since it began, these included.
+    pub(crate) async fn end(&self, lines: Vec<String>) -> Vec<u8> {
         let (answer, tail) = oneshot::channel();
-        drop(self.commands.send(Command::End(answer)).await);
+        drop(self.commands.send(Command::End(lines, answer)).await);
         tail.await.unwrap_or_default()
     }
 }
@@ -99,9 +99,15 @@ impl Reader {
             self.take_up();
             match command {
                 Some(Command::Line(text)) => self.emit(text.into_bytes()),
-                Some(Command::Begin) => self.tail = Tail::default(),
-                Some(Command::End(answer)) => {
+                Some(Command::Begin(line)) => {
+                    self.tail = Tail::default();
+                    self.emit(line.into_bytes());
+                }
+                Some(Command::End(lines, answer)) => {
                     self.finish_lines();
+                    for line in lines {
+                        self.emit(line.into_bytes());
+                    }
                     drop(answer.send(self.tail.bytes()));
                 }
                 None => {}

@@ -9,7 +9,9 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Template};
+use casemate_sandbox::{
+    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
+};
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{Count, Counted, Environment};
@@ -88,6 +90,11 @@ impl Host {
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
         let (template, family) = self.template(&function.settings.runtime).await?;
+        if family == Family::Provided && !folder.path().join("bootstrap").is_file() {
+            return Err(invalid_entrypoint(&format!(
+                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
+            )));
+        }
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, &id);
         let spec = spec(&function, &folder, template, family, &credentials, &log_stream);
@@ -95,7 +102,13 @@ impl Host {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
-                return Err(unavailable(&error).into());
+                return Err(match error {
+                    // A program of the package's own that the system cannot execute.
+                    StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
+                        invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
+                    }
+                    error => unavailable(&error).into(),
+                });
             }
         };
         let held = (folder, counted);
@@ -212,8 +225,7 @@ impl Environment {
 
     async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
         let status = if matches!(failure, Failure::TimedOut) { "timeout" } else { "error" };
-        self.output.line(report::init_failed(took, status)).await;
-        let tail = self.output.end().await;
+        let tail = self.output.end(vec![report::init_failed(took, status)]).await;
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
             Failure::Exited(exit) => NotStarted::Exited(exit, tail),
@@ -279,6 +291,15 @@ fn log_stream(now: Timestamp, id: &str) -> String {
     let civil = now.civil();
     format!("{:04}/{:02}/{:02}/[{LATEST}]{id}", civil.year, civil.month, civil.day)
 }
+
+// AWS: type and texts of the service.
+fn invalid_entrypoint(why: &str) -> NotStarted {
+    let report = serde_json::json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": format!("Error: {why}") });
+    NotStarted::Reported(report.to_string().into(), Vec::new())
+}
+
+/// The program of a custom runtime.
+const ENTRYPOINT: &str = "/var/task/bootstrap";
 
 fn unavailable(error: &StartError) -> Error {
     // INVARIANT: nothing runs without the sandbox; the caller is told which layer is missing.

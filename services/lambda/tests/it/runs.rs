@@ -477,3 +477,40 @@ async fn a_function_that_takes_too_much_memory_is_ended_and_that_is_recorded() {
         .await;
     assert_eq!(bench.invoke("f", "{}").await.ok(), 1 << 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_runtime_without_a_program_is_reported() {
+    let bench = sandboxed();
+    for (name, code, expected) in [
+        (
+            "f",
+            archive(&[("app.py", "x")]),
+            "Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
+        ),
+        (
+            "g",
+            archive_of([("bootstrap", b"no program".as_slice(), 0o755)]),
+            "Error: fork/exec /var/task/bootstrap: ",
+        ),
+        ("h", archive(&[("bootstrap", "not executable")]), "Error: fork/exec /var/task/bootstrap: "),
+    ] {
+        bench.done("CreateFunction", Bench::definition(name, "provided.al2023", "any", code)).await;
+        let report = bench.invoke(name, "{}").await.failed();
+        assert_eq!(report["errorType"], "Runtime.InvalidEntrypoint");
+        let message = report["errorMessage"].as_str().unwrap();
+        assert!(message.starts_with("RequestId: ") && message.contains(expected), "{name}: {message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_of_more_than_ten_seconds_is_begun_again_within_the_requests_time() {
+    let bench = sandboxed();
+    // The first start has ten seconds of its own, the second those of the request.
+    let code = "import time\ntime.sleep(11)\ndef handler(event, context):\n  return 'late'\n";
+    for (name, timeout_s) in [("patient", 20), ("hasty", 1)] {
+        bench.python_with(name, code, &[("Timeout", Document::Integer(timeout_s))]).await;
+    }
+    let (patient, hasty) = tokio::join!(bench.invoke("patient", "{}"), bench.invoke("hasty", "{}"));
+    assert_eq!(patient.ok(), "late");
+    assert_eq!(hasty.failed()["errorType"], "Sandbox.Timedout");
+}
