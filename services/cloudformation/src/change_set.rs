@@ -191,7 +191,8 @@ impl CloudFormation {
         name_or_id: &str,
     ) -> Result<ChangeSetRow, Error> {
         // AWS: this sentence.
-        let missing = || Error::change_set_not_found_exception(format!("ChangeSet [{name_or_id}] does not exist"));
+        let missing =
+            || Error::change_set_not_found_exception(format!("ChangeSet [{name_or_id}] does not exist"));
         let key = if name_or_id.starts_with("arn:") {
             let id: Option<IdRow> = self.env.store.read(|tx| tx.get(&Key::of(scope).text(name_or_id)))?;
             let id = id.ok_or_else(missing)?;
@@ -205,7 +206,9 @@ impl CloudFormation {
             Key::of(scope).text(&id.stack_id).text(&id.name)
         } else {
             let stack = stack.ok_or_else(|| {
-                Error::Validation("StackName must be specified if ChangeSetName is not specified as an ARN.".to_owned())
+                Error::Validation(
+                    "StackName must be specified if ChangeSetName is not specified as an ARN.".to_owned(),
+                )
             })?;
             let found = self.env.store.read(|tx| stack::find(tx, scope, stack))?;
             Key::of(scope).text(&found.ok_or_else(missing)?.id).text(name_or_id)
@@ -281,7 +284,11 @@ fn changes(plan: &Plan, rows: &[ResourceRow]) -> Vec<PlannedChange> {
                 if changed.is_empty() {
                     continue;
                 }
-                if changed.iter().any(|property| property.replaces) { Replacement::True } else { Replacement::False }
+                if changed.iter().any(|property| property.replaces) {
+                    Replacement::True
+                } else {
+                    Replacement::False
+                }
             }
             (_, None) => Replacement::Conditional,
             _ => Replacement::True,
@@ -290,6 +297,8 @@ fn changes(plan: &Plan, rows: &[ResourceRow]) -> Vec<PlannedChange> {
         changes.push(change);
     }
     let gone = rows.iter().filter(|row| !plan.resources.iter().any(|r| r.logical_id == row.logical_id));
-    changes.extend(gone.map(|row| PlannedChange::new(ChangeAction::Remove, &row.logical_id, &row.kind, Some(row))));
+    changes.extend(
+        gone.map(|row| PlannedChange::new(ChangeAction::Remove, &row.logical_id, &row.kind, Some(row))),
+    );
     changes
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::template::{Node, TemplateError, Value};
 
 pub(crate) use condition::settle_conditions;
-pub(crate) use references::{Reference, Target, references};
+pub(crate) use references::{Target, references};
 pub(crate) use substitute::{Piece, pieces};
 
 /// `AWS::NoValue`: the entry that holds it does not exist.
@@ -48,7 +48,9 @@ impl Facts {
     pub(crate) fn evaluate(&self, node: &Node) -> Result<Option<Node>, TemplateError> {
         let line = node.line;
         // A policy's `Condition` block is a map; the function takes a name.
-        if let Some((name, argument)) = function(node).filter(|(name, arg)| *name != "Condition" || !arg.is_map()) {
+        if let Some((name, argument)) =
+            function(node).filter(|(name, arg)| *name != "Condition" || !arg.is_map())
+        {
             return self.call(name, argument, line);
         }
         let value = match &node.value {
@@ -77,9 +79,10 @@ impl Facts {
     /// The text a value comes to.
     pub(crate) fn text(&self, node: &Node, what: &str) -> Result<String, TemplateError> {
         let value = self.evaluate(node)?;
-        value.as_ref().and_then(Node::scalar).ok_or_else(|| {
-            TemplateError::at(node.line, format!("Template error: {what} must be text"))
-        })
+        value
+            .as_ref()
+            .and_then(Node::scalar)
+            .ok_or_else(|| TemplateError::at(node.line, format!("Template error: {what} must be text")))
     }
 
     fn call(&self, name: &str, argument: &Node, line: u32) -> Result<Option<Node>, TemplateError> {
@@ -93,13 +96,17 @@ impl Facts {
             "Fn::Split" => self.split(argument)?,
             "Fn::If" => return self.branch(argument),
             "Fn::FindInMap" => self.find_in_map(argument)?,
-            "Fn::Base64" => Node::text(line, base64(self.text(argument, "the argument of Fn::Base64")?.as_bytes())),
+            "Fn::Base64" => {
+                Node::text(line, base64(self.text(argument, "the argument of Fn::Base64")?.as_bytes()))
+            }
             "Fn::GetAZs" => self.zones(line),
             "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" => {
                 let text = format!("Template error: {name} can only be used in Conditions");
                 return Err(TemplateError::at(line, text));
             }
-            other => return Err(TemplateError::at(line, format!("Template error: {other} is not supported"))),
+            other => {
+                return Err(TemplateError::at(line, format!("Template error: {other} is not supported")));
+            }
         };
         Ok(Some(value))
     }
@@ -306,7 +313,10 @@ mod tests {
 
     #[test]
     fn no_value_removes_the_entry() {
-        assert_eq!(value("a: !If [IsProd, 1, !Ref 'AWS::NoValue']\nb: [!Ref 'AWS::NoValue', 2]"), serde_json::json!({"b": [2]}));
+        assert_eq!(
+            value("a: !If [IsProd, 1, !Ref 'AWS::NoValue']\nb: [!Ref 'AWS::NoValue', 2]"),
+            serde_json::json!({"b": [2]})
+        );
     }
 
     #[test]

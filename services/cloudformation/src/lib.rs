@@ -33,9 +33,7 @@ mod wanted;
 
 use std::{fmt::Write as _, sync::Arc};
 
-use casemate_kernel::{
-    Access, Assembly, Caller, Denial, Env, Fault, Proof, ResourcePolicy, Service, Task,
-};
+use casemate_kernel::{Access, Assembly, Caller, Denial, Env, Fault, Proof, ResourcePolicy, Service, Task};
 use casemate_names::{Arn, Scope, Timestamp};
 use tokio::sync::mpsc;
 

@@ -59,9 +59,13 @@ impl Packages {
             return Err(Fault::coded("MethodNotAllowed", 405, "Packages are uploaded with PUT."));
         }
         let hash = hash_of_path(exchange.head().path()).map(str::to_owned);
-        let hash = hash.ok_or_else(|| Fault::validation("The path must end with the SHA-256 of the package, in lower-case hexadecimal."))?;
+        let hash = hash.ok_or_else(|| {
+            Fault::validation("The path must end with the SHA-256 of the package, in lower-case hexadecimal.")
+        })?;
         let caller = exchange.identify("cloudformation")?;
-        let scope = caller.account().map_or_else(|| self.env.site.scope.clone(), |account| self.env.scope_of(&account));
+        let scope = caller
+            .account()
+            .map_or_else(|| self.env.site.scope.clone(), |account| self.env.scope_of(&account));
         let ask = Ask::on("cloudformation:CreateStack", package_arn(&scope, &hash));
         let decision = exchange.decide(&caller, &ask, None)?;
         if decision.verdict != Verdict::Allow {
@@ -101,6 +105,10 @@ impl DataPlane for Packages {
         PACKAGE_BYTES_MAX
     }
 
+    fn signing_name(&self) -> Option<&'static str> {
+        Some("cloudformation")
+    }
+
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
         Box::pin(async move {
             let (status, body) = match self.put(exchange).await {
@@ -132,7 +140,9 @@ pub(crate) async fn read(env: &Env, scope: &Scope, hash: &str) -> Result<Option<
 pub(crate) fn check(store: &Store, scope: &Scope, plan: &Plan) -> Result<(), Error> {
     for resource in &plan.resources {
         let code = resource.properties.get("Code").filter(|_| resource.kind == "AWS::Lambda::Function");
-        let Some((line, hash)) = code.and_then(|code| Some((code.line, hash_of_code(code)?))) else { continue };
+        let Some((line, hash)) = code.and_then(|code| Some((code.line, hash_of_code(code)?))) else {
+            continue;
+        };
         if !store.read(|tx| tx.exists::<PackageRow>(&Key::of(scope).text(hash)))? {
             let text = format!("the package {SCHEME}{hash} has not been uploaded; run `casemate deploy`");
             return Err(TemplateError::at(line, text).of(&resource.logical_id).into());

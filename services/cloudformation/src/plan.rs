@@ -83,7 +83,16 @@ impl Plan {
         let outputs = outputs(&template, &facts)?;
         let hidden = template.parameters.iter().filter(|p| p.no_echo).map(|p| p.name.clone()).collect();
         let description = template.description;
-        Ok(Self { text: basis.text.to_owned(), description, resources, outputs, facts, parameters, hidden, is_sam })
+        Ok(Self {
+            text: basis.text.to_owned(),
+            description,
+            resources,
+            outputs,
+            facts,
+            parameters,
+            hidden,
+            is_sam,
+        })
     }
 
     /// Capabilities the template needs and `given` does not acknowledge.
@@ -112,7 +121,9 @@ impl Plan {
         let resources: Vec<serde_json::Value> = self
             .resources
             .iter()
-            .map(|r| serde_json::json!([r.logical_id, r.kind, r.properties.to_json(), format!("{:?}", r.deletion)]))
+            .map(|r| {
+                serde_json::json!([r.logical_id, r.kind, r.properties.to_json(), format!("{:?}", r.deletion)])
+            })
             .collect();
         let outputs: Vec<serde_json::Value> = self
             .outputs
@@ -154,12 +165,13 @@ fn names(
 }
 
 fn check_resource(env: &Env, models: &Models, resource: &Resource) -> Result<(), Error> {
-    let refused = |text: String| {
-        Error::from(TemplateError::at(resource.line, text).of(&resource.logical_id))
-    };
+    let refused = |text: String| Error::from(TemplateError::at(resource.line, text).of(&resource.logical_id));
     let Some(kind) = provision::kind(&resource.kind) else {
         // AWS: "Template format error: Unrecognized resource types: [X]".
-        return Err(refused(format!("Template format error: Unrecognized resource types: [{}]", resource.kind)));
+        return Err(refused(format!(
+            "Template format error: Unrecognized resource types: [{}]",
+            resource.kind
+        )));
     };
     let (service, operation) = kind.maker;
     let maker = models.operation(env, service, operation).map_err(Error::Internal)?;
@@ -286,7 +298,8 @@ pub(crate) fn output_value(facts: &Facts, output: &Output) -> Result<String, Tem
     let value = value.as_ref().and_then(Node::scalar);
     value.ok_or_else(|| {
         // AWS: "Template format error: The Value field of every Outputs member must evaluate to a String."
-        let text = "Template format error: The Value field of every Outputs member must evaluate to a String.";
+        let text =
+            "Template format error: The Value field of every Outputs member must evaluate to a String.";
         TemplateError::at(output.value.line, format!("{text} ({})", output.key))
     })
 }
@@ -296,4 +309,3 @@ impl From<TemplateError> for Error {
         Self::Validation(error.to_string())
     }
 }
-

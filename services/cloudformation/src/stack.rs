@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casemate_names::{Scope, Timestamp};
-use casemate_store::{Key, Order, ReadTx, Row, StoreError, WriteTx};
+use casemate_store::{Key, ReadTx, Row, StoreError, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -26,7 +26,8 @@ impl CloudFormation {
         review: Option<StackRow>,
     ) -> Result<String, Error> {
         let scope = permit.scope().clone();
-        let mut stack = review.unwrap_or_else(|| self.new_stack(&scope, name, StackStatus::CreateInProgress, &permit));
+        let mut stack =
+            review.unwrap_or_else(|| self.new_stack(&scope, name, StackStatus::CreateInProgress, &permit));
         let text = wanted.template.clone().unwrap_or_default();
         let plan = self.plan(&scope, &stack, &text, &wanted)?;
         let tags = wanted.tags.clone().unwrap_or_default();
@@ -50,7 +51,8 @@ impl CloudFormation {
         let text = wanted.template.clone().unwrap_or_else(|| stack.template.clone());
         let plan = self.plan(&scope, &stack, &text, &wanted)?;
         let tags = wanted.tags.clone().unwrap_or_else(|| stack.tags.clone());
-        if plan.fingerprint(&tags) == stack.fingerprint && stack.status() != StackStatus::UpdateRollbackFailed {
+        if plan.fingerprint(&tags) == stack.fingerprint && stack.status() != StackStatus::UpdateRollbackFailed
+        {
             // AWS: this sentence.
             return Err(Error::Validation("No updates are to be performed.".to_owned()));
         }
@@ -69,8 +71,15 @@ impl CloudFormation {
     }
 
     /// A stack without anything, under a new ARN.
-    pub(crate) fn new_stack(&self, scope: &Scope, name: &str, status: StackStatus, permit: &Permit) -> StackRow {
-        let id = stack_arn(scope, name, &uuid(&*self.env.entropy, "cloudformation.stack")).as_str().to_owned();
+    pub(crate) fn new_stack(
+        &self,
+        scope: &Scope,
+        name: &str,
+        status: StackStatus,
+        permit: &Permit,
+    ) -> StackRow {
+        let id =
+            stack_arn(scope, name, &uuid(&*self.env.entropy, "cloudformation.stack")).as_str().to_owned();
         StackRow::new(NewStack { id, name: name.to_owned(), status, now: permit.now() })
     }
 
@@ -88,7 +97,8 @@ impl CloudFormation {
             scope: scope.clone(),
             endpoint: self.env.site.endpoint.clone(),
         };
-        let basis = Basis { text, given: &wanted.parameters, previous: &stack.parameters, identity: &identity };
+        let basis =
+            Basis { text, given: &wanted.parameters, previous: &stack.parameters, identity: &identity };
         let plan = Plan::of(&self.env, &self.models, &basis)?;
         let missing = plan.missing_capabilities(&wanted.capabilities);
         if !missing.is_empty() {
@@ -109,7 +119,11 @@ impl CloudFormation {
         task: Task,
     ) -> Result<String, Error> {
         let slot = self.queue.clone().try_reserve_owned().map_err(|_| {
-            Error::Internal(Fault::coded("Throttling", 400, "Too many stack operations are waiting; try again."))
+            Error::Internal(Fault::coded(
+                "Throttling",
+                400,
+                "Too many stack operations are waiting; try again.",
+            ))
         })?;
         let was = stack.status();
         stack.set_status(status, Some("User Initiated".to_owned()));
@@ -131,7 +145,10 @@ impl CloudFormation {
                 match stack::find(tx, &at, &row.name)? {
                     Some(current) if current.id != row.id => {
                         // AWS: "Stack [name] already exists".
-                        return Err(Error::already_exists_exception(format!("Stack [{}] already exists", row.name)));
+                        return Err(Error::already_exists_exception(format!(
+                            "Stack [{}] already exists",
+                            row.name
+                        )));
                     }
                     // Somebody else was faster.
                     Some(current) if current.status() != was => return Err(busy(&current, "updated")),

@@ -84,10 +84,18 @@ pub(crate) fn event(stack: &StackRow, row: EventRow) -> api::StackEvent {
         physical_resource_id: row.physical_id,
         resource_type: Some(row.kind),
         timestamp: row.at,
-        resource_status: api::ResourceStatus::parse(&row.status),
+        resource_status: resource_status(&row.status),
         resource_status_reason: row.reason,
         ..api::StackEvent::default()
     }
+}
+
+/// The status an event shows.
+// DIVERGES: AWS's events also show UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, which its own model of events does not have; here
+// the cleaning up is part of UPDATE_IN_PROGRESS.
+fn resource_status(status: &str) -> Option<api::ResourceStatus> {
+    let known = api::ResourceStatus::parse(status);
+    known.or_else(|| status.starts_with("UPDATE_").then_some(api::ResourceStatus::UpdateInProgress))
 }
 
 /// `StackResource`

@@ -51,7 +51,9 @@ impl Source<'_> {
     pub(crate) fn read(&self) -> Result<Option<String>, Error> {
         // DIVERGES: templates by URL need S3, which is not there yet.
         if self.url.is_some() {
-            return Err(Error::Validation("TemplateURL is not supported: pass the template as TemplateBody".to_owned()));
+            return Err(Error::Validation(
+                "TemplateURL is not supported: pass the template as TemplateBody".to_owned(),
+            ));
         }
         match (self.body, self.previous.unwrap_or(false)) {
             (Some(body), false) => {
@@ -72,7 +74,9 @@ pub(crate) fn check_size(body: &str) -> Result<(), Error> {
     }
     // AWS: "1 validation error detected: Value '…' at 'templateBody' failed to satisfy constraint: Member must have length
     // less than or equal to 51200".
-    let text = format!("1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to {TEMPLATE_BYTES_MAX}");
+    let text = format!(
+        "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to {TEMPLATE_BYTES_MAX}"
+    );
     Err(Error::Validation(text))
 }
 
@@ -88,7 +92,9 @@ pub(crate) fn parameters(given: Option<Vec<api::Parameter>>) -> Result<BTreeMap<
             (None, true) => Given::Previous,
             // AWS: this sentence.
             (Some(_), true) => {
-                let text = format!("Invalid input for parameter key {key}. Cannot specify usePreviousValue as true and non empty value for a parameter");
+                let text = format!(
+                    "Invalid input for parameter key {key}. Cannot specify usePreviousValue as true and non empty value for a parameter"
+                );
                 return Err(Error::Validation(text));
             }
             (None, false) => Given::Value(String::new()),
@@ -113,7 +119,9 @@ pub(crate) fn tags(given: Option<Vec<api::Tag>>) -> Result<Option<Vec<(String, S
     }
     // AWS: the prefix is reserved.
     if tags.iter().any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:")) {
-        return Err(Error::Validation("aws: prefixed tag key names are not allowed for external use.".to_owned()));
+        return Err(Error::Validation(
+            "aws: prefixed tag key names are not allowed for external use.".to_owned(),
+        ));
     }
     Ok(Some(tags))
 }
@@ -133,7 +141,11 @@ pub(crate) fn refuse(unsupported: &[(&str, bool)]) -> Result<(), Error> {
 }
 
 /// Asks, besides, for the right to pass the role, and shows it and the tags to conditions.
-pub(crate) fn with_role_and_tags(access: Access, role: Option<&str>, tags: Option<&[api::Tag]>) -> Result<Access, Error> {
+pub(crate) fn with_role_and_tags(
+    access: Access,
+    role: Option<&str>,
+    tags: Option<&[api::Tag]>,
+) -> Result<Access, Error> {
     let Access::Iam(mut asks) = access else { return Ok(access) };
     let tags: Vec<(&str, &str)> =
         tags.unwrap_or_default().iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
@@ -144,7 +156,8 @@ pub(crate) fn with_role_and_tags(access: Access, role: Option<&str>, tags: Optio
         asks.push(ask.with_request_tags(tags));
     }
     if let Some(role) = role {
-        let arn = Arn::parse(role).map_err(|_| Error::Validation(format!("Role {role} is invalid or cannot be assumed")))?;
+        let arn = Arn::parse(role)
+            .map_err(|_| Error::Validation(format!("Role {role} is invalid or cannot be assumed")))?;
         let pass = Ask::on("iam:PassRole", arn);
         asks.push(pass.with("iam:PassedToService", vec!["cloudformation.amazonaws.com".to_owned()]));
     }
@@ -155,7 +168,11 @@ pub(crate) fn with_role_and_tags(access: Access, role: Option<&str>, tags: Optio
 mod tests {
     use super::*;
 
-    fn source(body: Option<&str>, url: Option<&str>, previous: Option<bool>) -> Result<Option<String>, Error> {
+    fn source(
+        body: Option<&str>,
+        url: Option<&str>,
+        previous: Option<bool>,
+    ) -> Result<Option<String>, Error> {
         let (body, url) = (body.map(str::to_owned), url.map(str::to_owned));
         Source { body: body.as_ref(), url: url.as_ref(), previous }.read()
     }

@@ -34,11 +34,12 @@ impl Worker<'_> {
 
     async fn make_all(&self, plan: &mut Plan) -> Result<Outputs, Trouble> {
         for resource in &plan.resources {
-            let properties = self.properties(&plan.facts, resource)?;
+            let properties = Self::properties(&plan.facts, resource)?;
             let row = self.make(resource, properties).await.map_err(|trouble| match trouble {
                 Trouble::Refused(_) => {
                     // AWS: this sentence.
-                    let text = format!("The following resource(s) failed to create: [{}]. ", resource.logical_id);
+                    let text =
+                        format!("The following resource(s) failed to create: [{}]. ", resource.logical_id);
                     Trouble::Refused(text)
                 }
                 store @ Trouble::Store(_) => store,
@@ -52,21 +53,25 @@ impl Worker<'_> {
         let order: Vec<String> = plan.resources.iter().map(|r| r.logical_id.clone()).collect();
         let keep_order = move |row: &mut StackRow| row.order.clone_from(&order);
         match stack.on_failure {
-            OnFailure::Keep => {
-                self.ledger.finish(StackStatus::CreateFailed, Some(reason), keep_order).await
-            }
+            OnFailure::Keep => self.ledger.finish(StackStatus::CreateFailed, Some(reason), keep_order).await,
             OnFailure::Rollback | OnFailure::Delete => {
                 let (doing, done, failed) = if stack.on_failure == OnFailure::Delete {
                     (StackStatus::DeleteInProgress, StackStatus::DeleteComplete, StackStatus::DeleteFailed)
                 } else {
-                    (StackStatus::RollbackInProgress, StackStatus::RollbackComplete, StackStatus::RollbackFailed)
+                    (
+                        StackStatus::RollbackInProgress,
+                        StackStatus::RollbackComplete,
+                        StackStatus::RollbackFailed,
+                    )
                 };
                 let text = format!("{reason}Rollback requested by user.");
                 self.ledger.finish(doing, Some(text), keep_order).await?;
                 let rows = self.ledger.resources()?;
                 let mut left = Vec::new();
                 for resource in plan.resources.iter().rev() {
-                    let Some(row) = rows.iter().find(|row| row.logical_id == resource.logical_id) else { continue };
+                    let Some(row) = rows.iter().find(|row| row.logical_id == resource.logical_id) else {
+                        continue;
+                    };
                     if !self.remove(row, Keep::Nothing, row.deletion == Deletion::Retain).await? {
                         left.push(row.logical_id.clone());
                     }

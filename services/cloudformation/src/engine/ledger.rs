@@ -49,7 +49,8 @@ impl Ledger {
         reason: Option<String>,
         change: impl Fn(&mut StackRow) + Send + Sync + 'static,
     ) -> Result<(), Fault> {
-        let event = self.event(&self.name, STACK_KIND, Some(self.id.clone()), status.as_str(), reason.clone());
+        let event =
+            self.event(&self.name, STACK_KIND, Some(self.id.clone()), status.as_str(), reason.clone());
         let (scope, id, now) = (self.scope.clone(), self.id.clone(), event.at);
         self.env
             .store

@@ -94,14 +94,8 @@ async fn run(env: Env, models: Arc<Models>, work: Work) {
             return;
         }
     };
-    let hand = Hand {
-        env: &env,
-        models: &models,
-        permit: &permit,
-        speaker,
-        scope: &scope,
-        stack_name: &stack.name,
-    };
+    let hand =
+        Hand { env: &env, models: &models, permit: &permit, speaker, scope: &scope, stack_name: &stack.name };
     let worker = Worker { hand, ledger };
     let outcome = match task {
         Task::Create(plan) => worker.create(&stack, *plan).await,
@@ -118,7 +112,11 @@ fn speaker(stack: &StackRow) -> Result<As, Fault> {
     let Some(role) = &stack.role_arn else { return Ok(As::Caller) };
     let parse = |text: &str| Arn::parse(text).map_err(Fault::internal);
     // AWS: sessions of a stack's service role are called so.
-    Ok(As::Role { role: parse(role)?, session_name: "AWSCloudFormation".to_owned(), source: parse(&stack.id)? })
+    Ok(As::Role {
+        role: parse(role)?,
+        session_name: "AWSCloudFormation".to_owned(),
+        source: parse(&stack.id)?,
+    })
 }
 
 fn failed_status(stack: &StackRow) -> StackStatus {
@@ -140,7 +138,8 @@ async fn end_interrupted(env: &Env) -> Result<(), Fault> {
         for stack in &page {
             if stack.is_busy() && seen.insert(stack.id.clone()) {
                 let ledger = Ledger::new(env, &scope, stack);
-                let reason = "The server stopped during this operation. Delete the stack, or update it again.";
+                let reason =
+                    "The server stopped during this operation. Delete the stack, or update it again.";
                 ledger.status(failed_status(stack), Some(reason.to_owned())).await?;
             }
         }

@@ -28,16 +28,16 @@ impl From<Fault> for Trouble {
 
 impl Worker<'_> {
     /// Evaluates a resource's properties.
-    pub(super) fn properties(&self, facts: &Facts, resource: &Resource) -> Result<Node, Trouble> {
+    pub(super) fn properties(facts: &Facts, resource: &Resource) -> Result<Node, Trouble> {
         let evaluated = facts.evaluate(&resource.properties);
-        let evaluated = evaluated.map_err(|error| Trouble::Refused(error.of(&resource.logical_id).to_string()))?;
+        let evaluated =
+            evaluated.map_err(|error| Trouble::Refused(error.of(&resource.logical_id).to_string()))?;
         Ok(evaluated.unwrap_or_else(|| Node::map(resource.line, [])))
     }
 
     /// Makes a resource that is not there yet.
     pub(super) async fn make(&self, resource: &Resource, properties: Node) -> Result<ResourceRow, Trouble> {
-        let mut row =
-            ResourceRow::new(&resource.logical_id, &resource.kind, properties, self.ledger.now());
+        let mut row = ResourceRow::new(&resource.logical_id, &resource.kind, properties, self.ledger.now());
         row.deletion = resource.deletion;
         self.ledger.resource(&mut row, ResourceStatus::CreateInProgress, None, Keep::Row).await?;
         let made = match kind(&row) {
@@ -78,7 +78,9 @@ impl Worker<'_> {
             existing: &before.existing,
         };
         let changed = match kind(&row) {
-            Ok(kind) => kind.provisioner.update(&self.job(kind, &row.logical_id, &row.properties), &then).await,
+            Ok(kind) => {
+                kind.provisioner.update(&self.job(kind, &row.logical_id, &row.properties), &then).await
+            }
             Err(failure) => Err(failure),
         };
         match changed {

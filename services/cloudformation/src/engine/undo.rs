@@ -31,12 +31,7 @@ impl Step {
 
 impl Worker<'_> {
     /// Puts everything back.
-    pub(super) async fn undo(
-        &self,
-        stack: &StackRow,
-        steps: Vec<Step>,
-        reason: String,
-    ) -> Result<(), Fault> {
+    pub(super) async fn undo(&self, stack: &StackRow, steps: Vec<Step>, reason: String) -> Result<(), Fault> {
         self.ledger.status(StackStatus::UpdateRollbackInProgress, Some(reason)).await?;
         let now = self.ledger.resources()?;
         let row_now = |logical_id: &str| now.iter().find(|row| row.logical_id == logical_id);

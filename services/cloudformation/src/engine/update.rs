@@ -36,14 +36,15 @@ impl Worker<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<Outputs, Trouble> {
         for resource in &plan.resources {
-            let properties = self.properties(&plan.facts, resource)?;
+            let properties = Self::properties(&plan.facts, resource)?;
             let before = rows.iter().find(|row| row.logical_id == resource.logical_id);
             let row = self.bring_about(before, resource, properties, steps).await;
             let row = row.map_err(|trouble| match trouble {
                 Trouble::Refused(_) => {
                     let verb = if before.is_some() { "update" } else { "create" };
                     // AWS: this sentence.
-                    let text = format!("The following resource(s) failed to {verb}: [{}]. ", resource.logical_id);
+                    let text =
+                        format!("The following resource(s) failed to {verb}: [{}]. ", resource.logical_id);
                     Trouble::Refused(text)
                 }
                 store @ Trouble::Store(_) => store,
@@ -77,7 +78,9 @@ impl Worker<'_> {
             (Some(kind), Some(_)) if has_same_name(kind, before, &properties) => {
                 let name = before.physical_id.clone().unwrap_or_default();
                 // AWS: this sentence.
-                let text = format!("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} and update the stack again.");
+                let text = format!(
+                    "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {name} and update the stack again."
+                );
                 steps.push(Step::Changed(Box::new(before.clone())));
                 let mut row = before.clone();
                 let status = crate::api::ResourceStatus::UpdateFailed;
@@ -110,7 +113,9 @@ impl Worker<'_> {
         for logical_id in stack.order.iter().rev() {
             let replaced = steps.iter().find_map(|step| step.replaced(logical_id));
             let gone = rows.iter().find(|row| row.logical_id == *logical_id && !order.contains(logical_id));
-            if let Some((row, keep)) = replaced.map(|row| (row, Keep::Other)).or(gone.map(|row| (row, Keep::Nothing))) {
+            if let Some((row, keep)) =
+                replaced.map(|row| (row, Keep::Other)).or(gone.map(|row| (row, Keep::Nothing)))
+            {
                 // AWS: an update is complete even when something old could not be deleted; the events say so.
                 self.remove(row, keep, row.deletion != Deletion::Delete).await?;
             }

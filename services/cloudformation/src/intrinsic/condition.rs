@@ -36,7 +36,9 @@ impl Settling<'_> {
         }
         let declared = self.declared;
         let Some((_, node)) = declared.iter().find(|(known, _)| known == name) else {
-            let text = format!("Template format error: Unresolved condition dependency {name} in the Conditions block of the template");
+            let text = format!(
+                "Template format error: Unresolved condition dependency {name} in the Conditions block of the template"
+            );
             return Err(TemplateError::at(line, text));
         };
         if self.open.iter().any(|open| open == name) {
@@ -52,7 +54,8 @@ impl Settling<'_> {
 
     fn value(&mut self, node: &Node) -> Result<bool, TemplateError> {
         if self.depth >= DEPTH_MAX {
-            let text = format!("Template format error: conditions lie more than {DEPTH_MAX} deep in each other");
+            let text =
+                format!("Template format error: conditions lie more than {DEPTH_MAX} deep in each other");
             return Err(TemplateError::at(node.line, text));
         }
         self.depth += 1;
@@ -118,12 +121,16 @@ mod tests {
     #[test]
     fn long_chains_are_refused_before_the_stack_ends() {
         let chain = |length: usize| {
-            let links: String = (0..length).map(|at| format!("C{at}: !Not [!Condition C{}]\n", at + 1)).collect();
+            let links: Vec<String> =
+                (0..length).map(|at| format!("C{at}: !Not [!Condition C{}]\n", at + 1)).collect();
+            let links = links.concat();
             settled(&format!("{links}C{length}: !Equals [a, a]\n"))
         };
         assert_eq!(chain(20).unwrap().len(), 21);
         assert!(chain(1_500).unwrap_err().contains("more than 64 deep"));
-        let nested = |depth: usize| format!("A: {}{{'Fn::Equals': [a, a]}}{}", "{'Fn::Not': [".repeat(depth), "]}".repeat(depth));
+        let nested = |depth: usize| {
+            format!("A: {}{{'Fn::Equals': [a, a]}}{}", "{'Fn::Not': [".repeat(depth), "]}".repeat(depth))
+        };
         assert!(settled(&nested(20)).unwrap()["A"]);
     }
 

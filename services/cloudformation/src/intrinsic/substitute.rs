@@ -19,17 +19,19 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
         let (name, behind) =
             after.split_once('}').ok_or("Template error: Fn::Sub has a ${ without its }".to_owned())?;
         push_text(&mut pieces, before);
-        match name.strip_prefix('!') {
-            Some(literal) => push_text(&mut pieces, &["${", literal, "}"].concat()),
-            None => {
-                let name = name.trim();
-                if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_".contains(&b)) {
-                    return Err(format!("Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons ({name})"));
-                }
-                pieces.push(Piece::Name(name.to_owned()));
-            }
-        }
         rest = behind;
+        if let Some(literal) = name.strip_prefix('!') {
+            push_text(&mut pieces, &["${", literal, "}"].concat());
+            continue;
+        }
+        let name = name.trim();
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_".contains(&b)) {
+            // AWS: this sentence.
+            return Err(format!(
+                "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons ({name})"
+            ));
+        }
+        pieces.push(Piece::Name(name.to_owned()));
     }
     push_text(&mut pieces, rest);
     Ok(pieces)

@@ -4,9 +4,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     CloudFormation,
-    api::{
-        ChangeSetType, CreateChangeSet, CreateChangeSetInput, CreateChangeSetOutput, Error, StackStatus,
-    },
+    api::{ChangeSetType, CreateChangeSet, CreateChangeSetInput, CreateChangeSetOutput, Error, StackStatus},
     change_set::NewChangeSet,
     ops::update_stack::is_updatable,
     stack,
@@ -29,7 +27,10 @@ impl Operation<CreateChangeSet> for CloudFormation {
             ("ChangeSetType IMPORT", input.change_set_type == Some(ChangeSetType::Import)),
             ("IncludeNestedStacks", input.include_nested_stacks == Some(true)),
             ("NotificationARNs", input.notification_arns.is_some_and(|arns| !arns.is_empty())),
-            ("RollbackConfiguration", input.rollback_configuration.is_some_and(|c| c.rollback_triggers.is_some())),
+            (
+                "RollbackConfiguration",
+                input.rollback_configuration.is_some_and(|c| c.rollback_triggers.is_some()),
+            ),
             ("ResourceTypes", input.resource_types.is_some()),
         ])?;
         let source = Source {
@@ -49,13 +50,14 @@ impl Operation<CreateChangeSet> for CloudFormation {
         let creates = input.change_set_type == Some(ChangeSetType::Create);
         let found = self.env.store.read(|tx| stack::find(tx, &scope, &input.stack_name))?;
         let stack = match (creates, found) {
-            (true, None) => {
-                self.new_stack(&scope, &input.stack_name, StackStatus::ReviewInProgress, &permit)
-            }
+            (true, None) => self.new_stack(&scope, &input.stack_name, StackStatus::ReviewInProgress, &permit),
             (true, Some(stack)) if stack.status() == StackStatus::ReviewInProgress => stack,
             (true, Some(stack)) => {
                 // AWS: this sentence.
-                let text = format!("Stack [{}] already exists and cannot be created again with the changeSet [{}].", stack.name, input.change_set_name);
+                let text = format!(
+                    "Stack [{}] already exists and cannot be created again with the changeSet [{}].",
+                    stack.name, input.change_set_name
+                );
                 return Err(Error::Validation(text));
             }
             (false, Some(stack)) if is_updatable(stack.status()) => stack,
@@ -66,7 +68,8 @@ impl Operation<CreateChangeSet> for CloudFormation {
                 return Err(Error::Validation(text));
             }
         };
-        let new = NewChangeSet { name: input.change_set_name, description: input.description, creates, wanted };
+        let new =
+            NewChangeSet { name: input.change_set_name, description: input.description, creates, wanted };
         let row = self.propose(&permit, stack, new).await?;
         Ok(CreateChangeSetOutput { id: Some(row.id), stack_id: Some(row.stack_id) })
     }

@@ -21,7 +21,10 @@ impl Operation<CreateStack> for CloudFormation {
             ("StackPolicyBody", input.stack_policy_body.is_some()),
             ("StackPolicyURL", input.stack_policy_url.is_some()),
             ("NotificationARNs", input.notification_arns.is_some_and(|arns| !arns.is_empty())),
-            ("RollbackConfiguration", input.rollback_configuration.is_some_and(|c| c.rollback_triggers.is_some())),
+            (
+                "RollbackConfiguration",
+                input.rollback_configuration.is_some_and(|c| c.rollback_triggers.is_some()),
+            ),
             ("TimeoutInMinutes", input.timeout_in_minutes.is_some()),
             ("ResourceTypes", input.resource_types.is_some()),
         ])?;
@@ -56,6 +59,6 @@ fn on_failure(given: Option<OnFailure>, disable_rollback: Option<bool>) -> stack
     match (given, disable_rollback) {
         (Some(OnFailure::DoNothing), _) | (None, Some(true)) => stack::OnFailure::Keep,
         (Some(OnFailure::Delete), _) => stack::OnFailure::Delete,
-        (Some(OnFailure::Rollback), _) | (None, _) => stack::OnFailure::Rollback,
+        (Some(OnFailure::Rollback) | None, _) => stack::OnFailure::Rollback,
     }
 }

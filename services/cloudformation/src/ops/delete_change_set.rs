@@ -26,7 +26,8 @@ impl Operation<DeleteChangeSet> for CloudFormation {
         let stack_id = row.stack_id.clone();
         self.drop_change_set(&scope, row).await?;
         let stack = self.stack(&scope, &stack_id)?;
-        if stack.status() == StackStatus::ReviewInProgress && self.change_sets(&scope, &stack_id)?.is_empty() {
+        if stack.status() == StackStatus::ReviewInProgress && self.change_sets(&scope, &stack_id)?.is_empty()
+        {
             self.env.store.write(move |tx| stack::forget(tx, &scope, &stack).map_err(Error::from)).await?;
         }
         Ok(DeleteChangeSetOutput {})

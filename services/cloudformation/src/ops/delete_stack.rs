@@ -22,10 +22,13 @@ impl Operation<DeleteStack> for CloudFormation {
         let scope = permit.scope().clone();
         let found = self.env.store.read(|tx| stack::find(tx, &scope, &input.stack_name))?;
         // AWS: deleting what is not there, or is gone already, succeeds.
-        let Some(mut row) = found.filter(|stack| !stack.is_deleted()) else { return Ok(DeleteStackOutput {}) };
+        let Some(mut row) = found.filter(|stack| !stack.is_deleted()) else {
+            return Ok(DeleteStackOutput {});
+        };
         if row.protected {
             // AWS: this sentence.
-            let text = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", row.name);
+            let text =
+                format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", row.name);
             return Err(Error::Validation(text));
         }
         if row.status() == StackStatus::DeleteInProgress {
@@ -37,7 +40,10 @@ impl Operation<DeleteStack> for CloudFormation {
         let retain = input.retain_resources.unwrap_or_default();
         if !retain.is_empty() && row.status() != StackStatus::DeleteFailed {
             // AWS: this sentence.
-            let text = format!("Invalid operation on stack [{}]. Only stacks in DELETE_FAILED state can specify resources to retain", row.id);
+            let text = format!(
+                "Invalid operation on stack [{}]. Only stacks in DELETE_FAILED state can specify resources to retain",
+                row.id
+            );
             return Err(Error::Validation(text));
         }
         self.retain(&scope, &row.id, retain).await?;

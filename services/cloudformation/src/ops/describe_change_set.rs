@@ -44,7 +44,9 @@ impl Operation<DescribeChangeSet> for CloudFormation {
             status: Some(row.status()),
             status_reason: row.reason.clone(),
             description: row.description.clone(),
-            capabilities: Some(row.wanted.capabilities.iter().filter_map(|name| Capability::parse(name)).collect()),
+            capabilities: Some(
+                row.wanted.capabilities.iter().filter_map(|name| Capability::parse(name)).collect(),
+            ),
             change_set_name: Some(row.name),
             change_set_id: Some(row.id),
             ..DescribeChangeSetOutput::default()

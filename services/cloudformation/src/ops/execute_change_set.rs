@@ -4,7 +4,9 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     CloudFormation,
-    api::{Error, ExecuteChangeSet, ExecuteChangeSetInput, ExecuteChangeSetOutput, ExecutionStatus, StackStatus},
+    api::{
+        Error, ExecuteChangeSet, ExecuteChangeSetInput, ExecuteChangeSetOutput, ExecutionStatus, StackStatus,
+    },
     ops::update_stack::is_updatable,
     stack::OnFailure,
     submit::busy,
@@ -24,7 +26,11 @@ impl Operation<ExecuteChangeSet> for CloudFormation {
         let mut row = self.change_set(&scope, input.stack_name.as_deref(), &input.change_set_name)?;
         if row.execution() != ExecutionStatus::Available {
             // AWS: this sentence.
-            let text = format!("ChangeSet [{}] cannot be executed in its current status of [{}]", row.id, row.status().as_str());
+            let text = format!(
+                "ChangeSet [{}] cannot be executed in its current status of [{}]",
+                row.id,
+                row.status().as_str()
+            );
             return Err(Error::invalid_change_set_status_exception(text));
         }
         let mut stack = self.stack(&scope, &row.stack_id)?;

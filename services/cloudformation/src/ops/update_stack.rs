@@ -23,7 +23,10 @@ impl Operation<UpdateStack> for CloudFormation {
             ("StackPolicyDuringUpdateBody", input.stack_policy_during_update_body.is_some()),
             ("StackPolicyDuringUpdateURL", input.stack_policy_during_update_url.is_some()),
             ("NotificationARNs", input.notification_arns.is_some_and(|arns| !arns.is_empty())),
-            ("RollbackConfiguration", input.rollback_configuration.is_some_and(|c| c.rollback_triggers.is_some())),
+            (
+                "RollbackConfiguration",
+                input.rollback_configuration.is_some_and(|c| c.rollback_triggers.is_some()),
+            ),
             ("ResourceTypes", input.resource_types.is_some()),
             ("DisableRollback", input.disable_rollback == Some(true)),
         ])?;
@@ -68,7 +71,9 @@ mod tests {
     #[test]
     fn only_stacks_at_rest_are_updated() {
         assert!(is_updatable(StackStatus::CreateComplete));
-        for status in [StackStatus::CreateInProgress, StackStatus::RollbackComplete, StackStatus::DeleteFailed] {
+        for status in
+            [StackStatus::CreateInProgress, StackStatus::RollbackComplete, StackStatus::DeleteFailed]
+        {
             assert!(!is_updatable(status), "{}", status.as_str());
         }
     }

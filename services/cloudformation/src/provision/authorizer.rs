@@ -58,7 +58,11 @@ impl Provisioner for Authorizer {
                 ],
             );
             let pools = |node: &Node| -> Vec<String> {
-                node.get("ProviderARNs").map_or(&[][..], Node::items).iter().filter_map(Node::scalar).collect()
+                node.get("ProviderARNs")
+                    .map_or(&[][..], Node::items)
+                    .iter()
+                    .filter_map(Node::scalar)
+                    .collect()
             };
             let (now, then) = (pools(job.properties), pools(before.properties));
             let added = now.iter().filter(|arn| !then.contains(arn));

@@ -18,7 +18,11 @@ pub(crate) enum Stage {
 }
 
 /// Converts `node` to a document of `schema`.
-pub(crate) fn document(node: &Node, schema: &'static Schema, stage: Stage) -> Result<Document, TemplateError> {
+pub(crate) fn document(
+    node: &Node,
+    schema: &'static Schema,
+    stage: Stage,
+) -> Result<Document, TemplateError> {
     if stage == Stage::Template
         && let Some((name, argument)) = function(node)
     {
@@ -33,9 +37,8 @@ pub(crate) fn document(node: &Node, schema: &'static Schema, stage: Stage) -> Re
         Kind::Structure { .. } => structure(node, schema, stage),
         Kind::Map { value, .. } => {
             let entries = node.is_map().then(|| node.entries()).ok_or_else(|| expected(node, "an object"))?;
-            let entries = entries
-                .iter()
-                .map(|entry| Ok((entry.key.clone(), document(&entry.node, value(), stage)?)));
+            let entries =
+                entries.iter().map(|entry| Ok((entry.key.clone(), document(&entry.node, value(), stage)?)));
             entries.collect::<Result<_, _>>().map(Document::Map)
         }
         Kind::List { member, .. } => {
@@ -74,7 +77,9 @@ fn structure(node: &Node, schema: &'static Schema, stage: Stage) -> Result<Docum
         member.required && !node.entries().iter().any(|entry| is_called(member.name, &entry.key))
     });
     match missing {
-        Some(member) => Err(TemplateError::at(node.line, format!("required key [{}] not found", member.name))),
+        Some(member) => {
+            Err(TemplateError::at(node.line, format!("required key [{}] not found", member.name)))
+        }
         None => Ok(document_),
     }
 }
@@ -138,8 +143,10 @@ mod tests {
     static MODE: Schema = plain("Mode", Kind::Enum(&["ON", "OFF"]));
     static LIST: Schema =
         plain("List", Kind::List { member: || &INNER, member_name: "member", flattened: false });
-    static INNER: Schema =
-        plain("Inner", Kind::Structure { members: &[Member::new("name", || &TEXT).required()], payload: None, union: false });
+    static INNER: Schema = plain(
+        "Inner",
+        Kind::Structure { members: &[Member::new("name", || &TEXT).required()], payload: None, union: false },
+    );
     static OUTER: Schema = plain(
         "Outer",
         Kind::Structure {

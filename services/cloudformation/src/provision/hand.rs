@@ -17,7 +17,12 @@ pub(crate) struct Models {
 
 impl Models {
     /// The operation `name` of `service`; `None` when this installation has none such.
-    pub(crate) fn operation(&self, env: &Env, service: &str, name: &str) -> Result<Option<&'static OpMeta>, Fault> {
+    pub(crate) fn operation(
+        &self,
+        env: &Env,
+        service: &str,
+        name: &str,
+    ) -> Result<Option<&'static OpMeta>, Fault> {
         if self.found.get().is_none() {
             let operations = env.kernel()?.operations();
             let metas = operations.iter().map(|operation| operation.meta());
@@ -102,7 +107,10 @@ impl Hand<'_> {
 impl CallError {
     /// Does it say that the thing is not there?
     pub(crate) fn is_absence(&self) -> bool {
-        matches!(self.code, "NoSuchEntity" | "NoSuchEntityException" | "NotFoundException" | "ResourceNotFoundException")
+        matches!(
+            self.code,
+            "NoSuchEntity" | "NoSuchEntityException" | "NotFoundException" | "ResourceNotFoundException"
+        )
     }
 }
 
@@ -153,7 +161,8 @@ const RANDOM: usize = 12;
 // AWS: stack name, logical id and twelve random characters; both names are cut so that everything fits.
 pub(crate) fn generated_prefix(stack_name: &str, logical_id: &str, length_max: usize) -> String {
     let room = length_max.saturating_sub(RANDOM + 2);
-    let logical: String = logical_id.chars().take(room.saturating_sub(stack_name.len().min(room / 2))).collect();
+    let logical: String =
+        logical_id.chars().take(room.saturating_sub(stack_name.len().min(room / 2))).collect();
     let stack: String = stack_name.chars().take(room.saturating_sub(logical.len())).collect();
     format!("{stack}-{logical}-")
 }
@@ -174,7 +183,12 @@ mod tests {
     #[test]
     fn generated_names_fit() {
         assert_eq!(generated_prefix("notes", "Table", 64), "notes-Table-");
-        for (stack, logical) in [("s", "l"), (&*"s".repeat(128), "l"), ("s", &*"l".repeat(200)), (&*"s".repeat(100), &*"l".repeat(100))] {
+        for (stack, logical) in [
+            ("s", "l"),
+            (&*"s".repeat(128), "l"),
+            ("s", &*"l".repeat(200)),
+            (&*"s".repeat(100), &*"l".repeat(100)),
+        ] {
             let prefix = generated_prefix(stack, logical, 64);
             assert!(prefix.len() + RANDOM <= 64, "{prefix}");
             assert!(prefix.len() > 3);

@@ -43,7 +43,8 @@ impl Provisioner for ManagedPolicy {
             let mut request = job.request()?;
             default(&mut request, "PolicyName", job.name("ManagedPolicyName", NAME_MAX).into());
             let answer = job.hand.call("iam", "CreatePolicy", request).await?;
-            let arn = answer.get("Policy").map(|policy| super::gateway::text(policy, "Arn")).unwrap_or_default();
+            let arn =
+                answer.get("Policy").map(|policy| super::gateway::text(policy, "Arn")).unwrap_or_default();
             attach(job, &arn).await.map_err(|failure| failure.after(&arn))?;
             Ok(Made::of(arn.clone(), [("PolicyArn", arn)]))
         })

@@ -46,7 +46,9 @@ impl Provisioner for Role {
             }
             let answer = job.hand.call("iam", "CreateRole", request).await?;
             attach(job, &name).await.map_err(|failure| failure.after(&name))?;
-            let part = |key: &str| answer.get("Role").and_then(|role| role.get(key)?.as_str()).unwrap_or_default().to_owned();
+            let part = |key: &str| {
+                answer.get("Role").and_then(|role| role.get(key)?.as_str()).unwrap_or_default().to_owned()
+            };
             Ok(Made::of(&name, [("Arn", part("Arn")), ("RoleId", part("RoleId"))]))
         })
     }
@@ -162,10 +164,11 @@ async fn boundary(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
 }
 
 async fn retag(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
-    let tags = |node: &Node| match super::kind::tag_map(node.get("Tags").unwrap_or(&Node::list(0, Vec::new()))) {
-        Document::Map(tags) => tags,
-        _ => Vec::new(),
-    };
+    let tags =
+        |node: &Node| match super::kind::tag_map(node.get("Tags").unwrap_or(&Node::list(0, Vec::new()))) {
+            Document::Map(tags) => tags,
+            _ => Vec::new(),
+        };
     let (now, then) = (tags(job.properties), tags(before.properties));
     let gone: Vec<String> =
         then.into_iter().map(|(key, _)| key).filter(|key| !now.iter().any(|(k, _)| k == key)).collect();
@@ -174,7 +177,8 @@ async fn retag(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
         job.hand.call("iam", "UntagRole", with(role(), "TagKeys", gone.into())).await?;
     }
     if !now.is_empty() {
-        let tags = now.into_iter().map(|(key, value)| Document::structure([("Key", key.into()), ("Value", value)]));
+        let tags =
+            now.into_iter().map(|(key, value)| Document::structure([("Key", key.into()), ("Value", value)]));
         job.hand.call("iam", "TagRole", with(role(), "Tags", Document::List(tags.collect()))).await?;
     }
     Ok(())

@@ -55,7 +55,9 @@ impl Provisioner for User {
             let (now, kept) = (inline(job.properties), managed(job.properties));
             for (policy, _) in inline(before.properties) {
                 if !now.iter().any(|(name, _)| *name == policy) {
-                    job.hand.remove("iam", "DeleteUserPolicy", with(user(), "PolicyName", policy.into())).await?;
+                    job.hand
+                        .remove("iam", "DeleteUserPolicy", with(user(), "PolicyName", policy.into()))
+                        .await?;
                 }
             }
             for arn in managed(before.properties) {

@@ -114,7 +114,11 @@ impl Kind {
     }
 
     /// The members of `schema` that properties go to.
-    pub(crate) fn request(&self, properties: &Node, schema: &'static Schema) -> Result<Document, TemplateError> {
+    pub(crate) fn request(
+        &self,
+        properties: &Node,
+        schema: &'static Schema,
+    ) -> Result<Document, TemplateError> {
         let mut request = Document::empty();
         for entry in properties.entries() {
             let Some(property) = self.property(&entry.key) else { continue };
@@ -177,7 +181,10 @@ impl Form {
             Self::Object(keys) if node.is_map() => {
                 let unknown = node.entries().iter().find(|entry| !keys.contains(&entry.key.as_str()));
                 unknown.map_or(Ok(()), |entry| {
-                    Err(TemplateError::at(entry.line, format!("Encountered unsupported property {}", entry.key)))
+                    Err(TemplateError::at(
+                        entry.line,
+                        format!("Encountered unsupported property {}", entry.key),
+                    ))
                 })
             }
             Self::Object(_) => Err(wrong("an object")),

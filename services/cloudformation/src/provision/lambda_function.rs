@@ -54,14 +54,18 @@ impl Provisioner for Function {
                 .map(drop)
                 .ok_or_else(|| TemplateError::at(code.line, format!("{text} does not name a package"))),
             Value::Text(text) => {
-                let text = format!("the code \"{text}\" is a local path; run `casemate deploy` to package it");
+                let text =
+                    format!("the code \"{text}\" is a local path; run `casemate deploy` to package it");
                 Err(TemplateError::at(code.line, text))
             }
             Value::Map(entries) => {
                 let s3 = entries.iter().find(|entry| entry.key != "ZipFile");
                 s3.map_or(Ok(()), |entry| {
                     // DIVERGES: code in S3 and container images are not there yet.
-                    let text = format!("Code.{} is not supported: give ZipFile, or a local directory with `casemate deploy`", entry.key);
+                    let text = format!(
+                        "Code.{} is not supported: give ZipFile, or a local directory with `casemate deploy`",
+                        entry.key
+                    );
                     Err(TemplateError::at(entry.line, text))
                 })
             }
@@ -93,8 +97,10 @@ impl Provisioner for Function {
                 job.hand.call("lambda", "UpdateFunctionConfiguration", request).await?;
             }
             if changed.iter().any(|name| matches!(*name, "Code" | "Architectures")) {
-                let mut request =
-                    Document::structure([("FunctionName", before.id.into()), ("ZipFile", archive(job).await?.into())]);
+                let mut request = Document::structure([
+                    ("FunctionName", before.id.into()),
+                    ("ZipFile", archive(job).await?.into()),
+                ]);
                 let architectures = job.request()?.take("Architectures");
                 request.push("Architectures", architectures);
                 job.hand.call("lambda", "UpdateFunctionCode", request).await?;
@@ -137,9 +143,11 @@ async fn archive(job: &Job<'_>) -> Result<Bytes, Failure> {
     if let Some(hash) = packages::hash_of_code(code) {
         let found = packages::read(job.hand.env, job.hand.scope, hash).await;
         let found = found.map_err(|fault| Failure::from(fault.message()))?;
-        return found.ok_or_else(|| Failure::from("the package is not there any more; run `casemate deploy` again"));
+        return found
+            .ok_or_else(|| Failure::from("the package is not there any more; run `casemate deploy` again"));
     }
-    let source = code.get("ZipFile").and_then(Node::scalar).ok_or_else(|| Failure::from("there is no code"))?;
+    let source =
+        code.get("ZipFile").and_then(Node::scalar).ok_or_else(|| Failure::from("there is no code"))?;
     if source.len() > INLINE_BYTES_MAX {
         return Err("the inline code is too long".into());
     }
@@ -163,12 +171,8 @@ async fn retag(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
     let arn = before.existing.attributes.get("Arn").cloned().unwrap_or_default();
     let tags = |node: &Node| node.get("Tags").map_or_else(Document::empty, tag_map);
     let (now, then) = (tags(job.properties), tags(before.properties));
-    let gone: Vec<String> = then
-        .entries()
-        .iter()
-        .filter(|(key, _)| now.get(key).is_none())
-        .map(|(key, _)| key.clone())
-        .collect();
+    let gone: Vec<String> =
+        then.entries().iter().filter(|(key, _)| now.get(key).is_none()).map(|(key, _)| key.clone()).collect();
     if !gone.is_empty() {
         let input = Document::structure([("Resource", arn.as_str().into()), ("TagKeys", gone.into())]);
         job.hand.call("lambda", "UntagResource", input).await?;
@@ -191,7 +195,10 @@ mod tests {
 
     #[test]
     fn local_paths_and_s3_are_refused_with_advice() {
-        assert_eq!(refused("Code: ./functions"), "the code \"./functions\" is a local path; run `casemate deploy` to package it (line 1)");
+        assert_eq!(
+            refused("Code: ./functions"),
+            "the code \"./functions\" is a local path; run `casemate deploy` to package it (line 1)"
+        );
         assert!(refused("Code: {S3Bucket: b, S3Key: k}").contains("Code.S3Bucket is not supported"));
         assert!(refused("Code: casemate-package://xyz").contains("does not name a package"));
         assert!(Function.check(&parse_value("Code: {ZipFile: 'x'}").unwrap()).is_ok());

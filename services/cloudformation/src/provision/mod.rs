@@ -153,13 +153,6 @@ impl Made {
     pub(crate) fn unchanged(before: &Before<'_>) -> Self {
         Self { id: before.id.to_owned(), existing: before.existing.clone() }
     }
-
-    /// `Ref` is something else.
-    #[must_use]
-    pub(crate) fn referred_to_as(mut self, reference: impl Into<String>) -> Self {
-        self.existing.reference = reference.into();
-        self
-    }
 }
 
 impl Failure {

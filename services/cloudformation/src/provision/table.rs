@@ -23,7 +23,8 @@ pub(super) const KIND: Kind = Kind {
         property("LocalSecondaryIndexes").replaces(),
         property("ProvisionedThroughput"),
         property("SSESpecification").to(To::Own(Form::Object(&["SSEEnabled", "SSEType", "KMSMasterKeyId"]))),
-        property("PointInTimeRecoverySpecification").to(To::Own(Form::Object(&["PointInTimeRecoveryEnabled"]))),
+        property("PointInTimeRecoverySpecification")
+            .to(To::Own(Form::Object(&["PointInTimeRecoveryEnabled"]))),
         property("StreamSpecification"),
         property("TableClass"),
         property("TableName").replaces(),
@@ -48,7 +49,8 @@ impl Provisioner for Table {
     fn check(&self, properties: &Node) -> Result<(), TemplateError> {
         let refuse = |property: &str, key: &str, why: &str| {
             let flag = properties.get(property).and_then(|node| node.get(key));
-            let wanted = flag.filter(|flag| flag.scalar().is_some_and(|text| text.eq_ignore_ascii_case("true")));
+            let wanted =
+                flag.filter(|flag| flag.scalar().is_some_and(|text| text.eq_ignore_ascii_case("true")));
             wanted.map_or(Ok(()), |flag| Err(TemplateError::at(flag.line, why)))
         };
         // DIVERGES: there are no backups, so asking for them is refused.
@@ -81,7 +83,13 @@ impl Provisioner for Table {
             if changed.contains(&"GlobalSecondaryIndexes") {
                 update_indexes(job, before).await?;
             }
-            let plain = ["BillingMode", "DeletionProtectionEnabled", "ProvisionedThroughput", "StreamSpecification", "TableClass"];
+            let plain = [
+                "BillingMode",
+                "DeletionProtectionEnabled",
+                "ProvisionedThroughput",
+                "StreamSpecification",
+                "TableClass",
+            ];
             if changed.iter().any(|name| plain.contains(name)) {
                 let mut request = Document::structure([("TableName", before.id.into())]);
                 for (name, value) in job.request_for("dynamodb", "UpdateTable")?.into_entries() {
@@ -143,7 +151,8 @@ async fn settled(job: &Job<'_>, name: &str) -> Result<Document, Failure> {
 
 async fn expire(job: &Job<'_>, name: &str) -> Result<(), Failure> {
     let Some(ttl) = job.properties.get("TimeToLiveSpecification") else { return Ok(()) };
-    let enabled = ttl.get("Enabled").and_then(Node::scalar).is_none_or(|text| text.eq_ignore_ascii_case("true"));
+    let enabled =
+        ttl.get("Enabled").and_then(Node::scalar).is_none_or(|text| text.eq_ignore_ascii_case("true"));
     let specification = Document::structure([
         ("AttributeName", ttl.get("AttributeName").and_then(Node::scalar).into()),
         ("Enabled", enabled.into()),

@@ -45,8 +45,7 @@ pub(super) fn expand(
 ) -> Result<Vec<Resource>, TemplateError> {
     only(&api.properties, PROPERTIES, "AWS::Serverless::Api")?;
     let stage_node = api.properties.get("StageName");
-    let stage_node =
-        stage_node.ok_or_else(|| TemplateError::at(api.line, "StageName is required"))?;
+    let stage_node = stage_node.ok_or_else(|| TemplateError::at(api.line, "StageName is required"))?;
     let stage = known_text(facts, stage_node, "StageName")?;
     let auth = Auth::of(api)?;
     let cors = api.properties.get("Cors").map(Cors::of).transpose()?;
@@ -81,7 +80,11 @@ impl Builder<'_> {
     fn route(&mut self, event: &ApiEvent) -> Result<(), TemplateError> {
         let methods = self.methods.entry(event.path.clone()).or_default();
         if methods.contains(&event.method) {
-            let text = format!("API method \"{}\" defined multiple times for path \"{}\"", event.method.to_lowercase(), event.path);
+            let text = format!(
+                "API method \"{}\" defined multiple times for path \"{}\"",
+                event.method.to_lowercase(),
+                event.path
+            );
             return Err(TemplateError::at(event.line, text).of(&event.function));
         }
         methods.push(event.method.clone());
@@ -314,7 +317,8 @@ fn deployment(api: &Resource, made: &[Resource]) -> Resource {
             ("RestApiId", Node::reference(line, &api.logical_id)),
         ],
     );
-    let needed = ["AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse", "AWS::ApiGateway::Authorizer"];
+    let needed =
+        ["AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse", "AWS::ApiGateway::Authorizer"];
     let depends_on: BTreeSet<String> = made
         .iter()
         .filter(|resource| needed.contains(&resource.kind.as_str()))

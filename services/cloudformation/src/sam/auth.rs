@@ -48,7 +48,13 @@ impl Auth {
         let Some(node) = api.properties.get("Auth") else { return Ok(Self::default()) };
         only(
             node,
-            &["AddDefaultAuthorizerToCorsPreflight", "Authorizers", "DefaultAuthorizer", "InvokeRole", "ResourcePolicy"],
+            &[
+                "AddDefaultAuthorizerToCorsPreflight",
+                "Authorizers",
+                "DefaultAuthorizer",
+                "InvokeRole",
+                "ResourcePolicy",
+            ],
             "Auth",
         )?;
         let authorizers = node.get("Authorizers").map_or(&[][..], Node::entries);
@@ -132,8 +138,13 @@ impl Authorizer {
         let kind = match (node.get("UserPoolArn"), node.get("FunctionArn")) {
             (Some(pools), None) => {
                 only(node, &["UserPoolArn", "AuthorizationScopes", "Identity"], &what)?;
-                only(identity, &["Header", "ValidationExpression", "ReauthorizeEvery"], &format!("Identity of {what}"))?;
-                let pools = if pools.is_list() { pools.clone() } else { Node::list(line, vec![pools.clone()]) };
+                only(
+                    identity,
+                    &["Header", "ValidationExpression", "ReauthorizeEvery"],
+                    &format!("Identity of {what}"),
+                )?;
+                let pools =
+                    if pools.is_list() { pools.clone() } else { Node::list(line, vec![pools.clone()]) };
                 properties.set("ProviderARNs", pools);
                 properties.set("Type", Node::text(line, "COGNITO_USER_POOLS"));
                 properties.set("IdentitySource", header_source(identity, line));
@@ -188,8 +199,15 @@ fn function_authorizer(
     if let Some(role) = node.get("FunctionInvokeRole").filter(|role| role.as_text() != Some(NONE)) {
         properties.set("AuthorizerCredentials", role.clone());
     }
-    let known =
-        ["Context", "Header", "Headers", "QueryStrings", "ReauthorizeEvery", "StageVariables", "ValidationExpression"];
+    let known = [
+        "Context",
+        "Header",
+        "Headers",
+        "QueryStrings",
+        "ReauthorizeEvery",
+        "StageVariables",
+        "ValidationExpression",
+    ];
     only(identity, &known, &format!("Identity of {what}"))?;
     match node.get("FunctionPayloadType").and_then(Node::as_text).unwrap_or("TOKEN") {
         "TOKEN" => {
@@ -227,7 +245,8 @@ fn request_source(identity: &Node) -> Result<String, TemplateError> {
         ("Context", "context."),
     ] {
         for item in identity.get(key).map_or(&[][..], Node::items) {
-            let name = item.scalar().ok_or_else(|| TemplateError::at(item.line, format!("{key} must be names")))?;
+            let name =
+                item.scalar().ok_or_else(|| TemplateError::at(item.line, format!("{key} must be names")))?;
             sources.push(format!("{prefix}{name}"));
         }
     }
@@ -251,7 +270,10 @@ fn permission(api: &Resource, authorizer: &Authorizer, function: &Node) -> Resou
     );
     let safe: String = authorizer.name.chars().filter(char::is_ascii_alphanumeric).collect();
     let id = format!("{}{safe}AuthorizerPermission", api.logical_id);
-    Resource { condition: api.condition.clone(), ..Resource::made(id, line, "AWS::Lambda::Permission", properties) }
+    Resource {
+        condition: api.condition.clone(),
+        ..Resource::made(id, line, "AWS::Lambda::Permission", properties)
+    }
 }
 
 /// `ResourcePolicy`: statements of one's own, and address ranges.
@@ -264,7 +286,8 @@ fn resource_policy(api: &Resource, node: &Node) -> Result<Node, TemplateError> {
         Some(one) => vec![one.clone()],
     };
     let ranges = [("IpRangeWhitelist", "NotIpAddress"), ("IpRangeBlacklist", "IpAddress")];
-    let wanted: Vec<_> = ranges.iter().filter_map(|(key, operator)| Some((node.get(key)?, *operator))).collect();
+    let wanted: Vec<_> =
+        ranges.iter().filter_map(|(key, operator)| Some((node.get(key)?, *operator))).collect();
     if !wanted.is_empty() {
         statements.push(policy_statement(line, "Allow", None));
     }

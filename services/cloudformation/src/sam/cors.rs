@@ -67,7 +67,10 @@ impl Cors {
         let values = headers.into_iter().map(|(name, value)| (parameter(name), value)).collect();
         let method_response = Node::map(
             line,
-            [("StatusCode", Node::text(line, "200")), ("ResponseParameters", Node::entries_of(line, declared))],
+            [
+                ("StatusCode", Node::text(line, "200")),
+                ("ResponseParameters", Node::entries_of(line, declared)),
+            ],
         );
         let empty = Node::map(line, [("application/json", Node::text(line, "{}\n"))]);
         let response = Node::map(
@@ -78,7 +81,8 @@ impl Cors {
                 ("ResponseTemplates", empty),
             ],
         );
-        let request = Node::map(line, [("application/json", Node::text(line, "{\n  \"statusCode\" : 200\n}\n"))]);
+        let request =
+            Node::map(line, [("application/json", Node::text(line, "{\n  \"statusCode\" : 200\n}\n"))]);
         let integration = Node::map(
             line,
             [

@@ -36,7 +36,11 @@ const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", 
 /// Reads a function's events.
 pub(super) fn of(resource: &Resource) -> Result<Vec<ApiEvent>, TemplateError> {
     let events = resource.properties.get("Events");
-    events.map_or(&[][..], Node::entries).iter().map(|entry| read(resource, &entry.key, &entry.node)).collect()
+    events
+        .map_or(&[][..], Node::entries)
+        .iter()
+        .map(|entry| read(resource, &entry.key, &entry.node))
+        .collect()
 }
 
 fn read(resource: &Resource, name: &str, node: &Node) -> Result<ApiEvent, TemplateError> {
@@ -78,13 +82,11 @@ fn read(resource: &Resource, name: &str, node: &Node) -> Result<ApiEvent, Templa
 
 fn api_of(node: Option<&Node>, name: &str) -> Result<String, TemplateError> {
     let Some(node) = node else { return Ok(IMPLICIT_API.to_owned()) };
-    match function(node) {
-        Some(("Ref", api)) => Ok(api.as_text().unwrap_or_default().to_owned()),
-        _ => {
-            let text = format!("event {name}: RestApiId must be a !Ref to an AWS::Serverless::Api");
-            Err(TemplateError::at(node.line, text))
-        }
+    if let Some(("Ref", api)) = function(node) {
+        return Ok(api.as_text().unwrap_or_default().to_owned());
     }
+    let text = format!("event {name}: RestApiId must be a !Ref to an AWS::Serverless::Api");
+    Err(TemplateError::at(node.line, text))
 }
 
 /// A path of segments; `{name}` or, at the end, `{name+}`.
@@ -98,7 +100,8 @@ fn check_path(path: &str) -> Result<(), String> {
     for (index, segment) in rest.split('/').enumerate() {
         let inner = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
         let is_last = index + 1 == count;
-        let name = inner.map_or(segment, |inner| inner.strip_suffix('+').filter(|_| is_last).unwrap_or(inner));
+        let name =
+            inner.map_or(segment, |inner| inner.strip_suffix('+').filter(|_| is_last).unwrap_or(inner));
         // AWS: path parts have these characters.
         let fine = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
         if name.is_empty() || !name.chars().all(fine) {

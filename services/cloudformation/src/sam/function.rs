@@ -44,7 +44,11 @@ const PROPERTIES: &[&str] = &[
 ];
 
 /// Expands one.
-pub(super) fn expand(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Expanded, TemplateError> {
+pub(super) fn expand(
+    resource: &Resource,
+    stack_name: &str,
+    facts: &Facts,
+) -> Result<Expanded, TemplateError> {
     let own = &resource.properties;
     only(own, PROPERTIES, "AWS::Serverless::Function")?;
     let role_id = format!("{}Role", resource.logical_id);
@@ -72,16 +76,15 @@ pub(super) fn expand(resource: &Resource, stack_name: &str, facts: &Facts) -> Re
         properties.set("TracingConfig", Node::map(mode.line, [("Mode", mode.clone())]));
     }
     let mut resources = Vec::new();
-    match own.get("Role") {
-        Some(role) => properties.set("Role", role.clone()),
-        None => {
-            properties.set("Role", Node::attribute(resource.line, &role_id, "Arn"));
-            let role = role(resource, stack_name, facts)?;
-            resources.push(Resource {
-                condition: resource.condition.clone(),
-                ..Resource::made(role_id, resource.line, "AWS::IAM::Role", role)
-            });
-        }
+    if let Some(role) = own.get("Role") {
+        properties.set("Role", role.clone());
+    } else {
+        properties.set("Role", Node::attribute(resource.line, &role_id, "Arn"));
+        let role = role(resource, stack_name, facts)?;
+        resources.push(Resource {
+            condition: resource.condition.clone(),
+            ..Resource::made(role_id, resource.line, "AWS::IAM::Role", role)
+        });
     }
     resources.push(Resource { kind: "AWS::Lambda::Function".to_owned(), properties, ..resource.clone() });
     Ok(Expanded { resources, events: events::of(resource)? })
@@ -127,7 +130,12 @@ fn role(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node, Te
                 }
                 inline.push(Node::map(policy.line, [("PolicyName", name), ("PolicyDocument", document)]));
             }
-            _ => return Err(TemplateError::at(policy.line, "a policy must be a name, a template or a document")),
+            _ => {
+                return Err(TemplateError::at(
+                    policy.line,
+                    "a policy must be a name, a template or a document",
+                ));
+            }
         }
     }
     role.set("Policies", Node::list(line, inline));
@@ -154,13 +162,13 @@ fn managed_policy(text: &str, line: u32) -> Result<Node, TemplateError> {
     if text.starts_with("arn:") {
         return Ok(Node::text(line, text));
     }
-    match stand_in(text) {
-        Some(name) => Ok(Node::text(line, crate::resource::aws_managed_policy(name))),
-        None => {
-            let text = format!("{text} is a policy that AWS manages and is not present here; write its statements as an inline policy");
-            Err(TemplateError::at(line, text))
-        }
-    }
+    let name = stand_in(text).ok_or_else(|| {
+        let text = format!(
+            "{text} is a policy that AWS manages and is not present here; write its statements as an inline policy"
+        );
+        TemplateError::at(line, text)
+    })?;
+    Ok(Node::text(line, crate::resource::aws_managed_policy(name)))
 }
 
 /// What AWSLambdaBasicExecutionRole allows, on the function's own log group only.
@@ -171,8 +179,9 @@ fn logging(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node,
         Some(node) => known_text(facts, node, "FunctionName")?,
         None => format!("{}*", generated_prefix(stack_name, &resource.logical_id, FUNCTION_NAME_MAX)),
     };
-    let group =
-        format!("arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/aws/lambda/{name}");
+    let group = format!(
+        "arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/aws/lambda/{name}"
+    );
     let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
     let statement = Node::map(
         line,
@@ -181,7 +190,10 @@ fn logging(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node,
             ("Action", Node::list(line, actions.map(|action| Node::text(line, action)).into())),
             (
                 "Resource",
-                Node::list(line, vec![Node::substitution(line, &*group), Node::substitution(line, format!("{group}:*"))]),
+                Node::list(
+                    line,
+                    vec![Node::substitution(line, &*group), Node::substitution(line, format!("{group}:*"))],
+                ),
             ),
         ],
     );
@@ -190,7 +202,8 @@ fn logging(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node,
 }
 
 fn lambda_trust(line: u32) -> Node {
-    let principal = Node::map(line, [("Service", Node::list(line, vec![Node::text(line, "lambda.amazonaws.com")]))]);
+    let principal =
+        Node::map(line, [("Service", Node::list(line, vec![Node::text(line, "lambda.amazonaws.com")]))]);
     let statement = Node::map(
         line,
         [

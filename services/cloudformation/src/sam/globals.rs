@@ -17,7 +17,9 @@ impl Globals {
         let empty = Node::map(0, []);
         let node = node.unwrap_or(&empty);
         only(node, &["Function", "Api", "SimpleTable"], "Globals")?;
-        let part = |name: &str| node.get(name).filter(|part| part.is_map()).cloned().unwrap_or_else(|| empty.clone());
+        let part = |name: &str| {
+            node.get(name).filter(|part| part.is_map()).cloned().unwrap_or_else(|| empty.clone())
+        };
         Ok(Self { function: part("Function"), api: part("Api"), simple_table: part("SimpleTable") })
     }
 
@@ -66,7 +68,13 @@ mod tests {
 
     #[test]
     fn maps_merge_lists_join_scalars_give_way() {
-        let globals = Globals::of(Some(&parse_value("Function: {Timeout: 5, Environment: {Variables: {A: 1, B: 1}}, Architectures: [x]}").unwrap())).unwrap();
+        let globals = Globals::of(Some(
+            &parse_value(
+                "Function: {Timeout: 5, Environment: {Variables: {A: 1, B: 1}}, Architectures: [x]}",
+            )
+            .unwrap(),
+        ))
+        .unwrap();
         let own = parse_value("Timeout: 9\nEnvironment: {Variables: {B: 2}}\nArchitectures: [y]").unwrap();
         assert_eq!(
             globals.function(&own).to_json(),

@@ -73,7 +73,10 @@ pub(crate) fn expand(
     }
     let known: BTreeSet<&str> = apis.iter().map(|api| api.logical_id.as_str()).collect();
     if let Some(event) = events.iter().find(|event| !known.contains(event.api.as_str())) {
-        let text = format!("RestApiId of event {} must refer to an AWS::Serverless::Api in this template", event.name);
+        let text = format!(
+            "RestApiId of event {} must refer to an AWS::Serverless::Api in this template",
+            event.name
+        );
         return Err(TemplateError::at(event.line, text).of(&event.function));
     }
     for resource in &apis {
@@ -88,7 +91,11 @@ pub(crate) fn expand(
 fn without_transform(template: Template) -> Result<Template, TemplateError> {
     let serverless = template.resources.iter().find(|resource| resource.kind.starts_with(PREFIX));
     if let Some(resource) = serverless {
-        let text = format!("{} needs the line \"Transform: {}\" in the template", resource.kind, crate::template::SAM_TRANSFORM);
+        let text = format!(
+            "{} needs the line \"Transform: {}\" in the template",
+            resource.kind,
+            crate::template::SAM_TRANSFORM
+        );
         return Err(TemplateError::at(resource.line, text).of(&resource.logical_id));
     }
     if let Some(globals) = &template.globals {

@@ -15,9 +15,11 @@ struct PolicyTemplate {
 }
 
 const TABLE: &str = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}";
-const INDEXES: &str = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}/index/*";
+const INDEXES: &str =
+    "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}/index/*";
 const QUEUE: &str = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${QueueName}";
-const BUCKET: &[&str] = &["arn:${AWS::Partition}:s3:::${BucketName}", "arn:${AWS::Partition}:s3:::${BucketName}/*"];
+const BUCKET: &[&str] =
+    &["arn:${AWS::Partition}:s3:::${BucketName}", "arn:${AWS::Partition}:s3:::${BucketName}/*"];
 
 const TEMPLATES: &[PolicyTemplate] = &[
     PolicyTemplate {
@@ -89,7 +91,9 @@ const TEMPLATES: &[PolicyTemplate] = &[
         parameters: &["LogGroupName"],
         statements: &[(
             &["logs:FilterLogEvents"],
-            &["arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroupName}:log-stream:*"],
+            &[
+                "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroupName}:log-stream:*",
+            ],
         )],
     },
     PolicyTemplate {
@@ -112,7 +116,13 @@ const TEMPLATES: &[PolicyTemplate] = &[
         name: "S3ReadPolicy",
         parameters: &["BucketName"],
         statements: &[(
-            &["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation", "s3:GetObjectVersion", "s3:GetLifecycleConfiguration"],
+            &[
+                "s3:GetObject",
+                "s3:ListBucket",
+                "s3:GetBucketLocation",
+                "s3:GetObjectVersion",
+                "s3:GetLifecycleConfiguration",
+            ],
             BUCKET,
         )],
     },

@@ -22,10 +22,14 @@ pub(super) fn expand(resource: &Resource) -> Result<Resource, TemplateError> {
         Some("Number") => "N",
         Some("Binary") => "B",
         Some(other) => {
-            return Err(TemplateError::at(key.line, format!("PrimaryKey.Type must be String, Number or Binary, not {other}")));
+            return Err(TemplateError::at(
+                key.line,
+                format!("PrimaryKey.Type must be String, Number or Binary, not {other}"),
+            ));
         }
     };
-    let attribute = Node::map(line, [("AttributeName", name.clone()), ("AttributeType", Node::text(line, kind))]);
+    let attribute =
+        Node::map(line, [("AttributeName", name.clone()), ("AttributeType", Node::text(line, kind))]);
     let schema = Node::map(line, [("AttributeName", name), ("KeyType", Node::text(line, "HASH"))]);
     let mut properties = Node::map(
         line,

@@ -72,7 +72,10 @@ fn roles_hold_exactly_what_was_asked_for() {
     let names: Vec<&str> = policies.iter().map(|p| p["PolicyName"].as_str().unwrap()).collect();
     assert_eq!(names, ["AWSLambdaBasicExecutionRole", "HelloRolePolicy0", "HelloRolePolicy1"]);
     let logs = &policies[0]["PolicyDocument"]["Statement"][0]["Resource"][0]["Fn::Sub"];
-    assert_eq!(logs, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/stack-Hello-*");
+    assert_eq!(
+        logs,
+        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/stack-Hello-*"
+    );
     let read = &policies[1]["PolicyDocument"]["Statement"][0];
     assert!(read["Action"].as_array().unwrap().contains(&"dynamodb:Query".into()));
     assert!(!read["Action"].to_string().contains("PutItem"));
@@ -148,7 +151,10 @@ fn authorizers_become_resources_with_permissions() {
     assert_eq!(admins["AuthorizerResultTtlInSeconds"], 60);
     let permission = properties(GUARDED, "ApiAdminsAuthorizerPermission");
     assert!(permission["SourceArn"]["Fn::Sub"].as_str().unwrap().ends_with("${Api}/authorizers/*"));
-    assert_eq!(properties(GUARDED, "ApiUsersAuthorizer")["IdentitySource"], "method.request.header.Authorization");
+    assert_eq!(
+        properties(GUARDED, "ApiUsersAuthorizer")["IdentitySource"],
+        "method.request.header.Authorization"
+    );
 }
 
 #[test]
@@ -183,16 +189,33 @@ fn what_cannot_be_expressed_is_refused_with_id_and_line() {
         refused("      Handler: index.handler", "      Layers: []"),
         "Encountered unsupported property Layers of AWS::Serverless::Function (resource Hello, line 10)"
     );
-    assert!(refused("Type: Api,", "Type: Schedule,").contains("event Get: the type Schedule is not supported (resource Hello"));
-    assert!(refused("DynamoDBReadPolicy", "DynamoDBReedPolicy").contains("there is no policy template DynamoDBReedPolicy (resource Hello, line 12)"));
-    assert!(refused("TableName: !Ref Table}\n        - AWS", "Table: x}\n        - AWS").contains("unsupported property Table of DynamoDBReadPolicy"));
-    assert!(refused("AWSLambdaBasicExecutionRole", "AdministratorAccess").contains("AdministratorAccess is a policy that AWS manages"));
-    assert!(refused("AWS::Serverless::SimpleTable", "AWS::Serverless::HttpApi").contains("AWS::Serverless::HttpApi is not supported (resource Table"));
+    assert!(
+        refused("Type: Api,", "Type: Schedule,")
+            .contains("event Get: the type Schedule is not supported (resource Hello")
+    );
+    assert!(
+        refused("DynamoDBReadPolicy", "DynamoDBReedPolicy")
+            .contains("there is no policy template DynamoDBReedPolicy (resource Hello, line 12)")
+    );
+    assert!(
+        refused("TableName: !Ref Table}\n        - AWS", "Table: x}\n        - AWS")
+            .contains("unsupported property Table of DynamoDBReadPolicy")
+    );
+    assert!(
+        refused("AWSLambdaBasicExecutionRole", "AdministratorAccess")
+            .contains("AdministratorAccess is a policy that AWS manages")
+    );
+    assert!(
+        refused("AWS::Serverless::SimpleTable", "AWS::Serverless::HttpApi")
+            .contains("AWS::Serverless::HttpApi is not supported (resource Table")
+    );
     assert!(refused("Transform: AWS::Serverless-2016-10-31\n", "").contains("needs the line \"Transform"));
     assert!(refused("Method: get", "Method: fetch").contains("there is no method FETCH"));
     assert!(refused("Method: get", "Method: get, RestApiId: x").contains("RestApiId must be a !Ref"));
     let guarded = GUARDED.replace("Authorizer: Admins", "Authorizer: Nobody");
     assert!(expanded(&guarded).unwrap_err().contains("the API has no authorizer called Nobody (resource F"));
     let twice = GUARDED.replace("Path: /open, Method: get", "Path: /, Method: get");
-    assert!(expanded(&twice).unwrap_err().contains("API method \"get\" defined multiple times for path \"/\""));
+    assert!(
+        expanded(&twice).unwrap_err().contains("API method \"get\" defined multiple times for path \"/\"")
+    );
 }

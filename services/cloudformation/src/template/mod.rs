@@ -136,8 +136,9 @@ impl Template {
         ];
         for (what, count, limit) in counts {
             if count > limit {
-                let text =
-                    format!("Template format error: Number of {what}, {count}, is greater than maximum allowed, {limit}");
+                let text = format!(
+                    "Template format error: Number of {what}, {count}, is greater than maximum allowed, {limit}"
+                );
                 return Err(TemplateError::at(root.line, text));
             }
         }
@@ -196,8 +197,7 @@ impl Resource {
                 "UpdateReplacePolicy" => drop(deletion(value)?),
                 "Metadata" => {}
                 other => {
-                    let text =
-                        format!("Template format error: Invalid template resource property '{other}'");
+                    let text = format!("Template format error: Invalid template resource property '{other}'");
                     return Err(TemplateError::at(entry.line, text));
                 }
             }
@@ -255,7 +255,10 @@ fn section<T>(
         return Err(TemplateError::at(node.line, text));
     }
     let entry_shape = |key: &str, line| {
-        TemplateError::at(line, format!("Template format error: Any {name} member must be an object. ({key})"))
+        TemplateError::at(
+            line,
+            format!("Template format error: Any {name} member must be an object. ({key})"),
+        )
     };
     node.entries()
         .iter()
@@ -290,7 +293,10 @@ fn names(node: &Node) -> Result<Vec<String>, TemplateError> {
     match &node.value {
         Value::Text(name) => Ok(vec![name.clone()]),
         Value::List(items) => items.iter().map(|item| text_of(item, "DependsOn")).collect(),
-        _ => Err(TemplateError::at(node.line, "Template format error: DependsOn must be a name or a list of names.")),
+        _ => Err(TemplateError::at(
+            node.line,
+            "Template format error: DependsOn must be a name or a list of names.",
+        )),
     }
 }
 
@@ -307,7 +313,8 @@ fn deletion(node: &Node) -> Result<Deletion, TemplateError> {
 }
 
 fn text_of(node: &Node, what: &str) -> Result<String, TemplateError> {
-    node.scalar().ok_or_else(|| TemplateError::at(node.line, format!("Template format error: {what} must be text.")))
+    node.scalar()
+        .ok_or_else(|| TemplateError::at(node.line, format!("Template format error: {what} must be text.")))
 }
 
 #[cfg(test)]
@@ -341,7 +348,10 @@ mod tests {
             refused("Resources:\n  A:\n    Type: X\n    Propertys: {}\n"),
             "Template format error: Invalid template resource property 'Propertys' (resource A, line 4)"
         );
-        assert!(refused("Resources:\n  A: {Properties: {}}\n").contains("must have a Type attribute. (resource A, line 2)"));
+        assert!(
+            refused("Resources:\n  A: {Properties: {}}\n")
+                .contains("must have a Type attribute. (resource A, line 2)")
+        );
         assert!(refused("Resources:\n  A-B: {Type: X}\n").contains("non alphanumeric"));
         assert!(refused("Resources:\n  A: x\n").contains("must be an object"));
     }
@@ -350,13 +360,23 @@ mod tests {
     fn a_template_without_resources_is_refused() {
         assert!(refused("Description: x\n").contains("At least one Resources member must be defined."));
         assert!(refused("- a\n").contains("unsupported structure."));
-        assert!(refused("AWSTemplateFormatVersion: '2011-01-01'\nResources:\n A: {Type: X}\n").contains("2010-09-09"));
+        assert!(
+            refused("AWSTemplateFormatVersion: '2011-01-01'\nResources:\n A: {Type: X}\n")
+                .contains("2010-09-09")
+        );
     }
 
     #[test]
     fn unknown_transforms_are_refused() {
-        assert!(refused("Transform: Mine\nResources:\n A: {Type: X}\n").contains("No transform named Mine found."));
-        assert!(Template::parse("Transform: AWS::Serverless-2016-10-31\nResources:\n A: {Type: X}\n").unwrap().is_sam());
+        assert!(
+            refused("Transform: Mine\nResources:\n A: {Type: X}\n")
+                .contains("No transform named Mine found.")
+        );
+        assert!(
+            Template::parse("Transform: AWS::Serverless-2016-10-31\nResources:\n A: {Type: X}\n")
+                .unwrap()
+                .is_sam()
+        );
     }
 
     #[test]

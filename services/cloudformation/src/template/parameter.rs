@@ -74,7 +74,9 @@ impl Parameter {
             parameter.attribute(&entry.key, &entry.node, entry.line)?;
         }
         if node.get("Type").is_none() {
-            let text = format!("Template format error: Every Parameters object must contain a Type member. ({name})");
+            let text = format!(
+                "Template format error: Every Parameters object must contain a Type member. ({name})"
+            );
             return Err(TemplateError::at(line, text));
         }
         if let Some(default) = &parameter.default {
@@ -143,7 +145,8 @@ impl Parameter {
             return Err(explained(format!("Parameter '{name}' must be a number within its limits.")));
         }
         if let Some(pattern) = &rules.pattern
-            && !matches(pattern, value).ok_or_else(|| format!("Parameter '{name}' has an AllowedPattern that cannot be used."))?
+            && !matches(pattern, value)
+                .ok_or_else(|| format!("Parameter '{name}' has an AllowedPattern that cannot be used."))?
         {
             return Err(explained(format!("Parameter '{name}' must match pattern {pattern}")));
         }
@@ -188,7 +191,11 @@ pub(crate) fn settle(
             None => missing.push(parameter.name.as_str()),
         }
     }
-    if missing.is_empty() { Ok(settled) } else { Err(format!("Parameters: [{}] must have values", missing.join(", "))) }
+    if missing.is_empty() {
+        Ok(settled)
+    } else {
+        Err(format!("Parameters: [{}] must have values", missing.join(", ")))
+    }
 }
 
 fn form(text: &str) -> Option<Form> {
@@ -228,8 +235,10 @@ mod tests {
     }
 
     fn settled(text: &str, given: &[(&str, &str)]) -> Result<BTreeMap<String, String>, String> {
-        let given =
-            given.iter().map(|(k, v)| ((*k).to_owned(), Given::Value((*v).to_owned()))).collect::<BTreeMap<_, _>>();
+        let given = given
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Given::Value((*v).to_owned())))
+            .collect::<BTreeMap<_, _>>();
         settle(&declared(text), &given, &BTreeMap::new())
     }
 
@@ -275,7 +284,12 @@ mod tests {
 
     #[test]
     fn bad_declarations_are_refused() {
-        for text in ["A: {Default: x}", "A: {Type: Strang}", "A: {Type: String, Foo: 1}", "A: {Type: Number, Default: x}"] {
+        for text in [
+            "A: {Default: x}",
+            "A: {Type: Strang}",
+            "A: {Type: String, Foo: 1}",
+            "A: {Type: Number, Default: x}",
+        ] {
             let node = yaml::parse(text).unwrap();
             let entry = &node.entries()[0];
             assert!(Parameter::of(&entry.key, &entry.node, entry.line).is_err(), "{text}");

@@ -135,13 +135,6 @@ impl Node {
         }
     }
 
-    /// Removes and returns the value under `key`.
-    pub(crate) fn remove(&mut self, key: &str) -> Option<Self> {
-        let Value::Map(entries) = &mut self.value else { return None };
-        let at = entries.iter().position(|entry| entry.key == key)?;
-        Some(entries.remove(at).node)
-    }
-
     /// The single entry of a one-entry map: the form of intrinsic functions.
     pub(crate) fn only_entry(&self) -> Option<(&str, &Self)> {
         match self.entries() {

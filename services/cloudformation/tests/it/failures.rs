@@ -17,15 +17,47 @@ async fn refused(scene: &Scene, template: &str) -> String {
 async fn what_is_wrong_with_a_template_is_said_with_id_and_line() {
     let scene = Scene::new().await;
     for (from, to, expected) in [
-        ("BillingMode: ", "BilingMode: ", "Encountered unsupported property BilingMode of AWS::DynamoDB::Table (resource Table, line 24)"),
-        ("AttributeType: S}", "AttributeTyp: S}", "Encountered unsupported property AttributeTyp (resource Table, line 25)"),
-        ("AWS::DynamoDB::Table", "AWS::DynamoDB::Tabel", "Template format error: Unrecognized resource types: [AWS::DynamoDB::Tabel] (resource Table, line 21)"),
-        ("!GetAtt Table.Arn", "!GetAtt Tabel.Arn", "Template error: instance of Fn::GetAtt references undefined resource Tabel (resource Role, line 20)"),
-        ("!GetAtt Table.Arn", "!GetAtt Table.Arm", "Template error: resource Table does not support attribute type Arm in Fn::GetAtt (resource Role, line 20)"),
-        ("!Ref Billing", "!Ref Biling", "Template format error: Unresolved resource dependencies [Biling] in the Resources block of the template (resource Table, line 24)"),
+        (
+            "BillingMode: ",
+            "BilingMode: ",
+            "Encountered unsupported property BilingMode of AWS::DynamoDB::Table (resource Table, line 24)",
+        ),
+        (
+            "AttributeType: S}",
+            "AttributeTyp: S}",
+            "Encountered unsupported property AttributeTyp (resource Table, line 25)",
+        ),
+        (
+            "AWS::DynamoDB::Table",
+            "AWS::DynamoDB::Tabel",
+            "Template format error: Unrecognized resource types: [AWS::DynamoDB::Tabel] (resource Table, line 21)",
+        ),
+        (
+            "!GetAtt Table.Arn",
+            "!GetAtt Tabel.Arn",
+            "Template error: instance of Fn::GetAtt references undefined resource Tabel (resource Role, line 20)",
+        ),
+        (
+            "!GetAtt Table.Arn",
+            "!GetAtt Table.Arm",
+            "Template error: resource Table does not support attribute type Arm in Fn::GetAtt (resource Role, line 20)",
+        ),
+        (
+            "!Ref Billing",
+            "!Ref Biling",
+            "Template format error: Unresolved resource dependencies [Biling] in the Resources block of the template (resource Table, line 24)",
+        ),
         ("!Ref Billing", "!GetAtt Role.Arn", "Circular dependency between resources: [Role, Table] (line 7)"),
-        ("      KeySchema", "      NotKeySchema", "Encountered unsupported property NotKeySchema of AWS::DynamoDB::Table (resource Table, line 26)"),
-        ("Value: !Ref Table", "Value: !Ref Nothing", "Template format error: Unresolved resource dependencies [Nothing] in the Outputs block of the template (line 28)"),
+        (
+            "      KeySchema",
+            "      NotKeySchema",
+            "Encountered unsupported property NotKeySchema of AWS::DynamoDB::Table (resource Table, line 26)",
+        ),
+        (
+            "Value: !Ref Table",
+            "Value: !Ref Nothing",
+            "Template format error: Unresolved resource dependencies [Nothing] in the Outputs block of the template (line 28)",
+        ),
     ] {
         assert_eq!(refused(&scene, &ROLE_AND_TABLE.replace(from, to)).await, expected);
     }
@@ -46,7 +78,11 @@ async fn missing_capabilities_parameters_and_packages_are_refused() {
         ROLE_AND_TABLE.split("Outputs:").next().unwrap(),
         "0".repeat(64)
     );
-    assert!(refused(&scene, &function).await.contains("has not been uploaded; run `casemate deploy` (resource F, line 29)"));
+    assert!(
+        refused(&scene, &function)
+            .await
+            .contains("has not been uploaded; run `casemate deploy` (resource F, line 29)")
+    );
     let local = function.replace(&format!("casemate-package://{}", "0".repeat(64)), "./code");
     assert!(refused(&scene, &local).await.contains("is a local path; run `casemate deploy`"));
     let unsupported = Document::structure([
@@ -78,12 +114,19 @@ async fn a_stack_that_cannot_be_made_is_rolled_back() {
     assert!(scene.create("notes", COLLIDES).await.status.is_success());
     assert_eq!(scene.settled("notes").await, "ROLLBACK_COMPLETE", "{}", scene.events("notes").await);
     let events = scene.events("notes").await;
-    assert!(events.contains("The following resource(s) failed to create: [Second]. Rollback requested by user."), "{events}");
+    assert!(
+        events.contains("The following resource(s) failed to create: [Second]. Rollback requested by user."),
+        "{events}"
+    );
     assert!(events.contains("Table already exists: same"), "{events}");
     assert!(events.contains("template line 10"), "{events}");
     assert_eq!(scene.tables().await, Vec::<String>::new());
     let update = scene.update("notes", ROLE_AND_TABLE).await;
-    assert!(update.message().ends_with("is in ROLLBACK_COMPLETE state and can not be updated."), "{}", update.message());
+    assert!(
+        update.message().ends_with("is in ROLLBACK_COMPLETE state and can not be updated."),
+        "{}",
+        update.message()
+    );
     assert!(scene.call("DeleteStack", of("notes")).await.status.is_success());
     assert_eq!(scene.settled("notes").await, "gone");
 }
@@ -114,7 +157,8 @@ async fn a_stack_is_made_with_the_callers_rights_and_no_more() {
         {"Effect":"Allow","Action":"cloudformation:*","Resource":"*"},
         {"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}]}"#;
     let bob = scene.user("bob", policy).await;
-    let answer = scene.world.call(&bob, "cloudformation", "CreateStack", request("bobs", ROLE_AND_TABLE)).await;
+    let answer =
+        scene.world.call(&bob, "cloudformation", "CreateStack", request("bobs", ROLE_AND_TABLE)).await;
     assert!(answer.status.is_success(), "{}", answer.text());
     assert_eq!(scene.settled("bobs").await, "ROLLBACK_COMPLETE");
     let events = scene.events("bobs").await;
@@ -126,16 +170,22 @@ async fn a_stack_is_made_with_the_callers_rights_and_no_more() {
 async fn a_service_role_must_be_passed_and_then_acts() {
     let scene = Scene::new().await;
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"cloudformation.amazonaws.com"}}}"#;
-    let role = Document::structure([("RoleName", "deployer".into()), ("AssumeRolePolicyDocument", trust.into())]);
+    let role =
+        Document::structure([("RoleName", "deployer".into()), ("AssumeRolePolicyDocument", trust.into())]);
     let arn = scene.other("iam", "CreateRole", role).await.element("Arn").unwrap();
-    let tables = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}}"#;
+    let tables =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}}"#;
     let policy = Document::structure([
         ("RoleName", "deployer".into()),
         ("PolicyName", "p".into()),
         ("PolicyDocument", tables.into()),
     ]);
     assert!(scene.other("iam", "PutRolePolicy", policy).await.status.is_success());
-    let only = |actions: &str| format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":[{actions}],"Resource":"*"}}}}"#);
+    let only = |actions: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":[{actions}],"Resource":"*"}}}}"#
+        )
+    };
     let bob = scene.user("bob", &only(r#""cloudformation:*""#)).await;
     let table = COLLIDES.split("  Second:").next().unwrap();
     let input = |name: &str| {

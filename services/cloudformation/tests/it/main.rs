@@ -1,6 +1,6 @@
 //! CloudFormation over the wire: the whole server in memory, with real IAM, DynamoDB and Logs behind it.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test's helpers")]
 
 mod change_sets;
 mod example;
@@ -133,7 +133,12 @@ impl Scene {
     /// Names of the tables there are.
     async fn tables(&self) -> Vec<String> {
         let answer = self.other("dynamodb", "ListTables", Document::empty()).await.json();
-        answer["TableNames"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+        answer["TableNames"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect()
     }
 }
 

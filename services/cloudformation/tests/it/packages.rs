@@ -15,7 +15,9 @@ pub(crate) async fn uploaded(scene: &Scene, bytes: &[u8]) -> String {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> =
+        digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 async fn put(scene: &Scene, who: Option<&Credentials>, hash: &str, bytes: &[u8]) -> Response {
@@ -31,7 +33,12 @@ async fn put(scene: &Scene, who: Option<&Credentials>, hash: &str, bytes: &[u8])
 async fn packages_are_kept_for_those_who_may_deploy() {
     let scene = Scene::new().await;
     uploaded(&scene, b"one").await;
-    let bob = scene.user("bob", r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}}"#).await;
+    let bob = scene
+        .user(
+            "bob",
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"}}"#,
+        )
+        .await;
     let before = scene.world.digest();
     let two = hash(b"two");
     for (who, name, bytes, status) in [

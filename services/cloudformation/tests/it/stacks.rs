@@ -41,7 +41,10 @@ async fn a_role_and_a_table_are_created_and_deleted() {
     scene.created("notes", ROLE_AND_TABLE).await;
     let text = scene.describe("notes").await.text();
     assert!(text.contains("<OutputKey>TableName</OutputKey>"), "{text}");
-    assert!(text.contains("<ParameterValue>****</ParameterValue>") && !text.contains("hidden-value"), "{text}");
+    assert!(
+        text.contains("<ParameterValue>****</ParameterValue>") && !text.contains("hidden-value"),
+        "{text}"
+    );
     let tables = scene.tables().await;
     assert!(tables[0].starts_with("notes-Table-"), "{tables:?}");
     let role = scene.call("DescribeStackResource", resource("notes", "Role")).await;
@@ -73,7 +76,10 @@ async fn a_stack_can_be_looked_at_in_every_way() {
         assert!(events.contains(text), "{text}: {events}");
     }
     let resources = scene.call("DescribeStackResources", of("notes")).await.text();
-    assert!(resources.contains("notes-Table-") && resources.contains("<LogicalResourceId>Role</LogicalResourceId>"));
+    assert!(
+        resources.contains("notes-Table-")
+            && resources.contains("<LogicalResourceId>Role</LogicalResourceId>")
+    );
     let listed = scene.call("ListStackResources", of("notes")).await.text();
     assert!(listed.contains("<ResourceType>AWS::DynamoDB::Table</ResourceType>"), "{listed}");
     let stacks = scene.call("ListStacks", Document::empty()).await.text();
@@ -123,7 +129,10 @@ async fn protected_stacks_stay_and_absent_ones_are_deleted_already() {
 #[tokio::test]
 async fn retained_resources_stay_when_the_stack_goes() {
     let scene = Scene::new().await;
-    let template = ROLE_AND_TABLE.replace("    Type: AWS::DynamoDB::Table\n", "    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain\n");
+    let template = ROLE_AND_TABLE.replace(
+        "    Type: AWS::DynamoDB::Table\n",
+        "    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain\n",
+    );
     scene.created("notes", &template).await;
     scene.call("DeleteStack", of("notes")).await;
     assert_eq!(scene.settled("notes").await, "gone");
