@@ -509,6 +509,16 @@ impl OperationModel for UntagResource {
     type Output = UntagResourceOutput;
 }
 
+/// The operation `UpdateAccount`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateAccount;
+
+impl OperationModel for UpdateAccount {
+    const META: &'static OpMeta = &op_meta::UPDATE_ACCOUNT;
+    type Input = UpdateAccountInput;
+    type Output = UpdateAccountOutput;
+}
+
 /// The operation `UpdateAuthorizer`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateAuthorizer;
@@ -703,6 +713,9 @@ pub type PutMethodOutput = Method;
 
 /// `MethodResponse`.
 pub type PutMethodResponseOutput = MethodResponse;
+
+/// `Account`.
+pub type UpdateAccountOutput = Account;
 
 /// `Authorizer`.
 pub type UpdateAuthorizerOutput = Authorizer;
@@ -5071,6 +5084,27 @@ impl Shape for UntagResourceInput {
     }
 }
 
+/// `UpdateAccountRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAccountInput {
+    /// `patchOperations`.
+    pub patch_operations: Option<Vec<PatchOperation>>,
+}
+
+impl Shape for UpdateAccountInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ACCOUNT_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { patch_operations: Value::read(document.take("patchOperations")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("patchOperations", self.patch_operations.write());
+        document
+    }
+}
+
 /// `UpdateAuthorizerRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateAuthorizerInput {
@@ -6662,6 +6696,25 @@ pub mod op_meta {
         http: HttpBinding { method: "DELETE", uri: "/tags/{resource_arn}", status: 204 },
         input: &schema::UNTAG_RESOURCE_REQUEST,
         output: &schema::UNTAG_RESOURCE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::BAD_REQUEST_EXCEPTION,
+            error_meta::CONFLICT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::NOT_FOUND_EXCEPTION,
+            error_meta::UNAUTHORIZED_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateAccount`.
+    pub static UPDATE_ACCOUNT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateAccount",
+        http: HttpBinding { method: "PATCH", uri: "/account", status: 200 },
+        input: &schema::UPDATE_ACCOUNT_REQUEST,
+        output: &schema::ACCOUNT,
         result_wrapper: "",
         errors: &[
             error_meta::BAD_REQUEST_EXCEPTION,
@@ -9106,6 +9159,18 @@ pub mod schema {
                 Member::new("resourceArn", || &STRING).required().called("resource_arn").at(Location::Uri),
                 Member::new("tagKeys", || &LIST_OF_STRING).required().at(Location::QueryString),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateAccountRequest`.
+    pub static UPDATE_ACCOUNT_REQUEST: Schema = Schema {
+        name: "UpdateAccountRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("patchOperations", || &LIST_OF_PATCH_OPERATION)],
             payload: None,
             union: false,
         },

@@ -32,6 +32,8 @@ pub(crate) struct Arrived {
     pub(crate) body: Bytes,
     pub(crate) domain_name: String,
     pub(crate) source_ip: String,
+    /// `https` or `http`, and the port it came to.
+    pub(crate) transport: (&'static str, String),
     pub(crate) user_agent: Option<String>,
     pub(crate) protocol: &'static str,
     pub(crate) request_id: String,
@@ -183,8 +185,17 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-const DROPPED: [&str; 5] =
-    ["connection", "content-length", "transfer-encoding", "x-amz-security-token", "x-forwarded-for"];
+const DROPPED: [&str; 8] = [
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "x-amz-security-token",
+    // The gateway says these itself.
+    "x-amzn-trace-id",
+    "x-forwarded-for",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+];
 
 const USUAL: [&str; 18] = [
     "Accept",

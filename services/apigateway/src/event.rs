@@ -74,6 +74,9 @@ fn common(arrived: &Arrived, identity: &Identity) -> Map<String, Value> {
 fn passed_headers(arrived: &Arrived) -> Vec<(String, String)> {
     let mut headers = arrived.headers.clone();
     headers.push(("X-Forwarded-For".to_owned(), arrived.source_ip.clone()));
+    let (scheme, port) = &arrived.transport;
+    headers.push(("X-Forwarded-Port".to_owned(), port.clone()));
+    headers.push(("X-Forwarded-Proto".to_owned(), (*scheme).to_owned()));
     headers.push(("X-Amzn-Trace-Id".to_owned(), arrived.trace_id.clone()));
     headers
 }

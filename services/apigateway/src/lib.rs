@@ -12,7 +12,9 @@
 //!
 //! DIVERGES: integrations are Lambda proxy and MOCK; AWS, HTTP, HTTP_PROXY and VPC links are refused when they are put.
 //! DIVERGES: API keys, usage plans, throttling, caching, canaries, custom domains, client certificates, access logs and
-//! imports of OpenAPI documents are not there; what asks for them is refused.
+//! imports of OpenAPI documents are not there; what asks for them is refused. Tracing and the role for logs are kept and
+//! shown, and do nothing.
+//! DIVERGES: patterns in models are those of a linear-time engine: look-around and back references are refused.
 //! DIVERGES: `X-HTTP-Method-Override` does not change the verb.
 
 #[rustfmt::skip]

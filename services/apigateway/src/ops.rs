@@ -51,6 +51,7 @@ mod put_method;
 mod put_method_response;
 mod tag_resource;
 mod untag_resource;
+mod update_account;
 mod update_authorizer;
 mod update_deployment;
 mod update_gateway_response;
@@ -122,6 +123,7 @@ pub(crate) fn operations(service: &Arc<ApiGateway>) -> Vec<Box<dyn AnyOperation>
         bind::<api::PutMethodResponse, ApiGateway>(service),
         bind::<api::TagResource, ApiGateway>(service),
         bind::<api::UntagResource, ApiGateway>(service),
+        bind::<api::UpdateAccount, ApiGateway>(service),
         bind::<api::UpdateAuthorizer, ApiGateway>(service),
         bind::<api::UpdateDeployment, ApiGateway>(service),
         bind::<api::UpdateGatewayResponse, ApiGateway>(service),

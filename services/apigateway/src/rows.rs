@@ -42,13 +42,16 @@ impl Row for Deployment {
 }
 
 /// A name under which a deployment is served.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Stage {
     pub(crate) name: String,
     pub(crate) deployment_id: String,
     pub(crate) description: Option<String>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Kept and shown; there are no traces.
+    #[serde(default)]
+    pub(crate) tracing: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -56,6 +59,23 @@ pub(crate) struct Stage {
 impl Row for Stage {
     const TABLE: &'static str = "apigateway.stage";
     const VERSION: u16 = 1;
+}
+
+/// The settings of an account.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// Kept and shown; nothing is logged with it.
+    pub(crate) cloudwatch_role_arn: Option<String>,
+}
+
+impl Row for Account {
+    const TABLE: &'static str = "apigateway.account";
+    const VERSION: u16 = 1;
+}
+
+/// The row of an account's settings.
+pub(crate) fn account_key(scope: &Scope) -> Key {
+    Key::of(scope)
 }
 
 /// An API's row.

@@ -135,6 +135,10 @@ impl Plane {
         }
         let source_ip = exchange.peer().source_ip();
         let entropy = &*self.env.entropy;
+        let host = head.host().unwrap_or_default();
+        let (domain_name, port) = host.split_once(':').unwrap_or((host, ""));
+        let (scheme, usual) = if exchange.peer().is_secure() { ("https", "443") } else { ("http", "80") };
+        let port = if port.is_empty() { usual } else { port };
         let arrived = Arrived {
             scope,
             api_id,
@@ -147,7 +151,8 @@ impl Plane {
             query: decoded_query(head.query()),
             headers: shown_headers(&head.headers),
             body: exchange.body().clone(),
-            domain_name: head.host().unwrap_or_default().split(':').next().unwrap_or_default().to_owned(),
+            domain_name: domain_name.to_owned(),
+            transport: (scheme, port.to_owned()),
             source_ip: source_ip.map_or_else(String::new, |ip| ip.to_canonical().to_string()),
             user_agent: head.header("user-agent").map(str::to_owned),
             protocol: "HTTP/1.1",

@@ -8,7 +8,7 @@ use crate::{
         Authorizer, AuthorizerKind, Definition, GatewayResponse, Integration, IntegrationKind,
         IntegrationResponse, Method, MethodResponse, Model, RequestValidator, Resource, RestApi,
     },
-    rows::{Deployment, Stage},
+    rows::{Account, Deployment, Stage},
 };
 
 fn some<K, V>(map: &BTreeMap<K, V>) -> Option<BTreeMap<K, V>>
@@ -221,6 +221,17 @@ pub(crate) fn deployment(deployment: &Deployment, summary: bool) -> api::Deploym
     }
 }
 
+pub(crate) fn account(settings: &Account) -> api::Account {
+    // DIVERGES: the account-wide limits are shown but not enforced; there is no throttling yet.
+    let throttle_settings = api::ThrottleSettings { burst_limit: Some(5_000), rate_limit: Some(10_000.0) };
+    api::Account {
+        cloudwatch_role_arn: settings.cloudwatch_role_arn.clone(),
+        throttle_settings: Some(throttle_settings),
+        features: Some(Vec::new()),
+        api_key_version: Some("4".to_owned()),
+    }
+}
+
 pub(crate) fn stage(stage: &Stage) -> api::Stage {
     api::Stage {
         deployment_id: Some(stage.deployment_id.clone()),
@@ -230,7 +241,7 @@ pub(crate) fn stage(stage: &Stage) -> api::Stage {
         cache_cluster_status: Some(api::CacheClusterStatus::NotAvailable),
         method_settings: Some(BTreeMap::new()),
         variables: some(&stage.variables),
-        tracing_enabled: Some(false),
+        tracing_enabled: Some(stage.tracing),
         tags: some(&stage.tags),
         created_date: Some(stage.created_at),
         last_updated_date: Some(stage.updated_at),

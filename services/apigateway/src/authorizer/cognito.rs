@@ -235,6 +235,14 @@ mod tests {
             assert!(matches!(judged(&pools, scopes, &token), Err(Disbelieved::Unfit(_))), "{scopes:?}");
         }
         assert!(judged(&pools, &["openid"], &sign(&a, &id_claims())).is_err());
+        let disguised = with(access_claims(), "token_use", json!("id"));
+        assert!(
+            judged(&pools, &["openid"], &sign(&a, &disguised)).is_err(),
+            "scopes alone make no access token"
+        );
+        for (name, value) in [("client_id", json!("other")), ("client_id", Value::Null)] {
+            assert!(judged(&pools, &["openid"], &sign(&a, &with(access_claims(), name, value))).is_err());
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `CreateDeployment`: freezes an API as it is now and, if asked, serves it under a stage.
 
-use std::collections::BTreeMap;
-
 use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
@@ -9,6 +7,7 @@ use crate::{
     api::{CreateDeployment, CreateDeploymentInput, CreateDeploymentOutput, Error},
     checks,
     definition::Definition,
+    ops::create_stage::check_room,
     plan::Plan,
     rows, view,
 };
@@ -34,11 +33,15 @@ impl Operation<CreateDeployment> for ApiGateway {
         }
         let variables = input.variables.clone().unwrap_or_default();
         checks::variables(&variables)?;
+        let compiled = self.rest_api(&scope, &input.rest_api_id)?;
+        check_complete(&compiled.definition)?;
+        // What cannot be compiled must not be served as something else. Not in the transaction: others wait for those.
+        Plan::compile(&scope, &compiled.id, compiled.definition.clone()).map_err(checks::bad)?;
         let write = move |tx: &mut casemate_store::WriteTx<'_>| {
             let api = rows::rest_api(tx, &scope, &input.rest_api_id)?;
-            check_complete(&api.definition)?;
-            // What cannot be compiled must not be served as something else.
-            Plan::compile(&scope, &api.id, api.definition.clone()).map_err(checks::bad)?;
+            if api.definition != compiled.definition {
+                return Err(Error::conflict_exception("The API was changed while it was being deployed"));
+            }
             let made = rows::Deployment {
                 id: id.clone(),
                 description: input.description.clone(),
@@ -53,20 +56,20 @@ impl Operation<CreateDeployment> for ApiGateway {
             }
             tx.put(&key, &made)?;
             if let Some(name) = &input.stage_name {
-                let key = rows::part_key(&scope, &api.id, name);
-                let old = tx.get::<rows::Stage>(&key)?;
+                let old = tx.get::<rows::Stage>(&rows::part_key(&scope, &api.id, name))?;
+                if old.is_none() {
+                    check_room(tx, &scope, &api.id)?;
+                }
                 let stage = old.unwrap_or_else(|| rows::Stage {
                     name: name.clone(),
-                    deployment_id: String::new(),
                     description: input.stage_description.clone(),
-                    variables: BTreeMap::new(),
-                    tags: BTreeMap::new(),
                     created_at: now,
-                    updated_at: now,
+                    ..rows::Stage::default()
                 });
                 let mut changed = rows::Stage { deployment_id: id.clone(), updated_at: now, ..stage };
+                changed.tracing = input.tracing_enabled.unwrap_or(changed.tracing);
                 changed.variables.extend(variables.clone());
-                tx.put(&key, &changed)?;
+                tx.put(&rows::part_key(&scope, &api.id, name), &changed)?;
             }
             Ok(view::deployment(&made, false))
         };

@@ -32,13 +32,14 @@ impl Operation<CreateModel> for ApiGateway {
             schema: input.schema.unwrap_or_else(|| "{}".to_owned()),
             content_type: input.content_type,
         };
+        // Not in the transaction: others wait for those. What it refers to is looked at again when it is deployed.
+        check_schema(&model.schema, &self.rest_api(&scope, &input.rest_api_id)?.definition.models)?;
         self.edit(&scope, &input.rest_api_id, move |api| {
             let models = &mut api.definition.models;
             if models.contains_key(&model.name) {
                 // AWS: text of the service.
                 return Err(Error::conflict_exception("Model name already exists for this REST API"));
             }
-            check_schema(&model.schema, models)?;
             models.insert(model.name.clone(), model.clone());
             Ok(view::model(&model))
         })

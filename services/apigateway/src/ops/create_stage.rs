@@ -1,6 +1,8 @@
 //! `CreateStage`: serves a deployment under a name.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
+use casemate_names::Scope;
+use casemate_store::ReadTx;
 
 use crate::{
     ApiGateway,
@@ -30,6 +32,7 @@ impl Operation<CreateStage> for ApiGateway {
             description: input.description,
             variables: input.variables.unwrap_or_default(),
             tags: input.tags.unwrap_or_default(),
+            tracing: input.tracing_enabled.unwrap_or(false),
             created_at: now,
             updated_at: now,
         };
@@ -43,12 +46,7 @@ impl Operation<CreateStage> for ApiGateway {
                 // AWS: text of the service.
                 return Err(Error::conflict_exception("Stage already exists"));
             }
-            if tx.keys::<rows::Stage>(&rows::api_key(&scope, &api.id), None, STAGES_MAX)?.len() >= STAGES_MAX
-            {
-                return Err(Error::limit_exceeded_exception(
-                    "Maximum number of Stages for this API has been reached.",
-                ));
-            }
+            check_room(tx, &scope, &api.id)?;
             tx.put(&key, &stage)?;
             Ok(view::stage(&stage))
         };
@@ -58,3 +56,13 @@ impl Operation<CreateStage> for ApiGateway {
 
 /// AWS: stages of one API (quota).
 const STAGES_MAX: usize = 10;
+
+/// May an API have one more stage?
+pub(super) fn check_room(tx: &ReadTx<'_>, scope: &Scope, api_id: &str) -> Result<(), Error> {
+    let stages = tx.keys::<rows::Stage>(&rows::api_key(scope, api_id), None, STAGES_MAX)?;
+    if stages.len() >= STAGES_MAX {
+        let text = "Maximum number of Stages for this API has been reached.";
+        return Err(Error::limit_exceeded_exception(text));
+    }
+    Ok(())
+}

@@ -4,7 +4,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     ApiGateway,
-    api::{Account, Error, GetAccount, GetAccountInput, GetAccountOutput, ThrottleSettings},
+    api::{Error, GetAccount, GetAccountInput, GetAccountOutput},
+    rows, view,
 };
 
 impl Operation<GetAccount> for ApiGateway {
@@ -13,14 +14,8 @@ impl Operation<GetAccount> for ApiGateway {
     }
 
     async fn run(&self, call: Call<GetAccount>) -> Result<GetAccountOutput, Error> {
-        drop(call);
-        // DIVERGES: the account-wide limits are shown but not enforced; there is no throttling yet.
-        let throttle_settings = ThrottleSettings { burst_limit: Some(5_000), rate_limit: Some(10_000.0) };
-        Ok(Account {
-            cloudwatch_role_arn: None,
-            throttle_settings: Some(throttle_settings),
-            features: Some(Vec::new()),
-            api_key_version: Some("4".to_owned()),
-        })
+        let key = rows::account_key(call.scope());
+        let settings = self.env.store.read(|tx| tx.get::<rows::Account>(&key))?;
+        Ok(view::account(&settings.unwrap_or_default()))
     }
 }

@@ -24,6 +24,9 @@ impl Operation<UpdateModel> for ApiGateway {
         let (input, _) = call.into_parts();
         let patches = patch::read(input.patch_operations, PATHS)?;
         let name = input.model_name;
+        for patch in patches.iter().filter(|patch| patch.pieces() == ["schema"]) {
+            check_schema(&patch.text(), &self.rest_api(&scope, &input.rest_api_id)?.definition.models)?;
+        }
         self.edit(&scope, &input.rest_api_id, move |api| {
             let models = &mut api.definition.models;
             let missing = || Error::not_found_exception(format!("Invalid model name specified: {name}"));
@@ -34,7 +37,6 @@ impl Operation<UpdateModel> for ApiGateway {
                     _ => changed.schema = patch.text(),
                 }
             }
-            check_schema(&changed.schema, models)?;
             models.insert(name.clone(), changed.clone());
             Ok(view::model(&changed))
         })

@@ -22,6 +22,7 @@ impl Operation<UpdateStage> for ApiGateway {
     async fn run(&self, call: Call<UpdateStage>) -> Result<UpdateStageOutput, Error> {
         let (scope, now) = (call.scope().clone(), call.now());
         let (input, _) = call.into_parts();
+        let (api_id, name) = (input.rest_api_id.clone(), input.stage_name.clone());
         let patches = patch::read(input.patch_operations, PATHS)?;
         let write = move |tx: &mut casemate_store::WriteTx<'_>| {
             let api = rows::rest_api(tx, &scope, &input.rest_api_id)?;
@@ -30,6 +31,7 @@ impl Operation<UpdateStage> for ApiGateway {
                 match patch.pieces().as_slice() {
                     ["deploymentId"] => stage.deployment_id = patch.text(),
                     ["description"] => stage.description = patch.optional(),
+                    ["tracingEnabled"] => stage.tracing = patch.boolean()?,
                     ["variables", name] => patch.entry(&mut stage.variables, name, patch.text()),
                     _ => {}
                 }
@@ -38,10 +40,18 @@ impl Operation<UpdateStage> for ApiGateway {
             checks::variables(&stage.variables)?;
             stage.updated_at = now;
             tx.put(&rows::part_key(&scope, &api.id, &stage.name), &stage)?;
-            Ok(view::stage(&stage))
+            Ok::<_, Error>(view::stage(&stage))
         };
-        self.env.store.write(write).await
+        let changed = self.env.store.write(write).await?;
+        // Variables may name the authorizer's function.
+        self.cache.flush(&api_id, &name);
+        Ok(changed)
     }
 }
 
-const PATHS: Paths = &[(REPLACE, "/deploymentId"), (REPLACE, "/description"), (ENTRY, "/variables/{name}")];
+const PATHS: Paths = &[
+    (REPLACE, "/deploymentId"),
+    (REPLACE, "/description"),
+    (REPLACE, "/tracingEnabled"),
+    (ENTRY, "/variables/{name}"),
+];

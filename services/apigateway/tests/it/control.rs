@@ -613,5 +613,40 @@ async fn tags_are_put_shown_and_taken_and_seen_by_policies() {
         scene.refused("TagResource", json!({"resourceArn": of(""), "tags": many})).await.0,
         "LimitExceededException"
     );
+}
+
+#[tokio::test]
+async fn the_accounts_settings_are_kept_and_its_role_must_be_passed() {
+    let scene = Scene::new();
     assert_eq!(scene.done("GetAccount", json!({})).await["throttleSettings"]["burstLimit"], 5_000);
+    let role = "arn:aws:iam::123456789012:role/logs";
+    let patch = json!({"patchOperations": [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]});
+    assert_eq!(scene.done("UpdateAccount", patch.clone()).await["cloudwatchRoleArn"], role);
+    assert_eq!(scene.done("GetAccount", json!({})).await["cloudwatchRoleArn"], role);
+    let gateway_only =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"apigateway:*","Resource":"*"}}"#;
+    let bob = scene.world.identities().user("bob", &[gateway_only]);
+    let answer = scene.world.call(&bob, "apigateway", "UpdateAccount", crate::document(patch)).await;
+    assert!(answer.status == 403 && answer.message().contains("iam:PassRole"), "{}", answer.text());
+    let other =
+        json!({"patchOperations": [{"op": "replace", "path": "/throttleSettings/rateLimit", "value": "1"}]});
+    assert_eq!(scene.refused("UpdateAccount", other).await.0, "BadRequestException");
+}
+
+#[tokio::test]
+async fn an_api_has_at_most_ten_stages() {
+    let scene = Scene::new();
+    let api = scene.api().await;
+    scene.mock(&api, "GET", "/x", json!({})).await;
+    let deployment = scene.deploy(&api).await;
+    let stage = |n: usize| {
+        with(&api, json!({"stageName": format!("s{n}"), "deploymentId": deployment, "tracingEnabled": true}))
+    };
+    for n in 1..10 {
+        assert_eq!(scene.done("CreateStage", stage(n)).await["tracingEnabled"], true);
+    }
+    assert_eq!(scene.refused("CreateStage", stage(10)).await.0, "LimitExceededException");
+    let another = with(&api, json!({"stageName": "s10"}));
+    assert_eq!(scene.refused("CreateDeployment", another).await.0, "LimitExceededException");
+    scene.done("CreateDeployment", with(&api, json!({"stageName": "s9"}))).await;
 }

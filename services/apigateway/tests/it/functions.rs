@@ -28,6 +28,8 @@ pub(crate) enum Does {
     Echoes,
     /// Throws an error with this message.
     Throws(&'static str),
+    /// Throws an error that looks like this.
+    ThrowsLike(Value),
     /// Is refused by the service with this code.
     Refused(&'static str),
     /// Never comes back.
@@ -199,6 +201,7 @@ impl Operation<Invoke> for Stand {
                 let error = json!({"errorMessage": message, "errorType": "Error"});
                 Ok(answer(error.to_string().into(), true))
             }
+            Some(Does::ThrowsLike(value)) => Ok(answer(value.to_string().into(), true)),
             Some(Does::Refused(code)) => Err(Fault::coded(code, 429, "refused")),
             Some(Does::Hangs) => std::future::pending().await,
             Some(Does::Knows(tokens)) => {

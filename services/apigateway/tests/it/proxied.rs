@@ -50,6 +50,7 @@ async fn violations_of_the_proxy_contract_are_bad_gateways() {
         Does::Raw("not json"),
         Does::Throws("Unauthorized"),
         Does::Throws("boom"),
+        Does::ThrowsLike(json!({"statusCode": 200, "body": "as if nothing had happened"})),
         Does::Refused("TooManyRequestsException"),
         Does::Refused("ServiceException"),
     ] {
@@ -213,6 +214,11 @@ async fn a_forged_forwarding_header_does_not_become_a_fact() {
     let event = scene.send(request).await.json();
     assert_eq!(event["requestContext"]["identity"]["sourceIp"], "203.0.113.7");
     assert_eq!(event["headers"]["X-Forwarded-For"], "203.0.113.7");
+    assert_eq!(event["multiValueHeaders"]["X-Forwarded-For"], json!(["203.0.113.7"]));
+    assert_eq!(
+        (&event["headers"]["X-Forwarded-Proto"], &event["headers"]["X-Forwarded-Port"]),
+        (&json!("http"), &json!("4566"))
+    );
 }
 
 #[tokio::test]
