@@ -109,7 +109,7 @@ impl Request {
     }
 
     /// As the kernel takes it.
-    pub(crate) fn incoming(&self) -> Incoming {
+    pub fn incoming(&self) -> Incoming {
         let uri = self.target.parse().unwrap_or_else(|error| panic!("target {}: {error}", self.target));
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {

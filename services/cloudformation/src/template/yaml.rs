@@ -358,8 +358,8 @@ mod tests {
         for n in 1..100 {
             let m = n - 1;
             let ten = vec![format!("*a{m}"); 10].join(", ");
-            wide.push_str(&format!("a{n}: &a{n} [{ten}]\n"));
-            deep.push_str(&format!("a{n}: &a{n} [*a{m}]\n"));
+            wide = format!("{wide}a{n}: &a{n} [{ten}]\n");
+            deep = format!("{deep}a{n}: &a{n} [*a{m}]\n");
         }
         assert!(refused(&wide).contains("YAML aliases repeat too many values"));
         assert!(refused(&deep).contains("nested too deeply"));

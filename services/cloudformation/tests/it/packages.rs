@@ -58,3 +58,19 @@ async fn packages_are_kept_for_those_who_may_deploy() {
     foreign = foreign.signed(&scene.admin, "dynamodb", "us-east-1", scene.world.now());
     assert!(!scene.world.send(&foreign).await.status.is_success(), "signed for another service");
 }
+
+#[tokio::test]
+async fn large_packages_are_read_only_for_keys_that_exist() {
+    let scene = Scene::new().await;
+    let kernel = scene.world.env().kernel().unwrap();
+    let request = Request::new(Method::PUT, &format!("/_casemate/packages/{}", hash(b"one"))).body(b"one".to_vec());
+    let stranger = Credentials::new("AKIAAAAAAAAAAAAAAAAA".to_owned(), "guessed".to_owned());
+    let signed = |who: &Credentials, service: &str| {
+        let request = request.clone().signed(who, service, "us-east-1", scene.world.now());
+        kernel.body_limit(&request.incoming().head)
+    };
+    assert_eq!(signed(&scene.admin, "cloudformation"), 50 << 20);
+    assert_eq!(kernel.body_limit(&request.incoming().head), 1 << 20);
+    assert_eq!(signed(&stranger, "cloudformation"), 1 << 20);
+    assert_eq!(signed(&scene.admin, "dynamodb"), 1 << 20);
+}
