@@ -190,7 +190,7 @@ impl Kernel {
     /// requests whose claim of identity can still turn out to be true: known key, right scope, within its time.
     pub fn body_limit(&self, head: &Head) -> usize {
         if let Some((_, plane)) = self.planes().iter().find(|(_, plane)| plane.matches(head)) {
-            return plane.body_bytes_max();
+            return self.plausible_or_less(head, plane.signing_name(), plane.body_bytes_max());
         }
         let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
         let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());

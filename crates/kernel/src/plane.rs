@@ -27,6 +27,12 @@ pub trait DataPlane: fmt::Debug + Send + Sync {
         10 << 20
     }
 
+    /// The name all requests to this plane are signed for, if none is served unsigned: large bodies are then read only
+    /// for keys that exist.
+    fn signing_name(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Answers. Whatever happens is one audit record, which the exchange fills.
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing>;
 }

@@ -64,7 +64,15 @@ impl LiveSession {
 #[derive(Debug)]
 pub(crate) struct SessionTable {
     store: Store,
-    cache: RwLock<HashMap<String, Arc<LiveSession>>>,
+    cache: RwLock<Cache>,
+}
+
+/// Sessions found before.
+#[derive(Debug, Default)]
+struct Cache {
+    /// Counts the sessions that were taken away.
+    removals: u64,
+    live: HashMap<String, Arc<LiveSession>>,
 }
 
 impl SessionTable {
@@ -74,19 +82,43 @@ impl SessionTable {
 
     /// Finds the session of an access key. `None`: there is no such key (any more).
     pub(crate) fn find(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
-        let cached = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned();
-        if cached.is_some() {
-            return Ok(cached);
-        }
-        let row: Option<SessionRow> = self.store.read(|tx| tx.get::<SessionRow>(&key(access_key_id)))?;
-        let Some(row) = row else { return Ok(None) };
-        let live = Arc::new(row.live()?);
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHED_MAX {
-            cache.clear();
-        }
-        cache.insert(access_key_id.to_owned(), Arc::clone(&live));
+        let before = {
+            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(live) = cache.live.get(access_key_id) {
+                return Ok(Some(Arc::clone(live)));
+            }
+            cache.removals
+        };
+        let Some(live) = self.stored(access_key_id)? else { return Ok(None) };
+        self.keep(access_key_id, &live, before);
         Ok(Some(live))
+    }
+
+    fn stored(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
+        let row: Option<SessionRow> = self.store.read(|tx| tx.get::<SessionRow>(&key(access_key_id)))?;
+        row.map(|row| Ok(Arc::new(row.live()?))).transpose()
+    }
+
+    /// Keeps what was read from the store while `before` sessions had been taken away.
+    // INVARIANT: what was read before the latest removal is not kept, or a session that is revoked while a request with
+    // it is being identified would live on in memory.
+    fn keep(&self, access_key_id: &str, live: &Arc<LiveSession>, before: u64) {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.removals != before {
+            return;
+        }
+        if cache.live.len() >= CACHED_MAX {
+            cache.live.clear();
+        }
+        cache.live.insert(access_key_id.to_owned(), Arc::clone(live));
+    }
+
+    fn forget<'i>(&self, ids: impl IntoIterator<Item = &'i str>) {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        cache.removals = cache.removals.wrapping_add(1);
+        for id in ids {
+            cache.live.remove(id);
+        }
     }
 
     pub(crate) async fn insert(&self, access_key_id: &str, row: SessionRow) -> Result<(), Fault> {
@@ -120,10 +152,7 @@ impl SessionTable {
                     Ok(())
                 })
                 .await?;
-            let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-            for id in &ids {
-                cache.remove(id);
-            }
+            self.forget(ids.iter().map(String::as_str));
         }
         Ok(count)
     }
@@ -131,7 +160,7 @@ impl SessionTable {
     pub(crate) async fn remove(&self, access_key_id: &str) -> Result<(), Fault> {
         let id = access_key_id.to_owned();
         self.store.write(move |tx| tx.delete::<SessionRow>(&key(&id))).await?;
-        self.cache.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id);
+        self.forget([access_key_id]);
         Ok(())
     }
 }
@@ -234,6 +263,17 @@ mod tests {
         table.insert("ASIAX", row(Timestamp::from_seconds(10))).await.unwrap();
         assert!(table.find("ASIAX").unwrap().is_some());
         table.remove("ASIAX").await.unwrap();
+        assert!(table.find("ASIAX").unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_session_read_before_its_revocation_is_not_kept_after_it() {
+        let table = SessionTable::new(Store::in_memory(Arc::new(NamedEntropy::seeded(1))));
+        table.insert("ASIAX", row(Timestamp::from_seconds(10))).await.unwrap();
+        let before = table.cache.read().unwrap().removals;
+        let live = table.stored("ASIAX").unwrap().unwrap();
+        table.remove("ASIAX").await.unwrap();
+        table.keep("ASIAX", &live, before);
         assert!(table.find("ASIAX").unwrap().is_none());
     }
 }

@@ -65,7 +65,12 @@ impl Bracket {
     /// Notes what is asked for.
     pub fn asked(&mut self, access: &Access) {
         self.with(|record| match access {
-            Access::Iam(asks) => record.asks = asks.iter().map(AskRecord::of).collect(),
+            Access::Iam(asks) => {
+                record.asks = asks.iter().take(ASKS_SHOWN_MAX).map(AskRecord::of).collect();
+                if asks.len() > ASKS_SHOWN_MAX {
+                    record.detail = Some(format!("asks in all: {}", asks.len()));
+                }
+            }
             Access::Identified(reason) | Access::Public(reason) => record.detail = Some((*reason).to_owned()),
             Access::InBand(proof) => record.detail = Some(format!("in-band proof: {}", proof.kind)),
         });
@@ -161,4 +166,29 @@ fn record_denial(record: &mut Record, denial: &Denial, text: &str) {
 }
 
 const PATH_SHOWN_MAX: usize = 512;
+/// Ours: asks are known before constraints are checked and before anyone is admitted, so without a limit a stranger's
+/// list of names would be written to disk several times its size. Legal calls ask at most for a hundred things.
+const ASKS_SHOWN_MAX: usize = 128;
 const DETAIL_SHOWN_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::Arn;
+
+    use super::*;
+    use crate::Ask;
+
+    #[test]
+    fn a_long_list_of_asks_is_not_written_whole() {
+        let audit = Audit::in_memory();
+        let id = RequestId::new("r".to_owned());
+        let mut bracket = Bracket::open(&audit, Kind::Request, &id, Timestamp::from_seconds(0), &Peer::Internal);
+        let long = Arn::from_parts(["aws", "toys", "us-east-1", "123456789012", &"x".repeat(100_000)]);
+        bracket.asked(&Access::Iam(vec![Ask::on("toys:Make", long); 500]));
+        bracket.close();
+        let record = audit.records().pop().unwrap();
+        assert_eq!(record.asks.len(), ASKS_SHOWN_MAX);
+        assert!(record.asks.iter().all(|ask| ask.resource.len() <= 2_048));
+        assert_eq!(record.detail.as_deref(), Some("asks in all: 500"));
+    }
+}

@@ -123,10 +123,14 @@ impl Record {
     }
 }
 
+/// AWS: an ARN has at most 2,048 characters. What a client sends in the place of a name may be longer.
+const RESOURCE_SHOWN_MAX: usize = 2_048;
+
 impl AskRecord {
     pub(crate) fn of(ask: &Ask) -> Self {
         let resource = ask.resource.as_ref().map_or("*", |arn| arn.as_str());
-        Self { action: ask.action.to_owned(), resource: resource.to_owned() }
+        let resource = resource.chars().take(RESOURCE_SHOWN_MAX).collect();
+        Self { action: ask.action.to_owned(), resource }
     }
 }
 

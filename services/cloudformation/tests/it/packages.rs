@@ -63,7 +63,8 @@ async fn packages_are_kept_for_those_who_may_deploy() {
 async fn large_packages_are_read_only_for_keys_that_exist() {
     let scene = Scene::new().await;
     let kernel = scene.world.env().kernel().unwrap();
-    let request = Request::new(Method::PUT, &format!("/_casemate/packages/{}", hash(b"one"))).body(b"one".to_vec());
+    let path = format!("/_casemate/packages/{}", hash(b"one"));
+    let request = Request::new(Method::PUT, &path).body(b"one".to_vec());
     let stranger = Credentials::new("AKIAAAAAAAAAAAAAAAAA".to_owned(), "guessed".to_owned());
     let signed = |who: &Credentials, service: &str| {
         let request = request.clone().signed(who, service, "us-east-1", scene.world.now());
