@@ -9,7 +9,7 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
-    missing_docs,
+    clippy::cast_precision_loss,
     reason = "a measuring program: it prints, reads the clock and stops at the first surprise"
 )]
 

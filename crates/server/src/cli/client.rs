@@ -8,7 +8,7 @@ use casemate_names::{Clock, Secret, SystemClock};
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::{PathStyle, sign};
 use casemate_wire::encode_request;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
@@ -42,7 +42,6 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -197,7 +196,7 @@ where
     let body = body.collect().await?.to_bytes();
     drop(sender);
     driver.abort();
-    Ok(Answer { status: parts.status, headers: parts.headers, body })
+    Ok(Answer { status: parts.status, body })
 }
 
 /// The keys in an administrator file (shell exports); `None` if it is not there or not readable.

@@ -19,7 +19,8 @@ pub(crate) struct Deploy {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Template {
     /// The SAM or CloudFormation template
-    template: PathBuf,
+    #[arg(value_name = "TEMPLATE")]
+    path: PathBuf,
     /// Name of the stack [default: name of the template's directory]
     #[arg(long)]
     stack_name: Option<String>,
@@ -43,8 +44,8 @@ impl Deploy {
 impl Template {
     pub(crate) async fn deploy(&self, client: &Client) -> Result<stack::Deployed, CliError> {
         let name = self.name()?;
-        output::progress(&format!("deploying {} as stack `{name}`", self.template.display()));
-        let packaged = package::package(client, &self.template).await?;
+        output::progress(&format!("deploying {} as stack `{name}`", self.path.display()));
+        let packaged = package::package(client, &self.path).await?;
         output::progress(&format!("  {} packages uploaded", packaged.packages));
         stack::deploy(client, &name, &packaged.template, &self.parameters).await
     }
@@ -53,10 +54,7 @@ impl Template {
         if let Some(name) = &self.stack_name {
             return Ok(name.clone());
         }
-        let path = self
-            .template
-            .canonicalize()
-            .map_err(|error| format!("`{}`: {error}", self.template.display()))?;
+        let path = self.path.canonicalize().map_err(|error| format!("`{}`: {error}", self.path.display()))?;
         let directory = path.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
         // AWS: stack names begin with a letter and hold letters, digits and hyphens.
         let name: String = directory

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, RuntimeTable, spawner::Spawner};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{CliError, ServerOptions, output};
 use crate::{
@@ -70,7 +70,7 @@ impl Running {
 
     /// Stops now.
     pub(crate) async fn shutdown(self) {
-        drop(self.stop.send(true));
+        self.stop.send_replace(true);
         drop(self.listener.await);
         for task in self.tasks {
             task.abort();

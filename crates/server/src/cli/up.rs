@@ -43,7 +43,7 @@ impl Up {
     }
 
     async fn deploy(&self, running: &Running) -> Result<(), CliError> {
-        let keys = self.keys(running)?;
+        let keys = keys(running)?;
         let local = format!("http://localhost:{}", self.server.listen.port());
         let client = Client::new(&local, running.site.scope.region.as_str(), Some(keys), None)?;
         let deployed = self.what.deploy(&client).await?;
@@ -66,15 +66,13 @@ impl Up {
         ));
         Ok(())
     }
+}
 
-    fn keys(&self, running: &Running) -> Result<Keys, CliError> {
-        let path = running.settings.administrator_path();
-        administrator(&path).ok_or_else(|| {
-            let path = path.display();
-            format!(
-                "`{path}` is gone; start with `casemate serve` and use `casemate deploy` with your own keys"
-            )
+fn keys(running: &Running) -> Result<Keys, CliError> {
+    let path = running.settings.administrator_path();
+    administrator(&path).ok_or_else(|| {
+        let path = path.display();
+        format!("`{path}` is gone; start with `casemate serve` and use `casemate deploy` with your own keys")
             .into()
-        })
-    }
+    })
 }

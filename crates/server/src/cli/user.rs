@@ -78,7 +78,7 @@ impl User {
         runtime.block_on(async {
             match &self.action {
                 Action::SignUp { username, email } => {
-                    self.sign_up(&client, username, email.as_deref()).await?
+                    self.sign_up(&client, username, email.as_deref()).await?;
                 }
                 Action::Confirm { username, code } => self.confirm(&client, username, code).await?,
                 Action::SignIn { username, user_pool_id, token } => {
