@@ -87,7 +87,8 @@ impl Arrived {
         })
     }
 
-    /// For templates, mappings and identity sources.
+    /// For mappings, identity sources and gateway responses. The body, which only templates of integrations see, is left out:
+    /// it may be large.
     pub(crate) fn values(&self) -> Values {
         let mut context = BTreeMap::new();
         let mut set = |name: &str, value: &str| context.insert(name.to_owned(), value.to_owned());
@@ -113,7 +114,7 @@ impl Arrived {
             path: self.path_parameters.clone(),
             query: self.query.iter().cloned().collect(),
             headers: self.headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.clone())).collect(),
-            body: String::from_utf8_lossy(&self.body).into_owned(),
+            body: String::new(),
         }
     }
 
@@ -190,7 +191,8 @@ const DROPPED: [&str; 8] = [
     "content-length",
     "transfer-encoding",
     "x-amz-security-token",
-    // The gateway says these itself.
+    // The gateway says these itself. DIVERGES: API Gateway adds to a forwarding header that the client sent; here nothing in
+    // it comes from the client.
     "x-amzn-trace-id",
     "x-forwarded-for",
     "x-forwarded-port",

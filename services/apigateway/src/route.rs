@@ -119,10 +119,16 @@ fn walk(node: &Node, path: &RequestPath, at: usize, trail: &mut Vec<(String, Str
 
 /// The method of a resource for a verb.
 pub(crate) fn method<'a>(resource: &'a Resource, verb: &str) -> Option<&'a Method> {
-    // `ANY` is a name of ours in the table; as a verb on the wire it is nothing special.
-    let exact = resource.methods.get(verb).filter(|_| verb != "ANY");
-    exact.or_else(|| resource.methods.get("ANY"))
+    // Verbs are case-sensitive: were `get` let through by `ANY`, it would dodge every statement on `GET`. `ANY` itself is a
+    // name in the table and no verb.
+    if !VERBS.contains(&verb) {
+        return None;
+    }
+    resource.methods.get(verb).or_else(|| resource.methods.get("ANY"))
 }
+
+/// AWS: the verbs that `ANY` stands for.
+const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 #[cfg(test)]
 mod tests {

@@ -238,6 +238,7 @@ async fn integrate(
         IntegrationKind::Mock => {
             let mock = plan.mock(&arrived.resource_id, &arrived.method).ok_or_else(missing)?;
             let mut values = arrived.values();
+            values.body = String::from_utf8_lossy(&arrived.body).into_owned();
             for (name, value) in identity.authorizer.iter().flatten() {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 values.context.insert(format!("authorizer.{name}"), text);

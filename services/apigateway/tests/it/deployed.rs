@@ -127,9 +127,17 @@ async fn no_route_is_a_missing_authentication_token() {
     for path in ["/x", "/x/", "//x", "/%78", "/x//"] {
         assert_eq!(scene.get(&api, path).await.status, 200, "{path}");
     }
-    for verb in ["DELETE", "ANY", "BREW"] {
+    for (verb, status) in [
+        ("DELETE", 200),
+        ("PUT", 200),
+        ("ANY", 403),
+        ("BREW", 403),
+        ("get", 403),
+        ("Get", 403),
+        ("TRACE", 403),
+    ] {
         let method = Method::from_bytes(verb.as_bytes()).unwrap();
-        assert_eq!(scene.send(scene.request(&api, method, "/any")).await.status, 200, "{verb}");
+        assert_eq!(scene.send(scene.request(&api, method, "/any")).await.status, status, "{verb}");
     }
 }
 
@@ -180,6 +188,32 @@ async fn a_preflight_is_answered_by_a_mock_and_refusals_carry_their_cors_headers
         (refused.status.as_u16(), &refused.headers["access-control-allow-origin"]),
         (403, &"*".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn a_mock_sees_the_request_and_the_authorizer_in_its_templates() {
+    let scene = Scene::new();
+    let api = scene.api().await;
+    let resource = scene.mock(&api, "POST", "/m/{id}", json!({})).await;
+    let method = json!({"restApiId": api.id, "resourceId": resource, "httpMethod": "POST"});
+    let mut response = method.clone();
+    response["statusCode"] = "200".into();
+    response["responseTemplates"] =
+        json!({"text/plain": "$input.params('id') $input.body $context.stage $context.none"});
+    scene.done("PutIntegrationResponse", response).await;
+    scene.deploy(&api).await;
+    let request =
+        scene.request(&api, Method::POST, "/m/7").header("content-type", "application/json").body("[1]");
+    let answer = scene.send(request).await;
+    assert_eq!(answer.text(), "7 [1] prod $context.none");
+    assert_eq!(answer.headers["content-type"], "text/plain");
+    let mut never = method;
+    never["patchOperations"] = json!([{"op": "replace", "path": "/passthroughBehavior", "value": "NEVER"}]);
+    scene.done("UpdateIntegration", never).await;
+    scene.deploy(&api).await;
+    let request = scene.request(&api, Method::POST, "/m/7").header("content-type", "text/html").body("x");
+    let unsupported = expected(415, r#"{"message":"Unsupported Media Type"}"#, "BadRequestException");
+    assert_eq!(shown(&scene.send(request).await), unsupported);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod authorizers;
 mod control;
 mod deployed;
 mod functions;
+mod goldens;
 mod patches;
 mod proxied;
 mod refusals;
