@@ -129,6 +129,16 @@ impl OperationModel for GetTemplate {
     type Output = GetTemplateOutput;
 }
 
+/// The operation `GetTemplateSummary`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetTemplateSummary;
+
+impl OperationModel for GetTemplateSummary {
+    const META: &'static OpMeta = &op_meta::GET_TEMPLATE_SUMMARY;
+    type Input = GetTemplateSummaryInput;
+    type Output = GetTemplateSummaryOutput;
+}
+
 /// The operation `ListChangeSets`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListChangeSets;
@@ -300,6 +310,48 @@ impl BeforeValueFrom {
 }
 
 impl Value for BeforeValueFrom {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `CallAs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CallAs {
+    /// `SELF`.
+    #[default]
+    SelfValue,
+    /// `DELEGATED_ADMIN`.
+    DelegatedAdmin,
+}
+
+impl CallAs {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::SelfValue, Self::DelegatedAdmin];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfValue => "SELF",
+            Self::DelegatedAdmin => "DELEGATED_ADMIN",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "SELF" => Self::SelfValue,
+            "DELEGATED_ADMIN" => Self::DelegatedAdmin,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for CallAs {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -1915,6 +1967,108 @@ impl Shape for GetTemplateOutput {
     }
 }
 
+/// `GetTemplateSummaryInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetTemplateSummaryInput {
+    /// `TemplateBody`.
+    pub template_body: Option<String>,
+    /// `TemplateURL`.
+    pub template_url: Option<String>,
+    /// `StackName`.
+    pub stack_name: Option<String>,
+    /// `StackSetName`.
+    pub stack_set_name: Option<String>,
+    /// `CallAs`.
+    pub call_as: Option<CallAs>,
+    /// `TemplateSummaryConfig`.
+    pub template_summary_config: Option<TemplateSummaryConfig>,
+}
+
+impl Shape for GetTemplateSummaryInput {
+    const SCHEMA: &'static Schema = &schema::GET_TEMPLATE_SUMMARY_INPUT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            template_body: Value::read(document.take("TemplateBody")),
+            template_url: Value::read(document.take("TemplateURL")),
+            stack_name: Value::read(document.take("StackName")),
+            stack_set_name: Value::read(document.take("StackSetName")),
+            call_as: Value::read(document.take("CallAs")),
+            template_summary_config: Value::read(document.take("TemplateSummaryConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("TemplateBody", self.template_body.write());
+        document.push("TemplateURL", self.template_url.write());
+        document.push("StackName", self.stack_name.write());
+        document.push("StackSetName", self.stack_set_name.write());
+        document.push("CallAs", self.call_as.write());
+        document.push("TemplateSummaryConfig", self.template_summary_config.write());
+        document
+    }
+}
+
+/// `GetTemplateSummaryOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetTemplateSummaryOutput {
+    /// `Parameters`.
+    pub parameters: Option<Vec<ParameterDeclaration>>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `Capabilities`.
+    pub capabilities: Option<Vec<Capability>>,
+    /// `CapabilitiesReason`.
+    pub capabilities_reason: Option<String>,
+    /// `ResourceTypes`.
+    pub resource_types: Option<Vec<String>>,
+    /// `Version`.
+    pub version: Option<String>,
+    /// `Metadata`.
+    pub metadata: Option<String>,
+    /// `DeclaredTransforms`.
+    pub declared_transforms: Option<Vec<String>>,
+    /// `ResourceIdentifierSummaries`.
+    pub resource_identifier_summaries: Option<Vec<ResourceIdentifierSummary>>,
+    /// `Warnings`.
+    pub warnings: Option<Warnings>,
+}
+
+impl Shape for GetTemplateSummaryOutput {
+    const SCHEMA: &'static Schema = &schema::GET_TEMPLATE_SUMMARY_OUTPUT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            parameters: Value::read(document.take("Parameters")),
+            description: Value::read(document.take("Description")),
+            capabilities: Value::read(document.take("Capabilities")),
+            capabilities_reason: Value::read(document.take("CapabilitiesReason")),
+            resource_types: Value::read(document.take("ResourceTypes")),
+            version: Value::read(document.take("Version")),
+            metadata: Value::read(document.take("Metadata")),
+            declared_transforms: Value::read(document.take("DeclaredTransforms")),
+            resource_identifier_summaries: Value::read(document.take("ResourceIdentifierSummaries")),
+            warnings: Value::read(document.take("Warnings")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Parameters", self.parameters.write());
+        document.push("Description", self.description.write());
+        document.push("Capabilities", self.capabilities.write());
+        document.push("CapabilitiesReason", self.capabilities_reason.write());
+        document.push("ResourceTypes", self.resource_types.write());
+        document.push("Version", self.version.write());
+        document.push("Metadata", self.metadata.write());
+        document.push("DeclaredTransforms", self.declared_transforms.write());
+        document.push("ResourceIdentifierSummaries", self.resource_identifier_summaries.write());
+        document.push("Warnings", self.warnings.write());
+        document
+    }
+}
+
 /// `HookFailureMode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum HookFailureMode {
@@ -2520,6 +2674,70 @@ impl Shape for Parameter {
     }
 }
 
+/// `ParameterConstraints`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ParameterConstraints {
+    /// `AllowedValues`.
+    pub allowed_values: Option<Vec<String>>,
+}
+
+impl Shape for ParameterConstraints {
+    const SCHEMA: &'static Schema = &schema::PARAMETER_CONSTRAINTS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { allowed_values: Value::read(document.take("AllowedValues")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AllowedValues", self.allowed_values.write());
+        document
+    }
+}
+
+/// `ParameterDeclaration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ParameterDeclaration {
+    /// `ParameterKey`.
+    pub parameter_key: Option<String>,
+    /// `DefaultValue`.
+    pub default_value: Option<String>,
+    /// `ParameterType`.
+    pub parameter_type: Option<String>,
+    /// `NoEcho`.
+    pub no_echo: Option<bool>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `ParameterConstraints`.
+    pub parameter_constraints: Option<ParameterConstraints>,
+}
+
+impl Shape for ParameterDeclaration {
+    const SCHEMA: &'static Schema = &schema::PARAMETER_DECLARATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            parameter_key: Value::read(document.take("ParameterKey")),
+            default_value: Value::read(document.take("DefaultValue")),
+            parameter_type: Value::read(document.take("ParameterType")),
+            no_echo: Value::read(document.take("NoEcho")),
+            description: Value::read(document.take("Description")),
+            parameter_constraints: Value::read(document.take("ParameterConstraints")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ParameterKey", self.parameter_key.write());
+        document.push("DefaultValue", self.default_value.write());
+        document.push("ParameterType", self.parameter_type.write());
+        document.push("NoEcho", self.no_echo.write());
+        document.push("Description", self.description.write());
+        document.push("ParameterConstraints", self.parameter_constraints.write());
+        document
+    }
+}
+
 /// `PolicyAction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PolicyAction {
@@ -2881,6 +3099,37 @@ impl Shape for ResourceDriftIgnoredAttribute {
         let mut document = Document::empty();
         document.push("Path", self.path.write());
         document.push("Reason", self.reason.write());
+        document
+    }
+}
+
+/// `ResourceIdentifierSummary`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourceIdentifierSummary {
+    /// `ResourceType`.
+    pub resource_type: Option<String>,
+    /// `LogicalResourceIds`.
+    pub logical_resource_ids: Option<Vec<String>>,
+    /// `ResourceIdentifiers`.
+    pub resource_identifiers: Option<Vec<String>>,
+}
+
+impl Shape for ResourceIdentifierSummary {
+    const SCHEMA: &'static Schema = &schema::RESOURCE_IDENTIFIER_SUMMARY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            resource_type: Value::read(document.take("ResourceType")),
+            logical_resource_ids: Value::read(document.take("LogicalResourceIds")),
+            resource_identifiers: Value::read(document.take("ResourceIdentifiers")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResourceType", self.resource_type.write());
+        document.push("LogicalResourceIds", self.logical_resource_ids.write());
+        document.push("ResourceIdentifiers", self.resource_identifiers.write());
         document
     }
 }
@@ -4143,6 +4392,34 @@ impl Value for TemplateStage {
     }
 }
 
+/// `TemplateSummaryConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TemplateSummaryConfig {
+    /// `TreatUnrecognizedResourceTypesAsWarnings`.
+    pub treat_unrecognized_resource_types_as_warnings: Option<bool>,
+}
+
+impl Shape for TemplateSummaryConfig {
+    const SCHEMA: &'static Schema = &schema::TEMPLATE_SUMMARY_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            treat_unrecognized_resource_types_as_warnings: Value::read(
+                document.take("TreatUnrecognizedResourceTypesAsWarnings"),
+            ),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push(
+            "TreatUnrecognizedResourceTypesAsWarnings",
+            self.treat_unrecognized_resource_types_as_warnings.write(),
+        );
+        document
+    }
+}
+
 /// `UpdateStackInput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateStackInput {
@@ -4335,6 +4612,27 @@ impl Shape for ValidateTemplateOutput {
     }
 }
 
+/// `Warnings`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Warnings {
+    /// `UnrecognizedResourceTypes`.
+    pub unrecognized_resource_types: Option<Vec<String>>,
+}
+
+impl Shape for Warnings {
+    const SCHEMA: &'static Schema = &schema::WARNINGS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { unrecognized_resource_types: Value::read(document.take("UnrecognizedResourceTypes")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UnrecognizedResourceTypes", self.unrecognized_resource_types.write());
+        document
+    }
+}
+
 /// `AlreadyExistsException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AlreadyExistsException {
@@ -4410,6 +4708,21 @@ impl LimitExceededException {
     }
 }
 
+/// `StackSetNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StackSetNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl StackSetNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let fields = Document::empty();
+        Fault::modelled(&error_meta::STACK_SET_NOT_FOUND_EXCEPTION, message, fields)
+    }
+}
+
 /// `TokenAlreadyExistsException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenAlreadyExistsException {
@@ -4438,6 +4751,8 @@ pub enum Error {
     InvalidChangeSetStatusException(InvalidChangeSetStatusException),
     /// `LimitExceededException`.
     LimitExceededException(LimitExceededException),
+    /// `StackSetNotFoundException`.
+    StackSetNotFoundException(StackSetNotFoundException),
     /// `TokenAlreadyExistsException`.
     TokenAlreadyExistsException(TokenAlreadyExistsException),
     /// The input breaks a rule that the model's constraints cannot say.
@@ -4476,6 +4791,11 @@ impl Error {
         Self::LimitExceededException(LimitExceededException { message: Some(message.into()) })
     }
 
+    /// `StackSetNotFoundException` with a message.
+    pub fn stack_set_not_found_exception(message: impl Into<String>) -> Self {
+        Self::StackSetNotFoundException(StackSetNotFoundException { message: Some(message.into()) })
+    }
+
     /// `TokenAlreadyExistsException` with a message.
     pub fn token_already_exists_exception(message: impl Into<String>) -> Self {
         Self::TokenAlreadyExistsException(TokenAlreadyExistsException { message: Some(message.into()) })
@@ -4490,6 +4810,7 @@ impl From<Error> for Fault {
             Error::InsufficientCapabilitiesException(error) => error.into_fault(),
             Error::InvalidChangeSetStatusException(error) => error.into_fault(),
             Error::LimitExceededException(error) => error.into_fault(),
+            Error::StackSetNotFoundException(error) => error.into_fault(),
             Error::TokenAlreadyExistsException(error) => error.into_fault(),
             Error::Validation(text) => Self::validation(text),
             Error::Internal(fault) => fault,
@@ -4661,6 +4982,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetTemplateSummary`.
+    pub static GET_TEMPLATE_SUMMARY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetTemplateSummary",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_TEMPLATE_SUMMARY_INPUT,
+        output: &schema::GET_TEMPLATE_SUMMARY_OUTPUT,
+        result_wrapper: "GetTemplateSummaryResult",
+        errors: &[error_meta::STACK_SET_NOT_FOUND_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListChangeSets`.
     pub static LIST_CHANGE_SETS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4771,6 +5104,14 @@ pub mod error_meta {
         schema: &schema::LIMIT_EXCEEDED_EXCEPTION,
     };
 
+    /// `StackSetNotFoundException`.
+    pub const STACK_SET_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "StackSetNotFoundException",
+        code: "StackSetNotFoundException",
+        status: 404,
+        schema: &schema::STACK_SET_NOT_FOUND_EXCEPTION,
+    };
+
     /// `TokenAlreadyExistsException`.
     pub const TOKEN_ALREADY_EXISTS_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "TokenAlreadyExistsException",
@@ -4805,6 +5146,18 @@ pub mod schema {
         name: "AliasName",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `AllowedValue`.
+    pub static ALLOWED_VALUE: Schema =
+        Schema { name: "AllowedValue", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `AllowedValues`.
+    pub static ALLOWED_VALUES: Schema = Schema {
+        name: "AllowedValues",
+        kind: Kind::List { member: || &ALLOWED_VALUE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -4844,6 +5197,14 @@ pub mod schema {
     pub static BEFORE_VALUE_FROM: Schema = Schema {
         name: "BeforeValueFrom",
         kind: Kind::Enum(&["PREVIOUS_DEPLOYMENT_STATE", "ACTUAL_STATE"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CallAs`.
+    pub static CALL_AS: Schema = Schema {
+        name: "CallAs",
+        kind: Kind::Enum(&["SELF", "DELEGATED_ADMIN"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -5554,6 +5915,48 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetTemplateSummaryInput`.
+    pub static GET_TEMPLATE_SUMMARY_INPUT: Schema = Schema {
+        name: "GetTemplateSummaryInput",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("TemplateBody", || &TEMPLATE_BODY),
+                Member::new("TemplateURL", || &TEMPLATE_URL),
+                Member::new("StackName", || &STACK_NAME_OR_ID),
+                Member::new("StackSetName", || &STACK_SET_NAME_OR_ID),
+                Member::new("CallAs", || &CALL_AS),
+                Member::new("TemplateSummaryConfig", || &TEMPLATE_SUMMARY_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetTemplateSummaryOutput`.
+    pub static GET_TEMPLATE_SUMMARY_OUTPUT: Schema = Schema {
+        name: "GetTemplateSummaryOutput",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Parameters", || &PARAMETER_DECLARATIONS),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("Capabilities", || &CAPABILITIES),
+                Member::new("CapabilitiesReason", || &CAPABILITIES_REASON),
+                Member::new("ResourceTypes", || &RESOURCE_TYPES),
+                Member::new("Version", || &VERSION),
+                Member::new("Metadata", || &METADATA),
+                Member::new("DeclaredTransforms", || &TRANSFORMS_LIST),
+                Member::new("ResourceIdentifierSummaries", || &RESOURCE_IDENTIFIER_SUMMARIES),
+                Member::new("Warnings", || &WARNINGS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `HookFailureMode`.
     pub static HOOK_FAILURE_MODE: Schema = Schema {
         name: "HookFailureMode",
@@ -5805,6 +6208,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `LogicalResourceIds`.
+    pub static LOGICAL_RESOURCE_IDS: Schema = Schema {
+        name: "LogicalResourceIds",
+        kind: Kind::List { member: || &LOGICAL_RESOURCE_ID, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(200.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `Metadata`.
     pub static METADATA: Schema =
         Schema { name: "Metadata", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
@@ -5960,9 +6371,56 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ParameterConstraints`.
+    pub static PARAMETER_CONSTRAINTS: Schema = Schema {
+        name: "ParameterConstraints",
+        kind: Kind::Structure {
+            members: &[Member::new("AllowedValues", || &ALLOWED_VALUES)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ParameterDeclaration`.
+    pub static PARAMETER_DECLARATION: Schema = Schema {
+        name: "ParameterDeclaration",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ParameterKey", || &PARAMETER_KEY),
+                Member::new("DefaultValue", || &PARAMETER_VALUE),
+                Member::new("ParameterType", || &PARAMETER_TYPE),
+                Member::new("NoEcho", || &NO_ECHO),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("ParameterConstraints", || &PARAMETER_CONSTRAINTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ParameterDeclarations`.
+    pub static PARAMETER_DECLARATIONS: Schema = Schema {
+        name: "ParameterDeclarations",
+        kind: Kind::List { member: || &PARAMETER_DECLARATION, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ParameterKey`.
     pub static PARAMETER_KEY: Schema =
         Schema { name: "ParameterKey", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `ParameterType`.
+    pub static PARAMETER_TYPE: Schema = Schema {
+        name: "ParameterType",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
 
     /// `ParameterValue`.
     pub static PARAMETER_VALUE: Schema = Schema {
@@ -6167,6 +6625,42 @@ pub mod schema {
         name: "ResourceIdentifierPropertyValue",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(2_048.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `ResourceIdentifierSummaries`.
+    pub static RESOURCE_IDENTIFIER_SUMMARIES: Schema = Schema {
+        name: "ResourceIdentifierSummaries",
+        kind: Kind::List { member: || &RESOURCE_IDENTIFIER_SUMMARY, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourceIdentifierSummary`.
+    pub static RESOURCE_IDENTIFIER_SUMMARY: Schema = Schema {
+        name: "ResourceIdentifierSummary",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ResourceType", || &RESOURCE_TYPE),
+                Member::new("LogicalResourceIds", || &LOGICAL_RESOURCE_IDS),
+                Member::new("ResourceIdentifiers", || &RESOURCE_IDENTIFIERS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourceIdentifiers`.
+    pub static RESOURCE_IDENTIFIERS: Schema = Schema {
+        name: "ResourceIdentifiers",
+        kind: Kind::List {
+            member: || &RESOURCE_IDENTIFIER_PROPERTY_KEY,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -6656,6 +7150,28 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `StackSetNameOrId`.
+    pub static STACK_SET_NAME_OR_ID: Schema = Schema {
+        name: "StackSetNameOrId",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: None,
+            max: None,
+            pattern: Some(
+                "[a-zA-Z][-a-zA-Z0-9]*(?::[a-zA-Z0-9]{8}-[a-zA-Z0-9]{4}-[a-zA-Z0-9]{4}-[a-zA-Z0-9]{4}-[a-zA-Z0-9]{12})?",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `StackSetNotFoundException`.
+    pub static STACK_SET_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "StackSetNotFoundException",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `StackStatus`.
     pub static STACK_STATUS: Schema = Schema {
         name: "StackStatus",
@@ -6841,6 +7357,20 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `TemplateSummaryConfig`.
+    pub static TEMPLATE_SUMMARY_CONFIG: Schema = Schema {
+        name: "TemplateSummaryConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("TreatUnrecognizedResourceTypesAsWarnings", || {
+                &TREAT_UNRECOGNIZED_RESOURCE_TYPES_AS_WARNINGS
+            })],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `TemplateURL`.
     pub static TEMPLATE_URL: Schema = Schema {
         name: "TemplateURL",
@@ -6885,6 +7415,14 @@ pub mod schema {
     pub static TRANSFORMS_LIST: Schema = Schema {
         name: "TransformsList",
         kind: Kind::List { member: || &TRANSFORM_NAME, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TreatUnrecognizedResourceTypesAsWarnings`.
+    pub static TREAT_UNRECOGNIZED_RESOURCE_TYPES_AS_WARNINGS: Schema = Schema {
+        name: "TreatUnrecognizedResourceTypesAsWarnings",
+        kind: Kind::Boolean,
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6988,6 +7526,22 @@ pub mod schema {
                 Member::new("CapabilitiesReason", || &CAPABILITIES_REASON),
                 Member::new("DeclaredTransforms", || &TRANSFORMS_LIST),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Version`.
+    pub static VERSION: Schema =
+        Schema { name: "Version", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `Warnings`.
+    pub static WARNINGS: Schema = Schema {
+        name: "Warnings",
+        kind: Kind::Structure {
+            members: &[Member::new("UnrecognizedResourceTypes", || &RESOURCE_TYPES)],
             payload: None,
             union: false,
         },

@@ -5,7 +5,10 @@ mod condition;
 mod references;
 mod substitute;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::template::{Node, TemplateError, Value};
 
@@ -27,6 +30,42 @@ pub(crate) struct Facts {
     pub(crate) mappings: Option<Node>,
     /// Resources made so far.
     pub(crate) resources: BTreeMap<String, Existing>,
+    /// How much the functions have come to so far.
+    pub(crate) spent: Spent,
+}
+
+/// Values that the functions of one operation may come to in all. Ours: a short template can repeat a long list
+/// thousands of times, and without a limit one request would fill the memory.
+const PRODUCED_MAX: usize = 1_000_000;
+/// Bytes of text that count as a further value.
+const VALUE_BYTES: usize = 32;
+
+/// Counts values.
+#[derive(Debug, Default)]
+pub(crate) struct Spent(AtomicUsize);
+
+impl Clone for Spent {
+    fn clone(&self) -> Self {
+        Self(AtomicUsize::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl Spent {
+    fn add(&self, node: &Node) -> Result<(), TemplateError> {
+        let cost = cost(node);
+        if self.0.fetch_add(cost, Ordering::Relaxed).saturating_add(cost) <= PRODUCED_MAX {
+            return Ok(());
+        }
+        Err(TemplateError::at(
+            node.line,
+            "Template error: the functions of this template come to too many values",
+        ))
+    }
+}
+
+fn cost(node: &Node) -> usize {
+    let children = node.items().iter().chain(node.entries().iter().map(|entry| &entry.node));
+    1 + node.as_text().map_or(0, |text| text.len() / VALUE_BYTES) + children.map(cost).sum::<usize>()
 }
 
 /// What `Ref` and `Fn::GetAtt` of a resource answer.
@@ -51,7 +90,9 @@ impl Facts {
         if let Some((name, argument)) =
             function(node).filter(|(name, arg)| *name != "Condition" || !arg.is_map())
         {
-            return self.call(name, argument, line);
+            let value = self.call(name, argument, line)?;
+            value.iter().try_for_each(|value| self.spent.add(value))?;
+            return Ok(value);
         }
         let value = match &node.value {
             Value::List(items) => {
@@ -277,6 +318,7 @@ mod tests {
             conditions: BTreeMap::from([("IsDev".to_owned(), true), ("IsProd".to_owned(), false)]),
             mappings: Some(parse_value("M: {dev: {size: 1}}").unwrap()),
             resources: BTreeMap::from([("Table".to_owned(), resource)]),
+            ..Facts::default()
         }
     }
 
@@ -308,6 +350,22 @@ mod tests {
             let result = value(text)["a"].clone();
             let result = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
             assert_eq!(result, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_comes_to_too_much_is_refused() {
+        let mut facts = facts();
+        facts.names.insert("Long".to_owned(), Node::list(0, vec![Node::text(0, "x"); 4_000]));
+        facts.names.insert("Text".to_owned(), Node::text(0, "x".repeat(4_096)));
+        for repeated in
+            ["!Ref Long", "!Sub '${Text}${Text}'", "!Join [',', !Ref Long]", "!Split ['x', !Ref Text]"]
+        {
+            let once = parse_value(&format!("a: [{repeated}]")).unwrap();
+            assert!(facts.clone().evaluate(&once).is_ok(), "{repeated}");
+            let often = parse_value(&format!("a: [{}]", vec![repeated; 5_000].join(","))).unwrap();
+            let refused = facts.clone().evaluate(&often).unwrap_err().to_string();
+            assert!(refused.contains("too many values"), "{repeated}: {refused}");
         }
     }
 

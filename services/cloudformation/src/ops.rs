@@ -13,6 +13,7 @@ mod describe_stack_resources;
 mod describe_stacks;
 mod execute_change_set;
 mod get_template;
+mod get_template_summary;
 mod list_change_sets;
 mod list_stack_resources;
 mod list_stacks;
@@ -39,6 +40,7 @@ pub(crate) fn operations(service: &Arc<CloudFormation>) -> Vec<Box<dyn AnyOperat
         bind::<api::DescribeStacks, CloudFormation>(service),
         bind::<api::ExecuteChangeSet, CloudFormation>(service),
         bind::<api::GetTemplate, CloudFormation>(service),
+        bind::<api::GetTemplateSummary, CloudFormation>(service),
         bind::<api::ListChangeSets, CloudFormation>(service),
         bind::<api::ListStackResources, CloudFormation>(service),
         bind::<api::ListStacks, CloudFormation>(service),

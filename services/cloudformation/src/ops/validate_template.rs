@@ -4,9 +4,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     CloudFormation,
-    api::{
-        Capability, Error, TemplateParameter, ValidateTemplate, ValidateTemplateInput, ValidateTemplateOutput,
-    },
+    api::{Error, TemplateParameter, ValidateTemplate, ValidateTemplateInput, ValidateTemplateOutput},
     template::Template,
     wanted::Source,
 };
@@ -21,14 +19,7 @@ impl Operation<ValidateTemplate> for CloudFormation {
         let source =
             Source { body: input.template_body.as_ref(), url: input.template_url.as_ref(), previous: None };
         let template = Template::parse(&source.read()?.unwrap_or_default())?;
-        let has_iam = template.resources.iter().any(|r| r.kind.starts_with("AWS::IAM::"));
-        let mut capabilities = Vec::new();
-        if has_iam {
-            capabilities.push(Capability::CapabilityIam);
-        }
-        if template.is_sam() {
-            capabilities.push(Capability::CapabilityAutoExpand);
-        }
+        let capabilities = template.capabilities();
         let parameters = template.parameters.iter().map(|parameter| TemplateParameter {
             parameter_key: Some(parameter.name.clone()),
             default_value: parameter.default.clone(),

@@ -36,19 +36,20 @@ pub(crate) fn document(
     match &schema.kind {
         Kind::Structure { .. } => structure(node, schema, stage),
         Kind::Map { value, .. } => {
-            let entries = node.is_map().then(|| node.entries()).ok_or_else(|| expected(node, "an object"))?;
+            let entries =
+                node.is_map().then(|| node.entries()).ok_or_else(|| expected(node, "an object", stage))?;
             let entries =
                 entries.iter().map(|entry| Ok((entry.key.clone(), document(&entry.node, value(), stage)?)));
             entries.collect::<Result<_, _>>().map(Document::Map)
         }
         Kind::List { member, .. } => {
             if !node.is_list() {
-                return Err(expected(node, "a list"));
+                return Err(expected(node, "a list", stage));
             }
             let items = node.items().iter().map(|item| document(item, member(), stage));
             items.collect::<Result<_, _>>().map(Document::List)
         }
-        _ => scalar(node, schema),
+        _ => scalar(node, schema, stage),
     }
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn member_of(schema: &'static Schema, property: &str) -> Option<&'sta
 
 fn structure(node: &Node, schema: &'static Schema, stage: Stage) -> Result<Document, TemplateError> {
     if !node.is_map() {
-        return Err(expected(node, "an object"));
+        return Err(expected(node, "an object", stage));
     }
     let mut document_ = Document::empty();
     for entry in node.entries() {
@@ -89,7 +90,7 @@ fn is_called(member: &str, property: &str) -> bool {
     member.eq_ignore_ascii_case(property)
 }
 
-fn scalar(node: &Node, schema: &'static Schema) -> Result<Document, TemplateError> {
+fn scalar(node: &Node, schema: &'static Schema, stage: Stage) -> Result<Document, TemplateError> {
     let text = node.scalar();
     let what = match &schema.kind {
         Kind::String => "text",
@@ -101,7 +102,7 @@ fn scalar(node: &Node, schema: &'static Schema) -> Result<Document, TemplateErro
         Kind::Timestamp(_) => "a time",
         Kind::List { .. } | Kind::Map { .. } | Kind::Structure { .. } => "a value",
     };
-    let text = text.ok_or_else(|| expected(node, what))?;
+    let text = text.ok_or_else(|| expected(node, what, stage))?;
     let converted = match &schema.kind {
         Kind::String => Some(Document::String(text)),
         Kind::Enum(values) if values.contains(&text.as_str()) => Some(Document::String(text)),
@@ -111,18 +112,20 @@ fn scalar(node: &Node, schema: &'static Schema) -> Result<Document, TemplateErro
         Kind::Float | Kind::Double => text.parse().ok().map(Document::Double),
         _ => None,
     };
-    converted.ok_or_else(|| expected(node, what))
+    converted.ok_or_else(|| expected(node, what, stage))
 }
 
 fn is_no_value(node: &Node) -> bool {
     function(node).is_some_and(|(name, argument)| name == "Ref" && argument.as_text() == Some(NO_VALUE))
 }
 
-fn expected(node: &Node, what: &str) -> TemplateError {
+/// Only the template's own text is quoted: an evaluated value may be a parameter that must never be shown.
+fn expected(node: &Node, what: &str, stage: Stage) -> TemplateError {
     let found = match &node.value {
         Value::Null => "nothing".to_owned(),
         Value::List(_) => "a list".to_owned(),
         Value::Map(_) => "an object".to_owned(),
+        _ if stage == Stage::Evaluated => "what it came to".to_owned(),
         Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
             format!("\"{}\"", node.scalar().unwrap_or_default().chars().take(60).collect::<String>())
         }
@@ -187,6 +190,13 @@ mod tests {
         assert!(refused("Mode: MAYBE").contains("must be one of the values the API knows"));
         assert!(refused("Items: x").contains("must be a list, not \"x\""));
         assert!(refused("Size: [1]").contains("not a list"));
+    }
+
+    #[test]
+    fn evaluated_values_are_not_quoted() {
+        let node = parse_value("Size: a-secret").unwrap();
+        let error = document(&node, &OUTER, Stage::Evaluated).unwrap_err().to_string();
+        assert!(!error.contains("a-secret"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod parameter;
 mod value;
 mod yaml;
 
+use crate::api::Capability;
+
 pub(crate) use error::TemplateError;
 pub(crate) use parameter::{Given, Parameter, settle};
 pub(crate) use value::{Node, Value};
@@ -152,6 +154,13 @@ impl Template {
     /// Does it name the SAM transform?
     pub(crate) fn is_sam(&self) -> bool {
         !self.transforms.is_empty()
+    }
+
+    /// Capabilities that it looks as if it needed. What transforms make is not known here.
+    pub(crate) fn capabilities(&self) -> Vec<Capability> {
+        let has_iam = self.resources.iter().any(|resource| resource.kind.starts_with("AWS::IAM::"));
+        let iam = has_iam.then_some(Capability::CapabilityIam);
+        iam.into_iter().chain(self.is_sam().then_some(Capability::CapabilityAutoExpand)).collect()
     }
 
     /// The resource called `logical_id`.

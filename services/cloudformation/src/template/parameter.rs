@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Node, TemplateError, Value};
 
+/// AWS: CloudFormation quotas, "Parameters": a value has at most 4,096 bytes.
+const VALUE_BYTES_MAX: usize = 4_096;
+
 /// Longest pattern: our own figure. Patterns are the template author's own, but are compiled here.
 const PATTERN_BYTES_MAX: usize = 1_024;
 
@@ -119,6 +122,9 @@ impl Parameter {
     fn check(&self, value: &str) -> Result<(), String> {
         let name = &self.name;
         let rules = &self.rules;
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(format!("Parameter '{name}' must not be longer than {VALUE_BYTES_MAX} bytes."));
+        }
         let explained = |text: String| match &rules.constraint {
             Some(constraint) => format!("Parameter {name} failed to satisfy constraint: {constraint}"),
             None => text,
@@ -151,6 +157,16 @@ impl Parameter {
             return Err(explained(format!("Parameter '{name}' must match pattern {pattern}")));
         }
         Ok(())
+    }
+
+    /// The type as templates spell it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self.form {
+            Form::Text => "String",
+            Form::Number => "Number",
+            Form::TextList => "CommaDelimitedList",
+            Form::NumberList => "List<Number>",
+        }
     }
 
     /// The value as intrinsic functions see it.
@@ -261,6 +277,10 @@ mod tests {
         assert!(settled(allowed, &[("A", "c")]).unwrap_err().contains("must be one of AllowedValues"));
         assert!(settled(allowed, &[("A", "b")]).is_ok());
         assert!(settled("A: {Type: Number}", &[("A", "x")]).unwrap_err().contains("must be a number"));
+        let long = "x".repeat(VALUE_BYTES_MAX + 1);
+        assert!(
+            settled("A: {Type: String}", &[("A", &long)]).unwrap_err().contains("longer than 4096 bytes")
+        );
         assert!(settled("A: {Type: Number, MaxValue: 3}", &[("A", "4")]).is_err());
         assert!(settled("A: {Type: String, MinLength: 3}", &[("A", "ab")]).is_err());
         let pattern = "A: {Type: String, AllowedPattern: '[a-z]+'}";

@@ -14,6 +14,8 @@ use super::{
 const DEPTH_MAX: usize = 64;
 /// Most nodes. Our own figure: a template body of AWS's largest size (1 MB by URL) with a node every eight bytes.
 const NODES_MAX: usize = 131_072;
+/// Bytes of repeated text that count as a further value.
+const VALUE_BYTES: usize = 32;
 
 /// Tags that stand for `Fn::` functions.
 const FUNCTION_TAGS: [&str; 17] = [
@@ -231,7 +233,9 @@ impl Builder {
 fn measure(node: &Node) -> (usize, usize) {
     let children = node.items().iter().chain(node.entries().iter().map(|entry| &entry.node));
     let measured = children.map(measure).fold((0, 0), |(nodes, depth), (n, d)| (nodes + n, depth.max(d)));
-    (measured.0 + 1, measured.1 + 1)
+    // Text counts too: a short alias can stand for a long one.
+    let text = node.as_text().map_or(0, str::len) / VALUE_BYTES;
+    (measured.0 + 1 + text, measured.1 + 1)
 }
 
 /// The long name of a short tag; `None` for tags of YAML itself.

@@ -146,6 +146,11 @@ async fn templates_are_validated_without_a_stack() {
     let fine = scene.call("ValidateTemplate", body(ROLE_AND_TABLE)).await.text();
     assert!(fine.contains("<Capabilities><member>CAPABILITY_IAM</member></Capabilities>"), "{fine}");
     assert!(fine.contains("<ParameterKey>Billing</ParameterKey>"));
+    let summary = scene.call("GetTemplateSummary", body(ROLE_AND_TABLE)).await.text();
+    assert!(summary.contains("<ResourceTypes><member>AWS::DynamoDB::Table</member>"), "{summary}");
+    assert!(summary.contains("<ParameterType>String</ParameterType>"), "{summary}");
+    let absent = scene.call("GetTemplateSummary", of("nobody")).await;
+    assert_eq!(absent.message(), "Stack with id nobody does not exist");
     let wrong = scene.call("ValidateTemplate", body("Resources:\n  A: 1\n")).await;
     assert_eq!(wrong.code().as_deref(), Some("ValidationError"));
     assert!(wrong.message().contains("(line 2)"), "{}", wrong.message());
