@@ -23,8 +23,8 @@ use crate::{
     environment::Environment,
     error::StartError,
     layer::{Layer, Probe, Status},
-    notify::Supervisor,
-    pump::{self, Activity, Backlog, MemoryWatch, Pump, Recorder},
+    notify::{Boundary, Supervisor},
+    pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
     spawner::Spawner,
@@ -96,9 +96,10 @@ impl Driver {
         let plan = planned.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
         let plan = plan.map_err(StartError::Supervisor)?;
         let name = format!("{runtime_id}-{}", self.number());
+        let contained = plan.contained();
         match self.ask(&Request::Prepare { name: name.clone(), plan }).await? {
             Report::Prepared => {
-                let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv };
+                let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv, contained };
                 Ok(Template { inner: Arc::new(inner) })
             }
             Report::RootFailed { path, errno } => {
@@ -125,6 +126,8 @@ impl Driver {
                 return Err(StartError::Supervisor(error));
             }
         };
+        let code = std::iter::once(spec.code_dir.as_path()).chain(spec.layers_dir.as_deref());
+        let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
         let request = Request::Start(Box::new(start_request(spec, lease.slot, group.unified.is_some())));
         let sent = self.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
@@ -133,7 +136,7 @@ impl Driver {
             Err(error) => Err(error),
         };
         match parts {
-            Ok(parts) => self.run(id, parts, wiring, group, lease).await,
+            Ok(parts) => self.run(id, (parts, boundary), wiring, group, lease).await,
             Err(error) => {
                 tokio::spawn(abandon(group, wiring.exit, lease));
                 Err(error)
@@ -145,7 +148,7 @@ impl Driver {
     async fn run(
         &self,
         id: u64,
-        parts: Parts,
+        (parts, boundary): (Parts, Boundary),
         wiring: Wiring,
         group: Arc<Group>,
         lease: SlotLease,
@@ -160,7 +163,6 @@ impl Driver {
         let memory = MemoryWatch::new(&group, active, Arc::clone(&tmp))
             .map_err(|error| StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() });
         let pump = Pump {
-            supervisor: Some(sys::watch(Supervisor::new(parts.filter, parts.pid)).map_err(supervise)?),
             memory: memory?,
             exit: wiring.exit,
             group: Arc::clone(&group),
@@ -168,8 +170,9 @@ impl Driver {
             pidfd: Arc::clone(&pidfd),
             done,
             lease,
-            backlog: Backlog::Empty,
         };
+        let supervisor = Supervisor::new(parts.filter, parts.pid, boundary, Arc::clone(&recorder));
+        supervisor.start().map_err(supervise)?;
         tokio::spawn(pump.run());
         let environment = Environment {
             id,

@@ -88,10 +88,16 @@ impl Environment {
         self.group.set_cpu(CpuShare::Invocation)
     }
 
+    /// Says that a request begins: events that are limited per invocation start anew.
+    pub fn begin_invocation(&self) {
+        self.recorder.begin_invocation();
+    }
+
     /// Stops every process; returns when all have stopped.
     pub async fn freeze(&self) -> io::Result<()> {
         self.group.begin_freeze()?;
         self.recorder.note_refused_forks(&self.group);
+        self.recorder.tell_lost();
         for attempt in 0..FREEZE_LOOKS_MAX {
             if self.group.is_frozen()? {
                 self.activity.send_replace(Activity::Frozen);

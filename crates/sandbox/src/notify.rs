@@ -1,16 +1,30 @@
-//! The supervisor's side of the system call filter: executions and connections, one question at a time.
+//! The supervisor's side of the system call filter: executions, connections and names of files, one question at a
+//! time, in a thread of its own per environment: what one environment asks keeps no other waiting.
 //!
 //! Pointers in a question belong to the asking process, which may change them at any moment. So nothing is ever
 //! *allowed* because of what a pointer shows: executing is refused whatever the path is, and connecting is allowed
 //! to go on only because the network namespace has nothing but loopback. What is read serves the record.
+//!
+//! Opening and changing files always goes on: the mount namespace, Landlock and the user are the barrier. Looking at
+//! names is observation and not policy, and racy by nature: another thread can change a name after we read it.
+
+mod boundary;
+mod calls;
 
 use std::{
     fs, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    path::Path,
+    sync::Arc,
 };
 
-use crate::{spec::Event, sys};
+pub(crate) use self::{boundary::Boundary, calls::watched};
+use self::{
+    boundary::{Purpose, normalised},
+    calls::{Aim, Named},
+};
+use crate::{pump::Recorder, spec::Event, sys};
 
 /// Answers the questions of one environment.
 #[derive(Debug)]
@@ -18,6 +32,8 @@ pub(crate) struct Supervisor {
     listener: OwnedFd,
     runtime_pid: u32,
     launched: Launched,
+    boundary: Boundary,
+    recorder: Arc<Recorder>,
 }
 
 /// Whether our own execve has passed.
@@ -27,14 +43,10 @@ enum Launched {
     Yes,
 }
 
-/// What came of looking for a question.
-pub(crate) enum Answered {
-    /// One was answered; there may be something to record.
-    One(Option<Event>),
-    /// There is none now.
-    None,
-    /// Nobody is left to ask.
-    Gone,
+/// Whether there will be more questions.
+enum Asking {
+    GoesOn,
+    Over,
 }
 
 enum Verdict {
@@ -42,27 +54,39 @@ enum Verdict {
     Refuse(libc::c_int),
 }
 
-impl AsRawFd for Supervisor {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.listener.as_raw_fd()
-    }
-}
-
-// SAFETY: the descriptor is owned by the value and stays the same and open until it is dropped.
-unsafe impl sys::KeepsDescriptor for Supervisor {}
-
 impl Supervisor {
-    pub(crate) fn new(listener: OwnedFd, runtime_pid: u32) -> Self {
-        Self { listener, runtime_pid, launched: Launched::NotYet }
+    pub(crate) fn new(
+        listener: OwnedFd,
+        runtime_pid: u32,
+        boundary: Boundary,
+        recorder: Arc<Recorder>,
+    ) -> Self {
+        Self { listener, runtime_pid, launched: Launched::NotYet, boundary, recorder }
     }
 
-    /// Answers the next question, if there is one. Does not wait.
-    pub(crate) fn answer_next(&mut self) -> io::Result<Answered> {
-        // The receiving ioctl waits, so it is only used when a question is there.
+    /// Answers until the last process that can ask is gone.
+    pub(crate) fn start(self) -> io::Result<()> {
+        // Hands the processor straight over and back; kernels before 6.6 cannot, and nothing but time depends on it.
+        // SAFETY: an open descriptor and an integer.
+        unsafe { libc::ioctl(self.listener.as_raw_fd(), NOTIF_SET_FLAGS, SYNCHRONOUS_WAKE_UP) };
+        let thread = std::thread::Builder::new().name("supervisor".to_owned()).stack_size(STACK_BYTES);
+        // Not joined: it ends with the environment's processes, and nothing waits for it.
+        thread.spawn(move || self.run()).map(drop)
+    }
+
+    /// INVARIANT: a listener that fails is dropped, and the kernel then answers every question with ENOSYS: refused,
+    /// not allowed.
+    fn run(mut self) {
+        while matches!(self.answer_next(), Ok(Asking::GoesOn)) {}
+    }
+
+    /// Waits for the next question and answers it.
+    fn answer_next(&mut self) -> io::Result<Asking> {
+        // The receiving ioctl would not learn that nobody is left, so it is only used when a question is there.
         match pending(self.listener.as_fd())? {
             Pending::Question => {}
-            Pending::Nothing => return Ok(Answered::None),
-            Pending::HungUp => return Ok(Answered::Gone),
+            Pending::Nothing => return Ok(Asking::GoesOn),
+            Pending::HungUp => return Ok(Asking::Over),
         }
         // SAFETY: all-zero bytes are a valid seccomp_notif, and the kernel demands them.
         let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
@@ -70,14 +94,17 @@ impl Supervisor {
         let got = unsafe { libc::ioctl(self.listener.as_raw_fd(), NOTIF_RECEIVE, &raw mut question) };
         match sys::check(libc::c_long::from(got)) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => {
-                return Ok(Answered::One(None));
+                return Ok(Asking::GoesOn);
             }
             other => other.map(drop)?,
         }
         let (verdict, event) = self.judge(&question);
-        let event = event.filter(|_| self.still_asks(question.id));
+        // Recorded before the answer, so that it belongs to the invocation that tried.
+        if let Some(event) = event.filter(|_| self.still_asks(question.id)) {
+            self.recorder.record(event);
+        }
         self.send(question.id, &verdict)?;
-        Ok(Answered::One(event))
+        Ok(Asking::GoesOn)
     }
 
     fn judge(&mut self, question: &libc::seccomp_notif) -> (Verdict, Option<Event>) {
@@ -94,6 +121,9 @@ impl Supervisor {
                 _ => (Verdict::GoOn, None),
             };
         }
+        if call != libc::SYS_execve && call != libc::SYS_execveat {
+            return (Verdict::GoOn, self.trespass(question));
+        }
         if self.launched == Launched::NotYet && question.pid == self.runtime_pid && call == libc::SYS_execve {
             // Ours: the launcher has one thread and has not run anything of the function's.
             self.launched = Launched::Yes;
@@ -106,6 +136,22 @@ impl Supervisor {
             text(question.pid, first)
         };
         (Verdict::Refuse(libc::EPERM), Some(Event::ExecDenied { pid: question.pid, path }))
+    }
+
+    /// What there is to record of a call that names files.
+    fn trespass(&self, question: &libc::seccomp_notif) -> Option<Event> {
+        let mut named = calls::named(libc::c_long::from(question.data.nr)).into_iter();
+        named.find_map(|named| {
+            let (path, purpose) = subject(question, named)?;
+            // What the environment's own processes are, its own `/proc` knows.
+            let proc = format!("/proc/{}/root/proc", self.runtime_pid);
+            let is_own = |number: u32| number != 0 && Path::new(&proc).join(number.to_string()).exists();
+            self.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {
+                pid: question.pid,
+                path: path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
+                write: purpose == Purpose::Write,
+            })
+        })
     }
 
     /// Whether what was read was read from the process that asked, and not from a later one of the same number.
@@ -132,6 +178,40 @@ impl Supervisor {
     }
 }
 
+/// What a call is about: a normalised path. None where there is nothing to be told from it.
+fn subject(question: &libc::seccomp_notif, named: Named) -> Option<(String, Purpose)> {
+    let argument = |index: usize| question.data.args.get(index).copied();
+    let flags = match named.purpose {
+        Aim::Known(_) => 0,
+        Aim::Flags(at) => argument(at)?,
+        Aim::FlagsAt(at) => {
+            let bytes = memory(question.pid, argument(at)?, 8);
+            u64::from_ne_bytes(bytes.try_into().ok()?)
+        }
+    };
+    let purpose = match named.purpose {
+        Aim::Known(purpose) => purpose,
+        _ if flags & WRITING != 0 => Purpose::Write,
+        _ => Purpose::Read,
+    };
+    let path = text(question.pid, argument(named.path)?);
+    if path.starts_with('/') {
+        return Some((normalised("", &path), purpose));
+    }
+    // Reading below a folder that was opened or entered before is no news.
+    if path.is_empty() || (purpose == Purpose::Read && !path.split('/').any(|part| part == "..")) {
+        return None;
+    }
+    let pid = question.pid;
+    let folder = named.folder.map_or(Some(AT_WORKING_DIRECTORY), |at| Some(argument(at)? & 0xffff_ffff))?;
+    let link = match folder {
+        AT_WORKING_DIRECTORY => format!("/proc/{pid}/cwd"),
+        number => format!("/proc/{pid}/fd/{number}"),
+    };
+    let base = fs::read_link(link).ok()?;
+    Some((normalised(base.to_str()?, &path), purpose))
+}
+
 enum Pending {
     Question,
     Nothing,
@@ -141,7 +221,10 @@ enum Pending {
 fn pending(listener: BorrowedFd<'_>) -> io::Result<Pending> {
     let mut polled = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one struct, which outlives the call.
-    sys::check(libc::c_long::from(unsafe { libc::poll(&raw mut polled, 1, 0) }))?;
+    match sys::check(libc::c_long::from(unsafe { libc::poll(&raw mut polled, 1, -1) })) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Pending::Nothing),
+        other => other.map(drop)?,
+    }
     Ok(if polled.revents & libc::POLLIN != 0 {
         Pending::Question
     } else if polled.revents & (libc::POLLHUP | libc::POLLERR) != 0 {
@@ -175,11 +258,19 @@ fn address(pid: u32, at: u64, length: u64) -> Option<SocketAddr> {
     }
 }
 
-/// A NUL-terminated text in the memory of another process, cut to a sensible length.
+/// A NUL-terminated text in the memory of another process, no longer than a path can be. Our own copy.
 fn text(pid: u32, at: u64) -> String {
-    let bytes = memory(pid, at, PATH_BYTES_MAX);
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+    let mut bytes = Vec::new();
+    while bytes.len() < PATH_BYTES_MAX {
+        let Some(from) = u64::try_from(bytes.len()).ok().and_then(|have| at.checked_add(have)) else { break };
+        let piece = memory(pid, from, PIECE_BYTES);
+        let end = piece.iter().position(|byte| *byte == 0);
+        bytes.extend_from_slice(piece.get(..end.unwrap_or(piece.len())).unwrap_or_default());
+        if end.is_some() || piece.len() < PIECE_BYTES {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn descriptor(pid: u32, number: u64) -> String {
@@ -212,13 +303,27 @@ fn memory(pid: u32, at: u64, length: usize) -> Vec<u8> {
 }
 
 const PAGE_BYTES: usize = 4096;
-const PATH_BYTES_MAX: usize = 512;
+/// The kernel's PATH_MAX.
+const PATH_BYTES_MAX: usize = 4096;
+/// Most paths are shorter.
+const PIECE_BYTES: usize = 256;
+/// Of a path in the record.
+const RECORDED_CHARACTERS_MAX: usize = 512;
+/// The thread does little and needs little.
+const STACK_BYTES: usize = 256 * 1024;
+/// Flags of `open` that ask for more than reading.
+const WRITING: u64 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC) as u64;
+/// The low half of AT_FDCWD.
+#[expect(clippy::cast_sign_loss, reason = "the kernel takes an int")]
+const AT_WORKING_DIRECTORY: u64 = libc::AT_FDCWD as u32 as u64;
 /// Size of `sockaddr_in6`.
 const ADDRESS_BYTES_MAX: usize = 28;
 const RESPONSE_CONTINUE: u32 = 1;
 const NOTIF_RECEIVE: libc::c_ulong = 0xC050_2100;
 const NOTIF_SEND: libc::c_ulong = 0xC018_2101;
 const NOTIF_ID_VALID: libc::c_ulong = 0x4008_2102;
+const NOTIF_SET_FLAGS: libc::c_ulong = 0x4008_2104;
+const SYNCHRONOUS_WAKE_UP: libc::c_ulong = 1;
 
 #[cfg(test)]
 mod tests {

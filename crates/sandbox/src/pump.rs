@@ -1,4 +1,4 @@
-//! The task that lives as long as an environment: answers its filter's questions, watches its memory, takes its end.
+//! The task that lives as long as an environment: watches its memory, takes its end.
 //!
 //! It alone removes the control groups, after the last process is gone, whatever the reason was.
 
@@ -7,20 +7,19 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncReadExt, Interest, unix::AsyncFd},
+    io::{AsyncReadExt, unix::AsyncFd},
     net::unix::pipe,
     sync::{mpsc, watch},
 };
 
 use crate::{
     cgroup::Group,
-    notify::{Answered, Supervisor},
     slots::SlotLease,
     spec::{Event, Exit, ExitStatus},
     sys,
@@ -31,6 +30,8 @@ use crate::{
 pub(crate) struct Recorder {
     events: mpsc::Sender<Event>,
     lost: AtomicU64,
+    /// How many more names of files are recorded in this invocation.
+    opens_left: AtomicU32,
     forks_seen: AtomicU64,
     out_of_memory: AtomicBool,
 }
@@ -40,19 +41,38 @@ impl Recorder {
         Self {
             events,
             lost: AtomicU64::new(0),
+            opens_left: AtomicU32::new(OPENS_PER_INVOCATION_MAX),
             forks_seen: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
         }
     }
 
-    fn record(&self, event: Event) {
+    pub(crate) fn record(&self, event: Event) {
+        if matches!(event, Event::OpenDenied { .. }) {
+            let one_less = |left: u32| left.checked_sub(1);
+            if self.opens_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+        self.tell_lost();
+        if self.events.try_send(event).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says how many events were not kept, if any.
+    pub(crate) fn tell_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 && self.events.try_send(Event::Lost { count: lost }).is_err() {
             self.lost.fetch_add(lost, Ordering::Relaxed);
         }
-        if self.events.try_send(event).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+    }
+
+    /// The next invocation has its own allowance of recorded names.
+    pub(crate) fn begin_invocation(&self) {
+        self.tell_lost();
+        self.opens_left.store(OPENS_PER_INVOCATION_MAX, Ordering::Relaxed);
     }
 
     /// Looks at the process limit's counter.
@@ -112,7 +132,6 @@ impl MemoryWatch {
 /// Everything one environment's task holds.
 #[derive(Debug)]
 pub(crate) struct Pump {
-    pub(crate) supervisor: Option<AsyncFd<Supervisor>>,
     pub(crate) memory: MemoryWatch,
     pub(crate) exit: pipe::Receiver,
     pub(crate) group: Arc<Group>,
@@ -120,14 +139,6 @@ pub(crate) struct Pump {
     pub(crate) pidfd: Arc<OwnedFd>,
     pub(crate) done: watch::Sender<Option<Exit>>,
     pub(crate) lease: SlotLease,
-    pub(crate) backlog: Backlog,
-}
-
-/// Whether questions may be left after a turn.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Backlog {
-    Empty,
-    Likely,
 }
 
 impl Pump {
@@ -136,7 +147,6 @@ impl Pump {
         let mut status = Vec::new();
         loop {
             tokio::select! {
-                () = question(self.supervisor.as_ref(), self.backlog) => self.backlog = self.answer(),
                 () = alarm(self.memory.alarm.as_ref()) => self.run_out_of_memory(),
                 () = time_to_look(&mut self.memory.activity, self.memory.next_look) => if self.memory.is_passed(&self.group) {
                     self.run_out_of_memory();
@@ -145,25 +155,6 @@ impl Pump {
             }
         }
         self.finish(&status).await;
-    }
-
-    /// Answers a bounded number of questions, so that a flood of them keeps nobody else waiting.
-    fn answer(&mut self) -> Backlog {
-        let Some(supervisor) = &mut self.supervisor else { return Backlog::Empty };
-        for _ in 0..QUESTIONS_PER_TURN {
-            match supervisor.get_mut().answer_next() {
-                Ok(Answered::One(None)) => {}
-                Ok(Answered::One(Some(event))) => self.recorder.record(event),
-                Ok(Answered::None) => return Backlog::Empty,
-                // INVARIANT: a listener that fails or has nobody left is dropped, and the kernel then answers every
-                // question with ENOSYS: refused, not allowed.
-                Ok(Answered::Gone) | Err(_) => {
-                    self.supervisor = None;
-                    return Backlog::Empty;
-                }
-            }
-        }
-        Backlog::Likely
     }
 
     /// At the hard limit the kernel kills one process; the others are killed here in any case, so that no half-dead
@@ -182,6 +173,7 @@ impl Pump {
             self.recorder.note_out_of_memory();
         }
         self.recorder.note_refused_forks(&self.group);
+        self.recorder.tell_lost();
         let out_of_memory = self.recorder.out_of_memory.load(Ordering::Relaxed);
         let exit = Exit { status, out_of_memory, usage: self.group.usage() };
         self.done.send_replace(Some(exit));
@@ -204,21 +196,6 @@ pub(crate) async fn remove(group: &Group) {
         }
         group.kill();
         tokio::time::sleep(REMOVAL_PAUSE).await;
-    }
-}
-
-/// Resolves when the filter may have a question; never if it has none to ask any more.
-async fn question(supervisor: Option<&AsyncFd<Supervisor>>, backlog: Backlog) {
-    if backlog == Backlog::Likely {
-        return tokio::task::yield_now().await;
-    }
-    match supervisor {
-        None => std::future::pending().await,
-        Some(supervisor) => match supervisor.ready(Interest::READABLE).await {
-            // Readiness is cleared before looking, so that a question arriving meanwhile sets it again.
-            Ok(mut ready) => ready.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 
@@ -248,6 +225,7 @@ fn read_counter(counter: &OwnedFd) -> io::Result<()> {
 
 /// How long a function can hold more memory than its size; the hard limit holds at once.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
-const QUESTIONS_PER_TURN: u32 = 64;
+/// So that a function that tries one name after the other does not fill the record.
+const OPENS_PER_INVOCATION_MAX: u32 = 64;
 const REMOVALS_MAX: u32 = 200;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);

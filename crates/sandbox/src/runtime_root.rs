@@ -72,6 +72,15 @@ impl RootPlan {
         plan
     }
 
+    /// Where the files lie that the runtime may look at: folders bound whole, and what links lead to.
+    pub(crate) fn contained(&self) -> Vec<PathBuf> {
+        let folders = self.binds.iter().map(|bind| bind.mount.at.clone());
+        let linked = self.links.iter().map(|(_, target)| target.clone());
+        let unique: BTreeSet<PathBuf> =
+            folders.chain(linked).filter(|path| !path.starts_with("/proc")).collect();
+        unique.into_iter().collect()
+    }
+
     /// Binds a host path at the same path inside.
     pub(crate) fn bind(&mut self, path: &Path, kind: BindKind) {
         let mount = Mount { host: path.to_path_buf(), at: path.to_path_buf() };

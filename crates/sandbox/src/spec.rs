@@ -72,6 +72,8 @@ pub(crate) struct TemplateInner {
     pub(crate) name: String,
     pub(crate) runtime_id: String,
     pub(crate) argv: Vec<String>,
+    /// Where inside its files lie.
+    pub(crate) contained: Vec<PathBuf>,
 }
 
 impl Template {
@@ -160,6 +162,16 @@ pub enum Event {
         /// Where to.
         address: SocketAddr,
     },
+    /// A process named a file beyond the environment. There is no such file inside, or nothing can change it; the
+    /// record comes from looking at the name, the refusal does not. Only under [`ExecPolicy::Deny`].
+    OpenDenied {
+        /// Host process id of the one that tried.
+        pid: u32,
+        /// The path, absolute and normalised, lossy, cut to 512 characters.
+        path: String,
+        /// Whether it was to be written, made, renamed or removed.
+        write: bool,
+    },
     /// The memory limit was hit; the environment is being killed.
     OutOfMemory,
     /// The process limit refused forks.
@@ -167,7 +179,7 @@ pub enum Event {
         /// How many since the last such event.
         refused: u64,
     },
-    /// The receiver was too slow: so many events were not kept.
+    /// The receiver was too slow, or one invocation tried too many files: so many events were not kept.
     Lost {
         /// How many.
         count: u64,
@@ -221,7 +233,12 @@ mod tests {
     fn spec() -> EnvironmentSpec {
         EnvironmentSpec {
             template: Template {
-                inner: Arc::new(TemplateInner { name: "t".into(), runtime_id: "r".into(), argv: Vec::new() }),
+                inner: Arc::new(TemplateInner {
+                    name: "t".into(),
+                    runtime_id: "r".into(),
+                    argv: Vec::new(),
+                    contained: Vec::new(),
+                }),
             },
             code_dir: PathBuf::from("/nowhere"),
             layers_dir: None,

@@ -10,6 +10,8 @@ mod harness;
 mod lifetime;
 #[path = "isolation/limits.rs"]
 mod limits;
+#[path = "isolation/opens.rs"]
+mod opens;
 #[path = "isolation/rootless.rs"]
 mod rootless;
 #[path = "isolation/security.rs"]

@@ -106,6 +106,7 @@ impl Environment {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
+        self.sandbox.begin_invocation();
         self.attribution.begin(&id);
         self.output.begin(report::start(&id)).await;
         let began = Instant::now();

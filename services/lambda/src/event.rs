@@ -88,6 +88,15 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
                 .starts_with("169.254.")
                 .then_some("a function tried to reach a metadata service"),
         ),
+        Event::OpenDenied { pid, path, write: false } => (
+            "sandbox.open-denied",
+            format!("process {pid} tried to read {path:?}"),
+            Some("a function tried to read a file beyond its environment"),
+        ),
+        // Not alarming: programs made for other systems keep their logs beside their code.
+        Event::OpenDenied { pid, path, write: true } => {
+            ("sandbox.open-denied", format!("process {pid} tried to change {path:?}"), None)
+        }
         Event::OutOfMemory => ("sandbox.out-of-memory", "the memory limit was met".to_owned(), None),
         Event::ProcessLimit { refused } => {
             ("sandbox.process-limit", format!("{refused} processes were refused"), None)
@@ -105,13 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_execution_and_the_metadata_address_are_alarming() {
+    fn an_execution_the_metadata_address_and_foreign_files_are_alarming() {
         let exec = Event::ExecDenied { pid: 7, path: "/bin/sh".to_owned() };
         assert!(described(&exec).2.is_some());
         let connect = |text: &str| Event::ConnectDenied { pid: 7, address: text.parse().unwrap() };
         assert!(described(&connect("169.254.169.254:80")).2.is_some());
         assert!(described(&connect("[::ffff:169.254.169.254]:80")).2.is_some());
         assert!(described(&connect("8.8.8.8:53")).2.is_none());
+        let open = |write| Event::OpenDenied { pid: 7, path: "/etc/shadow".to_owned(), write };
+        let (name, detail, alarm) = described(&open(false));
+        assert!(name == "sandbox.open-denied" && detail.contains("read \"/etc/shadow\"") && alarm.is_some());
+        assert!(described(&open(true)).2.is_none());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The system call filter: an allow-list, as a BPF program written here because it needs more answers than one.
 //!
 //! allowed · refused with EPERM · unknown to us and newer (ENOSYS, so that libraries fall back) · asked of the
-//! supervisor (execve, execveat, connect). The filter itself is tested in `tests/isolation.rs` from inside.
+//! supervisor (execve, execveat, connect, and what names files). The filter itself is tested in `tests/isolation.rs` from inside.
 
 use std::{
+    collections::BTreeSet,
     io,
     os::fd::{FromRawFd, OwnedFd, RawFd},
 };
 
-use crate::{child::syscalls, spec::ExecPolicy, sys};
+use crate::{child::syscalls, notify, spec::ExecPolicy, sys};
 
 /// Builds the program.
 pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
@@ -36,8 +37,15 @@ pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
     case(&mut code, libc::SYS_socketpair, &only(0, &[AF_UNIX], libc::EAFNOSUPPORT));
     case(&mut code, libc::SYS_ioctl, &except(1, &[libc::TIOCSTI, TIOCLINUX], libc::EPERM));
     case(&mut code, libc::SYS_prctl, &only(0, &syscalls::PRCTL_OPTIONS, libc::EPERM));
-    code.extend(tree(&segments(&syscalls::allowed())));
+    code.extend(tree(&segments(&syscalls::allowed(), &watched(policy))));
     code
+}
+
+/// Allowed calls that the supervisor is shown first: a managed runtime has no programs to run, and what files its
+/// functions name is recorded.
+fn watched(policy: ExecPolicy) -> BTreeSet<u32> {
+    let calls = if policy == ExecPolicy::Deny { Some(notify::watched()) } else { None };
+    calls.into_iter().flatten().map(number).collect()
 }
 
 /// Loads the program and returns the supervisor's end. Needs no_new_privs.
@@ -123,17 +131,21 @@ fn any_bit(mask: u32, errno: libc::c_int) -> Vec<libc::sock_filter> {
 }
 
 /// Runs of numbers with the same answer: (first number, answer).
-fn segments(allowed: &[u32]) -> Vec<(u32, libc::sock_filter)> {
+fn segments(allowed: &[u32], watched: &BTreeSet<u32>) -> Vec<(u32, libc::sock_filter)> {
+    let shown = |call: &u32| watched.contains(call);
     let mut found: Vec<(u32, libc::sock_filter)> = vec![(0, refuse(libc::EPERM))];
     let mut next = None;
+    let mut before = false;
     for call in allowed {
-        if next != Some(*call) {
-            if let Some(end) = next {
-                found.push((end, refuse(libc::EPERM)));
-            }
-            found.push((*call, answer(libc::SECCOMP_RET_ALLOW)));
+        if let Some(end) = next.filter(|next| next != call) {
+            found.push((end, refuse(libc::EPERM)));
+        }
+        if next != Some(*call) || before != shown(call) {
+            let action = if shown(call) { libc::SECCOMP_RET_USER_NOTIF } else { libc::SECCOMP_RET_ALLOW };
+            found.push((*call, answer(action)));
         }
         next = Some(call + 1);
+        before = shown(call);
     }
     let end = next.unwrap_or(0);
     if end < syscalls::NEWEST_KNOWN {
@@ -267,7 +279,9 @@ mod tests {
             if special.contains(&libc::c_long::from(call)) {
                 continue;
             }
-            let expected = if allowed.contains(&call) {
+            let expected = if watched(ExecPolicy::Deny).contains(&call) {
+                libc::SECCOMP_RET_USER_NOTIF
+            } else if allowed.contains(&call) {
                 libc::SECCOMP_RET_ALLOW
             } else if call > syscalls::NEWEST_KNOWN {
                 errno(libc::ENOSYS)
@@ -314,6 +328,17 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_name_files_are_shown_to_the_supervisor_of_a_managed_runtime() {
+        let (deny, allow) = (program(ExecPolicy::Deny), program(ExecPolicy::Allow));
+        for call in [libc::SYS_openat, libc::SYS_openat2, libc::SYS_mkdirat, libc::SYS_truncate] {
+            assert_eq!(run(&deny, call, [0, 0]), libc::SECCOMP_RET_USER_NOTIF);
+            assert_eq!(run(&allow, call, [0, 0]), libc::SECCOMP_RET_ALLOW);
+        }
+        // Watching is no permission.
+        assert!(watched(ExecPolicy::Deny).iter().all(|call| syscalls::allowed().contains(call)));
+    }
+
+    #[test]
     fn exec_is_asked_of_the_supervisor_unless_allowed() {
         let (deny, allow) = (program(ExecPolicy::Deny), program(ExecPolicy::Allow));
         for call in [libc::SYS_execve, libc::SYS_execveat] {
@@ -335,7 +360,8 @@ mod tests {
 
     #[test]
     fn jumps_fit_in_a_byte() {
-        assert!(tree(&segments(&syscalls::allowed())).len() < 500);
-        assert!(segments(&syscalls::allowed()).len() < 250);
+        let segments = segments(&syscalls::allowed(), &watched(ExecPolicy::Deny));
+        assert!(tree(&segments).len() < 500);
+        assert!(segments.len() < 250);
     }
 }
