@@ -20,6 +20,7 @@
 
 #[rustfmt::skip]
 pub mod api;
+mod ask;
 mod bootstrap;
 mod configuration;
 mod delivery;

@@ -1,11 +1,12 @@
 //! `AddPermission`: one statement more in a function's resource policy.
 
-use casemate_kernel::{Access, Ask, Call, Caller, Operation};
+use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::{Arn, uuid};
 
 use crate::{
     Lambda,
     api::{AddPermission, AddPermissionInput, AddPermissionOutput, Error, FunctionUrlAuthType},
+    ask,
     function::Function,
     permission::{self, Permissions},
     refusal,
@@ -15,7 +16,7 @@ use crate::{
 impl Operation<AddPermission> for Lambda {
     fn access(&self, input: &AddPermissionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        let ask = Ask::on("lambda:AddPermission", at.requested_arn())
+        let ask = ask::on("lambda:AddPermission", at.requested_arn(), caller)
             .with("lambda:Principal", vec![input.principal.clone()]);
         Ok(Access::Iam(vec![match input.function_url_auth_type {
             Some(auth) => ask.with("lambda:FunctionUrlAuthType", vec![auth.as_str().to_owned()]),

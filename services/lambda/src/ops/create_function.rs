@@ -1,12 +1,12 @@
 //! `CreateFunction`: checks configuration, role and package, and keeps them.
 
-use casemate_kernel::{Access, Ask, Call, Caller, Operation};
+use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::uuid;
 
 use crate::{
     Lambda,
     api::{CreateFunction, CreateFunctionInput, CreateFunctionOutput, Error},
-    configuration,
+    ask, configuration,
     function::Function,
     role,
 };
@@ -15,7 +15,7 @@ impl Operation<CreateFunction> for Lambda {
     fn access(&self, input: &CreateFunctionInput, caller: &Caller) -> Result<Access, Error> {
         let arn = self.at(&input.function_name, None, caller).arn();
         let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        let create = Ask::on("lambda:CreateFunction", arn.clone()).with_request_tags(tags);
+        let create = ask::on("lambda:CreateFunction", arn.clone(), caller).with_request_tags(tags);
         Ok(Access::Iam(vec![create, role::pass(&self.env, &input.role, &arn)]))
     }
 

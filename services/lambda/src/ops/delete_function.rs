@@ -5,6 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{DeleteFunction, DeleteFunctionInput, DeleteFunctionOutput, Error},
+    ask,
     function::Function,
     permission::Permissions,
     refusal,
@@ -14,7 +15,7 @@ use crate::{
 impl Operation<DeleteFunction> for Lambda {
     fn access(&self, input: &DeleteFunctionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::on("lambda:DeleteFunction", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:DeleteFunction", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<DeleteFunction>) -> Result<DeleteFunctionOutput, Error> {

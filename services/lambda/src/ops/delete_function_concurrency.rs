@@ -7,6 +7,7 @@ use crate::{
     api::{
         DeleteFunctionConcurrency, DeleteFunctionConcurrencyInput, DeleteFunctionConcurrencyOutput, Error,
     },
+    ask,
     function::Function,
     refusal,
 };
@@ -14,7 +15,7 @@ use crate::{
 impl Operation<DeleteFunctionConcurrency> for Lambda {
     fn access(&self, input: &DeleteFunctionConcurrencyInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::on("lambda:DeleteFunctionConcurrency", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:DeleteFunctionConcurrency", at.requested_arn(), caller)]))
     }
 
     async fn run(

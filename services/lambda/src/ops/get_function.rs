@@ -5,12 +5,13 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Concurrency, Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
+    ask,
 };
 
 impl Operation<GetFunction> for Lambda {
     fn access(&self, input: &GetFunctionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::on("lambda:GetFunction", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:GetFunction", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<GetFunction>) -> Result<GetFunctionOutput, Error> {

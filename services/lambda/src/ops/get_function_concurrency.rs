@@ -5,12 +5,13 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, GetFunctionConcurrency, GetFunctionConcurrencyInput, GetFunctionConcurrencyOutput},
+    ask,
 };
 
 impl Operation<GetFunctionConcurrency> for Lambda {
     fn access(&self, input: &GetFunctionConcurrencyInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::on("lambda:GetFunctionConcurrency", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:GetFunctionConcurrency", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<GetFunctionConcurrency>) -> Result<GetFunctionConcurrencyOutput, Error> {

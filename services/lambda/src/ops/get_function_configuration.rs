@@ -5,12 +5,13 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, GetFunctionConfiguration, GetFunctionConfigurationInput, GetFunctionConfigurationOutput},
+    ask,
 };
 
 impl Operation<GetFunctionConfiguration> for Lambda {
     fn access(&self, input: &GetFunctionConfigurationInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::on("lambda:GetFunctionConfiguration", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:GetFunctionConfiguration", at.requested_arn(), caller)]))
     }
 
     async fn run(

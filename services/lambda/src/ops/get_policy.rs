@@ -5,13 +5,14 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, GetPolicy, GetPolicyInput, GetPolicyOutput},
+    ask,
     permission::Permissions,
 };
 
 impl Operation<GetPolicy> for Lambda {
     fn access(&self, input: &GetPolicyInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::on("lambda:GetPolicy", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:GetPolicy", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<GetPolicy>) -> Result<GetPolicyOutput, Error> {

@@ -9,6 +9,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, InvocationType, Invoke, InvokeInput, InvokeOutput, LogType},
+    ask,
     invocation::{EVENT_BYTES_MAX, Finished, Outcome, PAYLOAD_BYTES_MAX},
     invoker::Request,
     refusal,
@@ -22,7 +23,7 @@ const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 impl Operation<Invoke> for Lambda {
     fn access(&self, input: &InvokeInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::on("lambda:InvokeFunction", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:InvokeFunction", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<Invoke>) -> Result<InvokeOutput, Error> {

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Operation<ListTags> for Lambda {
-    fn access(&self, input: &ListTagsInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(Access::Iam(vec![ask("lambda:ListTags", &input.resource)]))
+    fn access(&self, input: &ListTagsInput, caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Iam(vec![ask("lambda:ListTags", &input.resource, caller)]))
     }
 
     async fn run(&self, call: Call<ListTags>) -> Result<ListTagsOutput, Error> {

@@ -5,12 +5,13 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, ListVersionsByFunction, ListVersionsByFunctionInput, ListVersionsByFunctionOutput},
+    ask,
 };
 
 impl Operation<ListVersionsByFunction> for Lambda {
     fn access(&self, input: &ListVersionsByFunctionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::on("lambda:ListVersionsByFunction", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:ListVersionsByFunction", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<ListVersionsByFunction>) -> Result<ListVersionsByFunctionOutput, Error> {

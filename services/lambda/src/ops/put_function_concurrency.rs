@@ -7,6 +7,7 @@ use crate::{
     api::{
         Concurrency, Error, PutFunctionConcurrency, PutFunctionConcurrencyInput, PutFunctionConcurrencyOutput,
     },
+    ask,
     function::{Function, reserved_in_all},
     refusal,
     resource::functions_key,
@@ -16,7 +17,7 @@ use crate::{
 impl Operation<PutFunctionConcurrency> for Lambda {
     fn access(&self, input: &PutFunctionConcurrencyInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::on("lambda:PutFunctionConcurrency", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:PutFunctionConcurrency", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<PutFunctionConcurrency>) -> Result<PutFunctionConcurrencyOutput, Error> {

@@ -7,6 +7,7 @@ use super::add_permission::check_revision;
 use crate::{
     Lambda,
     api::{Error, RemovePermission, RemovePermissionInput, RemovePermissionOutput},
+    ask,
     function::Function,
     permission::{self, Permissions},
     refusal,
@@ -16,7 +17,7 @@ impl Operation<RemovePermission> for Lambda {
     // AWS: the service also gives lambda:Principal of the statement; without it a policy conditioned on it refuses here.
     fn access(&self, input: &RemovePermissionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::on("lambda:RemovePermission", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:RemovePermission", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<RemovePermission>) -> Result<RemovePermissionOutput, Error> {

@@ -8,6 +8,7 @@ use casemate_names::Arn;
 use crate::{
     Lambda,
     api::{Error, TagResource, TagResourceInput, TagResourceOutput},
+    ask,
     function::Function,
     refusal,
     resource::FunctionRef,
@@ -18,9 +19,9 @@ use crate::{
 const TAGS_MAX: usize = 50;
 
 impl Operation<TagResource> for Lambda {
-    fn access(&self, input: &TagResourceInput, _caller: &Caller) -> Result<Access, Error> {
+    fn access(&self, input: &TagResourceInput, caller: &Caller) -> Result<Access, Error> {
         let tags = input.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Ok(Access::Iam(vec![ask("lambda:TagResource", &input.resource).with_request_tags(tags)]))
+        Ok(Access::Iam(vec![ask("lambda:TagResource", &input.resource, caller).with_request_tags(tags)]))
     }
 
     async fn run(&self, call: Call<TagResource>) -> Result<TagResourceOutput, Error> {
@@ -40,9 +41,9 @@ impl Operation<TagResource> for Lambda {
 }
 
 /// Asks for a tagging action on whatever the ARN names.
-pub(super) fn ask(action: &'static str, resource: &str) -> Ask {
+pub(super) fn ask(action: &'static str, resource: &str, caller: &Caller) -> Ask {
     match Arn::parse(resource) {
-        Ok(arn) => Ask::on(action, arn),
+        Ok(arn) => ask::on(action, arn, caller),
         Err(_) => Ask::on_any(action),
     }
 }

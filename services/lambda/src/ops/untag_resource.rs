@@ -9,9 +9,9 @@ use crate::{
 };
 
 impl Operation<UntagResource> for Lambda {
-    fn access(&self, input: &UntagResourceInput, _caller: &Caller) -> Result<Access, Error> {
+    fn access(&self, input: &UntagResourceInput, caller: &Caller) -> Result<Access, Error> {
         Ok(Access::Iam(vec![
-            ask("lambda:UntagResource", &input.resource).with("aws:TagKeys", input.tag_keys.clone()),
+            ask("lambda:UntagResource", &input.resource, caller).with("aws:TagKeys", input.tag_keys.clone()),
         ]))
     }
 

@@ -6,7 +6,7 @@ use casemate_names::uuid;
 use crate::{
     Lambda,
     api::{Error, UpdateFunctionCode, UpdateFunctionCodeInput, UpdateFunctionCodeOutput},
-    configuration,
+    ask, configuration,
     function::Function,
     refusal,
 };
@@ -14,7 +14,7 @@ use crate::{
 impl Operation<UpdateFunctionCode> for Lambda {
     fn access(&self, input: &UpdateFunctionCodeInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::on("lambda:UpdateFunctionCode", at.requested_arn()))
+        Ok(Access::Iam(vec![ask::on("lambda:UpdateFunctionCode", at.requested_arn(), caller)]))
     }
 
     async fn run(&self, call: Call<UpdateFunctionCode>) -> Result<UpdateFunctionCodeOutput, Error> {

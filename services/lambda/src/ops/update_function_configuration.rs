@@ -10,7 +10,7 @@ use crate::{
         Error, UpdateFunctionConfiguration, UpdateFunctionConfigurationInput,
         UpdateFunctionConfigurationOutput,
     },
-    configuration,
+    ask, configuration,
     function::Function,
     refusal, role,
 };
@@ -18,7 +18,8 @@ use crate::{
 impl Operation<UpdateFunctionConfiguration> for Lambda {
     fn access(&self, input: &UpdateFunctionConfigurationInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        let access = Access::on("lambda:UpdateFunctionConfiguration", at.requested_arn());
+        let access =
+            Access::Iam(vec![ask::on("lambda:UpdateFunctionConfiguration", at.requested_arn(), caller)]);
         Ok(match &input.role {
             Some(role) => access.and(role::pass(&self.env, role, &at.arn())),
             None => access,

@@ -140,3 +140,15 @@ async fn tags_of_a_function_decide() {
     assert_eq!(bench.world.call(&own, "lambda", "Invoke", invoke("f")).await.status, 204);
     assert_eq!(bench.world.call(&foreign, "lambda", "Invoke", invoke("f")).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_policy_for_everyone_is_for_everyone_who_signs() {
+    let bench = bench();
+    bench.done("CreateFunction", python("f")).await;
+    bench.done("AddPermission", permission("s", "*")).await;
+    let whole = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    let user = bench.world.identities().user("nobody", &[]);
+    assert_eq!(bench.world.call(&user, "lambda", "Invoke", invoke("f")).await.status, 204);
+    let unsigned = bench.world.call_unsigned("lambda", "Invoke", invoke(whole)).await;
+    assert_eq!(unsigned.status, 403, "{}", unsigned.text());
+}
