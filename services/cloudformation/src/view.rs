@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What stands for a value that is never shown.
-const HIDDEN: &str = "****";
+pub(crate) const HIDDEN: &str = "****";
 
 /// `Stack`
 pub(crate) fn stack(row: &StackRow) -> api::Stack {

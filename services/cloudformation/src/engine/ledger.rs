@@ -6,6 +6,7 @@ use casemate_names::{Scope, uuid};
 use crate::{
     api::{ResourceStatus, StackStatus},
     stack::{self, EventRow, ResourceRow, StackRow},
+    view,
 };
 
 /// The type that events of the stack itself name.
@@ -18,7 +19,12 @@ pub(crate) struct Ledger {
     scope: Scope,
     id: String,
     name: String,
+    /// Values of parameters that are never shown; other services repeat them in their refusals.
+    hidden: Vec<String>,
 }
+
+/// Shorter values are not looked for in reasons: they occur everywhere. Our own figure.
+const HIDDEN_BYTES_MIN: usize = 4;
 
 /// What becomes of a resource's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +40,30 @@ pub(crate) enum Keep {
 impl Ledger {
     /// Opens the book.
     pub(crate) fn new(env: &Env, scope: &Scope, stack: &StackRow) -> Self {
-        Self { env: env.clone(), scope: scope.clone(), id: stack.id.clone(), name: stack.name.clone() }
+        let mut hidden: Vec<String> =
+            stack.hidden.iter().filter_map(|name| stack.parameters.get(name)).cloned().collect();
+        let before = stack
+            .previous
+            .iter()
+            .flat_map(|before| before.hidden.iter().filter_map(|name| before.parameters.get(name)));
+        hidden.extend(before.cloned());
+        hidden.retain(|value| value.len() >= HIDDEN_BYTES_MIN);
+        // The longest first, or what is left of one that contains another would show.
+        hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self {
+            env: env.clone(),
+            scope: scope.clone(),
+            id: stack.id.clone(),
+            name: stack.name.clone(),
+            hidden,
+        }
+    }
+
+    /// A reason as it may be shown.
+    fn shown(&self, reason: Option<String>) -> Option<String> {
+        reason.map(|text| {
+            self.hidden.iter().fold(text, |text, value| text.replace(value.as_str(), view::HIDDEN))
+        })
     }
 
     /// The stack enters a status.
@@ -49,6 +78,7 @@ impl Ledger {
         reason: Option<String>,
         change: impl Fn(&mut StackRow) + Send + Sync + 'static,
     ) -> Result<(), Fault> {
+        let reason = self.shown(reason);
         let event =
             self.event(&self.name, STACK_KIND, Some(self.id.clone()), status.as_str(), reason.clone());
         let (scope, id, now) = (self.scope.clone(), self.id.clone(), event.at);
@@ -75,6 +105,7 @@ impl Ledger {
         reason: Option<String>,
         keep: Keep,
     ) -> Result<(), Fault> {
+        let reason = self.shown(reason);
         let event =
             self.event(&row.logical_id, &row.kind, row.physical_id.clone(), status.as_str(), reason.clone());
         row.set_status(status, reason, event.at);

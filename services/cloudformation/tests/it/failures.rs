@@ -201,3 +201,24 @@ async fn a_service_role_must_be_passed_and_then_acts() {
     assert!(answer.status.is_success(), "{}", answer.text());
     assert_eq!(scene.settled("two").await, "CREATE_COMPLETE", "{}", scene.events("two").await);
 }
+
+#[tokio::test]
+async fn hidden_parameters_are_not_shown_in_the_reasons_of_failures() {
+    let scene = Scene::new().await;
+    let template = "
+Parameters: {Password: {Type: String, NoEcho: true}}
+Resources: {Group: {Type: 'AWS::Logs::LogGroup', Properties: {LogGroupName: !Sub 'no name ${Password}'}}}
+";
+    let mut asked = request("hidden", template);
+    let parameter = Document::structure([
+        ("ParameterKey", "Password".into()),
+        ("ParameterValue", "hunter2secret".into()),
+    ]);
+    asked.push("Parameters", Document::List(vec![parameter]));
+    let made = scene.call("CreateStack", asked).await;
+    assert!(made.status.is_success(), "{}", made.text());
+    assert_eq!(scene.settled("hidden").await, "ROLLBACK_COMPLETE");
+    let events = scene.events("hidden").await;
+    assert!(events.contains("****") && !events.contains("hunter2secret"), "{events}");
+    assert!(!scene.describe("hidden").await.text().contains("hunter2secret"));
+}
