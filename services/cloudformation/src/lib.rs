@@ -52,7 +52,8 @@ pub fn open(env: &Env) -> Result<Assembly, Fault> {
     let (queue, waiting) = mpsc::channel(engine::QUEUE_MAX);
     let models = Arc::<Models>::default();
     let service = Arc::new(CloudFormation { env: env.clone(), models: Arc::clone(&models), queue });
-    let work = Box::pin(engine::work_off(env.clone(), models, waiting));
+    let cut_short = engine::interrupted(env)?;
+    let work = Box::pin(engine::work_off(env.clone(), models, cut_short, waiting));
     Ok(Assembly {
         operations: ops::operations(&service),
         data_planes: vec![Arc::new(packages::Packages::new(env))],

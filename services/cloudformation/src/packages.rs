@@ -8,7 +8,7 @@ use bytes::Bytes;
 use casemate_kernel::{Ask, BoxFuture, DataPlane, Env, Exchange, Fault, Outgoing, policy::Verdict};
 use casemate_names::{Scope, Timestamp};
 use casemate_schema::Protocol;
-use casemate_store::{BlobId, Key, Row, Store};
+use casemate_store::{BlobId, Blobs, Key, Row, Store};
 use casemate_wire::Head;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ impl Packages {
 
     async fn keep(&self, scope: &Scope, hash: &str, body: Bytes, now: Timestamp) -> Result<(), Fault> {
         let bytes = body.len() as u64;
-        let blob = self.env.blobs.put(body.to_vec()).await.map_err(Fault::internal)?;
+        let blob = blobs(&self.env).put(body.to_vec()).await.map_err(Fault::internal)?;
         let (key, row) = (Key::of(scope).text(hash), PackageRow { blob, bytes, uploaded_at: now });
         self.env.store.write(move |tx| tx.put(&key, &row).map_err(Fault::from)).await
     }
@@ -129,11 +129,16 @@ impl DataPlane for Packages {
     }
 }
 
+/// Blobs of this service's own: functions made from a package may be the same bytes, and take theirs along when they go.
+fn blobs(env: &Env) -> Blobs {
+    env.blobs.of("cloudformation")
+}
+
 /// The package's bytes.
 pub(crate) async fn read(env: &Env, scope: &Scope, hash: &str) -> Result<Option<Bytes>, Fault> {
     let row = env.store.read(|tx| tx.get::<PackageRow>(&Key::of(scope).text(hash)))?;
     let Some(row) = row else { return Ok(None) };
-    Ok(env.blobs.get(row.blob).await.map_err(Fault::internal)?.map(Bytes::from))
+    Ok(blobs(env).get(row.blob).await.map_err(Fault::internal)?.map(Bytes::from))
 }
 
 /// Refuses a plan that names packages this account has not uploaded.

@@ -18,7 +18,7 @@ mod single;
 mod undo;
 mod update;
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use casemate_kernel::{As, Env, Fault, Permit};
 use casemate_names::{Arn, Scope};
@@ -68,9 +68,14 @@ struct Worker<'a> {
 }
 
 /// Takes work until the service is gone. First ends what a stop of the server cut short.
-pub(crate) async fn work_off(env: Env, models: Arc<Models>, mut queue: mpsc::Receiver<Work>) {
+pub(crate) async fn work_off(
+    env: Env,
+    models: Arc<Models>,
+    cut_short: Vec<StackRow>,
+    mut queue: mpsc::Receiver<Work>,
+) {
     // A stack that cannot be marked now is found again at the next start.
-    let _ = end_interrupted(&env).await;
+    let _ = end_interrupted(&env, &cut_short).await;
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
@@ -127,25 +132,37 @@ fn failed_status(stack: &StackRow) -> StackStatus {
     }
 }
 
-/// Marks stacks that were being worked on when the server stopped. Their permits are gone, and with them the right to act.
-// DIVERGES: AWS's deployments outlive its hosts.
-async fn end_interrupted(env: &Env) -> Result<(), Fault> {
+/// Stacks that were being worked on when the server stopped. To be asked before any request is served: afterwards a stack
+/// that is being worked on is just that.
+pub(crate) fn interrupted(env: &Env) -> Result<Vec<StackRow>, Fault> {
+    let scope = &env.site.scope;
+    let mut found = Vec::new();
     let mut after = None;
-    let mut seen = HashSet::new();
     loop {
-        let scope = env.site.scope.clone();
-        let page = env.store.read(|tx| stack::list(tx, &scope, after.as_deref(), 100))?;
-        for stack in &page {
-            if stack.is_busy() && seen.insert(stack.id.clone()) {
-                let ledger = Ledger::new(env, &scope, stack);
-                let reason =
-                    "The server stopped during this operation. Delete the stack, or update it again.";
-                ledger.status(failed_status(stack), Some(reason.to_owned())).await?;
-            }
-        }
-        match page.last() {
-            Some(last) if page.len() == 100 => after = Some(last.id.clone()),
-            _ => return Ok(()),
+        let page = env.store.read(|tx| stack::list(tx, scope, after.as_deref(), PAGE))?;
+        after = page.last().filter(|_| page.len() == PAGE).map(|last| last.id.clone());
+        found.extend(page.into_iter().filter(StackRow::is_busy));
+        if after.is_none() {
+            return Ok(found);
         }
     }
+}
+
+/// Stacks read at once.
+const PAGE: usize = 100;
+
+/// Marks them. Their permits are gone, and with them the right to act.
+// DIVERGES: AWS's deployments outlive its hosts. What was being made at the very moment may be left without an owner.
+async fn end_interrupted(env: &Env, stacks: &[StackRow]) -> Result<(), Fault> {
+    for stack in stacks {
+        let status = failed_status(stack);
+        let advice = match status {
+            StackStatus::CreateFailed => "Delete the stack and create it again.",
+            StackStatus::DeleteFailed => "Delete it again.",
+            _ => "Update it again.",
+        };
+        let reason = format!("The server stopped during this operation. {advice}");
+        Ledger::new(env, &env.site.scope, stack).status(status, Some(reason)).await?;
+    }
+    Ok(())
 }

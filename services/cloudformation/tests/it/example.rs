@@ -48,3 +48,14 @@ async fn the_example_is_deployed_changed_and_deleted() {
     let functions = scene.other("lambda", "ListFunctions", Document::empty()).await.text();
     assert!(!functions.contains("notes-"), "{functions}");
 }
+
+#[tokio::test]
+async fn a_package_outlives_the_functions_made_from_it() {
+    let scene = Scene::new().await;
+    let template = packaged(&scene).await;
+    scene.created("notes", &template).await;
+    assert!(scene.call("DeleteStack", of("notes")).await.status.is_success());
+    assert_eq!(scene.settled("notes").await, "gone", "{}", scene.events("notes").await);
+    // Nothing is uploaded again.
+    scene.created("notes", &template).await;
+}

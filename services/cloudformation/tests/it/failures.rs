@@ -222,3 +222,27 @@ Resources: {Group: {Type: 'AWS::Logs::LogGroup', Properties: {LogGroupName: !Sub
     assert!(events.contains("****") && !events.contains("hunter2secret"), "{events}");
     assert!(!scene.describe("hidden").await.text().contains("hunter2secret"));
 }
+
+#[tokio::test]
+async fn a_stack_cut_short_by_a_stop_is_marked_at_the_next_start() {
+    let scene = Scene::idle().await;
+    assert!(scene.create("notes", ROLE_AND_TABLE).await.status.is_success());
+    let busy = scene.update("notes", ROLE_AND_TABLE).await;
+    assert!(
+        busy.message().ends_with("is in CREATE_IN_PROGRESS state and can not be updated."),
+        "{}",
+        busy.message()
+    );
+    // The next start: the service is opened again over the same store, and its task runs until the service is gone.
+    let next = casemate_cloudformation::open(scene.world.env()).unwrap();
+    drop(next.operations);
+    for task in next.tasks {
+        task.work.await;
+    }
+    assert_eq!(scene.settled("notes").await, "CREATE_FAILED");
+    let text = scene.describe("notes").await.text();
+    assert!(
+        text.contains("The server stopped during this operation. Delete the stack and create it again."),
+        "{text}"
+    );
+}

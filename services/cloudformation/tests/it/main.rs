@@ -33,6 +33,13 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        let mut scene = Self::idle().await;
+        scene.world.run_tasks();
+        scene
+    }
+
+    /// Nothing is worked on.
+    async fn idle() -> Self {
         const fn edge(to: &'static str) -> TrustEdge {
             TrustEdge { from: "cloudformation", to, operation: "*" }
         }
@@ -56,12 +63,11 @@ impl Scene {
                 Ok(assembly)
             });
         let keys = keys.unwrap();
-        let mut world = world
+        let world = world
             .service("apigateway", "apigateway.amazonaws.com", |env| casemate_apigateway::open(env, keys))
             .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, without_sandbox()))
             .service("cloudformation", "cloudformation.amazonaws.com", casemate_cloudformation::open)
             .start();
-        world.run_tasks();
         let (id, secret) = casemate_iam::ensure_administrator(world.env()).await.unwrap().unwrap();
         let admin = Credentials::new(id, secret.expose().clone());
         Self { world, admin }
