@@ -93,18 +93,45 @@ def attack(server, files, **settings):
     return function, results
 
 
+def wait_for_opens(server, function, *attempts):
+    """Each attempt on a file is recorded with the function and the request it happened in."""
+    for attempt in attempts:
+        records = server.wait_for_audit(
+            function.name, lambda record: record.get("operation") == "sandbox.open-denied" and attempt in json.dumps(record)
+        )
+        assert all(function.name in record["function"] and len(record["id"]) == 36 for record in records)
+
+
 def test_python_attempts_are_refused_and_recorded(server):
     function, results = attack(server, {"app.py": ATTEMPTS})
     through = {name: result for name, result in results.items() if not result["refused"]}
     assert through == {}
     server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.exec-denied")
     server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.connect-denied")
+    others = str(server.data_dir / "functions")
+    wait_for_opens(server, function, "/etc/shadow", others, "/proc/0/environ", "/planted", "/var/task/app.py")
 
 
 def test_node_attempts_are_refused_and_recorded(server):
     function, results = attack(server, {"app.js": NODE_ATTEMPTS}, runtime=node_runtime(server))
     assert {name: result for name, result in results.items() if not result["refused"]} == {}
     server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.exec-denied")
+    wait_for_opens(server, function, str(server.data_dir / "functions"), "/var/task/planted")
+
+
+def test_ordinary_functions_are_not_in_the_trail(server):
+    python = Function(server, {"app.py": "import http.client, json, ssl\n\ndef handler(event, context):\n    ssl.create_default_context()\n    open('/tmp/x', 'w').write('x')\n    return json.dumps('hello')\n"})
+    node = Function(
+        server,
+        {"app.js": "const https = require('node:https');\nexports.handler = async () => { require('node:fs').writeFileSync('/tmp/x', 'x'); return typeof https.get; };"},
+        runtime=node_runtime(server),
+    )
+    for function in (python, node):
+        answer, _ = function.invoke()
+        assert "FunctionError" not in answer
+        server.wait_for_audit(function.name, lambda record: record.get("operation") == "Invoke")
+        sandbox = [record for record in server.audit(function.name) if str(record.get("operation")).startswith("sandbox.")]
+        assert sandbox == []
 
 
 LEAK = '''

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Boundary {
     /// Roots of the runtime, as it sees them.
     contained: Vec<PathBuf>,
-    /// Folders of the host that hold functions' code.
+    /// Folders of the host around the function's code.
     private: Vec<PathBuf>,
 }
 
@@ -24,23 +24,17 @@ pub(crate) enum Purpose {
 }
 
 impl Boundary {
-    /// `contained`: the template's own roots. `code`: folders of the host shown inside; their neighbours are other
-    /// functions'.
+    /// `contained`: the template's own roots. `code`: folders of the host that are shown inside under other names.
     pub(crate) fn new<'a>(contained: Vec<PathBuf>, code: impl Iterator<Item = &'a Path>) -> Self {
-        let private = code
-            .filter_map(|folder| std::path::absolute(folder).ok())
-            .filter_map(|folder| {
-                // Where packages lie right in `/tmp`, say, the environment's own `/tmp` has the same name.
-                let neighbours = folder.parent().filter(|parent| {
-                    let within = |root: &Path| root.starts_with(parent) || *parent == Path::new("/");
-                    !READABLE.iter().map(Path::new).any(within) && !contained.iter().any(|root| within(root))
-                });
-                let private = neighbours.map_or(folder.clone(), Path::to_path_buf);
-                let readable = |root: &PathBuf| private.starts_with(root);
-                // Mounted from there: the same path inside is the environment's own.
-                (!contained.iter().any(readable)).then_some(private)
-            })
-            .collect();
+        let roots = || READABLE.iter().map(Path::new).chain(contained.iter().map(PathBuf::as_path));
+        let is_shared = |folder: &Path| roots().any(|root| root.starts_with(folder));
+        let private = code.filter_map(|folder| {
+            let folder = std::path::absolute(folder).ok()?;
+            // Around it lie other functions' and the platform's files: all up to where the environment has a folder of
+            // the same name, as it has `/tmp`.
+            folder.ancestors().take_while(|folder| !is_shared(folder)).last().map(Path::to_path_buf)
+        });
+        let private = private.collect();
         Self { contained, private }
     }
 
@@ -152,7 +146,7 @@ mod tests {
 
     fn crossed(path: &str, purpose: Purpose) -> bool {
         let contained = vec![PathBuf::from("/root/.pyenv/versions/3.11.9"), PathBuf::from("/var/lang-sdk")];
-        let code = [Path::new("/tmp/data/functions/one")];
+        let code = [Path::new("/tmp/data/functions/fresh/one")];
         let boundary = Boundary::new(contained, code.into_iter());
         boundary.is_crossed(&normalised("/var/task", path), purpose, |number| number == 1)
     }
@@ -177,6 +171,7 @@ mod tests {
             "/home/somebody/.aws/credentials",
             "/var/lib/casemate/keys",
             "/run/docker.sock",
+            "/tmp/data/root.key",
             "/tmp/data/functions",
             "/tmp/data/functions/other/app.py",
         ] {
@@ -210,7 +205,7 @@ mod tests {
             "/dev/null",
             "/dev/urandom",
             "/tmp",
-            "/tmp/data",
+            "/tmp/date",
             "/tmp/x/../y",
         ] {
             assert!(!crossed(path, Purpose::Read), "{path}");
