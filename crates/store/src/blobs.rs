@@ -46,6 +46,8 @@ pub enum BlobError {
 #[derive(Clone)]
 pub struct Blobs {
     inner: Arc<Inner>,
+    /// Whose these are; empty for the common ones.
+    owner: &'static str,
 }
 
 struct Inner {
@@ -94,7 +96,15 @@ impl Blobs {
         };
         let sealer =
             Sealer::new(derived("casemate.blobs.value"), Arc::clone(&entropy)).map_err(BlobError::Store)?;
-        Ok(Self { inner: Arc::new(Inner { place, sealer, naming: derived("casemate.blobs.name"), entropy }) })
+        let naming = derived("casemate.blobs.name");
+        Ok(Self { inner: Arc::new(Inner { place, sealer, naming, entropy }), owner: "" })
+    }
+
+    /// The blobs of one owner. The same content is another blob for everybody else: who deletes his own takes nothing
+    /// from others.
+    #[must_use]
+    pub fn of(&self, owner: &'static str) -> Self {
+        Self { inner: Arc::clone(&self.inner), owner }
     }
 
     /// Stores `content`; durable when it resolves. The same content is stored once.
@@ -180,7 +190,8 @@ impl Blobs {
     }
 
     fn name(&self, id: BlobId) -> String {
-        hex(self.inner.naming.derive("casemate.blobs.file", &id.0).expose())
+        let named = [&id.0[..], self.owner.as_bytes()].concat();
+        hex(self.inner.naming.derive("casemate.blobs.file", &named).expose())
     }
 }
 
@@ -297,6 +308,19 @@ mod tests {
         assert!(matches!(blobs.get_blocking(a), Err(BlobError::Tampered)));
         blobs.put_blocking(b"a").unwrap();
         assert_eq!(blobs.get_blocking(a).unwrap().as_deref(), Some(b"a".as_slice()));
+    }
+
+    #[test]
+    fn what_one_owner_deletes_stays_with_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let common = on_disk(dir.path());
+        let own = common.of("deployments");
+        let id = common.put_blocking(b"the same").unwrap();
+        assert_eq!(own.get_blocking(id).unwrap(), None);
+        assert_eq!(own.put_blocking(b"the same").unwrap(), id);
+        common.delete_blocking(id).unwrap();
+        assert_eq!(own.get_blocking(id).unwrap().as_deref(), Some(b"the same".as_slice()));
+        assert_eq!(common.of("others").get_blocking(id).unwrap(), None);
     }
 
     #[test]

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_chain_stays_bound_to_the_environment_it_began_in() {
-        let Caller::Role(mut session) = chained(&[], &[], None) else { unreachable!() };
+        let Caller::Role(mut session) = chained(&[], &[], None) else { panic!("not a session") };
         session.bound_to = Some("env".to_owned());
         session.source_function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").ok();
         let function = session.source_function.clone();

@@ -182,7 +182,8 @@ mod tests {
     fn a_long_list_of_asks_is_not_written_whole() {
         let audit = Audit::in_memory();
         let id = RequestId::new("r".to_owned());
-        let mut bracket = Bracket::open(&audit, Kind::Request, &id, Timestamp::from_seconds(0), &Peer::Internal);
+        let mut bracket =
+            Bracket::open(&audit, Kind::Request, &id, Timestamp::from_seconds(0), &Peer::Internal);
         let long = Arn::from_parts(["aws", "toys", "us-east-1", "123456789012", &"x".repeat(100_000)]);
         bracket.asked(&Access::Iam(vec![Ask::on("toys:Make", long); 500]));
         bracket.close();
