@@ -37,7 +37,14 @@ pub(crate) async fn deploy(
         .iter()
         .map(|e| e.text_of("EventId").to_owned())
         .collect();
-    let exists = status(client, name).await?.is_some_and(|status| status != "DELETE_COMPLETE");
+    let mut status_now = status(client, name).await?;
+    if matches!(status_now.as_deref(), Some("ROLLBACK_COMPLETE" | "CREATE_FAILED")) {
+        // AWS: such a stack can only be deleted; what it made is gone already.
+        output::progress("  removing what is left of an earlier attempt");
+        call(client, api::DeleteStack::META, &Document::structure([("StackName", name.into())])).await?;
+        status_now = settled(client, name).await?;
+    }
+    let exists = status_now.is_some_and(|status| status != "DELETE_COMPLETE");
     let input = request(name, template, parameters);
     let operation = if exists { api::UpdateStack::META } else { api::CreateStack::META };
     match call(client, operation, &input).await {
@@ -71,6 +78,22 @@ fn request(name: &str, template: &str, parameters: &[(String, String)]) -> Docum
         ("Parameters", Document::List(each.collect())),
         ("Capabilities", Document::List(capabilities.into_iter().map(Document::from).collect())),
     ])
+}
+
+/// Waits until the stack is not in progress.
+async fn settled(client: &Client, name: &str) -> Result<Option<String>, CliError> {
+    let wait = async {
+        loop {
+            match status(client, name).await? {
+                Some(status) if status.ends_with("_IN_PROGRESS") => {
+                    tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
+                }
+                settled => return Ok(settled),
+            }
+        }
+    };
+    let limit = Duration::from_secs(DEPLOYMENT_S);
+    tokio::time::timeout(limit, wait).await.map_err(|_| "the stack did not settle in time")?
 }
 
 /// Prints events as they come, until the stack's own status is final.
