@@ -64,7 +64,9 @@ pub fn uuid(entropy: &dyn Entropy, purpose: &'static str) -> String {
         if matches!(i, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.extend([byte >> 4, byte & 0x0f].map(|nibble| char::from_digit(u32::from(nibble), 16).unwrap_or('0')));
+        text.extend(
+            [byte >> 4, byte & 0x0f].map(|nibble| char::from_digit(u32::from(nibble), 16).unwrap_or('0')),
+        );
     }
     text
 }
