@@ -7,6 +7,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+/// Longest text a template comes to, in bytes; beyond it there is none. A template can repeat a body ten thousand times.
+/// AWS: API Gateway quotas, payload size.
+const RENDERED_BYTES_MAX: usize = 10 << 20;
+
 /// A template, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
@@ -116,6 +120,9 @@ impl Template {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Reference { reference, written } => match values.value(reference) {
+                    Some(value) if out.len().saturating_add(value.len()) > RENDERED_BYTES_MAX => {
+                        return String::new();
+                    }
                     Some(value) => out.push_str(&value),
                     None if unresolved == Unresolved::Literally => out.push_str(written),
                     None => {}
@@ -273,6 +280,17 @@ mod tests {
 
     fn rendered(text: &str) -> String {
         Template::parse(text).unwrap().render(&values(), Unresolved::Literally)
+    }
+
+    #[test]
+    fn a_template_that_comes_to_too_much_comes_to_nothing() {
+        let values = Values { body: "x".repeat(1 << 20), ..Values::default() };
+        let rendered = |times: usize| {
+            let template = Template::parse(&"$input.body".repeat(times)).unwrap();
+            template.render(&values, Unresolved::Literally).len()
+        };
+        assert_eq!(rendered(10), 10 << 20);
+        assert_eq!(rendered(20_000), 0);
     }
 
     #[test]
