@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use casemate_cognito_idp::{api, srp};
+use casemate_cognito_idp::{api, claim_time, srp};
 use casemate_kernel::OperationModel;
 use casemate_names::{Clock, Entropy, Secret, SystemClock, SystemEntropy, Timestamp};
 use casemate_schema::Document;
@@ -189,7 +189,7 @@ fn answer_challenge(
     let x = srp::client_secret(pool_name, user, password.expose(), &unhex(parameter("SALT")?)?);
     let key = srp::client_session_key(exponent, &unhex(parameter("SRP_B")?)?, &x)
         .map_err(|_| "the server's challenge is not honest")?;
-    let timestamp = srp_timestamp(now);
+    let timestamp = claim_time::render(now);
     let claim = srp::claim(&key, pool_name, user, &block, &timestamp);
     Ok(Document::structure([
         ("USERNAME", user.into()),
@@ -197,21 +197,6 @@ fn answer_challenge(
         ("PASSWORD_CLAIM_SIGNATURE", STANDARD.encode(claim.expose()).into()),
         ("TIMESTAMP", timestamp.into()),
     ]))
-}
-
-/// `Tue Nov 24 02:19:55 UTC 2026`, the day not padded.
-fn srp_timestamp(now: Timestamp) -> String {
-    let c = now.civil();
-    format!(
-        "{} {} {} {:02}:{:02}:{:02} UTC {}",
-        c.weekday_name(),
-        c.month_name(),
-        c.day,
-        c.hour,
-        c.minute,
-        c.second,
-        c.year
-    )
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>, CliError> {
