@@ -437,7 +437,9 @@ show('umap', lambda: open('/proc/self/uid_map').read().split()[0::2])
     assert_eq!(outcome.value("fds"), "[0, 1, 2, 3]", "3 is the listing itself");
     assert_eq!(outcome.value("stdin"), "('/dev/null', b'')");
     assert_eq!(outcome.value("cwd"), "/var/task");
-    assert_eq!(outcome.value("priority"), "(0, 0, '500')");
+    // Ordinary scheduling; a server that was itself started with lower priority keeps it for its functions.
+    let priority = outcome.value("priority");
+    assert!(priority.ends_with(", 0, '500')") && !priority.starts_with("(-"), "{priority}");
     for key in ["favour", "realtime"] {
         assert!(["EACCES", "EPERM"].contains(&outcome.value(key)), "{key} {outcome:?}");
     }
