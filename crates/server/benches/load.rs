@@ -22,17 +22,23 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use casemate_cognito_idp::{claim_time, srp};
 use casemate_names::{Clock, Secret, SystemClock};
 use casemate_sigv4::{Head, PathStyle, sign};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::TcpStream;
 
 /// Requests of one measurement.
 const REQUESTS: usize = 20_000;
+/// Sign-ins of one measurement.
+const SIGN_INS: usize = 200;
+const PASSWORD: &str = "Correct-Horse-1!";
 /// Rounds whose median is reported.
 const ROUNDS: usize = 3;
 
@@ -67,6 +73,7 @@ async fn measure() {
             );
         }
     }
+    sign_ins(&server, &keys).await;
     println!("\nmemory after load (resident): {:.1} MiB", server.resident_mib());
 }
 
@@ -103,6 +110,70 @@ fn calls() -> Vec<(&'static str, Call)> {
         ("GetItem", json("DynamoDB_20120810.GetItem", get)),
         ("PutItem", json("DynamoDB_20120810.PutItem", put)),
     ]
+}
+
+/// SRP sign-ins one after the other. The client's arithmetic runs in this process, so what counts is the server's own CPU
+/// time for one sign-in.
+async fn sign_ins(server: &Server, keys: &Arc<Keys>) {
+    let mut connection = connect(server.port).await;
+    let mut idp = async |operation: &'static str, body: String| {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        let call = Call {
+            service: "cognito-idp",
+            content_type: "application/x-amz-json-1.1",
+            target: Some(Box::leak(target.into_boxed_str())),
+            body: |_| String::new(),
+        };
+        send(&mut connection, keys, server.port, &call, body).await
+    };
+    let pool = idp("CreateUserPool", r#"{"PoolName":"bench"}"#.to_owned()).await["UserPool"]["Id"].clone();
+    let pool = pool.as_str().unwrap().to_owned();
+    let made =
+        idp("CreateUserPoolClient", json!({"UserPoolId": pool, "ClientName": "bench"}).to_string()).await;
+    let client = made["UserPoolClient"]["ClientId"].as_str().unwrap().to_owned();
+    let user = json!({"UserPoolId": pool, "Username": "ann", "MessageAction": "SUPPRESS"});
+    idp("AdminCreateUser", user.to_string()).await;
+    let password = json!({"UserPoolId": pool, "Username": "ann", "Password": PASSWORD, "Permanent": true});
+    idp("AdminSetUserPassword", password.to_string()).await;
+    let cpu = server.cpu_ms();
+    let mut taken = Vec::new();
+    for _ in 0..SIGN_INS {
+        let at = Instant::now();
+        let exponent = Secret::new(vec![0x42; srp::EXPONENT_BYTES]);
+        let a = srp::integer_hex(&srp::client_public(&exponent));
+        let start = json!({"AuthFlow": "USER_SRP_AUTH", "ClientId": client, "AuthParameters": {"USERNAME": "ann", "SRP_A": a}});
+        let challenge = idp("InitiateAuth", start.to_string()).await;
+        let answers = answer(&challenge["ChallengeParameters"], pool.split_once('_').unwrap().1, &exponent);
+        let respond =
+            json!({"ChallengeName": "PASSWORD_VERIFIER", "ClientId": client, "ChallengeResponses": answers});
+        let done = idp("RespondToAuthChallenge", respond.to_string()).await;
+        assert!(done["AuthenticationResult"]["IdToken"].is_string(), "{done}");
+        taken.push(at.elapsed().as_secs_f64() * 1e3);
+    }
+    let each = (server.cpu_ms() - cpu) / SIGN_INS as f64;
+    println!("\nSRP sign-in: {:.1} ms of server CPU each ({:.0} per second and core)", each, 1e3 / each);
+    println!("SRP sign-in, wall time with the client's arithmetic: median {:.1} ms", median(&mut taken));
+}
+
+fn answer(challenge: &serde_json::Value, pool_name: &str, exponent: &Secret<Vec<u8>>) -> serde_json::Value {
+    let text = |name: &str| challenge[name].as_str().unwrap();
+    let number = |name: &str| {
+        let digits = text(name);
+        let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
+        let pairs = even.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect::<Vec<_>>()
+    };
+    let user = text("USER_ID_FOR_SRP");
+    let x = srp::client_secret(pool_name, user, PASSWORD, &number("SALT"));
+    let key = srp::client_session_key(exponent, &number("SRP_B"), &x).unwrap();
+    let time = claim_time::render(SystemClock.now());
+    let claim = srp::claim(&key, pool_name, user, &STANDARD.decode(text("SECRET_BLOCK")).unwrap(), &time);
+    json!({
+        "USERNAME": user,
+        "PASSWORD_CLAIM_SECRET_BLOCK": text("SECRET_BLOCK"),
+        "PASSWORD_CLAIM_SIGNATURE": STANDARD.encode(claim.expose()),
+        "TIMESTAMP": time,
+    })
 }
 
 async fn prepare(server: &Server, keys: &Arc<Keys>) {
@@ -157,7 +228,13 @@ async fn connect(port: u16) -> SendRequest<Full<Bytes>> {
     sender
 }
 
-async fn send(sender: &mut SendRequest<Full<Bytes>>, keys: &Keys, port: u16, call: &Call, body: String) {
+async fn send(
+    sender: &mut SendRequest<Full<Bytes>>,
+    keys: &Keys,
+    port: u16,
+    call: &Call,
+    body: String,
+) -> serde_json::Value {
     let host = format!("localhost:{port}");
     let mut headers: Vec<(&str, &[u8])> =
         vec![("host", host.as_bytes()), ("content-type", call.content_type.as_bytes())];
@@ -189,6 +266,11 @@ async fn send(sender: &mut SendRequest<Full<Bytes>>, keys: &Keys, port: u16, cal
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+    if call.content_type.contains("1.1") {
+        serde_json::from_slice(&body).unwrap_or_default()
+    } else {
+        json!(null)
+    }
 }
 
 struct Keys {
@@ -227,6 +309,13 @@ impl Server {
             text.lines().find_map(|line| line.strip_prefix(&format!("export {name}="))).unwrap().to_owned()
         };
         Keys { id: value("AWS_ACCESS_KEY_ID"), secret: Secret::new(value("AWS_SECRET_ACCESS_KEY")) }
+    }
+
+    /// CPU time of the server so far, in milliseconds (the kernel counts in hundredths of a second).
+    fn cpu_ms(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 10.0
     }
 
     fn resident_mib(&self) -> f64 {
