@@ -1,5 +1,7 @@
 //! The built binary as a shell sees it. The real clients in `suites/` do the rest.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 
 fn casemate(arguments: &[&str]) -> (Option<i32>, String, String) {
