@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     CognitoIdp,
     api::{CreateGroup, CreateGroupInput, CreateGroupOutput, Error},
-    groups::Group,
+    groups::{Group, with_passed_role},
     pool::{Place, Trouble},
     refusal::Refusal,
     view,
@@ -13,7 +13,8 @@ use crate::{
 
 impl Operation<CreateGroup> for CognitoIdp {
     fn access(&self, input: &CreateGroupInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on_pool(caller, "cognito-idp:CreateGroup", &input.user_pool_id))
+        let access = self.on_pool(caller, "cognito-idp:CreateGroup", &input.user_pool_id);
+        Ok(with_passed_role(access, input.role_arn.as_deref()))
     }
 
     async fn run(&self, call: Call<CreateGroup>) -> Result<CreateGroupOutput, Error> {

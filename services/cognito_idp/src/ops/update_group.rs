@@ -5,14 +5,15 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     CognitoIdp,
     api::{Error, UpdateGroup, UpdateGroupInput, UpdateGroupOutput},
-    groups::Group,
+    groups::{Group, with_passed_role},
     pool::{Place, Trouble},
     view,
 };
 
 impl Operation<UpdateGroup> for CognitoIdp {
     fn access(&self, input: &UpdateGroupInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on_pool(caller, "cognito-idp:UpdateGroup", &input.user_pool_id))
+        let access = self.on_pool(caller, "cognito-idp:UpdateGroup", &input.user_pool_id);
+        Ok(with_passed_role(access, input.role_arn.as_deref()))
     }
 
     async fn run(&self, call: Call<UpdateGroup>) -> Result<UpdateGroupOutput, Error> {

@@ -1,6 +1,6 @@
 //! Groups and what they put into tokens.
 
-use crate::scene::{claims, j, refused, scene};
+use crate::scene::{claims, doc, j, refused, scene};
 
 #[tokio::test]
 async fn groups_are_made_joined_seen_in_tokens_and_left() {
@@ -35,6 +35,27 @@ async fn groups_are_made_joined_seen_in_tokens_and_left() {
         .await;
     scene.ok("DeleteGroup", j!({ "UserPoolId": scene.pool, "GroupName": "readers" })).await;
     assert!(claims(&scene.sign_in("alice").await.id)["cognito:groups"].is_null());
+}
+
+#[tokio::test]
+async fn a_groups_role_needs_the_right_to_pass_it() {
+    let scene = scene().await;
+    let allow = |actions: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*"}}}}"#
+        )
+    };
+    let identities = scene.world.identities();
+    let without = identities.user("without", &[&allow(r#""cognito-idp:*""#)]);
+    let with = identities.user("with", &[&allow(r#"["cognito-idp:*","iam:PassRole"]"#)]);
+    let role = "arn:aws:iam::123456789012:role/editor";
+    let input = j!({ "UserPoolId": scene.pool, "GroupName": "g", "RoleArn": role });
+    for operation in ["CreateGroup", "UpdateGroup"] {
+        let answer = scene.world.call(&without, "cognito-idp", operation, doc(&input)).await;
+        assert_eq!(answer.code().as_deref(), Some("AccessDeniedException"));
+        assert!(answer.message().contains("iam:PassRole"), "{}", answer.message());
+        assert_eq!(scene.world.call(&with, "cognito-idp", operation, doc(&input)).await.status, 200);
+    }
 }
 
 #[tokio::test]
