@@ -46,7 +46,8 @@ fn open(world: WorldBuilder) -> World {
 /// Functions can be managed here, but not run: the sandbox has tests of its own.
 fn without_sandbox() -> casemate_lambda::Extras {
     static WORLDS: AtomicU32 = AtomicU32::new(0);
-    let number = WORLDS.fetch_add(1, Ordering::Relaxed).to_string();
+    // The process is part of the name: tests may run in processes of their own, side by side.
+    let number = format!("{}-{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed));
     casemate_lambda::Extras {
         driver: Err("no sandbox in this test".to_owned()),
         serve_connection: Arc::new(|_, _| {}),
