@@ -83,7 +83,16 @@ async fn they_go_with_an_environment_that_nobody_needs() {
     let stolen = stolen(&bench).await;
     bench.world.clock.advance_seconds(299);
     assert_eq!(stolen.inside(&bench).await, 200);
-    // An environment counts as idle from when it is back in the pool, which may be a moment after the answer.
-    bench.world.clock.advance_seconds(301);
-    stolen.become_worthless(&bench).await;
+    // An environment counts as idle from when it is back in the pool, which may be some time after the answer, so time has to
+    // pass again until it is. In all it stays far below the hour that the credentials live.
+    for _ in 0..5 {
+        bench.world.clock.advance_seconds(301);
+        for _ in 0..150 {
+            if stolen.inside(&bench).await == 403 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    panic!("the credentials outlive an environment that nobody needs");
 }
