@@ -46,7 +46,8 @@ proptest! {
 
     #[test]
     fn blob_payload_and_greedy_label_come_back(
-        path in "[^/\\PC]{1,5}(/[^/\\PC]{1,5}){0,3}",
+        path in "[^/\\PC]{1,5}(/[^/\\PC]{1,5}){0,3}"
+            .prop_filter("dot segments match nothing", |p| !p.split('/').any(|s| matches!(s, "." | ".."))),
         data in prop::collection::vec(any::<u8>(), 1..50),
     ) {
         comes_back(
