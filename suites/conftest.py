@@ -30,11 +30,12 @@ def free_port():
 class Server:
     """One server process over one data directory."""
 
-    def __init__(self, data_dir, template=None, port=None):
+    def __init__(self, data_dir, template=None, port=None, environment=None):
         self.data_dir = Path(data_dir)
         self.template = template
         self.port = port or free_port()
         self.endpoint = f"http://localhost:{self.port}"
+        self.extra = environment or {}
         self.output = []
         self.process = None
 
@@ -43,7 +44,8 @@ class Server:
         command += ["--data-dir", str(self.data_dir), "--listen", f"127.0.0.1:{self.port}"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CASEMATE_"))}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=clean | self.extra,
         )
         serving = threading.Event()
         threading.Thread(target=self._read, args=(serving,), daemon=True).start()

@@ -1,7 +1,6 @@
 //! Identification: turns a signature into a caller. No signature is `Caller::Anonymous`, never a default identity.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use casemate_names::{Secret, Timestamp};
+use casemate_names::{Secret, Timestamp, sha256};
 use casemate_sigv4::{self as sigv4, Arrival, AuthError, Claim, Expected, PathStyle, SKEW_S};
 use casemate_wire::Head;
 
@@ -122,12 +121,4 @@ pub(crate) fn with_sigv4_head<R>(head: &Head, use_it: impl FnOnce(sigv4::Head<'_
     }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     use_it(sigv4::Head { method: head.method.as_str(), target, headers: &headers })
-}
-
-fn sha256(body: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    for (to, from) in out.iter_mut().zip(digest(&SHA256, body).as_ref()) {
-        *to = *from;
-    }
-    out
 }

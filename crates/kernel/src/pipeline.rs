@@ -189,14 +189,14 @@ impl Kernel {
     /// How large a body may be, from the head alone. Listeners stop reading beyond it. Large bodies are read only for
     /// requests whose claim of identity can still turn out to be true: known key, right scope, within its time.
     pub fn body_limit(&self, head: &Head) -> usize {
-        if let Some((_, plane)) = self.planes().iter().find(|(_, plane)| plane.matches(head)) {
-            return self.plausible_or_less(head, plane.signing_name(), plane.body_bytes_max());
-        }
         let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
+        if let Some((_, plane)) = self.planes().iter().find(|(_, plane)| plane.matches(head)) {
+            return self.plausible_or_less(claim.as_ref(), plane.signing_name(), plane.body_bytes_max());
+        }
         let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());
         let op = self.router().route_head(head, scope).ok().flatten().map(|route| route.op);
         let service = op.map(|op| op.service.signing_name);
-        self.plausible_or_less(head, service, wire::body_bytes_max(op))
+        self.plausible_or_less(claim.as_ref(), service, wire::body_bytes_max(op))
     }
 
     /// Records a request that a listener refused before it could be served (too large, too slow, ambiguous host).
@@ -210,12 +210,16 @@ impl Kernel {
         bracket.close();
     }
 
-    fn plausible_or_less(&self, head: &Head, service: Option<&'static str>, bytes_max: usize) -> usize {
+    fn plausible_or_less(
+        &self,
+        claim: Option<&sigv4::Claim>,
+        service: Option<&'static str>,
+        bytes_max: usize,
+    ) -> usize {
         let Some(service) = service.filter(|_| bytes_max > ANONYMOUS_BODY_MAX) else {
             return bytes_max;
         };
-        let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
-        let plausible = claim.is_some_and(|claim| self.could_be_true(&claim, service));
+        let plausible = claim.is_some_and(|claim| self.could_be_true(claim, service));
         if plausible { bytes_max } else { ANONYMOUS_BODY_MAX }
     }
 }

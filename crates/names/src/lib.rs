@@ -3,6 +3,7 @@
 
 mod arn;
 mod clock;
+mod digest;
 mod entropy;
 mod ids;
 mod secret;
@@ -10,6 +11,7 @@ mod timestamp;
 
 pub use arn::{Arn, InvalidArn};
 pub use clock::{Clock, FakeClock, SystemClock};
+pub use digest::{hex, sha256};
 pub use entropy::{Entropy, NamedEntropy, SystemEntropy, alphanumeric, hex_id, lower_alphanumeric, uuid};
 pub use ids::{AccountId, InvalidId, Region, RequestId, Scope};
 pub use secret::Secret;

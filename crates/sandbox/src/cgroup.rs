@@ -213,8 +213,9 @@ fn quota_us(memory_mb: u64, share: CpuShare) -> u64 {
     }
 }
 
-/// Length of the accounting period, in microseconds: the kernel's default.
-const CPU_PERIOD_US: u64 = 100_000;
+/// Length of the accounting period, in microseconds: the longest pause of a function that has used up its share. The
+/// kernel's default of 100 ms would be the 99th percentile of short invocations.
+const CPU_PERIOD_US: u64 = 20_000;
 /// The kernel's minimum quota.
 const CPU_QUOTA_US_MIN: u64 = 1_000;
 

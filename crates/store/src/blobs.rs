@@ -11,8 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
-use casemate_names::{Entropy, Secret};
+use casemate_names::{Entropy, Secret, hex, hex_id, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::{RootKey, StoreError, seal::Sealer};
@@ -66,9 +65,7 @@ enum Place {
 impl BlobId {
     /// The id of some content.
     pub fn of(content: &[u8]) -> Self {
-        let mut sum = [0; 32];
-        sum.iter_mut().zip(digest(&SHA256, content).as_ref()).for_each(|(to, from)| *to = *from);
-        Self(sum)
+        Self(sha256(content))
     }
 
     /// The digest.
@@ -145,7 +142,7 @@ impl Blobs {
                 if path.exists() && matches!(self.get_blocking(id), Ok(Some(_))) {
                     return Ok(id);
                 }
-                let suffix = casemate_names::hex_id(&*self.inner.entropy, "store.blob-draft", 16);
+                let suffix = hex_id(&*self.inner.entropy, "store.blob-draft", 16);
                 let draft = dir.join(format!("{name}.{suffix}.new"));
                 let written = write_durably(&draft, &sealed()?).and_then(|()| fs::rename(&draft, &path));
                 if let Err(error) = written {
@@ -205,10 +202,6 @@ fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"))
 }
 
 impl fmt::Display for BlobId {

@@ -1,9 +1,8 @@
 //! Requests and answers as bytes on a wire, and the client's signature.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use casemate_kernel::{Incoming, Outgoing};
-use casemate_names::Timestamp;
+use casemate_names::{Timestamp, sha256};
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::{
     Head, PathStyle,
@@ -205,8 +204,4 @@ fn signer<'a>(credentials: &'a Credentials, service: &'a str, region: &'a str, a
         path_style: PathStyle::Normalise,
         at,
     }
-}
-
-fn sha256(body: &[u8]) -> [u8; 32] {
-    digest(&SHA256, body).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

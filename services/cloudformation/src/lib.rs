@@ -31,7 +31,7 @@ mod template;
 mod view;
 mod wanted;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use casemate_kernel::{Access, Assembly, Caller, Denial, Env, Fault, Proof, ResourcePolicy, Service, Task};
 use casemate_names::{Arn, Scope, Timestamp};
@@ -104,13 +104,4 @@ impl Service for CloudFormation {
         let found = self.env.store.read(|tx| stack::find(tx, &scope, name.unwrap_or(arn.as_str())))?;
         Ok(found.map(|stack| stack.tags).unwrap_or_default())
     }
-}
-
-/// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

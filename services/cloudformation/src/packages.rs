@@ -3,10 +3,9 @@
 // DIVERGES: on AWS local code is uploaded to S3; this stands for it until S3 is there. It asks for
 // `cloudformation:CreateStack` on `package/{sha256}`.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use casemate_kernel::{Ask, BoxFuture, DataPlane, Env, Exchange, Fault, Outgoing, policy::Verdict};
-use casemate_names::{Scope, Timestamp};
+use casemate_names::{Scope, Timestamp, hex, sha256};
 use casemate_schema::Protocol;
 use casemate_store::{BlobId, Blobs, Key, Row, Store};
 use casemate_wire::Head;
@@ -80,7 +79,7 @@ impl Packages {
         }
         let found = self.env.heavy.run({
             let body = body.clone();
-            move || crate::hex(digest(&SHA256, &body).as_ref())
+            move || hex(&sha256(&body))
         });
         if found.await? != hash {
             return Err(Fault::validation("The package's SHA-256 is not the one in the path."));

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use casemate_kernel::Env;
-use casemate_names::Scope;
+use casemate_names::{Scope, hex, sha256};
 
 use crate::{
     api::Error,
@@ -132,7 +131,7 @@ impl Plan {
             .collect();
         let mappings = self.facts.mappings.as_ref().map(Node::to_json);
         let all = serde_json::json!([resources, outputs, mappings, self.parameters, tags, self.description]);
-        crate::hex(digest(&SHA256, all.to_string().as_bytes()).as_ref())
+        hex(&sha256(all.to_string().as_bytes()))
     }
 }
 

@@ -9,9 +9,8 @@
 //! A session is a random handle; only its SHA-256 is stored. It is bound to pool, client, user and challenge, all of which
 //! are compared on every answer.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use casemate_names::{Entropy, Secret, Timestamp};
+use casemate_names::{Entropy, Secret, Timestamp, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
@@ -92,7 +91,7 @@ pub fn handle(entropy: &dyn Entropy, purpose: &'static str) -> Secret<String> {
 
 /// What is stored of a handle.
 pub fn fingerprint(handle: &str) -> Vec<u8> {
-    digest(&SHA256, handle.as_bytes()).as_ref().to_vec()
+    sha256(handle.as_bytes()).to_vec()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
+use casemate_names::hex;
 
 use super::Record;
 
@@ -178,14 +179,6 @@ fn read_head(directory: &Path, key: &hmac::Key) -> Result<u64, ChainError> {
         if genuine { number.parse().ok() } else { None }
     });
     parsed.ok_or(ChainError::Malformed { file, line: 1 })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
 }
 
 enum Problem {

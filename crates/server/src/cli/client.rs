@@ -2,9 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use casemate_names::{Clock, Secret, SystemClock};
+use casemate_names::{Clock, Secret, SystemClock, sha256};
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::{PathStyle, sign};
 use casemate_wire::encode_request;
@@ -176,14 +175,6 @@ impl Answer {
         let message = text("message").or_else(|| text("Message")).unwrap_or_else(|| self.text());
         Err(format!("{code}: {message}").into())
     }
-}
-
-fn sha256(body: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    for (to, from) in out.iter_mut().zip(digest(&SHA256, body).as_ref()) {
-        *to = *from;
-    }
-    out
 }
 
 async fn roundtrip<S>(stream: TokioIo<S>, request: Request<Full<Bytes>>) -> Result<Answer, CliError>

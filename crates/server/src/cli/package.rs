@@ -2,15 +2,14 @@
 //! keeps its lines, so that error messages still point at them.
 
 use std::{
-    fmt::Write as _,
     fs,
     io::{Cursor, Write as _},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
+use casemate_names::{hex, sha256};
 use regex::{Captures, Regex};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
@@ -52,7 +51,7 @@ pub(crate) async fn package(client: &Client, path: &Path) -> Result<Packaged, Cl
             );
         }
         let zipped = zip_of(&directory)?;
-        let hash = hex(digest(&SHA256, &zipped).as_ref());
+        let hash = hex(&sha256(&zipped));
         output::progress(&format!("  packaging {local} ({} KiB)", zipped.len().div_ceil(1024)));
         let headers = vec![("content-type".to_owned(), "application/zip".to_owned())];
         let target = format!("/_casemate/packages/{hash}");
@@ -119,13 +118,6 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<(String, PathBuf)>) ->
         }
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Open connections per listener; further ones wait in the kernel's accept queue.
 pub const CONNECTIONS_MAX: usize = 4_096;
+/// Open connections per client: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer is given.
+/// Further ones are closed at once, so that one client cannot take all of [`CONNECTIONS_MAX`].
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 1_024;
 /// Bytes of a request head (HTTP/1.1 buffer, HTTP/2 header list).
 /// AWS: API Gateway allows 10,240 bytes of headers in total; session tokens and cookies of SDKs stay below 16 KiB.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -40,6 +43,7 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) connections: usize,
+    pub(super) connections_per_client: usize,
     pub(super) bodies_bytes: usize,
     pub(super) head: Duration,
     pub(super) handshake: Duration,
@@ -53,6 +57,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: CONNECTIONS_MAX,
+            connections_per_client: CONNECTIONS_PER_CLIENT_MAX,
             bodies_bytes: BODIES_BYTES_MAX,
             head: Duration::from_secs(HEAD_S),
             handshake: Duration::from_secs(HANDSHAKE_S),

@@ -6,6 +6,7 @@
 
 mod activity;
 mod body;
+mod clients;
 mod connection;
 pub mod limits;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use connection::serve_stream;
 
-use self::{body::Budget, connection::Shared, limits::Limits};
+use self::{body::Budget, clients::Clients, connection::Shared, limits::Limits};
 
 /// Whoever answers requests: the kernel, and in this module's tests something simpler.
 pub trait Handler: Send + Sync + 'static {
@@ -98,6 +99,7 @@ impl<H: Handler> Listener<H> {
     async fn run_within(self, limits: Limits, socket: TcpListener, mut stop: watch::Receiver<bool>) {
         let graceful = GracefulShutdown::new();
         let connections = Arc::new(Semaphore::new(limits.connections));
+        let clients = Clients::new(limits.connections_per_client);
         let shared = Arc::new(Shared { listener: self, limits, budget: Budget::new(limits.bodies_bytes) });
         loop {
             let permit = tokio::select! {
@@ -118,12 +120,16 @@ impl<H: Handler> Listener<H> {
                     continue;
                 }
             };
+            let Some(place) = clients.admit(peer.ip()) else {
+                tracing::warn!(%peer, "too many connections from this client: one was closed");
+                continue;
+            };
             let (shared, watcher, stop) = (Arc::clone(&shared), graceful.watcher(), stop.clone());
             tokio::spawn(async move {
                 if let Err(error) = connection::serve(&shared, stream, peer, watcher, stop).await {
                     tracing::debug!(%peer, %error, "connection ended");
                 }
-                drop(permit);
+                drop((permit, place));
             });
         }
         drop(socket);

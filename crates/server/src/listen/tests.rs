@@ -327,6 +327,20 @@ async fn connection_beyond_the_limit_waits_for_its_turn() {
 }
 
 #[tokio::test]
+async fn client_with_too_many_connections_is_cut_off_and_served_again_later() {
+    let server = Running::with(|limits| limits.connections_per_client = 1).await;
+    let mut first = server.connect().await;
+    first.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    server.echo.entered.notified().await;
+    assert_eq!(server.exchange(GET).await, "", "closed without an answer");
+    server.echo.released.notify_one();
+    assert!(until_closed(first).await.contains("200 OK"));
+    // The place is given back by the task that served it, a moment after its client has seen the end.
+    let served = async { while !server.exchange(GET).await.contains("200 OK") {} };
+    timeout(PATIENCE, served).await.expect("the client is served again");
+}
+
+#[tokio::test]
 async fn bodies_share_a_budget_and_give_it_back() {
     let server = Running::with(|limits| limits.bodies_bytes = 16 * 1024).await;
     let body = |path: &str| {

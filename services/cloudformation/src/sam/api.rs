@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use casemate_names::{hex, sha256};
 
 use super::{
     auth::{Auth, Guard},
@@ -307,7 +307,7 @@ fn deployment(api: &Resource, made: &[Resource]) -> Resource {
         .filter(|resource| resource.kind != "AWS::Lambda::Permission")
         .map(|resource| serde_json::json!([resource.logical_id, resource.properties.to_json()]))
         .collect();
-    let hash = crate::hex(digest(&SHA256, serde_json::Value::from(snapshot).to_string().as_bytes()).as_ref());
+    let hash = hex(&sha256(serde_json::Value::from(snapshot).to_string().as_bytes()));
     let hash: String = hash.chars().take(HASH_LENGTH).collect();
     let line = api.line;
     let properties = Node::map(
@@ -370,7 +370,7 @@ fn path_name(path: &str) -> String {
         part.chars().all(|c| c.is_ascii_alphanumeric()) && !part.starts_with(|c: char| c.is_ascii_uppercase())
     });
     if !plain || path == "/" {
-        let hash = crate::hex(digest(&SHA256, path.as_bytes()).as_ref());
+        let hash = hex(&sha256(path.as_bytes()));
         name.extend(hash.chars().take(6));
     }
     name
