@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::{
     CredentialScope, Head, PathStyle,
-    claim::ALGORITHM,
+    claim::Algorithm,
     encoding::{
         parameters, push_canonical_query, push_hex, push_normalised_path, push_raw_path, split_target,
     },
@@ -84,17 +84,19 @@ fn push_collapsed(out: &mut String, text: &str) {
 }
 
 /// The text the signature is made over.
-pub(crate) fn string_to_sign(date: &str, scope: &CredentialScope, canonical_request: &str) -> String {
+pub(crate) fn string_to_sign(
+    algorithm: Algorithm,
+    date: &str,
+    scope: &CredentialScope,
+    canonical_request: &str,
+) -> String {
     let mut out = String::with_capacity(160);
-    out.push_str(ALGORITHM);
+    out.push_str(algorithm.name());
     out.push('\n');
     out.push_str(date);
     out.push('\n');
-    for part in [&scope.date, &scope.region, &scope.service] {
-        out.push_str(part);
-        out.push('/');
-    }
-    out.push_str("aws4_request\n");
+    scope.push_to(&mut out);
+    out.push('\n');
     push_hex(&mut out, digest(&SHA256, canonical_request.as_bytes()).as_ref());
     out
 }

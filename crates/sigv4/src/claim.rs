@@ -4,15 +4,36 @@
 use casemate_names::Timestamp;
 
 use crate::{
-    AuthError, Head,
-    encoding::{self, Parameter, parse_hex32},
+    AuthError, CredentialScope, Head, PayloadHash,
+    asymmetric::DER_BYTES_MAX,
+    encoding::{self, Parameter, parse_hex, parse_hex32},
+    scope::Credential,
 };
 
-/// The only algorithm spoken.
-pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The algorithms spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `AWS4-HMAC-SHA256`: SigV4.
+    Hmac,
+    /// `AWS4-ECDSA-P256-SHA256`: SigV4A, whose scope has no region; a set of regions is signed instead.
+    Ecdsa,
+}
 
-/// How every scope ends.
-const TERMINATOR: &str = "aws4_request";
+impl Algorithm {
+    /// As written in requests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hmac => "AWS4-HMAC-SHA256",
+            Self::Ecdsa => "AWS4-ECDSA-P256-SHA256",
+        }
+    }
+
+    fn named(text: &str) -> Result<Self, AuthError> {
+        [Self::Hmac, Self::Ecdsa].into_iter().find(|algorithm| algorithm.name() == text).ok_or_else(|| {
+            AuthError::IncompleteSignature(format!("Unsupported AWS 'algorithm': '{}'.", excerpt(text)))
+        })
+    }
+}
 
 /// Longest `X-Amz-Expires`, seconds. AWS: 7 days.
 const MAX_EXPIRES_S: i64 = 604_800;
@@ -20,6 +41,8 @@ const MAX_EXPIRES_S: i64 = 604_800;
 /// What a request says of its sender. Nothing in it is proved until [`verify`](crate::verify) says so.
 #[derive(Debug, Clone)]
 pub struct Claim {
+    /// How it is signed.
+    pub algorithm: Algorithm,
     /// E.g. `AKIA…` or `ASIA…`.
     pub access_key_id: String,
     /// When the request says it was signed.
@@ -40,43 +63,36 @@ pub struct Claim {
     pub(crate) wrong_terminator: Option<String>,
     /// Semicolon-separated, lower-case, ascending.
     pub(crate) signed_headers: String,
-    /// `None` when it is not 64 lower-case hexadecimal digits: such a one matches nothing.
-    pub(crate) signature: Option<[u8; 32]>,
+    /// `X-Amz-Region-Set`: where a [`Algorithm::Ecdsa`] signature is good.
+    pub(crate) region_set: Option<String>,
+    pub(crate) signature: Signature,
 }
 
-/// Date, region and service a signing key was derived for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CredentialScope {
-    /// `YYYYMMDD`.
-    pub date: String,
-    /// As claimed.
-    pub region: String,
-    /// The signing name, as claimed.
-    pub service: String,
+/// A signature as claimed. `None` is one that cannot be read, e.g. for upper-case digits: it matches nothing.
+#[derive(Debug, Clone)]
+pub(crate) enum Signature {
+    Mac(Option<[u8; 32]>),
+    Der(Option<Vec<u8>>),
 }
 
-/// The two forms.
+impl Signature {
+    pub(crate) fn read(algorithm: Algorithm, text: &str) -> Self {
+        match algorithm {
+            Algorithm::Hmac => Self::Mac(parse_hex32(text.as_bytes())),
+            Algorithm::Ecdsa => Self::Der(parse_hex(text.as_bytes(), DER_BYTES_MAX)),
+        }
+    }
+}
+
+/// The forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
     /// The `Authorization` header.
     Header,
     /// A presigned query string.
     Query,
-}
-
-/// The value of `x-amz-content-sha256` (header, or query parameter of a presigned request).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PayloadHash {
-    /// Not given: the hash of the received body is part of what is signed (S3 presigned: unsigned).
-    Absent,
-    /// This hash.
-    Sha256([u8; 32]),
-    /// `UNSIGNED-PAYLOAD`; legal for S3 only.
-    Unsigned,
-    /// A `STREAMING-…` form; legal for S3 only.
-    Streaming(String),
-    /// Anything else.
-    Invalid,
+    /// The fields of a browser form.
+    Form,
 }
 
 /// Looks for a signature in either placement. `Ok(None)` means there is none: the caller is anonymous.
@@ -132,7 +148,7 @@ fn one_text_header<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a
 
 fn from_header(head: &Head<'_>, authorization: &str) -> Result<Claim, AuthError> {
     let (algorithm, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
-    supported(algorithm)?;
+    let algorithm = Algorithm::named(algorithm)?;
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for field in rest.split(',').map(str::trim).filter(|field| !field.is_empty()) {
         let (name, value) = field.split_once('=').ok_or_else(|| {
@@ -161,7 +177,8 @@ fn from_header(head: &Head<'_>, authorization: &str) -> Result<Claim, AuthError>
     else {
         return Err(missing_in_header(credential, signature, signed_headers, date));
     };
-    let raw = Raw { credential, signed_headers, signature, date };
+    let region_set = one_text_header(head, "x-amz-region-set")?;
+    let raw = Raw { algorithm, credential, signed_headers, signature, date, region_set };
     let token = one_text_header(head, "x-amz-security-token")?.map(str::to_owned);
     let payload = PayloadHash::read(one_header(head, "x-amz-content-sha256")?);
     raw.claim(Placement::Header, None, token, payload)
@@ -206,7 +223,7 @@ fn from_query(head: &Head<'_>, parameters: &[Parameter<'_>]) -> Result<Claim, Au
                 .to_owned(),
         ));
     };
-    supported(algorithm)?;
+    let algorithm = Algorithm::named(algorithm)?;
     if one_header(head, "x-amz-security-token")?.is_some() {
         return Err(AuthError::DuplicateAuth("X-Amz-Security-Token beside a presigned query string"));
     }
@@ -224,7 +241,8 @@ fn from_query(head: &Head<'_>, parameters: &[Parameter<'_>]) -> Result<Claim, Au
     if in_header.is_some() && in_query.is_some() {
         return Err(AuthError::DuplicateAuth("x-amz-content-sha256"));
     }
-    let raw = Raw { credential, signed_headers, signature, date };
+    let region_set = one_parameter(parameters, "X-Amz-Region-Set")?;
+    let raw = Raw { algorithm, credential, signed_headers, signature, date, region_set };
     let payload = PayloadHash::read(in_header.or(in_query));
     raw.claim(Placement::Query, Some(expires_s), token.map(str::to_owned), payload)
 }
@@ -244,20 +262,14 @@ fn one_parameter<'a>(
         .map_err(|_| AuthError::IncompleteSignature(format!("The parameter {name} is not text.")))
 }
 
-fn supported(algorithm: &str) -> Result<(), AuthError> {
-    if algorithm == ALGORITHM {
-        Ok(())
-    } else {
-        Err(AuthError::IncompleteSignature(format!("Unsupported AWS 'algorithm': '{}'.", excerpt(algorithm))))
-    }
-}
-
 /// The texts common to both placements, before they are looked into.
 struct Raw<'a> {
+    algorithm: Algorithm,
     credential: &'a str,
     signed_headers: &'a str,
     signature: &'a str,
     date: &'a str,
+    region_set: Option<&'a str>,
 }
 
 impl Raw<'_> {
@@ -275,31 +287,21 @@ impl Raw<'_> {
                 excerpt(self.date)
             ))
         })?;
-        let mut parts = self.credential.split('/');
-        let five = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
-        let (Some(access_key_id), Some(day), Some(region), Some(service), Some(terminator), None) = five
-        else {
-            return Err(AuthError::IncompleteSignature(format!(
-                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
-                excerpt(self.credential)
-            )));
-        };
+        let credential = Credential::read(self.algorithm, self.credential)?;
         Ok(Claim {
-            access_key_id: access_key_id.to_owned(),
+            algorithm: self.algorithm,
+            access_key_id: credential.access_key_id.to_owned(),
             date,
-            scope: CredentialScope {
-                date: day.to_owned(),
-                region: region.to_owned(),
-                service: service.to_owned(),
-            },
+            scope: credential.scope,
             session_token,
             placement,
             expires_s,
             payload,
             date_text: self.date.to_owned(),
-            wrong_terminator: (terminator != TERMINATOR).then(|| terminator.to_owned()),
+            wrong_terminator: credential.wrong_terminator,
             signed_headers: self.signed_headers.to_owned(),
-            signature: parse_hex32(self.signature.as_bytes()),
+            region_set: self.region_set.map(str::to_owned),
+            signature: Signature::read(self.algorithm, self.signature),
         })
     }
 
@@ -324,23 +326,9 @@ impl Raw<'_> {
     }
 }
 
-impl PayloadHash {
-    fn read(value: Option<&[u8]>) -> Self {
-        match value {
-            None => Self::Absent,
-            Some(b"UNSIGNED-PAYLOAD") => Self::Unsigned,
-            Some(other) => match (parse_hex32(other), std::str::from_utf8(other)) {
-                (Some(hash), _) => Self::Sha256(hash),
-                (None, Ok(text)) if text.starts_with("STREAMING-") => Self::Streaming(text.to_owned()),
-                (None, _) => Self::Invalid,
-            },
-        }
-    }
-}
-
 /// Client text in an error is cut at this many characters.
 const EXCERPT_CHARS: usize = 80;
 
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(EXCERPT_CHARS).collect()
 }

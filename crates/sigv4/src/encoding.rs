@@ -57,20 +57,35 @@ pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
 
 /// Reads 64 lower-case hexadecimal digits. Upper case is refused: AWS compares the text.
 pub(crate) fn parse_hex32(text: &[u8]) -> Option<[u8; 32]> {
+    let mut out = [0_u8; 32];
+    if text.len() != out.len() * 2 {
+        return None;
+    }
+    fill_from_hex(&mut out, text)?;
+    Some(out)
+}
+
+/// Reads lower-case hexadecimal digits that come to `bytes_max` bytes at most.
+pub(crate) fn parse_hex(text: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || text.len() / 2 > bytes_max {
+        return None;
+    }
+    let mut out = vec![0; text.len() / 2];
+    fill_from_hex(&mut out, text)?;
+    Some(out)
+}
+
+fn fill_from_hex(out: &mut [u8], text: &[u8]) -> Option<()> {
     let nibble = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
     let (pairs, []) = text.as_chunks::<2>() else { return None };
-    let mut out = [0_u8; 32];
-    if pairs.len() != out.len() {
-        return None;
-    }
     for (to, [high, low]) in out.iter_mut().zip(pairs) {
         *to = nibble(*high)? << 4 | nibble(*low)?;
     }
-    Some(out)
+    Some(())
 }
 
 /// Decodes one query name or value. `+` is a space, as in every AWS signer built on a form-encoding library.

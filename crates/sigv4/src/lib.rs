@@ -12,15 +12,25 @@
 //! verify(head, claim, expected, secret, keys, arrival)      check again, signed headers, body hash, signature
 //! ```
 //!
-//! Two placements are understood: the `Authorization` header and the presigned query string. Chunked bodies and the
-//! browser form belong to S3 and are not here yet. The crate refuses to know: who owns an access key, whether it is
-//! active, what a session token means, and what the request asks for. It does no I/O and reads no clock.
+//! Four forms are understood: the `Authorization` header, the presigned query string, a body in chunks that prove
+//! themselves ([`verify_chunked`]), and the browser form ([`PostForm`]); each by shared secret (SigV4) or, but for the form,
+//! by a key derived from it (SigV4A). The last two and unsigned bodies are legal for one service only, the one whose paths
+//! are [`PathStyle::Raw`]. The crate refuses to know: who owns an access key, whether it is active, what a session token
+//! means, and what the request asks for. It does no I/O and reads no clock.
 
+mod asymmetric;
 mod canonical;
+mod checksum;
+mod chunk_line;
+mod chunked;
 mod claim;
 mod encoding;
 mod error;
 mod keys;
+mod payload;
+mod post_form;
+mod post_policy;
+mod scope;
 pub mod sign;
 #[cfg(test)]
 mod vectors;
@@ -28,11 +38,16 @@ mod verify;
 
 use casemate_names::Timestamp;
 
-pub use claim::{Claim, CredentialScope, PayloadHash, Placement, parse};
+pub use checksum::{Checksum, ChecksumAlgorithm};
+pub use chunked::{ChunkError, ChunkedBody, Trailer};
+pub use claim::{Algorithm, Claim, Placement, parse};
 pub use encoding::is_normal_path;
 pub use error::{AuthError, Dialect};
 pub use keys::SigningKeyCache;
-pub use verify::{check, verify};
+pub use payload::{Chunking, PayloadHash};
+pub use post_form::{Field, FormError, PostForm};
+pub use scope::CredentialScope;
+pub use verify::{check, verify, verify_chunked};
 
 /// SHA-256 of the empty body.
 pub const EMPTY_SHA256: [u8; 32] = [

@@ -7,7 +7,7 @@ use casemate_names::{Secret, Timestamp};
 use crate::{
     CredentialScope, Head, PathStyle,
     canonical::{PayloadLine, canonical_request, string_to_sign},
-    claim::ALGORITHM,
+    claim::Algorithm,
     encoding::{push_encoded, push_hex},
     keys::derive,
 };
@@ -66,7 +66,8 @@ pub fn sign_headers(
     let signed = signed_list(&all)?;
     let signature = signer.signature(&all, &signed, PayloadLine::Hash(body_sha256))?;
     let authorization = format!(
-        "{ALGORITHM} Credential={}, SignedHeaders={signed}, Signature={signature}",
+        "{} Credential={}, SignedHeaders={signed}, Signature={signature}",
+        Algorithm::Hmac.name(),
         signer.credential(&date)
     );
     added.push(("authorization", authorization));
@@ -89,7 +90,7 @@ pub fn presign(
         target.push('=');
         push_encoded(&mut target, value.as_bytes());
     };
-    add("X-Amz-Algorithm", ALGORITHM);
+    add("X-Amz-Algorithm", Algorithm::Hmac.name());
     add("X-Amz-Credential", &signer.credential(&date));
     add("X-Amz-Date", &date);
     add("X-Amz-Expires", &expires_s.to_string());
@@ -127,7 +128,7 @@ impl Signer<'_> {
         };
         let request = canonical_request(head, self.path_style, signed, payload).map_err(|_| Unsignable)?;
         let key = derive(self.secret, &scope.date, &scope.region, &scope.service);
-        let tag = hmac::sign(&key, string_to_sign(&date, &scope, &request).as_bytes());
+        let tag = hmac::sign(&key, string_to_sign(Algorithm::Hmac, &date, &scope, &request).as_bytes());
         let mut hex = String::with_capacity(64);
         push_hex(&mut hex, tag.as_ref());
         Ok(hex)

@@ -9,7 +9,7 @@ use casemate_names::{Secret, Timestamp};
 use serde_json::Value;
 
 use crate::{
-    Arrival, AuthError, Expected, Head, PathStyle, SKEW_S, SigningKeyCache,
+    Algorithm, Arrival, AuthError, Expected, Head, PathStyle, SKEW_S, SigningKeyCache,
     canonical::{PayloadLine, canonical_request, string_to_sign},
     encoding::{parameters, split_target},
     parse, verify,
@@ -27,11 +27,15 @@ struct Request {
 #[derive(Debug)]
 struct Vector {
     name: String,
+    algorithm: Algorithm,
     folder: PathBuf,
     context: Value,
 }
 
-fn suite() -> PathBuf {
+/// The parts of the suite: one an algorithm.
+const PARTS: [(&str, Algorithm, usize); 2] = [("v4", Algorithm::Hmac, 38), ("v4a", Algorithm::Ecdsa, 30)];
+
+fn suite(part: &str) -> PathBuf {
     let cargo_home =
         option_env!("CARGO_HOME").map_or_else(|| PathBuf::from(env!("HOME")).join(".cargo"), PathBuf::from);
     let registries = fs::read_dir(cargo_home.join("registry/src")).unwrap();
@@ -39,24 +43,29 @@ fn suite() -> PathBuf {
         .flat_map(|registry| fs::read_dir(registry.unwrap().path()).unwrap())
         .map(|krate| krate.unwrap().path())
         .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("aws-sigv4-1."))
-        .map(|path| path.join("aws-signing-test-suite/v4"))
+        .map(|path| path.join("aws-signing-test-suite").join(part))
         .find(|path| path.is_dir())
         .expect("the aws-sigv4 dev-dependency is unpacked in cargo's registry and ships the suite")
 }
 
 fn vectors() -> Vec<Vector> {
-    let mut found: Vec<Vector> = fs::read_dir(suite())
+    PARTS.into_iter().flat_map(|(part, algorithm, at_least)| vectors_of(part, algorithm, at_least)).collect()
+}
+
+fn vectors_of(part: &str, algorithm: Algorithm, at_least: usize) -> Vec<Vector> {
+    let mut found: Vec<Vector> = fs::read_dir(suite(part))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|folder| folder.join("context.json").is_file())
         .map(|folder| Vector {
-            name: folder.file_name().unwrap().to_string_lossy().into_owned(),
+            name: format!("{part}/{}", folder.file_name().unwrap().to_string_lossy()),
+            algorithm,
             context: serde_json::from_slice(&fs::read(folder.join("context.json")).unwrap()).unwrap(),
             folder,
         })
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(found.len() >= 38, "the suite has shrunk to {}", found.len());
+    assert!(found.len() >= at_least, "the suite has shrunk to {}", found.len());
     found
 }
 
@@ -119,6 +128,25 @@ impl Vector {
 
 impl Request {
     fn judge(&self, vector: &Vector, keys: &SigningKeyCache) -> Result<(), AuthError> {
+        self.judge_for(vector, &vector.expected(), keys)
+    }
+
+    fn judge_for(
+        &self,
+        vector: &Vector,
+        expected: &Expected<'_>,
+        keys: &SigningKeyCache,
+    ) -> Result<(), AuthError> {
+        self.judge_with(vector, expected, &vector.secret(), keys)
+    }
+
+    fn judge_with(
+        &self,
+        vector: &Vector,
+        expected: &Expected<'_>,
+        secret: &Secret<String>,
+        keys: &SigningKeyCache,
+    ) -> Result<(), AuthError> {
         let headers: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let head = Head { method: &self.method, target: &self.target, headers: &headers };
@@ -128,7 +156,7 @@ impl Request {
         }
         let body_sha256: [u8; 32] = digest(&SHA256, &self.body).as_ref().try_into().unwrap();
         let arrival = Arrival { at: vector.at(), body_sha256: &body_sha256 };
-        verify(&head, &claim, &vector.expected(), &vector.secret(), keys, &arrival)
+        verify(&head, &claim, expected, secret, keys, &arrival)
     }
 }
 
@@ -146,8 +174,8 @@ fn canonical_requests_and_strings_to_sign_are_the_official_ones() {
                 request.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
             let mut target = request.target.clone();
             if vector.omits_token() {
-                let at = target.find("&X-Amz-Security-Token=").unwrap_or(target.len());
-                target.truncate(at);
+                let kept = target.split('&').filter(|piece| !piece.starts_with("X-Amz-Security-Token="));
+                target = kept.collect::<Vec<_>>().join("&");
             }
             let head = Head { method: &request.method, target: &target, headers: &headers };
             let style = if vector.is_normalised() { PathStyle::Normalise } else { PathStyle::Raw };
@@ -155,10 +183,13 @@ fn canonical_requests_and_strings_to_sign_are_the_official_ones() {
             assert_eq!(made, wanted.trim_end(), "{} {placement}", vector.name);
             let scope = crate::CredentialScope {
                 date: "20150830".into(),
-                region: "us-east-1".into(),
+                region: match vector.algorithm {
+                    Algorithm::Hmac => "us-east-1".into(),
+                    Algorithm::Ecdsa => String::new(),
+                },
                 service: "service".into(),
             };
-            let to_sign = string_to_sign("20150830T123600Z", &scope, &made);
+            let to_sign = string_to_sign(vector.algorithm, "20150830T123600Z", &scope, &made);
             let wanted = vector.text(&format!("{placement}-string-to-sign.txt"));
             assert_eq!(to_sign, wanted.trim_end(), "{} {placement}", vector.name);
         }
@@ -176,13 +207,49 @@ fn every_official_vector_verifies_in_both_placements() {
 }
 
 #[test]
+fn an_asymmetric_signature_is_good_in_its_regions_only() {
+    let keys = SigningKeyCache::new();
+    for vector in vectors_of("v4a", Algorithm::Ecdsa, 30).iter().filter(|v| v.is_normalised()) {
+        let request = vector.request(FILES[0]);
+        let elsewhere = Expected { region: "eu-west-1", ..vector.expected() };
+        let verdict = request.judge_for(vector, &elsewhere, &keys);
+        assert!(matches!(verdict, Err(AuthError::InvalidScope(_))), "{}: {verdict:?}", vector.name);
+        // Whoever widens the set, or leaves it out, has no signature for what is left.
+        let mut wider = request.clone();
+        let set = wider.headers.iter_mut().find(|(name, _)| name == "X-Amz-Region-Set").unwrap();
+        set.1 = b"*".to_vec();
+        let verdict = wider.judge_for(vector, &elsewhere, &keys);
+        let refused =
+            [AuthError::SignatureDoesNotMatch, AuthError::UnsignedHeader("x-amz-security-token".into())];
+        assert!(refused.iter().any(|error| verdict.as_ref() == Err(error)), "{}: {verdict:?}", vector.name);
+        wider.headers.retain(|(name, _)| name != "X-Amz-Region-Set");
+        assert!(wider.judge(vector, &keys).is_err(), "{}", vector.name);
+    }
+}
+
+#[test]
+fn an_asymmetric_signature_passes_for_no_other_key() {
+    let keys = SigningKeyCache::new();
+    for vector in
+        vectors_of("v4a", Algorithm::Ecdsa, 30).iter().filter(|v| v.is_normalised() && !v.omits_token())
+    {
+        let request = vector.request(FILES[0]);
+        let other = Secret::new("another secret".to_owned());
+        let verdict = request.judge_with(vector, &vector.expected(), &other, &keys);
+        assert_eq!(verdict, Err(AuthError::SignatureDoesNotMatch), "{}", vector.name);
+    }
+}
+
+#[test]
 fn a_session_token_added_after_signing_is_refused() {
     let keys = SigningKeyCache::new();
     let all = vectors();
-    let vector = all.iter().find(|v| v.omits_token()).unwrap();
-    let header = vector.request(FILES[0]).judge(vector, &keys);
-    assert_eq!(header, Err(AuthError::UnsignedHeader("x-amz-security-token".to_owned())));
-    assert_eq!(vector.request(FILES[1]).judge(vector, &keys), Err(AuthError::SignatureDoesNotMatch));
+    assert!(all.iter().any(Vector::omits_token));
+    for vector in all.iter().filter(|v| v.omits_token()) {
+        let header = vector.request(FILES[0]).judge(vector, &keys);
+        assert_eq!(header, Err(AuthError::UnsignedHeader("x-amz-security-token".to_owned())));
+        assert_eq!(vector.request(FILES[1]).judge(vector, &keys), Err(AuthError::SignatureDoesNotMatch));
+    }
 }
 
 /// Everything a one-byte change yields, with what was changed.

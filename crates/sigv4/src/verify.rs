@@ -4,8 +4,12 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use casemate_names::{Secret, Timestamp};
 
 use crate::{
-    Arrival, AuthError, Claim, Expected, Head, PathStyle, PayloadHash, Placement, SigningKeyCache,
+    Algorithm, Arrival, AuthError, ChunkedBody, Claim, Expected, Head, PathStyle, PayloadHash, Placement,
+    SigningKeyCache,
+    asymmetric::{VerifyingKey, includes},
     canonical::{PayloadLine, canonical_request, string_to_sign},
+    claim::Signature,
+    keys::derive,
 };
 
 /// Judges time and credential scope, which AWS reports before it looks the access key up.
@@ -27,12 +31,82 @@ pub fn verify(
     check(claim, expected, arrival.at)?;
     check_coverage(head, claim)?;
     let payload = payload_line(claim, expected.path_style, arrival.body_sha256)?;
-    let request = canonical_request(head, expected.path_style, &claim.signed_headers, payload)
+    let to_sign = to_sign(head, claim, expected.path_style, payload)?;
+    check_signature(claim, secret, keys, &to_sign)
+}
+
+/// Judges the head of a request whose body comes in chunks ([`PayloadHash::Chunked`]), and answers what will judge the
+/// body. Nothing of the body may be acted upon before [`ChunkedBody::finish`] has said that it was whole.
+pub fn verify_chunked(
+    head: &Head<'_>,
+    claim: &Claim,
+    expected: &Expected<'_>,
+    secret: &Secret<String>,
+    keys: &SigningKeyCache,
+    now: Timestamp,
+) -> Result<ChunkedBody, AuthError> {
+    check(claim, expected, now)?;
+    check_coverage(head, claim)?;
+    let (PayloadHash::Chunked(chunking), PathStyle::Raw, Placement::Header) =
+        (claim.payload, expected.path_style, claim.placement)
+    else {
+        return Err(AuthError::BodyMismatch);
+    };
+    let line = PayloadLine::Literal(chunking.name());
+    check_signature(claim, secret, keys, &to_sign(head, claim, PathStyle::Raw, line)?)?;
+    ChunkedBody::new(head, claim, chunking, secret)
+}
+
+/// Judges a signature over text that is not a canonical request: the policy of a browser form. Time and scope are judged
+/// as for every claim.
+pub(crate) fn verify_text(
+    claim: &Claim,
+    expected: &Expected<'_>,
+    secret: &Secret<String>,
+    text: &[u8],
+    now: Timestamp,
+) -> Result<(), AuthError> {
+    check_scope(claim, expected)?;
+    if claim.date > now.plus_seconds(expected.skew_s) {
+        return check_time(claim, expected.skew_s, now);
+    }
+    match &claim.signature {
+        Signature::Mac(Some(claimed)) => {
+            let key = derive(secret, &claim.scope.date, &claim.scope.region, &claim.scope.service);
+            let tag = aws_lc_rs::hmac::sign(&key, text);
+            verify_slices_are_equal(tag.as_ref(), claimed).map_err(|_| AuthError::SignatureDoesNotMatch)
+        }
+        Signature::Mac(None) | Signature::Der(_) => Err(AuthError::SignatureDoesNotMatch),
+    }
+}
+
+fn to_sign(
+    head: &Head<'_>,
+    claim: &Claim,
+    style: PathStyle,
+    payload: PayloadLine<'_>,
+) -> Result<String, AuthError> {
+    let request = canonical_request(head, style, &claim.signed_headers, payload)
         .map_err(|_| AuthError::SignatureDoesNotMatch)?;
-    let to_sign = string_to_sign(&claim.date_text, &claim.scope, &request);
-    let tag = keys.sign(&claim.access_key_id, secret, &claim.scope, to_sign.as_bytes());
-    let claimed = claim.signature.ok_or(AuthError::SignatureDoesNotMatch)?;
-    verify_slices_are_equal(tag.as_ref(), &claimed).map_err(|_| AuthError::SignatureDoesNotMatch)
+    Ok(string_to_sign(claim.algorithm, &claim.date_text, &claim.scope, &request))
+}
+
+fn check_signature(
+    claim: &Claim,
+    secret: &Secret<String>,
+    keys: &SigningKeyCache,
+    to_sign: &str,
+) -> Result<(), AuthError> {
+    let genuine = match &claim.signature {
+        Signature::Mac(Some(claimed)) => {
+            let tag = keys.sign(&claim.access_key_id, secret, &claim.scope, to_sign.as_bytes());
+            verify_slices_are_equal(tag.as_ref(), claimed).is_ok()
+        }
+        Signature::Der(Some(claimed)) => VerifyingKey::derive(&claim.access_key_id, secret)
+            .is_some_and(|key| key.verifies(to_sign.as_bytes(), claimed)),
+        Signature::Mac(None) | Signature::Der(None) => false,
+    };
+    if genuine { Ok(()) } else { Err(AuthError::SignatureDoesNotMatch) }
 }
 
 fn check_time(claim: &Claim, skew_s: i64, now: Timestamp) -> Result<(), AuthError> {
@@ -65,8 +139,15 @@ fn check_time(claim: &Claim, skew_s: i64, now: Timestamp) -> Result<(), AuthErro
 /// AWS: every part that is wrong is named, in the order region, service, terminator, date.
 fn check_scope(claim: &Claim, expected: &Expected<'_>) -> Result<(), AuthError> {
     let mut wrong = Vec::new();
-    if claim.scope.region != expected.region {
-        let region = shown(&claim.scope.region);
+    let (region, right) = match claim.algorithm {
+        Algorithm::Hmac => (claim.scope.region.as_str(), claim.scope.region == expected.region),
+        Algorithm::Ecdsa => {
+            let set = claim.region_set.as_deref().unwrap_or_default();
+            (set, includes(set, expected.region))
+        }
+    };
+    if !right {
+        let region = shown(region);
         wrong.push(format!("Credential should be scoped to a valid region, not '{region}'."));
     }
     if claim.scope.service != expected.service {
@@ -114,14 +195,16 @@ fn payload_line<'a>(
     body_sha256: &'a [u8; 32],
 ) -> Result<PayloadLine<'a>, AuthError> {
     match (&claim.payload, style, claim.placement) {
+        // What a form signs is its policy, never a request.
+        (.., Placement::Form) => Err(AuthError::SignatureDoesNotMatch),
         (PayloadHash::Sha256(hash), ..) if hash == body_sha256 => Ok(PayloadLine::Hash(hash)),
         (PayloadHash::Absent, PathStyle::Normalise, _) => Ok(PayloadLine::Hash(body_sha256)),
         // AWS: a presigned S3 request says nothing of its body, and S3 alone may say so in a header.
         (PayloadHash::Absent, PathStyle::Raw, Placement::Query)
         | (PayloadHash::Unsigned, PathStyle::Raw, _) => Ok(PayloadLine::Literal("UNSIGNED-PAYLOAD")),
-        // S3 demands the header; chunked bodies are not verified yet, so they are refused.
+        // S3 demands the header; a chunked body is for [`verify_chunked`].
         (PayloadHash::Absent, PathStyle::Raw, Placement::Header)
-        | (PayloadHash::Sha256(_) | PayloadHash::Streaming(_) | PayloadHash::Invalid, ..)
+        | (PayloadHash::Sha256(_) | PayloadHash::Chunked(_) | PayloadHash::Invalid, ..)
         | (PayloadHash::Unsigned, PathStyle::Normalise, _) => Err(AuthError::BodyMismatch),
     }
 }

@@ -120,12 +120,7 @@ fn no_signature_is_no_claim_and_a_bearer_token_is_none() {
 
 #[test]
 fn older_and_other_aws_algorithms_are_refused() {
-    for value in [
-        "AWS AKID:sig",
-        "AWS3-HTTPS x=y",
-        "AWS4-HMAC-SHA1 Credential=a",
-        "AWS4-ECDSA-P256-SHA256 Credential=a",
-    ] {
+    for value in ["AWS AKID:sig", "AWS3-HTTPS x=y", "AWS4-HMAC-SHA1 Credential=a", "AWS4-HMAC-SHA256A x=y"] {
         let mut trial = Trial::signed();
         *trial.header("authorization") = value.to_owned();
         assert!(
