@@ -210,5 +210,6 @@ def test_a_presigned_request_of_the_platform_and_what_is_refused(server):
     assert status(url + "&X-Amz-Expires=600") in (400, 403)
     assert status(url, {"x-amz-note": "unsigned"}) == 403
     assert status(url, {"Authorization": "AWS4-HMAC-SHA256 Credential=a"}) in (400, 403)
-    assert status(url.replace("%2Fsts%2F", "%2Fiam%2F")) == 403
+    # Routed by its scope, to a service that has no such operation.
+    assert status(url.replace("%2Fsts%2F", "%2Fiam%2F")) in (400, 403)
     assert status(url, method="POST") == 403
