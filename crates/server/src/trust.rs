@@ -9,6 +9,8 @@ pub const TRUST: &[TrustEdge] = &[
     edge("lambda", "logs", "CreateLogGroup"),
     edge("lambda", "logs", "CreateLogStream"),
     edge("lambda", "logs", "PutLogEvents"),
+    edge("organizations", "iam", "CreateRole"),
+    edge("organizations", "iam", "PutRolePolicy"),
     edge("cloudformation", "apigateway", "*"),
     edge("cloudformation", "cognito-idp", "*"),
     edge("cloudformation", "dynamodb", "*"),

@@ -56,6 +56,8 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("dynamodb", "Query", "ExpressionAttributeValues") => {
             Document::Map(vec![(":id".to_owned(), Document::structure([("S", "1".into())]))])
         }
+        ("organizations", _, "PolicyId") => "p-sample000".into(),
+        ("organizations", _, "Content") => POLICY.into(),
         ("cognito-idp", _, "ResourceArn") => regional("cognito-idp", "userpool/us-east-1_Sample000"),
         ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
         ("lambda", "CreateFunction", "Runtime") => "python3.13".into(),

@@ -1,0 +1,118 @@
+//! `CreateAccount`: a new account with a role that the management account may assume. AWS answers while it still works;
+//! here the work is done when the answer comes.
+//!
+//! The account is a member, under all its ceilings, before its role is made; if that fails it is none again.
+
+use casemate_kernel::{Access, Call, Caller, Fault, Operation};
+use casemate_names::{AccountId, Entropy, Secret, Timestamp};
+use casemate_store::WriteTx;
+
+use crate::{
+    Organizations,
+    api::{
+        ConstraintViolationExceptionReason as Limit, CreateAccount, CreateAccountInput, CreateAccountOutput, Error,
+    },
+    birth,
+    nodes::ACCOUNTS_MAX,
+    refusal,
+    rows::{Creation, Member, MemberRow, OrganizationRow, Outcome, member_key},
+    show, tags,
+};
+
+impl Operation<CreateAccount> for Organizations {
+    fn access(&self, input: &CreateAccountInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(tags::asked_with(Access::on_any("organizations:CreateAccount"), input.tags.as_deref()))
+    }
+
+    async fn run(&self, call: Call<CreateAccount>) -> Result<CreateAccountOutput, Error> {
+        let request = self.new_id("organizations.account-request", "car-", 32);
+        let account = new_account(&*self.env.entropy)?;
+        let (id, scope, now) = (request.clone(), call.scope().clone(), call.now());
+        let (made, home) = (account.clone(), self.env.site.scope.account.clone());
+        let (name, email) = (call.input.account_name.clone(), call.input.email.clone());
+        let tags = tags::taken(call.input.tags.as_deref())?;
+        let joined = self
+            .change(&scope, move |tx, organization| {
+                let outcome = joined(tx, organization, &made, &home, &name, &email, now)?;
+                let going = matches!(outcome, Outcome::InProgress);
+                let name = name.clone();
+                let creation = Creation { name, account: made.clone(), requested_at: now, outcome };
+                organization.creations.insert(id.clone(), creation);
+                if going && !tags.is_empty() {
+                    organization.tags.insert(made.as_str().to_owned(), tags.clone());
+                }
+                Ok(going)
+            })
+            .await?;
+        if joined {
+            let role = call.input.role_name.as_deref().unwrap_or(birth::ROLE_NAME);
+            let role = birth::make_role(call.permit(), &scope.account, &account, role).await;
+            let id = request.clone();
+            self.change(&scope, move |tx, organization| {
+                let outcome = match &role {
+                    Ok(()) => Outcome::Succeeded { at: now },
+                    Err(_) => {
+                        organization.leave(tx, &account)?;
+                        Outcome::Failed { at: now }
+                    }
+                };
+                if let Some(creation) = organization.creations.get_mut(&id) {
+                    creation.outcome = outcome;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        let status = self.read(&scope, |_, organization| {
+            Ok(organization.creations.get(&request).map(|creation| show::creation(&request, creation)))
+        })?;
+        Ok(CreateAccountOutput { create_account_status: status })
+    }
+}
+
+/// Makes the account a member below the root, unless somebody has its e-mail address.
+fn joined(
+    tx: &mut WriteTx<'_>,
+    organization: &mut OrganizationRow,
+    account: &AccountId,
+    home: &AccountId,
+    name: &Secret<String>,
+    email: &Secret<String>,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    if organization.accounts.len() >= ACCOUNTS_MAX {
+        // AWS: text of ConstraintViolationException.
+        let text = "You have exceeded the allowed number of AWS accounts.";
+        return Err(refusal::limit(Limit::AccountNumberLimitExceeded, text));
+    }
+    let known = |member: &Member| {
+        member.email.as_ref().is_some_and(|known| known.expose().eq_ignore_ascii_case(email.expose()))
+    };
+    if organization.accounts.values().any(known) {
+        return Ok(Outcome::EmailExists { at: now });
+    }
+    let key = member_key(account);
+    if account == home || tx.exists::<MemberRow>(&key)? {
+        return Ok(Outcome::Failed { at: now });
+    }
+    tx.put(&key, &MemberRow { organization: organization.id.clone() })?;
+    let member = Member {
+        name: name.clone(),
+        email: Some(email.clone()),
+        parent: organization.root.clone(),
+        joined_at: now,
+        created: true,
+        closed: false,
+    };
+    organization.accounts.insert(account.as_str().to_owned(), member);
+    organization.attach_full_access(account.as_str());
+    Ok(Outcome::InProgress)
+}
+
+/// Twelve random digits, not beginning with zero (some tools drop it).
+fn new_account(entropy: &dyn Entropy) -> Result<AccountId, Fault> {
+    let mut bytes = [0; 8];
+    entropy.fill("organizations.account", &mut bytes);
+    let number = 100_000_000_000 + u64::from_le_bytes(bytes) % 900_000_000_000;
+    AccountId::parse(&number.to_string()).map_err(Fault::internal)
+}
