@@ -65,7 +65,7 @@ impl Scene {
     }
 
     async fn assume(&self, who: &Credentials, role: &str) -> Result<Credentials, Response> {
-        let members = input(&[("RoleArn", role), ("RoleSessionName", "s")]);
+        let members = input(&[("RoleArn", role), ("RoleSessionName", "session")]);
         let answer = self.world.call(who, "sts", "AssumeRole", members).await;
         if !answer.status.is_success() {
             return Err(answer);
