@@ -63,11 +63,12 @@ impl Organizations {
         };
         let service_linked =
             matches!(caller, Caller::Role(s) if s.role_arn.resource().starts_with(SERVICE_LINKED));
+        let resource = membership(resource_account)?;
         Ok(Self {
             caller: membership(caller.account().as_ref())?,
-            resource: membership(resource_account)?,
+            governed: resource.is_some() && ceilings.governs(ask.action),
+            resource,
             service_linked,
-            governed: ceilings.governs(ask.action),
         })
     }
 

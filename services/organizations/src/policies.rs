@@ -19,6 +19,10 @@ pub(crate) const RCP_FULL_AWS_ACCESS: &str = "p-RCPFullAWSAccess";
 // AWS: Organizations quotas, "Number of policies of each type in an organization".
 pub(crate) const POLICIES_MAX: usize = 1000;
 
+/// The longest id of a policy.
+// AWS: API reference, `PolicyId`.
+const ID_BYTES_MAX: usize = 130;
+
 pub(crate) fn is_aws_managed(id: &str) -> bool {
     id == FULL_AWS_ACCESS || id == RCP_FULL_AWS_ACCESS
 }
@@ -58,6 +62,8 @@ pub(crate) fn find(
 ) -> Result<Option<PolicyRow>, Error> {
     match aws_managed(id) {
         Some(policy) => Ok(Some(policy)),
+        // Before admission an id is any text.
+        None if id.len() > ID_BYTES_MAX => Ok(None),
         None => Ok(tx.get(&policy_key(&organization.id, id))?),
     }
 }

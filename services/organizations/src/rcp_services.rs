@@ -71,8 +71,9 @@ pub(crate) const SERVICES: &[&str] = &[
 
 /// Do resource control policies govern `service:Action`?
 pub(crate) fn governs(action: &str) -> bool {
-    let prefix = action.split(':').next().unwrap_or("").to_ascii_lowercase();
-    SERVICES.binary_search(&prefix.as_str()).is_ok()
+    let prefix = action.split(':').next().unwrap_or("");
+    let lower = || prefix.bytes().map(|byte| byte.to_ascii_lowercase());
+    SERVICES.binary_search_by(|service| service.bytes().cmp(lower())).is_ok()
 }
 
 #[cfg(test)]

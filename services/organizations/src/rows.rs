@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{api::Error, document::PolicyKind, refusal, resource::Place};
 
+/// The longest id of an organisation.
+// AWS: API reference, `OrganizationId`.
+const ID_BYTES_MAX: usize = 34;
+
 /// An organisation: its tree, and what is attached to its nodes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OrganizationRow {
@@ -136,6 +140,9 @@ impl OrganizationRow {
 
     /// The organisation with this id.
     pub(crate) fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Self>, Error> {
+        if id.len() > ID_BYTES_MAX {
+            return Ok(None);
+        }
         Ok(tx.get(&Self::key(id))?)
     }
 

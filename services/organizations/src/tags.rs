@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use casemate_kernel::Access;
+use casemate_kernel::{Access, Ask};
 
 use crate::{
     api::{ConstraintViolationExceptionReason as Limit, Error, InvalidInputExceptionReason, Tag},
@@ -41,6 +41,16 @@ pub(crate) fn taken(given: Option<&[Tag]>) -> Result<BTreeMap<String, String>, E
     let mut tags = BTreeMap::new();
     add(&mut tags, given.unwrap_or_default())?;
     Ok(tags)
+}
+
+/// What making something with tags asks for.
+// AWS: API reference, CreateAccount, CreateOrganizationalUnit, CreatePolicy: tags need organizations:TagResource as well.
+pub(crate) fn created_with(access: Access, given: Option<&[Tag]>) -> Access {
+    let access = match given {
+        None | Some([]) => access,
+        Some(_) => access.and(Ask::on_any("organizations:TagResource")),
+    };
+    asked_with(access, given)
 }
 
 /// Reports the tags a request carries, to every ask of it.

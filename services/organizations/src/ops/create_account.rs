@@ -21,7 +21,7 @@ use crate::{
 
 impl Operation<CreateAccount> for Organizations {
     fn access(&self, input: &CreateAccountInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(tags::asked_with(Access::on_any("organizations:CreateAccount"), input.tags.as_deref()))
+        Ok(tags::created_with(Access::on_any("organizations:CreateAccount"), input.tags.as_deref()))
     }
 
     async fn run(&self, call: Call<CreateAccount>) -> Result<CreateAccountOutput, Error> {
@@ -37,7 +37,7 @@ impl Operation<CreateAccount> for Organizations {
                 let going = matches!(outcome, Outcome::InProgress);
                 let name = name.clone();
                 let creation = Creation { name, account: made.clone(), requested_at: now, outcome };
-                organization.creations.insert(id.clone(), creation);
+                remember(organization, id.clone(), creation);
                 if going && !tags.is_empty() {
                     organization.tags.insert(made.as_str().to_owned(), tags.clone());
                 }
@@ -68,6 +68,20 @@ impl Operation<CreateAccount> for Organizations {
         })?;
         Ok(CreateAccountOutput { create_account_status: status })
     }
+}
+
+/// Requests for accounts that can be looked up later. Our own figure: ten times the accounts there can be.
+const CREATIONS_MAX: usize = 10 * ACCOUNTS_MAX;
+
+/// Keeps a request; the oldest goes when there are too many.
+fn remember(organization: &mut OrganizationRow, id: String, creation: Creation) {
+    if organization.creations.len() >= CREATIONS_MAX {
+        let oldest = organization.creations.iter().min_by_key(|(_, creation)| creation.requested_at);
+        if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
+            organization.creations.remove(&oldest);
+        }
+    }
+    organization.creations.insert(id, creation);
 }
 
 /// Makes the account a member below the root, unless somebody has its e-mail address.

@@ -12,7 +12,7 @@ impl Operation<CreateOrganizationalUnit> for Organizations {
     fn access(&self, input: &CreateOrganizationalUnitInput, caller: &Caller) -> Result<Access, Error> {
         let access =
             self.ask("organizations:CreateOrganizationalUnit", &[&input.parent_id], None, caller)?;
-        Ok(tags::asked_with(access, input.tags.as_deref()))
+        Ok(tags::created_with(access, input.tags.as_deref()))
     }
 
     async fn run(

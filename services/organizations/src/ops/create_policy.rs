@@ -18,7 +18,7 @@ impl Operation<CreatePolicy> for Organizations {
     fn access(&self, input: &CreatePolicyInput, caller: &Caller) -> Result<Access, Error> {
         let kind = PolicyKind::of(input.r#type).ok();
         let access = self.ask("organizations:CreatePolicy", &[], kind, caller)?;
-        Ok(tags::asked_with(access, input.tags.as_deref()))
+        Ok(tags::created_with(access, input.tags.as_deref()))
     }
 
     async fn run(&self, call: Call<CreatePolicy>) -> Result<CreatePolicyOutput, Error> {
