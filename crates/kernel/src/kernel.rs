@@ -13,8 +13,8 @@ use casemate_store::Store;
 use casemate_wire::Router;
 
 use crate::{
-    AnyOperation, AnyService, Assembly, Ceilings, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox, Sessions,
-    Site, Task, TrustEdge, audit::Audit, session_table::SessionTable,
+    AnyOperation, AnyService, Assembly, Ceilings, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox,
+    Sessions, Site, Task, TrustEdge, audit::Audit, session_table::SessionTable,
 };
 
 /// The running system behind every listener.

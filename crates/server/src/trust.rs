@@ -17,6 +17,7 @@ pub const TRUST: &[TrustEdge] = &[
     edge("cloudformation", "iam", "*"),
     edge("cloudformation", "lambda", "*"),
     edge("cloudformation", "logs", "*"),
+    edge("cloudformation", "organizations", "*"),
 ];
 
 const fn edge(from: &'static str, to: &'static str, operation: &'static str) -> TrustEdge {

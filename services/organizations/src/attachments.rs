@@ -5,7 +5,7 @@ use crate::{
     document::PolicyKind,
     policies::{FULL_AWS_ACCESS, RCP_FULL_AWS_ACCESS},
     refusal,
-    rows::{Attached, OrganizationRow},
+    rows::OrganizationRow,
 };
 
 /// Policies of one kind attached to one root, unit or account. AWS's own count.
@@ -116,7 +116,9 @@ impl OrganizationRow {
         self.check_root(root)?;
         self.check_enabled(kind)?;
         self.enabled.remove(&kind);
-        self.attached.values_mut().map(|attached: &mut Attached| attached.of_mut(kind)).for_each(|ids| ids.clear());
+        for attached in self.attached.values_mut() {
+            attached.of_mut(kind).clear();
+        }
         Ok(())
     }
 

@@ -48,9 +48,10 @@ impl Cache {
         *kept = Kept { generation, ..Kept::default() };
     }
 
-    fn account(&self, account: &AccountId) -> (u64, Option<Option<Arc<Membership>>>) {
+    /// What is known of an account, or the generation to compute it for.
+    fn account(&self, account: &AccountId) -> Result<Option<Arc<Membership>>, u64> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        (kept.generation, kept.accounts.get(account).cloned())
+        kept.accounts.get(account).cloned().ok_or(kept.generation)
     }
 
     fn policy(&self, generation: u64, key: &(String, String)) -> Option<Arc<Policy>> {
@@ -73,10 +74,10 @@ impl Cache {
 
 impl Ceilings for Organizations {
     fn membership(&self, account: &AccountId) -> Result<Option<Arc<Membership>>, Fault> {
-        let (generation, found) = self.cache.account(account);
-        if let Some(found) = found {
-            return Ok(found);
-        }
+        let generation = match self.cache.account(account) {
+            Ok(found) => return Ok(found),
+            Err(generation) => generation,
+        };
         let computed = self.env.store.read(|tx| {
             let organization = OrganizationRow::of_account(tx, account)?;
             organization.map(|o| self.computed(tx, generation, &o, account).map(Arc::new)).transpose()

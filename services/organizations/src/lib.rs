@@ -13,6 +13,7 @@
 //! not about access (tags, backups, …).
 
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "generated: enumerations with many values")]
 pub mod api;
 
 mod attachments;
@@ -32,19 +33,11 @@ mod tags;
 
 use std::sync::Arc;
 
-use casemate_kernel::{
-    Access, Ask, Assembly, Caller, Ceilings, Env, Fault, Proof, ResourcePolicy, Service,
-};
+use casemate_kernel::{Access, Ask, Assembly, Caller, Ceilings, Env, Fault, Proof, ResourcePolicy, Service};
 use casemate_names::{Arn, Scope, Timestamp, lower_alphanumeric};
 use casemate_store::{ReadTx, WriteTx};
 
-use crate::{
-    api::Error,
-    ceilings::Cache,
-    document::PolicyKind,
-    resource::Place,
-    rows::OrganizationRow,
-};
+use crate::{api::Error, ceilings::Cache, document::PolicyKind, resource::Place, rows::OrganizationRow};
 
 /// The service.
 #[derive(Debug)]
@@ -116,7 +109,9 @@ impl Organizations {
     ) -> Result<Access, Error> {
         let scope = self.scope(caller);
         let found = self.env.store.read(|tx| {
-            let Some(organization) = OrganizationRow::of_account(tx, &scope.account)? else { return Ok(None) };
+            let Some(organization) = OrganizationRow::of_account(tx, &scope.account)? else {
+                return Ok(None);
+            };
             let mut kind = kind;
             for id in ids.iter().filter(|id| id.starts_with("p-")) {
                 kind = policies::find(tx, &organization, id)?.map(|policy| policy.kind);
@@ -173,4 +168,3 @@ impl Service for Organizations {
         Ok(row.and_then(|mut row| row.tags.remove(id)).unwrap_or_default().into_iter().collect())
     }
 }
-

@@ -185,7 +185,9 @@ mod tests {
     #[test]
     fn a_way_that_does_not_lead_to_the_root_is_none() {
         let mut organization = organization();
-        for (id, parent) in [("ou-ab12-aaaaaaaa", "ou-ab12-bbbbbbbb"), ("ou-ab12-bbbbbbbb", "ou-ab12-aaaaaaaa")] {
+        for (id, parent) in
+            [("ou-ab12-aaaaaaaa", "ou-ab12-bbbbbbbb"), ("ou-ab12-bbbbbbbb", "ou-ab12-aaaaaaaa")]
+        {
             let unit = Unit { name: "x".to_owned(), parent: parent.to_owned() };
             organization.units.insert(id.to_owned(), unit);
         }

@@ -42,8 +42,7 @@ fn made(id: &str) -> String {
 fn parse(token: &str) -> Result<String, Error> {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let whole = token.len().is_multiple_of(2) && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let bytes: Option<Vec<u8>> =
-        if whole { token.as_bytes().chunks(2).map(byte).collect() } else { None };
+    let bytes: Option<Vec<u8>> = if whole { token.as_bytes().chunks(2).map(byte).collect() } else { None };
     bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
         refusal::invalid(InvalidInputExceptionReason::InvalidNextToken, "You specified an invalid token.")
     })

@@ -123,11 +123,7 @@ pub(crate) fn check_name(
 }
 
 /// Refuses an id that names nothing of this organisation that could have tags.
-pub(crate) fn check_taggable(
-    tx: &ReadTx<'_>,
-    organization: &OrganizationRow,
-    id: &str,
-) -> Result<(), Error> {
+pub(crate) fn check_taggable(tx: &ReadTx<'_>, organization: &OrganizationRow, id: &str) -> Result<(), Error> {
     let policy = || Ok::<_, Error>(tx.exists::<PolicyRow>(&policy_key(&organization.id, id))?);
     if organization.node(id).is_some() || policy()? { Ok(()) } else { Err(refusal::no_target()) }
 }

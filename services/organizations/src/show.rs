@@ -25,8 +25,11 @@ fn arn(organization: &OrganizationRow, id: &str) -> String {
 
 /// An organisation. It lists what policies can be used at all, for older clients.
 pub(crate) fn organization(row: &OrganizationRow) -> Organization {
-    let features =
-        if row.all_features { OrganizationFeatureSet::All } else { OrganizationFeatureSet::ConsolidatedBilling };
+    let features = if row.all_features {
+        OrganizationFeatureSet::All
+    } else {
+        OrganizationFeatureSet::ConsolidatedBilling
+    };
     Organization {
         id: Some(row.id.clone()),
         arn: Some(row.place().arn().as_str().to_owned()),

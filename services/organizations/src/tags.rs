@@ -58,9 +58,9 @@ pub(crate) fn asked_with(access: Access, given: Option<&[Tag]>) -> Access {
     let pairs: Vec<(&str, &str)> =
         given.unwrap_or_default().iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
     match access {
-        Access::Iam(asks) => Access::Iam(
-            asks.into_iter().map(|ask| ask.with_request_tags(pairs.iter().copied())).collect(),
-        ),
+        Access::Iam(asks) => {
+            Access::Iam(asks.into_iter().map(|ask| ask.with_request_tags(pairs.iter().copied())).collect())
+        }
         other => other,
     }
 }

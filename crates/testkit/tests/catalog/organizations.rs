@@ -128,7 +128,8 @@ impl Scene {
 
 async fn json_call(world: &World, who: &Credentials, service: (&str, &str), body: Value) -> Response {
     let (name, target) = service;
-    let content = if name == "dynamodb" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+    let content =
+        if name == "dynamodb" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
     let request = Request::new(Method::POST, "/")
         .header("x-amz-target", target)
         .header("content-type", content)
@@ -205,7 +206,9 @@ async fn members_reach_neither_each_other_nor_the_management_account() {
         }
     }
     // By bare name it is a table of one's own, which does not exist.
-    for (name, target) in [("secrets", "DynamoDB_20120810.DescribeTable"), ("ledger", "DynamoDB_20120810.Scan")] {
+    for (name, target) in
+        [("secrets", "DynamoDB_20120810.DescribeTable"), ("ledger", "DynamoDB_20120810.Scan")]
+    {
         let answer = json_call(&scene.world, &in_a, ("dynamodb", target), json!({"TableName": name})).await;
         assert_eq!(answer.code().as_deref(), Some("ResourceNotFoundException"), "{}", answer.text());
     }
@@ -317,7 +320,8 @@ async fn a_resource_control_policy_denies_foreign_principals_what_an_open_trust_
     let (a, b) = (scene.account("a").await, scene.account("b").await);
     let (in_a, in_b) = (scene.enter(&a).await, scene.enter(&b).await);
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}}"#;
-    done(&scene.world, &in_b, "CreateRole", &[("RoleName", "open"), ("AssumeRolePolicyDocument", trust)]).await;
+    done(&scene.world, &in_b, "CreateRole", &[("RoleName", "open"), ("AssumeRolePolicyDocument", trust)])
+        .await;
     let open = format!("arn:aws:iam::{b}:role/open");
     scene.assume(&in_a, &open).await.unwrap();
     let root = scene.root_id().await;

@@ -40,8 +40,7 @@ fn open(world: WorldBuilder) -> World {
     let world =
         world.service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, without_sandbox()));
     let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
-    let world =
-        world.service("organizations", "organizations.amazonaws.com", casemate_organizations::open);
+    let world = world.service("organizations", "organizations.amazonaws.com", casemate_organizations::open);
     let world = world.service("sts", "sts.amazonaws.com", casemate_sts::open);
     // What the server's own list says of organisations (`crates/server/src/trust.rs`).
     let edge = |operation| TrustEdge { from: "organizations", to: "iam", operation };

@@ -41,7 +41,8 @@ impl Operation<CreateRole> for Iam {
     async fn run(&self, call: Call<CreateRole>) -> Result<CreateRoleOutput, Error> {
         if call.input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_LINKED)) {
             // Roles under this path are bound by no organisation's ceilings, so nobody may make them himself.
-            let text = format!("Paths beginning with {SERVICE_LINKED} are reserved for service-linked roles.");
+            let text =
+                format!("Paths beginning with {SERVICE_LINKED} are reserved for service-linked roles.");
             return Err(Error::invalid_input_exception(text));
         }
         documents::check_trust(&call.input.assume_role_policy_document)?;

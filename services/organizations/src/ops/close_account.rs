@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Organizations,
     api::{
-        CloseAccount, CloseAccountInput, CloseAccountOutput, ConstraintViolationExceptionReason as Limit, Error,
+        CloseAccount, CloseAccountInput, CloseAccountOutput, ConstraintViolationExceptionReason as Limit,
+        Error,
     },
     refusal,
 };

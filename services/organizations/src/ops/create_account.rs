@@ -4,13 +4,14 @@
 //! The account is a member, under all its ceilings, before its role is made; if that fails it is none again.
 
 use casemate_kernel::{Access, Call, Caller, Fault, Operation};
-use casemate_names::{AccountId, Entropy, Secret, Timestamp};
+use casemate_names::{AccountId, Entropy};
 use casemate_store::WriteTx;
 
 use crate::{
     Organizations,
     api::{
-        ConstraintViolationExceptionReason as Limit, CreateAccount, CreateAccountInput, CreateAccountOutput, Error,
+        ConstraintViolationExceptionReason as Limit, CreateAccount, CreateAccountInput, CreateAccountOutput,
+        Error,
     },
     birth,
     nodes::ACCOUNTS_MAX,
@@ -29,13 +30,20 @@ impl Operation<CreateAccount> for Organizations {
         let account = new_account(&*self.env.entropy)?;
         let (id, scope, now) = (request.clone(), call.scope().clone(), call.now());
         let (made, home) = (account.clone(), self.env.site.scope.account.clone());
-        let (name, email) = (call.input.account_name.clone(), call.input.email.clone());
+        let member = Member {
+            name: call.input.account_name.clone(),
+            email: Some(call.input.email.clone()),
+            parent: String::new(),
+            joined_at: now,
+            created: true,
+            closed: false,
+        };
         let tags = tags::taken(call.input.tags.as_deref())?;
         let joined = self
             .change(&scope, move |tx, organization| {
-                let outcome = joined(tx, organization, &made, &home, &name, &email, now)?;
+                let outcome = joined(tx, organization, &made, &home, &member)?;
                 let going = matches!(outcome, Outcome::InProgress);
-                let name = name.clone();
+                let name = member.name.clone();
                 let creation = Creation { name, account: made.clone(), requested_at: now, outcome };
                 remember(organization, id.clone(), creation);
                 if going && !tags.is_empty() {
@@ -49,12 +57,11 @@ impl Operation<CreateAccount> for Organizations {
             let role = birth::make_role(call.permit(), &scope.account, &account, role).await;
             let id = request.clone();
             self.change(&scope, move |tx, organization| {
-                let outcome = match &role {
-                    Ok(()) => Outcome::Succeeded { at: now },
-                    Err(_) => {
-                        organization.leave(tx, &account)?;
-                        Outcome::Failed { at: now }
-                    }
+                let outcome = if role.is_ok() {
+                    Outcome::Succeeded { at: now }
+                } else {
+                    organization.leave(tx, &account)?;
+                    Outcome::Failed { at: now }
                 };
                 if let Some(creation) = organization.creations.get_mut(&id) {
                     creation.outcome = outcome;
@@ -90,34 +97,23 @@ fn joined(
     organization: &mut OrganizationRow,
     account: &AccountId,
     home: &AccountId,
-    name: &Secret<String>,
-    email: &Secret<String>,
-    now: Timestamp,
+    member: &Member,
 ) -> Result<Outcome, Error> {
     if organization.accounts.len() >= ACCOUNTS_MAX {
         // AWS: text of ConstraintViolationException.
         let text = "You have exceeded the allowed number of AWS accounts.";
         return Err(refusal::limit(Limit::AccountNumberLimitExceeded, text));
     }
-    let known = |member: &Member| {
-        member.email.as_ref().is_some_and(|known| known.expose().eq_ignore_ascii_case(email.expose()))
-    };
-    if organization.accounts.values().any(known) {
-        return Ok(Outcome::EmailExists { at: now });
+    let email = |member: &Member| member.email.as_ref().map(|email| email.expose().to_ascii_lowercase());
+    if organization.accounts.values().any(|known| known.email.is_some() && email(known) == email(member)) {
+        return Ok(Outcome::EmailExists { at: member.joined_at });
     }
     let key = member_key(account);
     if account == home || tx.exists::<MemberRow>(&key)? {
-        return Ok(Outcome::Failed { at: now });
+        return Ok(Outcome::Failed { at: member.joined_at });
     }
     tx.put(&key, &MemberRow { organization: organization.id.clone() })?;
-    let member = Member {
-        name: name.clone(),
-        email: Some(email.clone()),
-        parent: organization.root.clone(),
-        joined_at: now,
-        created: true,
-        closed: false,
-    };
+    let member = Member { parent: organization.root.clone(), ..member.clone() };
     organization.accounts.insert(account.as_str().to_owned(), member);
     organization.attach_full_access(account.as_str());
     Ok(Outcome::InProgress)

@@ -10,8 +10,7 @@ use crate::{
 
 impl Operation<CreateOrganizationalUnit> for Organizations {
     fn access(&self, input: &CreateOrganizationalUnitInput, caller: &Caller) -> Result<Access, Error> {
-        let access =
-            self.ask("organizations:CreateOrganizationalUnit", &[&input.parent_id], None, caller)?;
+        let access = self.ask("organizations:CreateOrganizationalUnit", &[&input.parent_id], None, caller)?;
         Ok(tags::created_with(access, input.tags.as_deref()))
     }
 

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Organizations,
     api::{
-        ConstraintViolationExceptionReason as Limit, CreatePolicy, CreatePolicyInput, CreatePolicyOutput, Error,
+        ConstraintViolationExceptionReason as Limit, CreatePolicy, CreatePolicyInput, CreatePolicyOutput,
+        Error,
     },
     document::{self, PolicyKind},
     policies::{self, POLICIES_MAX},

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Organizations,
     api::{
-        ChildType, DeleteOrganizationalUnit, DeleteOrganizationalUnitInput, DeleteOrganizationalUnitOutput, Error,
+        ChildType, DeleteOrganizationalUnit, DeleteOrganizationalUnitInput, DeleteOrganizationalUnitOutput,
+        Error,
     },
     refusal,
 };

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Organizations,
     api::{
-        DescribeCreateAccountStatus, DescribeCreateAccountStatusInput, DescribeCreateAccountStatusOutput, Error,
+        DescribeCreateAccountStatus, DescribeCreateAccountStatusInput, DescribeCreateAccountStatusOutput,
+        Error,
     },
     show,
 };

@@ -12,12 +12,7 @@ use crate::{
 
 impl Operation<DescribeOrganizationalUnit> for Organizations {
     fn access(&self, input: &DescribeOrganizationalUnitInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask(
-            "organizations:DescribeOrganizationalUnit",
-            &[&input.organizational_unit_id],
-            None,
-            caller,
-        )
+        self.ask("organizations:DescribeOrganizationalUnit", &[&input.organizational_unit_id], None, caller)
     }
 
     async fn run(

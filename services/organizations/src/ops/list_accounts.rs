@@ -16,7 +16,8 @@ impl Operation<ListAccounts> for Organizations {
     async fn run(&self, call: Call<ListAccounts>) -> Result<ListAccountsOutput, Error> {
         let input = &call.input;
         let (shown, next_token) = self.read(call.scope(), |_, organization| {
-            let all = organization.accounts.keys().map(|id| Ok((id.clone(), show::account(organization, id)?)));
+            let all =
+                organization.accounts.keys().map(|id| Ok((id.clone(), show::account(organization, id)?)));
             let all = all.collect::<Result<Vec<_>, Error>>()?;
             page::cut(all, input.max_results, input.next_token.as_deref())
         })?;

@@ -18,9 +18,9 @@ impl Operation<ListChildren> for Organizations {
         let (children, next_token) = self.read(call.scope(), |_, organization| {
             organization.check_parent(&input.parent_id)?;
             let ids = organization.children(&input.parent_id, input.child_type);
-            let all = ids.into_iter().map(|id| {
-                (id.clone(), Child { id: Some(id.clone()), r#type: Some(input.child_type) })
-            });
+            let all = ids
+                .into_iter()
+                .map(|id| (id.clone(), Child { id: Some(id.clone()), r#type: Some(input.child_type) }));
             page::cut(all, input.max_results, input.next_token.as_deref())
         })?;
         Ok(ListChildrenOutput { children: Some(children), next_token })

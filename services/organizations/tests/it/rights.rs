@@ -76,7 +76,12 @@ async fn another_account_has_nothing_to_do_with_the_organization() {
     ] {
         let answer = scene.call_as(&stranger, operation, input).await;
         let code = answer.code();
-        assert_eq!(code.as_deref(), Some("AWSOrganizationsNotInUseException"), "{operation}: {}", answer.text());
+        assert_eq!(
+            code.as_deref(),
+            Some("AWSOrganizationsNotInUseException"),
+            "{operation}: {}",
+            answer.text()
+        );
     }
     assert_eq!(scene.world.digest(), before);
 }

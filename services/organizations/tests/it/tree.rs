@@ -39,7 +39,8 @@ async fn units_have_names_of_their_own_among_siblings() {
     let rename = json!({"OrganizationalUnitId": b, "Name": "a"});
     scene.refused("UpdateOrganizationalUnit", rename, "DuplicateOrganizationalUnitException").await;
     let below = scene.unit(&a, "a").await;
-    let renamed = scene.done("UpdateOrganizationalUnit", json!({"OrganizationalUnitId": b, "Name": "c"})).await;
+    let renamed =
+        scene.done("UpdateOrganizationalUnit", json!({"OrganizationalUnitId": b, "Name": "c"})).await;
     assert_eq!(renamed["OrganizationalUnit"]["Name"], "c");
     let described = scene.done("DescribeOrganizationalUnit", json!({"OrganizationalUnitId": below})).await;
     assert_eq!(described["OrganizationalUnit"]["Name"], "a");
@@ -109,9 +110,8 @@ async fn the_management_account_moves_but_neither_leaves_nor_closes() {
         .refused("RemoveAccountFromOrganization", account.clone(), "MasterCannotLeaveOrganizationException")
         .await;
     scene.refused("CloseAccount", account.clone(), "ConstraintViolationException").await;
-    let to = |from: &str, to: &str| {
-        json!({"AccountId": HOME, "SourceParentId": from, "DestinationParentId": to})
-    };
+    let to =
+        |from: &str, to: &str| json!({"AccountId": HOME, "SourceParentId": from, "DestinationParentId": to});
     scene.refused("MoveAccount", to(&root, &root), "DuplicateAccountException").await;
     scene.done("MoveAccount", to(&root, &unit)).await;
     for (parent, count) in [(&root, 0), (&unit, 1)] {
