@@ -32,6 +32,7 @@ SERVICES = {
     "iam": "iam",
     "lambda": "lambda",
     "logs": "logs",
+    "organizations": "organizations",
     "sts": "sts",
 }
 # IAM prefixes that have actions but no service model of their own.

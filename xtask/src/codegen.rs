@@ -28,6 +28,7 @@ const SERVICE_TYPES: &[(&str, &str)] = &[
     ("iam", "Iam"),
     ("lambda", "Lambda"),
     ("logs", "Logs"),
+    ("organizations", "Organizations"),
     ("sts", "Sts"),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{AnyOperation, BoxFuture, DataPlane, Directory, Fault};
+use crate::{AnyOperation, BoxFuture, Ceilings, DataPlane, Directory, Fault};
 
 /// A service, opened.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub struct Assembly {
     pub data_planes: Vec<Arc<dyn DataPlane>>,
     /// Set by the one service that owns identities.
     pub directory: Option<Arc<dyn Directory>>,
+    /// Set by the one service that owns organisations of accounts, if there is one.
+    pub ceilings: Option<Arc<dyn Ceilings>>,
     /// Background work, started when the server runs.
     pub tasks: Vec<Task>,
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use casemate_names::Timestamp;
 use casemate_policy::{Context, Value};
 
-use crate::{AnyService, Ask, Caller, RequestFacts};
+use crate::{AnyService, Ask, Caller, RequestFacts, ceilings::Organizations, organization_keys};
 
 /// The condition keys of one ask.
 pub(crate) struct GateContext<'a> {
@@ -18,6 +18,8 @@ pub(crate) struct GateContext<'a> {
     pub(crate) resource_account: Option<&'a str>,
     /// The owner of the resource, asked for its tags.
     pub(crate) owner: Option<&'a dyn AnyService>,
+    /// The organisations of the caller and of the resource.
+    pub(crate) organizations: &'a Organizations,
 }
 
 impl Context for GateContext<'_> {
@@ -37,6 +39,7 @@ impl Context for GateContext<'_> {
         }
         self.principal_key(key)
             .or_else(|| self.request_key(key))
+            .or_else(|| organization_keys::value(self.organizations, self.caller, key))
             .unwrap_or_else(|| self.service_resource_tag(key))
     }
 }

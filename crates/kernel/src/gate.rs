@@ -15,7 +15,9 @@ use casemate_sigv4::AuthError;
 
 use crate::{
     Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer,
-    audit::Bracket, context::GateContext,
+    audit::Bracket,
+    ceilings::{Organizations, may_know_why},
+    context::GateContext,
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -155,7 +157,7 @@ impl Gate {
                 for ask in &asks {
                     let decision = self.decide(kernel, &caller, ask, &facts, now)?;
                     bracket.decided(&decision);
-                    refuse_unless_allowed(&caller, ask, decision)?;
+                    refuse_unless_allowed(kernel, &caller, ask, decision)?;
                     admitted.push((ask.action, resource_text(ask).to_owned()));
                 }
                 caller
@@ -219,6 +221,7 @@ impl Gate {
         let policies = self.policies_of(kernel, caller)?;
         let resource_account: Option<AccountId> =
             ask.resource.as_ref().and_then(casemate_names::Arn::account_id).or_else(|| caller.account());
+        let organizations = Organizations::of(kernel, caller, ask, resource_account.as_ref())?;
         let context = GateContext {
             caller,
             caller_tags: &policies.tags,
@@ -228,6 +231,7 @@ impl Gate {
             region: kernel.site().scope.region.as_str(),
             resource_account: resource_account.as_ref().map(AccountId::as_str),
             owner,
+            organizations: &organizations,
         };
         let session = if let Caller::Role(session) = caller { session.policies.as_deref() } else { None };
         let layers = Layers {
@@ -235,8 +239,8 @@ impl Gate {
             resource: resource_policy.map(|r| &r.policy),
             boundary: policies.boundary.as_ref().map(std::slice::from_ref),
             session,
-            service_control: &[],
-            resource_control: &[],
+            service_control: organizations.service_control(caller),
+            resource_control: organizations.resource_control(),
             resource_rule: resource_policy.map_or(ResourceRule::Ordinary, |r| r.rule),
         };
         let principal = caller.principal();
@@ -263,6 +267,7 @@ impl Gate {
     ) -> Result<Decision, Fault> {
         let policies = self.policies_of(kernel, caller)?;
         let resource_account = ask.resource.as_ref().and_then(casemate_names::Arn::account_id);
+        let organizations = Organizations::of(kernel, caller, ask, resource_account.as_ref())?;
         let context = GateContext {
             caller,
             caller_tags: &policies.tags,
@@ -272,6 +277,7 @@ impl Gate {
             region: kernel.site().scope.region.as_str(),
             resource_account: resource_account.as_ref().map(AccountId::as_str),
             owner: None,
+            organizations: &organizations,
         };
         let principal = caller.principal();
         let request = Request {
@@ -306,7 +312,12 @@ impl Gate {
 }
 
 /// Turns anything but an Allow into the refusal the client sees.
-pub(crate) fn refuse_unless_allowed(caller: &Caller, ask: &Ask, decision: Decision) -> Result<(), Fault> {
+pub(crate) fn refuse_unless_allowed(
+    kernel: &Kernel,
+    caller: &Caller,
+    ask: &Ask,
+    decision: Decision,
+) -> Result<(), Fault> {
     if decision.verdict == Verdict::Allow {
         return Ok(());
     }
@@ -314,7 +325,11 @@ pub(crate) fn refuse_unless_allowed(caller: &Caller, ask: &Ask, decision: Decisi
         return Err(AuthError::MissingAuthenticationToken.into());
     }
     let resource = resource_text(ask).to_owned();
-    let text = decision.denial_text(&caller.arn_text(), ask.action, &resource);
+    let text = if may_know_why(kernel, caller, ask) {
+        decision.denial_text(&caller.arn_text(), ask.action, &resource)
+    } else {
+        Decision::brief_text(&caller.arn_text(), ask.action, &resource)
+    };
     Err(Fault::denied(Denial { action: ask.action, resource, decision: Some(decision) }, text))
 }
 

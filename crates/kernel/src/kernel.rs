@@ -13,8 +13,8 @@ use casemate_store::Store;
 use casemate_wire::Router;
 
 use crate::{
-    AnyOperation, AnyService, Assembly, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox, Sessions,
-    Site, Task, TrustEdge, audit::Audit, session_table::SessionTable,
+    AnyOperation, AnyService, Assembly, Ceilings, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox,
+    Sessions, Site, Task, TrustEdge, audit::Audit, session_table::SessionTable,
 };
 
 /// The running system behind every listener.
@@ -30,6 +30,7 @@ pub struct Kernel {
     services: HashMap<&'static str, ServiceFacts>,
     planes: Vec<(&'static str, Arc<dyn DataPlane>)>,
     directory: Arc<dyn Directory>,
+    ceilings: Option<Arc<dyn Ceilings>>,
     sessions: SessionTable,
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
@@ -123,7 +124,7 @@ impl Builder {
         let mut operations: HashMap<_, Arc<dyn AnyOperation>> = HashMap::new();
         let mut owners: HashMap<&'static str, Arc<dyn AnyService>> = HashMap::new();
         let mut services = HashMap::new();
-        let (mut planes, mut tasks, mut directory) = (Vec::new(), Vec::new(), None);
+        let (mut planes, mut tasks, mut directory, mut ceilings) = (Vec::new(), Vec::new(), None, None);
         for (service, principal, assembly) in self.assemblies {
             for operation in assembly.operations {
                 let owner = operation.service();
@@ -141,6 +142,7 @@ impl Builder {
             planes.extend(assembly.data_planes.into_iter().map(|plane| (service, plane)));
             tasks.extend(assembly.tasks);
             directory = directory.or(assembly.directory);
+            ceilings = ceilings.or(assembly.ceilings);
         }
         let directory = directory.ok_or_else(|| Fault::broken("no service owns identities"))?;
         let metas: Vec<_> = operations.values().map(|operation| operation.meta()).collect();
@@ -158,6 +160,7 @@ impl Builder {
             services,
             planes,
             directory,
+            ceilings,
             trust: self.trust,
         });
         tasks.push(Task { name: "kernel.sessions", work: Box::pin(sweep_sessions(Arc::downgrade(&kernel))) });
@@ -205,6 +208,10 @@ impl Kernel {
 
     pub(crate) fn directory(&self) -> &dyn Directory {
         &*self.directory
+    }
+
+    pub(crate) fn ceilings(&self) -> Option<&dyn Ceilings> {
+        self.ceilings.as_deref()
     }
 
     pub(crate) fn session_table(&self) -> &SessionTable {

@@ -95,7 +95,7 @@ impl Sessions {
             RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
         let ask = Ask::on(ASSUME_ROLE, role.arn.clone());
         let decision = self.kernel.gate().decide(&self.kernel, &caller, &ask, &facts, now)?;
-        crate::gate::refuse_unless_allowed(&caller, &ask, decision)
+        crate::gate::refuse_unless_allowed(&self.kernel, &caller, &ask, decision)
     }
 
     /// The directory's facts about a role.

@@ -26,6 +26,7 @@ pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Ta
         ("cognito-idp", cognito),
         ("dynamodb", casemate_dynamodb::open(&env(&builder, "dynamodb"))?),
         ("logs", casemate_logs::open(&env(&builder, "logs"))?),
+        ("organizations", casemate_organizations::open(&env(&builder, "organizations"))?),
         ("lambda", casemate_lambda::open(&env(&builder, "lambda"), extras.lambda)?),
         ("apigateway", casemate_apigateway::open(&env(&builder, "apigateway"), keys)?),
         ("cloudformation", casemate_cloudformation::open(&env(&builder, "cloudformation"))?),
@@ -53,6 +54,7 @@ fn principal(service: &'static str) -> &'static str {
         "iam" => "iam.amazonaws.com",
         "lambda" => "lambda.amazonaws.com",
         "logs" => "logs.amazonaws.com",
+        "organizations" => "organizations.amazonaws.com",
         "sts" => "sts.amazonaws.com",
         _ => "",
     }

@@ -9,12 +9,15 @@ pub const TRUST: &[TrustEdge] = &[
     edge("lambda", "logs", "CreateLogGroup"),
     edge("lambda", "logs", "CreateLogStream"),
     edge("lambda", "logs", "PutLogEvents"),
+    edge("organizations", "iam", "CreateRole"),
+    edge("organizations", "iam", "PutRolePolicy"),
     edge("cloudformation", "apigateway", "*"),
     edge("cloudformation", "cognito-idp", "*"),
     edge("cloudformation", "dynamodb", "*"),
     edge("cloudformation", "iam", "*"),
     edge("cloudformation", "lambda", "*"),
     edge("cloudformation", "logs", "*"),
+    edge("cloudformation", "organizations", "*"),
 ];
 
 const fn edge(from: &'static str, to: &'static str, operation: &'static str) -> TrustEdge {

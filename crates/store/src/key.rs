@@ -51,6 +51,11 @@ impl Key {
         key
     }
 
+    /// The prefix of the keys of every scope, for work that is nobody's request. It names no row.
+    pub fn every_scope() -> Self {
+        Self { bytes: vec![SCOPE], complete: false }
+    }
+
     /// Keys of one partition and account, for services without regions (IAM).
     pub fn of_account(scope: &Scope) -> Self {
         let mut key = Self { bytes: vec![ACCOUNT], complete: true };

@@ -307,6 +307,15 @@ pub(crate) fn list(
     Ok(tx.scan(&Key::of(scope), after.as_ref(), limit)?.into_iter().map(|(_, row)| row).collect())
 }
 
+/// Stacks of every account with their keys, after a key: for work that is nobody's request.
+pub(crate) fn of_all(
+    tx: &ReadTx<'_>,
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<Vec<(Key, StackRow)>, StoreError> {
+    tx.scan(&Key::every_scope(), after, limit)
+}
+
 /// Stores a stack and its name.
 pub(crate) fn put(tx: &mut WriteTx<'_>, scope: &Scope, stack: &StackRow) -> Result<(), StoreError> {
     let name = Key::of(scope).text(&stack.name);

@@ -94,7 +94,7 @@ pub fn open_with_keys(env: &Env) -> Result<(Assembly, Arc<dyn KeySource>), Fault
         Task { name: "cognito.sweep", work: Box::pin(sweep::run(Arc::downgrade(&service))) },
     ];
     let assembly =
-        Assembly { operations: ops::operations(&service), data_planes: planes, directory: None, tasks };
+        Assembly { operations: ops::operations(&service), data_planes: planes, tasks, ..Assembly::default() };
     Ok((assembly, service))
 }
 

@@ -14,6 +14,7 @@ pub mod api;
 
 mod access_keys;
 mod administrator;
+mod birth;
 mod directory;
 mod documents;
 mod entity;
@@ -144,6 +145,9 @@ impl Service for Iam {
     }
 
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Error> {
+        if let Some(policy) = birth::policy(arn, action)? {
+            return Ok(Some(policy));
+        }
         // Only assuming a role looks at its trust policy; managing the role does not.
         if !action.starts_with("sts:") || !arn.resource().starts_with("role/") {
             return Ok(None);

@@ -30,7 +30,7 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("iam", _, "PermissionsBoundary") if op.name.starts_with("Put") => global("iam", "policy/Sample"),
         ("iam", "CreateRole", "AssumeRolePolicyDocument")
         | ("iam", "UpdateAssumeRolePolicy", "PolicyDocument") => TRUST.into(),
-        ("iam", _, "PolicyDocument") => POLICY.into(),
+        ("iam", _, "PolicyDocument") | ("organizations", _, "Content") => POLICY.into(),
         (
             "iam",
             "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey",
@@ -56,6 +56,7 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("dynamodb", "Query", "ExpressionAttributeValues") => {
             Document::Map(vec![(":id".to_owned(), Document::structure([("S", "1".into())]))])
         }
+        ("organizations", _, "PolicyId") => "p-sample000".into(),
         ("cognito-idp", _, "ResourceArn") => regional("cognito-idp", "userpool/us-east-1_Sample000"),
         ("dynamodb", _, "ResourceArn") => regional("dynamodb", "table/Sample"),
         ("lambda", "CreateFunction", "Runtime") => "python3.13".into(),

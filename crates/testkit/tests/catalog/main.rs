@@ -10,6 +10,7 @@ mod changed_bytes;
 mod hints;
 mod iam_rights;
 mod items;
+mod organizations;
 mod pass_role;
 mod refused;
 mod sts;

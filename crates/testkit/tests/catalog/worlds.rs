@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use casemate_kernel::TrustEdge;
 use casemate_testkit::{Credentials, World, WorldBuilder};
 
 /// Every service, over fixture identities.
@@ -39,8 +40,11 @@ fn open(world: WorldBuilder) -> World {
     let world =
         world.service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, without_sandbox()));
     let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
+    let world = world.service("organizations", "organizations.amazonaws.com", casemate_organizations::open);
     let world = world.service("sts", "sts.amazonaws.com", casemate_sts::open);
-    world.start()
+    // What the server's own list says of organisations (`crates/server/src/trust.rs`).
+    let edge = |operation| TrustEdge { from: "organizations", to: "iam", operation };
+    world.trust(&[edge("CreateRole"), edge("PutRolePolicy")]).start()
 }
 
 /// Functions can be managed here, but not run: the sandbox has tests of its own.

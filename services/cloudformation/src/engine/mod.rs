@@ -135,13 +135,12 @@ fn failed_status(stack: &StackRow) -> StackStatus {
 /// Stacks that were being worked on when the server stopped. To be asked before any request is served: afterwards a stack
 /// that is being worked on is just that.
 pub(crate) fn interrupted(env: &Env) -> Result<Vec<StackRow>, Fault> {
-    let scope = &env.site.scope;
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let page = env.store.read(|tx| stack::list(tx, scope, after.as_deref(), PAGE))?;
-        after = page.last().filter(|_| page.len() == PAGE).map(|last| last.id.clone());
-        found.extend(page.into_iter().filter(StackRow::is_busy));
+        let page = env.store.read(|tx| stack::of_all(tx, after.as_ref(), PAGE))?;
+        after = page.last().filter(|_| page.len() == PAGE).map(|(key, _)| key.clone());
+        found.extend(page.into_iter().map(|(_, stack)| stack).filter(StackRow::is_busy));
         if after.is_none() {
             return Ok(found);
         }
@@ -162,7 +161,8 @@ async fn end_interrupted(env: &Env, stacks: &[StackRow]) -> Result<(), Fault> {
             _ => "Update it again.",
         };
         let reason = format!("The server stopped during this operation. {advice}");
-        Ledger::new(env, &env.site.scope, stack).status(status, Some(reason)).await?;
+        let arn = Arn::parse(&stack.id).map_err(Fault::internal)?;
+        Ledger::new(env, &env.scope_of_arn(&arn), stack).status(status, Some(reason)).await?;
     }
     Ok(())
 }

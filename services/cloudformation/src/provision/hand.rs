@@ -109,7 +109,17 @@ impl CallError {
     pub(crate) fn is_absence(&self) -> bool {
         matches!(
             self.code,
-            "NoSuchEntity" | "NoSuchEntityException" | "NotFoundException" | "ResourceNotFoundException"
+            "NoSuchEntity"
+                | "NoSuchEntityException"
+                | "NotFoundException"
+                | "ResourceNotFoundException"
+                | "AWSOrganizationsNotInUseException"
+                | "AccountNotFoundException"
+                | "AccountAlreadyClosedException"
+                | "OrganizationalUnitNotFoundException"
+                | "PolicyNotAttachedException"
+                | "PolicyNotFoundException"
+                | "TargetNotFoundException"
         )
     }
 }

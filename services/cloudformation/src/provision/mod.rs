@@ -18,6 +18,7 @@ mod lambda_function;
 mod lambda_permission;
 mod log_group;
 mod method;
+mod organizations;
 mod rest_api;
 mod stage;
 mod table;
@@ -64,6 +65,10 @@ pub(crate) const KINDS: &[&Kind] = &[
     &lambda_permission::KIND,
     &log_group::KIND,
     &method::KIND,
+    &organizations::ACCOUNT,
+    &organizations::ORGANIZATION,
+    &organizations::POLICY,
+    &organizations::UNIT,
     &rest_api::KIND,
     &stage::KIND,
     &table::KIND,

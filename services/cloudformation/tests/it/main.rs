@@ -5,6 +5,7 @@
 mod change_sets;
 mod example;
 mod failures;
+mod organizations;
 mod packages;
 mod refusals;
 mod stacks;
@@ -52,11 +53,15 @@ impl Scene {
                 edge("iam"),
                 edge("lambda"),
                 edge("logs"),
+                edge("organizations"),
+                TrustEdge { from: "organizations", to: "iam", operation: "CreateRole" },
+                TrustEdge { from: "organizations", to: "iam", operation: "PutRolePolicy" },
             ])
             .service("iam", "iam.amazonaws.com", casemate_iam::open)
             .service("sts", "sts.amazonaws.com", casemate_sts::open)
             .service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open)
             .service("logs", "logs.amazonaws.com", casemate_logs::open)
+            .service("organizations", "organizations.amazonaws.com", casemate_organizations::open)
             .service("cognito-idp", "cognito-idp.amazonaws.com", |env| {
                 let (assembly, pools) = casemate_cognito_idp::open_with_keys(env)?;
                 keys = Some(pools);

@@ -23,6 +23,10 @@ const ROLES_MAX: usize = 1000;
 // AWS: IAM API reference, CreateRole, `MaxSessionDuration`.
 const SESSION_S_DEFAULT: i64 = 3600;
 
+/// Where service-linked roles are.
+// AWS: IAM User Guide, "Service-linked roles".
+const SERVICE_LINKED: &str = "/aws-service-role/";
+
 impl Operation<CreateRole> for Iam {
     fn access(&self, input: &CreateRoleInput, caller: &Caller) -> Result<Access, Error> {
         let path = input.path.as_deref().unwrap_or("/");
@@ -35,6 +39,12 @@ impl Operation<CreateRole> for Iam {
     }
 
     async fn run(&self, call: Call<CreateRole>) -> Result<CreateRoleOutput, Error> {
+        if call.input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_LINKED)) {
+            // Roles under this path are bound by no organisation's ceilings, so nobody may make them himself.
+            let text =
+                format!("Paths beginning with {SERVICE_LINKED} are reserved for service-linked roles.");
+            return Err(Error::invalid_input_exception(text));
+        }
         documents::check_trust(&call.input.assume_role_policy_document)?;
         let scope = call.scope().clone();
         let input = &call.input;

@@ -1,0 +1,110 @@
+//! What an organisation of accounts means to the gate: ceilings over an account's principals and over its resources, and
+//! where the account stands. Implemented by the service that owns organisations; the kernel does not know which, and not
+//! how accounts are arranged.
+
+use std::{fmt::Debug, sync::Arc};
+
+use casemate_names::AccountId;
+use casemate_policy::NamedPolicy;
+
+use crate::{Ask, Caller, Fault, Kernel};
+
+/// Where the roles are that a service makes for itself, and that no ceiling limits.
+// AWS: IAM User Guide, "Service-linked roles": nobody else can make a role under this path.
+const SERVICE_LINKED: &str = "role/aws-service-role/";
+
+/// The owner of organisations.
+pub trait Ceilings: Debug + Send + Sync {
+    /// Where an account stands; `None`: it is in no organisation. Takes effect on the next request after a change. A stored
+    /// policy that can no longer be understood must be answered as one that denies everything.
+    fn membership(&self, account: &AccountId) -> Result<Option<Arc<Membership>>, Fault>;
+
+    /// Do ceilings over resources govern this action (`service:Action`)?
+    fn governs(&self, action: &str) -> bool;
+}
+
+/// One account's place in an organisation, with everything compiled.
+#[derive(Debug, Default)]
+pub struct Membership {
+    /// The organisation's id.
+    pub organization: String,
+    /// `organisation/root/unit/…/`: `aws:PrincipalOrgPaths` and its kin.
+    pub path: String,
+    /// For each level from the root to the account, what its principals may do; each level must allow. Empty: no ceiling.
+    pub service_control: Vec<Vec<NamedPolicy>>,
+    /// The same for what may be done to its resources; these can only deny.
+    pub resource_control: Vec<Vec<NamedPolicy>>,
+    /// The account is closed: its ceilings bind everybody and every action.
+    pub closed: bool,
+}
+
+/// The organisations that one ask touches.
+#[derive(Debug, Default)]
+pub(crate) struct Organizations {
+    /// Of the caller's account; for a service, of the account of the resource it acts for.
+    pub(crate) caller: Option<Arc<Membership>>,
+    /// Of the resource's account.
+    pub(crate) resource: Option<Arc<Membership>>,
+    service_linked: bool,
+    governed: bool,
+}
+
+impl Organizations {
+    pub(crate) fn of(
+        kernel: &Kernel,
+        caller: &Caller,
+        ask: &Ask,
+        resource_account: Option<&AccountId>,
+    ) -> Result<Self, Fault> {
+        let Some(ceilings) = kernel.ceilings() else { return Ok(Self::default()) };
+        let membership = |account: Option<&AccountId>| match account {
+            Some(account) => ceilings.membership(account),
+            None => Ok(None),
+        };
+        let service_linked =
+            matches!(caller, Caller::Role(s) if s.role_arn.resource().starts_with(SERVICE_LINKED));
+        let resource = membership(resource_account)?;
+        Ok(Self {
+            caller: membership(caller.account().as_ref())?,
+            governed: resource.is_some() && ceilings.governs(ask.action),
+            resource,
+            service_linked,
+        })
+    }
+
+    /// The levels that bind the caller. Services and strangers have none: they are nobody's principals.
+    // AWS: Organizations User Guide, "Service control policies": not for service-linked roles either.
+    pub(crate) fn service_control(&self, caller: &Caller) -> &[Vec<NamedPolicy>] {
+        let Some(membership) = &self.caller else { return &[] };
+        match caller {
+            Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } => &[],
+            Caller::Root { .. } | Caller::User { .. } | Caller::Role(_) => {
+                if self.service_linked && !membership.closed { &[] } else { &membership.service_control }
+            }
+        }
+    }
+
+    /// The levels that protect the resource, whoever asks.
+    // AWS: Organizations User Guide, "Resource control policies": for some services only, not for service-linked roles.
+    pub(crate) fn resource_control(&self) -> &[Vec<NamedPolicy>] {
+        let Some(membership) = &self.resource else { return &[] };
+        let bound = membership.closed || (self.governed && !self.service_linked);
+        if bound { &membership.resource_control } else { &[] }
+    }
+}
+
+/// May the caller be told why it was refused? AWS says it within an account and within an organisation.
+// AWS: IAM User Guide, "Access denied error message format".
+pub(crate) fn may_know_why(kernel: &Kernel, caller: &Caller, ask: &Ask) -> bool {
+    let Some(mine) = caller.account() else { return false };
+    let Some(theirs) = ask.resource.as_ref().and_then(casemate_names::Arn::account_id) else { return true };
+    if mine == theirs {
+        return true;
+    }
+    // What cannot be found out is not told.
+    let organization = |account: &AccountId| {
+        let found = kernel.ceilings().and_then(|c| c.membership(account).ok().flatten());
+        found.map(|membership| membership.organization.clone())
+    };
+    organization(&mine).is_some_and(|id| organization(&theirs) == Some(id))
+}

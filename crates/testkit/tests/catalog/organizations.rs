@@ -1,0 +1,456 @@
+//! Organisations over the wire: several accounts in one installation, kept apart, under ceilings that bite at the gate.
+
+use std::sync::Arc;
+
+use casemate_kernel::Site;
+use casemate_names::AccountId;
+use casemate_testkit::{Credentials, Request, Response, World};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{done, iam, input, new_user, policy, put_policy},
+    worlds::with_own_identities,
+};
+
+const ROLE: &str = "OrganizationAccountAccessRole";
+
+/// A world with an organisation: its management account has an administrator (root) and a user who may do everything.
+struct Scene {
+    world: World,
+    root: Credentials,
+    boss: Credentials,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let (world, root) = with_own_identities().await;
+        let boss = new_user(&world, &root, "boss").await;
+        put_policy(&world, &root, "boss", "all", &policy("Allow", "*")).await;
+        let scene = Self { world, root, boss };
+        scene.done("CreateOrganization", json!({})).await;
+        scene
+    }
+
+    async fn call(&self, who: &Credentials, operation: &str, body: Value) -> Response {
+        let target = format!("AWSOrganizationsV20161128.{operation}");
+        json_call(&self.world, who, ("organizations", &target), body).await
+    }
+
+    /// The boss does something that must succeed.
+    async fn done(&self, operation: &str, body: Value) -> Value {
+        let answer = self.call(&self.boss, operation, body).await;
+        assert!(answer.status.is_success(), "{operation}: {}", answer.text());
+        if answer.text().is_empty() { Value::Null } else { answer.json() }
+    }
+
+    /// The boss is refused with this code.
+    async fn refused(&self, operation: &str, body: Value, code: &str) -> String {
+        let answer = self.call(&self.boss, operation, body).await;
+        assert_eq!(answer.code().as_deref(), Some(code), "{operation}: {}", answer.text());
+        answer.text()
+    }
+
+    async fn account(&self, name: &str) -> AccountId {
+        let email = format!("{name}@example.com");
+        let made = self.done("CreateAccount", json!({"AccountName": name, "Email": email})).await;
+        let status = &made["CreateAccountStatus"];
+        assert_eq!(status["State"], "SUCCEEDED", "{made}");
+        AccountId::parse(status["AccountId"].as_str().unwrap()).unwrap()
+    }
+
+    /// A session of the access role of an account.
+    async fn enter(&self, account: &AccountId) -> Credentials {
+        self.assume(&self.boss, &format!("arn:aws:iam::{account}:role/{ROLE}")).await.unwrap()
+    }
+
+    async fn assume(&self, who: &Credentials, role: &str) -> Result<Credentials, Response> {
+        let members = input(&[("RoleArn", role), ("RoleSessionName", "session")]);
+        let answer = self.world.call(who, "sts", "AssumeRole", members).await;
+        if !answer.status.is_success() {
+            return Err(answer);
+        }
+        let part = |name: &str| answer.element(name).unwrap();
+        Ok(Credentials::new(part("AccessKeyId"), part("SecretAccessKey")).with_token(part("SessionToken")))
+    }
+
+    /// A key of a member account's root user, as an installation's administrator could make one.
+    async fn root_of(&self, account: &AccountId) -> Credentials {
+        let mut env = self.world.env().clone();
+        let mut site = Site::clone(&env.site);
+        site.scope.account = account.clone();
+        env.site = Arc::new(site);
+        let (id, secret) = casemate_iam::ensure_administrator(&env).await.unwrap().unwrap();
+        Credentials::new(id, secret.expose().clone())
+    }
+
+    async fn root_id(&self) -> String {
+        text(&self.done("ListRoots", json!({})).await["Roots"][0]["Id"])
+    }
+
+    async fn unit(&self, parent: &str, name: &str) -> String {
+        let made = self.done("CreateOrganizationalUnit", json!({"ParentId": parent, "Name": name})).await;
+        text(&made["OrganizationalUnit"]["Id"])
+    }
+
+    async fn moved(&self, account: &AccountId, from: &str, to: &str) {
+        let body = json!({
+            "AccountId": account.as_str(), "SourceParentId": from, "DestinationParentId": to,
+        });
+        self.done("MoveAccount", body).await;
+    }
+
+    async fn policy(&self, kind: &str, name: &str, document: &Value) -> String {
+        let body = json!({
+            "Name": name, "Description": "", "Type": kind, "Content": document.to_string(),
+        });
+        text(&self.done("CreatePolicy", body).await["Policy"]["PolicySummary"]["Id"])
+    }
+
+    async fn scp(&self, name: &str, effect: &str, action: &str) -> String {
+        let document: Value = serde_json::from_str(&policy(effect, action)).unwrap();
+        self.policy("SERVICE_CONTROL_POLICY", name, &document).await
+    }
+
+    async fn attach(&self, policy: &str, target: &str) {
+        self.done("AttachPolicy", json!({"PolicyId": policy, "TargetId": target})).await;
+    }
+
+    async fn detach(&self, policy: &str, target: &str) {
+        self.done("DetachPolicy", json!({"PolicyId": policy, "TargetId": target})).await;
+    }
+
+    /// Who is allowed to list tables? `Err` is the refusal's text.
+    async fn lists_tables(&self, who: &Credentials) -> Result<(), String> {
+        dynamodb(&self.world, who, "ListTables", json!({})).await.map(drop)
+    }
+}
+
+async fn json_call(world: &World, who: &Credentials, service: (&str, &str), body: Value) -> Response {
+    let (name, target) = service;
+    let content =
+        if name == "dynamodb" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+    let request = Request::new(Method::POST, "/")
+        .header("x-amz-target", target)
+        .header("content-type", content)
+        .body(body.to_string())
+        .signed(who, name, "us-east-1", world.now());
+    world.send(&request).await
+}
+
+/// The answer, or the text of a refusal by the gate; any other failure is the test's.
+async fn dynamodb(world: &World, who: &Credentials, operation: &str, body: Value) -> Result<Value, String> {
+    let target = format!("DynamoDB_20120810.{operation}");
+    let answer = json_call(world, who, ("dynamodb", &target), body).await;
+    if answer.status.is_success() {
+        return Ok(answer.json());
+    }
+    assert_eq!(answer.code().as_deref(), Some("AccessDeniedException"), "{}", answer.text());
+    Err(answer.text())
+}
+
+fn table(name: &str) -> Value {
+    json!({
+        "TableName": name, "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_management_account_enters_a_new_account_and_works_there() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let who = scene.world.call(&inside, "sts", "GetCallerIdentity", input(&[])).await;
+    assert_eq!(who.element("Account").as_deref(), Some(account.as_str()));
+    let made = dynamodb(&scene.world, &inside, "CreateTable", table("notes")).await.unwrap();
+    let arn = text(&made["TableDescription"]["TableArn"]);
+    assert_eq!(arn, format!("arn:aws:dynamodb:us-east-1:{account}:table/notes"));
+    // Where the work was done it is seen, elsewhere not.
+    let home = dynamodb(&scene.world, &scene.boss, "ListTables", json!({})).await.unwrap();
+    assert_eq!(home["TableNames"], json!([]));
+    done(&scene.world, &inside, "CreateUser", &[("UserName", "insider")]).await;
+    let users = iam(&scene.world, &scene.boss, "ListUsers", &[]).await.text();
+    assert!(!users.contains("insider"), "{users}");
+}
+
+#[tokio::test]
+async fn making_the_role_leaves_records_of_its_own() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let records = scene.world.audit.records();
+    let made = records.iter().find(|record| format!("{record:?}").contains("\"PutRolePolicy\"")).unwrap();
+    let shown = format!("{made:?}");
+    assert!(shown.contains("organizations.amazonaws.com") && shown.contains(account.as_str()), "{shown}");
+}
+
+#[tokio::test]
+async fn members_reach_neither_each_other_nor_the_management_account() {
+    let scene = Scene::new().await;
+    let (a, b) = (scene.account("a").await, scene.account("b").await);
+    let (in_a, in_b) = (scene.enter(&a).await, scene.enter(&b).await);
+    dynamodb(&scene.world, &in_b, "CreateTable", table("secrets")).await.unwrap();
+    dynamodb(&scene.world, &scene.boss, "CreateTable", table("ledger")).await.unwrap();
+    done(&scene.world, &scene.root, "CreateUser", &[("UserName", "vault")]).await;
+    let before = scene.world.digest();
+    for (account, name) in [(b.as_str(), "secrets"), ("123456789012", "ledger")] {
+        let arn = format!("arn:aws:dynamodb:us-east-1:{account}:table/{name}");
+        for operation in ["DescribeTable", "Scan", "DeleteTable"] {
+            let refused = dynamodb(&scene.world, &in_a, operation, json!({"TableName": arn})).await;
+            assert!(refused.is_err(), "{operation} {arn}");
+        }
+    }
+    // By bare name it is a table of one's own, which does not exist.
+    for (name, target) in
+        [("secrets", "DynamoDB_20120810.DescribeTable"), ("ledger", "DynamoDB_20120810.Scan")]
+    {
+        let answer = json_call(&scene.world, &in_a, ("dynamodb", target), json!({"TableName": name})).await;
+        assert_eq!(answer.code().as_deref(), Some("ResourceNotFoundException"), "{}", answer.text());
+    }
+    let user = iam(&scene.world, &in_a, "GetUser", &[("UserName", "vault")]).await;
+    assert_eq!(user.code().as_deref(), Some("NoSuchEntity"));
+    for account in [b.as_str(), "123456789012"] {
+        let role = format!("arn:aws:iam::{account}:role/{ROLE}");
+        let refused = scene.assume(&in_a, &role).await.unwrap_err();
+        assert_eq!(refused.code().as_deref(), Some("AccessDenied"), "{}", refused.text());
+    }
+    for operation in ["ListAccounts", "ListRoots", "DeleteOrganization", "CreateOrganization"] {
+        let refused = scene.call(&in_a, operation, json!({})).await;
+        assert!(refused.status.is_client_error(), "{operation}: {}", refused.text());
+    }
+    let body = json!({"AccountName": "c", "Email": "c@example.com"});
+    let refused = scene.call(&in_a, "CreateAccount", body).await;
+    assert_eq!(refused.code().as_deref(), Some("AccessDeniedException"), "{}", refused.text());
+    // Nothing changed but when the sessions were used, which is not stored.
+    assert_eq!(scene.world.digest(), before);
+    // What a member may see.
+    assert!(scene.call(&in_a, "DescribeOrganization", json!({})).await.status.is_success());
+}
+
+#[tokio::test]
+async fn whoever_is_in_no_organization_is_told_so() {
+    let (world, root) = with_own_identities().await;
+    let target = "AWSOrganizationsV20161128.ListAccounts";
+    let answer = json_call(&world, &root, ("organizations", target), json!({})).await;
+    assert_eq!(answer.code().as_deref(), Some("AWSOrganizationsNotInUseException"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_role_for_another_account_is_made_by_nobody_else() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let user = new_user(&scene.world, &scene.root, "nobody").await;
+    // The built-in policy of an account names a service. Users have what their own policies say, also where it applies.
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}}"#;
+    let members = [("RoleName", "OrganizationAccountAccessRole"), ("AssumeRolePolicyDocument", trust)];
+    let refused = iam(&scene.world, &user, "CreateRole", &members).await;
+    assert_eq!(refused.code().as_deref(), Some("AccessDenied"), "{}", refused.text());
+    let refused = scene.assume(&user, &format!("arn:aws:iam::{account}:role/{ROLE}")).await.unwrap_err();
+    assert_eq!(refused.code().as_deref(), Some("AccessDenied"));
+}
+
+#[tokio::test]
+async fn a_service_control_policy_binds_the_root_of_a_member_and_spares_the_management_account() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let (member_root, inside) = (scene.root_of(&account).await, scene.enter(&account).await);
+    for who in [&member_root, &inside, &scene.root, &scene.boss] {
+        scene.lists_tables(who).await.unwrap();
+    }
+    let deny = scene.scp("no tables", "Deny", "dynamodb:*").await;
+    scene.attach(&deny, &scene.root_id().await).await;
+    for who in [&member_root, &inside] {
+        let refused = scene.lists_tables(who).await.unwrap_err();
+        assert!(refused.contains("with an explicit deny in a service control policy"), "{refused}");
+    }
+    scene.lists_tables(&scene.root).await.unwrap();
+    scene.lists_tables(&scene.boss).await.unwrap();
+    // Detaching bites at the next request, too.
+    scene.detach(&deny, &scene.root_id().await).await;
+    scene.lists_tables(&member_root).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_policy_of_a_level_suffices_and_every_level_must_allow() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let (root, full) = (scene.root_id().await, "p-FullAWSAccess");
+    let unit = scene.unit(&root, "unit").await;
+    scene.moved(&account, &root, &unit).await;
+    let tables = scene.scp("tables", "Allow", "dynamodb:*").await;
+    let logs = scene.scp("logs", "Allow", "logs:*").await;
+    // OR within a level.
+    scene.attach(&logs, &unit).await;
+    scene.attach(&tables, &unit).await;
+    scene.detach(full, &unit).await;
+    scene.lists_tables(&inside).await.unwrap();
+    // AND across levels: the account's own level allows everything, the unit's no tables any more.
+    scene.detach(&tables, &unit).await;
+    let refused = scene.lists_tables(&inside).await.unwrap_err();
+    let why = "because no service control policy allows the dynamodb:ListTables action";
+    assert!(refused.contains(why), "{refused}");
+    // Out of the unit, out of its ceiling.
+    scene.moved(&account, &unit, &root).await;
+    scene.lists_tables(&inside).await.unwrap();
+    // And the other way round: the last level alone can refuse.
+    scene.attach(&logs, account.as_str()).await;
+    scene.detach(full, account.as_str()).await;
+    scene.lists_tables(&inside).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_ceiling_grants_nothing() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let user = new_user(&scene.world, &inside, "plain").await;
+    let refused = scene.lists_tables(&user).await.unwrap_err();
+    assert!(refused.contains("because no identity-based policy allows"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_resource_control_policy_denies_foreign_principals_what_an_open_trust_policy_gives() {
+    let scene = Scene::new().await;
+    let (a, b) = (scene.account("a").await, scene.account("b").await);
+    let (in_a, in_b) = (scene.enter(&a).await, scene.enter(&b).await);
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}}"#;
+    done(&scene.world, &in_b, "CreateRole", &[("RoleName", "open"), ("AssumeRolePolicyDocument", trust)])
+        .await;
+    let open = format!("arn:aws:iam::{b}:role/open");
+    scene.assume(&in_a, &open).await.unwrap();
+    let root = scene.root_id().await;
+    scene.done("EnablePolicyType", json!({"RootId": root, "PolicyType": "RESOURCE_CONTROL_POLICY"})).await;
+    scene.assume(&in_a, &open).await.unwrap();
+    // Only principals of b may, says b's ceiling.
+    let document = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole", "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:PrincipalAccount": b.as_str()}},
+    }});
+    let own = scene.policy("RESOURCE_CONTROL_POLICY", "own only", &document).await;
+    scene.attach(&own, b.as_str()).await;
+    let refused = scene.assume(&in_a, &open).await.unwrap_err();
+    assert_eq!(refused.code().as_deref(), Some("AccessDenied"));
+    let shown = refused.text();
+    assert!(shown.contains("with an explicit deny in a resource control policy"), "{shown}");
+    scene.assume(&in_b, &open).await.unwrap();
+    // Roles of other accounts are not touched, and IAM itself is no service that these policies govern.
+    scene.assume(&scene.boss, &format!("arn:aws:iam::{a}:role/{ROLE}")).await.unwrap();
+    done(&scene.world, &in_b, "GetRole", &[("RoleName", "open")]).await;
+    scene.detach(&own, b.as_str()).await;
+    scene.assume(&in_a, &open).await.unwrap();
+}
+
+#[tokio::test]
+async fn organization_keys_tell_members_from_strangers() {
+    let scene = Scene::new().await;
+    let (a, b) = (scene.account("a").await, scene.account("b").await);
+    let (in_a, in_b) = (scene.enter(&a).await, scene.enter(&b).await);
+    let organization = text(&scene.done("DescribeOrganization", json!({})).await["Organization"]["Id"]);
+    let root = scene.root_id().await;
+    let unit = scene.unit(&root, "unit").await;
+    scene.moved(&a, &root, &unit).await;
+    let roles = [
+        ("by-id", "StringEquals", "aws:PrincipalOrgID", organization.clone(), true),
+        ("by-other-id", "StringEquals", "aws:PrincipalOrgID", "o-zzzzzzzzzz".to_owned(), false),
+        ("by-resource", "StringEquals", "aws:ResourceOrgID", organization.clone(), true),
+        (
+            "by-path",
+            "ForAnyValue:StringLike",
+            "aws:PrincipalOrgPaths",
+            format!("{organization}/{root}/{unit}/*"),
+            true,
+        ),
+        (
+            "by-other-path",
+            "ForAnyValue:StringLike",
+            "aws:PrincipalOrgPaths",
+            format!("{organization}/{root}/ou-none-00000000/*"),
+            false,
+        ),
+        ("by-source", "StringEquals", "aws:SourceOrgID", organization.clone(), false),
+    ];
+    for (name, operator, key, value, expected) in roles {
+        let trust = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"},
+            "Condition": {operator: {key: value}},
+        }});
+        let members = [("RoleName", name), ("AssumeRolePolicyDocument", &trust.to_string())];
+        done(&scene.world, &in_b, "CreateRole", &members).await;
+        let got = scene.assume(&in_a, &format!("arn:aws:iam::{b}:role/{name}")).await;
+        assert_eq!(got.is_ok(), expected, "{name}");
+    }
+    // Out of the organisation the keys are absent.
+    scene.done("RemoveAccountFromOrganization", json!({"AccountId": a.as_str()})).await;
+    let refused = scene.assume(&in_a, &format!("arn:aws:iam::{b}:role/by-id")).await.unwrap_err();
+    assert_eq!(refused.code().as_deref(), Some("AccessDenied"));
+}
+
+#[tokio::test]
+async fn strangers_are_not_told_why() {
+    let scene = Scene::new().await;
+    let (a, b) = (scene.account("a").await, scene.account("b").await);
+    let in_a = scene.enter(&a).await;
+    let role = format!("arn:aws:iam::{b}:role/{ROLE}");
+    let known = scene.assume(&in_a, &role).await.unwrap_err().text();
+    assert!(known.contains("because no "), "{known}");
+    scene.done("RemoveAccountFromOrganization", json!({"AccountId": a.as_str()})).await;
+    let refused = scene.assume(&in_a, &role).await.unwrap_err().text();
+    assert!(refused.contains("is not authorized to perform: sts:AssumeRole on resource"), "{refused}");
+    assert!(!refused.contains("because") && !refused.contains("explicit deny"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_closed_account_is_dead() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let (inside, member_root) = (scene.enter(&account).await, scene.root_of(&account).await);
+    scene.done("CloseAccount", json!({"AccountId": account.as_str()})).await;
+    scene.lists_tables(&inside).await.unwrap_err();
+    scene.lists_tables(&member_root).await.unwrap_err();
+    let role = format!("arn:aws:iam::{account}:role/{ROLE}");
+    scene.assume(&scene.boss, &role).await.unwrap_err();
+    // It cannot be revived by taking it out.
+    let id = json!({"AccountId": account.as_str()});
+    scene.refused("RemoveAccountFromOrganization", id, "ConstraintViolationException").await;
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_understood_is_not_stored() {
+    let scene = Scene::new().await;
+    let allow = policy("Allow", "*");
+    let wrong = [
+        ("SERVICE_CONTROL_POLICY", "{".to_owned()),
+        ("SERVICE_CONTROL_POLICY", r#"{"Version":"2012-10-17","Statement":{"Effect":"Maybe","Action":"*","Resource":"*"}}"#.to_owned()),
+        ("SERVICE_CONTROL_POLICY", r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#.to_owned()),
+        // These can only deny.
+        ("RESOURCE_CONTROL_POLICY", allow.clone()),
+    ];
+    let before = scene.world.digest();
+    for (kind, content) in wrong {
+        let body = json!({"Name": "p", "Description": "", "Type": kind, "Content": content});
+        scene.refused("CreatePolicy", body, "MalformedPolicyDocumentException").await;
+    }
+    let long = format!("{allow}{}", " ".repeat(5120));
+    let body = json!({"Name": "p", "Description": "", "Type": "SERVICE_CONTROL_POLICY", "Content": long});
+    scene.refused("CreatePolicy", body, "ConstraintViolationException").await;
+    assert_eq!(scene.world.digest(), before);
+}
+
+#[tokio::test]
+async fn nobody_makes_a_role_that_no_ceiling_binds() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}}"#;
+    for path in ["/aws-service-role/", "/aws-service-role/lambda.amazonaws.com/"] {
+        let members = [("RoleName", "mine"), ("AssumeRolePolicyDocument", trust), ("Path", path)];
+        let refused = iam(&scene.world, &inside, "CreateRole", &members).await;
+        assert_eq!(refused.code().as_deref(), Some("InvalidInput"), "{}", refused.text());
+    }
+}
