@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn only_the_password_itself_matches_and_none_is_shown() {
-        let entropy = NamedEntropy::new([7; 32]);
+        let entropy = NamedEntropy::seeded(7);
         let kept = Kept::derive(&secret("Correct-Horse-1"), Salt::draw(&entropy)).unwrap();
         assert!(kept.matches(&secret("Correct-Horse-1")));
         assert!(!kept.matches(&secret("correct-horse-1")));
