@@ -94,19 +94,14 @@ pub(crate) fn check(policy: Option<&PolicyRow>, password: &Secret<String>) -> Re
     let (upper, lower) = (has(|c| c.is_ascii_uppercase()), has(|c| c.is_ascii_lowercase()));
     let (number, symbol) = (has(|c| c.is_ascii_digit()), has(|c| SYMBOLS.contains(c)));
     let length = i32::try_from(text.chars().count()).unwrap_or(i32::MAX);
-    let good = match policy {
-        Some(policy) => {
-            length >= policy.minimum_length
-                && (upper || !policy.uppercase)
-                && (lower || !policy.lowercase)
-                && (number || !policy.numbers)
-                && (symbol || !policy.symbols)
-        }
-        None => {
-            let kinds = [upper, lower, number, symbol].into_iter().filter(|there| *there).count();
-            length >= DEFAULT_MINIMUM.0 && kinds >= DEFAULT_MINIMUM.1
-        }
-    };
+    let kinds = [upper, lower, number, symbol].into_iter().filter(|there| *there).count();
+    let good = policy.map_or(length >= DEFAULT_MINIMUM.0 && kinds >= DEFAULT_MINIMUM.1, |policy| {
+        length >= policy.minimum_length
+            && (upper || !policy.uppercase)
+            && (lower || !policy.lowercase)
+            && (number || !policy.numbers)
+            && (symbol || !policy.symbols)
+    });
     if good { Ok(()) } else { Err(violation()) }
 }
 

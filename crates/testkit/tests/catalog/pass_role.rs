@@ -81,7 +81,7 @@ async fn a_role_cannot_be_handed_over_without_the_right_to_pass_it() {
             String::new(),
             allow("arn:aws:iam::123456789012:role/Other", principal),
             allow("arn:aws:iam::210987654321:role/Sample", principal),
-            allow(ROLE, "ec2.amazonaws.com"),
+            allow(ROLE, "ecs-tasks.amazonaws.com"),
             deny,
         ] {
             let world = everything();

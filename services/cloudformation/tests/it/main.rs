@@ -5,6 +5,7 @@
 mod change_sets;
 mod example;
 mod failures;
+mod identities;
 mod packages;
 mod refusals;
 mod stacks;

@@ -36,12 +36,12 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
             input.policy_input_list.as_deref().unwrap_or_default(),
         ));
         // AWS: IAM API reference: boundaries given with the request stand in for the principal's own.
-        let boundary = match simulation::boundary(input.permissions_boundary_policy_input_list.as_deref())? {
-            Some(given) => Some(given),
-            None => {
-                let own: Vec<Source> = without(bound.boundary.iter().cloned().collect(), left_out);
-                if own.is_empty() { None } else { Some(Simulated::all(&own, Kind::Boundary)?) }
-            }
+        let given = simulation::boundary(input.permissions_boundary_policy_input_list.as_deref())?;
+        let own = without(bound.boundary.iter().cloned().collect(), left_out);
+        let boundary = if given.is_none() && !own.is_empty() {
+            Some(Simulated::all(&own, Kind::Boundary)?)
+        } else {
+            given
         };
         let mut context = simulation::context(input.context_entries.as_deref())?;
         let principal = asking(input, &bound, scope)?;
