@@ -8,6 +8,7 @@ use casemate_kernel::{
 use crate::{
     Iam,
     api::{Error, SimulateCustomPolicy, SimulateCustomPolicyInput, SimulateCustomPolicyOutput},
+    login_profiles::heavy,
     page::Paging,
     resource::entity_arn,
     simulate::{Case, Simulated},
@@ -52,7 +53,9 @@ impl Operation<SimulateCustomPolicy> for Iam {
             resource: input.resource_policy.as_deref().map(Simulated::resource).transpose()?,
             context: simulation::context(input.context_entries.as_deref())?,
         };
-        simulation::answer(&case, &input.action_names, input.resource_arns.as_deref(), &paging)
+        let (actions, resources) = (input.action_names.clone(), input.resource_arns.clone());
+        // A page can be a thousand evaluations of large policies.
+        heavy(&self.env, move || simulation::answer(&case, &actions, resources.as_deref(), &paging)).await?
     }
 }
 

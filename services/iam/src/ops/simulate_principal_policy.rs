@@ -13,6 +13,7 @@ use crate::{
         Error, PolicyIdentifier, SimulatePrincipalPolicy, SimulatePrincipalPolicyInput,
         SimulatePrincipalPolicyOutput,
     },
+    login_profiles::heavy,
     page::Paging,
     resource::entity_arn,
     simulate::{Case, GivenValue, Simulated},
@@ -61,7 +62,9 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
             resource: policy.map(Simulated::resource).transpose()?,
             context,
         };
-        simulation::answer(&case, &input.action_names, input.resource_arns.as_deref(), &paging)
+        let (actions, resources) = (input.action_names.clone(), input.resource_arns.clone());
+        // A page can be a thousand evaluations of large policies.
+        heavy(&self.env, move || simulation::answer(&case, &actions, resources.as_deref(), &paging)).await?
     }
 }
 
