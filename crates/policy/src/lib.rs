@@ -23,6 +23,7 @@ mod policy;
 mod principal;
 mod rewrite;
 mod scalar;
+mod source;
 mod statement;
 mod template;
 mod truth;
@@ -33,6 +34,7 @@ pub use error::{PolicyError, Problem};
 pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
 pub use rewrite::rewrite_principals;
+pub use source::{Place, StatementSource, context_keys, grants_service, statement_sources};
 
 /// What a policy is attached to, which decides what its grammar may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,9 +32,9 @@ pub(crate) fn caller_credentials() -> String {
     "arn:aws:iam::*:user/*".to_owned()
 }
 
-/// A policy that AWS manages.
-pub(crate) fn aws_managed_policy(name: &str) -> String {
-    format!("arn:aws:iam::aws:policy/{name}")
+/// A policy that AWS manages, by its path and name.
+pub(crate) fn aws_managed_policy(path: &str) -> String {
+    format!("arn:aws:iam::aws:policy{path}")
 }
 
 /// The name in a stack's ARN, if it is one.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Keys per user, and per root.
 // AWS: IAM quotas, "Access keys assigned to an IAM user".
-const KEYS_MAX: usize = 2;
+pub(crate) const KEYS_MAX: usize = 2;
 
 /// Whose keys an operation is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

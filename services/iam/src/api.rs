@@ -2,6 +2,9 @@
 
 //! Typed inputs, outputs and errors of the implemented operations of `iam`.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use casemate_kernel::{Fault, OperationModel};
 use casemate_names::{Secret, Timestamp};
 use casemate_schema::{Document, OpMeta, Protocol, Schema, ServiceMeta, Shape, Value};
@@ -16,6 +19,36 @@ pub static SERVICE: ServiceMeta = ServiceMeta {
     api_version: "2010-05-08",
     xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
 };
+
+/// The operation `AddRoleToInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddRoleToInstanceProfile;
+
+impl OperationModel for AddRoleToInstanceProfile {
+    const META: &'static OpMeta = &op_meta::ADD_ROLE_TO_INSTANCE_PROFILE;
+    type Input = AddRoleToInstanceProfileInput;
+    type Output = AddRoleToInstanceProfileOutput;
+}
+
+/// The operation `AddUserToGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddUserToGroup;
+
+impl OperationModel for AddUserToGroup {
+    const META: &'static OpMeta = &op_meta::ADD_USER_TO_GROUP;
+    type Input = AddUserToGroupInput;
+    type Output = AddUserToGroupOutput;
+}
+
+/// The operation `AttachGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachGroupPolicy;
+
+impl OperationModel for AttachGroupPolicy {
+    const META: &'static OpMeta = &op_meta::ATTACH_GROUP_POLICY;
+    type Input = AttachGroupPolicyInput;
+    type Output = AttachGroupPolicyOutput;
+}
 
 /// The operation `AttachRolePolicy`.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +70,16 @@ impl OperationModel for AttachUserPolicy {
     type Output = AttachUserPolicyOutput;
 }
 
+/// The operation `ChangePassword`.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangePassword;
+
+impl OperationModel for ChangePassword {
+    const META: &'static OpMeta = &op_meta::CHANGE_PASSWORD;
+    type Input = ChangePasswordInput;
+    type Output = ChangePasswordOutput;
+}
+
 /// The operation `CreateAccessKey`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateAccessKey;
@@ -45,6 +88,46 @@ impl OperationModel for CreateAccessKey {
     const META: &'static OpMeta = &op_meta::CREATE_ACCESS_KEY;
     type Input = CreateAccessKeyInput;
     type Output = CreateAccessKeyOutput;
+}
+
+/// The operation `CreateAccountAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateAccountAlias;
+
+impl OperationModel for CreateAccountAlias {
+    const META: &'static OpMeta = &op_meta::CREATE_ACCOUNT_ALIAS;
+    type Input = CreateAccountAliasInput;
+    type Output = CreateAccountAliasOutput;
+}
+
+/// The operation `CreateGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateGroup;
+
+impl OperationModel for CreateGroup {
+    const META: &'static OpMeta = &op_meta::CREATE_GROUP;
+    type Input = CreateGroupInput;
+    type Output = CreateGroupOutput;
+}
+
+/// The operation `CreateInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateInstanceProfile;
+
+impl OperationModel for CreateInstanceProfile {
+    const META: &'static OpMeta = &op_meta::CREATE_INSTANCE_PROFILE;
+    type Input = CreateInstanceProfileInput;
+    type Output = CreateInstanceProfileOutput;
+}
+
+/// The operation `CreateLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateLoginProfile;
+
+impl OperationModel for CreateLoginProfile {
+    const META: &'static OpMeta = &op_meta::CREATE_LOGIN_PROFILE;
+    type Input = CreateLoginProfileInput;
+    type Output = CreateLoginProfileOutput;
 }
 
 /// The operation `CreatePolicy`.
@@ -77,6 +160,16 @@ impl OperationModel for CreateRole {
     type Output = CreateRoleOutput;
 }
 
+/// The operation `CreateServiceLinkedRole`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateServiceLinkedRole;
+
+impl OperationModel for CreateServiceLinkedRole {
+    const META: &'static OpMeta = &op_meta::CREATE_SERVICE_LINKED_ROLE;
+    type Input = CreateServiceLinkedRoleInput;
+    type Output = CreateServiceLinkedRoleOutput;
+}
+
 /// The operation `CreateUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateUser;
@@ -95,6 +188,66 @@ impl OperationModel for DeleteAccessKey {
     const META: &'static OpMeta = &op_meta::DELETE_ACCESS_KEY;
     type Input = DeleteAccessKeyInput;
     type Output = DeleteAccessKeyOutput;
+}
+
+/// The operation `DeleteAccountAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAccountAlias;
+
+impl OperationModel for DeleteAccountAlias {
+    const META: &'static OpMeta = &op_meta::DELETE_ACCOUNT_ALIAS;
+    type Input = DeleteAccountAliasInput;
+    type Output = DeleteAccountAliasOutput;
+}
+
+/// The operation `DeleteAccountPasswordPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAccountPasswordPolicy;
+
+impl OperationModel for DeleteAccountPasswordPolicy {
+    const META: &'static OpMeta = &op_meta::DELETE_ACCOUNT_PASSWORD_POLICY;
+    type Input = DeleteAccountPasswordPolicyInput;
+    type Output = DeleteAccountPasswordPolicyOutput;
+}
+
+/// The operation `DeleteGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteGroup;
+
+impl OperationModel for DeleteGroup {
+    const META: &'static OpMeta = &op_meta::DELETE_GROUP;
+    type Input = DeleteGroupInput;
+    type Output = DeleteGroupOutput;
+}
+
+/// The operation `DeleteGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteGroupPolicy;
+
+impl OperationModel for DeleteGroupPolicy {
+    const META: &'static OpMeta = &op_meta::DELETE_GROUP_POLICY;
+    type Input = DeleteGroupPolicyInput;
+    type Output = DeleteGroupPolicyOutput;
+}
+
+/// The operation `DeleteInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteInstanceProfile;
+
+impl OperationModel for DeleteInstanceProfile {
+    const META: &'static OpMeta = &op_meta::DELETE_INSTANCE_PROFILE;
+    type Input = DeleteInstanceProfileInput;
+    type Output = DeleteInstanceProfileOutput;
+}
+
+/// The operation `DeleteLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLoginProfile;
+
+impl OperationModel for DeleteLoginProfile {
+    const META: &'static OpMeta = &op_meta::DELETE_LOGIN_PROFILE;
+    type Input = DeleteLoginProfileInput;
+    type Output = DeleteLoginProfileOutput;
 }
 
 /// The operation `DeletePolicy`.
@@ -147,6 +300,16 @@ impl OperationModel for DeleteRolePolicy {
     type Output = DeleteRolePolicyOutput;
 }
 
+/// The operation `DeleteServiceLinkedRole`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteServiceLinkedRole;
+
+impl OperationModel for DeleteServiceLinkedRole {
+    const META: &'static OpMeta = &op_meta::DELETE_SERVICE_LINKED_ROLE;
+    type Input = DeleteServiceLinkedRoleInput;
+    type Output = DeleteServiceLinkedRoleOutput;
+}
+
 /// The operation `DeleteUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteUser;
@@ -177,6 +340,16 @@ impl OperationModel for DeleteUserPolicy {
     type Output = DeleteUserPolicyOutput;
 }
 
+/// The operation `DetachGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DetachGroupPolicy;
+
+impl OperationModel for DetachGroupPolicy {
+    const META: &'static OpMeta = &op_meta::DETACH_GROUP_POLICY;
+    type Input = DetachGroupPolicyInput;
+    type Output = DetachGroupPolicyOutput;
+}
+
 /// The operation `DetachRolePolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct DetachRolePolicy;
@@ -197,6 +370,16 @@ impl OperationModel for DetachUserPolicy {
     type Output = DetachUserPolicyOutput;
 }
 
+/// The operation `GenerateCredentialReport`.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateCredentialReport;
+
+impl OperationModel for GenerateCredentialReport {
+    const META: &'static OpMeta = &op_meta::GENERATE_CREDENTIAL_REPORT;
+    type Input = GenerateCredentialReportInput;
+    type Output = GenerateCredentialReportOutput;
+}
+
 /// The operation `GetAccessKeyLastUsed`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccessKeyLastUsed;
@@ -205,6 +388,106 @@ impl OperationModel for GetAccessKeyLastUsed {
     const META: &'static OpMeta = &op_meta::GET_ACCESS_KEY_LAST_USED;
     type Input = GetAccessKeyLastUsedInput;
     type Output = GetAccessKeyLastUsedOutput;
+}
+
+/// The operation `GetAccountAuthorizationDetails`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountAuthorizationDetails;
+
+impl OperationModel for GetAccountAuthorizationDetails {
+    const META: &'static OpMeta = &op_meta::GET_ACCOUNT_AUTHORIZATION_DETAILS;
+    type Input = GetAccountAuthorizationDetailsInput;
+    type Output = GetAccountAuthorizationDetailsOutput;
+}
+
+/// The operation `GetAccountPasswordPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountPasswordPolicy;
+
+impl OperationModel for GetAccountPasswordPolicy {
+    const META: &'static OpMeta = &op_meta::GET_ACCOUNT_PASSWORD_POLICY;
+    type Input = GetAccountPasswordPolicyInput;
+    type Output = GetAccountPasswordPolicyOutput;
+}
+
+/// The operation `GetAccountSummary`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccountSummary;
+
+impl OperationModel for GetAccountSummary {
+    const META: &'static OpMeta = &op_meta::GET_ACCOUNT_SUMMARY;
+    type Input = GetAccountSummaryInput;
+    type Output = GetAccountSummaryOutput;
+}
+
+/// The operation `GetContextKeysForCustomPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetContextKeysForCustomPolicy;
+
+impl OperationModel for GetContextKeysForCustomPolicy {
+    const META: &'static OpMeta = &op_meta::GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY;
+    type Input = GetContextKeysForCustomPolicyInput;
+    type Output = GetContextKeysForCustomPolicyOutput;
+}
+
+/// The operation `GetContextKeysForPrincipalPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetContextKeysForPrincipalPolicy;
+
+impl OperationModel for GetContextKeysForPrincipalPolicy {
+    const META: &'static OpMeta = &op_meta::GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY;
+    type Input = GetContextKeysForPrincipalPolicyInput;
+    type Output = GetContextKeysForPrincipalPolicyOutput;
+}
+
+/// The operation `GetCredentialReport`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetCredentialReport;
+
+impl OperationModel for GetCredentialReport {
+    const META: &'static OpMeta = &op_meta::GET_CREDENTIAL_REPORT;
+    type Input = GetCredentialReportInput;
+    type Output = GetCredentialReportOutput;
+}
+
+/// The operation `GetGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetGroup;
+
+impl OperationModel for GetGroup {
+    const META: &'static OpMeta = &op_meta::GET_GROUP;
+    type Input = GetGroupInput;
+    type Output = GetGroupOutput;
+}
+
+/// The operation `GetGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetGroupPolicy;
+
+impl OperationModel for GetGroupPolicy {
+    const META: &'static OpMeta = &op_meta::GET_GROUP_POLICY;
+    type Input = GetGroupPolicyInput;
+    type Output = GetGroupPolicyOutput;
+}
+
+/// The operation `GetInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetInstanceProfile;
+
+impl OperationModel for GetInstanceProfile {
+    const META: &'static OpMeta = &op_meta::GET_INSTANCE_PROFILE;
+    type Input = GetInstanceProfileInput;
+    type Output = GetInstanceProfileOutput;
+}
+
+/// The operation `GetLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLoginProfile;
+
+impl OperationModel for GetLoginProfile {
+    const META: &'static OpMeta = &op_meta::GET_LOGIN_PROFILE;
+    type Input = GetLoginProfileInput;
+    type Output = GetLoginProfileOutput;
 }
 
 /// The operation `GetPolicy`.
@@ -247,6 +530,16 @@ impl OperationModel for GetRolePolicy {
     type Output = GetRolePolicyOutput;
 }
 
+/// The operation `GetServiceLinkedRoleDeletionStatus`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServiceLinkedRoleDeletionStatus;
+
+impl OperationModel for GetServiceLinkedRoleDeletionStatus {
+    const META: &'static OpMeta = &op_meta::GET_SERVICE_LINKED_ROLE_DELETION_STATUS;
+    type Input = GetServiceLinkedRoleDeletionStatusInput;
+    type Output = GetServiceLinkedRoleDeletionStatusOutput;
+}
+
 /// The operation `GetUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetUser;
@@ -275,6 +568,26 @@ impl OperationModel for ListAccessKeys {
     const META: &'static OpMeta = &op_meta::LIST_ACCESS_KEYS;
     type Input = ListAccessKeysInput;
     type Output = ListAccessKeysOutput;
+}
+
+/// The operation `ListAccountAliases`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAccountAliases;
+
+impl OperationModel for ListAccountAliases {
+    const META: &'static OpMeta = &op_meta::LIST_ACCOUNT_ALIASES;
+    type Input = ListAccountAliasesInput;
+    type Output = ListAccountAliasesOutput;
+}
+
+/// The operation `ListAttachedGroupPolicies`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAttachedGroupPolicies;
+
+impl OperationModel for ListAttachedGroupPolicies {
+    const META: &'static OpMeta = &op_meta::LIST_ATTACHED_GROUP_POLICIES;
+    type Input = ListAttachedGroupPoliciesInput;
+    type Output = ListAttachedGroupPoliciesOutput;
 }
 
 /// The operation `ListAttachedRolePolicies`.
@@ -307,6 +620,26 @@ impl OperationModel for ListEntitiesForPolicy {
     type Output = ListEntitiesForPolicyOutput;
 }
 
+/// The operation `ListGroupPolicies`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListGroupPolicies;
+
+impl OperationModel for ListGroupPolicies {
+    const META: &'static OpMeta = &op_meta::LIST_GROUP_POLICIES;
+    type Input = ListGroupPoliciesInput;
+    type Output = ListGroupPoliciesOutput;
+}
+
+/// The operation `ListGroups`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListGroups;
+
+impl OperationModel for ListGroups {
+    const META: &'static OpMeta = &op_meta::LIST_GROUPS;
+    type Input = ListGroupsInput;
+    type Output = ListGroupsOutput;
+}
+
 /// The operation `ListGroupsForUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListGroupsForUser;
@@ -315,6 +648,26 @@ impl OperationModel for ListGroupsForUser {
     const META: &'static OpMeta = &op_meta::LIST_GROUPS_FOR_USER;
     type Input = ListGroupsForUserInput;
     type Output = ListGroupsForUserOutput;
+}
+
+/// The operation `ListInstanceProfileTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListInstanceProfileTags;
+
+impl OperationModel for ListInstanceProfileTags {
+    const META: &'static OpMeta = &op_meta::LIST_INSTANCE_PROFILE_TAGS;
+    type Input = ListInstanceProfileTagsInput;
+    type Output = ListInstanceProfileTagsOutput;
+}
+
+/// The operation `ListInstanceProfiles`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListInstanceProfiles;
+
+impl OperationModel for ListInstanceProfiles {
+    const META: &'static OpMeta = &op_meta::LIST_INSTANCE_PROFILES;
+    type Input = ListInstanceProfilesInput;
+    type Output = ListInstanceProfilesOutput;
 }
 
 /// The operation `ListInstanceProfilesForRole`.
@@ -335,6 +688,16 @@ impl OperationModel for ListPolicies {
     const META: &'static OpMeta = &op_meta::LIST_POLICIES;
     type Input = ListPoliciesInput;
     type Output = ListPoliciesOutput;
+}
+
+/// The operation `ListPoliciesGrantingServiceAccess`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListPoliciesGrantingServiceAccess;
+
+impl OperationModel for ListPoliciesGrantingServiceAccess {
+    const META: &'static OpMeta = &op_meta::LIST_POLICIES_GRANTING_SERVICE_ACCESS;
+    type Input = ListPoliciesGrantingServiceAccessInput;
+    type Output = ListPoliciesGrantingServiceAccessOutput;
 }
 
 /// The operation `ListPolicyTags`.
@@ -417,6 +780,16 @@ impl OperationModel for ListUsers {
     type Output = ListUsersOutput;
 }
 
+/// The operation `PutGroupPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutGroupPolicy;
+
+impl OperationModel for PutGroupPolicy {
+    const META: &'static OpMeta = &op_meta::PUT_GROUP_POLICY;
+    type Input = PutGroupPolicyInput;
+    type Output = PutGroupPolicyOutput;
+}
+
 /// The operation `PutRolePermissionsBoundary`.
 #[derive(Debug, Clone, Copy)]
 pub struct PutRolePermissionsBoundary;
@@ -457,6 +830,26 @@ impl OperationModel for PutUserPolicy {
     type Output = PutUserPolicyOutput;
 }
 
+/// The operation `RemoveRoleFromInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveRoleFromInstanceProfile;
+
+impl OperationModel for RemoveRoleFromInstanceProfile {
+    const META: &'static OpMeta = &op_meta::REMOVE_ROLE_FROM_INSTANCE_PROFILE;
+    type Input = RemoveRoleFromInstanceProfileInput;
+    type Output = RemoveRoleFromInstanceProfileOutput;
+}
+
+/// The operation `RemoveUserFromGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveUserFromGroup;
+
+impl OperationModel for RemoveUserFromGroup {
+    const META: &'static OpMeta = &op_meta::REMOVE_USER_FROM_GROUP;
+    type Input = RemoveUserFromGroupInput;
+    type Output = RemoveUserFromGroupOutput;
+}
+
 /// The operation `SetDefaultPolicyVersion`.
 #[derive(Debug, Clone, Copy)]
 pub struct SetDefaultPolicyVersion;
@@ -465,6 +858,36 @@ impl OperationModel for SetDefaultPolicyVersion {
     const META: &'static OpMeta = &op_meta::SET_DEFAULT_POLICY_VERSION;
     type Input = SetDefaultPolicyVersionInput;
     type Output = SetDefaultPolicyVersionOutput;
+}
+
+/// The operation `SimulateCustomPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct SimulateCustomPolicy;
+
+impl OperationModel for SimulateCustomPolicy {
+    const META: &'static OpMeta = &op_meta::SIMULATE_CUSTOM_POLICY;
+    type Input = SimulateCustomPolicyInput;
+    type Output = SimulateCustomPolicyOutput;
+}
+
+/// The operation `SimulatePrincipalPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct SimulatePrincipalPolicy;
+
+impl OperationModel for SimulatePrincipalPolicy {
+    const META: &'static OpMeta = &op_meta::SIMULATE_PRINCIPAL_POLICY;
+    type Input = SimulatePrincipalPolicyInput;
+    type Output = SimulatePrincipalPolicyOutput;
+}
+
+/// The operation `TagInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagInstanceProfile;
+
+impl OperationModel for TagInstanceProfile {
+    const META: &'static OpMeta = &op_meta::TAG_INSTANCE_PROFILE;
+    type Input = TagInstanceProfileInput;
+    type Output = TagInstanceProfileOutput;
 }
 
 /// The operation `TagPolicy`.
@@ -495,6 +918,16 @@ impl OperationModel for TagUser {
     const META: &'static OpMeta = &op_meta::TAG_USER;
     type Input = TagUserInput;
     type Output = TagUserOutput;
+}
+
+/// The operation `UntagInstanceProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagInstanceProfile;
+
+impl OperationModel for UntagInstanceProfile {
+    const META: &'static OpMeta = &op_meta::UNTAG_INSTANCE_PROFILE;
+    type Input = UntagInstanceProfileInput;
+    type Output = UntagInstanceProfileOutput;
 }
 
 /// The operation `UntagPolicy`.
@@ -537,6 +970,16 @@ impl OperationModel for UpdateAccessKey {
     type Output = UpdateAccessKeyOutput;
 }
 
+/// The operation `UpdateAccountPasswordPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateAccountPasswordPolicy;
+
+impl OperationModel for UpdateAccountPasswordPolicy {
+    const META: &'static OpMeta = &op_meta::UPDATE_ACCOUNT_PASSWORD_POLICY;
+    type Input = UpdateAccountPasswordPolicyInput;
+    type Output = UpdateAccountPasswordPolicyOutput;
+}
+
 /// The operation `UpdateAssumeRolePolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateAssumeRolePolicy;
@@ -545,6 +988,26 @@ impl OperationModel for UpdateAssumeRolePolicy {
     const META: &'static OpMeta = &op_meta::UPDATE_ASSUME_ROLE_POLICY;
     type Input = UpdateAssumeRolePolicyInput;
     type Output = UpdateAssumeRolePolicyOutput;
+}
+
+/// The operation `UpdateGroup`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateGroup;
+
+impl OperationModel for UpdateGroup {
+    const META: &'static OpMeta = &op_meta::UPDATE_GROUP;
+    type Input = UpdateGroupInput;
+    type Output = UpdateGroupOutput;
+}
+
+/// The operation `UpdateLoginProfile`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateLoginProfile;
+
+impl OperationModel for UpdateLoginProfile {
+    const META: &'static OpMeta = &op_meta::UPDATE_LOGIN_PROFILE;
+    type Input = UpdateLoginProfileInput;
+    type Output = UpdateLoginProfileOutput;
 }
 
 /// The operation `UpdateRole`.
@@ -557,6 +1020,16 @@ impl OperationModel for UpdateRole {
     type Output = UpdateRoleOutput;
 }
 
+/// The operation `UpdateRoleDescription`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateRoleDescription;
+
+impl OperationModel for UpdateRoleDescription {
+    const META: &'static OpMeta = &op_meta::UPDATE_ROLE_DESCRIPTION;
+    type Input = UpdateRoleDescriptionInput;
+    type Output = UpdateRoleDescriptionOutput;
+}
+
 /// The operation `UpdateUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateUser;
@@ -566,6 +1039,18 @@ impl OperationModel for UpdateUser {
     type Input = UpdateUserInput;
     type Output = UpdateUserOutput;
 }
+
+/// `GetContextKeysForPolicyResponse`.
+pub type GetContextKeysForCustomPolicyOutput = GetContextKeysForPolicyResponse;
+
+/// `GetContextKeysForPolicyResponse`.
+pub type GetContextKeysForPrincipalPolicyOutput = GetContextKeysForPolicyResponse;
+
+/// `SimulatePolicyResponse`.
+pub type SimulateCustomPolicyOutput = SimulatePolicyResponse;
+
+/// `SimulatePolicyResponse`.
+pub type SimulatePrincipalPolicyOutput = SimulatePolicyResponse;
 
 /// `AccessKey`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -668,6 +1153,135 @@ impl Shape for AccessKeyMetadata {
         document.push("AccessKeyId", self.access_key_id.write());
         document.push("Status", self.status.write());
         document.push("CreateDate", self.create_date.write());
+        document
+    }
+}
+
+/// `AddRoleToInstanceProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddRoleToInstanceProfileOutput {}
+
+impl Shape for AddRoleToInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::ADD_ROLE_TO_INSTANCE_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `AddRoleToInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddRoleToInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+    /// `RoleName`.
+    pub role_name: String,
+}
+
+impl Shape for AddRoleToInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profile_name: Value::read(document.take("InstanceProfileName")),
+            role_name: Value::read(document.take("RoleName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document.push("RoleName", self.role_name.write());
+        document
+    }
+}
+
+/// `AddUserToGroupOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddUserToGroupOutput {}
+
+impl Shape for AddUserToGroupOutput {
+    const SCHEMA: &'static Schema = &schema::ADD_USER_TO_GROUP_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `AddUserToGroupRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddUserToGroupInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `UserName`.
+    pub user_name: String,
+}
+
+impl Shape for AddUserToGroupInput {
+    const SCHEMA: &'static Schema = &schema::ADD_USER_TO_GROUP_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            user_name: Value::read(document.take("UserName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("UserName", self.user_name.write());
+        document
+    }
+}
+
+/// `AttachGroupPolicyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AttachGroupPolicyOutput {}
+
+impl Shape for AttachGroupPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::ATTACH_GROUP_POLICY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `AttachGroupPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AttachGroupPolicyInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PolicyArn`.
+    pub policy_arn: String,
+}
+
+impl Shape for AttachGroupPolicyInput {
+    const SCHEMA: &'static Schema = &schema::ATTACH_GROUP_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            policy_arn: Value::read(document.take("PolicyArn")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PolicyArn", self.policy_arn.write());
         document
     }
 }
@@ -812,6 +1426,221 @@ impl Shape for AttachedPolicy {
     }
 }
 
+/// `AttachmentType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum AttachmentType {
+    /// `user`.
+    #[default]
+    User,
+    /// `group`.
+    Group,
+    /// `role`.
+    Role,
+}
+
+impl AttachmentType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::User, Self::Group, Self::Role];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Role => "role",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "user" => Self::User,
+            "group" => Self::Group,
+            "role" => Self::Role,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for AttachmentType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `ChangePasswordOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChangePasswordOutput {}
+
+impl Shape for ChangePasswordOutput {
+    const SCHEMA: &'static Schema = &schema::CHANGE_PASSWORD_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `ChangePasswordRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChangePasswordInput {
+    /// `OldPassword`.
+    pub old_password: Secret<String>,
+    /// `NewPassword`.
+    pub new_password: Secret<String>,
+}
+
+impl Shape for ChangePasswordInput {
+    const SCHEMA: &'static Schema = &schema::CHANGE_PASSWORD_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            old_password: Value::read(document.take("OldPassword")),
+            new_password: Value::read(document.take("NewPassword")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OldPassword", self.old_password.write());
+        document.push("NewPassword", self.new_password.write());
+        document
+    }
+}
+
+/// `ContextEntry`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContextEntry {
+    /// `ContextKeyName`.
+    pub context_key_name: Option<String>,
+    /// `ContextKeyValues`.
+    pub context_key_values: Option<Vec<String>>,
+    /// `ContextKeyType`.
+    pub context_key_type: Option<ContextKeyTypeEnum>,
+}
+
+impl Shape for ContextEntry {
+    const SCHEMA: &'static Schema = &schema::CONTEXT_ENTRY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            context_key_name: Value::read(document.take("ContextKeyName")),
+            context_key_values: Value::read(document.take("ContextKeyValues")),
+            context_key_type: Value::read(document.take("ContextKeyType")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ContextKeyName", self.context_key_name.write());
+        document.push("ContextKeyValues", self.context_key_values.write());
+        document.push("ContextKeyType", self.context_key_type.write());
+        document
+    }
+}
+
+/// `ContextKeyTypeEnum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ContextKeyTypeEnum {
+    /// `string`.
+    #[default]
+    String,
+    /// `stringList`.
+    StringList,
+    /// `numeric`.
+    Numeric,
+    /// `numericList`.
+    NumericList,
+    /// `boolean`.
+    Boolean,
+    /// `booleanList`.
+    BooleanList,
+    /// `ip`.
+    Ip,
+    /// `ipList`.
+    IpList,
+    /// `binary`.
+    Binary,
+    /// `binaryList`.
+    BinaryList,
+    /// `date`.
+    Date,
+    /// `dateList`.
+    DateList,
+}
+
+impl ContextKeyTypeEnum {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::String,
+        Self::StringList,
+        Self::Numeric,
+        Self::NumericList,
+        Self::Boolean,
+        Self::BooleanList,
+        Self::Ip,
+        Self::IpList,
+        Self::Binary,
+        Self::BinaryList,
+        Self::Date,
+        Self::DateList,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::StringList => "stringList",
+            Self::Numeric => "numeric",
+            Self::NumericList => "numericList",
+            Self::Boolean => "boolean",
+            Self::BooleanList => "booleanList",
+            Self::Ip => "ip",
+            Self::IpList => "ipList",
+            Self::Binary => "binary",
+            Self::BinaryList => "binaryList",
+            Self::Date => "date",
+            Self::DateList => "dateList",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "string" => Self::String,
+            "stringList" => Self::StringList,
+            "numeric" => Self::Numeric,
+            "numericList" => Self::NumericList,
+            "boolean" => Self::Boolean,
+            "booleanList" => Self::BooleanList,
+            "ip" => Self::Ip,
+            "ipList" => Self::IpList,
+            "binary" => Self::Binary,
+            "binaryList" => Self::BinaryList,
+            "date" => Self::Date,
+            "dateList" => Self::DateList,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ContextKeyTypeEnum {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `CreateAccessKeyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateAccessKeyInput {
@@ -850,6 +1679,192 @@ impl Shape for CreateAccessKeyOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("AccessKey", self.access_key.write());
+        document
+    }
+}
+
+/// `CreateAccountAliasOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAccountAliasOutput {}
+
+impl Shape for CreateAccountAliasOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_ACCOUNT_ALIAS_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `CreateAccountAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAccountAliasInput {
+    /// `AccountAlias`.
+    pub account_alias: String,
+}
+
+impl Shape for CreateAccountAliasInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_ACCOUNT_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { account_alias: Value::read(document.take("AccountAlias")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccountAlias", self.account_alias.write());
+        document
+    }
+}
+
+/// `CreateGroupRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateGroupInput {
+    /// `Path`.
+    pub path: Option<String>,
+    /// `GroupName`.
+    pub group_name: String,
+}
+
+impl Shape for CreateGroupInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_GROUP_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { path: Value::read(document.take("Path")), group_name: Value::read(document.take("GroupName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("GroupName", self.group_name.write());
+        document
+    }
+}
+
+/// `CreateGroupResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateGroupOutput {
+    /// `Group`.
+    pub group: Group,
+}
+
+impl Shape for CreateGroupOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_GROUP_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { group: Value::read(document.take("Group")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Group", self.group.write());
+        document
+    }
+}
+
+/// `CreateInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+    /// `Path`.
+    pub path: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profile_name: Value::read(document.take("InstanceProfileName")),
+            path: Value::read(document.take("Path")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document.push("Path", self.path.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `CreateInstanceProfileResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateInstanceProfileOutput {
+    /// `InstanceProfile`.
+    pub instance_profile: InstanceProfile,
+}
+
+impl Shape for CreateInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_INSTANCE_PROFILE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { instance_profile: Value::read(document.take("InstanceProfile")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfile", self.instance_profile.write());
+        document
+    }
+}
+
+/// `CreateLoginProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateLoginProfileInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `Password`.
+    pub password: Option<Secret<String>>,
+    /// `PasswordResetRequired`.
+    pub password_reset_required: Option<bool>,
+}
+
+impl Shape for CreateLoginProfileInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_LOGIN_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            password: Value::read(document.take("Password")),
+            password_reset_required: Value::read(document.take("PasswordResetRequired")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("Password", self.password.write());
+        document.push("PasswordResetRequired", self.password_reset_required.write());
+        document
+    }
+}
+
+/// `CreateLoginProfileResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateLoginProfileOutput {
+    /// `LoginProfile`.
+    pub login_profile: LoginProfile,
+}
+
+impl Shape for CreateLoginProfileOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_LOGIN_PROFILE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { login_profile: Value::read(document.take("LoginProfile")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LoginProfile", self.login_profile.write());
         document
     }
 }
@@ -1034,6 +2049,58 @@ impl Shape for CreateRoleOutput {
     }
 }
 
+/// `CreateServiceLinkedRoleRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateServiceLinkedRoleInput {
+    /// `AWSServiceName`.
+    pub aws_service_name: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CustomSuffix`.
+    pub custom_suffix: Option<String>,
+}
+
+impl Shape for CreateServiceLinkedRoleInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_SERVICE_LINKED_ROLE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            aws_service_name: Value::read(document.take("AWSServiceName")),
+            description: Value::read(document.take("Description")),
+            custom_suffix: Value::read(document.take("CustomSuffix")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AWSServiceName", self.aws_service_name.write());
+        document.push("Description", self.description.write());
+        document.push("CustomSuffix", self.custom_suffix.write());
+        document
+    }
+}
+
+/// `CreateServiceLinkedRoleResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateServiceLinkedRoleOutput {
+    /// `Role`.
+    pub role: Option<Role>,
+}
+
+impl Shape for CreateServiceLinkedRoleOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_SERVICE_LINKED_ROLE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { role: Value::read(document.take("Role")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Role", self.role.write());
+        document
+    }
+}
+
 /// `CreateUserRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateUserInput {
@@ -1129,6 +2196,229 @@ impl Shape for DeleteAccessKeyInput {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
         document.push("AccessKeyId", self.access_key_id.write());
+        document
+    }
+}
+
+/// `DeleteAccountAliasOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAccountAliasOutput {}
+
+impl Shape for DeleteAccountAliasOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ACCOUNT_ALIAS_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteAccountAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAccountAliasInput {
+    /// `AccountAlias`.
+    pub account_alias: String,
+}
+
+impl Shape for DeleteAccountAliasInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ACCOUNT_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { account_alias: Value::read(document.take("AccountAlias")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccountAlias", self.account_alias.write());
+        document
+    }
+}
+
+/// `DeleteAccountPasswordPolicyInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAccountPasswordPolicyInput {}
+
+impl Shape for DeleteAccountPasswordPolicyInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ACCOUNT_PASSWORD_POLICY_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteAccountPasswordPolicyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAccountPasswordPolicyOutput {}
+
+impl Shape for DeleteAccountPasswordPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ACCOUNT_PASSWORD_POLICY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteGroupOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteGroupOutput {}
+
+impl Shape for DeleteGroupOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_GROUP_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteGroupPolicyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteGroupPolicyOutput {}
+
+impl Shape for DeleteGroupPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_GROUP_POLICY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteGroupPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteGroupPolicyInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PolicyName`.
+    pub policy_name: String,
+}
+
+impl Shape for DeleteGroupPolicyInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_GROUP_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            policy_name: Value::read(document.take("PolicyName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PolicyName", self.policy_name.write());
+        document
+    }
+}
+
+/// `DeleteGroupRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteGroupInput {
+    /// `GroupName`.
+    pub group_name: String,
+}
+
+impl Shape for DeleteGroupInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_GROUP_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { group_name: Value::read(document.take("GroupName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document
+    }
+}
+
+/// `DeleteInstanceProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteInstanceProfileOutput {}
+
+impl Shape for DeleteInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_INSTANCE_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+}
+
+impl Shape for DeleteInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { instance_profile_name: Value::read(document.take("InstanceProfileName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document
+    }
+}
+
+/// `DeleteLoginProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLoginProfileOutput {}
+
+impl Shape for DeleteLoginProfileOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_LOGIN_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteLoginProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLoginProfileInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+}
+
+impl Shape for DeleteLoginProfileInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_LOGIN_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { user_name: Value::read(document.take("UserName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
         document
     }
 }
@@ -1330,6 +2620,48 @@ impl Shape for DeleteRoleInput {
     }
 }
 
+/// `DeleteServiceLinkedRoleRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteServiceLinkedRoleInput {
+    /// `RoleName`.
+    pub role_name: String,
+}
+
+impl Shape for DeleteServiceLinkedRoleInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SERVICE_LINKED_ROLE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { role_name: Value::read(document.take("RoleName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RoleName", self.role_name.write());
+        document
+    }
+}
+
+/// `DeleteServiceLinkedRoleResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteServiceLinkedRoleOutput {
+    /// `DeletionTaskId`.
+    pub deletion_task_id: String,
+}
+
+impl Shape for DeleteServiceLinkedRoleOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { deletion_task_id: Value::read(document.take("DeletionTaskId")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DeletionTaskId", self.deletion_task_id.write());
+        document
+    }
+}
+
 /// `DeleteUserOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteUserOutput {}
@@ -1443,6 +2775,126 @@ impl Shape for DeleteUserInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
+        document
+    }
+}
+
+/// `DeletionTaskFailureReasonType`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeletionTaskFailureReasonType {
+    /// `Reason`.
+    pub reason: Option<String>,
+    /// `RoleUsageList`.
+    pub role_usage_list: Option<Vec<RoleUsageType>>,
+}
+
+impl Shape for DeletionTaskFailureReasonType {
+    const SCHEMA: &'static Schema = &schema::DELETION_TASK_FAILURE_REASON_TYPE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            reason: Value::read(document.take("Reason")),
+            role_usage_list: Value::read(document.take("RoleUsageList")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Reason", self.reason.write());
+        document.push("RoleUsageList", self.role_usage_list.write());
+        document
+    }
+}
+
+/// `DeletionTaskStatusType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum DeletionTaskStatusType {
+    /// `SUCCEEDED`.
+    #[default]
+    Succeeded,
+    /// `IN_PROGRESS`.
+    InProgress,
+    /// `FAILED`.
+    Failed,
+    /// `NOT_STARTED`.
+    NotStarted,
+}
+
+impl DeletionTaskStatusType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Succeeded, Self::InProgress, Self::Failed, Self::NotStarted];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "SUCCEEDED",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Failed => "FAILED",
+            Self::NotStarted => "NOT_STARTED",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "SUCCEEDED" => Self::Succeeded,
+            "IN_PROGRESS" => Self::InProgress,
+            "FAILED" => Self::Failed,
+            "NOT_STARTED" => Self::NotStarted,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for DeletionTaskStatusType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `DetachGroupPolicyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetachGroupPolicyOutput {}
+
+impl Shape for DetachGroupPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::DETACH_GROUP_POLICY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DetachGroupPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetachGroupPolicyInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PolicyArn`.
+    pub policy_arn: String,
+}
+
+impl Shape for DetachGroupPolicyInput {
+    const SCHEMA: &'static Schema = &schema::DETACH_GROUP_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            policy_arn: Value::read(document.take("PolicyArn")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PolicyArn", self.policy_arn.write());
         document
     }
 }
@@ -1588,6 +3040,106 @@ impl Value for EntityType {
     }
 }
 
+/// `EvaluationResult`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EvaluationResult {
+    /// `EvalActionName`.
+    pub eval_action_name: String,
+    /// `EvalResourceName`.
+    pub eval_resource_name: Option<String>,
+    /// `EvalDecision`.
+    pub eval_decision: PolicyEvaluationDecisionType,
+    /// `MatchedStatements`.
+    pub matched_statements: Option<Vec<Statement>>,
+    /// `MissingContextValues`.
+    pub missing_context_values: Option<Vec<String>>,
+    /// `OrganizationsDecisionDetail`.
+    pub organizations_decision_detail: Option<OrganizationsDecisionDetail>,
+    /// `PermissionsBoundaryDecisionDetail`.
+    pub permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+    /// `EvalDecisionDetails`.
+    pub eval_decision_details: Option<BTreeMap<String, PolicyEvaluationDecisionType>>,
+    /// `ResourceSpecificResults`.
+    pub resource_specific_results: Option<Vec<ResourceSpecificResult>>,
+}
+
+impl Shape for EvaluationResult {
+    const SCHEMA: &'static Schema = &schema::EVALUATION_RESULT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            eval_action_name: Value::read(document.take("EvalActionName")),
+            eval_resource_name: Value::read(document.take("EvalResourceName")),
+            eval_decision: Value::read(document.take("EvalDecision")),
+            matched_statements: Value::read(document.take("MatchedStatements")),
+            missing_context_values: Value::read(document.take("MissingContextValues")),
+            organizations_decision_detail: Value::read(document.take("OrganizationsDecisionDetail")),
+            permissions_boundary_decision_detail: Value::read(
+                document.take("PermissionsBoundaryDecisionDetail"),
+            ),
+            eval_decision_details: Value::read(document.take("EvalDecisionDetails")),
+            resource_specific_results: Value::read(document.take("ResourceSpecificResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EvalActionName", self.eval_action_name.write());
+        document.push("EvalResourceName", self.eval_resource_name.write());
+        document.push("EvalDecision", self.eval_decision.write());
+        document.push("MatchedStatements", self.matched_statements.write());
+        document.push("MissingContextValues", self.missing_context_values.write());
+        document.push("OrganizationsDecisionDetail", self.organizations_decision_detail.write());
+        document.push("PermissionsBoundaryDecisionDetail", self.permissions_boundary_decision_detail.write());
+        document.push("EvalDecisionDetails", self.eval_decision_details.write());
+        document.push("ResourceSpecificResults", self.resource_specific_results.write());
+        document
+    }
+}
+
+/// `GenerateCredentialReportInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateCredentialReportInput {}
+
+impl Shape for GenerateCredentialReportInput {
+    const SCHEMA: &'static Schema = &schema::GENERATE_CREDENTIAL_REPORT_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `GenerateCredentialReportResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateCredentialReportOutput {
+    /// `State`.
+    pub state: Option<ReportStateType>,
+    /// `Description`.
+    pub description: Option<String>,
+}
+
+impl Shape for GenerateCredentialReportOutput {
+    const SCHEMA: &'static Schema = &schema::GENERATE_CREDENTIAL_REPORT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            state: Value::read(document.take("State")),
+            description: Value::read(document.take("Description")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("State", self.state.write());
+        document.push("Description", self.description.write());
+        document
+    }
+}
+
 /// `GetAccessKeyLastUsedRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetAccessKeyLastUsedInput {
@@ -1632,6 +3184,478 @@ impl Shape for GetAccessKeyLastUsedOutput {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
         document.push("AccessKeyLastUsed", self.access_key_last_used.write());
+        document
+    }
+}
+
+/// `GetAccountAuthorizationDetailsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountAuthorizationDetailsInput {
+    /// `Filter`.
+    pub filter: Option<Vec<EntityType>>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for GetAccountAuthorizationDetailsInput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            filter: Value::read(document.take("Filter")),
+            max_items: Value::read(document.take("MaxItems")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Filter", self.filter.write());
+        document.push("MaxItems", self.max_items.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `GetAccountAuthorizationDetailsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountAuthorizationDetailsOutput {
+    /// `UserDetailList`.
+    pub user_detail_list: Option<Vec<UserDetail>>,
+    /// `GroupDetailList`.
+    pub group_detail_list: Option<Vec<GroupDetail>>,
+    /// `RoleDetailList`.
+    pub role_detail_list: Option<Vec<RoleDetail>>,
+    /// `Policies`.
+    pub policies: Option<Vec<ManagedPolicyDetail>>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for GetAccountAuthorizationDetailsOutput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_detail_list: Value::read(document.take("UserDetailList")),
+            group_detail_list: Value::read(document.take("GroupDetailList")),
+            role_detail_list: Value::read(document.take("RoleDetailList")),
+            policies: Value::read(document.take("Policies")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserDetailList", self.user_detail_list.write());
+        document.push("GroupDetailList", self.group_detail_list.write());
+        document.push("RoleDetailList", self.role_detail_list.write());
+        document.push("Policies", self.policies.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `GetAccountPasswordPolicyInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountPasswordPolicyInput {}
+
+impl Shape for GetAccountPasswordPolicyInput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCOUNT_PASSWORD_POLICY_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `GetAccountPasswordPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountPasswordPolicyOutput {
+    /// `PasswordPolicy`.
+    pub password_policy: PasswordPolicy,
+}
+
+impl Shape for GetAccountPasswordPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { password_policy: Value::read(document.take("PasswordPolicy")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PasswordPolicy", self.password_policy.write());
+        document
+    }
+}
+
+/// `GetAccountSummaryInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountSummaryInput {}
+
+impl Shape for GetAccountSummaryInput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCOUNT_SUMMARY_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `GetAccountSummaryResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountSummaryOutput {
+    /// `SummaryMap`.
+    pub summary_map: Option<BTreeMap<String, i32>>,
+}
+
+impl Shape for GetAccountSummaryOutput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCOUNT_SUMMARY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { summary_map: Value::read(document.take("SummaryMap")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SummaryMap", self.summary_map.write());
+        document
+    }
+}
+
+/// `GetContextKeysForCustomPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetContextKeysForCustomPolicyInput {
+    /// `PolicyInputList`.
+    pub policy_input_list: Vec<String>,
+}
+
+impl Shape for GetContextKeysForCustomPolicyInput {
+    const SCHEMA: &'static Schema = &schema::GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { policy_input_list: Value::read(document.take("PolicyInputList")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyInputList", self.policy_input_list.write());
+        document
+    }
+}
+
+/// `GetContextKeysForPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetContextKeysForPolicyResponse {
+    /// `ContextKeyNames`.
+    pub context_key_names: Option<Vec<String>>,
+}
+
+impl Shape for GetContextKeysForPolicyResponse {
+    const SCHEMA: &'static Schema = &schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { context_key_names: Value::read(document.take("ContextKeyNames")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ContextKeyNames", self.context_key_names.write());
+        document
+    }
+}
+
+/// `GetContextKeysForPrincipalPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetContextKeysForPrincipalPolicyInput {
+    /// `PolicySourceArn`.
+    pub policy_source_arn: String,
+    /// `PolicyInputList`.
+    pub policy_input_list: Option<Vec<String>>,
+}
+
+impl Shape for GetContextKeysForPrincipalPolicyInput {
+    const SCHEMA: &'static Schema = &schema::GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_source_arn: Value::read(document.take("PolicySourceArn")),
+            policy_input_list: Value::read(document.take("PolicyInputList")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicySourceArn", self.policy_source_arn.write());
+        document.push("PolicyInputList", self.policy_input_list.write());
+        document
+    }
+}
+
+/// `GetCredentialReportInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCredentialReportInput {}
+
+impl Shape for GetCredentialReportInput {
+    const SCHEMA: &'static Schema = &schema::GET_CREDENTIAL_REPORT_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `GetCredentialReportResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCredentialReportOutput {
+    /// `Content`.
+    pub content: Option<Bytes>,
+    /// `ReportFormat`.
+    pub report_format: Option<ReportFormatType>,
+    /// `GeneratedTime`.
+    pub generated_time: Option<Timestamp>,
+}
+
+impl Shape for GetCredentialReportOutput {
+    const SCHEMA: &'static Schema = &schema::GET_CREDENTIAL_REPORT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            content: Value::read(document.take("Content")),
+            report_format: Value::read(document.take("ReportFormat")),
+            generated_time: Value::read(document.take("GeneratedTime")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Content", self.content.write());
+        document.push("ReportFormat", self.report_format.write());
+        document.push("GeneratedTime", self.generated_time.write());
+        document
+    }
+}
+
+/// `GetGroupPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetGroupPolicyInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PolicyName`.
+    pub policy_name: String,
+}
+
+impl Shape for GetGroupPolicyInput {
+    const SCHEMA: &'static Schema = &schema::GET_GROUP_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            policy_name: Value::read(document.take("PolicyName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PolicyName", self.policy_name.write());
+        document
+    }
+}
+
+/// `GetGroupPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetGroupPolicyOutput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PolicyName`.
+    pub policy_name: String,
+    /// `PolicyDocument`.
+    pub policy_document: String,
+}
+
+impl Shape for GetGroupPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::GET_GROUP_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            policy_name: Value::read(document.take("PolicyName")),
+            policy_document: Value::read(document.take("PolicyDocument")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PolicyName", self.policy_name.write());
+        document.push("PolicyDocument", self.policy_document.write());
+        document
+    }
+}
+
+/// `GetGroupRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetGroupInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for GetGroupInput {
+    const SCHEMA: &'static Schema = &schema::GET_GROUP_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `GetGroupResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetGroupOutput {
+    /// `Group`.
+    pub group: Group,
+    /// `Users`.
+    pub users: Vec<User>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for GetGroupOutput {
+    const SCHEMA: &'static Schema = &schema::GET_GROUP_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group: Value::read(document.take("Group")),
+            users: Value::read(document.take("Users")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Group", self.group.write());
+        document.push("Users", self.users.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `GetInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+}
+
+impl Shape for GetInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::GET_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { instance_profile_name: Value::read(document.take("InstanceProfileName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document
+    }
+}
+
+/// `GetInstanceProfileResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetInstanceProfileOutput {
+    /// `InstanceProfile`.
+    pub instance_profile: InstanceProfile,
+}
+
+impl Shape for GetInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::GET_INSTANCE_PROFILE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { instance_profile: Value::read(document.take("InstanceProfile")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfile", self.instance_profile.write());
+        document
+    }
+}
+
+/// `GetLoginProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLoginProfileInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+}
+
+impl Shape for GetLoginProfileInput {
+    const SCHEMA: &'static Schema = &schema::GET_LOGIN_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { user_name: Value::read(document.take("UserName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document
+    }
+}
+
+/// `GetLoginProfileResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLoginProfileOutput {
+    /// `LoginProfile`.
+    pub login_profile: LoginProfile,
+}
+
+impl Shape for GetLoginProfileOutput {
+    const SCHEMA: &'static Schema = &schema::GET_LOGIN_PROFILE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { login_profile: Value::read(document.take("LoginProfile")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LoginProfile", self.login_profile.write());
         document
     }
 }
@@ -1826,6 +3850,51 @@ impl Shape for GetRoleOutput {
     }
 }
 
+/// `GetServiceLinkedRoleDeletionStatusRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServiceLinkedRoleDeletionStatusInput {
+    /// `DeletionTaskId`.
+    pub deletion_task_id: String,
+}
+
+impl Shape for GetServiceLinkedRoleDeletionStatusInput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { deletion_task_id: Value::read(document.take("DeletionTaskId")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DeletionTaskId", self.deletion_task_id.write());
+        document
+    }
+}
+
+/// `GetServiceLinkedRoleDeletionStatusResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServiceLinkedRoleDeletionStatusOutput {
+    /// `Status`.
+    pub status: DeletionTaskStatusType,
+    /// `Reason`.
+    pub reason: Option<DeletionTaskFailureReasonType>,
+}
+
+impl Shape for GetServiceLinkedRoleDeletionStatusOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { status: Value::read(document.take("Status")), reason: Value::read(document.take("Reason")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Status", self.status.write());
+        document.push("Reason", self.reason.write());
+        document
+    }
+}
+
 /// `GetUserPolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetUserPolicyInput {
@@ -1965,6 +4034,84 @@ impl Shape for Group {
     }
 }
 
+/// `GroupDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupDetail {
+    /// `Path`.
+    pub path: Option<String>,
+    /// `GroupName`.
+    pub group_name: Option<String>,
+    /// `GroupId`.
+    pub group_id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `GroupPolicyList`.
+    pub group_policy_list: Option<Vec<PolicyDetail>>,
+    /// `AttachedManagedPolicies`.
+    pub attached_managed_policies: Option<Vec<AttachedPolicy>>,
+}
+
+impl Shape for GroupDetail {
+    const SCHEMA: &'static Schema = &schema::GROUP_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path: Value::read(document.take("Path")),
+            group_name: Value::read(document.take("GroupName")),
+            group_id: Value::read(document.take("GroupId")),
+            arn: Value::read(document.take("Arn")),
+            create_date: Value::read(document.take("CreateDate")),
+            group_policy_list: Value::read(document.take("GroupPolicyList")),
+            attached_managed_policies: Value::read(document.take("AttachedManagedPolicies")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("GroupName", self.group_name.write());
+        document.push("GroupId", self.group_id.write());
+        document.push("Arn", self.arn.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("GroupPolicyList", self.group_policy_list.write());
+        document.push("AttachedManagedPolicies", self.attached_managed_policies.write());
+        document
+    }
+}
+
+/// `InlinePolicyIdentifierType`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InlinePolicyIdentifierType {
+    /// `PolicyName`.
+    pub policy_name: String,
+    /// `AttachmentType`.
+    pub attachment_type: AttachmentType,
+    /// `AttachmentName`.
+    pub attachment_name: String,
+}
+
+impl Shape for InlinePolicyIdentifierType {
+    const SCHEMA: &'static Schema = &schema::INLINE_POLICY_IDENTIFIER_TYPE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_name: Value::read(document.take("PolicyName")),
+            attachment_type: Value::read(document.take("AttachmentType")),
+            attachment_name: Value::read(document.take("AttachmentName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyName", self.policy_name.write());
+        document.push("AttachmentType", self.attachment_type.write());
+        document.push("AttachmentName", self.attachment_name.write());
+        document
+    }
+}
+
 /// `InstanceProfile`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InstanceProfile {
@@ -2068,6 +4215,130 @@ impl Shape for ListAccessKeysOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("AccessKeyMetadata", self.access_key_metadata.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListAccountAliasesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAccountAliasesInput {
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListAccountAliasesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_ACCOUNT_ALIASES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListAccountAliasesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAccountAliasesOutput {
+    /// `AccountAliases`.
+    pub account_aliases: Vec<String>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListAccountAliasesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_ACCOUNT_ALIASES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            account_aliases: Value::read(document.take("AccountAliases")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccountAliases", self.account_aliases.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListAttachedGroupPoliciesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAttachedGroupPoliciesInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PathPrefix`.
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListAttachedGroupPoliciesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_ATTACHED_GROUP_POLICIES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            path_prefix: Value::read(document.take("PathPrefix")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PathPrefix", self.path_prefix.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListAttachedGroupPoliciesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAttachedGroupPoliciesOutput {
+    /// `AttachedPolicies`.
+    pub attached_policies: Option<Vec<AttachedPolicy>>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListAttachedGroupPoliciesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_ATTACHED_GROUP_POLICIES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            attached_policies: Value::read(document.take("AttachedPolicies")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AttachedPolicies", self.attached_policies.write());
         document.push("IsTruncated", self.is_truncated.write());
         document.push("Marker", self.marker.write());
         document
@@ -2288,6 +4559,68 @@ impl Shape for ListEntitiesForPolicyOutput {
     }
 }
 
+/// `ListGroupPoliciesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListGroupPoliciesInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListGroupPoliciesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_GROUP_POLICIES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListGroupPoliciesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListGroupPoliciesOutput {
+    /// `PolicyNames`.
+    pub policy_names: Vec<String>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListGroupPoliciesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_GROUP_POLICIES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_names: Value::read(document.take("PolicyNames")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyNames", self.policy_names.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
 /// `ListGroupsForUserRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListGroupsForUserInput {
@@ -2350,6 +4683,130 @@ impl Shape for ListGroupsForUserOutput {
     }
 }
 
+/// `ListGroupsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListGroupsInput {
+    /// `PathPrefix`.
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListGroupsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_GROUPS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path_prefix: Value::read(document.take("PathPrefix")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PathPrefix", self.path_prefix.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListGroupsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListGroupsOutput {
+    /// `Groups`.
+    pub groups: Vec<Group>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListGroupsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_GROUPS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            groups: Value::read(document.take("Groups")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Groups", self.groups.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListInstanceProfileTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInstanceProfileTagsInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListInstanceProfileTagsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_INSTANCE_PROFILE_TAGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profile_name: Value::read(document.take("InstanceProfileName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListInstanceProfileTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInstanceProfileTagsOutput {
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListInstanceProfileTagsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_INSTANCE_PROFILE_TAGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            tags: Value::read(document.take("Tags")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Tags", self.tags.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
 /// `ListInstanceProfilesForRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListInstanceProfilesForRoleInput {
@@ -2406,6 +4863,157 @@ impl Shape for ListInstanceProfilesForRoleOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("InstanceProfiles", self.instance_profiles.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListInstanceProfilesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInstanceProfilesInput {
+    /// `PathPrefix`.
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListInstanceProfilesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_INSTANCE_PROFILES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path_prefix: Value::read(document.take("PathPrefix")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PathPrefix", self.path_prefix.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListInstanceProfilesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInstanceProfilesOutput {
+    /// `InstanceProfiles`.
+    pub instance_profiles: Vec<InstanceProfile>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListInstanceProfilesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_INSTANCE_PROFILES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profiles: Value::read(document.take("InstanceProfiles")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfiles", self.instance_profiles.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListPoliciesGrantingServiceAccessEntry`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessEntry {
+    /// `ServiceNamespace`.
+    pub service_namespace: Option<String>,
+    /// `Policies`.
+    pub policies: Option<Vec<PolicyGrantingServiceAccess>>,
+}
+
+impl Shape for ListPoliciesGrantingServiceAccessEntry {
+    const SCHEMA: &'static Schema = &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_namespace: Value::read(document.take("ServiceNamespace")),
+            policies: Value::read(document.take("Policies")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServiceNamespace", self.service_namespace.write());
+        document.push("Policies", self.policies.write());
+        document
+    }
+}
+
+/// `ListPoliciesGrantingServiceAccessRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessInput {
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `Arn`.
+    pub arn: String,
+    /// `ServiceNamespaces`.
+    pub service_namespaces: Vec<String>,
+}
+
+impl Shape for ListPoliciesGrantingServiceAccessInput {
+    const SCHEMA: &'static Schema = &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            marker: Value::read(document.take("Marker")),
+            arn: Value::read(document.take("Arn")),
+            service_namespaces: Value::read(document.take("ServiceNamespaces")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Marker", self.marker.write());
+        document.push("Arn", self.arn.write());
+        document.push("ServiceNamespaces", self.service_namespaces.write());
+        document
+    }
+}
+
+/// `ListPoliciesGrantingServiceAccessResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessOutput {
+    /// `PoliciesGrantingServiceAccess`.
+    pub policies_granting_service_access: Vec<ListPoliciesGrantingServiceAccessEntry>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListPoliciesGrantingServiceAccessOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policies_granting_service_access: Value::read(document.take("PoliciesGrantingServiceAccess")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PoliciesGrantingServiceAccess", self.policies_granting_service_access.write());
         document.push("IsTruncated", self.is_truncated.write());
         document.push("Marker", self.marker.write());
         document
@@ -2982,6 +5590,207 @@ impl Shape for ListUsersOutput {
     }
 }
 
+/// `LoginProfile`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoginProfile {
+    /// `UserName`.
+    pub user_name: String,
+    /// `CreateDate`.
+    pub create_date: Timestamp,
+    /// `PasswordResetRequired`.
+    pub password_reset_required: Option<bool>,
+}
+
+impl Shape for LoginProfile {
+    const SCHEMA: &'static Schema = &schema::LOGIN_PROFILE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            create_date: Value::read(document.take("CreateDate")),
+            password_reset_required: Value::read(document.take("PasswordResetRequired")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("PasswordResetRequired", self.password_reset_required.write());
+        document
+    }
+}
+
+/// `ManagedPolicyDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ManagedPolicyDetail {
+    /// `PolicyName`.
+    pub policy_name: Option<String>,
+    /// `PolicyId`.
+    pub policy_id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `Path`.
+    pub path: Option<String>,
+    /// `DefaultVersionId`.
+    pub default_version_id: Option<String>,
+    /// `AttachmentCount`.
+    pub attachment_count: Option<i32>,
+    /// `PermissionsBoundaryUsageCount`.
+    pub permissions_boundary_usage_count: Option<i32>,
+    /// `IsAttachable`.
+    pub is_attachable: Option<bool>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `UpdateDate`.
+    pub update_date: Option<Timestamp>,
+    /// `PolicyVersionList`.
+    pub policy_version_list: Option<Vec<PolicyVersion>>,
+}
+
+impl Shape for ManagedPolicyDetail {
+    const SCHEMA: &'static Schema = &schema::MANAGED_POLICY_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_name: Value::read(document.take("PolicyName")),
+            policy_id: Value::read(document.take("PolicyId")),
+            arn: Value::read(document.take("Arn")),
+            path: Value::read(document.take("Path")),
+            default_version_id: Value::read(document.take("DefaultVersionId")),
+            attachment_count: Value::read(document.take("AttachmentCount")),
+            permissions_boundary_usage_count: Value::read(document.take("PermissionsBoundaryUsageCount")),
+            is_attachable: Value::read(document.take("IsAttachable")),
+            description: Value::read(document.take("Description")),
+            create_date: Value::read(document.take("CreateDate")),
+            update_date: Value::read(document.take("UpdateDate")),
+            policy_version_list: Value::read(document.take("PolicyVersionList")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyName", self.policy_name.write());
+        document.push("PolicyId", self.policy_id.write());
+        document.push("Arn", self.arn.write());
+        document.push("Path", self.path.write());
+        document.push("DefaultVersionId", self.default_version_id.write());
+        document.push("AttachmentCount", self.attachment_count.write());
+        document.push("PermissionsBoundaryUsageCount", self.permissions_boundary_usage_count.write());
+        document.push("IsAttachable", self.is_attachable.write());
+        document.push("Description", self.description.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("UpdateDate", self.update_date.write());
+        document.push("PolicyVersionList", self.policy_version_list.write());
+        document
+    }
+}
+
+/// `OrderedOrganizationPolicyType`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OrderedOrganizationPolicyType {
+    /// `ServiceControlPolicyInputList`.
+    pub service_control_policy_input_list: Option<Vec<String>>,
+}
+
+impl Shape for OrderedOrganizationPolicyType {
+    const SCHEMA: &'static Schema = &schema::ORDERED_ORGANIZATION_POLICY_TYPE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_control_policy_input_list: Value::read(document.take("ServiceControlPolicyInputList")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServiceControlPolicyInputList", self.service_control_policy_input_list.write());
+        document
+    }
+}
+
+/// `OrganizationsDecisionDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OrganizationsDecisionDetail {
+    /// `AllowedByOrganizations`.
+    pub allowed_by_organizations: Option<bool>,
+}
+
+impl Shape for OrganizationsDecisionDetail {
+    const SCHEMA: &'static Schema = &schema::ORGANIZATIONS_DECISION_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { allowed_by_organizations: Value::read(document.take("AllowedByOrganizations")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AllowedByOrganizations", self.allowed_by_organizations.write());
+        document
+    }
+}
+
+/// `PasswordPolicy`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PasswordPolicy {
+    /// `MinimumPasswordLength`.
+    pub minimum_password_length: Option<i32>,
+    /// `RequireSymbols`.
+    pub require_symbols: Option<bool>,
+    /// `RequireNumbers`.
+    pub require_numbers: Option<bool>,
+    /// `RequireUppercaseCharacters`.
+    pub require_uppercase_characters: Option<bool>,
+    /// `RequireLowercaseCharacters`.
+    pub require_lowercase_characters: Option<bool>,
+    /// `AllowUsersToChangePassword`.
+    pub allow_users_to_change_password: Option<bool>,
+    /// `ExpirePasswords`.
+    pub expire_passwords: Option<bool>,
+    /// `MaxPasswordAge`.
+    pub max_password_age: Option<i32>,
+    /// `PasswordReusePrevention`.
+    pub password_reuse_prevention: Option<i32>,
+    /// `HardExpiry`.
+    pub hard_expiry: Option<bool>,
+}
+
+impl Shape for PasswordPolicy {
+    const SCHEMA: &'static Schema = &schema::PASSWORD_POLICY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            minimum_password_length: Value::read(document.take("MinimumPasswordLength")),
+            require_symbols: Value::read(document.take("RequireSymbols")),
+            require_numbers: Value::read(document.take("RequireNumbers")),
+            require_uppercase_characters: Value::read(document.take("RequireUppercaseCharacters")),
+            require_lowercase_characters: Value::read(document.take("RequireLowercaseCharacters")),
+            allow_users_to_change_password: Value::read(document.take("AllowUsersToChangePassword")),
+            expire_passwords: Value::read(document.take("ExpirePasswords")),
+            max_password_age: Value::read(document.take("MaxPasswordAge")),
+            password_reuse_prevention: Value::read(document.take("PasswordReusePrevention")),
+            hard_expiry: Value::read(document.take("HardExpiry")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("MinimumPasswordLength", self.minimum_password_length.write());
+        document.push("RequireSymbols", self.require_symbols.write());
+        document.push("RequireNumbers", self.require_numbers.write());
+        document.push("RequireUppercaseCharacters", self.require_uppercase_characters.write());
+        document.push("RequireLowercaseCharacters", self.require_lowercase_characters.write());
+        document.push("AllowUsersToChangePassword", self.allow_users_to_change_password.write());
+        document.push("ExpirePasswords", self.expire_passwords.write());
+        document.push("MaxPasswordAge", self.max_password_age.write());
+        document.push("PasswordReusePrevention", self.password_reuse_prevention.write());
+        document.push("HardExpiry", self.hard_expiry.write());
+        document
+    }
+}
+
 /// `PermissionsBoundaryAttachmentType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PermissionsBoundaryAttachmentType {
@@ -3017,6 +5826,27 @@ impl Value for PermissionsBoundaryAttachmentType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `PermissionsBoundaryDecisionDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PermissionsBoundaryDecisionDetail {
+    /// `AllowedByPermissionsBoundary`.
+    pub allowed_by_permissions_boundary: Option<bool>,
+}
+
+impl Shape for PermissionsBoundaryDecisionDetail {
+    const SCHEMA: &'static Schema = &schema::PERMISSIONS_BOUNDARY_DECISION_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { allowed_by_permissions_boundary: Value::read(document.take("AllowedByPermissionsBoundary")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AllowedByPermissionsBoundary", self.allowed_by_permissions_boundary.write());
+        document
     }
 }
 
@@ -3087,6 +5917,118 @@ impl Shape for Policy {
     }
 }
 
+/// `PolicyDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyDetail {
+    /// `PolicyName`.
+    pub policy_name: Option<String>,
+    /// `PolicyDocument`.
+    pub policy_document: Option<String>,
+}
+
+impl Shape for PolicyDetail {
+    const SCHEMA: &'static Schema = &schema::POLICY_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_name: Value::read(document.take("PolicyName")),
+            policy_document: Value::read(document.take("PolicyDocument")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyName", self.policy_name.write());
+        document.push("PolicyDocument", self.policy_document.write());
+        document
+    }
+}
+
+/// `PolicyEvaluationDecisionType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PolicyEvaluationDecisionType {
+    /// `allowed`.
+    #[default]
+    Allowed,
+    /// `explicitDeny`.
+    ExplicitDeny,
+    /// `implicitDeny`.
+    ImplicitDeny,
+}
+
+impl PolicyEvaluationDecisionType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Allowed, Self::ExplicitDeny, Self::ImplicitDeny];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::ExplicitDeny => "explicitDeny",
+            Self::ImplicitDeny => "implicitDeny",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "allowed" => Self::Allowed,
+            "explicitDeny" => Self::ExplicitDeny,
+            "implicitDeny" => Self::ImplicitDeny,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for PolicyEvaluationDecisionType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `PolicyGrantingServiceAccess`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyGrantingServiceAccess {
+    /// `PolicyName`.
+    pub policy_name: String,
+    /// `PolicyType`.
+    pub policy_type: PolicyType,
+    /// `PolicyArn`.
+    pub policy_arn: Option<String>,
+    /// `EntityType`.
+    pub entity_type: Option<PolicyOwnerEntityType>,
+    /// `EntityName`.
+    pub entity_name: Option<String>,
+}
+
+impl Shape for PolicyGrantingServiceAccess {
+    const SCHEMA: &'static Schema = &schema::POLICY_GRANTING_SERVICE_ACCESS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_name: Value::read(document.take("PolicyName")),
+            policy_type: Value::read(document.take("PolicyType")),
+            policy_arn: Value::read(document.take("PolicyArn")),
+            entity_type: Value::read(document.take("EntityType")),
+            entity_name: Value::read(document.take("EntityName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyName", self.policy_name.write());
+        document.push("PolicyType", self.policy_type.write());
+        document.push("PolicyArn", self.policy_arn.write());
+        document.push("EntityType", self.entity_type.write());
+        document.push("EntityName", self.entity_name.write());
+        document
+    }
+}
+
 /// `PolicyGroup`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyGroup {
@@ -3114,6 +6056,96 @@ impl Shape for PolicyGroup {
     }
 }
 
+/// `PolicyIdentifier`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyIdentifier {
+    /// `PolicyType`.
+    pub policy_type: Option<PolicyIdentifierPolicyType>,
+    /// `PolicyArn`.
+    pub policy_arn: Option<String>,
+    /// `InlinePolicyIdentifier`.
+    pub inline_policy_identifier: Option<InlinePolicyIdentifierType>,
+}
+
+impl Shape for PolicyIdentifier {
+    const SCHEMA: &'static Schema = &schema::POLICY_IDENTIFIER;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_type: Value::read(document.take("PolicyType")),
+            policy_arn: Value::read(document.take("PolicyArn")),
+            inline_policy_identifier: Value::read(document.take("InlinePolicyIdentifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyType", self.policy_type.write());
+        document.push("PolicyArn", self.policy_arn.write());
+        document.push("InlinePolicyIdentifier", self.inline_policy_identifier.write());
+        document
+    }
+}
+
+/// `PolicyIdentifierPolicyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PolicyIdentifierPolicyType {
+    /// `inline`.
+    #[default]
+    Inline,
+    /// `aws-managed`.
+    AwsManaged,
+    /// `user-managed`.
+    UserManaged,
+    /// `permission-boundary`.
+    PermissionBoundary,
+    /// `scp`.
+    Scp,
+    /// `rcp`.
+    Rcp,
+}
+
+impl PolicyIdentifierPolicyType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] =
+        &[Self::Inline, Self::AwsManaged, Self::UserManaged, Self::PermissionBoundary, Self::Scp, Self::Rcp];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::AwsManaged => "aws-managed",
+            Self::UserManaged => "user-managed",
+            Self::PermissionBoundary => "permission-boundary",
+            Self::Scp => "scp",
+            Self::Rcp => "rcp",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "inline" => Self::Inline,
+            "aws-managed" => Self::AwsManaged,
+            "user-managed" => Self::UserManaged,
+            "permission-boundary" => Self::PermissionBoundary,
+            "scp" => Self::Scp,
+            "rcp" => Self::Rcp,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for PolicyIdentifierPolicyType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `PolicyRole`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyRole {
@@ -3138,6 +6170,76 @@ impl Shape for PolicyRole {
         document.push("RoleName", self.role_name.write());
         document.push("RoleId", self.role_id.write());
         document
+    }
+}
+
+/// `PolicySourceType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PolicySourceType {
+    /// `user`.
+    #[default]
+    User,
+    /// `group`.
+    Group,
+    /// `role`.
+    Role,
+    /// `aws-managed`.
+    AwsManaged,
+    /// `user-managed`.
+    UserManaged,
+    /// `resource`.
+    Resource,
+    /// `none`.
+    None,
+}
+
+impl PolicySourceType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::User,
+        Self::Group,
+        Self::Role,
+        Self::AwsManaged,
+        Self::UserManaged,
+        Self::Resource,
+        Self::None,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Role => "role",
+            Self::AwsManaged => "aws-managed",
+            Self::UserManaged => "user-managed",
+            Self::Resource => "resource",
+            Self::None => "none",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "user" => Self::User,
+            "group" => Self::Group,
+            "role" => Self::Role,
+            "aws-managed" => Self::AwsManaged,
+            "user-managed" => Self::UserManaged,
+            "resource" => Self::Resource,
+            "none" => Self::None,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for PolicySourceType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -3241,6 +6343,77 @@ impl Shape for PolicyVersion {
         document.push("VersionId", self.version_id.write());
         document.push("IsDefaultVersion", self.is_default_version.write());
         document.push("CreateDate", self.create_date.write());
+        document
+    }
+}
+
+/// `Position`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Position {
+    /// `Line`.
+    pub line: Option<i32>,
+    /// `Column`.
+    pub column: Option<i32>,
+}
+
+impl Shape for Position {
+    const SCHEMA: &'static Schema = &schema::POSITION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { line: Value::read(document.take("Line")), column: Value::read(document.take("Column")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Line", self.line.write());
+        document.push("Column", self.column.write());
+        document
+    }
+}
+
+/// `PutGroupPolicyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutGroupPolicyOutput {}
+
+impl Shape for PutGroupPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::PUT_GROUP_POLICY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `PutGroupPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutGroupPolicyInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `PolicyName`.
+    pub policy_name: String,
+    /// `PolicyDocument`.
+    pub policy_document: String,
+}
+
+impl Shape for PutGroupPolicyInput {
+    const SCHEMA: &'static Schema = &schema::PUT_GROUP_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            policy_name: Value::read(document.take("PolicyName")),
+            policy_document: Value::read(document.take("PolicyDocument")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("PolicyName", self.policy_name.write());
+        document.push("PolicyDocument", self.policy_document.write());
         document
     }
 }
@@ -3425,6 +6598,221 @@ impl Shape for PutUserPolicyInput {
     }
 }
 
+/// `RemoveRoleFromInstanceProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveRoleFromInstanceProfileOutput {}
+
+impl Shape for RemoveRoleFromInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_ROLE_FROM_INSTANCE_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `RemoveRoleFromInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveRoleFromInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+    /// `RoleName`.
+    pub role_name: String,
+}
+
+impl Shape for RemoveRoleFromInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profile_name: Value::read(document.take("InstanceProfileName")),
+            role_name: Value::read(document.take("RoleName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document.push("RoleName", self.role_name.write());
+        document
+    }
+}
+
+/// `RemoveUserFromGroupOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveUserFromGroupOutput {}
+
+impl Shape for RemoveUserFromGroupOutput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_USER_FROM_GROUP_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `RemoveUserFromGroupRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveUserFromGroupInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `UserName`.
+    pub user_name: String,
+}
+
+impl Shape for RemoveUserFromGroupInput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_USER_FROM_GROUP_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            user_name: Value::read(document.take("UserName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("UserName", self.user_name.write());
+        document
+    }
+}
+
+/// `ReportFormatType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ReportFormatType {
+    /// `text/csv`.
+    #[default]
+    TextCsv,
+}
+
+impl ReportFormatType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::TextCsv];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TextCsv => "text/csv",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "text/csv" => Self::TextCsv,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ReportFormatType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `ReportStateType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ReportStateType {
+    /// `STARTED`.
+    #[default]
+    Started,
+    /// `INPROGRESS`.
+    Inprogress,
+    /// `COMPLETE`.
+    Complete,
+}
+
+impl ReportStateType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Started, Self::Inprogress, Self::Complete];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Inprogress => "INPROGRESS",
+            Self::Complete => "COMPLETE",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "STARTED" => Self::Started,
+            "INPROGRESS" => Self::Inprogress,
+            "COMPLETE" => Self::Complete,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ReportStateType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `ResourceSpecificResult`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourceSpecificResult {
+    /// `EvalResourceName`.
+    pub eval_resource_name: String,
+    /// `EvalResourceDecision`.
+    pub eval_resource_decision: PolicyEvaluationDecisionType,
+    /// `MatchedStatements`.
+    pub matched_statements: Option<Vec<Statement>>,
+    /// `MissingContextValues`.
+    pub missing_context_values: Option<Vec<String>>,
+    /// `EvalDecisionDetails`.
+    pub eval_decision_details: Option<BTreeMap<String, PolicyEvaluationDecisionType>>,
+    /// `PermissionsBoundaryDecisionDetail`.
+    pub permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+}
+
+impl Shape for ResourceSpecificResult {
+    const SCHEMA: &'static Schema = &schema::RESOURCE_SPECIFIC_RESULT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            eval_resource_name: Value::read(document.take("EvalResourceName")),
+            eval_resource_decision: Value::read(document.take("EvalResourceDecision")),
+            matched_statements: Value::read(document.take("MatchedStatements")),
+            missing_context_values: Value::read(document.take("MissingContextValues")),
+            eval_decision_details: Value::read(document.take("EvalDecisionDetails")),
+            permissions_boundary_decision_detail: Value::read(
+                document.take("PermissionsBoundaryDecisionDetail"),
+            ),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EvalResourceName", self.eval_resource_name.write());
+        document.push("EvalResourceDecision", self.eval_resource_decision.write());
+        document.push("MatchedStatements", self.matched_statements.write());
+        document.push("MissingContextValues", self.missing_context_values.write());
+        document.push("EvalDecisionDetails", self.eval_decision_details.write());
+        document.push("PermissionsBoundaryDecisionDetail", self.permissions_boundary_decision_detail.write());
+        document
+    }
+}
+
 /// `Role`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Role {
@@ -3492,6 +6880,73 @@ impl Shape for Role {
     }
 }
 
+/// `RoleDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoleDetail {
+    /// `Path`.
+    pub path: Option<String>,
+    /// `RoleName`.
+    pub role_name: Option<String>,
+    /// `RoleId`.
+    pub role_id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `AssumeRolePolicyDocument`.
+    pub assume_role_policy_document: Option<String>,
+    /// `InstanceProfileList`.
+    pub instance_profile_list: Option<Vec<InstanceProfile>>,
+    /// `RolePolicyList`.
+    pub role_policy_list: Option<Vec<PolicyDetail>>,
+    /// `AttachedManagedPolicies`.
+    pub attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    /// `PermissionsBoundary`.
+    pub permissions_boundary: Option<AttachedPermissionsBoundary>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+    /// `RoleLastUsed`.
+    pub role_last_used: Option<RoleLastUsed>,
+}
+
+impl Shape for RoleDetail {
+    const SCHEMA: &'static Schema = &schema::ROLE_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path: Value::read(document.take("Path")),
+            role_name: Value::read(document.take("RoleName")),
+            role_id: Value::read(document.take("RoleId")),
+            arn: Value::read(document.take("Arn")),
+            create_date: Value::read(document.take("CreateDate")),
+            assume_role_policy_document: Value::read(document.take("AssumeRolePolicyDocument")),
+            instance_profile_list: Value::read(document.take("InstanceProfileList")),
+            role_policy_list: Value::read(document.take("RolePolicyList")),
+            attached_managed_policies: Value::read(document.take("AttachedManagedPolicies")),
+            permissions_boundary: Value::read(document.take("PermissionsBoundary")),
+            tags: Value::read(document.take("Tags")),
+            role_last_used: Value::read(document.take("RoleLastUsed")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("RoleName", self.role_name.write());
+        document.push("RoleId", self.role_id.write());
+        document.push("Arn", self.arn.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("AssumeRolePolicyDocument", self.assume_role_policy_document.write());
+        document.push("InstanceProfileList", self.instance_profile_list.write());
+        document.push("RolePolicyList", self.role_policy_list.write());
+        document.push("AttachedManagedPolicies", self.attached_managed_policies.write());
+        document.push("PermissionsBoundary", self.permissions_boundary.write());
+        document.push("Tags", self.tags.write());
+        document.push("RoleLastUsed", self.role_last_used.write());
+        document
+    }
+}
+
 /// `RoleLastUsed`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RoleLastUsed {
@@ -3515,6 +6970,33 @@ impl Shape for RoleLastUsed {
         let mut document = Document::empty();
         document.push("LastUsedDate", self.last_used_date.write());
         document.push("Region", self.region.write());
+        document
+    }
+}
+
+/// `RoleUsageType`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoleUsageType {
+    /// `Region`.
+    pub region: Option<String>,
+    /// `Resources`.
+    pub resources: Option<Vec<String>>,
+}
+
+impl Shape for RoleUsageType {
+    const SCHEMA: &'static Schema = &schema::ROLE_USAGE_TYPE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            region: Value::read(document.take("Region")),
+            resources: Value::read(document.take("Resources")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Region", self.region.write());
+        document.push("Resources", self.resources.write());
         document
     }
 }
@@ -3562,6 +7044,184 @@ impl Shape for SetDefaultPolicyVersionInput {
     }
 }
 
+/// `SimulateCustomPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SimulateCustomPolicyInput {
+    /// `PolicyInputList`.
+    pub policy_input_list: Vec<String>,
+    /// `PermissionsBoundaryPolicyInputList`.
+    pub permissions_boundary_policy_input_list: Option<Vec<String>>,
+    /// `OrderedOrganizationPolicyInputList`.
+    pub ordered_organization_policy_input_list: Option<Vec<OrderedOrganizationPolicyType>>,
+    /// `ActionNames`.
+    pub action_names: Vec<String>,
+    /// `ResourceArns`.
+    pub resource_arns: Option<Vec<String>>,
+    /// `ResourcePolicy`.
+    pub resource_policy: Option<String>,
+    /// `ResourceOwner`.
+    pub resource_owner: Option<String>,
+    /// `CallerArn`.
+    pub caller_arn: Option<String>,
+    /// `ContextEntries`.
+    pub context_entries: Option<Vec<ContextEntry>>,
+    /// `ResourceHandlingOption`.
+    pub resource_handling_option: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for SimulateCustomPolicyInput {
+    const SCHEMA: &'static Schema = &schema::SIMULATE_CUSTOM_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_input_list: Value::read(document.take("PolicyInputList")),
+            permissions_boundary_policy_input_list: Value::read(
+                document.take("PermissionsBoundaryPolicyInputList"),
+            ),
+            ordered_organization_policy_input_list: Value::read(
+                document.take("OrderedOrganizationPolicyInputList"),
+            ),
+            action_names: Value::read(document.take("ActionNames")),
+            resource_arns: Value::read(document.take("ResourceArns")),
+            resource_policy: Value::read(document.take("ResourcePolicy")),
+            resource_owner: Value::read(document.take("ResourceOwner")),
+            caller_arn: Value::read(document.take("CallerArn")),
+            context_entries: Value::read(document.take("ContextEntries")),
+            resource_handling_option: Value::read(document.take("ResourceHandlingOption")),
+            max_items: Value::read(document.take("MaxItems")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyInputList", self.policy_input_list.write());
+        document
+            .push("PermissionsBoundaryPolicyInputList", self.permissions_boundary_policy_input_list.write());
+        document
+            .push("OrderedOrganizationPolicyInputList", self.ordered_organization_policy_input_list.write());
+        document.push("ActionNames", self.action_names.write());
+        document.push("ResourceArns", self.resource_arns.write());
+        document.push("ResourcePolicy", self.resource_policy.write());
+        document.push("ResourceOwner", self.resource_owner.write());
+        document.push("CallerArn", self.caller_arn.write());
+        document.push("ContextEntries", self.context_entries.write());
+        document.push("ResourceHandlingOption", self.resource_handling_option.write());
+        document.push("MaxItems", self.max_items.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `SimulatePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SimulatePolicyResponse {
+    /// `EvaluationResults`.
+    pub evaluation_results: Option<Vec<EvaluationResult>>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for SimulatePolicyResponse {
+    const SCHEMA: &'static Schema = &schema::SIMULATE_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            evaluation_results: Value::read(document.take("EvaluationResults")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EvaluationResults", self.evaluation_results.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `SimulatePrincipalPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SimulatePrincipalPolicyInput {
+    /// `PolicySourceArn`.
+    pub policy_source_arn: String,
+    /// `PolicyInputList`.
+    pub policy_input_list: Option<Vec<String>>,
+    /// `PermissionsBoundaryPolicyInputList`.
+    pub permissions_boundary_policy_input_list: Option<Vec<String>>,
+    /// `PolicyExclusionList`.
+    pub policy_exclusion_list: Option<Vec<PolicyIdentifier>>,
+    /// `ActionNames`.
+    pub action_names: Vec<String>,
+    /// `ResourceArns`.
+    pub resource_arns: Option<Vec<String>>,
+    /// `ResourcePolicy`.
+    pub resource_policy: Option<String>,
+    /// `ResourceOwner`.
+    pub resource_owner: Option<String>,
+    /// `CallerArn`.
+    pub caller_arn: Option<String>,
+    /// `ContextEntries`.
+    pub context_entries: Option<Vec<ContextEntry>>,
+    /// `ResourceHandlingOption`.
+    pub resource_handling_option: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for SimulatePrincipalPolicyInput {
+    const SCHEMA: &'static Schema = &schema::SIMULATE_PRINCIPAL_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_source_arn: Value::read(document.take("PolicySourceArn")),
+            policy_input_list: Value::read(document.take("PolicyInputList")),
+            permissions_boundary_policy_input_list: Value::read(
+                document.take("PermissionsBoundaryPolicyInputList"),
+            ),
+            policy_exclusion_list: Value::read(document.take("PolicyExclusionList")),
+            action_names: Value::read(document.take("ActionNames")),
+            resource_arns: Value::read(document.take("ResourceArns")),
+            resource_policy: Value::read(document.take("ResourcePolicy")),
+            resource_owner: Value::read(document.take("ResourceOwner")),
+            caller_arn: Value::read(document.take("CallerArn")),
+            context_entries: Value::read(document.take("ContextEntries")),
+            resource_handling_option: Value::read(document.take("ResourceHandlingOption")),
+            max_items: Value::read(document.take("MaxItems")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicySourceArn", self.policy_source_arn.write());
+        document.push("PolicyInputList", self.policy_input_list.write());
+        document
+            .push("PermissionsBoundaryPolicyInputList", self.permissions_boundary_policy_input_list.write());
+        document.push("PolicyExclusionList", self.policy_exclusion_list.write());
+        document.push("ActionNames", self.action_names.write());
+        document.push("ResourceArns", self.resource_arns.write());
+        document.push("ResourcePolicy", self.resource_policy.write());
+        document.push("ResourceOwner", self.resource_owner.write());
+        document.push("CallerArn", self.caller_arn.write());
+        document.push("ContextEntries", self.context_entries.write());
+        document.push("ResourceHandlingOption", self.resource_handling_option.write());
+        document.push("MaxItems", self.max_items.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
 /// `SourceRoleTemplate`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceRoleTemplate {
@@ -3589,6 +7249,41 @@ impl Shape for SourceRoleTemplate {
     }
 }
 
+/// `Statement`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Statement {
+    /// `SourcePolicyId`.
+    pub source_policy_id: Option<String>,
+    /// `SourcePolicyType`.
+    pub source_policy_type: Option<PolicySourceType>,
+    /// `StartPosition`.
+    pub start_position: Option<Position>,
+    /// `EndPosition`.
+    pub end_position: Option<Position>,
+}
+
+impl Shape for Statement {
+    const SCHEMA: &'static Schema = &schema::STATEMENT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            source_policy_id: Value::read(document.take("SourcePolicyId")),
+            source_policy_type: Value::read(document.take("SourcePolicyType")),
+            start_position: Value::read(document.take("StartPosition")),
+            end_position: Value::read(document.take("EndPosition")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SourcePolicyId", self.source_policy_id.write());
+        document.push("SourcePolicyType", self.source_policy_type.write());
+        document.push("StartPosition", self.start_position.write());
+        document.push("EndPosition", self.end_position.write());
+        document
+    }
+}
+
 /// `Tag`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tag {
@@ -3609,6 +7304,49 @@ impl Shape for Tag {
         let mut document = Document::empty();
         document.push("Key", self.key.write());
         document.push("Value", self.value.write());
+        document
+    }
+}
+
+/// `TagInstanceProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagInstanceProfileOutput {}
+
+impl Shape for TagInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::TAG_INSTANCE_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `TagInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+}
+
+impl Shape for TagInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::TAG_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profile_name: Value::read(document.take("InstanceProfileName")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document.push("Tags", self.tags.write());
         document
     }
 }
@@ -3729,6 +7467,49 @@ impl Shape for TagUserInput {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
         document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `UntagInstanceProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagInstanceProfileOutput {}
+
+impl Shape for UntagInstanceProfileOutput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_INSTANCE_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UntagInstanceProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagInstanceProfileInput {
+    /// `InstanceProfileName`.
+    pub instance_profile_name: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagInstanceProfileInput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_INSTANCE_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            instance_profile_name: Value::read(document.take("InstanceProfileName")),
+            tag_keys: Value::read(document.take("TagKeys")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("InstanceProfileName", self.instance_profile_name.write());
+        document.push("TagKeys", self.tag_keys.write());
         document
     }
 }
@@ -3909,6 +7690,77 @@ impl Shape for UpdateAccessKeyInput {
     }
 }
 
+/// `UpdateAccountPasswordPolicyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAccountPasswordPolicyOutput {}
+
+impl Shape for UpdateAccountPasswordPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ACCOUNT_PASSWORD_POLICY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateAccountPasswordPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAccountPasswordPolicyInput {
+    /// `MinimumPasswordLength`.
+    pub minimum_password_length: Option<i32>,
+    /// `RequireSymbols`.
+    pub require_symbols: Option<bool>,
+    /// `RequireNumbers`.
+    pub require_numbers: Option<bool>,
+    /// `RequireUppercaseCharacters`.
+    pub require_uppercase_characters: Option<bool>,
+    /// `RequireLowercaseCharacters`.
+    pub require_lowercase_characters: Option<bool>,
+    /// `AllowUsersToChangePassword`.
+    pub allow_users_to_change_password: Option<bool>,
+    /// `MaxPasswordAge`.
+    pub max_password_age: Option<i32>,
+    /// `PasswordReusePrevention`.
+    pub password_reuse_prevention: Option<i32>,
+    /// `HardExpiry`.
+    pub hard_expiry: Option<bool>,
+}
+
+impl Shape for UpdateAccountPasswordPolicyInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            minimum_password_length: Value::read(document.take("MinimumPasswordLength")),
+            require_symbols: Value::read(document.take("RequireSymbols")),
+            require_numbers: Value::read(document.take("RequireNumbers")),
+            require_uppercase_characters: Value::read(document.take("RequireUppercaseCharacters")),
+            require_lowercase_characters: Value::read(document.take("RequireLowercaseCharacters")),
+            allow_users_to_change_password: Value::read(document.take("AllowUsersToChangePassword")),
+            max_password_age: Value::read(document.take("MaxPasswordAge")),
+            password_reuse_prevention: Value::read(document.take("PasswordReusePrevention")),
+            hard_expiry: Value::read(document.take("HardExpiry")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("MinimumPasswordLength", self.minimum_password_length.write());
+        document.push("RequireSymbols", self.require_symbols.write());
+        document.push("RequireNumbers", self.require_numbers.write());
+        document.push("RequireUppercaseCharacters", self.require_uppercase_characters.write());
+        document.push("RequireLowercaseCharacters", self.require_lowercase_characters.write());
+        document.push("AllowUsersToChangePassword", self.allow_users_to_change_password.write());
+        document.push("MaxPasswordAge", self.max_password_age.write());
+        document.push("PasswordReusePrevention", self.password_reuse_prevention.write());
+        document.push("HardExpiry", self.hard_expiry.write());
+        document
+    }
+}
+
 /// `UpdateAssumeRolePolicyOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateAssumeRolePolicyOutput {}
@@ -3948,6 +7800,148 @@ impl Shape for UpdateAssumeRolePolicyInput {
         let mut document = Document::empty();
         document.push("RoleName", self.role_name.write());
         document.push("PolicyDocument", self.policy_document.write());
+        document
+    }
+}
+
+/// `UpdateGroupOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateGroupOutput {}
+
+impl Shape for UpdateGroupOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_GROUP_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateGroupRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateGroupInput {
+    /// `GroupName`.
+    pub group_name: String,
+    /// `NewPath`.
+    pub new_path: Option<String>,
+    /// `NewGroupName`.
+    pub new_group_name: Option<String>,
+}
+
+impl Shape for UpdateGroupInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_GROUP_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            group_name: Value::read(document.take("GroupName")),
+            new_path: Value::read(document.take("NewPath")),
+            new_group_name: Value::read(document.take("NewGroupName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GroupName", self.group_name.write());
+        document.push("NewPath", self.new_path.write());
+        document.push("NewGroupName", self.new_group_name.write());
+        document
+    }
+}
+
+/// `UpdateLoginProfileOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateLoginProfileOutput {}
+
+impl Shape for UpdateLoginProfileOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_LOGIN_PROFILE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateLoginProfileRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateLoginProfileInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `Password`.
+    pub password: Option<Secret<String>>,
+    /// `PasswordResetRequired`.
+    pub password_reset_required: Option<bool>,
+}
+
+impl Shape for UpdateLoginProfileInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_LOGIN_PROFILE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            password: Value::read(document.take("Password")),
+            password_reset_required: Value::read(document.take("PasswordResetRequired")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("Password", self.password.write());
+        document.push("PasswordResetRequired", self.password_reset_required.write());
+        document
+    }
+}
+
+/// `UpdateRoleDescriptionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateRoleDescriptionInput {
+    /// `RoleName`.
+    pub role_name: String,
+    /// `Description`.
+    pub description: String,
+}
+
+impl Shape for UpdateRoleDescriptionInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ROLE_DESCRIPTION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            role_name: Value::read(document.take("RoleName")),
+            description: Value::read(document.take("Description")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RoleName", self.role_name.write());
+        document.push("Description", self.description.write());
+        document
+    }
+}
+
+/// `UpdateRoleDescriptionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateRoleDescriptionOutput {
+    /// `Role`.
+    pub role: Option<Role>,
+}
+
+impl Shape for UpdateRoleDescriptionOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ROLE_DESCRIPTION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { role: Value::read(document.take("Role")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Role", self.role.write());
         document
     }
 }
@@ -4097,6 +8091,111 @@ impl Shape for User {
     }
 }
 
+/// `UserDetail`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UserDetail {
+    /// `Path`.
+    pub path: Option<String>,
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `UserId`.
+    pub user_id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `UserPolicyList`.
+    pub user_policy_list: Option<Vec<PolicyDetail>>,
+    /// `GroupList`.
+    pub group_list: Option<Vec<String>>,
+    /// `AttachedManagedPolicies`.
+    pub attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    /// `PermissionsBoundary`.
+    pub permissions_boundary: Option<AttachedPermissionsBoundary>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for UserDetail {
+    const SCHEMA: &'static Schema = &schema::USER_DETAIL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path: Value::read(document.take("Path")),
+            user_name: Value::read(document.take("UserName")),
+            user_id: Value::read(document.take("UserId")),
+            arn: Value::read(document.take("Arn")),
+            create_date: Value::read(document.take("CreateDate")),
+            user_policy_list: Value::read(document.take("UserPolicyList")),
+            group_list: Value::read(document.take("GroupList")),
+            attached_managed_policies: Value::read(document.take("AttachedManagedPolicies")),
+            permissions_boundary: Value::read(document.take("PermissionsBoundary")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("UserName", self.user_name.write());
+        document.push("UserId", self.user_id.write());
+        document.push("Arn", self.arn.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("UserPolicyList", self.user_policy_list.write());
+        document.push("GroupList", self.group_list.write());
+        document.push("AttachedManagedPolicies", self.attached_managed_policies.write());
+        document.push("PermissionsBoundary", self.permissions_boundary.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `policyOwnerEntityType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PolicyOwnerEntityType {
+    /// `USER`.
+    #[default]
+    User,
+    /// `ROLE`.
+    Role,
+    /// `GROUP`.
+    Group,
+}
+
+impl PolicyOwnerEntityType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::User, Self::Role, Self::Group];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Role => "ROLE",
+            Self::Group => "GROUP",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "USER" => Self::User,
+            "ROLE" => Self::Role,
+            "GROUP" => Self::Group,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for PolicyOwnerEntityType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `policyScopeType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PolicyScopeType {
@@ -4134,6 +8233,48 @@ impl PolicyScopeType {
 }
 
 impl Value for PolicyScopeType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `policyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PolicyType {
+    /// `INLINE`.
+    #[default]
+    Inline,
+    /// `MANAGED`.
+    Managed,
+}
+
+impl PolicyType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Inline, Self::Managed];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inline => "INLINE",
+            Self::Managed => "MANAGED",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "INLINE" => Self::Inline,
+            "MANAGED" => Self::Managed,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for PolicyType {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -4189,6 +8330,211 @@ impl Value for StatusType {
     }
 }
 
+/// `summaryKeyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum SummaryKeyType {
+    /// `Users`.
+    #[default]
+    Users,
+    /// `UsersQuota`.
+    UsersQuota,
+    /// `Groups`.
+    Groups,
+    /// `GroupsQuota`.
+    GroupsQuota,
+    /// `ServerCertificates`.
+    ServerCertificates,
+    /// `ServerCertificatesQuota`.
+    ServerCertificatesQuota,
+    /// `UserPolicySizeQuota`.
+    UserPolicySizeQuota,
+    /// `GroupPolicySizeQuota`.
+    GroupPolicySizeQuota,
+    /// `GroupsPerUserQuota`.
+    GroupsPerUserQuota,
+    /// `SigningCertificatesPerUserQuota`.
+    SigningCertificatesPerUserQuota,
+    /// `AccessKeysPerUserQuota`.
+    AccessKeysPerUserQuota,
+    /// `MFADevices`.
+    MFADevices,
+    /// `MFADevicesInUse`.
+    MFADevicesInUse,
+    /// `AccountMFAEnabled`.
+    AccountMFAEnabled,
+    /// `AccountAccessKeysPresent`.
+    AccountAccessKeysPresent,
+    /// `AccountPasswordPresent`.
+    AccountPasswordPresent,
+    /// `AccountSigningCertificatesPresent`.
+    AccountSigningCertificatesPresent,
+    /// `AttachedPoliciesPerGroupQuota`.
+    AttachedPoliciesPerGroupQuota,
+    /// `AttachedPoliciesPerRoleQuota`.
+    AttachedPoliciesPerRoleQuota,
+    /// `AttachedPoliciesPerUserQuota`.
+    AttachedPoliciesPerUserQuota,
+    /// `Policies`.
+    Policies,
+    /// `PoliciesQuota`.
+    PoliciesQuota,
+    /// `PolicySizeQuota`.
+    PolicySizeQuota,
+    /// `PolicyVersionsInUse`.
+    PolicyVersionsInUse,
+    /// `PolicyVersionsInUseQuota`.
+    PolicyVersionsInUseQuota,
+    /// `VersionsPerPolicyQuota`.
+    VersionsPerPolicyQuota,
+    /// `GlobalEndpointTokenVersion`.
+    GlobalEndpointTokenVersion,
+    /// `AssumeRolePolicySizeQuota`.
+    AssumeRolePolicySizeQuota,
+    /// `InstanceProfiles`.
+    InstanceProfiles,
+    /// `InstanceProfilesQuota`.
+    InstanceProfilesQuota,
+    /// `Providers`.
+    Providers,
+    /// `RolePolicySizeQuota`.
+    RolePolicySizeQuota,
+    /// `Roles`.
+    Roles,
+    /// `RolesQuota`.
+    RolesQuota,
+}
+
+impl SummaryKeyType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::Users,
+        Self::UsersQuota,
+        Self::Groups,
+        Self::GroupsQuota,
+        Self::ServerCertificates,
+        Self::ServerCertificatesQuota,
+        Self::UserPolicySizeQuota,
+        Self::GroupPolicySizeQuota,
+        Self::GroupsPerUserQuota,
+        Self::SigningCertificatesPerUserQuota,
+        Self::AccessKeysPerUserQuota,
+        Self::MFADevices,
+        Self::MFADevicesInUse,
+        Self::AccountMFAEnabled,
+        Self::AccountAccessKeysPresent,
+        Self::AccountPasswordPresent,
+        Self::AccountSigningCertificatesPresent,
+        Self::AttachedPoliciesPerGroupQuota,
+        Self::AttachedPoliciesPerRoleQuota,
+        Self::AttachedPoliciesPerUserQuota,
+        Self::Policies,
+        Self::PoliciesQuota,
+        Self::PolicySizeQuota,
+        Self::PolicyVersionsInUse,
+        Self::PolicyVersionsInUseQuota,
+        Self::VersionsPerPolicyQuota,
+        Self::GlobalEndpointTokenVersion,
+        Self::AssumeRolePolicySizeQuota,
+        Self::InstanceProfiles,
+        Self::InstanceProfilesQuota,
+        Self::Providers,
+        Self::RolePolicySizeQuota,
+        Self::Roles,
+        Self::RolesQuota,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "Users",
+            Self::UsersQuota => "UsersQuota",
+            Self::Groups => "Groups",
+            Self::GroupsQuota => "GroupsQuota",
+            Self::ServerCertificates => "ServerCertificates",
+            Self::ServerCertificatesQuota => "ServerCertificatesQuota",
+            Self::UserPolicySizeQuota => "UserPolicySizeQuota",
+            Self::GroupPolicySizeQuota => "GroupPolicySizeQuota",
+            Self::GroupsPerUserQuota => "GroupsPerUserQuota",
+            Self::SigningCertificatesPerUserQuota => "SigningCertificatesPerUserQuota",
+            Self::AccessKeysPerUserQuota => "AccessKeysPerUserQuota",
+            Self::MFADevices => "MFADevices",
+            Self::MFADevicesInUse => "MFADevicesInUse",
+            Self::AccountMFAEnabled => "AccountMFAEnabled",
+            Self::AccountAccessKeysPresent => "AccountAccessKeysPresent",
+            Self::AccountPasswordPresent => "AccountPasswordPresent",
+            Self::AccountSigningCertificatesPresent => "AccountSigningCertificatesPresent",
+            Self::AttachedPoliciesPerGroupQuota => "AttachedPoliciesPerGroupQuota",
+            Self::AttachedPoliciesPerRoleQuota => "AttachedPoliciesPerRoleQuota",
+            Self::AttachedPoliciesPerUserQuota => "AttachedPoliciesPerUserQuota",
+            Self::Policies => "Policies",
+            Self::PoliciesQuota => "PoliciesQuota",
+            Self::PolicySizeQuota => "PolicySizeQuota",
+            Self::PolicyVersionsInUse => "PolicyVersionsInUse",
+            Self::PolicyVersionsInUseQuota => "PolicyVersionsInUseQuota",
+            Self::VersionsPerPolicyQuota => "VersionsPerPolicyQuota",
+            Self::GlobalEndpointTokenVersion => "GlobalEndpointTokenVersion",
+            Self::AssumeRolePolicySizeQuota => "AssumeRolePolicySizeQuota",
+            Self::InstanceProfiles => "InstanceProfiles",
+            Self::InstanceProfilesQuota => "InstanceProfilesQuota",
+            Self::Providers => "Providers",
+            Self::RolePolicySizeQuota => "RolePolicySizeQuota",
+            Self::Roles => "Roles",
+            Self::RolesQuota => "RolesQuota",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Users" => Self::Users,
+            "UsersQuota" => Self::UsersQuota,
+            "Groups" => Self::Groups,
+            "GroupsQuota" => Self::GroupsQuota,
+            "ServerCertificates" => Self::ServerCertificates,
+            "ServerCertificatesQuota" => Self::ServerCertificatesQuota,
+            "UserPolicySizeQuota" => Self::UserPolicySizeQuota,
+            "GroupPolicySizeQuota" => Self::GroupPolicySizeQuota,
+            "GroupsPerUserQuota" => Self::GroupsPerUserQuota,
+            "SigningCertificatesPerUserQuota" => Self::SigningCertificatesPerUserQuota,
+            "AccessKeysPerUserQuota" => Self::AccessKeysPerUserQuota,
+            "MFADevices" => Self::MFADevices,
+            "MFADevicesInUse" => Self::MFADevicesInUse,
+            "AccountMFAEnabled" => Self::AccountMFAEnabled,
+            "AccountAccessKeysPresent" => Self::AccountAccessKeysPresent,
+            "AccountPasswordPresent" => Self::AccountPasswordPresent,
+            "AccountSigningCertificatesPresent" => Self::AccountSigningCertificatesPresent,
+            "AttachedPoliciesPerGroupQuota" => Self::AttachedPoliciesPerGroupQuota,
+            "AttachedPoliciesPerRoleQuota" => Self::AttachedPoliciesPerRoleQuota,
+            "AttachedPoliciesPerUserQuota" => Self::AttachedPoliciesPerUserQuota,
+            "Policies" => Self::Policies,
+            "PoliciesQuota" => Self::PoliciesQuota,
+            "PolicySizeQuota" => Self::PolicySizeQuota,
+            "PolicyVersionsInUse" => Self::PolicyVersionsInUse,
+            "PolicyVersionsInUseQuota" => Self::PolicyVersionsInUseQuota,
+            "VersionsPerPolicyQuota" => Self::VersionsPerPolicyQuota,
+            "GlobalEndpointTokenVersion" => Self::GlobalEndpointTokenVersion,
+            "AssumeRolePolicySizeQuota" => Self::AssumeRolePolicySizeQuota,
+            "InstanceProfiles" => Self::InstanceProfiles,
+            "InstanceProfilesQuota" => Self::InstanceProfilesQuota,
+            "Providers" => Self::Providers,
+            "RolePolicySizeQuota" => Self::RolePolicySizeQuota,
+            "Roles" => Self::Roles,
+            "RolesQuota" => Self::RolesQuota,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for SummaryKeyType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `ConcurrentModificationException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConcurrentModificationException {
@@ -4202,6 +8548,54 @@ impl ConcurrentModificationException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::CONCURRENT_MODIFICATION_EXCEPTION, message, fields)
+    }
+}
+
+/// `CredentialReportExpiredException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CredentialReportExpiredException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl CredentialReportExpiredException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::CREDENTIAL_REPORT_EXPIRED_EXCEPTION, message, fields)
+    }
+}
+
+/// `CredentialReportNotPresentException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CredentialReportNotPresentException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl CredentialReportNotPresentException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION, message, fields)
+    }
+}
+
+/// `CredentialReportNotReadyException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CredentialReportNotReadyException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl CredentialReportNotReadyException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::CREDENTIAL_REPORT_NOT_READY_EXCEPTION, message, fields)
     }
 }
 
@@ -4269,6 +8663,22 @@ impl InvalidInputException {
     }
 }
 
+/// `InvalidUserTypeException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvalidUserTypeException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl InvalidUserTypeException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::INVALID_USER_TYPE_EXCEPTION, message, fields)
+    }
+}
+
 /// `LimitExceededException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LimitExceededException {
@@ -4314,6 +8724,38 @@ impl NoSuchEntityException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::NO_SUCH_ENTITY_EXCEPTION, message, fields)
+    }
+}
+
+/// `PasswordPolicyViolationException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PasswordPolicyViolationException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl PasswordPolicyViolationException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::PASSWORD_POLICY_VIOLATION_EXCEPTION, message, fields)
+    }
+}
+
+/// `PolicyEvaluationException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyEvaluationException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl PolicyEvaluationException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::POLICY_EVALUATION_EXCEPTION, message, fields)
     }
 }
 
@@ -4370,6 +8812,12 @@ impl UnmodifiableEntityException {
 pub enum Error {
     /// `ConcurrentModificationException`.
     ConcurrentModificationException(ConcurrentModificationException),
+    /// `CredentialReportExpiredException`.
+    CredentialReportExpiredException(CredentialReportExpiredException),
+    /// `CredentialReportNotPresentException`.
+    CredentialReportNotPresentException(CredentialReportNotPresentException),
+    /// `CredentialReportNotReadyException`.
+    CredentialReportNotReadyException(CredentialReportNotReadyException),
     /// `DeleteConflictException`.
     DeleteConflictException(DeleteConflictException),
     /// `EntityAlreadyExistsException`.
@@ -4378,12 +8826,18 @@ pub enum Error {
     EntityTemporarilyUnmodifiableException(EntityTemporarilyUnmodifiableException),
     /// `InvalidInputException`.
     InvalidInputException(InvalidInputException),
+    /// `InvalidUserTypeException`.
+    InvalidUserTypeException(InvalidUserTypeException),
     /// `LimitExceededException`.
     LimitExceededException(LimitExceededException),
     /// `MalformedPolicyDocumentException`.
     MalformedPolicyDocumentException(MalformedPolicyDocumentException),
     /// `NoSuchEntityException`.
     NoSuchEntityException(NoSuchEntityException),
+    /// `PasswordPolicyViolationException`.
+    PasswordPolicyViolationException(PasswordPolicyViolationException),
+    /// `PolicyEvaluationException`.
+    PolicyEvaluationException(PolicyEvaluationException),
     /// `PolicyNotAttachableException`.
     PolicyNotAttachableException(PolicyNotAttachableException),
     /// `ServiceFailureException`.
@@ -4400,6 +8854,27 @@ impl Error {
     /// `ConcurrentModificationException` with a message.
     pub fn concurrent_modification_exception(message: impl Into<String>) -> Self {
         Self::ConcurrentModificationException(ConcurrentModificationException {
+            message: Some(message.into()),
+        })
+    }
+
+    /// `CredentialReportExpiredException` with a message.
+    pub fn credential_report_expired_exception(message: impl Into<String>) -> Self {
+        Self::CredentialReportExpiredException(CredentialReportExpiredException {
+            message: Some(message.into()),
+        })
+    }
+
+    /// `CredentialReportNotPresentException` with a message.
+    pub fn credential_report_not_present_exception(message: impl Into<String>) -> Self {
+        Self::CredentialReportNotPresentException(CredentialReportNotPresentException {
+            message: Some(message.into()),
+        })
+    }
+
+    /// `CredentialReportNotReadyException` with a message.
+    pub fn credential_report_not_ready_exception(message: impl Into<String>) -> Self {
+        Self::CredentialReportNotReadyException(CredentialReportNotReadyException {
             message: Some(message.into()),
         })
     }
@@ -4426,6 +8901,11 @@ impl Error {
         Self::InvalidInputException(InvalidInputException { message: Some(message.into()) })
     }
 
+    /// `InvalidUserTypeException` with a message.
+    pub fn invalid_user_type_exception(message: impl Into<String>) -> Self {
+        Self::InvalidUserTypeException(InvalidUserTypeException { message: Some(message.into()) })
+    }
+
     /// `LimitExceededException` with a message.
     pub fn limit_exceeded_exception(message: impl Into<String>) -> Self {
         Self::LimitExceededException(LimitExceededException { message: Some(message.into()) })
@@ -4441,6 +8921,18 @@ impl Error {
     /// `NoSuchEntityException` with a message.
     pub fn no_such_entity_exception(message: impl Into<String>) -> Self {
         Self::NoSuchEntityException(NoSuchEntityException { message: Some(message.into()) })
+    }
+
+    /// `PasswordPolicyViolationException` with a message.
+    pub fn password_policy_violation_exception(message: impl Into<String>) -> Self {
+        Self::PasswordPolicyViolationException(PasswordPolicyViolationException {
+            message: Some(message.into()),
+        })
+    }
+
+    /// `PolicyEvaluationException` with a message.
+    pub fn policy_evaluation_exception(message: impl Into<String>) -> Self {
+        Self::PolicyEvaluationException(PolicyEvaluationException { message: Some(message.into()) })
     }
 
     /// `PolicyNotAttachableException` with a message.
@@ -4463,13 +8955,19 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
             Error::ConcurrentModificationException(error) => error.into_fault(),
+            Error::CredentialReportExpiredException(error) => error.into_fault(),
+            Error::CredentialReportNotPresentException(error) => error.into_fault(),
+            Error::CredentialReportNotReadyException(error) => error.into_fault(),
             Error::DeleteConflictException(error) => error.into_fault(),
             Error::EntityAlreadyExistsException(error) => error.into_fault(),
             Error::EntityTemporarilyUnmodifiableException(error) => error.into_fault(),
             Error::InvalidInputException(error) => error.into_fault(),
+            Error::InvalidUserTypeException(error) => error.into_fault(),
             Error::LimitExceededException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::NoSuchEntityException(error) => error.into_fault(),
+            Error::PasswordPolicyViolationException(error) => error.into_fault(),
+            Error::PolicyEvaluationException(error) => error.into_fault(),
             Error::PolicyNotAttachableException(error) => error.into_fault(),
             Error::ServiceFailureException(error) => error.into_fault(),
             Error::UnmodifiableEntityException(error) => error.into_fault(),
@@ -4496,6 +8994,58 @@ pub mod op_meta {
     use casemate_schema::{Auth, HttpBinding, OpMeta};
 
     use super::{SERVICE, error_meta, schema};
+
+    /// `AddRoleToInstanceProfile`.
+    pub static ADD_ROLE_TO_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AddRoleToInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST,
+        output: &schema::ADD_ROLE_TO_INSTANCE_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::UNMODIFIABLE_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `AddUserToGroup`.
+    pub static ADD_USER_TO_GROUP: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AddUserToGroup",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ADD_USER_TO_GROUP_REQUEST,
+        output: &schema::ADD_USER_TO_GROUP_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `AttachGroupPolicy`.
+    pub static ATTACH_GROUP_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AttachGroupPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ATTACH_GROUP_POLICY_REQUEST,
+        output: &schema::ATTACH_GROUP_POLICY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::POLICY_NOT_ATTACHABLE_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
 
     /// `AttachRolePolicy`.
     pub static ATTACH_ROLE_POLICY: OpMeta = OpMeta {
@@ -4534,6 +9084,25 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ChangePassword`.
+    pub static CHANGE_PASSWORD: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ChangePassword",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CHANGE_PASSWORD_REQUEST,
+        output: &schema::CHANGE_PASSWORD_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_USER_TYPE_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
+            error_meta::PASSWORD_POLICY_VIOLATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateAccessKey`.
     pub static CREATE_ACCESS_KEY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4544,6 +9113,76 @@ pub mod op_meta {
         result_wrapper: "CreateAccessKeyResult",
         errors: &[
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateAccountAlias`.
+    pub static CREATE_ACCOUNT_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateAccountAlias",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_ACCOUNT_ALIAS_REQUEST,
+        output: &schema::CREATE_ACCOUNT_ALIAS_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateGroup`.
+    pub static CREATE_GROUP: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateGroup",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_GROUP_REQUEST,
+        output: &schema::CREATE_GROUP_RESPONSE,
+        result_wrapper: "CreateGroupResult",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateInstanceProfile`.
+    pub static CREATE_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_INSTANCE_PROFILE_REQUEST,
+        output: &schema::CREATE_INSTANCE_PROFILE_RESPONSE,
+        result_wrapper: "CreateInstanceProfileResult",
+        errors: &[
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateLoginProfile`.
+    pub static CREATE_LOGIN_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateLoginProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_LOGIN_PROFILE_REQUEST,
+        output: &schema::CREATE_LOGIN_PROFILE_RESPONSE,
+        result_wrapper: "CreateLoginProfileResult",
+        errors: &[
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::PASSWORD_POLICY_VIOLATION_EXCEPTION,
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
@@ -4606,6 +9245,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateServiceLinkedRole`.
+    pub static CREATE_SERVICE_LINKED_ROLE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateServiceLinkedRole",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_SERVICE_LINKED_ROLE_REQUEST,
+        output: &schema::CREATE_SERVICE_LINKED_ROLE_RESPONSE,
+        result_wrapper: "CreateServiceLinkedRoleResult",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateUser`.
     pub static CREATE_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4634,6 +9290,106 @@ pub mod op_meta {
         output: &schema::DELETE_ACCESS_KEY_OUTPUT,
         result_wrapper: "",
         errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteAccountAlias`.
+    pub static DELETE_ACCOUNT_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteAccountAlias",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_ACCOUNT_ALIAS_REQUEST,
+        output: &schema::DELETE_ACCOUNT_ALIAS_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteAccountPasswordPolicy`.
+    pub static DELETE_ACCOUNT_PASSWORD_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteAccountPasswordPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_ACCOUNT_PASSWORD_POLICY_INPUT,
+        output: &schema::DELETE_ACCOUNT_PASSWORD_POLICY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteGroup`.
+    pub static DELETE_GROUP: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteGroup",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_GROUP_REQUEST,
+        output: &schema::DELETE_GROUP_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::DELETE_CONFLICT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteGroupPolicy`.
+    pub static DELETE_GROUP_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteGroupPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_GROUP_POLICY_REQUEST,
+        output: &schema::DELETE_GROUP_POLICY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteInstanceProfile`.
+    pub static DELETE_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_INSTANCE_PROFILE_REQUEST,
+        output: &schema::DELETE_INSTANCE_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::DELETE_CONFLICT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteLoginProfile`.
+    pub static DELETE_LOGIN_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteLoginProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_LOGIN_PROFILE_REQUEST,
+        output: &schema::DELETE_LOGIN_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
@@ -4729,6 +9485,22 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteServiceLinkedRole`.
+    pub static DELETE_SERVICE_LINKED_ROLE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteServiceLinkedRole",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_SERVICE_LINKED_ROLE_REQUEST,
+        output: &schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE,
+        result_wrapper: "DeleteServiceLinkedRoleResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeleteUser`.
     pub static DELETE_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4775,6 +9547,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DetachGroupPolicy`.
+    pub static DETACH_GROUP_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DetachGroupPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DETACH_GROUP_POLICY_REQUEST,
+        output: &schema::DETACH_GROUP_POLICY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DetachRolePolicy`.
     pub static DETACH_ROLE_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4810,6 +9599,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GenerateCredentialReport`.
+    pub static GENERATE_CREDENTIAL_REPORT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GenerateCredentialReport",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GENERATE_CREDENTIAL_REPORT_INPUT,
+        output: &schema::GENERATE_CREDENTIAL_REPORT_RESPONSE,
+        result_wrapper: "GenerateCredentialReportResult",
+        errors: &[error_meta::LIMIT_EXCEEDED_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccessKeyLastUsed`.
     pub static GET_ACCESS_KEY_LAST_USED: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4819,6 +9620,131 @@ pub mod op_meta {
         output: &schema::GET_ACCESS_KEY_LAST_USED_RESPONSE,
         result_wrapper: "GetAccessKeyLastUsedResult",
         errors: &[],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetAccountAuthorizationDetails`.
+    pub static GET_ACCOUNT_AUTHORIZATION_DETAILS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetAccountAuthorizationDetails",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST,
+        output: &schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE,
+        result_wrapper: "GetAccountAuthorizationDetailsResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetAccountPasswordPolicy`.
+    pub static GET_ACCOUNT_PASSWORD_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetAccountPasswordPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_ACCOUNT_PASSWORD_POLICY_INPUT,
+        output: &schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE,
+        result_wrapper: "GetAccountPasswordPolicyResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetAccountSummary`.
+    pub static GET_ACCOUNT_SUMMARY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetAccountSummary",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_ACCOUNT_SUMMARY_INPUT,
+        output: &schema::GET_ACCOUNT_SUMMARY_RESPONSE,
+        result_wrapper: "GetAccountSummaryResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetContextKeysForCustomPolicy`.
+    pub static GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetContextKeysForCustomPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST,
+        output: &schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE,
+        result_wrapper: "GetContextKeysForCustomPolicyResult",
+        errors: &[error_meta::INVALID_INPUT_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetContextKeysForPrincipalPolicy`.
+    pub static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetContextKeysForPrincipalPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST,
+        output: &schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE,
+        result_wrapper: "GetContextKeysForPrincipalPolicyResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::INVALID_INPUT_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetCredentialReport`.
+    pub static GET_CREDENTIAL_REPORT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetCredentialReport",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_CREDENTIAL_REPORT_INPUT,
+        output: &schema::GET_CREDENTIAL_REPORT_RESPONSE,
+        result_wrapper: "GetCredentialReportResult",
+        errors: &[
+            error_meta::CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION,
+            error_meta::CREDENTIAL_REPORT_EXPIRED_EXCEPTION,
+            error_meta::CREDENTIAL_REPORT_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetGroup`.
+    pub static GET_GROUP: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetGroup",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_GROUP_REQUEST,
+        output: &schema::GET_GROUP_RESPONSE,
+        result_wrapper: "GetGroupResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetGroupPolicy`.
+    pub static GET_GROUP_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetGroupPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_GROUP_POLICY_REQUEST,
+        output: &schema::GET_GROUP_POLICY_RESPONSE,
+        result_wrapper: "GetGroupPolicyResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetInstanceProfile`.
+    pub static GET_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_INSTANCE_PROFILE_REQUEST,
+        output: &schema::GET_INSTANCE_PROFILE_RESPONSE,
+        result_wrapper: "GetInstanceProfileResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLoginProfile`.
+    pub static GET_LOGIN_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLoginProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_LOGIN_PROFILE_REQUEST,
+        output: &schema::GET_LOGIN_PROFILE_RESPONSE,
+        result_wrapper: "GetLoginProfileResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -4878,6 +9804,22 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetServiceLinkedRoleDeletionStatus`.
+    pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetServiceLinkedRoleDeletionStatus",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST,
+        output: &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE,
+        result_wrapper: "GetServiceLinkedRoleDeletionStatusResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetUser`.
     pub static GET_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4911,6 +9853,34 @@ pub mod op_meta {
         output: &schema::LIST_ACCESS_KEYS_RESPONSE,
         result_wrapper: "ListAccessKeysResult",
         errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListAccountAliases`.
+    pub static LIST_ACCOUNT_ALIASES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListAccountAliases",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_ACCOUNT_ALIASES_REQUEST,
+        output: &schema::LIST_ACCOUNT_ALIASES_RESPONSE,
+        result_wrapper: "ListAccountAliasesResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListAttachedGroupPolicies`.
+    pub static LIST_ATTACHED_GROUP_POLICIES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListAttachedGroupPolicies",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_ATTACHED_GROUP_POLICIES_REQUEST,
+        output: &schema::LIST_ATTACHED_GROUP_POLICIES_RESPONSE,
+        result_wrapper: "ListAttachedGroupPoliciesResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
         auth: Auth::SigV4,
     };
 
@@ -4962,6 +9932,30 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListGroupPolicies`.
+    pub static LIST_GROUP_POLICIES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListGroupPolicies",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_GROUP_POLICIES_REQUEST,
+        output: &schema::LIST_GROUP_POLICIES_RESPONSE,
+        result_wrapper: "ListGroupPoliciesResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListGroups`.
+    pub static LIST_GROUPS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListGroups",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_GROUPS_REQUEST,
+        output: &schema::LIST_GROUPS_RESPONSE,
+        result_wrapper: "ListGroupsResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListGroupsForUser`.
     pub static LIST_GROUPS_FOR_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -4971,6 +9965,30 @@ pub mod op_meta {
         output: &schema::LIST_GROUPS_FOR_USER_RESPONSE,
         result_wrapper: "ListGroupsForUserResult",
         errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListInstanceProfileTags`.
+    pub static LIST_INSTANCE_PROFILE_TAGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListInstanceProfileTags",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_INSTANCE_PROFILE_TAGS_REQUEST,
+        output: &schema::LIST_INSTANCE_PROFILE_TAGS_RESPONSE,
+        result_wrapper: "ListInstanceProfileTagsResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListInstanceProfiles`.
+    pub static LIST_INSTANCE_PROFILES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListInstanceProfiles",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_INSTANCE_PROFILES_REQUEST,
+        output: &schema::LIST_INSTANCE_PROFILES_RESPONSE,
+        result_wrapper: "ListInstanceProfilesResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -4995,6 +10013,18 @@ pub mod op_meta {
         output: &schema::LIST_POLICIES_RESPONSE,
         result_wrapper: "ListPoliciesResult",
         errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListPoliciesGrantingServiceAccess`.
+    pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListPoliciesGrantingServiceAccess",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST,
+        output: &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE,
+        result_wrapper: "ListPoliciesGrantingServiceAccessResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::INVALID_INPUT_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -5102,6 +10132,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `PutGroupPolicy`.
+    pub static PUT_GROUP_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutGroupPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::PUT_GROUP_POLICY_REQUEST,
+        output: &schema::PUT_GROUP_POLICY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `PutRolePermissionsBoundary`.
     pub static PUT_ROLE_PERMISSIONS_BOUNDARY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5172,6 +10219,39 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `RemoveRoleFromInstanceProfile`.
+    pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "RemoveRoleFromInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST,
+        output: &schema::REMOVE_ROLE_FROM_INSTANCE_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::UNMODIFIABLE_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `RemoveUserFromGroup`.
+    pub static REMOVE_USER_FROM_GROUP: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "RemoveUserFromGroup",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::REMOVE_USER_FROM_GROUP_REQUEST,
+        output: &schema::REMOVE_USER_FROM_GROUP_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `SetDefaultPolicyVersion`.
     pub static SET_DEFAULT_POLICY_VERSION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5184,6 +10264,52 @@ pub mod op_meta {
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::INVALID_INPUT_EXCEPTION,
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `SimulateCustomPolicy`.
+    pub static SIMULATE_CUSTOM_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "SimulateCustomPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::SIMULATE_CUSTOM_POLICY_REQUEST,
+        output: &schema::SIMULATE_POLICY_RESPONSE,
+        result_wrapper: "SimulateCustomPolicyResult",
+        errors: &[error_meta::INVALID_INPUT_EXCEPTION, error_meta::POLICY_EVALUATION_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `SimulatePrincipalPolicy`.
+    pub static SIMULATE_PRINCIPAL_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "SimulatePrincipalPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::SIMULATE_PRINCIPAL_POLICY_REQUEST,
+        output: &schema::SIMULATE_POLICY_RESPONSE,
+        result_wrapper: "SimulatePrincipalPolicyResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::POLICY_EVALUATION_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `TagInstanceProfile`.
+    pub static TAG_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "TagInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::TAG_INSTANCE_PROFILE_REQUEST,
+        output: &schema::TAG_INSTANCE_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
         auth: Auth::SigV4,
@@ -5236,6 +10362,23 @@ pub mod op_meta {
         errors: &[
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UntagInstanceProfile`.
+    pub static UNTAG_INSTANCE_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UntagInstanceProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UNTAG_INSTANCE_PROFILE_REQUEST,
+        output: &schema::UNTAG_INSTANCE_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::INVALID_INPUT_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
@@ -5309,6 +10452,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateAccountPasswordPolicy`.
+    pub static UPDATE_ACCOUNT_PASSWORD_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateAccountPasswordPolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST,
+        output: &schema::UPDATE_ACCOUNT_PASSWORD_POLICY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateAssumeRolePolicy`.
     pub static UPDATE_ASSUME_ROLE_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5327,6 +10487,41 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateGroup`.
+    pub static UPDATE_GROUP: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateGroup",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_GROUP_REQUEST,
+        output: &schema::UPDATE_GROUP_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateLoginProfile`.
+    pub static UPDATE_LOGIN_PROFILE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateLoginProfile",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_LOGIN_PROFILE_REQUEST,
+        output: &schema::UPDATE_LOGIN_PROFILE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::PASSWORD_POLICY_VIOLATION_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateRole`.
     pub static UPDATE_ROLE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5338,6 +10533,22 @@ pub mod op_meta {
         errors: &[
             error_meta::UNMODIFIABLE_ENTITY_EXCEPTION,
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateRoleDescription`.
+    pub static UPDATE_ROLE_DESCRIPTION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateRoleDescription",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_ROLE_DESCRIPTION_REQUEST,
+        output: &schema::UPDATE_ROLE_DESCRIPTION_RESPONSE,
+        result_wrapper: "UpdateRoleDescriptionResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::UNMODIFIABLE_ENTITY_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
         auth: Auth::SigV4,
@@ -5377,6 +10588,30 @@ pub mod error_meta {
         schema: &schema::CONCURRENT_MODIFICATION_EXCEPTION,
     };
 
+    /// `CredentialReportExpiredException`.
+    pub const CREDENTIAL_REPORT_EXPIRED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "CredentialReportExpiredException",
+        code: "ReportExpired",
+        status: 410,
+        schema: &schema::CREDENTIAL_REPORT_EXPIRED_EXCEPTION,
+    };
+
+    /// `CredentialReportNotPresentException`.
+    pub const CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "CredentialReportNotPresentException",
+        code: "ReportNotPresent",
+        status: 410,
+        schema: &schema::CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION,
+    };
+
+    /// `CredentialReportNotReadyException`.
+    pub const CREDENTIAL_REPORT_NOT_READY_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "CredentialReportNotReadyException",
+        code: "ReportInProgress",
+        status: 404,
+        schema: &schema::CREDENTIAL_REPORT_NOT_READY_EXCEPTION,
+    };
+
     /// `DeleteConflictException`.
     pub const DELETE_CONFLICT_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "DeleteConflictException",
@@ -5409,6 +10644,14 @@ pub mod error_meta {
         schema: &schema::INVALID_INPUT_EXCEPTION,
     };
 
+    /// `InvalidUserTypeException`.
+    pub const INVALID_USER_TYPE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "InvalidUserTypeException",
+        code: "InvalidUserType",
+        status: 400,
+        schema: &schema::INVALID_USER_TYPE_EXCEPTION,
+    };
+
     /// `LimitExceededException`.
     pub const LIMIT_EXCEEDED_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "LimitExceededException",
@@ -5431,6 +10674,22 @@ pub mod error_meta {
         code: "NoSuchEntity",
         status: 404,
         schema: &schema::NO_SUCH_ENTITY_EXCEPTION,
+    };
+
+    /// `PasswordPolicyViolationException`.
+    pub const PASSWORD_POLICY_VIOLATION_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "PasswordPolicyViolationException",
+        code: "PasswordPolicyViolation",
+        status: 400,
+        schema: &schema::PASSWORD_POLICY_VIOLATION_EXCEPTION,
+    };
+
+    /// `PolicyEvaluationException`.
+    pub const POLICY_EVALUATION_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "PolicyEvaluationException",
+        code: "PolicyEvaluation",
+        status: 500,
+        schema: &schema::POLICY_EVALUATION_EXCEPTION,
     };
 
     /// `PolicyNotAttachableException`.
@@ -5505,6 +10764,99 @@ pub mod schema {
                 Member::new("AccessKeyId", || &ACCESS_KEY_ID_TYPE),
                 Member::new("Status", || &STATUS_TYPE),
                 Member::new("CreateDate", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ActionNameListType`.
+    pub static ACTION_NAME_LIST_TYPE: Schema = Schema {
+        name: "ActionNameListType",
+        kind: Kind::List { member: || &ACTION_NAME_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ActionNameType`.
+    pub static ACTION_NAME_TYPE: Schema = Schema {
+        name: "ActionNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(3.0), max: Some(128.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `AddRoleToInstanceProfileOutput`.
+    pub static ADD_ROLE_TO_INSTANCE_PROFILE_OUTPUT: Schema = Schema {
+        name: "AddRoleToInstanceProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddRoleToInstanceProfileRequest`.
+    pub static ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "AddRoleToInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required(),
+                Member::new("RoleName", || &ROLE_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddUserToGroupOutput`.
+    pub static ADD_USER_TO_GROUP_OUTPUT: Schema = Schema {
+        name: "AddUserToGroupOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddUserToGroupRequest`.
+    pub static ADD_USER_TO_GROUP_REQUEST: Schema = Schema {
+        name: "AddUserToGroupRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ArnListType`.
+    pub static ARN_LIST_TYPE: Schema = Schema {
+        name: "ArnListType",
+        kind: Kind::List { member: || &ARN_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AttachGroupPolicyOutput`.
+    pub static ATTACH_GROUP_POLICY_OUTPUT: Schema = Schema {
+        name: "AttachGroupPolicyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AttachGroupPolicyRequest`.
+    pub static ATTACH_GROUP_POLICY_REQUEST: Schema = Schema {
+        name: "AttachGroupPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PolicyArn", || &ARN_TYPE).required(),
             ],
             payload: None,
             union: false,
@@ -5589,6 +10941,53 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AttachmentName`.
+    pub static ATTACHMENT_NAME: Schema = Schema {
+        name: "AttachmentName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some(r"[\w+=,.@-]+") },
+        sensitive: false,
+    };
+
+    /// `AttachmentType`.
+    pub static ATTACHMENT_TYPE: Schema = Schema {
+        name: "AttachmentType",
+        kind: Kind::Enum(&["user", "group", "role"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ChangePasswordOutput`.
+    pub static CHANGE_PASSWORD_OUTPUT: Schema = Schema {
+        name: "ChangePasswordOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ChangePasswordRequest`.
+    pub static CHANGE_PASSWORD_REQUEST: Schema = Schema {
+        name: "ChangePasswordRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OldPassword", || &PASSWORD_TYPE).required(),
+                Member::new("NewPassword", || &PASSWORD_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ColumnNumber`.
+    pub static COLUMN_NUMBER: Schema = Schema {
+        name: "ColumnNumber",
+        kind: Kind::Integer,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ConcurrentModificationException`.
     pub static CONCURRENT_MODIFICATION_EXCEPTION: Schema = Schema {
         name: "ConcurrentModificationException",
@@ -5604,6 +11003,83 @@ pub mod schema {
     /// `ConcurrentModificationMessage`.
     pub static CONCURRENT_MODIFICATION_MESSAGE: Schema = Schema {
         name: "ConcurrentModificationMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ContextEntry`.
+    pub static CONTEXT_ENTRY: Schema = Schema {
+        name: "ContextEntry",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ContextKeyName", || &CONTEXT_KEY_NAME_TYPE),
+                Member::new("ContextKeyValues", || &CONTEXT_KEY_VALUE_LIST_TYPE),
+                Member::new("ContextKeyType", || &CONTEXT_KEY_TYPE_ENUM),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ContextEntryListType`.
+    pub static CONTEXT_ENTRY_LIST_TYPE: Schema = Schema {
+        name: "ContextEntryListType",
+        kind: Kind::List { member: || &CONTEXT_ENTRY, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ContextKeyNameType`.
+    pub static CONTEXT_KEY_NAME_TYPE: Schema = Schema {
+        name: "ContextKeyNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(5.0), max: Some(256.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `ContextKeyNamesResultListType`.
+    pub static CONTEXT_KEY_NAMES_RESULT_LIST_TYPE: Schema = Schema {
+        name: "ContextKeyNamesResultListType",
+        kind: Kind::List { member: || &CONTEXT_KEY_NAME_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ContextKeyTypeEnum`.
+    pub static CONTEXT_KEY_TYPE_ENUM: Schema = Schema {
+        name: "ContextKeyTypeEnum",
+        kind: Kind::Enum(&[
+            "string",
+            "stringList",
+            "numeric",
+            "numericList",
+            "boolean",
+            "booleanList",
+            "ip",
+            "ipList",
+            "binary",
+            "binaryList",
+            "date",
+            "dateList",
+        ]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ContextKeyValueListType`.
+    pub static CONTEXT_KEY_VALUE_LIST_TYPE: Schema = Schema {
+        name: "ContextKeyValueListType",
+        kind: Kind::List { member: || &CONTEXT_KEY_VALUE_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ContextKeyValueType`.
+    pub static CONTEXT_KEY_VALUE_TYPE: Schema = Schema {
+        name: "ContextKeyValueType",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
@@ -5626,6 +11102,109 @@ pub mod schema {
         name: "CreateAccessKeyResponse",
         kind: Kind::Structure {
             members: &[Member::new("AccessKey", || &ACCESS_KEY).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateAccountAliasOutput`.
+    pub static CREATE_ACCOUNT_ALIAS_OUTPUT: Schema = Schema {
+        name: "CreateAccountAliasOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateAccountAliasRequest`.
+    pub static CREATE_ACCOUNT_ALIAS_REQUEST: Schema = Schema {
+        name: "CreateAccountAliasRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("AccountAlias", || &ACCOUNT_ALIAS_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateGroupRequest`.
+    pub static CREATE_GROUP_REQUEST: Schema = Schema {
+        name: "CreateGroupRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateGroupResponse`.
+    pub static CREATE_GROUP_RESPONSE: Schema = Schema {
+        name: "CreateGroupResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Group", || &GROUP).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateInstanceProfileRequest`.
+    pub static CREATE_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "CreateInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required(),
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateInstanceProfileResponse`.
+    pub static CREATE_INSTANCE_PROFILE_RESPONSE: Schema = Schema {
+        name: "CreateInstanceProfileResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("InstanceProfile", || &INSTANCE_PROFILE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateLoginProfileRequest`.
+    pub static CREATE_LOGIN_PROFILE_REQUEST: Schema = Schema {
+        name: "CreateLoginProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("Password", || &PASSWORD_TYPE),
+                Member::new("PasswordResetRequired", || &BOOLEAN_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateLoginProfileResponse`.
+    pub static CREATE_LOGIN_PROFILE_RESPONSE: Schema = Schema {
+        name: "CreateLoginProfileResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("LoginProfile", || &LOGIN_PROFILE).required()],
             payload: None,
             union: false,
         },
@@ -5719,6 +11298,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateServiceLinkedRoleRequest`.
+    pub static CREATE_SERVICE_LINKED_ROLE_REQUEST: Schema = Schema {
+        name: "CreateServiceLinkedRoleRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AWSServiceName", || &GROUP_NAME_TYPE).required(),
+                Member::new("Description", || &ROLE_DESCRIPTION_TYPE),
+                Member::new("CustomSuffix", || &CUSTOM_SUFFIX_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateServiceLinkedRoleResponse`.
+    pub static CREATE_SERVICE_LINKED_ROLE_RESPONSE: Schema = Schema {
+        name: "CreateServiceLinkedRoleResponse",
+        kind: Kind::Structure { members: &[Member::new("Role", || &ROLE)], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CreateUserRequest`.
     pub static CREATE_USER_REQUEST: Schema = Schema {
         name: "CreateUserRequest",
@@ -5740,6 +11343,42 @@ pub mod schema {
     pub static CREATE_USER_RESPONSE: Schema = Schema {
         name: "CreateUserResponse",
         kind: Kind::Structure { members: &[Member::new("User", || &USER)], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CredentialReportExpiredException`.
+    pub static CREDENTIAL_REPORT_EXPIRED_EXCEPTION: Schema = Schema {
+        name: "CredentialReportExpiredException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &CREDENTIAL_REPORT_EXPIRED_EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CredentialReportNotPresentException`.
+    pub static CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION: Schema = Schema {
+        name: "CredentialReportNotPresentException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CredentialReportNotReadyException`.
+    pub static CREDENTIAL_REPORT_NOT_READY_EXCEPTION: Schema = Schema {
+        name: "CredentialReportNotReadyException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &CREDENTIAL_REPORT_NOT_READY_EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -5767,11 +11406,130 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteAccountAliasOutput`.
+    pub static DELETE_ACCOUNT_ALIAS_OUTPUT: Schema = Schema {
+        name: "DeleteAccountAliasOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAccountAliasRequest`.
+    pub static DELETE_ACCOUNT_ALIAS_REQUEST: Schema = Schema {
+        name: "DeleteAccountAliasRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("AccountAlias", || &ACCOUNT_ALIAS_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAccountPasswordPolicyInput`.
+    pub static DELETE_ACCOUNT_PASSWORD_POLICY_INPUT: Schema = Schema {
+        name: "DeleteAccountPasswordPolicyInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAccountPasswordPolicyOutput`.
+    pub static DELETE_ACCOUNT_PASSWORD_POLICY_OUTPUT: Schema = Schema {
+        name: "DeleteAccountPasswordPolicyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteConflictException`.
     pub static DELETE_CONFLICT_EXCEPTION: Schema = Schema {
         name: "DeleteConflictException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &DELETE_CONFLICT_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteGroupOutput`.
+    pub static DELETE_GROUP_OUTPUT: Schema = Schema {
+        name: "DeleteGroupOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteGroupPolicyOutput`.
+    pub static DELETE_GROUP_POLICY_OUTPUT: Schema = Schema {
+        name: "DeleteGroupPolicyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteGroupPolicyRequest`.
+    pub static DELETE_GROUP_POLICY_REQUEST: Schema = Schema {
+        name: "DeleteGroupPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PolicyName", || &POLICY_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteGroupRequest`.
+    pub static DELETE_GROUP_REQUEST: Schema = Schema {
+        name: "DeleteGroupRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("GroupName", || &GROUP_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteInstanceProfileOutput`.
+    pub static DELETE_INSTANCE_PROFILE_OUTPUT: Schema = Schema {
+        name: "DeleteInstanceProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteInstanceProfileRequest`.
+    pub static DELETE_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "DeleteInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteLoginProfileOutput`.
+    pub static DELETE_LOGIN_PROFILE_OUTPUT: Schema = Schema {
+        name: "DeleteLoginProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteLoginProfileRequest`.
+    pub static DELETE_LOGIN_PROFILE_REQUEST: Schema = Schema {
+        name: "DeleteLoginProfileRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("UserName", || &USER_NAME_TYPE)],
             payload: None,
             union: false,
         },
@@ -5885,6 +11643,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteServiceLinkedRoleRequest`.
+    pub static DELETE_SERVICE_LINKED_ROLE_REQUEST: Schema = Schema {
+        name: "DeleteServiceLinkedRoleRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("RoleName", || &ROLE_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteServiceLinkedRoleResponse`.
+    pub static DELETE_SERVICE_LINKED_ROLE_RESPONSE: Schema = Schema {
+        name: "DeleteServiceLinkedRoleResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("DeletionTaskId", || &DELETION_TASK_ID_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteUserOutput`.
     pub static DELETE_USER_OUTPUT: Schema = Schema {
         name: "DeleteUserOutput",
@@ -5941,6 +11723,60 @@ pub mod schema {
         name: "DeleteUserRequest",
         kind: Kind::Structure {
             members: &[Member::new("UserName", || &EXISTING_USER_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeletionTaskFailureReasonType`.
+    pub static DELETION_TASK_FAILURE_REASON_TYPE: Schema = Schema {
+        name: "DeletionTaskFailureReasonType",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Reason", || &REASON_TYPE),
+                Member::new("RoleUsageList", || &ROLE_USAGE_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeletionTaskIdType`.
+    pub static DELETION_TASK_ID_TYPE: Schema = Schema {
+        name: "DeletionTaskIdType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(1_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `DeletionTaskStatusType`.
+    pub static DELETION_TASK_STATUS_TYPE: Schema = Schema {
+        name: "DeletionTaskStatusType",
+        kind: Kind::Enum(&["SUCCEEDED", "IN_PROGRESS", "FAILED", "NOT_STARTED"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DetachGroupPolicyOutput`.
+    pub static DETACH_GROUP_POLICY_OUTPUT: Schema = Schema {
+        name: "DetachGroupPolicyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DetachGroupPolicyRequest`.
+    pub static DETACH_GROUP_POLICY_REQUEST: Schema = Schema {
+        name: "DetachGroupPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PolicyArn", || &ARN_TYPE).required(),
+            ],
             payload: None,
             union: false,
         },
@@ -6026,6 +11862,75 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `EvalDecisionDetailsType`.
+    pub static EVAL_DECISION_DETAILS_TYPE: Schema = Schema {
+        name: "EvalDecisionDetailsType",
+        kind: Kind::Map { key: || &EVAL_DECISION_SOURCE_TYPE, value: || &POLICY_EVALUATION_DECISION_TYPE },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EvalDecisionSourceType`.
+    pub static EVAL_DECISION_SOURCE_TYPE: Schema = Schema {
+        name: "EvalDecisionSourceType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(3.0), max: Some(256.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `EvaluationResult`.
+    pub static EVALUATION_RESULT: Schema = Schema {
+        name: "EvaluationResult",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EvalActionName", || &ACTION_NAME_TYPE).required(),
+                Member::new("EvalResourceName", || &RESOURCE_NAME_TYPE),
+                Member::new("EvalDecision", || &POLICY_EVALUATION_DECISION_TYPE).required(),
+                Member::new("MatchedStatements", || &STATEMENT_LIST_TYPE),
+                Member::new("MissingContextValues", || &CONTEXT_KEY_NAMES_RESULT_LIST_TYPE),
+                Member::new("OrganizationsDecisionDetail", || &ORGANIZATIONS_DECISION_DETAIL),
+                Member::new("PermissionsBoundaryDecisionDetail", || &PERMISSIONS_BOUNDARY_DECISION_DETAIL),
+                Member::new("EvalDecisionDetails", || &EVAL_DECISION_DETAILS_TYPE),
+                Member::new("ResourceSpecificResults", || &RESOURCE_SPECIFIC_RESULT_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EvaluationResultsListType`.
+    pub static EVALUATION_RESULTS_LIST_TYPE: Schema = Schema {
+        name: "EvaluationResultsListType",
+        kind: Kind::List { member: || &EVALUATION_RESULT, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GenerateCredentialReportInput`.
+    pub static GENERATE_CREDENTIAL_REPORT_INPUT: Schema = Schema {
+        name: "GenerateCredentialReportInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GenerateCredentialReportResponse`.
+    pub static GENERATE_CREDENTIAL_REPORT_RESPONSE: Schema = Schema {
+        name: "GenerateCredentialReportResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("State", || &REPORT_STATE_TYPE),
+                Member::new("Description", || &REPORT_STATE_DESCRIPTION_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetAccessKeyLastUsedRequest`.
     pub static GET_ACCESS_KEY_LAST_USED_REQUEST: Schema = Schema {
         name: "GetAccessKeyLastUsedRequest",
@@ -6046,6 +11951,256 @@ pub mod schema {
                 Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
                 Member::new("AccessKeyLastUsed", || &ACCESS_KEY_LAST_USED),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccountAuthorizationDetailsRequest`.
+    pub static GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST: Schema = Schema {
+        name: "GetAccountAuthorizationDetailsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Filter", || &ENTITY_LIST_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccountAuthorizationDetailsResponse`.
+    pub static GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE: Schema = Schema {
+        name: "GetAccountAuthorizationDetailsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserDetailList", || &USER_DETAIL_LIST_TYPE),
+                Member::new("GroupDetailList", || &GROUP_DETAIL_LIST_TYPE),
+                Member::new("RoleDetailList", || &ROLE_DETAIL_LIST_TYPE),
+                Member::new("Policies", || &MANAGED_POLICY_DETAIL_LIST_TYPE),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccountPasswordPolicyInput`.
+    pub static GET_ACCOUNT_PASSWORD_POLICY_INPUT: Schema = Schema {
+        name: "GetAccountPasswordPolicyInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccountPasswordPolicyResponse`.
+    pub static GET_ACCOUNT_PASSWORD_POLICY_RESPONSE: Schema = Schema {
+        name: "GetAccountPasswordPolicyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("PasswordPolicy", || &PASSWORD_POLICY).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccountSummaryInput`.
+    pub static GET_ACCOUNT_SUMMARY_INPUT: Schema = Schema {
+        name: "GetAccountSummaryInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccountSummaryResponse`.
+    pub static GET_ACCOUNT_SUMMARY_RESPONSE: Schema = Schema {
+        name: "GetAccountSummaryResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("SummaryMap", || &SUMMARY_MAP_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetContextKeysForCustomPolicyRequest`.
+    pub static GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST: Schema = Schema {
+        name: "GetContextKeysForCustomPolicyRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("PolicyInputList", || &SIMULATION_POLICY_LIST_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetContextKeysForPolicyResponse`.
+    pub static GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE: Schema = Schema {
+        name: "GetContextKeysForPolicyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ContextKeyNames", || &CONTEXT_KEY_NAMES_RESULT_LIST_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetContextKeysForPrincipalPolicyRequest`.
+    pub static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST: Schema = Schema {
+        name: "GetContextKeysForPrincipalPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicySourceArn", || &ARN_TYPE).required(),
+                Member::new("PolicyInputList", || &SIMULATION_POLICY_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetCredentialReportInput`.
+    pub static GET_CREDENTIAL_REPORT_INPUT: Schema = Schema {
+        name: "GetCredentialReportInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetCredentialReportResponse`.
+    pub static GET_CREDENTIAL_REPORT_RESPONSE: Schema = Schema {
+        name: "GetCredentialReportResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Content", || &REPORT_CONTENT_TYPE),
+                Member::new("ReportFormat", || &REPORT_FORMAT_TYPE),
+                Member::new("GeneratedTime", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetGroupPolicyRequest`.
+    pub static GET_GROUP_POLICY_REQUEST: Schema = Schema {
+        name: "GetGroupPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PolicyName", || &POLICY_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetGroupPolicyResponse`.
+    pub static GET_GROUP_POLICY_RESPONSE: Schema = Schema {
+        name: "GetGroupPolicyResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PolicyName", || &POLICY_NAME_TYPE).required(),
+                Member::new("PolicyDocument", || &POLICY_DOCUMENT_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetGroupRequest`.
+    pub static GET_GROUP_REQUEST: Schema = Schema {
+        name: "GetGroupRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetGroupResponse`.
+    pub static GET_GROUP_RESPONSE: Schema = Schema {
+        name: "GetGroupResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Group", || &GROUP).required(),
+                Member::new("Users", || &USER_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetInstanceProfileRequest`.
+    pub static GET_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "GetInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetInstanceProfileResponse`.
+    pub static GET_INSTANCE_PROFILE_RESPONSE: Schema = Schema {
+        name: "GetInstanceProfileResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("InstanceProfile", || &INSTANCE_PROFILE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLoginProfileRequest`.
+    pub static GET_LOGIN_PROFILE_REQUEST: Schema = Schema {
+        name: "GetLoginProfileRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("UserName", || &USER_NAME_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLoginProfileResponse`.
+    pub static GET_LOGIN_PROFILE_RESPONSE: Schema = Schema {
+        name: "GetLoginProfileResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("LoginProfile", || &LOGIN_PROFILE).required()],
             payload: None,
             union: false,
         },
@@ -6155,6 +12310,33 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetServiceLinkedRoleDeletionStatusRequest`.
+    pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST: Schema = Schema {
+        name: "GetServiceLinkedRoleDeletionStatusRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("DeletionTaskId", || &DELETION_TASK_ID_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetServiceLinkedRoleDeletionStatusResponse`.
+    pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE: Schema = Schema {
+        name: "GetServiceLinkedRoleDeletionStatusResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Status", || &DELETION_TASK_STATUS_TYPE).required(),
+                Member::new("Reason", || &DELETION_TASK_FAILURE_REASON_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetUserPolicyRequest`.
     pub static GET_USER_POLICY_REQUEST: Schema = Schema {
         name: "GetUserPolicyRequest",
@@ -6228,6 +12410,42 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GroupDetail`.
+    pub static GROUP_DETAIL: Schema = Schema {
+        name: "GroupDetail",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("GroupName", || &GROUP_NAME_TYPE),
+                Member::new("GroupId", || &ID_TYPE),
+                Member::new("Arn", || &ARN_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+                Member::new("GroupPolicyList", || &POLICY_DETAIL_LIST_TYPE),
+                Member::new("AttachedManagedPolicies", || &ATTACHED_POLICIES_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InlinePolicyIdentifierType`.
+    pub static INLINE_POLICY_IDENTIFIER_TYPE: Schema = Schema {
+        name: "InlinePolicyIdentifierType",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyName", || &POLICY_NAME_TYPE).required(),
+                Member::new("AttachmentType", || &ATTACHMENT_TYPE).required(),
+                Member::new("AttachmentName", || &ATTACHMENT_NAME).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `InstanceProfile`.
     pub static INSTANCE_PROFILE: Schema = Schema {
         name: "InstanceProfile",
@@ -6260,6 +12478,18 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `InvalidUserTypeException`.
+    pub static INVALID_USER_TYPE_EXCEPTION: Schema = Schema {
+        name: "InvalidUserTypeException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &INVALID_USER_TYPE_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `LimitExceededException`.
     pub static LIMIT_EXCEEDED_EXCEPTION: Schema = Schema {
         name: "LimitExceededException",
@@ -6271,6 +12501,10 @@ pub mod schema {
         constraints: Constraints::NONE,
         sensitive: false,
     };
+
+    /// `LineNumber`.
+    pub static LINE_NUMBER: Schema =
+        Schema { name: "LineNumber", kind: Kind::Integer, constraints: Constraints::NONE, sensitive: false };
 
     /// `ListAccessKeysRequest`.
     pub static LIST_ACCESS_KEYS_REQUEST: Schema = Schema {
@@ -6294,6 +12528,67 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("AccessKeyMetadata", || &ACCESS_KEY_METADATA_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAccountAliasesRequest`.
+    pub static LIST_ACCOUNT_ALIASES_REQUEST: Schema = Schema {
+        name: "ListAccountAliasesRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("Marker", || &MARKER_TYPE), Member::new("MaxItems", || &MAX_ITEMS_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAccountAliasesResponse`.
+    pub static LIST_ACCOUNT_ALIASES_RESPONSE: Schema = Schema {
+        name: "ListAccountAliasesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AccountAliases", || &ACCOUNT_ALIAS_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAttachedGroupPoliciesRequest`.
+    pub static LIST_ATTACHED_GROUP_POLICIES_REQUEST: Schema = Schema {
+        name: "ListAttachedGroupPoliciesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PathPrefix", || &POLICY_PATH_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAttachedGroupPoliciesResponse`.
+    pub static LIST_ATTACHED_GROUP_POLICIES_RESPONSE: Schema = Schema {
+        name: "ListAttachedGroupPoliciesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AttachedPolicies", || &ATTACHED_POLICIES_LIST_TYPE),
                 Member::new("IsTruncated", || &BOOLEAN_TYPE),
                 Member::new("Marker", || &RESPONSE_MARKER_TYPE),
             ],
@@ -6407,6 +12702,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListGroupPoliciesRequest`.
+    pub static LIST_GROUP_POLICIES_REQUEST: Schema = Schema {
+        name: "ListGroupPoliciesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListGroupPoliciesResponse`.
+    pub static LIST_GROUP_POLICIES_RESPONSE: Schema = Schema {
+        name: "ListGroupPoliciesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyNames", || &POLICY_NAME_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListGroupsForUserRequest`.
     pub static LIST_GROUPS_FOR_USER_REQUEST: Schema = Schema {
         name: "ListGroupsForUserRequest",
@@ -6439,6 +12766,70 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListGroupsRequest`.
+    pub static LIST_GROUPS_REQUEST: Schema = Schema {
+        name: "ListGroupsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PathPrefix", || &PATH_PREFIX_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListGroupsResponse`.
+    pub static LIST_GROUPS_RESPONSE: Schema = Schema {
+        name: "ListGroupsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Groups", || &GROUP_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListInstanceProfileTagsRequest`.
+    pub static LIST_INSTANCE_PROFILE_TAGS_REQUEST: Schema = Schema {
+        name: "ListInstanceProfileTagsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListInstanceProfileTagsResponse`.
+    pub static LIST_INSTANCE_PROFILE_TAGS_RESPONSE: Schema = Schema {
+        name: "ListInstanceProfileTagsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListInstanceProfilesForRoleRequest`.
     pub static LIST_INSTANCE_PROFILES_FOR_ROLE_REQUEST: Schema = Schema {
         name: "ListInstanceProfilesForRoleRequest",
@@ -6461,6 +12852,88 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("InstanceProfiles", || &INSTANCE_PROFILE_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListInstanceProfilesRequest`.
+    pub static LIST_INSTANCE_PROFILES_REQUEST: Schema = Schema {
+        name: "ListInstanceProfilesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PathPrefix", || &PATH_PREFIX_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListInstanceProfilesResponse`.
+    pub static LIST_INSTANCE_PROFILES_RESPONSE: Schema = Schema {
+        name: "ListInstanceProfilesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfiles", || &INSTANCE_PROFILE_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListPoliciesGrantingServiceAccessEntry`.
+    pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY: Schema = Schema {
+        name: "ListPoliciesGrantingServiceAccessEntry",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServiceNamespace", || &SERVICE_NAMESPACE_TYPE),
+                Member::new("Policies", || &POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListPoliciesGrantingServiceAccessRequest`.
+    pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST: Schema = Schema {
+        name: "ListPoliciesGrantingServiceAccessRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("Arn", || &ARN_TYPE).required(),
+                Member::new("ServiceNamespaces", || &SERVICE_NAMESPACE_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListPoliciesGrantingServiceAccessResponse`.
+    pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE: Schema = Schema {
+        name: "ListPoliciesGrantingServiceAccessResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PoliciesGrantingServiceAccess", || {
+                    &LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE
+                })
+                .required(),
                 Member::new("IsTruncated", || &BOOLEAN_TYPE),
                 Member::new("Marker", || &RESPONSE_MARKER_TYPE),
             ],
@@ -6762,6 +13235,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `LoginProfile`.
+    pub static LOGIN_PROFILE: Schema = Schema {
+        name: "LoginProfile",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("CreateDate", || &DATE_TYPE).required(),
+                Member::new("PasswordResetRequired", || &BOOLEAN_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `MalformedPolicyDocumentException`.
     pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: Schema = Schema {
         name: "MalformedPolicyDocumentException",
@@ -6770,6 +13259,39 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ManagedPolicyDetail`.
+    pub static MANAGED_POLICY_DETAIL: Schema = Schema {
+        name: "ManagedPolicyDetail",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyName", || &POLICY_NAME_TYPE),
+                Member::new("PolicyId", || &ID_TYPE),
+                Member::new("Arn", || &ARN_TYPE),
+                Member::new("Path", || &POLICY_PATH_TYPE),
+                Member::new("DefaultVersionId", || &POLICY_VERSION_ID_TYPE),
+                Member::new("AttachmentCount", || &ATTACHMENT_COUNT_TYPE),
+                Member::new("PermissionsBoundaryUsageCount", || &ATTACHMENT_COUNT_TYPE),
+                Member::new("IsAttachable", || &BOOLEAN_TYPE),
+                Member::new("Description", || &POLICY_DESCRIPTION_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+                Member::new("UpdateDate", || &DATE_TYPE),
+                Member::new("PolicyVersionList", || &POLICY_DOCUMENT_VERSION_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ManagedPolicyDetailListType`.
+    pub static MANAGED_POLICY_DETAIL_LIST_TYPE: Schema = Schema {
+        name: "ManagedPolicyDetailListType",
+        kind: Kind::List { member: || &MANAGED_POLICY_DETAIL, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6786,10 +13308,93 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `OrderedOrganizationPolicyType`.
+    pub static ORDERED_ORGANIZATION_POLICY_TYPE: Schema = Schema {
+        name: "OrderedOrganizationPolicyType",
+        kind: Kind::Structure {
+            members: &[Member::new("ServiceControlPolicyInputList", || &SIMULATION_POLICY_LIST_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OrganizationPolicyListType`.
+    pub static ORGANIZATION_POLICY_LIST_TYPE: Schema = Schema {
+        name: "OrganizationPolicyListType",
+        kind: Kind::List {
+            member: || &ORDERED_ORGANIZATION_POLICY_TYPE,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints { min: None, max: Some(7.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `OrganizationsDecisionDetail`.
+    pub static ORGANIZATIONS_DECISION_DETAIL: Schema = Schema {
+        name: "OrganizationsDecisionDetail",
+        kind: Kind::Structure {
+            members: &[Member::new("AllowedByOrganizations", || &BOOLEAN_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PasswordPolicy`.
+    pub static PASSWORD_POLICY: Schema = Schema {
+        name: "PasswordPolicy",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("MinimumPasswordLength", || &MINIMUM_PASSWORD_LENGTH_TYPE),
+                Member::new("RequireSymbols", || &BOOLEAN_TYPE),
+                Member::new("RequireNumbers", || &BOOLEAN_TYPE),
+                Member::new("RequireUppercaseCharacters", || &BOOLEAN_TYPE),
+                Member::new("RequireLowercaseCharacters", || &BOOLEAN_TYPE),
+                Member::new("AllowUsersToChangePassword", || &BOOLEAN_TYPE),
+                Member::new("ExpirePasswords", || &BOOLEAN_TYPE),
+                Member::new("MaxPasswordAge", || &MAX_PASSWORD_AGE_TYPE),
+                Member::new("PasswordReusePrevention", || &PASSWORD_REUSE_PREVENTION_TYPE),
+                Member::new("HardExpiry", || &BOOLEAN_OBJECT_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PasswordPolicyViolationException`.
+    pub static PASSWORD_POLICY_VIOLATION_EXCEPTION: Schema = Schema {
+        name: "PasswordPolicyViolationException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &PASSWORD_POLICY_VIOLATION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `PermissionsBoundaryAttachmentType`.
     pub static PERMISSIONS_BOUNDARY_ATTACHMENT_TYPE: Schema = Schema {
         name: "PermissionsBoundaryAttachmentType",
         kind: Kind::Enum(&["PermissionsBoundaryPolicy"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PermissionsBoundaryDecisionDetail`.
+    pub static PERMISSIONS_BOUNDARY_DECISION_DETAIL: Schema = Schema {
+        name: "PermissionsBoundaryDecisionDetail",
+        kind: Kind::Structure {
+            members: &[Member::new("AllowedByPermissionsBoundary", || &BOOLEAN_TYPE)],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6819,6 +13424,67 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PolicyDetail`.
+    pub static POLICY_DETAIL: Schema = Schema {
+        name: "PolicyDetail",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyName", || &POLICY_NAME_TYPE),
+                Member::new("PolicyDocument", || &POLICY_DOCUMENT_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicyEvaluationDecisionType`.
+    pub static POLICY_EVALUATION_DECISION_TYPE: Schema = Schema {
+        name: "PolicyEvaluationDecisionType",
+        kind: Kind::Enum(&["allowed", "explicitDeny", "implicitDeny"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicyEvaluationException`.
+    pub static POLICY_EVALUATION_EXCEPTION: Schema = Schema {
+        name: "PolicyEvaluationException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &POLICY_EVALUATION_ERROR_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicyExclusionsListType`.
+    pub static POLICY_EXCLUSIONS_LIST_TYPE: Schema = Schema {
+        name: "PolicyExclusionsListType",
+        kind: Kind::List { member: || &POLICY_IDENTIFIER, member_name: "member", flattened: false },
+        constraints: Constraints { min: None, max: Some(256.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `PolicyGrantingServiceAccess`.
+    pub static POLICY_GRANTING_SERVICE_ACCESS: Schema = Schema {
+        name: "PolicyGrantingServiceAccess",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyName", || &POLICY_NAME_TYPE).required(),
+                Member::new("PolicyType", || &POLICY_TYPE).required(),
+                Member::new("PolicyArn", || &ARN_TYPE),
+                Member::new("EntityType", || &POLICY_OWNER_ENTITY_TYPE),
+                Member::new("EntityName", || &ENTITY_NAME_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `PolicyGroup`.
     pub static POLICY_GROUP: Schema = Schema {
         name: "PolicyGroup",
@@ -6835,6 +13501,38 @@ pub mod schema {
     pub static POLICY_GROUP_LIST_TYPE: Schema = Schema {
         name: "PolicyGroupListType",
         kind: Kind::List { member: || &POLICY_GROUP, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicyIdentifier`.
+    pub static POLICY_IDENTIFIER: Schema = Schema {
+        name: "PolicyIdentifier",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyType", || &POLICY_IDENTIFIER_POLICY_TYPE),
+                Member::new("PolicyArn", || &ARN_TYPE),
+                Member::new("InlinePolicyIdentifier", || &INLINE_POLICY_IDENTIFIER_TYPE),
+            ],
+            payload: None,
+            union: true,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicyIdentifierPolicyType`.
+    pub static POLICY_IDENTIFIER_POLICY_TYPE: Schema = Schema {
+        name: "PolicyIdentifierPolicyType",
+        kind: Kind::Enum(&["inline", "aws-managed", "user-managed", "permission-boundary", "scp", "rcp"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicyIdentifierType`.
+    pub static POLICY_IDENTIFIER_TYPE: Schema = Schema {
+        name: "PolicyIdentifierType",
+        kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6867,6 +13565,14 @@ pub mod schema {
     pub static POLICY_ROLE_LIST_TYPE: Schema = Schema {
         name: "PolicyRoleListType",
         kind: Kind::List { member: || &POLICY_ROLE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PolicySourceType`.
+    pub static POLICY_SOURCE_TYPE: Schema = Schema {
+        name: "PolicySourceType",
+        kind: Kind::Enum(&["user", "group", "role", "aws-managed", "user-managed", "resource", "none"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6908,6 +13614,42 @@ pub mod schema {
                 Member::new("VersionId", || &POLICY_VERSION_ID_TYPE),
                 Member::new("IsDefaultVersion", || &BOOLEAN_TYPE),
                 Member::new("CreateDate", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Position`.
+    pub static POSITION: Schema = Schema {
+        name: "Position",
+        kind: Kind::Structure {
+            members: &[Member::new("Line", || &LINE_NUMBER), Member::new("Column", || &COLUMN_NUMBER)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutGroupPolicyOutput`.
+    pub static PUT_GROUP_POLICY_OUTPUT: Schema = Schema {
+        name: "PutGroupPolicyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutGroupPolicyRequest`.
+    pub static PUT_GROUP_POLICY_REQUEST: Schema = Schema {
+        name: "PutGroupPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("PolicyName", || &POLICY_NAME_TYPE).required(),
+                Member::new("PolicyDocument", || &POLICY_DOCUMENT_TYPE).required(),
             ],
             payload: None,
             union: false,
@@ -7010,6 +13752,151 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ReasonType`.
+    pub static REASON_TYPE: Schema = Schema {
+        name: "ReasonType",
+        kind: Kind::String,
+        constraints: Constraints { min: None, max: Some(1_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `RegionNameType`.
+    pub static REGION_NAME_TYPE: Schema = Schema {
+        name: "RegionNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(100.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `RemoveRoleFromInstanceProfileOutput`.
+    pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE_OUTPUT: Schema = Schema {
+        name: "RemoveRoleFromInstanceProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveRoleFromInstanceProfileRequest`.
+    pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "RemoveRoleFromInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required(),
+                Member::new("RoleName", || &ROLE_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveUserFromGroupOutput`.
+    pub static REMOVE_USER_FROM_GROUP_OUTPUT: Schema = Schema {
+        name: "RemoveUserFromGroupOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveUserFromGroupRequest`.
+    pub static REMOVE_USER_FROM_GROUP_REQUEST: Schema = Schema {
+        name: "RemoveUserFromGroupRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ReportContentType`.
+    pub static REPORT_CONTENT_TYPE: Schema = Schema {
+        name: "ReportContentType",
+        kind: Kind::Blob,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ReportFormatType`.
+    pub static REPORT_FORMAT_TYPE: Schema = Schema {
+        name: "ReportFormatType",
+        kind: Kind::Enum(&["text/csv"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ReportStateDescriptionType`.
+    pub static REPORT_STATE_DESCRIPTION_TYPE: Schema = Schema {
+        name: "ReportStateDescriptionType",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ReportStateType`.
+    pub static REPORT_STATE_TYPE: Schema = Schema {
+        name: "ReportStateType",
+        kind: Kind::Enum(&["STARTED", "INPROGRESS", "COMPLETE"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourceHandlingOptionType`.
+    pub static RESOURCE_HANDLING_OPTION_TYPE: Schema = Schema {
+        name: "ResourceHandlingOptionType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `ResourceNameListType`.
+    pub static RESOURCE_NAME_LIST_TYPE: Schema = Schema {
+        name: "ResourceNameListType",
+        kind: Kind::List { member: || &RESOURCE_NAME_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourceNameType`.
+    pub static RESOURCE_NAME_TYPE: Schema = Schema {
+        name: "ResourceNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(2_048.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `ResourceSpecificResult`.
+    pub static RESOURCE_SPECIFIC_RESULT: Schema = Schema {
+        name: "ResourceSpecificResult",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EvalResourceName", || &RESOURCE_NAME_TYPE).required(),
+                Member::new("EvalResourceDecision", || &POLICY_EVALUATION_DECISION_TYPE).required(),
+                Member::new("MatchedStatements", || &STATEMENT_LIST_TYPE),
+                Member::new("MissingContextValues", || &CONTEXT_KEY_NAMES_RESULT_LIST_TYPE),
+                Member::new("EvalDecisionDetails", || &EVAL_DECISION_DETAILS_TYPE),
+                Member::new("PermissionsBoundaryDecisionDetail", || &PERMISSIONS_BOUNDARY_DECISION_DETAIL),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourceSpecificResultListType`.
+    pub static RESOURCE_SPECIFIC_RESULT_LIST_TYPE: Schema = Schema {
+        name: "ResourceSpecificResultListType",
+        kind: Kind::List { member: || &RESOURCE_SPECIFIC_RESULT, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Role`.
     pub static ROLE: Schema = Schema {
         name: "Role",
@@ -7035,11 +13922,59 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `RoleDetail`.
+    pub static ROLE_DETAIL: Schema = Schema {
+        name: "RoleDetail",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("RoleName", || &ROLE_NAME_TYPE),
+                Member::new("RoleId", || &ID_TYPE),
+                Member::new("Arn", || &ARN_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+                Member::new("AssumeRolePolicyDocument", || &POLICY_DOCUMENT_TYPE),
+                Member::new("InstanceProfileList", || &INSTANCE_PROFILE_LIST_TYPE),
+                Member::new("RolePolicyList", || &POLICY_DETAIL_LIST_TYPE),
+                Member::new("AttachedManagedPolicies", || &ATTACHED_POLICIES_LIST_TYPE),
+                Member::new("PermissionsBoundary", || &ATTACHED_PERMISSIONS_BOUNDARY),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+                Member::new("RoleLastUsed", || &ROLE_LAST_USED),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `RoleLastUsed`.
     pub static ROLE_LAST_USED: Schema = Schema {
         name: "RoleLastUsed",
         kind: Kind::Structure {
             members: &[Member::new("LastUsedDate", || &DATE_TYPE), Member::new("Region", || &STRING_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RoleUsageListType`.
+    pub static ROLE_USAGE_LIST_TYPE: Schema = Schema {
+        name: "RoleUsageListType",
+        kind: Kind::List { member: || &ROLE_USAGE_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RoleUsageType`.
+    pub static ROLE_USAGE_TYPE: Schema = Schema {
+        name: "RoleUsageType",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Region", || &REGION_NAME_TYPE),
+                Member::new("Resources", || &ARN_LIST_TYPE),
+            ],
             payload: None,
             union: false,
         },
@@ -7082,6 +14017,81 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `SimulateCustomPolicyRequest`.
+    pub static SIMULATE_CUSTOM_POLICY_REQUEST: Schema = Schema {
+        name: "SimulateCustomPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyInputList", || &SIMULATION_POLICY_LIST_TYPE).required(),
+                Member::new("PermissionsBoundaryPolicyInputList", || &SIMULATION_POLICY_LIST_TYPE),
+                Member::new("OrderedOrganizationPolicyInputList", || &ORGANIZATION_POLICY_LIST_TYPE),
+                Member::new("ActionNames", || &ACTION_NAME_LIST_TYPE).required(),
+                Member::new("ResourceArns", || &RESOURCE_NAME_LIST_TYPE),
+                Member::new("ResourcePolicy", || &POLICY_DOCUMENT_TYPE),
+                Member::new("ResourceOwner", || &RESOURCE_NAME_TYPE),
+                Member::new("CallerArn", || &RESOURCE_NAME_TYPE),
+                Member::new("ContextEntries", || &CONTEXT_ENTRY_LIST_TYPE),
+                Member::new("ResourceHandlingOption", || &RESOURCE_HANDLING_OPTION_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SimulatePolicyResponse`.
+    pub static SIMULATE_POLICY_RESPONSE: Schema = Schema {
+        name: "SimulatePolicyResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EvaluationResults", || &EVALUATION_RESULTS_LIST_TYPE),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SimulatePrincipalPolicyRequest`.
+    pub static SIMULATE_PRINCIPAL_POLICY_REQUEST: Schema = Schema {
+        name: "SimulatePrincipalPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicySourceArn", || &ARN_TYPE).required(),
+                Member::new("PolicyInputList", || &SIMULATION_POLICY_LIST_TYPE),
+                Member::new("PermissionsBoundaryPolicyInputList", || &SIMULATION_POLICY_LIST_TYPE),
+                Member::new("PolicyExclusionList", || &POLICY_EXCLUSIONS_LIST_TYPE),
+                Member::new("ActionNames", || &ACTION_NAME_LIST_TYPE).required(),
+                Member::new("ResourceArns", || &RESOURCE_NAME_LIST_TYPE),
+                Member::new("ResourcePolicy", || &POLICY_DOCUMENT_TYPE),
+                Member::new("ResourceOwner", || &RESOURCE_NAME_TYPE),
+                Member::new("CallerArn", || &RESOURCE_NAME_TYPE),
+                Member::new("ContextEntries", || &CONTEXT_ENTRY_LIST_TYPE),
+                Member::new("ResourceHandlingOption", || &RESOURCE_HANDLING_OPTION_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SimulationPolicyListType`.
+    pub static SIMULATION_POLICY_LIST_TYPE: Schema = Schema {
+        name: "SimulationPolicyListType",
+        kind: Kind::List { member: || &POLICY_DOCUMENT_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `SourceRoleTemplate`.
     pub static SOURCE_ROLE_TEMPLATE: Schema = Schema {
         name: "SourceRoleTemplate",
@@ -7097,6 +14107,31 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `Statement`.
+    pub static STATEMENT: Schema = Schema {
+        name: "Statement",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SourcePolicyId", || &POLICY_IDENTIFIER_TYPE),
+                Member::new("SourcePolicyType", || &POLICY_SOURCE_TYPE),
+                Member::new("StartPosition", || &POSITION),
+                Member::new("EndPosition", || &POSITION),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `StatementListType`.
+    pub static STATEMENT_LIST_TYPE: Schema = Schema {
+        name: "StatementListType",
+        kind: Kind::List { member: || &STATEMENT, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Tag`.
     pub static TAG: Schema = Schema {
         name: "Tag",
@@ -7104,6 +14139,29 @@ pub mod schema {
             members: &[
                 Member::new("Key", || &TAG_KEY_TYPE).required(),
                 Member::new("Value", || &TAG_VALUE_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagInstanceProfileOutput`.
+    pub static TAG_INSTANCE_PROFILE_OUTPUT: Schema = Schema {
+        name: "TagInstanceProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagInstanceProfileRequest`.
+    pub static TAG_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "TagInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
             ],
             payload: None,
             union: false,
@@ -7186,6 +14244,29 @@ pub mod schema {
         name: "UnmodifiableEntityException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &UNMODIFIABLE_ENTITY_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagInstanceProfileOutput`.
+    pub static UNTAG_INSTANCE_PROFILE_OUTPUT: Schema = Schema {
+        name: "UntagInstanceProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagInstanceProfileRequest`.
+    pub static UNTAG_INSTANCE_PROFILE_REQUEST: Schema = Schema {
+        name: "UntagInstanceProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("InstanceProfileName", || &INSTANCE_PROFILE_NAME_TYPE).required(),
+                Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
+            ],
             payload: None,
             union: false,
         },
@@ -7286,6 +14367,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateAccountPasswordPolicyOutput`.
+    pub static UPDATE_ACCOUNT_PASSWORD_POLICY_OUTPUT: Schema = Schema {
+        name: "UpdateAccountPasswordPolicyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateAccountPasswordPolicyRequest`.
+    pub static UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST: Schema = Schema {
+        name: "UpdateAccountPasswordPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("MinimumPasswordLength", || &MINIMUM_PASSWORD_LENGTH_TYPE),
+                Member::new("RequireSymbols", || &BOOLEAN_TYPE),
+                Member::new("RequireNumbers", || &BOOLEAN_TYPE),
+                Member::new("RequireUppercaseCharacters", || &BOOLEAN_TYPE),
+                Member::new("RequireLowercaseCharacters", || &BOOLEAN_TYPE),
+                Member::new("AllowUsersToChangePassword", || &BOOLEAN_TYPE),
+                Member::new("MaxPasswordAge", || &MAX_PASSWORD_AGE_TYPE),
+                Member::new("PasswordReusePrevention", || &PASSWORD_REUSE_PREVENTION_TYPE),
+                Member::new("HardExpiry", || &BOOLEAN_OBJECT_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UpdateAssumeRolePolicyOutput`.
     pub static UPDATE_ASSUME_ROLE_POLICY_OUTPUT: Schema = Schema {
         name: "UpdateAssumeRolePolicyOutput",
@@ -7305,6 +14416,77 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateGroupOutput`.
+    pub static UPDATE_GROUP_OUTPUT: Schema = Schema {
+        name: "UpdateGroupOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateGroupRequest`.
+    pub static UPDATE_GROUP_REQUEST: Schema = Schema {
+        name: "UpdateGroupRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GroupName", || &GROUP_NAME_TYPE).required(),
+                Member::new("NewPath", || &PATH_TYPE),
+                Member::new("NewGroupName", || &GROUP_NAME_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateLoginProfileOutput`.
+    pub static UPDATE_LOGIN_PROFILE_OUTPUT: Schema = Schema {
+        name: "UpdateLoginProfileOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateLoginProfileRequest`.
+    pub static UPDATE_LOGIN_PROFILE_REQUEST: Schema = Schema {
+        name: "UpdateLoginProfileRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("Password", || &PASSWORD_TYPE),
+                Member::new("PasswordResetRequired", || &BOOLEAN_OBJECT_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateRoleDescriptionRequest`.
+    pub static UPDATE_ROLE_DESCRIPTION_REQUEST: Schema = Schema {
+        name: "UpdateRoleDescriptionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("RoleName", || &ROLE_NAME_TYPE).required(),
+                Member::new("Description", || &ROLE_DESCRIPTION_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateRoleDescriptionResponse`.
+    pub static UPDATE_ROLE_DESCRIPTION_RESPONSE: Schema = Schema {
+        name: "UpdateRoleDescriptionResponse",
+        kind: Kind::Structure { members: &[Member::new("Role", || &ROLE)], payload: None, union: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -7378,6 +14560,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UserDetail`.
+    pub static USER_DETAIL: Schema = Schema {
+        name: "UserDetail",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("UserId", || &ID_TYPE),
+                Member::new("Arn", || &ARN_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+                Member::new("UserPolicyList", || &POLICY_DETAIL_LIST_TYPE),
+                Member::new("GroupList", || &GROUP_NAME_LIST_TYPE),
+                Member::new("AttachedManagedPolicies", || &ATTACHED_POLICIES_LIST_TYPE),
+                Member::new("PermissionsBoundary", || &ATTACHED_PERMISSIONS_BOUNDARY),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `accessKeyIdType`.
     pub static ACCESS_KEY_ID_TYPE: Schema = Schema {
         name: "accessKeyIdType",
@@ -7400,6 +14605,26 @@ pub mod schema {
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: true,
+    };
+
+    /// `accountAliasListType`.
+    pub static ACCOUNT_ALIAS_LIST_TYPE: Schema = Schema {
+        name: "accountAliasListType",
+        kind: Kind::List { member: || &ACCOUNT_ALIAS_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `accountAliasType`.
+    pub static ACCOUNT_ALIAS_TYPE: Schema = Schema {
+        name: "accountAliasType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(3.0),
+            max: Some(63.0),
+            pattern: Some("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$"),
+        },
+        sensitive: false,
     };
 
     /// `arnType`.
@@ -7426,9 +14651,49 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `booleanObjectType`.
+    pub static BOOLEAN_OBJECT_TYPE: Schema = Schema {
+        name: "booleanObjectType",
+        kind: Kind::Boolean,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `booleanType`.
     pub static BOOLEAN_TYPE: Schema =
         Schema { name: "booleanType", kind: Kind::Boolean, constraints: Constraints::NONE, sensitive: false };
+
+    /// `credentialReportExpiredExceptionMessage`.
+    pub static CREDENTIAL_REPORT_EXPIRED_EXCEPTION_MESSAGE: Schema = Schema {
+        name: "credentialReportExpiredExceptionMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `credentialReportNotPresentExceptionMessage`.
+    pub static CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION_MESSAGE: Schema = Schema {
+        name: "credentialReportNotPresentExceptionMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `credentialReportNotReadyExceptionMessage`.
+    pub static CREDENTIAL_REPORT_NOT_READY_EXCEPTION_MESSAGE: Schema = Schema {
+        name: "credentialReportNotReadyExceptionMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `customSuffixType`.
+    pub static CUSTOM_SUFFIX_TYPE: Schema = Schema {
+        name: "customSuffixType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: Some(r"[\w+=,.@-]+") },
+        sensitive: false,
+    };
 
     /// `dateType`.
     pub static DATE_TYPE: Schema = Schema {
@@ -7454,6 +14719,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `entityListType`.
+    pub static ENTITY_LIST_TYPE: Schema = Schema {
+        name: "entityListType",
+        kind: Kind::List { member: || &ENTITY_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `entityNameType`.
+    pub static ENTITY_NAME_TYPE: Schema = Schema {
+        name: "entityNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some(r"[\w+=,.@-]+") },
+        sensitive: false,
+    };
+
     /// `entityTemporarilyUnmodifiableMessage`.
     pub static ENTITY_TEMPORARILY_UNMODIFIABLE_MESSAGE: Schema = Schema {
         name: "entityTemporarilyUnmodifiableMessage",
@@ -7470,10 +14751,26 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `groupDetailListType`.
+    pub static GROUP_DETAIL_LIST_TYPE: Schema = Schema {
+        name: "groupDetailListType",
+        kind: Kind::List { member: || &GROUP_DETAIL, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `groupListType`.
     pub static GROUP_LIST_TYPE: Schema = Schema {
         name: "groupListType",
         kind: Kind::List { member: || &GROUP, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `groupNameListType`.
+    pub static GROUP_NAME_LIST_TYPE: Schema = Schema {
+        name: "groupNameListType",
+        kind: Kind::List { member: || &GROUP_NAME_TYPE, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -7522,10 +14819,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `invalidUserTypeMessage`.
+    pub static INVALID_USER_TYPE_MESSAGE: Schema = Schema {
+        name: "invalidUserTypeMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `limitExceededMessage`.
     pub static LIMIT_EXCEEDED_MESSAGE: Schema = Schema {
         name: "limitExceededMessage",
         kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `listPolicyGrantingServiceAccessResponseListType`.
+    pub static LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE: Schema = Schema {
+        name: "listPolicyGrantingServiceAccessResponseListType",
+        kind: Kind::List {
+            member: || &LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY,
+            member_name: "member",
+            flattened: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -7554,12 +14871,56 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `maxPasswordAgeType`.
+    pub static MAX_PASSWORD_AGE_TYPE: Schema = Schema {
+        name: "maxPasswordAgeType",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(1_095.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `minimumPasswordLengthType`.
+    pub static MINIMUM_PASSWORD_LENGTH_TYPE: Schema = Schema {
+        name: "minimumPasswordLengthType",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(6.0), max: Some(128.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `noSuchEntityMessage`.
     pub static NO_SUCH_ENTITY_MESSAGE: Schema = Schema {
         name: "noSuchEntityMessage",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
+    };
+
+    /// `passwordPolicyViolationMessage`.
+    pub static PASSWORD_POLICY_VIOLATION_MESSAGE: Schema = Schema {
+        name: "passwordPolicyViolationMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `passwordReusePreventionType`.
+    pub static PASSWORD_REUSE_PREVENTION_TYPE: Schema = Schema {
+        name: "passwordReusePreventionType",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(24.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `passwordType`.
+    pub static PASSWORD_TYPE: Schema = Schema {
+        name: "passwordType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(128.0),
+            pattern: Some(r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+        },
+        sensitive: true,
     };
 
     /// `pathPrefixType`.
@@ -7594,6 +14955,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `policyDetailListType`.
+    pub static POLICY_DETAIL_LIST_TYPE: Schema = Schema {
+        name: "policyDetailListType",
+        kind: Kind::List { member: || &POLICY_DETAIL, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `policyDocumentType`.
     pub static POLICY_DOCUMENT_TYPE: Schema = Schema {
         name: "policyDocumentType",
@@ -7610,6 +14979,26 @@ pub mod schema {
     pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Schema = Schema {
         name: "policyDocumentVersionListType",
         kind: Kind::List { member: || &POLICY_VERSION, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `policyEvaluationErrorMessage`.
+    pub static POLICY_EVALUATION_ERROR_MESSAGE: Schema = Schema {
+        name: "policyEvaluationErrorMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `policyGrantingServiceAccessListType`.
+    pub static POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE: Schema = Schema {
+        name: "policyGrantingServiceAccessListType",
+        kind: Kind::List {
+            member: || &POLICY_GRANTING_SERVICE_ACCESS,
+            member_name: "member",
+            flattened: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -7646,6 +15035,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `policyOwnerEntityType`.
+    pub static POLICY_OWNER_ENTITY_TYPE: Schema = Schema {
+        name: "policyOwnerEntityType",
+        kind: Kind::Enum(&["USER", "ROLE", "GROUP"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `policyPathType`.
     pub static POLICY_PATH_TYPE: Schema = Schema {
         name: "policyPathType",
@@ -7662,6 +15059,14 @@ pub mod schema {
     pub static POLICY_SCOPE_TYPE: Schema = Schema {
         name: "policyScopeType",
         kind: Kind::Enum(&["All", "AWS", "Local"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `policyType`.
+    pub static POLICY_TYPE: Schema = Schema {
+        name: "policyType",
+        kind: Kind::Enum(&["INLINE", "MANAGED"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -7691,6 +15096,14 @@ pub mod schema {
             max: Some(1_000.0),
             pattern: Some(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*"),
         },
+        sensitive: false,
+    };
+
+    /// `roleDetailListType`.
+    pub static ROLE_DETAIL_LIST_TYPE: Schema = Schema {
+        name: "roleDetailListType",
+        kind: Kind::List { member: || &ROLE_DETAIL, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -7726,6 +15139,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `serviceNamespaceListType`.
+    pub static SERVICE_NAMESPACE_LIST_TYPE: Schema = Schema {
+        name: "serviceNamespaceListType",
+        kind: Kind::List { member: || &SERVICE_NAMESPACE_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(200.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `serviceNamespaceType`.
+    pub static SERVICE_NAMESPACE_TYPE: Schema = Schema {
+        name: "serviceNamespaceType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: Some(r"[\w-]*") },
+        sensitive: false,
+    };
+
     /// `statusType`.
     pub static STATUS_TYPE: Schema = Schema {
         name: "statusType",
@@ -7737,6 +15166,65 @@ pub mod schema {
     /// `stringType`.
     pub static STRING_TYPE: Schema =
         Schema { name: "stringType", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `summaryKeyType`.
+    pub static SUMMARY_KEY_TYPE: Schema = Schema {
+        name: "summaryKeyType",
+        kind: Kind::Enum(&[
+            "Users",
+            "UsersQuota",
+            "Groups",
+            "GroupsQuota",
+            "ServerCertificates",
+            "ServerCertificatesQuota",
+            "UserPolicySizeQuota",
+            "GroupPolicySizeQuota",
+            "GroupsPerUserQuota",
+            "SigningCertificatesPerUserQuota",
+            "AccessKeysPerUserQuota",
+            "MFADevices",
+            "MFADevicesInUse",
+            "AccountMFAEnabled",
+            "AccountAccessKeysPresent",
+            "AccountPasswordPresent",
+            "AccountSigningCertificatesPresent",
+            "AttachedPoliciesPerGroupQuota",
+            "AttachedPoliciesPerRoleQuota",
+            "AttachedPoliciesPerUserQuota",
+            "Policies",
+            "PoliciesQuota",
+            "PolicySizeQuota",
+            "PolicyVersionsInUse",
+            "PolicyVersionsInUseQuota",
+            "VersionsPerPolicyQuota",
+            "GlobalEndpointTokenVersion",
+            "AssumeRolePolicySizeQuota",
+            "InstanceProfiles",
+            "InstanceProfilesQuota",
+            "Providers",
+            "RolePolicySizeQuota",
+            "Roles",
+            "RolesQuota",
+        ]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `summaryMapType`.
+    pub static SUMMARY_MAP_TYPE: Schema = Schema {
+        name: "summaryMapType",
+        kind: Kind::Map { key: || &SUMMARY_KEY_TYPE, value: || &SUMMARY_VALUE_TYPE },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `summaryValueType`.
+    pub static SUMMARY_VALUE_TYPE: Schema = Schema {
+        name: "summaryValueType",
+        kind: Kind::Integer,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
 
     /// `tagKeyListType`.
     pub static TAG_KEY_LIST_TYPE: Schema = Schema {
@@ -7782,6 +15270,14 @@ pub mod schema {
     pub static UNMODIFIABLE_ENTITY_MESSAGE: Schema = Schema {
         name: "unmodifiableEntityMessage",
         kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `userDetailListType`.
+    pub static USER_DETAIL_LIST_TYPE: Schema = Schema {
+        name: "userDetailListType",
+        kind: Kind::List { member: || &USER_DETAIL, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };

@@ -12,7 +12,7 @@ use casemate_kernel::{
     Caller, Directory, Env, Fault, IdentityPolicies, LongTermCredential, RoleFacts,
     policy::{Kind, NamedPolicy},
 };
-use casemate_names::{Arn, Timestamp};
+use casemate_names::{Arn, Scope, Timestamp};
 use casemate_store::ReadTx;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     documents,
     entity::Entity,
     holder::Holder,
+    membership,
     rows::{AccessKeyRow, RoleRow, UserRow, access_key_key, managed_document},
     trust,
 };
@@ -113,44 +114,64 @@ impl IamDirectory {
         Self { env, cache }
     }
 
-    fn compiled(&self, tx: &ReadTx<'_>, holder: &Holder) -> Result<IdentityPolicies, Error> {
-        let named = |name: &str, text: &str| -> Result<NamedPolicy, Error> {
-            Ok(NamedPolicy { name: name.to_owned(), policy: documents::compiled(text, Kind::Identity)? })
-        };
-        let managed = |arn: &String| match managed_document(tx, &self.env, arn)? {
+    /// The managed and inline policies that a user, group or role holds. `label` stands before the names of inline ones.
+    fn held(&self, tx: &ReadTx<'_>, holder: &Holder, label: &str) -> Result<Vec<NamedPolicy>, Error> {
+        let managed = holder.attached.iter().map(|arn| self.managed(tx, arn));
+        let inline = holder.inline.iter().map(|(name, text)| named(&format!("{label}{name}"), text));
+        managed.chain(inline).collect()
+    }
+
+    fn managed(&self, tx: &ReadTx<'_>, arn: &str) -> Result<NamedPolicy, Error> {
+        match managed_document(tx, &self.env, arn)? {
             Some(text) => named(arn, &text),
             // An attached policy that is gone: nobody can tell what it denied.
-            None => Ok(NamedPolicy { name: arn.clone(), policy: documents::denying_everything()? }),
-        };
-        let inline = holder.inline.iter().map(|(name, text)| named(name, text));
+            None => Ok(NamedPolicy { name: arn.to_owned(), policy: documents::denying_everything()? }),
+        }
+    }
+
+    /// What binds a user or role with what it holds itself.
+    fn compiled(&self, tx: &ReadTx<'_>, holder: &Holder) -> Result<IdentityPolicies, Error> {
         Ok(IdentityPolicies {
-            identity: holder.attached.iter().map(managed).chain(inline).collect::<Result<_, _>>()?,
-            boundary: holder.boundary.as_ref().map(managed).transpose()?,
+            identity: self.held(tx, holder, "")?,
+            boundary: holder.boundary.as_ref().map(|arn| self.managed(tx, arn)).transpose()?,
             tags: holder.tags.clone(),
         })
     }
 
+    /// What binds a user: its own policies and those of its groups.
+    fn of_user(&self, tx: &ReadTx<'_>, scope: &Scope, user: &UserRow) -> Result<IdentityPolicies, Error> {
+        let mut policies = self.compiled(tx, &user.holder)?;
+        for group in membership::groups_of(tx, scope, user)? {
+            // Explanations say through which group a policy came.
+            policies.identity.extend(self.held(tx, &group.holder, &format!("group/{}/", group.name))?);
+        }
+        Ok(policies)
+    }
+
     /// The policies of a user or role, if it still is the one with that unique id.
     fn current(&self, caller: &Caller) -> Result<Option<IdentityPolicies>, Error> {
-        self.env.store.read(|tx| {
-            let holder = match caller {
-                Caller::User { name, unique_id, account, .. } => {
-                    let scope = self.env.scope_of(account);
-                    UserRow::find(tx, &scope, name)?
-                        .filter(|user| user.unique_id == *unique_id)
-                        .map(|u| u.holder)
-                }
-                Caller::Role(session) => {
-                    let scope = self.env.scope_of(&session.account);
-                    RoleRow::by_arn(tx, &scope, &session.role_arn)?
-                        .filter(|role| role.unique_id == session.role_unique_id)
-                        .map(|role| role.holder)
-                }
-                _ => Some(Holder::default()),
-            };
-            holder.map(|holder| self.compiled(tx, &holder)).transpose()
+        self.env.store.read(|tx| match caller {
+            Caller::User { name, unique_id, account, .. } => {
+                let scope = self.env.scope_of(account);
+                UserRow::find(tx, &scope, name)?
+                    .filter(|user| user.unique_id == *unique_id)
+                    .map(|user| self.of_user(tx, &scope, &user))
+                    .transpose()
+            }
+            Caller::Role(session) => {
+                let scope = self.env.scope_of(&session.account);
+                RoleRow::by_arn(tx, &scope, &session.role_arn)?
+                    .filter(|role| role.unique_id == session.role_unique_id)
+                    .map(|role| self.compiled(tx, &role.holder))
+                    .transpose()
+            }
+            _ => Ok(Some(IdentityPolicies::default())),
         })
     }
+}
+
+fn named(name: &str, text: &str) -> Result<NamedPolicy, Error> {
+    Ok(NamedPolicy { name: name.to_owned(), policy: documents::compiled(text, Kind::Identity)? })
 }
 
 impl Directory for IamDirectory {

@@ -1,4 +1,4 @@
-//! What users and roles have in common: a name, a path, a unique id, and the policies they hold.
+//! What users, groups and roles have in common: a name, a path, a unique id, and the policies they hold.
 
 use casemate_names::{Arn, Scope};
 use casemate_store::{ReadTx, Row, StoreError, WriteTx};
@@ -7,12 +7,16 @@ use crate::{
     api::Error,
     holder::Holder,
     resource::entity_arn,
-    rows::{NAME_BYTES_MAX, RoleRow, UseRow, UserRow, name_key},
+    rows::{GroupRow, NAME_BYTES_MAX, RoleRow, UseRow, UserRow, name_key},
 };
 
-/// A user or a role.
+/// Roles below this path belong to services.
+// AWS: IAM API reference, CreateServiceLinkedRole.
+pub(crate) const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
+
+/// A user, a group or a role.
 pub(crate) trait Entity: Row + Clone {
-    /// `user` or `role`.
+    /// `user`, `group` or `role`.
     const NOUN: &'static str;
     /// Characters of all its inline policies together, white space not counted.
     // AWS: IAM quotas, "Inline policies".
@@ -24,12 +28,19 @@ pub(crate) trait Entity: Row + Clone {
     fn name(&self) -> &str;
     /// Begins and ends with a slash.
     fn path(&self) -> &str;
-    /// `AIDA…` or `AROA…`
+    /// `AIDA…`, `AGPA…` or `AROA…`
     fn unique_id(&self) -> &str;
     /// Its policies, tags and boundary.
     fn holder(&self) -> &Holder;
     /// Its policies, tags and boundary.
     fn holder_mut(&mut self) -> &mut Holder;
+    /// Gives it another name and path.
+    fn rename(&mut self, name: String, path: String);
+
+    /// May nobody but its service change it?
+    fn is_protected(&self) -> bool {
+        false
+    }
 
     /// Its ARN.
     fn arn(&self, scope: &Scope) -> Arn {
@@ -47,6 +58,26 @@ pub(crate) trait Entity: Row + Clone {
         Self::find(tx, scope, name)?.ok_or_else(|| {
             Error::no_such_entity_exception(format!("The {} with name {name} cannot be found.", Self::NOUN))
         })
+    }
+
+    /// Looks it up in order to change what it may do.
+    fn fetch_to_change(tx: &ReadTx<'_>, scope: &Scope, name: &str) -> Result<Self, Error> {
+        let found = Self::fetch(tx, scope, name)?;
+        found.check_changeable()?;
+        Ok(found)
+    }
+
+    /// Refuses changes to what belongs to a service.
+    fn check_changeable(&self) -> Result<(), Error> {
+        if !self.is_protected() {
+            return Ok(());
+        }
+        // AWS: text of UnmodifiableEntity, as seen in rebuy-de/aws-nuke#331.
+        Err(Error::unmodifiable_entity_exception(format!(
+            "Cannot perform the operation on the protected {} '{}' - this {0} is only modifiable by AWS",
+            Self::NOUN,
+            self.name()
+        )))
     }
 
     /// Stores it.
@@ -88,6 +119,42 @@ impl Entity for UserRow {
     fn holder_mut(&mut self) -> &mut Holder {
         &mut self.holder
     }
+
+    fn rename(&mut self, name: String, path: String) {
+        self.name = name;
+        self.path = path;
+    }
+}
+
+impl Entity for GroupRow {
+    const NOUN: &'static str = "group";
+    const INLINE_CHARS_MAX: usize = 5120;
+    const ATTACHED_QUOTA: &'static str = "PoliciesPerGroup";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn unique_id(&self) -> &str {
+        &self.unique_id
+    }
+
+    fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    fn holder_mut(&mut self) -> &mut Holder {
+        &mut self.holder
+    }
+
+    fn rename(&mut self, name: String, path: String) {
+        self.name = name;
+        self.path = path;
+    }
 }
 
 impl Entity for RoleRow {
@@ -113,5 +180,14 @@ impl Entity for RoleRow {
 
     fn holder_mut(&mut self) -> &mut Holder {
         &mut self.holder
+    }
+
+    fn rename(&mut self, name: String, path: String) {
+        self.name = name;
+        self.path = path;
+    }
+
+    fn is_protected(&self) -> bool {
+        self.path.starts_with(SERVICE_LINKED_PATH)
     }
 }

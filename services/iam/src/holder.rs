@@ -1,4 +1,4 @@
-//! Inline policies, attached policies, boundary and tags of a user or role: the same rules for both.
+//! Inline policies, attached policies, boundary and tags of a user, group or role: the same rules for all.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ use crate::{
     tags,
 };
 
-/// Managed policies on one user or role.
+/// Managed policies on one user, group or role.
 // AWS: IAM quotas, "Managed policies attached to a role" (default).
-const ATTACHED_MAX: usize = 10;
+pub(crate) const ATTACHED_MAX: usize = 10;
 
-/// What a user or role holds.
+/// What a user, group or role holds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Holder {
     /// Inline policies by name.
@@ -73,7 +73,7 @@ pub(crate) fn put_inline<E: Entity>(
     name: &str,
     document: &str,
 ) -> Result<(), Error> {
-    let mut found = E::fetch(tx, scope, entity)?;
+    let mut found = E::fetch_to_change(tx, scope, entity)?;
     let holder = found.holder_mut();
     holder.inline.insert(name.to_owned(), document.to_owned());
     let chars: usize = holder.inline.values().map(|text| chars_without_space(text)).sum();
@@ -108,7 +108,7 @@ pub(crate) fn delete_inline<E: Entity>(
     entity: &str,
     name: &str,
 ) -> Result<(), Error> {
-    let mut found = E::fetch(tx, scope, entity)?;
+    let mut found = E::fetch_to_change(tx, scope, entity)?;
     found.holder_mut().inline.remove(name).ok_or_else(|| no_inline::<E>(name))?;
     found.save(tx, scope)?;
     Ok(())
@@ -138,7 +138,7 @@ pub(crate) fn attach<E: Entity>(
     entity: &str,
     policy_arn: &str,
 ) -> Result<(), Error> {
-    let mut found = E::fetch(tx, scope, entity)?;
+    let mut found = E::fetch_to_change(tx, scope, entity)?;
     check_usable(tx, env, scope, policy_arn)?;
     if found.holder().attached.iter().any(|arn| arn == policy_arn) {
         return Ok(());
@@ -163,7 +163,7 @@ pub(crate) fn detach<E: Entity>(
     entity: &str,
     policy_arn: &str,
 ) -> Result<(), Error> {
-    let mut found = E::fetch(tx, scope, entity)?;
+    let mut found = E::fetch_to_change(tx, scope, entity)?;
     let attached = &mut found.holder_mut().attached;
     let before = attached.len();
     attached.retain(|arn| arn != policy_arn);
@@ -188,14 +188,18 @@ pub(crate) fn attached<E: Entity>(
         let path = arn.split_once(":policy").map_or("", |(_, path)| path);
         path_prefix.is_none_or(|prefix| path.starts_with(prefix))
     };
-    let shown = |arn: &String| AttachedPolicy {
-        policy_name: arn.rsplit('/').next().map(str::to_owned),
-        policy_arn: Some(arn.clone()),
-    };
     page_of(
-        found.holder().attached.iter().filter(below).map(|arn| (arn.clone(), shown(arn))).collect(),
+        found.holder().attached.iter().filter(below).map(|arn| (arn.clone(), attached_policy(arn))).collect(),
         paging,
     )
+}
+
+/// An attached policy as answers show it.
+pub(crate) fn attached_policy(arn: &str) -> AttachedPolicy {
+    AttachedPolicy {
+        policy_name: arn.rsplit('/').next().map(str::to_owned),
+        policy_arn: Some(arn.to_owned()),
+    }
 }
 
 /// Sets the permissions boundary.
@@ -206,7 +210,7 @@ pub(crate) fn set_boundary<E: Entity>(
     entity: &str,
     policy_arn: &str,
 ) -> Result<(), Error> {
-    let mut found = E::fetch(tx, scope, entity)?;
+    let mut found = E::fetch_to_change(tx, scope, entity)?;
     check_usable(tx, env, scope, policy_arn)?;
     release_boundary(tx, scope, &found)?;
     found.holder_mut().boundary = Some(policy_arn.to_owned());
@@ -221,7 +225,7 @@ pub(crate) fn delete_boundary<E: Entity>(
     scope: &Scope,
     entity: &str,
 ) -> Result<(), Error> {
-    let mut found = E::fetch(tx, scope, entity)?;
+    let mut found = E::fetch_to_change(tx, scope, entity)?;
     if found.holder().boundary.is_none() {
         return Err(Error::no_such_entity_exception(format!(
             "The {} with name {entity} does not have a permissions boundary.",
@@ -265,7 +269,14 @@ pub(crate) fn check_usable(tx: &ReadTx<'_>, env: &Env, scope: &Scope, policy_arn
     if managed::find(policy_arn).is_none() && !own {
         return Err(refused());
     }
-    managed_document(tx, env, policy_arn)?.map(drop).ok_or_else(refused)
+    managed_document(tx, env, policy_arn)?.map(drop).ok_or_else(refused)?;
+    if managed::find(policy_arn).is_some_and(managed::Managed::is_for_service_linked_roles) {
+        // AWS: text of PolicyNotAttachable.
+        return Err(Error::policy_not_attachable_exception(
+            "Cannot attach a Service Role Policy to a Customer Role.",
+        ));
+    }
+    Ok(())
 }
 
 /// AWS's text when a managed policy does not exist or is not attached.

@@ -1,30 +1,43 @@
-//! IAM: users, access keys, roles, inline and managed policies, tags and permissions boundaries; and the kernel's
+//! IAM: users, groups, access keys, passwords, roles, instance profiles, inline and managed policies, tags and permissions
+//! boundaries, the account's own settings, reports and the policy simulator; and the kernel's
 //! directory of who exists and what is attached to them.
 //!
-//! Nouns: user, role, managed policy, access key; their stored forms are in `rows.rs`.
+//! Nouns: user, group, role, instance profile, managed policy, access key, login profile; their stored forms are in `rows.rs`.
 //!
 //! Invariants: a document that does not parse cannot be stored; a stored one that no longer parses denies everything.
 //! What a role's trust policy names by ARN is bound to the unique id that the ARN had when it was written: a user or role
 //! recreated under the same name inherits nothing. Every write takes effect on the next request: compiled policies are
 //! cached only until any write.
 //!
-//! Not here: groups, instance profiles, identity providers, MFA, passwords.
+//! Not here: identity providers, MFA, signing certificates.
 
 pub mod api;
 
 mod access_keys;
+mod account;
 mod administrator;
 mod birth;
+mod credential_report;
+mod details;
 mod directory;
 mod documents;
 mod entity;
 mod holder;
+mod login_profiles;
 mod managed;
+mod membership;
 mod ops;
 mod page;
+mod passwords;
+mod profiles;
+mod rename;
 mod resource;
 mod rows;
+mod service_linked;
 mod show;
+mod simulate;
+mod simulation;
+mod sources;
 mod tags;
 mod trust;
 
@@ -41,6 +54,7 @@ use crate::{
     api::Error,
     directory::{Cache, IamDirectory},
     entity::Entity,
+    profiles::ProfileRow,
     rows::{PolicyRow, RoleRow, UserRow},
 };
 
@@ -169,6 +183,9 @@ impl Service for Iam {
             Ok(match arn.resource().split_once('/') {
                 Some(("user", _)) => UserRow::by_arn(tx, &scope, arn)?.map(|user| user.holder.tags),
                 Some(("role", _)) => RoleRow::by_arn(tx, &scope, arn)?.map(|role| role.holder.tags),
+                Some(("instance-profile", _)) => {
+                    ProfileRow::by_arn(tx, &scope, arn)?.map(|profile| profile.tags)
+                }
                 Some(("policy", _)) => PolicyRow::by_arn(tx, &scope, arn)?.map(|policy| policy.tags),
                 Some(_) | None => None,
             })

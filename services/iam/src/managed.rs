@@ -1,270 +1,79 @@
-//! AWS-managed policies that templates and tools rely on. The names and the actions they list are facts of AWS; a policy
-//! that is not here does not exist, so attaching it is refused rather than silently without effect.
-// tidy: table
+//! AWS's own managed policies: a table taken mechanically from what AWS publishes (`models/refresh.py`). A policy that is
+//! not in it does not exist, so attaching it is refused rather than silently without effect.
+// DIVERGES: of AWS's managed policies those of the services here, of their neighbours and the broad ones; of each the
+// version in force only.
+
+use std::sync::LazyLock;
+
+use casemate_names::Timestamp;
+
+/// One line a policy: path and name, version, made, changed, document.
+const TABLE: &str = include_str!("../../../models/managed_policies.tsv");
+
+/// What stands before the path in the ARNs of AWS's policies.
+const PREFIX: &str = "arn:aws:iam::aws:policy";
+
+/// Policies below this path belong to service-linked roles.
+const SERVICE_LINKED: &str = "/aws-service-role/";
 
 /// One of AWS's policies.
 #[derive(Debug)]
 pub(crate) struct Managed {
-    /// With path, below `arn:aws:iam::aws:policy/`.
+    /// Begins and ends with a slash.
+    pub(crate) path: &'static str,
     pub(crate) name: &'static str,
-    /// The document.
+    /// The number of the version in force.
+    pub(crate) version: u32,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
     pub(crate) document: &'static str,
 }
 
-const PREFIX: &str = "arn:aws:iam::aws:policy/";
+static ALL: LazyLock<Vec<Managed>> = LazyLock::new(|| TABLE.lines().filter_map(Managed::read).collect());
+
+/// Every policy, ordered by name.
+pub(crate) fn all() -> &'static [Managed] {
+    &ALL
+}
 
 /// Finds a policy by ARN.
 pub(crate) fn find(arn: &str) -> Option<&'static Managed> {
-    let name = arn.strip_prefix(PREFIX)?;
-    ALL.iter().find(|managed| managed.name == name)
+    let (path, name) = split(arn.strip_prefix(PREFIX)?)?;
+    all().iter().find(|managed| managed.name == name && managed.path == path)
+}
+
+/// Finds a policy by name.
+pub(crate) fn named(name: &str) -> Option<&'static Managed> {
+    all().iter().find(|managed| managed.name == name)
 }
 
 impl Managed {
+    /// Reads a line of the table. The line that says where the table comes from is none.
+    fn read(line: &'static str) -> Option<Self> {
+        let mut parts = line.splitn(5, '\t');
+        let (path, name) = split(parts.next()?)?;
+        let version = parts.next()?.strip_prefix('v')?.parse().ok()?;
+        let mut time = || parts.next()?.parse().ok().map(Timestamp::from_seconds);
+        let (created_at, updated_at) = (time()?, time()?);
+        Some(Self { path, name, version, created_at, updated_at, document: parts.next()? })
+    }
+
     /// The policy's ARN.
     pub(crate) fn arn(&self) -> String {
-        format!("{PREFIX}{}", self.name)
+        format!("{PREFIX}{}{}", self.path, self.name)
     }
 
-    /// `(path, name)`; the path begins and ends with a slash.
-    pub(crate) fn path_and_name(&self) -> (String, &'static str) {
-        match self.name.rsplit_once('/') {
-            Some((path, name)) => (format!("/{path}/"), name),
-            None => ("/".to_owned(), self.name),
-        }
+    /// Does it belong to service-linked roles? Nobody but AWS attaches those.
+    pub(crate) fn is_for_service_linked_roles(&self) -> bool {
+        self.path == SERVICE_LINKED
     }
 }
 
-macro_rules! allow {
-    ($($action:literal),+ $(,)?) => {
-        concat!(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["#, allow!(@list $($action),+), r#"],"Resource":"*"}]}"#)
-    };
-    (@list $first:literal $(, $rest:literal)*) => {
-        concat!("\"", $first, "\"" $(, ",\"", $rest, "\"")*)
-    };
+/// `/path/name` as `("/path/", "name")`.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let (path, name) = text.split_at_checked(text.rfind('/')?.checked_add(1)?)?;
+    (path.starts_with('/') && !name.is_empty()).then_some((path, name))
 }
-
-// DIVERGES: of the broad ones only what concerns the service they are named after; AWS adds rights on its console's other
-// services. Whoever needs those attaches a policy of their own.
-/// Every policy, ordered by name.
-pub(crate) const ALL: &[Managed] = &[
-    Managed { name: "AWSCloudFormationFullAccess", document: allow!("cloudformation:*") },
-    Managed {
-        name: "AWSCloudFormationReadOnlyAccess",
-        document: allow!(
-            "cloudformation:Describe*",
-            "cloudformation:EstimateTemplateCost",
-            "cloudformation:Get*",
-            "cloudformation:List*",
-            "cloudformation:ValidateTemplate",
-            "cloudformation:Detect*"
-        ),
-    },
-    Managed {
-        name: "AWSDenyAll",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Sid":"DenyAll","Effect":"Deny","Action":["*"],"Resource":"*"}]}"#,
-    },
-    Managed {
-        name: "AWSLambdaInvocation-DynamoDB",
-        document: allow!(
-            "lambda:InvokeFunction",
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-        ),
-    },
-    Managed {
-        name: "AWSLambda_FullAccess",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:DescribeStacks","cloudformation:ListStackResources","iam:GetPolicy","iam:GetPolicyVersion","iam:GetRole","iam:GetRolePolicy","iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:ListRoles","lambda:*","logs:DescribeLogGroups"],"Resource":"*"},{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"iam:PassedToService":"lambda.amazonaws.com"}}},{"Effect":"Allow","Action":["logs:DescribeLogStreams","logs:GetLogEvents","logs:FilterLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/aws/lambda/*"}]}"#,
-    },
-    Managed {
-        name: "AWSLambda_ReadOnlyAccess",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:DescribeStacks","cloudformation:ListStacks","cloudformation:ListStackResources","iam:GetPolicy","iam:GetPolicyVersion","iam:GetRole","iam:GetRolePolicy","iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:ListRoles","lambda:Get*","lambda:List*","logs:DescribeLogGroups"],"Resource":"*"},{"Effect":"Allow","Action":["logs:DescribeLogStreams","logs:GetLogEvents","logs:FilterLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/aws/lambda/*"}]}"#,
-    },
-    Managed {
-        name: "AWSXRayDaemonWriteAccess",
-        document: allow!(
-            "xray:PutTraceSegments",
-            "xray:PutTelemetryRecords",
-            "xray:GetSamplingRules",
-            "xray:GetSamplingTargets",
-            "xray:GetSamplingStatisticSummaries"
-        ),
-    },
-    Managed {
-        name: "AWSXrayWriteOnlyAccess",
-        document: allow!(
-            "xray:PutTraceSegments",
-            "xray:PutTelemetryRecords",
-            "xray:GetSamplingRules",
-            "xray:GetSamplingTargets",
-            "xray:GetSamplingStatisticSummaries"
-        ),
-    },
-    Managed { name: "AdministratorAccess", document: allow!("*") },
-    Managed {
-        name: "AmazonAPIGatewayAdministrator",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["apigateway:*"],"Resource":"arn:aws:apigateway:*::/*"}]}"#,
-    },
-    Managed {
-        name: "AmazonAPIGatewayInvokeFullAccess",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["execute-api:Invoke","execute-api:ManageConnections"],"Resource":"arn:aws:execute-api:*:*:*"}]}"#,
-    },
-    Managed {
-        name: "AmazonCognitoPowerUser",
-        document: allow!(
-            "cognito-identity:*",
-            "cognito-idp:*",
-            "cognito-sync:*",
-            "iam:ListRoles",
-            "iam:ListOpenIdConnectProviders"
-        ),
-    },
-    Managed {
-        name: "AmazonCognitoReadOnly",
-        document: allow!(
-            "cognito-identity:Describe*",
-            "cognito-identity:Get*",
-            "cognito-identity:List*",
-            "cognito-idp:Describe*",
-            "cognito-idp:AdminGet*",
-            "cognito-idp:AdminList*",
-            "cognito-idp:List*",
-            "cognito-idp:Get*",
-            "iam:ListOpenIdConnectProviders",
-            "iam:ListRoles",
-        ),
-    },
-    Managed { name: "AmazonDynamoDBFullAccess", document: allow!("dynamodb:*", "dax:*") },
-    Managed {
-        name: "AmazonDynamoDBReadOnlyAccess",
-        document: allow!(
-            "dynamodb:BatchGetItem",
-            "dynamodb:Describe*",
-            "dynamodb:List*",
-            "dynamodb:GetItem",
-            "dynamodb:Query",
-            "dynamodb:Scan",
-            "dynamodb:PartiQLSelect",
-        ),
-    },
-    Managed { name: "AmazonS3FullAccess", document: allow!("s3:*", "s3-object-lambda:*") },
-    Managed {
-        name: "AmazonS3ReadOnlyAccess",
-        document: allow!(
-            "s3:Get*",
-            "s3:List*",
-            "s3:Describe*",
-            "s3-object-lambda:Get*",
-            "s3-object-lambda:List*"
-        ),
-    },
-    Managed { name: "AmazonSNSFullAccess", document: allow!("sns:*") },
-    Managed { name: "AmazonSQSFullAccess", document: allow!("sqs:*") },
-    Managed { name: "CloudWatchLogsFullAccess", document: allow!("logs:*", "cloudwatch:GenerateQuery") },
-    Managed {
-        name: "CloudWatchLogsReadOnlyAccess",
-        document: allow!(
-            "logs:Describe*",
-            "logs:Get*",
-            "logs:List*",
-            "logs:StartQuery",
-            "logs:StopQuery",
-            "logs:TestMetricFilter",
-            "logs:FilterLogEvents",
-        ),
-    },
-    Managed {
-        name: "IAMFullAccess",
-        document: allow!(
-            "iam:*",
-            "organizations:DescribeAccount",
-            "organizations:DescribeOrganization",
-            "organizations:DescribeOrganizationalUnit",
-            "organizations:DescribePolicy",
-            "organizations:ListChildren",
-            "organizations:ListParents",
-            "organizations:ListPoliciesForTarget",
-            "organizations:ListRoots",
-            "organizations:ListPolicies",
-            "organizations:ListTargetsForPolicy",
-        ),
-    },
-    Managed {
-        name: "IAMReadOnlyAccess",
-        document: allow!(
-            "iam:GenerateCredentialReport",
-            "iam:GenerateServiceLastAccessedDetails",
-            "iam:Get*",
-            "iam:List*",
-            "iam:SimulateCustomPolicy",
-            "iam:SimulatePrincipalPolicy",
-        ),
-    },
-    Managed {
-        name: "IAMUserChangePassword",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:ChangePassword"],"Resource":["arn:aws:iam::*:user/${aws:username}"]},{"Effect":"Allow","Action":["iam:GetAccountPasswordPolicy"],"Resource":"*"}]}"#,
-    },
-    Managed {
-        name: "PowerUserAccess",
-        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},{"Effect":"Allow","Action":["account:GetAccountInformation","account:GetPrimaryEmail","account:ListRegions","iam:CreateServiceLinkedRole","iam:DeleteServiceLinkedRole","iam:ListRoles","organizations:DescribeEffectivePolicy","organizations:DescribeOrganization"],"Resource":"*"}]}"#,
-    },
-    Managed { name: "SecretsManagerReadWrite", document: allow!("secretsmanager:*") },
-    Managed {
-        name: "service-role/AWSLambdaBasicExecutionRole",
-        document: allow!("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
-    },
-    Managed {
-        name: "service-role/AWSLambdaDynamoDBExecutionRole",
-        document: allow!(
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-        ),
-    },
-    Managed { name: "service-role/AWSLambdaRole", document: allow!("lambda:InvokeFunction") },
-    Managed {
-        name: "service-role/AWSLambdaSQSQueueExecutionRole",
-        document: allow!(
-            "sqs:ReceiveMessage",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-        ),
-    },
-    Managed {
-        name: "service-role/AWSLambdaVPCAccessExecutionRole",
-        document: allow!(
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-            "ec2:CreateNetworkInterface",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSubnets",
-            "ec2:DeleteNetworkInterface",
-            "ec2:AssignPrivateIpAddresses",
-            "ec2:UnassignPrivateIpAddresses",
-        ),
-    },
-    Managed {
-        name: "service-role/AmazonAPIGatewayPushToCloudWatchLogs",
-        document: allow!(
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:DescribeLogGroups",
-            "logs:DescribeLogStreams",
-            "logs:PutLogEvents",
-            "logs:GetLogEvents",
-            "logs:FilterLogEvents",
-        ),
-    },
-];
 
 #[cfg(test)]
 mod tests {
@@ -272,13 +81,29 @@ mod tests {
     use casemate_kernel::policy::{Kind, Policy};
 
     #[test]
-    fn every_document_parses_and_names_are_unique() {
+    fn every_line_is_read_parses_and_is_found_again() {
+        assert_eq!(all().len(), TABLE.lines().filter(|line| !line.starts_with('#')).count());
         let mut names = std::collections::BTreeSet::new();
-        for managed in ALL {
-            assert!(Policy::parse(managed.document, Kind::Identity).is_ok(), "{}", managed.name);
+        for managed in all() {
+            let parsed = Policy::parse(managed.document, Kind::Identity);
+            assert!(parsed.is_ok(), "{}: {}", managed.name, parsed.unwrap_err());
             assert!(names.insert(managed.name));
-            assert!(find(&managed.arn()).is_some());
+            assert_eq!(find(&managed.arn()).unwrap().name, managed.name);
+            assert!(managed.created_at <= managed.updated_at, "{}", managed.name);
         }
-        assert!(find("arn:aws:iam::aws:policy/NoSuch").is_none());
+    }
+
+    #[test]
+    fn only_the_whole_arn_finds_a_policy() {
+        assert!(find("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole").is_some());
+        for arn in [
+            "arn:aws:iam::aws:policy/AWSLambdaBasicExecutionRole",
+            "arn:aws:iam::aws:policy/NoSuch",
+            "arn:aws:iam::aws:policy/",
+            "arn:aws:iam::123456789012:policy/AdministratorAccess",
+            "",
+        ] {
+            assert!(find(arn).is_none(), "{arn}");
+        }
     }
 }

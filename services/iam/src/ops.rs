@@ -2,38 +2,74 @@
 
 //! The implemented operations, one file each.
 
+mod add_role_to_instance_profile;
+mod add_user_to_group;
+mod attach_group_policy;
 mod attach_role_policy;
 mod attach_user_policy;
+mod change_password;
 mod create_access_key;
+mod create_account_alias;
+mod create_group;
+mod create_instance_profile;
+mod create_login_profile;
 mod create_policy;
 mod create_policy_version;
 mod create_role;
+mod create_service_linked_role;
 mod create_user;
 mod delete_access_key;
+mod delete_account_alias;
+mod delete_account_password_policy;
+mod delete_group;
+mod delete_group_policy;
+mod delete_instance_profile;
+mod delete_login_profile;
 mod delete_policy;
 mod delete_policy_version;
 mod delete_role;
 mod delete_role_permissions_boundary;
 mod delete_role_policy;
+mod delete_service_linked_role;
 mod delete_user;
 mod delete_user_permissions_boundary;
 mod delete_user_policy;
+mod detach_group_policy;
 mod detach_role_policy;
 mod detach_user_policy;
+mod generate_credential_report;
 mod get_access_key_last_used;
+mod get_account_authorization_details;
+mod get_account_password_policy;
+mod get_account_summary;
+mod get_context_keys_for_custom_policy;
+mod get_context_keys_for_principal_policy;
+mod get_credential_report;
+mod get_group;
+mod get_group_policy;
+mod get_instance_profile;
+mod get_login_profile;
 mod get_policy;
 mod get_policy_version;
 mod get_role;
 mod get_role_policy;
+mod get_service_linked_role_deletion_status;
 mod get_user;
 mod get_user_policy;
 mod list_access_keys;
+mod list_account_aliases;
+mod list_attached_group_policies;
 mod list_attached_role_policies;
 mod list_attached_user_policies;
 mod list_entities_for_policy;
+mod list_group_policies;
+mod list_groups;
 mod list_groups_for_user;
+mod list_instance_profile_tags;
+mod list_instance_profiles;
 mod list_instance_profiles_for_role;
 mod list_policies;
+mod list_policies_granting_service_access;
 mod list_policy_tags;
 mod list_policy_versions;
 mod list_role_policies;
@@ -42,20 +78,31 @@ mod list_roles;
 mod list_user_policies;
 mod list_user_tags;
 mod list_users;
+mod put_group_policy;
 mod put_role_permissions_boundary;
 mod put_role_policy;
 mod put_user_permissions_boundary;
 mod put_user_policy;
+mod remove_role_from_instance_profile;
+mod remove_user_from_group;
 mod set_default_policy_version;
+mod simulate_custom_policy;
+mod simulate_principal_policy;
+mod tag_instance_profile;
 mod tag_policy;
 mod tag_role;
 mod tag_user;
+mod untag_instance_profile;
 mod untag_policy;
 mod untag_role;
 mod untag_user;
 mod update_access_key;
+mod update_account_password_policy;
 mod update_assume_role_policy;
+mod update_group;
+mod update_login_profile;
 mod update_role;
+mod update_role_description;
 mod update_user;
 
 use std::sync::Arc;
@@ -65,40 +112,77 @@ use casemate_kernel::{AnyOperation, bind};
 use crate::{Iam, api};
 
 /// Every operation, bound to the service.
+#[expect(clippy::too_many_lines, reason = "a flat list")]
 pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
     vec![
+        bind::<api::AddRoleToInstanceProfile, Iam>(service),
+        bind::<api::AddUserToGroup, Iam>(service),
+        bind::<api::AttachGroupPolicy, Iam>(service),
         bind::<api::AttachRolePolicy, Iam>(service),
         bind::<api::AttachUserPolicy, Iam>(service),
+        bind::<api::ChangePassword, Iam>(service),
         bind::<api::CreateAccessKey, Iam>(service),
+        bind::<api::CreateAccountAlias, Iam>(service),
+        bind::<api::CreateGroup, Iam>(service),
+        bind::<api::CreateInstanceProfile, Iam>(service),
+        bind::<api::CreateLoginProfile, Iam>(service),
         bind::<api::CreatePolicy, Iam>(service),
         bind::<api::CreatePolicyVersion, Iam>(service),
         bind::<api::CreateRole, Iam>(service),
+        bind::<api::CreateServiceLinkedRole, Iam>(service),
         bind::<api::CreateUser, Iam>(service),
         bind::<api::DeleteAccessKey, Iam>(service),
+        bind::<api::DeleteAccountAlias, Iam>(service),
+        bind::<api::DeleteAccountPasswordPolicy, Iam>(service),
+        bind::<api::DeleteGroup, Iam>(service),
+        bind::<api::DeleteGroupPolicy, Iam>(service),
+        bind::<api::DeleteInstanceProfile, Iam>(service),
+        bind::<api::DeleteLoginProfile, Iam>(service),
         bind::<api::DeletePolicy, Iam>(service),
         bind::<api::DeletePolicyVersion, Iam>(service),
         bind::<api::DeleteRole, Iam>(service),
         bind::<api::DeleteRolePermissionsBoundary, Iam>(service),
         bind::<api::DeleteRolePolicy, Iam>(service),
+        bind::<api::DeleteServiceLinkedRole, Iam>(service),
         bind::<api::DeleteUser, Iam>(service),
         bind::<api::DeleteUserPermissionsBoundary, Iam>(service),
         bind::<api::DeleteUserPolicy, Iam>(service),
+        bind::<api::DetachGroupPolicy, Iam>(service),
         bind::<api::DetachRolePolicy, Iam>(service),
         bind::<api::DetachUserPolicy, Iam>(service),
+        bind::<api::GenerateCredentialReport, Iam>(service),
         bind::<api::GetAccessKeyLastUsed, Iam>(service),
+        bind::<api::GetAccountAuthorizationDetails, Iam>(service),
+        bind::<api::GetAccountPasswordPolicy, Iam>(service),
+        bind::<api::GetAccountSummary, Iam>(service),
+        bind::<api::GetContextKeysForCustomPolicy, Iam>(service),
+        bind::<api::GetContextKeysForPrincipalPolicy, Iam>(service),
+        bind::<api::GetCredentialReport, Iam>(service),
+        bind::<api::GetGroup, Iam>(service),
+        bind::<api::GetGroupPolicy, Iam>(service),
+        bind::<api::GetInstanceProfile, Iam>(service),
+        bind::<api::GetLoginProfile, Iam>(service),
         bind::<api::GetPolicy, Iam>(service),
         bind::<api::GetPolicyVersion, Iam>(service),
         bind::<api::GetRole, Iam>(service),
         bind::<api::GetRolePolicy, Iam>(service),
+        bind::<api::GetServiceLinkedRoleDeletionStatus, Iam>(service),
         bind::<api::GetUser, Iam>(service),
         bind::<api::GetUserPolicy, Iam>(service),
         bind::<api::ListAccessKeys, Iam>(service),
+        bind::<api::ListAccountAliases, Iam>(service),
+        bind::<api::ListAttachedGroupPolicies, Iam>(service),
         bind::<api::ListAttachedRolePolicies, Iam>(service),
         bind::<api::ListAttachedUserPolicies, Iam>(service),
         bind::<api::ListEntitiesForPolicy, Iam>(service),
+        bind::<api::ListGroupPolicies, Iam>(service),
+        bind::<api::ListGroups, Iam>(service),
         bind::<api::ListGroupsForUser, Iam>(service),
+        bind::<api::ListInstanceProfileTags, Iam>(service),
+        bind::<api::ListInstanceProfiles, Iam>(service),
         bind::<api::ListInstanceProfilesForRole, Iam>(service),
         bind::<api::ListPolicies, Iam>(service),
+        bind::<api::ListPoliciesGrantingServiceAccess, Iam>(service),
         bind::<api::ListPolicyTags, Iam>(service),
         bind::<api::ListPolicyVersions, Iam>(service),
         bind::<api::ListRolePolicies, Iam>(service),
@@ -107,20 +191,31 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListUserPolicies, Iam>(service),
         bind::<api::ListUserTags, Iam>(service),
         bind::<api::ListUsers, Iam>(service),
+        bind::<api::PutGroupPolicy, Iam>(service),
         bind::<api::PutRolePermissionsBoundary, Iam>(service),
         bind::<api::PutRolePolicy, Iam>(service),
         bind::<api::PutUserPermissionsBoundary, Iam>(service),
         bind::<api::PutUserPolicy, Iam>(service),
+        bind::<api::RemoveRoleFromInstanceProfile, Iam>(service),
+        bind::<api::RemoveUserFromGroup, Iam>(service),
         bind::<api::SetDefaultPolicyVersion, Iam>(service),
+        bind::<api::SimulateCustomPolicy, Iam>(service),
+        bind::<api::SimulatePrincipalPolicy, Iam>(service),
+        bind::<api::TagInstanceProfile, Iam>(service),
         bind::<api::TagPolicy, Iam>(service),
         bind::<api::TagRole, Iam>(service),
         bind::<api::TagUser, Iam>(service),
+        bind::<api::UntagInstanceProfile, Iam>(service),
         bind::<api::UntagPolicy, Iam>(service),
         bind::<api::UntagRole, Iam>(service),
         bind::<api::UntagUser, Iam>(service),
         bind::<api::UpdateAccessKey, Iam>(service),
+        bind::<api::UpdateAccountPasswordPolicy, Iam>(service),
         bind::<api::UpdateAssumeRolePolicy, Iam>(service),
+        bind::<api::UpdateGroup, Iam>(service),
+        bind::<api::UpdateLoginProfile, Iam>(service),
         bind::<api::UpdateRole, Iam>(service),
+        bind::<api::UpdateRoleDescription, Iam>(service),
         bind::<api::UpdateUser, Iam>(service),
     ]
 }

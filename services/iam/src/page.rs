@@ -87,6 +87,22 @@ pub(crate) fn page_of<T>(all: Vec<(String, T)>, paging: &Paging) -> Result<Page<
     Ok(Page { items, marker: None })
 }
 
+/// Cuts a page from the numbers below `total`.
+pub(crate) fn page_of_numbers(total: usize, paging: &Paging) -> Result<Page<usize>, Error> {
+    let from = match &paging.after {
+        None => 0,
+        Some(after) => after
+            .parse::<usize>()
+            .ok()
+            .and_then(|last| last.checked_add(1))
+            .filter(|from| *from < total)
+            .ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))?,
+    };
+    let to = from.saturating_add(paging.items).min(total);
+    let marker = (to < total).then(|| encoded(&to.saturating_sub(1).to_string()));
+    Ok(Page { items: (from..to).collect(), marker })
+}
+
 /// Reads a page of rows below `prefix` (whose next key part is a name), keeping those that `keep` wants.
 pub(crate) fn page_of_rows<T: Row>(
     tx: &ReadTx<'_>,
@@ -95,6 +111,7 @@ pub(crate) fn page_of_rows<T: Row>(
     keep: impl Fn(&T) -> bool,
 ) -> Result<Page<T>, Error> {
     let mut after = paging.after.as_ref().map(|name| prefix.clone().text(name));
+    let part = prefix.parts().len();
     let mut page = Page { items: Vec::new(), marker: None };
     let mut last: Option<Key> = None;
     loop {
@@ -103,7 +120,7 @@ pub(crate) fn page_of_rows<T: Row>(
         after = Some(end.clone());
         for (key, row) in batch.into_iter().filter(|(_, row)| keep(row)) {
             if page.items.len() == paging.items {
-                page.marker = last.and_then(|key| key.text_at(0)).map(|name| encoded(&name));
+                page.marker = last.and_then(|key| key.text_at(part)).map(|name| encoded(&name));
                 return Ok(page);
             }
             page.items.push(row);
@@ -131,6 +148,24 @@ mod tests {
             }
         }
         assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn pages_of_numbers_cover_every_number_once() {
+        let (mut seen, mut marker) = (Vec::new(), None);
+        loop {
+            let page = page_of_numbers(7, &Paging::new(marker.as_deref(), Some(3)).unwrap()).unwrap();
+            seen.extend(page.items);
+            marker = page.marker;
+            if marker.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+        for forged in ["37", "78", "2d31"] {
+            let paging = Paging::new(Some(forged), None).unwrap();
+            assert!(page_of_numbers(7, &paging).is_err(), "{forged}");
+        }
     }
 
     #[test]

@@ -91,6 +91,19 @@ pub(crate) struct RootRow {
     pub(crate) access_keys: Vec<String>,
 }
 
+/// A group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GroupRow {
+    pub(crate) name: String,
+    /// Begins and ends with a slash.
+    pub(crate) path: String,
+    /// `AGPA…`
+    pub(crate) unique_id: String,
+    pub(crate) created_at: Timestamp,
+    /// A group has neither boundary nor tags.
+    pub(crate) holder: Holder,
+}
+
 /// Notes that an entity uses a managed policy: the reverse of [`Holder::attached`] and [`Holder::boundary`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UseRow {
@@ -120,6 +133,7 @@ macro_rules! rows {
 rows! {
     UserRow => "iam.users",
     RoleRow => "iam.roles",
+    GroupRow => "iam.groups",
     PolicyRow => "iam.policies",
     AccessKeyRow => "iam.access-keys",
     RootRow => "iam.roots",
@@ -174,7 +188,7 @@ impl RoleRow {
     }
 }
 
-/// The key of a user, role or policy.
+/// The key of a user, group, role or policy.
 pub(crate) fn name_key(scope: &Scope, name: &str) -> Key {
     Key::of_account(scope).text(&name.to_ascii_lowercase())
 }

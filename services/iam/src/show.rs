@@ -1,22 +1,18 @@
 //! Rows as answers show them, and managed policies whoever owns them.
 
 use casemate_kernel::{Env, Fault};
-use casemate_names::{Arn, Scope, Timestamp};
+use casemate_names::{Arn, Scope};
 use casemate_store::{Key, ReadTx};
 
 use crate::{
-    api::{Error, Policy, PolicyVersion, Role, User},
+    api::{Error, Group, Policy, PolicyVersion, Role, User},
     documents::percent_encoded,
     entity::Entity,
     holder::no_policy,
     managed::{self, Managed},
-    rows::{PolicyRow, RoleRow, Usage, UseRow, UserRow, Version, use_key},
+    rows::{GroupRow, PolicyRow, RoleRow, Usage, UseRow, UserRow, Version, use_key},
     tags, trust,
 };
-
-/// When AWS made its first managed policies.
-// DIVERGES: AWS's policies each have their own date and id.
-const MANAGED_SINCE: Timestamp = Timestamp::from_seconds(1_423_247_986);
 
 /// Uses of one policy that are counted; AWS's quotas keep the true number below.
 const USES_MAX: usize = 100_000;
@@ -43,6 +39,17 @@ pub(crate) fn user(row: &UserRow, scope: &Scope, detail: Detail) -> User {
         permissions_boundary: row.holder.shown_boundary().filter(|_| full),
         tags: row.holder.shown_tags().filter(|_| full),
         ..User::default()
+    }
+}
+
+/// A group.
+pub(crate) fn group(row: &GroupRow, scope: &Scope) -> Group {
+    Group {
+        path: row.path.clone(),
+        group_name: row.name.clone(),
+        group_id: row.unique_id.clone(),
+        arn: row.arn(scope).as_str().to_owned(),
+        create_date: row.created_at,
     }
 }
 
@@ -104,19 +111,16 @@ impl AnyPolicy {
                 tags: Some(tags::shown(&row.tags)).filter(|tags| full && !tags.is_empty()),
                 ..Policy::default()
             },
-            Self::Aws(managed) => {
-                let (path, name) = managed.path_and_name();
-                Policy {
-                    policy_name: Some(name.to_owned()),
-                    policy_id: Some(managed_id(managed.name)),
-                    arn: Some(managed.arn()),
-                    path: Some(path),
-                    default_version_id: Some(version_id(1)),
-                    create_date: Some(MANAGED_SINCE),
-                    update_date: Some(MANAGED_SINCE),
-                    ..Policy::default()
-                }
-            }
+            Self::Aws(managed) => Policy {
+                policy_name: Some(managed.name.to_owned()),
+                policy_id: Some(managed_id(managed.name)),
+                arn: Some(managed.arn()),
+                path: Some(managed.path.to_owned()),
+                default_version_id: Some(version_id(managed.version)),
+                create_date: Some(managed.created_at),
+                update_date: Some(managed.updated_at),
+                ..Policy::default()
+            },
         };
         let arn = policy.arn.clone().unwrap_or_default();
         policy.attachment_count = i32::try_from(count(tx, scope, &arn, Usage::Permissions)?).ok();
@@ -130,7 +134,7 @@ impl AnyPolicy {
     pub(crate) fn path(&self) -> String {
         match self {
             Self::Own(row) => row.path.clone(),
-            Self::Aws(managed) => managed.path_and_name().0,
+            Self::Aws(managed) => managed.path.to_owned(),
         }
     }
 
@@ -153,7 +157,7 @@ impl AnyPolicy {
             Self::Own(row) => version_number(id)
                 .and_then(|number| row.version(number))
                 .map(|version| shown_version(version, row.default_version, Detail::Full)),
-            Self::Aws(managed) => (id == version_id(1)).then(|| managed_version(managed)),
+            Self::Aws(managed) => (id == version_id(managed.version)).then(|| managed_version(managed)),
         };
         found.ok_or_else(|| no_version(arn, id))
     }
@@ -214,13 +218,14 @@ pub(crate) fn no_version(arn: &str, id: &str) -> Error {
 fn managed_version(managed: &Managed) -> PolicyVersion {
     PolicyVersion {
         document: Some(percent_encoded(managed.document)),
-        version_id: Some(version_id(1)),
+        version_id: Some(version_id(managed.version)),
         is_default_version: Some(true),
-        create_date: Some(MANAGED_SINCE),
+        create_date: Some(managed.updated_at),
     }
 }
 
 /// A stable id made from the name.
+// DIVERGES: AWS's policies have ids of their own.
 fn managed_id(name: &str) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in name.bytes() {

@@ -31,9 +31,18 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("iam", "CreateRole", "AssumeRolePolicyDocument")
         | ("iam", "UpdateAssumeRolePolicy", "PolicyDocument") => TRUST.into(),
         ("iam", _, "PolicyDocument") | ("organizations", _, "Content") => POLICY.into(),
+        ("iam", _, "PolicyInputList") => Document::List(vec![POLICY.into()]),
+        ("iam", _, "PolicySourceArn") | ("iam", "ListPoliciesGrantingServiceAccess", "Arn") => {
+            global("iam", "user/Sample")
+        }
+        ("iam", "CreateServiceLinkedRole", "AWSServiceName") => "autoscaling.amazonaws.com".into(),
+        ("iam", "GetServiceLinkedRoleDeletionStatus", "DeletionTaskId") => {
+            "task/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling/sample".into()
+        }
         (
             "iam",
-            "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey",
+            "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey"
+            | "CreateLoginProfile" | "GetLoginProfile" | "DeleteLoginProfile",
             "UserName",
         ) => "UserName".into(),
         ("sts", _, "RoleArn")

@@ -7,11 +7,15 @@ use casemate_testkit::{Credentials, World, minimal};
 use crate::{hints::hints, worlds::everything};
 
 /// Operations of the catalog that take a role, with the service it is handed to.
-const TAKE_A_ROLE: [(&str, &str, &str); 10] = [
+const TAKE_A_ROLE: [(&str, &str, &str); 14] = [
     ("apigateway", "CreateAuthorizer", "apigateway.amazonaws.com"),
     ("apigateway", "UpdateAuthorizer", "apigateway.amazonaws.com"),
+    ("apigateway", "UpdateAccount", "apigateway.amazonaws.com"),
     ("apigateway", "PutIntegration", "apigateway.amazonaws.com"),
     ("apigateway", "UpdateIntegration", "apigateway.amazonaws.com"),
+    ("cognito-idp", "CreateGroup", "cognito-idp.amazonaws.com"),
+    ("cognito-idp", "UpdateGroup", "cognito-idp.amazonaws.com"),
+    ("iam", "AddRoleToInstanceProfile", "ec2.amazonaws.com"),
     ("lambda", "CreateFunction", "lambda.amazonaws.com"),
     ("lambda", "UpdateFunctionConfiguration", "lambda.amazonaws.com"),
     ("cloudformation", "CreateStack", "cloudformation.amazonaws.com"),
@@ -24,7 +28,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/Sample";
 
 /// A user who may do everything with these services, and what `pass` says.
 fn developer(world: &World, pass: &str) -> Credentials {
-    let own = r#"{"Effect":"Allow","Action":["lambda:*","cloudformation:*","apigateway:*"],"Resource":"*"}"#;
+    let own = r#"{"Effect":"Allow","Action":["lambda:*","cloudformation:*","apigateway:*","cognito-idp:*","iam:AddRole*"],"Resource":"*"}"#;
     let statements = if pass.is_empty() { own.to_owned() } else { format!("{own},{pass}") };
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
     world.identities().user("developer", &[&policy])
@@ -38,7 +42,10 @@ fn with_a_role(op: &OpMeta, member: &str) -> Option<Document> {
     };
     Some(match (op.name, member) {
         ("CreateAuthorizer", "authorizerCredentials") | ("PutIntegration", "credentials") => ROLE.into(),
+        ("CreateGroup" | "UpdateGroup", "RoleArn") => ROLE.into(),
+        ("AddRoleToInstanceProfile", "RoleName") => "Sample".into(),
         ("UpdateAuthorizer", "patchOperations") => patch("/authorizerCredentials"),
+        ("UpdateAccount", "patchOperations") => patch("/cloudwatchRoleArn"),
         ("UpdateIntegration", "patchOperations") => patch("/credentials"),
         _ => return hints(op, member),
     })
@@ -74,7 +81,7 @@ async fn a_role_cannot_be_handed_over_without_the_right_to_pass_it() {
             String::new(),
             allow("arn:aws:iam::123456789012:role/Other", principal),
             allow("arn:aws:iam::210987654321:role/Sample", principal),
-            allow(ROLE, "ec2.amazonaws.com"),
+            allow(ROLE, "ecs-tasks.amazonaws.com"),
             deny,
         ] {
             let world = everything();

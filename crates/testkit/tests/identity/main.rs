@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
 
+mod accounts;
 mod assume;
 mod errors;
+mod groups;
+mod linked;
 mod lists;
 mod people;
 mod policies;
 mod roles;
 mod scene;
+mod simulator;
 mod trust;
 mod wire;

@@ -129,7 +129,9 @@ pub(crate) fn user_arn(name: &str) -> String {
 
 pub(crate) fn refusal(answer: &Response) -> String {
     assert_ne!(answer.status, 200, "{}", answer.text());
-    format!("{}: {}", answer.code().unwrap_or_default(), answer.message()).replace("&quot;", "\"")
+    format!("{}: {}", answer.code().unwrap_or_default(), answer.message())
+        .replace("&quot;", "\"")
+        .replace("&apos;", "'")
 }
 
 pub(crate) fn credentials(answer: &Response) -> Credentials {

@@ -1,69 +1,33 @@
-//! Stand-ins for policies that AWS manages and that are not present here.
-// DIVERGES: policies of the account `aws` do not exist. Those in this table become inline policies of the same name with the
-// same permissions; any other is refused before anything is made.
+//! The policies that AWS manages, by name: templates may name them, and those that are not present here are refused with
+//! their line before anything is made.
 
-/// A policy of AWS that can be stood in for.
-#[derive(Debug)]
-pub(crate) struct Managed {
-    /// Its name.
-    pub(crate) name: &'static str,
-    actions: &'static [&'static str],
-}
+use std::sync::LazyLock;
 
-/// The known ones.
-// AWS: AWSLambdaBasicExecutionRole version 1 and AWSLambdaDynamoDBExecutionRole version 1, as documented in the managed
-// policy reference.
-const KNOWN: &[Managed] = &[
-    Managed {
-        name: "AWSLambdaBasicExecutionRole",
-        actions: &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-    },
-    Managed {
-        name: "AWSLambdaDynamoDBExecutionRole",
-        actions: &[
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-        ],
-    },
-    Managed {
-        name: "AmazonAPIGatewayPushToCloudWatchLogs",
-        actions: &[
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:DescribeLogGroups",
-            "logs:DescribeLogStreams",
-            "logs:PutLogEvents",
-            "logs:GetLogEvents",
-            "logs:FilterLogEvents",
-        ],
-    },
-];
+/// One line a policy; the first column is its path and name.
+const TABLE: &str = include_str!("../../../../models/managed_policies.tsv");
+
+static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let lines = TABLE.lines().filter(|line| line.starts_with('/'));
+    lines.filter_map(|line| line.split('\t').next()).collect()
+});
 
 /// Is this the ARN of a policy that AWS manages?
 pub(crate) fn is_aws_managed(arn: &str) -> bool {
     arn.split(':').nth(4) == Some("aws")
 }
 
-/// The stand-in for a policy of AWS, by ARN or by name.
-pub(crate) fn find(arn_or_name: &str) -> Option<&'static Managed> {
-    let name = arn_or_name.rsplit('/').next().unwrap_or(arn_or_name);
-    KNOWN.iter().find(|managed| managed.name == name)
-}
-
-impl Managed {
-    /// Its document, on `resource`.
-    pub(crate) fn document(&self, resource: &str) -> String {
-        serde_json::json!({
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": self.actions, "Resource": resource}],
-        })
-        .to_string()
-    }
+/// The path and name of a policy of AWS, e.g. `/service-role/AWSLambdaRole`, by ARN or by name.
+pub(crate) fn find(arn_or_name: &str) -> Option<&'static str> {
+    let wanted = if is_aws_managed(arn_or_name) {
+        arn_or_name.split_once(":policy").map_or("", |(_, path)| path)
+    } else {
+        arn_or_name
+    };
+    let is_path = wanted.starts_with('/');
+    KNOWN
+        .iter()
+        .copied()
+        .find(|known| if is_path { *known == wanted } else { known.rsplit('/').next() == Some(wanted) })
 }
 
 #[cfg(test)]
@@ -74,8 +38,18 @@ mod tests {
     fn policies_of_aws_are_known_by_arn_and_name() {
         let arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
         assert!(is_aws_managed(arn));
-        assert_eq!(find(arn).unwrap().name, "AWSLambdaBasicExecutionRole");
-        assert!(find("AdministratorAccess").is_none());
+        assert_eq!(find(arn), Some("/service-role/AWSLambdaBasicExecutionRole"));
+        assert_eq!(find("AWSLambdaBasicExecutionRole"), find(arn));
+        assert_eq!(find("AdministratorAccess"), Some("/AdministratorAccess"));
+        for unknown in [
+            "NoSuchPolicy",
+            "",
+            "/",
+            "arn:aws:iam::aws:policy/AWSLambdaBasicExecutionRole",
+            "arn:aws:iam::aws:x",
+        ] {
+            assert_eq!(find(unknown), None, "{unknown}");
+        }
         assert!(!is_aws_managed("arn:aws:iam::123456789012:policy/mine"));
     }
 }

@@ -15,6 +15,7 @@ pub(super) const KIND: Kind = Kind {
     maker: ("iam", "CreatePolicy"),
     properties: &[
         property("Description").replaces(),
+        property("Groups").to(To::Own(Form::Texts)),
         property("ManagedPolicyName").to(To::Member("PolicyName")).replaces(),
         property("Path").replaces(),
         property("PolicyDocument").to(To::Json("PolicyDocument")).required(),
@@ -30,7 +31,8 @@ pub(super) const KIND: Kind = Kind {
 const NAME_MAX: usize = 128;
 
 /// Whom it is attached to: property, operations, and the member that names a holder.
-const HOLDERS: [(&str, &str, &str, &str); 2] = [
+const HOLDERS: [(&str, &str, &str, &str); 3] = [
+    ("Groups", "AttachGroupPolicy", "DetachGroupPolicy", "GroupName"),
     ("Roles", "AttachRolePolicy", "DetachRolePolicy", "RoleName"),
     ("Users", "AttachUserPolicy", "DetachUserPolicy", "UserName"),
 ];
@@ -109,7 +111,7 @@ async fn drop_versions(job: &Job<'_>, arn: &str) -> Result<(), Failure> {
     for version in answer.get("Versions").map_or(&[][..], Document::items) {
         if version.get("IsDefaultVersion").and_then(Document::as_bool) != Some(true) {
             let id = version.get("VersionId").cloned().unwrap_or_default();
-            let input = super::iam_role::with(policy(), "VersionId", id);
+            let input = super::iam_holder::with(policy(), "VersionId", id);
             job.hand.remove("iam", "DeletePolicyVersion", input).await?;
         }
     }

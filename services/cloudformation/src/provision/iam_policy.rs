@@ -1,4 +1,4 @@
-//! `AWS::IAM::Policy`: one inline policy, put into roles and users.
+//! `AWS::IAM::Policy`: one inline policy, put into groups, roles and users.
 
 use casemate_schema::Document;
 
@@ -12,6 +12,7 @@ pub(super) const KIND: Kind = Kind {
     name: "AWS::IAM::Policy",
     maker: ("iam", "PutRolePolicy"),
     properties: &[
+        property("Groups").to(To::Own(Form::Texts)),
         property("PolicyDocument").to(To::Json("PolicyDocument")).required(),
         property("PolicyName").to(To::Own(Form::Text)).replaces().required(),
         property("Roles").to(To::Own(Form::Texts)),
@@ -25,7 +26,8 @@ pub(super) const KIND: Kind = Kind {
 struct Policy;
 
 /// Where an inline policy goes: its holders' property, the operations, and the member that names a holder.
-const HOLDERS: [(&str, &str, &str, &str); 2] = [
+const HOLDERS: [(&str, &str, &str, &str); 3] = [
+    ("Groups", "PutGroupPolicy", "DeleteGroupPolicy", "GroupName"),
     ("Roles", "PutRolePolicy", "DeleteRolePolicy", "RoleName"),
     ("Users", "PutUserPolicy", "DeleteUserPolicy", "UserName"),
 ];

@@ -1,11 +1,10 @@
 //! `AWS::IAM::User`.
 
-use casemate_schema::Document;
-
 use super::{
-    Before, Failure, Job, Made, Provisioner, Work, aws_managed,
+    Before, Failure, Job, Made, Provisioner, Work,
     gateway::default,
-    iam_role::{check_managed, inline, managed, with},
+    iam_holder::{USER, check_managed, with},
+    iam_policy::holders,
     kind::{Form, Kind, To, property},
 };
 use crate::template::{Node, TemplateError};
@@ -13,8 +12,9 @@ use crate::template::{Node, TemplateError};
 pub(super) const KIND: Kind = Kind {
     name: "AWS::IAM::User",
     maker: ("iam", "CreateUser"),
-    // DIVERGES: no login profiles and groups yet; a template that wants them is refused.
     properties: &[
+        property("Groups").to(To::Own(Form::Texts)),
+        property("LoginProfile").to(To::Own(Form::Object(&["Password", "PasswordResetRequired"]))),
         property("ManagedPolicyArns").to(To::Own(Form::Texts)),
         property("Path").replaces(),
         property("PermissionsBoundary").replaces(),
@@ -43,7 +43,7 @@ impl Provisioner for User {
             let mut request = job.request()?;
             default(&mut request, "UserName", name.as_str().into());
             let answer = job.hand.call("iam", "CreateUser", request).await?;
-            attach(job, &name).await.map_err(|failure| failure.after(&name))?;
+            furnish(job, &name).await.map_err(|failure| failure.after(&name))?;
             let arn = answer.get("User").map(|user| super::gateway::text(user, "Arn")).unwrap_or_default();
             Ok(Made::of(name, [("Arn", arn)]))
         })
@@ -51,53 +51,68 @@ impl Provisioner for User {
 
     fn update<'a>(&'a self, job: &'a Job<'a>, before: &'a Before<'a>) -> Work<'a, Made> {
         Box::pin(async move {
-            let user = || Document::structure([("UserName", before.id.into())]);
-            let (now, kept) = (inline(job.properties), managed(job.properties));
-            for (policy, _) in inline(before.properties) {
-                if !now.iter().any(|(name, _)| *name == policy) {
-                    job.hand
-                        .remove("iam", "DeleteUserPolicy", with(user(), "PolicyName", policy.into()))
-                        .await?;
-                }
+            USER.take(job, before).await?;
+            USER.give(job, before.id).await?;
+            let (now, then) = (holders(job.properties, "Groups"), holders(before.properties, "Groups"));
+            for group in now.iter().filter(|group| !then.contains(group)) {
+                join(job, before.id, group).await?;
             }
-            for arn in managed(before.properties) {
-                if !kept.contains(&arn) && !aws_managed::is_aws_managed(&arn) {
-                    job.hand.remove("iam", "DetachUserPolicy", with(user(), "PolicyArn", arn.into())).await?;
-                }
+            for group in then.into_iter().filter(|group| !now.contains(group)) {
+                leave(job, before.id, group).await?;
             }
-            attach(job, before.id).await?;
+            if job.properties.get("LoginProfile") != before.properties.get("LoginProfile") {
+                if before.properties.get("LoginProfile").is_some() {
+                    job.hand.remove("iam", "DeleteLoginProfile", USER.named(before.id)).await?;
+                }
+                sign_in(job, before.id).await?;
+            }
             Ok(Made::unchanged(before))
         })
     }
 
     fn delete<'a>(&'a self, job: &'a Job<'a>, id: &'a str) -> Work<'a, ()> {
         Box::pin(async move {
-            let user = || Document::structure([("UserName", id.into())]);
-            let names = match job.hand.call("iam", "ListUserPolicies", user()).await {
-                Err(error) if error.is_absence() => return Ok(()),
-                answer => answer?,
-            };
-            for name in names.get("PolicyNames").map_or(&[][..], Document::items) {
-                job.hand.remove("iam", "DeleteUserPolicy", with(user(), "PolicyName", name.clone())).await?;
+            if !USER.strip(job, id).await? {
+                return Ok(());
             }
-            let attached = job.hand.call("iam", "ListAttachedUserPolicies", user()).await?;
-            for policy in attached.get("AttachedPolicies").map_or(&[][..], Document::items) {
-                let arn = policy.get("PolicyArn").cloned().unwrap_or_default();
-                job.hand.remove("iam", "DetachUserPolicy", with(user(), "PolicyArn", arn)).await?;
+            // Only what the template gave is taken: more would need rights that making it did not.
+            for group in holders(job.properties, "Groups") {
+                leave(job, id, group).await?;
             }
-            Ok(job.hand.remove("iam", "DeleteUser", user()).await?)
+            if job.properties.get("LoginProfile").is_some() {
+                job.hand.remove("iam", "DeleteLoginProfile", USER.named(id)).await?;
+            }
+            Ok(job.hand.remove("iam", "DeleteUser", USER.named(id)).await?)
         })
     }
 }
 
-async fn attach(job: &Job<'_>, name: &str) -> Result<(), Failure> {
-    let user = || Document::structure([("UserName", name.into())]);
-    for (policy, document) in inline(job.properties) {
-        let input = with(with(user(), "PolicyName", policy.into()), "PolicyDocument", document.into());
-        job.hand.call("iam", "PutUserPolicy", input).await?;
+/// Everything that a new user gets.
+async fn furnish(job: &Job<'_>, name: &str) -> Result<(), Failure> {
+    USER.give(job, name).await?;
+    for group in holders(job.properties, "Groups") {
+        join(job, name, &group).await?;
     }
-    for arn in managed(job.properties).into_iter().filter(|arn| !aws_managed::is_aws_managed(arn)) {
-        job.hand.call("iam", "AttachUserPolicy", with(user(), "PolicyArn", arn.into())).await?;
-    }
+    sign_in(job, name).await
+}
+
+async fn join(job: &Job<'_>, name: &str, group: &str) -> Result<(), Failure> {
+    job.hand.call("iam", "AddUserToGroup", with(USER.named(name), "GroupName", group.into())).await?;
+    Ok(())
+}
+
+async fn leave(job: &Job<'_>, name: &str, group: String) -> Result<(), Failure> {
+    let input = with(USER.named(name), "GroupName", group.into());
+    Ok(job.hand.remove("iam", "RemoveUserFromGroup", input).await?)
+}
+
+/// The password, if one is wanted.
+async fn sign_in(job: &Job<'_>, name: &str) -> Result<(), Failure> {
+    let Some(profile) = job.properties.get("LoginProfile") else { return Ok(()) };
+    let password = profile.get("Password").and_then(Node::scalar);
+    let reset = profile.get("PasswordResetRequired").and_then(Node::scalar);
+    let input = with(USER.named(name), "Password", password.into());
+    let input = with(input, "PasswordResetRequired", reset.map(|text| text == "true").into());
+    job.hand.call("iam", "CreateLoginProfile", input).await?;
     Ok(())
 }

@@ -9,10 +9,15 @@ mod deployment;
 mod gateway;
 mod hand;
 mod iam_access_key;
+mod iam_group;
+mod iam_holder;
+mod iam_instance_profile;
 mod iam_managed_policy;
 mod iam_policy;
 mod iam_role;
+mod iam_service_linked_role;
 mod iam_user;
+mod iam_user_addition;
 mod kind;
 mod lambda_function;
 mod lambda_permission;
@@ -42,9 +47,9 @@ pub(crate) use lambda_function::NAME_MAX as FUNCTION_NAME_MAX;
 /// The policy that lets functions write logs.
 pub(crate) const AWS_MANAGED_BASIC: &str = "AWSLambdaBasicExecutionRole";
 
-/// The name of a policy of AWS that can be stood in for, by ARN or name.
-pub(crate) fn stand_in(arn_or_name: &str) -> Option<&'static str> {
-    aws_managed::find(arn_or_name).map(|managed| managed.name)
+/// The path and name of a policy that AWS manages and that is present here, by ARN or name.
+pub(crate) fn policy_of_aws(arn_or_name: &str) -> Option<&'static str> {
+    aws_managed::find(arn_or_name)
 }
 
 /// Every resource type there is.
@@ -57,10 +62,14 @@ pub(crate) const KINDS: &[&Kind] = &[
     &gateway::RESOURCE,
     &gateway::RESPONSE,
     &iam_access_key::KIND,
+    &iam_group::KIND,
+    &iam_instance_profile::KIND,
     &iam_managed_policy::KIND,
     &iam_policy::KIND,
     &iam_role::KIND,
+    &iam_service_linked_role::KIND,
     &iam_user::KIND,
+    &iam_user_addition::KIND,
     &lambda_function::KIND,
     &lambda_permission::KIND,
     &log_group::KIND,

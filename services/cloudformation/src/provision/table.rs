@@ -6,7 +6,7 @@ use casemate_schema::Document;
 
 use super::{
     Before, Failure, Job, Made, Provisioner, Work,
-    iam_role::with,
+    iam_holder::with,
     kind::{Form, Kind, To, property},
 };
 use crate::template::{Node, TemplateError};

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     intrinsic::{Facts, function as intrinsic},
-    provision::{AWS_MANAGED_BASIC, FUNCTION_NAME_MAX, generated_prefix, stand_in},
+    provision::{AWS_MANAGED_BASIC, FUNCTION_NAME_MAX, generated_prefix, policy_of_aws},
     template::{Node, Resource, TemplateError, Value},
 };
 
@@ -111,7 +111,7 @@ fn role(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node, Te
     for policy in policies(own) {
         let name = Node::text(policy.line, format!("{}RolePolicy{}", resource.logical_id, inline.len() - 1));
         match (&policy.value, policy.only_entry()) {
-            (Value::Text(text), _) if stand_in(text).is_some_and(|name| name == AWS_MANAGED_BASIC) => {}
+            (Value::Text(text), _) if policy_of_aws(text) == policy_of_aws(AWS_MANAGED_BASIC) => {}
             (Value::Text(text), _) => managed.push(managed_policy(text, policy.line)?),
             (Value::Map(_), Some(_)) if intrinsic(policy).is_some() => managed.push(policy.clone()),
             (Value::Map(_), Some((template, arguments))) if policy_templates::is_template(template) => {
@@ -162,7 +162,7 @@ fn managed_policy(text: &str, line: u32) -> Result<Node, TemplateError> {
     if text.starts_with("arn:") {
         return Ok(Node::text(line, text));
     }
-    let name = stand_in(text).ok_or_else(|| {
+    let name = policy_of_aws(text).ok_or_else(|| {
         let text = format!(
             "{text} is a policy that AWS manages and is not present here; write its statements as an inline policy"
         );

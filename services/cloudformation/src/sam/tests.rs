@@ -80,6 +80,11 @@ fn roles_hold_exactly_what_was_asked_for() {
     assert!(read["Action"].as_array().unwrap().contains(&"dynamodb:Query".into()));
     assert!(!read["Action"].to_string().contains("PutItem"));
     assert_eq!(role.get("ManagedPolicyArns"), None);
+    let more = HELLO.replace("- AWSLambdaBasicExecutionRole", "- AWSLambdaVPCAccessExecutionRole");
+    assert_eq!(
+        properties(&more, "HelloRole")["ManagedPolicyArns"][0],
+        "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+    );
 }
 
 #[test]
@@ -202,8 +207,8 @@ fn what_cannot_be_expressed_is_refused_with_id_and_line() {
             .contains("unsupported property Table of DynamoDBReadPolicy")
     );
     assert!(
-        refused("AWSLambdaBasicExecutionRole", "AdministratorAccess")
-            .contains("AdministratorAccess is a policy that AWS manages")
+        refused("AWSLambdaBasicExecutionRole", "NoSuchAccess")
+            .contains("NoSuchAccess is a policy that AWS manages")
     );
     assert!(
         refused("AWS::Serverless::SimpleTable", "AWS::Serverless::HttpApi")

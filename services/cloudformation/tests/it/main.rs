@@ -6,6 +6,7 @@ mod change_sets;
 mod example;
 mod failures;
 mod organizations;
+mod identities;
 mod packages;
 mod refusals;
 mod stacks;

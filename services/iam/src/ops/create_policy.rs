@@ -15,7 +15,7 @@ use crate::{
 
 /// Customer-managed policies per account.
 // AWS: IAM quotas, "Customer managed policies in an account" (default).
-const POLICIES_MAX: usize = 1500;
+pub(crate) const POLICIES_MAX: usize = 1500;
 
 impl Operation<CreatePolicy> for Iam {
     fn access(&self, input: &CreatePolicyInput, caller: &Caller) -> Result<Access, Error> {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Versions of one policy.
 // AWS: IAM quotas, "Versions of a managed policy that can be stored".
-const VERSIONS_MAX: usize = 5;
+pub(crate) const VERSIONS_MAX: usize = 5;
 
 impl Operation<CreatePolicyVersion> for Iam {
     fn access(&self, input: &CreatePolicyVersionInput, caller: &Caller) -> Result<Access, Error> {

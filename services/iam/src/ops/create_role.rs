@@ -17,11 +17,11 @@ use crate::{
 
 /// Roles per account.
 // AWS: IAM quotas, "Roles in an account" (default).
-const ROLES_MAX: usize = 1000;
+pub(crate) const ROLES_MAX: usize = 1000;
 
 /// Longest session unless the role says otherwise, seconds.
 // AWS: IAM API reference, CreateRole, `MaxSessionDuration`.
-const SESSION_S_DEFAULT: i64 = 3600;
+pub(crate) const SESSION_S_DEFAULT: i64 = 3600;
 
 /// Where service-linked roles are.
 // AWS: IAM User Guide, "Service-linked roles".
@@ -63,6 +63,11 @@ impl Operation<CreateRole> for Iam {
             trust_ids: std::collections::BTreeMap::new(),
             session_s_max: input.max_session_duration.map_or(SESSION_S_DEFAULT, i64::from),
         };
+        // DIVERGES: AWS refuses this path too; its text is not known.
+        if made.is_protected() {
+            let text = format!("The path {} is reserved for service-linked roles.", made.path);
+            return Err(Error::invalid_input_exception(text));
+        }
         let env = self.env.clone();
         let role = self
             .change(move |tx| {

@@ -16,7 +16,7 @@ use crate::{
 
 /// Users per account.
 // AWS: IAM quotas, "Users in an account".
-const USERS_MAX: usize = 5000;
+pub(crate) const USERS_MAX: usize = 5000;
 
 impl Operation<CreateUser> for Iam {
     fn access(&self, input: &CreateUserInput, caller: &Caller) -> Result<Access, Error> {

@@ -6,7 +6,7 @@ use crate::{
     Iam,
     api::{DeleteRole, DeleteRoleInput, DeleteRoleOutput, Error},
     entity::Entity,
-    holder,
+    holder, profiles,
     rows::{RoleRow, name_key},
 };
 
@@ -19,8 +19,13 @@ impl Operation<DeleteRole> for Iam {
         let scope = call.scope().clone();
         let input = call.input;
         self.change(move |tx| {
-            let role = RoleRow::fetch(tx, &scope, &input.role_name)?;
+            let role = RoleRow::fetch_to_change(tx, &scope, &input.role_name)?;
             role.holder.check_deletable()?;
+            if !profiles::of_role(tx, &scope, &role)?.is_empty() {
+                // AWS: text of DeleteConflict.
+                let text = "Cannot delete entity, must remove roles from instance profile first.";
+                return Err(Error::delete_conflict_exception(text));
+            }
             holder::release_boundary(tx, &scope, &role)?;
             tx.delete::<RoleRow>(&name_key(&scope, &role.name))?;
             Ok(())

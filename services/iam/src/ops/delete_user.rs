@@ -7,6 +7,8 @@ use crate::{
     api::{DeleteUser, DeleteUserInput, DeleteUserOutput, Error},
     entity::Entity,
     holder,
+    login_profiles::{LoginProfileRow, login_profile_key},
+    membership,
     rows::{UserRow, name_key},
 };
 
@@ -24,6 +26,16 @@ impl Operation<DeleteUser> for Iam {
             if !user.access_keys.is_empty() {
                 // AWS: text of DeleteConflict.
                 let text = "Cannot delete entity, must delete access keys first.";
+                return Err(Error::delete_conflict_exception(text));
+            }
+            if tx.exists::<LoginProfileRow>(&login_profile_key(&scope, &user))? {
+                // AWS: text of DeleteConflict, as seen in cloud-custodian/cloud-custodian#1663.
+                let text = "Cannot delete entity, must delete login profile first.";
+                return Err(Error::delete_conflict_exception(text));
+            }
+            if !membership::groups_of(tx, &scope, &user)?.is_empty() {
+                // AWS: text of DeleteConflict, the same for users and groups, as seen in hashicorp/terraform#3774.
+                let text = "Cannot delete entity, must remove users from group first.";
                 return Err(Error::delete_conflict_exception(text));
             }
             holder::release_boundary(tx, &scope, &user)?;

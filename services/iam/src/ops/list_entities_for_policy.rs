@@ -1,4 +1,4 @@
-//! `ListEntitiesForPolicy`: the users and roles that use a managed policy.
+//! `ListEntitiesForPolicy`: the users, groups and roles that use a managed policy.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
@@ -6,10 +6,11 @@ use crate::{
     Iam,
     api::{
         EntityType, Error, ListEntitiesForPolicy, ListEntitiesForPolicyInput, ListEntitiesForPolicyOutput,
-        PolicyRole, PolicyUsageType, PolicyUser,
+        PolicyGroup, PolicyRole, PolicyUsageType, PolicyUser,
     },
+    entity::Entity,
     page::{Paging, page_of},
-    rows::{Usage, UseRow},
+    rows::{GroupRow, RoleRow, Usage, UseRow, UserRow},
     show::{self, AnyPolicy},
 };
 
@@ -41,19 +42,20 @@ impl Operation<ListEntitiesForPolicy> for Iam {
         })?;
         let mut output = ListEntitiesForPolicyOutput {
             is_truncated: Some(page.is_truncated()),
-            policy_groups: Some(Vec::new()),
             marker: page.marker,
             ..ListEntitiesForPolicyOutput::default()
         };
-        let (mut users, mut roles) = (Vec::new(), Vec::new());
+        let (mut users, mut groups, mut roles) = (Vec::new(), Vec::new(), Vec::new());
         for (noun, UseRow { name, unique_id, .. }) in page.items {
-            if noun == "user" {
-                users.push(PolicyUser { user_name: Some(name), user_id: Some(unique_id) });
-            } else {
-                roles.push(PolicyRole { role_name: Some(name), role_id: Some(unique_id) });
+            let (name, id) = (Some(name), Some(unique_id));
+            match noun.as_str() {
+                UserRow::NOUN => users.push(PolicyUser { user_name: name, user_id: id }),
+                GroupRow::NOUN => groups.push(PolicyGroup { group_name: name, group_id: id }),
+                _ => roles.push(PolicyRole { role_name: name, role_id: id }),
             }
         }
         output.policy_users = Some(users);
+        output.policy_groups = Some(groups);
         output.policy_roles = Some(roles);
         Ok(output)
     }
@@ -62,9 +64,10 @@ impl Operation<ListEntitiesForPolicy> for Iam {
 fn is_wanted(input: &ListEntitiesForPolicyInput, noun: &str, entity: &UseRow) -> bool {
     let of_kind = match input.entity_filter {
         None => true,
-        Some(EntityType::User) => noun == "user",
-        Some(EntityType::Role) => noun == "role",
-        Some(EntityType::Group | EntityType::LocalManagedPolicy | EntityType::AWSManagedPolicy) => false,
+        Some(EntityType::User) => noun == UserRow::NOUN,
+        Some(EntityType::Group) => noun == GroupRow::NOUN,
+        Some(EntityType::Role) => noun == RoleRow::NOUN,
+        Some(EntityType::LocalManagedPolicy | EntityType::AWSManagedPolicy) => false,
     };
     of_kind && entity.path.starts_with(input.path_prefix.as_deref().unwrap_or("/"))
 }

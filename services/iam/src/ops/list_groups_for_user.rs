@@ -1,12 +1,14 @@
-//! `ListGroupsForUser`: always none; tools ask before they delete a user.
+//! `ListGroupsForUser`: the groups a user is in.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     Iam,
     api::{Error, ListGroupsForUser, ListGroupsForUserInput, ListGroupsForUserOutput},
-    entity::Entity,
+    membership,
+    page::Paging,
     rows::UserRow,
+    show,
 };
 
 impl Operation<ListGroupsForUser> for Iam {
@@ -14,9 +16,14 @@ impl Operation<ListGroupsForUser> for Iam {
         self.ask_on::<UserRow>("iam:ListGroupsForUser", &input.user_name, caller)
     }
 
-    // DIVERGES: there are no groups.
     async fn run(&self, call: Call<ListGroupsForUser>) -> Result<ListGroupsForUserOutput, Error> {
-        self.read(|tx| UserRow::fetch(tx, call.scope(), &call.input.user_name).map(drop))?;
-        Ok(ListGroupsForUserOutput { is_truncated: Some(false), ..Default::default() })
+        let (input, scope) = (&call.input, call.scope());
+        let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
+        let page = self.read(|tx| membership::group_page(tx, scope, &input.user_name, &paging))?;
+        Ok(ListGroupsForUserOutput {
+            is_truncated: Some(page.is_truncated()),
+            groups: page.items.iter().map(|group| show::group(group, scope)).collect(),
+            marker: page.marker,
+        })
     }
 }

@@ -58,7 +58,7 @@ fn candidates(
         all.extend(own.into_iter().map(|(_, row)| AnyPolicy::Own(Box::new(row))));
     }
     if wanted != Some(PolicyScopeType::Local) {
-        all.extend(managed::ALL.iter().map(AnyPolicy::Aws));
+        all.extend(managed::all().iter().map(AnyPolicy::Aws));
     }
     Ok(all)
 }

@@ -21,7 +21,7 @@ impl Operation<UpdateAssumeRolePolicy> for Iam {
         let scope = call.scope().clone();
         let (input, env) = (call.input, self.env.clone());
         self.change(move |tx| {
-            let mut role = RoleRow::fetch(tx, &scope, &input.role_name)?;
+            let mut role = RoleRow::fetch_to_change(tx, &scope, &input.role_name)?;
             role.trust_ids = trust::resolve(tx, &env, &input.policy_document)?;
             role.trust.clone_from(&input.policy_document);
             role.save(tx, &scope)?;

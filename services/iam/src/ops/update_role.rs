@@ -23,6 +23,8 @@ impl Operation<UpdateRole> for Iam {
                 role.description = Some(description.clone());
             }
             if let Some(seconds) = input.max_session_duration {
+                // AWS: IAM User Guide, "Editing a service-linked role description": only that can be changed.
+                role.check_changeable()?;
                 role.session_s_max = i64::from(seconds);
             }
             role.save(tx, &scope)?;

@@ -8,9 +8,9 @@ use crate::{
     Iam,
     api::{Error, UpdateUser, UpdateUserInput, UpdateUserOutput},
     entity::Entity,
-    holder,
+    membership, rename,
     resource::entity_arn,
-    rows::{AccessKeyRow, Usage, UseRow, UserRow, access_key_key, name_key, use_key},
+    rows::{AccessKeyRow, UserRow, access_key_key},
 };
 
 impl Operation<UpdateUser> for Iam {
@@ -36,29 +36,15 @@ impl Operation<UpdateUser> for Iam {
 }
 
 fn rename(tx: &mut WriteTx<'_>, scope: &Scope, input: &UpdateUserInput) -> Result<(), Error> {
-    let mut user = UserRow::fetch(tx, scope, &input.user_name)?;
-    let name = input.new_user_name.clone().unwrap_or_else(|| user.name.clone());
-    if !name.eq_ignore_ascii_case(&user.name) && UserRow::find(tx, scope, &name)?.is_some() {
-        return Err(Error::entity_already_exists_exception(format!("User with name {name} already exists.")));
-    }
-    holder::release_boundary(tx, scope, &user)?;
-    for arn in &user.holder.attached {
-        tx.delete::<UseRow>(&use_key(scope, arn, Usage::Permissions, Some((UserRow::NOUN, &user.name))))?;
-    }
-    tx.delete::<UserRow>(&name_key(scope, &user.name))?;
-    user.name = name;
-    user.path = input.new_path.clone().unwrap_or(user.path);
+    // AWS: text of EntityAlreadyExists.
+    let taken = |name: &str| format!("User with name {name} already exists.");
+    let (name, path) = (input.new_user_name.as_deref(), input.new_path.as_deref());
+    let (before, user) = rename::rename::<UserRow>(tx, scope, &input.user_name, name, path, taken)?;
     for id in &user.access_keys {
         if let Some(mut key) = tx.get::<AccessKeyRow>(&access_key_key(id))? {
             key.user = Some(user.name.clone());
             tx.put(&access_key_key(id), &key)?;
         }
     }
-    for arn in &user.holder.attached {
-        let key = use_key(scope, arn, Usage::Permissions, Some((UserRow::NOUN, &user.name)));
-        tx.put(&key, &user.as_use())?;
-    }
-    holder::note_boundary(tx, scope, &user)?;
-    user.save(tx, scope)?;
-    Ok(())
+    membership::user_renamed(tx, scope, &before.name, &user.name)
 }

@@ -1,0 +1,262 @@
+//! The policy simulator: what the engine that the gate uses would say, and by which statements. Reads no rows and admits
+//! nothing; the operations gather the policies.
+
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, sync::Arc};
+
+use casemate_kernel::policy::{
+    self, Context, Effect3, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Value,
+    Verdict, context_keys, decide, evaluate, statement_sources,
+};
+
+use crate::{
+    api::{
+        Error, EvaluationResult, OrganizationsDecisionDetail, PermissionsBoundaryDecisionDetail,
+        PolicyEvaluationDecisionType, PolicySourceType, Position, ResourceSpecificResult, Statement,
+    },
+    sources::Source,
+};
+
+/// A policy, whole and in its statements.
+#[derive(Debug)]
+pub(crate) struct Simulated {
+    whole: NamedPolicy,
+    parts: Vec<Part>,
+}
+
+/// One statement as a policy of its own.
+#[derive(Debug)]
+struct Part {
+    policy: Arc<Policy>,
+    keys: Vec<String>,
+    shown: Statement,
+}
+
+/// What is simulated, but for action and resource.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) principal: Principal,
+    pub(crate) identity: Vec<Simulated>,
+    pub(crate) boundary: Option<Vec<Simulated>>,
+    /// Service control policies, by level.
+    pub(crate) organizations: Vec<Vec<Simulated>>,
+    pub(crate) resource: Option<Simulated>,
+    /// Twelve digits. `None`: the caller's own account.
+    pub(crate) resource_account: Option<String>,
+    pub(crate) context: Given,
+}
+
+/// The condition keys of a simulation, in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    values: BTreeMap<String, GivenValue>,
+    /// Keys that were asked for and are not there.
+    missing: RefCell<Vec<String>>,
+}
+
+/// The value of a condition key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GivenValue {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Simulated {
+    /// Compiles a policy; one outside the grammar of its kind is refused.
+    pub(crate) fn new(source: &Source, kind: Kind) -> Result<Self, Error> {
+        let whole = Policy::parse(&source.text, kind).map_err(|error| {
+            Error::invalid_input_exception(format!("{} is malformed: {error}", source.id))
+        })?;
+        let mut parts = Vec::new();
+        for statement in statement_sources(&source.text) {
+            let Ok(policy) = Policy::parse(&statement.document, kind) else { continue };
+            parts.push(Part {
+                policy: Arc::new(policy),
+                keys: context_keys(&statement.document),
+                shown: Statement {
+                    source_policy_id: Some(source.id.clone()),
+                    source_policy_type: Some(source.kind),
+                    start_position: Some(position(statement.start)),
+                    end_position: Some(position(statement.end)),
+                },
+            });
+        }
+        Ok(Self { whole: NamedPolicy { name: source.id.clone(), policy: Arc::new(whole) }, parts })
+    }
+
+    /// As [`Self::new`], of several.
+    pub(crate) fn all(sources: &[Source], kind: Kind) -> Result<Vec<Self>, Error> {
+        sources.iter().map(|source| Self::new(source, kind)).collect()
+    }
+
+    /// The resource policy of a request.
+    pub(crate) fn resource(text: &str) -> Result<Self, Error> {
+        let id = "ResourcePolicy".to_owned();
+        let (name, kind) = (id.clone(), PolicySourceType::Resource);
+        let source = Source { id, kind, owner: None, name, arn: None, text: text.to_owned() };
+        Self::new(&source, Kind::Resource)
+    }
+}
+
+fn position(place: policy::Place) -> Position {
+    Position { line: i32::try_from(place.line).ok(), column: i32::try_from(place.column).ok() }
+}
+
+impl Given {
+    /// Adds a key unless it is there.
+    pub(crate) fn add(&mut self, key: &str, value: GivenValue) {
+        self.values.entry(key.to_ascii_lowercase()).or_insert(value);
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.values.contains_key(&key.to_ascii_lowercase())
+    }
+}
+
+impl Context for Given {
+    fn value<'v>(&'v self, key: &str) -> Value<'v> {
+        match self.values.get(key) {
+            Some(GivenValue::One(value)) => Value::One(Cow::Borrowed(value)),
+            Some(GivenValue::Many(values)) => {
+                Value::Many(values.iter().map(|value| Cow::Borrowed(value.as_str())).collect())
+            }
+            None => {
+                self.missing.borrow_mut().push(key.to_owned());
+                Value::Absent
+            }
+        }
+    }
+}
+
+impl Case {
+    /// Simulates one action on one resource.
+    pub(crate) fn result(&self, action: &str, resource: &str) -> EvaluationResult {
+        let request = Request {
+            principal: &self.principal,
+            action,
+            resource,
+            resource_account: self.resource_account.as_deref(),
+            context: &self.context,
+        };
+        let verdict = self.verdict(&request);
+        let (matched, missing) = self.matched(&request, verdict);
+        let boundary = self.boundary.as_ref().map(|policies| PermissionsBoundaryDecisionDetail {
+            allowed_by_permissions_boundary: Some(allowed_by(policies, &request)),
+        });
+        let organizations = (!self.organizations.is_empty()).then(|| OrganizationsDecisionDetail {
+            allowed_by_organizations: Some(
+                self.organizations.iter().all(|level| allowed_by(level, &request)),
+            ),
+        });
+        let details = self.details(&request);
+        let specific = (resource != "*").then(|| {
+            vec![ResourceSpecificResult {
+                eval_resource_name: resource.to_owned(),
+                eval_resource_decision: shown(verdict),
+                matched_statements: Some(matched.clone()),
+                missing_context_values: Some(missing.clone()),
+                eval_decision_details: details.clone(),
+                permissions_boundary_decision_detail: boundary.clone(),
+            }]
+        });
+        EvaluationResult {
+            eval_action_name: action.to_owned(),
+            eval_resource_name: Some(resource.to_owned()),
+            eval_decision: shown(verdict),
+            matched_statements: Some(matched),
+            missing_context_values: Some(missing),
+            organizations_decision_detail: organizations,
+            permissions_boundary_decision_detail: boundary,
+            eval_decision_details: details,
+            resource_specific_results: specific,
+        }
+    }
+
+    /// What the gate's engine says.
+    fn verdict(&self, request: &Request<'_>) -> Verdict {
+        let identity = whole(&self.identity);
+        let boundary = self.boundary.as_deref().map(whole);
+        let organizations: Vec<Vec<NamedPolicy>> =
+            self.organizations.iter().map(|level| whole(level)).collect();
+        let layers = Layers {
+            identity: &identity,
+            boundary: boundary.as_deref(),
+            service_control: &organizations,
+            resource: self.resource.as_ref().map(|simulated| &simulated.whole),
+            resource_rule: ResourceRule::Ordinary,
+            ..Layers::default()
+        };
+        decide(&layers, request).verdict
+    }
+
+    /// Every statement that says what came out, and the keys that statements asked for in vain.
+    fn matched(&self, request: &Request<'_>, verdict: Verdict) -> (Vec<Statement>, Vec<String>) {
+        let (mut matched, mut missing): (Vec<Statement>, Vec<String>) = (Vec::new(), Vec::new());
+        let ceilings = self.boundary.iter().flatten().chain(self.organizations.iter().flatten());
+        let all = self.identity.iter().chain(&self.resource).map(|simulated| (simulated, true));
+        for (simulated, grants) in all.chain(ceilings.map(|simulated| (simulated, false))) {
+            for part in &simulated.parts {
+                self.context.missing.borrow_mut().clear();
+                let said = evaluate(&part.policy, request);
+                if !self.context.missing.borrow().is_empty() {
+                    // The engine stops at the first key that decides; AWS names all of the statement.
+                    let wanted = part.keys.iter().filter(|key| !self.context.has(key));
+                    missing.extend(wanted.cloned());
+                }
+                let decisive = match said {
+                    Effect3::Allow(_) => verdict == Verdict::Allow && grants,
+                    Effect3::Deny(_) => verdict == Verdict::ExplicitDeny,
+                    Effect3::None => false,
+                };
+                if decisive {
+                    matched.push(part.shown.clone());
+                }
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        (matched, missing)
+    }
+
+    /// How each side decides, where two accounts have a say.
+    fn details(&self, request: &Request<'_>) -> Option<BTreeMap<String, PolicyEvaluationDecisionType>> {
+        let resource = self.resource.as_ref()?;
+        let owner = self.resource_account.as_deref()?;
+        if self.principal.account() == Some(owner) {
+            return None;
+        }
+        let one = std::slice::from_ref(resource);
+        Some(BTreeMap::from([
+            ("IAM Policy".to_owned(), side(&self.identity, request)),
+            ("Resource Policy".to_owned(), side(one, request)),
+        ]))
+    }
+}
+
+fn whole(policies: &[Simulated]) -> Vec<NamedPolicy> {
+    policies.iter().map(|simulated| simulated.whole.clone()).collect()
+}
+
+/// What a set of policies alone says.
+fn side(policies: &[Simulated], request: &Request<'_>) -> PolicyEvaluationDecisionType {
+    let said: Vec<Effect3<'_>> =
+        policies.iter().map(|simulated| evaluate(&simulated.whole.policy, request)).collect();
+    if said.iter().any(|effect| matches!(effect, Effect3::Deny(_))) {
+        return PolicyEvaluationDecisionType::ExplicitDeny;
+    }
+    if said.iter().any(|effect| matches!(effect, Effect3::Allow(_))) {
+        return PolicyEvaluationDecisionType::Allowed;
+    }
+    PolicyEvaluationDecisionType::ImplicitDeny
+}
+
+fn allowed_by(policies: &[Simulated], request: &Request<'_>) -> bool {
+    side(policies, request) == PolicyEvaluationDecisionType::Allowed
+}
+
+fn shown(verdict: Verdict) -> PolicyEvaluationDecisionType {
+    match verdict {
+        Verdict::Allow => PolicyEvaluationDecisionType::Allowed,
+        Verdict::ExplicitDeny => PolicyEvaluationDecisionType::ExplicitDeny,
+        Verdict::ImplicitDeny => PolicyEvaluationDecisionType::ImplicitDeny,
+    }
+}

@@ -1,0 +1,206 @@
+"""Identities through boto3 and the AWS CLI: groups, the simulator, reports, service-linked roles, AWS's own policies."""
+
+import csv
+import io
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from test_command_line import aws
+
+
+def policy(action, effect="Allow", resource="*", **condition):
+    statement = {"Effect": effect, "Action": action, "Resource": resource}
+    if condition:
+        statement["Condition"] = condition
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def user(server, name):
+    """A user without policies, and a client that acts as it."""
+    iam = server.client("iam")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return server.client("iam", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+
+
+def refusal(call, **arguments):
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    return refused.value.response["Error"]
+
+
+def test_a_group_grants_until_the_user_leaves_it(empty):
+    iam, ann = empty.client("iam"), user(empty, "ann")
+    iam.create_group(GroupName="readers", Path="/team/")
+    iam.put_group_policy(GroupName="readers", PolicyName="list", PolicyDocument=policy("iam:ListUsers"))
+    assert refusal(ann.list_users)["Code"] == "AccessDenied"
+    iam.add_user_to_group(GroupName="readers", UserName="ann")
+    assert [found["UserName"] for found in ann.list_users()["Users"]] == ["ann"]
+    assert [found["UserName"] for found in iam.get_group(GroupName="readers")["Users"]] == ["ann"]
+    assert iam.list_groups_for_user(UserName="ann")["Groups"][0]["Arn"].endswith(":group/team/readers")
+    assert refusal(iam.delete_user, UserName="ann")["Code"] == "DeleteConflict"
+    assert refusal(iam.delete_group, GroupName="readers")["Code"] == "DeleteConflict"
+    iam.remove_user_from_group(GroupName="readers", UserName="ann")
+    assert refusal(ann.list_users)["Code"] == "AccessDenied"
+
+
+def test_a_deny_of_a_group_is_named_in_the_record(empty):
+    iam, bob = empty.client("iam"), user(empty, "bob")
+    iam.attach_user_policy(UserName="bob", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    iam.create_group(GroupName="limited")
+    iam.put_group_policy(
+        GroupName="limited", PolicyName="no-roles", PolicyDocument=policy("iam:ListRoles", effect="Deny")
+    )
+    assert bob.list_roles()["Roles"] == []
+    iam.add_user_to_group(GroupName="limited", UserName="bob")
+    assert "explicit deny in an identity-based policy" in refusal(bob.list_roles)["Message"]
+    record = empty.wait_for_audit("ListRoles", lambda record: record["outcome"].get("code") == "AccessDenied")[-1]
+    assert "group/limited/no-roles" in json.dumps(record["decision"])
+
+
+def test_the_simulator_says_what_the_gate_does(empty):
+    iam, eve = empty.client("iam"), user(empty, "eve")
+    arn = iam.get_user(UserName="eve")["User"]["Arn"]
+    iam.put_user_policy(
+        UserName="eve",
+        PolicyName="self",
+        PolicyDocument=policy("iam:GetUser", resource="arn:aws:iam::*:user/${aws:username}"),
+    )
+    other = arn.replace("/eve", "/ann")
+    simulated = iam.simulate_principal_policy(
+        PolicySourceArn=arn, ActionNames=["iam:GetUser"], ResourceArns=[arn, other]
+    )["EvaluationResults"]
+    assert [result["EvalDecision"] for result in simulated] == ["allowed", "implicitDeny"]
+    assert simulated[0]["MatchedStatements"][0]["SourcePolicyId"] == "user_eve_self"
+    assert "OrganizationsDecisionDetail" not in simulated[0]
+    assert eve.get_user(UserName="eve")["User"]["Arn"] == arn
+    assert refusal(eve.get_user, UserName="ann")["Code"] == "AccessDenied"
+
+
+def test_a_simulation_takes_typed_context_and_names_what_is_missing(empty):
+    iam = empty.client("iam")
+    document = policy("s3:GetObject", NumericLessThan={"s3:max-keys": "10"}, Bool={"aws:SecureTransport": "true"})
+    asked = {"PolicyInputList": [document], "ActionNames": ["s3:GetObject"]}
+    missing = iam.simulate_custom_policy(**asked)["EvaluationResults"][0]
+    assert missing["EvalDecision"] == "implicitDeny"
+    assert sorted(missing["MissingContextValues"]) == ["aws:SecureTransport", "s3:max-keys"]
+    keys = iam.get_context_keys_for_custom_policy(PolicyInputList=[document])["ContextKeyNames"]
+    assert sorted(keys) == ["aws:SecureTransport", "s3:max-keys"]
+    entries = [
+        {"ContextKeyName": "s3:max-keys", "ContextKeyType": "numeric", "ContextKeyValues": ["5"]},
+        {"ContextKeyName": "aws:SecureTransport", "ContextKeyType": "boolean", "ContextKeyValues": ["true"]},
+    ]
+    allowed = iam.simulate_custom_policy(**asked, ContextEntries=entries)["EvaluationResults"][0]
+    assert (allowed["EvalDecision"], allowed["MissingContextValues"]) == ("allowed", [])
+    assert allowed["MatchedStatements"][0]["StartPosition"]["Line"] == 1
+    pages = iam.get_paginator("simulate_custom_policy").paginate(
+        PolicyInputList=[document], ActionNames=[f"s3:Get{n}" for n in range(7)], PaginationConfig={"PageSize": 3}
+    )
+    names = [result["EvalActionName"] for page in pages for result in page["EvaluationResults"]]
+    assert names == [f"s3:Get{n}" for n in range(7)]
+
+
+def test_authorization_details_show_everything_once(empty):
+    iam = empty.client("iam")
+    user(empty, "ann")
+    iam.create_group(GroupName="devs")
+    iam.add_user_to_group(GroupName="devs", UserName="ann")
+    iam.attach_group_policy(GroupName="devs", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    pages = iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 1})
+    found = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []}
+    for page in pages:
+        for kind, entries in found.items():
+            entries.extend(page[kind])
+    assert [entry["GroupList"] for entry in found["UserDetailList"]] == [["devs"]]
+    assert found["GroupDetailList"][0]["AttachedManagedPolicies"][0]["PolicyName"] == "ReadOnlyAccess"
+    assert [entry["PolicyName"] for entry in found["Policies"]] == ["ReadOnlyAccess"]
+    document = found["Policies"][0]["PolicyVersionList"][0]["Document"]
+    assert document["Statement"][0]["Effect"] == "Allow"
+    assert aws(empty, "iam", "get-account-summary")["SummaryMap"]["Users"] == 1
+
+
+def test_the_credential_report_is_a_table_of_everybody(empty):
+    iam, ann = empty.client("iam"), user(empty, "ann")
+    iam.create_login_profile(UserName="ann", Password="Correct-Horse-1")
+    iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=policy("iam:*"))
+    ann.list_users()
+    assert aws(empty, "iam", "generate-credential-report")["State"] == "STARTED"
+    report = iam.get_credential_report()
+    assert report["ReportFormat"] == "text/csv"
+    rows = {row["user"]: row for row in csv.DictReader(io.StringIO(report["Content"].decode()))}
+    assert set(rows) == {"<root_account>", "ann"}
+    assert rows["ann"]["password_enabled"] == "true" and rows["ann"]["access_key_1_active"] == "true"
+    assert rows["ann"]["access_key_1_last_used_service"] == "iam"
+    assert rows["ann"]["access_key_1_last_rotated"].endswith("+00:00")
+    key = iam.list_access_keys(UserName="ann")["AccessKeyMetadata"][0]["AccessKeyId"]
+    used = iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
+    assert (used["ServiceName"], used["Region"]) == ("iam", "us-east-1")
+
+
+def test_passwords_follow_the_accounts_policy(empty):
+    iam, ann = empty.client("iam"), user(empty, "ann")
+    iam.update_account_password_policy(MinimumPasswordLength=14, RequireSymbols=True, PasswordReusePrevention=1)
+    weak = refusal(iam.create_login_profile, UserName="ann", Password="Correct-Horse")
+    assert weak["Code"] == "PasswordPolicyViolation"
+    iam.create_login_profile(UserName="ann", Password="Correct-Horse-1", PasswordResetRequired=True)
+    old, new = {"OldPassword": "Correct-Horse-1"}, {"NewPassword": "Correct-Horse-2"}
+    assert refusal(ann.change_password, **old, **new)["Code"] == "AccessDenied"
+    iam.attach_user_policy(UserName="ann", PolicyArn="arn:aws:iam::aws:policy/IAMUserChangePassword")
+    wrong = refusal(ann.change_password, OldPassword="Wrong-Horse-111", **new)
+    assert wrong["Message"] == "The old password was incorrect."
+    ann.change_password(**old, **new)
+    assert iam.get_login_profile(UserName="ann")["LoginProfile"]["PasswordResetRequired"] is False
+    raw = b"".join(path.read_bytes() for path in empty.data_dir.rglob("*") if path.is_file())
+    assert b"Correct-Horse" not in raw
+
+
+def test_a_service_linked_role_belongs_to_its_service(empty):
+    iam = empty.client("iam")
+    role = aws(empty, "iam", "create-service-linked-role", "--aws-service-name", "ecs.amazonaws.com")["Role"]
+    assert role["Path"] == "/aws-service-role/ecs.amazonaws.com/" and role["RoleName"] == "AWSServiceRoleForECS"
+    taken = refusal(iam.create_service_linked_role, AWSServiceName="ecs.amazonaws.com")
+    assert taken["Code"] == "InvalidInput" and "has been taken in this account" in taken["Message"]
+    for call, more in [
+        (iam.attach_role_policy, {"PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        (iam.put_role_policy, {"PolicyName": "p", "PolicyDocument": policy("*")}),
+        (iam.update_assume_role_policy, {"PolicyDocument": json.dumps(role["AssumeRolePolicyDocument"])}),
+        (iam.delete_role, {}),
+    ]:
+        assert refusal(call, RoleName="AWSServiceRoleForECS", **more)["Code"] == "UnmodifiableEntity"
+    task = iam.delete_service_linked_role(RoleName="AWSServiceRoleForECS")["DeletionTaskId"]
+    assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+    assert refusal(iam.get_role, RoleName="AWSServiceRoleForECS")["Code"] == "NoSuchEntity"
+
+
+def test_aws_own_policies_are_shown_and_cannot_be_changed(empty):
+    iam = empty.client("iam")
+    arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    shown = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=shown["DefaultVersionId"])["PolicyVersion"]
+    assert "logs:PutLogEvents" in version["Document"]["Statement"][0]["Action"]
+    pages = iam.get_paginator("list_policies").paginate(Scope="AWS")
+    names = {found["PolicyName"] for page in pages for found in page["Policies"]}
+    assert {"AdministratorAccess", "ReadOnlyAccess", "SecurityAudit", "ViewOnlyAccess", "PowerUserAccess"} <= names
+    for call, more in [
+        (iam.delete_policy, {}),
+        (iam.create_policy_version, {"PolicyDocument": policy("*")}),
+        (iam.tag_policy, {"Tags": [{"Key": "a", "Value": "b"}]}),
+    ]:
+        assert refusal(call, PolicyArn=arn, **more)["Code"] == "AccessDenied"
+
+
+def test_an_instance_profile_holds_a_role_that_was_passed(empty):
+    iam = empty.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document)
+    iam.create_instance_profile(InstanceProfileName="box", Tags=[{"Key": "team", "Value": "a"}])
+    iam.add_role_to_instance_profile(InstanceProfileName="box", RoleName="worker")
+    assert iam.get_instance_profile(InstanceProfileName="box")["InstanceProfile"]["Roles"][0]["RoleName"] == "worker"
+    assert refusal(iam.delete_role, RoleName="worker")["Code"] == "DeleteConflict"
+    iam.get_waiter("instance_profile_exists").wait(InstanceProfileName="box")
+    iam.remove_role_from_instance_profile(InstanceProfileName="box", RoleName="worker")
+    iam.delete_instance_profile(InstanceProfileName="box")
+    iam.delete_role(RoleName="worker")
