@@ -152,6 +152,7 @@ mod tests {
             expires_at: Timestamp::from_seconds(3600),
             bound_to: None,
             source_function: None,
+            federation: None,
         }))
     }
 
