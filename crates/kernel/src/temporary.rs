@@ -118,8 +118,8 @@ pub enum IdentityProvider {
     Saml {
         /// The metadata document, as it was validated when stored.
         metadata: String,
-        /// Names the provider across changes of its ARN's other parts.
-        valid_until: Option<Timestamp>,
+        /// After this the metadata is not to be believed any more.
+        valid_until: Timestamp,
     },
 }
 

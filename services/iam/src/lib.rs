@@ -8,23 +8,27 @@
 //! recreated under the same name inherits nothing. Every write takes effect on the next request: compiled policies are
 //! cached only until any write.
 //!
-//! Not here: groups, instance profiles, identity providers, MFA, passwords.
+//! Not here: groups, instance profiles, passwords, MFA devices other than virtual ones.
 
 pub mod api;
 
 mod access_keys;
 mod administrator;
+mod by_arn;
 mod directory;
 mod documents;
 mod entity;
 mod holder;
 mod managed;
+mod mfa;
 mod ops;
 mod page;
+mod providers;
 mod resource;
 mod rows;
 mod show;
 mod tags;
+mod totp;
 mod trust;
 
 use std::sync::Arc;
@@ -38,8 +42,11 @@ use casemate_store::{ReadTx, WriteTx};
 
 use crate::{
     api::Error,
+    by_arn::ByArn,
     directory::{Cache, IamDirectory},
     entity::Entity,
+    mfa::MfaRow,
+    providers::{OidcRow, SamlRow},
     rows::{PolicyRow, RoleRow, UserRow},
 };
 
@@ -120,6 +127,11 @@ impl Iam {
     }
 }
 
+fn unaccepted() -> Error {
+    // AWS: text of InvalidClientTokenId.
+    Fault::coded("InvalidClientTokenId", 403, "The security token included in the request is invalid").into()
+}
+
 /// AWS tells the times of identities to the second.
 pub(crate) fn to_the_second(at: Timestamp) -> Timestamp {
     Timestamp::from_seconds(at.seconds())
@@ -159,12 +171,26 @@ impl Service for Iam {
         Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust }))
     }
 
+    // AWS: STS API reference, GetSessionToken: "You cannot call any IAM API operations unless MFA authentication
+    // information is included in the request"; GetFederationToken: none at all. The answer is that of a key that is
+    // not known.
+    fn accepts(&self, _operation: &'static str, caller: &Caller) -> Result<(), Error> {
+        match caller {
+            Caller::UserSession(session) if session.mfa_at.is_none() => Err(unaccepted()),
+            Caller::Federated(_) => Err(unaccepted()),
+            _ => Ok(()),
+        }
+    }
+
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {
         let scope = self.env.scope_of_arn(arn);
         let tags = self.read(|tx| {
             Ok(match arn.resource().split_once('/') {
                 Some(("user", _)) => UserRow::by_arn(tx, &scope, arn)?.map(|user| user.holder.tags),
                 Some(("role", _)) => RoleRow::by_arn(tx, &scope, arn)?.map(|role| role.holder.tags),
+                Some(("oidc-provider", _)) => OidcRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
+                Some(("saml-provider", _)) => SamlRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
+                Some(("mfa", _)) => MfaRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
                 Some(("policy", _)) => PolicyRow::by_arn(tx, &scope, arn)?.map(|policy| policy.tags),
                 Some(_) | None => None,
             })

@@ -2,29 +2,41 @@
 
 //! The implemented operations, one file each.
 
+mod add_client_id_to_open_id_connect_provider;
 mod attach_role_policy;
 mod attach_user_policy;
 mod create_access_key;
+mod create_open_id_connect_provider;
 mod create_policy;
 mod create_policy_version;
 mod create_role;
+mod create_saml_provider;
 mod create_user;
+mod create_virtual_mfa_device;
+mod deactivate_mfa_device;
 mod delete_access_key;
+mod delete_open_id_connect_provider;
 mod delete_policy;
 mod delete_policy_version;
 mod delete_role;
 mod delete_role_permissions_boundary;
 mod delete_role_policy;
+mod delete_saml_provider;
 mod delete_user;
 mod delete_user_permissions_boundary;
 mod delete_user_policy;
+mod delete_virtual_mfa_device;
 mod detach_role_policy;
 mod detach_user_policy;
+mod enable_mfa_device;
 mod get_access_key_last_used;
+mod get_mfa_device;
+mod get_open_id_connect_provider;
 mod get_policy;
 mod get_policy_version;
 mod get_role;
 mod get_role_policy;
+mod get_saml_provider;
 mod get_user;
 mod get_user_policy;
 mod list_access_keys;
@@ -33,29 +45,46 @@ mod list_attached_user_policies;
 mod list_entities_for_policy;
 mod list_groups_for_user;
 mod list_instance_profiles_for_role;
+mod list_mfa_device_tags;
+mod list_mfa_devices;
+mod list_open_id_connect_provider_tags;
+mod list_open_id_connect_providers;
 mod list_policies;
 mod list_policy_tags;
 mod list_policy_versions;
 mod list_role_policies;
 mod list_role_tags;
 mod list_roles;
+mod list_saml_provider_tags;
+mod list_saml_providers;
 mod list_user_policies;
 mod list_user_tags;
 mod list_users;
+mod list_virtual_mfa_devices;
 mod put_role_permissions_boundary;
 mod put_role_policy;
 mod put_user_permissions_boundary;
 mod put_user_policy;
+mod remove_client_id_from_open_id_connect_provider;
+mod resync_mfa_device;
 mod set_default_policy_version;
+mod tag_mfa_device;
+mod tag_open_id_connect_provider;
 mod tag_policy;
 mod tag_role;
+mod tag_saml_provider;
 mod tag_user;
+mod untag_mfa_device;
+mod untag_open_id_connect_provider;
 mod untag_policy;
 mod untag_role;
+mod untag_saml_provider;
 mod untag_user;
 mod update_access_key;
 mod update_assume_role_policy;
+mod update_open_id_connect_provider_thumbprint;
 mod update_role;
+mod update_saml_provider;
 mod update_user;
 
 use std::sync::Arc;
@@ -65,31 +94,44 @@ use casemate_kernel::{AnyOperation, bind};
 use crate::{Iam, api};
 
 /// Every operation, bound to the service.
+#[expect(clippy::too_many_lines, reason = "a flat list")]
 pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
     vec![
+        bind::<api::AddClientIDToOpenIDConnectProvider, Iam>(service),
         bind::<api::AttachRolePolicy, Iam>(service),
         bind::<api::AttachUserPolicy, Iam>(service),
         bind::<api::CreateAccessKey, Iam>(service),
+        bind::<api::CreateOpenIDConnectProvider, Iam>(service),
         bind::<api::CreatePolicy, Iam>(service),
         bind::<api::CreatePolicyVersion, Iam>(service),
         bind::<api::CreateRole, Iam>(service),
+        bind::<api::CreateSAMLProvider, Iam>(service),
         bind::<api::CreateUser, Iam>(service),
+        bind::<api::CreateVirtualMFADevice, Iam>(service),
+        bind::<api::DeactivateMFADevice, Iam>(service),
         bind::<api::DeleteAccessKey, Iam>(service),
+        bind::<api::DeleteOpenIDConnectProvider, Iam>(service),
         bind::<api::DeletePolicy, Iam>(service),
         bind::<api::DeletePolicyVersion, Iam>(service),
         bind::<api::DeleteRole, Iam>(service),
         bind::<api::DeleteRolePermissionsBoundary, Iam>(service),
         bind::<api::DeleteRolePolicy, Iam>(service),
+        bind::<api::DeleteSAMLProvider, Iam>(service),
         bind::<api::DeleteUser, Iam>(service),
         bind::<api::DeleteUserPermissionsBoundary, Iam>(service),
         bind::<api::DeleteUserPolicy, Iam>(service),
+        bind::<api::DeleteVirtualMFADevice, Iam>(service),
         bind::<api::DetachRolePolicy, Iam>(service),
         bind::<api::DetachUserPolicy, Iam>(service),
+        bind::<api::EnableMFADevice, Iam>(service),
         bind::<api::GetAccessKeyLastUsed, Iam>(service),
+        bind::<api::GetMFADevice, Iam>(service),
+        bind::<api::GetOpenIDConnectProvider, Iam>(service),
         bind::<api::GetPolicy, Iam>(service),
         bind::<api::GetPolicyVersion, Iam>(service),
         bind::<api::GetRole, Iam>(service),
         bind::<api::GetRolePolicy, Iam>(service),
+        bind::<api::GetSAMLProvider, Iam>(service),
         bind::<api::GetUser, Iam>(service),
         bind::<api::GetUserPolicy, Iam>(service),
         bind::<api::ListAccessKeys, Iam>(service),
@@ -98,29 +140,46 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListEntitiesForPolicy, Iam>(service),
         bind::<api::ListGroupsForUser, Iam>(service),
         bind::<api::ListInstanceProfilesForRole, Iam>(service),
+        bind::<api::ListMFADeviceTags, Iam>(service),
+        bind::<api::ListMFADevices, Iam>(service),
+        bind::<api::ListOpenIDConnectProviderTags, Iam>(service),
+        bind::<api::ListOpenIDConnectProviders, Iam>(service),
         bind::<api::ListPolicies, Iam>(service),
         bind::<api::ListPolicyTags, Iam>(service),
         bind::<api::ListPolicyVersions, Iam>(service),
         bind::<api::ListRolePolicies, Iam>(service),
         bind::<api::ListRoleTags, Iam>(service),
         bind::<api::ListRoles, Iam>(service),
+        bind::<api::ListSAMLProviderTags, Iam>(service),
+        bind::<api::ListSAMLProviders, Iam>(service),
         bind::<api::ListUserPolicies, Iam>(service),
         bind::<api::ListUserTags, Iam>(service),
         bind::<api::ListUsers, Iam>(service),
+        bind::<api::ListVirtualMFADevices, Iam>(service),
         bind::<api::PutRolePermissionsBoundary, Iam>(service),
         bind::<api::PutRolePolicy, Iam>(service),
         bind::<api::PutUserPermissionsBoundary, Iam>(service),
         bind::<api::PutUserPolicy, Iam>(service),
+        bind::<api::RemoveClientIDFromOpenIDConnectProvider, Iam>(service),
+        bind::<api::ResyncMFADevice, Iam>(service),
         bind::<api::SetDefaultPolicyVersion, Iam>(service),
+        bind::<api::TagMFADevice, Iam>(service),
+        bind::<api::TagOpenIDConnectProvider, Iam>(service),
         bind::<api::TagPolicy, Iam>(service),
         bind::<api::TagRole, Iam>(service),
+        bind::<api::TagSAMLProvider, Iam>(service),
         bind::<api::TagUser, Iam>(service),
+        bind::<api::UntagMFADevice, Iam>(service),
+        bind::<api::UntagOpenIDConnectProvider, Iam>(service),
         bind::<api::UntagPolicy, Iam>(service),
         bind::<api::UntagRole, Iam>(service),
+        bind::<api::UntagSAMLProvider, Iam>(service),
         bind::<api::UntagUser, Iam>(service),
         bind::<api::UpdateAccessKey, Iam>(service),
         bind::<api::UpdateAssumeRolePolicy, Iam>(service),
+        bind::<api::UpdateOpenIDConnectProviderThumbprint, Iam>(service),
         bind::<api::UpdateRole, Iam>(service),
+        bind::<api::UpdateSAMLProvider, Iam>(service),
         bind::<api::UpdateUser, Iam>(service),
     ]
 }

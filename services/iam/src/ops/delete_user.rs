@@ -6,7 +6,7 @@ use crate::{
     Iam,
     api::{DeleteUser, DeleteUserInput, DeleteUserOutput, Error},
     entity::Entity,
-    holder,
+    holder, mfa,
     rows::{UserRow, name_key},
 };
 
@@ -26,6 +26,7 @@ impl Operation<DeleteUser> for Iam {
                 let text = "Cannot delete entity, must delete access keys first.";
                 return Err(Error::delete_conflict_exception(text));
             }
+            mfa::check_none(tx, &scope, &user)?;
             holder::release_boundary(tx, &scope, &user)?;
             tx.delete::<UserRow>(&name_key(&scope, &user.name))?;
             Ok(())
