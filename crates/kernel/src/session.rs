@@ -9,7 +9,7 @@ use crate::{
     session_table::{SessionRow, TEMPORARY_PREFIX, compile},
 };
 use aws_lc_rs::digest::{SHA256, digest};
-use casemate_names::{Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
+use casemate_names::{AccountId, Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
 
 /// The action that a role's trust policy allows.
 const ASSUME_ROLE: &str = "sts:AssumeRole";
@@ -128,6 +128,15 @@ impl Sessions {
     /// The identity provider registered under an ARN. `None`: there is none.
     pub fn identity_provider(&self, arn: &Arn) -> Result<Option<IdentityProvider>, Fault> {
         self.kernel.directory().identity_provider(arn)
+    }
+
+    /// The account that an access key belongs to, temporary or not. `None`: there is no such key.
+    pub fn account_of_key(&self, access_key_id: &str) -> Result<Option<AccountId>, Fault> {
+        if let Some(live) = self.kernel.session_table().find(access_key_id)? {
+            return Ok(live.caller.account());
+        }
+        let found = self.kernel.directory().credential(access_key_id)?;
+        Ok(found.and_then(|credential| credential.owner.account()))
     }
 
     /// Ends a session at once.

@@ -160,6 +160,11 @@ impl Kernel {
 }
 
 impl WebIdentity {
+    /// A fact of the evidence that the operation shows in its answer.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        self.shown.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    }
+
     /// What stays with a session made for this identity.
     pub(crate) fn federation(&self) -> Federation {
         Federation { provider: self.federated_provider.clone(), keys: self.session_keys.clone() }

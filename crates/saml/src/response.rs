@@ -44,6 +44,8 @@ pub struct Assertion {
     pub issuer: String,
     /// Names this assertion.
     pub id: String,
+    /// When the provider made it.
+    pub issued_at: Timestamp,
     /// The audience that is ours.
     pub audience: String,
     /// The recipient that is ours.
@@ -112,6 +114,7 @@ pub fn read_response(
     Ok(Assertion {
         issuer: metadata.entity_id.clone(),
         id: tree.get(assertion).attribute("ID").unwrap_or_default().to_owned(),
+        issued_at: reader.issued_at()?,
         audience,
         recipient,
         name_id,
@@ -191,6 +194,12 @@ impl Reader<'_> {
     fn check_start(&self, start: Timestamp) -> Result<(), Rejected> {
         let early = start > self.expected.now.plus_seconds(self.expected.leeway_s);
         if early { Err(Rejected::NotYetValid) } else { Ok(()) }
+    }
+
+    fn issued_at(&self) -> Result<Timestamp, Rejected> {
+        let issued_at = self.time(self.assertion, "IssueInstant")?;
+        let issued_at = issued_at.ok_or(Rejected::Malformed("an assertion without IssueInstant"))?;
+        self.check_start(issued_at).map(|()| issued_at)
     }
 
     /// The audience that is ours, if the conditions hold.

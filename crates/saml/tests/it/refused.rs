@@ -36,6 +36,7 @@ fn a_well_signed_response_that_is_not_for_us_is_refused() {
 fn a_response_has_its_time() {
     assert_eq!(read_at(&fixture("assertion"), 300), Err(Rejected::Expired));
     assert_eq!(read_at(&fixture("assertion"), -61), Err(Rejected::NotYetValid));
+    assert_eq!(read_at(&fixture("assertion"), -1), Err(Rejected::NotYetValid), "before it was made");
 }
 
 #[test]
