@@ -33,9 +33,19 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("iam", _, "PolicyDocument") => POLICY.into(),
         (
             "iam",
-            "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey",
+            "GetUser"
+            | "CreateAccessKey"
+            | "DeactivateMFADevice"
+            | "DeleteAccessKey"
+            | "GetMFADevice"
+            | "ListAccessKeys"
+            | "ListMFADevices"
+            | "UpdateAccessKey",
             "UserName",
         ) => "UserName".into(),
+        ("iam", _, "OpenIDConnectProviderArn") => global("iam", "oidc-provider/idp.example.com"),
+        ("iam", _, "SAMLProviderArn") | ("sts", _, "PrincipalArn") => global("iam", "saml-provider/Sample"),
+        ("iam", _, "SerialNumber") => global("iam", "mfa/Sample"),
         ("sts", _, "RoleArn")
         | ("cloudformation", _, "RoleARN")
         | ("lambda", "CreateFunction" | "UpdateFunctionConfiguration", "Role") => {

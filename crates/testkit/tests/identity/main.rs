@@ -4,10 +4,16 @@
 
 mod assume;
 mod errors;
+mod federated;
 mod lists;
+mod mfa;
 mod people;
 mod policies;
+mod providers;
 mod roles;
+mod saml;
 mod scene;
+mod session_tokens;
 mod trust;
+mod web_identity;
 mod wire;

@@ -23,7 +23,7 @@ impl Operation<AssumeRoleWithSAML> for Sts {
             Caller::WebIdentity(identity) => identity.session_name.as_deref().unwrap_or_default(),
             _ => "",
         };
-        ask_for_identity(ACTION, &role, name, caller)
+        Ok(ask_for_identity(ACTION, &role, name, caller))
     }
 
     fn evidence<'a>(

@@ -16,7 +16,7 @@ const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 impl Operation<AssumeRoleWithWebIdentity> for Sts {
     fn access(&self, input: &AssumeRoleWithWebIdentityInput, caller: &Caller) -> Result<Access, Error> {
         let (role, _) = role_arn(&input.role_arn)?;
-        ask_for_identity(ACTION, &role, &input.role_session_name, caller)
+        Ok(ask_for_identity(ACTION, &role, &input.role_session_name, caller))
     }
 
     fn evidence<'a>(
