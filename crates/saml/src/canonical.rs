@@ -1,8 +1,6 @@
 //! Exclusive XML Canonicalization 1.0 without comments (W3C Recommendation, 18 July 2002) of one element, less one
 //! element inside it. Knows nothing of signatures.
 
-use std::collections::BTreeMap;
-
 use crate::xml::{Child, Element, Id, Tree};
 
 /// What to canonicalise.
@@ -17,35 +15,34 @@ pub(crate) struct Wanted<'a> {
 
 /// The canonical form.
 pub(crate) fn canonical(tree: &Tree, wanted: Wanted<'_>) -> Vec<u8> {
-    let mut writer = Writer { tree, wanted, out: String::new() };
-    writer.element(wanted.apex, &BTreeMap::new());
+    let mut writer = Writer { tree, wanted, rendered: Vec::new(), out: String::new() };
+    writer.element(wanted.apex);
     writer.out.into_bytes()
 }
-
-/// Namespaces that an ancestor in the output declares.
-type Rendered = BTreeMap<String, String>;
 
 struct Writer<'a> {
     tree: &'a Tree,
     wanted: Wanted<'a>,
+    /// What the ancestors in the output declare, outermost first: prefixes and namespaces.
+    rendered: Vec<(&'a str, &'a str)>,
     out: String,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     // Recursion is bounded by the depth that the parser allows.
-    fn element(&mut self, id: Id, rendered: &Rendered) {
+    fn element(&mut self, id: Id) {
         if self.wanted.without == Some(id) {
             return;
         }
         let element = self.tree.get(id);
-        let mut rendered = rendered.clone();
-        let fresh = self.namespaces(id, element, &rendered);
+        let fresh = self.namespaces(id, element);
+        let outer = self.rendered.len();
         self.out.push('<');
         self.out.push_str(&element.name);
         for (prefix, namespace) in fresh {
             let name = if prefix.is_empty() { "xmlns".to_owned() } else { format!("xmlns:{prefix}") };
-            self.attribute(&name, &namespace);
-            rendered.insert(prefix, namespace);
+            self.attribute(&name, namespace);
+            self.rendered.push((prefix, namespace));
         }
         let mut attributes: Vec<_> = element.attributes.iter().collect();
         attributes.sort_by(|a, b| (&a.namespace, &a.local).cmp(&(&b.namespace, &b.local)));
@@ -55,17 +52,18 @@ impl Writer<'_> {
         self.out.push('>');
         for child in &element.children {
             match child {
-                Child::Element(child) => self.element(*child, &rendered),
+                Child::Element(child) => self.element(*child),
                 Child::Text(text) => self.text(text),
             }
         }
         self.out.push_str("</");
         self.out.push_str(&element.name);
         self.out.push('>');
+        self.rendered.truncate(outer);
     }
 
     /// The declarations that the element's start tag needs, by prefix.
-    fn namespaces(&self, id: Id, element: &Element, rendered: &Rendered) -> Rendered {
+    fn namespaces(&self, id: Id, element: &'a Element) -> Vec<(&'a str, &'a str)> {
         let mut prefixes = vec![element.prefix.as_str()];
         for attr in &element.attributes {
             prefixes.extend(attr.name.split_once(':').map(|(prefix, _)| prefix));
@@ -73,28 +71,30 @@ impl Writer<'_> {
         for prefix in self.wanted.inclusive {
             prefixes.push(if prefix == "#default" { "" } else { prefix });
         }
-        let mut fresh = Rendered::new();
-        for prefix in prefixes.into_iter().filter(|prefix| *prefix != "xml") {
-            let Some(namespace) = self.in_scope(id, prefix) else { continue };
-            let known = rendered.get(prefix).map_or("", String::as_str);
-            if known != namespace {
-                fresh.insert(prefix.to_owned(), namespace);
-            }
-        }
-        fresh
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let needed = prefixes.into_iter().filter(|prefix| *prefix != "xml");
+        let in_scope = needed.filter_map(|prefix| Some((prefix, self.in_scope(id, prefix)?)));
+        in_scope.filter(|(prefix, namespace)| self.known(prefix) != *namespace).collect()
+    }
+
+    /// What a prefix means in the output so far; empty where nothing declares it.
+    fn known(&self, prefix: &str) -> &str {
+        let found = self.rendered.iter().rev().find(|(known, _)| *known == prefix);
+        found.map_or("", |(_, namespace)| namespace)
     }
 
     /// What a prefix means at an element; the default namespace is empty where nothing declares it.
-    fn in_scope(&self, id: Id, prefix: &str) -> Option<String> {
+    fn in_scope(&self, id: Id, prefix: &str) -> Option<&'a str> {
         let mut at = Some(id);
         while let Some(id) = at {
             let element = self.tree.get(id);
             if let Some((_, namespace)) = element.declared.iter().find(|(known, _)| known == prefix) {
-                return Some(namespace.clone());
+                return Some(namespace);
             }
             at = element.parent;
         }
-        prefix.is_empty().then(String::new)
+        prefix.is_empty().then_some("")
     }
 
     fn attribute(&mut self, name: &str, value: &str) {

@@ -22,6 +22,10 @@ const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 /// Certificates tried. Design decision: metadata announces one or two.
 pub(crate) const CERTIFICATES_MAX: usize = 10;
 
+/// Prefixes listed for a canonicalisation: each is looked up at every element, before the signature is known to be good.
+/// Design decision: providers list one or two.
+const PREFIXES_MAX: usize = 16;
+
 /// What the signature of an element is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signed {
@@ -168,7 +172,8 @@ fn exclusive(tree: &Tree, method: Id) -> Option<Vec<String>> {
         return None;
     }
     let prefixes = tree.get(list).attribute("PrefixList").unwrap_or_default();
-    Some(prefixes.split_ascii_whitespace().map(str::to_owned).collect())
+    let prefixes: Vec<String> = prefixes.split_ascii_whitespace().map(str::to_owned).collect();
+    (prefixes.len() <= PREFIXES_MAX).then_some(prefixes)
 }
 
 fn decoded(tree: &Tree, id: Id) -> Option<Vec<u8>> {

@@ -81,6 +81,21 @@ fn what_lies_outside_of_the_signature_is_not_believed() {
     assert_eq!(read(&other), Err(Rejected::WrongRecipient));
 }
 
+#[test]
+fn documents_made_to_be_slow_are_refused_soon() {
+    let good = fixture("assertion");
+    let exclusive = "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>";
+    let prefixes: String = (0..10_000).map(|n| format!("p{n} ")).collect();
+    let listing = format!(
+        "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"><e:InclusiveNamespaces \
+         xmlns:e=\"http://www.w3.org/2001/10/xml-exc-c14n#\" PrefixList=\"{prefixes}\"/></ds:Transform>"
+    );
+    assert!(good.contains(exclusive));
+    assert_eq!(read(&good.replacen(exclusive, &listing, 1)), Err(Rejected::Signature("other transforms")));
+    let many = good.replacen("</saml:Subject>", &format!("{}</saml:Subject>", "<x/>".repeat(20_000)), 1);
+    assert_eq!(read(&many), Err(Rejected::Malformed("too deep or too large")));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

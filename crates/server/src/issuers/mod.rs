@@ -1,5 +1,9 @@
 //! Where the keys of token issuers come from: this server's own user pools, and files that the operator has put into the
-//! data directory. Nothing is fetched: no caller can make the server open a connection by registering an address.
+//! data directory, which hold the keys or allow the server to fetch them. No caller can make the server open a connection by
+//! registering an address.
+
+mod address;
+mod fetch;
 
 use std::{
     fmt,
@@ -13,6 +17,8 @@ use casemate_names::{AccountId, Arn, Scope};
 use casemate_sts::{IssuerKeySet, IssuerKeys, Unreachable};
 use serde::Deserialize;
 
+use self::fetch::{Fetcher, Source};
+
 /// Directory of key files below the data directory.
 const FOLDER: &str = "issuers";
 /// Key files read.
@@ -24,11 +30,21 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) struct Issuers {
     pools: Arc<dyn KeySource>,
     site: Arc<Site>,
+    fetcher: Fetcher,
+}
+
+/// What a file says of an issuer.
+#[derive(Debug)]
+enum Told {
+    /// Its keys.
+    Keys(IssuerKeySet),
+    /// That they may be fetched.
+    Fetch(Source),
 }
 
 impl Issuers {
     pub(crate) fn new(pools: Arc<dyn KeySource>, env: &Env) -> Self {
-        Self { pools, site: Arc::clone(&env.site) }
+        Self { pools, site: Arc::clone(&env.site), fetcher: Fetcher::new(Arc::clone(&env.clock)) }
     }
 
     /// The keys of a pool whose tokens name exactly this issuer.
@@ -57,8 +73,12 @@ impl IssuerKeys for Issuers {
             }
             let Some(data_dir) = &self.site.data_dir else { return Ok(None) };
             let (folder, issuer) = (data_dir.join(FOLDER), issuer.to_owned());
-            let found = tokio::task::spawn_blocking(move || pinned(&folder, &issuer)).await;
-            found.map_err(|_| Unreachable)
+            let told = tokio::task::spawn_blocking(move || told(&folder, &issuer)).await;
+            match told.map_err(|_| Unreachable)? {
+                None => Ok(None),
+                Some(Told::Keys(keys)) => Ok(Some(keys)),
+                Some(Told::Fetch(source)) => self.fetcher.keys(&source).await.map(Some),
+            }
         })
     }
 }
@@ -69,8 +89,8 @@ impl fmt::Debug for Issuers {
     }
 }
 
-/// The keys that the operator has pinned for an issuer. Read anew each time, so that a key taken out of a file is out of use.
-fn pinned(folder: &Path, issuer: &str) -> Option<IssuerKeySet> {
+/// What the operator has told of an issuer. Read anew each time, so that a key taken out of a file is out of use.
+fn told(folder: &Path, issuer: &str) -> Option<Told> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .ok()?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -80,10 +100,15 @@ fn pinned(folder: &Path, issuer: &str) -> Option<IssuerKeySet> {
     files.into_iter().take(FILES_MAX).find_map(|file| key_file(&file, issuer))
 }
 
-fn key_file(file: &Path, issuer: &str) -> Option<IssuerKeySet> {
+fn key_file(file: &Path, issuer: &str) -> Option<Told> {
     #[derive(Deserialize)]
     struct Named {
         issuer: String,
+        #[serde(default)]
+        fetch: bool,
+        #[serde(default)]
+        private: bool,
+        ca: Option<String>,
     }
     let about = std::fs::metadata(file).ok()?;
     if !about.is_file() || about.len() > FILE_BYTES_MAX {
@@ -98,11 +123,14 @@ fn key_file(file: &Path, issuer: &str) -> Option<IssuerKeySet> {
     if named.issuer != issuer {
         return None;
     }
+    if named.fetch {
+        return Some(Told::Fetch(Source { issuer: named.issuer, private: named.private, ca: named.ca }));
+    }
     let keys = read_key_set(&bytes);
     if keys.is_none() {
         tracing::warn!(file = %file.display(), "not a key file: no key set");
     }
-    keys
+    keys.map(Told::Keys)
 }
 
 #[cfg(test)]
@@ -113,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pinned_keys_are_those_of_the_very_issuer() {
+    fn a_file_speaks_for_the_very_issuer_it_names() {
         let folder = tempfile::tempdir().unwrap();
         let jwk = SigningKey::generate("k").unwrap().jwk();
         let file = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
@@ -123,10 +151,14 @@ mod tests {
         file("d.txt", json!({ "issuer": "https://text", "keys": [jwk] }).to_string());
         let large = json!({ "issuer": "https://large", "keys": [jwk], "x": "x".repeat(70_000) });
         file("e.json", large.to_string());
-        assert_eq!(pinned(folder.path(), "https://idp").unwrap().len(), 1);
+        file("f.json", json!({ "issuer": "https://far", "fetch": true }).to_string());
+        let Some(Told::Keys(keys)) = told(folder.path(), "https://idp") else { panic!("no keys") };
+        assert_eq!(keys.len(), 1);
+        let Some(Told::Fetch(source)) = told(folder.path(), "https://far") else { panic!("no source") };
+        assert_eq!(source, Source { issuer: "https://far".to_owned(), private: false, ca: None });
         for issuer in ["https://idp/", "http://idp", "https://text", "https://large", ""] {
-            assert!(pinned(folder.path(), issuer).is_none(), "{issuer}");
+            assert!(told(folder.path(), issuer).is_none(), "{issuer}");
         }
-        assert!(pinned(&folder.path().join("absent"), "https://idp").is_none());
+        assert!(told(&folder.path().join("absent"), "https://idp").is_none());
     }
 }
