@@ -196,7 +196,7 @@ impl Sessions {
             expires_at,
             bound_to: session.bound_to.clone(),
             source_function: session.source_function.clone(),
-            federation: session.federation.as_ref().map(|f| (f.provider.clone(), f.keys.clone())),
+            federation: session.federation.clone(),
         };
         self.kernel.session_table().insert(&access_key_id, row).await?;
         Ok(SessionCredentials {

@@ -41,9 +41,8 @@ pub(crate) struct SessionRow {
     pub(crate) expires_at: Timestamp,
     pub(crate) bound_to: Option<String>,
     pub(crate) source_function: Option<Arn>,
-    /// `aws:FederatedProvider`, and the keys that stay with the session.
     #[serde(default)]
-    pub(crate) federation: Option<(String, Vec<(String, Vec<String>)>)>,
+    pub(crate) federation: Option<Federation>,
 }
 
 impl Row for SessionRow {
@@ -230,7 +229,7 @@ impl SessionRow {
             expires_at,
             bound_to: self.bound_to,
             source_function: self.source_function,
-            federation: self.federation.map(|(provider, keys)| Federation { provider, keys }),
+            federation: self.federation,
         };
         let caller = Caller::Role(Box::new(session));
         Ok(LiveSession::new(self.secret, self.token_sha256, caller, expires_at, bound_to))

@@ -5,6 +5,7 @@ use std::{any::Any, fmt};
 
 use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_policy::NamedPolicy;
+use serde::{Deserialize, Serialize};
 
 use crate::{AnyOperation, Caller, Fault, Kernel, audit::Bracket};
 
@@ -71,7 +72,7 @@ pub struct WebIdentity {
 }
 
 /// What remains in a role session of the identity it was made for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Federation {
     /// `aws:FederatedProvider`
     pub provider: String,

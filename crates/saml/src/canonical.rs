@@ -135,7 +135,7 @@ mod tests {
 
     fn of(text: &str, path: &[usize], inclusive: &[&str]) -> String {
         let tree = Tree::parse(text, Comments::Dropped).unwrap();
-        let apex = path.iter().fold(tree.root(), |at, n| tree.children(at).nth(*n).unwrap());
+        let apex = path.iter().fold(Tree::ROOT, |at, n| tree.children(at).nth(*n).unwrap());
         let inclusive: Vec<String> = inclusive.iter().map(|p| (*p).to_owned()).collect();
         String::from_utf8(canonical(&tree, Wanted { apex, without: None, inclusive: &inclusive })).unwrap()
     }

@@ -35,7 +35,7 @@ impl Metadata {
     pub fn parse(text: &str) -> Result<Self, InvalidMetadata> {
         let tree = Tree::parse(text.trim_start_matches('\u{feff}').trim(), Comments::Dropped)
             .map_err(|invalid| InvalidMetadata(invalid.0))?;
-        let root = tree.root();
+        let root = Tree::ROOT;
         if !tree.is(root, MD, "EntityDescriptor") {
             return Err(InvalidMetadata("it does not describe one entity"));
         }

@@ -96,7 +96,7 @@ pub fn read_response(
     expected: &Expected<'_>,
 ) -> Result<Assertion, Rejected> {
     let tree = Tree::parse(text, Comments::Refused).map_err(|invalid| Rejected::Malformed(invalid.0))?;
-    let root = tree.root();
+    let root = Tree::ROOT;
     let assertion = only_assertion(&tree)?;
     check_signatures(&tree, root, assertion, metadata)?;
     // From here on only what a signature covers is read: the assertion itself.
@@ -126,7 +126,7 @@ pub fn read_response(
 
 /// The only assertion of the document, which must be a child of its root.
 fn only_assertion(tree: &Tree) -> Result<Id, Rejected> {
-    let root = tree.root();
+    let root = Tree::ROOT;
     if !tree.is(root, SAMLP, "Response") || tree.get(root).attribute("Version") != Some("2.0") {
         return Err(Rejected::Malformed("not a SAML 2.0 response"));
     }

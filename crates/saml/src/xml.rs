@@ -76,6 +76,9 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    /// The root element: the first that was read.
+    pub(crate) const ROOT: Id = Id(0);
+
     pub(crate) fn parse(text: &str, comments: Comments) -> Result<Self, InvalidXml> {
         let mut builder = Builder { elements: Vec::new(), open: Vec::new(), ended: false };
         let mut reader = Reader::from_str(text);
@@ -107,10 +110,6 @@ impl Tree {
                 Event::Eof => return builder.finish(),
             }
         }
-    }
-
-    pub(crate) fn root(&self) -> Id {
-        Id(0)
     }
 
     pub(crate) fn get(&self, id: Id) -> &Element {
@@ -423,10 +422,10 @@ mod tests {
             Comments::Refused,
         )
         .unwrap();
-        let b = tree.only(tree.root(), "v", "b").unwrap();
-        assert!(tree.is(tree.root(), "u", "a"));
+        let b = tree.only(Tree::ROOT, "v", "b").unwrap();
+        assert!(tree.is(Tree::ROOT, "u", "a"));
         assert_eq!(tree.text(b).unwrap(), "x&<y>z");
         let dropped = Tree::parse("<a>x<!-- c -->y</a>", Comments::Dropped).unwrap();
-        assert_eq!(dropped.text(dropped.root()).unwrap(), "xy");
+        assert_eq!(dropped.text(Tree::ROOT).unwrap(), "xy");
     }
 }

@@ -9,6 +9,9 @@ const TAGS_MAX: usize = 50;
 const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
 
+/// Session tags, and the keys of those that survive chaining.
+pub(crate) type AssertedTags = (Vec<(String, String)>, Vec<String>);
+
 /// Checks tags and the keys of those that are transitive.
 pub(crate) fn check_tags(tags: &[(String, String)], transitive: &[String]) -> Result<(), Error> {
     let refused = |text: &str| Err(Error::invalid_identity_token_exception(text));

@@ -10,7 +10,7 @@ use casemate_saml::{Assertion, Expected, Metadata, Rejected, read_response};
 use crate::{
     Sts,
     api::Error,
-    asserted::{check_source_identity, check_tags, is_session_name},
+    asserted::{AssertedTags, check_source_identity, check_tags, is_session_name},
     roles::unauthorized,
 };
 
@@ -73,7 +73,7 @@ impl Sts {
             now,
             leeway_s: LEEWAY_S,
         };
-        let assertion = read_response(&text, &metadata, &expected).map_err(refused)?;
+        let assertion = read_response(&text, &metadata, &expected).map_err(|why| refused(&why))?;
         if now >= assertion.issued_at.plus_seconds(REDEEM_S) {
             return Err(too_late());
         }
@@ -86,7 +86,7 @@ fn too_late() -> Error {
     Error::expired_token_exception("Token must be redeemed within 5 minutes of issuance")
 }
 
-fn refused(why: Rejected) -> Error {
+fn refused(why: &Rejected) -> Error {
     match why {
         // AWS: IAM User Guide, "Troubleshoot SAML federation".
         Rejected::WrongIssuer => invalid("Issuer not present in specified provider"),
@@ -171,7 +171,7 @@ fn single(assertion: &Assertion, name: &str) -> Result<Option<String>, Error> {
     }
 }
 
-fn session_tags(assertion: &Assertion) -> Result<(Vec<(String, String)>, Vec<String>), Error> {
+fn session_tags(assertion: &Assertion) -> Result<AssertedTags, Error> {
     let prefix = format!("{ATTRIBUTES}PrincipalTag:");
     let mut tags = Vec::new();
     for attribute in &assertion.attributes {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     Sts,
     api::Error,
-    asserted::{check_source_identity, check_tags},
+    asserted::{AssertedTags, check_source_identity, check_tags},
     resource::oidc_provider_arn,
 };
 
@@ -198,10 +198,8 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-type Tags = (Vec<(String, String)>, Vec<String>);
-
 /// Session tags, in the nested or the flattened form.
-fn session_tags(claims: &Map<String, Value>) -> Result<Tags, Error> {
+fn session_tags(claims: &Map<String, Value>) -> Result<AssertedTags, Error> {
     let malformed = || invalid("The claim https://aws.amazon.com/tags is malformed");
     let part = |name: &str| match claims.get(TAGS) {
         Some(Value::Object(nested)) => Ok(nested.get(name)),

@@ -116,23 +116,28 @@ async fn providers_have_tags_that_policies_see() {
     create(&scene, URL, &[]).await;
     let blue = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:Get*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}}"#;
     let ann = scene.user("ann", Some(blue)).await;
-    for (noun, member, arn) in [
-        ("OpenIDConnectProvider", "OpenIDConnectProviderArn", oidc_arn()),
-        ("SAMLProvider", "SAMLProviderArn", saml),
-    ] {
-        let get = format!("Get{noun}");
+    let oidc = [
+        "GetOpenIDConnectProvider",
+        "TagOpenIDConnectProvider",
+        "ListOpenIDConnectProviderTags",
+        "UntagOpenIDConnectProvider",
+    ];
+    let of_saml = ["GetSAMLProvider", "TagSAMLProvider", "ListSAMLProviderTags", "UntagSAMLProvider"];
+    for ([get, tag, list, untag], member, arn) in
+        [(oidc, "OpenIDConnectProviderArn", oidc_arn()), (of_saml, "SAMLProviderArn", saml)]
+    {
         let named = [(member, arn.as_str())];
-        assert!(scene.refused(&ann, &get, &named).await.starts_with("AccessDenied: "));
-        let mut tag = input(&named);
-        tag.push("Tags", Document::List(vec![input(&[("Key", "team"), ("Value", "blue")])]));
-        let tagged = scene.world.call(&scene.root, "iam", &format!("Tag{noun}"), tag).await;
+        assert!(scene.refused(&ann, get, &named).await.starts_with("AccessDenied: "));
+        let mut tagging = input(&named);
+        tagging.push("Tags", Document::List(vec![input(&[("Key", "team"), ("Value", "blue")])]));
+        let tagged = scene.world.call(&scene.root, "iam", tag, tagging).await;
         assert_eq!(tagged.status, 200, "{}", tagged.text());
-        scene.iam(&ann, &get, &named).await;
-        let listed = scene.iam(&scene.root, &format!("List{noun}Tags"), &named).await;
+        scene.iam(&ann, get, &named).await;
+        let listed = scene.iam(&scene.root, list, &named).await;
         assert_eq!(listed.element("Value").unwrap(), "blue");
-        let mut untag = input(&named);
-        untag.push("TagKeys", texts(&["team"]));
-        assert_eq!(scene.world.call(&scene.root, "iam", &format!("Untag{noun}"), untag).await.status, 200);
-        assert!(scene.refused(&ann, &get, &named).await.starts_with("AccessDenied: "));
+        let mut untagging = input(&named);
+        untagging.push("TagKeys", texts(&["team"]));
+        assert_eq!(scene.world.call(&scene.root, "iam", untag, untagging).await.status, 200);
+        assert!(scene.refused(&ann, get, &named).await.starts_with("AccessDenied: "));
     }
 }

@@ -100,7 +100,7 @@ async fn a_private_address_is_refused_unless_the_operator_allows_it() {
         ("https://[::1]", "a host that is none"),
         ("http://localhost", "an address other than https at its usual port"),
         ("https://user@localhost", "an address without host"),
-        ("file:///etc/passwd", "an address without host"),
+        ("file:///etc/passwd", "an address that is none"),
     ] {
         let source = Source { issuer: issuer.to_owned(), ..public.clone() };
         assert_eq!(published(&source).await.unwrap_err(), why, "{issuer}");
