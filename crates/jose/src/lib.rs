@@ -4,11 +4,13 @@
 //!
 //! The crate refuses to know: whose keys these are, what a claim means, and what time it is. It does no I/O.
 
+mod issuer;
 mod key;
 mod source;
 mod time;
 mod token;
 
+pub use issuer::{claimed_issuer, read_key_set};
 pub use key::{InvalidKey, Jwk, KeyGenerationFailed, SigningKey, VerifyingKey, key_id};
 pub use source::{KeySource, PoolKeys};
 pub use time::{InvalidTime, check_times};

@@ -2,6 +2,9 @@
 
 use casemate_names::{Arn, Secret};
 
+const MFA_PRESENT: &str = "aws:MultiFactorAuthPresent";
+const MFA_AGE: &str = "aws:MultiFactorAuthAge";
+
 /// The access declaration of one request.
 #[derive(Debug)]
 pub enum Access {
@@ -54,6 +57,18 @@ impl Access {
             asks.push(ask);
         }
         self
+    }
+
+    /// The kernel has verified a code of one of the caller's MFA devices that came with this very request: the asks are
+    /// decided with it. Replaces whatever was said of it before.
+    pub(crate) fn prove_mfa(&mut self) {
+        let Self::Iam(asks) = self else { return };
+        for ask in asks {
+            for (key, value) in [(MFA_PRESENT, "true"), (MFA_AGE, "0")] {
+                ask.keys.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
+                ask.keys.push((key.to_owned(), Some(vec![value.to_owned()])));
+            }
+        }
     }
 
     /// Adds a condition key to the latest ask.

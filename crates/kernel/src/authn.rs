@@ -69,11 +69,11 @@ impl Kernel {
             if !live.token_matches(token) {
                 return Err(AuthError::InvalidToken.into());
             }
-            if presented.now >= live.session.expires_at {
+            if presented.now >= live.expires_at {
                 return Err(AuthError::ExpiredToken.into());
             }
-            let caller = Caller::Role(Box::new(live.session.clone()));
-            check_binding(live.session.bound_to.as_deref(), &caller, claim, presented.peer, bracket)?;
+            let caller = live.caller.clone();
+            check_binding(live.bound_to.as_deref(), &caller, claim, presented.peer, bracket)?;
             return Ok(caller);
         }
         let credential = self

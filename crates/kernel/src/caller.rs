@@ -3,6 +3,8 @@
 use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_policy::{NamedPolicy, Principal};
 
+use crate::{FederatedSession, Federation, UserSession, WebIdentity};
+
 /// An identified caller.
 #[derive(Debug, Clone)]
 pub enum Caller {
@@ -26,6 +28,12 @@ pub enum Caller {
     },
     /// A session of a role.
     Role(Box<RoleSession>),
+    /// Temporary credentials of a user or of the root.
+    UserSession(Box<UserSession>),
+    /// A federated user.
+    Federated(Box<FederatedSession>),
+    /// A user of an identity provider who asks for a role. Exists only while that is decided.
+    WebIdentity(Box<WebIdentity>),
     /// A service acting for itself, on behalf of one of its resources.
     Service {
         /// E.g. `apigateway.amazonaws.com`.
@@ -75,17 +83,21 @@ pub struct RoleSession {
     pub bound_to: Option<String>,
     /// The function whose environment they were made for: `lambda:SourceFunctionArn`.
     pub source_function: Option<Arn>,
+    /// The identity at a provider it was made for, if any.
+    pub federation: Option<Federation>,
 }
 
 impl Caller {
     /// The account the caller belongs to; `None` for anonymous callers.
     pub fn account(&self) -> Option<AccountId> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::WebIdentity(_) => None,
             Self::Root { account } | Self::User { account, .. } | Self::Service { account, .. } => {
                 Some(account.clone())
             }
             Self::Role(session) => Some(session.account.clone()),
+            Self::UserSession(session) => session.owner.account(),
+            Self::Federated(session) => Some(session.account.clone()),
             Self::Bearer { issuer, .. } => issuer.account_id(),
         }
     }
@@ -99,18 +111,65 @@ impl Caller {
             }
             Self::User { arn, .. } => arn.as_str().to_owned(),
             Self::Role(session) => session.session_arn.as_str().to_owned(),
+            Self::UserSession(session) => session.owner.arn_text(),
+            Self::Federated(session) => session.arn.as_str().to_owned(),
+            Self::WebIdentity(identity) => format!("{}/{}", identity.provider, identity.subject),
             Self::Service { principal, .. } => (*principal).to_owned(),
             Self::Bearer { issuer, subject, .. } => format!("{issuer}/user/{subject}"),
         }
     }
 
-    /// `aws:userid`: `AIDA…`, `AROA…:session`, or the account for root.
+    /// `aws:userid`: `AIDA…`, `AROA…:session`, `account:name` for a federated user, or the account for root.
     pub fn user_id(&self) -> Option<String> {
         match self {
             Self::Root { account } => Some(account.as_str().to_owned()),
             Self::User { unique_id, .. } => Some(unique_id.clone()),
             Self::Role(session) => Some(format!("{}:{}", session.role_unique_id, session.session_name)),
-            Self::Anonymous | Self::Service { .. } | Self::Bearer { .. } => None,
+            Self::UserSession(session) => session.owner.user_id(),
+            Self::Federated(session) => Some(format!("{}:{}", session.account.as_str(), session.name)),
+            Self::Anonymous | Self::Service { .. } | Self::Bearer { .. } | Self::WebIdentity(_) => None,
+        }
+    }
+
+    /// Whose policies bind the caller: the owner behind temporary credentials of a user, otherwise the caller itself.
+    pub fn owner(&self) -> &Self {
+        match self {
+            Self::UserSession(session) => &session.owner,
+            Self::Federated(session) => &session.owner,
+            other => other,
+        }
+    }
+
+    /// Who acts: the user or root behind a user session, otherwise the caller itself. A federated user is not its owner.
+    pub fn actor(&self) -> &Self {
+        if let Self::UserSession(session) = self { &session.owner } else { self }
+    }
+
+    /// When temporary credentials were made.
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Role(session) => Some(session.issued_at),
+            Self::UserSession(session) => Some(session.issued_at),
+            Self::Federated(session) => Some(session.issued_at),
+            _ => None,
+        }
+    }
+
+    /// Session policies; `Some(&[])` grants nothing.
+    pub(crate) fn session_policies(&self) -> Option<&[NamedPolicy]> {
+        match self {
+            Self::Role(session) => session.policies.as_deref(),
+            Self::Federated(session) => Some(&session.policies),
+            _ => None,
+        }
+    }
+
+    /// Session tags.
+    pub(crate) fn session_tags(&self) -> &[(String, String)] {
+        match self {
+            Self::Role(session) => &session.tags,
+            Self::Federated(session) => &session.tags,
+            _ => &[],
         }
     }
 
@@ -140,6 +199,14 @@ impl Caller {
                 session_arn: session.session_arn.as_str().to_owned(),
                 account: session.account.as_str().to_owned(),
             },
+            Self::UserSession(session) => session.owner.principal(),
+            Self::Federated(session) => Principal::FederatedUser {
+                arn: session.arn.as_str().to_owned(),
+                account: session.account.as_str().to_owned(),
+            },
+            Self::WebIdentity(identity) => {
+                Principal::WebIdentity { provider: identity.provider.as_str().to_owned() }
+            }
             Self::Service { principal, .. } => Principal::Service { name: (*principal).to_owned() },
         }
     }

@@ -77,8 +77,12 @@ impl Organizations {
     pub(crate) fn service_control(&self, caller: &Caller) -> &[Vec<NamedPolicy>] {
         let Some(membership) = &self.caller else { return &[] };
         match caller {
-            Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } => &[],
-            Caller::Root { .. } | Caller::User { .. } | Caller::Role(_) => {
+            Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } | Caller::WebIdentity(_) => &[],
+            Caller::Root { .. }
+            | Caller::User { .. }
+            | Caller::Role(_)
+            | Caller::UserSession(_)
+            | Caller::Federated(_) => {
                 if self.service_linked && !membership.closed { &[] } else { &membership.service_control }
             }
         }

@@ -25,11 +25,7 @@ pub(crate) struct GateContext<'a> {
 impl Context for GateContext<'_> {
     fn value<'v>(&'v self, key: &str) -> Value<'v> {
         if let Some((_, values)) = self.ask.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            return match values.as_deref() {
-                None => Value::Unknown,
-                Some([one]) => Value::One(Cow::Borrowed(one)),
-                Some(many) => Value::Many(many.iter().map(|v| Cow::Borrowed(v.as_str())).collect()),
-            };
+            return values.as_deref().map_or(Value::Unknown, listed);
         }
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
             return self.principal_tag(tag);
@@ -56,22 +52,26 @@ impl GateContext<'_> {
             "aws:principalarn" => match self.caller {
                 // AWS: for a session this is the role's ARN.
                 Caller::Role(session) => one(session.role_arn.as_str()),
-                Caller::Root { .. } | Caller::User { .. } => owned(self.caller.arn_text()),
+                Caller::Root { .. } | Caller::User { .. } | Caller::UserSession(_) | Caller::Federated(_) => {
+                    owned(self.caller.arn_text())
+                }
                 _ => Value::Absent,
             },
             "aws:principalaccount" => match self.caller {
                 Caller::Service { .. } | Caller::Bearer { .. } | Caller::Anonymous => Value::Absent,
                 _ => optional(self.caller.account().map(|account| account.as_str().to_owned())),
             },
-            "aws:principaltype" => one(match self.caller {
-                Caller::Anonymous | Caller::Bearer { .. } => "Anonymous",
+            "aws:principaltype" => one(match self.caller.actor() {
+                Caller::Anonymous | Caller::Bearer { .. } | Caller::WebIdentity(_) => "Anonymous",
                 Caller::Root { .. } => "Account",
-                Caller::User { .. } => "User",
+                Caller::User { .. } | Caller::UserSession(_) => "User",
                 Caller::Role(_) => "AssumedRole",
+                // AWS: IAM User Guide, `aws:PrincipalType`.
+                Caller::Federated(_) => "FederatedUser",
                 Caller::Service { .. } => "Service",
             }),
             "aws:userid" => optional(self.caller.user_id()),
-            "aws:username" => match self.caller {
+            "aws:username" => match self.caller.actor() {
                 Caller::User { name, .. } => one(name),
                 _ => Value::Absent,
             },
@@ -82,9 +82,11 @@ impl GateContext<'_> {
             }
             "aws:sourcearn" => service.map_or(Value::Absent, |(_, source, _)| one(source.as_str())),
             "aws:sourceaccount" => service.map_or(Value::Absent, |(_, _, account)| one(account.as_str())),
-            "aws:tokenissuetime" => session.map_or(Value::Absent, |s| owned(s.issued_at.iso8601())),
-            // AWS: absent for long-term keys, so that BoolIfExists matters; "false" for sessions made without MFA.
-            "aws:multifactorauthpresent" => session.map_or(Value::Absent, |_| one("false")),
+            "aws:tokenissuetime" => optional(self.caller.issued_at().map(Timestamp::iso8601)),
+            "aws:multifactorauthpresent" | "aws:multifactorauthage" => return Some(self.mfa_key(key)),
+            "aws:federatedprovider" => session
+                .and_then(|s| s.federation.as_ref())
+                .map_or(Value::Absent, |federation| one(&federation.provider)),
             "aws:sourceidentity" => session.map_or(Value::Absent, |s| optional(s.source_identity.clone())),
             // tidy: a global key of function sessions, named so by AWS
             "lambda:sourcefunctionarn" => session
@@ -113,11 +115,32 @@ impl GateContext<'_> {
         })
     }
 
+    // AWS: IAM User Guide, "Configuring MFA-protected API access": absent for long-term keys, so that BoolIfExists matters;
+    // "false" for sessions made without MFA, and for those of AssumeRole also when it was called with a code.
+    fn mfa_key(&self, key: &str) -> Value<'_> {
+        let age = match self.caller {
+            Caller::UserSession(session) => session.mfa_age_s(self.now),
+            Caller::Role(_) | Caller::Federated(_) => None,
+            _ => return Value::Absent,
+        };
+        match (key, age) {
+            ("aws:multifactorauthpresent", Some(_)) => one("true"),
+            ("aws:multifactorauthpresent", None) => one("false"),
+            (_, age) => optional(age.map(|seconds| seconds.to_string())),
+        }
+    }
+
+    /// A key that the evidence behind a session proved when it was made.
+    fn federation_key(&self, key: &str) -> Value<'_> {
+        let Caller::Role(session) = self.caller else { return Value::Absent };
+        let keys = session.federation.as_ref().map(|federation| federation.keys.as_slice());
+        let found = keys.unwrap_or_default().iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        found.map_or(Value::Absent, |(_, values)| listed(values))
+    }
+
     fn principal_tag(&self, tag: &str) -> Value<'_> {
         // AWS: session tags override the role's own tags of the same key.
-        let session_tags: &[(String, String)] =
-            if let Caller::Role(session) = self.caller { &session.tags } else { &[] };
-        find_tag(session_tags, tag)
+        find_tag(self.caller.session_tags(), tag)
             .or_else(|| find_tag(self.caller_tags, tag))
             .map_or(Value::Absent, |v| one(v))
     }
@@ -134,8 +157,15 @@ impl GateContext<'_> {
     fn service_resource_tag(&self, key: &str) -> Value<'_> {
         match key.split_once(":resourcetag/") {
             Some((_, tag)) => self.resource_tag(tag),
-            None => Value::Absent,
+            None => self.federation_key(key),
         }
+    }
+}
+
+fn listed(values: &[String]) -> Value<'_> {
+    match values {
+        [value] => one(value),
+        many => Value::Many(many.iter().map(|value| Cow::Borrowed(value.as_str())).collect()),
     }
 }
 

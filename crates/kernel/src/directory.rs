@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use casemate_names::{AccountId, Arn, Secret, Timestamp};
 use casemate_policy::{NamedPolicy, Policy};
 
-use crate::{Caller, Fault};
+use crate::{BoxFuture, Caller, Fault, IdentityProvider, MfaAnswer};
 
 /// The owner of users, roles and long-term keys.
 pub trait Directory: Debug + Send + Sync {
@@ -29,6 +29,24 @@ pub trait Directory: Debug + Send + Sync {
     /// The unique id of the user or role that an ARN names now: what a resource policy must remember, so that a user or
     /// role recreated under the same name inherits nothing. `None`: there is none, or not here.
     fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
+        let _ = arn;
+        Ok(None)
+    }
+
+    /// Is `code` right now on the device `serial` of `caller`, who is a user? A right code is used up by the answer.
+    fn verify_mfa<'a>(
+        &'a self,
+        caller: &'a Caller,
+        serial: &'a str,
+        code: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<MfaAnswer, Fault>> {
+        let _ = (caller, serial, code, now);
+        Box::pin(std::future::ready(Ok(MfaAnswer::NoSuchDevice)))
+    }
+
+    /// The identity provider registered under an ARN. `None`: there is none.
+    fn identity_provider(&self, arn: &Arn) -> Result<Option<IdentityProvider>, Fault> {
         let _ = arn;
         Ok(None)
     }

@@ -42,6 +42,7 @@ pub struct Permit {
     scope: Scope,
     facts: Arc<RequestFacts>,
     admitted: Vec<(&'static str, String)>,
+    mfa: bool,
     principal: &'static str,
     kernel: Arc<Kernel>,
 }
@@ -75,6 +76,11 @@ impl Permit {
     /// Was `action` on `resource` among what the gate allowed for this call?
     pub fn admits(&self, action: &str, resource: &str) -> bool {
         self.admitted.iter().any(|(a, r)| *a == action && r == resource)
+    }
+
+    /// Did this very call present a right code of one of its caller's MFA devices?
+    pub fn mfa(&self) -> bool {
+        self.mfa
     }
 
     /// See [`crate::Call::invoke`].
@@ -116,6 +122,8 @@ pub(crate) struct Admission<'a> {
     pub(crate) now: Timestamp,
     pub(crate) request_id: &'a RequestId,
     pub(crate) facts: Arc<RequestFacts>,
+    /// A right code of one of the caller's MFA devices came with the call.
+    pub(crate) mfa: bool,
 }
 
 /// Decides, and makes permits.
@@ -144,8 +152,9 @@ impl Gate {
         admission: Admission<'_>,
         bracket: &mut Bracket,
     ) -> Result<Permit, Fault> {
-        let Admission { caller, now, request_id, facts } = admission;
+        let Admission { caller, now, request_id, facts, mfa } = admission;
         bracket.asked(&access);
+        operation.service().accepts(operation.meta().name, &caller)?;
         let mut admitted = Vec::new();
         let caller = match access {
             Access::Iam(asks) if asks.is_empty() => {
@@ -163,7 +172,7 @@ impl Gate {
                 caller
             }
             Access::Identified(_) => match caller {
-                Caller::Anonymous | Caller::Bearer { .. } => {
+                Caller::Anonymous | Caller::Bearer { .. } | Caller::WebIdentity(_) => {
                     return Err(AuthError::MissingAuthenticationToken.into());
                 }
                 known => known,
@@ -184,6 +193,7 @@ impl Gate {
             request_id: request_id.clone(),
             facts,
             admitted,
+            mfa,
             principal: kernel.principal_of(meta.service.prefix),
             kernel: Arc::clone(kernel),
         })
@@ -233,7 +243,7 @@ impl Gate {
             owner,
             organizations: &organizations,
         };
-        let session = if let Caller::Role(session) = caller { session.policies.as_deref() } else { None };
+        let session = caller.session_policies();
         let layers = Layers {
             identity: &policies.identity,
             resource: resource_policy.map(|r| &r.policy),
@@ -301,11 +311,16 @@ impl Gate {
     }
 
     fn policies_of(&self, kernel: &Kernel, caller: &Caller) -> Result<Arc<IdentityPolicies>, Fault> {
-        match caller {
-            Caller::Anonymous | Caller::Service { .. } | Caller::Bearer { .. } => Ok(Arc::clone(&self.none)),
+        match caller.owner() {
+            Caller::Anonymous | Caller::Service { .. } | Caller::Bearer { .. } | Caller::WebIdentity(_) => {
+                Ok(Arc::clone(&self.none))
+            }
             Caller::Root { .. } => Ok(Arc::clone(&self.root)),
-            Caller::User { .. } | Caller::Role(_) => {
-                kernel.directory().policies(caller)?.ok_or_else(|| AuthError::UnknownKey.into())
+            owner @ (Caller::User { .. } | Caller::Role(_)) => {
+                kernel.directory().policies(owner)?.ok_or_else(|| AuthError::UnknownKey.into())
+            }
+            Caller::UserSession(_) | Caller::Federated(_) => {
+                Err(Fault::broken("the owner of temporary credentials has temporary credentials"))
             }
         }
     }
@@ -325,7 +340,10 @@ pub(crate) fn refuse_unless_allowed(
         return Err(AuthError::MissingAuthenticationToken.into());
     }
     let resource = resource_text(ask).to_owned();
-    let text = if may_know_why(kernel, caller, ask) {
+    let text = if matches!(caller, Caller::WebIdentity(_)) {
+        // AWS: who is nobody yet learns only that; text of AccessDenied.
+        format!("Not authorized to perform {}", ask.action)
+    } else if may_know_why(kernel, caller, ask) {
         decision.denial_text(&caller.arn_text(), ask.action, &resource)
     } else {
         Decision::brief_text(&caller.arn_text(), ask.action, &resource)

@@ -68,7 +68,8 @@ impl Kernel {
             let violations = check(meta.input, &input);
             let typed = op.read(input);
             let access = op.access(&*typed, &caller)?;
-            let admission = Admission { caller, now, request_id: &request_id, facts: Arc::new(facts) };
+            let admission =
+                Admission { caller, now, request_id: &request_id, facts: Arc::new(facts), mfa: false };
             let permit = self.gate().admit(self, &*op, access, admission, &mut bracket)?;
             if !violations.is_empty() {
                 return Err(Fault::validation(validation_message(&violations)));

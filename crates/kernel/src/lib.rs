@@ -30,6 +30,8 @@ mod pipeline;
 mod plane;
 mod session;
 mod session_table;
+mod session_user;
+mod temporary;
 
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};
@@ -48,5 +50,9 @@ pub use operation::{
 pub use outbox::{Message, Outbox};
 pub use plane::{DataPlane, Exchange};
 pub use session::{SessionCredentials, SessionRequest, Sessions};
+pub use session_user::{FederatedRequest, UserCredentials};
+pub use temporary::{
+    Evidence, FederatedSession, Federation, IdentityProvider, MfaAnswer, UserSession, WebIdentity,
+};
 
 pub use casemate_policy as policy;

@@ -6,7 +6,7 @@ use casemate_names::{Arn, RequestId, Scope, Timestamp};
 use casemate_policy::{NamedPolicy, ResourceRule};
 use casemate_schema::{Document, OpMeta, Shape};
 
-use crate::{Access, Caller, Denial, Fault, Permit, Proof, gate::RequestFacts, invoke::As};
+use crate::{Access, Caller, Denial, Evidence, Fault, Permit, Proof, gate::RequestFacts, invoke::As};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,6 +40,14 @@ pub trait Service: fmt::Debug + Send + Sync + 'static {
 
     /// The tags of a resource (`aws:ResourceTag/*`); empty when it has none or does not exist.
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Self::Error>;
+
+    /// May credentials of the caller's kind be used for this operation at all? Asked before any policy, of every call; it
+    /// can only narrow. For restrictions that lie in how credentials were made, such as temporary credentials that some
+    /// services take only with proof of multi-factor authentication.
+    fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Self::Error> {
+        let _ = (operation, caller);
+        Ok(())
+    }
 }
 
 /// A resource's policy and how it combines with identity policies.
@@ -58,6 +66,18 @@ pub trait Operation<O: OperationModel>: Service {
     /// The input may break constraints (they are checked after admission, so that a caller without rights learns nothing):
     /// missing members hold their defaults here.
     fn access(&self, input: &O::Input, caller: &Caller) -> Result<Access, Self::Error>;
+
+    /// What the input brings besides its signature that bears on the decision: read before the operation asks, so that the
+    /// gate decides with it. Most operations have none. The input may break constraints here too.
+    fn evidence<'a>(
+        &'a self,
+        input: &'a O::Input,
+        caller: &'a Caller,
+        now: Timestamp,
+    ) -> Option<BoxFuture<'a, Result<Evidence, Self::Error>>> {
+        let _ = (input, caller, now);
+        None
+    }
 
     /// Runs an admitted call. [`Call`] has no public constructor.
     fn run(&self, call: Call<O>) -> impl Future<Output = Result<O::Output, Self::Error>> + Send;
@@ -137,6 +157,13 @@ pub trait AnyOperation: Send + Sync {
     fn read(&self, document: Document) -> Box<dyn Any + Send + Sync>;
     /// See [`Operation::access`].
     fn access(&self, input: &(dyn Any + Send + Sync), caller: &Caller) -> Result<Access, Fault>;
+    /// See [`Operation::evidence`].
+    fn evidence<'a>(
+        &'a self,
+        input: &'a (dyn Any + Send + Sync),
+        caller: &'a Caller,
+        now: Timestamp,
+    ) -> Option<BoxFuture<'a, Result<Evidence, Fault>>>;
     /// See [`Operation::run`].
     fn run(
         &self,
@@ -157,6 +184,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault>;
     /// See [`Service::tags`].
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault>;
+    /// See [`Service::accepts`].
+    fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Fault>;
 }
 
 impl<S: Service> AnyService for S {
@@ -178,6 +207,10 @@ impl<S: Service> AnyService for S {
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
         Service::tags(self, arn).map_err(Into::into)
+    }
+
+    fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Fault> {
+        Service::accepts(self, operation, caller).map_err(Into::into)
     }
 }
 
@@ -216,6 +249,19 @@ where
     fn access(&self, input: &(dyn Any + Send + Sync), caller: &Caller) -> Result<Access, Fault> {
         let input = input.downcast_ref::<O::Input>().ok_or_else(mismatch)?;
         self.service.access(input, caller).map_err(Into::into)
+    }
+
+    fn evidence<'a>(
+        &'a self,
+        input: &'a (dyn Any + Send + Sync),
+        caller: &'a Caller,
+        now: Timestamp,
+    ) -> Option<BoxFuture<'a, Result<Evidence, Fault>>> {
+        let Some(input) = input.downcast_ref::<O::Input>() else {
+            return Some(Box::pin(std::future::ready(Err(mismatch()))));
+        };
+        let found = self.service.evidence(input, caller, now)?;
+        Some(Box::pin(async move { found.await.map_err(Into::into) }))
     }
 
     fn run(

@@ -24,10 +24,19 @@ pub(crate) fn value<'v>(organizations: &'v Organizations, caller: &Caller, key: 
     let membership: Option<&Membership> = match (side, caller) {
         // AWS: IAM User Guide, "Global condition keys": only while a service calls for a resource of an account.
         (Side::Source, Caller::Service { .. }) => organizations.caller.as_deref(),
-        (Side::Principal, Caller::Root { .. } | Caller::User { .. } | Caller::Role(_)) => {
-            organizations.caller.as_deref()
-        }
-        (Side::Source | Side::Principal, _) => None,
+        (
+            Side::Principal,
+            Caller::Root { .. }
+            | Caller::User { .. }
+            | Caller::Role(_)
+            | Caller::UserSession(_)
+            | Caller::Federated(_),
+        ) => organizations.caller.as_deref(),
+        (
+            Side::Principal,
+            Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } | Caller::WebIdentity(_),
+        )
+        | (Side::Source, _) => None,
         (Side::Resource, _) => organizations.resource.as_deref(),
     };
     Some(match (membership, what) {

@@ -109,7 +109,7 @@ impl Kernel {
         }
     }
 
-    /// identify ─▶ decode ─▶ ask ─▶ admit ─▶ check ─▶ run ─▶ encode
+    /// identify ─▶ decode ─▶ (weigh evidence) ─▶ ask ─▶ admit ─▶ check ─▶ run ─▶ encode
     #[expect(clippy::too_many_arguments, reason = "the request path in one signature")]
     async fn steps(
         self: &Arc<Self>,
@@ -145,8 +145,12 @@ impl Kernel {
             .map_err(|error| Stop::Syntax(error.answer(meta.service.protocol)))?;
         let violations = check(meta.input, &document);
         let input = operation.read(document);
-        let access = operation.access(&*input, &caller)?;
-        let admission = Admission { caller, now, request_id, facts };
+        let (caller, mfa) = self.weigh_evidence(&*operation, &*input, caller, now, bracket).await?;
+        let mut access = operation.access(&*input, &caller)?;
+        if mfa {
+            access.prove_mfa();
+        }
+        let admission = Admission { caller, now, request_id, facts, mfa };
         let permit = self.gate().admit(self, &*operation, access, admission, bracket)?;
         if !violations.is_empty() {
             return Err(Fault::validation(validation_message(&violations)).into());

@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use crate::{
-    Ask, Caller, Denial, Fault, Kernel, Peer, Permit, RequestFacts, RoleFacts, RoleSession,
-    session_table::{SessionRow, compile},
+    Ask, Caller, Denial, Fault, Federation, IdentityProvider, Kernel, Peer, Permit, RequestFacts, RoleFacts,
+    RoleSession,
+    session_table::{SessionRow, TEMPORARY_PREFIX, compile},
 };
 use aws_lc_rs::digest::{SHA256, digest};
-use casemate_names::{Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
+use casemate_names::{AccountId, Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
 
 /// The action that a role's trust policy allows.
 const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// The same for users of identity providers.
+const ASSUME_ROLE_FEDERATED: [&str; 2] = ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"];
 
 /// What a new session shall be.
 #[derive(Debug)]
@@ -63,9 +66,18 @@ impl Sessions {
         Self { kernel, principal }
     }
 
-    /// Makes credentials for a caller whom the gate has admitted to `sts:AssumeRole` on that very role.
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Makes credentials for a caller whom the gate has admitted to assume that very role. A session for a user of an
+    /// identity provider keeps what the gate was shown of that identity.
     pub async fn mint(&self, permit: &Permit, request: SessionRequest) -> Result<SessionCredentials, Fault> {
-        if !permit.admits(ASSUME_ROLE, request.role.arn.as_str()) {
+        let (actions, federation): (&[&str], _) = match permit.caller() {
+            Caller::WebIdentity(identity) => (&ASSUME_ROLE_FEDERATED, Some(identity.federation())),
+            _ => (&[ASSUME_ROLE], None),
+        };
+        if !actions.iter().any(|action| permit.admits(action, request.role.arn.as_str())) {
             let denial = Denial {
                 action: ASSUME_ROLE,
                 resource: request.role.arn.as_str().to_owned(),
@@ -73,7 +85,7 @@ impl Sessions {
             };
             return Err(Fault::denied(denial, "the call was not admitted to assume this role"));
         }
-        self.keep(request, permit.now()).await
+        self.keep(request, federation, permit.now()).await
     }
 
     /// Makes credentials for this service itself, on behalf of `source`; the role's trust policy must admit it.
@@ -84,7 +96,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<SessionCredentials, Fault> {
         self.check_trust(&request.role, source, now)?;
-        self.keep(request, now).await
+        self.keep(request, None, now).await
     }
 
     /// Does the role's trust policy admit this service, on behalf of `source`?
@@ -113,6 +125,20 @@ impl Sessions {
         self.kernel.directory().managed_policy(arn)
     }
 
+    /// The identity provider registered under an ARN. `None`: there is none.
+    pub fn identity_provider(&self, arn: &Arn) -> Result<Option<IdentityProvider>, Fault> {
+        self.kernel.directory().identity_provider(arn)
+    }
+
+    /// The account that an access key belongs to, temporary or not. `None`: there is no such key.
+    pub fn account_of_key(&self, access_key_id: &str) -> Result<Option<AccountId>, Fault> {
+        if let Some(live) = self.kernel.session_table().find(access_key_id)? {
+            return Ok(live.caller.account());
+        }
+        let found = self.kernel.directory().credential(access_key_id)?;
+        Ok(found.and_then(|credential| credential.owner.account()))
+    }
+
     /// Ends a session at once.
     pub async fn revoke(&self, access_key_id: &str) -> Result<(), Fault> {
         self.kernel.session_table().remove(access_key_id).await
@@ -134,11 +160,15 @@ impl Sessions {
         Ok(session_of(&facts, session_name, now, now.plus_seconds(facts.session_s_max)))
     }
 
-    async fn keep(&self, request: SessionRequest, now: Timestamp) -> Result<SessionCredentials, Fault> {
+    async fn keep(
+        &self,
+        request: SessionRequest,
+        federation: Option<Federation>,
+        now: Timestamp,
+    ) -> Result<SessionCredentials, Fault> {
         let expires_at = now.plus_seconds(request.duration_s);
         let base = session_of(&request.role, &request.session_name, now, expires_at);
-        let entropy = self.kernel.entropy();
-        let (access_key_id, secret, token) = fresh_credentials(entropy);
+        let Fresh { access_key_id, secret, token, token_sha256 } = fresh_credentials(self.kernel.entropy());
         let compiled = request.policies.as_deref().map(compile).transpose()?;
         let session = RoleSession {
             tags: request.tags,
@@ -147,12 +177,9 @@ impl Sessions {
             policies: compiled,
             bound_to: request.bound_to,
             source_function: request.source_function,
+            federation,
             ..base
         };
-        let mut token_sha256 = [0; 32];
-        for (to, from) in token_sha256.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
-            *to = *from;
-        }
         let row = SessionRow {
             secret: Secret::new(secret.clone()),
             token_sha256,
@@ -169,6 +196,7 @@ impl Sessions {
             expires_at,
             bound_to: session.bound_to.clone(),
             source_function: session.source_function.clone(),
+            federation: session.federation.clone(),
         };
         self.kernel.session_table().insert(&access_key_id, row).await?;
         Ok(SessionCredentials {
@@ -197,12 +225,25 @@ fn session_of(role: &RoleFacts, session_name: &str, now: Timestamp, expires_at: 
         expires_at,
         bound_to: None,
         source_function: None,
+        federation: None,
     }
 }
 
-fn fresh_credentials(entropy: &dyn Entropy) -> (String, String, String) {
+/// Credentials nobody has seen yet.
+pub(crate) struct Fresh {
+    pub(crate) access_key_id: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
+    pub(crate) token_sha256: [u8; 32],
+}
+
+pub(crate) fn fresh_credentials(entropy: &dyn Entropy) -> Fresh {
     let id = lower_alphanumeric(entropy, "kernel.session.key-id", 16).to_ascii_uppercase();
     let secret = alphanumeric(entropy, "kernel.session.secret", 40);
     let token = alphanumeric(entropy, "kernel.session.token", 180);
-    (format!("ASIA{id}"), secret, token)
+    let mut token_sha256 = [0; 32];
+    for (to, from) in token_sha256.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
+        *to = *from;
+    }
+    Fresh { access_key_id: format!("{TEMPORARY_PREFIX}{id}"), secret, token, token_sha256 }
 }

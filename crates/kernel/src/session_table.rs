@@ -1,4 +1,4 @@
-//! The table of role sessions: rows in the store, live sessions in memory. Knows nothing of who may have one.
+//! The table of sessions: rows in the store, live sessions in memory. Knows nothing of who may have one.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,11 @@ use casemate_store::{Key, Order, Row, Store};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::{Fault, RoleSession};
+use crate::{Caller, Fault, Federation, RoleSession, session_user::UserSessionRow};
 
+/// How ids of temporary access keys begin. No other key is looked up here.
+// AWS: IAM User Guide, "IAM identifiers, unique identifiers".
+pub(crate) const TEMPORARY_PREFIX: &str = "ASIA";
 /// Live sessions kept in memory; beyond it the cache starts again from the store.
 const CACHED_MAX: usize = 10_000;
 /// Sessions forgotten in one sweep.
@@ -38,6 +41,8 @@ pub(crate) struct SessionRow {
     pub(crate) expires_at: Timestamp,
     pub(crate) bound_to: Option<String>,
     pub(crate) source_function: Option<Arn>,
+    #[serde(default)]
+    pub(crate) federation: Option<Federation>,
 }
 
 impl Row for SessionRow {
@@ -50,10 +55,23 @@ impl Row for SessionRow {
 pub(crate) struct LiveSession {
     pub(crate) secret: Secret<String>,
     token_sha256: [u8; 32],
-    pub(crate) session: RoleSession,
+    pub(crate) caller: Caller,
+    pub(crate) expires_at: Timestamp,
+    /// The execution environment outside of which it is worthless.
+    pub(crate) bound_to: Option<String>,
 }
 
 impl LiveSession {
+    pub(crate) fn new(
+        secret: Secret<String>,
+        token_sha256: [u8; 32],
+        caller: Caller,
+        expires_at: Timestamp,
+        bound_to: Option<String>,
+    ) -> Self {
+        Self { secret, token_sha256, caller, expires_at, bound_to }
+    }
+
     /// Constant-time comparison with the token presented.
     pub(crate) fn token_matches(&self, token: &str) -> bool {
         self.token_sha256.ct_eq(digest(&SHA256, token.as_bytes()).as_ref()).into()
@@ -82,6 +100,9 @@ impl SessionTable {
 
     /// Finds the session of an access key. `None`: there is no such key (any more).
     pub(crate) fn find(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
+        if !access_key_id.starts_with(TEMPORARY_PREFIX) {
+            return Ok(None);
+        }
         let before = {
             let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(live) = cache.live.get(access_key_id) {
@@ -95,8 +116,16 @@ impl SessionTable {
     }
 
     fn stored(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
-        let row: Option<SessionRow> = self.store.read(|tx| tx.get::<SessionRow>(&key(access_key_id)))?;
-        row.map(|row| Ok(Arc::new(row.live()?))).transpose()
+        let (role, user) = self.store.read::<_, Fault>(|tx| {
+            let role = tx.get::<SessionRow>(&key(access_key_id))?;
+            let user = if role.is_none() { tx.get::<UserSessionRow>(&key(access_key_id))? } else { None };
+            Ok((role, user))
+        })?;
+        let live = match (role, user) {
+            (Some(row), _) => Some(row.live()?),
+            (None, user) => user.map(UserSessionRow::live).transpose()?,
+        };
+        Ok(live.map(Arc::new))
     }
 
     /// Keeps what was read from the store while `before` sessions had been taken away.
@@ -122,10 +151,20 @@ impl SessionTable {
     }
 
     pub(crate) async fn insert(&self, access_key_id: &str, row: SessionRow) -> Result<(), Fault> {
+        let expires_at = row.expires_at;
+        self.put(access_key_id, row, expires_at).await
+    }
+
+    pub(crate) async fn insert_user(&self, access_key_id: &str, row: UserSessionRow) -> Result<(), Fault> {
+        let expires_at = row.expires_at;
+        self.put(access_key_id, row, expires_at).await
+    }
+
+    async fn put<R: Row>(&self, access_key_id: &str, row: R, expires_at: Timestamp) -> Result<(), Fault> {
         let id = access_key_id.to_owned();
         self.store
             .write::<_, Fault, _>(move |tx| {
-                tx.put(&expiry_key(row.expires_at).text(&id), &ExpiryRow(id.clone()))?;
+                tx.put(&expiry_key(expires_at).text(&id), &ExpiryRow(id.clone()))?;
                 tx.put(&key(&id), &row)?;
                 Ok(())
             })
@@ -148,6 +187,7 @@ impl SessionTable {
                     for (at, row) in &ended {
                         tx.delete::<ExpiryRow>(at)?;
                         tx.delete::<SessionRow>(&key(&row.0))?;
+                        tx.delete::<UserSessionRow>(&key(&row.0))?;
                     }
                     Ok(())
                 })
@@ -159,7 +199,13 @@ impl SessionTable {
 
     pub(crate) async fn remove(&self, access_key_id: &str) -> Result<(), Fault> {
         let id = access_key_id.to_owned();
-        self.store.write(move |tx| tx.delete::<SessionRow>(&key(&id))).await?;
+        self.store
+            .write::<_, Fault, _>(move |tx| {
+                tx.delete::<SessionRow>(&key(&id))?;
+                tx.delete::<UserSessionRow>(&key(&id))?;
+                Ok(())
+            })
+            .await?;
         self.forget([access_key_id]);
         Ok(())
     }
@@ -168,25 +214,25 @@ impl SessionTable {
 impl SessionRow {
     fn live(self) -> Result<LiveSession, Fault> {
         let policies = self.policies.as_deref().map(compile).transpose()?;
-        Ok(LiveSession {
-            secret: self.secret,
-            token_sha256: self.token_sha256,
-            session: RoleSession {
-                role_arn: self.role_arn,
-                role_unique_id: self.role_unique_id,
-                session_arn: self.session_arn,
-                session_name: self.session_name,
-                account: self.account,
-                tags: self.tags,
-                transitive_tags: self.transitive_tags,
-                source_identity: self.source_identity,
-                policies,
-                issued_at: self.issued_at,
-                expires_at: self.expires_at,
-                bound_to: self.bound_to,
-                source_function: self.source_function,
-            },
-        })
+        let (expires_at, bound_to) = (self.expires_at, self.bound_to.clone());
+        let session = RoleSession {
+            role_arn: self.role_arn,
+            role_unique_id: self.role_unique_id,
+            session_arn: self.session_arn,
+            session_name: self.session_name,
+            account: self.account,
+            tags: self.tags,
+            transitive_tags: self.transitive_tags,
+            source_identity: self.source_identity,
+            policies,
+            issued_at: self.issued_at,
+            expires_at,
+            bound_to: self.bound_to,
+            source_function: self.source_function,
+            federation: self.federation,
+        };
+        let caller = Caller::Role(Box::new(session));
+        Ok(LiveSession::new(self.secret, self.token_sha256, caller, expires_at, bound_to))
     }
 }
 
@@ -242,6 +288,7 @@ mod tests {
             expires_at,
             bound_to: None,
             source_function: None,
+            federation: None,
         }
     }
 

@@ -6,6 +6,7 @@ use casemate_kernel::{Assembly, Builder, DataPlane, Env, Fault, Kernel, Task};
 
 use crate::{
     admin::{self, Admin},
+    issuers::Issuers,
     trust::TRUST,
 };
 
@@ -20,9 +21,11 @@ pub struct Extras {
 pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Task>), Fault> {
     let mut builder = builder.trust(TRUST);
     let (cognito, keys) = casemate_cognito_idp::open_with_keys(&env(&builder, "cognito-idp"))?;
+    let sts = env(&builder, "sts");
+    let issuers = Arc::new(Issuers::new(Arc::clone(&keys), &sts));
     let opened = [
         ("iam", casemate_iam::open(&env(&builder, "iam"))?),
-        ("sts", casemate_sts::open(&env(&builder, "sts"))?),
+        ("sts", casemate_sts::open_with_issuers(&sts, issuers)?),
         ("cognito-idp", cognito),
         ("dynamodb", casemate_dynamodb::open(&env(&builder, "dynamodb"))?),
         ("logs", casemate_logs::open(&env(&builder, "logs"))?),

@@ -7,5 +7,6 @@ pub mod admin;
 pub mod boot;
 pub mod catalog;
 pub mod cli;
+mod issuers;
 pub mod listen;
 pub mod trust;

@@ -12,6 +12,7 @@ const HEADER: &str = "\
 # `the_access_table_is_the_golden_one`; a change here is a change of the trust surface and is reviewed as one.
 # allow  = policies must allow every action listed      identified = any valid signature
 # bearer = a proof inside the input, verified by the service      public = anyone
+# evidence = no signature; an identity that the service has verified, for which policies then decide
 ";
 
 /// Renders the table of every operation of `world`.
@@ -33,7 +34,8 @@ fn row(world: &World, operation: &Arc<dyn AnyOperation>, caller: &Caller, hints:
     match operation.access(&*operation.read(input.clone()), caller) {
         Ok(Access::Iam(asks)) => {
             let asks: Vec<String> = asks.iter().map(|ask| ask_text(world, ask, &input)).collect();
-            format!("allow {}", asks.join(" + "))
+            let by = if meta.auth == Auth::None { "evidence, then allow" } else { "allow" };
+            format!("{by} {}", asks.join(" + "))
         }
         Ok(Access::Identified(reason)) => format!("identified: {reason}"),
         Ok(Access::InBand(proof)) => format!("bearer: {}", proof.kind),

@@ -45,7 +45,7 @@ impl Owner {
     // AWS: IAM API reference, CreateAccessKey, "If you do not specify a user name, IAM determines the user name
     // implicitly based on the AWS access key ID signing the request"; its text for other credentials.
     pub(crate) fn meant(named: Option<&str>, caller: &Caller) -> Result<Self, Error> {
-        match (named, caller) {
+        match (named, caller.actor()) {
             (Some(name), _) => Ok(Self::User(name.to_owned())),
             (None, Caller::User { name, .. }) => Ok(Self::User(name.clone())),
             (None, Caller::Root { .. }) => Ok(Self::Root),

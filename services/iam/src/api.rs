@@ -20,6 +20,16 @@ pub static SERVICE: ServiceMeta = ServiceMeta {
     xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
 };
 
+/// The operation `AddClientIDToOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddClientIDToOpenIDConnectProvider;
+
+impl OperationModel for AddClientIDToOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER;
+    type Input = AddClientIDToOpenIDConnectProviderInput;
+    type Output = AddClientIDToOpenIDConnectProviderOutput;
+}
+
 /// The operation `AddRoleToInstanceProfile`.
 #[derive(Debug, Clone, Copy)]
 pub struct AddRoleToInstanceProfile;
@@ -130,6 +140,16 @@ impl OperationModel for CreateLoginProfile {
     type Output = CreateLoginProfileOutput;
 }
 
+/// The operation `CreateOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateOpenIDConnectProvider;
+
+impl OperationModel for CreateOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::CREATE_OPEN_ID_CONNECT_PROVIDER;
+    type Input = CreateOpenIDConnectProviderInput;
+    type Output = CreateOpenIDConnectProviderOutput;
+}
+
 /// The operation `CreatePolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreatePolicy;
@@ -160,6 +180,16 @@ impl OperationModel for CreateRole {
     type Output = CreateRoleOutput;
 }
 
+/// The operation `CreateSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateSAMLProvider;
+
+impl OperationModel for CreateSAMLProvider {
+    const META: &'static OpMeta = &op_meta::CREATE_SAML_PROVIDER;
+    type Input = CreateSAMLProviderInput;
+    type Output = CreateSAMLProviderOutput;
+}
+
 /// The operation `CreateServiceLinkedRole`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateServiceLinkedRole;
@@ -178,6 +208,26 @@ impl OperationModel for CreateUser {
     const META: &'static OpMeta = &op_meta::CREATE_USER;
     type Input = CreateUserInput;
     type Output = CreateUserOutput;
+}
+
+/// The operation `CreateVirtualMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateVirtualMFADevice;
+
+impl OperationModel for CreateVirtualMFADevice {
+    const META: &'static OpMeta = &op_meta::CREATE_VIRTUAL_MFA_DEVICE;
+    type Input = CreateVirtualMFADeviceInput;
+    type Output = CreateVirtualMFADeviceOutput;
+}
+
+/// The operation `DeactivateMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeactivateMFADevice;
+
+impl OperationModel for DeactivateMFADevice {
+    const META: &'static OpMeta = &op_meta::DEACTIVATE_MFA_DEVICE;
+    type Input = DeactivateMFADeviceInput;
+    type Output = DeactivateMFADeviceOutput;
 }
 
 /// The operation `DeleteAccessKey`.
@@ -250,6 +300,16 @@ impl OperationModel for DeleteLoginProfile {
     type Output = DeleteLoginProfileOutput;
 }
 
+/// The operation `DeleteOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteOpenIDConnectProvider;
+
+impl OperationModel for DeleteOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::DELETE_OPEN_ID_CONNECT_PROVIDER;
+    type Input = DeleteOpenIDConnectProviderInput;
+    type Output = DeleteOpenIDConnectProviderOutput;
+}
+
 /// The operation `DeletePolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeletePolicy;
@@ -300,6 +360,16 @@ impl OperationModel for DeleteRolePolicy {
     type Output = DeleteRolePolicyOutput;
 }
 
+/// The operation `DeleteSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteSAMLProvider;
+
+impl OperationModel for DeleteSAMLProvider {
+    const META: &'static OpMeta = &op_meta::DELETE_SAML_PROVIDER;
+    type Input = DeleteSAMLProviderInput;
+    type Output = DeleteSAMLProviderOutput;
+}
+
 /// The operation `DeleteServiceLinkedRole`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteServiceLinkedRole;
@@ -340,6 +410,16 @@ impl OperationModel for DeleteUserPolicy {
     type Output = DeleteUserPolicyOutput;
 }
 
+/// The operation `DeleteVirtualMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteVirtualMFADevice;
+
+impl OperationModel for DeleteVirtualMFADevice {
+    const META: &'static OpMeta = &op_meta::DELETE_VIRTUAL_MFA_DEVICE;
+    type Input = DeleteVirtualMFADeviceInput;
+    type Output = DeleteVirtualMFADeviceOutput;
+}
+
 /// The operation `DetachGroupPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct DetachGroupPolicy;
@@ -368,6 +448,16 @@ impl OperationModel for DetachUserPolicy {
     const META: &'static OpMeta = &op_meta::DETACH_USER_POLICY;
     type Input = DetachUserPolicyInput;
     type Output = DetachUserPolicyOutput;
+}
+
+/// The operation `EnableMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableMFADevice;
+
+impl OperationModel for EnableMFADevice {
+    const META: &'static OpMeta = &op_meta::ENABLE_MFA_DEVICE;
+    type Input = EnableMFADeviceInput;
+    type Output = EnableMFADeviceOutput;
 }
 
 /// The operation `GenerateCredentialReport`.
@@ -490,6 +580,26 @@ impl OperationModel for GetLoginProfile {
     type Output = GetLoginProfileOutput;
 }
 
+/// The operation `GetMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetMFADevice;
+
+impl OperationModel for GetMFADevice {
+    const META: &'static OpMeta = &op_meta::GET_MFA_DEVICE;
+    type Input = GetMFADeviceInput;
+    type Output = GetMFADeviceOutput;
+}
+
+/// The operation `GetOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetOpenIDConnectProvider;
+
+impl OperationModel for GetOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::GET_OPEN_ID_CONNECT_PROVIDER;
+    type Input = GetOpenIDConnectProviderInput;
+    type Output = GetOpenIDConnectProviderOutput;
+}
+
 /// The operation `GetPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetPolicy;
@@ -528,6 +638,16 @@ impl OperationModel for GetRolePolicy {
     const META: &'static OpMeta = &op_meta::GET_ROLE_POLICY;
     type Input = GetRolePolicyInput;
     type Output = GetRolePolicyOutput;
+}
+
+/// The operation `GetSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetSAMLProvider;
+
+impl OperationModel for GetSAMLProvider {
+    const META: &'static OpMeta = &op_meta::GET_SAML_PROVIDER;
+    type Input = GetSAMLProviderInput;
+    type Output = GetSAMLProviderOutput;
 }
 
 /// The operation `GetServiceLinkedRoleDeletionStatus`.
@@ -680,6 +800,46 @@ impl OperationModel for ListInstanceProfilesForRole {
     type Output = ListInstanceProfilesForRoleOutput;
 }
 
+/// The operation `ListMFADeviceTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListMFADeviceTags;
+
+impl OperationModel for ListMFADeviceTags {
+    const META: &'static OpMeta = &op_meta::LIST_MFA_DEVICE_TAGS;
+    type Input = ListMFADeviceTagsInput;
+    type Output = ListMFADeviceTagsOutput;
+}
+
+/// The operation `ListMFADevices`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListMFADevices;
+
+impl OperationModel for ListMFADevices {
+    const META: &'static OpMeta = &op_meta::LIST_MFA_DEVICES;
+    type Input = ListMFADevicesInput;
+    type Output = ListMFADevicesOutput;
+}
+
+/// The operation `ListOpenIDConnectProviderTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOpenIDConnectProviderTags;
+
+impl OperationModel for ListOpenIDConnectProviderTags {
+    const META: &'static OpMeta = &op_meta::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS;
+    type Input = ListOpenIDConnectProviderTagsInput;
+    type Output = ListOpenIDConnectProviderTagsOutput;
+}
+
+/// The operation `ListOpenIDConnectProviders`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOpenIDConnectProviders;
+
+impl OperationModel for ListOpenIDConnectProviders {
+    const META: &'static OpMeta = &op_meta::LIST_OPEN_ID_CONNECT_PROVIDERS;
+    type Input = ListOpenIDConnectProvidersInput;
+    type Output = ListOpenIDConnectProvidersOutput;
+}
+
 /// The operation `ListPolicies`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListPolicies;
@@ -750,6 +910,26 @@ impl OperationModel for ListRoles {
     type Output = ListRolesOutput;
 }
 
+/// The operation `ListSAMLProviderTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSAMLProviderTags;
+
+impl OperationModel for ListSAMLProviderTags {
+    const META: &'static OpMeta = &op_meta::LIST_SAML_PROVIDER_TAGS;
+    type Input = ListSAMLProviderTagsInput;
+    type Output = ListSAMLProviderTagsOutput;
+}
+
+/// The operation `ListSAMLProviders`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSAMLProviders;
+
+impl OperationModel for ListSAMLProviders {
+    const META: &'static OpMeta = &op_meta::LIST_SAML_PROVIDERS;
+    type Input = ListSAMLProvidersInput;
+    type Output = ListSAMLProvidersOutput;
+}
+
 /// The operation `ListUserPolicies`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListUserPolicies;
@@ -778,6 +958,16 @@ impl OperationModel for ListUsers {
     const META: &'static OpMeta = &op_meta::LIST_USERS;
     type Input = ListUsersInput;
     type Output = ListUsersOutput;
+}
+
+/// The operation `ListVirtualMFADevices`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListVirtualMFADevices;
+
+impl OperationModel for ListVirtualMFADevices {
+    const META: &'static OpMeta = &op_meta::LIST_VIRTUAL_MFA_DEVICES;
+    type Input = ListVirtualMFADevicesInput;
+    type Output = ListVirtualMFADevicesOutput;
 }
 
 /// The operation `PutGroupPolicy`.
@@ -830,6 +1020,16 @@ impl OperationModel for PutUserPolicy {
     type Output = PutUserPolicyOutput;
 }
 
+/// The operation `RemoveClientIDFromOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveClientIDFromOpenIDConnectProvider;
+
+impl OperationModel for RemoveClientIDFromOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER;
+    type Input = RemoveClientIDFromOpenIDConnectProviderInput;
+    type Output = RemoveClientIDFromOpenIDConnectProviderOutput;
+}
+
 /// The operation `RemoveRoleFromInstanceProfile`.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoveRoleFromInstanceProfile;
@@ -848,6 +1048,16 @@ impl OperationModel for RemoveUserFromGroup {
     const META: &'static OpMeta = &op_meta::REMOVE_USER_FROM_GROUP;
     type Input = RemoveUserFromGroupInput;
     type Output = RemoveUserFromGroupOutput;
+}
+
+/// The operation `ResyncMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct ResyncMFADevice;
+
+impl OperationModel for ResyncMFADevice {
+    const META: &'static OpMeta = &op_meta::RESYNC_MFA_DEVICE;
+    type Input = ResyncMFADeviceInput;
+    type Output = ResyncMFADeviceOutput;
 }
 
 /// The operation `SetDefaultPolicyVersion`.
@@ -890,6 +1100,26 @@ impl OperationModel for TagInstanceProfile {
     type Output = TagInstanceProfileOutput;
 }
 
+/// The operation `TagMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagMFADevice;
+
+impl OperationModel for TagMFADevice {
+    const META: &'static OpMeta = &op_meta::TAG_MFA_DEVICE;
+    type Input = TagMFADeviceInput;
+    type Output = TagMFADeviceOutput;
+}
+
+/// The operation `TagOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagOpenIDConnectProvider;
+
+impl OperationModel for TagOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::TAG_OPEN_ID_CONNECT_PROVIDER;
+    type Input = TagOpenIDConnectProviderInput;
+    type Output = TagOpenIDConnectProviderOutput;
+}
+
 /// The operation `TagPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct TagPolicy;
@@ -908,6 +1138,16 @@ impl OperationModel for TagRole {
     const META: &'static OpMeta = &op_meta::TAG_ROLE;
     type Input = TagRoleInput;
     type Output = TagRoleOutput;
+}
+
+/// The operation `TagSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagSAMLProvider;
+
+impl OperationModel for TagSAMLProvider {
+    const META: &'static OpMeta = &op_meta::TAG_SAML_PROVIDER;
+    type Input = TagSAMLProviderInput;
+    type Output = TagSAMLProviderOutput;
 }
 
 /// The operation `TagUser`.
@@ -930,6 +1170,26 @@ impl OperationModel for UntagInstanceProfile {
     type Output = UntagInstanceProfileOutput;
 }
 
+/// The operation `UntagMFADevice`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagMFADevice;
+
+impl OperationModel for UntagMFADevice {
+    const META: &'static OpMeta = &op_meta::UNTAG_MFA_DEVICE;
+    type Input = UntagMFADeviceInput;
+    type Output = UntagMFADeviceOutput;
+}
+
+/// The operation `UntagOpenIDConnectProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagOpenIDConnectProvider;
+
+impl OperationModel for UntagOpenIDConnectProvider {
+    const META: &'static OpMeta = &op_meta::UNTAG_OPEN_ID_CONNECT_PROVIDER;
+    type Input = UntagOpenIDConnectProviderInput;
+    type Output = UntagOpenIDConnectProviderOutput;
+}
+
 /// The operation `UntagPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct UntagPolicy;
@@ -948,6 +1208,16 @@ impl OperationModel for UntagRole {
     const META: &'static OpMeta = &op_meta::UNTAG_ROLE;
     type Input = UntagRoleInput;
     type Output = UntagRoleOutput;
+}
+
+/// The operation `UntagSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagSAMLProvider;
+
+impl OperationModel for UntagSAMLProvider {
+    const META: &'static OpMeta = &op_meta::UNTAG_SAML_PROVIDER;
+    type Input = UntagSAMLProviderInput;
+    type Output = UntagSAMLProviderOutput;
 }
 
 /// The operation `UntagUser`.
@@ -1010,6 +1280,16 @@ impl OperationModel for UpdateLoginProfile {
     type Output = UpdateLoginProfileOutput;
 }
 
+/// The operation `UpdateOpenIDConnectProviderThumbprint`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateOpenIDConnectProviderThumbprint;
+
+impl OperationModel for UpdateOpenIDConnectProviderThumbprint {
+    const META: &'static OpMeta = &op_meta::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT;
+    type Input = UpdateOpenIDConnectProviderThumbprintInput;
+    type Output = UpdateOpenIDConnectProviderThumbprintOutput;
+}
+
 /// The operation `UpdateRole`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateRole;
@@ -1028,6 +1308,16 @@ impl OperationModel for UpdateRoleDescription {
     const META: &'static OpMeta = &op_meta::UPDATE_ROLE_DESCRIPTION;
     type Input = UpdateRoleDescriptionInput;
     type Output = UpdateRoleDescriptionOutput;
+}
+
+/// The operation `UpdateSAMLProvider`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateSAMLProvider;
+
+impl OperationModel for UpdateSAMLProvider {
+    const META: &'static OpMeta = &op_meta::UPDATE_SAML_PROVIDER;
+    type Input = UpdateSAMLProviderInput;
+    type Output = UpdateSAMLProviderOutput;
 }
 
 /// The operation `UpdateUser`.
@@ -1153,6 +1443,49 @@ impl Shape for AccessKeyMetadata {
         document.push("AccessKeyId", self.access_key_id.write());
         document.push("Status", self.status.write());
         document.push("CreateDate", self.create_date.write());
+        document
+    }
+}
+
+/// `AddClientIDToOpenIDConnectProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddClientIDToOpenIDConnectProviderOutput {}
+
+impl Shape for AddClientIDToOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `AddClientIDToOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddClientIDToOpenIDConnectProviderInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+    /// `ClientID`.
+    pub client_id: String,
+}
+
+impl Shape for AddClientIDToOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            client_id: Value::read(document.take("ClientID")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("ClientID", self.client_id.write());
         document
     }
 }
@@ -1869,6 +2202,68 @@ impl Shape for CreateLoginProfileOutput {
     }
 }
 
+/// `CreateOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateOpenIDConnectProviderInput {
+    /// `Url`.
+    pub url: String,
+    /// `ClientIDList`.
+    pub client_id_list: Option<Vec<String>>,
+    /// `ThumbprintList`.
+    pub thumbprint_list: Option<Vec<String>>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            url: Value::read(document.take("Url")),
+            client_id_list: Value::read(document.take("ClientIDList")),
+            thumbprint_list: Value::read(document.take("ThumbprintList")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Url", self.url.write());
+        document.push("ClientIDList", self.client_id_list.write());
+        document.push("ThumbprintList", self.thumbprint_list.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `CreateOpenIDConnectProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateOpenIDConnectProviderOutput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
 /// `CreatePolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreatePolicyInput {
@@ -2049,6 +2444,72 @@ impl Shape for CreateRoleOutput {
     }
 }
 
+/// `CreateSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateSAMLProviderInput {
+    /// `SAMLMetadataDocument`.
+    pub saml_metadata_document: String,
+    /// `Name`.
+    pub name: String,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+    /// `AssertionEncryptionMode`.
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    /// `AddPrivateKey`.
+    pub add_private_key: Option<Secret<String>>,
+}
+
+impl Shape for CreateSAMLProviderInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_SAML_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_metadata_document: Value::read(document.take("SAMLMetadataDocument")),
+            name: Value::read(document.take("Name")),
+            tags: Value::read(document.take("Tags")),
+            assertion_encryption_mode: Value::read(document.take("AssertionEncryptionMode")),
+            add_private_key: Value::read(document.take("AddPrivateKey")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLMetadataDocument", self.saml_metadata_document.write());
+        document.push("Name", self.name.write());
+        document.push("Tags", self.tags.write());
+        document.push("AssertionEncryptionMode", self.assertion_encryption_mode.write());
+        document.push("AddPrivateKey", self.add_private_key.write());
+        document
+    }
+}
+
+/// `CreateSAMLProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateSAMLProviderOutput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateSAMLProviderOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_SAML_PROVIDER_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_provider_arn: Value::read(document.take("SAMLProviderArn")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
 /// `CreateServiceLinkedRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateServiceLinkedRoleInput {
@@ -2153,6 +2614,101 @@ impl Shape for CreateUserOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("User", self.user.write());
+        document
+    }
+}
+
+/// `CreateVirtualMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateVirtualMFADeviceInput {
+    /// `Path`.
+    pub path: Option<String>,
+    /// `VirtualMFADeviceName`.
+    pub virtual_mfa_device_name: String,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateVirtualMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_VIRTUAL_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path: Value::read(document.take("Path")),
+            virtual_mfa_device_name: Value::read(document.take("VirtualMFADeviceName")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("VirtualMFADeviceName", self.virtual_mfa_device_name.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `CreateVirtualMFADeviceResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateVirtualMFADeviceOutput {
+    /// `VirtualMFADevice`.
+    pub virtual_mfa_device: VirtualMFADevice,
+}
+
+impl Shape for CreateVirtualMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_VIRTUAL_MFA_DEVICE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { virtual_mfa_device: Value::read(document.take("VirtualMFADevice")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("VirtualMFADevice", self.virtual_mfa_device.write());
+        document
+    }
+}
+
+/// `DeactivateMFADeviceOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeactivateMFADeviceOutput {}
+
+impl Shape for DeactivateMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::DEACTIVATE_MFA_DEVICE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeactivateMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeactivateMFADeviceInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `SerialNumber`.
+    pub serial_number: String,
+}
+
+impl Shape for DeactivateMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::DEACTIVATE_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            serial_number: Value::read(document.take("SerialNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SerialNumber", self.serial_number.write());
         document
     }
 }
@@ -2423,6 +2979,43 @@ impl Shape for DeleteLoginProfileInput {
     }
 }
 
+/// `DeleteOpenIDConnectProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteOpenIDConnectProviderOutput {}
+
+impl Shape for DeleteOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteOpenIDConnectProviderInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+}
+
+impl Shape for DeleteOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document
+    }
+}
+
 /// `DeletePolicyOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeletePolicyOutput {}
@@ -2620,6 +3213,43 @@ impl Shape for DeleteRoleInput {
     }
 }
 
+/// `DeleteSAMLProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSAMLProviderOutput {}
+
+impl Shape for DeleteSAMLProviderOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SAML_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSAMLProviderInput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: String,
+}
+
+impl Shape for DeleteSAMLProviderInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SAML_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { saml_provider_arn: Value::read(document.take("SAMLProviderArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document
+    }
+}
+
 /// `DeleteServiceLinkedRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteServiceLinkedRoleInput {
@@ -2775,6 +3405,43 @@ impl Shape for DeleteUserInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
+        document
+    }
+}
+
+/// `DeleteVirtualMFADeviceOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteVirtualMFADeviceOutput {}
+
+impl Shape for DeleteVirtualMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_VIRTUAL_MFA_DEVICE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteVirtualMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteVirtualMFADeviceInput {
+    /// `SerialNumber`.
+    pub serial_number: String,
+}
+
+impl Shape for DeleteVirtualMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_VIRTUAL_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { serial_number: Value::read(document.take("SerialNumber")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SerialNumber", self.serial_number.write());
         document
     }
 }
@@ -2981,6 +3648,57 @@ impl Shape for DetachUserPolicyInput {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
         document.push("PolicyArn", self.policy_arn.write());
+        document
+    }
+}
+
+/// `EnableMFADeviceOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableMFADeviceOutput {}
+
+impl Shape for EnableMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_MFA_DEVICE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `EnableMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableMFADeviceInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `AuthenticationCode1`.
+    pub authentication_code1: String,
+    /// `AuthenticationCode2`.
+    pub authentication_code2: String,
+}
+
+impl Shape for EnableMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            serial_number: Value::read(document.take("SerialNumber")),
+            authentication_code1: Value::read(document.take("AuthenticationCode1")),
+            authentication_code2: Value::read(document.take("AuthenticationCode2")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("AuthenticationCode1", self.authentication_code1.write());
+        document.push("AuthenticationCode2", self.authentication_code2.write());
         document
     }
 }
@@ -3660,6 +4378,128 @@ impl Shape for GetLoginProfileOutput {
     }
 }
 
+/// `GetMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetMFADeviceInput {
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `UserName`.
+    pub user_name: Option<String>,
+}
+
+impl Shape for GetMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::GET_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            serial_number: Value::read(document.take("SerialNumber")),
+            user_name: Value::read(document.take("UserName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("UserName", self.user_name.write());
+        document
+    }
+}
+
+/// `GetMFADeviceResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetMFADeviceOutput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `EnableDate`.
+    pub enable_date: Option<Timestamp>,
+    /// `Certifications`.
+    pub certifications: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for GetMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::GET_MFA_DEVICE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            serial_number: Value::read(document.take("SerialNumber")),
+            enable_date: Value::read(document.take("EnableDate")),
+            certifications: Value::read(document.take("Certifications")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("EnableDate", self.enable_date.write());
+        document.push("Certifications", self.certifications.write());
+        document
+    }
+}
+
+/// `GetOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetOpenIDConnectProviderInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+}
+
+impl Shape for GetOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document
+    }
+}
+
+/// `GetOpenIDConnectProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetOpenIDConnectProviderOutput {
+    /// `Url`.
+    pub url: Option<String>,
+    /// `ClientIDList`.
+    pub client_id_list: Option<Vec<String>>,
+    /// `ThumbprintList`.
+    pub thumbprint_list: Option<Vec<String>>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for GetOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            url: Value::read(document.take("Url")),
+            client_id_list: Value::read(document.take("ClientIDList")),
+            thumbprint_list: Value::read(document.take("ThumbprintList")),
+            create_date: Value::read(document.take("CreateDate")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Url", self.url.write());
+        document.push("ClientIDList", self.client_id_list.write());
+        document.push("ThumbprintList", self.thumbprint_list.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
 /// `GetPolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetPolicyInput {
@@ -3846,6 +4686,74 @@ impl Shape for GetRoleOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("Role", self.role.write());
+        document
+    }
+}
+
+/// `GetSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetSAMLProviderInput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: String,
+}
+
+impl Shape for GetSAMLProviderInput {
+    const SCHEMA: &'static Schema = &schema::GET_SAML_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { saml_provider_arn: Value::read(document.take("SAMLProviderArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document
+    }
+}
+
+/// `GetSAMLProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetSAMLProviderOutput {
+    /// `SAMLProviderUUID`.
+    pub saml_provider_uuid: Option<String>,
+    /// `SAMLMetadataDocument`.
+    pub saml_metadata_document: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `ValidUntil`.
+    pub valid_until: Option<Timestamp>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+    /// `AssertionEncryptionMode`.
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    /// `PrivateKeyList`.
+    pub private_key_list: Option<Vec<SAMLPrivateKey>>,
+}
+
+impl Shape for GetSAMLProviderOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SAML_PROVIDER_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_provider_uuid: Value::read(document.take("SAMLProviderUUID")),
+            saml_metadata_document: Value::read(document.take("SAMLMetadataDocument")),
+            create_date: Value::read(document.take("CreateDate")),
+            valid_until: Value::read(document.take("ValidUntil")),
+            tags: Value::read(document.take("Tags")),
+            assertion_encryption_mode: Value::read(document.take("AssertionEncryptionMode")),
+            private_key_list: Value::read(document.take("PrivateKeyList")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderUUID", self.saml_provider_uuid.write());
+        document.push("SAMLMetadataDocument", self.saml_metadata_document.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("ValidUntil", self.valid_until.write());
+        document.push("Tags", self.tags.write());
+        document.push("AssertionEncryptionMode", self.assertion_encryption_mode.write());
+        document.push("PrivateKeyList", self.private_key_list.write());
         document
     }
 }
@@ -4931,6 +5839,229 @@ impl Shape for ListInstanceProfilesOutput {
     }
 }
 
+/// `ListMFADeviceTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMFADeviceTagsInput {
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListMFADeviceTagsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_MFA_DEVICE_TAGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            serial_number: Value::read(document.take("SerialNumber")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListMFADeviceTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMFADeviceTagsOutput {
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListMFADeviceTagsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_MFA_DEVICE_TAGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            tags: Value::read(document.take("Tags")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Tags", self.tags.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListMFADevicesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMFADevicesInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListMFADevicesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_MFA_DEVICES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListMFADevicesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListMFADevicesOutput {
+    /// `MFADevices`.
+    pub mfa_devices: Vec<MFADevice>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListMFADevicesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_MFA_DEVICES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            mfa_devices: Value::read(document.take("MFADevices")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("MFADevices", self.mfa_devices.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListOpenIDConnectProviderTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOpenIDConnectProviderTagsInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListOpenIDConnectProviderTagsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListOpenIDConnectProviderTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOpenIDConnectProviderTagsOutput {
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListOpenIDConnectProviderTagsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            tags: Value::read(document.take("Tags")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Tags", self.tags.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListOpenIDConnectProvidersRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOpenIDConnectProvidersInput {}
+
+impl Shape for ListOpenIDConnectProvidersInput {
+    const SCHEMA: &'static Schema = &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `ListOpenIDConnectProvidersResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOpenIDConnectProvidersOutput {
+    /// `OpenIDConnectProviderList`.
+    pub open_id_connect_provider_list: Option<Vec<OpenIDConnectProviderListEntry>>,
+}
+
+impl Shape for ListOpenIDConnectProvidersOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { open_id_connect_provider_list: Value::read(document.take("OpenIDConnectProviderList")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderList", self.open_id_connect_provider_list.write());
+        document
+    }
+}
+
 /// `ListPoliciesGrantingServiceAccessEntry`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListPoliciesGrantingServiceAccessEntry {
@@ -5404,6 +6535,105 @@ impl Shape for ListRolesOutput {
     }
 }
 
+/// `ListSAMLProviderTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSAMLProviderTagsInput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListSAMLProviderTagsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SAML_PROVIDER_TAGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_provider_arn: Value::read(document.take("SAMLProviderArn")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListSAMLProviderTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSAMLProviderTagsOutput {
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListSAMLProviderTagsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SAML_PROVIDER_TAGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            tags: Value::read(document.take("Tags")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Tags", self.tags.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListSAMLProvidersRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSAMLProvidersInput {}
+
+impl Shape for ListSAMLProvidersInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SAML_PROVIDERS_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `ListSAMLProvidersResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSAMLProvidersOutput {
+    /// `SAMLProviderList`.
+    pub saml_provider_list: Option<Vec<SAMLProviderListEntry>>,
+}
+
+impl Shape for ListSAMLProvidersOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SAML_PROVIDERS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { saml_provider_list: Value::read(document.take("SAMLProviderList")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderList", self.saml_provider_list.write());
+        document
+    }
+}
+
 /// `ListUserPoliciesRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListUserPoliciesInput {
@@ -5590,6 +6820,68 @@ impl Shape for ListUsersOutput {
     }
 }
 
+/// `ListVirtualMFADevicesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListVirtualMFADevicesInput {
+    /// `AssignmentStatus`.
+    pub assignment_status: Option<AssignmentStatusType>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListVirtualMFADevicesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_VIRTUAL_MFA_DEVICES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            assignment_status: Value::read(document.take("AssignmentStatus")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AssignmentStatus", self.assignment_status.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListVirtualMFADevicesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListVirtualMFADevicesOutput {
+    /// `VirtualMFADevices`.
+    pub virtual_mfa_devices: Vec<VirtualMFADevice>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListVirtualMFADevicesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_VIRTUAL_MFA_DEVICES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            virtual_mfa_devices: Value::read(document.take("VirtualMFADevices")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("VirtualMFADevices", self.virtual_mfa_devices.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
 /// `LoginProfile`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoginProfile {
@@ -5617,6 +6909,37 @@ impl Shape for LoginProfile {
         document.push("UserName", self.user_name.write());
         document.push("CreateDate", self.create_date.write());
         document.push("PasswordResetRequired", self.password_reset_required.write());
+        document
+    }
+}
+
+/// `MFADevice`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MFADevice {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `EnableDate`.
+    pub enable_date: Timestamp,
+}
+
+impl Shape for MFADevice {
+    const SCHEMA: &'static Schema = &schema::MFA_DEVICE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            serial_number: Value::read(document.take("SerialNumber")),
+            enable_date: Value::read(document.take("EnableDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("EnableDate", self.enable_date.write());
         document
     }
 }
@@ -5684,6 +7007,27 @@ impl Shape for ManagedPolicyDetail {
         document.push("CreateDate", self.create_date.write());
         document.push("UpdateDate", self.update_date.write());
         document.push("PolicyVersionList", self.policy_version_list.write());
+        document
+    }
+}
+
+/// `OpenIDConnectProviderListEntry`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenIDConnectProviderListEntry {
+    /// `Arn`.
+    pub arn: Option<String>,
+}
+
+impl Shape for OpenIDConnectProviderListEntry {
+    const SCHEMA: &'static Schema = &schema::OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { arn: Value::read(document.take("Arn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
         document
     }
 }
@@ -6598,6 +7942,49 @@ impl Shape for PutUserPolicyInput {
     }
 }
 
+/// `RemoveClientIDFromOpenIDConnectProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveClientIDFromOpenIDConnectProviderOutput {}
+
+impl Shape for RemoveClientIDFromOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `RemoveClientIDFromOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveClientIDFromOpenIDConnectProviderInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+    /// `ClientID`.
+    pub client_id: String,
+}
+
+impl Shape for RemoveClientIDFromOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            client_id: Value::read(document.take("ClientID")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("ClientID", self.client_id.write());
+        document
+    }
+}
+
 /// `RemoveRoleFromInstanceProfileOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RemoveRoleFromInstanceProfileOutput {}
@@ -6813,6 +8200,57 @@ impl Shape for ResourceSpecificResult {
     }
 }
 
+/// `ResyncMFADeviceOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResyncMFADeviceOutput {}
+
+impl Shape for ResyncMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::RESYNC_MFA_DEVICE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `ResyncMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResyncMFADeviceInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `AuthenticationCode1`.
+    pub authentication_code1: String,
+    /// `AuthenticationCode2`.
+    pub authentication_code2: String,
+}
+
+impl Shape for ResyncMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::RESYNC_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            serial_number: Value::read(document.take("SerialNumber")),
+            authentication_code1: Value::read(document.take("AuthenticationCode1")),
+            authentication_code2: Value::read(document.take("AuthenticationCode2")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("AuthenticationCode1", self.authentication_code1.write());
+        document.push("AuthenticationCode2", self.authentication_code2.write());
+        document
+    }
+}
+
 /// `Role`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Role {
@@ -6997,6 +8435,64 @@ impl Shape for RoleUsageType {
         let mut document = Document::empty();
         document.push("Region", self.region.write());
         document.push("Resources", self.resources.write());
+        document
+    }
+}
+
+/// `SAMLPrivateKey`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SAMLPrivateKey {
+    /// `KeyId`.
+    pub key_id: Option<String>,
+    /// `Timestamp`.
+    pub timestamp: Option<Timestamp>,
+}
+
+impl Shape for SAMLPrivateKey {
+    const SCHEMA: &'static Schema = &schema::SAML_PRIVATE_KEY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            key_id: Value::read(document.take("KeyId")),
+            timestamp: Value::read(document.take("Timestamp")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("KeyId", self.key_id.write());
+        document.push("Timestamp", self.timestamp.write());
+        document
+    }
+}
+
+/// `SAMLProviderListEntry`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SAMLProviderListEntry {
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `ValidUntil`.
+    pub valid_until: Option<Timestamp>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+}
+
+impl Shape for SAMLProviderListEntry {
+    const SCHEMA: &'static Schema = &schema::SAML_PROVIDER_LIST_ENTRY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            arn: Value::read(document.take("Arn")),
+            valid_until: Value::read(document.take("ValidUntil")),
+            create_date: Value::read(document.take("CreateDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
+        document.push("ValidUntil", self.valid_until.write());
+        document.push("CreateDate", self.create_date.write());
         document
     }
 }
@@ -7351,6 +8847,92 @@ impl Shape for TagInstanceProfileInput {
     }
 }
 
+/// `TagMFADeviceOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagMFADeviceOutput {}
+
+impl Shape for TagMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::TAG_MFA_DEVICE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `TagMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagMFADeviceInput {
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+}
+
+impl Shape for TagMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::TAG_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            serial_number: Value::read(document.take("SerialNumber")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `TagOpenIDConnectProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagOpenIDConnectProviderOutput {}
+
+impl Shape for TagOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::TAG_OPEN_ID_CONNECT_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `TagOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagOpenIDConnectProviderInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+}
+
+impl Shape for TagOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
 /// `TagPolicyOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagPolicyOutput {}
@@ -7426,6 +9008,49 @@ impl Shape for TagRoleInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("RoleName", self.role_name.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `TagSAMLProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagSAMLProviderOutput {}
+
+impl Shape for TagSAMLProviderOutput {
+    const SCHEMA: &'static Schema = &schema::TAG_SAML_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `TagSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagSAMLProviderInput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: String,
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+}
+
+impl Shape for TagSAMLProviderInput {
+    const SCHEMA: &'static Schema = &schema::TAG_SAML_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_provider_arn: Value::read(document.take("SAMLProviderArn")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
         document.push("Tags", self.tags.write());
         document
     }
@@ -7514,6 +9139,92 @@ impl Shape for UntagInstanceProfileInput {
     }
 }
 
+/// `UntagMFADeviceOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagMFADeviceOutput {}
+
+impl Shape for UntagMFADeviceOutput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_MFA_DEVICE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UntagMFADeviceRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagMFADeviceInput {
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagMFADeviceInput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_MFA_DEVICE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            serial_number: Value::read(document.take("SerialNumber")),
+            tag_keys: Value::read(document.take("TagKeys")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("TagKeys", self.tag_keys.write());
+        document
+    }
+}
+
+/// `UntagOpenIDConnectProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagOpenIDConnectProviderOutput {}
+
+impl Shape for UntagOpenIDConnectProviderOutput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UntagOpenIDConnectProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagOpenIDConnectProviderInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagOpenIDConnectProviderInput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            tag_keys: Value::read(document.take("TagKeys")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("TagKeys", self.tag_keys.write());
+        document
+    }
+}
+
 /// `UntagPolicyOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UntagPolicyOutput {}
@@ -7595,6 +9306,49 @@ impl Shape for UntagRoleInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("RoleName", self.role_name.write());
+        document.push("TagKeys", self.tag_keys.write());
+        document
+    }
+}
+
+/// `UntagSAMLProviderOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagSAMLProviderOutput {}
+
+impl Shape for UntagSAMLProviderOutput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_SAML_PROVIDER_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UntagSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagSAMLProviderInput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagSAMLProviderInput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_SAML_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_provider_arn: Value::read(document.take("SAMLProviderArn")),
+            tag_keys: Value::read(document.take("TagKeys")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
         document.push("TagKeys", self.tag_keys.write());
         document
     }
@@ -7898,6 +9652,49 @@ impl Shape for UpdateLoginProfileInput {
     }
 }
 
+/// `UpdateOpenIDConnectProviderThumbprintOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateOpenIDConnectProviderThumbprintOutput {}
+
+impl Shape for UpdateOpenIDConnectProviderThumbprintOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateOpenIDConnectProviderThumbprintRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateOpenIDConnectProviderThumbprintInput {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: String,
+    /// `ThumbprintList`.
+    pub thumbprint_list: Vec<String>,
+}
+
+impl Shape for UpdateOpenIDConnectProviderThumbprintInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            open_id_connect_provider_arn: Value::read(document.take("OpenIDConnectProviderArn")),
+            thumbprint_list: Value::read(document.take("ThumbprintList")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OpenIDConnectProviderArn", self.open_id_connect_provider_arn.write());
+        document.push("ThumbprintList", self.thumbprint_list.write());
+        document
+    }
+}
+
 /// `UpdateRoleDescriptionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateRoleDescriptionInput {
@@ -7990,6 +9787,66 @@ impl Shape for UpdateRoleOutput {
 
     fn into_document(self) -> Document {
         Document::empty()
+    }
+}
+
+/// `UpdateSAMLProviderRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSAMLProviderInput {
+    /// `SAMLMetadataDocument`.
+    pub saml_metadata_document: Option<String>,
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: String,
+    /// `AssertionEncryptionMode`.
+    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
+    /// `AddPrivateKey`.
+    pub add_private_key: Option<Secret<String>>,
+    /// `RemovePrivateKey`.
+    pub remove_private_key: Option<String>,
+}
+
+impl Shape for UpdateSAMLProviderInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SAML_PROVIDER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            saml_metadata_document: Value::read(document.take("SAMLMetadataDocument")),
+            saml_provider_arn: Value::read(document.take("SAMLProviderArn")),
+            assertion_encryption_mode: Value::read(document.take("AssertionEncryptionMode")),
+            add_private_key: Value::read(document.take("AddPrivateKey")),
+            remove_private_key: Value::read(document.take("RemovePrivateKey")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLMetadataDocument", self.saml_metadata_document.write());
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document.push("AssertionEncryptionMode", self.assertion_encryption_mode.write());
+        document.push("AddPrivateKey", self.add_private_key.write());
+        document.push("RemovePrivateKey", self.remove_private_key.write());
+        document
+    }
+}
+
+/// `UpdateSAMLProviderResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSAMLProviderOutput {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: Option<String>,
+}
+
+impl Shape for UpdateSAMLProviderOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SAML_PROVIDER_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { saml_provider_arn: Value::read(document.take("SAMLProviderArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document
     }
 }
 
@@ -8147,6 +10004,137 @@ impl Shape for UserDetail {
         document.push("PermissionsBoundary", self.permissions_boundary.write());
         document.push("Tags", self.tags.write());
         document
+    }
+}
+
+/// `VirtualMFADevice`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VirtualMFADevice {
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `Base32StringSeed`.
+    pub base32_string_seed: Option<Bytes>,
+    /// `QRCodePNG`.
+    pub qr_code_png: Option<Bytes>,
+    /// `User`.
+    pub user: Option<User>,
+    /// `EnableDate`.
+    pub enable_date: Option<Timestamp>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for VirtualMFADevice {
+    const SCHEMA: &'static Schema = &schema::VIRTUAL_MFA_DEVICE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            serial_number: Value::read(document.take("SerialNumber")),
+            base32_string_seed: Value::read(document.take("Base32StringSeed")),
+            qr_code_png: Value::read(document.take("QRCodePNG")),
+            user: Value::read(document.take("User")),
+            enable_date: Value::read(document.take("EnableDate")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("Base32StringSeed", self.base32_string_seed.write());
+        document.push("QRCodePNG", self.qr_code_png.write());
+        document.push("User", self.user.write());
+        document.push("EnableDate", self.enable_date.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `assertionEncryptionModeType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum AssertionEncryptionModeType {
+    /// `Required`.
+    #[default]
+    Required,
+    /// `Allowed`.
+    Allowed,
+}
+
+impl AssertionEncryptionModeType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Required, Self::Allowed];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "Required",
+            Self::Allowed => "Allowed",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Required" => Self::Required,
+            "Allowed" => Self::Allowed,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for AssertionEncryptionModeType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `assignmentStatusType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum AssignmentStatusType {
+    /// `Assigned`.
+    #[default]
+    Assigned,
+    /// `Unassigned`.
+    Unassigned,
+    /// `Any`.
+    Any,
+}
+
+impl AssignmentStatusType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Assigned, Self::Unassigned, Self::Any];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "Assigned",
+            Self::Unassigned => "Unassigned",
+            Self::Any => "Any",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Assigned" => Self::Assigned,
+            "Unassigned" => Self::Unassigned,
+            "Any" => Self::Any,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for AssignmentStatusType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -8647,6 +10635,22 @@ impl EntityTemporarilyUnmodifiableException {
     }
 }
 
+/// `InvalidAuthenticationCodeException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvalidAuthenticationCodeException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl InvalidAuthenticationCodeException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::INVALID_AUTHENTICATION_CODE_EXCEPTION, message, fields)
+    }
+}
+
 /// `InvalidInputException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InvalidInputException {
@@ -8724,6 +10728,22 @@ impl NoSuchEntityException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::NO_SUCH_ENTITY_EXCEPTION, message, fields)
+    }
+}
+
+/// `OpenIdIdpCommunicationErrorException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenIdIdpCommunicationErrorException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl OpenIdIdpCommunicationErrorException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION, message, fields)
     }
 }
 
@@ -8824,6 +10844,8 @@ pub enum Error {
     EntityAlreadyExistsException(EntityAlreadyExistsException),
     /// `EntityTemporarilyUnmodifiableException`.
     EntityTemporarilyUnmodifiableException(EntityTemporarilyUnmodifiableException),
+    /// `InvalidAuthenticationCodeException`.
+    InvalidAuthenticationCodeException(InvalidAuthenticationCodeException),
     /// `InvalidInputException`.
     InvalidInputException(InvalidInputException),
     /// `InvalidUserTypeException`.
@@ -8834,6 +10856,8 @@ pub enum Error {
     MalformedPolicyDocumentException(MalformedPolicyDocumentException),
     /// `NoSuchEntityException`.
     NoSuchEntityException(NoSuchEntityException),
+    /// `OpenIdIdpCommunicationErrorException`.
+    OpenIdIdpCommunicationErrorException(OpenIdIdpCommunicationErrorException),
     /// `PasswordPolicyViolationException`.
     PasswordPolicyViolationException(PasswordPolicyViolationException),
     /// `PolicyEvaluationException`.
@@ -8896,6 +10920,13 @@ impl Error {
         })
     }
 
+    /// `InvalidAuthenticationCodeException` with a message.
+    pub fn invalid_authentication_code_exception(message: impl Into<String>) -> Self {
+        Self::InvalidAuthenticationCodeException(InvalidAuthenticationCodeException {
+            message: Some(message.into()),
+        })
+    }
+
     /// `InvalidInputException` with a message.
     pub fn invalid_input_exception(message: impl Into<String>) -> Self {
         Self::InvalidInputException(InvalidInputException { message: Some(message.into()) })
@@ -8921,6 +10952,13 @@ impl Error {
     /// `NoSuchEntityException` with a message.
     pub fn no_such_entity_exception(message: impl Into<String>) -> Self {
         Self::NoSuchEntityException(NoSuchEntityException { message: Some(message.into()) })
+    }
+
+    /// `OpenIdIdpCommunicationErrorException` with a message.
+    pub fn open_id_idp_communication_error_exception(message: impl Into<String>) -> Self {
+        Self::OpenIdIdpCommunicationErrorException(OpenIdIdpCommunicationErrorException {
+            message: Some(message.into()),
+        })
     }
 
     /// `PasswordPolicyViolationException` with a message.
@@ -8961,11 +10999,13 @@ impl From<Error> for Fault {
             Error::DeleteConflictException(error) => error.into_fault(),
             Error::EntityAlreadyExistsException(error) => error.into_fault(),
             Error::EntityTemporarilyUnmodifiableException(error) => error.into_fault(),
+            Error::InvalidAuthenticationCodeException(error) => error.into_fault(),
             Error::InvalidInputException(error) => error.into_fault(),
             Error::InvalidUserTypeException(error) => error.into_fault(),
             Error::LimitExceededException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::NoSuchEntityException(error) => error.into_fault(),
+            Error::OpenIdIdpCommunicationErrorException(error) => error.into_fault(),
             Error::PasswordPolicyViolationException(error) => error.into_fault(),
             Error::PolicyEvaluationException(error) => error.into_fault(),
             Error::PolicyNotAttachableException(error) => error.into_fault(),
@@ -8994,6 +11034,24 @@ pub mod op_meta {
     use casemate_schema::{Auth, HttpBinding, OpMeta};
 
     use super::{SERVICE, error_meta, schema};
+
+    /// `AddClientIDToOpenIDConnectProvider`.
+    pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AddClientIDToOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
 
     /// `AddRoleToInstanceProfile`.
     pub static ADD_ROLE_TO_INSTANCE_PROFILE: OpMeta = OpMeta {
@@ -9189,6 +11247,25 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateOpenIDConnectProvider`.
+    pub static CREATE_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE,
+        result_wrapper: "CreateOpenIDConnectProviderResult",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreatePolicy`.
     pub static CREATE_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9245,6 +11322,24 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateSAMLProvider`.
+    pub static CREATE_SAML_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateSAMLProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_SAML_PROVIDER_REQUEST,
+        output: &schema::CREATE_SAML_PROVIDER_RESPONSE,
+        result_wrapper: "CreateSAMLProviderResult",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateServiceLinkedRole`.
     pub static CREATE_SERVICE_LINKED_ROLE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9277,6 +11372,42 @@ pub mod op_meta {
             error_meta::INVALID_INPUT_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateVirtualMFADevice`.
+    pub static CREATE_VIRTUAL_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateVirtualMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_VIRTUAL_MFA_DEVICE_REQUEST,
+        output: &schema::CREATE_VIRTUAL_MFA_DEVICE_RESPONSE,
+        result_wrapper: "CreateVirtualMFADeviceResult",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeactivateMFADevice`.
+    pub static DEACTIVATE_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeactivateMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DEACTIVATE_MFA_DEVICE_REQUEST,
+        output: &schema::DEACTIVATE_MFA_DEVICE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -9397,6 +11528,22 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteOpenIDConnectProvider`.
+    pub static DELETE_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeletePolicy`.
     pub static DELETE_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9485,6 +11632,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteSAMLProvider`.
+    pub static DELETE_SAML_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteSAMLProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_SAML_PROVIDER_REQUEST,
+        output: &schema::DELETE_SAML_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeleteServiceLinkedRole`.
     pub static DELETE_SERVICE_LINKED_ROLE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9547,6 +11711,24 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteVirtualMFADevice`.
+    pub static DELETE_VIRTUAL_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteVirtualMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_VIRTUAL_MFA_DEVICE_REQUEST,
+        output: &schema::DELETE_VIRTUAL_MFA_DEVICE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::DELETE_CONFLICT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DetachGroupPolicy`.
     pub static DETACH_GROUP_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9595,6 +11777,26 @@ pub mod op_meta {
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::INVALID_INPUT_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `EnableMFADevice`.
+    pub static ENABLE_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "EnableMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ENABLE_MFA_DEVICE_REQUEST,
+        output: &schema::ENABLE_MFA_DEVICE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
+            error_meta::INVALID_AUTHENTICATION_CODE_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -9748,6 +11950,34 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetMFADevice`.
+    pub static GET_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_MFA_DEVICE_REQUEST,
+        output: &schema::GET_MFA_DEVICE_RESPONSE,
+        result_wrapper: "GetMFADeviceResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetOpenIDConnectProvider`.
+    pub static GET_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE,
+        result_wrapper: "GetOpenIDConnectProviderResult",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetPolicy`.
     pub static GET_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9801,6 +12031,22 @@ pub mod op_meta {
         output: &schema::GET_ROLE_POLICY_RESPONSE,
         result_wrapper: "GetRolePolicyResult",
         errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetSAMLProvider`.
+    pub static GET_SAML_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetSAMLProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SAML_PROVIDER_REQUEST,
+        output: &schema::GET_SAML_PROVIDER_RESPONSE,
+        result_wrapper: "GetSAMLProviderResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
         auth: Auth::SigV4,
     };
 
@@ -10004,6 +12250,62 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListMFADeviceTags`.
+    pub static LIST_MFA_DEVICE_TAGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListMFADeviceTags",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_MFA_DEVICE_TAGS_REQUEST,
+        output: &schema::LIST_MFA_DEVICE_TAGS_RESPONSE,
+        result_wrapper: "ListMFADeviceTagsResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListMFADevices`.
+    pub static LIST_MFA_DEVICES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListMFADevices",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_MFA_DEVICES_REQUEST,
+        output: &schema::LIST_MFA_DEVICES_RESPONSE,
+        result_wrapper: "ListMFADevicesResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListOpenIDConnectProviderTags`.
+    pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListOpenIDConnectProviderTags",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST,
+        output: &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE,
+        result_wrapper: "ListOpenIDConnectProviderTagsResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListOpenIDConnectProviders`.
+    pub static LIST_OPEN_ID_CONNECT_PROVIDERS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListOpenIDConnectProviders",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST,
+        output: &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE,
+        result_wrapper: "ListOpenIDConnectProvidersResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListPolicies`.
     pub static LIST_POLICIES: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10096,6 +12398,34 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListSAMLProviderTags`.
+    pub static LIST_SAML_PROVIDER_TAGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListSAMLProviderTags",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
+        output: &schema::LIST_SAML_PROVIDER_TAGS_RESPONSE,
+        result_wrapper: "ListSAMLProviderTagsResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListSAMLProviders`.
+    pub static LIST_SAML_PROVIDERS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListSAMLProviders",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SAML_PROVIDERS_REQUEST,
+        output: &schema::LIST_SAML_PROVIDERS_RESPONSE,
+        result_wrapper: "ListSAMLProvidersResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListUserPolicies`.
     pub static LIST_USER_POLICIES: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10129,6 +12459,18 @@ pub mod op_meta {
         output: &schema::LIST_USERS_RESPONSE,
         result_wrapper: "ListUsersResult",
         errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListVirtualMFADevices`.
+    pub static LIST_VIRTUAL_MFA_DEVICES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListVirtualMFADevices",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_VIRTUAL_MFA_DEVICES_REQUEST,
+        output: &schema::LIST_VIRTUAL_MFA_DEVICES_RESPONSE,
+        result_wrapper: "ListVirtualMFADevicesResult",
+        errors: &[],
         auth: Auth::SigV4,
     };
 
@@ -10219,6 +12561,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `RemoveClientIDFromOpenIDConnectProvider`.
+    pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "RemoveClientIDFromOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `RemoveRoleFromInstanceProfile`.
     pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10248,6 +12607,24 @@ pub mod op_meta {
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ResyncMFADevice`.
+    pub static RESYNC_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ResyncMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::RESYNC_MFA_DEVICE_REQUEST,
+        output: &schema::RESYNC_MFA_DEVICE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_AUTHENTICATION_CODE_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -10315,6 +12692,42 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `TagMFADevice`.
+    pub static TAG_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "TagMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::TAG_MFA_DEVICE_REQUEST,
+        output: &schema::TAG_MFA_DEVICE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `TagOpenIDConnectProvider`.
+    pub static TAG_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "TagOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::TAG_OPEN_ID_CONNECT_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `TagPolicy`.
     pub static TAG_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10340,6 +12753,24 @@ pub mod op_meta {
         http: HttpBinding { method: "POST", uri: "/", status: 200 },
         input: &schema::TAG_ROLE_REQUEST,
         output: &schema::TAG_ROLE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `TagSAMLProvider`.
+    pub static TAG_SAML_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "TagSAMLProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::TAG_SAML_PROVIDER_REQUEST,
+        output: &schema::TAG_SAML_PROVIDER_OUTPUT,
         result_wrapper: "",
         errors: &[
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
@@ -10386,6 +12817,40 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UntagMFADevice`.
+    pub static UNTAG_MFA_DEVICE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UntagMFADevice",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UNTAG_MFA_DEVICE_REQUEST,
+        output: &schema::UNTAG_MFA_DEVICE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UntagOpenIDConnectProvider`.
+    pub static UNTAG_OPEN_ID_CONNECT_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UntagOpenIDConnectProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+        output: &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UntagPolicy`.
     pub static UNTAG_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10413,6 +12878,23 @@ pub mod op_meta {
         result_wrapper: "",
         errors: &[
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UntagSAMLProvider`.
+    pub static UNTAG_SAML_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UntagSAMLProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
+        output: &schema::UNTAG_SAML_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
@@ -10522,6 +13004,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateOpenIDConnectProviderThumbprint`.
+    pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateOpenIDConnectProviderThumbprint",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST,
+        output: &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateRole`.
     pub static UPDATE_ROLE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10550,6 +13049,24 @@ pub mod op_meta {
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::UNMODIFIABLE_ENTITY_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateSAMLProvider`.
+    pub static UPDATE_SAML_PROVIDER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateSAMLProvider",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
+        output: &schema::UPDATE_SAML_PROVIDER_RESPONSE,
+        result_wrapper: "UpdateSAMLProviderResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -10636,6 +13153,14 @@ pub mod error_meta {
         schema: &schema::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
     };
 
+    /// `InvalidAuthenticationCodeException`.
+    pub const INVALID_AUTHENTICATION_CODE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "InvalidAuthenticationCodeException",
+        code: "InvalidAuthenticationCode",
+        status: 403,
+        schema: &schema::INVALID_AUTHENTICATION_CODE_EXCEPTION,
+    };
+
     /// `InvalidInputException`.
     pub const INVALID_INPUT_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "InvalidInputException",
@@ -10674,6 +13199,14 @@ pub mod error_meta {
         code: "NoSuchEntity",
         status: 404,
         schema: &schema::NO_SUCH_ENTITY_EXCEPTION,
+    };
+
+    /// `OpenIdIdpCommunicationErrorException`.
+    pub const OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "OpenIdIdpCommunicationErrorException",
+        code: "OpenIdIdpCommunicationError",
+        status: 400,
+        schema: &schema::OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION,
     };
 
     /// `PasswordPolicyViolationException`.
@@ -10785,6 +13318,29 @@ pub mod schema {
         name: "ActionNameType",
         kind: Kind::String,
         constraints: Constraints { min: Some(3.0), max: Some(128.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `AddClientIDToOpenIDConnectProviderOutput`.
+    pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_OUTPUT: Schema = Schema {
+        name: "AddClientIDToOpenIDConnectProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddClientIDToOpenIDConnectProviderRequest`.
+    pub static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "AddClientIDToOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required(),
+                Member::new("ClientID", || &CLIENT_ID_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -10954,6 +13510,34 @@ pub mod schema {
         name: "AttachmentType",
         kind: Kind::Enum(&["user", "group", "role"]),
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `BootstrapDatum`.
+    pub static BOOTSTRAP_DATUM: Schema =
+        Schema { name: "BootstrapDatum", kind: Kind::Blob, constraints: Constraints::NONE, sensitive: true };
+
+    /// `CertificationKeyType`.
+    pub static CERTIFICATION_KEY_TYPE: Schema = Schema {
+        name: "CertificationKeyType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some(r"[\u0020-\u00FF]+") },
+        sensitive: false,
+    };
+
+    /// `CertificationMapType`.
+    pub static CERTIFICATION_MAP_TYPE: Schema = Schema {
+        name: "CertificationMapType",
+        kind: Kind::Map { key: || &CERTIFICATION_KEY_TYPE, value: || &CERTIFICATION_VALUE_TYPE },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CertificationValueType`.
+    pub static CERTIFICATION_VALUE_TYPE: Schema = Schema {
+        name: "CertificationValueType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(32.0), pattern: Some(r"[\u0020-\u00FF]+") },
         sensitive: false,
     };
 
@@ -11212,6 +13796,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateOpenIDConnectProviderRequest`.
+    pub static CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "CreateOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Url", || &OPEN_ID_CONNECT_PROVIDER_URL_TYPE).required(),
+                Member::new("ClientIDList", || &CLIENT_ID_LIST_TYPE),
+                Member::new("ThumbprintList", || &THUMBPRINT_LIST_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateOpenIDConnectProviderResponse`.
+    pub static CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Schema = Schema {
+        name: "CreateOpenIDConnectProviderResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CreatePolicyRequest`.
     pub static CREATE_POLICY_REQUEST: Schema = Schema {
         name: "CreatePolicyRequest",
@@ -11298,6 +13914,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateSAMLProviderRequest`.
+    pub static CREATE_SAML_PROVIDER_REQUEST: Schema = Schema {
+        name: "CreateSAMLProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SAMLMetadataDocument", || &SAML_METADATA_DOCUMENT_TYPE).required(),
+                Member::new("Name", || &SAML_PROVIDER_NAME_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+                Member::new("AssertionEncryptionMode", || &ASSERTION_ENCRYPTION_MODE_TYPE),
+                Member::new("AddPrivateKey", || &PRIVATE_KEY_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateSAMLProviderResponse`.
+    pub static CREATE_SAML_PROVIDER_RESPONSE: Schema = Schema {
+        name: "CreateSAMLProviderResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("SAMLProviderArn", || &ARN_TYPE), Member::new("Tags", || &TAG_LIST_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CreateServiceLinkedRoleRequest`.
     pub static CREATE_SERVICE_LINKED_ROLE_REQUEST: Schema = Schema {
         name: "CreateServiceLinkedRoleRequest",
@@ -11347,6 +13993,34 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateVirtualMFADeviceRequest`.
+    pub static CREATE_VIRTUAL_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "CreateVirtualMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("VirtualMFADeviceName", || &VIRTUAL_MFA_DEVICE_NAME).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateVirtualMFADeviceResponse`.
+    pub static CREATE_VIRTUAL_MFA_DEVICE_RESPONSE: Schema = Schema {
+        name: "CreateVirtualMFADeviceResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("VirtualMFADevice", || &VIRTUAL_MFA_DEVICE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CredentialReportExpiredException`.
     pub static CREDENTIAL_REPORT_EXPIRED_EXCEPTION: Schema = Schema {
         name: "CredentialReportExpiredException",
@@ -11376,6 +14050,29 @@ pub mod schema {
         name: "CredentialReportNotReadyException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &CREDENTIAL_REPORT_NOT_READY_EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeactivateMFADeviceOutput`.
+    pub static DEACTIVATE_MFA_DEVICE_OUTPUT: Schema = Schema {
+        name: "DeactivateMFADeviceOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeactivateMFADeviceRequest`.
+    pub static DEACTIVATE_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "DeactivateMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+            ],
             payload: None,
             union: false,
         },
@@ -11537,6 +14234,26 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteOpenIDConnectProviderOutput`.
+    pub static DELETE_OPEN_ID_CONNECT_PROVIDER_OUTPUT: Schema = Schema {
+        name: "DeleteOpenIDConnectProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteOpenIDConnectProviderRequest`.
+    pub static DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "DeleteOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeletePolicyOutput`.
     pub static DELETE_POLICY_OUTPUT: Schema = Schema {
         name: "DeletePolicyOutput",
@@ -11643,6 +14360,26 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteSAMLProviderOutput`.
+    pub static DELETE_SAML_PROVIDER_OUTPUT: Schema = Schema {
+        name: "DeleteSAMLProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteSAMLProviderRequest`.
+    pub static DELETE_SAML_PROVIDER_REQUEST: Schema = Schema {
+        name: "DeleteSAMLProviderRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("SAMLProviderArn", || &ARN_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteServiceLinkedRoleRequest`.
     pub static DELETE_SERVICE_LINKED_ROLE_REQUEST: Schema = Schema {
         name: "DeleteServiceLinkedRoleRequest",
@@ -11723,6 +14460,26 @@ pub mod schema {
         name: "DeleteUserRequest",
         kind: Kind::Structure {
             members: &[Member::new("UserName", || &EXISTING_USER_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteVirtualMFADeviceOutput`.
+    pub static DELETE_VIRTUAL_MFA_DEVICE_OUTPUT: Schema = Schema {
+        name: "DeleteVirtualMFADeviceOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteVirtualMFADeviceRequest`.
+    pub static DELETE_VIRTUAL_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "DeleteVirtualMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required()],
             payload: None,
             union: false,
         },
@@ -11822,6 +14579,31 @@ pub mod schema {
             members: &[
                 Member::new("UserName", || &USER_NAME_TYPE).required(),
                 Member::new("PolicyArn", || &ARN_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableMFADeviceOutput`.
+    pub static ENABLE_MFA_DEVICE_OUTPUT: Schema = Schema {
+        name: "EnableMFADeviceOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableMFADeviceRequest`.
+    pub static ENABLE_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "EnableMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE).required(),
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("AuthenticationCode1", || &AUTHENTICATION_CODE_TYPE).required(),
+                Member::new("AuthenticationCode2", || &AUTHENTICATION_CODE_TYPE).required(),
             ],
             payload: None,
             union: false,
@@ -12208,6 +14990,68 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetMFADeviceRequest`.
+    pub static GET_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "GetMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("UserName", || &USER_NAME_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetMFADeviceResponse`.
+    pub static GET_MFA_DEVICE_RESPONSE: Schema = Schema {
+        name: "GetMFADeviceResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("EnableDate", || &DATE_TYPE),
+                Member::new("Certifications", || &CERTIFICATION_MAP_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetOpenIDConnectProviderRequest`.
+    pub static GET_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "GetOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetOpenIDConnectProviderResponse`.
+    pub static GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Schema = Schema {
+        name: "GetOpenIDConnectProviderResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Url", || &OPEN_ID_CONNECT_PROVIDER_URL_TYPE),
+                Member::new("ClientIDList", || &CLIENT_ID_LIST_TYPE),
+                Member::new("ThumbprintList", || &THUMBPRINT_LIST_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetPolicyRequest`.
     pub static GET_POLICY_REQUEST: Schema = Schema {
         name: "GetPolicyRequest",
@@ -12303,6 +15147,38 @@ pub mod schema {
         name: "GetRoleResponse",
         kind: Kind::Structure {
             members: &[Member::new("Role", || &ROLE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetSAMLProviderRequest`.
+    pub static GET_SAML_PROVIDER_REQUEST: Schema = Schema {
+        name: "GetSAMLProviderRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("SAMLProviderArn", || &ARN_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetSAMLProviderResponse`.
+    pub static GET_SAML_PROVIDER_RESPONSE: Schema = Schema {
+        name: "GetSAMLProviderResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SAMLProviderUUID", || &PRIVATE_KEY_ID_TYPE),
+                Member::new("SAMLMetadataDocument", || &SAML_METADATA_DOCUMENT_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+                Member::new("ValidUntil", || &DATE_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+                Member::new("AssertionEncryptionMode", || &ASSERTION_ENCRYPTION_MODE_TYPE),
+                Member::new("PrivateKeyList", || &PRIVATE_KEY_LIST),
+            ],
             payload: None,
             union: false,
         },
@@ -12459,6 +15335,18 @@ pub mod schema {
                 Member::new("Roles", || &ROLE_LIST_TYPE).required(),
                 Member::new("Tags", || &TAG_LIST_TYPE),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvalidAuthenticationCodeException`.
+    pub static INVALID_AUTHENTICATION_CODE_EXCEPTION: Schema = Schema {
+        name: "InvalidAuthenticationCodeException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &INVALID_AUTHENTICATION_CODE_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -12894,6 +15782,122 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListMFADeviceTagsRequest`.
+    pub static LIST_MFA_DEVICE_TAGS_REQUEST: Schema = Schema {
+        name: "ListMFADeviceTagsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListMFADeviceTagsResponse`.
+    pub static LIST_MFA_DEVICE_TAGS_RESPONSE: Schema = Schema {
+        name: "ListMFADeviceTagsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListMFADevicesRequest`.
+    pub static LIST_MFA_DEVICES_REQUEST: Schema = Schema {
+        name: "ListMFADevicesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListMFADevicesResponse`.
+    pub static LIST_MFA_DEVICES_RESPONSE: Schema = Schema {
+        name: "ListMFADevicesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("MFADevices", || &MFA_DEVICE_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOpenIDConnectProviderTagsRequest`.
+    pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST: Schema = Schema {
+        name: "ListOpenIDConnectProviderTagsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOpenIDConnectProviderTagsResponse`.
+    pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE: Schema = Schema {
+        name: "ListOpenIDConnectProviderTagsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOpenIDConnectProvidersRequest`.
+    pub static LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST: Schema = Schema {
+        name: "ListOpenIDConnectProvidersRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOpenIDConnectProvidersResponse`.
+    pub static LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE: Schema = Schema {
+        name: "ListOpenIDConnectProvidersResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("OpenIDConnectProviderList", || &OPEN_ID_CONNECT_PROVIDER_LIST_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListPoliciesGrantingServiceAccessEntry`.
     pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY: Schema = Schema {
         name: "ListPoliciesGrantingServiceAccessEntry",
@@ -13139,6 +16143,58 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListSAMLProviderTagsRequest`.
+    pub static LIST_SAML_PROVIDER_TAGS_REQUEST: Schema = Schema {
+        name: "ListSAMLProviderTagsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SAMLProviderArn", || &ARN_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListSAMLProviderTagsResponse`.
+    pub static LIST_SAML_PROVIDER_TAGS_RESPONSE: Schema = Schema {
+        name: "ListSAMLProviderTagsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListSAMLProvidersRequest`.
+    pub static LIST_SAML_PROVIDERS_REQUEST: Schema = Schema {
+        name: "ListSAMLProvidersRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListSAMLProvidersResponse`.
+    pub static LIST_SAML_PROVIDERS_RESPONSE: Schema = Schema {
+        name: "ListSAMLProvidersResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("SAMLProviderList", || &SAML_PROVIDER_LIST_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListUserPoliciesRequest`.
     pub static LIST_USER_POLICIES_REQUEST: Schema = Schema {
         name: "ListUserPoliciesRequest",
@@ -13235,6 +16291,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListVirtualMFADevicesRequest`.
+    pub static LIST_VIRTUAL_MFA_DEVICES_REQUEST: Schema = Schema {
+        name: "ListVirtualMFADevicesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AssignmentStatus", || &ASSIGNMENT_STATUS_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListVirtualMFADevicesResponse`.
+    pub static LIST_VIRTUAL_MFA_DEVICES_RESPONSE: Schema = Schema {
+        name: "ListVirtualMFADevicesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("VirtualMFADevices", || &VIRTUAL_MFA_DEVICE_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `LoginProfile`.
     pub static LOGIN_PROFILE: Schema = Schema {
         name: "LoginProfile",
@@ -13243,6 +16331,22 @@ pub mod schema {
                 Member::new("UserName", || &USER_NAME_TYPE).required(),
                 Member::new("CreateDate", || &DATE_TYPE).required(),
                 Member::new("PasswordResetRequired", || &BOOLEAN_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `MFADevice`.
+    pub static MFA_DEVICE: Schema = Schema {
+        name: "MFADevice",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("EnableDate", || &DATE_TYPE).required(),
             ],
             payload: None,
             union: false,
@@ -13301,6 +16405,46 @@ pub mod schema {
         name: "NoSuchEntityException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &NO_SUCH_ENTITY_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OpenIDConnectProviderListEntry`.
+    pub static OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY: Schema = Schema {
+        name: "OpenIDConnectProviderListEntry",
+        kind: Kind::Structure { members: &[Member::new("Arn", || &ARN_TYPE)], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OpenIDConnectProviderListType`.
+    pub static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Schema = Schema {
+        name: "OpenIDConnectProviderListType",
+        kind: Kind::List {
+            member: || &OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OpenIDConnectProviderUrlType`.
+    pub static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Schema = Schema {
+        name: "OpenIDConnectProviderUrlType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(255.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `OpenIdIdpCommunicationErrorException`.
+    pub static OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION: Schema = Schema {
+        name: "OpenIdIdpCommunicationErrorException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -13768,6 +16912,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `RemoveClientIDFromOpenIDConnectProviderOutput`.
+    pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_OUTPUT: Schema = Schema {
+        name: "RemoveClientIDFromOpenIDConnectProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveClientIDFromOpenIDConnectProviderRequest`.
+    pub static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "RemoveClientIDFromOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required(),
+                Member::new("ClientID", || &CLIENT_ID_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `RemoveRoleFromInstanceProfileOutput`.
     pub static REMOVE_ROLE_FROM_INSTANCE_PROFILE_OUTPUT: Schema = Schema {
         name: "RemoveRoleFromInstanceProfileOutput",
@@ -13897,6 +17064,31 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ResyncMFADeviceOutput`.
+    pub static RESYNC_MFA_DEVICE_OUTPUT: Schema = Schema {
+        name: "ResyncMFADeviceOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResyncMFADeviceRequest`.
+    pub static RESYNC_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "ResyncMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE).required(),
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("AuthenticationCode1", || &AUTHENTICATION_CODE_TYPE).required(),
+                Member::new("AuthenticationCode2", || &AUTHENTICATION_CODE_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Role`.
     pub static ROLE: Schema = Schema {
         name: "Role",
@@ -13979,6 +17171,61 @@ pub mod schema {
             union: false,
         },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SAMLMetadataDocumentType`.
+    pub static SAML_METADATA_DOCUMENT_TYPE: Schema = Schema {
+        name: "SAMLMetadataDocumentType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1_000.0), max: Some(10_000_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `SAMLPrivateKey`.
+    pub static SAML_PRIVATE_KEY: Schema = Schema {
+        name: "SAMLPrivateKey",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("KeyId", || &PRIVATE_KEY_ID_TYPE),
+                Member::new("Timestamp", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SAMLProviderListEntry`.
+    pub static SAML_PROVIDER_LIST_ENTRY: Schema = Schema {
+        name: "SAMLProviderListEntry",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Arn", || &ARN_TYPE),
+                Member::new("ValidUntil", || &DATE_TYPE),
+                Member::new("CreateDate", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SAMLProviderListType`.
+    pub static SAML_PROVIDER_LIST_TYPE: Schema = Schema {
+        name: "SAMLProviderListType",
+        kind: Kind::List { member: || &SAML_PROVIDER_LIST_ENTRY, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SAMLProviderNameType`.
+    pub static SAML_PROVIDER_NAME_TYPE: Schema = Schema {
+        name: "SAMLProviderNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some(r"[\w._-]+") },
         sensitive: false,
     };
 
@@ -14170,6 +17417,52 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `TagMFADeviceOutput`.
+    pub static TAG_MFA_DEVICE_OUTPUT: Schema = Schema {
+        name: "TagMFADeviceOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagMFADeviceRequest`.
+    pub static TAG_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "TagMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagOpenIDConnectProviderOutput`.
+    pub static TAG_OPEN_ID_CONNECT_PROVIDER_OUTPUT: Schema = Schema {
+        name: "TagOpenIDConnectProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagOpenIDConnectProviderRequest`.
+    pub static TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "TagOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `TagPolicyOutput`.
     pub static TAG_POLICY_OUTPUT: Schema = Schema {
         name: "TagPolicyOutput",
@@ -14207,6 +17500,29 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("RoleName", || &ROLE_NAME_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagSAMLProviderOutput`.
+    pub static TAG_SAML_PROVIDER_OUTPUT: Schema = Schema {
+        name: "TagSAMLProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagSAMLProviderRequest`.
+    pub static TAG_SAML_PROVIDER_REQUEST: Schema = Schema {
+        name: "TagSAMLProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SAMLProviderArn", || &ARN_TYPE).required(),
                 Member::new("Tags", || &TAG_LIST_TYPE).required(),
             ],
             payload: None,
@@ -14274,6 +17590,52 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UntagMFADeviceOutput`.
+    pub static UNTAG_MFA_DEVICE_OUTPUT: Schema = Schema {
+        name: "UntagMFADeviceOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagMFADeviceRequest`.
+    pub static UNTAG_MFA_DEVICE_REQUEST: Schema = Schema {
+        name: "UntagMFADeviceRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagOpenIDConnectProviderOutput`.
+    pub static UNTAG_OPEN_ID_CONNECT_PROVIDER_OUTPUT: Schema = Schema {
+        name: "UntagOpenIDConnectProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagOpenIDConnectProviderRequest`.
+    pub static UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Schema = Schema {
+        name: "UntagOpenIDConnectProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required(),
+                Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UntagPolicyOutput`.
     pub static UNTAG_POLICY_OUTPUT: Schema = Schema {
         name: "UntagPolicyOutput",
@@ -14311,6 +17673,29 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("RoleName", || &ROLE_NAME_TYPE).required(),
+                Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagSAMLProviderOutput`.
+    pub static UNTAG_SAML_PROVIDER_OUTPUT: Schema = Schema {
+        name: "UntagSAMLProviderOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagSAMLProviderRequest`.
+    pub static UNTAG_SAML_PROVIDER_REQUEST: Schema = Schema {
+        name: "UntagSAMLProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SAMLProviderArn", || &ARN_TYPE).required(),
                 Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
             ],
             payload: None,
@@ -14468,6 +17853,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateOpenIDConnectProviderThumbprintOutput`.
+    pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_OUTPUT: Schema = Schema {
+        name: "UpdateOpenIDConnectProviderThumbprintOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateOpenIDConnectProviderThumbprintRequest`.
+    pub static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST: Schema = Schema {
+        name: "UpdateOpenIDConnectProviderThumbprintRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OpenIDConnectProviderArn", || &ARN_TYPE).required(),
+                Member::new("ThumbprintList", || &THUMBPRINT_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UpdateRoleDescriptionRequest`.
     pub static UPDATE_ROLE_DESCRIPTION_REQUEST: Schema = Schema {
         name: "UpdateRoleDescriptionRequest",
@@ -14511,6 +17919,36 @@ pub mod schema {
     pub static UPDATE_ROLE_RESPONSE: Schema = Schema {
         name: "UpdateRoleResponse",
         kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateSAMLProviderRequest`.
+    pub static UPDATE_SAML_PROVIDER_REQUEST: Schema = Schema {
+        name: "UpdateSAMLProviderRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SAMLMetadataDocument", || &SAML_METADATA_DOCUMENT_TYPE),
+                Member::new("SAMLProviderArn", || &ARN_TYPE).required(),
+                Member::new("AssertionEncryptionMode", || &ASSERTION_ENCRYPTION_MODE_TYPE),
+                Member::new("AddPrivateKey", || &PRIVATE_KEY_TYPE),
+                Member::new("RemovePrivateKey", || &PRIVATE_KEY_ID_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateSAMLProviderResponse`.
+    pub static UPDATE_SAML_PROVIDER_RESPONSE: Schema = Schema {
+        name: "UpdateSAMLProviderResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("SAMLProviderArn", || &ARN_TYPE)],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -14583,6 +18021,25 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `VirtualMFADevice`.
+    pub static VIRTUAL_MFA_DEVICE: Schema = Schema {
+        name: "VirtualMFADevice",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
+                Member::new("Base32StringSeed", || &BOOTSTRAP_DATUM),
+                Member::new("QRCodePNG", || &BOOTSTRAP_DATUM),
+                Member::new("User", || &USER),
+                Member::new("EnableDate", || &DATE_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `accessKeyIdType`.
     pub static ACCESS_KEY_ID_TYPE: Schema = Schema {
         name: "accessKeyIdType",
@@ -14635,6 +18092,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `assertionEncryptionModeType`.
+    pub static ASSERTION_ENCRYPTION_MODE_TYPE: Schema = Schema {
+        name: "assertionEncryptionModeType",
+        kind: Kind::Enum(&["Required", "Allowed"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `assignmentStatusType`.
+    pub static ASSIGNMENT_STATUS_TYPE: Schema = Schema {
+        name: "assignmentStatusType",
+        kind: Kind::Enum(&["Assigned", "Unassigned", "Any"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `attachedPoliciesListType`.
     pub static ATTACHED_POLICIES_LIST_TYPE: Schema = Schema {
         name: "attachedPoliciesListType",
@@ -14651,6 +18124,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `authenticationCodeType`.
+    pub static AUTHENTICATION_CODE_TYPE: Schema = Schema {
+        name: "authenticationCodeType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(6.0), max: Some(6.0), pattern: Some(r"[\d]+") },
+        sensitive: false,
+    };
+
     /// `booleanObjectType`.
     pub static BOOLEAN_OBJECT_TYPE: Schema = Schema {
         name: "booleanObjectType",
@@ -14662,6 +18143,22 @@ pub mod schema {
     /// `booleanType`.
     pub static BOOLEAN_TYPE: Schema =
         Schema { name: "booleanType", kind: Kind::Boolean, constraints: Constraints::NONE, sensitive: false };
+
+    /// `clientIDListType`.
+    pub static CLIENT_ID_LIST_TYPE: Schema = Schema {
+        name: "clientIDListType",
+        kind: Kind::List { member: || &CLIENT_ID_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `clientIDType`.
+    pub static CLIENT_ID_TYPE: Schema = Schema {
+        name: "clientIDType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(255.0), pattern: None },
+        sensitive: false,
+    };
 
     /// `credentialReportExpiredExceptionMessage`.
     pub static CREDENTIAL_REPORT_EXPIRED_EXCEPTION_MESSAGE: Schema = Schema {
@@ -14811,6 +18308,14 @@ pub mod schema {
     pub static INTEGER_TYPE: Schema =
         Schema { name: "integerType", kind: Kind::Integer, constraints: Constraints::NONE, sensitive: false };
 
+    /// `invalidAuthenticationCodeMessage`.
+    pub static INVALID_AUTHENTICATION_CODE_MESSAGE: Schema = Schema {
+        name: "invalidAuthenticationCodeMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `invalidInputMessage`.
     pub static INVALID_INPUT_MESSAGE: Schema = Schema {
         name: "invalidInputMessage",
@@ -14879,6 +18384,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `mfaDeviceListType`.
+    pub static MFA_DEVICE_LIST_TYPE: Schema = Schema {
+        name: "mfaDeviceListType",
+        kind: Kind::List { member: || &MFA_DEVICE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `minimumPasswordLengthType`.
     pub static MINIMUM_PASSWORD_LENGTH_TYPE: Schema = Schema {
         name: "minimumPasswordLengthType",
@@ -14890,6 +18403,14 @@ pub mod schema {
     /// `noSuchEntityMessage`.
     pub static NO_SUCH_ENTITY_MESSAGE: Schema = Schema {
         name: "noSuchEntityMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `openIdIdpCommunicationErrorExceptionMessage`.
+    pub static OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION_MESSAGE: Schema = Schema {
+        name: "openIdIdpCommunicationErrorExceptionMessage",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
@@ -15079,6 +18600,34 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `privateKeyIdType`.
+    pub static PRIVATE_KEY_ID_TYPE: Schema = Schema {
+        name: "privateKeyIdType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(22.0), max: Some(64.0), pattern: Some("[A-Z0-9]+") },
+        sensitive: false,
+    };
+
+    /// `privateKeyList`.
+    pub static PRIVATE_KEY_LIST: Schema = Schema {
+        name: "privateKeyList",
+        kind: Kind::List { member: || &SAML_PRIVATE_KEY, member_name: "member", flattened: false },
+        constraints: Constraints { min: None, max: Some(2.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `privateKeyType`.
+    pub static PRIVATE_KEY_TYPE: Schema = Schema {
+        name: "privateKeyType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(16_384.0),
+            pattern: Some(r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+        },
+        sensitive: true,
+    };
+
     /// `responseMarkerType`.
     pub static RESPONSE_MARKER_TYPE: Schema = Schema {
         name: "responseMarkerType",
@@ -15128,6 +18677,14 @@ pub mod schema {
         name: "roleNameType",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: Some(r"[\w+=,.@-]+") },
+        sensitive: false,
+    };
+
+    /// `serialNumberType`.
+    pub static SERIAL_NUMBER_TYPE: Schema = Schema {
+        name: "serialNumberType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(9.0), max: Some(256.0), pattern: Some(r"[\w+=/:,.@-]+") },
         sensitive: false,
     };
 
@@ -15266,6 +18823,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `thumbprintListType`.
+    pub static THUMBPRINT_LIST_TYPE: Schema = Schema {
+        name: "thumbprintListType",
+        kind: Kind::List { member: || &THUMBPRINT_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `thumbprintType`.
+    pub static THUMBPRINT_TYPE: Schema = Schema {
+        name: "thumbprintType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(40.0), max: Some(40.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `unmodifiableEntityMessage`.
     pub static UNMODIFIABLE_ENTITY_MESSAGE: Schema = Schema {
         name: "unmodifiableEntityMessage",
@@ -15295,6 +18868,22 @@ pub mod schema {
         name: "userNameType",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: Some(r"[\w+=,.@-]+") },
+        sensitive: false,
+    };
+
+    /// `virtualMFADeviceListType`.
+    pub static VIRTUAL_MFA_DEVICE_LIST_TYPE: Schema = Schema {
+        name: "virtualMFADeviceListType",
+        kind: Kind::List { member: || &VIRTUAL_MFA_DEVICE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `virtualMFADeviceName`.
+    pub static VIRTUAL_MFA_DEVICE_NAME: Schema = Schema {
+        name: "virtualMFADeviceName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: None, pattern: Some(r"[\w+=,.@-]+") },
         sensitive: false,
     };
 }

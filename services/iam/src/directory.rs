@@ -9,7 +9,8 @@ use std::{
 };
 
 use casemate_kernel::{
-    Caller, Directory, Env, Fault, IdentityPolicies, LongTermCredential, RoleFacts,
+    BoxFuture, Caller, Directory, Env, Fault, IdentityPolicies, IdentityProvider, LongTermCredential,
+    MfaAnswer, RoleFacts,
     policy::{Kind, NamedPolicy},
 };
 use casemate_names::{Arn, Scope, Timestamp};
@@ -20,7 +21,7 @@ use crate::{
     documents,
     entity::Entity,
     holder::Holder,
-    membership,
+    membership, mfa, providers,
     rows::{AccessKeyRow, RoleRow, UserRow, access_key_key, managed_document},
     trust,
 };
@@ -253,6 +254,30 @@ impl Directory for IamDirectory {
             return Ok(None);
         }
         Ok(self.env.store.read(|tx| trust::unique_id(tx, &self.env, arn))?)
+    }
+
+    fn verify_mfa<'a>(
+        &'a self,
+        caller: &'a Caller,
+        serial: &'a str,
+        code: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<MfaAnswer, Fault>> {
+        Box::pin(async move {
+            let Some(account) = caller.account() else { return Ok(MfaAnswer::NoSuchDevice) };
+            let scope = self.env.scope_of(&account);
+            let (caller, serial, code) = (caller.clone(), serial.to_owned(), code.to_owned());
+            let judged = self
+                .env
+                .store
+                .write::<_, Error, _>(move |tx| mfa::judge(tx, &scope, &caller, (&serial, &code), now));
+            Ok(judged.await?)
+        })
+    }
+
+    fn identity_provider(&self, arn: &Arn) -> Result<Option<IdentityProvider>, Fault> {
+        let scope = self.env.scope_of_arn(arn);
+        Ok(self.env.store.read(|tx| providers::known(tx, &scope, arn))?)
     }
 
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp) {

@@ -9,7 +9,7 @@
 //! recreated under the same name inherits nothing. Every write takes effect on the next request: compiled policies are
 //! cached only until any write.
 //!
-//! Not here: identity providers, MFA, signing certificates.
+//! Not here: MFA devices other than virtual ones, signing certificates.
 
 pub mod api;
 
@@ -17,6 +17,7 @@ mod access_keys;
 mod account;
 mod administrator;
 mod birth;
+mod by_arn;
 mod credential_report;
 mod details;
 mod directory;
@@ -26,10 +27,12 @@ mod holder;
 mod login_profiles;
 mod managed;
 mod membership;
+mod mfa;
 mod ops;
 mod page;
 mod passwords;
 mod profiles;
+mod providers;
 mod rename;
 mod resource;
 mod rows;
@@ -39,6 +42,7 @@ mod simulate;
 mod simulation;
 mod sources;
 mod tags;
+mod totp;
 mod trust;
 
 use std::sync::Arc;
@@ -52,9 +56,12 @@ use casemate_store::{ReadTx, WriteTx};
 
 use crate::{
     api::Error,
+    by_arn::ByArn,
     directory::{Cache, IamDirectory},
     entity::Entity,
+    mfa::MfaRow,
     profiles::ProfileRow,
+    providers::{OidcRow, SamlRow},
     rows::{PolicyRow, RoleRow, UserRow},
 };
 
@@ -135,6 +142,11 @@ impl Iam {
     }
 }
 
+fn unaccepted() -> Error {
+    // AWS: text of InvalidClientTokenId.
+    Fault::coded("InvalidClientTokenId", 403, "The security token included in the request is invalid").into()
+}
+
 /// AWS tells the times of identities to the second.
 pub(crate) fn to_the_second(at: Timestamp) -> Timestamp {
     Timestamp::from_seconds(at.seconds())
@@ -177,6 +189,17 @@ impl Service for Iam {
         Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust }))
     }
 
+    // AWS: STS API reference, GetSessionToken: "You cannot call any IAM API operations unless MFA authentication
+    // information is included in the request"; GetFederationToken: none at all. The answer is that of a key that is
+    // not known.
+    fn accepts(&self, _operation: &'static str, caller: &Caller) -> Result<(), Error> {
+        match caller {
+            Caller::UserSession(session) if session.mfa_at.is_none() => Err(unaccepted()),
+            Caller::Federated(_) => Err(unaccepted()),
+            _ => Ok(()),
+        }
+    }
+
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {
         let scope = self.env.scope_of_arn(arn);
         let tags = self.read(|tx| {
@@ -186,6 +209,9 @@ impl Service for Iam {
                 Some(("instance-profile", _)) => {
                     ProfileRow::by_arn(tx, &scope, arn)?.map(|profile| profile.tags)
                 }
+                Some(("oidc-provider", _)) => OidcRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
+                Some(("saml-provider", _)) => SamlRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
+                Some(("mfa", _)) => MfaRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
                 Some(("policy", _)) => PolicyRow::by_arn(tx, &scope, arn)?.map(|policy| policy.tags),
                 Some(_) | None => None,
             })

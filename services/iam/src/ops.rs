@@ -2,6 +2,7 @@
 
 //! The implemented operations, one file each.
 
+mod add_client_id_to_open_id_connect_provider;
 mod add_role_to_instance_profile;
 mod add_user_to_group;
 mod attach_group_policy;
@@ -13,11 +14,15 @@ mod create_account_alias;
 mod create_group;
 mod create_instance_profile;
 mod create_login_profile;
+mod create_open_id_connect_provider;
 mod create_policy;
 mod create_policy_version;
 mod create_role;
+mod create_saml_provider;
 mod create_service_linked_role;
 mod create_user;
+mod create_virtual_mfa_device;
+mod deactivate_mfa_device;
 mod delete_access_key;
 mod delete_account_alias;
 mod delete_account_password_policy;
@@ -25,18 +30,22 @@ mod delete_group;
 mod delete_group_policy;
 mod delete_instance_profile;
 mod delete_login_profile;
+mod delete_open_id_connect_provider;
 mod delete_policy;
 mod delete_policy_version;
 mod delete_role;
 mod delete_role_permissions_boundary;
 mod delete_role_policy;
+mod delete_saml_provider;
 mod delete_service_linked_role;
 mod delete_user;
 mod delete_user_permissions_boundary;
 mod delete_user_policy;
+mod delete_virtual_mfa_device;
 mod detach_group_policy;
 mod detach_role_policy;
 mod detach_user_policy;
+mod enable_mfa_device;
 mod generate_credential_report;
 mod get_access_key_last_used;
 mod get_account_authorization_details;
@@ -49,10 +58,13 @@ mod get_group;
 mod get_group_policy;
 mod get_instance_profile;
 mod get_login_profile;
+mod get_mfa_device;
+mod get_open_id_connect_provider;
 mod get_policy;
 mod get_policy_version;
 mod get_role;
 mod get_role_policy;
+mod get_saml_provider;
 mod get_service_linked_role_deletion_status;
 mod get_user;
 mod get_user_policy;
@@ -68,6 +80,10 @@ mod list_groups_for_user;
 mod list_instance_profile_tags;
 mod list_instance_profiles;
 mod list_instance_profiles_for_role;
+mod list_mfa_device_tags;
+mod list_mfa_devices;
+mod list_open_id_connect_provider_tags;
+mod list_open_id_connect_providers;
 mod list_policies;
 mod list_policies_granting_service_access;
 mod list_policy_tags;
@@ -75,34 +91,47 @@ mod list_policy_versions;
 mod list_role_policies;
 mod list_role_tags;
 mod list_roles;
+mod list_saml_provider_tags;
+mod list_saml_providers;
 mod list_user_policies;
 mod list_user_tags;
 mod list_users;
+mod list_virtual_mfa_devices;
 mod put_group_policy;
 mod put_role_permissions_boundary;
 mod put_role_policy;
 mod put_user_permissions_boundary;
 mod put_user_policy;
+mod remove_client_id_from_open_id_connect_provider;
 mod remove_role_from_instance_profile;
 mod remove_user_from_group;
+mod resync_mfa_device;
 mod set_default_policy_version;
 mod simulate_custom_policy;
 mod simulate_principal_policy;
 mod tag_instance_profile;
+mod tag_mfa_device;
+mod tag_open_id_connect_provider;
 mod tag_policy;
 mod tag_role;
+mod tag_saml_provider;
 mod tag_user;
 mod untag_instance_profile;
+mod untag_mfa_device;
+mod untag_open_id_connect_provider;
 mod untag_policy;
 mod untag_role;
+mod untag_saml_provider;
 mod untag_user;
 mod update_access_key;
 mod update_account_password_policy;
 mod update_assume_role_policy;
 mod update_group;
 mod update_login_profile;
+mod update_open_id_connect_provider_thumbprint;
 mod update_role;
 mod update_role_description;
+mod update_saml_provider;
 mod update_user;
 
 use std::sync::Arc;
@@ -115,6 +144,7 @@ use crate::{Iam, api};
 #[expect(clippy::too_many_lines, reason = "a flat list")]
 pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
     vec![
+        bind::<api::AddClientIDToOpenIDConnectProvider, Iam>(service),
         bind::<api::AddRoleToInstanceProfile, Iam>(service),
         bind::<api::AddUserToGroup, Iam>(service),
         bind::<api::AttachGroupPolicy, Iam>(service),
@@ -126,11 +156,15 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::CreateGroup, Iam>(service),
         bind::<api::CreateInstanceProfile, Iam>(service),
         bind::<api::CreateLoginProfile, Iam>(service),
+        bind::<api::CreateOpenIDConnectProvider, Iam>(service),
         bind::<api::CreatePolicy, Iam>(service),
         bind::<api::CreatePolicyVersion, Iam>(service),
         bind::<api::CreateRole, Iam>(service),
+        bind::<api::CreateSAMLProvider, Iam>(service),
         bind::<api::CreateServiceLinkedRole, Iam>(service),
         bind::<api::CreateUser, Iam>(service),
+        bind::<api::CreateVirtualMFADevice, Iam>(service),
+        bind::<api::DeactivateMFADevice, Iam>(service),
         bind::<api::DeleteAccessKey, Iam>(service),
         bind::<api::DeleteAccountAlias, Iam>(service),
         bind::<api::DeleteAccountPasswordPolicy, Iam>(service),
@@ -138,18 +172,22 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteGroupPolicy, Iam>(service),
         bind::<api::DeleteInstanceProfile, Iam>(service),
         bind::<api::DeleteLoginProfile, Iam>(service),
+        bind::<api::DeleteOpenIDConnectProvider, Iam>(service),
         bind::<api::DeletePolicy, Iam>(service),
         bind::<api::DeletePolicyVersion, Iam>(service),
         bind::<api::DeleteRole, Iam>(service),
         bind::<api::DeleteRolePermissionsBoundary, Iam>(service),
         bind::<api::DeleteRolePolicy, Iam>(service),
+        bind::<api::DeleteSAMLProvider, Iam>(service),
         bind::<api::DeleteServiceLinkedRole, Iam>(service),
         bind::<api::DeleteUser, Iam>(service),
         bind::<api::DeleteUserPermissionsBoundary, Iam>(service),
         bind::<api::DeleteUserPolicy, Iam>(service),
+        bind::<api::DeleteVirtualMFADevice, Iam>(service),
         bind::<api::DetachGroupPolicy, Iam>(service),
         bind::<api::DetachRolePolicy, Iam>(service),
         bind::<api::DetachUserPolicy, Iam>(service),
+        bind::<api::EnableMFADevice, Iam>(service),
         bind::<api::GenerateCredentialReport, Iam>(service),
         bind::<api::GetAccessKeyLastUsed, Iam>(service),
         bind::<api::GetAccountAuthorizationDetails, Iam>(service),
@@ -162,10 +200,13 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetGroupPolicy, Iam>(service),
         bind::<api::GetInstanceProfile, Iam>(service),
         bind::<api::GetLoginProfile, Iam>(service),
+        bind::<api::GetMFADevice, Iam>(service),
+        bind::<api::GetOpenIDConnectProvider, Iam>(service),
         bind::<api::GetPolicy, Iam>(service),
         bind::<api::GetPolicyVersion, Iam>(service),
         bind::<api::GetRole, Iam>(service),
         bind::<api::GetRolePolicy, Iam>(service),
+        bind::<api::GetSAMLProvider, Iam>(service),
         bind::<api::GetServiceLinkedRoleDeletionStatus, Iam>(service),
         bind::<api::GetUser, Iam>(service),
         bind::<api::GetUserPolicy, Iam>(service),
@@ -181,6 +222,10 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListInstanceProfileTags, Iam>(service),
         bind::<api::ListInstanceProfiles, Iam>(service),
         bind::<api::ListInstanceProfilesForRole, Iam>(service),
+        bind::<api::ListMFADeviceTags, Iam>(service),
+        bind::<api::ListMFADevices, Iam>(service),
+        bind::<api::ListOpenIDConnectProviderTags, Iam>(service),
+        bind::<api::ListOpenIDConnectProviders, Iam>(service),
         bind::<api::ListPolicies, Iam>(service),
         bind::<api::ListPoliciesGrantingServiceAccess, Iam>(service),
         bind::<api::ListPolicyTags, Iam>(service),
@@ -188,34 +233,47 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListRolePolicies, Iam>(service),
         bind::<api::ListRoleTags, Iam>(service),
         bind::<api::ListRoles, Iam>(service),
+        bind::<api::ListSAMLProviderTags, Iam>(service),
+        bind::<api::ListSAMLProviders, Iam>(service),
         bind::<api::ListUserPolicies, Iam>(service),
         bind::<api::ListUserTags, Iam>(service),
         bind::<api::ListUsers, Iam>(service),
+        bind::<api::ListVirtualMFADevices, Iam>(service),
         bind::<api::PutGroupPolicy, Iam>(service),
         bind::<api::PutRolePermissionsBoundary, Iam>(service),
         bind::<api::PutRolePolicy, Iam>(service),
         bind::<api::PutUserPermissionsBoundary, Iam>(service),
         bind::<api::PutUserPolicy, Iam>(service),
+        bind::<api::RemoveClientIDFromOpenIDConnectProvider, Iam>(service),
         bind::<api::RemoveRoleFromInstanceProfile, Iam>(service),
         bind::<api::RemoveUserFromGroup, Iam>(service),
+        bind::<api::ResyncMFADevice, Iam>(service),
         bind::<api::SetDefaultPolicyVersion, Iam>(service),
         bind::<api::SimulateCustomPolicy, Iam>(service),
         bind::<api::SimulatePrincipalPolicy, Iam>(service),
         bind::<api::TagInstanceProfile, Iam>(service),
+        bind::<api::TagMFADevice, Iam>(service),
+        bind::<api::TagOpenIDConnectProvider, Iam>(service),
         bind::<api::TagPolicy, Iam>(service),
         bind::<api::TagRole, Iam>(service),
+        bind::<api::TagSAMLProvider, Iam>(service),
         bind::<api::TagUser, Iam>(service),
         bind::<api::UntagInstanceProfile, Iam>(service),
+        bind::<api::UntagMFADevice, Iam>(service),
+        bind::<api::UntagOpenIDConnectProvider, Iam>(service),
         bind::<api::UntagPolicy, Iam>(service),
         bind::<api::UntagRole, Iam>(service),
+        bind::<api::UntagSAMLProvider, Iam>(service),
         bind::<api::UntagUser, Iam>(service),
         bind::<api::UpdateAccessKey, Iam>(service),
         bind::<api::UpdateAccountPasswordPolicy, Iam>(service),
         bind::<api::UpdateAssumeRolePolicy, Iam>(service),
         bind::<api::UpdateGroup, Iam>(service),
         bind::<api::UpdateLoginProfile, Iam>(service),
+        bind::<api::UpdateOpenIDConnectProviderThumbprint, Iam>(service),
         bind::<api::UpdateRole, Iam>(service),
         bind::<api::UpdateRoleDescription, Iam>(service),
+        bind::<api::UpdateSAMLProvider, Iam>(service),
         bind::<api::UpdateUser, Iam>(service),
     ]
 }

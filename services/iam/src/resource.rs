@@ -18,6 +18,14 @@ pub(crate) fn path_and_name<'a>(arn: &'a Arn, noun: &str) -> Option<(&'a str, &'
     (path.starts_with('/') && !name.is_empty()).then_some((path, name))
 }
 
+/// What follows the noun and a slash in an ARN's resource; `None` if it is of another noun.
+pub(crate) fn under<'a>(arn: &'a Arn, noun: &str) -> Option<&'a str> {
+    if arn.service() != "iam" || !arn.region().is_empty() {
+        return None;
+    }
+    arn.resource().strip_prefix(noun)?.strip_prefix('/').filter(|tail| !tail.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

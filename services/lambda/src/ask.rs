@@ -8,9 +8,12 @@ use casemate_names::Arn;
 // without one is therefore asked about no function in particular, so that no function's policy can speak for it.
 pub(crate) fn on(action: &'static str, function: Arn, caller: &Caller) -> Ask {
     match caller {
-        Caller::Anonymous | Caller::Bearer { .. } => Ask::on_any(action),
-        Caller::Root { .. } | Caller::User { .. } | Caller::Role(_) | Caller::Service { .. } => {
-            Ask::on(action, function)
-        }
+        Caller::Anonymous | Caller::Bearer { .. } | Caller::WebIdentity(_) => Ask::on_any(action),
+        Caller::Root { .. }
+        | Caller::User { .. }
+        | Caller::UserSession(_)
+        | Caller::Federated(_)
+        | Caller::Role(_)
+        | Caller::Service { .. } => Ask::on(action, function),
     }
 }

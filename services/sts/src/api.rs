@@ -27,6 +27,36 @@ impl OperationModel for AssumeRole {
     type Output = AssumeRoleOutput;
 }
 
+/// The operation `AssumeRoleWithSAML`.
+#[derive(Debug, Clone, Copy)]
+pub struct AssumeRoleWithSAML;
+
+impl OperationModel for AssumeRoleWithSAML {
+    const META: &'static OpMeta = &op_meta::ASSUME_ROLE_WITH_SAML;
+    type Input = AssumeRoleWithSAMLInput;
+    type Output = AssumeRoleWithSAMLOutput;
+}
+
+/// The operation `AssumeRoleWithWebIdentity`.
+#[derive(Debug, Clone, Copy)]
+pub struct AssumeRoleWithWebIdentity;
+
+impl OperationModel for AssumeRoleWithWebIdentity {
+    const META: &'static OpMeta = &op_meta::ASSUME_ROLE_WITH_WEB_IDENTITY;
+    type Input = AssumeRoleWithWebIdentityInput;
+    type Output = AssumeRoleWithWebIdentityOutput;
+}
+
+/// The operation `GetAccessKeyInfo`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAccessKeyInfo;
+
+impl OperationModel for GetAccessKeyInfo {
+    const META: &'static OpMeta = &op_meta::GET_ACCESS_KEY_INFO;
+    type Input = GetAccessKeyInfoInput;
+    type Output = GetAccessKeyInfoOutput;
+}
+
 /// The operation `GetCallerIdentity`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetCallerIdentity;
@@ -35,6 +65,26 @@ impl OperationModel for GetCallerIdentity {
     const META: &'static OpMeta = &op_meta::GET_CALLER_IDENTITY;
     type Input = GetCallerIdentityInput;
     type Output = GetCallerIdentityOutput;
+}
+
+/// The operation `GetFederationToken`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFederationToken;
+
+impl OperationModel for GetFederationToken {
+    const META: &'static OpMeta = &op_meta::GET_FEDERATION_TOKEN;
+    type Input = GetFederationTokenInput;
+    type Output = GetFederationTokenOutput;
+}
+
+/// The operation `GetSessionToken`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetSessionToken;
+
+impl OperationModel for GetSessionToken {
+    const META: &'static OpMeta = &op_meta::GET_SESSION_TOKEN;
+    type Input = GetSessionTokenInput;
+    type Output = GetSessionTokenOutput;
 }
 
 /// `AssumeRoleRequest`.
@@ -151,6 +201,222 @@ impl Shape for AssumeRoleOutput {
     }
 }
 
+/// `AssumeRoleWithSAMLRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AssumeRoleWithSAMLInput {
+    /// `RoleArn`.
+    pub role_arn: String,
+    /// `PrincipalArn`.
+    pub principal_arn: String,
+    /// `SAMLAssertion`.
+    pub saml_assertion: Secret<String>,
+    /// `PolicyArns`.
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    /// `Policy`.
+    pub policy: Option<String>,
+    /// `DurationSeconds`.
+    pub duration_seconds: Option<i32>,
+    /// `MinimumSessionTokenSize`.
+    pub minimum_session_token_size: Option<i32>,
+}
+
+impl Shape for AssumeRoleWithSAMLInput {
+    const SCHEMA: &'static Schema = &schema::ASSUME_ROLE_WITH_SAML_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            role_arn: Value::read(document.take("RoleArn")),
+            principal_arn: Value::read(document.take("PrincipalArn")),
+            saml_assertion: Value::read(document.take("SAMLAssertion")),
+            policy_arns: Value::read(document.take("PolicyArns")),
+            policy: Value::read(document.take("Policy")),
+            duration_seconds: Value::read(document.take("DurationSeconds")),
+            minimum_session_token_size: Value::read(document.take("MinimumSessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RoleArn", self.role_arn.write());
+        document.push("PrincipalArn", self.principal_arn.write());
+        document.push("SAMLAssertion", self.saml_assertion.write());
+        document.push("PolicyArns", self.policy_arns.write());
+        document.push("Policy", self.policy.write());
+        document.push("DurationSeconds", self.duration_seconds.write());
+        document.push("MinimumSessionTokenSize", self.minimum_session_token_size.write());
+        document
+    }
+}
+
+/// `AssumeRoleWithSAMLResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AssumeRoleWithSAMLOutput {
+    /// `Credentials`.
+    pub credentials: Option<Credentials>,
+    /// `AssumedRoleUser`.
+    pub assumed_role_user: Option<AssumedRoleUser>,
+    /// `PackedPolicySize`.
+    pub packed_policy_size: Option<i32>,
+    /// `Subject`.
+    pub subject: Option<String>,
+    /// `SubjectType`.
+    pub subject_type: Option<String>,
+    /// `Issuer`.
+    pub issuer: Option<String>,
+    /// `Audience`.
+    pub audience: Option<String>,
+    /// `NameQualifier`.
+    pub name_qualifier: Option<String>,
+    /// `SourceIdentity`.
+    pub source_identity: Option<String>,
+    /// `SessionTokenUtilization`.
+    pub session_token_utilization: Option<i32>,
+    /// `SessionTokenSize`.
+    pub session_token_size: Option<i32>,
+}
+
+impl Shape for AssumeRoleWithSAMLOutput {
+    const SCHEMA: &'static Schema = &schema::ASSUME_ROLE_WITH_SAML_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            credentials: Value::read(document.take("Credentials")),
+            assumed_role_user: Value::read(document.take("AssumedRoleUser")),
+            packed_policy_size: Value::read(document.take("PackedPolicySize")),
+            subject: Value::read(document.take("Subject")),
+            subject_type: Value::read(document.take("SubjectType")),
+            issuer: Value::read(document.take("Issuer")),
+            audience: Value::read(document.take("Audience")),
+            name_qualifier: Value::read(document.take("NameQualifier")),
+            source_identity: Value::read(document.take("SourceIdentity")),
+            session_token_utilization: Value::read(document.take("SessionTokenUtilization")),
+            session_token_size: Value::read(document.take("SessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Credentials", self.credentials.write());
+        document.push("AssumedRoleUser", self.assumed_role_user.write());
+        document.push("PackedPolicySize", self.packed_policy_size.write());
+        document.push("Subject", self.subject.write());
+        document.push("SubjectType", self.subject_type.write());
+        document.push("Issuer", self.issuer.write());
+        document.push("Audience", self.audience.write());
+        document.push("NameQualifier", self.name_qualifier.write());
+        document.push("SourceIdentity", self.source_identity.write());
+        document.push("SessionTokenUtilization", self.session_token_utilization.write());
+        document.push("SessionTokenSize", self.session_token_size.write());
+        document
+    }
+}
+
+/// `AssumeRoleWithWebIdentityRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AssumeRoleWithWebIdentityInput {
+    /// `RoleArn`.
+    pub role_arn: String,
+    /// `RoleSessionName`.
+    pub role_session_name: String,
+    /// `WebIdentityToken`.
+    pub web_identity_token: Secret<String>,
+    /// `ProviderId`.
+    pub provider_id: Option<String>,
+    /// `PolicyArns`.
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    /// `Policy`.
+    pub policy: Option<String>,
+    /// `DurationSeconds`.
+    pub duration_seconds: Option<i32>,
+    /// `MinimumSessionTokenSize`.
+    pub minimum_session_token_size: Option<i32>,
+}
+
+impl Shape for AssumeRoleWithWebIdentityInput {
+    const SCHEMA: &'static Schema = &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            role_arn: Value::read(document.take("RoleArn")),
+            role_session_name: Value::read(document.take("RoleSessionName")),
+            web_identity_token: Value::read(document.take("WebIdentityToken")),
+            provider_id: Value::read(document.take("ProviderId")),
+            policy_arns: Value::read(document.take("PolicyArns")),
+            policy: Value::read(document.take("Policy")),
+            duration_seconds: Value::read(document.take("DurationSeconds")),
+            minimum_session_token_size: Value::read(document.take("MinimumSessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RoleArn", self.role_arn.write());
+        document.push("RoleSessionName", self.role_session_name.write());
+        document.push("WebIdentityToken", self.web_identity_token.write());
+        document.push("ProviderId", self.provider_id.write());
+        document.push("PolicyArns", self.policy_arns.write());
+        document.push("Policy", self.policy.write());
+        document.push("DurationSeconds", self.duration_seconds.write());
+        document.push("MinimumSessionTokenSize", self.minimum_session_token_size.write());
+        document
+    }
+}
+
+/// `AssumeRoleWithWebIdentityResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AssumeRoleWithWebIdentityOutput {
+    /// `Credentials`.
+    pub credentials: Option<Credentials>,
+    /// `SubjectFromWebIdentityToken`.
+    pub subject_from_web_identity_token: Option<String>,
+    /// `AssumedRoleUser`.
+    pub assumed_role_user: Option<AssumedRoleUser>,
+    /// `PackedPolicySize`.
+    pub packed_policy_size: Option<i32>,
+    /// `Provider`.
+    pub provider: Option<String>,
+    /// `Audience`.
+    pub audience: Option<String>,
+    /// `SourceIdentity`.
+    pub source_identity: Option<String>,
+    /// `SessionTokenUtilization`.
+    pub session_token_utilization: Option<i32>,
+    /// `SessionTokenSize`.
+    pub session_token_size: Option<i32>,
+}
+
+impl Shape for AssumeRoleWithWebIdentityOutput {
+    const SCHEMA: &'static Schema = &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            credentials: Value::read(document.take("Credentials")),
+            subject_from_web_identity_token: Value::read(document.take("SubjectFromWebIdentityToken")),
+            assumed_role_user: Value::read(document.take("AssumedRoleUser")),
+            packed_policy_size: Value::read(document.take("PackedPolicySize")),
+            provider: Value::read(document.take("Provider")),
+            audience: Value::read(document.take("Audience")),
+            source_identity: Value::read(document.take("SourceIdentity")),
+            session_token_utilization: Value::read(document.take("SessionTokenUtilization")),
+            session_token_size: Value::read(document.take("SessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Credentials", self.credentials.write());
+        document.push("SubjectFromWebIdentityToken", self.subject_from_web_identity_token.write());
+        document.push("AssumedRoleUser", self.assumed_role_user.write());
+        document.push("PackedPolicySize", self.packed_policy_size.write());
+        document.push("Provider", self.provider.write());
+        document.push("Audience", self.audience.write());
+        document.push("SourceIdentity", self.source_identity.write());
+        document.push("SessionTokenUtilization", self.session_token_utilization.write());
+        document.push("SessionTokenSize", self.session_token_size.write());
+        document
+    }
+}
+
 /// `AssumedRoleUser`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AssumedRoleUser {
@@ -213,6 +479,75 @@ impl Shape for Credentials {
     }
 }
 
+/// `FederatedUser`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FederatedUser {
+    /// `FederatedUserId`.
+    pub federated_user_id: String,
+    /// `Arn`.
+    pub arn: String,
+}
+
+impl Shape for FederatedUser {
+    const SCHEMA: &'static Schema = &schema::FEDERATED_USER;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            federated_user_id: Value::read(document.take("FederatedUserId")),
+            arn: Value::read(document.take("Arn")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FederatedUserId", self.federated_user_id.write());
+        document.push("Arn", self.arn.write());
+        document
+    }
+}
+
+/// `GetAccessKeyInfoRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccessKeyInfoInput {
+    /// `AccessKeyId`.
+    pub access_key_id: String,
+}
+
+impl Shape for GetAccessKeyInfoInput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCESS_KEY_INFO_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { access_key_id: Value::read(document.take("AccessKeyId")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccessKeyId", self.access_key_id.write());
+        document
+    }
+}
+
+/// `GetAccessKeyInfoResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccessKeyInfoOutput {
+    /// `Account`.
+    pub account: Option<String>,
+}
+
+impl Shape for GetAccessKeyInfoOutput {
+    const SCHEMA: &'static Schema = &schema::GET_ACCESS_KEY_INFO_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { account: Value::read(document.take("Account")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Account", self.account.write());
+        document
+    }
+}
+
 /// `GetCallerIdentityRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetCallerIdentityInput {}
@@ -256,6 +591,154 @@ impl Shape for GetCallerIdentityOutput {
         document.push("UserId", self.user_id.write());
         document.push("Account", self.account.write());
         document.push("Arn", self.arn.write());
+        document
+    }
+}
+
+/// `GetFederationTokenRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFederationTokenInput {
+    /// `Name`.
+    pub name: String,
+    /// `Policy`.
+    pub policy: Option<String>,
+    /// `PolicyArns`.
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    /// `DurationSeconds`.
+    pub duration_seconds: Option<i32>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+    /// `MinimumSessionTokenSize`.
+    pub minimum_session_token_size: Option<i32>,
+}
+
+impl Shape for GetFederationTokenInput {
+    const SCHEMA: &'static Schema = &schema::GET_FEDERATION_TOKEN_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            name: Value::read(document.take("Name")),
+            policy: Value::read(document.take("Policy")),
+            policy_arns: Value::read(document.take("PolicyArns")),
+            duration_seconds: Value::read(document.take("DurationSeconds")),
+            tags: Value::read(document.take("Tags")),
+            minimum_session_token_size: Value::read(document.take("MinimumSessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Name", self.name.write());
+        document.push("Policy", self.policy.write());
+        document.push("PolicyArns", self.policy_arns.write());
+        document.push("DurationSeconds", self.duration_seconds.write());
+        document.push("Tags", self.tags.write());
+        document.push("MinimumSessionTokenSize", self.minimum_session_token_size.write());
+        document
+    }
+}
+
+/// `GetFederationTokenResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFederationTokenOutput {
+    /// `Credentials`.
+    pub credentials: Option<Credentials>,
+    /// `FederatedUser`.
+    pub federated_user: Option<FederatedUser>,
+    /// `PackedPolicySize`.
+    pub packed_policy_size: Option<i32>,
+    /// `SessionTokenUtilization`.
+    pub session_token_utilization: Option<i32>,
+    /// `SessionTokenSize`.
+    pub session_token_size: Option<i32>,
+}
+
+impl Shape for GetFederationTokenOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FEDERATION_TOKEN_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            credentials: Value::read(document.take("Credentials")),
+            federated_user: Value::read(document.take("FederatedUser")),
+            packed_policy_size: Value::read(document.take("PackedPolicySize")),
+            session_token_utilization: Value::read(document.take("SessionTokenUtilization")),
+            session_token_size: Value::read(document.take("SessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Credentials", self.credentials.write());
+        document.push("FederatedUser", self.federated_user.write());
+        document.push("PackedPolicySize", self.packed_policy_size.write());
+        document.push("SessionTokenUtilization", self.session_token_utilization.write());
+        document.push("SessionTokenSize", self.session_token_size.write());
+        document
+    }
+}
+
+/// `GetSessionTokenRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetSessionTokenInput {
+    /// `DurationSeconds`.
+    pub duration_seconds: Option<i32>,
+    /// `SerialNumber`.
+    pub serial_number: Option<String>,
+    /// `TokenCode`.
+    pub token_code: Option<String>,
+    /// `MinimumSessionTokenSize`.
+    pub minimum_session_token_size: Option<i32>,
+}
+
+impl Shape for GetSessionTokenInput {
+    const SCHEMA: &'static Schema = &schema::GET_SESSION_TOKEN_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            duration_seconds: Value::read(document.take("DurationSeconds")),
+            serial_number: Value::read(document.take("SerialNumber")),
+            token_code: Value::read(document.take("TokenCode")),
+            minimum_session_token_size: Value::read(document.take("MinimumSessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DurationSeconds", self.duration_seconds.write());
+        document.push("SerialNumber", self.serial_number.write());
+        document.push("TokenCode", self.token_code.write());
+        document.push("MinimumSessionTokenSize", self.minimum_session_token_size.write());
+        document
+    }
+}
+
+/// `GetSessionTokenResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetSessionTokenOutput {
+    /// `Credentials`.
+    pub credentials: Option<Credentials>,
+    /// `SessionTokenUtilization`.
+    pub session_token_utilization: Option<i32>,
+    /// `SessionTokenSize`.
+    pub session_token_size: Option<i32>,
+}
+
+impl Shape for GetSessionTokenOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SESSION_TOKEN_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            credentials: Value::read(document.take("Credentials")),
+            session_token_utilization: Value::read(document.take("SessionTokenUtilization")),
+            session_token_size: Value::read(document.take("SessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Credentials", self.credentials.write());
+        document.push("SessionTokenUtilization", self.session_token_utilization.write());
+        document.push("SessionTokenSize", self.session_token_size.write());
         document
     }
 }
@@ -348,6 +831,54 @@ impl ExpiredTokenException {
     }
 }
 
+/// `IDPCommunicationErrorException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IDPCommunicationErrorException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl IDPCommunicationErrorException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::IDP_COMMUNICATION_ERROR_EXCEPTION, message, fields)
+    }
+}
+
+/// `IDPRejectedClaimException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IDPRejectedClaimException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl IDPRejectedClaimException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::IDP_REJECTED_CLAIM_EXCEPTION, message, fields)
+    }
+}
+
+/// `InvalidIdentityTokenException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvalidIdentityTokenException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl InvalidIdentityTokenException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::INVALID_IDENTITY_TOKEN_EXCEPTION, message, fields)
+    }
+}
+
 /// `MalformedPolicyDocumentException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MalformedPolicyDocumentException {
@@ -401,6 +932,12 @@ impl RegionDisabledException {
 pub enum Error {
     /// `ExpiredTokenException`.
     ExpiredTokenException(ExpiredTokenException),
+    /// `IDPCommunicationErrorException`.
+    IDPCommunicationErrorException(IDPCommunicationErrorException),
+    /// `IDPRejectedClaimException`.
+    IDPRejectedClaimException(IDPRejectedClaimException),
+    /// `InvalidIdentityTokenException`.
+    InvalidIdentityTokenException(InvalidIdentityTokenException),
     /// `MalformedPolicyDocumentException`.
     MalformedPolicyDocumentException(MalformedPolicyDocumentException),
     /// `PackedPolicyTooLargeException`.
@@ -417,6 +954,21 @@ impl Error {
     /// `ExpiredTokenException` with a message.
     pub fn expired_token_exception(message: impl Into<String>) -> Self {
         Self::ExpiredTokenException(ExpiredTokenException { message: Some(message.into()) })
+    }
+
+    /// `IDPCommunicationErrorException` with a message.
+    pub fn idp_communication_error_exception(message: impl Into<String>) -> Self {
+        Self::IDPCommunicationErrorException(IDPCommunicationErrorException { message: Some(message.into()) })
+    }
+
+    /// `IDPRejectedClaimException` with a message.
+    pub fn idp_rejected_claim_exception(message: impl Into<String>) -> Self {
+        Self::IDPRejectedClaimException(IDPRejectedClaimException { message: Some(message.into()) })
+    }
+
+    /// `InvalidIdentityTokenException` with a message.
+    pub fn invalid_identity_token_exception(message: impl Into<String>) -> Self {
+        Self::InvalidIdentityTokenException(InvalidIdentityTokenException { message: Some(message.into()) })
     }
 
     /// `MalformedPolicyDocumentException` with a message.
@@ -441,6 +993,9 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
             Error::ExpiredTokenException(error) => error.into_fault(),
+            Error::IDPCommunicationErrorException(error) => error.into_fault(),
+            Error::IDPRejectedClaimException(error) => error.into_fault(),
+            Error::InvalidIdentityTokenException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::PackedPolicyTooLargeException(error) => error.into_fault(),
             Error::RegionDisabledException(error) => error.into_fault(),
@@ -485,6 +1040,57 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `AssumeRoleWithSAML`.
+    pub static ASSUME_ROLE_WITH_SAML: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AssumeRoleWithSAML",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ASSUME_ROLE_WITH_SAML_REQUEST,
+        output: &schema::ASSUME_ROLE_WITH_SAML_RESPONSE,
+        result_wrapper: "AssumeRoleWithSAMLResult",
+        errors: &[
+            error_meta::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+            error_meta::PACKED_POLICY_TOO_LARGE_EXCEPTION,
+            error_meta::IDP_REJECTED_CLAIM_EXCEPTION,
+            error_meta::INVALID_IDENTITY_TOKEN_EXCEPTION,
+            error_meta::EXPIRED_TOKEN_EXCEPTION,
+            error_meta::REGION_DISABLED_EXCEPTION,
+        ],
+        auth: Auth::None,
+    };
+
+    /// `AssumeRoleWithWebIdentity`.
+    pub static ASSUME_ROLE_WITH_WEB_IDENTITY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AssumeRoleWithWebIdentity",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST,
+        output: &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE,
+        result_wrapper: "AssumeRoleWithWebIdentityResult",
+        errors: &[
+            error_meta::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+            error_meta::PACKED_POLICY_TOO_LARGE_EXCEPTION,
+            error_meta::IDP_REJECTED_CLAIM_EXCEPTION,
+            error_meta::IDP_COMMUNICATION_ERROR_EXCEPTION,
+            error_meta::INVALID_IDENTITY_TOKEN_EXCEPTION,
+            error_meta::EXPIRED_TOKEN_EXCEPTION,
+            error_meta::REGION_DISABLED_EXCEPTION,
+        ],
+        auth: Auth::None,
+    };
+
+    /// `GetAccessKeyInfo`.
+    pub static GET_ACCESS_KEY_INFO: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetAccessKeyInfo",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_ACCESS_KEY_INFO_REQUEST,
+        output: &schema::GET_ACCESS_KEY_INFO_RESPONSE,
+        result_wrapper: "GetAccessKeyInfoResult",
+        errors: &[],
+        auth: Auth::SigV4,
+    };
+
     /// `GetCallerIdentity`.
     pub static GET_CALLER_IDENTITY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -494,6 +1100,34 @@ pub mod op_meta {
         output: &schema::GET_CALLER_IDENTITY_RESPONSE,
         result_wrapper: "GetCallerIdentityResult",
         errors: &[],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFederationToken`.
+    pub static GET_FEDERATION_TOKEN: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFederationToken",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_FEDERATION_TOKEN_REQUEST,
+        output: &schema::GET_FEDERATION_TOKEN_RESPONSE,
+        result_wrapper: "GetFederationTokenResult",
+        errors: &[
+            error_meta::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+            error_meta::PACKED_POLICY_TOO_LARGE_EXCEPTION,
+            error_meta::REGION_DISABLED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetSessionToken`.
+    pub static GET_SESSION_TOKEN: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetSessionToken",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SESSION_TOKEN_REQUEST,
+        output: &schema::GET_SESSION_TOKEN_RESPONSE,
+        result_wrapper: "GetSessionTokenResult",
+        errors: &[error_meta::REGION_DISABLED_EXCEPTION],
         auth: Auth::SigV4,
     };
 }
@@ -510,6 +1144,30 @@ pub mod error_meta {
         code: "ExpiredTokenException",
         status: 400,
         schema: &schema::EXPIRED_TOKEN_EXCEPTION,
+    };
+
+    /// `IDPCommunicationErrorException`.
+    pub const IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "IDPCommunicationErrorException",
+        code: "IDPCommunicationError",
+        status: 400,
+        schema: &schema::IDP_COMMUNICATION_ERROR_EXCEPTION,
+    };
+
+    /// `IDPRejectedClaimException`.
+    pub const IDP_REJECTED_CLAIM_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "IDPRejectedClaimException",
+        code: "IDPRejectedClaim",
+        status: 403,
+        schema: &schema::IDP_REJECTED_CLAIM_EXCEPTION,
+    };
+
+    /// `InvalidIdentityTokenException`.
+    pub const INVALID_IDENTITY_TOKEN_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "InvalidIdentityTokenException",
+        code: "InvalidIdentityToken",
+        status: 400,
+        schema: &schema::INVALID_IDENTITY_TOKEN_EXCEPTION,
     };
 
     /// `MalformedPolicyDocumentException`.
@@ -586,6 +1244,93 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AssumeRoleWithSAMLRequest`.
+    pub static ASSUME_ROLE_WITH_SAML_REQUEST: Schema = Schema {
+        name: "AssumeRoleWithSAMLRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("RoleArn", || &ARN_TYPE).required(),
+                Member::new("PrincipalArn", || &ARN_TYPE).required(),
+                Member::new("SAMLAssertion", || &SAML_ASSERTION_TYPE).required(),
+                Member::new("PolicyArns", || &POLICY_DESCRIPTOR_LIST_TYPE),
+                Member::new("Policy", || &SESSION_POLICY_DOCUMENT_TYPE),
+                Member::new("DurationSeconds", || &ROLE_DURATION_SECONDS_TYPE),
+                Member::new("MinimumSessionTokenSize", || &MINIMUM_SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AssumeRoleWithSAMLResponse`.
+    pub static ASSUME_ROLE_WITH_SAML_RESPONSE: Schema = Schema {
+        name: "AssumeRoleWithSAMLResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Credentials", || &CREDENTIALS),
+                Member::new("AssumedRoleUser", || &ASSUMED_ROLE_USER),
+                Member::new("PackedPolicySize", || &NON_NEGATIVE_INTEGER_TYPE),
+                Member::new("Subject", || &SUBJECT),
+                Member::new("SubjectType", || &SUBJECT_TYPE),
+                Member::new("Issuer", || &ISSUER),
+                Member::new("Audience", || &AUDIENCE),
+                Member::new("NameQualifier", || &NAME_QUALIFIER),
+                Member::new("SourceIdentity", || &SOURCE_IDENTITY_TYPE),
+                Member::new("SessionTokenUtilization", || &SESSION_TOKEN_UTILIZATION_TYPE),
+                Member::new("SessionTokenSize", || &SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AssumeRoleWithWebIdentityRequest`.
+    pub static ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST: Schema = Schema {
+        name: "AssumeRoleWithWebIdentityRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("RoleArn", || &ARN_TYPE).required(),
+                Member::new("RoleSessionName", || &ROLE_SESSION_NAME_TYPE).required(),
+                Member::new("WebIdentityToken", || &CLIENT_TOKEN_TYPE).required(),
+                Member::new("ProviderId", || &URL_TYPE),
+                Member::new("PolicyArns", || &POLICY_DESCRIPTOR_LIST_TYPE),
+                Member::new("Policy", || &SESSION_POLICY_DOCUMENT_TYPE),
+                Member::new("DurationSeconds", || &ROLE_DURATION_SECONDS_TYPE),
+                Member::new("MinimumSessionTokenSize", || &MINIMUM_SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AssumeRoleWithWebIdentityResponse`.
+    pub static ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE: Schema = Schema {
+        name: "AssumeRoleWithWebIdentityResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Credentials", || &CREDENTIALS),
+                Member::new("SubjectFromWebIdentityToken", || &WEB_IDENTITY_SUBJECT_TYPE),
+                Member::new("AssumedRoleUser", || &ASSUMED_ROLE_USER),
+                Member::new("PackedPolicySize", || &NON_NEGATIVE_INTEGER_TYPE),
+                Member::new("Provider", || &ISSUER),
+                Member::new("Audience", || &AUDIENCE),
+                Member::new("SourceIdentity", || &SOURCE_IDENTITY_TYPE),
+                Member::new("SessionTokenUtilization", || &SESSION_TOKEN_UTILIZATION_TYPE),
+                Member::new("SessionTokenSize", || &SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `AssumedRoleUser`.
     pub static ASSUMED_ROLE_USER: Schema = Schema {
         name: "AssumedRoleUser",
@@ -600,6 +1345,10 @@ pub mod schema {
         constraints: Constraints::NONE,
         sensitive: false,
     };
+
+    /// `Audience`.
+    pub static AUDIENCE: Schema =
+        Schema { name: "Audience", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
 
     /// `Credentials`.
     pub static CREDENTIALS: Schema = Schema {
@@ -623,6 +1372,45 @@ pub mod schema {
         name: "ExpiredTokenException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &EXPIRED_IDENTITY_TOKEN_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FederatedUser`.
+    pub static FEDERATED_USER: Schema = Schema {
+        name: "FederatedUser",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FederatedUserId", || &FEDERATED_ID_TYPE).required(),
+                Member::new("Arn", || &ARN_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccessKeyInfoRequest`.
+    pub static GET_ACCESS_KEY_INFO_REQUEST: Schema = Schema {
+        name: "GetAccessKeyInfoRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("AccessKeyId", || &ACCESS_KEY_ID_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetAccessKeyInfoResponse`.
+    pub static GET_ACCESS_KEY_INFO_RESPONSE: Schema = Schema {
+        name: "GetAccessKeyInfoResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Account", || &ACCOUNT_TYPE)],
             payload: None,
             union: false,
         },
@@ -654,6 +1442,116 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetFederationTokenRequest`.
+    pub static GET_FEDERATION_TOKEN_REQUEST: Schema = Schema {
+        name: "GetFederationTokenRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Name", || &USER_NAME_TYPE).required(),
+                Member::new("Policy", || &SESSION_POLICY_DOCUMENT_TYPE),
+                Member::new("PolicyArns", || &POLICY_DESCRIPTOR_LIST_TYPE),
+                Member::new("DurationSeconds", || &DURATION_SECONDS_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+                Member::new("MinimumSessionTokenSize", || &MINIMUM_SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFederationTokenResponse`.
+    pub static GET_FEDERATION_TOKEN_RESPONSE: Schema = Schema {
+        name: "GetFederationTokenResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Credentials", || &CREDENTIALS),
+                Member::new("FederatedUser", || &FEDERATED_USER),
+                Member::new("PackedPolicySize", || &NON_NEGATIVE_INTEGER_TYPE),
+                Member::new("SessionTokenUtilization", || &SESSION_TOKEN_UTILIZATION_TYPE),
+                Member::new("SessionTokenSize", || &SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetSessionTokenRequest`.
+    pub static GET_SESSION_TOKEN_REQUEST: Schema = Schema {
+        name: "GetSessionTokenRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("DurationSeconds", || &DURATION_SECONDS_TYPE),
+                Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE),
+                Member::new("TokenCode", || &TOKEN_CODE_TYPE),
+                Member::new("MinimumSessionTokenSize", || &MINIMUM_SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetSessionTokenResponse`.
+    pub static GET_SESSION_TOKEN_RESPONSE: Schema = Schema {
+        name: "GetSessionTokenResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Credentials", || &CREDENTIALS),
+                Member::new("SessionTokenUtilization", || &SESSION_TOKEN_UTILIZATION_TYPE),
+                Member::new("SessionTokenSize", || &SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `IDPCommunicationErrorException`.
+    pub static IDP_COMMUNICATION_ERROR_EXCEPTION: Schema = Schema {
+        name: "IDPCommunicationErrorException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &IDP_COMMUNICATION_ERROR_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `IDPRejectedClaimException`.
+    pub static IDP_REJECTED_CLAIM_EXCEPTION: Schema = Schema {
+        name: "IDPRejectedClaimException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &IDP_REJECTED_CLAIM_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvalidIdentityTokenException`.
+    pub static INVALID_IDENTITY_TOKEN_EXCEPTION: Schema = Schema {
+        name: "InvalidIdentityTokenException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &INVALID_IDENTITY_TOKEN_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Issuer`.
+    pub static ISSUER: Schema =
+        Schema { name: "Issuer", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
     /// `MalformedPolicyDocumentException`.
     pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: Schema = Schema {
         name: "MalformedPolicyDocumentException",
@@ -662,6 +1560,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `NameQualifier`.
+    pub static NAME_QUALIFIER: Schema = Schema {
+        name: "NameQualifier",
+        kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -721,6 +1627,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `SAMLAssertionType`.
+    pub static SAML_ASSERTION_TYPE: Schema = Schema {
+        name: "SAMLAssertionType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(4.0), max: Some(100_000.0), pattern: None },
+        sensitive: true,
+    };
+
+    /// `Subject`.
+    pub static SUBJECT: Schema =
+        Schema { name: "Subject", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `SubjectType`.
+    pub static SUBJECT_TYPE: Schema =
+        Schema { name: "SubjectType", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
     /// `Tag`.
     pub static TAG: Schema = Schema {
         name: "Tag",
@@ -778,6 +1700,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `clientTokenType`.
+    pub static CLIENT_TOKEN_TYPE: Schema = Schema {
+        name: "clientTokenType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(4.0), max: Some(20_000.0), pattern: None },
+        sensitive: true,
+    };
+
     /// `contextAssertionType`.
     pub static CONTEXT_ASSERTION_TYPE: Schema = Schema {
         name: "contextAssertionType",
@@ -794,6 +1724,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `durationSecondsType`.
+    pub static DURATION_SECONDS_TYPE: Schema = Schema {
+        name: "durationSecondsType",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(900.0), max: Some(129_600.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `expiredIdentityTokenMessage`.
     pub static EXPIRED_IDENTITY_TOKEN_MESSAGE: Schema = Schema {
         name: "expiredIdentityTokenMessage",
@@ -807,6 +1745,38 @@ pub mod schema {
         name: "externalIdType",
         kind: Kind::String,
         constraints: Constraints { min: Some(2.0), max: Some(1_224.0), pattern: Some(r"[\w+=,.@:\/-]*") },
+        sensitive: false,
+    };
+
+    /// `federatedIdType`.
+    pub static FEDERATED_ID_TYPE: Schema = Schema {
+        name: "federatedIdType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(2.0), max: Some(193.0), pattern: Some(r"[\w+=,.@\:-]*") },
+        sensitive: false,
+    };
+
+    /// `idpCommunicationErrorMessage`.
+    pub static IDP_COMMUNICATION_ERROR_MESSAGE: Schema = Schema {
+        name: "idpCommunicationErrorMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `idpRejectedClaimMessage`.
+    pub static IDP_REJECTED_CLAIM_MESSAGE: Schema = Schema {
+        name: "idpRejectedClaimMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `invalidIdentityTokenMessage`.
+    pub static INVALID_IDENTITY_TOKEN_MESSAGE: Schema = Schema {
+        name: "invalidIdentityTokenMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -879,6 +1849,18 @@ pub mod schema {
         name: "serialNumberType",
         kind: Kind::String,
         constraints: Constraints { min: Some(9.0), max: Some(256.0), pattern: Some(r"[\w+=/:,.@-]*") },
+        sensitive: false,
+    };
+
+    /// `sessionPolicyDocumentType`.
+    pub static SESSION_POLICY_DOCUMENT_TYPE: Schema = Schema {
+        name: "sessionPolicyDocumentType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(2_048.0),
+            pattern: Some(r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+        },
         sensitive: false,
     };
 
@@ -970,7 +1952,31 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `urlType`.
+    pub static URL_TYPE: Schema = Schema {
+        name: "urlType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(4.0), max: Some(2_048.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `userIdType`.
     pub static USER_ID_TYPE: Schema =
         Schema { name: "userIdType", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `userNameType`.
+    pub static USER_NAME_TYPE: Schema = Schema {
+        name: "userNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(2.0), max: Some(32.0), pattern: Some(r"[\w+=,.@-]*") },
+        sensitive: false,
+    };
+
+    /// `webIdentitySubjectType`.
+    pub static WEB_IDENTITY_SUBJECT_TYPE: Schema = Schema {
+        name: "webIdentitySubjectType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(6.0), max: Some(255.0), pattern: None },
+        sensitive: false,
+    };
 }

@@ -1,4 +1,5 @@
-//! STS: who am I, and temporary credentials for a role.
+//! STS: who am I, and temporary credentials: for a role (by a caller, a token of an OpenID Connect provider or a SAML
+//! response), for the caller itself, and for a federated user.
 //!
 //! It keeps nothing itself: sessions are the kernel's, roles and trust policies are the identity service's. Whether a
 //! role may be assumed is decided by the gate before an operation runs, with the role's trust policy as its resource policy.
@@ -6,12 +7,23 @@
 //! Invariants: credentials are made only for the role the gate has admitted the caller to; tags, source identity and
 //! the one-hour limit survive role chaining.
 //!
-//! Not here: web identity, SAML, federation tokens, session tokens, MFA.
+//! Evidence (tokens, responses, one-time codes) is verified before the gate decides, so that trust policies speak of what is
+//! proven: see `Operation::evidence`.
+//!
+//! Not here: root sessions, and encoded authorization messages, which no service here emits.
 
 pub mod api;
 
+mod asserted;
+mod issuers;
+mod mfa;
 mod ops;
+mod policies;
+mod resource;
+mod roles;
+mod saml;
 mod session;
+mod web_identity;
 
 use std::sync::Arc;
 
@@ -20,15 +32,23 @@ use casemate_names::{Arn, Timestamp};
 
 use crate::api::Error;
 
+pub use issuers::{IssuerKeySet, IssuerKeys, NoIssuers, Unreachable};
+
 /// The service.
 #[derive(Debug)]
 pub struct Sts {
     env: Env,
+    issuers: Arc<dyn IssuerKeys>,
 }
 
-/// Opens the service.
+/// Opens the service without any issuer of tokens whose keys could be had.
 pub fn open(env: &Env) -> Result<Assembly, Fault> {
-    let service = Arc::new(Sts { env: env.clone() });
+    open_with_issuers(env, Arc::new(NoIssuers))
+}
+
+/// Opens the service; `issuers` finds the keys of registered issuers.
+pub fn open_with_issuers(env: &Env, issuers: Arc<dyn IssuerKeys>) -> Result<Assembly, Fault> {
+    let service = Arc::new(Sts { env: env.clone(), issuers });
     Ok(Assembly { operations: ops::operations(&service), ..Assembly::default() })
 }
 
@@ -42,6 +62,23 @@ impl Service for Sts {
 
     fn verify(&self, proof: &Proof, _now: Timestamp) -> Result<Caller, Error> {
         Err(Fault::broken(format!("no operation of this service takes a proof such as a {}", proof.kind))
+            .into())
+    }
+
+    // AWS: STS API reference: with credentials of GetSessionToken only AssumeRole and GetCallerIdentity can be called,
+    // with those of GetFederationToken only the latter; neither can be had with temporary credentials.
+    fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Error> {
+        let accepted = match caller {
+            Caller::UserSession(_) => matches!(operation, "AssumeRole" | "GetCallerIdentity"),
+            Caller::Federated(_) => operation == "GetCallerIdentity",
+            Caller::Role(_) => !matches!(operation, "GetSessionToken" | "GetFederationToken"),
+            _ => true,
+        };
+        if accepted {
+            return Ok(());
+        }
+        // AWS: text of AccessDenied.
+        Err(Fault::coded("AccessDenied", 403, format!("Cannot call {operation} with session credentials"))
             .into())
     }
 

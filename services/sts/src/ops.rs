@@ -3,7 +3,12 @@
 //! The implemented operations, one file each.
 
 mod assume_role;
+mod assume_role_with_saml;
+mod assume_role_with_web_identity;
+mod get_access_key_info;
 mod get_caller_identity;
+mod get_federation_token;
+mod get_session_token;
 
 use std::sync::Arc;
 
@@ -13,5 +18,13 @@ use crate::{Sts, api};
 
 /// Every operation, bound to the service.
 pub(crate) fn operations(service: &Arc<Sts>) -> Vec<Box<dyn AnyOperation>> {
-    vec![bind::<api::AssumeRole, Sts>(service), bind::<api::GetCallerIdentity, Sts>(service)]
+    vec![
+        bind::<api::AssumeRole, Sts>(service),
+        bind::<api::AssumeRoleWithSAML, Sts>(service),
+        bind::<api::AssumeRoleWithWebIdentity, Sts>(service),
+        bind::<api::GetAccessKeyInfo, Sts>(service),
+        bind::<api::GetCallerIdentity, Sts>(service),
+        bind::<api::GetFederationToken, Sts>(service),
+        bind::<api::GetSessionToken, Sts>(service),
+    ]
 }

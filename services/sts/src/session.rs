@@ -13,6 +13,14 @@ const DURATION_S_DEFAULT: i64 = 3600;
 // AWS: IAM User Guide, "Role chaining".
 const CHAINED_S_MAX: i64 = 3600;
 
+/// A user's own session, and a federated user's, unless asked for otherwise, seconds.
+// AWS: STS API reference, GetSessionToken and GetFederationToken, `DurationSeconds`.
+const USER_DURATION_S_DEFAULT: i64 = 43_200;
+
+/// The longest of those for an account's root, seconds: what is asked for beyond is cut.
+// AWS: the same.
+const ROOT_DURATION_S_MAX: i64 = 3600;
+
 /// Session tags.
 // AWS: IAM User Guide, "Pass session tags in AWS STS".
 const TAGS_MAX: usize = 50;
@@ -130,6 +138,12 @@ pub(crate) fn duration_s(asked: Option<i32>, role_max: i64, caller: &Caller) -> 
     Ok(seconds)
 }
 
+/// How long a user's own session lives, or a federated user's, seconds.
+pub(crate) fn user_duration_s(asked: Option<i32>, caller: &Caller) -> i64 {
+    let seconds = asked.map_or(USER_DURATION_S_DEFAULT, i64::from);
+    if matches!(caller, Caller::Root { .. }) { seconds.min(ROOT_DURATION_S_MAX) } else { seconds }
+}
+
 #[cfg(test)]
 mod tests {
     use casemate_names::{AccountId, Timestamp};
@@ -152,6 +166,7 @@ mod tests {
             expires_at: Timestamp::from_seconds(3600),
             bound_to: None,
             source_function: None,
+            federation: None,
         }))
     }
 

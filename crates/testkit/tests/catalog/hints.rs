@@ -41,10 +41,22 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         }
         (
             "iam",
-            "GetUser" | "CreateAccessKey" | "DeleteAccessKey" | "ListAccessKeys" | "UpdateAccessKey"
-            | "CreateLoginProfile" | "GetLoginProfile" | "DeleteLoginProfile",
+            "CreateLoginProfile"
+            | "DeleteLoginProfile"
+            | "GetLoginProfile"
+            | "GetUser"
+            | "CreateAccessKey"
+            | "DeactivateMFADevice"
+            | "DeleteAccessKey"
+            | "GetMFADevice"
+            | "ListAccessKeys"
+            | "ListMFADevices"
+            | "UpdateAccessKey",
             "UserName",
         ) => "UserName".into(),
+        ("iam", _, "OpenIDConnectProviderArn") => global("iam", "oidc-provider/idp.example.com"),
+        ("iam", _, "SAMLProviderArn") | ("sts", _, "PrincipalArn") => global("iam", "saml-provider/Sample"),
+        ("iam", _, "SerialNumber") => global("iam", "mfa/Sample"),
         ("sts", _, "RoleArn")
         | ("cloudformation", _, "RoleARN")
         | ("lambda", "CreateFunction" | "UpdateFunctionConfiguration", "Role") => {

@@ -281,7 +281,8 @@ async fn mfa_that_does_not_exist_is_never_right() {
     let asked = input(&[("SerialNumber", "arn:aws:iam::123456789012:mfa/ann"), ("TokenCode", "123456")]);
     assert_eq!(
         refusal(&scene.assume(&ann, "r", asked).await),
-        "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code."
+        "AccessDenied: MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial \
+         number is valid and associated with this user."
     );
 }
 

@@ -1,8 +1,11 @@
 //! A world whose identities are IAM's own, its administrator, and short ways to ask.
 
+use std::sync::Arc;
+
 use casemate_kernel::Env;
 use casemate_names::Secret;
 use casemate_schema::Document;
+use casemate_sts::{IssuerKeys, NoIssuers};
 use casemate_testkit::{Credentials, Response, World, WorldBuilder};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -22,13 +25,18 @@ pub(crate) fn input(members: &[(&str, &str)]) -> Document {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
+        Self::with_issuers(Arc::new(NoIssuers)).await
+    }
+
+    /// A world in which `issuers` finds the keys of token issuers.
+    pub(crate) async fn with_issuers(issuers: Arc<dyn IssuerKeys>) -> Self {
         let mut env = None;
         let world = WorldBuilder::bare()
             .service("iam", "iam.amazonaws.com", |iam| {
                 env = Some(iam.clone());
                 casemate_iam::open(iam)
             })
-            .service("sts", "sts.amazonaws.com", casemate_sts::open)
+            .service("sts", "sts.amazonaws.com", |sts| casemate_sts::open_with_issuers(sts, issuers))
             .start();
         let env = env.unwrap();
         let (access_key_id, secret) = casemate_iam::ensure_administrator(&env).await.unwrap().unwrap();
@@ -106,6 +114,16 @@ impl Scene {
             asked.push(&name, value);
         }
         self.world.call(who, "sts", "AssumeRole", asked).await
+    }
+
+    /// Calls an operation of STS, whatever comes of it.
+    pub(crate) async fn sts(&self, who: &Credentials, operation: &str, members: &[(&str, &str)]) -> Response {
+        self.world.call(who, "sts", operation, input(members)).await
+    }
+
+    /// Calls an operation of STS that takes no signature.
+    pub(crate) async fn unsigned(&self, operation: &str, members: &[(&str, &str)]) -> Response {
+        self.world.call_unsigned("sts", operation, input(members)).await
     }
 
     pub(crate) async fn whoami(&self, who: &Credentials) -> Response {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod federated;
 mod kit;
 mod toys;
 mod wrong_allow;

@@ -258,10 +258,16 @@ pub(crate) fn world_of(operations: fn(&Arc<Toys>) -> Vec<Box<dyn AnyOperation>>)
 
 /// The well-guarded operations, the shop, and the shelf.
 pub(crate) fn world() -> (World, Arc<Shelf>) {
+    let (builder, shelf) = builder();
+    (builder.start(), shelf)
+}
+
+/// The same before it starts, for tests that need a further service.
+pub(crate) fn builder() -> (WorldBuilder, Arc<Shelf>) {
     let shelf = Arc::<Shelf>::default();
     let behind = Arc::clone(&shelf);
     let edge = TrustEdge { from: "shop", to: "toys", operation: "MakeToy" };
-    let world = WorldBuilder::new()
+    let builder = WorldBuilder::new()
         .trust(&[edge])
         .service("toys", "toys.amazonaws.com", move |env| {
             let toys = Arc::new(Toys { env: env.clone(), shelf: behind });
@@ -276,9 +282,8 @@ pub(crate) fn world() -> (World, Arc<Shelf>) {
         .service("shop", "shop.amazonaws.com", |env| {
             let shop = Arc::new(Shop(env.clone()));
             Ok(Assembly { operations: vec![bind::<Order, _>(&shop)], ..Assembly::default() })
-        })
-        .start();
-    (world, shelf)
+        });
+    (builder, shelf)
 }
 
 /// An input that names one toy.

@@ -5,8 +5,8 @@
 mod change_sets;
 mod example;
 mod failures;
-mod organizations;
 mod identities;
+mod organizations;
 mod packages;
 mod refusals;
 mod stacks;

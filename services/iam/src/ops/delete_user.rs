@@ -8,7 +8,7 @@ use crate::{
     entity::Entity,
     holder,
     login_profiles::{LoginProfileRow, login_profile_key},
-    membership,
+    membership, mfa,
     rows::{UserRow, name_key},
 };
 
@@ -38,6 +38,7 @@ impl Operation<DeleteUser> for Iam {
                 let text = "Cannot delete entity, must remove users from group first.";
                 return Err(Error::delete_conflict_exception(text));
             }
+            mfa::check_none(tx, &scope, &user)?;
             holder::release_boundary(tx, &scope, &user)?;
             tx.delete::<UserRow>(&name_key(&scope, &user.name))?;
             Ok(())

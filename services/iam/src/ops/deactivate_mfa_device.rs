@@ -1,0 +1,34 @@
+//! `DeactivateMFADevice`: takes a device from its user.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    access_keys::Owner,
+    api::{DeactivateMFADevice, DeactivateMFADeviceInput, DeactivateMFADeviceOutput, Error},
+    by_arn::ByArn,
+    entity::Entity,
+    mfa,
+    rows::UserRow,
+};
+
+impl Operation<DeactivateMFADevice> for Iam {
+    fn access(&self, input: &DeactivateMFADeviceInput, caller: &Caller) -> Result<Access, Error> {
+        let user = Owner::meant(input.user_name.as_deref(), caller)?;
+        self.ask_on::<UserRow>("iam:DeactivateMFADevice", &user.shown(), caller)
+    }
+
+    async fn run(&self, call: Call<DeactivateMFADevice>) -> Result<DeactivateMFADeviceOutput, Error> {
+        let scope = call.scope().clone();
+        let user = Owner::of_call(call.input.user_name.as_deref(), &call)?.shown();
+        let serial = call.input.serial_number.clone();
+        self.change(move |tx| {
+            let user = UserRow::fetch(tx, &scope, &user)?;
+            let mut row = mfa::fetch_of_user(tx, &scope, &user, &serial)?;
+            row.holder = None;
+            row.save(tx, &scope)
+        })
+        .await?;
+        Ok(DeactivateMFADeviceOutput {})
+    }
+}

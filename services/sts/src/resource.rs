@@ -1,0 +1,14 @@
+//! ARNs of what STS speaks of and others own, and of federated users.
+
+use casemate_names::{AccountId, Arn};
+
+/// `arn:aws:iam::123456789012:oidc-provider/host/path` for an issuer's address.
+pub(crate) fn oidc_provider_arn(account: &AccountId, issuer: &str) -> Arn {
+    let tail = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    Arn::from_parts(["aws", "iam", "", account.as_str(), &format!("oidc-provider/{tail}")])
+}
+
+/// `arn:aws:sts::123456789012:federated-user/name`
+pub(crate) fn federated_user_arn(account: &AccountId, name: &str) -> Arn {
+    Arn::from_parts(["aws", "sts", "", account.as_str(), &format!("federated-user/{name}")])
+}
