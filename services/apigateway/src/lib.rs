@@ -27,6 +27,7 @@ mod checks;
 mod definition;
 mod event;
 mod invocation;
+mod loose_json;
 mod mock;
 mod ops;
 mod page;
@@ -42,6 +43,7 @@ mod rows;
 mod serve;
 mod template;
 mod validation;
+mod velocity;
 mod view;
 
 use std::sync::Arc;

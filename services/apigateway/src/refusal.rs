@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::{
     api::GatewayResponseType as Kind,
     definition::GatewayResponse,
-    template::{Template, Unresolved, Values, quoted},
+    template::{Template, Values, quoted},
 };
 
 /// A request the gateway answers itself.
@@ -170,9 +170,7 @@ impl Refusal {
         let mut body = self.body();
         if let Some(custom) = custom {
             if let Some((content_type, template)) = preferred(&custom.templates) {
-                // What is stored was read before; a template that cannot be read is not shown.
-                let text = Template::parse(template).map(|t| t.render(&values, Unresolved::Empty));
-                body = text.unwrap_or_default();
+                body = Template::parse(template).render(&values);
                 if let Ok(value) = HeaderValue::from_str(content_type) {
                     headers.insert(header::CONTENT_TYPE, value);
                 }

@@ -23,8 +23,9 @@ use crate::{
     arrived::{Arrived, decoded_query, shown_headers},
     authorizer::cache::Cache,
     definition::{Authorization, Integration, IntegrationKind, Method},
-    event::{Identity, proxy_event},
+    event::{Identity, proxy_event, template_context},
     invocation::{Invocation, NotInvoked},
+    mock::{Asked, Mock},
     path::RequestPath,
     plan::Plan,
     proxy_response::{Malformed, ProxyResponse},
@@ -237,16 +238,27 @@ async fn integrate(
     match integration.kind {
         IntegrationKind::Mock => {
             let mock = plan.mock(&arrived.resource_id, &arrived.method).ok_or_else(missing)?;
-            let mut values = arrived.values();
-            values.body = String::from_utf8_lossy(&arrived.body).into_owned();
-            for (name, value) in identity.authorizer.iter().flatten() {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                values.context.insert(format!("authorizer.{name}"), text);
-            }
-            mock.answer(&arrived.media_type(), &values)
+            mocked(mock, arrived, identity)
         }
         IntegrationKind::LambdaProxy => proxy(exchange, plan, integration, arrived, identity).await,
     }
+}
+
+fn mocked(mock: &Mock, arrived: &Arrived, identity: &Identity) -> Result<Outgoing, Refusal> {
+    let mut values = arrived.values();
+    for (name, value) in identity.authorizer.iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        values.context.insert(format!("authorizer.{name}"), text);
+    }
+    let body = String::from_utf8_lossy(&arrived.body);
+    mock.answer(&Asked {
+        media_type: &arrived.media_type(),
+        accept: arrived.header("accept").unwrap_or_default(),
+        body: &body,
+        headers: &arrived.headers.iter().cloned().collect(),
+        values: &values,
+        context: &template_context(arrived, identity),
+    })
 }
 
 async fn proxy(
