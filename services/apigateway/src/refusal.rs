@@ -113,6 +113,11 @@ impl Refusal {
         Self { validation: Some(validation), ..refusal }
     }
 
+    /// The stage or the account has had too many requests.
+    pub(crate) fn throttled(why: impl Into<String>) -> Self {
+        Self::new(Kind::Throttled, 429, "Too Many Requests", "TooManyRequestsException", why)
+    }
+
     /// No template fits the content type.
     pub(crate) fn unsupported_media_type() -> Self {
         let text = "Unsupported Media Type";
@@ -310,6 +315,12 @@ mod tests {
                 415,
                 r#"{"message":"Unsupported Media Type"}"#.to_owned(),
                 "BadRequestException",
+            ),
+            (
+                Refusal::throttled("the stage"),
+                429,
+                r#"{"message":"Too Many Requests"}"#.to_owned(),
+                "TooManyRequestsException",
             ),
             (
                 Refusal::request_too_large(),
