@@ -53,7 +53,6 @@ fn value(text: &str) -> Option<(Option<&str>, &str)> {
     for (at, c) in text.char_indices() {
         match (quote, c) {
             (Some(end), _) if c == end => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '{' | '[') => open += 1,
             (None, '}' | ']') => open = open.checked_sub(1)?,

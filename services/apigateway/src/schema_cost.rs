@@ -156,7 +156,7 @@ impl<'s> Walk<'s> {
         for (keyword, value) in keywords {
             match (keyword.as_str(), value) {
                 ("allOf" | "anyOf" | "oneOf", Value::Array(all)) => {
-                    below.extend(all.iter().map(|s| (None, s)))
+                    below.extend(all.iter().map(|s| (None, s)));
                 }
                 ("not", one) => below.push((None, one)),
                 ("dependencies", Value::Object(all)) => below.extend(all.values().map(|s| (None, s))),

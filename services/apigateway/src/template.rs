@@ -61,16 +61,13 @@ impl Template {
         while let Some(at) = rest.find('$') {
             let (before, dollar) = rest.split_at_checked(at).unwrap_or((rest, ""));
             plain.push_str(before);
-            match read_reference(dollar) {
-                Some((reference, after)) => {
-                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Reference(reference));
-                    rest = after;
-                }
-                None => {
-                    plain.push('$');
-                    rest = dollar.get(1..).unwrap_or_default();
-                }
+            if let Some((reference, after)) = read_reference(dollar) {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                pieces.push(Piece::Reference(reference));
+                rest = after;
+            } else {
+                plain.push('$');
+                rest = dollar.get(1..).unwrap_or_default();
             }
         }
         plain.push_str(rest);

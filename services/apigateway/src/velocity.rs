@@ -173,7 +173,7 @@ fn context(machine: &mut Machine<'_>) -> Result<Value, RenderError> {
 fn member(machine: &mut Machine<'_>, context: &Value, name: &str) -> Result<Map<String, Json>, RenderError> {
     let Value::Map(context) = context else { return Ok(Map::new()) };
     let found = machine.heap.map(*context).and_then(|map| map.get(name)).cloned();
-    Ok(match machine.heap.to_json(&found.unwrap_or(Value::Null), 0)? {
+    Ok(match machine.heap.as_json(&found.unwrap_or(Value::Null), 0)? {
         Json::Object(object) => object,
         _ => Map::new(),
     })

@@ -34,7 +34,7 @@ impl Operation<UpdateStage> for ApiGateway {
                     ["description"] => stage.description = patch.optional(),
                     ["tracingEnabled"] => stage.tracing = patch.boolean()?,
                     [resource, verb, "throttling", what] => {
-                        throttle(&mut stage, patch, (resource, verb), what)?
+                        throttle(&mut stage, patch, (resource, verb), what)?;
                     }
                     ["variables", name] => patch.entry(&mut stage.variables, name, patch.text()),
                     [resource, verb] => {

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::{
     CALLS_MAX, DEPTH_MAX, FOREACH_MAX, Inputs, RANGE_MAX, RenderError, Script,
     ast::{Expression, Node, Operator, Reference, Step},
-    value::{Heap, Kind, Value, within_output},
+    value::{Heap, Kind, Map, Value, within_output},
 };
 
 /// A run.
@@ -143,7 +143,7 @@ impl<'a> Machine<'a> {
         let items = match self.evaluate(over)? {
             Value::List(list) => self.heap.list(list).to_vec(),
             Value::Map(map) => {
-                let entries = self.heap.map(map).map(|map| map.entries()).unwrap_or_default();
+                let entries = self.heap.map(map).map(Map::entries).unwrap_or_default();
                 entries.iter().map(|(_, value)| value.clone()).collect()
             }
             _ => Vec::new(),
@@ -370,7 +370,7 @@ impl<'a> Machine<'a> {
             Expression::Chain(first, rest) => {
                 let mut value = self.evaluate(first)?;
                 for (operator, operand) in rest {
-                    value = self.operation(*operator, value, operand)?;
+                    value = self.operation(*operator, &value, operand)?;
                 }
                 value
             }
@@ -393,29 +393,29 @@ impl<'a> Machine<'a> {
     fn operation(
         &mut self,
         operator: Operator,
-        left: Value,
+        left: &Value,
         right: &'a Expression,
     ) -> Result<Value, RenderError> {
         match operator {
-            Operator::Or if is_true(&left) => return Ok(Value::Bool(true)),
-            Operator::And if !is_true(&left) => return Ok(Value::Bool(false)),
+            Operator::Or if is_true(left) => return Ok(Value::Bool(true)),
+            Operator::And if !is_true(left) => return Ok(Value::Bool(false)),
             _ => {}
         }
         let right = self.evaluate(right)?;
         match operator {
             Operator::Or | Operator::And => Ok(Value::Bool(is_true(&right))),
-            Operator::Equal => Ok(Value::Bool(self.equal(&left, &right)?)),
-            Operator::Unequal => Ok(Value::Bool(!self.equal(&left, &right)?)),
+            Operator::Equal => Ok(Value::Bool(self.equal(left, &right)?)),
+            Operator::Unequal => Ok(Value::Bool(!self.equal(left, &right)?)),
             Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-                Ok(Value::Bool(super::arithmetic::ordered(operator, &left, &right)))
+                Ok(Value::Bool(super::arithmetic::ordered(operator, left, &right)))
             }
             Operator::Add if matches!(left, Value::Text(_)) || matches!(right, Value::Text(_)) => {
-                let (left, right) = (self.heap.shown(&left)?, self.heap.shown(&right)?);
+                let (left, right) = (self.heap.shown(left)?, self.heap.shown(&right)?);
                 let joined = format!("{left}{right}");
                 within_output(&joined)?;
                 self.heap.text(&joined)
             }
-            _ => super::arithmetic::calculated(operator, &left, &right),
+            _ => super::arithmetic::calculated(operator, left, &right),
         }
     }
 

@@ -4,6 +4,8 @@
 //! A path that can lead to one place only gives that value; every other path gives a list, as the library that API Gateway
 //! uses (Jayway) does.
 
+use std::num::ParseIntError;
+
 use serde_json::Value as Json;
 
 use super::{
@@ -329,25 +331,25 @@ fn bracket(cursor: &mut Cursor<'_>, depth: usize) -> Option<Vec<Selector>> {
 }
 
 fn numbered(cursor: &mut Cursor<'_>) -> Option<Selector> {
-    let first = integer(cursor)?;
+    let first = integer(cursor).ok()?;
     cursor.skip_space();
     if !cursor.eat(":") {
         return first.map(Selector::Index);
     }
-    let last = integer(cursor)?;
+    let last = integer(cursor).ok()?;
     cursor.skip_space();
-    let step = if cursor.eat(":") { integer(cursor)?.unwrap_or(1) } else { 1 };
+    let step = if cursor.eat(":") { integer(cursor).ok()?.unwrap_or(1) } else { 1 };
     (step > 0).then_some(Selector::Slice(first, last, step))
 }
 
-/// `Some(None)`: there is no number.
-fn integer(cursor: &mut Cursor<'_>) -> Option<Option<i64>> {
+/// A number, if there is one; an error if it is too large.
+fn integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, ParseIntError> {
     cursor.skip_space();
     let start = cursor.at();
     cursor.eat("-");
     cursor.take_while(|c| c.is_ascii_digit());
     let text = cursor.since(start);
-    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// Text between quotes; a backslash takes the next character as it is.

@@ -73,7 +73,6 @@ impl Machine<'_> {
                 let other = self.heap.shown(other)?;
                 found_from(text, name, &other, *from)
             }
-            // Statics reached through a text.
             _ => Value::Null,
         })
     }
@@ -214,7 +213,7 @@ fn compared(text: &str, name: &str, other: &str) -> Value {
 fn found_from(text: &str, name: &str, other: &str, from: i64) -> Value {
     let from = usize::try_from(from).unwrap_or(0);
     let (mut units, mut bytes) = (0, 0);
-    for c in text.chars().take_while(|_| true) {
+    for c in text.chars() {
         if units >= from {
             break;
         }

@@ -226,7 +226,7 @@ impl Heap {
     }
 
     /// A value as JSON.
-    pub(super) fn to_json(&mut self, value: &Value, depth: usize) -> Result<Json, RenderError> {
+    pub(super) fn as_json(&mut self, value: &Value, depth: usize) -> Result<Json, RenderError> {
         self.charge(1)?;
         if depth > SHOWN_DEPTH_MAX {
             return Err(RenderError::new("a value is nested too deeply, or contains itself"));
@@ -243,14 +243,14 @@ impl Heap {
             Value::List(number) => {
                 let items = self.list(*number).to_vec();
                 self.allocate(ENTRY_BYTES * items.len())?;
-                Json::Array(items.iter().map(|item| self.to_json(item, depth + 1)).collect::<Result<_, _>>()?)
+                Json::Array(items.iter().map(|item| self.as_json(item, depth + 1)).collect::<Result<_, _>>()?)
             }
             Value::Map(number) => {
                 let entries = self.map(*number).map(|map| map.entries.clone()).unwrap_or_default();
                 self.allocate(ENTRY_BYTES * entries.len())?;
                 let mut object = serde_json::Map::new();
                 for (key, value) in entries {
-                    object.insert(key.to_string(), self.to_json(&value, depth + 1)?);
+                    object.insert(key.to_string(), self.as_json(&value, depth + 1)?);
                 }
                 Json::Object(object)
             }
@@ -275,7 +275,7 @@ impl Heap {
                 out.push_str(text);
             }
             Value::List(number) if self.lists.get(*number).is_some_and(|list| list.json) => {
-                let json = self.to_json(value, depth)?;
+                let json = self.as_json(value, depth)?;
                 out.push_str(&json.to_string());
             }
             Value::List(number) => {
