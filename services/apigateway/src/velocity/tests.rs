@@ -1,6 +1,6 @@
-//! The language by example. Where an answer was checked with another implementation, the table says so: `velocityjs` 2 and
-//! `amplify-velocity-template` (npm), `airspeed-ext` (PyPI); where those differ from Velocity 1.7's guide, the guide was
-//! followed.
+//! The language by example. The expected values are worked out from the user guide of Velocity 1.7, Java's documentation of
+//! the methods and API Gateway's mapping template reference. `airspeed-ext` 0.6 (PyPI) agrees where it has the same
+//! language; it differs in Java's spelling of lists and in most methods.
 
 use serde_json::json;
 
