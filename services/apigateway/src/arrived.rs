@@ -87,8 +87,7 @@ impl Arrived {
         })
     }
 
-    /// For mappings, identity sources and gateway responses. The body, which only templates of integrations see, is left out:
-    /// it may be large.
+    /// For mappings, identity sources and gateway responses.
     pub(crate) fn values(&self) -> Values {
         let mut context = BTreeMap::new();
         let mut set = |name: &str, value: &str| context.insert(name.to_owned(), value.to_owned());
@@ -114,7 +113,6 @@ impl Arrived {
             path: self.path_parameters.clone(),
             query: self.query.iter().cloned().collect(),
             headers: self.headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.clone())).collect(),
-            body: String::new(),
         }
     }
 

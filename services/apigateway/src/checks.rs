@@ -14,7 +14,8 @@ use crate::{
     mock::selection,
     refusal::is_response_mapping,
     resource,
-    template::{Place, Reference, Template, mapping, quoted},
+    template::{Place, Reference, mapping, quoted},
+    velocity::{Script, TEMPLATE_BYTES_MAX},
 };
 
 /// Verbs a method can have.
@@ -26,8 +27,6 @@ const TIMEOUT_MS_MIN: i32 = 50;
 /// AWS: longest time an authorizer's answer is kept, and the default, seconds.
 const TTL_S_MAX: i32 = 3_600;
 pub(crate) const TTL_S_DEFAULT: i32 = 300;
-/// AWS: longest mapping template.
-const TEMPLATE_BYTES_MAX: usize = 300 * 1024;
 /// AWS: stage variables: number, and characters of names and values.
 const VARIABLES_MAX: usize = 100;
 const VARIABLE_NAME_MAX: usize = 64;
@@ -249,10 +248,9 @@ fn credentials(role: Option<&str>) -> Result<(), Error> {
 }
 
 fn template(text: &str) -> Result<(), Error> {
-    if text.len() > TEMPLATE_BYTES_MAX {
-        return Err(bad("Mapping templates can have at most 300 KB"));
-    }
-    Template::parse(text).map(|_| ()).map_err(|error| bad(error.to_string()))
+    Script::parse(text)
+        .map(|_| ())
+        .map_err(|error| bad(format!("Invalid mapping template specified: {error}")))
 }
 
 /// An integration response, as the method's answer of the same status allows.
@@ -338,7 +336,10 @@ pub(crate) fn gateway_response(response: &GatewayResponse) -> Result<(), Error> 
             return Err(bad(format!("Invalid mapping expression specified: {name} = {expression}")));
         }
     }
-    response.templates.values().try_for_each(|text| template(text))
+    if response.templates.values().any(|text| text.len() > TEMPLATE_BYTES_MAX) {
+        return Err(bad("Response templates can have at most 300 KB"));
+    }
+    Ok(())
 }
 
 /// A resource policy that compiles.

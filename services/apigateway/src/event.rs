@@ -124,6 +124,19 @@ fn request_context(arrived: &Arrived, identity: &Identity) -> Value {
     context
 }
 
+/// `$context` of mapping templates: what events have, and what only templates have.
+// AWS: mapping template reference; of an unauthorised request the principal and the key are there, and empty.
+pub(crate) fn template_context(arrived: &Arrived, identity: &Identity) -> Map<String, Value> {
+    let Value::Object(mut context) = request_context(arrived, identity) else { return Map::new() };
+    context.insert("xrayTraceId".to_owned(), arrived.trace_id.as_str().into());
+    context.entry("authorizer").or_insert_with(|| json!({"principalId": ""}));
+    if let Some(identity) = context.get_mut("identity").and_then(Value::as_object_mut) {
+        identity.insert("apiKey".to_owned(), "".into());
+        identity.insert("apiKeyId".to_owned(), "".into());
+    }
+    context
+}
+
 fn identity_of(arrived: &Arrived, signer: Option<&Signer>) -> Value {
     let user_id = signer.and_then(|signer| signer.caller.user_id());
     json!({

@@ -11,7 +11,7 @@
 //! Knows nothing of functions, pools and identities beyond what the gate and the key source tell.
 //!
 //! DIVERGES: integrations are Lambda proxy and MOCK; AWS, HTTP, HTTP_PROXY and VPC links are refused when they are put.
-//! DIVERGES: API keys, usage plans, throttling, caching, canaries, custom domains, client certificates, access logs and
+//! DIVERGES: API keys, usage plans, caching, canaries, custom domains, client certificates, access logs and
 //! imports of OpenAPI documents are not there; what asks for them is refused. Tracing and the role for logs are kept and
 //! shown, and do nothing.
 //! DIVERGES: patterns in models are those of a linear-time engine: look-around and back references are refused.
@@ -27,6 +27,7 @@ mod checks;
 mod definition;
 mod event;
 mod invocation;
+mod loose_json;
 mod mock;
 mod ops;
 mod page;
@@ -39,9 +40,12 @@ mod refusal;
 mod resource;
 mod route;
 mod rows;
+mod schema_cost;
 mod serve;
 mod template;
+mod throttle;
 mod validation;
+mod velocity;
 mod view;
 
 use std::sync::Arc;

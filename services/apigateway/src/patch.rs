@@ -61,6 +61,11 @@ impl Patch {
         self.pieces.iter().map(String::as_str).collect()
     }
 
+    /// The path as it was given.
+    pub(crate) fn written(&self) -> &str {
+        &self.written
+    }
+
     /// The new value; a missing one is empty text.
     pub(crate) fn text(&self) -> String {
         self.value.clone().unwrap_or_default()

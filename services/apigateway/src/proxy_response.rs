@@ -116,14 +116,18 @@ fn header_line(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), M
         }
     };
     let illegal = Malformed::Contract("a header's name or value has illegal characters");
-    let name = HeaderName::try_from(name).map_err(|_| illegal)?;
-    let name = if REMAPPED.contains(&name.as_str()) {
-        HeaderName::try_from(format!("x-amzn-remapped-{name}")).map_err(|_| illegal)?
-    } else {
-        name
-    };
+    let name = passed_name(name).ok_or(illegal)?;
     let value = HeaderValue::from_str(&text).map_err(|_| illegal)?;
     Ok((name, value))
+}
+
+/// The name under which a header of an integration reaches the client.
+pub(crate) fn passed_name(name: &str) -> Option<HeaderName> {
+    let name = HeaderName::try_from(name).ok()?;
+    if REMAPPED.contains(&name.as_str()) {
+        return HeaderName::try_from(format!("x-amzn-remapped-{name}")).ok();
+    }
+    Some(name)
 }
 
 /// All keys there are.

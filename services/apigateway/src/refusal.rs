@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::{
     api::GatewayResponseType as Kind,
     definition::GatewayResponse,
-    template::{Template, Unresolved, Values, quoted},
+    template::{Template, Values, quoted},
 };
 
 /// A request the gateway answers itself.
@@ -113,6 +113,11 @@ impl Refusal {
         Self { validation: Some(validation), ..refusal }
     }
 
+    /// The stage or the account has had too many requests.
+    pub(crate) fn throttled(why: impl Into<String>) -> Self {
+        Self::new(Kind::Throttled, 429, "Too Many Requests", "TooManyRequestsException", why)
+    }
+
     /// No template fits the content type.
     pub(crate) fn unsupported_media_type() -> Self {
         let text = "Unsupported Media Type";
@@ -170,9 +175,7 @@ impl Refusal {
         let mut body = self.body();
         if let Some(custom) = custom {
             if let Some((content_type, template)) = preferred(&custom.templates) {
-                // What is stored was read before; a template that cannot be read is not shown.
-                let text = Template::parse(template).map(|t| t.render(&values, Unresolved::Empty));
-                body = text.unwrap_or_default();
+                body = Template::parse(template).render(&values);
                 if let Ok(value) = HeaderValue::from_str(content_type) {
                     headers.insert(header::CONTENT_TYPE, value);
                 }
@@ -312,6 +315,12 @@ mod tests {
                 415,
                 r#"{"message":"Unsupported Media Type"}"#.to_owned(),
                 "BadRequestException",
+            ),
+            (
+                Refusal::throttled("the stage"),
+                429,
+                r#"{"message":"Too Many Requests"}"#.to_owned(),
+                "TooManyRequestsException",
             ),
             (
                 Refusal::request_too_large(),

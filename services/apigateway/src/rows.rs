@@ -52,8 +52,20 @@ pub(crate) struct Stage {
     /// Kept and shown; there are no traces.
     #[serde(default)]
     pub(crate) tracing: bool,
+    /// By `resource/VERB`, slashes of the resource written `~1`; `*/*` for all methods.
+    #[serde(default)]
+    pub(crate) method_settings: BTreeMap<String, MethodSetting>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+}
+
+/// The throttling of a stage's methods. `None`: the account's; negative: none.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct MethodSetting {
+    /// Requests a second.
+    pub(crate) rate_limit: Option<f64>,
+    /// Requests at once.
+    pub(crate) burst_limit: Option<i32>,
 }
 
 impl Row for Stage {

@@ -1,8 +1,8 @@
 //! The data plane: one request to a deployed API from its first to its last step.
 //!
 //! ```text
-//! address ─▶ limits ─▶ stage ─▶ route ─▶ admit ─▶ validate ─▶ integrate ─▶ answer
-//!    └───────────────── any step may refuse: a gateway response ────────────────┘
+//! address ─▶ limits ─▶ stage ─▶ route ─▶ throttle ─▶ admit ─▶ validate ─▶ integrate ─▶ answer
+//!    └────────────────────── any step may refuse: a gateway response ────────────────┘
 //! ```
 
 use std::{
@@ -22,21 +22,28 @@ use crate::{
     api::Error,
     arrived::{Arrived, decoded_query, shown_headers},
     authorizer::cache::Cache,
-    definition::{Authorization, Integration, IntegrationKind, Method},
-    event::{Identity, proxy_event},
+    definition::{Authorization, Integration, IntegrationKind, Method, Resource},
+    event::{Identity, proxy_event, template_context},
     invocation::{Invocation, NotInvoked},
+    mock::{Asked, Mock},
     path::RequestPath,
     plan::Plan,
     proxy_response::{Malformed, ProxyResponse},
     refusal::Refusal,
-    route, rows, validation,
+    route, rows,
+    throttle::{Key, Limit, Throttle},
+    validation,
 };
+
+/// A stage's method settings.
+type Settings = BTreeMap<String, rows::MethodSetting>;
 
 /// Serves deployed APIs.
 pub(crate) struct Plane {
     env: Env,
     keys: Arc<dyn KeySource>,
     cache: Arc<Cache>,
+    throttle: Throttle,
     /// Compiled deployments by API and deployment. Deployments never change, so nothing is ever stale.
     plans: Mutex<HashMap<(String, String), Arc<Plan>>>,
 }
@@ -60,7 +67,7 @@ impl DataPlane for Plane {
 
 impl Plane {
     pub(crate) fn new(env: Env, keys: Arc<dyn KeySource>, cache: Arc<Cache>) -> Self {
-        Self { env, keys, cache, plans: Mutex::default() }
+        Self { env, keys, cache, throttle: Throttle::default(), plans: Mutex::default() }
     }
 
     async fn answer(&self, exchange: &mut Exchange) -> Outgoing {
@@ -91,7 +98,7 @@ impl Plane {
         seen: &mut Seen,
     ) -> Result<Outgoing, Refusal> {
         within_limits(exchange)?;
-        let (plan, mut arrived) = self.arrive(exchange, extended)?;
+        let (plan, mut arrived, settings) = self.arrive(exchange, extended)?;
         let plan = &*seen.plan.insert(plan);
         let path = RequestPath::parse(&arrived.path);
         let matched = path.as_ref().and_then(|path| plan.routes.find(path));
@@ -104,6 +111,7 @@ impl Plane {
         }
         let arrived = &*seen.arrived.insert(arrived);
         let method = resource.and_then(|resource| route::method(resource, &arrived.method));
+        self.within_rate(arrived, method.is_some(), resource, &settings)?;
         let method = method.ok_or_else(|| Refusal::missing_authentication_token("no method matches"))?;
         // AWS: a method ARN of more than 1,600 bytes is refused where authorization is on.
         if method.authorization != Authorization::None && arrived.method_arn().as_str().len() > ARN_BYTES_MAX
@@ -117,7 +125,7 @@ impl Plane {
     }
 
     /// Finds the stage and its deployment, and gathers the request's facts.
-    fn arrive(&self, exchange: &Exchange, extended: &str) -> Result<(Arc<Plan>, Arrived), Refusal> {
+    fn arrive(&self, exchange: &Exchange, extended: &str) -> Result<(Arc<Plan>, Arrived, Settings), Refusal> {
         let head = exchange.head();
         let address = Address::of(head).ok_or_else(|| Refusal::forbidden("this is no address of an API"))?;
         let api_id = address.api_id.to_owned();
@@ -168,7 +176,32 @@ impl Plane {
             resource_path: String::new(),
             path_parameters: BTreeMap::new(),
         };
-        Ok((plan, arrived))
+        Ok((plan, arrived, stage.method_settings))
+    }
+
+    /// Counts the request against the method's limit and the account's, before anybody is asked who it is from.
+    // AWS: the stage's method settings first, then the account; requests without identity are counted, too.
+    fn within_rate(
+        &self,
+        arrived: &Arrived,
+        is_routed: bool,
+        resource: Option<&Resource>,
+        settings: &Settings,
+    ) -> Result<(), Refusal> {
+        let mut wanted = Vec::with_capacity(2);
+        if let Some(resource) = resource.filter(|_| is_routed) {
+            let own = resource.methods.contains_key(&arrived.method);
+            let verb = if own { arrived.method.as_str() } else { "ANY" };
+            if let Some(limit) = Limit::of_method(settings, &arrived.resource_path, verb) {
+                let key = [arrived.api_id.as_str(), arrived.stage.as_str(), resource.id.as_str(), verb];
+                wanted.push((Key::Method(key.map(str::to_owned)), limit));
+            }
+        }
+        wanted.push((Key::Account(arrived.scope.clone()), Limit::account()));
+        self.throttle.take(&wanted, arrived.now).map_err(|empty| match empty {
+            Key::Method(_) => Refusal::throttled("the method's limit on this stage is reached"),
+            Key::Account(_) => Refusal::throttled("the account's limit is reached"),
+        })
     }
 
     /// The compiled deployment.
@@ -237,16 +270,27 @@ async fn integrate(
     match integration.kind {
         IntegrationKind::Mock => {
             let mock = plan.mock(&arrived.resource_id, &arrived.method).ok_or_else(missing)?;
-            let mut values = arrived.values();
-            values.body = String::from_utf8_lossy(&arrived.body).into_owned();
-            for (name, value) in identity.authorizer.iter().flatten() {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                values.context.insert(format!("authorizer.{name}"), text);
-            }
-            mock.answer(&arrived.media_type(), &values)
+            mocked(mock, arrived, identity)
         }
         IntegrationKind::LambdaProxy => proxy(exchange, plan, integration, arrived, identity).await,
     }
+}
+
+fn mocked(mock: &Mock, arrived: &Arrived, identity: &Identity) -> Result<Outgoing, Refusal> {
+    let mut values = arrived.values();
+    for (name, value) in identity.authorizer.iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        values.context.insert(format!("authorizer.{name}"), text);
+    }
+    let body = String::from_utf8_lossy(&arrived.body);
+    mock.answer(&Asked {
+        media_type: &arrived.media_type(),
+        accept: arrived.header("accept").unwrap_or_default(),
+        body: &body,
+        headers: &arrived.headers.iter().cloned().collect(),
+        values: &values,
+        context: &template_context(arrived, identity),
+    })
 }
 
 async fn proxy(

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, error::Error, fmt};
 use jsonschema::{Draft, PatternOptions, Retrieve, Uri, Validator};
 use serde_json::Value;
 
-use crate::{definition::Model, refusal::Refusal, template::Values};
+use crate::{definition::Model, refusal::Refusal, schema_cost, template::Values};
 
 /// Models, compiled.
 #[derive(Default)]
@@ -38,10 +38,12 @@ pub(crate) fn compile(schema: &str, others: &BTreeMap<String, Model>) -> Result<
         return Err("the schema is not a JSON object".to_owned());
     }
     let read = |model: &Model| serde_json::from_str(&model.schema).ok();
-    let known = others.iter().filter_map(|(name, model)| Some((name.clone(), read(model)?)));
+    let known: BTreeMap<String, Value> =
+        others.iter().filter_map(|(name, model)| Some((name.clone(), read(model)?))).collect();
+    schema_cost::check(&schema, &known)?;
     jsonschema::options()
         .with_draft(Draft::Draft4)
-        .with_retriever(OwnModels(known.collect()))
+        .with_retriever(OwnModels(known))
         // Linear time, whatever the pattern: bodies come from strangers.
         .with_pattern_options(PatternOptions::regex())
         .build(&schema)

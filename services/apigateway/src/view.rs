@@ -8,7 +8,8 @@ use crate::{
         Authorizer, AuthorizerKind, Definition, GatewayResponse, Integration, IntegrationKind,
         IntegrationResponse, Method, MethodResponse, Model, RequestValidator, Resource, RestApi,
     },
-    rows::{Account, Deployment, Stage},
+    rows::{Account, Deployment, MethodSetting, Stage},
+    throttle::{BURST_LIMIT, RATE_LIMIT},
 };
 
 fn some<K, V>(map: &BTreeMap<K, V>) -> Option<BTreeMap<K, V>>
@@ -222,13 +223,31 @@ pub(crate) fn deployment(deployment: &Deployment, summary: bool) -> api::Deploym
 }
 
 pub(crate) fn account(settings: &Account) -> api::Account {
-    // DIVERGES: the account-wide limits are shown but not enforced; there is no throttling yet.
-    let throttle_settings = api::ThrottleSettings { burst_limit: Some(5_000), rate_limit: Some(10_000.0) };
+    let throttle_settings =
+        api::ThrottleSettings { burst_limit: Some(BURST_LIMIT), rate_limit: Some(RATE_LIMIT) };
     api::Account {
         cloudwatch_role_arn: settings.cloudwatch_role_arn.clone(),
         throttle_settings: Some(throttle_settings),
         features: Some(Vec::new()),
         api_key_version: Some("4".to_owned()),
+    }
+}
+
+// AWS: what is not set is shown with its default.
+fn method_setting(setting: &MethodSetting) -> api::MethodSetting {
+    api::MethodSetting {
+        metrics_enabled: Some(false),
+        logging_level: Some("OFF".to_owned()),
+        data_trace_enabled: Some(false),
+        throttling_burst_limit: Some(setting.burst_limit.unwrap_or(BURST_LIMIT)),
+        throttling_rate_limit: Some(setting.rate_limit.unwrap_or(RATE_LIMIT)),
+        caching_enabled: Some(false),
+        cache_ttl_in_seconds: Some(300),
+        cache_data_encrypted: Some(false),
+        require_authorization_for_cache_control: Some(true),
+        unauthorized_cache_control_header_strategy: Some(
+            api::UnauthorizedCacheControlHeaderStrategy::SucceedWithResponseHeader,
+        ),
     }
 }
 
@@ -239,7 +258,9 @@ pub(crate) fn stage(stage: &Stage) -> api::Stage {
         description: stage.description.clone(),
         cache_cluster_enabled: Some(false),
         cache_cluster_status: Some(api::CacheClusterStatus::NotAvailable),
-        method_settings: Some(BTreeMap::new()),
+        method_settings: Some(
+            stage.method_settings.iter().map(|(key, found)| (key.clone(), method_setting(found))).collect(),
+        ),
         variables: some(&stage.variables),
         tracing_enabled: Some(stage.tracing),
         tags: some(&stage.tags),

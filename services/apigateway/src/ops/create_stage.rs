@@ -1,5 +1,7 @@
 //! `CreateStage`: serves a deployment under a name.
 
+use std::collections::BTreeMap;
+
 use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::Scope;
 use casemate_store::ReadTx;
@@ -33,6 +35,7 @@ impl Operation<CreateStage> for ApiGateway {
             variables: input.variables.unwrap_or_default(),
             tags: input.tags.unwrap_or_default(),
             tracing: input.tracing_enabled.unwrap_or(false),
+            method_settings: BTreeMap::new(),
             created_at: now,
             updated_at: now,
         };

@@ -296,8 +296,8 @@ async fn integrations_that_could_not_be_served_are_refused() {
         json!({"timeoutInMillis": 49}),
         json!({"timeoutInMillis": 29_001}),
         json!({"passthroughBehavior": "ALWAYS"}),
-        json!({"type": "MOCK", "requestTemplates": {"application/json": "#set($x = 1)"}}),
-        json!({"type": "MOCK", "requestTemplates": {"application/json": "$util.parseJson('x')"}}),
+        json!({"type": "MOCK", "requestTemplates": {"application/json": "#set($x = )"}}),
+        json!({"type": "MOCK", "requestTemplates": {"application/json": "$util.parseJson('x'"}}),
     ] {
         let (code, message) = scene.refused("PutIntegration", put(more.clone())).await;
         assert!(
@@ -489,7 +489,7 @@ async fn gateway_responses_are_customised_and_put_back() {
         json!({"responseParameters": {"x": "'1'"}}),
         json!({"responseParameters": {"gatewayresponse.header.a b": "'1'"}}),
         json!({"responseParameters": {"gatewayresponse.header.a": "1"}}),
-        json!({"responseTemplates": {"application/json": "#set($x=1)"}}),
+        json!({"responseTemplates": {"application/json": "x".repeat(300 * 1024 + 1)}}),
     ] {
         assert_eq!(
             scene.refused("PutGatewayResponse", put(more.clone())).await.0,

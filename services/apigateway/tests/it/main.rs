@@ -19,6 +19,7 @@ mod proxied;
 mod refusals;
 mod resource_policies;
 mod signed;
+mod throttled;
 mod user_pools;
 
 use std::{collections::BTreeMap, sync::Arc};
