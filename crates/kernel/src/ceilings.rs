@@ -117,18 +117,18 @@ mod tests {
     use super::*;
     use crate::{RoleSession, organization_keys};
 
-    fn membership(closed: bool) -> Option<Arc<Membership>> {
-        Some(Arc::new(Membership {
+    fn membership(closed: bool) -> Arc<Membership> {
+        Arc::new(Membership {
             organization: "o-a1b2c3d4e5".to_owned(),
             path: "o-a1b2c3d4e5/r-ab12/".to_owned(),
             service_control: vec![Vec::new()],
             resource_control: vec![Vec::new()],
             closed,
-        }))
+        })
     }
 
     fn organizations(service_linked: bool, governed: bool, closed: bool) -> Organizations {
-        let (caller, resource) = (membership(closed), membership(closed));
+        let (caller, resource) = (Some(membership(closed)), Some(membership(closed)));
         Organizations { caller, resource, service_linked, governed }
     }
 
