@@ -112,3 +112,91 @@ pub(crate) fn may_know_why(kernel: &Kernel, caller: &Caller, ask: &Ask) -> bool 
     };
     organization(&mine).is_some_and(|id| organization(&theirs) == Some(id))
 }
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::{Arn, Timestamp};
+    use casemate_policy::Value;
+
+    use super::*;
+    use crate::{RoleSession, organization_keys};
+
+    fn membership(closed: bool) -> Arc<Membership> {
+        Arc::new(Membership {
+            organization: "o-a1b2c3d4e5".to_owned(),
+            path: "o-a1b2c3d4e5/r-ab12/".to_owned(),
+            service_control: vec![Vec::new()],
+            resource_control: vec![Vec::new()],
+            closed,
+        })
+    }
+
+    fn organizations(service_linked: bool, governed: bool, closed: bool) -> Organizations {
+        let (caller, resource) = (Some(membership(closed)), Some(membership(closed)));
+        Organizations { caller, resource, service_linked, governed }
+    }
+
+    fn account() -> AccountId {
+        AccountId::parse("123456789012").unwrap()
+    }
+
+    fn service() -> Caller {
+        let source = Arn::parse("arn:aws:sns:us-east-1:123456789012:topic").unwrap();
+        Caller::Service { principal: "sns.amazonaws.com", source, account: account() }
+    }
+
+    fn role(path: &str) -> Caller {
+        let arn = Arn::parse(&format!("arn:aws:iam::123456789012:role{path}r")).unwrap();
+        Caller::Role(Box::new(RoleSession {
+            role_arn: arn.clone(),
+            role_unique_id: "AROA".to_owned(),
+            session_arn: arn,
+            session_name: "s".to_owned(),
+            account: account(),
+            tags: Vec::new(),
+            transitive_tags: Vec::new(),
+            source_identity: None,
+            policies: None,
+            issued_at: Timestamp::from_seconds(0),
+            expires_at: Timestamp::from_seconds(1),
+            bound_to: None,
+            source_function: None,
+        }))
+    }
+
+    #[test]
+    fn service_control_binds_principals_and_nobody_else() {
+        let ordinary = organizations(false, true, false);
+        assert_eq!(ordinary.service_control(&Caller::Root { account: account() }).len(), 1);
+        assert_eq!(ordinary.service_control(&role("/")).len(), 1);
+        assert!(ordinary.service_control(&Caller::Anonymous).is_empty());
+        assert!(ordinary.service_control(&service()).is_empty());
+        let linked = role("/aws-service-role/x.amazonaws.com/");
+        assert!(organizations(true, true, false).service_control(&linked).is_empty());
+        assert_eq!(organizations(true, true, true).service_control(&linked).len(), 1);
+    }
+
+    #[test]
+    fn resource_control_binds_the_services_it_governs_and_a_closed_account_is_closed_to_all() {
+        assert_eq!(organizations(false, true, false).resource_control().len(), 1);
+        assert!(organizations(false, false, false).resource_control().is_empty());
+        assert!(organizations(true, true, false).resource_control().is_empty());
+        assert_eq!(organizations(true, false, true).resource_control().len(), 1);
+    }
+
+    #[test]
+    fn source_keys_are_those_of_a_service_and_principal_keys_those_of_principals() {
+        let known = organizations(false, true, false);
+        let value = |caller: &Caller, key: &str| organization_keys::value(&known, caller, key).unwrap();
+        let id = || Value::one("o-a1b2c3d4e5");
+        assert_eq!(value(&service(), "aws:sourceorgid"), id());
+        assert_eq!(value(&service(), "aws:principalorgid"), Value::Absent);
+        assert_eq!(value(&role("/"), "aws:principalorgid"), id());
+        assert_eq!(value(&role("/"), "aws:sourceorgpaths"), Value::Absent);
+        assert_eq!(value(&Caller::Anonymous, "aws:principalorgpaths"), Value::Absent);
+        assert_eq!(value(&Caller::Anonymous, "aws:resourceorgid"), id());
+        let none = Organizations::default();
+        assert_eq!(organization_keys::value(&none, &role("/"), "aws:principalorgid"), Some(Value::Absent));
+        assert_eq!(organization_keys::value(&known, &role("/"), "aws:principalarn"), None);
+    }
+}

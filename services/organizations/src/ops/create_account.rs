@@ -99,7 +99,8 @@ fn joined(
     home: &AccountId,
     member: &Member,
 ) -> Result<Outcome, Error> {
-    if organization.accounts.len() >= ACCOUNTS_MAX {
+    // DIVERGES: closed accounts do not count; they never go away here, on AWS after 90 days.
+    if organization.accounts.values().filter(|known| !known.closed).count() >= ACCOUNTS_MAX {
         // AWS: text of ConstraintViolationException.
         let text = "You have exceeded the allowed number of AWS accounts.";
         return Err(refusal::limit(Limit::AccountNumberLimitExceeded, text));
