@@ -117,6 +117,9 @@ async fn another_users_device_a_missing_one_and_half_a_proof_are_refused() {
     assert_eq!(refusal(&assume(&scene, &ann, "phone-1234567890", &code).await), NOT_THEIRS);
     let half = scene.sts(&ann, "GetSessionToken", &[("SerialNumber", &phone.serial)]).await;
     assert!(refusal(&half).ends_with("must provide both MFA serial number and one time pass code."));
+    let members = [("SerialNumber", phone.serial.as_str()), ("TokenCode", code.as_str())];
+    let nobody = refusal(&scene.unsigned("GetSessionToken", &members).await);
+    assert!(nobody.starts_with("MissingAuthenticationToken: "), "{nobody}");
     let unassigned = device(&scene, "spare").await;
     let code = unassigned.code(scene.world.now());
     assert_eq!(refusal(&assume(&scene, &ann, &unassigned.serial, &code).await), NOT_THEIRS);
