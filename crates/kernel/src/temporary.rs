@@ -5,6 +5,7 @@ use std::{any::Any, fmt};
 
 use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_policy::NamedPolicy;
+use casemate_sigv4::AuthError;
 use serde::{Deserialize, Serialize};
 
 use crate::{AnyOperation, Caller, Fault, Kernel, audit::Bracket};
@@ -138,6 +139,7 @@ impl Kernel {
         match evidence.await? {
             Evidence::Mfa { serial, code } => {
                 let answer = match caller.actor() {
+                    Caller::Anonymous => return Err(AuthError::MissingAuthenticationToken.into()),
                     user @ Caller::User { .. } => {
                         self.directory().verify_mfa(user, &serial, &code, now).await?
                     }

@@ -52,6 +52,12 @@ pub fn open_with_issuers(env: &Env, issuers: Arc<dyn IssuerKeys>) -> Result<Asse
     Ok(Assembly { operations: ops::operations(&service), ..Assembly::default() })
 }
 
+/// The refusal of operations that are not for temporary credentials.
+pub(crate) fn with_session_credentials(operation: &str) -> Error {
+    // AWS: text of AccessDenied.
+    Fault::coded("AccessDenied", 403, format!("Cannot call {operation} with session credentials")).into()
+}
+
 impl Service for Sts {
     type Error = Error;
 
@@ -66,20 +72,17 @@ impl Service for Sts {
     }
 
     // AWS: STS API reference: with credentials of GetSessionToken only AssumeRole and GetCallerIdentity can be called,
-    // with those of GetFederationToken only the latter; neither can be had with temporary credentials.
+    // with those of GetFederationToken only the latter.
     fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Error> {
         let accepted = match caller {
             Caller::UserSession(_) => matches!(operation, "AssumeRole" | "GetCallerIdentity"),
             Caller::Federated(_) => operation == "GetCallerIdentity",
-            Caller::Role(_) => !matches!(operation, "GetSessionToken" | "GetFederationToken"),
             _ => true,
         };
         if accepted {
             return Ok(());
         }
-        // AWS: text of AccessDenied.
-        Err(Fault::coded("AccessDenied", 403, format!("Cannot call {operation} with session credentials"))
-            .into())
+        Err(with_session_credentials(operation))
     }
 
     fn resource_policy(&self, _arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {

@@ -19,7 +19,7 @@ struct Parts {
 fn between(text: &str, start: &str, end: &str) -> String {
     let from = text.find(start).unwrap();
     let to = text.rfind(end).unwrap() + end.len();
-    text[from..to].to_owned()
+    text.get(from..to).unwrap().to_owned()
 }
 
 fn parts(of: &str, element: &str, id: &str) -> (String, Parts) {

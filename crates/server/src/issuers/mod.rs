@@ -27,6 +27,7 @@ const FILES_MAX: usize = 64;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Own pools first, files second.
+// DIVERGES: AWS fetches the keys of any registered issuer; here only where the operator has put a file that allows it.
 pub(crate) struct Issuers {
     pools: Arc<dyn KeySource>,
     site: Arc<Site>,

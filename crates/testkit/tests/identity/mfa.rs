@@ -24,22 +24,18 @@ impl Phone {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.seed);
         let tag = hmac::sign(&key, &step.to_be_bytes());
         let bytes = tag.as_ref();
-        let at = usize::from(bytes[19] & 15);
-        let number = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+        let at = usize::from(bytes.last().unwrap() & 15);
+        let four = bytes.iter().skip(at).take(4);
+        let number = four.fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) & 0x7fff_ffff;
         format!("{:06}", number % 1_000_000)
     }
 }
 
 fn from_base32(text: &str) -> Vec<u8> {
-    let bits: String = text
-        .bytes()
-        .map(|letter| {
-            let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
-            format!("{value:05b}")
-        })
-        .collect();
-    let bytes = bits.as_bytes().chunks_exact(8);
-    bytes.map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap()).collect()
+    let value = |letter: u8| if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
+    let bits: Vec<u8> =
+        text.bytes().flat_map(|letter| (0..5).rev().map(move |bit| value(letter) >> bit & 1)).collect();
+    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect()
 }
 
 /// A device that nobody uses yet.
@@ -121,6 +117,9 @@ async fn another_users_device_a_missing_one_and_half_a_proof_are_refused() {
     assert_eq!(refusal(&assume(&scene, &ann, "phone-1234567890", &code).await), NOT_THEIRS);
     let half = scene.sts(&ann, "GetSessionToken", &[("SerialNumber", &phone.serial)]).await;
     assert!(refusal(&half).ends_with("must provide both MFA serial number and one time pass code."));
+    let members = [("SerialNumber", phone.serial.as_str()), ("TokenCode", code.as_str())];
+    let nobody = refusal(&scene.unsigned("GetSessionToken", &members).await);
+    assert!(nobody.starts_with("MissingAuthenticationToken: "), "{nobody}");
     let unassigned = device(&scene, "spare").await;
     let code = unassigned.code(scene.world.now());
     assert_eq!(refusal(&assume(&scene, &ann, &unassigned.serial, &code).await), NOT_THEIRS);

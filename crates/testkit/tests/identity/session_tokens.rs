@@ -63,10 +63,12 @@ async fn it_makes_no_further_tokens() {
         let refused = refusal(&scene.sts(&session, operation, &members).await);
         assert_eq!(refused, format!("AccessDenied: Cannot call {operation} with session credentials"));
     }
-    scene.role("r", r#"{"AWS":"123456789012"}"#, None).await;
+    scene.role("r", r#"{"AWS":"123456789012"}"#, Some(ALLOW_ALL)).await;
     let role = credentials(&scene.assume(&session, "r", casemate_schema::Document::empty()).await);
-    let refused = refusal(&scene.sts(&role, "GetSessionToken", &[]).await);
-    assert_eq!(refused, "AccessDenied: Cannot call GetSessionToken with session credentials");
+    for (operation, members) in [("GetSessionToken", vec![]), ("GetFederationToken", vec![("Name", "fed")])] {
+        let refused = refusal(&scene.sts(&role, operation, &members).await);
+        assert_eq!(refused, format!("AccessDenied: Cannot call {operation} with session credentials"));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `GetFederationToken`: temporary credentials of a federated user, for whom the user who asks vouches.
 
-use casemate_kernel::{Access, Ask, Call, Caller, Fault, FederatedRequest, Operation};
+use casemate_kernel::{Access, Ask, Call, Caller, FederatedRequest, Operation};
 
 use crate::{
     Sts,
@@ -10,6 +10,7 @@ use crate::{
     resource::federated_user_arn,
     roles::shown,
     session::user_duration_s,
+    with_session_credentials,
 };
 
 impl Operation<GetFederationToken> for Sts {
@@ -29,7 +30,7 @@ impl Operation<GetFederationToken> for Sts {
         let input = &call.input;
         let account = match call.caller() {
             Caller::User { account, .. } | Caller::Root { account } => account.clone(),
-            _ => return Err(Fault::coded("AccessDenied", 403, "Only users have federation tokens.").into()),
+            _ => return Err(with_session_credentials("GetFederationToken")),
         };
         let sessions = self.env.sessions()?;
         let limits = (input.policy.as_deref(), input.policy_arns.as_deref());

@@ -1,6 +1,6 @@
 //! `GetSessionToken`: temporary credentials that act as the user who asks, with proof of an MFA device if one was given.
 
-use casemate_kernel::{Access, BoxFuture, Call, Caller, Evidence, Fault, Operation};
+use casemate_kernel::{Access, BoxFuture, Call, Caller, Evidence, Operation};
 use casemate_names::Timestamp;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     mfa::mfa_evidence,
     roles::shown,
     session::user_duration_s,
+    with_session_credentials,
 };
 
 impl Operation<GetSessionToken> for Sts {
@@ -28,7 +29,7 @@ impl Operation<GetSessionToken> for Sts {
 
     async fn run(&self, call: Call<GetSessionToken>) -> Result<GetSessionTokenOutput, Error> {
         if !matches!(call.caller(), Caller::User { .. } | Caller::Root { .. }) {
-            return Err(Fault::coded("AccessDenied", 403, "Only users have session tokens.").into());
+            return Err(with_session_credentials("GetSessionToken"));
         }
         let duration_s = user_duration_s(call.input.duration_seconds, call.caller());
         let made = self.env.sessions()?.mint_for_user(call.permit(), duration_s).await?;
