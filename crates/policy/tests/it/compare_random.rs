@@ -301,7 +301,7 @@ const MANY: Options<'static> =
     Options { actions: None, any_key_multivalued: true, steps_max: casemate_policy::compare::STEPS_MAX };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 700, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn identity_policies_without_variables_are_compared_exactly(
@@ -320,7 +320,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn resource_policies_without_variables_are_compared_exactly(
