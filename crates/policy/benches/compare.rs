@@ -24,8 +24,13 @@ fn statements(count: usize) -> Vec<Json> {
             "Resource": [format!("arn:aws:{service}:{region}:{account}:thing-{n}/*"), format!("arn:aws:{service}:{region}:{account}:shared-*")],
         });
         match n % 6 {
-            0 => made["Condition"] = json!({"StringEquals": {"aws:PrincipalTag/team": [format!("team-{n}"), "all"]}}),
-            3 => made["Condition"] = json!({"IpAddress": {"aws:SourceIp": format!("10.{n}.0.0/16")}, "Bool": {"aws:SecureTransport": "true"}}),
+            0 => {
+                made["Condition"] =
+                    json!({"StringEquals": {"aws:PrincipalTag/team": [format!("team-{n}"), "all"]}})
+            }
+            3 => {
+                made["Condition"] = json!({"IpAddress": {"aws:SourceIp": format!("10.{n}.0.0/16")}, "Bool": {"aws:SecureTransport": "true"}})
+            }
             _ => {}
         }
         made
@@ -85,8 +90,18 @@ fn main() {
         measure(&format!("{count} statements, the same"), &base, &base, Relation::Equal);
         measure(&format!("{count} statements, an allow added"), &base, &document(&wider), Relation::More);
         measure(&format!("{count} statements, a deny added"), &base, &document(&narrower), Relation::Less);
-        measure(&format!("{count} statements, a condition widened"), &base, &document(&edited), Relation::More);
+        measure(
+            &format!("{count} statements, a condition widened"),
+            &base,
+            &document(&edited),
+            Relation::More,
+        );
         let parts = split(&all);
-        measure(&format!("{count} statements in {} parts", parts.len()), &base, &document(&parts), Relation::Equal);
+        measure(
+            &format!("{count} statements in {} parts", parts.len()),
+            &base,
+            &document(&parts),
+            Relation::Equal,
+        );
     }
 }

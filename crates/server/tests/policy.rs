@@ -60,7 +60,10 @@ fn nothing_more_is_0_and_more_is_1_with_the_statements_of_both_sides() {
     let files = [("a.json", read.as_str()), ("b.json", carved.as_str())];
     let less = diff(&files, "", &["a.json", "b.json"]);
     assert_eq!(less.code, Some(0), "{}", less.err);
-    assert!(less.out.starts_with("The new policies allow nothing more than the old.\nThe new policies allow less"));
+    assert!(
+        less.out
+            .starts_with("The new policies allow nothing more than the old.\nThe new policies allow less")
+    );
     let equal = diff(&files, "", &["b.json", "b.json"]);
     assert_eq!((equal.code, equal.out.lines().count()), (Some(0), 2));
     let more = diff(&files, "", &["b.json", "a.json"]);
@@ -83,12 +86,14 @@ fn json_has_the_whole_request() {
     let ran = diff(&files, "", &["--json", "b.json", "a.json"]);
     assert_eq!(ran.code, Some(1));
     let printed: Json = serde_json::from_str(&ran.out).unwrap();
-    let at = |pointer: &str| printed.pointer(pointer).cloned().unwrap_or_else(|| panic!("{pointer} in {printed}"));
+    let at =
+        |pointer: &str| printed.pointer(pointer).cloned().unwrap_or_else(|| panic!("{pointer} in {printed}"));
     assert_eq!(at("/relation"), "more");
     assert_eq!(at("/less/result"), "nothing");
     assert_eq!(at("/more/witness/principal"), Json::Null);
     assert_eq!(at("/more/witness/context/aws:sourceip"), "0.0.0.0");
-    let old = json!({"verdict": "explicitDeny", "decisive": {"policy": "b.json", "sid": "Office", "statement": 1}});
+    let old =
+        json!({"verdict": "explicitDeny", "decisive": {"policy": "b.json", "sid": "Office", "statement": 1}});
     assert_eq!(at("/more/witness/old"), old);
     assert_eq!(at("/more/witness/new/verdict"), "allowed");
 }
@@ -96,7 +101,9 @@ fn json_has_the_whole_request() {
 #[test]
 fn resource_policies_name_the_caller() {
     let to = |principal: Json| {
-        policy(&json!([{"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "*"}]))
+        policy(
+            &json!([{"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "*"}]),
+        )
     };
     let (account, all) = (to(json!({"AWS": "111111111111"})), to(json!("*")));
     let files = [("account.json", account.as_str()), ("all.json", all.as_str())];
@@ -107,7 +114,11 @@ fn resource_policies_name_the_caller() {
     assert_eq!(same.code, Some(0), "{}", same.err);
     let wrong = diff(&files, "", &["account.json", "all.json"]);
     assert_eq!(wrong.code, Some(2));
-    assert!(wrong.err.contains("`account.json`: Policy document should not specify a principal."), "{}", wrong.err);
+    assert!(
+        wrong.err.contains("`account.json`: Policy document should not specify a principal."),
+        "{}",
+        wrong.err
+    );
 }
 
 #[test]
@@ -127,10 +138,18 @@ fn several_files_and_standard_input_make_a_side() {
 
 #[test]
 fn a_list_of_actions_bounds_what_a_wildcard_means() {
-    let listed = policy(&json!([{"Effect": "Allow", "Action": ["s3:GetA", "s3:GetB"], "Resource": "arn:aws:s3:::b/*"}]));
+    let listed = policy(
+        &json!([{"Effect": "Allow", "Action": ["s3:GetA", "s3:GetB"], "Resource": "arn:aws:s3:::b/*"}]),
+    );
     let read = read_only();
     let actions = "# all there is\ns3:GetA\ns3:GetB\n\ns3:PutA\n";
-    let files = [("listed.json", listed.as_str()), ("a.json", read.as_str()), ("actions", actions), ("bad", "s3\n"), ("none", "#\n")];
+    let files = [
+        ("listed.json", listed.as_str()),
+        ("a.json", read.as_str()),
+        ("actions", actions),
+        ("bad", "s3\n"),
+        ("none", "#\n"),
+    ];
     assert_eq!(diff(&files, "", &["listed.json", "a.json", "--actions", "actions"]).code, Some(0));
     assert_eq!(diff(&files, "", &["listed.json", "a.json"]).code, Some(1));
     for wrong in ["bad", "none", "missing"] {
@@ -169,5 +188,9 @@ fn input_that_is_no_policy_is_2_and_help_says_the_codes() {
     }
     assert_eq!(diff(&files, "", &["a.json"]).code, Some(2));
     let help = diff(&files, "", &["--help"]);
-    assert!(help.out.contains("Exit codes") && help.out.contains("\n  3  it could not be proved"), "{}", help.out);
+    assert!(
+        help.out.contains("Exit codes") && help.out.contains("\n  3  it could not be proved"),
+        "{}",
+        help.out
+    );
 }

@@ -12,17 +12,29 @@ pub(super) struct Spent;
 pub(super) struct Budget {
     done: u64,
     max: u64,
+    /// Where the present part of the work ends.
+    part: u64,
 }
 
 impl Budget {
     pub(super) fn new(max: u64) -> Self {
-        Self { done: 0, max }
+        Self { done: 0, max, part: max }
     }
 
     /// Counts `steps`.
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), Spent> {
         self.done = self.done.saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
-        if self.done > self.max { Err(Spent) } else { Ok(()) }
+        if self.done > self.part { Err(Spent) } else { Ok(()) }
+    }
+
+    /// What follows is a part of the work that may take at most `steps`; `None` for all that is left.
+    pub(super) fn begin_part(&mut self, steps: Option<u64>) {
+        let end = steps.map_or(self.max, |steps| self.done.saturating_add(steps));
+        self.part = end.min(self.max);
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.done > self.max
     }
 
     pub(super) fn done(&self) -> u64 {

@@ -26,15 +26,16 @@ pub(super) struct Search<'a> {
     budget: Budget,
     found: Pair<Option<Witness>>,
     doubts: Pair<Option<Why>>,
-    seen: BTreeSet<Sets>,
 }
 
 /// What is settled before the resource.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    action: &'a str,
-    principal: Option<&'a Principal>,
+struct Place {
+    action: String,
+    principal: Option<Principal>,
 }
+
+/// Steps after which a part of the search is put off until everything else has been looked at. Ours.
+const PART_STEPS: u64 = 200_000;
 
 impl<'a> Search<'a> {
     pub(super) fn new(
@@ -51,7 +52,6 @@ impl<'a> Search<'a> {
             budget: Budget::new(options.steps_max),
             found: Pair::default(),
             doubts: Pair::default(),
-            seen: BTreeSet::new(),
         }
     }
 
@@ -59,7 +59,8 @@ impl<'a> Search<'a> {
     pub(super) fn run(mut self) -> (Finding, Finding, u64) {
         let settled = Side::BOTH.iter().all(|side| self.case.within(*side));
         let ended = if settled { Ok(()) } else { self.look() };
-        let mut finding = |side: Side| match (self.found.of_mut(side).take(), self.doubts.of_mut(side).take()) {
+        let mut finding = |side: Side| match (self.found.of_mut(side).take(), self.doubts.of_mut(side).take())
+        {
             (Some(witness), _) => Finding::Witness(Box::new(witness)),
             (None, _) if self.case.within(side) => Finding::Nothing,
             (None, _) if ended.is_err() => Finding::Unknown(Why::Budget),
@@ -72,9 +73,8 @@ impl<'a> Search<'a> {
 
     /// The directions in which nothing has been found yet and something may be.
     fn open(&self, sets: &Sets) -> Vec<Side> {
-        let open = |side: &Side| {
-            self.found.of(*side).is_none() && !self.case.within(*side) && !sets.within(*side)
-        };
+        let open =
+            |side: &Side| self.found.of(*side).is_none() && !self.case.within(*side) && !sets.within(*side);
         Side::BOTH.into_iter().filter(open).collect()
     }
 
@@ -86,6 +86,24 @@ impl<'a> Search<'a> {
     }
 
     fn look(&mut self) -> Result<(), Spent> {
+        let mut put_off = Vec::new();
+        for (place, sets) in self.places()? {
+            self.budget.begin_part(Some(PART_STEPS));
+            if self.weigh(&sets, &place).is_err() {
+                if self.budget.is_spent() {
+                    return Err(Spent);
+                }
+                put_off.push((place, sets));
+            }
+        }
+        self.budget.begin_part(None);
+        put_off.into_iter().try_for_each(|(place, sets)| self.weigh(&sets, &place))
+    }
+
+    /// Every combination of statements that some action and principal leaves.
+    fn places(&mut self) -> Result<Vec<(Place, Sets)>, Spent> {
+        let mut places = Vec::new();
+        let mut seen = BTreeSet::new();
         for atom in self.action_atoms()? {
             let applies = |entry: &&Entry<'_>| {
                 let inverted = self.case.actions.get(entry.actions).is_some_and(|listed| listed.inverted);
@@ -105,12 +123,12 @@ impl<'a> Search<'a> {
                 for entry in named.iter().filter_map(|at| entries.get(*at)) {
                     sets.insert(entry.side, self.effect(entry.body), entry.body);
                 }
-                if self.seen.insert(sets.clone()) {
-                    self.weigh(&sets, Place { action: &atom.text, principal: principal.as_ref() })?;
+                if seen.insert(sets.clone()) {
+                    places.push((Place { action: atom.text.clone(), principal }, sets));
                 }
             }
         }
-        Ok(())
+        Ok(places)
     }
 
     fn effect(&self, body: usize) -> Effect {
@@ -148,7 +166,7 @@ impl<'a> Search<'a> {
     }
 
     /// Action and principal are settled; variables, resource and keys are not.
-    fn weigh(&mut self, sets: &Sets, place: Place<'_>) -> Result<(), Spent> {
+    fn weigh(&mut self, sets: &Sets, place: &Place) -> Result<(), Spent> {
         let open = self.open(sets);
         if open.is_empty() {
             return Ok(());
@@ -171,8 +189,8 @@ impl<'a> Search<'a> {
                 self.doubt(&open, doubt.as_ref());
                 for (side, mut context) in solved {
                     context.extend(assignment.iter().map(|(key, given)| (key.clone(), given.clone())));
-                    let (action, resource) = (place.action.to_owned(), resource.clone());
-                    let principal = place.principal.cloned();
+                    let (action, resource) = (place.action.clone(), resource.clone());
+                    let principal = place.principal.clone();
                     self.report(side, Question { principal, action, resource, context });
                 }
             }
@@ -181,11 +199,7 @@ impl<'a> Search<'a> {
     }
 
     /// The resources that the statements tell apart, each with what is left of them.
-    fn resource_atoms(
-        &mut self,
-        sets: &Sets,
-        assignment: &Assignment,
-    ) -> Result<Vec<(String, Sets)>, Spent> {
+    fn resource_atoms(&mut self, sets: &Sets, assignment: &Assignment) -> Result<Vec<(String, Sets)>, Spent> {
         let fill = |key: &str, default: Option<&str>| filled(assignment, key, default);
         let mut groups: Vec<Vec<Symbols>> = Vec::new();
         // For each body its group, and whether it is about everything else.
@@ -197,7 +211,8 @@ impl<'a> Search<'a> {
             // What perhaps fits: a deny reckons with it, an allow does not; for a `NotResource` it is the other way.
             let perhaps = (body.effect == Effect::Deny) != listed.inverted;
             let group = *made.entry((body.resources, perhaps)).or_insert_with(|| {
-                let flats = listed.texts.iter().filter_map(|text| text::resource(text, listed.variables, &fill));
+                let flats =
+                    listed.texts.iter().filter_map(|text| text::resource(text, listed.variables, &fill));
                 groups.push(flats.filter(|flat| flat.complete || perhaps).map(|flat| flat.symbols).collect());
                 groups.len().saturating_sub(1)
             });

@@ -34,15 +34,19 @@ pub(super) struct Flat {
     pub(super) complete: bool,
 }
 
-/// An element of `Action`.
+/// An element of `Action`, for texts that [`any_action`] knows. Those have one colon, so that behind it the general
+/// wildcards say the same as those within a part, and let the automaton forget more.
 pub(super) fn action(text: &str) -> Symbols {
-    if text == "*" {
-        return vec![Symbol::Many];
-    }
-    let symbol = |c: char| match c {
-        '*' => Symbol::ManyInPart,
-        '?' => Symbol::OneInPart,
-        c => Symbol::Char(c.to_ascii_lowercase()),
+    let mut is_name = text == "*";
+    let symbol = |c: char| {
+        is_name |= c == ':';
+        match (c, is_name) {
+            ('*', false) => Symbol::ManyInPart,
+            ('*', true) => Symbol::Many,
+            ('?', false) => Symbol::OneInPart,
+            ('?', true) => Symbol::One,
+            (c, _) => Symbol::Char(c.to_ascii_lowercase()),
+        }
     };
     text.chars().map(symbol).collect()
 }

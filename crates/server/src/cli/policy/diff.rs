@@ -113,7 +113,8 @@ impl Diff {
         };
         let name = path.display().to_string();
         Document::parse(&name, &read(path)?, kind).map_err(|error| {
-            let place = if error.place().is_empty() { String::new() } else { format!(" ({})", error.place()) };
+            let place =
+                if error.place().is_empty() { String::new() } else { format!(" ({})", error.place()) };
             format!("`{name}`: {error}{place}").into()
         })
     }
@@ -287,8 +288,8 @@ fn verdict(answer: &Answer) -> Json {
         Verdict::ExplicitDeny => "explicitDeny",
         Verdict::ImplicitDeny => "implicitDeny",
     };
-    let decisive = answer.decisive.as_ref().map(|decisive| {
-        json!({"policy": decisive.policy, "sid": decisive.sid, "statement": decisive.statement})
-    });
+    let decisive = answer.decisive.as_ref().map(
+        |decisive| json!({"policy": decisive.policy, "sid": decisive.sid, "statement": decisive.statement}),
+    );
     json!({"verdict": verdict, "decisive": decisive})
 }
