@@ -1,7 +1,9 @@
 //! How long a comparison takes: policies of 10 and 50 statements, edited. No harness beyond a clock: a comparison takes
 //! milliseconds, and the median of a few dozen is steady.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may stop")]
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench may stop")]
+#![expect(clippy::disallowed_methods, reason = "a bench looks at the clock")]
 
 use std::time::Instant;
 
@@ -26,10 +28,10 @@ fn statements(count: usize) -> Vec<Json> {
         match n % 6 {
             0 => {
                 made["Condition"] =
-                    json!({"StringEquals": {"aws:PrincipalTag/team": [format!("team-{n}"), "all"]}})
+                    json!({"StringEquals": {"aws:PrincipalTag/team": [format!("team-{n}"), "all"]}});
             }
             3 => {
-                made["Condition"] = json!({"IpAddress": {"aws:SourceIp": format!("10.{n}.0.0/16")}, "Bool": {"aws:SecureTransport": "true"}})
+                made["Condition"] = json!({"IpAddress": {"aws:SourceIp": format!("10.{n}.0.0/16")}, "Bool": {"aws:SecureTransport": "true"}});
             }
             _ => {}
         }

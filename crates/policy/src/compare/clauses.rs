@@ -11,6 +11,7 @@ use super::{
     Why,
     budget::{Budget, Spent},
     case::{Body, Case, Sets, Side},
+    document::Test,
     keys::{KeyAtoms, Literal},
     variables::Assignment,
     witness::Given,
@@ -50,15 +51,14 @@ impl<'a> Clauses<'a> {
         let (mut atoms, mut doubt) = (BTreeMap::new(), None);
         for (key, numbers) in by_key {
             let name = (key.to_owned(), numbers);
-            let (made, why) = match known.get(&name) {
-                Some(known) => known.clone(),
-                None => {
-                    let tests = name.1.iter().filter_map(|at| case.tests.get(*at).map(|test| (*at, test)));
-                    let tests: Vec<_> = tests.collect();
-                    let several = case.multivalued.contains(key);
-                    let (made, why) = KeyAtoms::new(key, &tests, assignment, several, budget)?;
-                    known.entry(name).or_insert((Rc::new(made), why)).clone()
-                }
+            let (made, why) = if let Some(known) = known.get(&name) {
+                known.clone()
+            } else {
+                let tests: Vec<(usize, &Test)> =
+                    name.1.iter().filter_map(|at| case.tests.get(*at).map(|test| (*at, test))).collect();
+                let several = case.multivalued.contains(key);
+                let (made, why) = KeyAtoms::new(key, &tests, assignment, several, budget)?;
+                known.entry(name).or_insert((Rc::new(made), why)).clone()
             };
             doubt = doubt.or(why);
             atoms.insert(key, made);

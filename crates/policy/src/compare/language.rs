@@ -62,6 +62,9 @@ pub(super) struct Atom {
     pub(super) groups: Vec<usize>,
 }
 
+/// Told of every state a walk comes to, with a way to spell a text that leads there.
+pub(super) type Visit<'a> = dyn FnMut(&[usize], &dyn Fn() -> String) + 'a;
+
 /// What a walk may leave out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Scope<'a> {
@@ -204,7 +207,7 @@ impl Machine {
         &self,
         budget: &mut Budget,
         goes_on: &dyn Fn(&[usize]) -> bool,
-        visit: &mut dyn FnMut(&[usize], &dyn Fn() -> String),
+        visit: &mut Visit<'_>,
     ) -> Result<(), Spent> {
         let start = self.start();
         let mut seen: HashSet<State> = HashSet::from([start.clone()]);

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use casemate_names::Arn;
+
 use super::budget::{Budget, Spent};
 use crate::{
     Principal,
@@ -43,7 +45,12 @@ pub(super) fn candidates(
 
 /// Whoever is asked about when policies do not say to whom they apply.
 pub(super) fn anybody() -> Principal {
-    user("arn:aws:iam::999999999999:user/anybody", "AIDAANYBODYANYBODYAA", "999999999999")
+    let [account, ..] = STRANGE_ACCOUNTS;
+    user(&arn("iam", account, "user/anybody"), "AIDAANYBODYANYBODYAA", account)
+}
+
+fn arn(service: &str, account: &str, resource: &str) -> String {
+    Arn::from_parts(["aws", service, "", account, resource]).as_str().to_owned()
 }
 
 fn user(arn: &str, unique_id: &str, account: &str) -> Principal {
@@ -87,14 +94,16 @@ impl<'a> Names<'a> {
             .chain([Principal::Anonymous])
     }
 
-    /// The listed ARNs `arn:…:account:kind/…`, and one that is not listed.
+    /// The listed ARNs of an account whose resource starts with `kind`, and one that is not listed.
     fn arns(&self, account: &str, kind: &str, unlisted: &str) -> Vec<String> {
         let is_meant = |arn: &&str| {
             let mut parts = arn.splitn(6, ':').skip(4);
             parts.next() == Some(account) && parts.next().is_some_and(|resource| resource.starts_with(kind))
         };
-        let listed: Vec<String> = self.arns.iter().copied().filter(is_meant).map(str::to_owned).collect();
-        listed.into_iter().chain([unlisted.to_owned()]).collect()
+        let mut all: Vec<String> = self.arns.iter().copied().filter(is_meant).map(str::to_owned).collect();
+        let service = if kind.starts_with("user/") || kind.starts_with("role/") { "iam" } else { "sts" };
+        all.push(arn(service, account, &format!("{kind}{unlisted}")));
+        all
     }
 
     fn ids(&self, prefix: &str, unlisted: &'a str) -> Vec<&'a str> {
@@ -103,7 +112,7 @@ impl<'a> Names<'a> {
     }
 
     fn users(&self, account: &str) -> impl Iterator<Item = Principal> {
-        let arns = self.arns(account, "user/", &format!("arn:aws:iam::{account}:user/unnamed"));
+        let arns = self.arns(account, "user/", "unnamed");
         let ids = self.ids("AIDA", "AIDAUNNAMEDUNNAMEDAA");
         let account = account.to_owned();
         arns.into_iter().flat_map(move |arn| {
@@ -113,24 +122,21 @@ impl<'a> Names<'a> {
     }
 
     fn federated(&self, account: &str) -> impl Iterator<Item = Principal> {
-        let unlisted = format!("arn:aws:sts::{account}:federated-user/unnamed");
+        let arns = self.arns(account, "federated-user/", "unnamed").into_iter();
         let account = account.to_owned();
-        let arns = self.arns(&account, "federated-user/", &unlisted).into_iter();
         arns.map(move |arn| Principal::FederatedUser { arn, account: account.clone() })
     }
 
     /// Each listed role with its listed sessions and another one; each listed session also under a role that is not.
     fn sessions(&self, account: &str) -> impl Iterator<Item = Principal> {
-        let role_of = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
+        let role_of = |path: &str| arn("iam", account, &format!("role/{path}"));
         let mut pairs: Vec<(String, String)> = Vec::new();
-        let sessions = self.arns(account, "assumed-role/", "");
-        for role in self.arns(account, "role/", &role_of("unnamed")) {
+        for role in self.arns(account, "role/", "unnamed") {
             let name = role.rsplit('/').next().unwrap_or("").to_owned();
-            let start = format!("arn:aws:sts::{account}:assumed-role/{name}/");
-            let own = sessions.iter().filter(|session| session.starts_with(&start)).cloned();
-            pairs.extend(own.chain([format!("{start}unnamed")]).map(|session| (role.clone(), session)));
+            let own = self.arns(account, &format!("assumed-role/{name}/"), "unnamed");
+            pairs.extend(own.into_iter().map(|session| (role.clone(), session)));
         }
-        for session in sessions.iter().filter(|session| !session.is_empty()) {
+        for session in self.arns(account, "assumed-role/", "unnamed/unnamed") {
             let name = session.split('/').nth(1).unwrap_or("");
             let roles = [role_of(name), role_of(&format!("unnamed/{name}"))];
             let unlisted = roles.into_iter().find(|role| !self.arns.contains(role.as_str()));

@@ -222,10 +222,10 @@ impl<'a> Search<'a> {
         groups.push(text::any_resource());
         let allows = places.iter().filter(|(body, _)| self.effect(**body) == Effect::Allow);
         let allows: Vec<(usize, bool)> = allows.map(|(_, place)| *place).collect();
-        let goals: Vec<usize> = match allows.iter().any(|(_, inverted)| *inverted) {
-            true => Vec::new(),
-            false => allows.into_iter().map(|(group, _)| group).collect(),
-        };
+        let mut goals = Vec::new();
+        if allows.iter().all(|(_, inverted)| !inverted) {
+            goals.extend(allows.into_iter().map(|(group, _)| group));
+        }
         let machine = Machine::new(groups.iter().map(Vec::as_slice));
         // `*` stands for actions that know no resources: only if no ARN shows the same.
         let scope = Scope { domain: Some(domain), goals: &goals, weak: "*" };
