@@ -14,7 +14,7 @@ fn casemate(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn help_names_every_command_and_wrong_usage_exits_with_2() {
     let (code, out, _) = casemate(&["--help"]);
     assert_eq!(code, Some(0));
-    for command in ["up", "serve", "deploy", "user", "outbox", "log", "doctor"] {
+    for command in ["up", "serve", "deploy", "user", "outbox", "log", "policy", "doctor"] {
         assert!(out.contains(&format!("\n  {command} ")), "{command} in {out}");
     }
     assert_eq!(casemate(&["no-such-command"]).0, Some(2));

@@ -7,6 +7,7 @@ mod log;
 mod outbox;
 mod output;
 mod package;
+mod policy;
 mod running;
 mod serve;
 mod stack;
@@ -43,6 +44,8 @@ enum Command {
     Outbox(outbox::Outbox),
     /// Show the audit trail, or verify it
     Log(log::Log),
+    /// Compare policy documents
+    Policy(policy::Policy),
     /// Show which isolation layers and other protections are in force on this machine
     Doctor(doctor::Doctor),
 }
@@ -129,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::User(command) => command.run(),
         Command::Outbox(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Policy(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {

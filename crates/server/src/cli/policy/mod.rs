@@ -1,0 +1,30 @@
+//! `casemate policy …`: what can be said of policy documents without a server.
+
+mod diff;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::CliError;
+
+/// Works on policy documents.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Compare policies exactly and show a request that only one side allows
+    Diff(diff::Diff),
+}
+
+impl Policy {
+    pub(crate) fn run(self) -> Result<ExitCode, CliError> {
+        match self.action {
+            Action::Diff(command) => Ok(command.run()),
+        }
+    }
+}
