@@ -22,12 +22,15 @@ mod gate;
 mod http;
 mod invoke;
 mod kernel;
+mod observer;
 mod operation;
 mod outbox;
 mod pipeline;
 mod plane;
+pub mod recorder;
 mod session;
 mod session_table;
+pub mod shadow;
 
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};

@@ -105,7 +105,12 @@ impl Exchange {
         policy: Option<&ResourcePolicy>,
     ) -> Result<Decision, Fault> {
         let kernel = &self.kernel;
-        let decision = kernel.gate().decide_with(kernel, caller, ask, &self.facts, self.now, None, policy)?;
+        let (gate, facts, now) = (kernel.gate(), &self.facts, self.now);
+        let decision = gate.decide_with(kernel, caller, ask, facts, now, None, policy, None)?;
+        kernel.observe(caller, ask, facts, now, &decision, Some(policy));
+        if decision.is_allowed() {
+            kernel.observe_use(caller, std::slice::from_ref(ask), facts, now);
+        }
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         self.bracket.decided(&decision);
         Ok(decision)

@@ -14,6 +14,7 @@ mod decide;
 mod decision;
 mod error;
 mod facts;
+mod form;
 mod glob;
 mod index;
 mod json;
@@ -31,6 +32,7 @@ pub use decide::{Layers, NamedPolicy, ResourceRule, decide};
 pub use decision::{Decision, Decisive, Layer, Reason, Verdict};
 pub use error::{PolicyError, Problem};
 pub use facts::{Context, NoContext, Principal, Request, Value};
+pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, templates};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
 pub use rewrite::rewrite_principals;
 
