@@ -262,7 +262,8 @@ impl Gate {
             Value::Absent | Value::Unknown | Value::Many(_) => None,
         };
         let session = if let Caller::Role(session) = caller { session.tags.as_slice() } else { &[] };
-        let tags: BTreeSet<&str> = session.iter().chain(&policies.tags).map(|(key, _)| key.as_str()).collect();
+        let tags: BTreeSet<&str> =
+            session.iter().chain(&policies.tags).map(|(key, _)| key.as_str()).collect();
         let tags = tags.into_iter().filter_map(|key| value(&format!("aws:PrincipalTag/{key}"))).collect();
         Ok((tags, keys.iter().copied().flatten().copied().filter_map(value).collect()))
     }

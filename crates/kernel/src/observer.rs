@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use casemate_names::{Entropy, Timestamp};
+use casemate_names::{Arn, Entropy, Timestamp};
 use casemate_policy::Decision;
 use casemate_store::{Store, StoreError};
 
 use crate::{
-    Ask, Caller, Kernel, RequestFacts, ResourcePolicy,
+    Ask, Caller, Fault, Kernel, RequestFacts, ResourcePolicy,
     recorder::{Details, Recorder, Sighting, limits::FLUSH_S},
     shadow::Shadows,
 };
@@ -55,6 +55,12 @@ impl Kernel {
     /// Candidates on trial.
     pub fn shadows(&self) -> &Shadows {
         &self.observer().shadows
+    }
+
+    /// The unique id of the user or role that this ARN names now: what records and candidates are kept under, so that one
+    /// made again under the same name inherits nothing.
+    pub fn principal_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
+        self.directory().unique_id(arn)
     }
 
     /// Writes what the onlookers have found since the last time. For shutdown; it also happens every minute.

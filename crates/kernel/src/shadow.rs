@@ -155,10 +155,7 @@ impl Shadows {
             return Err(ShadowError::TooMany(DOCUMENTS_MAX));
         }
         let compiled = compiled(&documents)?;
-        let others = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let full = others.len() >= SHADOWS_MAX && !others.contains_key(unique_id);
-        drop(others);
-        if full {
+        if self.is_full_for(unique_id) {
             return Err(ShadowError::TooMany(SHADOWS_MAX));
         }
         let state = ShadowState { arn: arn.to_owned(), documents, set_at: now, report: Report::default() };
@@ -250,6 +247,11 @@ impl Shadows {
         self.store.write::<(), StoreError, _>(write).await
     }
 
+    fn is_full_for(&self, unique_id: &str) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.len() >= SHADOWS_MAX && !table.contains_key(unique_id)
+    }
+
     fn find(&self, unique_id: &str) -> Option<Arc<Shadow>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).get(unique_id).cloned()
     }
@@ -318,8 +320,8 @@ impl Side {
 
 fn compiled(documents: &[Document]) -> Result<Vec<NamedPolicy>, ShadowError> {
     let each = documents.iter().map(|(name, text)| {
-        let policy = Policy::parse(text, Kind::Identity)
-            .map_err(|error| ShadowError::Policy(name.clone(), error))?;
+        let policy =
+            Policy::parse(text, Kind::Identity).map_err(|error| ShadowError::Policy(name.clone(), error))?;
         Ok(NamedPolicy { name: name.clone(), policy: Arc::new(policy) })
     });
     each.collect()

@@ -141,7 +141,9 @@ fn subset(ours: &[Statement], theirs: &[Statement]) -> SubsetProof {
                     .iter()
                     .filter(|deny| !deny.allows && concerns(deny, action, resource))
                     .filter(|deny| !ours.iter().any(|own| same_meaning(own, deny)));
-                open.extend(lifted.map(|deny| format!("{action} on {resource}, which {} denies", label(deny))));
+                open.extend(
+                    lifted.map(|deny| format!("{action} on {resource}, which {} denies", label(deny))),
+                );
             }
         }
     }

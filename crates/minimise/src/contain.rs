@@ -16,7 +16,9 @@ const PREFIX_PARTS: usize = 5;
 /// Whether every text that `narrow` matches is matched by `wide`, whatever the values of variables are.
 pub(crate) fn within(narrow: &str, wide: &str) -> bool {
     narrow == wide
-        || !has_default(narrow) && !has_default(wide) && tokens_within(&tokens(narrow, true), &tokens(wide, true))
+        || !has_default(narrow)
+            && !has_default(wide)
+            && tokens_within(&tokens(narrow, true), &tokens(wide, true))
 }
 
 /// `${key, 'default'}`: the default may contain anything, so such texts are compared as wholes only.
@@ -26,7 +28,8 @@ fn has_default(text: &str) -> bool {
 
 /// The same for values of operators that know no wildcards.
 pub(crate) fn equal_within(narrow: &str, wide: &str) -> bool {
-    narrow == wide || !has_default(narrow) && !has_default(wide) && tokens(narrow, false) == tokens(wide, false)
+    narrow == wide
+        || !has_default(narrow) && !has_default(wide) && tokens(narrow, false) == tokens(wide, false)
 }
 
 /// The same for resource patterns, whose first five colons divide them.
@@ -134,7 +137,9 @@ mod tests {
     #[test]
     fn patterns_lie_within_wider_ones_only() {
         assert!(within("a*", "a*") && within("ab", "a*") && within("a?c*", "a*") && within("x${u}y", "x*y"));
-        assert!(!within("a*", "ab*") && !within("*", "?*") && !within("${u}", "?") && !within("${u}", "${v}"));
+        assert!(
+            !within("a*", "ab*") && !within("*", "?*") && !within("${u}", "?") && !within("${u}", "${v}")
+        );
         assert!(within("a${*}", "a?") && !within("a*", "a${*}"));
         assert!(arn_within("arn:aws:s3:::b/x*", "arn:aws:s3:::b/*"));
         assert!(arn_within("arn:aws:sqs:r:1:q", "arn:aws:sqs"));

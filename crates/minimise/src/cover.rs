@@ -113,8 +113,10 @@ mod tests {
     const HOW: How = How { personal: true, from: 0, limit: 4 };
 
     fn covered(pairs: &[(&str, &str)]) -> Vec<String> {
-        let tags: Vec<Vec<(String, String)>> =
-            pairs.iter().map(|(who, _)| vec![("aws:PrincipalTag/user".to_owned(), (*who).to_owned())]).collect();
+        let tags: Vec<Vec<(String, String)>> = pairs
+            .iter()
+            .map(|(who, _)| vec![("aws:PrincipalTag/user".to_owned(), (*who).to_owned())])
+            .collect();
         let seen: Vec<Seen<'_>> =
             pairs.iter().zip(&tags).map(|((_, text), variables)| Seen { text, variables }).collect();
         cover(&seen, HOW).unwrap().forms.iter().map(Form::text).collect()
@@ -122,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_tag_that_explains_every_value_takes_its_place() {
-        let own = [("alice", "alice"), ("bobby", "bobby"), ("alice", "inbox#alice"), ("bobby", "inbox#bobby")];
+        let own =
+            [("alice", "alice"), ("bobby", "bobby"), ("alice", "inbox#alice"), ("bobby", "inbox#bobby")];
         assert_eq!(covered(&own), ["${aws:PrincipalTag/user}", "inbox#${aws:PrincipalTag/user}"]);
     }
 

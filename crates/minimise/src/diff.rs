@@ -14,7 +14,9 @@ pub fn diff(old: &str, new: &str) -> Vec<String> {
     }
     // `longest[i][j]`: the longest common subsequence of the tails from `i` and `j` on.
     let mut longest = vec![vec![0_u32; b.len() + 1]; a.len() + 1];
-    let at = |table: &[Vec<u32>], i: usize, j: usize| table.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    let at = |table: &[Vec<u32>], i: usize, j: usize| {
+        table.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0)
+    };
     for (i, x) in a.iter().enumerate().rev() {
         for (j, y) in b.iter().enumerate().rev() {
             let best = if x == y {

@@ -46,7 +46,8 @@ pub struct Selection {
 impl Document {
     /// Reads a document that is, or could be, stored as an identity policy.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        Policy::parse(text, Kind::Identity).map_err(|error| Error::Policy(name.to_owned(), error.to_string()))?;
+        Policy::parse(text, Kind::Identity)
+            .map_err(|error| Error::Policy(name.to_owned(), error.to_string()))?;
         let tree: Value =
             serde_json::from_str(text).map_err(|error| Error::Policy(name.to_owned(), error.to_string()))?;
         let statements = match tree.get("Statement") {
@@ -103,7 +104,10 @@ impl Statement {
         out.insert(name("Resource", self.resources.inverted), one_or_many(&self.resources.patterns));
         if !self.conditions.is_empty() {
             let keys = |keys: &BTreeMap<String, Vec<String>>| -> Value {
-                keys.iter().map(|(key, values)| (key.clone(), one_or_many(values))).collect::<Map<_, _>>().into()
+                keys.iter()
+                    .map(|(key, values)| (key.clone(), one_or_many(values)))
+                    .collect::<Map<_, _>>()
+                    .into()
             };
             let blocks: Map<String, Value> =
                 self.conditions.iter().map(|(operator, block)| (operator.clone(), keys(block))).collect();

@@ -50,7 +50,11 @@ impl Replay {
         let Some(policy) = &self.policy else { return Answer::Nothing };
         let facts = Facts(exact);
         let fact = |name: &str| {
-            exact.facts.iter().find(|(key, _)| key == name).map_or_else(String::new, |(_, value)| value.clone())
+            exact
+                .facts
+                .iter()
+                .find(|(key, _)| key == name)
+                .map_or_else(String::new, |(_, value)| value.clone())
         };
         // Identity policies do not look at who asks.
         let principal = Principal::User {

@@ -52,7 +52,8 @@ pub(crate) fn conditions(group: &[&Exact], what: &str, notes: &mut BTreeSet<Stri
         match cover(&seen, how) {
             Some(cover) => {
                 if cover.generalised {
-                    notes.insert(format!("{what}: the values of {name} are generalised, there were too many"));
+                    notes
+                        .insert(format!("{what}: the values of {name} are generalised, there were too many"));
                 }
                 if cover.single_witness {
                     notes.insert(format!(
@@ -75,7 +76,11 @@ pub(crate) fn conditions(group: &[&Exact], what: &str, notes: &mut BTreeSet<Stri
 }
 
 /// The same for requests that are known as patterns only.
-pub(crate) fn conditions_of_general(general: &General, what: &str, notes: &mut BTreeSet<String>) -> Conditions {
+pub(crate) fn conditions_of_general(
+    general: &General,
+    what: &str,
+    notes: &mut BTreeSet<String>,
+) -> Conditions {
     let mut observed = BTreeMap::new();
     for (name, key) in &general.keys {
         let rule = rule(name, key.many);
@@ -146,7 +151,8 @@ pub(crate) fn narrowed(current: &Conditions, learned: Conditions) -> Conditions 
 
 /// Whether `conditions` hold only where this one does. Errs towards no.
 pub(crate) fn implied(conditions: &Conditions, operator: &str, key: &str, values: &[String]) -> bool {
-    let blocks = conditions.iter().flat_map(|(operator, keys)| keys.iter().map(move |(k, v)| (operator, k, v)));
+    let blocks =
+        conditions.iter().flat_map(|(operator, keys)| keys.iter().map(move |(k, v)| (operator, k, v)));
     let of_key = blocks.filter(|(_, k, _)| k.eq_ignore_ascii_case(key));
     let (set, plain) = split_operator(operator);
     of_key.into_iter().any(|(other, _, own)| {
@@ -207,7 +213,12 @@ mod tests {
         let current = block("StringNotEquals", "k:K", &["a", "b"]);
         assert!(implied(&current, "StringNotEquals", "k:k", &["b".to_owned(), "a".to_owned()]));
         assert!(!implied(&current, "StringNotEquals", "k:k", &["a".to_owned()]));
-        assert!(!implied(&block("StringEquals", "k", &["a"]), "ForAllValues:StringEquals", "k", &["a".to_owned()]));
+        assert!(!implied(
+            &block("StringEquals", "k", &["a"]),
+            "ForAllValues:StringEquals",
+            "k",
+            &["a".to_owned()]
+        ));
         assert!(!implied(&block("StringEquals", "k", &["a*"]), "StringLike", "k", &["a*".to_owned()]));
     }
 }

@@ -106,7 +106,10 @@ fn exact_pieces(
         let own = templates(&exact.resource, from, &exact.variables);
         let fits = |form: &&Form| form.covers(&exact.resource) || own.contains(form);
         let form = forms.iter().find(fits).cloned();
-        by_resource.entry(form.unwrap_or_else(|| Form::Literal(exact.resource.clone()))).or_default().push(exact);
+        by_resource
+            .entry(form.unwrap_or_else(|| Form::Literal(exact.resource.clone())))
+            .or_default()
+            .push(exact);
     }
     for (form, group) in by_resource {
         let mut by_signature: BTreeMap<BTreeSet<&str>, Vec<&Exact>> = BTreeMap::new();
@@ -130,11 +133,11 @@ fn resources(
 ) -> BTreeSet<Form> {
     let each = || group.iter().map(|exact| Form::Literal(exact.resource.clone())).collect();
     let from = group.iter().map(|exact| resource_start(&exact.resource)).max().unwrap_or(0);
-    let seen: Vec<Seen<'_>> = group
-        .iter()
-        .map(|exact| Seen { text: &exact.resource, variables: &exact.variables })
-        .collect();
-    let Some(cover) = cover(&seen, How { personal: from > 0, from, limit: RESOURCES_MAX }) else { return each() };
+    let seen: Vec<Seen<'_>> =
+        group.iter().map(|exact| Seen { text: &exact.resource, variables: &exact.variables }).collect();
+    let Some(cover) = cover(&seen, How { personal: from > 0, from, limit: RESOURCES_MAX }) else {
+        return each();
+    };
     let inside = |form: &Form| {
         !statement.resources.inverted
             && statement.resources.patterns.iter().any(|pattern| arn_within(&form.text(), pattern))
@@ -166,8 +169,7 @@ fn general_pieces(
         for resource in general_resources(general, &statement.resources) {
             found = true;
             let conditions = narrowed(&statement.conditions, learned.clone());
-            let obligation =
-                Obligation { action: action.to_owned(), resource: resource.clone(), conditions };
+            let obligation = Obligation { action: action.to_owned(), resource: resource.clone(), conditions };
             pieces.insert((action.to_owned(), resource, obligation.conditions.clone()));
             draft.obligations.insert(obligation);
         }

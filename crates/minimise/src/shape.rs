@@ -27,13 +27,15 @@ pub(crate) fn prune(draft: &mut Draft<'_>) -> Result<(), Error> {
         .granted
         .iter()
         .map(|g| {
-            let allowed = replays.iter().enumerate().filter(|(_, r)| r.ask(g.action, g.exact) == Answer::Allowed);
+            let allowed =
+                replays.iter().enumerate().filter(|(_, r)| r.ask(g.action, g.exact) == Answer::Allowed);
             allowed.map(|(at, _)| at).collect()
         })
         .collect();
     let mut kept: BTreeSet<usize> = (0..draft.statements.len()).collect();
     for at in (0..draft.statements.len()).rev() {
-        let still = |allowed: &BTreeSet<usize>| allowed.iter().any(|other| *other != at && kept.contains(other));
+        let still =
+            |allowed: &BTreeSet<usize>| allowed.iter().any(|other| *other != at && kept.contains(other));
         let others: Vec<Statement> = draft
             .statements
             .iter()

@@ -71,7 +71,8 @@ pub fn templates(text: &str, from: usize, variables: &[(String, String)]) -> Vec
     let whole = variables.iter().filter(|(_, value)| !value.is_empty() && value == body);
     let mut found: Vec<Form> =
         whole.map(|(name, _)| Form::Template(format!("{}${{{name}}}", quoted(head)))).collect();
-    for (name, value) in variables.iter().filter(|(_, value)| value.len() >= PART_BYTES_MIN && value != body) {
+    for (name, value) in variables.iter().filter(|(_, value)| value.len() >= PART_BYTES_MIN && value != body)
+    {
         let Some((before, after)) = split_at_value(body, value) else { continue };
         found.push(Form::Template(format!("{}{}${{{name}}}{}", quoted(head), quoted(before), quoted(after))));
     }
@@ -179,9 +180,8 @@ mod tests {
     #[test]
     fn variables_replace_whole_values_and_words_only() {
         let variables = [("aws:username".to_owned(), "anna".to_owned()), ("t".to_owned(), "x".to_owned())];
-        let shown = |text: &str| -> Vec<String> {
-            templates(text, 0, &variables).iter().map(Form::text).collect()
-        };
+        let shown =
+            |text: &str| -> Vec<String> { templates(text, 0, &variables).iter().map(Form::text).collect() };
         assert_eq!(shown("anna"), ["${aws:username}"]);
         assert_eq!(shown("inbox#anna/*"), ["inbox#${aws:username}/${*}"]);
         assert_eq!(shown("x"), ["${t}"]);

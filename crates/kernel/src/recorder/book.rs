@@ -105,7 +105,7 @@ pub(super) struct Removals {
 }
 
 /// What is recorded of one user or role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Recorded {
     /// The ARN.
     pub arn: String,
@@ -120,7 +120,7 @@ pub struct Recorded {
 }
 
 /// One entry of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedEntry {
     /// `service:Action`
     pub action: String,
@@ -256,8 +256,7 @@ impl Book {
                 .collect();
             for id in old {
                 if let Some(entry) = principal.remove(id) {
-                    self.bytes =
-                        self.bytes.saturating_sub(entry.action.len() + body_bytes(&entry.body));
+                    self.bytes = self.bytes.saturating_sub(entry.action.len() + body_bytes(&entry.body));
                     removed.entries.push((unique_id.clone(), id));
                 }
             }

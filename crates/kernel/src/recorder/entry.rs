@@ -134,10 +134,10 @@ impl General {
                 self.keys_lost = true;
                 continue;
             }
-            let key = self.keys.entry(name.clone()).or_insert_with(|| GeneralKey {
-                forms: Some(BTreeSet::new()),
-                ..GeneralKey::default()
-            });
+            let key = self
+                .keys
+                .entry(name.clone())
+                .or_insert_with(|| GeneralKey { forms: Some(BTreeSet::new()), ..GeneralKey::default() });
             let Some(values) = values else {
                 key.unknown = true;
                 continue;

@@ -4,6 +4,7 @@
 //! `arn:aws:casemate:REGION:ACCOUNT:…`.
 
 mod health;
+mod observations;
 mod outbox;
 
 use casemate_kernel::{Ask, BoxFuture, Caller, DataPlane, Env, Exchange, Fault, Outgoing, policy::Decision};
@@ -12,6 +13,8 @@ use casemate_schema::Protocol;
 use casemate_wire::Head;
 use http::{Method, StatusCode};
 use serde_json::json;
+
+pub use observations::Observations;
 
 /// The name requests are signed for.
 pub const SERVICE: &str = "casemate";
@@ -59,7 +62,8 @@ impl DataPlane for Admin {
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
         Box::pin(async move {
             let (path, method) = (exchange.head().path(), &exchange.head().method);
-            let found = Endpoint::ALL.into_iter().find(|(_, known, verb, _)| *known == path && verb == method);
+            let found =
+                Endpoint::ALL.into_iter().find(|(_, known, verb, _)| *known == path && verb == method);
             let Some((endpoint, _, _, operation)) = found else {
                 return Outgoing::new(StatusCode::METHOD_NOT_ALLOWED, "application/json", "{}");
             };

@@ -11,6 +11,7 @@ mod hints;
 mod iam_rights;
 mod items;
 mod pass_role;
+mod recorded;
 mod refused;
 mod sts;
 mod words;
