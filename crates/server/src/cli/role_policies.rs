@@ -81,7 +81,10 @@ async fn call(
     op: &'static OpMeta,
     members: &[(&'static str, &str)],
 ) -> Result<Element, CliError> {
-    let input = Document::structure(members.iter().map(|(name, value)| (*name, Document::from(*value))));
+    let input = members.iter().fold(Document::empty(), |mut input, (name, value)| {
+        input.push(name, (*value).into());
+        input
+    });
     let answer = client.call(op, &input).await?;
     let tree = xml::parse(&answer.text())?;
     if answer.status.is_success() {
