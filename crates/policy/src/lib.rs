@@ -9,6 +9,7 @@
 
 mod action;
 mod arn;
+pub mod compare;
 mod condition;
 mod decide;
 mod decision;

@@ -6,7 +6,7 @@ use crate::{
     Effect, Kind, PolicyError, Request,
     index::PrefixTable,
     parse,
-    principal::NamedAs,
+    principal::{NamedAs, Whom},
     statement::{Selection, Statement, Subject},
 };
 
@@ -72,6 +72,11 @@ impl Policy {
     /// The statements in document order.
     pub fn statements(&self) -> impl Iterator<Item = StatementInfo<'_>> {
         self.statements.iter().enumerate().map(|(at, statement)| statement.info(at))
+    }
+
+    /// What each statement does and whom it names, in document order.
+    pub(crate) fn whom(&self) -> impl Iterator<Item = (Effect, &Whom)> {
+        self.statements.iter().map(|statement| (statement.effect, &statement.whom))
     }
 
     /// A statement that denies.

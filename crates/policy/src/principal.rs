@@ -40,7 +40,7 @@ impl NamedAs {
 }
 
 /// Which element a statement has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Whom {
     /// None: the policy is attached to its principal.
     Attached,

@@ -29,6 +29,11 @@ impl Number {
         let scaled: i128 = format!("0{whole}{fraction_text:0<DIGITS$}").parse().ok()?;
         Some(Self(if negative { -scaled } else { scaled }))
     }
+
+    /// The number times 10^18.
+    pub(crate) fn scaled(self) -> i128 {
+        self.0
+    }
 }
 
 /// Reads an ISO 8601 date or date and time, or seconds since the epoch.
@@ -109,6 +114,22 @@ impl Network {
             Some(_) => return None,
         };
         Some(Self { base, prefix })
+    }
+
+    /// The first and the last address.
+    pub(crate) fn range(self) -> (IpAddr, IpAddr) {
+        match self.base {
+            IpAddr::V4(base) => {
+                let host = u32::MAX.checked_shr(self.prefix).unwrap_or(0);
+                let base = u32::from(base);
+                (IpAddr::V4((base & !host).into()), IpAddr::V4((base | host).into()))
+            }
+            IpAddr::V6(base) => {
+                let host = u128::MAX.checked_shr(self.prefix).unwrap_or(0);
+                let base = u128::from(base);
+                (IpAddr::V6((base & !host).into()), IpAddr::V6((base | host).into()))
+            }
+        }
     }
 
     /// Whether the address lies in the range. The other family never does.

@@ -10,6 +10,8 @@
     reason = "helpers of tests may stop the test"
 )]
 
+mod compare;
+mod compare_random;
 mod grammar;
 mod layers;
 mod operators;
