@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use casemate_policy::{
+    Kind,
+    compare::{self, Finding, Options, Witness},
+};
 use serde::Serialize;
 
 use crate::{
@@ -53,7 +57,12 @@ pub struct SubsetProof {
     pub method: &'static str,
     /// What could not be shown to be granted before.
     pub open: Vec<String>,
+    /// Why the exact comparison had no answer, if it had none.
+    pub inexact: Option<String>,
 }
+
+/// Steps of the exact comparison; beyond it the statements are compared one by one. Seconds at most.
+const STEPS_MAX: u64 = 5_000_000;
 
 /// Removing any statement breaks something recorded, or lifts a prohibition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,10 +92,10 @@ pub(crate) fn certify(
     let statements = |documents: &[Document]| -> Vec<Statement> {
         documents.iter().flat_map(|document| document.statements.clone()).collect()
     };
-    let (ours, theirs) = (statements(new), statements(current));
+    let ours = statements(new);
     Ok(Certificate {
         replay: replay(draft, &ours)?,
-        subset: subset(&ours, &theirs),
+        subset: subset(new, current)?,
         minimal: minimal(draft, &ours)?,
     })
 }
@@ -123,8 +132,47 @@ pub(crate) fn covered(obligation: &Obligation, statements: &[Statement]) -> bool
     })
 }
 
-/// Statement by statement: sound, and "no" wherever it cannot tell.
-fn subset(ours: &[Statement], theirs: &[Statement]) -> SubsetProof {
+/// By exact comparison; where that has no answer, statement by statement.
+fn subset(new: &[Document], current: &[Document]) -> Result<SubsetProof, Error> {
+    let read = |documents: &[Document]| -> Result<Vec<compare::Document>, Error> {
+        let each = documents.iter().filter(|document| !document.statements.is_empty()).map(|document| {
+            compare::Document::parse(document.name.clone(), &document.json().to_string(), Kind::Identity)
+                .map_err(|error| Error::Broken(error.to_string()))
+        });
+        each.collect()
+    };
+    let options = Options { steps_max: STEPS_MAX, ..Options::default() };
+    let inexact = match compare::compare(&read(current)?, &read(new)?, &options).more {
+        Finding::Nothing => {
+            return Ok(SubsetProof {
+                holds: true,
+                method: "exact comparison",
+                open: Vec::new(),
+                inexact: None,
+            });
+        }
+        Finding::Witness(witness) => {
+            let open = vec![shown(&witness)];
+            return Ok(SubsetProof { holds: false, method: "exact comparison", open, inexact: None });
+        }
+        Finding::Unknown(why) => Some(why.to_string()),
+    };
+    let all = |documents: &[Document]| -> Vec<Statement> {
+        documents.iter().flat_map(|document| document.statements.clone()).collect()
+    };
+    let open = not_within(&all(new), &all(current));
+    Ok(SubsetProof { holds: open.is_empty(), method: "statement by statement", open, inexact })
+}
+
+/// A request that is allowed now and was not.
+fn shown(witness: &Witness) -> String {
+    let keys: Vec<String> = witness.context.iter().map(|(key, given)| format!("{key} = {given:?}")).collect();
+    let with = if keys.is_empty() { String::new() } else { format!(" with {}", keys.join(", ")) };
+    format!("{} on {}{with}", witness.action, witness.resource)
+}
+
+/// What of `ours` does not lie within one of `theirs`: sound, and "open" wherever it cannot tell.
+pub(crate) fn not_within(ours: &[Statement], theirs: &[Statement]) -> Vec<String> {
     let mut open = Vec::new();
     for statement in ours.iter().filter(|statement| statement.allows) {
         if statement.actions.inverted || statement.resources.inverted {
@@ -147,7 +195,7 @@ fn subset(ours: &[Statement], theirs: &[Statement]) -> SubsetProof {
             }
         }
     }
-    SubsetProof { holds: open.is_empty(), method: "statement by statement", open }
+    open
 }
 
 fn grants(wide: &Statement, action: &str, resource: &str, narrow: &Statement) -> bool {

@@ -15,6 +15,7 @@
 mod book;
 mod entry;
 pub mod limits;
+mod principal;
 #[cfg(test)]
 mod tests;
 

@@ -90,7 +90,8 @@ impl<'a> Case<'a> {
         for (side, documents) in [(Side::Old, old), (Side::New, new)] {
             for (texts, effect, whom) in documents.iter().flat_map(Document::statements) {
                 let lower = texts.actions.texts.iter().map(|text| text.to_ascii_lowercase()).collect();
-                let actions = intern(&mut case.actions, tidied(Listed { texts: lower, ..texts.actions.clone() }));
+                let actions =
+                    intern(&mut case.actions, tidied(Listed { texts: lower, ..texts.actions.clone() }));
                 let resources = intern(&mut case.resources, tidied(texts.resources.clone()));
                 let mut tests: Vec<usize> = Vec::new();
                 for test in &texts.conditions {
@@ -116,7 +117,11 @@ impl<'a> Case<'a> {
 
     /// The tests of some bodies, with their numbers, each once.
     pub(super) fn tests_of(&self, bodies: &BTreeSet<usize>) -> BTreeSet<usize> {
-        bodies.iter().filter_map(|body| self.bodies.get(*body)).flat_map(|body| body.tests.iter().copied()).collect()
+        bodies
+            .iter()
+            .filter_map(|body| self.bodies.get(*body))
+            .flat_map(|body| body.tests.iter().copied())
+            .collect()
     }
 }
 
@@ -144,7 +149,8 @@ impl Sets {
     }
 
     pub(super) fn bodies(&self) -> BTreeSet<usize> {
-        let all = Side::BOTH.into_iter().flat_map(|side| self.allows.of(side).iter().chain(self.denies.of(side)));
+        let all =
+            Side::BOTH.into_iter().flat_map(|side| self.allows.of(side).iter().chain(self.denies.of(side)));
         all.copied().collect()
     }
 

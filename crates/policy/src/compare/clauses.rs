@@ -92,7 +92,8 @@ impl<'a> Clauses<'a> {
                 }
             }
         }
-        let mut bodies: Vec<&'a Body> = refuted.iter().filter_map(|body| self.case.bodies.get(*body)).collect();
+        let mut bodies: Vec<&'a Body> =
+            refuted.iter().filter_map(|body| self.case.bodies.get(*body)).collect();
         bodies.sort_by_key(|body| body.tests.len());
         if !self.refute(&bodies)? {
             return Ok(None);
@@ -131,7 +132,9 @@ impl<'a> Clauses<'a> {
 
     /// Adds a wish, unless its key then has no value left.
     fn wish(&mut self, literal: Literal) -> Result<bool, Spent> {
-        let Some(key) = self.case.tests.get(literal.test).map(|test| test.key.as_str()) else { return Ok(false) };
+        let Some(key) = self.case.tests.get(literal.test).map(|test| test.key.as_str()) else {
+            return Ok(false);
+        };
         let Some(atoms) = self.atoms.get(key) else { return Ok(false) };
         let wishes = self.wishes.entry(key).or_default();
         wishes.push(literal);

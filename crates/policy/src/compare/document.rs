@@ -53,7 +53,8 @@ impl Document {
     pub fn parse(name: impl Into<String>, text: &str, kind: Kind) -> Result<Self, PolicyError> {
         let policy = Policy::parse(text, kind)?;
         let tree = Json::parse(text).unwrap_or(Json::Null);
-        let variables = matches!(member(&tree, "Version"), Some(Json::Text(version)) if version == "2012-10-17");
+        let variables =
+            matches!(member(&tree, "Version"), Some(Json::Text(version)) if version == "2012-10-17");
         let statements = member(&tree, "Statement").map_or(&[][..], Json::one_or_many);
         let texts = statements.iter().map(|tree| statement(tree, variables)).collect();
         Ok(Self { name: name.into(), policy, texts })

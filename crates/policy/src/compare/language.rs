@@ -179,7 +179,8 @@ impl Machine {
                 Symbol::One | Symbol::Many | Symbol::Hole { .. } | Symbol::Stuck | Symbol::End => {}
             }
         }
-        let plain = ('x'..='z').chain('a'..='w').chain('0'..='9').chain('A'..='Z').chain('\u{a1}'..=char::MAX);
+        let plain =
+            ('x'..='z').chain('a'..='w').chain('0'..='9').chain('A'..='Z').chain('\u{a1}'..=char::MAX);
         let other = plain.into_iter().find(|c| !told_apart.contains(c));
         other.into_iter().chain(told_apart).collect()
     }
@@ -310,9 +311,13 @@ mod tests {
     #[test]
     fn every_combination_is_found_with_a_shortest_text_that_is_not_weak() {
         let found = texts(&[&["a*"], &["*b"], &["ab"]]);
-        let expected = [("x", vec![]), ("a", vec![0]), ("b", vec![1]), ("ab", vec![0, 1, 2]), ("axb", vec![0, 1])];
+        let expected =
+            [("x", vec![]), ("a", vec![0]), ("b", vec![1]), ("ab", vec![0, 1, 2]), ("axb", vec![0, 1])];
         for (text, groups) in expected {
-            assert!(found.iter().any(|(t, g)| *g == groups && t.len() == text.len()), "{groups:?} in {found:?}");
+            assert!(
+                found.iter().any(|(t, g)| *g == groups && t.len() == text.len()),
+                "{groups:?} in {found:?}"
+            );
         }
         assert_eq!(found.len(), 5, "{found:?}");
         assert_eq!(texts(&[&["a?*", "*"], &["?*"]]).len(), 2);

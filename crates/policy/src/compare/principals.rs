@@ -93,8 +93,7 @@ impl<'a> Names<'a> {
             let mut parts = arn.splitn(6, ':').skip(4);
             parts.next() == Some(account) && parts.next().is_some_and(|resource| resource.starts_with(kind))
         };
-        let listed: Vec<String> =
-            self.arns.iter().copied().filter(is_meant).map(str::to_owned).collect();
+        let listed: Vec<String> = self.arns.iter().copied().filter(is_meant).map(str::to_owned).collect();
         listed.into_iter().chain([unlisted.to_owned()]).collect()
     }
 
@@ -174,10 +173,14 @@ mod tests {
         ];
         let whom: Vec<&Whom> = whom.iter().collect();
         let found = candidates(&whom, &mut Budget::new(10_000)).unwrap();
-        let combinations: Vec<Vec<usize>> = found.iter().map(|(_, at)| at.iter().copied().collect()).collect();
+        let combinations: Vec<Vec<usize>> =
+            found.iter().map(|(_, at)| at.iter().copied().collect()).collect();
         let expected: [&[usize]; 7] = [&[0], &[0, 4], &[0, 1, 2], &[0, 1, 4], &[0, 2, 4], &[4], &[3, 4]];
         for combination in expected {
-            assert!(combinations.iter().any(|found| found == combination), "{combination:?}: {combinations:?}");
+            assert!(
+                combinations.iter().any(|found| found == combination),
+                "{combination:?}: {combinations:?}"
+            );
         }
         assert_eq!(combinations.len(), expected.len());
     }

@@ -59,7 +59,8 @@ impl<'a> Search<'a> {
     pub(super) fn run(mut self) -> (Finding, Finding, u64) {
         let settled = Side::BOTH.iter().all(|side| self.case.within(*side));
         let ended = if settled { Ok(()) } else { self.look() };
-        let mut finding = |side: Side| match (self.found.of_mut(side).take(), self.doubts.of_mut(side).take()) {
+        let mut finding = |side: Side| match (self.found.of_mut(side).take(), self.doubts.of_mut(side).take())
+        {
             (Some(witness), _) => Finding::Witness(Box::new(witness)),
             (None, _) if self.case.within(side) => Finding::Nothing,
             (None, _) if ended.is_err() => Finding::Unknown(Why::Budget),
@@ -72,9 +73,8 @@ impl<'a> Search<'a> {
 
     /// The directions in which nothing has been found yet and something may be.
     fn open(&self, sets: &Sets) -> Vec<Side> {
-        let open = |side: &Side| {
-            self.found.of(*side).is_none() && !self.case.within(*side) && !sets.within(*side)
-        };
+        let open =
+            |side: &Side| self.found.of(*side).is_none() && !self.case.within(*side) && !sets.within(*side);
         Side::BOTH.into_iter().filter(open).collect()
     }
 
@@ -181,11 +181,7 @@ impl<'a> Search<'a> {
     }
 
     /// The resources that the statements tell apart, each with what is left of them.
-    fn resource_atoms(
-        &mut self,
-        sets: &Sets,
-        assignment: &Assignment,
-    ) -> Result<Vec<(String, Sets)>, Spent> {
+    fn resource_atoms(&mut self, sets: &Sets, assignment: &Assignment) -> Result<Vec<(String, Sets)>, Spent> {
         let fill = |key: &str, default: Option<&str>| filled(assignment, key, default);
         let mut groups: Vec<Vec<Symbols>> = Vec::new();
         // For each body its group, and whether it is about everything else.
@@ -197,7 +193,8 @@ impl<'a> Search<'a> {
             // What perhaps fits: a deny reckons with it, an allow does not; for a `NotResource` it is the other way.
             let perhaps = (body.effect == Effect::Deny) != listed.inverted;
             let group = *made.entry((body.resources, perhaps)).or_insert_with(|| {
-                let flats = listed.texts.iter().filter_map(|text| text::resource(text, listed.variables, &fill));
+                let flats =
+                    listed.texts.iter().filter_map(|text| text::resource(text, listed.variables, &fill));
                 groups.push(flats.filter(|flat| flat.complete || perhaps).map(|flat| flat.symbols).collect());
                 groups.len().saturating_sub(1)
             });

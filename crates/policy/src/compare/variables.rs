@@ -132,11 +132,7 @@ fn look(groups: &[Vec<Symbols>], known: &mut [Variable], budget: &mut Budget) ->
 
 /// Whether any value may stand in the first hole of `symbols` as far as the other patterns can tell; and what they
 /// expect there.
-fn around_hole(
-    groups: &[Vec<Symbols>],
-    symbols: &Symbols,
-    budget: &mut Budget,
-) -> Result<Variable, Spent> {
+fn around_hole(groups: &[Vec<Symbols>], symbols: &Symbols, budget: &mut Budget) -> Result<Variable, Spent> {
     let mut found = Variable::default();
     let is_hole = |symbol: &Symbol| matches!(symbol, Symbol::Hole { .. });
     let Some(at) = symbols.iter().position(is_hole) else { return Ok(found) };
@@ -161,9 +157,8 @@ fn around_hole(
             machine.group(*position) != marker && !same
         };
         let others: Vec<usize> = state.iter().copied().filter(is_other).collect();
-        let unclear = |position: &usize| {
-            matches!(machine.symbol(*position), Symbol::Hole { .. } | Symbol::Stuck)
-        };
+        let unclear =
+            |position: &usize| matches!(machine.symbol(*position), Symbol::Hole { .. } | Symbol::Stuck);
         let takes_all = |c: &char| in_part && *c == ':' || machine.step(&others, *c) == others;
         let uniform = !others.iter().any(unclear) && machine.characters(&others).iter().all(takes_all);
         if !uniform {

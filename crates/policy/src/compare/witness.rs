@@ -3,9 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{Document, principals::anybody};
-use crate::{
-    Context, Decisive, Effect3, Principal, Request, StatementInfo, Value, Verdict, evaluate,
-};
+use crate::{Context, Decisive, Effect3, Principal, Request, StatementInfo, Value, Verdict, evaluate};
 
 /// What a witness says of a context key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

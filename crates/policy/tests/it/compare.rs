@@ -140,7 +140,11 @@ fn a_deny_takes_away_and_taking_it_away_gives() {
 fn negated_operators_and_absent_keys() {
     let is = when(json!({"StringEquals": {"k": "a"}}));
     let denied = unless(json!({"StringNotEquals": {"k": "a"}}));
-    assert_eq!(relation(&is, &denied), Relation::Equal, "a deny with a negated operator fires without the key");
+    assert_eq!(
+        relation(&is, &denied),
+        Relation::Equal,
+        "a deny with a negated operator fires without the key"
+    );
     let lenient = unless(json!({"StringNotEqualsIfExists": {"k": "a"}}));
     let lenient_too = unless(json!({"StringNotEquals": {"k": "a"}, "Null": {"k": "false"}}));
     assert_eq!(relation(&lenient, &denied), Relation::Equal, "IfExists does not soften a negated operator");
@@ -163,7 +167,10 @@ fn text_operators_know_wildcards_and_letters() {
     let folded = when(json!({"StringEqualsIgnoreCase": {"k": "AB"}}));
     let spelled = when(json!({"StringEquals": {"k": ["ab", "aB", "Ab", "AB"]}}));
     assert_eq!(relation(&folded, &spelled), Relation::Equal);
-    let kelvin = diff(&when(json!({"StringEquals": {"k": ["k", "K"]}})), &when(json!({"StringEqualsIgnoreCase": {"k": "k"}})));
+    let kelvin = diff(
+        &when(json!({"StringEquals": {"k": ["k", "K"]}})),
+        &when(json!({"StringEqualsIgnoreCase": {"k": "k"}})),
+    );
     assert_eq!(witness(&kelvin.more).context["k"], Given::One("\u{212a}".to_owned()));
     let beyond = when(json!({"StringEqualsIgnoreCase": {"k": "é"}}));
     let both = json!([when(json!({"StringEquals": {"k": "é"}})), when(json!({"StringEquals": {"k": "É"}}))]);
@@ -182,10 +189,14 @@ fn numbers_are_intervals() {
     let between = json!([number("NumericLessThan", "10"), number("NumericGreaterThanEquals", "10")]);
     let readable = number("NumericGreaterThan", "-999999999999999999");
     assert_eq!(relation(&between, &readable), Relation::Less, "the last number below");
-    assert_eq!(relation(&number("NumericLessThan", "10"), &number("NumericLessThan", "10.0")), Relation::Equal);
+    assert_eq!(
+        relation(&number("NumericLessThan", "10"), &number("NumericLessThan", "10.0")),
+        Relation::Equal
+    );
     let found = diff(&number("NumericLessThan", "10"), &number("NumericLessThanEquals", "10"));
     assert_eq!(witness(&found.more).context["k"], Given::One("10".to_owned()));
-    let gap = diff(&between, &json!([number("NumericLessThan", "9"), number("NumericGreaterThanEquals", "10")]));
+    let gap =
+        diff(&between, &json!([number("NumericLessThan", "9"), number("NumericGreaterThanEquals", "10")]));
     assert_eq!(witness(&gap.less).context["k"], Given::One("9".to_owned()));
     // What is no number satisfies neither, but a deny by complement lets it pass.
     let complement = unless(json!({"NumericGreaterThanEquals": {"k": "10"}}));
@@ -270,8 +281,13 @@ fn several_keys_and_statements_together() {
         "Condition": {"StringEquals": {"a": ["1", "2"], "b": ["1", "2"]}}});
     let parts = json!([two("1", "1"), two("2", "2"), two("1", "2"), two("2", "1")]);
     assert_eq!(relation(&square, &parts), Relation::Equal);
-    let separate = json!([when(json!({"StringEquals": {"a": "1"}, "StringLike": {"a": "2"}})), two("1", "1")]);
-    assert_eq!(relation(&separate, &two("1", "1")), Relation::Equal, "what contradicts itself allows nothing");
+    let separate =
+        json!([when(json!({"StringEquals": {"a": "1"}, "StringLike": {"a": "2"}})), two("1", "1")]);
+    assert_eq!(
+        relation(&separate, &two("1", "1")),
+        Relation::Equal,
+        "what contradicts itself allows nothing"
+    );
 }
 
 #[test]
@@ -306,7 +322,8 @@ fn variables_that_nothing_else_touches_are_exact() {
     let found = diff(&own, &home("arn:aws:s3:::b/home/*"));
     assert!(found.less == Finding::Nothing && found.more != Finding::Nothing);
     assert_eq!(relation(&json!([own, home("arn:aws:s3:::b/public/*")]), &own), Relation::Less);
-    let split = json!([home("arn:aws:iam::*:user/${aws:username}"), home("arn:aws:iam::*:mfa/${aws:username}")]);
+    let split =
+        json!([home("arn:aws:iam::*:user/${aws:username}"), home("arn:aws:iam::*:mfa/${aws:username}")]);
     assert_eq!(relation(&split, &home("arn:aws:iam::*:user/${aws:username}")), Relation::Less);
     let default = home("arn:aws:s3:::b/home/${aws:username, 'nobody'}/*");
     let found = diff(&own, &default);
@@ -341,7 +358,8 @@ fn old_documents_have_no_variables() {
             "Resource": "arn:aws:s3:::${aws:username}"}})
         .to_string()
     };
-    let [old, new] = ["2008-10-17", "2012-10-17"].map(|v| [Document::parse("p", &text(v), Kind::Resource).unwrap()]);
+    let [old, new] =
+        ["2008-10-17", "2012-10-17"].map(|v| [Document::parse("p", &text(v), Kind::Resource).unwrap()]);
     let found = compare(&old, &new, &Options::default());
     assert_eq!(witness(&found.less).resource, "arn:aws:s3:::${aws:username}");
     assert_eq!(compare(&old, &old, &Options::default()).relation(), Relation::Equal);
@@ -349,7 +367,8 @@ fn old_documents_have_no_variables() {
 
 #[test]
 fn a_key_compared_as_two_types_is_tried_and_never_proved() {
-    let mixed = |value: &str| when(json!({"StringNotEquals": {"k": "10"}, "NumericLessThanEquals": {"k": value}}));
+    let mixed =
+        |value: &str| when(json!({"StringNotEquals": {"k": "10"}, "NumericLessThanEquals": {"k": value}}));
     assert_eq!(diff(&mixed("10"), &mixed("10.0")).more, Finding::Unknown(Why::MixedTypes("k".to_owned())));
     let found = diff(&mixed("10"), &mixed("11"));
     assert!(matches!(&found.more, Finding::Witness(_)));
@@ -379,7 +398,11 @@ fn beyond_the_budget_nothing_is_claimed() {
     let options = Options { steps_max: 10_000, ..Options::default() };
     let found = compare(&old, &new, &options);
     assert_eq!(found.more, Finding::Unknown(Why::Budget));
-    assert_eq!((found.less, found.steps), (Finding::Nothing, 10_000), "fewer statements are plainly within more");
+    assert_eq!(
+        (found.less, found.steps),
+        (Finding::Nothing, 10_000),
+        "fewer statements are plainly within more"
+    );
 }
 
 #[test]
@@ -388,7 +411,13 @@ fn the_witness_is_what_the_engine_says() {
     let facts = Facts::default();
     let context: &dyn Context = &facts;
     let principal = user("ann");
-    let request = Request { principal: &principal, action: "s3:GetObject", resource: "*", resource_account: None, context };
+    let request = Request {
+        principal: &principal,
+        action: "s3:GetObject",
+        resource: "*",
+        resource_account: None,
+        context,
+    };
     assert!(answer(&old, &request).is_allowed());
     assert!(!answer(&[], &request).is_allowed());
 }

@@ -60,11 +60,23 @@ const DATE: Key = Key {
     name: "date",
     operators: &["DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan"],
     wanted: &["2020-01-01", "2020-01-02", "1577836800", "no"],
-    values: &["2019-12-31", "2020-01-01", "2020-01-01T12:00Z", "2020-01-02", "2021-01-01", "1577836800", "no"],
+    values: &[
+        "2019-12-31",
+        "2020-01-01",
+        "2020-01-01T12:00Z",
+        "2020-01-02",
+        "2021-01-01",
+        "1577836800",
+        "no",
+    ],
 };
 
-const BOOL: Key =
-    Key { name: "bool", operators: &["Bool"], wanted: &["true", "False", "no"], values: &["true", "FALSE", "no"] };
+const BOOL: Key = Key {
+    name: "bool",
+    operators: &["Bool"],
+    wanted: &["true", "False", "no"],
+    values: &["true", "FALSE", "no"],
+};
 
 const BINARY: Key = Key {
     name: "binary",
@@ -76,7 +88,16 @@ const BINARY: Key = Key {
 const NETWORK: Key = Key {
     name: "network",
     operators: &["IpAddress", "NotIpAddress"],
-    wanted: &["10.0.0.0/8", "10.0.0.0/9", "10.128.0.0/9", "0.0.0.0/0", "::/0", "2001:db8::1", "::ffff:0:0/96", "no"],
+    wanted: &[
+        "10.0.0.0/8",
+        "10.0.0.0/9",
+        "10.128.0.0/9",
+        "0.0.0.0/0",
+        "::/0",
+        "2001:db8::1",
+        "::ffff:0:0/96",
+        "no",
+    ],
     values: &["10.0.0.1", "10.200.0.1", "9.0.0.1", "2001:db8::1", "::2", "::ffff:10.0.0.1", "no"],
 };
 
@@ -145,7 +166,11 @@ fn test(variables: bool) -> impl Strategy<Value = (String, &'static str, Json)> 
             select(&["", "", "IfExists"][..]),
         );
         let wanted = if variables && key.name == "text" {
-            prop_oneof![some_of(key.wanted), select(&["${user}", "${user}*", "${user, 'a'}"][..]).prop_map(|v| json!(v))].boxed()
+            prop_oneof![
+                some_of(key.wanted),
+                select(&["${user}", "${user}*", "${user, 'a'}"][..]).prop_map(|v| json!(v))
+            ]
+            .boxed()
         } else {
             some_of(key.wanted).boxed()
         };
@@ -188,7 +213,8 @@ fn statement(kind: Kind, variables: bool) -> impl Strategy<Value = Json> {
 
 /// Two policies of mostly the same statements.
 fn pair(kind: Kind, variables: bool) -> impl Strategy<Value = [Vec<Json>; 2]> {
-    let statements = proptest::collection::vec((statement(kind, variables), select(&[0, 1, 2, 2, 2][..])), 1..6);
+    let statements =
+        proptest::collection::vec((statement(kind, variables), select(&[0, 1, 2, 2, 2][..])), 1..6);
     statements.prop_map(|all| {
         let side = |wanted: usize| {
             let kept = all.iter().filter(|(_, at)| *at == 2 || *at == wanted);
@@ -214,7 +240,8 @@ fn facts(variables: bool) -> impl Strategy<Value = Facts> {
             .prop_map(|values| Some(Fact::Many(values.into_iter().map(str::to_owned).collect())));
         (Just(key.name), prop_oneof![2 => Just(None), 5 => one, 2 => many])
     };
-    let user = select(&["ann", "b", "ab", "a", "zed", ""][..]).prop_map(|value| Some(Fact::One(value.to_owned())));
+    let user =
+        select(&["ann", "b", "ab", "a", "zed", ""][..]).prop_map(|value| Some(Fact::One(value.to_owned())));
     let user = prop_oneof![1 => Just(None), 4 => user].prop_map(move |user| user.filter(|_| variables));
     let keys: Vec<_> = KEYS.iter().map(|key| fact(key)).collect();
     (keys, user).prop_map(|(keys, user)| {

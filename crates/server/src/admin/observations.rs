@@ -250,3 +250,98 @@ fn decoded(text: &str) -> Option<String> {
     }
     String::from_utf8(out).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use casemate_kernel::Assembly;
+    use casemate_testkit::{Credentials, Request, Response, World, WorldBuilder};
+
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/app";
+    const ALL: &str =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"casemate:*","Resource":"*"}}"#;
+    const ONE: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"casemate:*","Resource":"arn:aws:casemate:us-east-1:123456789012:principal/role/app"}}"#;
+    const READ: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["casemate:ReadRecorder","casemate:ShadowReport"],"Resource":"*"}}"#;
+
+    fn world() -> World {
+        let open = |env: &Env| {
+            let plane: Arc<dyn DataPlane> = Arc::new(Observations::new(env.clone()));
+            Ok(Assembly { data_planes: vec![plane], ..Assembly::default() })
+        };
+        WorldBuilder::new().service(SERVICE, "", open).start()
+    }
+
+    async fn ask(world: &World, who: &Credentials, method: Method, target: &str) -> Response {
+        let request = Request::new(method, target).signed(who, SERVICE, "us-east-1", world.now());
+        world.send(&request).await
+    }
+
+    fn of(path: &str, arn: &str) -> String {
+        format!("{path}?principal={}", arn.replace(':', "%3A").replace('/', "%2f"))
+    }
+
+    async fn refused(world: &World, who: &Credentials, method: Method, target: &str) {
+        let before = world.digest();
+        let answer = ask(world, who, method, target).await;
+        assert_eq!(answer.code().as_deref(), Some("AccessDeniedException"), "{target}: {}", answer.text());
+        assert_eq!(world.digest(), before);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_answered_without_a_signature_or_with_a_wrong_one() {
+        let world = world();
+        let admin = world.identities().user("admin", &[ALL]);
+        for (method, path) in
+            [(Method::GET, RECORDED), (Method::GET, SHADOW), (Method::PUT, SHADOW), (Method::DELETE, SHADOW)]
+        {
+            let target = of(path, ROLE);
+            let unsigned = world.send(&Request::new(method.clone(), &target)).await;
+            assert_eq!(unsigned.code().as_deref(), Some("MissingAuthenticationTokenException"));
+            let mut other = Request::new(method, &of(path, "arn:aws:iam::123456789012:role/b")).signed(
+                &admin,
+                SERVICE,
+                "us-east-1",
+                world.now(),
+            );
+            other.target = target;
+            assert_eq!(world.send(&other).await.status, StatusCode::FORBIDDEN);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_request_needs_its_own_action_on_that_principal_of_ones_own_account() {
+        let world = world();
+        let nobody = world.identities().user("nobody", &[]);
+        let reader = world.identities().user("reader", &[READ]);
+        let one = world.identities().user("one", &[ONE]);
+        let stranger = world.identities().user_of(&world.other_account(), "stranger", &[ALL], None);
+        for (method, path) in
+            [(Method::GET, RECORDED), (Method::GET, SHADOW), (Method::PUT, SHADOW), (Method::DELETE, SHADOW)]
+        {
+            refused(&world, &nobody, method.clone(), &of(path, ROLE)).await;
+            refused(&world, &stranger, method.clone(), &of(path, ROLE)).await;
+            refused(&world, &one, method, &of(path, "arn:aws:iam::123456789012:role/apple")).await;
+        }
+        refused(&world, &reader, Method::PUT, &of(SHADOW, ROLE)).await;
+        refused(&world, &reader, Method::DELETE, &of(SHADOW, ROLE)).await;
+        refused(&world, &one, Method::GET, SHADOW).await;
+        assert!(ask(&world, &reader, Method::GET, SHADOW).await.status.is_success());
+    }
+
+    #[tokio::test]
+    async fn malformed_requests_and_unknown_principals_are_refused() {
+        let world = world();
+        let admin = world.identities().user("admin", &[ALL]);
+        for (target, status) in [
+            (format!("{RECORDED}?principal=app"), StatusCode::BAD_REQUEST),
+            (format!("{RECORDED}?principal=%zz"), StatusCode::BAD_REQUEST),
+            (format!("{RECORDED}?principal=arn%3Aaws%3As3%3A%3A%3Ab"), StatusCode::BAD_REQUEST),
+            (RECORDED.to_owned(), StatusCode::BAD_REQUEST),
+            (of(RECORDED, "arn:aws:iam::123456789012:role/missing"), StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(ask(&world, &admin, Method::GET, &target).await.status, status, "{target}");
+        }
+        assert_eq!(ask(&world, &admin, Method::POST, SHADOW).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+}

@@ -128,6 +128,9 @@ fn report_on(outcome: &Outcome, say: fn(&str)) {
     ));
     replay.refused.iter().for_each(|refused| say(&format!("  refused: {refused}")));
     say(&format!("{}: grants nothing the current policies do not ({})", mark(subset.holds), subset.method));
+    if let Some(why) = &subset.inexact {
+        say(&format!("  the exact comparison had no answer: {why}"));
+    }
     subset.open.iter().for_each(|open| say(&format!("  not shown: {open}")));
     say(&format!("{}: each of the {} statements is needed", mark(minimal.holds), minimal.statements));
     minimal.redundant.iter().for_each(|redundant| say(&format!("  can be left out: {redundant}")));
