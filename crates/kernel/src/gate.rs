@@ -116,6 +116,15 @@ pub(crate) struct Admission<'a> {
     pub(crate) facts: Arc<RequestFacts>,
 }
 
+/// Where the policy of an ask's resource comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// The resource's owner is asked.
+    Owner,
+    /// Whoever asks the gate brought it, or knows that there is none.
+    Given(Option<&'a crate::ResourcePolicy>),
+}
+
 /// Names and values.
 type Pairs = Vec<(String, String)>;
 
@@ -158,7 +167,7 @@ impl Gate {
                 for ask in &asks {
                     let decision = self.decide(kernel, &caller, ask, &facts, now)?;
                     bracket.decided(&decision);
-                    kernel.observe(&caller, ask, &facts, now, &decision, None);
+                    kernel.observe(&caller, ask, &facts, now, &decision, Source::Owner);
                     refuse_unless_allowed(&caller, ask, decision)?;
                     admitted.push((ask.action, resource_text(ask).to_owned()));
                 }
@@ -220,9 +229,9 @@ impl Gate {
         facts: &RequestFacts,
         now: Timestamp,
         candidate: &[NamedPolicy],
-        given: Option<Option<&crate::ResourcePolicy>>,
+        source: Source<'_>,
     ) -> Result<Decision, Fault> {
-        if let Some(policy) = given {
+        if let Source::Given(policy) = source {
             return self.decide_with(kernel, caller, ask, facts, now, None, policy, Some(candidate));
         }
         let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
@@ -235,6 +244,7 @@ impl Gate {
     }
 
     /// The caller's tags as variables, and those of the named global keys that have one value.
+    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
     pub(crate) fn facts_of(
         &self,
         kernel: &Kernel,

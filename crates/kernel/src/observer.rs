@@ -10,7 +10,8 @@ use casemate_policy::Decision;
 use casemate_store::{Store, StoreError};
 
 use crate::{
-    Ask, Caller, Fault, Kernel, RequestFacts, ResourcePolicy,
+    Ask, Caller, Fault, Kernel, RequestFacts,
+    gate::Source,
     recorder::{Details, Recorder, Sighting, limits::FLUSH_S},
     shadow::Shadows,
 };
@@ -69,7 +70,8 @@ impl Kernel {
         self.shadows().flush().await
     }
 
-    /// One ask was decided. `given` is the resource's policy, where the caller of the gate brought it.
+    /// One ask was decided.
+    #[expect(clippy::too_many_arguments, reason = "all that the gate knows of a decision")]
     pub(crate) fn observe(
         &self,
         caller: &Caller,
@@ -77,7 +79,7 @@ impl Kernel {
         facts: &RequestFacts,
         now: Timestamp,
         decision: &Decision,
-        given: Option<Option<&ResourcePolicy>>,
+        source: Source<'_>,
     ) {
         let Some(unique_id) = unique_id(caller) else { return };
         if !decision.is_allowed() {
@@ -86,7 +88,7 @@ impl Kernel {
         }
         let resource = ask.resource.as_ref().map_or("*", |arn| arn.as_str());
         self.shadows().consider(unique_id, (ask.action, resource), decision, now, |candidate| {
-            self.gate().decide_candidate(self, caller, ask, facts, now, candidate, given).ok()
+            self.gate().decide_candidate(self, caller, ask, facts, now, candidate, source).ok()
         });
     }
 

@@ -135,9 +135,10 @@ impl Shadows {
         let mut table = HashMap::new();
         for (key, state) in rows {
             let Some(unique_id) = key.text_at(0) else { continue };
-            match compiled(&state.documents) {
-                Ok(compiled) => drop(table.insert(unique_id, Arc::new(Shadow::new(state, compiled)))),
-                Err(_) => tracing::warn!(arn = state.arn, "a shadow policy no longer parses and is not used"),
+            if let Ok(compiled) = compiled(&state.documents) {
+                table.insert(unique_id, Arc::new(Shadow::new(state, compiled)));
+            } else {
+                tracing::warn!(arn = state.arn, "a shadow policy no longer parses and is not used");
             }
         }
         Ok(Self { store, any: AtomicBool::new(!table.is_empty()), table: RwLock::new(table) })

@@ -41,12 +41,11 @@ pub(crate) fn conditions(group: &[&Exact], what: &str, notes: &mut BTreeSet<Stri
             let own = exact.keys.iter().find(|(key, _)| key == name);
             own.and_then(|(_, values)| values.clone()).unwrap_or_default()
         };
-        let all: Vec<(Vec<String>, &[(String, String)])> =
-            group.iter().map(|exact| (values(exact), exact.variables.as_slice())).collect();
+        let all: Vec<(Vec<String>, &Exact)> = group.iter().map(|exact| (values(exact), *exact)).collect();
         let rule = rule(name, all.iter().any(|(values, _)| values.len() != 1));
         let seen: Vec<Seen<'_>> = all
             .iter()
-            .flat_map(|(values, variables)| values.iter().map(|text| Seen { text, variables }))
+            .flat_map(|(values, exact)| values.iter().map(|text| Seen { text, variables: &exact.variables }))
             .collect();
         let how = How { personal: rule.personal, from: 0, limit: VALUES_MAX };
         match cover(&seen, how) {

@@ -228,7 +228,7 @@ fn merged(pieces: Pieces) -> Vec<Statement> {
     }
     let mut by_resources: BTreeMap<(BTreeSet<String>, Conditions), BTreeSet<String>> = BTreeMap::new();
     for ((action, conditions), resources) in by_action {
-        by_resources.entry((without_inner(resources), conditions)).or_default().insert(action);
+        by_resources.entry((without_inner(&resources), conditions)).or_default().insert(action);
     }
     let list = |texts: BTreeSet<String>| Selection { patterns: texts.into_iter().collect(), inverted: false };
     let mut statements: Vec<Statement> = by_resources
@@ -246,7 +246,7 @@ fn merged(pieces: Pieces) -> Vec<Statement> {
 }
 
 /// Leaves out patterns that lie within others.
-fn without_inner(resources: BTreeSet<String>) -> BTreeSet<String> {
+fn without_inner(resources: &BTreeSet<String>) -> BTreeSet<String> {
     let inner = |one: &String| resources.iter().any(|other| other != one && arn_within(one, other));
     resources.iter().filter(|one| !inner(one)).cloned().collect()
 }

@@ -26,6 +26,7 @@ use std::{
 };
 
 use casemate_names::{Entropy, Timestamp};
+use casemate_policy::PART_BYTES_MIN;
 use casemate_store::{Key, Store, StoreError};
 use foldhash::{SharedSeed, fast::FoldHasher};
 
@@ -274,11 +275,19 @@ fn who(caller: &Caller) -> Option<Who<'_>> {
 fn exact(sighting: &Sighting<'_>, details: Details) -> Exact {
     let mut keys = sighting.ask.keys.clone();
     keys.sort();
+    let resource = resource(sighting.ask);
+    // Who asks makes a difference only where it shows in what is asked: else every session would be a request of its own.
+    let shows = |value: &str| {
+        let texts = keys.iter().filter_map(|(_, values)| values.as_ref()).flatten().map(String::as_str);
+        let inside = |text: &str| text == value || value.len() >= PART_BYTES_MIN && text.contains(value);
+        !value.is_empty() && texts.chain([resource]).any(inside)
+    };
+    let (variables, others) = details.variables.into_iter().partition(|(_, value)| shows(value));
     Exact {
-        resource: resource(sighting.ask).to_owned(),
+        resource: resource.to_owned(),
+        variables,
+        facts: [others, details.facts].concat(),
         keys,
-        variables: details.variables,
-        facts: details.facts,
         called_via: sighting.called_via.iter().map(|service| (*service).to_owned()).collect(),
     }
 }

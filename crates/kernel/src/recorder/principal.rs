@@ -13,6 +13,7 @@ use super::{
     limits::{ACTIONS_MAX, EXACT_BYTES_MAX, EXACT_PER_ACTION_MAX, EXACT_PER_PRINCIPAL_MAX},
 };
 
+/// One kind of request, with its counters.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) action: String,
@@ -95,23 +96,19 @@ impl Use {
             return (Some(self.insert(action, Body::Exact(exact), now)), taken);
         }
         let general = self.of_action(action).find(|(_, entry)| matches!(entry.body, Body::General(_)));
-        match general.map(|(id, _)| id) {
-            Some(id) => {
-                let Some(entry) = self.entries.get_mut(&id) else { return (None, 0) };
-                let Body::General(general) = &mut entry.body else { return (None, 0) };
-                let before = general.bytes();
-                general.fold(&exact);
-                entry.revision += 1;
-                entry.tally.bump(now);
-                (Some(Arc::clone(&entry.tally)), signed(general.bytes()) - signed(before))
-            }
-            None => {
-                let mut general = General::new();
-                general.fold(&exact);
-                let taken = signed(action.len() + general.bytes());
-                (Some(self.insert(action, Body::General(general), now)), taken)
-            }
-        }
+        let Some(id) = general.map(|(id, _)| id) else {
+            let mut general = General::new();
+            general.fold(&exact);
+            let taken = signed(action.len() + general.bytes());
+            return (Some(self.insert(action, Body::General(general), now)), taken);
+        };
+        let Some(entry) = self.entries.get_mut(&id) else { return (None, 0) };
+        let Body::General(general) = &mut entry.body else { return (None, 0) };
+        let before = general.bytes();
+        general.fold(&exact);
+        entry.revision += 1;
+        entry.tally.bump(now);
+        (Some(Arc::clone(&entry.tally)), signed(general.bytes()) - signed(before))
     }
 
     /// Puts a stored entry back.

@@ -69,8 +69,21 @@ fn the_same_request_is_counted_and_another_is_kept() {
     see(&recorder, &alice, &ask("x:Get", "a", "other"), START);
     see(&recorder, &session("bob"), &ask("x:Get", "a", "k"), START);
     let entries = entries(&recorder);
-    assert_eq!(entries.iter().map(|e| e.count).collect::<Vec<_>>(), [3, 1, 1]);
-    assert_eq!(entries[0].last, START.plus_seconds(2));
+    assert_eq!(entries.iter().map(|e| e.count).collect::<Vec<_>>(), [4, 1], "who asks does not show in it");
+    assert_eq!(entries[0].first, START);
+}
+
+#[test]
+fn who_asks_makes_a_difference_where_it_shows() {
+    let recorder = recorder(&store());
+    for user in ["alice", "bobby"] {
+        see(&recorder, &session(user), &ask("x:Get", "a", "alice"), START);
+    }
+    let variables: Vec<usize> = entries(&recorder)
+        .iter()
+        .map(|entry| if let Body::Exact(exact) = &entry.body { exact.variables.len() } else { 9 })
+        .collect();
+    assert_eq!(variables, [1, 0], "alice reads alice's, bobby reads alice's");
 }
 
 #[test]
