@@ -91,8 +91,9 @@ pub(crate) fn rule(key: &str, many: bool) -> Rule {
     }
 }
 
-/// Global keys whose values are part of the record.
-const RECORDED: [&str; 15] = [
+/// Global keys whose values are part of the record. Not among them: `aws:userid` and `aws:SourceIdentity`, which are kept
+/// only where they show in what was asked.
+const RECORDED: [&str; 13] = [
     "aws:calledvia",
     "aws:calledviafirst",
     "aws:calledvialast",
@@ -103,9 +104,7 @@ const RECORDED: [&str; 15] = [
     "aws:requestedregion",
     "aws:resourceaccount",
     "aws:securetransport",
-    "aws:sourceidentity",
     "aws:tagkeys",
-    "aws:userid",
     "aws:username",
     "aws:viaawsservice",
 ];

@@ -12,7 +12,7 @@ use crate::{
     contain::{action_within, apart, arn_within},
     cover::{How, Seen, cover},
     document::{Conditions, Document, Selection, Statement},
-    engine::{Answer, Replay},
+    engine::{Answer, Replay, unrecorded},
     learn::{conditions, conditions_of_general, narrowed, signature},
     recorded::{Body, Exact, General, Recorded, resource_start},
 };
@@ -60,6 +60,9 @@ pub(crate) fn narrow<'a>(recorded: &'a Recorded, current: &[Document]) -> Result
     let allows: Vec<&Statement> = statements.iter().filter(|s| s.allows).copied().collect();
     let replays: Vec<Replay> =
         allows.iter().map(|statement| Replay::of(&[(*statement).clone()])).collect::<Result<_, _>>()?;
+    // Statements that can be replayed as a whole first: what they grant needs no assumption.
+    let mut order: Vec<usize> = (0..allows.len()).collect();
+    order.sort_by_key(|at| allows.get(*at).is_some_and(|statement| !unrecorded(statement).is_empty()));
     let mut draft = Draft::default();
     let mut groups: BTreeMap<(usize, &str), Vec<&Exact>> = BTreeMap::new();
     let mut pieces = Pieces::new();
@@ -67,7 +70,9 @@ pub(crate) fn narrow<'a>(recorded: &'a Recorded, current: &[Document]) -> Result
         match &entry.body {
             Body::Exact(exact) => {
                 let action = entry.action.as_str();
-                let by = replays.iter().position(|replay| replay.ask(action, exact) == Answer::Allowed);
+                let fits =
+                    |at: &usize| replays.get(*at).is_some_and(|r| r.ask(action, exact) == Answer::Allowed);
+                let by = order.iter().copied().find(fits);
                 match by.filter(|_| denies.ask(action, exact) != Answer::Denied) {
                     Some(at) => {
                         groups.entry((at, action)).or_default().push(exact);

@@ -21,9 +21,9 @@ pub struct Exact {
     pub resource: String,
     /// The condition keys the operation reported, by name; `None` where it could not tell the values.
     pub keys: Vec<(String, Option<Vec<String>>)>,
-    /// Policy variables whose values show in the resource or a key: name and value, the most telling first.
+    /// Policy variables, name and value: tags, and others whose values show in the resource or a key.
     pub variables: Vec<(String, String)>,
-    /// Further tags and single-valued global keys, of the first such request.
+    /// Further single-valued global keys, of the first such request.
     pub facts: Vec<(String, String)>,
     /// The services it came through.
     pub called_via: Vec<String>,

@@ -276,13 +276,15 @@ fn exact(sighting: &Sighting<'_>, details: Details) -> Exact {
     let mut keys = sighting.ask.keys.clone();
     keys.sort();
     let resource = resource(sighting.ask);
-    // Who asks makes a difference only where it shows in what is asked: else every session would be a request of its own.
+    // A session's name makes a difference only where it shows in what is asked: else every session would be a request of
+    // its own. Tags always do, because policies are often about them.
     let shows = |value: &str| {
         let texts = keys.iter().filter_map(|(_, values)| values.as_ref()).flatten().map(String::as_str);
         let inside = |text: &str| text == value || value.len() >= PART_BYTES_MIN && text.contains(value);
         !value.is_empty() && texts.chain([resource]).any(inside)
     };
-    let (variables, others) = details.variables.into_iter().partition(|(_, value)| shows(value));
+    let telling = |(name, value): &(String, String)| name.starts_with("aws:PrincipalTag/") || shows(value);
+    let (variables, others) = details.variables.into_iter().partition(telling);
     Exact {
         resource: resource.to_owned(),
         variables,
