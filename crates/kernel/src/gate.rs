@@ -3,12 +3,12 @@
 //! Every call of every service, from a socket or from another service, comes here with an [`Access`] and a [`Caller`] and
 //! leaves with a [`Permit`] or a refusal. There is no configuration without it.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use casemate_names::{AccountId, RequestId, Scope, Timestamp};
 use casemate_policy::{
-    Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule,
-    Verdict, decide, evaluate,
+    Context, Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request,
+    ResourceRule, Value, Verdict, decide, evaluate,
 };
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
@@ -126,6 +126,18 @@ pub(crate) struct Admission<'a> {
     pub(crate) mfa: bool,
 }
 
+/// Where the policy of an ask's resource comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// The resource's owner is asked.
+    Owner,
+    /// Whoever asks the gate brought it, or knows that there is none.
+    Given(Option<&'a crate::ResourcePolicy>),
+}
+
+/// Names and values.
+type Pairs = Vec<(String, String)>;
+
 /// Decides, and makes permits.
 #[derive(Debug)]
 pub struct Gate {
@@ -166,9 +178,11 @@ impl Gate {
                 for ask in &asks {
                     let decision = self.decide(kernel, &caller, ask, &facts, now)?;
                     bracket.decided(&decision);
+                    kernel.observe(&caller, ask, &facts, now, &decision, Source::Owner);
                     refuse_unless_allowed(kernel, &caller, ask, decision)?;
                     admitted.push((ask.action, resource_text(ask).to_owned()));
                 }
+                kernel.observe_use(&caller, &asks, &facts, now);
                 caller
             }
             Access::Identified(_) => match caller {
@@ -213,7 +227,67 @@ impl Gate {
             (Some(owner), Some(arn)) => owner.resource_policy(arn, ask.action)?,
             _ => None,
         };
-        self.decide_with(kernel, caller, ask, facts, now, owner.as_deref(), resource_policy.as_ref())
+        self.decide_with(kernel, caller, ask, facts, now, owner.as_deref(), resource_policy.as_ref(), None)
+    }
+
+    /// As [`Gate::decide`], with `candidate` in place of the caller's identity policies. For onlookers: nothing follows
+    /// from it.
+    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
+    pub(crate) fn decide_candidate(
+        &self,
+        kernel: &Kernel,
+        caller: &Caller,
+        ask: &Ask,
+        facts: &RequestFacts,
+        now: Timestamp,
+        candidate: &[NamedPolicy],
+        source: Source<'_>,
+    ) -> Result<Decision, Fault> {
+        if let Source::Given(policy) = source {
+            return self.decide_with(kernel, caller, ask, facts, now, None, policy, Some(candidate));
+        }
+        let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
+        let policy = match (&owner, &ask.resource) {
+            (Some(owner), Some(arn)) => owner.resource_policy(arn, ask.action)?,
+            _ => None,
+        };
+        let owner = owner.as_deref();
+        self.decide_with(kernel, caller, ask, facts, now, owner, policy.as_ref(), Some(candidate))
+    }
+
+    /// The caller's tags as variables, and those of the named global keys that have one value.
+    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
+    pub(crate) fn facts_of(
+        &self,
+        kernel: &Kernel,
+        caller: &Caller,
+        ask: &Ask,
+        facts: &RequestFacts,
+        now: Timestamp,
+        keys: &[&[&str]],
+    ) -> Result<(Pairs, Pairs), Fault> {
+        let policies = self.policies_of(kernel, caller)?;
+        let resource_account: Option<AccountId> =
+            ask.resource.as_ref().and_then(casemate_names::Arn::account_id).or_else(|| caller.account());
+        let context = GateContext {
+            caller,
+            caller_tags: &policies.tags,
+            facts,
+            ask,
+            now,
+            region: kernel.site().scope.region.as_str(),
+            resource_account: resource_account.as_ref().map(AccountId::as_str),
+            owner: None,
+        };
+        let value = |name: &str| match context.value(&name.to_ascii_lowercase()) {
+            Value::One(value) => Some((name.to_owned(), value.into_owned())),
+            Value::Absent | Value::Unknown | Value::Many(_) => None,
+        };
+        let session = if let Caller::Role(session) = caller { session.tags.as_slice() } else { &[] };
+        let tags: BTreeSet<&str> =
+            session.iter().chain(&policies.tags).map(|(key, _)| key.as_str()).collect();
+        let tags = tags.into_iter().filter_map(|key| value(&format!("aws:PrincipalTag/{key}"))).collect();
+        Ok((tags, keys.iter().copied().flatten().copied().filter_map(value).collect()))
     }
 
     /// As [`Gate::decide`], with the resource's policy given (data planes hold compiled snapshots of theirs).
@@ -227,6 +301,7 @@ impl Gate {
         now: Timestamp,
         owner: Option<&dyn AnyService>,
         resource_policy: Option<&crate::ResourcePolicy>,
+        candidate: Option<&[NamedPolicy]>,
     ) -> Result<Decision, Fault> {
         let policies = self.policies_of(kernel, caller)?;
         let resource_account: Option<AccountId> =
@@ -245,7 +320,7 @@ impl Gate {
         };
         let session = caller.session_policies();
         let layers = Layers {
-            identity: &policies.identity,
+            identity: candidate.unwrap_or(&policies.identity),
             resource: resource_policy.map(|r| &r.policy),
             boundary: policies.boundary.as_ref().map(std::slice::from_ref),
             session,

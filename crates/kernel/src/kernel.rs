@@ -14,7 +14,10 @@ use casemate_wire::Router;
 
 use crate::{
     AnyOperation, AnyService, Assembly, Ceilings, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox,
-    Sessions, Site, Task, TrustEdge, audit::Audit, session_table::SessionTable,
+    Sessions, Site, Task, TrustEdge,
+    audit::Audit,
+    observer::{self, Observer},
+    session_table::SessionTable,
 };
 
 /// The running system behind every listener.
@@ -32,6 +35,7 @@ pub struct Kernel {
     directory: Arc<dyn Directory>,
     ceilings: Option<Arc<dyn Ceilings>>,
     sessions: SessionTable,
+    observer: Observer,
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
 }
@@ -149,6 +153,7 @@ impl Builder {
         let kernel = Arc::new(Kernel {
             router: Router::new(&metas),
             gate: Gate::new()?,
+            observer: Observer::open(&self.store, &*self.entropy).map_err(Fault::internal)?,
             sessions: SessionTable::new(self.store),
             signing_keys: SigningKeyCache::new(),
             site: self.site,
@@ -164,6 +169,8 @@ impl Builder {
             trust: self.trust,
         });
         tasks.push(Task { name: "kernel.sessions", work: Box::pin(sweep_sessions(Arc::downgrade(&kernel))) });
+        let observations = observer::flush(Arc::downgrade(&kernel));
+        tasks.push(Task { name: "kernel.observations", work: Box::pin(observations) });
         self.handle
             .0
             .set(Arc::downgrade(&kernel))
@@ -200,6 +207,10 @@ impl Kernel {
 
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     pub(crate) fn router(&self) -> &Router {

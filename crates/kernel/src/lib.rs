@@ -23,14 +23,17 @@ mod gate;
 mod http;
 mod invoke;
 mod kernel;
+mod observer;
 mod operation;
 mod organization_keys;
 mod outbox;
 mod pipeline;
 mod plane;
+pub mod recorder;
 mod session;
 mod session_table;
 mod session_user;
+pub mod shadow;
 mod temporary;
 
 pub use access::{Access, Ask, Proof};

@@ -14,6 +14,7 @@ use crate::{
     As, Ask, BoxFuture, Caller, Fault, Incoming, Kernel, Outgoing, Peer, RequestFacts, ResourcePolicy,
     audit::Bracket,
     authn::{Presented, with_sigv4_head},
+    gate::Source,
 };
 
 /// Serves requests that no API operation matches.
@@ -105,7 +106,12 @@ impl Exchange {
         policy: Option<&ResourcePolicy>,
     ) -> Result<Decision, Fault> {
         let kernel = &self.kernel;
-        let decision = kernel.gate().decide_with(kernel, caller, ask, &self.facts, self.now, None, policy)?;
+        let (gate, facts, now) = (kernel.gate(), &self.facts, self.now);
+        let decision = gate.decide_with(kernel, caller, ask, facts, now, None, policy, None)?;
+        kernel.observe(caller, ask, facts, now, &decision, Source::Given(policy));
+        if decision.is_allowed() {
+            kernel.observe_use(caller, std::slice::from_ref(ask), facts, now);
+        }
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         self.bracket.decided(&decision);
         Ok(decision)

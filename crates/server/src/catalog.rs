@@ -5,7 +5,7 @@ use std::sync::Arc;
 use casemate_kernel::{Assembly, Builder, DataPlane, Env, Fault, Kernel, Task};
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Admin, Observations},
     issuers::Issuers,
     trust::TRUST,
 };
@@ -38,7 +38,8 @@ pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Ta
         builder.add(service, principal(service), assembly);
     }
     let admin = Admin::new(builder.env(admin::SERVICE, ""));
-    let planes: Vec<Arc<dyn DataPlane>> = vec![Arc::new(admin)];
+    let observations = Observations::new(builder.env(admin::SERVICE, ""));
+    let planes: Vec<Arc<dyn DataPlane>> = vec![Arc::new(admin), Arc::new(observations)];
     builder.add(admin::SERVICE, "", Assembly { data_planes: planes, ..Assembly::default() });
     builder.build()
 }

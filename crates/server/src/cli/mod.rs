@@ -3,13 +3,16 @@
 mod client;
 mod deploy;
 mod doctor;
+mod least_privilege;
 mod log;
 mod outbox;
 mod output;
 mod package;
 mod policy;
+mod role_policies;
 mod running;
 mod serve;
+mod shadow;
 mod stack;
 mod up;
 mod user;
@@ -42,6 +45,10 @@ enum Command {
     User(user::User),
     /// Show messages waiting for people: confirmation codes, temporary passwords
     Outbox(outbox::Outbox),
+    /// Make the minimal policies of a role from its recorded use, with proofs
+    LeastPrivilege(least_privilege::LeastPrivilege),
+    /// Try policies on live traffic without putting them in force
+    Shadow(shadow::Shadow),
     /// Show the audit trail, or verify it
     Log(log::Log),
     /// Compare policy documents
@@ -131,6 +138,8 @@ pub fn run() -> ExitCode {
         Command::Deploy(command) => command.run(),
         Command::User(command) => command.run(),
         Command::Outbox(command) => command.run(),
+        Command::LeastPrivilege(command) => command.run(),
+        Command::Shadow(command) => command.run(),
         Command::Log(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Doctor(command) => command.run(),

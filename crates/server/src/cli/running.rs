@@ -75,6 +75,9 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
+        if let Err(error) = self.kernel.flush_observations().await {
+            tracing::warn!(%error, "what was recorded since the last write is lost");
+        }
         drop(self.kernel);
         self.audit.close();
     }

@@ -12,6 +12,7 @@ mod iam_rights;
 mod items;
 mod organizations;
 mod pass_role;
+mod recorded;
 mod refused;
 mod sts;
 mod words;

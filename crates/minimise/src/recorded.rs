@@ -1,0 +1,94 @@
+//! The record of a role's use, as the server tells it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use casemate_policy::Form;
+use serde::Deserialize;
+
+/// What was recorded of one user or role.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Recorded {
+    /// Its ARN.
+    pub arn: String,
+    /// Requests that were not recorded at all, for want of room.
+    pub lost: u64,
+    /// What was seen.
+    pub entries: Vec<Entry>,
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Entry {
+    /// `service:Action`
+    pub action: String,
+    /// The rest.
+    pub body: Body,
+    /// How often.
+    pub count: u64,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub enum Body {
+    /// An allowed request, in full.
+    Exact(Exact),
+    /// Allowed requests, generalised.
+    General(General),
+    /// Refused requests. They are no use.
+    Refused(Refused),
+}
+
+/// An allowed request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Exact {
+    /// The ARN, or `*`.
+    pub resource: String,
+    /// The condition keys the operation reported; `None` where it could not tell the values.
+    pub keys: Vec<(String, Option<Vec<String>>)>,
+    /// Policy variables and their values, the most telling first.
+    pub variables: Vec<(String, String)>,
+    /// Further global keys.
+    pub facts: Vec<(String, String)>,
+    /// Services it came through.
+    pub called_via: Vec<String>,
+}
+
+/// Allowed requests, generalised.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct General {
+    /// Resources; `None` when they have nothing in common.
+    pub resources: Option<BTreeSet<Form>>,
+    /// Condition keys.
+    pub keys: BTreeMap<String, GeneralKey>,
+    /// How many different requests.
+    pub folded: u64,
+}
+
+/// A condition key of generalised requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct GeneralKey {
+    /// Values; `None` when they have nothing in common.
+    pub forms: Option<BTreeSet<Form>>,
+    /// In how many requests the key was present.
+    pub present_in: u64,
+    /// At least once the values could not be told.
+    pub unknown: bool,
+    /// At least once there was not exactly one value.
+    pub many: bool,
+}
+
+/// A refused request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Refused {
+    /// The ARN, or `*`.
+    pub resource: String,
+    /// `implicit` or `explicit`.
+    pub verdict: String,
+    /// The kind of policy that refused or did not grant.
+    pub layer: String,
+}
+
+/// Where the resource part of an ARN begins.
+pub(crate) fn resource_start(arn: &str) -> usize {
+    arn.match_indices(':').nth(4).map_or(0, |(at, _)| at + 1)
+}

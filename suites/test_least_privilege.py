@@ -1,0 +1,181 @@
+"""The recorder, `casemate least-privilege` and shadow mode, with boto3 and the command line."""
+
+import json
+import subprocess
+
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import BINARY
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole", "sts:TagSession"]},
+    ],
+}
+WIDE = {"Version": "2012-10-17", "Statement": [{"Sid": "Wide", "Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
+
+
+def code_of(refusal):
+    return refusal.value.response["Error"]["Code"]
+
+
+class Role:
+    """A role with everything on DynamoDB, and a table."""
+
+    def __init__(self, server):
+        self.server = server
+        self.iam = server.client("iam")
+        account = server.client("sts").get_caller_identity()["Account"]
+        trust = json.loads(json.dumps(TRUST))
+        self.iam.create_user(UserName="operator")
+        trust["Statement"][0]["Principal"]["AWS"] = f"arn:aws:iam::{account}:user/operator"
+        key = self.iam.create_access_key(UserName="operator")["AccessKey"]
+        self.operator = dict(aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+        self.arn = self.iam.create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        self.put(WIDE)
+        server.client("dynamodb").create_table(
+            TableName="notes",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "owner", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "owner", "KeyType": "HASH"}],
+        )
+
+    def put(self, policy, name="p"):
+        self.iam.put_role_policy(RoleName="app", PolicyName=name, PolicyDocument=json.dumps(policy))
+
+    def session(self, user):
+        sts = self.server.client("sts", **self.operator)
+        made = sts.assume_role(RoleArn=self.arn, RoleSessionName=user, Tags=[{"Key": "user", "Value": user}])
+        keys = made["Credentials"]
+        return self.server.client(
+            "dynamodb",
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+    def minimal(self):
+        return json.loads(self.server.casemate("least-privilege", "app", "--json").stdout)
+
+
+@pytest.fixture
+def role(empty):
+    return Role(empty)
+
+
+def work(role, user):
+    """What the application does for a user."""
+    table = role.session(user)
+    table.put_item(TableName="notes", Item={"owner": {"S": user}, "text": {"S": "hello"}})
+    return table.get_item(TableName="notes", Key={"owner": {"S": user}})["Item"]["text"]["S"]
+
+
+def test_minimal_policy_allows_what_was_used_and_nothing_else(role):
+    for user in ("alice", "bobby"):
+        assert work(role, user) == "hello"
+    with pytest.raises(ClientError):
+        role.session("alice").get_item(TableName="missing-table", Key={"owner": {"S": "alice"}})
+
+    answer = role.minimal()
+    assert answer["certified"] is True, answer["certificate"]
+    assert answer["certificate"]["replay"]["requests"] >= 4
+    statements = [s for policy in answer["policies"] for s in policy["document"]["Statement"]]
+    tagged = [s for s in statements if "${aws:PrincipalTag/user}" in json.dumps(s)]
+    assert tagged, statements
+
+    assert len(answer["policies"]) == 1
+    role.put(answer["policies"][0]["document"])
+    for user in ("alice", "bobby", "carol"):
+        assert work(role, user) == "hello"
+    alice = role.session("alice")
+    with pytest.raises(ClientError) as refused:
+        alice.get_item(TableName="notes", Key={"owner": {"S": "bobby"}})
+    assert code_of(refused) == "AccessDeniedException"
+    with pytest.raises(ClientError) as refused:
+        alice.scan(TableName="notes")
+    assert code_of(refused) == "AccessDeniedException"
+    with pytest.raises(ClientError) as refused:
+        alice.delete_item(TableName="notes", Key={"owner": {"S": "alice"}})
+    assert code_of(refused) == "AccessDeniedException"
+
+
+def test_text_shows_the_difference_the_proofs_and_a_sam_fragment(role):
+    work(role, "alice")
+    shown = role.server.casemate("least-privilege", role.arn).stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["-", '"Action":', '"dynamodb:*",'] in lines and ["+", '"Resource":'] in [line[:2] for line in lines]
+    assert shown.count("certified: ") == 3 and "NOT CERTIFIED" not in shown
+    sam = role.server.casemate("least-privilege", "app", "--sam").stdout
+    assert sam.startswith("      Policies:\n") and "!Sub" in sam and "${AWS::AccountId}" in sam
+
+
+def test_records_outlive_a_restart_and_a_new_role_of_the_same_name_has_none(role):
+    work(role, "alice")
+    before = role.minimal()
+    role.server.stop()
+    role.server.start()
+    assert role.minimal()["policies"] == before["policies"]
+    role.iam.delete_role_policy(RoleName="app", PolicyName="p")
+    role.iam.delete_role(RoleName="app")
+    role.iam.create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(TRUST | {"Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
+    role.put(WIDE)
+    done = role.server.casemate("least-privilege", "app", check=False)
+    assert done.returncode == 1 and "nothing is recorded" in done.stderr
+
+
+def test_records_are_for_those_who_may_read_them(role):
+    work(role, "alice")
+    other = {"AWS_ACCESS_KEY_ID": role.operator["aws_access_key_id"],
+             "AWS_SECRET_ACCESS_KEY": role.operator["aws_secret_access_key"]}
+    may_iam = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]}
+    role.iam.put_user_policy(UserName="operator", PolicyName="iam", PolicyDocument=json.dumps(may_iam))
+    done = subprocess.run([BINARY, "least-privilege", "app"], env=role.server.environment | other,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "casemate:ReadRecorder" in done.stderr and "AccessDenied" in done.stderr
+    done = subprocess.run([BINARY, "shadow", "clear", "app"], env=role.server.environment | other,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "casemate:ShadowClear" in done.stderr
+
+
+def test_shadow_mode_reports_changed_decisions_and_changes_none(role, tmp_path):
+    work(role, "alice")
+    reads = {"Version": "2012-10-17", "Statement": [
+        {"Sid": "Reads", "Effect": "Allow", "Action": "dynamodb:Get*", "Resource": "*"}]}
+    candidate = tmp_path / "candidate.json"
+    candidate.write_text(json.dumps(reads))
+    role.server.casemate("shadow", "set", "app", candidate)
+    assert work(role, "alice") == "hello", "the candidate must not be in force"
+    report = json.loads(role.server.casemate("shadow", "report", "app", "--json").stdout)["shadows"][0]
+    assert report["newlyRefused"] == 1 and report["newlyAllowed"] == 0 and report["evaluated"] == 2
+    change = report["changes"][0]
+    assert change["action"] == "dynamodb:PutItem" and change["resource"].endswith(":table/notes")
+    assert change["before"] == {"allowed": True, "layer": "identity-based",
+                                "decisive": {"policy": "p", "sid": "Wide", "statement": 0}}
+    assert change["after"]["allowed"] is False and change["after"]["decisive"] is None
+    assert "dynamodb:PutItem" in role.server.casemate("shadow", "report").stdout
+
+    role.server.stop()
+    role.server.start()
+    report = json.loads(role.server.casemate("shadow", "report", "app", "--json").stdout)["shadows"][0]
+    assert report["newlyRefused"] == 1, "candidate and report outlive a restart"
+    assert "cleared" in role.server.casemate("shadow", "clear", "app").stdout
+    assert json.loads(role.server.casemate("shadow", "report", "--json").stdout)["shadows"] == []
+    candidate.write_text('{"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]}')
+    assert role.server.casemate("shadow", "set", "app", candidate, check=False).returncode == 1
+
+
+def test_the_role_of_the_notes_example_is_certified(notes):
+    for name in ("alice", "bobby"):
+        token = notes.tokens(name)["IdToken"]
+        status, _, note = notes.call("POST", "/notes", token, {"text": "hello"})
+        assert status in (200, 201), note
+        status, _, _ = notes.call("GET", "/notes", token)
+        assert status == 200
+    answer = json.loads(notes.server.casemate("least-privilege", "notes-user", "--json").stdout)
+    assert answer["certified"] is True, answer["certificate"]
+    assert "${aws:PrincipalTag/user}" in json.dumps(answer["policies"])
+    assert "dynamodb:DeleteItem" not in json.dumps(answer["policies"])
