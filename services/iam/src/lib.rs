@@ -39,11 +39,12 @@ mod simulation;
 mod sources;
 mod tags;
 mod trust;
+mod uses;
 
 use std::sync::Arc;
 
 use casemate_kernel::{
-    Access, Ask, Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service,
+    Access, Ask, Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service, Task,
     policy::{NamedPolicy, ResourceRule},
 };
 use casemate_names::{Arn, Entropy, Scope, Timestamp, lower_alphanumeric};
@@ -74,6 +75,7 @@ pub fn open(env: &Env) -> Result<Assembly, Fault> {
     Ok(Assembly {
         operations: ops::operations(&service),
         directory: Some(Arc::new(directory)),
+        tasks: vec![Task { name: "iam.key-uses", work: Box::pin(uses::run(Arc::downgrade(&service))) }],
         ..Assembly::default()
     })
 }
