@@ -97,7 +97,7 @@ async fn a_service_linked_role_is_deleted_by_its_own_operation_only() {
     let status = [("DeletionTaskId", task.as_str())];
     let answer = scene.iam(&scene.root, "GetServiceLinkedRoleDeletionStatus", &status).await;
     assert_eq!(answer.element("Status").unwrap(), "SUCCEEDED");
-    let forged = format!("{}0", task);
+    let forged = format!("{task}0");
     assert!(
         scene
             .refused(&scene.root, "GetServiceLinkedRoleDeletionStatus", &[("DeletionTaskId", &forged)])
