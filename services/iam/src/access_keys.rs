@@ -8,6 +8,7 @@ use crate::{
     api::Error,
     entity::Entity,
     rows::{AccessKeyRow, RootRow, UserRow, access_key_key},
+    uses,
 };
 
 /// Keys per user, and per root.
@@ -151,7 +152,7 @@ pub(crate) fn delete(tx: &mut WriteTx<'_>, scope: &Scope, owner: &Owner, id: &st
     let ids = owner.key_ids(tx, scope)?.into_iter().filter(|known| known != id).collect();
     owner.set_key_ids(tx, scope, ids)?;
     tx.delete::<AccessKeyRow>(&access_key_key(id))?;
-    Ok(())
+    uses::forget(tx, id)
 }
 
 fn root_key(scope: &Scope) -> Key {

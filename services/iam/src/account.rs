@@ -53,7 +53,6 @@ pub(crate) fn set_alias(tx: &mut WriteTx<'_>, scope: &Scope, wanted: &str) -> Re
 /// Removes the alias.
 pub(crate) fn delete_alias(tx: &mut WriteTx<'_>, scope: &Scope, named: &str) -> Result<(), Error> {
     if alias(tx, scope)?.as_deref() != Some(named) {
-        // AWS: text of NoSuchEntity.
         let text = format!("The account alias {named} cannot be found.");
         return Err(Error::no_such_entity_exception(text));
     }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access_keys::{self, Owner},
     api::Error,
-    directory::Cache,
     entity::Entity,
     login_profiles::{self, LoginProfileRow, login_profile_key},
     rows::UserRow,
+    uses::Uses,
 };
 
 /// A report is made anew after so many seconds, and no longer shown.
@@ -57,7 +57,7 @@ pub(crate) fn latest(tx: &ReadTx<'_>, scope: &Scope) -> Result<Option<ReportRow>
 
 /// Makes the report.
 // DIVERGES: passwords are never used to sign in, and MFA devices and certificates are not reported.
-pub(crate) fn content(tx: &ReadTx<'_>, scope: &Scope, uses: &Cache) -> Result<String, Error> {
+pub(crate) fn content(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses) -> Result<String, Error> {
     let mut text = String::from(HEAD);
     let lifetime = login_profiles::policy(tx, scope)?.and_then(|policy| policy.lifetime_s());
     text.push_str(&line(&root(tx, scope, uses)?));
@@ -67,7 +67,7 @@ pub(crate) fn content(tx: &ReadTx<'_>, scope: &Scope, uses: &Cache) -> Result<St
     Ok(text)
 }
 
-fn root(tx: &ReadTx<'_>, scope: &Scope, uses: &Cache) -> Result<Vec<String>, Error> {
+fn root(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses) -> Result<Vec<String>, Error> {
     let keys = keys(tx, scope, uses, &Owner::Root)?;
     let since = keys.iter().map(|key| key.created_at).min().unwrap_or_default();
     let arn = Arn::global(scope, "iam", "root").as_str().to_owned();
@@ -83,7 +83,7 @@ fn root(tx: &ReadTx<'_>, scope: &Scope, uses: &Cache) -> Result<Vec<String>, Err
 fn of_user(
     tx: &ReadTx<'_>,
     scope: &Scope,
-    uses: &Cache,
+    uses: &Uses,
     user: &UserRow,
     lifetime_s: Option<i64>,
 ) -> Result<Vec<String>, Error> {
@@ -110,11 +110,11 @@ struct KeyFacts {
     used: Option<(Timestamp, String, String)>,
 }
 
-fn keys(tx: &ReadTx<'_>, scope: &Scope, uses: &Cache, owner: &Owner) -> Result<Vec<KeyFacts>, Error> {
+fn keys(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses, owner: &Owner) -> Result<Vec<KeyFacts>, Error> {
     let region = scope.region.as_str();
     let facts = owner.key_ids(tx, scope)?.into_iter().map(|id| {
         let row = access_keys::fetch(tx, scope, owner, &id)?;
-        let used = uses.last_use(&id).map(|used| (used.at, region.to_owned(), used.service));
+        let used = uses.last(tx, &id)?.map(|used| (used.at, region.to_owned(), used.service));
         Ok(KeyFacts { active: row.active, created_at: row.created_at, used })
     });
     facts.collect()

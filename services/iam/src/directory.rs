@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use casemate_kernel::{
@@ -24,24 +24,18 @@ use crate::{
     membership, mfa, providers,
     rows::{AccessKeyRow, RoleRow, UserRow, access_key_key, managed_document},
     trust,
+    uses::Uses,
 };
 
 /// Entries of one sort; beyond it the cache starts again.
 const CACHED_MAX: usize = 10_000;
 
-/// When and for what a key was last used.
-#[derive(Debug, Clone)]
-pub(crate) struct LastUse {
-    pub(crate) at: Timestamp,
-    pub(crate) service: String,
-}
-
 /// What has been compiled since the last write.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     kept: RwLock<Kept>,
-    /// DIVERGES: the last use of a key is forgotten when the server stops.
-    last_use: Mutex<HashMap<String, LastUse>>,
+    /// When keys were last used.
+    pub(crate) uses: Uses,
 }
 
 #[derive(Debug, Default)]
@@ -59,19 +53,6 @@ impl Cache {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         let generation = kept.generation.wrapping_add(1);
         *kept = Kept { generation, ..Kept::default() };
-    }
-
-    /// When a key was last used.
-    pub(crate) fn last_use(&self, access_key_id: &str) -> Option<LastUse> {
-        self.last_use.lock().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
-    }
-
-    fn note_use(&self, access_key_id: &str, service: &str, at: Timestamp) {
-        let mut uses = self.last_use.lock().unwrap_or_else(PoisonError::into_inner);
-        if uses.len() >= CACHED_MAX {
-            uses.clear();
-        }
-        uses.insert(access_key_id.to_owned(), LastUse { at, service: service.to_owned() });
     }
 
     /// Looks in the part of the cache that `part` chooses; computes and keeps what is not there.
@@ -281,6 +262,6 @@ impl Directory for IamDirectory {
     }
 
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp) {
-        self.cache.note_use(access_key_id, service, now);
+        self.cache.uses.note(access_key_id, service, now);
     }
 }

@@ -44,11 +44,12 @@ mod sources;
 mod tags;
 mod totp;
 mod trust;
+mod uses;
 
 use std::sync::Arc;
 
 use casemate_kernel::{
-    Access, Ask, Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service,
+    Access, Ask, Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service, Task,
     policy::{NamedPolicy, ResourceRule},
 };
 use casemate_names::{Arn, Entropy, Scope, Timestamp, lower_alphanumeric};
@@ -82,6 +83,7 @@ pub fn open(env: &Env) -> Result<Assembly, Fault> {
     Ok(Assembly {
         operations: ops::operations(&service),
         directory: Some(Arc::new(directory)),
+        tasks: vec![Task { name: "iam.key-uses", work: Box::pin(uses::run(Arc::downgrade(&service))) }],
         ..Assembly::default()
     })
 }

@@ -60,7 +60,6 @@ pub(crate) fn add(tx: &mut WriteTx<'_>, scope: &Scope, group: &str, user: &str) 
 }
 
 /// Removes a user from a group; one that is not in it is no error.
-// AWS: RemoveUserFromGroup succeeds for a user that is not a member.
 pub(crate) fn remove(tx: &mut WriteTx<'_>, scope: &Scope, group: &str, user: &str) -> Result<(), Error> {
     let (group, user) = (GroupRow::fetch(tx, scope, group)?, UserRow::fetch(tx, scope, user)?);
     take(tx, scope, &group.name, &user.name)

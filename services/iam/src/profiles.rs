@@ -112,7 +112,7 @@ pub(crate) fn add_role(tx: &mut WriteTx<'_>, scope: &Scope, profile: &str, role:
     let mut profile = ProfileRow::fetch(tx, scope, profile)?;
     let role = RoleRow::fetch_to_change(tx, scope, role)?;
     if profile.roles.len() >= ROLES_MAX {
-        // AWS: text of LimitExceeded, as seen in hashicorp/terraform#1875 and others.
+        // AWS: text of LimitExceeded.
         return Err(Error::limit_exceeded_exception(format!(
             "Cannot exceed quota for InstanceSessionsPerInstanceProfile: {ROLES_MAX}"
         )));

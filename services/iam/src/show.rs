@@ -166,7 +166,7 @@ impl AnyPolicy {
 /// One of the account's own policies, to be changed.
 pub(crate) fn own(tx: &ReadTx<'_>, scope: &Scope, arn: &str) -> Result<PolicyRow, Error> {
     if managed::find(arn).is_some() {
-        // AWS: its own policies cannot be changed, whatever the caller's rights.
+        // AWS: its own policies cannot be changed, whatever the caller's rights. The text is ours.
         return Err(Fault::coded("AccessDenied", 403, format!("Policy {arn} is managed by AWS.")).into());
     }
     let parsed = Arn::parse(arn).ok().filter(|parsed| parsed.account() == scope.account.as_str());

@@ -41,8 +41,9 @@ fn with_a_role(op: &OpMeta, member: &str) -> Option<Document> {
         Document::List(vec![Document::structure(patch)])
     };
     Some(match (op.name, member) {
-        ("CreateAuthorizer", "authorizerCredentials") | ("PutIntegration", "credentials") => ROLE.into(),
-        ("CreateGroup" | "UpdateGroup", "RoleArn") => ROLE.into(),
+        ("CreateAuthorizer", "authorizerCredentials")
+        | ("PutIntegration", "credentials")
+        | ("CreateGroup" | "UpdateGroup", "RoleArn") => ROLE.into(),
         ("AddRoleToInstanceProfile", "RoleName") => "Sample".into(),
         ("UpdateAuthorizer", "patchOperations") => patch("/authorizerCredentials"),
         ("UpdateAccount", "patchOperations") => patch("/cloudwatchRoleArn"),

@@ -27,6 +27,11 @@ async fn a_password_is_changed_only_by_who_knows_it_and_may() {
     let ann = scene.user("ann", Some(ALLOW_ALL)).await;
     let none = "NoSuchEntity: Login Profile for User ann cannot be found.";
     assert_eq!(change(&scene, &ann, "a", "b").await, none);
+    let endless = "Endless-Horse-1".repeat(9);
+    let too_long = [("UserName", "ann"), ("Password", endless.as_str())];
+    let refused = scene.tried(&scene.root, "CreateLoginProfile", &too_long).await;
+    assert_eq!(refused.code().as_deref(), Some("ValidationError"));
+    assert!(!refused.text().contains("Horse"), "{}", refused.text());
     let made = scene.iam(&scene.root, "CreateLoginProfile", &PROFILE).await;
     assert!(!made.text().contains("Horse"));
     assert_eq!(

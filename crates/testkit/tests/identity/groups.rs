@@ -185,3 +185,42 @@ async fn strangers_and_missing_groups_are_told_apart() {
     scene.iam(&scene.root, "CreateGroup", &[("GroupName", "admins")]).await;
     assert_eq!(scene.tried(&adder, "AddUserToGroup", &pair("admins", "adder")).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_groups_policies_are_shown_and_listed_by_the_page() {
+    let scene = Scene::new().await;
+    scene.iam(&scene.root, "CreateGroup", &[("GroupName", "devs")]).await;
+    for name in ["a", "b", "c"] {
+        put(&scene, "devs", name, DENY_LIST).await;
+    }
+    let shown = scene.iam(&scene.root, "GetGroupPolicy", &[("GroupName", "devs"), ("PolicyName", "b")]).await;
+    assert!(shown.element("PolicyDocument").unwrap().starts_with("%7B%22Version%22"), "{}", shown.text());
+    assert_eq!(
+        scene.refused(&scene.root, "GetGroupPolicy", &[("GroupName", "devs"), ("PolicyName", "x")]).await,
+        "NoSuchEntity: The group policy with name x cannot be found."
+    );
+    let page = |marker: Option<String>| {
+        let mut asked = input(&[("GroupName", "devs")]);
+        asked.push("MaxItems", Document::Integer(2));
+        if let Some(marker) = marker {
+            asked.push("Marker", marker.as_str().into());
+        }
+        asked
+    };
+    let first = scene.world.call(&scene.root, "iam", "ListGroupPolicies", page(None)).await;
+    assert!(first.text().contains("<member>a</member>") && !first.text().contains("<member>c</member>"));
+    let last = scene.world.call(&scene.root, "iam", "ListGroupPolicies", page(first.element("Marker"))).await;
+    assert!(
+        last.text().contains("<member>c</member>") && last.element("Marker").is_none(),
+        "{}",
+        last.text()
+    );
+    for policy in ["service-role/AWSLambdaRole", "ReadOnlyAccess"] {
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        scene.iam(&scene.root, "AttachGroupPolicy", &[("GroupName", "devs"), ("PolicyArn", &arn)]).await;
+    }
+    let below = [("GroupName", "devs"), ("PathPrefix", "/service-role/")];
+    let attached = scene.iam(&scene.root, "ListAttachedGroupPolicies", &below).await;
+    assert_eq!(attached.element("PolicyName").unwrap(), "AWSLambdaRole");
+    assert!(!attached.text().contains("ReadOnlyAccess"));
+}

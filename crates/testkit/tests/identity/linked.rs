@@ -97,7 +97,7 @@ async fn a_service_linked_role_is_deleted_by_its_own_operation_only() {
     let status = [("DeletionTaskId", task.as_str())];
     let answer = scene.iam(&scene.root, "GetServiceLinkedRoleDeletionStatus", &status).await;
     assert_eq!(answer.element("Status").unwrap(), "SUCCEEDED");
-    let forged = format!("{}0", task);
+    let forged = format!("{task}0");
     assert!(
         scene
             .refused(&scene.root, "GetServiceLinkedRoleDeletionStatus", &[("DeletionTaskId", &forged)])
@@ -166,5 +166,45 @@ async fn roles_and_profiles_hold_each_other_until_they_are_parted() {
     assert_eq!(
         scene.refused(&scene.root, "GetInstanceProfile", &profile).await,
         "NoSuchEntity: Instance Profile box cannot be found."
+    );
+}
+
+#[tokio::test]
+async fn tags_of_instance_profiles_are_kept_and_decide() {
+    let scene = Scene::new().await;
+    let tag = |value: &'static str| {
+        let mut asked = crate::scene::input(&[("InstanceProfileName", "box")]);
+        let tag = casemate_schema::Document::structure([("Key", "team".into()), ("Value", value.into())]);
+        asked.push("Tags", casemate_schema::Document::List(vec![tag]));
+        asked
+    };
+    let created = scene.world.call(&scene.root, "iam", "CreateInstanceProfile", tag("a")).await;
+    assert_eq!(created.status, 200, "{}", created.text());
+    let only = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetInstanceProfile","iam:TagInstanceProfile"],"Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}}}"#;
+    let ann = scene.user("ann", Some(only)).await;
+    let profile = [("InstanceProfileName", "box")];
+    assert_eq!(scene.tried(&ann, "GetInstanceProfile", &profile).await.status, 200);
+    assert_eq!(scene.world.call(&ann, "iam", "TagInstanceProfile", tag("b")).await.status, 200);
+    assert_eq!(scene.tried(&ann, "GetInstanceProfile", &profile).await.status, 403);
+    let listed = scene.iam(&scene.root, "ListInstanceProfileTags", &profile).await;
+    assert_eq!(listed.element("Value").unwrap(), "b");
+    let mut untag = crate::scene::input(&profile);
+    untag.push("TagKeys", casemate_schema::Document::List(vec!["TEAM".into()]));
+    assert_eq!(scene.world.call(&scene.root, "iam", "UntagInstanceProfile", untag).await.status, 200);
+    let listed = scene.iam(&scene.root, "ListInstanceProfileTags", &profile).await;
+    assert_eq!(listed.element("Value"), None);
+}
+
+#[tokio::test]
+async fn descriptions_are_changed_the_old_way_too() {
+    let scene = Scene::new().await;
+    scene.role("worker", r#"{"Service":"ec2.amazonaws.com"}"#, None).await;
+    let members = [("RoleName", "worker"), ("Description", "does work")];
+    let changed = scene.iam(&scene.root, "UpdateRoleDescription", &members).await;
+    assert_eq!(changed.element("Description").unwrap(), "does work");
+    let missing = [("RoleName", "none"), ("Description", "x")];
+    assert_eq!(
+        scene.refused(&scene.root, "UpdateRoleDescription", &missing).await,
+        "NoSuchEntity: The role with name none cannot be found."
     );
 }

@@ -55,7 +55,7 @@ async fn each_action_on_each_resource_is_decided_and_the_statement_is_found() {
         "<StartPosition><Line>3</Line><Column>17</Column></StartPosition>",
         "<EndPosition><Line>8</Line><Column>6</Column></EndPosition>",
     ] {
-        assert!(text.replace("\n", "").contains(part), "{part} in {text}");
+        assert!(text.replace('\n', "").contains(part), "{part} in {text}");
     }
     assert!(!text.contains("OrganizationsDecisionDetail") && !text.contains("PermissionsBoundaryDecision"));
 }
@@ -230,7 +230,9 @@ async fn malformed_policies_and_actions_are_refused_and_pages_cover_everything_o
         }
         let page = scene.world.call(&scene.root, "iam", "SimulateCustomPolicy", members).await;
         let text = page.text();
-        seen.extend(text.split("<EvalActionName>").skip(1).map(|piece| piece[..5].to_owned()));
+        seen.extend(
+            text.split("<EvalActionName>").skip(1).map(|piece| piece.chars().take(5).collect::<String>()),
+        );
         marker = page.element("Marker");
         if marker.is_none() {
             break;

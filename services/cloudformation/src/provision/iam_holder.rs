@@ -47,7 +47,7 @@ pub(super) const ROLE: Holder = Holder {
     list_attached: "ListAttachedRolePolicies",
 };
 
-/// Earlier versions wrote these policies of AWS as inline policies of the same name; an update takes those away.
+/// Earlier versions wrote these policies of AWS as inline policies of the same name; they go when the policy is detached.
 const FORMER_STAND_INS: [&str; 3] =
     ["AWSLambdaBasicExecutionRole", "AWSLambdaDynamoDBExecutionRole", "AmazonAPIGatewayPushToCloudWatchLogs"];
 
@@ -73,16 +73,17 @@ impl Holder {
     /// Takes away what the properties no longer ask for.
     pub(super) async fn take(&self, job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
         let (now, kept) = (inline(job.properties), managed(job.properties));
-        let was_managed = managed(before.properties);
+        let detached: Vec<String> =
+            managed(before.properties).into_iter().filter(|arn| !kept.contains(arn)).collect();
         let stand_ins = FORMER_STAND_INS.iter().map(|name| (*name).to_owned());
         let stand_ins =
-            stand_ins.filter(|name| was_managed.iter().any(|arn| arn.rsplit('/').next() == Some(name)));
+            stand_ins.filter(|name| detached.iter().any(|arn| arn.rsplit('/').next() == Some(name)));
         let gone = inline(before.properties).into_iter().map(|(name, _)| name).chain(stand_ins);
         for policy in gone.filter(|policy| !now.iter().any(|(name, _)| name == policy)) {
             let input = with(self.named(before.id), "PolicyName", policy.into());
             job.hand.remove("iam", self.delete, input).await?;
         }
-        for arn in was_managed.into_iter().filter(|arn| !kept.contains(arn)) {
+        for arn in detached {
             job.hand.remove("iam", self.detach, with(self.named(before.id), "PolicyArn", arn.into())).await?;
         }
         Ok(())

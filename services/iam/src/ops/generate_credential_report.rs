@@ -32,7 +32,7 @@ impl Operation<GenerateCredentialReport> for Iam {
                 description: None,
             });
         }
-        let content = self.read(|tx| credential_report::content(tx, &scope, &self.cache))?;
+        let content = self.read(|tx| credential_report::content(tx, &scope, &self.cache.uses))?;
         let report = ReportRow { made_at: now, content };
         self.env.store.write(move |tx| Ok::<_, Error>(tx.put(&Key::of_account(&scope), &report)?)).await?;
         Ok(GenerateCredentialReportOutput {

@@ -22,7 +22,7 @@ impl Operation<GetAccessKeyLastUsed> for Iam {
         let key = self.key(id, call.caller())?.ok_or_else(|| {
             Error::no_such_entity_exception(format!("The Access Key with id {id} cannot be found."))
         })?;
-        let used = self.cache.last_use(id);
+        let used = self.read(|tx| self.cache.uses.last(tx, id))?;
         // AWS: `N/A` for a key that was never used.
         let absent = || "N/A".to_owned();
         let region = used.as_ref().map(|_| self.env.site.scope.region.as_str().to_owned());

@@ -16,7 +16,7 @@ impl Operation<GetCredentialReport> for Iam {
     }
 
     async fn run(&self, call: Call<GetCredentialReport>) -> Result<GetCredentialReportOutput, Error> {
-        // AWS: texts of ReportNotPresent and ReportExpired.
+        // The codes are AWS's, the texts ours.
         let report = self.read(|tx| credential_report::latest(tx, call.scope()))?.ok_or_else(|| {
             Error::credential_report_not_present_exception(
                 "No report present. Use GenerateCredentialReport to generate a report.",
