@@ -13,6 +13,7 @@ mod condition;
 mod decide;
 mod decision;
 mod error;
+mod explain;
 mod facts;
 mod glob;
 mod index;
@@ -23,6 +24,7 @@ mod policy;
 mod principal;
 mod rewrite;
 mod scalar;
+mod source;
 mod statement;
 mod template;
 mod truth;
@@ -30,6 +32,10 @@ mod truth;
 pub use decide::{Layers, NamedPolicy, ResourceRule, decide};
 pub use decision::{Decision, Decisive, Layer, Reason, Verdict};
 pub use error::{PolicyError, Problem};
+pub use explain::{
+    Change, Changes, Edit, Element, Explanation, Holds, LayerSaid, Near, RequestValue, Said, Variable,
+    explain,
+};
 pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
 pub use rewrite::rewrite_principals;

@@ -10,6 +10,7 @@
     reason = "helpers of tests may stop the test"
 )]
 
+mod explain;
 mod grammar;
 mod layers;
 mod operators;
