@@ -15,7 +15,9 @@ use casemate_sigv4::AuthError;
 
 use crate::{
     Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer,
-    audit::Bracket, context::GateContext,
+    audit::{Bracket, RefusedRecord},
+    context::GateContext,
+    explain::refused,
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -116,6 +118,20 @@ pub(crate) struct Admission<'a> {
     pub(crate) facts: Arc<RequestFacts>,
 }
 
+/// What one decision depends on, besides the policies of the caller.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) ask: &'a Ask,
+    /// The ask's action; another only in questions about what would be.
+    pub(crate) action: &'a str,
+    pub(crate) facts: &'a RequestFacts,
+    pub(crate) now: Timestamp,
+    /// The owner of the resource, asked for its tags.
+    pub(crate) owner: Option<&'a dyn AnyService>,
+    pub(crate) resource_policy: Option<&'a crate::ResourcePolicy>,
+}
+
 /// Decides, and makes permits.
 #[derive(Debug)]
 pub struct Gate {
@@ -155,6 +171,12 @@ impl Gate {
                 for ask in &asks {
                     let decision = self.decide(kernel, &caller, ask, &facts, now)?;
                     bracket.decided(&decision);
+                    if !decision.is_allowed() {
+                        let seen = self.gathered(kernel, &caller, ask, &facts, now, |layers, request| {
+                            refused(layers, request, &decision)
+                        })?;
+                        bracket.refused(ask, seen);
+                    }
                     refuse_unless_allowed(&caller, ask, decision)?;
                     admitted.push((ask.action, resource_text(ask).to_owned()));
                 }
@@ -196,26 +218,88 @@ impl Gate {
         facts: &RequestFacts,
         now: Timestamp,
     ) -> Result<Decision, Fault> {
-        let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
-        let resource_policy = match (&owner, &ask.resource) {
-            (Some(owner), Some(arn)) => owner.resource_policy(arn, ask.action)?,
-            _ => None,
-        };
-        self.decide_with(kernel, caller, ask, facts, now, owner.as_deref(), resource_policy.as_ref())
+        self.gathered(kernel, caller, ask, facts, now, decide)
     }
 
     /// As [`Gate::decide`], with the resource's policy given (data planes hold compiled snapshots of theirs).
-    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
     pub(crate) fn decide_with(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
+    ) -> Result<Result<Decision, (Decision, RefusedRecord)>, Fault> {
+        self.assembled(kernel, case, |layers, request| {
+            let decision = decide(layers, request);
+            if decision.is_allowed() {
+                return Ok(decision);
+            }
+            let seen = refused(layers, request, &decision);
+            Err((decision, seen))
+        })
+    }
+
+    /// What one policy alone says of one ask.
+    pub(crate) fn weigh(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
+        named: &NamedPolicy,
+    ) -> Result<Decision, Fault> {
+        self.assembled(kernel, case, |_, request| {
+            let (verdict, statement) = match evaluate(&named.policy, request) {
+                Effect3::Allow(statement) => (Verdict::Allow, Some(statement)),
+                Effect3::Deny(statement) => (Verdict::ExplicitDeny, Some(statement)),
+                Effect3::None => (Verdict::ImplicitDeny, None),
+            };
+            let decisive = statement.map(|statement| Decisive {
+                policy: named.name.clone(),
+                sid: statement.sid.map(str::to_owned),
+                statement: statement.index,
+            });
+            Decision { verdict, because: Reason { layer: Layer::Identity, decisive } }
+        })
+    }
+
+    /// Hands everything that applies to one ask to `weigh`: the resource's policy and tags come from its owner.
+    fn gathered<T>(
         &self,
         kernel: &Kernel,
         caller: &Caller,
         ask: &Ask,
         facts: &RequestFacts,
         now: Timestamp,
-        owner: Option<&dyn AnyService>,
-        resource_policy: Option<&crate::ResourcePolicy>,
-    ) -> Result<Decision, Fault> {
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<T, Fault> {
+        self.gathered_for(kernel, (caller, ask.action), ask, facts, now, weigh)
+    }
+
+    /// As [`Gate::gathered`], for an action that need not be one this program was built with.
+    pub(crate) fn gathered_for<T>(
+        &self,
+        kernel: &Kernel,
+        (caller, action): (&Caller, &str),
+        ask: &Ask,
+        facts: &RequestFacts,
+        now: Timestamp,
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<T, Fault> {
+        let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
+        let resource_policy = match (&owner, &ask.resource) {
+            (Some(owner), Some(arn)) => owner.resource_policy(arn, action)?,
+            _ => None,
+        };
+        let resource_policy = resource_policy.as_ref();
+        let owner = owner.as_deref();
+        self.assembled(kernel, &Case { caller, ask, action, facts, now, owner, resource_policy }, weigh)
+    }
+
+    /// The one place that puts together what a decision depends on.
+    fn assembled<T>(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<T, Fault> {
+        let Case { caller, ask, action, facts, now, owner, resource_policy } = *case;
         let policies = self.policies_of(kernel, caller)?;
         let resource_account: Option<AccountId> =
             ask.resource.as_ref().and_then(casemate_names::Arn::account_id).or_else(|| caller.account());
@@ -242,56 +326,12 @@ impl Gate {
         let principal = caller.principal();
         let request = Request {
             principal: &principal,
-            action: ask.action,
+            action,
             resource: resource_text(ask),
             resource_account: resource_account.as_ref().map(AccountId::as_str),
             context: &context,
         };
-        Ok(decide(&layers, &request))
-    }
-
-    /// What one policy alone says of one ask.
-    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
-    pub(crate) fn weigh(
-        &self,
-        kernel: &Kernel,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
-        named: &NamedPolicy,
-    ) -> Result<Decision, Fault> {
-        let policies = self.policies_of(kernel, caller)?;
-        let resource_account = ask.resource.as_ref().and_then(casemate_names::Arn::account_id);
-        let context = GateContext {
-            caller,
-            caller_tags: &policies.tags,
-            facts,
-            ask,
-            now,
-            region: kernel.site().scope.region.as_str(),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
-            owner: None,
-        };
-        let principal = caller.principal();
-        let request = Request {
-            principal: &principal,
-            action: ask.action,
-            resource: resource_text(ask),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
-            context: &context,
-        };
-        let (verdict, statement) = match evaluate(&named.policy, &request) {
-            Effect3::Allow(statement) => (Verdict::Allow, Some(statement)),
-            Effect3::Deny(statement) => (Verdict::ExplicitDeny, Some(statement)),
-            Effect3::None => (Verdict::ImplicitDeny, None),
-        };
-        let decisive = statement.map(|statement| Decisive {
-            policy: named.name.clone(),
-            sid: statement.sid.map(str::to_owned),
-            statement: statement.index,
-        });
-        Ok(Decision { verdict, because: Reason { layer: Layer::Identity, decisive } })
+        Ok(weigh(&layers, &request))
     }
 
     fn policies_of(&self, kernel: &Kernel, caller: &Caller) -> Result<Arc<IdentityPolicies>, Fault> {

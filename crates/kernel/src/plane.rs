@@ -14,6 +14,7 @@ use crate::{
     As, Ask, BoxFuture, Caller, Fault, Incoming, Kernel, Outgoing, Peer, RequestFacts, ResourcePolicy,
     audit::Bracket,
     authn::{Presented, with_sigv4_head},
+    gate::Case,
 };
 
 /// Serves requests that no API operation matches.
@@ -104,9 +105,15 @@ impl Exchange {
         ask: &Ask,
         policy: Option<&ResourcePolicy>,
     ) -> Result<Decision, Fault> {
-        let kernel = &self.kernel;
-        let decision = kernel.gate().decide_with(kernel, caller, ask, &self.facts, self.now, None, policy)?;
+        let decided = self.kernel.gate().decide_with(&self.kernel, &self.case(caller, ask, policy))?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
+        let decision = match decided {
+            Ok(allowed) => allowed,
+            Err((refusal, seen)) => {
+                self.bracket.refused(ask, seen);
+                refusal
+            }
+        };
         self.bracket.decided(&decision);
         Ok(decision)
     }
@@ -114,11 +121,20 @@ impl Exchange {
     /// Evaluates one ask against one policy alone (what an authorizer answered for this caller), with the condition
     /// keys of this request, and notes the decision.
     pub fn weigh(&mut self, caller: &Caller, ask: &Ask, policy: &NamedPolicy) -> Result<Decision, Fault> {
-        let kernel = &self.kernel;
-        let decision = kernel.gate().weigh(kernel, caller, ask, &self.facts, self.now, policy)?;
+        let decision = self.kernel.gate().weigh(&self.kernel, &self.case(caller, ask, None), policy)?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         self.bracket.decided(&decision);
         Ok(decision)
+    }
+
+    fn case<'a>(
+        &'a self,
+        caller: &'a Caller,
+        ask: &'a Ask,
+        resource_policy: Option<&'a ResourcePolicy>,
+    ) -> Case<'a> {
+        let (facts, now) = (&*self.facts, self.now);
+        Case { caller, ask, action: ask.action, facts, now, owner: None, resource_policy }
     }
 
     /// Calls an operation as this plane's service. `As::Caller` is refused.

@@ -12,7 +12,7 @@ use casemate_kernel::{
     Caller, Directory, Env, Fault, IdentityPolicies, LongTermCredential, RoleFacts,
     policy::{Kind, NamedPolicy},
 };
-use casemate_names::{Arn, Timestamp};
+use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_store::ReadTx;
 
 use crate::{
@@ -232,6 +232,11 @@ impl Directory for IamDirectory {
             return Ok(None);
         }
         Ok(self.env.store.read(|tx| trust::unique_id(tx, &self.env, arn))?)
+    }
+
+    fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
+        let scope = self.env.scope_of(account);
+        Ok(self.env.store.read(|tx| RoleRow::find(tx, &scope, name))?.map(|role| role.arn(&scope)))
     }
 
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp) {

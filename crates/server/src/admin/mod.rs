@@ -3,6 +3,7 @@
 //! Everything but `GET /_casemate/health` needs a signature (service name `casemate`) and a `casemate:…` action on an ARN of
 //! `arn:aws:casemate:REGION:ACCOUNT:…`.
 
+pub mod explain;
 mod health;
 mod outbox;
 
@@ -25,13 +26,15 @@ pub struct Admin {
 /// What is served.
 #[derive(Debug, Clone, Copy)]
 enum Endpoint {
+    Explain,
     Health,
     ReadOutbox,
 }
 
 impl Endpoint {
     /// Every endpoint with its path, its method and its operation's name in the audit trail.
-    const ALL: [(Self, &'static str, Method, &'static str); 2] = [
+    const ALL: [(Self, &'static str, Method, &'static str); 3] = [
+        (Self::Explain, explain::PATH, Method::POST, "Explain"),
         (Self::Health, "/_casemate/health", Method::GET, "Health"),
         (Self::ReadOutbox, "/_casemate/outbox", Method::GET, "ReadOutbox"),
     ];
@@ -43,8 +46,9 @@ impl Admin {
         Self { env }
     }
 
-    fn answer(&self, endpoint: Endpoint, exchange: &mut Exchange) -> Result<Outgoing, Fault> {
+    async fn answer(&self, endpoint: Endpoint, exchange: &mut Exchange) -> Result<Outgoing, Fault> {
         match endpoint {
+            Endpoint::Explain => explain::answer(&self.env, exchange).await,
             Endpoint::Health => Ok(health::answer(exchange)),
             Endpoint::ReadOutbox => outbox::answer(&self.env, exchange),
         }
@@ -59,12 +63,13 @@ impl DataPlane for Admin {
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
         Box::pin(async move {
             let (path, method) = (exchange.head().path(), &exchange.head().method);
-            let found = Endpoint::ALL.into_iter().find(|(_, known, verb, _)| *known == path && verb == method);
+            let found =
+                Endpoint::ALL.into_iter().find(|(_, known, verb, _)| *known == path && verb == method);
             let Some((endpoint, _, _, operation)) = found else {
                 return Outgoing::new(StatusCode::METHOD_NOT_ALLOWED, "application/json", "{}");
             };
             exchange.record().routed(SERVICE, operation);
-            match self.answer(endpoint, exchange) {
+            match self.answer(endpoint, exchange).await {
                 Ok(answer) => answer,
                 Err(fault) => {
                     let (code, status) = fault.code(Protocol::RestJson, "ValidationException");

@@ -3,6 +3,7 @@
 mod client;
 mod deploy;
 mod doctor;
+mod explain;
 mod log;
 mod outbox;
 mod output;
@@ -43,6 +44,8 @@ enum Command {
     Outbox(outbox::Outbox),
     /// Show the audit trail, or verify it
     Log(log::Log),
+    /// Explain why a request was refused or what would be decided, and what would allow it
+    Explain(explain::Explain),
     /// Show which isolation layers and other protections are in force on this machine
     Doctor(doctor::Doctor),
 }
@@ -129,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::User(command) => command.run(),
         Command::Outbox(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {
