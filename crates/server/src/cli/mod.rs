@@ -8,6 +8,7 @@ mod log;
 mod outbox;
 mod output;
 mod package;
+mod policy;
 mod running;
 mod serve;
 mod stack;
@@ -46,6 +47,8 @@ enum Command {
     Log(log::Log),
     /// Explain why a request was refused or what would be decided, and what would allow it
     Explain(explain::Explain),
+    /// Work on policy documents: lint
+    Policy(policy::Policy),
     /// Show which isolation layers and other protections are in force on this machine
     Doctor(doctor::Doctor),
 }
@@ -133,6 +136,7 @@ pub fn run() -> ExitCode {
         Command::Outbox(command) => command.run(),
         Command::Log(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Policy(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {

@@ -1,0 +1,30 @@
+//! `casemate policy …`: work on policy documents, without a server.
+
+mod lint;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::CliError;
+
+/// Works on policy documents.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Find what policies say that their authors probably did not mean
+    Lint(lint::Lint),
+}
+
+impl Policy {
+    pub(crate) fn run(self) -> Result<ExitCode, CliError> {
+        match self.action {
+            Action::Lint(command) => Ok(command.run()),
+        }
+    }
+}
