@@ -1,5 +1,7 @@
 //! Findings in the Static Analysis Results Interchange Format, 2.1.0.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value as Json, json};
 
 use crate::finding::{Finding, RULES, Severity};
@@ -77,7 +79,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~') {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

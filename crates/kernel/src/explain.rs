@@ -3,7 +3,7 @@
 //!
 //! Refuses to know who may ask: that is for the gate to decide before a question is put.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use casemate_names::{AccountId, Arn, Timestamp};
@@ -12,6 +12,7 @@ use casemate_policy::{Context, Decision, Explanation, Layer, Layers, NamedPolicy
 use crate::{
     Ask, Caller, Fault, Kernel, Peer, RequestFacts,
     audit::{KeyRecord, RefusedRecord, SeenValue},
+    gate::Case,
     session::session_of,
 };
 
@@ -73,40 +74,18 @@ impl Kernel {
         };
         let facts =
             RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
-        let ask =
-            Ask { action: "", resource: question.resource.clone(), keys: self.keys_of(question, &caller) };
-        let explained = self.gate().gathered_for(
-            self,
-            (&caller, &question.action),
-            &ask,
-            &facts,
-            now,
-            |layers, request| match &question.refused {
-                None => (explain(layers, request), named(layers)),
-                Some(refused) => {
-                    let context = AsRecorded(refused);
-                    (explain(layers, &Request { context: &context, ..*request }), named(layers))
-                }
-            },
-        )?;
+        let keys = keys_of(question, &caller);
+        let ask = Ask { action: "", resource: question.resource.clone(), keys };
+        let case = Case { action: &question.action, ..Case::of(&caller, &ask, &facts, now) };
+        let explained = self.gate().gathered(self, &case, |layers, request| match &question.refused {
+            None => (explain(layers, request), named(layers)),
+            Some(refused) => {
+                let context = AsRecorded(refused);
+                (explain(layers, &Request { context: &context, ..*request }), named(layers))
+            }
+        })?;
         let (explanation, policies) = explained;
         Ok(Ok(Explained { explanation, policies, notes }))
-    }
-
-    /// The context given; what only a real request has is unknown rather than made up.
-    fn keys_of(&self, question: &Question, caller: &Caller) -> Vec<(String, Option<Vec<String>>)> {
-        let mut keys = question.context.clone();
-        let mut unknown: Vec<&str> =
-            vec!["aws:SourceIp", "aws:SecureTransport", "aws:UserAgent", "aws:Referer"];
-        if matches!(caller, Caller::Service { .. }) {
-            unknown.extend(["aws:SourceArn", "aws:SourceAccount"]);
-        }
-        for key in unknown {
-            if !keys.iter().any(|(given, _)| given.eq_ignore_ascii_case(key)) {
-                keys.push((key.to_owned(), None));
-            }
-        }
-        keys
     }
 
     fn caller_of(
@@ -181,6 +160,21 @@ impl Kernel {
         let expires_at = now.plus_seconds(role.session_s_max);
         Ok(Some(Caller::Role(Box::new(session_of(&role, session, now, expires_at)))))
     }
+}
+
+/// The context given; what only a real request has is unknown rather than made up.
+fn keys_of(question: &Question, caller: &Caller) -> Vec<(String, Option<Vec<String>>)> {
+    let mut keys = question.context.clone();
+    let mut unknown: Vec<&str> = vec!["aws:SourceIp", "aws:SecureTransport", "aws:UserAgent", "aws:Referer"];
+    if matches!(caller, Caller::Service { .. }) {
+        unknown.extend(["aws:SourceArn", "aws:SourceAccount"]);
+    }
+    for key in unknown {
+        if !keys.iter().any(|(given, _)| given.eq_ignore_ascii_case(key)) {
+            keys.push((key.to_owned(), None));
+        }
+    }
+    keys
 }
 
 /// A refused request's condition keys as its record has them. What is not recorded cannot be told.
@@ -267,7 +261,10 @@ fn named(layers: &Layers<'_>) -> String {
         part(policy.policy.source());
     }
     let half = digest.finish();
-    half.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    half.as_ref().iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

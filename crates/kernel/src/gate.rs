@@ -132,6 +132,12 @@ pub(crate) struct Case<'a> {
     pub(crate) resource_policy: Option<&'a crate::ResourcePolicy>,
 }
 
+impl<'a> Case<'a> {
+    pub(crate) fn of(caller: &'a Caller, ask: &'a Ask, facts: &'a RequestFacts, now: Timestamp) -> Self {
+        Self { caller, ask, action: ask.action, facts, now, owner: None, resource_policy: None }
+    }
+}
+
 /// Decides, and makes permits.
 #[derive(Debug)]
 pub struct Gate {
@@ -172,9 +178,9 @@ impl Gate {
                     let decision = self.decide(kernel, &caller, ask, &facts, now)?;
                     bracket.decided(&decision);
                     if !decision.is_allowed() {
-                        let seen = self.gathered(kernel, &caller, ask, &facts, now, |layers, request| {
-                            refused(layers, request, &decision)
-                        })?;
+                        let case = Case::of(&caller, ask, &facts, now);
+                        let seen = self
+                            .gathered(kernel, &case, |layers, request| refused(layers, request, &decision))?;
                         bracket.refused(ask, seen);
                     }
                     refuse_unless_allowed(&caller, ask, decision)?;
@@ -218,22 +224,20 @@ impl Gate {
         facts: &RequestFacts,
         now: Timestamp,
     ) -> Result<Decision, Fault> {
-        self.gathered(kernel, caller, ask, facts, now, decide)
+        self.gathered(kernel, &Case::of(caller, ask, facts, now), decide)
     }
 
-    /// As [`Gate::decide`], with the resource's policy given (data planes hold compiled snapshots of theirs).
+    /// As [`Gate::decide`], with the resource's policy given (data planes hold compiled snapshots of theirs), and what a
+    /// refusal depended on.
     pub(crate) fn decide_with(
         &self,
         kernel: &Kernel,
         case: &Case<'_>,
-    ) -> Result<Result<Decision, (Decision, RefusedRecord)>, Fault> {
+    ) -> Result<(Decision, Option<RefusedRecord>), Fault> {
         self.assembled(kernel, case, |layers, request| {
             let decision = decide(layers, request);
-            if decision.is_allowed() {
-                return Ok(decision);
-            }
-            let seen = refused(layers, request, &decision);
-            Err((decision, seen))
+            let seen = (!decision.is_allowed()).then(|| refused(layers, request, &decision));
+            (decision, seen)
         })
     }
 
@@ -260,36 +264,20 @@ impl Gate {
     }
 
     /// Hands everything that applies to one ask to `weigh`: the resource's policy and tags come from its owner.
-    fn gathered<T>(
+    pub(crate) fn gathered<T>(
         &self,
         kernel: &Kernel,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
+        case: &Case<'_>,
         weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
     ) -> Result<T, Fault> {
-        self.gathered_for(kernel, (caller, ask.action), ask, facts, now, weigh)
-    }
-
-    /// As [`Gate::gathered`], for an action that need not be one this program was built with.
-    pub(crate) fn gathered_for<T>(
-        &self,
-        kernel: &Kernel,
-        (caller, action): (&Caller, &str),
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
-        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
-    ) -> Result<T, Fault> {
-        let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
-        let resource_policy = match (&owner, &ask.resource) {
-            (Some(owner), Some(arn)) => owner.resource_policy(arn, action)?,
+        let resource = case.ask.resource.as_ref();
+        let owner = resource.and_then(|arn| kernel.owner_of(arn.service()));
+        let resource_policy = match (&owner, resource) {
+            (Some(owner), Some(arn)) => owner.resource_policy(arn, case.action)?,
             _ => None,
         };
         let resource_policy = resource_policy.as_ref();
-        let owner = owner.as_deref();
-        self.assembled(kernel, &Case { caller, ask, action, facts, now, owner, resource_policy }, weigh)
+        self.assembled(kernel, &Case { owner: owner.as_deref(), resource_policy, ..*case }, weigh)
     }
 
     /// The one place that puts together what a decision depends on.

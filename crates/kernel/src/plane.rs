@@ -105,15 +105,12 @@ impl Exchange {
         ask: &Ask,
         policy: Option<&ResourcePolicy>,
     ) -> Result<Decision, Fault> {
-        let decided = self.kernel.gate().decide_with(&self.kernel, &self.case(caller, ask, policy))?;
+        let case = Case { resource_policy: policy, ..Case::of(caller, ask, &self.facts, self.now) };
+        let (decision, seen) = self.kernel.gate().decide_with(&self.kernel, &case)?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
-        let decision = match decided {
-            Ok(allowed) => allowed,
-            Err((refusal, seen)) => {
-                self.bracket.refused(ask, seen);
-                refusal
-            }
-        };
+        if let Some(seen) = seen {
+            self.bracket.refused(ask, seen);
+        }
         self.bracket.decided(&decision);
         Ok(decision)
     }
@@ -121,20 +118,11 @@ impl Exchange {
     /// Evaluates one ask against one policy alone (what an authorizer answered for this caller), with the condition
     /// keys of this request, and notes the decision.
     pub fn weigh(&mut self, caller: &Caller, ask: &Ask, policy: &NamedPolicy) -> Result<Decision, Fault> {
-        let decision = self.kernel.gate().weigh(&self.kernel, &self.case(caller, ask, None), policy)?;
+        let case = Case::of(caller, ask, &self.facts, self.now);
+        let decision = self.kernel.gate().weigh(&self.kernel, &case, policy)?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         self.bracket.decided(&decision);
         Ok(decision)
-    }
-
-    fn case<'a>(
-        &'a self,
-        caller: &'a Caller,
-        ask: &'a Ask,
-        resource_policy: Option<&'a ResourcePolicy>,
-    ) -> Case<'a> {
-        let (facts, now) = (&*self.facts, self.now);
-        Case { caller, ask, action: ask.action, facts, now, owner: None, resource_policy }
     }
 
     /// Calls an operation as this plane's service. `As::Caller` is refused.

@@ -36,7 +36,7 @@ impl Source {
                 }
                 let operators = statement.get("Condition").and_then(Json::as_object);
                 for (key, values) in
-                    operators.into_iter().flatten().flat_map(|(_, keys)| keys.as_object()).flatten()
+                    operators.into_iter().flatten().filter_map(|(_, keys)| keys.as_object()).flatten()
                 {
                     found.insert(key.to_ascii_lowercase());
                     if variables {

@@ -2,7 +2,7 @@
 
 use super::at;
 use crate::{
-    document::{Document, Statement},
+    document::{Condition, Document, Statement},
     finding::{ASSUME_ANY_ROLE, ESCALATION, Finding},
     glob::fits,
 };
@@ -109,7 +109,7 @@ fn may_pass_to(statement: &Statement, service: &str) -> bool {
         .conditions()
         .iter()
         .filter(|condition| condition.key.eq_ignore_ascii_case("iam:PassedToService"))
-        .flat_map(|condition| condition.texts())
+        .flat_map(Condition::texts)
         .collect();
     limits.is_empty() || limits.iter().any(|name| fits(name, &format!("{service}.amazonaws.com")))
 }

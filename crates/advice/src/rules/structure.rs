@@ -7,7 +7,7 @@ use casemate_policy::Kind;
 use super::at;
 use crate::{
     actions,
-    document::{Document, Statement},
+    document::{Condition, Document, Statement},
     finding::{ARN_FORM, Finding, OLD_VERSION, UNKNOWN_ACTION, UNREACHABLE},
     glob::fits,
 };
@@ -75,7 +75,7 @@ fn is_account(text: &str) -> bool {
 
 fn variables(statement: &Statement) -> Vec<Finding> {
     let conditions = statement.conditions();
-    let values = conditions.iter().flat_map(|condition| condition.texts());
+    let values = conditions.iter().flat_map(Condition::texts);
     let resources = ["Resource", "NotResource"].into_iter().flat_map(|name| statement.texts(name));
     let all: BTreeSet<String> = values.chain(resources.map(str::to_owned)).collect();
     let used = all.iter().filter(|text| text.contains("${"));

@@ -32,9 +32,7 @@ pub(super) fn rank(probe: &Probe<'_>, statement: &Map<String, Json>) -> Option<(
     }
     let elements = elements(probe, statement);
     let failed = || elements.iter().filter(|element| element.holds != Holds::Yes);
-    if failed().next().is_none() {
-        return None;
-    }
+    failed().next()?;
     let foreign = failed().any(|element| element.name == "Action")
         && !speaks_of_service(statement, probe.request.action);
     let held = elements.len() - failed().count();

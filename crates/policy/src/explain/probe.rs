@@ -42,7 +42,7 @@ impl Probe<'_> {
             statement.insert("Resource".to_owned(), json!("*"));
         }
         statement.insert(name.to_owned(), value.clone());
-        self.holds(statement)
+        self.holds(&statement)
     }
 
     /// Whether one operator on one key holds.
@@ -69,15 +69,15 @@ impl Probe<'_> {
         {
             fields.insert("Resource".to_owned(), json!("*"));
         }
-        self.compile(statement).is_none_or(|named| denial(&named, self.bounded, self.request).is_some())
+        self.compile(&statement).is_none_or(|named| denial(&named, self.bounded, self.request).is_some())
     }
 
-    fn holds(&self, statement: Map<String, Json>) -> Holds {
+    fn holds(&self, statement: &Map<String, Json>) -> Holds {
         let with = |effect: &str| {
             let mut statement = statement.clone();
             statement.insert("Effect".to_owned(), json!(effect));
             statement.insert("Principal".to_owned(), json!("*"));
-            self.compile(Json::Object(statement))
+            self.compile(&Json::Object(statement))
         };
         let (Some(allow), Some(deny)) = (with("Allow"), with("Deny")) else { return Holds::Unknown };
         match (evaluate(&allow.policy, self.request), evaluate(&deny.policy, self.request)) {
@@ -94,7 +94,7 @@ impl Probe<'_> {
         statement.insert(name.to_owned(), value.clone());
         statement.insert("Action".to_owned(), json!("*"));
         statement.insert("Resource".to_owned(), json!("*"));
-        match self.compile(Json::Object(statement)) {
+        match self.compile(&Json::Object(statement)) {
             Some(named) if denial(&named, self.bounded, self.request).is_some() => Holds::Yes,
             Some(_) => Holds::No,
             None => Holds::Unknown,
@@ -102,7 +102,7 @@ impl Probe<'_> {
     }
 
     /// As a policy of a resource, whose grammar has every element.
-    fn compile(&self, statement: Json) -> Option<NamedPolicy> {
+    fn compile(&self, statement: &Json) -> Option<NamedPolicy> {
         let mut document = json!({ "Statement": statement });
         if let (Some(version), Some(fields)) = (self.version, document.as_object_mut()) {
             fields.insert("Version".to_owned(), json!(version));

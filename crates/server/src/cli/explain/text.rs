@@ -148,14 +148,14 @@ impl Style {
             Edit::Replace { statement, sid, element, before, after } => vec![
                 format!(
                     "  {number}. In {policy}, statement {statement}{}, change {}",
-                    named(sid),
+                    named(sid.as_ref()),
                     plain(element)
                 ),
                 format!("       from  {}", compact(before)),
                 format!("       to    {}", compact(after)),
             ],
             Edit::Remove { statement, sid, .. } => {
-                vec![format!("  {number}. In {policy} remove statement {statement}{}", named(sid))]
+                vec![format!("  {number}. In {policy} remove statement {statement}{}", named(sid.as_ref()))]
             }
         };
         let warnings = change.warnings.iter();
@@ -174,11 +174,16 @@ fn title(element: &Element) -> String {
 }
 
 fn place(decisive: &Decisive) -> String {
-    format!("policy `{}`, statement {}{}", plain(&decisive.policy), decisive.statement, named(&decisive.sid))
+    format!(
+        "policy `{}`, statement {}{}",
+        plain(&decisive.policy),
+        decisive.statement,
+        named(decisive.sid.as_ref())
+    )
 }
 
-fn named(sid: &Option<String>) -> String {
-    sid.as_ref().map_or_else(String::new, |sid| format!(" (Sid {})", plain(sid)))
+fn named(sid: Option<&String>) -> String {
+    sid.map_or_else(String::new, |sid| format!(" (Sid {})", plain(sid)))
 }
 
 fn value(value: &RequestValue) -> String {

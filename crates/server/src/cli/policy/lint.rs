@@ -56,7 +56,7 @@ enum Least {
 }
 
 impl Lint {
-    pub(crate) fn run(self) -> ExitCode {
+    pub(crate) fn run(self) -> Result<ExitCode, CliError> {
         let mut files = Vec::new();
         let mut unreadable = false;
         for path in &self.files {
@@ -68,20 +68,20 @@ impl Lint {
                 }
             }
         }
-        self.show(&files);
+        self.show(&files)?;
         let least = match self.fail_on {
             Least::Note => Severity::Note,
             Least::Warning => Severity::Warning,
             Least::Error => Severity::Error,
         };
         let counts = |finding: &Finding| finding.rule.severity >= least;
-        if unreadable {
+        Ok(if unreadable {
             ExitCode::from(2)
         } else if files.iter().any(|(_, findings)| findings.iter().any(counts)) {
             ExitCode::from(1)
         } else {
             ExitCode::SUCCESS
-        }
+        })
     }
 
     fn look_at(&self, path: &PathBuf) -> Result<Vec<Finding>, CliError> {
@@ -94,7 +94,8 @@ impl Lint {
             let kind = self.kind().unwrap_or_else(|| kind_of(&text));
             return Ok(lint(&text, kind));
         }
-        let resources = outline::resources(&text).map_err(|error| format!("is neither a policy in JSON nor a template: {error}"))?;
+        let resources = outline::resources(&text)
+            .map_err(|error| format!("is neither a policy in JSON nor a template: {error}"))?;
         let resources: Vec<Resource> = resources
             .into_iter()
             .map(|made| Resource {
@@ -120,20 +121,24 @@ impl Lint {
         })
     }
 
-    fn show(&self, files: &[(String, Vec<Finding>)]) {
-        let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    fn show(&self, files: &[(String, Vec<Finding>)]) -> Result<(), CliError> {
         if self.sarif {
-            output::line(&pretty(&sarif::report(env!("CARGO_PKG_VERSION"), files)));
+            let report = sarif::report(env!("CARGO_PKG_VERSION"), files);
+            output::line(&serde_json::to_string_pretty(&report)?);
         } else if self.json {
             let files = files.iter().map(|(file, findings)| json!({ "file": file, "findings": findings }));
-            output::line(&pretty(&json!({ "files": files.collect::<Vec<_>>() })));
+            let report = json!({ "files": files.collect::<Vec<_>>() });
+            output::line(&serde_json::to_string_pretty(&report)?);
         } else {
             for (file, findings) in files {
                 for finding in findings {
-                    shown(file, finding).iter().for_each(|line| output::line(line));
+                    for line in shown(file, finding) {
+                        output::line(&line);
+                    }
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -152,7 +157,10 @@ fn shown(file: &str, finding: &Finding) -> [String; 2] {
         text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
     };
     [
-        plain(format!("{file}{line}: {severity} {} {}:{place}{statement}: {}", rule.id, rule.name, finding.message)),
+        plain(format!(
+            "{file}{line}: {severity} {} {}:{place}{statement}: {}",
+            rule.id, rule.name, finding.message
+        )),
         format!("    {} {}", rule.why, rule.fix),
     ]
 }

@@ -24,7 +24,7 @@ enum Action {
 impl Policy {
     pub(crate) fn run(self) -> Result<ExitCode, CliError> {
         match self.action {
-            Action::Lint(command) => Ok(command.run()),
+            Action::Lint(command) => command.run(),
         }
     }
 }
