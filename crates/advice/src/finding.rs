@@ -93,7 +93,7 @@ rules! {
         "ForAllValues holds for requests that do not have the key at all.",
         "Add \"Null\": {\"the key\": \"false\"} beside it.";
     SCAN_UNDER_LEADING_KEYS = "CM021" "actions without the key they are limited by" Error,
-        "These actions have no dynamodb:LeadingKeys, so a ForAllValues condition on it holds and the whole table is open.",
+        "These actions can be asked without dynamodb:LeadingKeys; a ForAllValues condition on it then holds, and the whole table is open.",
         "Leave the actions out of the statement, or require the key with Null.";
     WILDCARD_IN_EXACT = "CM022" "wildcard in an exact comparison" Error,
         "StringEquals and its kin compare stars and question marks as they are, so the value never matches what was meant.",

@@ -124,6 +124,8 @@ impl Kernel {
                 let (role, session) = name.split_once('/').unwrap_or((name, ""));
                 self.session_caller(question, (&account, role, session), now, notes)?.ok_or_else(missing)
             }
+            // Whoever showed an in-band proof is nobody to policies, as to the gate.
+            _ if question.refused.is_some() => Ok(Caller::Anonymous),
             _ => Err(unknown()),
         })
     }

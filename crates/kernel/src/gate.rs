@@ -175,12 +175,10 @@ impl Gate {
             }
             Access::Iam(asks) => {
                 for ask in &asks {
-                    let decision = self.decide(kernel, &caller, ask, &facts, now)?;
+                    let case = Case::of(&caller, ask, &facts, now);
+                    let (decision, seen) = self.gathered(kernel, &case, judged)?;
                     bracket.decided(&decision);
-                    if !decision.is_allowed() {
-                        let case = Case::of(&caller, ask, &facts, now);
-                        let seen = self
-                            .gathered(kernel, &case, |layers, request| refused(layers, request, &decision))?;
+                    if let Some(seen) = seen {
                         bracket.refused(ask, seen);
                     }
                     refuse_unless_allowed(&caller, ask, decision)?;
@@ -234,11 +232,7 @@ impl Gate {
         kernel: &Kernel,
         case: &Case<'_>,
     ) -> Result<(Decision, Option<RefusedRecord>), Fault> {
-        self.assembled(kernel, case, |layers, request| {
-            let decision = decide(layers, request);
-            let seen = (!decision.is_allowed()).then(|| refused(layers, request, &decision));
-            (decision, seen)
-        })
+        self.assembled(kernel, case, judged)
     }
 
     /// What one policy alone says of one ask.
@@ -331,6 +325,13 @@ impl Gate {
             }
         }
     }
+}
+
+/// The decision, and of a refusal what it depended on.
+fn judged(layers: &Layers<'_>, request: &Request<'_>) -> (Decision, Option<RefusedRecord>) {
+    let decision = decide(layers, request);
+    let seen = (!decision.is_allowed()).then(|| refused(layers, request, &decision));
+    (decision, seen)
 }
 
 /// Turns anything but an Allow into the refusal the client sees.

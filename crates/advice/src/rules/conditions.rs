@@ -11,8 +11,9 @@ use crate::{
 
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 
-/// Actions whose requests name no partition key.
-// AWS: DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control": Scan has no LeadingKeys.
+/// Actions whose requests name no partition key, or (PartiQL) need not.
+// AWS: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB": which actions know the
+// key; DynamoDB Developer Guide, "IAM policy to prevent full table scans": a SELECT without the key reads the whole table.
 const WITHOUT_LEADING_KEYS: [&str; 4] =
     ["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:ExportTableToPointInTime", "dynamodb:GetRecords"];
 
@@ -70,7 +71,8 @@ fn vacuous(statement: &Statement, condition: Condition<'_>) -> Option<Finding> {
             })
             .collect();
         if !open.is_empty() {
-            let text = format!("{} never has {LEADING_KEYS}: the whole table is open", open.join(", "));
+            let text =
+                format!("{} can be asked without {LEADING_KEYS}: the whole table is open", open.join(", "));
             return Some(at(&SCAN_UNDER_LEADING_KEYS, statement, text));
         }
     }

@@ -342,6 +342,21 @@ mod tests {
     }
 
     #[test]
+    fn records_about_a_request_are_found_with_those_it_caused_and_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::open(directory.path(), KEY).unwrap();
+        (0..12).for_each(|id| audit.append(record(id)));
+        audit.append(Record { parent: Some("request-1".to_owned()), ..record(20) });
+        audit.append(Record { detail: Some("mentions request-1".to_owned()), ..record(21) });
+        let ids = |id: &str| -> Vec<String> {
+            audit.about(id).unwrap().into_iter().map(|record| record.id).collect()
+        };
+        assert_eq!(ids("request-1"), ["request-1", "request-20"]);
+        assert_eq!(ids("request-99"), Vec::<String>::new());
+        audit.close();
+    }
+
+    #[test]
     fn a_changed_record_is_found_and_the_trail_not_continued() {
         let directory = tempfile::tempdir().unwrap();
         trail_of(directory.path(), 3);

@@ -106,7 +106,7 @@ fn owned() -> impl Strategy<Value = Owned> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn explanations_agree_with_the_decision_and_their_changes_allow(
@@ -152,6 +152,27 @@ proptest! {
         }
         let after = decide(&changed.layers(), &request);
         prop_assert!(after.is_allowed(), "{:?} after {:?}", after, changes);
+    }
+
+    #[test]
+    fn what_becomes_allowed_beyond_the_request_is_warned_about(
+        owned in owned(), principal in principal(), action in select(&ACTIONS[..]), target in select(&RESOURCES[..]),
+        other_action in select(&ACTIONS[..]), other_target in select(&RESOURCES[..]), facts in facts(),
+    ) {
+        let request = Request {
+            principal: &principal, action, resource: target, resource_account: Some(ACCOUNT), context: &facts,
+        };
+        let other = Request { action: other_action, resource: other_target, ..request };
+        let explanation = explain(&owned.layers(), &request);
+        let changes = explanation.changes.iter().flat_map(|changes| &changes.changes);
+        let same = action.eq_ignore_ascii_case(other_action) && target == other_target;
+        if same || decide(&owned.layers(), &other).is_allowed() || changes.clone().any(|c| !c.warnings.is_empty()) {
+            return Ok(());
+        }
+        let mut changed = owned.clone();
+        changes.clone().for_each(|change| changed.apply(change));
+        let after = decide(&changed.layers(), &other);
+        prop_assert!(!after.is_allowed(), "{:?} by {:?}", other, changes.collect::<Vec<_>>());
     }
 
     #[test]

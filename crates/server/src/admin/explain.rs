@@ -94,13 +94,13 @@ pub(super) async fn answer(env: &Env, exchange: &mut Exchange) -> Result<Outgoin
     let account = &admitted.scope.account;
     let explanations = match &asked.request_id {
         Some(id) => of_request(env, id, account, exchange.now).await?,
-        None => vec![of_question(env, &asked, account, exchange.now)?],
+        None => vec![of_question(env, &asked, account, exchange.now).await?],
     };
     let body = serde_json::to_vec(&Answered { explanations }).map_err(Fault::internal)?;
     Ok(Outgoing::new(StatusCode::OK, "application/json", body))
 }
 
-fn of_question(env: &Env, asked: &Asked, account: &AccountId, now: Timestamp) -> Result<Told, Fault> {
+async fn of_question(env: &Env, asked: &Asked, account: &AccountId, now: Timestamp) -> Result<Told, Fault> {
     let given = |value: &Option<String>, name: &str| {
         value.clone().ok_or_else(|| Fault::validation(format!("`{name}` is missing")))
     };
@@ -119,7 +119,7 @@ fn of_question(env: &Env, asked: &Asked, account: &AccountId, now: Timestamp) ->
     if !may_know(env, account, &question) {
         return Err(elsewhere());
     }
-    let explained = env.kernel()?.explain(&question, now)?.map_err(unexplained)?;
+    let (question, explained) = explain(env, question, now).await?;
     Ok(told(question, explained, None))
 }
 
@@ -140,17 +140,13 @@ async fn of_request(env: &Env, id: &str, account: &AccountId, now: Timestamp) ->
             if !may_know(env, account, &question) {
                 continue;
             }
-            match env.kernel()?.explain(&question, now)? {
-                Ok(explained) => {
-                    let then = Then {
-                        at: record.at.clone(),
-                        decision: refused.decision.denial_text(&record.caller, &ask.action, &ask.resource),
-                        policies_changed: explained.policies != refused.policies,
-                    };
-                    all.push(told(question, explained, Some(then)));
-                }
-                Err(error) => return Err(unexplained(error)),
-            }
+            let (question, explained) = explain(env, question, now).await?;
+            let then = Then {
+                at: record.at.clone(),
+                decision: refused.decision.denial_text(&record.caller, &ask.action, &ask.resource),
+                policies_changed: explained.policies != refused.policies,
+            };
+            all.push(told(question, explained, Some(then)));
         }
     }
     if all.is_empty() {
@@ -161,6 +157,19 @@ async fn of_request(env: &Env, id: &str, account: &AccountId, now: Timestamp) ->
         ));
     }
     Ok(all)
+}
+
+/// Large policies take a while to try changes of: not for the reactor.
+async fn explain(env: &Env, question: Question, now: Timestamp) -> Result<(Question, Explained), Fault> {
+    let kernel = env.kernel()?;
+    let (question, explained) = env
+        .heavy
+        .run(move || {
+            let explained = kernel.explain(&question, now);
+            (question, explained)
+        })
+        .await?;
+    Ok((question, explained?.map_err(unexplained)?))
 }
 
 fn recorded(record: &Record, ask: &AskRecord) -> Result<Question, Fault> {
