@@ -2,13 +2,12 @@
 
 use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a build script learns where it is and where to write from its environment"
-)]
+/// Where a build script is told to write: not a setting of the program.
+const DESTINATION: &str = "OUT_DIR";
+
+#[expect(clippy::disallowed_methods, reason = "a build script learns where to write from its environment")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder =
-        PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../models/actions").canonicalize()?;
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/actions").canonicalize()?;
     let mut files: Vec<PathBuf> =
         fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
@@ -20,6 +19,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push_str("]\n");
     println!("cargo::rerun-if-changed={}", folder.display());
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("tables.rs"), list)?;
+    fs::write(PathBuf::from(env::var(DESTINATION)?).join("tables.rs"), list)?;
     Ok(())
 }
