@@ -1,6 +1,6 @@
 //! `POST /_casemate/explain` over the wire: who is told, what is refused, and that what is told was so.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
