@@ -53,7 +53,7 @@ impl Organizations {
     pub(crate) fn of(
         kernel: &Kernel,
         caller: &Caller,
-        ask: &Ask,
+        action: &str,
         resource_account: Option<&AccountId>,
     ) -> Result<Self, Fault> {
         let Some(ceilings) = kernel.ceilings() else { return Ok(Self::default()) };
@@ -66,7 +66,7 @@ impl Organizations {
         let resource = membership(resource_account)?;
         Ok(Self {
             caller: membership(caller.account().as_ref())?,
-            governed: resource.is_some() && ceilings.governs(ask.action),
+            governed: resource.is_some() && ceilings.governs(action),
             resource,
             service_linked,
         })
@@ -77,13 +77,19 @@ impl Organizations {
     pub(crate) fn service_control(&self, caller: &Caller) -> &[Vec<NamedPolicy>] {
         let Some(membership) = &self.caller else { return &[] };
         match caller {
-            Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } | Caller::WebIdentity(_) => &[],
+            Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } | Caller::WebIdentity(_) => {
+                &[]
+            }
             Caller::Root { .. }
             | Caller::User { .. }
             | Caller::Role(_)
             | Caller::UserSession(_)
             | Caller::Federated(_) => {
-                if self.service_linked && !membership.closed { &[] } else { &membership.service_control }
+                if self.service_linked && !membership.closed {
+                    &[]
+                } else {
+                    &membership.service_control
+                }
             }
         }
     }

@@ -51,6 +51,12 @@ pub trait Directory: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The ARN of the role of that name, which a session's ARN leaves the path out of. `None`: there is none.
+    fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
+        let _ = (account, name);
+        Ok(None)
+    }
+
     /// Notes that a long-term key was used (best effort, must not block).
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp);
 }

@@ -7,17 +7,18 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use casemate_names::{AccountId, RequestId, Scope, Timestamp};
 use casemate_policy::{
-    Context, Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request,
-    ResourceRule, Value, Verdict, decide, evaluate,
+    Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule,
+    Value, Verdict, decide, evaluate,
 };
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
 
 use crate::{
     Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer,
-    audit::Bracket,
+    audit::{Bracket, RefusedRecord},
     ceilings::{Organizations, may_know_why},
     context::GateContext,
+    explain::refused,
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -135,6 +136,26 @@ pub(crate) enum Source<'a> {
     Given(Option<&'a crate::ResourcePolicy>),
 }
 
+/// What one decision depends on, besides the policies of the caller.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) ask: &'a Ask,
+    /// The ask's action; another only in questions about what would be.
+    pub(crate) action: &'a str,
+    pub(crate) facts: &'a RequestFacts,
+    pub(crate) now: Timestamp,
+    pub(crate) source: Source<'a>,
+    /// Stands in for the caller's identity policies, for onlookers: nothing follows from such a decision.
+    pub(crate) candidate: Option<&'a [NamedPolicy]>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn of(caller: &'a Caller, ask: &'a Ask, facts: &'a RequestFacts, now: Timestamp) -> Self {
+        Self { caller, ask, action: ask.action, facts, now, source: Source::Owner, candidate: None }
+    }
+}
+
 /// Names and values.
 type Pairs = Vec<(String, String)>;
 
@@ -176,9 +197,13 @@ impl Gate {
             }
             Access::Iam(asks) => {
                 for ask in &asks {
-                    let decision = self.decide(kernel, &caller, ask, &facts, now)?;
+                    let case = Case::of(&caller, ask, &facts, now);
+                    let (decision, seen) = self.gathered(kernel, &case, judged)?;
                     bracket.decided(&decision);
-                    kernel.observe(&caller, ask, &facts, now, &decision, Source::Owner);
+                    if let Some(seen) = seen {
+                        bracket.refused(ask, seen);
+                    }
+                    kernel.observe(&case, &decision);
                     refuse_unless_allowed(kernel, &caller, ask, decision)?;
                     admitted.push((ask.action, resource_text(ask).to_owned()));
                 }
@@ -222,91 +247,84 @@ impl Gate {
         facts: &RequestFacts,
         now: Timestamp,
     ) -> Result<Decision, Fault> {
-        let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
-        let resource_policy = match (&owner, &ask.resource) {
-            (Some(owner), Some(arn)) => owner.resource_policy(arn, ask.action)?,
-            _ => None,
-        };
-        self.decide_with(kernel, caller, ask, facts, now, owner.as_deref(), resource_policy.as_ref(), None)
-    }
-
-    /// As [`Gate::decide`], with `candidate` in place of the caller's identity policies. For onlookers: nothing follows
-    /// from it.
-    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
-    pub(crate) fn decide_candidate(
-        &self,
-        kernel: &Kernel,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
-        candidate: &[NamedPolicy],
-        source: Source<'_>,
-    ) -> Result<Decision, Fault> {
-        if let Source::Given(policy) = source {
-            return self.decide_with(kernel, caller, ask, facts, now, None, policy, Some(candidate));
-        }
-        let owner = ask.resource.as_ref().and_then(|arn| kernel.owner_of(arn.service()));
-        let policy = match (&owner, &ask.resource) {
-            (Some(owner), Some(arn)) => owner.resource_policy(arn, ask.action)?,
-            _ => None,
-        };
-        let owner = owner.as_deref();
-        self.decide_with(kernel, caller, ask, facts, now, owner, policy.as_ref(), Some(candidate))
+        self.gathered(kernel, &Case::of(caller, ask, facts, now), decide)
     }
 
     /// The caller's tags as variables, and those of the named global keys that have one value.
-    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
     pub(crate) fn facts_of(
         &self,
         kernel: &Kernel,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
+        case: &Case<'_>,
         keys: &[&[&str]],
     ) -> Result<(Pairs, Pairs), Fault> {
-        let policies = self.policies_of(kernel, caller)?;
-        let resource_account: Option<AccountId> =
-            ask.resource.as_ref().and_then(casemate_names::Arn::account_id).or_else(|| caller.account());
-        let context = GateContext {
-            caller,
-            caller_tags: &policies.tags,
-            facts,
-            ask,
-            now,
-            region: kernel.site().scope.region.as_str(),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
-            owner: None,
-        };
-        let value = |name: &str| match context.value(&name.to_ascii_lowercase()) {
-            Value::One(value) => Some((name.to_owned(), value.into_owned())),
-            Value::Absent | Value::Unknown | Value::Many(_) => None,
-        };
-        let session = if let Caller::Role(session) = caller { session.tags.as_slice() } else { &[] };
+        let policies = self.policies_of(kernel, case.caller)?;
         let tags: BTreeSet<&str> =
-            session.iter().chain(&policies.tags).map(|(key, _)| key.as_str()).collect();
-        let tags = tags.into_iter().filter_map(|key| value(&format!("aws:PrincipalTag/{key}"))).collect();
-        Ok((tags, keys.iter().copied().flatten().copied().filter_map(value).collect()))
+            case.caller.session_tags().iter().chain(&policies.tags).map(|(key, _)| key.as_str()).collect();
+        self.gathered(kernel, &Case { source: Source::Given(None), ..*case }, |_, request| {
+            let value = |name: &str| match request.context.value(&name.to_ascii_lowercase()) {
+                Value::One(value) => Some((name.to_owned(), value.into_owned())),
+                Value::Absent | Value::Unknown | Value::Many(_) => None,
+            };
+            let tags = tags.iter().filter_map(|key| value(&format!("aws:PrincipalTag/{key}"))).collect();
+            (tags, keys.iter().copied().flatten().copied().filter_map(value).collect())
+        })
     }
 
-    /// As [`Gate::decide`], with the resource's policy given (data planes hold compiled snapshots of theirs).
-    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
-    pub(crate) fn decide_with(
+    /// What one policy alone says of one ask.
+    pub(crate) fn weigh(
         &self,
         kernel: &Kernel,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
+        case: &Case<'_>,
+        named: &NamedPolicy,
+    ) -> Result<Decision, Fault> {
+        self.gathered(kernel, &Case { source: Source::Given(None), ..*case }, |_, request| {
+            let (verdict, statement) = match evaluate(&named.policy, request) {
+                Effect3::Allow(statement) => (Verdict::Allow, Some(statement)),
+                Effect3::Deny(statement) => (Verdict::ExplicitDeny, Some(statement)),
+                Effect3::None => (Verdict::ImplicitDeny, None),
+            };
+            let decisive = statement.map(|statement| Decisive {
+                policy: named.name.clone(),
+                sid: statement.sid.map(str::to_owned),
+                statement: statement.index,
+            });
+            Decision { verdict, because: Reason { layer: Layer::Identity, decisive } }
+        })
+    }
+
+    /// Hands everything that applies to one ask to `weigh`.
+    pub(crate) fn gathered<T>(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<T, Fault> {
+        if let Source::Given(policy) = case.source {
+            return self.assembled(kernel, case, None, policy, weigh);
+        }
+        let resource = case.ask.resource.as_ref();
+        let owner = resource.and_then(|arn| kernel.owner_of(arn.service()));
+        let policy = match (&owner, resource) {
+            (Some(owner), Some(arn)) => owner.resource_policy(arn, case.action)?,
+            _ => None,
+        };
+        self.assembled(kernel, case, owner.as_deref(), policy.as_ref(), weigh)
+    }
+
+    /// The one place that puts together what a decision depends on. `owner` is asked for the resource's tags.
+    fn assembled<T>(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
         owner: Option<&dyn AnyService>,
         resource_policy: Option<&crate::ResourcePolicy>,
-        candidate: Option<&[NamedPolicy]>,
-    ) -> Result<Decision, Fault> {
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<T, Fault> {
+        let Case { caller, ask, action, facts, now, .. } = *case;
         let policies = self.policies_of(kernel, caller)?;
         let resource_account: Option<AccountId> =
             ask.resource.as_ref().and_then(casemate_names::Arn::account_id).or_else(|| caller.account());
-        let organizations = Organizations::of(kernel, caller, ask, resource_account.as_ref())?;
+        let organizations = Organizations::of(kernel, caller, action, resource_account.as_ref())?;
         let context = GateContext {
             caller,
             caller_tags: &policies.tags,
@@ -318,12 +336,11 @@ impl Gate {
             owner,
             organizations: &organizations,
         };
-        let session = caller.session_policies();
         let layers = Layers {
-            identity: candidate.unwrap_or(&policies.identity),
+            identity: case.candidate.unwrap_or(&policies.identity),
             resource: resource_policy.map(|r| &r.policy),
             boundary: policies.boundary.as_ref().map(std::slice::from_ref),
-            session,
+            session: caller.session_policies(),
             service_control: organizations.service_control(caller),
             resource_control: organizations.resource_control(),
             resource_rule: resource_policy.map_or(ResourceRule::Ordinary, |r| r.rule),
@@ -331,58 +348,12 @@ impl Gate {
         let principal = caller.principal();
         let request = Request {
             principal: &principal,
-            action: ask.action,
+            action,
             resource: resource_text(ask),
             resource_account: resource_account.as_ref().map(AccountId::as_str),
             context: &context,
         };
-        Ok(decide(&layers, &request))
-    }
-
-    /// What one policy alone says of one ask.
-    #[expect(clippy::too_many_arguments, reason = "one place gathers what a decision depends on")]
-    pub(crate) fn weigh(
-        &self,
-        kernel: &Kernel,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
-        named: &NamedPolicy,
-    ) -> Result<Decision, Fault> {
-        let policies = self.policies_of(kernel, caller)?;
-        let resource_account = ask.resource.as_ref().and_then(casemate_names::Arn::account_id);
-        let organizations = Organizations::of(kernel, caller, ask, resource_account.as_ref())?;
-        let context = GateContext {
-            caller,
-            caller_tags: &policies.tags,
-            facts,
-            ask,
-            now,
-            region: kernel.site().scope.region.as_str(),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
-            owner: None,
-            organizations: &organizations,
-        };
-        let principal = caller.principal();
-        let request = Request {
-            principal: &principal,
-            action: ask.action,
-            resource: resource_text(ask),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
-            context: &context,
-        };
-        let (verdict, statement) = match evaluate(&named.policy, &request) {
-            Effect3::Allow(statement) => (Verdict::Allow, Some(statement)),
-            Effect3::Deny(statement) => (Verdict::ExplicitDeny, Some(statement)),
-            Effect3::None => (Verdict::ImplicitDeny, None),
-        };
-        let decisive = statement.map(|statement| Decisive {
-            policy: named.name.clone(),
-            sid: statement.sid.map(str::to_owned),
-            statement: statement.index,
-        });
-        Ok(Decision { verdict, because: Reason { layer: Layer::Identity, decisive } })
+        Ok(weigh(&layers, &request))
     }
 
     fn policies_of(&self, kernel: &Kernel, caller: &Caller) -> Result<Arc<IdentityPolicies>, Fault> {
@@ -399,6 +370,13 @@ impl Gate {
             }
         }
     }
+}
+
+/// The decision, and of a refusal what it depended on.
+pub(crate) fn judged(layers: &Layers<'_>, request: &Request<'_>) -> (Decision, Option<RefusedRecord>) {
+    let decision = decide(layers, request);
+    let seen = (!decision.is_allowed()).then(|| refused(layers, request, &decision));
+    (decision, seen)
 }
 
 /// Turns anything but an Allow into the refusal the client sees.

@@ -265,6 +265,11 @@ impl Kernel {
         self.services.get(service).map_or("", |facts| facts.principal)
     }
 
+    /// The service principal of that name, if a service here has it.
+    pub(crate) fn service_principal(&self, name: &str) -> Option<&'static str> {
+        self.services.values().map(|facts| facts.principal).find(|principal| *principal == name)
+    }
+
     /// The code of constraint violations of a service.
     pub(crate) fn validation_code_of(&self, service: &str) -> &'static str {
         self.services.get(service).map_or("ValidationException", |facts| facts.validation_code)

@@ -6,13 +6,13 @@ use std::{
 };
 
 use casemate_names::{Arn, Entropy, Timestamp};
-use casemate_policy::Decision;
+use casemate_policy::{Decision, decide};
 use casemate_store::{Store, StoreError};
 
 use crate::{
     Ask, Caller, Fault, Kernel, RequestFacts,
-    gate::Source,
-    recorder::{Details, Recorder, Sighting, limits::FLUSH_S},
+    gate::Case,
+    recorder::{Details, Recorder, Sighting, Who, limits::FLUSH_S, who},
     shadow::Shadows,
 };
 
@@ -71,42 +71,32 @@ impl Kernel {
     }
 
     /// One ask was decided.
-    #[expect(clippy::too_many_arguments, reason = "all that the gate knows of a decision")]
-    pub(crate) fn observe(
-        &self,
-        caller: &Caller,
-        ask: &Ask,
-        facts: &RequestFacts,
-        now: Timestamp,
-        decision: &Decision,
-        source: Source<'_>,
-    ) {
-        let Some(unique_id) = unique_id(caller) else { return };
+    pub(crate) fn observe(&self, case: &Case<'_>, decision: &Decision) {
+        let Case { caller, ask, facts, now, .. } = *case;
+        let Some(Who { unique_id, .. }) = who(caller) else { return };
         if !decision.is_allowed() {
             let sighting = Sighting { caller, ask, called_via: &facts.called_via };
             self.recorder().refused(&sighting, decision, now);
         }
         let resource = ask.resource.as_ref().map_or("*", |arn| arn.as_str());
         self.shadows().consider(unique_id, (ask.action, resource), decision, now, |candidate| {
-            self.gate().decide_candidate(self, caller, ask, facts, now, candidate, source).ok()
+            self.gate().gathered(self, &Case { candidate: Some(candidate), ..*case }, decide).ok()
         });
     }
 
     /// All asks of a request were allowed: they count as use.
     pub(crate) fn observe_use(&self, caller: &Caller, asks: &[Ask], facts: &RequestFacts, now: Timestamp) {
-        if unique_id(caller).is_none() {
+        if who(caller).is_none() {
             return;
         }
         for ask in asks {
             let sighting = Sighting { caller, ask, called_via: &facts.called_via };
-            self.recorder().allowed(&sighting, now, || self.details(caller, ask, facts, now));
+            self.recorder().allowed(&sighting, now, || self.details(&Case::of(caller, ask, facts, now)));
         }
     }
 
-    fn details(&self, caller: &Caller, ask: &Ask, facts: &RequestFacts, now: Timestamp) -> Details {
-        let Ok((mut variables, known)) =
-            self.gate().facts_of(self, caller, ask, facts, now, &[&VARIABLES, &FACTS])
-        else {
+    fn details(&self, case: &Case<'_>) -> Details {
+        let Ok((mut variables, known)) = self.gate().facts_of(self, case, &[&VARIABLES, &FACTS]) else {
             return Details::default();
         };
         variables.retain(|(name, _)| usable_as_variable(name));
@@ -120,14 +110,6 @@ impl Kernel {
 /// A tag's key becomes part of `${aws:PrincipalTag/…}`.
 fn usable_as_variable(name: &str) -> bool {
     !name.contains(['}', ',', '\'', '*', '?', '$'])
-}
-
-fn unique_id(caller: &Caller) -> Option<&str> {
-    match caller {
-        Caller::User { unique_id, .. } => Some(unique_id),
-        Caller::Role(session) => Some(&session.role_unique_id),
-        Caller::Anonymous | Caller::Root { .. } | Caller::Service { .. } | Caller::Bearer { .. } => None,
-    }
 }
 
 /// Writes observations at intervals, as long as the kernel lives.

@@ -14,7 +14,7 @@ use crate::{
     As, Ask, BoxFuture, Caller, Fault, Incoming, Kernel, Outgoing, Peer, RequestFacts, ResourcePolicy,
     audit::Bracket,
     authn::{Presented, with_sigv4_head},
-    gate::Source,
+    gate::{Case, Source, judged},
 };
 
 /// Serves requests that no API operation matches.
@@ -105,14 +105,17 @@ impl Exchange {
         ask: &Ask,
         policy: Option<&ResourcePolicy>,
     ) -> Result<Decision, Fault> {
-        let kernel = &self.kernel;
-        let (gate, facts, now) = (kernel.gate(), &self.facts, self.now);
-        let decision = gate.decide_with(kernel, caller, ask, facts, now, None, policy, None)?;
-        kernel.observe(caller, ask, facts, now, &decision, Source::Given(policy));
+        let (kernel, facts, now) = (&self.kernel, &self.facts, self.now);
+        let case = Case { source: Source::Given(policy), ..Case::of(caller, ask, facts, now) };
+        let (decision, seen) = kernel.gate().gathered(kernel, &case, judged)?;
+        kernel.observe(&case, &decision);
         if decision.is_allowed() {
             kernel.observe_use(caller, std::slice::from_ref(ask), facts, now);
         }
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
+        if let Some(seen) = seen {
+            self.bracket.refused(ask, seen);
+        }
         self.bracket.decided(&decision);
         Ok(decision)
     }
@@ -120,8 +123,8 @@ impl Exchange {
     /// Evaluates one ask against one policy alone (what an authorizer answered for this caller), with the condition
     /// keys of this request, and notes the decision.
     pub fn weigh(&mut self, caller: &Caller, ask: &Ask, policy: &NamedPolicy) -> Result<Decision, Fault> {
-        let kernel = &self.kernel;
-        let decision = kernel.gate().weigh(kernel, caller, ask, &self.facts, self.now, policy)?;
+        let case = Case::of(caller, ask, &self.facts, self.now);
+        let decision = self.kernel.gate().weigh(&self.kernel, &case, policy)?;
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         self.bracket.decided(&decision);
         Ok(decision)

@@ -209,7 +209,12 @@ impl Sessions {
     }
 }
 
-fn session_of(role: &RoleFacts, session_name: &str, now: Timestamp, expires_at: Timestamp) -> RoleSession {
+pub(crate) fn session_of(
+    role: &RoleFacts,
+    session_name: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> RoleSession {
     let resource = format!("assumed-role/{}/{session_name}", role.name);
     RoleSession {
         role_arn: role.arn.clone(),

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Allowed, or which kind of refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Go ahead.
     Allow,
@@ -14,7 +17,8 @@ pub enum Verdict {
 }
 
 /// The kind of policy that decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layer {
     /// Policies attached to the user, its groups or the role.
     Identity,
@@ -35,7 +39,7 @@ pub enum Layer {
 }
 
 /// The statement that decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisive {
     /// The policy's name as given in [`crate::NamedPolicy`].
     pub policy: String,
@@ -46,7 +50,7 @@ pub struct Decisive {
 }
 
 /// Why the verdict is what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// The layer that granted, or that refused or did not grant.
     pub layer: Layer,
@@ -55,7 +59,7 @@ pub struct Reason {
 }
 
 /// The engine's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Yes or no.
     pub verdict: Verdict,

@@ -14,12 +14,14 @@ mod condition;
 mod decide;
 mod decision;
 mod error;
+mod explain;
 mod facts;
 mod form;
 mod glob;
 mod index;
 mod json;
 mod operator;
+mod outline;
 mod parse;
 mod policy;
 mod principal;
@@ -33,11 +35,15 @@ mod truth;
 pub use decide::{Layers, NamedPolicy, ResourceRule, decide};
 pub use decision::{Decision, Decisive, Layer, Reason, Verdict};
 pub use error::{PolicyError, Problem};
+pub use explain::{
+    Change, Changes, Edit, Element, Explanation, Holds, LayerSaid, Near, RequestValue, Said, Variable,
+    explain,
+};
 pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, templates};
+pub use outline::{Place, StatementSource, context_keys, grants_service, statement_sources};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
 pub use rewrite::rewrite_principals;
-pub use source::{Place, StatementSource, context_keys, grants_service, statement_sources};
 
 /// What a policy is attached to, which decides what its grammar may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

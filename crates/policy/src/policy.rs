@@ -7,6 +7,7 @@ use crate::{
     index::PrefixTable,
     parse,
     principal::{NamedAs, Whom},
+    source::Source,
     statement::{Selection, Statement, Subject},
 };
 
@@ -21,6 +22,7 @@ pub struct Policy {
     statements: Vec<Statement>,
     denies: Index,
     allows: Index,
+    source: Source,
 }
 
 /// Action prefix → resource prefix → positions of statements.
@@ -61,12 +63,23 @@ impl Policy {
             denies: index(&statements, Effect::Deny),
             allows: index(&statements, Effect::Allow),
             statements,
+            source: Source::new(text),
         })
     }
 
     /// What the policy was parsed as.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The document as it was written.
+    pub fn source(&self) -> &str {
+        self.source.text()
+    }
+
+    /// The condition keys the document mentions, in conditions and as variables: in lower case, in order.
+    pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.source.keys().iter().map(|key| &**key)
     }
 
     /// The statements in document order.

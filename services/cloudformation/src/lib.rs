@@ -20,6 +20,7 @@ mod engine;
 mod graph;
 mod intrinsic;
 mod ops;
+pub mod outline;
 mod packages;
 mod plan;
 mod provision;

@@ -13,7 +13,7 @@ use casemate_kernel::{
     MfaAnswer, RoleFacts,
     policy::{Kind, NamedPolicy},
 };
-use casemate_names::{Arn, Scope, Timestamp};
+use casemate_names::{AccountId, Arn, Scope, Timestamp};
 use casemate_store::ReadTx;
 
 use crate::{
@@ -259,6 +259,11 @@ impl Directory for IamDirectory {
     fn identity_provider(&self, arn: &Arn) -> Result<Option<IdentityProvider>, Fault> {
         let scope = self.env.scope_of_arn(arn);
         Ok(self.env.store.read(|tx| providers::known(tx, &scope, arn))?)
+    }
+
+    fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
+        let scope = self.env.scope_of(account);
+        Ok(self.env.store.read(|tx| RoleRow::find(tx, &scope, name))?.map(|role| role.arn(&scope)))
     }
 
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp) {

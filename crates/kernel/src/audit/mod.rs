@@ -12,10 +12,10 @@ use casemate_names::{RequestId, Timestamp};
 use casemate_policy::Decision;
 
 pub use chain::{ChainError, Verified, verify_directory};
-pub use record::{AskRecord, DecisionRecord, Kind, Outcome, Record};
+pub use record::{AskRecord, DecisionRecord, KeyRecord, Kind, Outcome, Record, RefusedRecord, SeenValue};
 pub use trail::{Audit, AuditError};
 
-use crate::{Access, Caller, Denial, Fault, FaultKind, Peer};
+use crate::{Access, Ask, Caller, Denial, Fault, FaultKind, Peer};
 
 /// One request's record while the request runs.
 #[derive(Debug)]
@@ -79,6 +79,17 @@ impl Bracket {
     /// Notes the deciding layer and statement.
     pub fn decided(&mut self, decision: &Decision) {
         self.with(|record| record.decision = Some(DecisionRecord::of(decision)));
+    }
+
+    /// Notes what a refused ask was refused on. The ask must have been noted before.
+    pub(crate) fn refused(&mut self, ask: &Ask, seen: RefusedRecord) {
+        let of = AskRecord::of(ask);
+        self.with(|record| {
+            let noted = record.asks.iter_mut().find(|known| known.same_as(&of) && known.refused.is_none());
+            if let Some(noted) = noted {
+                noted.refused = Some(seen);
+            }
+        });
     }
 
     /// Free text for people. Never secrets.
@@ -176,7 +187,6 @@ mod tests {
     use casemate_names::Arn;
 
     use super::*;
-    use crate::Ask;
 
     #[test]
     fn a_long_list_of_asks_is_not_written_whole() {

@@ -80,13 +80,56 @@ pub struct Outcome {
     pub code: Option<String>,
 }
 
-/// One ask, without its condition keys (they may hold data).
+/// One ask. Its condition keys may hold data: they are noted for refusals only, and only those that a policy mentions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskRecord {
     /// `service:Action`
     pub action: String,
     /// ARN or `*`.
     pub resource: String,
+    /// For the ask that was refused: what it was refused on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedRecord>,
+}
+
+/// What a refusal depended on, so that it can be explained later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRecord {
+    /// Names the policies of all layers as they were: another text means that one of them has changed.
+    pub policies: String,
+    /// The condition keys that they mention, with the values they had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyRecord>,
+    /// More keys were mentioned than are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// A condition key and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// In lower case.
+    pub key: String,
+    /// Its value.
+    pub value: SeenValue,
+}
+
+/// The value of a condition key, as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeenValue {
+    /// The request had no such key.
+    Absent,
+    /// It could not be told.
+    Unknown,
+    /// Single-valued.
+    One(String),
+    /// Multi-valued.
+    Many(Vec<String>),
+    /// It had a value that is not kept: too long, too many, or private.
+    Withheld,
 }
 
 /// The deciding layer and statement.
@@ -130,7 +173,11 @@ impl AskRecord {
     pub(crate) fn of(ask: &Ask) -> Self {
         let resource = ask.resource.as_ref().map_or("*", |arn| arn.as_str());
         let resource = resource.chars().take(RESOURCE_SHOWN_MAX).collect();
-        Self { action: ask.action.to_owned(), resource }
+        Self { action: ask.action.to_owned(), resource, refused: None }
+    }
+
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.action == other.action && self.resource == other.resource
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     fmt, fs,
-    io::{self, Write},
+    io::{self, BufRead, Write},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -22,6 +22,9 @@ use super::{
 /// Records waiting for the disk may take this much memory; beyond it requests are refused.
 pub(crate) const PENDING_MAX: usize = 64 << 20;
 
+/// Files searched for a request, from the newest: two gigabytes, read in seconds. Ours.
+const FILES_SEARCHED_MAX: usize = 8;
+
 /// A file of the trail is closed at this size and the next one begun.
 const FILE_MAX: u64 = 256 << 20;
 
@@ -35,6 +38,8 @@ struct Inner {
     work: Condvar,
     written: Condvar,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Where the files are; `None` in memory.
+    directory: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -74,7 +79,7 @@ impl std::error::Error for AuditError {}
 impl Audit {
     /// A trail in memory, for tests.
     pub fn in_memory() -> Self {
-        let inner = Inner::new(hmac::Key::new(hmac::HMAC_SHA256, b"memory"), Head::START, Some(Vec::new()));
+        let inner = Inner::new(hmac::Key::new(hmac::HMAC_SHA256, b"memory"), Head::START, None);
         Self(Arc::new(inner))
     }
 
@@ -91,7 +96,7 @@ impl Audit {
         let verified = chain::verify_directory(directory, &key, |_| ()).map_err(AuditError::Chain)?;
         let head = Head { sequence: verified.records, mac: verified.mac };
         let mut sink = FileSink::open(directory).map_err(unwritable(directory))?;
-        let inner = Arc::new(Inner::new(key, head, None));
+        let inner = Arc::new(Inner::new(key, head, Some(directory.to_owned())));
         let shared = Arc::clone(&inner);
         let thread = std::thread::Builder::new()
             .name("audit-writer".to_owned())
@@ -142,6 +147,32 @@ impl Audit {
         lock(&self.0.state).memory.clone().unwrap_or_default()
     }
 
+    /// The records that are about request `id` or were caused by it, oldest first. Reads files: not for the reactor.
+    pub fn about(&self, id: &str) -> io::Result<Vec<Record>> {
+        let concerns = |record: &Record| record.id == id || record.parent.as_deref() == Some(id);
+        let Some(directory) = &self.0.directory else {
+            return Ok(self.records().into_iter().filter(concerns).collect());
+        };
+        self.flush();
+        let files = chain::files(directory).map_err(io::Error::other)?;
+        for file in files.iter().rev().take(FILES_SEARCHED_MAX) {
+            let mut found = Vec::new();
+            for line in io::BufReader::new(fs::File::open(file)?).lines() {
+                let line = line?;
+                // Reading a line as text is much cheaper than as a record.
+                if !line.contains(id) {
+                    continue;
+                }
+                let text = line.split('\t').next().unwrap_or(&line);
+                found.extend(serde_json::from_str::<Record>(text).ok().filter(&concerns));
+            }
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Waits until everything appended so far is on disk.
     pub fn flush(&self) {
         let mut state = lock(&self.0.state);
@@ -176,7 +207,8 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
-    fn new(key: hmac::Key, head: Head, memory: Option<Vec<Record>>) -> Self {
+    fn new(key: hmac::Key, head: Head, directory: Option<PathBuf>) -> Self {
+        let memory = if directory.is_none() { Some(Vec::new()) } else { None };
         let state =
             State { head, pending: Vec::new(), memory, failure: None, in_flight: false, closing: false };
         Self {
@@ -185,6 +217,7 @@ impl Inner {
             work: Condvar::new(),
             written: Condvar::new(),
             writer: Mutex::new(None),
+            directory,
         }
     }
 
@@ -306,6 +339,21 @@ mod tests {
         trail_of(directory.path(), 3);
         trail_of(directory.path(), 2);
         assert_eq!(verify(directory.path()).unwrap(), 5);
+    }
+
+    #[test]
+    fn records_about_a_request_are_found_with_those_it_caused_and_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::open(directory.path(), KEY).unwrap();
+        (0..12).for_each(|id| audit.append(record(id)));
+        audit.append(Record { parent: Some("request-1".to_owned()), ..record(20) });
+        audit.append(Record { detail: Some("mentions request-1".to_owned()), ..record(21) });
+        let ids = |id: &str| -> Vec<String> {
+            audit.about(id).unwrap().into_iter().map(|record| record.id).collect()
+        };
+        assert_eq!(ids("request-1"), ["request-1", "request-20"]);
+        assert_eq!(ids("request-99"), Vec::<String>::new());
+        audit.close();
     }
 
     #[test]

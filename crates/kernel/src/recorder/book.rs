@@ -14,9 +14,9 @@ use super::{
 
 /// Whose use it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Who<'a> {
-    pub(super) unique_id: &'a str,
-    pub(super) arn: &'a str,
+pub(crate) struct Who<'a> {
+    pub(crate) unique_id: &'a str,
+    pub(crate) arn: &'a str,
 }
 
 /// A principal as stored.

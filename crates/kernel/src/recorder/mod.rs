@@ -30,8 +30,9 @@ use casemate_policy::PART_BYTES_MIN;
 use casemate_store::{Key, Store, StoreError};
 use foldhash::{SharedSeed, fast::FoldHasher};
 
+pub(crate) use self::book::Who;
 use self::{
-    book::{Book, EntryRow, PrincipalRow, Who},
+    book::{Book, EntryRow, PrincipalRow},
     entry::Tally,
     limits::{ROWS_PER_WRITE, SEEN_PER_SHARD_MAX, SHARDS},
 };
@@ -230,7 +231,7 @@ impl Recorder {
             hasher.write(text.as_bytes());
             hasher.write_usize(text.len());
         };
-        match sighting.caller {
+        match sighting.caller.actor() {
             Caller::User { unique_id, .. } => text(unique_id),
             Caller::Role(session) => {
                 text(&session.role_unique_id);
@@ -241,7 +242,13 @@ impl Recorder {
                     text(value);
                 }
             }
-            Caller::Anonymous | Caller::Root { .. } | Caller::Service { .. } | Caller::Bearer { .. } => {}
+            Caller::Anonymous
+            | Caller::Root { .. }
+            | Caller::UserSession(_)
+            | Caller::Federated(_)
+            | Caller::WebIdentity(_)
+            | Caller::Service { .. }
+            | Caller::Bearer { .. } => {}
         }
         let ask = sighting.ask;
         text(ask.action);
@@ -261,14 +268,21 @@ impl Recorder {
     }
 }
 
-/// Users and roles only.
-fn who(caller: &Caller) -> Option<Who<'_>> {
-    match caller {
+/// Whose use it is: of users and roles only. A user's temporary credentials are the user's; a federated user has less than
+/// its owner and is nobody whose policies could be made smaller.
+pub(crate) fn who(caller: &Caller) -> Option<Who<'_>> {
+    match caller.actor() {
         Caller::User { arn, unique_id, .. } => Some(Who { unique_id, arn: arn.as_str() }),
         Caller::Role(session) => {
             Some(Who { unique_id: &session.role_unique_id, arn: session.role_arn.as_str() })
         }
-        Caller::Anonymous | Caller::Root { .. } | Caller::Service { .. } | Caller::Bearer { .. } => None,
+        Caller::Anonymous
+        | Caller::Root { .. }
+        | Caller::UserSession(_)
+        | Caller::Federated(_)
+        | Caller::WebIdentity(_)
+        | Caller::Service { .. }
+        | Caller::Bearer { .. } => None,
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod compare;
 mod compare_random;
+mod explain;
 mod grammar;
 mod layers;
 mod operators;

@@ -20,10 +20,10 @@ const KEYS: [&str; 6] = [
     "s3:max-keys",
 ];
 
-const ACTIONS: [&str; 5] =
+pub const ACTIONS: [&str; 5] =
     ["s3:GetObject", "S3:getobject", "s3:PutObject", "dynamodb:GetItem", "sts:AssumeRole"];
 
-const RESOURCES: [&str; 8] = [
+pub const RESOURCES: [&str; 8] = [
     "*",
     "arn:aws:s3:::bucket",
     "arn:aws:s3:::bucket/ann/x",
@@ -193,7 +193,7 @@ fn statement(kind: Kind) -> impl Strategy<Value = Json> {
     })
 }
 
-fn policy(kind: Kind) -> impl Strategy<Value = Json> {
+pub fn policy(kind: Kind) -> impl Strategy<Value = Json> {
     let version = if kind == Kind::Resource { vec!["2012-10-17", "2008-10-17"] } else { vec!["2012-10-17"] };
     (select(version), proptest::collection::vec(statement(kind), 1..5))
         .prop_map(|(version, statements)| json!({"Version": version, "Statement": statements}))
@@ -202,7 +202,7 @@ fn policy(kind: Kind) -> impl Strategy<Value = Json> {
         })
 }
 
-fn principal() -> impl Strategy<Value = Principal> {
+pub fn principal() -> impl Strategy<Value = Principal> {
     let other = Principal::User {
         arn: format!("arn:aws:iam::{OTHER}:user/ann"),
         unique_id: "AIDAOTHERAAAAAAAAAAAA".to_owned(),
@@ -220,7 +220,7 @@ fn principal() -> impl Strategy<Value = Principal> {
     ])
 }
 
-fn facts() -> impl Strategy<Value = Facts> {
+pub fn facts() -> impl Strategy<Value = Facts> {
     let value = select(&VALUES[..]).prop_map(str::to_owned);
     let fact = prop_oneof![
         5 => value.clone().prop_map(Fact::One),

@@ -3,6 +3,7 @@
 //! Everything but `GET /_casemate/health` needs a signature (service name `casemate`) and a `casemate:…` action on an ARN of
 //! `arn:aws:casemate:REGION:ACCOUNT:…`.
 
+pub mod explain;
 mod health;
 mod observations;
 mod outbox;
@@ -28,13 +29,15 @@ pub struct Admin {
 /// What is served.
 #[derive(Debug, Clone, Copy)]
 enum Endpoint {
+    Explain,
     Health,
     ReadOutbox,
 }
 
 impl Endpoint {
     /// Every endpoint with its path, its method and its operation's name in the audit trail.
-    const ALL: [(Self, &'static str, Method, &'static str); 2] = [
+    const ALL: [(Self, &'static str, Method, &'static str); 3] = [
+        (Self::Explain, explain::PATH, Method::POST, "Explain"),
         (Self::Health, "/_casemate/health", Method::GET, "Health"),
         (Self::ReadOutbox, "/_casemate/outbox", Method::GET, "ReadOutbox"),
     ];
@@ -46,8 +49,9 @@ impl Admin {
         Self { env }
     }
 
-    fn answer(&self, endpoint: Endpoint, exchange: &mut Exchange) -> Result<Outgoing, Fault> {
+    async fn answer(&self, endpoint: Endpoint, exchange: &mut Exchange) -> Result<Outgoing, Fault> {
         match endpoint {
+            Endpoint::Explain => explain::answer(&self.env, exchange).await,
             Endpoint::Health => Ok(health::answer(exchange)),
             Endpoint::ReadOutbox => outbox::answer(&self.env, exchange),
         }
@@ -68,7 +72,7 @@ impl DataPlane for Admin {
                 return Outgoing::new(StatusCode::METHOD_NOT_ALLOWED, "application/json", "{}");
             };
             exchange.record().routed(SERVICE, operation);
-            match self.answer(endpoint, exchange) {
+            match self.answer(endpoint, exchange).await {
                 Ok(answer) => answer,
                 Err(fault) => {
                     let (code, status) = fault.code(Protocol::RestJson, "ValidationException");

@@ -3,6 +3,7 @@
 mod client;
 mod deploy;
 mod doctor;
+mod explain;
 mod least_privilege;
 mod log;
 mod outbox;
@@ -51,7 +52,9 @@ enum Command {
     Shadow(shadow::Shadow),
     /// Show the audit trail, or verify it
     Log(log::Log),
-    /// Compare policy documents
+    /// Explain why a request was refused or what would be decided, and what would allow it
+    Explain(explain::Explain),
+    /// Compare policy documents, or find what their authors probably did not mean
     Policy(policy::Policy),
     /// Show which isolation layers and other protections are in force on this machine
     Doctor(doctor::Doctor),
@@ -141,6 +144,7 @@ pub fn run() -> ExitCode {
         Command::LeastPrivilege(command) => command.run(),
         Command::Shadow(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };

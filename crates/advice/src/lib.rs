@@ -1,0 +1,42 @@
+//! Advice on policies: what a document says that its author probably did not mean, or should not.
+//!
+//! [`lint`] looks at one document, [`lint_template`] at those of a template's resources and at how the resources share them.
+//! Each rule has an id (`CM…`), a severity, an explanation and a fix ([`RULES`]). A rule never decides anything: the engine
+//! does, whatever is said here.
+//!
+//! Refuses to know how a document came here and how findings are shown, but for the one interchange format ([`sarif`]).
+
+mod actions;
+mod document;
+mod finding;
+mod glob;
+mod lines;
+mod rules;
+pub mod sarif;
+mod template;
+
+pub use finding::{Finding, RULES, Rule, Severity};
+pub use template::{Resource, lint_template};
+
+use casemate_policy::Kind;
+
+use crate::document::Document;
+
+/// What the policy in `text` is, by its form: with principals it is a resource's or a role's.
+pub fn kind_of(text: &str) -> Kind {
+    Document::read(text).map_or(Kind::Identity, |document| document.likely_kind())
+}
+
+/// Looks at one policy document.
+pub fn lint(text: &str, kind: Kind) -> Vec<Finding> {
+    let mut findings = match Document::read(text) {
+        None => vec![Finding::whole(&finding::UNREADABLE, "it is not a JSON object with a Statement")],
+        Some(document) => rules::all(&document, text, kind),
+    };
+    let lines = lines::of_statements(text);
+    for finding in &mut findings {
+        finding.line = finding.statement.and_then(|at| lines.get(at).copied()).or(finding.line);
+    }
+    findings.sort_by_key(|finding| (finding.statement, finding.rule.id));
+    findings
+}

@@ -1,0 +1,115 @@
+//! Combinations of actions with which someone can become more than the policy says.
+
+use super::at;
+use crate::{
+    document::{Condition, Document, Statement},
+    finding::{ASSUME_ANY_ROLE, ESCALATION, Finding},
+    glob::fits,
+};
+
+/// Actions that suffice alone, on resources that are not the caller's own.
+// AWS: IAM User Guide, "Actions that IAM access analyzer classes as permissions management"; the methods as Rhino
+// Security Labs published them in "AWS IAM Privilege Escalation".
+const ALONE: [(&str, &str); 17] = [
+    ("iam:AddUserToGroup", "joins a group with more rights"),
+    ("iam:AttachGroupPolicy", "attaches any policy to a group"),
+    ("iam:AttachRolePolicy", "attaches any policy to a role"),
+    ("iam:AttachUserPolicy", "attaches any policy to a user"),
+    ("iam:CreateAccessKey", "makes keys of other users"),
+    ("iam:CreateLoginProfile", "makes passwords of other users"),
+    ("iam:CreatePolicyVersion", "rewrites a policy it is subject to"),
+    ("iam:DeleteRolePermissionsBoundary", "takes a role's limits away"),
+    ("iam:DeleteUserPermissionsBoundary", "takes a user's limits away"),
+    ("iam:PutGroupPolicy", "writes a policy of a group"),
+    ("iam:PutRolePolicy", "writes a policy of a role"),
+    ("iam:PutUserPolicy", "writes a policy of a user"),
+    ("iam:SetDefaultPolicyVersion", "puts an older, wider version of a policy in force"),
+    ("iam:UpdateAssumeRolePolicy", "lets itself into a role"),
+    ("iam:UpdateLoginProfile", "changes passwords of other users"),
+    ("lambda:UpdateFunctionCode", "runs own code with the role of any function"),
+    ("ssm:SendCommand", "runs commands with the role of any instance"),
+];
+
+/// Actions that run something under a role that is passed to it.
+const WITH_PASS_ROLE: [(&[&str], &str); 15] = [
+    (&["lambda:CreateFunction", "lambda:InvokeFunction"], "runs own code in a new function"),
+    (&["lambda:CreateFunction", "lambda:CreateEventSourceMapping"], "runs own code in a new function"),
+    (&["lambda:CreateFunction", "lambda:AddPermission"], "runs own code in a new function"),
+    (&["lambda:CreateFunction", "lambda:CreateFunctionUrlConfig"], "runs own code in a new function"),
+    (&["lambda:UpdateFunctionConfiguration"], "gives a function another role"),
+    (&["cloudformation:CreateStack"], "makes anything with a stack's role"),
+    (&["cloudformation:UpdateStack"], "makes anything with a stack's role"),
+    (
+        &["cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"],
+        "makes anything with a stack's role",
+    ),
+    (&["ec2:RunInstances"], "starts an instance with the role"),
+    (&["ecs:RegisterTaskDefinition", "ecs:RunTask"], "runs a task with the role"),
+    (&["glue:CreateDevEndpoint"], "opens a development endpoint with the role"),
+    (&["datapipeline:CreatePipeline", "datapipeline:PutPipelineDefinition"], "runs a pipeline with the role"),
+    (&["codebuild:CreateProject", "codebuild:StartBuild"], "runs a build with the role"),
+    (&["sagemaker:CreateNotebookInstance"], "opens a notebook with the role"),
+    (&["states:CreateStateMachine", "states:StartExecution"], "runs a state machine with the role"),
+];
+
+/// Conditions that keep what is given within limits.
+const LIMITS: [&str; 2] = ["iam:PermissionsBoundary", "iam:PolicyARN"];
+
+pub(super) fn all(document: &Document) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (action, what) in ALONE {
+        if let Some(statement) = granting(document, action) {
+            found.push(at(&ESCALATION, statement, format!("with {action} on any such resource one {what}")));
+        }
+    }
+    if let Some(pass) = granting(document, "iam:PassRole") {
+        for (actions, what) in WITH_PASS_ROLE {
+            let all = actions.iter().all(|action| document.allows().any(|s| allows(s, action)));
+            let service = actions.first().and_then(|action| action.split(':').next()).unwrap_or_default();
+            if all && may_pass_to(pass, service) {
+                let text = format!("with iam:PassRole on any role and {} one {what}", actions.join(", "));
+                found.push(at(&ESCALATION, pass, text));
+            }
+        }
+    }
+    if let Some(statement) = granting(document, "sts:AssumeRole") {
+        found.push(at(&ASSUME_ANY_ROLE, statement, "sts:AssumeRole is allowed on any role"));
+    }
+    found
+}
+
+/// The statement that allows an action on resources that are not named one by one, without limits and not denied again.
+fn granting<'d>(document: &'d Document, action: &str) -> Option<&'d Statement> {
+    let denied = document.statements.iter().any(|deny| {
+        !deny.allows
+            && deny.conditions().is_empty()
+            && deny.texts("Resource").contains(&"*")
+            && deny.texts("Action").iter().any(|pattern| fits(pattern, action))
+    });
+    let unlimited = |statement: &&Statement| {
+        allows(statement, action) && is_broad(statement) && !LIMITS.iter().any(|key| statement.requires(key))
+    };
+    document.allows().find(unlimited).filter(|_| !denied)
+}
+
+fn allows(statement: &Statement, action: &str) -> bool {
+    let listed = |name: &str| statement.texts(name).iter().any(|pattern| fits(pattern, action));
+    statement.allows && (listed("Action") || statement.has("NotAction") && !listed("NotAction"))
+}
+
+/// Whether a resource's own part has a star: `user/${aws:username}` is the caller itself.
+fn is_broad(statement: &Statement) -> bool {
+    let star = |arn: &&str| arn.splitn(6, ':').nth(5).unwrap_or(arn).replace("${*}", "").contains('*');
+    statement.has("NotResource") || statement.texts("Resource").iter().any(star)
+}
+
+/// Whether the statement lets roles be passed to a service.
+fn may_pass_to(statement: &Statement, service: &str) -> bool {
+    let limits: Vec<String> = statement
+        .conditions()
+        .iter()
+        .filter(|condition| condition.key.eq_ignore_ascii_case("iam:PassedToService"))
+        .flat_map(Condition::texts)
+        .collect();
+    limits.is_empty() || limits.iter().any(|name| fits(name, &format!("{service}.amazonaws.com")))
+}

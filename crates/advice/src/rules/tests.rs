@@ -1,0 +1,286 @@
+//! Each rule with a document that it finds and one that it does not.
+
+use casemate_policy::Kind;
+use serde_json::{Value as Json, json};
+
+use crate::{RULES, lint};
+
+const TABLE: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/t";
+
+fn document(statements: Json) -> String {
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+fn ids(text: &str, kind: Kind) -> Vec<&'static str> {
+    lint(text, kind).iter().map(|finding| finding.rule.id).collect()
+}
+
+/// A statement that allows `action` on `resource`.
+fn allow(action: &str, resource: &str) -> Json {
+    json!({"Effect": "Allow", "Action": action, "Resource": resource})
+}
+
+fn when(mut statement: Json, conditions: Json) -> Json {
+    statement["Condition"] = conditions;
+    statement
+}
+
+fn named(principal: Json, action: &str, resource: Option<&str>) -> Json {
+    let mut made = json!({"Effect": "Allow", "Principal": principal, "Action": action});
+    if let Some(resource) = resource {
+        made["Resource"] = json!(resource);
+    }
+    made
+}
+
+struct Case {
+    id: &'static str,
+    kind: Kind,
+    fires: Json,
+    silent: Json,
+}
+
+fn case(id: &'static str, kind: Kind, fires: Json, silent: Json) -> Case {
+    Case { id, kind, fires, silent }
+}
+
+fn wildcards() -> Vec<Case> {
+    let fine = || allow("dynamodb:GetItem", TABLE);
+    vec![
+        case("CM001", Kind::Identity, allow("*", TABLE), fine()),
+        case("CM002", Kind::Identity, allow("dynamodb:*", TABLE), allow("dynamodb:Get*", TABLE)),
+        case("CM003", Kind::Identity, allow("dynamodb:GetItem", "*"), allow("dynamodb:ListTables", "*")),
+        case(
+            "CM003",
+            Kind::Identity,
+            allow("dynamodb:GetItem", "*"),
+            when(allow("dynamodb:GetItem", "*"), json!({"StringEquals": {"aws:ResourceTag/team": "a"}})),
+        ),
+        case(
+            "CM004",
+            Kind::Identity,
+            json!({"Effect": "Allow", "NotAction": "iam:GetUser", "Resource": TABLE}),
+            json!({"Effect": "Deny", "NotAction": "iam:GetUser", "Resource": TABLE}),
+        ),
+        case(
+            "CM005",
+            Kind::Identity,
+            json!({"Effect": "Allow", "Action": "dynamodb:GetItem", "NotResource": TABLE}),
+            json!({"Effect": "Deny", "Action": "dynamodb:GetItem", "NotResource": TABLE}),
+        ),
+    ]
+}
+
+fn escalation() -> Vec<Case> {
+    let own = "arn:aws:iam::111122223333:user/${aws:username}";
+    let both = |to: Option<&str>| {
+        let mut pass = allow("iam:PassRole", "*");
+        if let Some(to) = to {
+            pass["Condition"] = json!({"StringEquals": {"iam:PassedToService": to}});
+        }
+        json!([pass, allow("lambda:CreateFunction", "*"), allow("lambda:InvokeFunction", "*")])
+    };
+    vec![
+        case("CM010", Kind::Identity, allow("iam:CreateAccessKey", "*"), allow("iam:CreateAccessKey", own)),
+        case("CM010", Kind::Identity, both(None), both(Some("ec2.amazonaws.com"))),
+        case("CM010", Kind::Identity, both(Some("lambda.amazonaws.com")), both(Some("ecs.amazonaws.com"))),
+        case(
+            "CM010",
+            Kind::Identity,
+            allow("iam:Put*", "arn:aws:iam::111122223333:role/*"),
+            when(
+                allow("iam:PutRolePolicy", "*"),
+                json!({"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::111122223333:policy/b"}}),
+            ),
+        ),
+        case(
+            "CM010",
+            Kind::Identity,
+            json!([{"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}]),
+            json!([
+                {"Effect": "Allow", "NotAction": "sts:*", "Resource": "*"},
+                {"Effect": "Deny", "Action": ["iam:*", "lambda:*", "ssm:*"], "Resource": "*"},
+            ]),
+        ),
+        case(
+            "CM011",
+            Kind::Identity,
+            allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/*"),
+            allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/deploy"),
+        ),
+    ]
+}
+
+fn conditions() -> Vec<Case> {
+    let keys = |action: &str, more: Json| {
+        let mut block = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${aws:userid}"]}});
+        if let Some(null) = more.as_object() {
+            block["Null"] = Json::Object(null.clone());
+        }
+        when(allow(action, TABLE), block)
+    };
+    let required = json!({"dynamodb:LeadingKeys": "false"});
+    let like = |operator: &str, value: &str| {
+        when(allow("dynamodb:GetItem", TABLE), json!({operator: {"aws:PrincipalTag/team": value}}))
+    };
+    let key = |name: &str| when(allow("dynamodb:GetItem", TABLE), json!({"StringEquals": {name: "x"}}));
+    vec![
+        case(
+            "CM020",
+            Kind::Identity,
+            keys("dynamodb:GetItem", Json::Null),
+            keys("dynamodb:GetItem", required.clone()),
+        ),
+        case("CM021", Kind::Identity, keys("dynamodb:Scan", Json::Null), keys("dynamodb:Scan", required)),
+        case("CM021", Kind::Identity, keys("dynamodb:*", Json::Null), keys("dynamodb:Query", Json::Null)),
+        case("CM022", Kind::Identity, like("StringEquals", "team-*"), like("StringLike", "team-*")),
+        case("CM022", Kind::Identity, like("StringEqualsIfExists", "a?"), like("StringEquals", "a${*}")),
+        case("CM023", Kind::Identity, key("aws:SorceIp"), key("aws:SourceIp")),
+        case("CM023", Kind::Identity, key("dynamodb:LeadingKey"), key("s3:whatever")),
+        case("CM024", Kind::Identity, like("StringNotEquals", "a"), like("StringEquals", "a")),
+    ]
+}
+
+fn principals() -> Vec<Case> {
+    let topic = Some("arn:aws:sns:us-east-1:111122223333:t");
+    let service = json!({"Service": "events.amazonaws.com"});
+    let source = json!({"ArnLike": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/r"}});
+    let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/token.example.com"});
+    let web = "sts:AssumeRoleWithWebIdentity";
+    let pool = json!({"Federated": "cognito-identity.amazonaws.com"});
+    vec![
+        case(
+            "CM030",
+            Kind::Resource,
+            named(service.clone(), "sns:Publish", topic),
+            when(named(service.clone(), "sns:Publish", topic), source),
+        ),
+        case(
+            "CM030",
+            Kind::Trust,
+            named(service, "sts:AssumeRole", None),
+            named(json!({"Service": "lambda.amazonaws.com"}), "sts:AssumeRole", None),
+        ),
+        case(
+            "CM031",
+            Kind::Resource,
+            named(json!("*"), "sns:Publish", topic),
+            when(
+                named(json!("*"), "sns:Publish", topic),
+                json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
+            ),
+        ),
+        case(
+            "CM032",
+            Kind::Trust,
+            when(named(provider.clone(), web, None), json!({"StringEquals": {"token.example.com:aud": "a"}})),
+            when(
+                named(provider, web, None),
+                json!({"StringEquals": {"token.example.com:aud": "a", "token.example.com:sub": "s"}}),
+            ),
+        ),
+        case(
+            "CM032",
+            Kind::Trust,
+            named(pool.clone(), web, None),
+            when(
+                named(pool, web, None),
+                json!({"StringEquals": {"cognito-identity.amazonaws.com:aud": "p"}}),
+            ),
+        ),
+    ]
+}
+
+fn structure() -> Vec<Case> {
+    let deny =
+        |action: &str, resource: &str| json!({"Effect": "Deny", "Action": action, "Resource": resource});
+    let read = || allow("dynamodb:GetItem", TABLE);
+    vec![
+        case("CM000", Kind::Identity, json!({"Effect": "Maybe"}), read()),
+        case(
+            "CM040",
+            Kind::Identity,
+            json!([read(), deny("dynamodb:Get*", "*")]),
+            json!([read(), deny("dynamodb:Put*", "*")]),
+        ),
+        case(
+            "CM040",
+            Kind::Identity,
+            json!([read(), deny("*", "arn:aws:dynamodb:*:*:table/*")]),
+            json!([allow("dynamodb:Get*", "*"), deny("dynamodb:GetItem", TABLE)]),
+        ),
+        case(
+            "CM042",
+            Kind::Identity,
+            allow("dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:table/t"),
+            allow("sns:Publish", "arn:aws:sns:*:111122223333:t"),
+        ),
+        case(
+            "CM042",
+            Kind::Identity,
+            allow("s3:GetObject", "arn:aws:s3::bucket/*"),
+            allow("s3:GetObject", "arn:aws:s3:::bucket/*"),
+        ),
+        case("CM043", Kind::Identity, allow("dynamodb:GetItems", TABLE), allow("nosuch:GetItems", "*")),
+    ]
+}
+
+#[test]
+fn every_rule_fires_where_it_should_and_only_there() {
+    let all = [wildcards(), escalation(), conditions(), principals(), structure()];
+    for Case { id, kind, fires, silent } in all.into_iter().flatten() {
+        let found = ids(&document(fires.clone()), kind);
+        assert!(found.contains(&id), "{id} does not fire on {fires}: {found:?}");
+        let found = ids(&document(silent.clone()), kind);
+        assert!(!found.contains(&id), "{id} fires on {silent}: {found:?}");
+    }
+}
+
+#[test]
+fn variables_in_an_old_document_are_found() {
+    let statement = json!({"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::b/${aws:userid}/*"});
+    let old = json!({"Version": "2008-10-17", "Statement": statement}).to_string();
+    assert!(ids(&old, Kind::Resource).contains(&"CM041"));
+    assert!(!ids(&document(statement), Kind::Resource).contains(&"CM041"));
+}
+
+#[test]
+fn a_good_document_has_no_findings() {
+    let good = document(json!([
+        allow("dynamodb:GetItem", TABLE),
+        when(
+            allow("iam:PassRole", "arn:aws:iam::111122223333:role/app"),
+            json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})
+        ),
+    ]));
+    assert_eq!(lint(&good, Kind::Identity), []);
+}
+
+#[test]
+fn suggestions_and_lines_are_given() {
+    let text = "{\"Version\": \"2012-10-17\", \"Statement\": [\n {\"Effect\": \"Allow\", \"Action\": \"dynamodb:ListTables\", \"Resource\": \"*\"},\n {\"Sid\": \"Put\", \"Effect\": \"Allow\", \"Action\": \"dynamodb:PutItme\", \"Resource\": \"arn:aws:dynamodb:us-east-1:111122223333:table/t\"}]}";
+    let found = lint(text, Kind::Identity);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].statement, found[0].line, found[0].sid.as_deref()), (Some(1), Some(3), Some("Put")));
+    assert!(found[0].message.ends_with("did you mean dynamodb:PutItem?"), "{}", found[0].message);
+}
+
+#[test]
+fn ids_are_in_order_and_unique() {
+    assert!(RULES.windows(2).all(|pair| pair[0].id < pair[1].id));
+}
+
+#[test]
+fn garbage_is_a_finding_not_a_panic() {
+    for text in [
+        "",
+        "[]",
+        "{}",
+        "{\"Statement\": []}",
+        "{\"Statement\": [1, null, \"x\"]}",
+        "{\"Statement\": {\"Condition\": 3}}",
+    ] {
+        assert!(ids(text, Kind::Identity).contains(&"CM000"), "{text}");
+    }
+}

@@ -1,0 +1,107 @@
+//! The policies inside a template's resources, and how functions share roles.
+
+use casemate_policy::Kind;
+use serde_json::Value as Json;
+
+use crate::{
+    document::one_or_many,
+    finding::{Finding, SHARED_ROLE},
+    lint,
+};
+
+/// A resource of a template, expanded but not settled: references are still references.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type, e.g. `AWS::IAM::Role`.
+    pub kind: String,
+    /// Where it stands, from 1.
+    pub line: usize,
+    /// Its properties.
+    pub properties: Json,
+}
+
+/// Where a resource type keeps documents: property, and what they are.
+const DOCUMENTS: [(&str, &str, Kind); 14] = [
+    ("AWS::IAM::Role", "AssumeRolePolicyDocument", Kind::Trust),
+    ("AWS::IAM::Policy", "PolicyDocument", Kind::Identity),
+    ("AWS::IAM::ManagedPolicy", "PolicyDocument", Kind::Identity),
+    ("AWS::IAM::RolePolicy", "PolicyDocument", Kind::Identity),
+    ("AWS::IAM::UserPolicy", "PolicyDocument", Kind::Identity),
+    ("AWS::IAM::GroupPolicy", "PolicyDocument", Kind::Identity),
+    ("AWS::S3::BucketPolicy", "PolicyDocument", Kind::Resource),
+    ("AWS::SQS::QueuePolicy", "PolicyDocument", Kind::Resource),
+    ("AWS::SNS::TopicPolicy", "PolicyDocument", Kind::Resource),
+    ("AWS::KMS::Key", "KeyPolicy", Kind::Resource),
+    ("AWS::SecretsManager::ResourcePolicy", "ResourcePolicy", Kind::Resource),
+    ("AWS::ApiGateway::RestApi", "Policy", Kind::Resource),
+    ("AWS::Events::EventBusPolicy", "Statement", Kind::Resource),
+    ("AWS::DynamoDB::Table", "ResourcePolicy.PolicyDocument", Kind::Resource),
+];
+
+/// Types with inline `Policies`.
+const HOLDERS: [&str; 3] = ["AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"];
+
+/// Looks at every policy of a template and at how its functions share roles.
+pub fn lint_template(resources: &[Resource]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for resource in resources {
+        for (kind, property, what) in DOCUMENTS {
+            let document = property.split('.').try_fold(&resource.properties, |tree, name| tree.get(name));
+            if kind == resource.kind
+                && let Some(document) = document
+            {
+                found.extend(of(resource, property, document, what));
+            }
+        }
+        if HOLDERS.contains(&resource.kind.as_str()) {
+            for inline in one_or_many(resource.properties.get("Policies")) {
+                let name = inline.get("PolicyName").and_then(Json::as_str).unwrap_or("?");
+                if let Some(document) = inline.get("PolicyDocument") {
+                    found.extend(of(resource, &format!("Policies/{name}"), document, Kind::Identity));
+                }
+            }
+        }
+    }
+    found.extend(shared_roles(resources));
+    found
+}
+
+fn of(resource: &Resource, place: &str, document: &Json, kind: Kind) -> Vec<Finding> {
+    // Without a Statement of its own (a reference, a transform) there is nothing to look at yet.
+    if document.get("Statement").is_none() {
+        return Vec::new();
+    }
+    let mut found = lint(&document.to_string(), kind);
+    for finding in &mut found {
+        finding.place = Some(format!("{}/{place}", resource.logical_id));
+        finding.line = Some(resource.line);
+    }
+    found
+}
+
+fn shared_roles(resources: &[Resource]) -> Vec<Finding> {
+    let functions: Vec<(&Resource, &Json)> = resources
+        .iter()
+        .filter(|resource| resource.kind == "AWS::Lambda::Function")
+        .filter_map(|resource| Some((resource, resource.properties.get("Role")?)))
+        .collect();
+    let mut found = Vec::new();
+    for (at, (resource, role)) in functions.iter().enumerate() {
+        let first = functions.iter().position(|(_, other)| other == role);
+        let sharing: Vec<&str> = functions
+            .iter()
+            .filter(|(_, other)| other == role)
+            .map(|(resource, _)| resource.logical_id.as_str())
+            .collect();
+        if first == Some(at) && sharing.len() > 1 {
+            let mut finding =
+                Finding::whole(&SHARED_ROLE, format!("{} share one role: {role}", sharing.join(", ")));
+            finding.place = Some(format!("{}/Role", resource.logical_id));
+            finding.line = Some(resource.line);
+            found.push(finding);
+        }
+    }
+    found
+}

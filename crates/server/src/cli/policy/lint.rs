@@ -1,0 +1,166 @@
+//! `casemate policy lint`: advice on policy documents and on those inside SAM and CloudFormation templates.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use casemate_advice::{Finding, Resource, Severity, kind_of, lint, lint_template, sarif};
+use casemate_cloudformation::outline;
+use casemate_kernel::policy;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::cli::{CliError, output};
+
+/// Larger files are no policies (AWS: 131,072 characters) and no templates (51,200 bytes).
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Looks at policy documents and templates.
+///
+/// Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 a file cannot be read.
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// Policy documents (JSON) or templates (JSON or YAML)
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// What the documents are
+    #[arg(long, value_enum, default_value_t = KindName::Auto)]
+    kind: KindName,
+    /// The least severity that counts as a failure
+    #[arg(long, value_enum, default_value_t = Least::Warning)]
+    fail_on: Least,
+    /// As SARIF 2.1.0
+    #[arg(long, conflicts_with = "json")]
+    sarif: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum KindName {
+    /// Told by its form: principals make it a resource's or a role's
+    Auto,
+    Identity,
+    Resource,
+    Trust,
+    Boundary,
+    Session,
+    ServiceControl,
+    ResourceControl,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Least {
+    Note,
+    Warning,
+    Error,
+}
+
+impl Lint {
+    pub(crate) fn run(self) -> Result<ExitCode, CliError> {
+        let mut files = Vec::new();
+        let mut unreadable = false;
+        for path in &self.files {
+            match self.look_at(path) {
+                Ok(findings) => files.push((path.display().to_string(), findings)),
+                Err(error) => {
+                    output::error(&format!("`{}`: {error}", path.display()));
+                    unreadable = true;
+                }
+            }
+        }
+        self.show(&files)?;
+        let least = match self.fail_on {
+            Least::Note => Severity::Note,
+            Least::Warning => Severity::Warning,
+            Least::Error => Severity::Error,
+        };
+        let counts = |finding: &Finding| finding.rule.severity >= least;
+        Ok(if unreadable {
+            ExitCode::from(2)
+        } else if files.iter().any(|(_, findings)| findings.iter().any(counts)) {
+            ExitCode::from(1)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn look_at(&self, path: &PathBuf) -> Result<Vec<Finding>, CliError> {
+        if fs::metadata(path)?.len() > FILE_BYTES_MAX {
+            return Err(format!("is larger than {FILE_BYTES_MAX} bytes").into());
+        }
+        let text = fs::read_to_string(path)?;
+        let tree: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        if tree.as_ref().is_some_and(|tree| tree.get("Resources").is_none()) {
+            let kind = self.kind().unwrap_or_else(|| kind_of(&text));
+            return Ok(lint(&text, kind));
+        }
+        let resources = outline::resources(&text)
+            .map_err(|error| format!("is neither a policy in JSON nor a template: {error}"))?;
+        let resources: Vec<Resource> = resources
+            .into_iter()
+            .map(|made| Resource {
+                logical_id: made.logical_id,
+                kind: made.kind,
+                line: made.line,
+                properties: made.properties,
+            })
+            .collect();
+        Ok(lint_template(&resources))
+    }
+
+    fn kind(&self) -> Option<policy::Kind> {
+        Some(match self.kind {
+            KindName::Auto => return None,
+            KindName::Identity => policy::Kind::Identity,
+            KindName::Resource => policy::Kind::Resource,
+            KindName::Trust => policy::Kind::Trust,
+            KindName::Boundary => policy::Kind::Boundary,
+            KindName::Session => policy::Kind::Session,
+            KindName::ServiceControl => policy::Kind::ServiceControl,
+            KindName::ResourceControl => policy::Kind::ResourceControl,
+        })
+    }
+
+    fn show(&self, files: &[(String, Vec<Finding>)]) -> Result<(), CliError> {
+        if self.sarif {
+            let report = sarif::report(env!("CARGO_PKG_VERSION"), files);
+            output::line(&serde_json::to_string_pretty(&report)?);
+        } else if self.json {
+            let files = files.iter().map(|(file, findings)| json!({ "file": file, "findings": findings }));
+            let report = json!({ "files": files.collect::<Vec<_>>() });
+            output::line(&serde_json::to_string_pretty(&report)?);
+        } else {
+            for (file, findings) in files {
+                for finding in findings {
+                    for line in shown(file, finding) {
+                        output::line(&line);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(file: &str, finding: &Finding) -> [String; 2] {
+    let severity = match finding.rule.severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
+    let sid = finding.sid.as_ref().map_or_else(String::new, |sid| format!(" (Sid {sid})"));
+    let statement = finding.statement.map_or_else(String::new, |at| format!(" statement {at}{sid}"));
+    let place = finding.place.as_ref().map_or_else(String::new, |place| format!(" {place}"));
+    let rule = finding.rule;
+    let plain = |text: String| -> String {
+        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    };
+    [
+        plain(format!(
+            "{file}{line}: {severity} {} {}:{place}{statement}: {}",
+            rule.id, rule.name, finding.message
+        )),
+        format!("    {} {}", rule.why, rule.fix),
+    ]
+}
