@@ -2,6 +2,40 @@
 
 use crate::glob::Glob;
 
+/// Longest action kept on the stack, in bytes. AWS's longest has fewer; a longer one is merely slower.
+const INLINE_MAX: usize = 96;
+
+/// A request's action in lower case, made once for all policies.
+pub(crate) struct LowerAction {
+    inline: [u8; INLINE_MAX],
+    length: usize,
+    long: Option<String>,
+}
+
+impl LowerAction {
+    pub(crate) fn new(action: &str) -> Self {
+        let mut inline = [0; INLINE_MAX];
+        let length = action.len();
+        let long = match inline.get_mut(..length) {
+            Some(room) => {
+                room.copy_from_slice(action.as_bytes());
+                room.make_ascii_lowercase();
+                None
+            }
+            None => Some(action.to_ascii_lowercase()),
+        };
+        Self { inline, length, long }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match &self.long {
+            Some(long) => long,
+            // INVARIANT: a copy of text whose ASCII letters were lowered is text.
+            None => self.inline.get(..self.length).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or(""),
+        }
+    }
+}
+
 /// A compiled element of `Action` or `NotAction`.
 #[derive(Debug, Clone)]
 pub(crate) enum ActionPattern {

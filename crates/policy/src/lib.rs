@@ -27,8 +27,8 @@ mod statement;
 mod template;
 mod truth;
 
-pub use decide::{Layers, NamedPolicy, ResourceRule, decide};
-pub use decision::{Decision, Decisive, Layer, Reason, Verdict};
+pub use decide::{Grants, Layers, NamedPolicy, ResourceRule, decide, rule};
+pub use decision::{Decision, Decisive, Layer, Reason, Ruling, Source, Verdict};
 pub use error::{PolicyError, Problem};
 pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};

@@ -1,9 +1,10 @@
 //! A compiled policy: its statements, and an index from action and resource to the few that can matter.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use crate::{
     Effect, Kind, PolicyError, Request,
+    action::LowerAction,
     index::PrefixTable,
     parse,
     principal::NamedAs,
@@ -112,27 +113,12 @@ impl Policy {
 
 /// Evaluates one policy alone, e.g. one that an authorizer answered.
 pub fn evaluate<'a>(policy: &'a Policy, request: &Request<'_>) -> Effect3<'a> {
-    let action = lower(request.action);
-    let subject = Subject {
-        principal: request.principal,
-        action: &action,
-        resource: request.resource,
-        context: request.context,
-        has_boundary: false,
-    };
+    let action = LowerAction::new(request.action);
+    let subject = Subject::new(request, &action, false);
     if let Some(statement) = policy.denial(&subject) {
         return Effect3::Deny(statement);
     }
     policy.grant(&subject).map_or(Effect3::None, Effect3::Allow)
-}
-
-/// Action names are compared without regard to case; those in lower case already cost nothing.
-pub(crate) fn lower(action: &str) -> Cow<'_, str> {
-    if action.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(action.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(action)
-    }
 }
 
 fn index(statements: &[Statement], effect: Effect) -> Index {

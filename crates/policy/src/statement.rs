@@ -1,8 +1,13 @@
 //! One compiled statement and whether it applies to a request.
 
 use crate::{
-    Effect, Principal, StatementInfo, action::ActionPattern, arn::ArnPattern, condition::Condition,
-    facts::Context, principal::Whom, truth::Truth,
+    Effect, Principal, Request, StatementInfo,
+    action::{ActionPattern, LowerAction},
+    arn::ArnPattern,
+    condition::Condition,
+    facts::Context,
+    principal::Whom,
+    truth::Truth,
 };
 
 /// A compiled statement.
@@ -44,6 +49,18 @@ pub(crate) struct Subject<'a> {
     pub(crate) context: &'a dyn Context,
     /// `NotPrincipal` never excepts a principal that has a permissions boundary.
     pub(crate) has_boundary: bool,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(request: &Request<'a>, action: &'a LowerAction, has_boundary: bool) -> Self {
+        Self {
+            principal: request.principal,
+            action: action.text(),
+            resource: request.resource,
+            context: request.context,
+            has_boundary,
+        }
+    }
 }
 
 impl<T> Selection<T> {
