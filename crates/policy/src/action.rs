@@ -1,6 +1,6 @@
 //! Action patterns: service and name, without regard to case; wildcards do not cross the colon.
 
-use crate::glob::Glob;
+use crate::{glob::Glob, index::Certainty};
 
 /// Longest action kept on the stack, in bytes. AWS's longest has fewer; a longer one is merely slower.
 const INLINE_MAX: usize = 96;
@@ -52,6 +52,7 @@ pub(crate) struct Named {
     name: Glob,
     /// The text before the first wildcard.
     literal_prefix: Box<str>,
+    certainty: Certainty,
 }
 
 /// Why a text is not an action pattern.
@@ -76,11 +77,17 @@ impl ActionPattern {
         if name.contains(':') {
             return Err(InvalidAction::Colons);
         }
-        let literal_prefix = text.split(['*', '?']).next().unwrap_or("").into();
+        let literal_prefix: Box<str> = text.split(['*', '?']).next().unwrap_or("").into();
+        let certainty = match text.strip_prefix(&*literal_prefix) {
+            Some("") => Certainty::Exact,
+            Some("*") if literal_prefix.contains(':') => Certainty::Prefix,
+            Some(_) | None => Certainty::Check,
+        };
         Ok(Self::Named(Box::new(Named {
             service: Glob::parse(service),
             name: Glob::parse(name),
             literal_prefix,
+            certainty,
         })))
     }
 
@@ -97,11 +104,11 @@ impl ActionPattern {
         }
     }
 
-    /// The longest text every matching action starts with.
-    pub(crate) fn literal_prefix(&self) -> &str {
+    /// The longest text every matching action starts with, and what starting with it means.
+    pub(crate) fn literal(&self) -> (&str, Certainty) {
         match self {
-            Self::Everything => "",
-            Self::Named(named) => &named.literal_prefix,
+            Self::Everything => ("", Certainty::Prefix),
+            Self::Named(named) => (&named.literal_prefix, named.certainty),
         }
     }
 }

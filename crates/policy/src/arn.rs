@@ -2,6 +2,7 @@
 
 use crate::{
     facts::Context,
+    index::Certainty,
     template::{Pattern, Reading, Token, tokens},
     truth::Truth,
 };
@@ -17,6 +18,9 @@ pub(crate) struct ArnPattern {
     resource: Option<Pattern>,
     /// The longest text every matching ARN starts with.
     literal_prefix: Box<str>,
+    certainty: Certainty,
+    /// The whole text as one pattern, where a star ends one of the first five parts.
+    wide: Option<Pattern>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,17 +59,22 @@ impl ArnPattern {
         if parts.iter().take(PREFIX_PARTS).flatten().any(is_variable) {
             return Err(InvalidPattern::Variable);
         }
-        Ok(Self::compile(parts, literal_start(&all)))
+        // AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon.
+        let open = parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(|p| p.last() == Some(&Token::Star));
+        let mut pattern = Self::compile(parts, &all);
+        pattern.wide = open.then(|| Pattern::new(all));
+        Ok(pattern)
     }
 
     /// Compiles a value of an ARN condition: all six parts are needed, variables may stand anywhere.
     pub(crate) fn condition(text: &str, variables: bool) -> Option<Self> {
         let all = tokens(text, Reading { variables, wildcards: true });
         let parts = split(&all);
-        (is_arn(&parts) && parts.len() > PREFIX_PARTS).then(|| Self::compile(parts, literal_start(&all)))
+        (is_arn(&parts) && parts.len() > PREFIX_PARTS).then(|| Self::compile(parts, &all))
     }
 
-    fn compile(parts: Vec<Vec<Token>>, literal_prefix: Box<str>) -> Self {
+    fn compile(parts: Vec<Vec<Token>>, all: &[Token]) -> Self {
+        let (literal_prefix, certainty) = literal_start(all);
         let mut parts = parts.into_iter().map(Pattern::new);
         let prefix: Vec<Pattern> = parts.by_ref().take(PREFIX_PARTS).collect();
         let resource = parts.next();
@@ -78,16 +87,26 @@ impl ArnPattern {
             }
             Some(_) | None => Prefix::Parts(prefix),
         };
-        Self { prefix, resource, literal_prefix }
+        Self { prefix, resource, literal_prefix, certainty, wide: None }
     }
 
-    /// The longest text every matching ARN starts with.
-    pub(crate) fn literal_prefix(&self) -> &str {
-        &self.literal_prefix
+    /// The longest text every matching ARN starts with, and what starting with it means.
+    pub(crate) fn literal(&self) -> (&str, Certainty) {
+        (&self.literal_prefix, self.certainty)
     }
 
     /// Whether `arn` fits. Text that is not a whole ARN never does.
+    // DIVERGES: a star that ends a part matches beyond the colon for a Deny only. Where the two readings differ the answer
+    // is unknown, so that an Allow is never wider than it looks.
     pub(crate) fn matches(&self, arn: &str, context: &dyn Context) -> Truth {
+        let narrow = self.matches_by_parts(arn, context);
+        match &self.wide {
+            Some(wide) if narrow == Truth::False => wide.matches(arn, context).min(Truth::Unknown),
+            Some(_) | None => narrow,
+        }
+    }
+
+    fn matches_by_parts(&self, arn: &str, context: &dyn Context) -> Truth {
         let (prefix, rest) = match &self.prefix {
             Prefix::Literal(prefix) => match arn.strip_prefix(&**prefix) {
                 Some(rest) => (Truth::True, rest),
@@ -148,11 +167,16 @@ fn split(all: &[Token]) -> Vec<Vec<Token>> {
     parts
 }
 
-fn literal_start(all: &[Token]) -> Box<str> {
-    match all.first() {
-        Some(Token::Text(text)) => text.as_str().into(),
-        Some(Token::Star | Token::Any | Token::Variable { .. }) | None => "".into(),
-    }
+/// What every matching text starts with. A short ARN is never certain: the text must be a whole one.
+fn literal_start(all: &[Token]) -> (Box<str>, Certainty) {
+    let Some(Token::Text(text)) = all.first() else { return ("".into(), Certainty::Check) };
+    let certainty = match all.get(1..) {
+        _ if text.bytes().filter(|byte| *byte == b':').count() < PREFIX_PARTS => Certainty::Check,
+        Some([]) => Certainty::Exact,
+        Some([Token::Star]) => Certainty::Prefix,
+        Some(_) | None => Certainty::Check,
+    };
+    (text.as_str().into(), certainty)
 }
 
 #[cfg(test)]
@@ -171,6 +195,19 @@ mod tests {
         assert!(!fits("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:123456789012:q"));
         assert!(!fits("arn:aws:sqs:*:1:q", "arn:aws:sqs:us-east-1:9:1:q"));
         assert!(!fits("arn:aws:s3:::Bucket", "arn:aws:s3:::bucket"));
+    }
+
+    #[test]
+    fn star_at_the_end_of_a_part_reaches_beyond_the_colon_for_denies_only() {
+        let answer = |pattern: &str, arn: &str| {
+            ArnPattern::resource(pattern, true).unwrap().matches(arn, &NoContext)
+        };
+        for pattern in ["arn:aws:sqs:*:q", "arn:aws:sqs:us-*:q", "arn:*:sqs:*:q"] {
+            let arn = "arn:aws:sqs:us-east-1:123456789012:q";
+            assert_eq!(answer(pattern, arn), Truth::Unknown, "{pattern}");
+        }
+        assert_eq!(answer("arn:aws:sqs:u*t-1:q", "arn:aws:sqs:us-east-1:123456789012:q"), Truth::False);
+        assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:123456789012:r"), Truth::False);
     }
 
     #[test]

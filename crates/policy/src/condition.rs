@@ -101,13 +101,13 @@ impl Condition {
     /// One value of the request against all values of the policy: OR, or NOR for negated operators.
     fn test(&self, value: &str, context: &dyn Context) -> Truth {
         let matched = match &self.values {
-            Values::Exact(patterns) => Truth::any(patterns.iter().map(|p| match p {
-                Pattern::Fixed(_) => Truth::of(p.literal() == Some(value)),
-                Pattern::Variable(_) => equal(p, value, context, |a, b| a == b),
-            })),
-            Values::IgnoreCase(patterns) => {
-                Truth::any(patterns.iter().map(|p| equal(p, value, context, same_ignoring_case)))
+            Values::Exact(patterns) => {
+                Truth::any(patterns.iter().map(|p| p.is(value, context).map_or(Truth::Unknown, Truth::of)))
             }
+            // Texts without wildcards are incomplete only for want of a variable.
+            Values::IgnoreCase(patterns) => Truth::any(patterns.iter().map(|p| {
+                p.text(context).map_or(Truth::Unknown, |text| Truth::of(same_ignoring_case(&text, value)))
+            })),
             Values::Like(patterns) => Truth::any(patterns.iter().map(|p| p.matches(value, context))),
             Values::Number(order, numbers) => self.ordered(numbers, Number::parse(value).as_ref(), *order),
             Values::Date(order, dates) => self.ordered(dates, date(value).as_ref(), *order),
@@ -158,15 +158,6 @@ fn null(wanted: &[Option<bool>], value: &Value<'_>) -> Truth {
         Value::Many(values) => values.is_empty(),
     };
     Truth::of(wanted.contains(&Some(absent)))
-}
-
-/// Compares a text that may have variables. Unknown if one has no value.
-fn equal(pattern: &Pattern, value: &str, context: &dyn Context, same: fn(&str, &str) -> bool) -> Truth {
-    match pattern.text(context) {
-        Some(text) => Truth::of(same(&text, value)),
-        // Texts without wildcards are incomplete only for want of a variable.
-        None => Truth::Unknown,
-    }
 }
 
 fn same_ignoring_case(a: &str, b: &str) -> bool {

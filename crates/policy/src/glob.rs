@@ -220,7 +220,15 @@ impl Masked {
 
     fn find(&self, text: &str) -> Option<usize> {
         let last = self.symbols.len().saturating_sub(1);
-        let mut state = vec![0_u64; self.wild.len()];
+        let mut short = [0_u64; 2];
+        let mut long = Vec::new();
+        let state = match short.get_mut(..self.wild.len()) {
+            Some(state) => state,
+            None => {
+                long.resize(self.wild.len(), 0_u64);
+                long.as_mut_slice()
+            }
+        };
         for (at, c) in text.char_indices() {
             let found = self.table.binary_search_by_key(&c, |(c, _)| *c).ok();
             let fits = found.and_then(|at| self.table.get(at)).map(|(_, mask)| mask);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     Effect, Kind, PolicyError, Request,
-    action::LowerAction,
-    index::PrefixTable,
+    action::{ActionPattern, LowerAction},
+    index::{Certainty, PrefixTable, WholeTable},
     parse,
     principal::NamedAs,
-    statement::{Selection, Statement, Subject},
+    statement::{Known, ResourcePattern, Selection, Statement, Subject},
 };
 
 /// More index entries than this for one statement and it is filed under its actions only, so that the index stays
@@ -24,8 +24,27 @@ pub struct Policy {
     allows: Index,
 }
 
-/// Action prefix → resource prefix → positions of statements.
-type Index = PrefixTable<PrefixTable<Vec<usize>>>;
+/// The statements of one effect, by action and then by resource.
+#[derive(Debug, Clone)]
+struct Index {
+    is_empty: bool,
+    /// Of patterns without wildcards.
+    whole: WholeTable<ByResource>,
+    /// Of all others, by what they start with.
+    prefixes: PrefixTable<ByResource>,
+}
+
+/// Resource prefix → statements.
+type ByResource = PrefixTable<Vec<Filed>>;
+
+/// A statement, filed under one of its actions and one of its resources.
+#[derive(Debug, Clone, Copy)]
+struct Filed {
+    /// Its position in the document.
+    at: usize,
+    action: Certainty,
+    resource: Certainty,
+}
 
 /// Names a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +96,9 @@ impl Policy {
 
     /// A statement that denies.
     pub(crate) fn denial(&self, subject: &Subject<'_>) -> Option<StatementInfo<'_>> {
+        if self.denies.is_empty {
+            return None;
+        }
         self.applying(&self.denies, subject).next().map(|(at, statement)| statement.info(at))
     }
 
@@ -102,12 +124,9 @@ impl Policy {
         subject: &Subject<'b>,
     ) -> impl Iterator<Item = (usize, &'a Statement)> + use<'a, 'b> {
         let subject = *subject;
-        index
-            .matching(subject.action)
-            .flat_map(move |by_resource| by_resource.matching(subject.resource))
-            .flatten()
-            .filter_map(|at| self.statements.get(*at).map(|statement| (*at, statement)))
-            .filter(move |(_, statement)| statement.applies(&subject))
+        index.candidates(subject.action, subject.resource).filter_map(move |(at, known)| {
+            self.statements.get(at).filter(|statement| statement.applies_given(&subject, known)).map(|s| (at, s))
+        })
     }
 }
 
@@ -121,36 +140,75 @@ pub fn evaluate<'a>(policy: &'a Policy, request: &Request<'_>) -> Effect3<'a> {
     policy.grant(&subject).map_or(Effect3::None, Effect3::Allow)
 }
 
+type Entries = BTreeMap<String, BTreeMap<String, Vec<Filed>>>;
+
+impl Index {
+    /// Everything that may match, with what is already known to.
+    fn candidates<'a, 't>(
+        &'a self,
+        action: &'t str,
+        resource: &'t str,
+    ) -> impl Iterator<Item = (usize, Known)> + use<'a, 't> {
+        let whole = self.whole.get(action).map(|by_resource| (by_resource, true));
+        let prefixes = self.prefixes.matching(action);
+        whole.into_iter().chain(prefixes).flat_map(move |(by_resource, action_whole)| {
+            by_resource.matching(resource).flat_map(move |(filed, resource_whole)| {
+                filed.iter().filter_map(move |filed| {
+                    let action = known(filed.action, action_whole)?;
+                    let resource = known(filed.resource, resource_whole)?;
+                    Some((filed.at, Known { action, resource }))
+                })
+            })
+        })
+    }
+}
+
+/// Whether the pattern behind an entry is known to match; `None` if it is known not to.
+fn known(certainty: Certainty, whole: bool) -> Option<bool> {
+    match certainty {
+        Certainty::Check => Some(false),
+        Certainty::Prefix => Some(true),
+        Certainty::Exact => whole.then_some(true),
+    }
+}
+
 fn index(statements: &[Statement], effect: Effect) -> Index {
-    let mut entries: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
+    let (mut whole, mut prefixed) = (Entries::new(), Entries::new());
     for (at, statement) in statements.iter().enumerate().filter(|(_, s)| s.effect == effect) {
-        let actions = prefixes(Some(&statement.actions), |pattern| pattern.literal_prefix());
-        let mut resources = prefixes(statement.resources.as_ref(), |pattern| pattern.literal_prefix());
+        let actions = literals(Some(&statement.actions), ActionPattern::literal);
+        let mut resources = literals(statement.resources.as_ref(), ResourcePattern::literal);
         if actions.len().saturating_mul(resources.len()) > ENTRIES_PER_STATEMENT_MAX {
-            resources = vec![""];
+            resources = BTreeMap::from([("", Certainty::Check)]);
         }
-        for action in &actions {
+        for (action, action_certainty) in &actions {
+            let entries = if *action_certainty == Certainty::Exact { &mut whole } else { &mut prefixed };
             let by_resource = entries.entry((*action).to_owned()).or_default();
-            for resource in &resources {
-                let filed = by_resource.entry((*resource).to_owned()).or_default();
-                if filed.last() != Some(&at) {
-                    filed.push(at);
-                }
+            for (resource, resource_certainty) in &resources {
+                let filed = Filed { at, action: *action_certainty, resource: *resource_certainty };
+                by_resource.entry((*resource).to_owned()).or_default().push(filed);
             }
         }
     }
-    PrefixTable::new(entries.into_iter().map(|(action, tail)| (action, PrefixTable::new(tail))).collect())
+    let is_empty = whole.is_empty() && prefixed.is_empty();
+    let tables = |entries: Entries| -> BTreeMap<String, ByResource> {
+        entries.into_iter().map(|(action, tail)| (action, PrefixTable::new(tail))).collect()
+    };
+    Index { is_empty, whole: WholeTable::new(tables(whole)), prefixes: PrefixTable::new(tables(prefixed)) }
 }
 
-/// What everything selected must start with; a single empty prefix for inverted and missing selections.
-fn prefixes<T>(selection: Option<&Selection<T>>, prefix: impl Fn(&T) -> &str) -> Vec<&str> {
-    match selection {
-        Some(selection) if !selection.inverted => {
-            let mut all: Vec<&str> = selection.patterns.iter().map(prefix).collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        }
-        Some(_) | None => vec![""],
+/// What selected texts start with, and what finding that says. A single empty prefix for inverted selections, of which
+/// nothing is known, and for missing ones, which select everything.
+fn literals<T>(
+    selection: Option<&Selection<T>>,
+    literal: impl Fn(&T) -> (&str, Certainty),
+) -> BTreeMap<&str, Certainty> {
+    let Some(selection) = selection else { return BTreeMap::from([("", Certainty::Prefix)]) };
+    if selection.inverted {
+        return BTreeMap::from([("", Certainty::Check)]);
     }
+    let mut all = BTreeMap::new();
+    for (text, certainty) in selection.patterns.iter().map(literal) {
+        all.entry(text).and_modify(|known: &mut Certainty| *known = known.either(certainty)).or_insert(certainty);
+    }
+    all
 }

@@ -26,7 +26,9 @@ impl Number {
         if empty || too_long || !all_digits(whole) || !all_digits(fraction_text) {
             return None;
         }
-        let scaled: i128 = format!("0{whole}{fraction_text:0<DIGITS$}").parse().ok()?;
+        let zeros = std::iter::repeat_n(b'0', DIGITS - fraction_text.len());
+        let digits = whole.bytes().chain(fraction_text.bytes()).chain(zeros);
+        let scaled = digits.fold(0_i128, |so_far, digit| so_far * 10 + i128::from(digit - b'0'));
         Some(Self(if negative { -scaled } else { scaled }))
     }
 }
@@ -78,8 +80,9 @@ fn seconds(text: &str) -> Option<(u32, i64)> {
     if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let millis: String = format!("{fraction:0<3}").chars().take(3).collect();
-    Some((fixed(whole, 2)?, millis.parse().ok()?))
+    let digits = fraction.bytes().chain([b'0', b'0']).take(3);
+    let millis = digits.fold(0, |so_far, digit| so_far * 10 + i64::from(digit - b'0'));
+    Some((fixed(whole, 2)?, millis))
 }
 
 fn fixed(text: &str, length: usize) -> Option<u32> {

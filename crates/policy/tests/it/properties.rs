@@ -54,7 +54,8 @@ const VALUES: [&str; 17] = [
     "${aws:username}",
 ];
 
-const WANTED: [&str; 22] = [
+const WANTED: [&str; 23] = [
+    "a${aws:username}*",
     "ann",
     "ANN",
     "a*",
@@ -129,7 +130,10 @@ fn conditions() -> impl Strategy<Value = Json> {
     })
 }
 
-const ACTION_PATTERNS: [&str; 9] = [
+const ACTION_PATTERNS: [&str; 12] = [
+    "s3:Get*",
+    "s3:Get*t",
+    "dynamodb:GetItem?",
     "*",
     "s3:*",
     "S3:GetObject",
@@ -141,7 +145,10 @@ const ACTION_PATTERNS: [&str; 9] = [
     "s*3:x",
 ];
 
-const RESOURCE_PATTERNS: [&str; 13] = [
+const RESOURCE_PATTERNS: [&str; 16] = [
+    "arn:aws:sqs:*:q:r",
+    "arn:aws:dynamodb:us-*:table/t",
+    "arn:aws:s3:::bucket/${aws:username}",
     "*",
     "arn:aws:s3:::bucket",
     "arn:aws:s3:::bucket/*",

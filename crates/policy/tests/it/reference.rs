@@ -149,7 +149,8 @@ fn variable<'a>(text: &'a str, facts: &Facts) -> Option<(Option<String>, &'a str
 }
 
 fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
-    let mut pattern = signs(pattern, true, variables, facts);
+    let written = signs(pattern, true, variables, facts);
+    let mut pattern = written.clone();
     while short && pattern.len() < 6 {
         pattern.push(vec![Sign::Star]);
     }
@@ -157,7 +158,13 @@ fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -
     if parts.len() < 6 {
         return Some(false);
     }
-    all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)))
+    let by_parts = all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)));
+    // A star that ends one of the first five parts may reach beyond its colon, but only a Deny counts on that.
+    let open = short && written.iter().take(5).any(|part| part.last() == Some(&Sign::Star));
+    if by_parts == Some(false) && open && compare(&joined(&written), text) != Some(false) {
+        return None;
+    }
+    by_parts
 }
 
 fn action(statement: &Json, action: &str) -> bool {
