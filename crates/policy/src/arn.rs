@@ -21,6 +21,9 @@ pub(crate) struct ArnPattern {
     certainty: Certainty,
     /// The whole text as one pattern, where a star ends one of the first five parts.
     wide: Option<Pattern>,
+    /// Unknown where a policy variable stands before the fifth colon, where AWS does not fill it in: an Allow does not
+    /// apply, and a Deny is not lost.
+    surest: Truth,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +41,7 @@ pub(crate) enum InvalidPattern {
     NotAnArn,
     /// A wildcard in the service part.
     WildcardService,
-    /// A policy variable before the fifth colon.
+    /// A policy variable in the service part.
     Variable,
 }
 
@@ -56,13 +59,15 @@ impl ArnPattern {
             return Err(InvalidPattern::WildcardService);
         }
         let is_variable = |token: &Token| matches!(token, Token::Variable { .. });
-        if parts.iter().take(PREFIX_PARTS).flatten().any(is_variable) {
+        if service.iter().any(is_variable) {
             return Err(InvalidPattern::Variable);
         }
+        let early = parts.iter().take(PREFIX_PARTS).flatten().any(is_variable);
         // AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon.
         let open = parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(|p| p.last() == Some(&Token::Star));
         let mut pattern = Self::compile(parts, &all);
         pattern.wide = open.then(|| Pattern::new(all));
+        pattern.surest = if early { Truth::Unknown } else { Truth::True };
         Ok(pattern)
     }
 
@@ -87,7 +92,7 @@ impl ArnPattern {
             }
             Some(_) | None => Prefix::Parts(prefix),
         };
-        Self { prefix, resource, literal_prefix, certainty, wide: None }
+        Self { prefix, resource, literal_prefix, certainty, wide: None, surest: Truth::True }
     }
 
     /// The longest text every matching ARN starts with, and what starting with it means.
@@ -99,7 +104,7 @@ impl ArnPattern {
     // DIVERGES: a star that ends a part matches beyond the colon for a Deny only. Where the two readings differ the answer
     // is unknown, so that an Allow is never wider than it looks.
     pub(crate) fn matches(&self, arn: &str, context: &dyn Context) -> Truth {
-        let narrow = self.matches_by_parts(arn, context);
+        let narrow = self.matches_by_parts(arn, context).min(self.surest);
         match &self.wide {
             Some(wide) if narrow == Truth::False => wide.matches(arn, context).min(Truth::Unknown),
             Some(_) | None => narrow,
@@ -113,17 +118,23 @@ impl ArnPattern {
                 None => return Truth::False,
             },
             Prefix::Parts(patterns) => {
-                let mut given = arn.splitn(PREFIX_PARTS + 1, ':');
-                let mut so_far = Truth::True;
+                let (mut rest, mut so_far) = (arn, Truth::True);
                 for index in 0..PREFIX_PARTS {
-                    let Some(part) = given.next() else { return Truth::False };
-                    let fits = patterns.get(index).map_or(Truth::True, |p| p.matches(part, context));
-                    so_far = so_far.min(fits);
-                    if so_far == Truth::False {
-                        return Truth::False;
+                    let pattern = patterns.get(index);
+                    let literal = pattern.and_then(Pattern::literal);
+                    let after = match literal {
+                        Some(literal) => rest.strip_prefix(literal).and_then(|rest| rest.strip_prefix(':')),
+                        None => {
+                            let Some((part, after)) = rest.split_once(':') else { return Truth::False };
+                            so_far = so_far.min(pattern.map_or(Truth::True, |p| p.matches(part, context)));
+                            Some(after)
+                        }
+                    };
+                    match after {
+                        Some(after) if so_far != Truth::False => rest = after,
+                        Some(_) | None => return Truth::False,
                     }
                 }
-                let Some(rest) = given.next() else { return Truth::False };
                 (so_far, rest)
             }
         };
@@ -198,10 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn variable_before_the_fifth_colon_never_allows_and_still_denies() {
+        struct Region;
+        impl Context for Region {
+            fn value<'a>(&'a self, _key: &str) -> crate::Value<'a> {
+                crate::Value::one("us-east-1")
+            }
+        }
+        let pattern = ArnPattern::resource("arn:aws:sqs:${aws:RequestedRegion}:1:q", true).unwrap();
+        assert_eq!(pattern.matches("arn:aws:sqs:us-east-1:1:q", &Region), Truth::Unknown);
+        assert_eq!(pattern.matches("arn:aws:sqs:eu-west-1:1:q", &Region), Truth::False);
+        assert_eq!(pattern.matches("arn:aws:sqs:us-east-1:1:q", &NoContext), Truth::Unknown);
+    }
+
+    #[test]
     fn star_at_the_end_of_a_part_reaches_beyond_the_colon_for_denies_only() {
-        let answer = |pattern: &str, arn: &str| {
-            ArnPattern::resource(pattern, true).unwrap().matches(arn, &NoContext)
-        };
+        let answer =
+            |pattern: &str, arn: &str| ArnPattern::resource(pattern, true).unwrap().matches(arn, &NoContext);
         for pattern in ["arn:aws:sqs:*:q", "arn:aws:sqs:us-*:q", "arn:*:sqs:*:q"] {
             let arn = "arn:aws:sqs:us-east-1:123456789012:q";
             assert_eq!(answer(pattern, arn), Truth::Unknown, "{pattern}");
@@ -227,7 +251,7 @@ mod tests {
             ("arn:aws", InvalidPattern::NotAnArn),
             ("a*", InvalidPattern::NotAnArn),
             ("arn:aws:s*:::x", InvalidPattern::WildcardService),
-            ("arn:aws:sqs:${aws:RequestedRegion}:1:q", InvalidPattern::Variable),
+            ("arn:aws:${aws:PrincipalTag/service}:us-east-1:1:q", InvalidPattern::Variable),
         ] {
             assert_eq!(ArnPattern::resource(text, true).err(), Some(why), "{text}");
         }

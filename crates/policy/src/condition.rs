@@ -7,6 +7,7 @@ use casemate_names::Timestamp;
 use crate::{
     arn::{ArnPattern, is_whole_arn},
     facts::{Context, Value},
+    index::Certainty,
     operator::{Comparison, Operator, Order, Qualifier},
     scalar::{Network, Number, address, binary, boolean, date},
     template::{Pattern, Reading, tokens},
@@ -37,7 +38,41 @@ enum Values {
     Null(Vec<Option<bool>>),
 }
 
+/// What a condition lets through, if it lets through listed values only.
+#[derive(Debug)]
+pub(crate) enum Fixed<'a> {
+    /// Each with whether it is the whole value (otherwise what the value starts with).
+    Texts(Vec<(&'a str, bool)>),
+    Networks(&'a [Option<Network>]),
+}
+
 impl Condition {
+    /// The key in lower case and the values it must have; `None` for conditions that hold without the key or for other
+    /// values than the listed ones.
+    pub(crate) fn fixed(&self) -> Option<(&str, Fixed<'_>)> {
+        let vacuous = self.operator.if_exists || self.operator.qualifier == Qualifier::ForAllValues;
+        if self.operator.negated || vacuous {
+            return None;
+        }
+        let fixed = match &self.values {
+            Values::Exact(patterns) | Values::IgnoreCase(patterns) | Values::Like(patterns) => {
+                Fixed::Texts(patterns.iter().map(Pattern::literal_start).collect())
+            }
+            // What is no ARN matches nothing.
+            Values::Arn(patterns) => {
+                let literals = patterns.iter().flatten().map(ArnPattern::literal);
+                Fixed::Texts(
+                    literals.map(|(text, certainty)| (text, certainty == Certainty::Exact)).collect(),
+                )
+            }
+            Values::Network(networks) => Fixed::Networks(networks),
+            Values::Number(..) | Values::Date(..) | Values::Bool(_) | Values::Binary(_) | Values::Null(_) => {
+                return None;
+            }
+        };
+        Some((&self.key, fixed))
+    }
+
     /// Compiles. `variables` says whether the document's version knows policy variables.
     pub(crate) fn new(operator: Operator, key: &str, values: &[String], variables: bool) -> Self {
         fn each<T>(values: &[String], read: impl Fn(&str) -> T) -> Vec<T> {

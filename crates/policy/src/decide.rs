@@ -77,7 +77,7 @@ pub fn decide(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
 pub fn rule<'a>(layers: &Layers<'a>, request: &Request<'_>) -> Ruling<'a> {
     let action = LowerAction::new(request.action);
     let subject = Subject::new(request, &action, layers.boundary.is_some());
-    let case = Case { layers: *layers, request, subject };
+    let case = Case { layers, request, subject };
     if let Some((layer, found)) = case.explicit_deny() {
         return Ruling { verdict: Verdict::ExplicitDeny, layer, decisive: Some(found) };
     }
@@ -92,24 +92,26 @@ type Granted<'a> = Result<(Layer, Option<Source<'a>>), Layer>;
 
 /// A request together with what applies to it.
 struct Case<'a, 'r> {
-    layers: Layers<'a>,
+    layers: &'r Layers<'a>,
     request: &'r Request<'r>,
     subject: Subject<'r>,
 }
 
 /// What the resource policy grants, by the way in which it names the caller.
-#[derive(Default)]
 struct ResourceGrants<'a> {
-    found: [Option<Source<'a>>; NamedAs::COUNT],
+    policy: Option<&'a NamedPolicy>,
+    found: [Option<StatementInfo<'a>>; NamedAs::COUNT],
 }
 
 impl<'a> ResourceGrants<'a> {
     fn by(&self, named: NamedAs) -> Option<Source<'a>> {
-        self.found.get(named as usize).copied().flatten()
+        let statement = self.found.get(named as usize).copied().flatten()?;
+        self.policy.map(|policy| source(policy, statement))
     }
 
     fn any(&self) -> Option<Source<'a>> {
-        self.found.iter().flatten().next().copied()
+        let statement = self.found.iter().flatten().next()?;
+        self.policy.map(|policy| source(policy, *statement))
     }
 }
 
@@ -127,11 +129,13 @@ impl<'a> Case<'a, '_> {
     }
 
     fn explicit_deny(&self) -> Option<(Layer, Source<'a>)> {
-        let layers = &self.layers;
+        let layers = self.layers;
         self.denying_level(Layer::ResourceControl, layers.resource_control)
             .or_else(|| self.denying_level(Layer::ServiceControl, self.service_control()))
             .or_else(|| self.denying(Layer::VpcEndpoint, layers.vpc_endpoint.unwrap_or_default()))
-            .or_else(|| self.denying(self.resource_layer(), layers.resource.map_or(&[], std::slice::from_ref)))
+            .or_else(|| {
+                self.denying(self.resource_layer(), layers.resource.map_or(&[], std::slice::from_ref))
+            })
             .or_else(|| self.denying(Layer::Identity, layers.identity))
             .or_else(|| self.denying(Layer::Boundary, layers.boundary.unwrap_or_default()))
             .or_else(|| self.denying(Layer::Session, layers.session.unwrap_or_default()))
@@ -231,12 +235,13 @@ impl<'a> Case<'a, '_> {
     }
 
     fn resource_grants(&self) -> ResourceGrants<'a> {
-        let mut grants = ResourceGrants::default();
-        let Some(policy) = self.layers.resource else { return grants };
-        for (named, statement) in policy.policy.grants(&self.subject) {
-            if let Some(slot) = grants.found.get_mut(named as usize) {
-                slot.get_or_insert(source(policy, statement));
-            }
+        let mut grants = ResourceGrants { policy: self.layers.resource, found: [None; NamedAs::COUNT] };
+        if let Some(named_policy) = self.layers.resource {
+            named_policy.policy.grants(&self.subject, |named, statement| {
+                if let Some(slot) = grants.found.get_mut(named as usize) {
+                    slot.get_or_insert(statement);
+                }
+            });
         }
         grants
     }

@@ -94,6 +94,14 @@ impl Glob {
         }
     }
 
+    /// What every matching text starts with; not the longest such text if it is followed by a question mark.
+    pub(crate) fn literal_start(&self) -> &str {
+        match self {
+            Self::Whole(Piece::Text(text)) | Self::Cut { first: Piece::Text(text), .. } => text,
+            Self::Whole(Piece::Masked(_)) | Self::Cut { first: Piece::Masked(_), .. } => "",
+        }
+    }
+
     /// The text, if the pattern has no wildcards.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self {

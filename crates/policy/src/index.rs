@@ -57,31 +57,44 @@ impl<T> PrefixTable<T> {
             (Some(first), Some(last)) => common_start(&first.prefix, &last.prefix).into(),
             _ => "".into(),
         };
-        let heads = nodes.iter().map(|node| head(node.prefix.as_bytes().get(common.len()..).unwrap_or_default())).collect();
+        let heads = nodes
+            .iter()
+            .map(|node| head(node.prefix.as_bytes().get(common.len()..).unwrap_or_default()))
+            .collect();
         Self { everywhere, common, heads, nodes }
     }
 
-    /// Everything whose prefix `text` starts with, longest prefix first; `true` where the prefix is the whole text.
-    pub(crate) fn matching<'a, 't>(
+    /// Offers everything whose prefix `text` starts with, longest prefix first, and whether the prefix is the whole text,
+    /// until `each` answers. (Loops, because iterators of this depth are moved about more than they work.)
+    pub(crate) fn find<'a, R>(
         &'a self,
-        text: &'t str,
-    ) -> impl Iterator<Item = (&'a T, bool)> + use<'a, 't, T> {
+        text: &str,
+        mut each: impl FnMut(&'a T, bool) -> Option<R>,
+    ) -> Option<R> {
         let mut at = self.nearest(text);
-        let nodes = std::iter::from_fn(move || {
-            let node = self.nodes.get(at?)?;
+        while let Some(node) = at.and_then(|at| self.nodes.get(at)) {
+            let answer = each(&node.item, node.prefix.len() == text.len());
+            if answer.is_some() {
+                return answer;
+            }
             at = node.parent;
-            Some((&node.item, node.prefix.len() == text.len()))
-        });
-        nodes.chain(self.everywhere.as_ref().map(|item| (item, text.is_empty())))
+        }
+        each(self.everywhere.as_ref()?, text.is_empty())
     }
 
     /// The longest prefix of `text`.
     fn nearest(&self, text: &str) -> Option<usize> {
+        if self.nodes.is_empty() {
+            return None;
+        }
         let wanted = head(text.strip_prefix(&*self.common)?.as_bytes());
         let below = self.heads.partition_point(|head| *head < wanted);
-        let same = self.heads.get(below..)?.iter().take_while(|head| **head == wanted).count();
-        let ties = self.nodes.get(below..below.checked_add(same)?)?;
-        let after = below.checked_add(ties.partition_point(|node| &*node.prefix <= text))?;
+        let mut after = below;
+        if self.heads.get(below) == Some(&wanted) {
+            let same = self.heads.get(below..)?.partition_point(|head| *head == wanted);
+            let ties = self.nodes.get(below..below.checked_add(same)?)?;
+            after = below.checked_add(ties.partition_point(|node| &*node.prefix <= text))?;
+        }
         Self::last_prefix(&self.nodes, after.checked_sub(1), text)
     }
 
@@ -172,7 +185,12 @@ mod tests {
             for text in &texts {
                 let mut expected: Vec<_> = prefixes.iter().filter(|p| text.starts_with(**p)).collect();
                 expected.sort_by_key(|p| std::cmp::Reverse(p.len()));
-                let found: Vec<_> = table.matching(text).collect();
+                let mut found = Vec::new();
+                let nothing = table.find(text, |prefix, whole| {
+                    found.push((prefix, whole));
+                    None::<()>
+                });
+                assert_eq!(nothing, None);
                 assert_eq!(found.iter().map(|(p, _)| *p).collect::<Vec<_>>(), expected, "{text}");
                 assert!(found.iter().all(|(p, whole)| *whole == (**p == text)), "{text}");
             }

@@ -21,6 +21,7 @@ mod operator;
 mod parse;
 mod policy;
 mod principal;
+mod public;
 mod rewrite;
 mod scalar;
 mod statement;
@@ -32,6 +33,7 @@ pub use decision::{Decision, Decisive, Layer, Reason, Ruling, Source, Verdict};
 pub use error::{PolicyError, Problem};
 pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
+pub use public::{FixedKeys, public_statement};
 pub use rewrite::rewrite_principals;
 
 /// What a policy is attached to, which decides what its grammar may contain.

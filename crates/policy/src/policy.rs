@@ -89,6 +89,10 @@ impl Policy {
         self.kind
     }
 
+    pub(crate) fn compiled(&self) -> &[Statement] {
+        &self.statements
+    }
+
     /// The statements in document order.
     pub fn statements(&self) -> impl Iterator<Item = StatementInfo<'_>> {
         self.statements.iter().enumerate().map(|(at, statement)| statement.info(at))
@@ -99,33 +103,38 @@ impl Policy {
         if self.denies.is_empty {
             return None;
         }
-        self.applying(&self.denies, subject).next().map(|(at, statement)| statement.info(at))
+        self.find(&self.denies, subject, |at, statement| Some(statement.info(at)))
     }
 
     /// A statement that allows. Says nothing about denials.
     pub(crate) fn grant(&self, subject: &Subject<'_>) -> Option<StatementInfo<'_>> {
-        self.applying(&self.allows, subject).next().map(|(at, statement)| statement.info(at))
+        self.find(&self.allows, subject, |at, statement| Some(statement.info(at)))
     }
 
-    /// The statements that allow, each with every way in which it names the principal.
-    pub(crate) fn grants<'a, 'b>(
+    /// Offers the statements that allow, each with every way in which it names the principal.
+    pub(crate) fn grants<'a>(
         &'a self,
-        subject: &Subject<'b>,
-    ) -> impl Iterator<Item = (NamedAs, StatementInfo<'a>)> + use<'a, 'b> {
-        let principal = subject.principal;
-        self.applying(&self.allows, subject).flat_map(move |(at, statement)| {
-            statement.whom.named_as(principal).map(move |named| (named, statement.info(at)))
-        })
+        subject: &Subject<'_>,
+        mut each: impl FnMut(NamedAs, StatementInfo<'a>),
+    ) {
+        let _: Option<()> = self.find(&self.allows, subject, |at, statement| {
+            for named in statement.whom.named_as(subject.principal) {
+                each(named, statement.info(at));
+            }
+            None
+        });
     }
 
-    fn applying<'a, 'b>(
+    /// Offers the statements of an index that apply until `each` answers.
+    fn find<'a, R>(
         &'a self,
         index: &'a Index,
-        subject: &Subject<'b>,
-    ) -> impl Iterator<Item = (usize, &'a Statement)> + use<'a, 'b> {
-        let subject = *subject;
-        index.candidates(subject.action, subject.resource).filter_map(move |(at, known)| {
-            self.statements.get(at).filter(|statement| statement.applies_given(&subject, known)).map(|s| (at, s))
+        subject: &Subject<'_>,
+        mut each: impl FnMut(usize, &'a Statement) -> Option<R>,
+    ) -> Option<R> {
+        index.find(subject.action, subject.resource, |at, known| {
+            let statement = self.statements.get(at)?;
+            if statement.applies_given(subject, known) { each(at, statement) } else { None }
         })
     }
 }
@@ -143,23 +152,24 @@ pub fn evaluate<'a>(policy: &'a Policy, request: &Request<'_>) -> Effect3<'a> {
 type Entries = BTreeMap<String, BTreeMap<String, Vec<Filed>>>;
 
 impl Index {
-    /// Everything that may match, with what is already known to.
-    fn candidates<'a, 't>(
-        &'a self,
-        action: &'t str,
-        resource: &'t str,
-    ) -> impl Iterator<Item = (usize, Known)> + use<'a, 't> {
-        let whole = self.whole.get(action).map(|by_resource| (by_resource, true));
-        let prefixes = self.prefixes.matching(action);
-        whole.into_iter().chain(prefixes).flat_map(move |(by_resource, action_whole)| {
-            by_resource.matching(resource).flat_map(move |(filed, resource_whole)| {
-                filed.iter().filter_map(move |filed| {
+    /// Offers everything that may match, with what is already known to, until `each` answers.
+    fn find<R>(
+        &self,
+        action: &str,
+        resource: &str,
+        mut each: impl FnMut(usize, Known) -> Option<R>,
+    ) -> Option<R> {
+        let mut under = |by_resource: &ByResource, action_whole: bool| {
+            by_resource.find(resource, |filed, resource_whole| {
+                filed.iter().find_map(|filed| {
                     let action = known(filed.action, action_whole)?;
                     let resource = known(filed.resource, resource_whole)?;
-                    Some((filed.at, Known { action, resource }))
+                    each(filed.at, Known { action, resource })
                 })
             })
-        })
+        };
+        let whole = self.whole.get(action).and_then(|by_resource| under(by_resource, true));
+        whole.or_else(|| self.prefixes.find(action, under))
     }
 }
 
@@ -208,7 +218,9 @@ fn literals<T>(
     }
     let mut all = BTreeMap::new();
     for (text, certainty) in selection.patterns.iter().map(literal) {
-        all.entry(text).and_modify(|known: &mut Certainty| *known = known.either(certainty)).or_insert(certainty);
+        all.entry(text)
+            .and_modify(|known: &mut Certainty| *known = known.either(certainty))
+            .or_insert(certainty);
     }
     all
 }

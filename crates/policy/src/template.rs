@@ -102,6 +102,17 @@ impl Pattern {
         }
     }
 
+    /// What every matching text starts with, and whether that is the whole text.
+    pub(crate) fn literal_start(&self) -> (&str, bool) {
+        match self {
+            Self::Fixed(glob) => glob.literal().map_or((glob.literal_start(), false), |text| (text, true)),
+            Self::Variable(tokens) => match tokens.first() {
+                Some(Token::Text(text)) => (text, false),
+                Some(Token::Star | Token::Any | Token::Variable { .. }) | None => ("", false),
+            },
+        }
+    }
+
     /// The text, if there are neither wildcards nor variables.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self {

@@ -148,8 +148,28 @@ fn variable<'a>(text: &'a str, facts: &Facts) -> Option<(Option<String>, &'a str
     Some((value(Some(default)), after.trim_start().strip_prefix('}')?))
 }
 
-fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
-    let written = signs(pattern, true, variables, facts);
+/// Whether a variable, not an escape, stands before the fifth colon.
+fn variable_in_prefix(pattern: &str) -> bool {
+    let (mut rest, mut colons) = (pattern, 0);
+    while let Some(c) = rest.chars().next() {
+        let found = if rest.starts_with("${") { variable(rest, &Facts::default()) } else { None };
+        if let Some((replacement, after)) = found {
+            let inner = rest[2..rest.len() - after.len()].trim_end_matches('}').trim();
+            let escape = replacement.is_some() && ["*", "?", "$"].contains(&inner);
+            if colons < 5 && !escape {
+                return true;
+            }
+            rest = after;
+            continue;
+        }
+        colons += usize::from(c == ':');
+        rest = &rest[c.len_utf8()..];
+    }
+    false
+}
+
+fn arn(raw: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
+    let written = signs(raw, true, variables, facts);
     let mut pattern = written.clone();
     while short && pattern.len() < 6 {
         pattern.push(vec![Sign::Star]);
@@ -161,6 +181,9 @@ fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -
     let by_parts = all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)));
     // A star that ends one of the first five parts may reach beyond its colon, but only a Deny counts on that.
     let open = short && written.iter().take(5).any(|part| part.last() == Some(&Sign::Star));
+    if by_parts == Some(true) && short && variables && variable_in_prefix(raw) {
+        return None;
+    }
     if by_parts == Some(false) && open && compare(&joined(&written), text) != Some(false) {
         return None;
     }
