@@ -16,4 +16,5 @@ mod operators;
 mod properties;
 mod reference;
 mod support;
+mod vectors;
 mod wrong_allow;
