@@ -237,6 +237,8 @@ impl Gate {
             session,
             service_control: &[],
             resource_control: &[],
+            vpc_endpoint: None,
+            grants: None,
             resource_rule: resource_policy.map_or(ResourceRule::Ordinary, |r| r.rule),
         };
         let principal = caller.principal();
