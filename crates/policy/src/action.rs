@@ -128,6 +128,14 @@ mod tests {
     }
 
     #[test]
+    fn actions_of_any_length_are_lowered_whole() {
+        for length in [0, 1, INLINE_MAX - 1, INLINE_MAX, INLINE_MAX + 1, 500] {
+            let action = "Aé:".chars().cycle().take(length).collect::<String>();
+            assert_eq!(LowerAction::new(&action).text(), action.to_ascii_lowercase(), "{length}");
+        }
+    }
+
+    #[test]
     fn actions_need_exactly_one_colon() {
         assert_eq!(ActionPattern::parse("GetObject").err(), Some(InvalidAction::NoService));
         assert_eq!(ActionPattern::parse("s3*").err(), Some(InvalidAction::NoService));

@@ -125,7 +125,11 @@ impl ArnPattern {
                     let after = match literal {
                         Some(literal) => rest.strip_prefix(literal).and_then(|rest| rest.strip_prefix(':')),
                         None => {
-                            let Some((part, after)) = rest.split_once(':') else { return Truth::False };
+                            // Parts are short: looking at each byte is quicker than setting up a search.
+                            let colon = rest.bytes().position(|byte| byte == b':');
+                            let cut =
+                                colon.and_then(|at| Some((rest.get(..at)?, rest.get(at.checked_add(1)?..)?)));
+                            let Some((part, after)) = cut else { return Truth::False };
                             so_far = so_far.min(pattern.map_or(Truth::True, |p| p.matches(part, context)));
                             Some(after)
                         }

@@ -31,7 +31,7 @@ pub enum ResourceRule {
 
 /// Single permissions attached to a resource, beside its policy. A grant counts like a resource policy that names the
 /// caller's role: an explicit deny beats it, the ceilings of the organisation, boundary and session bound it, and across
-/// accounts the caller's own policies must allow too.
+/// accounts the caller's own policies must allow too. Who has not signed is never asked about.
 pub trait Grants: fmt::Debug {
     /// The name of a grant that allows the request now; `None` if there is no such grant, or if one cannot be told.
     fn allowing(&self, request: &Request<'_>) -> Option<&str>;
@@ -247,6 +247,14 @@ impl<'a> Case<'a, '_> {
     }
 
     fn single_grant(&self) -> Option<(Layer, Option<Source<'a>>)> {
+        match self.request.principal {
+            Principal::Anonymous | Principal::WebIdentity { .. } => return None,
+            Principal::Root { .. }
+            | Principal::User { .. }
+            | Principal::Session { .. }
+            | Principal::FederatedUser { .. }
+            | Principal::Service { .. } => {}
+        }
         let policy = self.layers.grants?.allowing(self.request)?;
         Some((Layer::Grant, Some(Source { policy, sid: None, statement: 0 })))
     }

@@ -84,8 +84,10 @@ impl<T> PrefixTable<T> {
 
     /// The longest prefix of `text`.
     fn nearest(&self, text: &str) -> Option<usize> {
-        if self.nodes.is_empty() {
-            return None;
+        match self.nodes.as_slice() {
+            [] => return None,
+            [only] => return text.starts_with(&*only.prefix).then_some(0),
+            _ => {}
         }
         let wanted = head(text.strip_prefix(&*self.common)?.as_bytes());
         let below = self.heads.partition_point(|head| *head < wanted);

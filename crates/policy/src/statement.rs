@@ -124,6 +124,21 @@ impl Statement {
         }
     }
 
+    /// Whether this is an Allow of every action on every resource, whoever the policy is attached to.
+    pub(crate) fn allows_everything(&self) -> bool {
+        let actions = &self.actions;
+        let everything = |resources: &Selection<ResourcePattern>| {
+            let all = |pattern: &ResourcePattern| matches!(pattern, ResourcePattern::Everything);
+            !resources.inverted && resources.patterns.iter().any(all)
+        };
+        self.effect == Effect::Allow
+            && matches!(self.whom, Whom::Attached)
+            && self.conditions.is_empty()
+            && !actions.inverted
+            && actions.patterns.iter().any(|pattern| matches!(pattern, ActionPattern::Everything))
+            && self.resources.as_ref().is_some_and(everything)
+    }
+
     fn concerns(&self, subject: &Subject<'_>) -> bool {
         // AWS: IAM User Guide, "NotPrincipal": a principal with a permissions boundary is always denied.
         let bounded = matches!(self.whom, Whom::AllBut(_)) && subject.has_boundary;

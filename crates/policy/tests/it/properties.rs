@@ -1,7 +1,8 @@
 //! Random policies and requests: the compiled engine answers as the reference does, and obeys laws.
 
 use casemate_policy::{
-    Effect3, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Verdict, decide, evaluate,
+    Effect3, Grants, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Verdict, decide,
+    evaluate,
 };
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value as Json, json};
@@ -325,6 +326,33 @@ proptest! {
     }
 
     #[test]
+    fn an_action_pattern_is_its_expanded_list(
+        policy in policy(Kind::Identity), action in select(&ACTIONS[..]), resource in select(&RESOURCES[..]),
+        facts in facts(),
+    ) {
+        // All actions there are, in this world: a pattern means those of them that it matches.
+        const WORLD: [&str; 4] = ["s3:getobject", "s3:putobject", "dynamodb:getitem", "sts:assumerole"];
+        let principal = user("ann");
+        let question = Question { principal: &principal, action, resource, facts: &facts };
+        let before = engine(&policy, Kind::Identity, &question);
+        let mut expanded = policy.clone();
+        for statement in expanded["Statement"].as_array_mut().unwrap() {
+            for element in ["Action", "NotAction"] {
+                let Some(wanted) = statement.get(element).cloned() else { continue };
+                let is_wanted = |name: &&&str| {
+                    let one = json!({"Version": "2012-10-17", "Statement": {
+                        "Effect": "Allow", "Action": wanted, "Resource": "*"}});
+                    reference::evaluate(&one, &Question { action: **name, ..question }) == Says::Allow
+                };
+                let mut list: Vec<&str> = WORLD.iter().filter(is_wanted).copied().collect();
+                list.push("nobody:hasthis");
+                statement[element] = json!(list);
+            }
+        }
+        prop_assert_eq!(engine(&expanded, Kind::Identity, &question), before);
+    }
+
+    #[test]
     fn parsing_arbitrary_text_never_panics(text in "\\PC{0,60}", kind in select(vec![
         Kind::Identity, Kind::Resource, Kind::Trust, Kind::Session, Kind::Authorizer, Kind::ResourceControl,
     ])) {
@@ -339,6 +367,15 @@ proptest! {
             let facts = Facts::default().one("k", &text);
             let _ = crate::support::says(&named, &text, &text, &facts);
         }
+    }
+}
+
+#[derive(Debug)]
+struct AlwaysGranted;
+
+impl Grants for AlwaysGranted {
+    fn allowing(&self, _request: &Request<'_>) -> Option<&str> {
+        Some("g")
     }
 }
 
@@ -376,6 +413,8 @@ proptest! {
             Layers { session: Some(&ceiling), ..base },
             Layers { session: Some(&[]), ..base },
             Layers { service_control: &levels, ..base },
+            Layers { vpc_endpoint: Some(&ceiling), ..base },
+            Layers { vpc_endpoint: Some(&[]), ..base },
         ] {
             prop_assert!(before == Verdict::Allow || decide(&layers, &request).verdict != Verdict::Allow);
         }
@@ -385,6 +424,8 @@ proptest! {
             Layers { identity: &denied, ..base },
             Layers { boundary: Some(&deny), ..base },
             Layers { session: Some(&deny), ..base },
+            Layers { vpc_endpoint: Some(&deny), ..base },
+            Layers { identity: &denied, grants: Some(&AlwaysGranted), ..base },
         ] {
             prop_assert_eq!(decide(&layers, &request).verdict, Verdict::ExplicitDeny);
         }

@@ -9,6 +9,7 @@ use crate::support::{Fact, Facts, Says};
 /// `None`: cannot be told.
 type Maybe = Option<bool>;
 
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     pub principal: &'a Principal,
     pub action: &'a str,
