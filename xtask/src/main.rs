@@ -5,6 +5,7 @@ mod codegen;
 mod compat;
 mod files;
 mod names;
+mod scoreboard;
 mod tidy;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ usage: cargo xtask <chore>
   codegen --stdout --ops A,B service      print the api.rs that these operations would give
   tidy                                    check lengths, layers, names, tests of operations, white space
   compat [--check]                        write docs/compat.md from the comments tagged AWS: and DIVERGES:
+  scoreboard [--check]                    ask the policy engine all vectors and write docs/scoreboard.md
   access                                  print what each operation needs (crates/testkit/access.golden)";
 
 fn main() -> ExitCode {
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((&"codegen", rest)) => codegen::run(rest),
         Some((&"compat", rest)) => compat::run(rest),
+        Some((&"scoreboard", rest)) => scoreboard::run(rest),
         Some((&"tidy", [])) => tidy::run(),
         Some((&"access", [])) => files::read(&files::root().join("crates/testkit/access.golden")),
         _ => Err(USAGE.to_owned()),

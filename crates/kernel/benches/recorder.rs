@@ -28,6 +28,7 @@ fn caller() -> Caller {
         expires_at: Timestamp::from_seconds(3_600),
         bound_to: None,
         source_function: None,
+        federation: None,
     }))
 }
 

@@ -167,6 +167,7 @@ mod tests {
             expires_at: Timestamp::from_seconds(1),
             bound_to: None,
             source_function: None,
+            federation: None,
         }))
     }
 

@@ -343,6 +343,8 @@ impl Gate {
             session: caller.session_policies(),
             service_control: organizations.service_control(caller),
             resource_control: organizations.resource_control(),
+            vpc_endpoint: None,
+            grants: None,
             resource_rule: resource_policy.map_or(ResourceRule::Ordinary, |r| r.rule),
         };
         let principal = caller.principal();

@@ -1,57 +1,115 @@
-//! Decision time for policies of 10, 100 and 1,000 statements.
+//! Decision time: one layer of 10, 100 and 1,000 statements, six layers with 25 keys, and beside them the literal
+//! interpreter of the tests. Prints the fastest and the median of many short batches: on a machine that others use too,
+//! the fastest is the figure that repeats. `-- NAME COUNT` runs one case COUNT times and prints nothing, for counting
+//! instructions.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench may stop")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench"
+)]
+#![expect(unreachable_pub, reason = "a bench exports nothing")]
 
-use std::{hint::black_box, sync::Arc};
+mod scenario;
 
-use casemate_policy::{
-    Kind, Layers, NamedPolicy, NoContext, Policy, Principal, Request, ResourceRule, decide,
-};
-use criterion::{Criterion, criterion_group, criterion_main};
+#[expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "shared with the tests"
+)]
+#[path = "../tests/it/reference.rs"]
+mod reference;
+#[expect(dead_code, clippy::expect_used, reason = "shared with the tests")]
+#[path = "../tests/it/support.rs"]
+mod support;
 
-fn policy(statements: usize) -> NamedPolicy {
-    let services = ["s3", "dynamodb", "sqs", "lambda", "logs", "sns", "kms"];
-    let text: Vec<String> = (0..statements)
-        .map(|n| {
-            let service = services[n % services.len()];
-            format!(
-                r#"{{"Effect":"Allow","Action":"{service}:Get*","Resource":"arn:aws:{service}:us-east-1:111111111111:thing/{n}/*"}}"#
-            )
-        })
-        .collect();
-    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, text.join(","));
-    NamedPolicy { name: "p".to_owned(), policy: Arc::new(Policy::parse(&text, Kind::Identity).unwrap()) }
+use std::{hint::black_box, time::Instant};
+
+use casemate_policy::{Kind, Layers, NoContext, Request, Verdict, rule};
+use scenario::{ACCOUNT, Keys, Six, last_resource, named, text, user};
+
+const BATCHES: usize = 2_000;
+
+/// The cases that were asked for on the command line, or all.
+struct Bench {
+    only: Option<(String, usize)>,
 }
 
-fn run(c: &mut Criterion) {
-    let principal = Principal::User {
-        arn: "arn:aws:iam::111111111111:user/ann".to_owned(),
-        unique_id: "AIDAANNAAAAAAAAAAAAAA".to_owned(),
-        account: "111111111111".to_owned(),
-    };
-    for statements in [10, 100, 1000] {
-        let policies = [policy(statements)];
-        let layers =
-            Layers { identity: &policies, resource_rule: ResourceRule::Ordinary, ..Layers::default() };
-        let last = statements - statements % 7 - 6;
-        let resource = format!("arn:aws:dynamodb:us-east-1:111111111111:thing/{last}/x");
-        let ask = |action: &'static str, resource: &str| {
-            decide(
-                &layers,
-                &Request {
-                    principal: &principal,
-                    action: black_box(action),
-                    resource: black_box(resource),
-                    resource_account: Some("111111111111"),
-                    context: &NoContext,
-                },
-            )
-        };
-        assert!(ask("dynamodb:GetItem", &resource).is_allowed());
-        c.bench_function(&format!("allow/{statements}"), |b| b.iter(|| ask("dynamodb:GetItem", &resource)));
-        c.bench_function(&format!("deny/{statements}"), |b| b.iter(|| ask("dynamodb:DeleteItem", &resource)));
+impl Bench {
+    fn from_arguments() -> Self {
+        let mut given = std::env::args().skip(1).filter(|argument| argument != "--bench");
+        Self { only: given.next().map(|name| (name, given.next().map_or(1, |count| count.parse().unwrap()))) }
+    }
+
+    fn case<T>(&self, name: &str, calls: usize, mut call: impl FnMut() -> T) {
+        if let Some((wanted, count)) = &self.only {
+            for _ in 0..if wanted == name { *count } else { 0 } {
+                black_box(call());
+            }
+            return;
+        }
+        let mut times: Vec<f64> = (0..BATCHES)
+            .map(|_| {
+                let start = Instant::now();
+                for _ in 0..calls {
+                    black_box(call());
+                }
+                start.elapsed().as_secs_f64() * 1e9 / f64::from(u32::try_from(calls).unwrap())
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!("{name:<36} fastest {:>10.1} ns   median {:>10.1} ns", times[0], times[BATCHES / 2]);
     }
 }
 
-criterion_group!(benches, run);
-criterion_main!(benches);
+fn main() {
+    let bench = Bench::from_arguments();
+    one_layer(&bench);
+    six_layers(&bench);
+}
+
+fn one_layer(bench: &Bench) {
+    let principal = user();
+    for statements in [10, 100, 1000] {
+        let document = text(statements);
+        let policies = [named(&document, Kind::Identity)];
+        let layers = Layers { identity: &policies, ..Layers::default() };
+        let resource = last_resource(statements);
+        let ask = |action: &'static str| {
+            let request = Request {
+                principal: &principal,
+                action: black_box(action),
+                resource: black_box(&resource),
+                resource_account: Some(ACCOUNT),
+                context: &NoContext,
+            };
+            rule(black_box(&layers), &request).verdict
+        };
+        assert_eq!(ask("dynamodb:GetItem"), Verdict::Allow);
+        assert_eq!(ask("dynamodb:DeleteItem"), Verdict::ImplicitDeny);
+        bench.case(&format!("one_layer/allow/{statements}"), 500, || ask("dynamodb:GetItem"));
+        bench.case(&format!("one_layer/refusal/{statements}"), 500, || ask("dynamodb:DeleteItem"));
+        let tree: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let facts = support::Facts::default();
+        let (action, resource) = ("dynamodb:GetItem", resource.as_str());
+        let question = reference::Question { principal: &principal, action, resource, facts: &facts };
+        assert_eq!(reference::evaluate(&tree, &question), support::Says::Allow);
+        bench.case(&format!("one_layer/literally/{statements}"), 1, || reference::evaluate(&tree, &question));
+    }
+}
+
+fn six_layers(bench: &Bench) {
+    let (six, keys) = (Six::new(), Keys);
+    let layers = six.layers();
+    let ask = |action: &'static str| rule(black_box(&layers), &six.request(black_box(action), &keys)).verdict;
+    assert_eq!(ask("dynamodb:GetItem"), Verdict::Allow);
+    assert_eq!(ask("dynamodb:PutItem"), Verdict::ImplicitDeny);
+    assert_eq!(ask("dynamodb:DeleteItem"), Verdict::ExplicitDeny);
+    bench.case("six_layers/allow", 100, || ask("dynamodb:GetItem"));
+    bench.case("six_layers/implicit refusal", 100, || ask("dynamodb:PutItem"));
+    bench.case("six_layers/explicit refusal", 100, || ask("dynamodb:DeleteItem"));
+}

@@ -1,6 +1,40 @@
 //! Action patterns: service and name, without regard to case; wildcards do not cross the colon.
 
-use crate::glob::Glob;
+use crate::{glob::Glob, index::Certainty};
+
+/// Longest action kept on the stack, in bytes. AWS's longest has fewer; a longer one is merely slower.
+const INLINE_MAX: usize = 96;
+
+/// A request's action in lower case, made once for all policies.
+pub(crate) struct LowerAction {
+    inline: [u8; INLINE_MAX],
+    length: usize,
+    long: Option<String>,
+}
+
+impl LowerAction {
+    pub(crate) fn new(action: &str) -> Self {
+        let mut inline = [0; INLINE_MAX];
+        let length = action.len();
+        let long = match inline.get_mut(..length) {
+            Some(room) => {
+                room.copy_from_slice(action.as_bytes());
+                room.make_ascii_lowercase();
+                None
+            }
+            None => Some(action.to_ascii_lowercase()),
+        };
+        Self { inline, length, long }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match &self.long {
+            Some(long) => long,
+            // INVARIANT: a copy of text whose ASCII letters were lowered is text.
+            None => self.inline.get(..self.length).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or(""),
+        }
+    }
+}
 
 /// A compiled element of `Action` or `NotAction`.
 #[derive(Debug, Clone)]
@@ -18,6 +52,7 @@ pub(crate) struct Named {
     name: Glob,
     /// The text before the first wildcard.
     literal_prefix: Box<str>,
+    certainty: Certainty,
 }
 
 /// Why a text is not an action pattern.
@@ -42,11 +77,17 @@ impl ActionPattern {
         if name.contains(':') {
             return Err(InvalidAction::Colons);
         }
-        let literal_prefix = text.split(['*', '?']).next().unwrap_or("").into();
+        let literal_prefix: Box<str> = text.split(['*', '?']).next().unwrap_or("").into();
+        let certainty = match text.strip_prefix(&*literal_prefix) {
+            Some("") => Certainty::Exact,
+            Some("*") if literal_prefix.contains(':') => Certainty::Prefix,
+            Some(_) | None => Certainty::Check,
+        };
         Ok(Self::Named(Box::new(Named {
             service: Glob::parse(service),
             name: Glob::parse(name),
             literal_prefix,
+            certainty,
         })))
     }
 
@@ -63,11 +104,11 @@ impl ActionPattern {
         }
     }
 
-    /// The longest text every matching action starts with.
-    pub(crate) fn literal_prefix(&self) -> &str {
+    /// The longest text every matching action starts with, and what starting with it means.
+    pub(crate) fn literal(&self) -> (&str, Certainty) {
         match self {
-            Self::Everything => "",
-            Self::Named(named) => &named.literal_prefix,
+            Self::Everything => ("", Certainty::Prefix),
+            Self::Named(named) => (&named.literal_prefix, named.certainty),
         }
     }
 }
@@ -84,6 +125,14 @@ mod tests {
         assert!(fits("s?:GetObjec?", "s3:getobject"));
         assert!(!fits("s*t:x", "s3:getobject"));
         assert!(!fits("s3:Get", "s3:getobject"));
+    }
+
+    #[test]
+    fn actions_of_any_length_are_lowered_whole() {
+        for length in [0, 1, INLINE_MAX - 1, INLINE_MAX, INLINE_MAX + 1, 500] {
+            let action = "Aé:".chars().cycle().take(length).collect::<String>();
+            assert_eq!(LowerAction::new(&action).text(), action.to_ascii_lowercase(), "{length}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::{
     facts::Context,
+    index::Certainty,
     template::{Pattern, Reading, Token, tokens},
     truth::Truth,
 };
@@ -17,6 +18,12 @@ pub(crate) struct ArnPattern {
     resource: Option<Pattern>,
     /// The longest text every matching ARN starts with.
     literal_prefix: Box<str>,
+    certainty: Certainty,
+    /// The whole text as one pattern, where a star ends one of the first five parts.
+    wide: Option<Pattern>,
+    /// Unknown where a policy variable stands before the fifth colon, where AWS does not fill it in: an Allow does not
+    /// apply, and a Deny is not lost.
+    surest: Truth,
 }
 
 #[derive(Debug, Clone)]
@@ -34,7 +41,7 @@ pub(crate) enum InvalidPattern {
     NotAnArn,
     /// A wildcard in the service part.
     WildcardService,
-    /// A policy variable before the fifth colon.
+    /// A policy variable in the service part.
     Variable,
 }
 
@@ -52,20 +59,27 @@ impl ArnPattern {
             return Err(InvalidPattern::WildcardService);
         }
         let is_variable = |token: &Token| matches!(token, Token::Variable { .. });
-        if parts.iter().take(PREFIX_PARTS).flatten().any(is_variable) {
+        if service.iter().any(is_variable) {
             return Err(InvalidPattern::Variable);
         }
-        Ok(Self::compile(parts, literal_start(&all)))
+        let early = parts.iter().take(PREFIX_PARTS).flatten().any(is_variable);
+        // AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon.
+        let open = parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(|p| p.last() == Some(&Token::Star));
+        let mut pattern = Self::compile(parts, &all);
+        pattern.wide = open.then(|| Pattern::new(all));
+        pattern.surest = if early { Truth::Unknown } else { Truth::True };
+        Ok(pattern)
     }
 
     /// Compiles a value of an ARN condition: all six parts are needed, variables may stand anywhere.
     pub(crate) fn condition(text: &str, variables: bool) -> Option<Self> {
         let all = tokens(text, Reading { variables, wildcards: true });
         let parts = split(&all);
-        (is_arn(&parts) && parts.len() > PREFIX_PARTS).then(|| Self::compile(parts, literal_start(&all)))
+        (is_arn(&parts) && parts.len() > PREFIX_PARTS).then(|| Self::compile(parts, &all))
     }
 
-    fn compile(parts: Vec<Vec<Token>>, literal_prefix: Box<str>) -> Self {
+    fn compile(parts: Vec<Vec<Token>>, all: &[Token]) -> Self {
+        let (literal_prefix, certainty) = literal_start(all);
         let mut parts = parts.into_iter().map(Pattern::new);
         let prefix: Vec<Pattern> = parts.by_ref().take(PREFIX_PARTS).collect();
         let resource = parts.next();
@@ -78,38 +92,58 @@ impl ArnPattern {
             }
             Some(_) | None => Prefix::Parts(prefix),
         };
-        Self { prefix, resource, literal_prefix }
+        Self { prefix, resource, literal_prefix, certainty, wide: None, surest: Truth::True }
     }
 
-    /// The longest text every matching ARN starts with.
-    pub(crate) fn literal_prefix(&self) -> &str {
-        &self.literal_prefix
+    /// The longest text every matching ARN starts with, and what starting with it means.
+    pub(crate) fn literal(&self) -> (&str, Certainty) {
+        (&self.literal_prefix, self.certainty)
     }
 
     /// Whether `arn` fits. Text that is not a whole ARN never does.
+    // DIVERGES: a star that ends a part matches beyond the colon for a Deny only. Where the two readings differ the answer
+    // is unknown, so that an Allow is never wider than it looks.
     pub(crate) fn matches(&self, arn: &str, context: &dyn Context) -> Truth {
+        let narrow = self.matches_by_parts(arn, context).min(self.surest);
+        match &self.wide {
+            Some(wide) if narrow == Truth::False => wide.matches(arn, context).min(Truth::Unknown),
+            Some(_) | None => narrow,
+        }
+    }
+
+    fn matches_by_parts(&self, arn: &str, context: &dyn Context) -> Truth {
         let (prefix, rest) = match &self.prefix {
             Prefix::Literal(prefix) => match arn.strip_prefix(&**prefix) {
                 Some(rest) => (Truth::True, rest),
                 None => return Truth::False,
             },
             Prefix::Parts(patterns) => {
-                let mut given = arn.splitn(PREFIX_PARTS + 1, ':');
-                let mut so_far = Truth::True;
+                let (mut rest, mut so_far) = (arn, Truth::True);
                 for index in 0..PREFIX_PARTS {
-                    let Some(part) = given.next() else { return Truth::False };
-                    let fits = patterns.get(index).map_or(Truth::True, |p| p.matches(part, context));
-                    so_far = so_far.min(fits);
-                    if so_far == Truth::False {
-                        return Truth::False;
+                    let pattern = patterns.get(index);
+                    let after = if let Some(literal) = pattern.and_then(Pattern::literal) {
+                        rest.strip_prefix(literal).and_then(|rest| rest.strip_prefix(':'))
+                    } else {
+                        let Some((part, after)) = cut_at_colon(rest) else { return Truth::False };
+                        so_far = so_far.min(pattern.map_or(Truth::True, |p| p.matches(part, context)));
+                        Some(after)
+                    };
+                    match after {
+                        Some(after) if so_far != Truth::False => rest = after,
+                        Some(_) | None => return Truth::False,
                     }
                 }
-                let Some(rest) = given.next() else { return Truth::False };
                 (so_far, rest)
             }
         };
         prefix.min(self.resource.as_ref().map_or(Truth::True, |pattern| pattern.matches(rest, context)))
     }
+}
+
+/// Parts are short: looking at each byte is quicker than setting up a search.
+fn cut_at_colon(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == b':')?;
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
 /// Whether `text` has the six parts of an ARN.
@@ -148,11 +182,16 @@ fn split(all: &[Token]) -> Vec<Vec<Token>> {
     parts
 }
 
-fn literal_start(all: &[Token]) -> Box<str> {
-    match all.first() {
-        Some(Token::Text(text)) => text.as_str().into(),
-        Some(Token::Star | Token::Any | Token::Variable { .. }) | None => "".into(),
-    }
+/// What every matching text starts with. A short ARN is never certain: the text must be a whole one.
+fn literal_start(all: &[Token]) -> (Box<str>, Certainty) {
+    let Some(Token::Text(text)) = all.first() else { return ("".into(), Certainty::Check) };
+    let certainty = match all.get(1..) {
+        _ if text.bytes().filter(|byte| *byte == b':').count() < PREFIX_PARTS => Certainty::Check,
+        Some([]) => Certainty::Exact,
+        Some([Token::Star]) => Certainty::Prefix,
+        Some(_) | None => Certainty::Check,
+    };
+    (text.as_str().into(), certainty)
 }
 
 #[cfg(test)]
@@ -174,6 +213,32 @@ mod tests {
     }
 
     #[test]
+    fn variable_before_the_fifth_colon_never_allows_and_still_denies() {
+        struct Region;
+        impl Context for Region {
+            fn value<'a>(&'a self, _key: &str) -> crate::Value<'a> {
+                crate::Value::one("us-east-1")
+            }
+        }
+        let pattern = ArnPattern::resource("arn:aws:sqs:${aws:RequestedRegion}:1:q", true).unwrap();
+        assert_eq!(pattern.matches("arn:aws:sqs:us-east-1:1:q", &Region), Truth::Unknown);
+        assert_eq!(pattern.matches("arn:aws:sqs:eu-west-1:1:q", &Region), Truth::False);
+        assert_eq!(pattern.matches("arn:aws:sqs:us-east-1:1:q", &NoContext), Truth::Unknown);
+    }
+
+    #[test]
+    fn star_at_the_end_of_a_part_reaches_beyond_the_colon_for_denies_only() {
+        let answer =
+            |pattern: &str, arn: &str| ArnPattern::resource(pattern, true).unwrap().matches(arn, &NoContext);
+        for pattern in ["arn:aws:sqs:*:q", "arn:aws:sqs:us-*:q", "arn:*:sqs:*:q"] {
+            let arn = "arn:aws:sqs:us-east-1:123456789012:q";
+            assert_eq!(answer(pattern, arn), Truth::Unknown, "{pattern}");
+        }
+        assert_eq!(answer("arn:aws:sqs:u*t-1:q", "arn:aws:sqs:us-east-1:123456789012:q"), Truth::False);
+        assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:123456789012:r"), Truth::False);
+    }
+
+    #[test]
     fn short_arns_are_filled_up() {
         for pattern in ["arn:aws:sqs", "arn:aws:sqs:us-east-1", "arn:aws:sqs:us-*", "arn:*:sqs"] {
             assert!(fits(pattern, "arn:aws:sqs:us-east-1:123456789012:q"), "{pattern}");
@@ -190,7 +255,7 @@ mod tests {
             ("arn:aws", InvalidPattern::NotAnArn),
             ("a*", InvalidPattern::NotAnArn),
             ("arn:aws:s*:::x", InvalidPattern::WildcardService),
-            ("arn:aws:sqs:${aws:RequestedRegion}:1:q", InvalidPattern::Variable),
+            ("arn:aws:${aws:PrincipalTag/service}:us-east-1:1:q", InvalidPattern::Variable),
         ] {
             assert_eq!(ArnPattern::resource(text, true).err(), Some(why), "{text}");
         }

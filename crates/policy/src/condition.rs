@@ -7,6 +7,7 @@ use casemate_names::Timestamp;
 use crate::{
     arn::{ArnPattern, is_whole_arn},
     facts::{Context, Value},
+    index::Certainty,
     operator::{Comparison, Operator, Order, Qualifier},
     scalar::{Network, Number, address, binary, boolean, date},
     template::{Pattern, Reading, tokens},
@@ -37,7 +38,41 @@ enum Values {
     Null(Vec<Option<bool>>),
 }
 
+/// What a condition lets through, if it lets through listed values only.
+#[derive(Debug)]
+pub(crate) enum Fixed<'a> {
+    /// Each with whether it is the whole value (otherwise what the value starts with).
+    Texts(Vec<(&'a str, bool)>),
+    Networks(&'a [Option<Network>]),
+}
+
 impl Condition {
+    /// The key in lower case and the values it must have; `None` for conditions that hold without the key or for other
+    /// values than the listed ones.
+    pub(crate) fn fixed(&self) -> Option<(&str, Fixed<'_>)> {
+        let vacuous = self.operator.if_exists || self.operator.qualifier == Qualifier::ForAllValues;
+        if self.operator.negated || vacuous {
+            return None;
+        }
+        let fixed = match &self.values {
+            Values::Exact(patterns) | Values::IgnoreCase(patterns) | Values::Like(patterns) => {
+                Fixed::Texts(patterns.iter().map(Pattern::literal_start).collect())
+            }
+            // What is no ARN matches nothing.
+            Values::Arn(patterns) => {
+                let literals = patterns.iter().flatten().map(ArnPattern::literal);
+                Fixed::Texts(
+                    literals.map(|(text, certainty)| (text, certainty == Certainty::Exact)).collect(),
+                )
+            }
+            Values::Network(networks) => Fixed::Networks(networks),
+            Values::Number(..) | Values::Date(..) | Values::Bool(_) | Values::Binary(_) | Values::Null(_) => {
+                return None;
+            }
+        };
+        Some((&self.key, fixed))
+    }
+
     /// Compiles. `variables` says whether the document's version knows policy variables.
     pub(crate) fn new(operator: Operator, key: &str, values: &[String], variables: bool) -> Self {
         fn each<T>(values: &[String], read: impl Fn(&str) -> T) -> Vec<T> {
@@ -101,13 +136,13 @@ impl Condition {
     /// One value of the request against all values of the policy: OR, or NOR for negated operators.
     fn test(&self, value: &str, context: &dyn Context) -> Truth {
         let matched = match &self.values {
-            Values::Exact(patterns) => Truth::any(patterns.iter().map(|p| match p {
-                Pattern::Fixed(_) => Truth::of(p.literal() == Some(value)),
-                Pattern::Variable(_) => equal(p, value, context, |a, b| a == b),
-            })),
-            Values::IgnoreCase(patterns) => {
-                Truth::any(patterns.iter().map(|p| equal(p, value, context, same_ignoring_case)))
+            Values::Exact(patterns) => {
+                Truth::any(patterns.iter().map(|p| p.is(value, context).map_or(Truth::Unknown, Truth::of)))
             }
+            // Texts without wildcards are incomplete only for want of a variable.
+            Values::IgnoreCase(patterns) => Truth::any(patterns.iter().map(|p| {
+                p.text(context).map_or(Truth::Unknown, |text| Truth::of(same_ignoring_case(&text, value)))
+            })),
             Values::Like(patterns) => Truth::any(patterns.iter().map(|p| p.matches(value, context))),
             Values::Number(order, numbers) => self.ordered(numbers, Number::parse(value).as_ref(), *order),
             Values::Date(order, dates) => self.ordered(dates, date(value).as_ref(), *order),
@@ -158,15 +193,6 @@ fn null(wanted: &[Option<bool>], value: &Value<'_>) -> Truth {
         Value::Many(values) => values.is_empty(),
     };
     Truth::of(wanted.contains(&Some(absent)))
-}
-
-/// Compares a text that may have variables. Unknown if one has no value.
-fn equal(pattern: &Pattern, value: &str, context: &dyn Context, same: fn(&str, &str) -> bool) -> Truth {
-    match pattern.text(context) {
-        Some(text) => Truth::of(same(&text, value)),
-        // Texts without wildcards are incomplete only for want of a variable.
-        None => Truth::Unknown,
-    }
 }
 
 fn same_ignoring_case(a: &str, b: &str) -> bool {

@@ -1,10 +1,10 @@
 //! All layers together: denies first, then the ceilings, then the grants. Refuses to know how one policy is evaluated.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{
-    Decision, Decisive, Layer, Policy, Principal, Reason, Request, StatementInfo, Verdict, policy::lower,
-    principal::NamedAs, statement::Subject,
+    Decision, Layer, Policy, Principal, Reason, Request, Ruling, Source, StatementInfo, Verdict,
+    action::LowerAction, principal::NamedAs, statement::Subject,
 };
 
 /// A policy and what to call it in explanations: its ARN, or its inline name.
@@ -23,10 +23,18 @@ pub enum ResourceRule {
     #[default]
     Ordinary,
     /// Roles and keys: nothing without the resource's policy; naming the account there only delegates to its
-    /// identity policies.
+    /// identity policies. Who has not signed gets nothing from `*`: a federated user must be named by its provider.
     Trust,
     /// The identity layer and, where there is one, the resource policy must both grant, whoever asks.
     Both,
+}
+
+/// Single permissions attached to a resource, beside its policy. A grant counts like a resource policy that names the
+/// caller's role: an explicit deny beats it, the ceilings of the organisation, boundary and session bound it, and across
+/// accounts the caller's own policies must allow too. Who has not signed is never asked about.
+pub trait Grants: fmt::Debug {
+    /// The name of a grant that allows the request now; `None` if there is no such grant, or if one cannot be told.
+    fn allowing(&self, request: &Request<'_>) -> Option<&str>;
 }
 
 /// The policies that apply to a request.
@@ -42,10 +50,15 @@ pub struct Layers<'a> {
     pub session: Option<&'a [NamedPolicy]>,
     /// One entry per level from the organisation's root to the principal's account; each level must allow. An empty
     /// list means that there is no organisation. Callers leave it empty for service-linked roles and the management
-    /// account.
+    /// account. Strangers and services are never bound by it.
     pub service_control: &'a [Vec<NamedPolicy>],
     /// The same on the side of the resource's account. AWS's implicit full access means that these can only deny.
+    /// Callers leave it empty for service-linked roles, the management account's resources and services without support.
     pub resource_control: &'a [Vec<NamedPolicy>],
+    /// `Some` when the request came through a VPC endpoint: its policy must allow; `Some(&[])` allows nothing.
+    pub vpc_endpoint: Option<&'a [NamedPolicy]>,
+    /// Permissions given on the resource one by one.
+    pub grants: Option<&'a dyn Grants>,
     /// How the resource policy counts.
     pub resource_rule: ResourceRule,
 }
@@ -53,50 +66,56 @@ pub struct Layers<'a> {
 /// Decides.
 // AWS: IAM User Guide, "Policy evaluation logic".
 pub fn decide(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
-    let action = lower(request.action);
-    let subject = Subject {
-        principal: request.principal,
-        action: &action,
-        resource: request.resource,
-        context: request.context,
-        has_boundary: layers.boundary.is_some(),
-    };
-    let case = Case { layers, request, subject };
-    if let Some((layer, policy, statement)) = case.explicit_deny() {
-        return decision(Verdict::ExplicitDeny, layer, Some((policy, statement)));
-    }
-    match case.granted() {
-        Ok((layer, decisive)) => decision(Verdict::Allow, layer, decisive),
-        Err(layer) => decision(Verdict::ImplicitDeny, layer, None),
+    let ruling = rule(layers, request);
+    Decision {
+        verdict: ruling.verdict,
+        because: Reason { layer: ruling.layer, decisive: ruling.decisive.map(Into::into) },
     }
 }
 
-type Found<'a> = (&'a NamedPolicy, StatementInfo<'a>);
+/// Decides as [`decide`] does, without copying anything.
+pub fn rule<'a>(layers: &Layers<'a>, request: &Request<'_>) -> Ruling<'a> {
+    let action = LowerAction::new(request.action);
+    let subject = Subject::new(request, &action, layers.boundary.is_some());
+    let case = Case { layers, request, subject };
+    if let Some((layer, found)) = case.explicit_deny() {
+        return Ruling { verdict: Verdict::ExplicitDeny, layer, decisive: Some(found) };
+    }
+    match case.granted() {
+        Ok((layer, decisive)) => Ruling { verdict: Verdict::Allow, layer, decisive },
+        Err(layer) => Ruling { verdict: Verdict::ImplicitDeny, layer, decisive: None },
+    }
+}
+
+/// The layer that grants and its statement (the root user has none), or the layer that does not.
+type Granted<'a> = Result<(Layer, Option<Source<'a>>), Layer>;
 
 /// A request together with what applies to it.
-struct Case<'a> {
-    layers: &'a Layers<'a>,
-    request: &'a Request<'a>,
-    subject: Subject<'a>,
+struct Case<'a, 'r> {
+    layers: &'r Layers<'a>,
+    request: &'r Request<'r>,
+    subject: Subject<'r>,
 }
 
 /// What the resource policy grants, by the way in which it names the caller.
-#[derive(Default)]
 struct ResourceGrants<'a> {
-    found: [Option<Found<'a>>; NamedAs::COUNT],
+    policy: Option<&'a NamedPolicy>,
+    found: [Option<StatementInfo<'a>>; NamedAs::COUNT],
 }
 
 impl<'a> ResourceGrants<'a> {
-    fn by(&self, named: NamedAs) -> Option<Found<'a>> {
-        self.found.get(named as usize).copied().flatten()
+    fn by(&self, named: NamedAs) -> Option<Source<'a>> {
+        let statement = self.found.get(named as usize).copied().flatten()?;
+        self.policy.map(|policy| source(policy, statement))
     }
 
-    fn any(&self) -> Option<Found<'a>> {
-        self.found.iter().flatten().next().copied()
+    fn any(&self) -> Option<Source<'a>> {
+        let statement = self.found.iter().flatten().next()?;
+        self.policy.map(|policy| source(policy, *statement))
     }
 }
 
-impl<'a> Case<'a> {
+impl<'a> Case<'a, '_> {
     fn resource_layer(&self) -> Layer {
         match self.layers.resource_rule {
             ResourceRule::Trust => Layer::Trust,
@@ -109,62 +128,98 @@ impl<'a> Case<'a> {
         if self.request.principal.account().is_some() { self.layers.service_control } else { &[] }
     }
 
-    fn explicit_deny(&self) -> Option<(Layer, &'a NamedPolicy, StatementInfo<'a>)> {
+    fn explicit_deny(&self) -> Option<(Layer, Source<'a>)> {
         let layers = self.layers;
-        let of = |layer: Layer, policy: &'a NamedPolicy| {
-            policy.policy.denial(&self.subject).map(|statement| (layer, policy, statement))
-        };
-        let mut organisation = layers.resource_control.iter().flatten().map(|p| (Layer::ResourceControl, p));
-        let mut ceiling = self.service_control().iter().flatten().map(|p| (Layer::ServiceControl, p));
-        let mut resource = layers.resource.into_iter().map(|p| (self.resource_layer(), p));
-        let mut identity = layers.identity.iter().map(|p| (Layer::Identity, p));
-        let mut boundary = layers.boundary.unwrap_or_default().iter().map(|p| (Layer::Boundary, p));
-        let mut session = layers.session.unwrap_or_default().iter().map(|p| (Layer::Session, p));
-        organisation
-            .find_map(|(layer, policy)| of(layer, policy))
-            .or_else(|| ceiling.find_map(|(layer, policy)| of(layer, policy)))
-            .or_else(|| resource.find_map(|(layer, policy)| of(layer, policy)))
-            .or_else(|| identity.find_map(|(layer, policy)| of(layer, policy)))
-            .or_else(|| boundary.find_map(|(layer, policy)| of(layer, policy)))
-            .or_else(|| session.find_map(|(layer, policy)| of(layer, policy)))
+        self.denying_level(Layer::ResourceControl, layers.resource_control)
+            .or_else(|| self.denying_level(Layer::ServiceControl, self.service_control()))
+            .or_else(|| self.denying(Layer::VpcEndpoint, layers.vpc_endpoint.unwrap_or_default()))
+            .or_else(|| {
+                self.denying(self.resource_layer(), layers.resource.map_or(&[], std::slice::from_ref))
+            })
+            .or_else(|| self.denying(Layer::Identity, layers.identity))
+            .or_else(|| self.denying(Layer::Boundary, layers.boundary.unwrap_or_default()))
+            .or_else(|| self.denying(Layer::Session, layers.session.unwrap_or_default()))
     }
 
-    fn allowing(&self, policies: &'a [NamedPolicy]) -> Option<Found<'a>> {
-        policies
-            .iter()
-            .find_map(|named| named.policy.grant(&self.subject).map(|statement| (named, statement)))
+    fn denying_level(&self, layer: Layer, levels: &'a [Vec<NamedPolicy>]) -> Option<(Layer, Source<'a>)> {
+        levels.iter().find_map(|level| self.denying(layer, level))
     }
 
-    /// The layer and statement that grants, or the layer that does not.
-    fn granted(&self) -> Result<(Layer, Option<Found<'a>>), Layer> {
-        if !self.service_control().iter().all(|level| self.allowing(level).is_some()) {
-            return Err(Layer::ServiceControl);
+    fn denying(&self, layer: Layer, policies: &'a [NamedPolicy]) -> Option<(Layer, Source<'a>)> {
+        let of = |named: &'a NamedPolicy| named.policy.denial(&self.subject).map(|at| source(named, at));
+        policies.iter().find_map(of).map(|found| (layer, found))
+    }
+
+    fn allowing(&self, policies: &'a [NamedPolicy]) -> Option<Source<'a>> {
+        policies.iter().find_map(|named| named.policy.grant(&self.subject).map(|at| source(named, at)))
+    }
+
+    fn within(&self, layer: Layer, policies: Option<&'a [NamedPolicy]>) -> Result<(), Layer> {
+        let allowed = policies.is_none_or(|policies| self.allowing(policies).is_some());
+        if allowed { Ok(()) } else { Err(layer) }
+    }
+
+    fn within_boundary(&self) -> Result<(), Layer> {
+        self.within(Layer::Boundary, self.layers.boundary)
+    }
+
+    fn within_session(&self) -> Result<(), Layer> {
+        self.within(Layer::Session, self.layers.session)
+    }
+
+    fn granted(&self) -> Granted<'a> {
+        for level in self.service_control() {
+            self.within(Layer::ServiceControl, Some(level))?;
         }
+        self.within(Layer::VpcEndpoint, self.layers.vpc_endpoint)?;
         match self.layers.resource_rule {
             ResourceRule::Both => return self.granted_by_both(),
             ResourceRule::Ordinary | ResourceRule::Trust => {}
         }
-        let resource = self.resource_grants();
-        let own_account = match (self.request.principal.account(), self.request.resource_account) {
-            (Some(mine), Some(owner)) => mine == owner,
-            (Some(_), None) => true,
+        match (self.request.principal.account(), self.request.resource_account) {
             // Strangers and services have no policies of their own: the resource's policy alone speaks for them.
-            (None, _) => return self.granted_to_stranger(&resource),
-        };
-        if !own_account {
-            let identity = self.identity_grant()?;
-            return resource.any().map(|_| identity).ok_or(self.resource_layer());
+            (None, _) => self.granted_to_stranger(),
+            (Some(mine), Some(owner)) if mine != owner => self.granted_across_accounts(),
+            (Some(_), _) => self.granted_within_account(),
         }
+    }
+
+    fn granted_to_stranger(&self) -> Granted<'a> {
+        let layer = self.resource_layer();
+        let resource = self.resource_grants();
+        let found = match (self.layers.resource_rule, self.request.principal) {
+            // Nobody assumes a role or uses a key unsigned, whatever `*` says.
+            (ResourceRule::Trust, Principal::Anonymous) => None,
+            // AWS: `Principal: {"Federated": …}` is what admits the users of a provider.
+            (ResourceRule::Trust, Principal::WebIdentity { .. }) => resource.by(NamedAs::WebIdentity),
+            _ => resource.any(),
+        };
+        let granted = found.map(|found| (layer, Some(found))).or_else(|| self.single_grant()).ok_or(layer)?;
+        self.within_session()?;
+        Ok(granted)
+    }
+
+    /// Both sides must allow: the caller's policies within their ceilings, and the resource's.
+    fn granted_across_accounts(&self) -> Granted<'a> {
+        let identity = self.identity_grant()?;
+        let resource = self.resource_grants().any().is_some() || self.single_grant().is_some();
+        if resource { Ok(identity) } else { Err(self.resource_layer()) }
+    }
+
+    fn granted_within_account(&self) -> Granted<'a> {
+        let layer = self.resource_layer();
+        let resource = self.resource_grants();
         if let Some(found) = direct_grant(&resource) {
-            return Ok((self.resource_layer(), Some(found)));
+            return Ok((layer, Some(found)));
         }
         if let Some(found) = resource.by(NamedAs::Anyone).filter(|_| self.within_session().is_ok()) {
-            return Ok((self.resource_layer(), Some(found)));
+            return Ok((layer, Some(found)));
         }
-        if let Some(found) = resource.by(NamedAs::Role) {
+        let role = resource.by(NamedAs::Role).map(|found| (layer, Some(found)));
+        if let Some(granted) = role.or_else(|| self.single_grant()) {
             self.within_boundary()?;
             self.within_session()?;
-            return Ok((self.resource_layer(), Some(found)));
+            return Ok(granted);
         }
         if self.layers.resource_rule == ResourceRule::Trust && resource.by(NamedAs::Account).is_none() {
             return Err(Layer::Trust);
@@ -172,16 +227,7 @@ impl<'a> Case<'a> {
         self.identity_grant()
     }
 
-    fn granted_to_stranger(
-        &self,
-        resource: &ResourceGrants<'a>,
-    ) -> Result<(Layer, Option<Found<'a>>), Layer> {
-        let found = resource.any().ok_or(self.resource_layer())?;
-        self.within_session()?;
-        Ok((self.resource_layer(), Some(found)))
-    }
-
-    fn granted_by_both(&self) -> Result<(Layer, Option<Found<'a>>), Layer> {
+    fn granted_by_both(&self) -> Granted<'a> {
         if self.layers.resource.is_some() && self.resource_grants().any().is_none() {
             return Err(Layer::Resource);
         }
@@ -189,18 +235,32 @@ impl<'a> Case<'a> {
     }
 
     fn resource_grants(&self) -> ResourceGrants<'a> {
-        let mut grants = ResourceGrants::default();
-        let Some(policy) = self.layers.resource else { return grants };
-        for (named, statement) in policy.policy.grants(&self.subject) {
-            if let Some(slot) = grants.found.get_mut(named as usize) {
-                slot.get_or_insert((policy, statement));
-            }
+        let mut grants = ResourceGrants { policy: self.layers.resource, found: [None; NamedAs::COUNT] };
+        if let Some(named_policy) = self.layers.resource {
+            named_policy.policy.grants(&self.subject, |named, statement| {
+                if let Some(slot) = grants.found.get_mut(named as usize) {
+                    slot.get_or_insert(statement);
+                }
+            });
         }
         grants
     }
 
+    fn single_grant(&self) -> Option<(Layer, Option<Source<'a>>)> {
+        match self.request.principal {
+            Principal::Anonymous | Principal::WebIdentity { .. } => return None,
+            Principal::Root { .. }
+            | Principal::User { .. }
+            | Principal::Session { .. }
+            | Principal::FederatedUser { .. }
+            | Principal::Service { .. } => {}
+        }
+        let policy = self.layers.grants?.allowing(self.request)?;
+        Some((Layer::Grant, Some(Source { policy, sid: None, statement: 0 })))
+    }
+
     /// What the principal's own policies grant within their ceilings.
-    fn identity_grant(&self) -> Result<(Layer, Option<Found<'a>>), Layer> {
+    fn identity_grant(&self) -> Granted<'a> {
         let granted = match (self.allowing(self.layers.identity), self.request.principal) {
             (Some(found), _) => (Layer::Identity, Some(found)),
             // AWS: the root user needs no identity policy.
@@ -211,31 +271,16 @@ impl<'a> Case<'a> {
         self.within_session()?;
         Ok(granted)
     }
-
-    fn within_boundary(&self) -> Result<(), Layer> {
-        let allowed = self.layers.boundary.is_none_or(|policies| self.allowing(policies).is_some());
-        if allowed { Ok(()) } else { Err(Layer::Boundary) }
-    }
-
-    fn within_session(&self) -> Result<(), Layer> {
-        let allowed = self.layers.session.is_none_or(|policies| self.allowing(policies).is_some());
-        if allowed { Ok(()) } else { Err(Layer::Session) }
-    }
 }
 
 /// Grants within an account that no implicit deny of the principal's side limits: the resource policy names the IAM
 /// user, the role session or the federated user itself. (`*` escapes the boundary, but is kept within session policies.)
 // AWS: IAM User Guide, "Determining whether a request is allowed or denied within an account".
-fn direct_grant<'a>(resource: &ResourceGrants<'a>) -> Option<Found<'a>> {
+fn direct_grant<'a>(resource: &ResourceGrants<'a>) -> Option<Source<'a>> {
     let direct = [NamedAs::User, NamedAs::Session, NamedAs::FederatedUser];
     direct.iter().find_map(|named| resource.by(*named))
 }
 
-fn decision(verdict: Verdict, layer: Layer, found: Option<Found<'_>>) -> Decision {
-    let decisive = found.map(|(policy, statement)| Decisive {
-        policy: policy.name.clone(),
-        sid: statement.sid.map(str::to_owned),
-        statement: statement.index,
-    });
-    Decision { verdict, because: Reason { layer, decisive } }
+fn source<'a>(named: &'a NamedPolicy, statement: StatementInfo<'a>) -> Source<'a> {
+    Source { policy: &named.name, sid: statement.sid, statement: statement.index }
 }

@@ -34,6 +34,10 @@ pub enum Layer {
     ServiceControl,
     /// The organisation's ceiling on the resource's account.
     ResourceControl,
+    /// The policy of the VPC endpoint the request came through.
+    VpcEndpoint,
+    /// A single grant on the resource, beside its policy.
+    Grant,
     /// No policy: the account's root user.
     Root,
 }
@@ -47,6 +51,38 @@ pub struct Decisive {
     pub sid: Option<String>,
     /// The position of the statement in its document, from 0.
     pub statement: usize,
+}
+
+/// The statement that decided, borrowed from the policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// The policy's name as given in [`crate::NamedPolicy`], or the grant's.
+    pub policy: &'a str,
+    /// The statement's `Sid`, if it has one.
+    pub sid: Option<&'a str>,
+    /// The position of the statement in its document, from 0.
+    pub statement: usize,
+}
+
+impl From<Source<'_>> for Decisive {
+    fn from(source: Source<'_>) -> Self {
+        Self {
+            policy: source.policy.to_owned(),
+            sid: source.sid.map(str::to_owned),
+            statement: source.statement,
+        }
+    }
+}
+
+/// The engine's answer, borrowed from the policies: made without allocating.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ruling<'a> {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// The layer that granted, or that refused or did not grant.
+    pub layer: Layer,
+    /// The statement, unless the absence of one decided.
+    pub decisive: Option<Source<'a>>,
 }
 
 /// Why the verdict is what it is.
@@ -79,7 +115,7 @@ impl Decision {
     pub fn denial_text(&self, principal_arn: &str, action: &str, resource: &str) -> String {
         let brief = Self::brief_text(principal_arn, action, resource);
         match (self.verdict, self.because.layer) {
-            (Verdict::Allow, _) | (Verdict::ImplicitDeny, Layer::Root) => brief,
+            (Verdict::Allow, _) | (Verdict::ImplicitDeny, Layer::Root | Layer::Grant) => brief,
             (Verdict::ImplicitDeny, Layer::Boundary) => {
                 format!("{brief} because no permissions boundary allows the {action} action")
             }
@@ -112,6 +148,8 @@ impl fmt::Display for Layer {
             Self::Session => "session",
             Self::ServiceControl => "service control",
             Self::ResourceControl => "resource control",
+            Self::VpcEndpoint => "VPC endpoint",
+            Self::Grant => "grant",
             Self::Root => "root",
         })
     }

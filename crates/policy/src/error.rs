@@ -37,7 +37,7 @@ pub enum Problem {
     NotAnArn(String),
     /// A wildcard in the service part of a resource's ARN.
     WildcardVendor,
-    /// A policy variable in the first five parts of a resource's ARN.
+    /// A policy variable in the service part of a resource's ARN.
     VariableInArnPrefix(String),
     /// A principal of an unknown form, or with a partial wildcard.
     InvalidPrincipal {
@@ -100,8 +100,9 @@ impl fmt::Display for PolicyError {
                 f.write_str("Resource vendor must be fully qualified and cannot contain regexes.")
             }
             Problem::VariableInArnPrefix(text) => {
-                // DIVERGES: AWS stores such a policy and the statement then never matches; a Deny would be lost.
-                write!(f, "Resource {text} has a policy variable before the fifth colon.")
+                // DIVERGES: AWS stores such a policy and the statement then never matches; a Deny would be lost. (A
+                // variable in the region or account is taken: an Allow then never applies, a Deny does.)
+                write!(f, "Resource {text} has a policy variable in its service.")
             }
             Problem::InvalidPrincipal { kind, value } => {
                 write!(f, "Invalid principal in policy: \"{kind}\":\"{value}\"")

@@ -94,6 +94,14 @@ impl Glob {
         }
     }
 
+    /// What every matching text starts with; not the longest such text if it is followed by a question mark.
+    pub(crate) fn literal_start(&self) -> &str {
+        match self {
+            Self::Whole(Piece::Text(text)) | Self::Cut { first: Piece::Text(text), .. } => text,
+            Self::Whole(Piece::Masked(_)) | Self::Cut { first: Piece::Masked(_), .. } => "",
+        }
+    }
+
     /// The text, if the pattern has no wildcards.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self {
@@ -220,7 +228,14 @@ impl Masked {
 
     fn find(&self, text: &str) -> Option<usize> {
         let last = self.symbols.len().saturating_sub(1);
-        let mut state = vec![0_u64; self.wild.len()];
+        let mut short = [0_u64; 2];
+        let mut long = Vec::new();
+        let state = if let Some(state) = short.get_mut(..self.wild.len()) {
+            state
+        } else {
+            long.resize(self.wild.len(), 0_u64);
+            long.as_mut_slice()
+        };
         for (at, c) in text.char_indices() {
             let found = self.table.binary_search_by_key(&c, |(c, _)| *c).ok();
             let fits = found.and_then(|at| self.table.get(at)).map(|(_, mask)| mask);

@@ -25,6 +25,7 @@ mod outline;
 mod parse;
 mod policy;
 mod principal;
+mod public;
 mod rewrite;
 mod scalar;
 mod source;
@@ -32,8 +33,8 @@ mod statement;
 mod template;
 mod truth;
 
-pub use decide::{Layers, NamedPolicy, ResourceRule, decide};
-pub use decision::{Decision, Decisive, Layer, Reason, Verdict};
+pub use decide::{Grants, Layers, NamedPolicy, ResourceRule, decide, rule};
+pub use decision::{Decision, Decisive, Layer, Reason, Ruling, Source, Verdict};
 pub use error::{PolicyError, Problem};
 pub use explain::{
     Change, Changes, Edit, Element, Explanation, Holds, LayerSaid, Near, RequestValue, Said, Variable,
@@ -43,6 +44,7 @@ pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, templates};
 pub use outline::{Place, StatementSource, context_keys, grants_service, statement_sources};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
+pub use public::{FixedKeys, public_statement};
 pub use rewrite::rewrite_principals;
 
 /// What a policy is attached to, which decides what its grammar may contain.

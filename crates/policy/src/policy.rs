@@ -1,14 +1,15 @@
 //! A compiled policy: its statements, and an index from action and resource to the few that can matter.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use crate::{
     Effect, Kind, PolicyError, Request,
-    index::PrefixTable,
+    action::{ActionPattern, LowerAction},
+    index::{Certainty, PrefixTable, WholeTable},
     parse,
     principal::{NamedAs, Whom},
     source::Source,
-    statement::{Selection, Statement, Subject},
+    statement::{Known, ResourcePattern, Selection, Statement, Subject},
 };
 
 /// More index entries than this for one statement and it is filed under its actions only, so that the index stays
@@ -23,10 +24,31 @@ pub struct Policy {
     denies: Index,
     allows: Index,
     source: Source,
+    /// An Allow of everything without conditions, as ceilings that are open have.
+    open: Option<usize>,
 }
 
-/// Action prefix → resource prefix → positions of statements.
-type Index = PrefixTable<PrefixTable<Vec<usize>>>;
+/// The statements of one effect, by action and then by resource.
+#[derive(Debug, Clone)]
+struct Index {
+    is_empty: bool,
+    /// Of patterns without wildcards.
+    whole: WholeTable<ByResource>,
+    /// Of all others, by what they start with.
+    prefixes: PrefixTable<ByResource>,
+}
+
+/// Resource prefix → statements.
+type ByResource = PrefixTable<Vec<Filed>>;
+
+/// A statement, filed under one of its actions and one of its resources.
+#[derive(Debug, Clone, Copy)]
+struct Filed {
+    /// Its position in the document.
+    at: usize,
+    action: Certainty,
+    resource: Certainty,
+}
 
 /// Names a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +84,7 @@ impl Policy {
             kind,
             denies: index(&statements, Effect::Deny),
             allows: index(&statements, Effect::Allow),
+            open: statements.iter().position(Statement::allows_everything),
             statements,
             source: Source::new(text),
         })
@@ -82,6 +105,10 @@ impl Policy {
         self.source.keys().iter().map(|key| &**key)
     }
 
+    pub(crate) fn compiled(&self) -> &[Statement] {
+        &self.statements
+    }
+
     /// The statements in document order.
     pub fn statements(&self) -> impl Iterator<Item = StatementInfo<'_>> {
         self.statements.iter().enumerate().map(|(at, statement)| statement.info(at))
@@ -94,95 +121,130 @@ impl Policy {
 
     /// A statement that denies.
     pub(crate) fn denial(&self, subject: &Subject<'_>) -> Option<StatementInfo<'_>> {
-        self.applying(&self.denies, subject).next().map(|(at, statement)| statement.info(at))
+        if self.denies.is_empty {
+            return None;
+        }
+        self.find(&self.denies, subject, |at, statement| Some(statement.info(at)))
     }
 
     /// A statement that allows. Says nothing about denials.
     pub(crate) fn grant(&self, subject: &Subject<'_>) -> Option<StatementInfo<'_>> {
-        self.applying(&self.allows, subject).next().map(|(at, statement)| statement.info(at))
+        if let Some(at) = self.open {
+            return self.statements.get(at).map(|statement| statement.info(at));
+        }
+        self.find(&self.allows, subject, |at, statement| Some(statement.info(at)))
     }
 
-    /// The statements that allow, each with every way in which it names the principal.
-    pub(crate) fn grants<'a, 'b>(
+    /// Offers the statements that allow, each with every way in which it names the principal.
+    pub(crate) fn grants<'a>(
         &'a self,
-        subject: &Subject<'b>,
-    ) -> impl Iterator<Item = (NamedAs, StatementInfo<'a>)> + use<'a, 'b> {
-        let principal = subject.principal;
-        self.applying(&self.allows, subject).flat_map(move |(at, statement)| {
-            statement.whom.named_as(principal).map(move |named| (named, statement.info(at)))
-        })
+        subject: &Subject<'_>,
+        mut each: impl FnMut(NamedAs, StatementInfo<'a>),
+    ) {
+        let _: Option<()> = self.find(&self.allows, subject, |at, statement| {
+            for named in statement.whom.named_as(subject.principal) {
+                each(named, statement.info(at));
+            }
+            None
+        });
     }
 
-    fn applying<'a, 'b>(
+    /// Offers the statements of an index that apply until `each` answers.
+    fn find<'a, R>(
         &'a self,
         index: &'a Index,
-        subject: &Subject<'b>,
-    ) -> impl Iterator<Item = (usize, &'a Statement)> + use<'a, 'b> {
-        let subject = *subject;
-        index
-            .matching(subject.action)
-            .flat_map(move |by_resource| by_resource.matching(subject.resource))
-            .flatten()
-            .filter_map(|at| self.statements.get(*at).map(|statement| (*at, statement)))
-            .filter(move |(_, statement)| statement.applies(&subject))
+        subject: &Subject<'_>,
+        mut each: impl FnMut(usize, &'a Statement) -> Option<R>,
+    ) -> Option<R> {
+        index.find(subject.action, subject.resource, |at, known| {
+            let statement = self.statements.get(at)?;
+            if statement.applies_given(subject, known) { each(at, statement) } else { None }
+        })
     }
 }
 
 /// Evaluates one policy alone, e.g. one that an authorizer answered.
 pub fn evaluate<'a>(policy: &'a Policy, request: &Request<'_>) -> Effect3<'a> {
-    let action = lower(request.action);
-    let subject = Subject {
-        principal: request.principal,
-        action: &action,
-        resource: request.resource,
-        context: request.context,
-        has_boundary: false,
-    };
+    let action = LowerAction::new(request.action);
+    let subject = Subject::new(request, &action, false);
     if let Some(statement) = policy.denial(&subject) {
         return Effect3::Deny(statement);
     }
     policy.grant(&subject).map_or(Effect3::None, Effect3::Allow)
 }
 
-/// Action names are compared without regard to case; those in lower case already cost nothing.
-pub(crate) fn lower(action: &str) -> Cow<'_, str> {
-    if action.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(action.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(action)
+type Entries = BTreeMap<String, BTreeMap<String, Vec<Filed>>>;
+
+impl Index {
+    /// Offers everything that may match, with what is already known to, until `each` answers.
+    fn find<R>(
+        &self,
+        action: &str,
+        resource: &str,
+        mut each: impl FnMut(usize, Known) -> Option<R>,
+    ) -> Option<R> {
+        let mut under = |by_resource: &ByResource, action_whole: bool| {
+            by_resource.find(resource, |filed, resource_whole| {
+                filed.iter().find_map(|filed| {
+                    let action = known(filed.action, action_whole)?;
+                    let resource = known(filed.resource, resource_whole)?;
+                    each(filed.at, Known { action, resource })
+                })
+            })
+        };
+        let whole = self.whole.get(action).and_then(|by_resource| under(by_resource, true));
+        whole.or_else(|| self.prefixes.find(action, under))
+    }
+}
+
+/// Whether the pattern behind an entry is known to match; `None` if it is known not to.
+fn known(certainty: Certainty, whole: bool) -> Option<bool> {
+    match certainty {
+        Certainty::Check => Some(false),
+        Certainty::Prefix => Some(true),
+        Certainty::Exact => whole.then_some(true),
     }
 }
 
 fn index(statements: &[Statement], effect: Effect) -> Index {
-    let mut entries: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
+    let (mut whole, mut prefixed) = (Entries::new(), Entries::new());
     for (at, statement) in statements.iter().enumerate().filter(|(_, s)| s.effect == effect) {
-        let actions = prefixes(Some(&statement.actions), |pattern| pattern.literal_prefix());
-        let mut resources = prefixes(statement.resources.as_ref(), |pattern| pattern.literal_prefix());
+        let actions = literals(Some(&statement.actions), ActionPattern::literal);
+        let mut resources = literals(statement.resources.as_ref(), ResourcePattern::literal);
         if actions.len().saturating_mul(resources.len()) > ENTRIES_PER_STATEMENT_MAX {
-            resources = vec![""];
+            resources = BTreeMap::from([("", Certainty::Check)]);
         }
-        for action in &actions {
+        for (action, action_certainty) in &actions {
+            let entries = if *action_certainty == Certainty::Exact { &mut whole } else { &mut prefixed };
             let by_resource = entries.entry((*action).to_owned()).or_default();
-            for resource in &resources {
-                let filed = by_resource.entry((*resource).to_owned()).or_default();
-                if filed.last() != Some(&at) {
-                    filed.push(at);
-                }
+            for (resource, resource_certainty) in &resources {
+                let filed = Filed { at, action: *action_certainty, resource: *resource_certainty };
+                by_resource.entry((*resource).to_owned()).or_default().push(filed);
             }
         }
     }
-    PrefixTable::new(entries.into_iter().map(|(action, tail)| (action, PrefixTable::new(tail))).collect())
+    let is_empty = whole.is_empty() && prefixed.is_empty();
+    let tables = |entries: Entries| -> BTreeMap<String, ByResource> {
+        entries.into_iter().map(|(action, tail)| (action, PrefixTable::new(tail))).collect()
+    };
+    Index { is_empty, whole: WholeTable::new(tables(whole)), prefixes: PrefixTable::new(tables(prefixed)) }
 }
 
-/// What everything selected must start with; a single empty prefix for inverted and missing selections.
-fn prefixes<T>(selection: Option<&Selection<T>>, prefix: impl Fn(&T) -> &str) -> Vec<&str> {
-    match selection {
-        Some(selection) if !selection.inverted => {
-            let mut all: Vec<&str> = selection.patterns.iter().map(prefix).collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        }
-        Some(_) | None => vec![""],
+/// What selected texts start with, and what finding that says. A single empty prefix for inverted selections, of which
+/// nothing is known, and for missing ones, which select everything.
+fn literals<T>(
+    selection: Option<&Selection<T>>,
+    literal: impl Fn(&T) -> (&str, Certainty),
+) -> BTreeMap<&str, Certainty> {
+    let Some(selection) = selection else { return BTreeMap::from([("", Certainty::Prefix)]) };
+    if selection.inverted {
+        return BTreeMap::from([("", Certainty::Check)]);
     }
+    let mut all = BTreeMap::new();
+    for (text, certainty) in selection.patterns.iter().map(literal) {
+        all.entry(text)
+            .and_modify(|known: &mut Certainty| *known = known.either(certainty))
+            .or_insert(certainty);
+    }
+    all
 }

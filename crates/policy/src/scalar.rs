@@ -26,7 +26,11 @@ impl Number {
         if empty || too_long || !all_digits(whole) || !all_digits(fraction_text) {
             return None;
         }
-        let scaled: i128 = format!("0{whole}{fraction_text:0<DIGITS$}").parse().ok()?;
+        let digits =
+            |text: &str| text.bytes().fold(0_u64, |so_far, digit| so_far * 10 + u64::from(digit - b'0'));
+        let missing = u32::try_from(DIGITS - fraction_text.len()).ok()?;
+        let fraction = i128::from(digits(fraction_text)) * i128::from(10_u64.pow(missing));
+        let scaled = i128::from(digits(whole)) * i128::from(10_u64.pow(18)) + fraction;
         Some(Self(if negative { -scaled } else { scaled }))
     }
 
@@ -39,9 +43,13 @@ impl Number {
 /// Reads an ISO 8601 date or date and time, or seconds since the epoch.
 // AWS: the W3C profile of ISO 8601, or epoch (UNIX) time.
 pub(crate) fn date(text: &str) -> Option<Timestamp> {
-    if let Some(Number(scaled)) = Number::parse(text) {
+    if text.as_bytes().get(4) != Some(&b'-') {
+        let Number(scaled) = Number::parse(text)?;
         let millis = scaled / 1_000_000_000_000_000;
         return i64::try_from(millis).ok().map(Timestamp::from_millis);
+    }
+    if let Some(usual) = usual_date(text.as_bytes()) {
+        return Some(usual);
     }
     let (day, time) = text.split_once(['T', 't']).map_or((text, None), |(d, t)| (d, Some(t)));
     let mut parts = day.split('-');
@@ -61,6 +69,19 @@ pub(crate) fn date(text: &str) -> Option<Timestamp> {
     }
     let local = Timestamp::from_civil(i64::from(year), month, day, hour, minute, second)?;
     Some(local.plus_millis(millis).plus_seconds(-60 * offset_minutes))
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ`, the shape of `aws:CurrentTime`, without searching; `None` if it is not a date of that shape.
+fn usual_date(text: &[u8]) -> Option<Timestamp> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] = text
+    else {
+        return None;
+    };
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
+    let two = |tens: &u8, ones: &u8| Some(digit(tens)? * 10 + digit(ones)?);
+    let year = two(y0, y1)? * 100 + two(y2, y3)?;
+    let (month, day) = (two(m0, m1)?, two(d0, d1)?);
+    Timestamp::from_civil(i64::from(year), month, day, two(h0, h1)?, two(n0, n1)?, two(s0, s1)?)
 }
 
 /// Splits a time of day from its zone, which must be given: the offset is in minutes east.
@@ -83,8 +104,9 @@ fn seconds(text: &str) -> Option<(u32, i64)> {
     if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let millis: String = format!("{fraction:0<3}").chars().take(3).collect();
-    Some((fixed(whole, 2)?, millis.parse().ok()?))
+    let digits = fraction.bytes().chain([b'0', b'0']).take(3);
+    let millis = digits.fold(0, |so_far, digit| so_far * 10 + i64::from(digit - b'0'));
+    Some((fixed(whole, 2)?, millis))
 }
 
 fn fixed(text: &str, length: usize) -> Option<u32> {
@@ -130,6 +152,15 @@ impl Network {
                 (IpAddr::V6((base & !host).into()), IpAddr::V6((base | host).into()))
             }
         }
+    }
+
+    /// In bits.
+    pub(crate) fn prefix(self) -> u32 {
+        self.prefix
+    }
+
+    pub(crate) fn is_v4(self) -> bool {
+        self.base.is_ipv4()
     }
 
     /// Whether the address lies in the range. The other family never does.

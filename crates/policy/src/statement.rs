@@ -1,8 +1,14 @@
 //! One compiled statement and whether it applies to a request.
 
 use crate::{
-    Effect, Principal, StatementInfo, action::ActionPattern, arn::ArnPattern, condition::Condition,
-    facts::Context, principal::Whom, truth::Truth,
+    Effect, Principal, Request, StatementInfo,
+    action::{ActionPattern, LowerAction},
+    arn::ArnPattern,
+    condition::Condition,
+    facts::Context,
+    index::Certainty,
+    principal::Whom,
+    truth::Truth,
 };
 
 /// A compiled statement.
@@ -46,6 +52,25 @@ pub(crate) struct Subject<'a> {
     pub(crate) has_boundary: bool,
 }
 
+/// What finding a statement in the index has already shown to match.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    pub(crate) action: bool,
+    pub(crate) resource: bool,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(request: &Request<'a>, action: &'a LowerAction, has_boundary: bool) -> Self {
+        Self {
+            principal: request.principal,
+            action: action.text(),
+            resource: request.resource,
+            context: request.context,
+            has_boundary,
+        }
+    }
+}
+
 impl<T> Selection<T> {
     fn selects(&self, matches: impl Fn(&T) -> Truth) -> Truth {
         let matched = Truth::any(self.patterns.iter().map(matches));
@@ -62,42 +87,62 @@ impl ResourcePattern {
         }
     }
 
-    pub(crate) fn literal_prefix(&self) -> &str {
+    /// The longest text everything that matches starts with, and what starting with it means.
+    pub(crate) fn literal(&self) -> (&str, Certainty) {
         match self {
-            Self::Everything => "",
-            Self::Arn(pattern) => pattern.literal_prefix(),
+            Self::Everything => ("", Certainty::Prefix),
+            Self::Arn(pattern) => pattern.literal(),
         }
     }
 }
 
 impl Statement {
-    /// Whether the statement has its effect: an Allow needs certainty, a Deny only the possibility.
-    pub(crate) fn applies(&self, subject: &Subject<'_>) -> bool {
-        if !self.concerns(subject) {
+    /// Whether the statement has its effect, given what the index knows.
+    pub(crate) fn applies_given(&self, subject: &Subject<'_>, known: Known) -> bool {
+        let action = known.action
+            || self.actions.selects(|pattern| Truth::of(pattern.matches(subject.action))) == Truth::True;
+        if !action || !self.concerns(subject) {
             return false;
         }
         let holds = || {
-            let resource = self.resources.as_ref().map_or(Truth::True, |resources| {
-                resources.selects(|pattern| pattern.matches(subject.resource, subject.context))
-            });
+            let resource = match &self.resources {
+                Some(resources) if !known.resource => {
+                    resources.selects(|pattern| pattern.matches(subject.resource, subject.context))
+                }
+                Some(_) | None => Truth::True,
+            };
             if resource == Truth::False {
                 return Truth::False;
             }
             let conditions = self.conditions.iter().map(|condition| condition.holds(subject.context));
             resource.min(Truth::all(conditions))
         };
+        // An Allow needs certainty, a Deny only the possibility.
         match self.effect {
             Effect::Allow => holds() == Truth::True,
             Effect::Deny => holds() != Truth::False,
         }
     }
 
-    /// The parts that need no context: action and principal.
+    /// Whether this is an Allow of every action on every resource, whoever the policy is attached to.
+    pub(crate) fn allows_everything(&self) -> bool {
+        let actions = &self.actions;
+        let everything = |resources: &Selection<ResourcePattern>| {
+            let all = |pattern: &ResourcePattern| matches!(pattern, ResourcePattern::Everything);
+            !resources.inverted && resources.patterns.iter().any(all)
+        };
+        self.effect == Effect::Allow
+            && matches!(self.whom, Whom::Attached)
+            && self.conditions.is_empty()
+            && !actions.inverted
+            && actions.patterns.iter().any(|pattern| matches!(pattern, ActionPattern::Everything))
+            && self.resources.as_ref().is_some_and(everything)
+    }
+
     fn concerns(&self, subject: &Subject<'_>) -> bool {
-        let action = self.actions.selects(|pattern| Truth::of(pattern.matches(subject.action)));
         // AWS: IAM User Guide, "NotPrincipal": a principal with a permissions boundary is always denied.
         let bounded = matches!(self.whom, Whom::AllBut(_)) && subject.has_boundary;
-        action == Truth::True && (bounded || self.whom.names(subject.principal))
+        bounded || self.whom.names(subject.principal)
     }
 
     pub(crate) fn info(&self, index: usize) -> StatementInfo<'_> {

@@ -62,6 +62,9 @@ impl Pattern {
         match self {
             Self::Fixed(glob) => Truth::of(glob.matches(text)),
             Self::Variable(tokens) => {
+                if let Some(fits) = fits_directly(tokens, text, context) {
+                    return Truth::of(fits);
+                }
                 let (symbols, complete) = resolve(tokens, context);
                 let fits = Glob::new(symbols.iter().map(Resolved::symbol)).matches(text);
                 match (fits, complete) {
@@ -81,6 +84,32 @@ impl Pattern {
                 let (symbols, complete) = resolve(tokens, context);
                 complete.then(|| symbols.iter().filter_map(Resolved::text).collect())
             }
+        }
+    }
+
+    /// Whether this text without wildcards is `text`; `None` if it has a variable without a value.
+    pub(crate) fn is(&self, text: &str, context: &dyn Context) -> Option<bool> {
+        match self {
+            Self::Fixed(glob) => Some(glob.literal() == Some(text)),
+            Self::Variable(tokens) => {
+                let mut rest = Some(text);
+                for token in tokens {
+                    let fixed = fixed(token, context)?;
+                    rest = rest.and_then(|rest| rest.strip_prefix(&*fixed));
+                }
+                Some(rest == Some(""))
+            }
+        }
+    }
+
+    /// What every matching text starts with, and whether that is the whole text.
+    pub(crate) fn literal_start(&self) -> (&str, bool) {
+        match self {
+            Self::Fixed(glob) => glob.literal().map_or((glob.literal_start(), false), |text| (text, true)),
+            Self::Variable(tokens) => match tokens.first() {
+                Some(Token::Text(text)) => (text, false),
+                Some(Token::Star | Token::Any | Token::Variable { .. }) | None => ("", false),
+            },
         }
     }
 
@@ -116,9 +145,59 @@ impl Resolved<'_> {
     }
 }
 
+/// The text of a token, `None` of a wildcard and of a variable without a value.
+// AWS: a multi-valued key cannot be used as a variable; a default stands in for an absent key only.
+fn fixed<'a>(token: &'a Token, context: &'a dyn Context) -> Option<Cow<'a, str>> {
+    match token {
+        Token::Star | Token::Any => None,
+        Token::Text(text) => Some(Cow::Borrowed(text)),
+        Token::Variable { key, default } => match (context.value(key), default) {
+            (Value::One(text), _) => Some(text),
+            (Value::Absent, Some(default)) => Some(Cow::Borrowed(default)),
+            (Value::Absent, None) | (Value::Unknown | Value::Many(_), _) => None,
+        },
+    }
+}
+
+/// Matches a pattern with at most one star without building anything: what is before the star from the front, what is
+/// after it from the back. `None` if it takes more than that.
+fn fits_directly(tokens: &[Token], text: &str, context: &dyn Context) -> Option<bool> {
+    let mut stars = tokens.split(|token| *token == Token::Star);
+    let (before, after) = (stars.next()?, stars.next());
+    if stars.next().is_some() {
+        return None;
+    }
+    let (mut rest, mut fits) = (text, true);
+    let mut take = |token: &Token, from_front: bool| {
+        let left = match token {
+            Token::Any => {
+                let mut chars = rest.chars();
+                let some = if from_front { chars.next() } else { chars.next_back() };
+                some.map(|_| chars.as_str())
+            }
+            token => {
+                let fixed = fixed(token, context)?;
+                // The end of `rest` borrows from the text, not from the value.
+                if from_front { rest.strip_prefix(&*fixed) } else { rest.strip_suffix(&*fixed) }
+            }
+        };
+        match left {
+            Some(left) => rest = left,
+            None => fits = false,
+        }
+        Some(())
+    };
+    for token in before {
+        take(token, true)?;
+    }
+    for token in after.unwrap_or_default().iter().rev() {
+        take(token, false)?;
+    }
+    Some(fits && (after.is_some() || rest.is_empty()))
+}
+
 /// Fills in the variables. One without a value becomes a star, and the answer incomplete: if not even that fits, no
 /// value could.
-// AWS: a multi-valued key cannot be used as a variable; a default stands in for an absent key only.
 fn resolve<'a>(tokens: &'a [Token], context: &'a dyn Context) -> (Vec<Resolved<'a>>, bool) {
     let mut complete = true;
     let symbols = tokens
@@ -127,14 +206,11 @@ fn resolve<'a>(tokens: &'a [Token], context: &'a dyn Context) -> (Vec<Resolved<'
             Token::Star => Resolved::Star,
             Token::Any => Resolved::Any,
             Token::Text(text) => Resolved::Text(Cow::Borrowed(text)),
-            Token::Variable { key, default } => match (context.value(key), default) {
-                (Value::One(text), _) => Resolved::Text(text),
-                (Value::Absent, Some(default)) => Resolved::Text(Cow::Borrowed(default)),
-                (Value::Absent, None) | (Value::Unknown | Value::Many(_), _) => {
-                    complete = false;
-                    Resolved::Star
-                }
-            },
+            Token::Variable { .. } => {
+                let value = fixed(token, context);
+                complete &= value.is_some();
+                value.map_or(Resolved::Star, Resolved::Text)
+            }
         })
         .collect();
     (symbols, complete)

@@ -29,6 +29,7 @@ fn session(user: &str) -> Caller {
         expires_at: START.plus_seconds(3_600),
         bound_to: None,
         source_function: None,
+        federation: None,
     }))
 }
 

@@ -67,7 +67,7 @@ impl Draft {
     fn new(layer: Layer, level: Option<usize>, action: &str) -> Self {
         let kind = match layer {
             Layer::Identity | Layer::Root => Kind::Identity,
-            Layer::Resource => Kind::Resource,
+            Layer::Resource | Layer::VpcEndpoint | Layer::Grant => Kind::Resource,
             // Keys are governed as roles are, by policies that are not about assuming.
             Layer::Trust if !is_trust_action(action) => Kind::Resource,
             Layer::Trust => Kind::Trust,

@@ -30,7 +30,7 @@ pub(super) fn step<'a>(
 ) -> Option<(Drafts<'a>, Step)> {
     let layer = decision.because.layer;
     let level = (layer == Layer::ServiceControl).then(|| failing_level(drafts, request)).flatten();
-    if matches!(layer, Layer::Root | Layer::ResourceControl) {
+    if matches!(layer, Layer::Root | Layer::ResourceControl | Layer::VpcEndpoint | Layer::Grant) {
         return None;
     }
     let mut drafts = drafts.clone();

@@ -253,6 +253,7 @@ fn present<'a>(layers: &Layers<'a>, request: &Request<'_>) -> Vec<Present<'a>> {
     if of_account {
         all.extend(levels(Layer::ServiceControl, layers.service_control));
     }
+    all.extend(layers.vpc_endpoint.map(|policies| (Layer::VpcEndpoint, None, policies)));
     all.push((resource_layer(layers), None, layers.resource.map_or(&[], std::slice::from_ref)));
     if of_account || !layers.identity.is_empty() || layers.resource_rule == ResourceRule::Both {
         all.push((Layer::Identity, None, layers.identity));

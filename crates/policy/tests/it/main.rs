@@ -19,4 +19,5 @@ mod operators;
 mod properties;
 mod reference;
 mod support;
+mod vectors;
 mod wrong_allow;

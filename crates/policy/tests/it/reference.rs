@@ -9,6 +9,7 @@ use crate::support::{Fact, Facts, Says};
 /// `None`: cannot be told.
 type Maybe = Option<bool>;
 
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     pub principal: &'a Principal,
     pub action: &'a str,
@@ -148,8 +149,29 @@ fn variable<'a>(text: &'a str, facts: &Facts) -> Option<(Option<String>, &'a str
     Some((value(Some(default)), after.trim_start().strip_prefix('}')?))
 }
 
-fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
-    let mut pattern = signs(pattern, true, variables, facts);
+/// Whether a variable, not an escape, stands before the fifth colon.
+fn variable_in_prefix(pattern: &str) -> bool {
+    let (mut rest, mut colons) = (pattern, 0);
+    while let Some(c) = rest.chars().next() {
+        let found = if rest.starts_with("${") { variable(rest, &Facts::default()) } else { None };
+        if let Some((replacement, after)) = found {
+            let inner = rest[2..rest.len() - after.len()].trim_end_matches('}').trim();
+            let escape = replacement.is_some() && ["*", "?", "$"].contains(&inner);
+            if colons < 5 && !escape {
+                return true;
+            }
+            rest = after;
+            continue;
+        }
+        colons += usize::from(c == ':');
+        rest = &rest[c.len_utf8()..];
+    }
+    false
+}
+
+fn arn(raw: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
+    let written = signs(raw, true, variables, facts);
+    let mut pattern = written.clone();
     while short && pattern.len() < 6 {
         pattern.push(vec![Sign::Star]);
     }
@@ -157,7 +179,16 @@ fn arn(pattern: &str, text: &str, short: bool, variables: bool, facts: &Facts) -
     if parts.len() < 6 {
         return Some(false);
     }
-    all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)))
+    let by_parts = all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)));
+    // A star that ends one of the first five parts may reach beyond its colon, but only a Deny counts on that.
+    let open = short && written.iter().take(5).any(|part| part.last() == Some(&Sign::Star));
+    if by_parts == Some(true) && short && variables && variable_in_prefix(raw) {
+        return None;
+    }
+    if by_parts == Some(false) && open && compare(&joined(&written), text) != Some(false) {
+        return None;
+    }
+    by_parts
 }
 
 fn action(statement: &Json, action: &str) -> bool {
@@ -262,8 +293,37 @@ fn conditions(statement: &Json, facts: &Facts, new: bool) -> Maybe {
     }))
 }
 
+/// Operators may be written in any case: as the documentation writes them.
+fn as_documented(operator: &str) -> String {
+    let mut text = operator.to_ascii_lowercase();
+    for (wrong, right) in [
+        ("forallvalues:", "ForAllValues:"),
+        ("foranyvalue:", "ForAnyValue:"),
+        ("ifexists", "IfExists"),
+        ("ignorecase", "IgnoreCase"),
+        ("string", "String"),
+        ("numeric", "Numeric"),
+        ("date", "Date"),
+        ("bool", "Bool"),
+        ("binary", "Binary"),
+        ("ipaddress", "IpAddress"),
+        ("arn", "Arn"),
+        ("null", "Null"),
+        ("not", "Not"),
+        ("less", "Less"),
+        ("greater", "Greater"),
+        ("than", "Than"),
+        ("equals", "Equals"),
+        ("like", "Like"),
+    ] {
+        text = text.replace(wrong, right);
+    }
+    text
+}
+
 fn condition(operator: &str, key: &str, values: &[String], facts: &Facts, new: bool) -> Maybe {
-    let (set, name) = operator.split_once(':').map_or((None, operator), |(s, n)| (Some(s), n));
+    let operator = as_documented(operator);
+    let (set, name) = operator.split_once(':').map_or((None, &*operator), |(s, n)| (Some(s), n));
     let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
     let negated = name.contains("Not");
     let mut present = match facts.0.get(&key.to_ascii_lowercase()) {

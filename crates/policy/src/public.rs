@@ -1,0 +1,71 @@
+//! Whether a resource policy opens a resource to the public, as object storage's block-public-access analysis means it: a
+//! policy is public until every grant to everybody is tied to fixed values. Refuses to know which services ask.
+// AWS: S3 User Guide, "Blocking public access", "The meaning of public".
+
+use crate::{
+    Effect, Policy, StatementInfo,
+    condition::{Condition, Fixed},
+    principal::{Named, Whom},
+    scalar::Network,
+};
+
+/// Keys that tie a grant to somebody or to somewhere.
+const KEYS: [&str; 10] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceip",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+];
+
+/// The broadest ranges of addresses that still count as fixed, in bits of prefix.
+const V4_PREFIX_MIN: u32 = 8;
+const V6_PREFIX_MIN: u32 = 32;
+
+/// Keys of a service of its own, in lower case, that tie a grant as the global ones do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FixedKeys<'a> {
+    /// Their values must be fixed.
+    pub whole: &'a [&'a str],
+    /// Their values are ARNs that may have wildcards after the account.
+    pub account: &'a [&'a str],
+}
+
+/// The first statement that makes the policy public.
+pub fn public_statement<'a>(policy: &'a Policy, keys: &FixedKeys<'_>) -> Option<StatementInfo<'a>> {
+    policy.compiled().iter().enumerate().find_map(|(at, statement)| {
+        let everybody = match &statement.whom {
+            Whom::Listed(listed) => listed.contains(&Named::Anyone),
+            // Without a principal it says nothing to strangers; all but some is nearly everybody.
+            Whom::Attached => false,
+            Whom::AllBut(_) => true,
+        };
+        let tied = statement.conditions.iter().any(|condition| ties(condition, keys));
+        (statement.effect == Effect::Allow && everybody && !tied).then(|| statement.info(at))
+    })
+}
+
+fn ties(condition: &Condition, keys: &FixedKeys<'_>) -> bool {
+    let fixed = |text: &str| !text.contains(['*', '?']);
+    match condition.fixed() {
+        Some((key, Fixed::Networks(networks))) => {
+            key == "aws:sourceip" && networks.iter().flatten().all(is_narrow)
+        }
+        Some((key, Fixed::Texts(texts))) if KEYS.contains(&key) || keys.whole.contains(&key) => {
+            key != "aws:sourceip" && texts.iter().all(|(text, whole)| *whole && fixed(text))
+        }
+        Some((key, Fixed::Texts(texts))) if keys.account.contains(&key) => {
+            texts.iter().all(|(start, _)| start.bytes().filter(|byte| *byte == b':').count() >= 5)
+        }
+        Some(_) | None => false,
+    }
+}
+
+fn is_narrow(network: &Network) -> bool {
+    network.prefix() >= if network.is_v4() { V4_PREFIX_MIN } else { V6_PREFIX_MIN }
+}

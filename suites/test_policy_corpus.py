@@ -1,0 +1,86 @@
+"""Every managed policy AWS publishes (as shipped in moto, Apache-2.0) is stored by IAM, which parses and compiles it.
+
+IAM takes 6,144 characters in one policy and AWS's own may be longer, so long ones go in parts: some statements, or some
+elements of one statement. A part says what the whole says of its statements, and each text of the corpus is in some part.
+"""
+
+import ast
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+CHARS_MAX = 6144
+
+
+def managed_policies():
+    place = Path(importlib.util.find_spec("moto").origin).parent / "iam/aws_managed_policies.py"
+    assigned = [node.value for node in ast.parse(place.read_text()).body if isinstance(node, ast.Assign)]
+    texts = [value.value for value in assigned if isinstance(value, ast.Constant)]
+    return {name: policy["Document"] for name, policy in json.loads(texts[0]).items()}
+
+
+def size(statements):
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+    return len("".join(text.split()))
+
+
+def one_or_many(value):
+    return value if isinstance(value, list) else [value]
+
+
+def halves(statement):
+    """A statement that is too long, as two: its longest list is cut in the middle."""
+    element = max(("Action", "NotAction", "Resource", "NotResource"), key=lambda name: size(statement.get(name, [])))
+    values = one_or_many(statement[element])
+    middle = len(values) // 2
+    assert middle, f"a single value is too long: {statement}"
+    return [statement | {element: values[:middle]}, statement | {element: values[middle:], "Sid": ""}]
+
+
+def parts(document):
+    waiting, part = list(one_or_many(document["Statement"])), []
+    while waiting:
+        if size([waiting[0]]) > CHARS_MAX:
+            waiting[:1] = halves(waiting[0])
+        elif size(part + waiting[:1]) > CHARS_MAX:
+            yield part
+            part = []
+        else:
+            part.append(waiting.pop(0))
+    yield part
+
+
+def test_all_managed_policies_of_aws_are_stored(empty):
+    iam = empty.client("iam")
+    policies = managed_policies()
+    assert len(policies) > 1500
+    refused = {}
+    for name, document in policies.items():
+        for statements in parts(document):
+            text = json.dumps({"Version": document["Version"], "Statement": statements}, separators=(",", ":"))
+            try:
+                arn = iam.create_policy(PolicyName="corpus", PolicyDocument=text)["Policy"]["Arn"]
+            except iam.exceptions.ClientError as error:
+                refused[name] = str(error)
+            else:
+                iam.delete_policy(PolicyArn=arn)
+    assert refused == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow", "Action": "s3:*"},
+        {"Effect": "Allow", "Action": "s3GetObject", "Resource": "*"},
+        {"Effect": "Permit", "Action": "s3:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"StringMatches": {"k": "v"}}},
+    ],
+)
+def test_what_is_no_policy_is_refused(empty, statement):
+    iam = empty.client("iam")
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    with pytest.raises(iam.exceptions.MalformedPolicyDocumentException):
+        iam.create_policy(PolicyName="corpus", PolicyDocument=text)
+    assert iam.list_policies(Scope="Local")["Policies"] == []
