@@ -123,6 +123,13 @@ fn conditions() -> Vec<Case> {
     let like = |operator: &str, value: &str| {
         when(allow("dynamodb:GetItem", TABLE), json!({operator: {"aws:PrincipalTag/team": value}}))
     };
+    let tagged = |operator: &str, value: &str| {
+        let keys = json!({"aws:TagKeys": ["team"]});
+        when(
+            allow("dynamodb:TagResource", TABLE),
+            json!({"ForAllValues:StringEquals": keys, operator: {"aws:RequestTag/team": value}}),
+        )
+    };
     let key = |name: &str| when(allow("dynamodb:GetItem", TABLE), json!({"StringEquals": {name: "x"}}));
     vec![
         case(
@@ -131,6 +138,8 @@ fn conditions() -> Vec<Case> {
             keys("dynamodb:GetItem", Json::Null),
             keys("dynamodb:GetItem", required.clone()),
         ),
+        case("CM020", Kind::Identity, tagged("StringNotEquals", "a"), tagged("StringEquals", "a")),
+        case("CM020", Kind::Identity, tagged("Null", "true"), tagged("Null", "false")),
         case("CM021", Kind::Identity, keys("dynamodb:Scan", Json::Null), keys("dynamodb:Scan", required)),
         case("CM021", Kind::Identity, keys("dynamodb:*", Json::Null), keys("dynamodb:Query", Json::Null)),
         case("CM022", Kind::Identity, like("StringEquals", "team-*"), like("StringLike", "team-*")),
