@@ -60,7 +60,8 @@ fn exact_wildcards(statement: &Statement, condition: Condition<'_>) -> Vec<Findi
 }
 
 fn vacuous(statement: &Statement, condition: Condition<'_>) -> Option<Finding> {
-    if !condition.for_all() || statement.insists_on(condition.key) {
+    if !condition.for_all() || statement.insists_on(condition.key) || tags_are_required(statement, condition)
+    {
         return None;
     }
     if condition.key.eq_ignore_ascii_case(LEADING_KEYS) {
@@ -78,6 +79,17 @@ fn vacuous(statement: &Statement, condition: Condition<'_>) -> Option<Finding> {
     }
     let text = format!("{} on {} also holds where the key is missing", condition.operator, condition.key);
     Some(at(&VACUOUS, statement, text))
+}
+
+/// Whether the request must carry a tag, so that there are tag keys.
+fn tags_are_required(statement: &Statement, condition: Condition<'_>) -> bool {
+    let required = |other: &Condition<'_>| {
+        let plain = other.comparison() == other.operator.to_ascii_lowercase();
+        let by_value = plain && !other.is_null() && !other.comparison().contains("not");
+        other.key.to_ascii_lowercase().starts_with("aws:requesttag/")
+            && (by_value || statement.insists_on(other.key))
+    };
+    condition.key.eq_ignore_ascii_case("aws:TagKeys") && statement.conditions().iter().any(required)
 }
 
 fn negated(statement: &Statement, condition: Condition<'_>) -> Option<Finding> {

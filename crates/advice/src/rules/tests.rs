@@ -7,7 +7,7 @@ use crate::{RULES, lint};
 
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/t";
 
-fn document(statements: Json) -> String {
+fn document(statements: &Json) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
@@ -25,7 +25,7 @@ fn when(mut statement: Json, conditions: Json) -> Json {
     statement
 }
 
-fn named(principal: Json, action: &str, resource: Option<&str>) -> Json {
+fn named(principal: &Json, action: &str, resource: Option<&str>) -> Json {
     let mut made = json!({"Effect": "Allow", "Principal": principal, "Action": action});
     if let Some(resource) = resource {
         made["Resource"] = json!(resource);
@@ -123,6 +123,13 @@ fn conditions() -> Vec<Case> {
     let like = |operator: &str, value: &str| {
         when(allow("dynamodb:GetItem", TABLE), json!({operator: {"aws:PrincipalTag/team": value}}))
     };
+    let tagged = |operator: &str, value: &str| {
+        let keys = json!({"aws:TagKeys": ["team"]});
+        when(
+            allow("dynamodb:TagResource", TABLE),
+            json!({"ForAllValues:StringEquals": keys, operator: {"aws:RequestTag/team": value}}),
+        )
+    };
     let key = |name: &str| when(allow("dynamodb:GetItem", TABLE), json!({"StringEquals": {name: "x"}}));
     vec![
         case(
@@ -131,6 +138,8 @@ fn conditions() -> Vec<Case> {
             keys("dynamodb:GetItem", Json::Null),
             keys("dynamodb:GetItem", required.clone()),
         ),
+        case("CM020", Kind::Identity, tagged("StringNotEquals", "a"), tagged("StringEquals", "a")),
+        case("CM020", Kind::Identity, tagged("Null", "true"), tagged("Null", "false")),
         case("CM021", Kind::Identity, keys("dynamodb:Scan", Json::Null), keys("dynamodb:Scan", required)),
         case("CM021", Kind::Identity, keys("dynamodb:*", Json::Null), keys("dynamodb:Query", Json::Null)),
         case("CM022", Kind::Identity, like("StringEquals", "team-*"), like("StringLike", "team-*")),
@@ -152,39 +161,39 @@ fn principals() -> Vec<Case> {
         case(
             "CM030",
             Kind::Resource,
-            named(service.clone(), "sns:Publish", topic),
-            when(named(service.clone(), "sns:Publish", topic), source),
+            named(&service, "sns:Publish", topic),
+            when(named(&service, "sns:Publish", topic), source),
         ),
         case(
             "CM030",
             Kind::Trust,
-            named(service, "sts:AssumeRole", None),
-            named(json!({"Service": "lambda.amazonaws.com"}), "sts:AssumeRole", None),
+            named(&service, "sts:AssumeRole", None),
+            named(&json!({"Service": "lambda.amazonaws.com"}), "sts:AssumeRole", None),
         ),
         case(
             "CM031",
             Kind::Resource,
-            named(json!("*"), "sns:Publish", topic),
+            named(&json!("*"), "sns:Publish", topic),
             when(
-                named(json!("*"), "sns:Publish", topic),
+                named(&json!("*"), "sns:Publish", topic),
                 json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
             ),
         ),
         case(
             "CM032",
             Kind::Trust,
-            when(named(provider.clone(), web, None), json!({"StringEquals": {"token.example.com:aud": "a"}})),
+            when(named(&provider, web, None), json!({"StringEquals": {"token.example.com:aud": "a"}})),
             when(
-                named(provider, web, None),
+                named(&provider, web, None),
                 json!({"StringEquals": {"token.example.com:aud": "a", "token.example.com:sub": "s"}}),
             ),
         ),
         case(
             "CM032",
             Kind::Trust,
-            named(pool.clone(), web, None),
+            named(&pool, web, None),
             when(
-                named(pool, web, None),
+                named(&pool, web, None),
                 json!({"StringEquals": {"cognito-identity.amazonaws.com:aud": "p"}}),
             ),
         ),
@@ -229,9 +238,9 @@ fn structure() -> Vec<Case> {
 fn every_rule_fires_where_it_should_and_only_there() {
     let all = [wildcards(), escalation(), conditions(), principals(), structure()];
     for Case { id, kind, fires, silent } in all.into_iter().flatten() {
-        let found = ids(&document(fires.clone()), kind);
+        let found = ids(&document(&fires), kind);
         assert!(found.contains(&id), "{id} does not fire on {fires}: {found:?}");
-        let found = ids(&document(silent.clone()), kind);
+        let found = ids(&document(&silent), kind);
         assert!(!found.contains(&id), "{id} fires on {silent}: {found:?}");
     }
 }
@@ -242,12 +251,12 @@ fn variables_in_an_old_document_are_found() {
         "Resource": "arn:aws:s3:::b/${aws:userid}/*"});
     let old = json!({"Version": "2008-10-17", "Statement": statement}).to_string();
     assert!(ids(&old, Kind::Resource).contains(&"CM041"));
-    assert!(!ids(&document(statement), Kind::Resource).contains(&"CM041"));
+    assert!(!ids(&document(&statement), Kind::Resource).contains(&"CM041"));
 }
 
 #[test]
 fn a_good_document_has_no_findings() {
-    let good = document(json!([
+    let good = document(&json!([
         allow("dynamodb:GetItem", TABLE),
         when(
             allow("iam:PassRole", "arn:aws:iam::111122223333:role/app"),
