@@ -132,7 +132,7 @@ pub fn run() -> ExitCode {
         Command::User(command) => command.run(),
         Command::Outbox(command) => command.run(),
         Command::Log(command) => command.run(),
-        Command::Policy(command) => command.run(),
+        Command::Policy(command) => Ok(command.run()),
         Command::Doctor(command) => command.run(),
     };
     match result {

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::CliError;
-
 /// Works on policy documents.
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
@@ -22,9 +20,10 @@ enum Action {
 }
 
 impl Policy {
-    pub(crate) fn run(self) -> Result<ExitCode, CliError> {
+    /// The exit code is the answer, so errors have theirs too.
+    pub(crate) fn run(self) -> ExitCode {
         match self.action {
-            Action::Diff(command) => Ok(command.run()),
+            Action::Diff(command) => command.run(),
         }
     }
 }
