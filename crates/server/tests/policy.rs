@@ -1,6 +1,6 @@
 //! `casemate policy` as a shell sees it: a gate by exit code, and a request to look at.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

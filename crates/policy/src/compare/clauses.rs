@@ -23,6 +23,9 @@ pub(super) type Known = BTreeMap<(String, Vec<usize>), (Rc<KeyAtoms>, Option<Why
 /// The values of context keys.
 pub(super) type Values = BTreeMap<String, Given>;
 
+/// Statements refuted one within the other. Ours, for the stack; AWS's largest policies have under 100.
+const DEPTH_MAX: usize = 1000;
+
 /// One problem.
 pub(super) struct Clauses<'a> {
     case: &'a Case<'a>,
@@ -94,6 +97,9 @@ impl<'a> Clauses<'a> {
         }
         let mut bodies: Vec<&'a Body> =
             refuted.iter().filter_map(|body| self.case.bodies.get(*body)).collect();
+        if bodies.len() > DEPTH_MAX {
+            return Err(Spent);
+        }
         bodies.sort_by_key(|body| body.tests.len());
         if !self.refute(&bodies)? {
             return Ok(None);

@@ -43,6 +43,8 @@ pub(super) struct KeyAtoms {
 /// When a test has its part in an effect.
 #[derive(Debug)]
 struct Truths {
+    /// For what the key is settled to, if it is.
+    fixed: bool,
     absent: bool,
     /// For each value alone.
     one: Vec<bool>,
@@ -76,14 +78,7 @@ impl KeyAtoms {
     ) -> Result<(Self, Option<Why>), Spent> {
         let fixed = assignment.get(key);
         let samples = match fixed {
-            Some(fixed) => {
-                let values = match fixed {
-                    Given::Absent => Vec::new(),
-                    Given::One(value) => vec![value.clone()],
-                    Given::Many(values) => values.clone(),
-                };
-                Samples { values, usual: 0, doubt: None }
-            }
+            Some(_) => Samples::default(),
             None => samples(key, tests, &|key, default| filled(assignment, key, default), budget)?,
         };
         let mut atoms = Self {
@@ -118,6 +113,7 @@ impl KeyAtoms {
         };
         let some = self.values.first().map_or(values::UNREADABLE, String::as_str).to_owned();
         Truths {
+            fixed: self.fixed.clone().is_some_and(holds),
             absent: holds(Given::Absent),
             one: self.values.iter().map(|value| holds(Given::One(value.clone()))).collect(),
             many: match test.operator.qualifier {
@@ -137,12 +133,7 @@ impl KeyAtoms {
         let one = |at: usize| met(&|truths: &Truths| truths.one.get(at).copied().unwrap_or(false));
         let value = |at: usize| self.values.get(at).cloned().unwrap_or_default();
         if let Some(fixed) = &self.fixed {
-            let met = match fixed {
-                Given::Absent => met(&|truths: &Truths| truths.absent),
-                Given::One(_) => one(0),
-                Given::Many(_) => met(&Truths::of_all),
-            };
-            return Ok(met.then(|| fixed.clone()));
+            return Ok(met(&|truths: &Truths| truths.fixed).then(|| fixed.clone()));
         }
         if let Some(at) = (0..self.usual).find(|at| one(*at)) {
             return Ok(Some(Given::One(value(at))));
@@ -185,17 +176,6 @@ impl KeyAtoms {
 
     fn truths(&self, literal: Literal) -> Option<&Truths> {
         self.truths.get(&(literal.test, literal.effect == Effect::Deny))
-    }
-}
-
-impl Truths {
-    /// Whether it holds for all its values together.
-    fn of_all(&self) -> bool {
-        match self.many {
-            Several::IfAll => self.one.iter().all(|holds| *holds),
-            Several::IfAny => self.one.contains(&true),
-            Several::Always(holds) => holds,
-        }
     }
 }
 

@@ -2,7 +2,10 @@
 //! Each group of patterns is one set; a walk over the reachable states finds every combination of sets that some text
 //! lies in, with a shortest such text. Refuses to know what the texts mean.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    rc::Rc,
+};
 
 use super::budget::{Budget, Spent};
 
@@ -61,6 +64,12 @@ pub(super) struct Atom {
     /// The groups it lies in, ordered.
     pub(super) groups: Vec<usize>,
 }
+
+/// Steps charged for each position of a state that must be remembered, so that the budget bounds memory too.
+const STATE_STEPS: usize = 4;
+
+/// A state, and from which one it was reached by which character.
+type Reached = (Rc<[usize]>, Option<(usize, char)>);
 
 /// Told of every state a walk comes to, with a way to spell a text that leads there.
 pub(super) type Visit<'a> = dyn FnMut(&[usize], &dyn Fn() -> String) + 'a;
@@ -209,17 +218,19 @@ impl Machine {
         goes_on: &dyn Fn(&[usize]) -> bool,
         visit: &mut Visit<'_>,
     ) -> Result<(), Spent> {
-        let start = self.start();
-        let mut seen: HashSet<State> = HashSet::from([start.clone()]);
-        // Each with the state it was reached from, and by which character.
-        let mut queue: Vec<(State, Option<(usize, char)>)> = vec![(start, None)];
+        let start: Rc<[usize]> = self.start().into();
+        let mut seen: HashSet<Rc<[usize]>> = HashSet::from([Rc::clone(&start)]);
+        let mut queue: Vec<Reached> = vec![(start, None)];
         let mut at = 0;
         while let Some((state, _)) = queue.get(at).cloned() {
             visit(&state, &|| spelled(&queue, at));
             for c in self.characters(&state) {
                 budget.spend(state.len().saturating_add(1))?;
                 let next = self.step(&state, c);
-                if goes_on(&next) && seen.insert(next.clone()) {
+                if goes_on(&next) && !seen.contains(&*next) {
+                    budget.spend(next.len().saturating_mul(STATE_STEPS))?;
+                    let next: Rc<[usize]> = next.into();
+                    seen.insert(Rc::clone(&next));
                     queue.push((next, Some((at, c))));
                 }
             }
@@ -261,7 +272,7 @@ impl Machine {
     }
 }
 
-fn spelled(queue: &[(State, Option<(usize, char)>)], mut at: usize) -> String {
+fn spelled(queue: &[Reached], mut at: usize) -> String {
     let mut text = Vec::new();
     while let Some((_, Some((before, c)))) = queue.get(at) {
         text.push(*c);

@@ -197,7 +197,8 @@ fn combined(case: &Case<'_>, keys: &[String], known: Vec<Variable>) -> Plan {
         values.push(Given::Absent);
         if case.multivalued.contains(key) {
             // A variable has no value then, whatever they are.
-            values.push(Given::Many(vec![format!("some-{last}"), format!("other-{last}")]));
+            let several = vec![format!("some-{last}"), format!("other-{last}")];
+            values.extend([Given::Many(several), Given::Many(Vec::new())]);
         }
         let longer = values.iter().flat_map(|value| {
             plan.assignments.iter().map(move |before| {

@@ -354,6 +354,21 @@ fn variables_that_meet_other_patterns_are_tried_and_never_proved() {
 }
 
 #[test]
+fn a_variable_without_a_value_perhaps_fits_so_a_deny_applies_and_an_allow_does_not() {
+    let open = allow("s3:*", "arn:aws:s3:::b/*");
+    let own = deny("s3:*", "arn:aws:s3:::b/${u}");
+    let known =
+        json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"u": "true"}}});
+    assert_eq!(relation(&json!([open, own]), &json!([open, own, known])), Relation::Equal);
+    let but = |resource: &str, absent: &str| json!({"Effect": "Allow", "Action": "s3:*", "NotResource": resource, "Condition": {"Null": {"u": absent}}});
+    let always = json!({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/${u}"});
+    let cases = json!([but("arn:aws:s3:::b/${u}", "false"), but("arn:aws:s3:::b/*", "true")]);
+    assert_eq!(relation(&always, &cases), Relation::Equal);
+    let unlike = |absent: &str| unless(&json!({"StringNotEquals": {"t": "${u}"}, "Null": {"u": absent}}));
+    assert_eq!(relation(&unlike("true"), &json!([allow("s3:GetObject", "*"), known])), Relation::Equal);
+}
+
+#[test]
 fn old_documents_have_no_variables() {
     let text = |version: &str| {
         json!({"Version": version, "Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",

@@ -35,6 +35,7 @@ impl Owned {
             service_control: &self.service_control,
             resource_control: &self.resource_control,
             resource_rule: self.rule,
+            ..Layers::default()
         }
     }
 
@@ -42,7 +43,7 @@ impl Owned {
     fn apply(&mut self, change: &Change) {
         let kind = match change.layer {
             Layer::Trust if self.resource.is_none() && is_trust(change) => Kind::Trust,
-            Layer::Trust | Layer::Resource => Kind::Resource,
+            Layer::Trust | Layer::Resource | Layer::VpcEndpoint | Layer::Grant => Kind::Resource,
             Layer::Boundary => Kind::Boundary,
             Layer::Session => Kind::Session,
             Layer::ServiceControl => Kind::ServiceControl,
