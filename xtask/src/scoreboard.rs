@@ -1,5 +1,7 @@
 //! `docs/scoreboard.md`: how the policy engine answers every vector of the repository. Knows no vector itself.
 
+use std::fmt::Write as _;
+
 use casemate_policy_vectors::{Score, scores};
 
 use crate::{Outcome, files};
@@ -33,7 +35,8 @@ fn page(scores: &[Score]) -> String {
          | vectors | answers | right | wrong allow | wrong deny |\n|---|---:|---:|---:|---:|\n",
     );
     let mut row = |name: &str, right: usize, allow: usize, deny: usize| {
-        text.push_str(&format!("| {name} | {} | {right} | {allow} | {deny} |\n", right + allow + deny));
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "| {name} | {} | {right} | {allow} | {deny} |", right + allow + deny);
     };
     for score in scores {
         row(score.name, score.right, score.wrong_allow, score.wrong_deny);

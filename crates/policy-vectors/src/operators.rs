@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::{Miss, Score, ask::Facts};
 
 /// Values of one operator.
+#[derive(Clone, Copy)]
 struct Sample {
     operator: &'static str,
     /// Holds when the value is none of the listed ones.
@@ -176,9 +177,6 @@ fn expected(negated: bool, set: Set, if_exists: bool, given: Given) -> Holds {
             Set::ForAnyValue => Holds::No,
             Set::None => yes_if(if_exists || negated),
         },
-        // One value is a list of one for the set operators. Negated operators are NOR over the policy's values.
-        Given::SingleMatch | Given::SingleOtherMatch => yes_if(!negated),
-        Given::SingleMismatch => yes_if(negated),
         // Several values need a set operator: without one nothing matches, and a Deny is not lost to that.
         Given::ManyAll | Given::ManySome | Given::ManyNone if set == Set::None => {
             if negated {
@@ -187,9 +185,10 @@ fn expected(negated: bool, set: Set, if_exists: bool, given: Given) -> Holds {
                 Holds::No
             }
         }
-        Given::ManyAll => yes_if(!negated),
+        // One value is a list of one for the set operators. Negated operators are NOR over the policy's values.
+        Given::SingleMatch | Given::SingleOtherMatch | Given::ManyAll => yes_if(!negated),
+        Given::SingleMismatch | Given::ManyNone => yes_if(negated),
         Given::ManySome => yes_if(set == Set::ForAnyValue),
-        Given::ManyNone => yes_if(negated),
         // What cannot be read equals nothing; and from garbage no Allow follows.
         Given::GarbageInPolicy | Given::GarbageInRequest => {
             if negated {

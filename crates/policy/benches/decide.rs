@@ -14,6 +14,13 @@
 
 mod scenario;
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "shared with the tests"
+)]
 #[path = "../tests/it/reference.rs"]
 mod reference;
 #[expect(dead_code, clippy::expect_used, reason = "shared with the tests")]

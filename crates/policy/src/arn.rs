@@ -121,18 +121,12 @@ impl ArnPattern {
                 let (mut rest, mut so_far) = (arn, Truth::True);
                 for index in 0..PREFIX_PARTS {
                     let pattern = patterns.get(index);
-                    let literal = pattern.and_then(Pattern::literal);
-                    let after = match literal {
-                        Some(literal) => rest.strip_prefix(literal).and_then(|rest| rest.strip_prefix(':')),
-                        None => {
-                            // Parts are short: looking at each byte is quicker than setting up a search.
-                            let colon = rest.bytes().position(|byte| byte == b':');
-                            let cut =
-                                colon.and_then(|at| Some((rest.get(..at)?, rest.get(at.checked_add(1)?..)?)));
-                            let Some((part, after)) = cut else { return Truth::False };
-                            so_far = so_far.min(pattern.map_or(Truth::True, |p| p.matches(part, context)));
-                            Some(after)
-                        }
+                    let after = if let Some(literal) = pattern.and_then(Pattern::literal) {
+                        rest.strip_prefix(literal).and_then(|rest| rest.strip_prefix(':'))
+                    } else {
+                        let Some((part, after)) = cut_at_colon(rest) else { return Truth::False };
+                        so_far = so_far.min(pattern.map_or(Truth::True, |p| p.matches(part, context)));
+                        Some(after)
                     };
                     match after {
                         Some(after) if so_far != Truth::False => rest = after,
@@ -144,6 +138,12 @@ impl ArnPattern {
         };
         prefix.min(self.resource.as_ref().map_or(Truth::True, |pattern| pattern.matches(rest, context)))
     }
+}
+
+/// Parts are short: looking at each byte is quicker than setting up a search.
+fn cut_at_colon(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == b':')?;
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
 /// Whether `text` has the six parts of an ARN.

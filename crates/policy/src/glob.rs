@@ -230,12 +230,11 @@ impl Masked {
         let last = self.symbols.len().saturating_sub(1);
         let mut short = [0_u64; 2];
         let mut long = Vec::new();
-        let state = match short.get_mut(..self.wild.len()) {
-            Some(state) => state,
-            None => {
-                long.resize(self.wild.len(), 0_u64);
-                long.as_mut_slice()
-            }
+        let state = if let Some(state) = short.get_mut(..self.wild.len()) {
+            state
+        } else {
+            long.resize(self.wild.len(), 0_u64);
+            long.as_mut_slice()
         };
         for (at, c) in text.char_indices() {
             let found = self.table.binary_search_by_key(&c, |(c, _)| *c).ok();

@@ -207,6 +207,6 @@ mod tests {
             assert_eq!(table.get(text), Some(&text));
             assert_eq!(table.get(&format!("{text}x")), None);
         }
-        assert_eq!(WholeTable::<()>::new(std::collections::BTreeMap::new()).get("x"), None);
+        assert_eq!(WholeTable::<u8>::new(std::collections::BTreeMap::new()).get("x"), None);
     }
 }

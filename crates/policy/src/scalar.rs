@@ -43,8 +43,8 @@ pub(crate) fn date(text: &str) -> Option<Timestamp> {
         let millis = scaled / 1_000_000_000_000_000;
         return i64::try_from(millis).ok().map(Timestamp::from_millis);
     }
-    if let Some(whole) = usual_date(text.as_bytes()) {
-        return whole;
+    if let Some(usual) = usual_date(text.as_bytes()) {
+        return Some(usual);
     }
     let (day, time) = text.split_once(['T', 't']).map_or((text, None), |(d, t)| (d, Some(t)));
     let mut parts = day.split('-');
@@ -66,8 +66,8 @@ pub(crate) fn date(text: &str) -> Option<Timestamp> {
     Some(local.plus_millis(millis).plus_seconds(-60 * offset_minutes))
 }
 
-/// `YYYY-MM-DDThh:mm:ssZ`, the shape of `aws:CurrentTime`, without searching; `None` if it is of another shape.
-fn usual_date(text: &[u8]) -> Option<Option<Timestamp>> {
+/// `YYYY-MM-DDThh:mm:ssZ`, the shape of `aws:CurrentTime`, without searching; `None` if it is not a date of that shape.
+fn usual_date(text: &[u8]) -> Option<Timestamp> {
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] = text
     else {
         return None;
@@ -76,7 +76,7 @@ fn usual_date(text: &[u8]) -> Option<Option<Timestamp>> {
     let two = |tens: &u8, ones: &u8| Some(digit(tens)? * 10 + digit(ones)?);
     let year = two(y0, y1)? * 100 + two(y2, y3)?;
     let (month, day) = (two(m0, m1)?, two(d0, d1)?);
-    Some(Timestamp::from_civil(i64::from(year), month, day, two(h0, h1)?, two(n0, n1)?, two(s0, s1)?))
+    Timestamp::from_civil(i64::from(year), month, day, two(h0, h1)?, two(n0, n1)?, two(s0, s1)?)
 }
 
 /// Splits a time of day from its zone, which must be given: the offset is in minutes east.

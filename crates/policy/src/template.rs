@@ -206,13 +206,11 @@ fn resolve<'a>(tokens: &'a [Token], context: &'a dyn Context) -> (Vec<Resolved<'
             Token::Star => Resolved::Star,
             Token::Any => Resolved::Any,
             Token::Text(text) => Resolved::Text(Cow::Borrowed(text)),
-            Token::Variable { .. } => match fixed(token, context) {
-                Some(text) => Resolved::Text(text),
-                None => {
-                    complete = false;
-                    Resolved::Star
-                }
-            },
+            Token::Variable { .. } => {
+                let value = fixed(token, context);
+                complete &= value.is_some();
+                value.map_or(Resolved::Star, Resolved::Text)
+            }
         })
         .collect();
     (symbols, complete)

@@ -49,6 +49,7 @@ pub fn named(text: &str, kind: Kind) -> NamedPolicy {
 pub struct Keys;
 
 impl Context for Keys {
+    #[expect(clippy::match_same_arms, reason = "a table")]
     fn value<'a>(&'a self, key: &str) -> Value<'a> {
         Value::One(Cow::Borrowed(match key {
             "aws:calledviafirst" => "cloudformation.amazonaws.com",

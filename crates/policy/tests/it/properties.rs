@@ -119,7 +119,9 @@ fn conditions() -> impl Strategy<Value = Json> {
         (select(&["", "", "ForAllValues:", "ForAnyValue:"][..]), select(&OPERATORS[..]), any::<bool>())
             .prop_map(|(set, name, if_exists)| {
                 format!("{set}{name}{}", if if_exists { "IfExists" } else { "" })
-            });
+            })
+            // Any case will do.
+            .prop_flat_map(|name| select(vec![name.clone(), name.clone(), name.to_lowercase()]));
     let plain = (operator, select(&KEYS[..]), some_of(&WANTED));
     let null = (Just("Null".to_owned()), select(&KEYS[..]), some_of(&["true", "false", "True"]));
     proptest::collection::vec(prop_oneof![6 => plain, 1 => null], 0..3).prop_map(|all| {
@@ -342,7 +344,7 @@ proptest! {
                 let is_wanted = |name: &&&str| {
                     let one = json!({"Version": "2012-10-17", "Statement": {
                         "Effect": "Allow", "Action": wanted, "Resource": "*"}});
-                    reference::evaluate(&one, &Question { action: **name, ..question }) == Says::Allow
+                    reference::evaluate(&one, &Question { action: name, ..question }) == Says::Allow
                 };
                 let mut list: Vec<&str> = WORLD.iter().filter(is_wanted).copied().collect();
                 list.push("nobody:hasthis");

@@ -293,8 +293,37 @@ fn conditions(statement: &Json, facts: &Facts, new: bool) -> Maybe {
     }))
 }
 
+/// Operators may be written in any case: as the documentation writes them.
+fn as_documented(operator: &str) -> String {
+    let mut text = operator.to_ascii_lowercase();
+    for (wrong, right) in [
+        ("forallvalues:", "ForAllValues:"),
+        ("foranyvalue:", "ForAnyValue:"),
+        ("ifexists", "IfExists"),
+        ("ignorecase", "IgnoreCase"),
+        ("string", "String"),
+        ("numeric", "Numeric"),
+        ("date", "Date"),
+        ("bool", "Bool"),
+        ("binary", "Binary"),
+        ("ipaddress", "IpAddress"),
+        ("arn", "Arn"),
+        ("null", "Null"),
+        ("not", "Not"),
+        ("less", "Less"),
+        ("greater", "Greater"),
+        ("than", "Than"),
+        ("equals", "Equals"),
+        ("like", "Like"),
+    ] {
+        text = text.replace(wrong, right);
+    }
+    text
+}
+
 fn condition(operator: &str, key: &str, values: &[String], facts: &Facts, new: bool) -> Maybe {
-    let (set, name) = operator.split_once(':').map_or((None, operator), |(s, n)| (Some(s), n));
+    let operator = as_documented(operator);
+    let (set, name) = operator.split_once(':').map_or((None, &*operator), |(s, n)| (Some(s), n));
     let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
     let negated = name.contains("Not");
     let mut present = match facts.0.get(&key.to_ascii_lowercase()) {
