@@ -106,7 +106,9 @@ impl ArnPattern {
     pub(crate) fn matches(&self, arn: &str, context: &dyn Context) -> Truth {
         let narrow = self.matches_by_parts(arn, context).min(self.surest);
         match &self.wide {
-            Some(wide) if narrow == Truth::False => wide.matches(arn, context).min(Truth::Unknown),
+            Some(wide) if narrow == Truth::False && is_whole_arn(arn) => {
+                wide.matches(arn, context).min(Truth::Unknown)
+            }
             Some(_) | None => narrow,
         }
     }
@@ -236,6 +238,7 @@ mod tests {
         }
         assert_eq!(answer("arn:aws:sqs:u*t-1:q", "arn:aws:sqs:us-east-1:123456789012:q"), Truth::False);
         assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:123456789012:r"), Truth::False);
+        assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:q"), Truth::False, "not a whole ARN");
     }
 
     #[test]

@@ -72,22 +72,26 @@ enum Sign {
     Hole,
 }
 
-fn fits(pattern: &[Sign], text: &[char], hole: bool) -> bool {
-    match (pattern.first(), text.first()) {
-        (None, None) => true,
-        (Some(Sign::Hole), _) if !hole => false,
-        (Some(Sign::Star | Sign::Hole), _) => {
-            (0..=text.len()).any(|skip| fits(&pattern[1..], &text[skip..], hole))
+/// Which beginnings of the text each beginning of the pattern fits, sign by sign.
+fn fits(pattern: &[Sign], text: &[char]) -> bool {
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for sign in pattern {
+        let before = reached.clone();
+        for end in 0..=text.len() {
+            reached[end] = match sign {
+                Sign::Star | Sign::Hole => before[..=end].contains(&true),
+                Sign::Any => end > 0 && before[end - 1],
+                Sign::Is(c) => end > 0 && before[end - 1] && text[end - 1] == *c,
+            };
         }
-        (None, Some(_)) | (Some(_), None) => false,
-        (Some(Sign::Any), Some(_)) => fits(&pattern[1..], &text[1..], hole),
-        (Some(Sign::Is(p)), Some(t)) => p == t && fits(&pattern[1..], &text[1..], hole),
     }
+    reached[text.len()]
 }
 
 fn compare(pattern: &[Sign], text: &str) -> Maybe {
     let text: Vec<char> = text.chars().collect();
-    if !fits(pattern, &text, true) {
+    if !fits(pattern, &text) {
         Some(false)
     } else if pattern.contains(&Sign::Hole) {
         None
