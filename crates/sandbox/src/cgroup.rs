@@ -249,11 +249,11 @@ mod tests {
 
     #[test]
     fn processor_share_follows_memory_as_on_aws() {
-        assert_eq!(quota_us(1_769, CpuShare::Invocation), 100_000);
-        assert_eq!(quota_us(3_538, CpuShare::Invocation), 200_000);
-        assert_eq!(quota_us(128, CpuShare::Invocation), 7_235);
-        assert_eq!(quota_us(128, CpuShare::Init), 100_000);
-        assert_eq!(quota_us(3_538, CpuShare::Init), 200_000);
+        assert_eq!(quota_us(1_769, CpuShare::Invocation), 20_000);
+        assert_eq!(quota_us(3_538, CpuShare::Invocation), 40_000);
+        assert_eq!(quota_us(128, CpuShare::Invocation), 1_447);
+        assert_eq!(quota_us(128, CpuShare::Init), 20_000);
+        assert_eq!(quota_us(3_538, CpuShare::Init), 40_000);
     }
 
     #[test]

@@ -40,7 +40,8 @@ mod tests {
         let text = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table:\n    Type: AWS::Serverless::SimpleTable\n  Hello:\n    Type: AWS::Serverless::Function\n    Properties:\n      Runtime: python3.12\n      Handler: app.handler\n      CodeUri: s3://bucket/key\n      Policies:\n        - Version: '2012-10-17'\n          Statement:\n            - Effect: Allow\n              Action: dynamodb:*\n              Resource: !GetAtt Table.Arn\n";
         let made = resources(text).unwrap();
         let role = made.iter().find(|resource| resource.kind == "AWS::IAM::Role").unwrap();
-        let inline = &role.properties["Policies"][0]["PolicyDocument"]["Statement"][0];
+        // The first inline policy is the one for the function's own log group.
+        let inline = &role.properties["Policies"][1]["PolicyDocument"]["Statement"][0];
         assert_eq!(inline["Resource"], serde_json::json!({"Fn::GetAtt": ["Table", "Arn"]}));
         assert_eq!(role.line, 5);
     }

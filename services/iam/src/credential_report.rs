@@ -9,6 +9,7 @@ use crate::{
     api::Error,
     entity::Entity,
     login_profiles::{self, LoginProfileRow, login_profile_key},
+    mfa,
     rows::UserRow,
     uses::Uses,
 };
@@ -56,7 +57,7 @@ pub(crate) fn latest(tx: &ReadTx<'_>, scope: &Scope) -> Result<Option<ReportRow>
 }
 
 /// Makes the report.
-// DIVERGES: passwords are never used to sign in, and MFA devices and certificates are not reported.
+// DIVERGES: passwords are never used to sign in, and certificates are not reported.
 pub(crate) fn content(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses) -> Result<String, Error> {
     let mut text = String::from(HEAD);
     let lifetime = login_profiles::policy(tx, scope)?.and_then(|policy| policy.lifetime_s());
@@ -98,7 +99,7 @@ fn of_user(
         }
         None => cells.extend(["false", NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE].map(str::to_owned)),
     }
-    cells.push("false".to_owned());
+    cells.push((!mfa::of_user(tx, scope, user)?.is_empty()).to_string());
     finish(&mut cells, &keys(tx, scope, uses, &Owner::User(user.name.clone()))?);
     Ok(cells)
 }

@@ -3,7 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use casemate_schema::Document;
 
-use crate::scene::{ALLOW_ALL, Scene, input};
+use crate::{
+    mfa::{device, enabled},
+    scene::{ALLOW_ALL, Scene, input},
+};
 
 const PROFILE: [(&str, &str); 2] = [("UserName", "ann"), ("Password", "Correct-Horse-1")];
 
@@ -131,10 +134,19 @@ async fn the_summary_counts_and_the_details_show_everything_once() {
     scene.iam(&scene.root, "AttachRolePolicy", &[("RoleName", "worker"), ("PolicyArn", basic)]).await;
     let own = [("PolicyName", "own"), ("PolicyDocument", ALLOW_ALL)];
     scene.iam(&scene.root, "CreatePolicy", &own).await;
+    enabled(&scene, "ann", "phone").await;
+    device(&scene, "spare").await;
     let summary = scene.iam(&ann, "GetAccountSummary", &[]).await.text();
-    for (key, value) in
-        [("Users", 1), ("Groups", 1), ("Roles", 1), ("Policies", 1), ("GroupsPerUserQuota", 10)]
-    {
+    for (key, value) in [
+        ("Users", 1),
+        ("Groups", 1),
+        ("Roles", 1),
+        ("Policies", 1),
+        ("GroupsPerUserQuota", 10),
+        ("MFADevices", 2),
+        ("MFADevicesInUse", 1),
+        ("Providers", 0),
+    ] {
         let entry = format!("<key>{key}</key><value>{value}</value>");
         assert!(summary.replace(['\n', ' '], "").contains(&entry), "{entry} in {summary}");
     }
@@ -168,6 +180,7 @@ async fn the_credential_report_tells_keys_and_passwords_of_everybody() {
     let ann = scene.user("ann", Some(ALLOW_ALL)).await;
     scene.iam(&scene.root, "CreateLoginProfile", &PROFILE).await;
     scene.iam(&scene.root, "CreateUser", &[("UserName", "bob")]).await;
+    enabled(&scene, "bob", "phone").await;
     assert!(scene.refused(&ann, "GetCredentialReport", &[]).await.starts_with("ReportNotPresent"));
     let started = scene.iam(&ann, "GenerateCredentialReport", &[]).await;
     assert_eq!(started.element("State").unwrap(), "STARTED");
@@ -186,6 +199,10 @@ async fn the_credential_report_tells_keys_and_passwords_of_everybody() {
     assert_eq!(cell("ann", "password_enabled"), "true");
     assert_eq!(cell("ann", "access_key_1_last_used_service"), "iam");
     assert_eq!(cell("ann", "access_key_2_active"), "false");
+    assert_eq!(
+        (cell("ann", "mfa_active"), cell("bob", "mfa_active")),
+        ("false".to_owned(), "true".to_owned())
+    );
     assert_eq!(cell("bob", "password_enabled"), "false");
     assert_eq!(cell("bob", "arn"), "arn:aws:iam::123456789012:user/bob");
     assert!(!text.contains("Horse"));

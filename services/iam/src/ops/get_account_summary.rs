@@ -18,7 +18,9 @@ use crate::{
     entity::Entity,
     holder::ATTACHED_MAX,
     membership::GROUPS_PER_USER_MAX,
+    mfa::MfaRow,
     profiles::ProfileRow,
+    providers::{OidcRow, SamlRow},
     rows::{GroupRow, PolicyRow, RoleRow, UserRow},
 };
 
@@ -27,13 +29,11 @@ const COUNTED_MAX: usize = 100_000;
 
 /// What AWS says of things that there are none of here.
 // AWS: IAM quotas; IAM API reference, GetAccountSummary.
-const FIXED: [(&str, i32); 10] = [
+const FIXED: [(&str, i32); 8] = [
     ("AccountMFAEnabled", 0),
     ("AccountPasswordPresent", 0),
     ("AccountSigningCertificatesPresent", 0),
     ("GlobalEndpointTokenVersion", 2),
-    ("MFADevices", 0),
-    ("MFADevicesInUse", 0),
     ("PolicyVersionsInUseQuota", 10_000),
     ("ServerCertificates", 0),
     ("ServerCertificatesQuota", 20),
@@ -74,17 +74,21 @@ impl Operation<GetAccountSummary> for Iam {
     }
 }
 
-// DIVERGES: identity providers are not counted.
 fn counted(tx: &ReadTx<'_>, scope: &Scope) -> Result<Vec<(&'static str, usize)>, Error> {
     let policies = tx.scan::<PolicyRow>(&Key::of_account(scope), None, COUNTED_MAX)?;
     let versions = policies.iter().map(|(_, policy)| policy.versions.len()).sum();
+    let devices = tx.scan::<MfaRow>(&Key::of_account(scope), None, COUNTED_MAX)?;
+    let in_use = devices.iter().filter(|(_, device)| device.holder.is_some()).count();
     let root_has_keys = !Owner::Root.key_ids(tx, scope)?.is_empty();
     Ok(vec![
         ("AccountAccessKeysPresent", usize::from(root_has_keys)),
         ("Groups", count::<GroupRow>(tx, scope)?),
         ("InstanceProfiles", count::<ProfileRow>(tx, scope)?),
+        ("MFADevices", devices.len()),
+        ("MFADevicesInUse", in_use),
         ("Policies", policies.len()),
         ("PolicyVersionsInUse", versions),
+        ("Providers", count::<OidcRow>(tx, scope)? + count::<SamlRow>(tx, scope)?),
         ("Roles", count::<RoleRow>(tx, scope)?),
         ("Users", count::<UserRow>(tx, scope)?),
     ])
