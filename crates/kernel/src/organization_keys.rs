@@ -22,9 +22,10 @@ pub(crate) fn value<'v>(organizations: &'v Organizations, caller: &Caller, key: 
         _ => return None,
     };
     let membership: Option<&Membership> = match (side, caller) {
-        // AWS: IAM User Guide, "Global condition keys": only while a service calls for a resource of an account.
-        (Side::Source, Caller::Service { .. }) => organizations.caller.as_deref(),
-        (
+        // AWS: IAM User Guide, "Global condition keys": the source's only while a service calls for a resource of an
+        // account, the principal's only for principals of accounts.
+        (Side::Source, Caller::Service { .. })
+        | (
             Side::Principal,
             Caller::Root { .. }
             | Caller::User { .. }
