@@ -232,7 +232,7 @@ fn seen(context: &dyn Context, key: &str) -> SeenValue {
 }
 
 /// Keys whose values may prove something or carry what a person typed: a referrer's query, a shared external id.
-fn is_private(key: &str) -> bool {
+pub(crate) fn is_private(key: &str) -> bool {
     let name = key.rsplit(':').next().unwrap_or(key);
     let ends = ["referer", "externalid", "cookie", "password", "authorization", "token", "secret"];
     ends.iter().any(|end| name.ends_with(end))

@@ -223,6 +223,7 @@ impl Gate {
             }
             Access::Public(_) => caller,
         };
+        refuse_if_closed(kernel, &caller)?;
         let meta = operation.meta();
         Ok(Permit {
             operation: meta,
@@ -372,6 +373,15 @@ impl Gate {
             }
         }
     }
+}
+
+/// An account that was closed is closed also where no policy is asked.
+fn refuse_if_closed(kernel: &Kernel, caller: &Caller) -> Result<(), Fault> {
+    let (Some(ceilings), Some(account)) = (kernel.ceilings(), caller.account()) else { return Ok(()) };
+    if ceilings.membership(&account)?.is_some_and(|membership| membership.closed) {
+        return Err(AuthError::UnknownKey.into());
+    }
+    Ok(())
 }
 
 /// The decision, and of a refusal what it depended on.

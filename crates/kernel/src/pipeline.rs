@@ -145,6 +145,8 @@ impl Kernel {
             .map_err(|error| Stop::Syntax(error.answer(meta.service.protocol)))?;
         let violations = check(meta.input, &document);
         let input = operation.read(document);
+        // Before any code is used up: who may not call this at all learns nothing and costs nobody a code.
+        operation.service().accepts(meta.name, &caller)?;
         let (caller, mfa) = self.weigh_evidence(&*operation, &*input, caller, now, bracket).await?;
         let mut access = operation.access(&*input, &caller)?;
         if mfa {

@@ -63,8 +63,7 @@ impl ArnPattern {
             return Err(InvalidPattern::Variable);
         }
         let early = parts.iter().take(PREFIX_PARTS).flatten().any(is_variable);
-        // AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon.
-        let open = parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(|p| p.last() == Some(&Token::Star));
+        let open = is_open(&parts);
         let mut pattern = Self::compile(parts, &all);
         pattern.wide = open.then(|| Pattern::new(all));
         pattern.surest = if early { Truth::Unknown } else { Truth::True };
@@ -155,6 +154,17 @@ pub(crate) fn is_whole_arn(text: &str) -> bool {
 
 fn is_arn(parts: &[Vec<Token>]) -> bool {
     parts.len() > 1 && matches!(parts.first().map(Vec::as_slice), Some([Token::Text(text)]) if text == "arn")
+}
+
+/// Can the pattern be read as one text, stars across colons?
+// AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon.
+fn is_open(parts: &[Vec<Token>]) -> bool {
+    parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(|part| part.last() == Some(&Token::Star))
+}
+
+/// Whether an element of `Resource` has that second, wide reading.
+pub(crate) fn has_wide_reading(text: &str, variables: bool) -> bool {
+    is_open(&split(&tokens(text, Reading { variables, wildcards: true })))
 }
 
 /// Cuts at the first five colons that are written in the text itself, not in a variable's name.

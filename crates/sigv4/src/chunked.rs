@@ -124,6 +124,11 @@ impl ChunkedBody {
         if announced.len() > TRAILERS_MAX || announced.is_empty() == chunking.has_trailer() {
             return Err(AuthError::BodyMismatch);
         }
+        // Nothing else vouches for an unsigned body, and nothing at all for another trailer of one.
+        let vouched = announced.iter().all(|name| ChecksumAlgorithm::of_header(name).is_some());
+        if chunking == Chunking::UnsignedTrailer && !vouched {
+            return Err(AuthError::BodyMismatch);
+        }
         let chain = match chunking {
             Chunking::Signed(algorithm) | Chunking::SignedTrailer(algorithm)
                 if algorithm == claim.algorithm =>

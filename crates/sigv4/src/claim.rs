@@ -36,7 +36,7 @@ impl Algorithm {
 }
 
 /// Longest `X-Amz-Expires`, seconds. AWS: 7 days.
-const MAX_EXPIRES_S: i64 = 604_800;
+pub(crate) const MAX_EXPIRES_S: i64 = 604_800;
 
 /// What a request says of its sender. Nothing in it is proved until [`verify`](crate::verify) says so.
 #[derive(Debug, Clone)]

@@ -63,6 +63,10 @@ impl PostPolicy {
                 Condition::Length { .. } => false,
             })
         };
+        // A form names no bucket: only its policy binds it to one.
+        if !mentioned("bucket") {
+            return Err(FormError::Refused("Extra input fields: bucket".to_owned()));
+        }
         let extra = fields.iter().find(|field| !is_exempt(field.name) && !mentioned(field.name));
         match extra {
             None => Ok(()),

@@ -8,7 +8,7 @@ use crate::{
     SigningKeyCache,
     asymmetric::{VerifyingKey, includes},
     canonical::{PayloadLine, canonical_request, string_to_sign},
-    claim::Signature,
+    claim::{MAX_EXPIRES_S, Signature},
     keys::derive,
 };
 
@@ -69,6 +69,14 @@ pub(crate) fn verify_text(
     check_scope(claim, expected)?;
     if claim.date > now.plus_seconds(expected.skew_s) {
         return check_time(claim, expected.skew_s, now);
+    }
+    // AWS: S3 API reference, "Calculating a signature": a signing key is good for seven days.
+    if claim.date.plus_seconds(MAX_EXPIRES_S) <= now {
+        return Err(AuthError::Expired(format!(
+            "Signature expired: {} is now earlier than {}",
+            claim.date.plus_seconds(MAX_EXPIRES_S).amz_date(),
+            now.amz_date()
+        )));
     }
     match &claim.signature {
         Signature::Mac(Some(claimed)) => {

@@ -436,6 +436,8 @@ fn every_departure_from_the_policy_is_refused() {
     assert_eq!(large.judge(), Err(FormError::TooLarge { max: 1_000 }));
     let small = Posted { file_bytes: 0, ..posted(POLICY) };
     assert_eq!(small.judge(), Err(FormError::TooSmall { min: 1 }));
+    let anywhere = POLICY.replace(r#"{"bucket":"photos"},"#, "");
+    assert_eq!(posted(&anywhere).judge(), refused("Extra input fields: bucket"));
     let late = Posted { at: NOW.plus_seconds(3_600), ..posted(POLICY) };
     assert_eq!(late.judge(), refused("Policy expired."));
 }
@@ -461,6 +463,9 @@ fn a_form_is_refused_unless_its_policy_is_signed_for_this_service() {
             "{field}: {verdict:?}"
         );
     }
+    let years = POLICY.replace("2013-05-24", "2033-05-24");
+    let stale = Posted { at: NOW.plus_seconds(604_800), ..posted(&years) };
+    assert!(matches!(stale.judge(), Err(FormError::Auth(AuthError::Expired(_)))));
     let early = Posted { at: NOW.plus_seconds(-SKEW_S - 1), ..posted(POLICY) };
     assert!(matches!(early.judge(), Err(FormError::Auth(AuthError::NotYetCurrent(_)))));
 }

@@ -40,7 +40,7 @@ pub use self::{
     book::{Recorded, RecordedEntry},
     entry::{Body, Exact, General, GeneralKey, Refused},
 };
-use crate::{Ask, Caller};
+use crate::{Ask, Caller, explain::is_private};
 
 /// An ask as the recorder sees it: what the hash is made of.
 #[derive(Debug, Clone, Copy)]
@@ -288,6 +288,10 @@ pub(crate) fn who(caller: &Caller) -> Option<Who<'_>> {
 
 fn exact(sighting: &Sighting<'_>, details: Details) -> Exact {
     let mut keys = sighting.ask.keys.clone();
+    // What proves something is nobody's to read later: known to have been there, no more.
+    keys.iter_mut()
+        .filter(|(name, _)| is_private(&name.to_ascii_lowercase()))
+        .for_each(|(_, values)| *values = None);
     keys.sort();
     let resource = resource(sighting.ask);
     // A session's name makes a difference only where it shows in what is asked: else every session would be a request of

@@ -95,6 +95,17 @@ fn the_name_of_a_session_makes_a_difference_where_it_shows() {
 }
 
 #[test]
+fn what_proves_something_is_not_kept() {
+    let recorder = recorder(&store());
+    let alice = session("alice");
+    let mut ask = ask("x:Get", "a", "k");
+    ask.keys.push(("x:ExternalId".to_owned(), Some(vec!["agreed between two".to_owned()])));
+    see(&recorder, &alice, &ask, START);
+    let kept = format!("{:?}", entries(&recorder));
+    assert!(kept.contains("x:ExternalId") && !kept.contains("agreed between two"), "{kept}");
+}
+
+#[test]
 fn lists_of_values_do_not_run_into_each_other() {
     let recorder = recorder(&store());
     let alice = session("alice");

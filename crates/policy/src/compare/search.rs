@@ -212,7 +212,7 @@ impl<'a> Search<'a> {
             let perhaps = (body.effect == Effect::Deny) != listed.inverted;
             let group = *made.entry((body.resources, perhaps)).or_insert_with(|| {
                 let flats =
-                    listed.texts.iter().filter_map(|text| text::resource(text, listed.variables, &fill));
+                    listed.texts.iter().flat_map(|text| text::resource(text, listed.variables, &fill));
                 groups.push(flats.filter(|flat| flat.complete || perhaps).map(|flat| flat.symbols).collect());
                 groups.len().saturating_sub(1)
             });

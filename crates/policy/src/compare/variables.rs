@@ -70,7 +70,7 @@ pub(super) fn plan(case: &Case<'_>, bodies: &BTreeSet<usize>, budget: &mut Budge
         .iter()
         .map(|listed| {
             let flat = |text: &String| text::resource(text, listed.variables, &hole);
-            listed.texts.iter().filter_map(flat).map(|flat| flat.symbols).collect()
+            listed.texts.iter().flat_map(flat).map(|flat| flat.symbols).collect()
         })
         .collect();
     look(&places, &mut known, budget)?;

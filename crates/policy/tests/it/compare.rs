@@ -438,3 +438,23 @@ fn the_witness_is_what_the_engine_says() {
     assert!(answer(&old, &request).is_allowed());
     assert!(!answer(&[], &request).is_allowed());
 }
+
+#[test]
+fn a_deny_reckons_with_the_wide_reading_of_a_star_that_ends_a_part() {
+    let queue = "arn:aws:sqs:us-east-1:123456789012:q";
+    let allow = json!({"Effect": "Allow", "Action": "sqs:*", "Resource": queue});
+    let deny = json!({"Effect": "Deny", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:q"});
+    assert_eq!(relation(&json!([allow, deny]), &json!([allow])), Relation::More);
+    let all_but = |pattern: &str| json!([{"Effect": "Allow", "Action": "sqs:*", "NotResource": pattern}]);
+    // Without the star at its end the exception takes `…:q` in every account; with it, the account `q` and what it holds.
+    assert_eq!(relation(&all_but("arn:aws:sqs:*:q"), &all_but("arn:aws:sqs:*:q:*")), Relation::Both);
+}
+
+#[test]
+fn a_variable_before_the_resource_is_not_filled_in() {
+    let with = |account: &str, effect: &str| json!({"Effect": effect, "Action": "sqs:*", "Resource": format!("arn:aws:sqs:us-east-1:{account}:q")});
+    let tag = "${aws:PrincipalTag/account}";
+    let allow = with("123456789012", "Allow");
+    assert_eq!(relation(&json!([with(tag, "Allow")]), &json!([])), Relation::Equal, "it allows nothing");
+    assert_ne!(relation(&json!([allow, with(tag, "Deny")]), &json!([allow])), Relation::Equal);
+}

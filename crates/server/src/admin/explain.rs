@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use casemate_kernel::{
     Env, Exchange, Explained, Fault, Outgoing, Question, Unexplained,
     audit::{AskRecord, Record},
-    policy::Explanation,
+    policy::{Explanation, Layer},
 };
 use casemate_names::{AccountId, Arn, Timestamp};
 use http::StatusCode;
@@ -119,7 +119,7 @@ async fn of_question(env: &Env, asked: &Asked, account: &AccountId, now: Timesta
     if !may_know(env, account, &question) {
         return Err(elsewhere());
     }
-    let (question, explained) = explain(env, question, now).await?;
+    let (question, explained) = explain(env, question, account, now).await?;
     Ok(told(question, explained, None))
 }
 
@@ -140,7 +140,7 @@ async fn of_request(env: &Env, id: &str, account: &AccountId, now: Timestamp) ->
             if !may_know(env, account, &question) {
                 continue;
             }
-            let (question, explained) = explain(env, question, now).await?;
+            let (question, explained) = explain(env, question, account, now).await?;
             let then = Then {
                 at: record.at.clone(),
                 decision: refused.decision.denial_text(&record.caller, &ask.action, &ask.resource),
@@ -160,7 +160,12 @@ async fn of_request(env: &Env, id: &str, account: &AccountId, now: Timestamp) ->
 }
 
 /// Large policies take a while to try changes of: not for the reactor.
-async fn explain(env: &Env, question: Question, now: Timestamp) -> Result<(Question, Explained), Fault> {
+async fn explain(
+    env: &Env,
+    question: Question,
+    account: &AccountId,
+    now: Timestamp,
+) -> Result<(Question, Explained), Fault> {
     let kernel = env.kernel()?;
     let (question, explained) = env
         .heavy
@@ -169,7 +174,11 @@ async fn explain(env: &Env, question: Question, now: Timestamp) -> Result<(Quest
             (question, explained)
         })
         .await?;
-    Ok((question, explained?.map_err(unexplained)?))
+    let mut explained = explained?.map_err(unexplained)?;
+    if *account != env.site.scope.account {
+        without_ceilings(&mut explained.explanation);
+    }
+    Ok((question, explained))
 }
 
 fn recorded(record: &Record, ask: &AskRecord) -> Result<Question, Fault> {
@@ -213,6 +222,20 @@ fn unexplained(error: Unexplained) -> Fault {
         Unexplained::NotAPrincipal(name) => Fault::validation(format!(
             "`{name}` is not the ARN of a user, role, role session or account root, nor a service's name"
         )),
+    }
+}
+
+/// An organisation's ceilings are its own: whoever is under them learns which one refused, not what they say.
+fn without_ceilings(explanation: &mut Explanation) {
+    let is_ceiling = |layer: Layer| matches!(layer, Layer::ServiceControl | Layer::ResourceControl);
+    for said in explanation.layers.iter_mut().filter(|said| is_ceiling(said.layer)) {
+        said.because.clear();
+        said.nearest.clear();
+    }
+    if let Some(changes) = &mut explanation.changes {
+        let before = changes.changes.len();
+        changes.changes.retain(|change| !is_ceiling(change.layer));
+        changes.complete &= changes.changes.len() == before;
     }
 }
 

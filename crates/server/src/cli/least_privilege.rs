@@ -132,7 +132,11 @@ fn report_on(outcome: &Outcome, say: fn(&str)) {
         say(&format!("  the exact comparison had no answer: {why}"));
     }
     subset.open.iter().for_each(|open| say(&format!("  not shown: {open}")));
-    say(&format!("{}: each of the {} statements is needed", mark(minimal.holds), minimal.statements));
+    say(&format!(
+        "{}: each of the {} statements is needed (an allow by a recorded request; a denial as far as can be told)",
+        mark(minimal.holds),
+        minimal.statements
+    ));
     minimal.redundant.iter().for_each(|redundant| say(&format!("  can be left out: {redundant}")));
 }
 

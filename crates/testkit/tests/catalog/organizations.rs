@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use casemate_kernel::Site;
 use casemate_names::AccountId;
+use casemate_schema::Document;
 use casemate_testkit::{Credentials, Request, Response, World};
 use http::Method;
 use serde_json::{Value, json};
@@ -413,6 +414,9 @@ async fn a_closed_account_is_dead() {
     scene.done("CloseAccount", json!({"AccountId": account.as_str()})).await;
     scene.lists_tables(&inside).await.unwrap_err();
     scene.lists_tables(&member_root).await.unwrap_err();
+    // Nor by what no policy is asked for.
+    let whoami = scene.world.call(&inside, "sts", "GetCallerIdentity", Document::empty()).await;
+    assert_eq!(whoami.status, 403, "{}", whoami.text());
     let role = format!("arn:aws:iam::{account}:role/{ROLE}");
     scene.assume(&scene.boss, &role).await.unwrap_err();
     // It cannot be revived by taking it out.

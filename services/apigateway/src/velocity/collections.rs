@@ -62,6 +62,7 @@ impl Machine<'_> {
             ("contains", [value]) => Value::Bool(self.find(list, value)?.is_some()),
             ("containsAll", [Value::List(other)]) => {
                 let mut all = true;
+                self.heap.charge(self.heap.list(*other).len())?;
                 for item in self.heap.list(*other).to_vec() {
                     all = all && self.find(list, &item)?.is_some();
                 }
@@ -94,12 +95,15 @@ impl Machine<'_> {
     }
 
     fn find(&mut self, list: usize, value: &Value) -> Result<Option<usize>, RenderError> {
-        for (at, item) in self.heap.list(list).to_vec().iter().enumerate() {
+        let mut at = 0;
+        // One element at a time: comparing needs the heap, and what is copied beforehand may not be looked at.
+        while let Some(item) = self.heap.list(list).get(at).cloned() {
             self.heap.charge(1)?;
-            let one_type = std::mem::discriminant(item) == std::mem::discriminant(value);
-            if one_type && self.equal(item, value)? {
+            let one_type = std::mem::discriminant(&item) == std::mem::discriminant(value);
+            if one_type && self.equal(&item, value)? {
                 return Ok(Some(at));
             }
+            at += 1;
         }
         Ok(None)
     }
@@ -161,6 +165,7 @@ impl Machine<'_> {
         rest: &[Value],
     ) -> Result<Value, RenderError> {
         if let ("putAll", Value::Map(other), []) = (name, key, rest) {
+            self.heap.charge(self.heap.map(*other).map_or(0, |map| map.entries().len()))?;
             let entries = self.heap.map(*other).map(|map| map.entries().to_vec()).unwrap_or_default();
             for (key, value) in entries {
                 self.heap.put(map, &key, value)?;
@@ -168,6 +173,7 @@ impl Machine<'_> {
             return Ok(Value::Null);
         }
         if let ("containsValue", []) = (name, rest) {
+            self.heap.charge(self.heap.map(map).map_or(0, |map| map.entries().len()))?;
             let entries = self.heap.map(map).map(|map| map.entries().to_vec()).unwrap_or_default();
             for (_, value) in entries {
                 self.heap.charge(1)?;

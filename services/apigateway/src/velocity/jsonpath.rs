@@ -217,7 +217,10 @@ impl Condition {
 impl Operand {
     fn value(&self, root: &Json, here: &Json, heap: &mut Heap) -> Result<Option<Json>, RenderError> {
         let (path, from) = match self {
-            Self::Literal(value) => return Ok(Some(value.clone())),
+            Self::Literal(value) => {
+                heap.charge_text(value.as_str().map_or(0, str::len))?;
+                return Ok(Some(value.clone()));
+            }
             Self::Here(path) => (path, here),
             Self::Root(path) => (path, root),
         };

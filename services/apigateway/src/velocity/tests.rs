@@ -456,6 +456,16 @@ fn bombs_end_as_errors() {
         ("#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.replaceAll('x', 'xx'))#end", "m"),
         ("#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.concat($s))#end", "MB"),
         ("#set($l = [1])#foreach($i in [1..100])#set($x = $l.addAll($l))#end", "m"),
+        (
+            "#set($s = 'x')#foreach($i in [1..22])#set($s = $s + $s)#end#set($l = [])\
+             #foreach($i in [1..1000])#set($x = $l.add('a'.valueOf($s)))#end",
+            "memory",
+        ),
+        (
+            "#set($s = 'x')#foreach($i in [1..22])#set($s = $s + $s)#end\
+             #foreach($i in [1..1000])#foreach($j in [1..1000])#set($x = 'a'.equalsIgnoreCase($s))#end#end",
+            "steps",
+        ),
         ("#set($l = [1])#foreach($i in [1..100])#set($l = [$l, $l])#end$l", "steps"),
         ("#set($a = [1..100000000])", "range"),
         ("#set($s = 'a')#set($x = $s.matches('(((a{100}){100}){100}){100}'))", "pattern"),

@@ -65,12 +65,19 @@ impl Machine<'_> {
                 let prefix: Vec<u16> = prefix.encode_utf16().collect();
                 Value::Bool(rest.is_some_and(|rest| rest.starts_with(&prefix)))
             }
+            // `String.valueOf`
+            ("valueOf", [other]) => {
+                let shown = self.heap.shown(other)?;
+                self.heap.text(&shown)?
+            }
             (_, [other]) => {
                 let other = self.heap.shown(other)?;
+                self.heap.charge_text(other.len())?;
                 compared(text, name, &other)
             }
             (_, [other, Value::Int(from)]) => {
                 let other = self.heap.shown(other)?;
+                self.heap.charge_text(other.len())?;
                 found_from(text, name, &other, *from)
             }
             _ => Value::Null,
@@ -203,8 +210,6 @@ fn compared(text: &str, name: &str, other: &str) -> Value {
         "compareToIgnoreCase" => Value::Int(order(text.to_lowercase().cmp(&other.to_lowercase()))),
         "indexOf" => position(text, text.find(other)),
         "lastIndexOf" => position(text, text.rfind(other)),
-        // `String.valueOf`
-        "valueOf" => Value::Text(Rc::from(other)),
         _ => Value::Null,
     }
 }

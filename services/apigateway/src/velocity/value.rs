@@ -250,6 +250,7 @@ impl Heap {
                 self.allocate(ENTRY_BYTES * entries.len())?;
                 let mut object = serde_json::Map::new();
                 for (key, value) in entries {
+                    self.allocate(key.len())?;
                     object.insert(key.to_string(), self.as_json(&value, depth + 1)?);
                 }
                 Json::Object(object)

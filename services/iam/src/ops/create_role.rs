@@ -7,7 +7,7 @@ use crate::{
     Iam,
     api::{CreateRole, CreateRoleInput, CreateRoleOutput, Error},
     documents,
-    entity::Entity,
+    entity::{Entity, SERVICE_LINKED_PATH},
     holder::{self, Holder},
     resource::entity_arn,
     rows::RoleRow,
@@ -23,10 +23,6 @@ pub(crate) const ROLES_MAX: usize = 1000;
 // AWS: IAM API reference, CreateRole, `MaxSessionDuration`.
 pub(crate) const SESSION_S_DEFAULT: i64 = 3600;
 
-/// Where service-linked roles are.
-// AWS: IAM User Guide, "Service-linked roles".
-const SERVICE_LINKED: &str = "/aws-service-role/";
-
 impl Operation<CreateRole> for Iam {
     fn access(&self, input: &CreateRoleInput, caller: &Caller) -> Result<Access, Error> {
         let path = input.path.as_deref().unwrap_or("/");
@@ -39,10 +35,11 @@ impl Operation<CreateRole> for Iam {
     }
 
     async fn run(&self, call: Call<CreateRole>) -> Result<CreateRoleOutput, Error> {
-        if call.input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_LINKED)) {
+        if call.input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_LINKED_PATH)) {
             // Roles under this path are bound by no organisation's ceilings, so nobody may make them himself.
+            // DIVERGES: AWS refuses this path too; its text is not known.
             let text =
-                format!("Paths beginning with {SERVICE_LINKED} are reserved for service-linked roles.");
+                format!("Paths beginning with {SERVICE_LINKED_PATH} are reserved for service-linked roles.");
             return Err(Error::invalid_input_exception(text));
         }
         documents::check_trust(&call.input.assume_role_policy_document)?;
@@ -63,11 +60,6 @@ impl Operation<CreateRole> for Iam {
             trust_ids: std::collections::BTreeMap::new(),
             session_s_max: input.max_session_duration.map_or(SESSION_S_DEFAULT, i64::from),
         };
-        // DIVERGES: AWS refuses this path too; its text is not known.
-        if made.is_protected() {
-            let text = format!("The path {} is reserved for service-linked roles.", made.path);
-            return Err(Error::invalid_input_exception(text));
-        }
         let env = self.env.clone();
         let role = self
             .change(move |tx| {

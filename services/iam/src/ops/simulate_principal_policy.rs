@@ -58,6 +58,7 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
             principal,
             identity: Simulated::all(&identity, Kind::Identity)?,
             boundary,
+            // DIVERGES: the ceilings of the account's organisation are not simulated; `SimulateCustomPolicy` takes them.
             organizations: Vec::new(),
             resource: policy.map(Simulated::resource).transpose()?,
             context,

@@ -1,4 +1,5 @@
-//! `CloseAccount`: nobody can act in the account, or on what it has, from the next request on.
+//! `CloseAccount`: nobody who signs or shows a token of the account can act any more, and nobody on what it has, from the next
+//! request on.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
