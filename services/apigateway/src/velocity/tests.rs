@@ -457,13 +457,13 @@ fn bombs_end_as_errors() {
         ("#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.concat($s))#end", "MB"),
         ("#set($l = [1])#foreach($i in [1..100])#set($x = $l.addAll($l))#end", "m"),
         (
-            "#set($s = 'x')#foreach($i in [1..22])#set($s = $s + $s)#end#set($l = [])\
-             #foreach($i in [1..1000])#set($x = $l.add('a'.valueOf($s)))#end",
+            "#set($s = 'x')#foreach($i in [1..22])#set($s = $s + $s)#end#set($l = [])#set($a = 'a')\
+             #foreach($i in [1..1000])#set($x = $l.add($a.valueOf($s)))#end",
             "memory",
         ),
         (
-            "#set($s = 'x')#foreach($i in [1..22])#set($s = $s + $s)#end\
-             #foreach($i in [1..1000])#foreach($j in [1..1000])#set($x = 'a'.equalsIgnoreCase($s))#end#end",
+            "#set($s = 'x')#foreach($i in [1..22])#set($s = $s + $s)#end#set($a = 'a')\
+             #foreach($i in [1..1000])#foreach($j in [1..1000])#set($x = $a.equalsIgnoreCase($s))#end#end",
             "steps",
         ),
         ("#set($l = [1])#foreach($i in [1..100])#set($l = [$l, $l])#end$l", "steps"),
