@@ -249,3 +249,43 @@ fn told(question: Question, explained: Explained, then: Option<Then>) -> Told {
         notes: explained.notes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use casemate_policy::{Kind, Layers, NamedPolicy, NoContext, Policy, Principal, Request, explain};
+
+    use super::*;
+
+    fn named(name: &str, statement: &str, kind: Kind) -> NamedPolicy {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        NamedPolicy { name: name.to_owned(), policy: Arc::new(Policy::parse(&text, kind).unwrap()) }
+    }
+
+    #[test]
+    fn whoever_is_under_a_ceiling_learns_that_it_refused_and_not_what_it_says() {
+        let allow = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+        let deny = r#"{"Effect":"Deny","Action":"x:Do","Resource":"*",
+            "Condition":{"StringNotEquals":{"aws:PrincipalTag/team":"codename"}}}"#;
+        let identity = [named("own", allow, Kind::Identity)];
+        let ceiling = named("ceiling", &format!("{allow},{deny}"), Kind::ServiceControl);
+        let levels = [vec![ceiling]];
+        let layers = Layers { identity: &identity, service_control: &levels, ..Layers::default() };
+        let account = "123456789012".to_owned();
+        let request = Request {
+            principal: &Principal::Root { account: account.clone() },
+            action: "x:Do",
+            resource: "*",
+            resource_account: Some(&account),
+            context: &NoContext,
+        };
+        let mut explanation = explain(&layers, &request);
+        let text = |explanation: &Explanation| serde_json::to_string(explanation).unwrap();
+        assert!(text(&explanation).contains("codename"), "the operator is told");
+        without_ceilings(&mut explanation);
+        assert!(!text(&explanation).contains("codename"), "{}", text(&explanation));
+        assert!(explanation.layers.iter().any(|said| said.layer == Layer::ServiceControl && said.refuses));
+        assert!(explanation.changes.is_some_and(|changes| !changes.complete));
+    }
+}
