@@ -40,6 +40,8 @@ async fn without_mfa_it_may_not_call_iam_and_with_it_its_users_rights_decide() {
     scene.world.clock.advance_seconds(60);
     let code = phone.code(scene.world.now());
     let proof = [("SerialNumber", phone.serial.as_str()), ("TokenCode", code.as_str())];
+    // Who may not call it at all uses up nobody's code: it is good afterwards.
+    assert_eq!(scene.sts(&plain, "GetSessionToken", &proof).await.status, 403);
     let proven = credentials(&scene.sts(&ann, "GetSessionToken", &proof).await);
     assert_eq!(scene.tried(&proven, "ListUsers", &[]).await.status, 200);
     assert!(scene.refused(&proven, "ListRoles", &[]).await.starts_with("AccessDenied: "));
