@@ -23,6 +23,7 @@ pub mod api;
 mod ask;
 mod bootstrap;
 mod configuration;
+mod controls;
 mod delivery;
 mod environment;
 mod event;

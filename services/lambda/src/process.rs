@@ -5,6 +5,7 @@ use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
+    controls,
     function::Function,
     resource::LATEST,
 };
@@ -48,6 +49,9 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         Family::Provided => {}
     }
     for (name, value) in function.settings.variables.iter().flatten() {
+        if name.starts_with(controls::PREFIX) {
+            continue;
+        }
         set(name, value.expose());
     }
     // What only the platform sets.

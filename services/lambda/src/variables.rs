@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use casemate_names::Secret;
 
-use crate::api::Error;
+use crate::{api::Error, controls::Controls};
 
 /// All names and values together, in bytes.
 // AWS: 4 KB (Lambda quotas, "Environment variables").
@@ -39,7 +39,7 @@ const RESERVED: &[&str] = &[
 /// The owner's variables.
 pub(crate) type Variables = BTreeMap<String, Secret<String>>;
 
-/// Refuses reserved names, what is too much, and what no process can be given.
+/// Refuses reserved names, what is too much, what no process can be given, and wishes of the platform that it cannot read.
 pub(crate) fn check(variables: &Variables) -> Result<(), Error> {
     let reserved: Vec<&str> =
         variables.keys().map(String::as_str).filter(|name| RESERVED.contains(name)).collect();
@@ -65,6 +65,7 @@ pub(crate) fn check(variables: &Variables) -> Result<(), Error> {
             "an environment variable contains a character that no process can be given",
         ));
     }
+    Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
     Ok(())
 }
 

@@ -1,0 +1,182 @@
+//! What a function's owner asks of its execution environments beyond what AWS offers.
+//!
+//! The wishes are environment variables whose names begin with `CASEMATE_`: every tool that deploys functions can set them,
+//! changing them takes `lambda:UpdateFunctionConfiguration`, and a published version keeps its own. They are the platform's:
+//! an environment's process does not get them.
+//!
+//! | variable | values | without it |
+//! |---|---|---|
+//! | `CASEMATE_REUSE` | `warm`, `per-principal`, `per-invocation` | `warm`, as on AWS |
+//! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
+//! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//!
+//! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
+//! counts as none.
+
+use std::collections::BTreeMap;
+
+use casemate_names::Secret;
+
+/// Names that begin so are the platform's.
+pub(crate) const PREFIX: &str = "CASEMATE_";
+
+const REUSE: &str = "CASEMATE_REUSE";
+const EXEC: &str = "CASEMATE_EXEC";
+const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
+
+/// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
+const PROGRAMS_MAX: usize = 32;
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Controls {
+    pub(crate) reuse: Reuse,
+    /// `None`: what the runtime's family gets.
+    pub(crate) exec: Option<Exec>,
+    pub(crate) credentials: Credentials,
+}
+
+/// For how long one environment serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Request after request, whoever sends them.
+    #[default]
+    Warm,
+    /// Request after request of one principal.
+    PerPrincipal,
+    /// One request.
+    PerInvocation,
+}
+
+/// Whether programs may be started inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exec {
+    /// None but the runtime.
+    Deny,
+    /// All that are there; each is recorded.
+    Audit,
+    /// These; each try is recorded. A determined attacker can get around it.
+    List(Vec<String>),
+    /// All that are there.
+    Allow,
+}
+
+/// How a function gets the credentials of its role.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// As environment variables.
+    #[default]
+    Environment,
+    /// From an address inside the environment, with a token.
+    Endpoint,
+}
+
+impl Controls {
+    /// Reads the wishes among a function's variables. The error says which one cannot be read, and what could.
+    pub(crate) fn of(variables: &BTreeMap<String, Secret<String>>) -> Result<Self, String> {
+        let mut controls = Self::default();
+        for (name, value) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
+            let value = value.expose().as_str();
+            let known = match name.as_str() {
+                REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
+                EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
+                CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                _ => {
+                    return Err(format!(
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {CREDENTIALS}"
+                    ));
+                }
+            };
+            known.ok_or_else(|| format!("{name} must be {}", allowed(name)))?;
+        }
+        Ok(controls)
+    }
+}
+
+fn allowed(name: &str) -> &'static str {
+    match name {
+        REUSE => "warm, per-principal or per-invocation",
+        EXEC => "deny, audit, allow or list: followed by 1 to 32 absolute paths with commas between them",
+        _ => "environment or endpoint",
+    }
+}
+
+fn reuse(value: &str) -> Option<Reuse> {
+    match value {
+        "warm" => Some(Reuse::Warm),
+        "per-principal" => Some(Reuse::PerPrincipal),
+        "per-invocation" => Some(Reuse::PerInvocation),
+        _ => None,
+    }
+}
+
+fn exec(value: &str) -> Option<Exec> {
+    match value {
+        "deny" => Some(Exec::Deny),
+        "audit" => Some(Exec::Audit),
+        "allow" => Some(Exec::Allow),
+        _ => {
+            let programs: Vec<String> = value.strip_prefix("list:")?.split(',').map(str::to_owned).collect();
+            let fine = programs.len() <= PROGRAMS_MAX && programs.iter().all(|path| path.starts_with('/'));
+            fine.then_some(Exec::List(programs))
+        }
+    }
+}
+
+fn credentials(value: &str) -> Option<Credentials> {
+    match value {
+        "environment" => Some(Credentials::Environment),
+        "endpoint" => Some(Credentials::Endpoint),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(entries: &[(&str, &str)]) -> Result<Controls, String> {
+        let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
+        Controls::of(&entries.iter().map(secret).collect())
+    }
+
+    #[test]
+    fn without_wishes_everything_is_as_on_aws() {
+        assert_eq!(of(&[("TABLE", "notes"), ("casemate_reuse", "x")]).unwrap(), Controls::default());
+    }
+
+    #[test]
+    fn wishes_are_read() {
+        let controls = of(&[
+            ("CASEMATE_REUSE", "per-invocation"),
+            ("CASEMATE_EXEC", "list:/var/task/tool,/opt/bin/other"),
+            ("CASEMATE_CREDENTIALS", "endpoint"),
+        ]);
+        let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
+        assert_eq!(
+            controls.unwrap(),
+            Controls {
+                reuse: Reuse::PerInvocation,
+                exec: Some(Exec::List(programs)),
+                credentials: Credentials::Endpoint,
+            }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_its_value_is_not_shown() {
+        for (name, value) in [
+            ("CASEMATE_REUSE", "Warm"),
+            ("CASEMATE_REUSE", ""),
+            ("CASEMATE_EXEC", "list:"),
+            ("CASEMATE_EXEC", "list:sh"),
+            ("CASEMATE_EXEC", "list:/a,"),
+            ("CASEMATE_CREDENTIALS", "none"),
+            ("CASEMATE_REUSES", "hush"),
+        ] {
+            let refusal = of(&[(name, value)]).unwrap_err();
+            assert!(refusal.starts_with(name) && !refusal.contains("hush"), "{refusal}");
+        }
+        assert!(of(&[("CASEMATE_EXEC", &format!("list:{}", vec!["/a"; 33].join(",")))]).is_err());
+    }
+}
