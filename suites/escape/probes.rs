@@ -84,12 +84,15 @@ fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, Stri
     Ok((head.to_owned(), body.to_owned()))
 }
 
+/// Says where the Runtime API is.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::args().nth(1).is_some() {
         println!("{}", report(&std::io::read_to_string(std::io::stdin())?));
         return Ok(());
     }
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
+    let (_, api) = std::env::vars().find(|(name, _)| name == RUNTIME_API).ok_or("no Runtime API")?;
     loop {
         let (head, event) = call(&api, "GET", "invocation/next", "")?;
         let id = head.lines().find_map(|line| line.strip_prefix("lambda-runtime-aws-request-id: ")).ok_or("no id")?;
