@@ -30,6 +30,16 @@ impl OperationModel for AddPermission {
     type Output = AddPermissionOutput;
 }
 
+/// The operation `CreateAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateAlias;
+
+impl OperationModel for CreateAlias {
+    const META: &'static OpMeta = &op_meta::CREATE_ALIAS;
+    type Input = CreateAliasInput;
+    type Output = CreateAliasOutput;
+}
+
 /// The operation `CreateFunction`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateFunction;
@@ -38,6 +48,16 @@ impl OperationModel for CreateFunction {
     const META: &'static OpMeta = &op_meta::CREATE_FUNCTION;
     type Input = CreateFunctionInput;
     type Output = CreateFunctionOutput;
+}
+
+/// The operation `DeleteAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAlias;
+
+impl OperationModel for DeleteAlias {
+    const META: &'static OpMeta = &op_meta::DELETE_ALIAS;
+    type Input = DeleteAliasInput;
+    type Output = DeleteAliasOutput;
 }
 
 /// The operation `DeleteFunction`.
@@ -68,6 +88,16 @@ impl OperationModel for GetAccountSettings {
     const META: &'static OpMeta = &op_meta::GET_ACCOUNT_SETTINGS;
     type Input = GetAccountSettingsInput;
     type Output = GetAccountSettingsOutput;
+}
+
+/// The operation `GetAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAlias;
+
+impl OperationModel for GetAlias {
+    const META: &'static OpMeta = &op_meta::GET_ALIAS;
+    type Input = GetAliasInput;
+    type Output = GetAliasOutput;
 }
 
 /// The operation `GetFunction`.
@@ -120,6 +150,16 @@ impl OperationModel for Invoke {
     type Output = InvokeOutput;
 }
 
+/// The operation `ListAliases`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAliases;
+
+impl OperationModel for ListAliases {
+    const META: &'static OpMeta = &op_meta::LIST_ALIASES;
+    type Input = ListAliasesInput;
+    type Output = ListAliasesOutput;
+}
+
 /// The operation `ListFunctions`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListFunctions;
@@ -148,6 +188,16 @@ impl OperationModel for ListVersionsByFunction {
     const META: &'static OpMeta = &op_meta::LIST_VERSIONS_BY_FUNCTION;
     type Input = ListVersionsByFunctionInput;
     type Output = ListVersionsByFunctionOutput;
+}
+
+/// The operation `PublishVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishVersion;
+
+impl OperationModel for PublishVersion {
+    const META: &'static OpMeta = &op_meta::PUBLISH_VERSION;
+    type Input = PublishVersionInput;
+    type Output = PublishVersionOutput;
 }
 
 /// The operation `PutFunctionConcurrency`.
@@ -190,6 +240,16 @@ impl OperationModel for UntagResource {
     type Output = UntagResourceOutput;
 }
 
+/// The operation `UpdateAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateAlias;
+
+impl OperationModel for UpdateAlias {
+    const META: &'static OpMeta = &op_meta::UPDATE_ALIAS;
+    type Input = UpdateAliasInput;
+    type Output = UpdateAliasOutput;
+}
+
 /// The operation `UpdateFunctionCode`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateFunctionCode;
@@ -210,14 +270,26 @@ impl OperationModel for UpdateFunctionConfiguration {
     type Output = UpdateFunctionConfigurationOutput;
 }
 
+/// `AliasConfiguration`.
+pub type CreateAliasOutput = AliasConfiguration;
+
 /// `FunctionConfiguration`.
 pub type CreateFunctionOutput = FunctionConfiguration;
+
+/// `AliasConfiguration`.
+pub type GetAliasOutput = AliasConfiguration;
 
 /// `FunctionConfiguration`.
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
 
+/// `FunctionConfiguration`.
+pub type PublishVersionOutput = FunctionConfiguration;
+
 /// `Concurrency`.
 pub type PutFunctionConcurrencyOutput = Concurrency;
+
+/// `AliasConfiguration`.
+pub type UpdateAliasOutput = AliasConfiguration;
 
 /// `FunctionConfiguration`.
 pub type UpdateFunctionCodeOutput = FunctionConfiguration;
@@ -400,6 +472,70 @@ impl Shape for AddPermissionOutput {
     }
 }
 
+/// `AliasConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasConfiguration {
+    /// `AliasArn`.
+    pub alias_arn: Option<String>,
+    /// `Name`.
+    pub name: Option<String>,
+    /// `FunctionVersion`.
+    pub function_version: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RoutingConfig`.
+    pub routing_config: Option<AliasRoutingConfiguration>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AliasConfiguration {
+    const SCHEMA: &'static Schema = &schema::ALIAS_CONFIGURATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            alias_arn: Value::read(document.take("AliasArn")),
+            name: Value::read(document.take("Name")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            description: Value::read(document.take("Description")),
+            routing_config: Value::read(document.take("RoutingConfig")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AliasArn", self.alias_arn.write());
+        document.push("Name", self.name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Description", self.description.write());
+        document.push("RoutingConfig", self.routing_config.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `AliasRoutingConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasRoutingConfiguration {
+    /// `AdditionalVersionWeights`.
+    pub additional_version_weights: Option<BTreeMap<String, f64>>,
+}
+
+impl Shape for AliasRoutingConfiguration {
+    const SCHEMA: &'static Schema = &schema::ALIAS_ROUTING_CONFIGURATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { additional_version_weights: Value::read(document.take("AdditionalVersionWeights")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AdditionalVersionWeights", self.additional_version_weights.write());
+        document
+    }
+}
+
 /// `ApplicationLogLevel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum ApplicationLogLevel {
@@ -546,6 +682,45 @@ impl Shape for Concurrency {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("ReservedConcurrentExecutions", self.reserved_concurrent_executions.write());
+        document
+    }
+}
+
+/// `CreateAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+    /// `FunctionVersion`.
+    pub function_version: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RoutingConfig`.
+    pub routing_config: Option<AliasRoutingConfiguration>,
+}
+
+impl Shape for CreateAliasInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            description: Value::read(document.take("Description")),
+            routing_config: Value::read(document.take("RoutingConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Description", self.description.write());
+        document.push("RoutingConfig", self.routing_config.write());
         document
     }
 }
@@ -706,6 +881,49 @@ impl Shape for DeadLetterConfig {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("TargetArn", self.target_arn.write());
+        document
+    }
+}
+
+/// `DeleteAliasOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAliasOutput {}
+
+impl Shape for DeleteAliasOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ALIAS_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+}
+
+impl Shape for DeleteAliasInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
         document
     }
 }
@@ -1495,6 +1713,33 @@ impl Shape for GetAccountSettingsOutput {
     }
 }
 
+/// `GetAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+}
+
+impl Shape for GetAliasInput {
+    const SCHEMA: &'static Schema = &schema::GET_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
+        document
+    }
+}
+
 /// `GetFunctionConcurrencyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetFunctionConcurrencyInput {
@@ -2251,6 +2496,68 @@ impl Shape for Layer {
     }
 }
 
+/// `ListAliasesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAliasesInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `FunctionVersion`.
+    pub function_version: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListAliasesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_ALIASES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListAliasesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAliasesOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `Aliases`.
+    pub aliases: Option<Vec<AliasConfiguration>>,
+}
+
+impl Shape for ListAliasesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_ALIASES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            aliases: Value::read(document.take("Aliases")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("Aliases", self.aliases.write());
+        document
+    }
+}
+
 /// `ListFunctionsRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionsInput {
@@ -2571,6 +2878,45 @@ impl Value for PackageType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `PublishVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishVersionInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `CodeSha256`.
+    pub code_sha256: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+    /// `PublishTo`.
+    pub publish_to: Option<FunctionVersionLatestPublished>,
+}
+
+impl Shape for PublishVersionInput {
+    const SCHEMA: &'static Schema = &schema::PUBLISH_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            code_sha256: Value::read(document.take("CodeSha256")),
+            description: Value::read(document.take("Description")),
+            revision_id: Value::read(document.take("RevisionId")),
+            publish_to: Value::read(document.take("PublishTo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("CodeSha256", self.code_sha256.write());
+        document.push("Description", self.description.write());
+        document.push("RevisionId", self.revision_id.write());
+        document.push("PublishTo", self.publish_to.write());
+        document
     }
 }
 
@@ -3914,6 +4260,49 @@ impl Shape for UntagResourceInput {
     }
 }
 
+/// `UpdateAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+    /// `FunctionVersion`.
+    pub function_version: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RoutingConfig`.
+    pub routing_config: Option<AliasRoutingConfiguration>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for UpdateAliasInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            description: Value::read(document.take("Description")),
+            routing_config: Value::read(document.take("RoutingConfig")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Description", self.description.write());
+        document.push("RoutingConfig", self.routing_config.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
 /// `UpdateFunctionCodeRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateFunctionCodeInput {
@@ -4159,6 +4548,25 @@ impl Shape for VpcConfigResponse {
         document.push("VpcId", self.vpc_id.write());
         document.push("Ipv6AllowedForDualStack", self.ipv6_allowed_for_dual_stack.write());
         document
+    }
+}
+
+/// `AliasLimitExceededException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasLimitExceededException {
+    /// What the client is told.
+    pub message: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+}
+
+impl AliasLimitExceededException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        fields.push("Type", self.r#type.write());
+        Fault::modelled(&error_meta::ALIAS_LIMIT_EXCEEDED_EXCEPTION, message, fields)
     }
 }
 
@@ -5185,6 +5593,8 @@ impl UnsupportedMediaTypeException {
 /// Everything an operation of this service may answer instead of its output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
+    /// `AliasLimitExceededException`.
+    AliasLimitExceededException(AliasLimitExceededException),
     /// `CodeArtifactUserDeletedException`.
     CodeArtifactUserDeletedException(CodeArtifactUserDeletedException),
     /// `CodeArtifactUserFailedException`.
@@ -5300,6 +5710,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// `AliasLimitExceededException` with a message.
+    pub fn alias_limit_exceeded_exception(message: impl Into<String>) -> Self {
+        Self::AliasLimitExceededException(AliasLimitExceededException {
+            message: Some(message.into()),
+            ..Default::default()
+        })
+    }
+
     /// `CodeArtifactUserDeletedException` with a message.
     pub fn code_artifact_user_deleted_exception(message: impl Into<String>) -> Self {
         Self::CodeArtifactUserDeletedException(CodeArtifactUserDeletedException {
@@ -5723,6 +6141,7 @@ impl Error {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
+            Error::AliasLimitExceededException(error) => error.into_fault(),
             Error::CodeArtifactUserDeletedException(error) => error.into_fault(),
             Error::CodeArtifactUserFailedException(error) => error.into_fault(),
             Error::CodeArtifactUserPendingException(error) => error.into_fault(),
@@ -5821,6 +6240,29 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateAlias`.
+    pub static CREATE_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateAlias",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases",
+            status: 201,
+        },
+        input: &schema::CREATE_ALIAS_REQUEST,
+        output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::ALIAS_LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateFunction`.
     pub static CREATE_FUNCTION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5840,6 +6282,28 @@ pub mod op_meta {
             error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
             error_meta::CODE_STORAGE_EXCEEDED_EXCEPTION,
             error_meta::FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteAlias`.
+    pub static DELETE_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteAlias",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+            status: 204,
+        },
+        input: &schema::DELETE_ALIAS_REQUEST,
+        output: &schema::DELETE_ALIAS_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -5893,6 +6357,27 @@ pub mod op_meta {
         output: &schema::GET_ACCOUNT_SETTINGS_RESPONSE,
         result_wrapper: "",
         errors: &[error_meta::SERVICE_EXCEPTION, error_meta::TOO_MANY_REQUESTS_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetAlias`.
+    pub static GET_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetAlias",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+            status: 200,
+        },
+        input: &schema::GET_ALIAS_REQUEST,
+        output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
         auth: Auth::SigV4,
     };
 
@@ -6034,6 +6519,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListAliases`.
+    pub static LIST_ALIASES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListAliases",
+        http: HttpBinding { method: "GET", uri: "/2015-03-31/functions/{FunctionName}/aliases", status: 200 },
+        input: &schema::LIST_ALIASES_REQUEST,
+        output: &schema::LIST_ALIASES_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListFunctions`.
     pub static LIST_FUNCTIONS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6084,6 +6586,31 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PublishVersion`.
+    pub static PUBLISH_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PublishVersion",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2015-03-31/functions/{FunctionName}/versions",
+            status: 201,
+        },
+        input: &schema::PUBLISH_VERSION_REQUEST,
+        output: &schema::FUNCTION_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_STORAGE_EXCEEDED_EXCEPTION,
+            error_meta::FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -6169,6 +6696,29 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateAlias`.
+    pub static UPDATE_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateAlias",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+            status: 200,
+        },
+        input: &schema::UPDATE_ALIAS_REQUEST,
+        output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateFunctionCode`.
     pub static UPDATE_FUNCTION_CODE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6224,6 +6774,14 @@ pub mod error_meta {
     use casemate_schema::ErrorMeta;
 
     use super::schema;
+
+    /// `AliasLimitExceededException`.
+    pub const ALIAS_LIMIT_EXCEEDED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "AliasLimitExceededException",
+        code: "AliasLimitExceededException",
+        status: 400,
+        schema: &schema::ALIAS_LIMIT_EXCEEDED_EXCEPTION,
+    };
 
     /// `CodeArtifactUserDeletedException`.
     pub const CODE_ARTIFACT_USER_DELETED_EXCEPTION: ErrorMeta = ErrorMeta {
@@ -6754,6 +7312,85 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AdditionalVersion`.
+    pub static ADDITIONAL_VERSION: Schema = Schema {
+        name: "AdditionalVersion",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(1_024.0), pattern: Some("[0-9]+") },
+        sensitive: false,
+    };
+
+    /// `AdditionalVersionWeights`.
+    pub static ADDITIONAL_VERSION_WEIGHTS: Schema = Schema {
+        name: "AdditionalVersionWeights",
+        kind: Kind::Map { key: || &ADDITIONAL_VERSION, value: || &WEIGHT },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Alias`.
+    pub static ALIAS: Schema = Schema {
+        name: "Alias",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(128.0),
+            pattern: Some("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"),
+        },
+        sensitive: false,
+    };
+
+    /// `AliasConfiguration`.
+    pub static ALIAS_CONFIGURATION: Schema = Schema {
+        name: "AliasConfiguration",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AliasArn", || &FUNCTION_ARN),
+                Member::new("Name", || &ALIAS),
+                Member::new("FunctionVersion", || &VERSION),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+                Member::new("RevisionId", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AliasLimitExceededException`.
+    pub static ALIAS_LIMIT_EXCEEDED_EXCEPTION: Schema = Schema {
+        name: "AliasLimitExceededException",
+        kind: Kind::Structure {
+            members: &[Member::new("Type", || &STRING), Member::new("message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AliasList`.
+    pub static ALIAS_LIST: Schema = Schema {
+        name: "AliasList",
+        kind: Kind::List { member: || &ALIAS_CONFIGURATION, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AliasRoutingConfiguration`.
+    pub static ALIAS_ROUTING_CONFIGURATION: Schema = Schema {
+        name: "AliasRoutingConfiguration",
+        kind: Kind::Structure {
+            members: &[Member::new("AdditionalVersionWeights", || &ADDITIONAL_VERSION_WEIGHTS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ApplicationLogLevel`.
     pub static APPLICATION_LOG_LEVEL: Schema = Schema {
         name: "ApplicationLogLevel",
@@ -6927,6 +7564,24 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateAliasRequest`.
+    pub static CREATE_ALIAS_REQUEST: Schema = Schema {
+        name: "CreateAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required(),
+                Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED).required(),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CreateFunctionRequest`.
     pub static CREATE_FUNCTION_REQUEST: Schema = Schema {
         name: "CreateFunctionRequest",
@@ -6975,6 +7630,29 @@ pub mod schema {
         name: "DeadLetterConfig",
         kind: Kind::Structure {
             members: &[Member::new("TargetArn", || &RESOURCE_ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAliasOutput`.
+    pub static DELETE_ALIAS_OUTPUT: Schema = Schema {
+        name: "DeleteAliasOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAliasRequest`.
+    pub static DELETE_ALIAS_REQUEST: Schema = Schema {
+        name: "DeleteAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required().at(Location::Uri),
+            ],
             payload: None,
             union: false,
         },
@@ -7590,6 +8268,21 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetAliasRequest`.
+    pub static GET_ALIAS_REQUEST: Schema = Schema {
+        name: "GetAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetFunctionConcurrencyRequest`.
     pub static GET_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
         name: "GetFunctionConcurrencyRequest",
@@ -8085,6 +8778,35 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListAliasesRequest`.
+    pub static LIST_ALIASES_REQUEST: Schema = Schema {
+        name: "ListAliasesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED).at(Location::QueryString),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAliasesResponse`.
+    pub static LIST_ALIASES_RESPONSE: Schema = Schema {
+        name: "ListAliasesResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("NextMarker", || &STRING), Member::new("Aliases", || &ALIAS_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListFunctionsRequest`.
     pub static LIST_FUNCTIONS_REQUEST: Schema = Schema {
         name: "ListFunctionsRequest",
@@ -8384,6 +9106,24 @@ pub mod schema {
         name: "PublicPolicyException",
         kind: Kind::Structure {
             members: &[Member::new("Type", || &STRING), Member::new("Message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PublishVersionRequest`.
+    pub static PUBLISH_VERSION_REQUEST: Schema = Schema {
+        name: "PublishVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("CodeSha256", || &STRING),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RevisionId", || &STRING),
+                Member::new("PublishTo", || &FUNCTION_VERSION_LATEST_PUBLISHED),
+            ],
             payload: None,
             union: false,
         },
@@ -9318,6 +10058,25 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateAliasRequest`.
+    pub static UPDATE_ALIAS_REQUEST: Schema = Schema {
+        name: "UpdateAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required().at(Location::Uri),
+                Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+                Member::new("RevisionId", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UpdateFunctionCodeRequest`.
     pub static UPDATE_FUNCTION_CODE_REQUEST: Schema = Schema {
         name: "UpdateFunctionCodeRequest",
@@ -9388,6 +10147,18 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `VersionWithLatestPublished`.
+    pub static VERSION_WITH_LATEST_PUBLISHED: Schema = Schema {
+        name: "VersionWithLatestPublished",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(1_024.0),
+            pattern: Some(r"(\$LATEST(\.PUBLISHED)?|[0-9]+)"),
+        },
+        sensitive: false,
+    };
+
     /// `VpcConfig`.
     pub static VPC_CONFIG: Schema = Schema {
         name: "VpcConfig",
@@ -9424,6 +10195,14 @@ pub mod schema {
     /// `VpcId`.
     pub static VPC_ID: Schema =
         Schema { name: "VpcId", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `Weight`.
+    pub static WEIGHT: Schema = Schema {
+        name: "Weight",
+        kind: Kind::Double,
+        constraints: Constraints { min: Some(0.0), max: Some(1.0), pattern: None },
+        sensitive: false,
+    };
 
     /// `WorkingDirectory`.
     pub static WORKING_DIRECTORY: Schema = Schema {

@@ -136,7 +136,7 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
         return Err(refusal::not_here("code from S3 (give ZipFile)"));
     }
     let asked = [
-        (input.publish == Some(true) || input.publish_to.is_some(), "publishing versions"),
+        (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
         (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
@@ -279,7 +279,6 @@ mod tests {
     #[test]
     fn what_would_not_be_honoured_is_refused() {
         let not_taken = [
-            CreateFunctionInput { publish: Some(true), ..input() },
             CreateFunctionInput { layers: Some(vec!["arn".to_owned()]), ..input() },
             CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
             CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },

@@ -108,7 +108,7 @@ impl Environment {
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         self.sandbox.begin_invocation();
         self.attribution.begin(&id);
-        self.output.begin(report::start(&id)).await;
+        self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
         if !self.exchange.offer(invocation) {
             return Err(Unfit);

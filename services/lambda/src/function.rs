@@ -13,17 +13,21 @@ use crate::{
         LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
         SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
-    resource::LATEST,
+    resource::FunctionRef,
     variables::Variables,
+    version::Version,
 };
 
-/// A function: `$LATEST`, configuration and package. The store seals it, variables included.
+/// One version of a function: configuration and package. The store seals it, variables included.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Function {
-    /// Its unqualified ARN.
+    /// Its ARN, unqualified for `$LATEST` and with the number for published versions: no two versions share one.
     pub(crate) arn: Arn,
     /// Its name.
     pub(crate) name: String,
+    /// Which version it is.
+    #[serde(default)]
+    pub(crate) version: Version,
     /// What may change.
     pub(crate) settings: Settings,
     /// SHA-256 of the package.
@@ -36,9 +40,9 @@ pub(crate) struct Function {
     pub(crate) modified_at: Timestamp,
     /// Changes with every change of code or configuration. Never given twice: environments are kept by it.
     pub(crate) revision_id: String,
-    /// Tags.
+    /// Tags of the function, in all its versions.
     pub(crate) tags: BTreeMap<String, String>,
-    /// How many of its requests may run at once; `None`: as many as the account may.
+    /// How many requests of the function, in all its versions, may run at once; `None`: as many as the account may.
     #[serde(default)]
     pub(crate) reserved: Option<usize>,
 }
@@ -85,6 +89,16 @@ impl Function {
         self.settings.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
     }
 
+    /// The ARN without version: what reservations, trust policies and condition keys speak of.
+    pub(crate) fn unqualified(&self) -> Arn {
+        FunctionRef::of_arn(&self.arn).map_or_else(|| self.arn.clone(), |at| at.arn())
+    }
+
+    /// The function as the API shows it to one who asked for `arn`.
+    pub(crate) fn shown_as(&self, arn: &Arn) -> FunctionConfiguration {
+        FunctionConfiguration { function_arn: Some(arn.as_str().to_owned()), ..self.shown() }
+    }
+
     /// The function as the API shows it.
     pub(crate) fn shown(&self) -> FunctionConfiguration {
         let settings = &self.settings;
@@ -100,7 +114,7 @@ impl Function {
             memory_size: i32::try_from(settings.memory_mb).ok(),
             last_modified: Some(last_modified(self.modified_at)),
             code_sha256: Some(STANDARD.encode(self.code.sha256())),
-            version: Some(LATEST.to_owned()),
+            version: Some(self.version.to_string()),
             environment: settings
                 .variables
                 .clone()

@@ -11,8 +11,8 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: only `$LATEST` exists: no published versions, aliases, layers, container images, code signing, function URLs,
-//! event source mappings or VPC attachment yet; what names them is refused.
+//! DIVERGES: no layers, container images, code signing, function URLs, event source mappings or VPC attachment yet; what
+//! names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
@@ -20,6 +20,7 @@
 
 #[rustfmt::skip]
 pub mod api;
+mod alias;
 mod ask;
 mod bootstrap;
 mod configuration;
@@ -35,17 +36,20 @@ mod ops;
 mod output;
 mod package;
 mod packages;
+mod page;
 mod permission;
 mod pool;
 mod process;
 mod queue;
 mod refusal;
+mod removal;
 mod report;
 mod resource;
 mod role;
 mod runtime_api;
 mod throttle;
 mod variables;
+mod version;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -111,11 +115,26 @@ impl Lambda {
         FunctionRef::parse(name, qualifier, &self.env, caller)
     }
 
-    /// The function, or AWS's complaint that there is none.
+    /// The function in the version that was asked for, or AWS's complaint that there is none.
     fn function(&self, at: &FunctionRef) -> Result<Function, Error> {
         at.check(&self.env)?;
-        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()))?;
+        let found = self.env.store.read(|tx| version::resolve(tx, at, None))?;
         found.ok_or_else(|| refusal::no_function(at))
+    }
+
+    /// The same for one request: an alias may lead to either of its versions.
+    fn invoked(&self, at: &FunctionRef) -> Result<Function, Error> {
+        at.check(&self.env)?;
+        let mut draw = [0; 8];
+        self.env.entropy.fill("lambda.alias-route", &mut draw);
+        let found = self.env.store.read(|tx| version::resolve(tx, at, Some(u64::from_le_bytes(draw))))?;
+        found.ok_or_else(|| refusal::no_function(at))
+    }
+
+    /// `$LATEST` of a function, for operations that know no other version.
+    fn latest(&self, at: &FunctionRef) -> Result<Function, Error> {
+        at.check_unqualified(&self.env)?;
+        self.function(at)
     }
 }
 

@@ -3,22 +3,28 @@
 //! The implemented operations, one file each.
 
 mod add_permission;
+mod create_alias;
 mod create_function;
+mod delete_alias;
 mod delete_function;
 mod delete_function_concurrency;
 mod get_account_settings;
+mod get_alias;
 mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
 mod get_policy;
 mod invoke;
+mod list_aliases;
 mod list_functions;
 mod list_tags;
 mod list_versions_by_function;
+mod publish_version;
 mod put_function_concurrency;
 mod remove_permission;
 mod tag_resource;
 mod untag_resource;
+mod update_alias;
 mod update_function_code;
 mod update_function_configuration;
 
@@ -32,22 +38,28 @@ use crate::{Lambda, api};
 pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
     vec![
         bind::<api::AddPermission, Lambda>(service),
+        bind::<api::CreateAlias, Lambda>(service),
         bind::<api::CreateFunction, Lambda>(service),
+        bind::<api::DeleteAlias, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
         bind::<api::DeleteFunctionConcurrency, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
+        bind::<api::GetAlias, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
         bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
+        bind::<api::ListAliases, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
         bind::<api::ListTags, Lambda>(service),
         bind::<api::ListVersionsByFunction, Lambda>(service),
+        bind::<api::PublishVersion, Lambda>(service),
         bind::<api::PutFunctionConcurrency, Lambda>(service),
         bind::<api::RemovePermission, Lambda>(service),
         bind::<api::TagResource, Lambda>(service),
         bind::<api::UntagResource, Lambda>(service),
+        bind::<api::UpdateAlias, Lambda>(service),
         bind::<api::UpdateFunctionCode, Lambda>(service),
         bind::<api::UpdateFunctionConfiguration, Lambda>(service),
     ]

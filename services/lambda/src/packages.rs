@@ -153,24 +153,37 @@ impl Packages {
         Ok(result)
     }
 
-    /// Lets `change` take a function's package away.
-    pub(crate) async fn abandon(
+    /// Lets `change` take packages away from functions; it answers one entry for each reference that ends.
+    pub(crate) async fn abandon<R: Send + 'static>(
         &self,
-        change: impl Fn(&mut WriteTx<'_>) -> Result<BlobId, Error> + Send + Sync + 'static,
-    ) -> Result<(), Error> {
+        change: impl Fn(&mut WriteTx<'_>) -> Result<(Vec<BlobId>, R), Error> + Send + Sync + 'static,
+    ) -> Result<R, Error> {
         let _held = self.changes.lock().await;
-        let orphan = self
+        let (orphans, result) = self
             .env
             .store
             .write(move |tx| {
-                let before = change(tx)?;
-                Ok::<_, Error>(release(tx, before)?)
+                let (before, result) = change(tx)?;
+                let mut orphans = Vec::new();
+                for id in before {
+                    orphans.extend(release(tx, id)?);
+                }
+                Ok::<_, Error>((orphans, result))
             })
             .await?;
-        match orphan {
-            Some(orphan) => self.remove(orphan).await,
-            None => Ok(()),
+        for orphan in orphans {
+            self.remove(orphan).await?;
         }
+        Ok(result)
+    }
+
+    /// Lets `change` give a package that is kept already to something more, with [`refer`].
+    pub(crate) async fn share<R: Send + 'static>(
+        &self,
+        change: impl Fn(&mut WriteTx<'_>) -> Result<R, Error> + Send + Sync + 'static,
+    ) -> Result<R, Error> {
+        let _held = self.changes.lock().await;
+        self.env.store.write(change).await
     }
 
     /// The unpacked form of a package that a function has.
@@ -223,7 +236,8 @@ impl Packages {
     }
 }
 
-fn refer(tx: &mut WriteTx<'_>, id: BlobId) -> Result<(), StoreError> {
+/// One reference more.
+pub(crate) fn refer(tx: &mut WriteTx<'_>, id: BlobId) -> Result<(), StoreError> {
     let references = tx.get::<Package>(&key(id))?.map_or(0, |package| package.references) + 1;
     tx.put(&key(id), &Package { references })
 }
@@ -307,7 +321,7 @@ mod tests {
         let shown = packages.folder(first).await.unwrap();
         adopt(&packages, "x = 2", Some(first)).await;
         assert!(env.blobs.get(first).await.unwrap().is_some());
-        packages.abandon(move |_| Ok(first)).await.unwrap();
+        packages.abandon(move |_| Ok((vec![first], ()))).await.unwrap();
         assert!(env.blobs.get(first).await.unwrap().is_none());
         assert!(shown.path().join("app.py").exists());
     }

@@ -25,7 +25,7 @@ const POLICY_BYTES_MAX: usize = 20_480;
 /// Compiled policies kept; beyond it the cache starts again. Ours: bounds memory.
 const COMPILED_MAX: usize = 4_096;
 
-/// The policy of one function.
+/// The policy of a function, or of one of its versions or aliases: each has its own, and none holds for another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Permissions {
     /// Changes with every change.
@@ -177,8 +177,8 @@ pub(crate) struct Compiled(Mutex<BTreeMap<String, (String, NamedPolicy)>>);
 impl Compiled {
     /// The function's policy as it is now.
     pub(crate) fn of(&self, store: &Store, at: &FunctionRef) -> Result<Option<ResourcePolicy>, Error> {
-        let Some(row) = store.read(|tx| tx.get::<Permissions>(&at.key()))? else { return Ok(None) };
-        let arn = at.arn();
+        let Some(row) = store.read(|tx| tx.get::<Permissions>(&at.qualified_key()))? else { return Ok(None) };
+        let arn = at.requested_arn();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((revision, policy)) = kept.get(arn.as_str())
             && *revision == row.revision_id

@@ -6,7 +6,7 @@ use casemate_store::Key;
 
 use crate::{api::Error, refusal};
 
-/// The only version there is.
+/// The version that changes.
 pub(crate) const LATEST: &str = "$LATEST";
 
 /// A function as a request names it.
@@ -81,7 +81,7 @@ impl FunctionRef {
         })
     }
 
-    /// Refuses what leads nowhere: another region, two qualifiers, a version that cannot exist.
+    /// Refuses what leads nowhere: another region, two qualifiers.
     pub(crate) fn check(&self, env: &Env) -> Result<(), Error> {
         let here = env.site.scope.region.as_str();
         if self.scope.region.as_str() != here {
@@ -97,10 +97,26 @@ impl FunctionRef {
                 "The derived qualifier from the function name does not match the specified qualifier.",
             ));
         }
-        match self.qualifier.as_deref() {
-            None | Some(LATEST) => Ok(()),
-            Some(_) => Err(refusal::no_function(self)),
+        Ok(())
+    }
+
+    /// [`Self::check`], and refuses versions and aliases: for operations on the function as such.
+    pub(crate) fn check_unqualified(&self, env: &Env) -> Result<(), Error> {
+        self.check(env)?;
+        if self.explicit().is_some() {
+            return Err(refusal::qualified());
         }
+        Ok(())
+    }
+
+    /// The version or alias, if it is not `$LATEST`.
+    pub(crate) fn explicit(&self) -> Option<&str> {
+        self.qualifier.as_deref().filter(|qualifier| *qualifier != LATEST)
+    }
+
+    /// The same function, with this qualifier.
+    pub(crate) fn qualified_by(&self, qualifier: &str) -> Self {
+        Self { qualifier: Some(qualifier.to_owned()), contradictory: false, ..self.clone() }
     }
 
     /// The unqualified ARN: what policies speak of.
@@ -110,17 +126,25 @@ impl FunctionRef {
 
     /// The ARN that was asked for. `$LATEST` is the unqualified function.
     pub(crate) fn requested_arn(&self) -> Arn {
-        match self.qualifier.as_deref() {
-            None | Some(LATEST) => self.arn(),
+        match self.explicit() {
+            None => self.arn(),
             Some(qualifier) => {
                 Arn::regional(&self.scope, "lambda", &format!("function:{}:{qualifier}", self.name))
             }
         }
     }
 
-    /// The key of its rows.
+    /// The key of the function's rows.
     pub(crate) fn key(&self) -> Key {
         Key::of(&self.scope).text(&self.name)
+    }
+
+    /// The key of rows that the function, each of its versions and each of its aliases have for themselves.
+    pub(crate) fn qualified_key(&self) -> Key {
+        match self.explicit() {
+            None => self.key(),
+            Some(qualifier) => self.key().text(qualifier),
+        }
     }
 }
 
@@ -134,6 +158,18 @@ fn is_region(text: &str) -> bool {
 
 fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The ARN of a function with a version or an alias.
+pub(crate) fn qualified(function: &Arn, qualifier: &str) -> Arn {
+    let resource = format!("{}:{qualifier}", function.resource());
+    Arn::from_parts([
+        function.partition(),
+        function.service(),
+        function.region(),
+        function.account(),
+        &resource,
+    ])
 }
 
 /// Every function is stored below this.

@@ -26,9 +26,8 @@ use crate::{
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given},
-    report,
-    resource::LATEST,
-    role, runtime_api,
+    report, role, runtime_api,
+    version::Version,
 };
 
 /// How long the credentials of an environment live, seconds; the environment lives no longer.
@@ -96,7 +95,7 @@ impl Host {
             )));
         }
         let credentials = self.credentials(&function, &id, now).await?;
-        let log_stream = log_stream(now, &id);
+        let log_stream = log_stream(now, function.version, &id);
         let spec = spec(&function, &folder, template, family, &credentials, &log_stream);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
@@ -137,7 +136,7 @@ impl Host {
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), function.arn.as_str()),
+            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange)),
             serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
         ];
         if let Some(events) = events {
@@ -187,7 +186,7 @@ impl Host {
         id: &str,
         now: Timestamp,
     ) -> Result<SessionCredentials, NotStarted> {
-        let role = role::assumable(&self.env, &function.settings.role, &function.arn, now)?;
+        let role = role::assumable(&self.env, &function.settings.role, &function.unqualified(), now)?;
         let duration_s = CREDENTIALS_S.min(role.session_s_max);
         let request = SessionRequest {
             role,
@@ -199,9 +198,9 @@ impl Host {
             transitive_tags: Vec::new(),
             source_identity: None,
             bound_to: Some(id.to_owned()),
-            source_function: Some(function.arn.clone()),
+            source_function: Some(function.unqualified()),
         };
-        Ok(self.env.sessions()?.mint_for_service(request, &function.arn, now).await?)
+        Ok(self.env.sessions()?.mint_for_service(request, &function.unqualified(), now).await?)
     }
 }
 
@@ -262,13 +261,8 @@ fn spec(
     }
 }
 
-fn serve_runtime_api(
-    sandbox: Arc<casemate_sandbox::Environment>,
-    exchange: Arc<Exchange>,
-    arn: &str,
-) -> JoinHandle<()> {
-    let arn: Arc<str> = Arc::from(arn);
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, arn).await })
+fn serve_runtime_api(sandbox: Arc<casemate_sandbox::Environment>, exchange: Arc<Exchange>) -> JoinHandle<()> {
+    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange).await })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -287,9 +281,9 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-fn log_stream(now: Timestamp, id: &str) -> String {
+fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
-    format!("{:04}/{:02}/{:02}/[{LATEST}]{id}", civil.year, civil.month, civil.day)
+    format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }
 
 // AWS: type and texts of the service.

@@ -9,6 +9,7 @@ use crate::{
     ask, configuration,
     function::Function,
     role,
+    version::{self, Version},
 };
 
 impl Operation<CreateFunction> for Lambda {
@@ -39,6 +40,7 @@ impl Operation<CreateFunction> for Lambda {
         let function = Function {
             arn: at.arn(),
             name: at.name.clone(),
+            version: Version::Latest,
             settings,
             code: received.id,
             code_bytes: received.bytes,
@@ -48,17 +50,24 @@ impl Operation<CreateFunction> for Lambda {
             tags: input.tags.clone().unwrap_or_default(),
             reserved: None,
         };
-        let shown = function.shown();
-        self.packages
+        let publish = input.publish == Some(true);
+        let version_revision = uuid(&*self.env.entropy, "lambda.revision");
+        let made = self
+            .packages
             .adopt(received, move |tx| {
                 if tx.exists::<Function>(&key)? {
                     return Err(exists(&function.name));
                 }
                 tx.put(&key, &function)?;
-                Ok((None, ()))
+                if publish {
+                    let version = version::publish(tx, &at, &function, None, &version_revision)?;
+                    return Ok((None, version));
+                }
+                Ok((None, function.clone()))
             })
             .await?;
-        Ok(shown)
+        // AWS: the number of a version that was published at once, but the ARN without it.
+        Ok(made.shown_as(&made.unqualified()))
     }
 }
 

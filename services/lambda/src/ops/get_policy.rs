@@ -18,7 +18,7 @@ impl Operation<GetPolicy> for Lambda {
     async fn run(&self, call: Call<GetPolicy>) -> Result<GetPolicyOutput, Error> {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         self.function(&at)?;
-        let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.key()))?;
+        let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.qualified_key()))?;
         // AWS: text as the service words it.
         let found = found.ok_or_else(|| {
             Error::resource_not_found_exception("The resource you requested does not exist.")

@@ -32,7 +32,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
     ) -> Result<UpdateFunctionConfigurationOutput, Error> {
         let now = call.now();
         let at = self.at(&call.input.function_name, None, call.caller());
-        let mut settings = self.function(&at)?.settings;
+        let mut settings = self.latest(&at)?.settings;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;

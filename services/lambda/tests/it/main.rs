@@ -16,3 +16,4 @@ mod measure;
 mod queue;
 mod runs;
 mod support;
+mod versions;
