@@ -50,6 +50,16 @@ impl OperationModel for CreateFunction {
     type Output = CreateFunctionOutput;
 }
 
+/// The operation `CreateFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateFunctionUrlConfig;
+
+impl OperationModel for CreateFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::CREATE_FUNCTION_URL_CONFIG;
+    type Input = CreateFunctionUrlConfigInput;
+    type Output = CreateFunctionUrlConfigOutput;
+}
+
 /// The operation `DeleteAlias`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteAlias;
@@ -78,6 +88,16 @@ impl OperationModel for DeleteFunctionConcurrency {
     const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_CONCURRENCY;
     type Input = DeleteFunctionConcurrencyInput;
     type Output = DeleteFunctionConcurrencyOutput;
+}
+
+/// The operation `DeleteFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionUrlConfig;
+
+impl OperationModel for DeleteFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_URL_CONFIG;
+    type Input = DeleteFunctionUrlConfigInput;
+    type Output = DeleteFunctionUrlConfigOutput;
 }
 
 /// The operation `GetAccountSettings`.
@@ -130,6 +150,16 @@ impl OperationModel for GetFunctionConfiguration {
     type Output = GetFunctionConfigurationOutput;
 }
 
+/// The operation `GetFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionUrlConfig;
+
+impl OperationModel for GetFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_URL_CONFIG;
+    type Input = GetFunctionUrlConfigInput;
+    type Output = GetFunctionUrlConfigOutput;
+}
+
 /// The operation `GetPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetPolicy;
@@ -158,6 +188,16 @@ impl OperationModel for ListAliases {
     const META: &'static OpMeta = &op_meta::LIST_ALIASES;
     type Input = ListAliasesInput;
     type Output = ListAliasesOutput;
+}
+
+/// The operation `ListFunctionUrlConfigs`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionUrlConfigs;
+
+impl OperationModel for ListFunctionUrlConfigs {
+    const META: &'static OpMeta = &op_meta::LIST_FUNCTION_URL_CONFIGS;
+    type Input = ListFunctionUrlConfigsInput;
+    type Output = ListFunctionUrlConfigsOutput;
 }
 
 /// The operation `ListFunctions`.
@@ -268,6 +308,16 @@ impl OperationModel for UpdateFunctionConfiguration {
     const META: &'static OpMeta = &op_meta::UPDATE_FUNCTION_CONFIGURATION;
     type Input = UpdateFunctionConfigurationInput;
     type Output = UpdateFunctionConfigurationOutput;
+}
+
+/// The operation `UpdateFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionUrlConfig;
+
+impl OperationModel for UpdateFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::UPDATE_FUNCTION_URL_CONFIG;
+    type Input = UpdateFunctionUrlConfigInput;
+    type Output = UpdateFunctionUrlConfigOutput;
 }
 
 /// `AliasConfiguration`.
@@ -686,6 +736,49 @@ impl Shape for Concurrency {
     }
 }
 
+/// `Cors`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    /// `AllowCredentials`.
+    pub allow_credentials: Option<bool>,
+    /// `AllowHeaders`.
+    pub allow_headers: Option<Vec<String>>,
+    /// `AllowMethods`.
+    pub allow_methods: Option<Vec<String>>,
+    /// `AllowOrigins`.
+    pub allow_origins: Option<Vec<String>>,
+    /// `ExposeHeaders`.
+    pub expose_headers: Option<Vec<String>>,
+    /// `MaxAge`.
+    pub max_age: Option<i32>,
+}
+
+impl Shape for Cors {
+    const SCHEMA: &'static Schema = &schema::CORS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            allow_credentials: Value::read(document.take("AllowCredentials")),
+            allow_headers: Value::read(document.take("AllowHeaders")),
+            allow_methods: Value::read(document.take("AllowMethods")),
+            allow_origins: Value::read(document.take("AllowOrigins")),
+            expose_headers: Value::read(document.take("ExposeHeaders")),
+            max_age: Value::read(document.take("MaxAge")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AllowCredentials", self.allow_credentials.write());
+        document.push("AllowHeaders", self.allow_headers.write());
+        document.push("AllowMethods", self.allow_methods.write());
+        document.push("AllowOrigins", self.allow_origins.write());
+        document.push("ExposeHeaders", self.expose_headers.write());
+        document.push("MaxAge", self.max_age.write());
+        document
+    }
+}
+
 /// `CreateAliasRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateAliasInput {
@@ -864,6 +957,88 @@ impl Shape for CreateFunctionInput {
     }
 }
 
+/// `CreateFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for CreateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
+/// `CreateFunctionUrlConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigOutput {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for CreateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_FUNCTION_URL_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            creation_time: Value::read(document.take("CreationTime")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
 /// `DeadLetterConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeadLetterConfig {
@@ -1009,6 +1184,49 @@ impl Shape for DeleteFunctionOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("StatusCode", self.status_code.write());
+        document
+    }
+}
+
+/// `DeleteFunctionUrlConfigOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigOutput {}
+
+impl Shape for DeleteFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_URL_CONFIG_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for DeleteFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
         document
     }
 }
@@ -1594,6 +1812,53 @@ impl Value for FunctionUrlAuthType {
     }
 }
 
+/// `FunctionUrlConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `LastModifiedTime`.
+    pub last_modified_time: String,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for FunctionUrlConfig {
+    const SCHEMA: &'static Schema = &schema::FUNCTION_URL_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            creation_time: Value::read(document.take("CreationTime")),
+            last_modified_time: Value::read(document.take("LastModifiedTime")),
+            cors: Value::read(document.take("Cors")),
+            auth_type: Value::read(document.take("AuthType")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("LastModifiedTime", self.last_modified_time.write());
+        document.push("Cors", self.cors.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
 /// `FunctionVersion`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum FunctionVersion {
@@ -1875,6 +2140,80 @@ impl Shape for GetFunctionOutput {
     }
 }
 
+/// `GetFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetFunctionUrlConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigOutput {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `LastModifiedTime`.
+    pub last_modified_time: String,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for GetFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_URL_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            creation_time: Value::read(document.take("CreationTime")),
+            last_modified_time: Value::read(document.take("LastModifiedTime")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("LastModifiedTime", self.last_modified_time.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
 /// `GetPolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetPolicyInput {
@@ -2145,6 +2484,48 @@ impl InvocationType {
 }
 
 impl Value for InvocationType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `InvokeMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum InvokeMode {
+    /// `BUFFERED`.
+    #[default]
+    Buffered,
+    /// `RESPONSE_STREAM`.
+    ResponseStream,
+}
+
+impl InvokeMode {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Buffered, Self::ResponseStream];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buffered => "BUFFERED",
+            Self::ResponseStream => "RESPONSE_STREAM",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "BUFFERED" => Self::Buffered,
+            "RESPONSE_STREAM" => Self::ResponseStream,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for InvokeMode {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -2554,6 +2935,64 @@ impl Shape for ListAliasesOutput {
         let mut document = Document::empty();
         document.push("NextMarker", self.next_marker.write());
         document.push("Aliases", self.aliases.write());
+        document
+    }
+}
+
+/// `ListFunctionUrlConfigsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionUrlConfigsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_URL_CONFIGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListFunctionUrlConfigsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsOutput {
+    /// `FunctionUrlConfigs`.
+    pub function_url_configs: Vec<FunctionUrlConfig>,
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListFunctionUrlConfigsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_URL_CONFIGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url_configs: Value::read(document.take("FunctionUrlConfigs")),
+            next_marker: Value::read(document.take("NextMarker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrlConfigs", self.function_url_configs.write());
+        document.push("NextMarker", self.next_marker.write());
         document
     }
 }
@@ -4485,6 +4924,92 @@ impl Shape for UpdateFunctionConfigurationInput {
     }
 }
 
+/// `UpdateFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `AuthType`.
+    pub auth_type: Option<FunctionUrlAuthType>,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for UpdateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
+/// `UpdateFunctionUrlConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigOutput {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `LastModifiedTime`.
+    pub last_modified_time: String,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for UpdateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_FUNCTION_URL_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            creation_time: Value::read(document.take("CreationTime")),
+            last_modified_time: Value::read(document.take("LastModifiedTime")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("LastModifiedTime", self.last_modified_time.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
 /// `VpcConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VpcConfig {
@@ -6286,6 +6811,24 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateFunctionUrlConfig`.
+    pub static CREATE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateFunctionUrlConfig",
+        http: HttpBinding { method: "POST", uri: "/2021-10-31/functions/{FunctionName}/url", status: 201 },
+        input: &schema::CREATE_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::CREATE_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeleteAlias`.
     pub static DELETE_ALIAS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6337,6 +6880,24 @@ pub mod op_meta {
         },
         input: &schema::DELETE_FUNCTION_CONCURRENCY_REQUEST,
         output: &schema::DELETE_FUNCTION_CONCURRENCY_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteFunctionUrlConfig`.
+    pub static DELETE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteFunctionUrlConfig",
+        http: HttpBinding { method: "DELETE", uri: "/2021-10-31/functions/{FunctionName}/url", status: 204 },
+        input: &schema::DELETE_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::DELETE_FUNCTION_URL_CONFIG_OUTPUT,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -6440,6 +7001,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetFunctionUrlConfig`.
+    pub static GET_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionUrlConfig",
+        http: HttpBinding { method: "GET", uri: "/2021-10-31/functions/{FunctionName}/url", status: 200 },
+        input: &schema::GET_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::GET_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetPolicy`.
     pub static GET_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6526,6 +7104,23 @@ pub mod op_meta {
         http: HttpBinding { method: "GET", uri: "/2015-03-31/functions/{FunctionName}/aliases", status: 200 },
         input: &schema::LIST_ALIASES_REQUEST,
         output: &schema::LIST_ALIASES_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListFunctionUrlConfigs`.
+    pub static LIST_FUNCTION_URL_CONFIGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListFunctionUrlConfigs",
+        http: HttpBinding { method: "GET", uri: "/2021-10-31/functions/{FunctionName}/urls", status: 200 },
+        input: &schema::LIST_FUNCTION_URL_CONFIGS_REQUEST,
+        output: &schema::LIST_FUNCTION_URL_CONFIGS_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -6764,6 +7359,24 @@ pub mod op_meta {
             error_meta::CODE_VERIFICATION_FAILED_EXCEPTION,
             error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
             error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateFunctionUrlConfig`.
+    pub static UPDATE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateFunctionUrlConfig",
+        http: HttpBinding { method: "PUT", uri: "/2021-10-31/functions/{FunctionName}/url", status: 200 },
+        input: &schema::UPDATE_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::UPDATE_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -7391,6 +8004,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AllowCredentials`.
+    pub static ALLOW_CREDENTIALS: Schema = Schema {
+        name: "AllowCredentials",
+        kind: Kind::Boolean,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AllowMethodsList`.
+    pub static ALLOW_METHODS_LIST: Schema = Schema {
+        name: "AllowMethodsList",
+        kind: Kind::List { member: || &METHOD, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(6.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `AllowOriginsList`.
+    pub static ALLOW_ORIGINS_LIST: Schema = Schema {
+        name: "AllowOriginsList",
+        kind: Kind::List { member: || &ORIGIN, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(100.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `ApplicationLogLevel`.
     pub static APPLICATION_LOG_LEVEL: Schema = Schema {
         name: "ApplicationLogLevel",
@@ -7564,6 +8201,25 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `Cors`.
+    pub static CORS: Schema = Schema {
+        name: "Cors",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AllowCredentials", || &ALLOW_CREDENTIALS),
+                Member::new("AllowHeaders", || &HEADERS_LIST),
+                Member::new("AllowMethods", || &ALLOW_METHODS_LIST),
+                Member::new("AllowOrigins", || &ALLOW_ORIGINS_LIST),
+                Member::new("ExposeHeaders", || &HEADERS_LIST),
+                Member::new("MaxAge", || &MAX_AGE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CreateAliasRequest`.
     pub static CREATE_ALIAS_REQUEST: Schema = Schema {
         name: "CreateAliasRequest",
@@ -7617,6 +8273,43 @@ pub mod schema {
                 Member::new("DurableConfig", || &DURABLE_CONFIG),
                 Member::new("RuntimeConfig", || &FUNCTION_RUNTIME_CONFIG),
                 Member::new("AcceleratorConfig", || &ACCELERATOR_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateFunctionUrlConfigRequest`.
+    pub static CREATE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "CreateFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateFunctionUrlConfigResponse`.
+    pub static CREATE_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema {
+        name: "CreateFunctionUrlConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
             ],
             payload: None,
             union: false,
@@ -7701,6 +8394,29 @@ pub mod schema {
         name: "DeleteFunctionResponse",
         kind: Kind::Structure {
             members: &[Member::new("StatusCode", || &INTEGER).at(Location::StatusCode)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionUrlConfigOutput`.
+    pub static DELETE_FUNCTION_URL_CONFIG_OUTPUT: Schema = Schema {
+        name: "DeleteFunctionUrlConfigOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionUrlConfigRequest`.
+    pub static DELETE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+            ],
             payload: None,
             union: false,
         },
@@ -8209,11 +8925,67 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `FunctionUrl`.
+    pub static FUNCTION_URL: Schema = Schema {
+        name: "FunctionUrl",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(40.0), max: Some(100.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `FunctionUrlAuthType`.
     pub static FUNCTION_URL_AUTH_TYPE: Schema = Schema {
         name: "FunctionUrlAuthType",
         kind: Kind::Enum(&["NONE", "AWS_IAM"]),
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionUrlConfig`.
+    pub static FUNCTION_URL_CONFIG: Schema = Schema {
+        name: "FunctionUrlConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("LastModifiedTime", || &TIMESTAMP).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionUrlConfigList`.
+    pub static FUNCTION_URL_CONFIG_LIST: Schema = Schema {
+        name: "FunctionUrlConfigList",
+        kind: Kind::List { member: || &FUNCTION_URL_CONFIG, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionUrlFunctionName`.
+    pub static FUNCTION_URL_FUNCTION_NAME: Schema = Schema {
+        name: "FunctionUrlFunctionName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(140.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `FunctionUrlQualifier`.
+    pub static FUNCTION_URL_QUALIFIER: Schema = Schema {
+        name: "FunctionUrlQualifier",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(128.0),
+            pattern: Some(r"((?!^\d+$)^[0-9a-zA-Z-_]+$)"),
+        },
         sensitive: false,
     };
 
@@ -8357,6 +9129,41 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetFunctionUrlConfigRequest`.
+    pub static GET_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionUrlConfigResponse`.
+    pub static GET_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetFunctionUrlConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("LastModifiedTime", || &TIMESTAMP).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetPolicyRequest`.
     pub static GET_POLICY_REQUEST: Schema = Schema {
         name: "GetPolicyRequest",
@@ -8390,6 +9197,22 @@ pub mod schema {
         name: "Handler",
         kind: Kind::String,
         constraints: Constraints { min: Some(0.0), max: Some(128.0), pattern: Some(r"[^\s]+") },
+        sensitive: false,
+    };
+
+    /// `Header`.
+    pub static HEADER: Schema = Schema {
+        name: "Header",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(1_024.0), pattern: Some(".*") },
+        sensitive: false,
+    };
+
+    /// `HeadersList`.
+    pub static HEADERS_LIST: Schema = Schema {
+        name: "HeadersList",
+        kind: Kind::List { member: || &HEADER, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(100.0), pattern: None },
         sensitive: false,
     };
 
@@ -8577,6 +9400,14 @@ pub mod schema {
     pub static INVOCATION_TYPE: Schema = Schema {
         name: "InvocationType",
         kind: Kind::Enum(&["Event", "RequestResponse", "DryRun"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeMode`.
+    pub static INVOKE_MODE: Schema = Schema {
+        name: "InvokeMode",
+        kind: Kind::Enum(&["BUFFERED", "RESPONSE_STREAM"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -8807,6 +9638,37 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListFunctionUrlConfigsRequest`.
+    pub static LIST_FUNCTION_URL_CONFIGS_REQUEST: Schema = Schema {
+        name: "ListFunctionUrlConfigsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionUrlConfigsResponse`.
+    pub static LIST_FUNCTION_URL_CONFIGS_RESPONSE: Schema = Schema {
+        name: "ListFunctionUrlConfigsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrlConfigs", || &FUNCTION_URL_CONFIG_LIST).required(),
+                Member::new("NextMarker", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListFunctionsRequest`.
     pub static LIST_FUNCTIONS_REQUEST: Schema = Schema {
         name: "ListFunctionsRequest",
@@ -8949,6 +9811,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaxAge`.
+    pub static MAX_AGE: Schema = Schema {
+        name: "MaxAge",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(86_400.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaxItems`.
+    pub static MAX_ITEMS: Schema = Schema {
+        name: "MaxItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaxListItems`.
     pub static MAX_LIST_ITEMS: Schema = Schema {
         name: "MaxListItems",
@@ -8962,6 +9840,14 @@ pub mod schema {
         name: "MemorySize",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(128.0), max: Some(32_768.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `Method`.
+    pub static METHOD: Schema = Schema {
+        name: "Method",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(6.0), pattern: Some(".*") },
         sensitive: false,
     };
 
@@ -9042,6 +9928,14 @@ pub mod schema {
             max: Some(128.0),
             pattern: Some(r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"),
         },
+        sensitive: false,
+    };
+
+    /// `Origin`.
+    pub static ORIGIN: Schema = Schema {
+        name: "Origin",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(253.0), pattern: Some(".*") },
         sensitive: false,
     };
 
@@ -10131,6 +11025,44 @@ pub mod schema {
                 Member::new("DurableConfig", || &DURABLE_CONFIG),
                 Member::new("RuntimeConfig", || &FUNCTION_RUNTIME_CONFIG),
                 Member::new("AcceleratorConfig", || &ACCELERATOR_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateFunctionUrlConfigRequest`.
+    pub static UPDATE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "UpdateFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE),
+                Member::new("Cors", || &CORS),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateFunctionUrlConfigResponse`.
+    pub static UPDATE_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema {
+        name: "UpdateFunctionUrlConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("LastModifiedTime", || &TIMESTAMP).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
             ],
             payload: None,
             union: false,

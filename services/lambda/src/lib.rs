@@ -30,6 +30,7 @@ mod environment;
 mod event;
 mod exchange;
 mod function;
+mod function_url;
 mod invocation;
 mod invoker;
 mod ops;

@@ -5,17 +5,21 @@
 mod add_permission;
 mod create_alias;
 mod create_function;
+mod create_function_url_config;
 mod delete_alias;
 mod delete_function;
 mod delete_function_concurrency;
+mod delete_function_url_config;
 mod get_account_settings;
 mod get_alias;
 mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
+mod get_function_url_config;
 mod get_policy;
 mod invoke;
 mod list_aliases;
+mod list_function_url_configs;
 mod list_functions;
 mod list_tags;
 mod list_versions_by_function;
@@ -27,6 +31,7 @@ mod untag_resource;
 mod update_alias;
 mod update_function_code;
 mod update_function_configuration;
+mod update_function_url_config;
 
 use std::sync::Arc;
 
@@ -40,17 +45,21 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::AddPermission, Lambda>(service),
         bind::<api::CreateAlias, Lambda>(service),
         bind::<api::CreateFunction, Lambda>(service),
+        bind::<api::CreateFunctionUrlConfig, Lambda>(service),
         bind::<api::DeleteAlias, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
         bind::<api::DeleteFunctionConcurrency, Lambda>(service),
+        bind::<api::DeleteFunctionUrlConfig, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
         bind::<api::GetAlias, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
         bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
+        bind::<api::GetFunctionUrlConfig, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
         bind::<api::ListAliases, Lambda>(service),
+        bind::<api::ListFunctionUrlConfigs, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
         bind::<api::ListTags, Lambda>(service),
         bind::<api::ListVersionsByFunction, Lambda>(service),
@@ -62,5 +71,6 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::UpdateAlias, Lambda>(service),
         bind::<api::UpdateFunctionCode, Lambda>(service),
         bind::<api::UpdateFunctionConfiguration, Lambda>(service),
+        bind::<api::UpdateFunctionUrlConfig, Lambda>(service),
     ]
 }

@@ -34,6 +34,18 @@ pub(crate) fn qualified() -> Error {
     )
 }
 
+/// There is no such function, as function URLs say it.
+// AWS: text as the service words it.
+pub(crate) fn function_does_not_exist() -> Error {
+    Error::resource_not_found_exception("Function does not exist")
+}
+
+/// There is no such thing, as many operations say it.
+// AWS: text as the service words it.
+pub(crate) fn no_resource() -> Error {
+    Error::resource_not_found_exception("The resource you requested does not exist.")
+}
+
 /// There is no such alias.
 // AWS: text as the service words it.
 pub(crate) fn no_alias(at: &FunctionRef) -> Error {

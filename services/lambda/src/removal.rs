@@ -8,6 +8,7 @@ use crate::{
     alias::Alias,
     api::Error,
     function::Function,
+    function_url::{self, FunctionUrl},
     permission::Permissions,
     refusal,
     resource::FunctionRef,
@@ -27,6 +28,7 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     below::<Published>(tx, &at.key())?;
     below::<Alias>(tx, &at.key())?;
     below::<Permissions>(tx, &at.key())?;
+    urls(tx, &at.key())?;
     Ok((packages, arns))
 }
 
@@ -61,7 +63,15 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
 /// An alias, if it is there.
 pub(crate) fn alias(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<(), StoreError> {
     tx.delete::<Alias>(&at.qualified_key())?;
+    function_url::remove(tx, &at.qualified_key())?;
     tx.delete::<Permissions>(&at.qualified_key())
+}
+
+fn urls(tx: &mut WriteTx<'_>, prefix: &Key) -> Result<(), StoreError> {
+    for (key, _) in tx.scan::<FunctionUrl>(prefix, None, usize::MAX)? {
+        function_url::remove(tx, &key)?;
+    }
+    Ok(())
 }
 
 /// Removes every row whose key begins with `prefix`.

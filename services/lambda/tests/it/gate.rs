@@ -15,6 +15,7 @@ fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         (_, "FunctionName") => Some(text("f")),
         (_, "FunctionVersion") => Some(text("$LATEST")),
         (_, "Name") => Some(text("prod")),
+        (_, "AuthType") => Some(text("AWS_IAM")),
         (_, "Role") => Some(Bench::role_arn("writer")),
         (_, "Resource") => Some(text("arn:aws:lambda:us-east-1:123456789012:function:f")),
         ("CreateFunction", "Runtime") => Some(text("python3.11")),

@@ -16,4 +16,5 @@ mod measure;
 mod queue;
 mod runs;
 mod support;
+mod urls;
 mod versions;
