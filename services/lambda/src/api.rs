@@ -20,6 +20,16 @@ pub static SERVICE: ServiceMeta = ServiceMeta {
     xml_namespace: "",
 };
 
+/// The operation `AddLayerVersionPermission`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddLayerVersionPermission;
+
+impl OperationModel for AddLayerVersionPermission {
+    const META: &'static OpMeta = &op_meta::ADD_LAYER_VERSION_PERMISSION;
+    type Input = AddLayerVersionPermissionInput;
+    type Output = AddLayerVersionPermissionOutput;
+}
+
 /// The operation `AddPermission`.
 #[derive(Debug, Clone, Copy)]
 pub struct AddPermission;
@@ -100,6 +110,16 @@ impl OperationModel for DeleteFunctionUrlConfig {
     type Output = DeleteFunctionUrlConfigOutput;
 }
 
+/// The operation `DeleteLayerVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLayerVersion;
+
+impl OperationModel for DeleteLayerVersion {
+    const META: &'static OpMeta = &op_meta::DELETE_LAYER_VERSION;
+    type Input = DeleteLayerVersionInput;
+    type Output = DeleteLayerVersionOutput;
+}
+
 /// The operation `GetAccountSettings`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccountSettings;
@@ -160,6 +180,36 @@ impl OperationModel for GetFunctionUrlConfig {
     type Output = GetFunctionUrlConfigOutput;
 }
 
+/// The operation `GetLayerVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersion;
+
+impl OperationModel for GetLayerVersion {
+    const META: &'static OpMeta = &op_meta::GET_LAYER_VERSION;
+    type Input = GetLayerVersionInput;
+    type Output = GetLayerVersionOutput;
+}
+
+/// The operation `GetLayerVersionByArn`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionByArn;
+
+impl OperationModel for GetLayerVersionByArn {
+    const META: &'static OpMeta = &op_meta::GET_LAYER_VERSION_BY_ARN;
+    type Input = GetLayerVersionByArnInput;
+    type Output = GetLayerVersionByArnOutput;
+}
+
+/// The operation `GetLayerVersionPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionPolicy;
+
+impl OperationModel for GetLayerVersionPolicy {
+    const META: &'static OpMeta = &op_meta::GET_LAYER_VERSION_POLICY;
+    type Input = GetLayerVersionPolicyInput;
+    type Output = GetLayerVersionPolicyOutput;
+}
+
 /// The operation `GetPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetPolicy;
@@ -210,6 +260,26 @@ impl OperationModel for ListFunctions {
     type Output = ListFunctionsOutput;
 }
 
+/// The operation `ListLayerVersions`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayerVersions;
+
+impl OperationModel for ListLayerVersions {
+    const META: &'static OpMeta = &op_meta::LIST_LAYER_VERSIONS;
+    type Input = ListLayerVersionsInput;
+    type Output = ListLayerVersionsOutput;
+}
+
+/// The operation `ListLayers`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayers;
+
+impl OperationModel for ListLayers {
+    const META: &'static OpMeta = &op_meta::LIST_LAYERS;
+    type Input = ListLayersInput;
+    type Output = ListLayersOutput;
+}
+
 /// The operation `ListTags`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListTags;
@@ -230,6 +300,16 @@ impl OperationModel for ListVersionsByFunction {
     type Output = ListVersionsByFunctionOutput;
 }
 
+/// The operation `PublishLayerVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishLayerVersion;
+
+impl OperationModel for PublishLayerVersion {
+    const META: &'static OpMeta = &op_meta::PUBLISH_LAYER_VERSION;
+    type Input = PublishLayerVersionInput;
+    type Output = PublishLayerVersionOutput;
+}
+
 /// The operation `PublishVersion`.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishVersion;
@@ -248,6 +328,16 @@ impl OperationModel for PutFunctionConcurrency {
     const META: &'static OpMeta = &op_meta::PUT_FUNCTION_CONCURRENCY;
     type Input = PutFunctionConcurrencyInput;
     type Output = PutFunctionConcurrencyOutput;
+}
+
+/// The operation `RemoveLayerVersionPermission`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveLayerVersionPermission;
+
+impl OperationModel for RemoveLayerVersionPermission {
+    const META: &'static OpMeta = &op_meta::REMOVE_LAYER_VERSION_PERMISSION;
+    type Input = RemoveLayerVersionPermissionInput;
+    type Output = RemoveLayerVersionPermissionOutput;
 }
 
 /// The operation `RemovePermission`.
@@ -331,6 +421,12 @@ pub type GetAliasOutput = AliasConfiguration;
 
 /// `FunctionConfiguration`.
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
+
+/// `GetLayerVersionResponse`.
+pub type GetLayerVersionOutput = GetLayerVersionResponse;
+
+/// `GetLayerVersionResponse`.
+pub type GetLayerVersionByArnOutput = GetLayerVersionResponse;
 
 /// `FunctionConfiguration`.
 pub type PublishVersionOutput = FunctionConfiguration;
@@ -430,6 +526,80 @@ impl Shape for AccountUsage {
         let mut document = Document::empty();
         document.push("TotalCodeSize", self.total_code_size.write());
         document.push("FunctionCount", self.function_count.write());
+        document
+    }
+}
+
+/// `AddLayerVersionPermissionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+    /// `StatementId`.
+    pub statement_id: String,
+    /// `Action`.
+    pub action: String,
+    /// `Principal`.
+    pub principal: String,
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AddLayerVersionPermissionInput {
+    const SCHEMA: &'static Schema = &schema::ADD_LAYER_VERSION_PERMISSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+            statement_id: Value::read(document.take("StatementId")),
+            action: Value::read(document.take("Action")),
+            principal: Value::read(document.take("Principal")),
+            organization_id: Value::read(document.take("OrganizationId")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document.push("StatementId", self.statement_id.write());
+        document.push("Action", self.action.write());
+        document.push("Principal", self.principal.write());
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `AddLayerVersionPermissionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionOutput {
+    /// `Statement`.
+    pub statement: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AddLayerVersionPermissionOutput {
+    const SCHEMA: &'static Schema = &schema::ADD_LAYER_VERSION_PERMISSION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            statement: Value::read(document.take("Statement")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Statement", self.statement.write());
+        document.push("RevisionId", self.revision_id.write());
         document
     }
 }
@@ -1227,6 +1397,49 @@ impl Shape for DeleteFunctionUrlConfigInput {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
         document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `DeleteLayerVersionOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionOutput {}
+
+impl Shape for DeleteLayerVersionOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_LAYER_VERSION_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteLayerVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+}
+
+impl Shape for DeleteLayerVersionInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_LAYER_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
         document
     }
 }
@@ -2214,6 +2427,163 @@ impl Shape for GetFunctionUrlConfigOutput {
     }
 }
 
+/// `GetLayerVersionByArnRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionByArnInput {
+    /// `Arn`.
+    pub arn: String,
+}
+
+impl Shape for GetLayerVersionByArnInput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_BY_ARN_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { arn: Value::read(document.take("Arn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
+        document
+    }
+}
+
+/// `GetLayerVersionPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+}
+
+impl Shape for GetLayerVersionPolicyInput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `GetLayerVersionPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyOutput {
+    /// `Policy`.
+    pub policy: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for GetLayerVersionPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy: Value::read(document.take("Policy")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Policy", self.policy.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `GetLayerVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+}
+
+impl Shape for GetLayerVersionInput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `GetLayerVersionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    /// `Content`.
+    pub content: Option<LayerVersionContentOutput>,
+    /// `LayerArn`.
+    pub layer_arn: Option<String>,
+    /// `LayerVersionArn`.
+    pub layer_version_arn: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreatedDate`.
+    pub created_date: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for GetLayerVersionResponse {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            content: Value::read(document.take("Content")),
+            layer_arn: Value::read(document.take("LayerArn")),
+            layer_version_arn: Value::read(document.take("LayerVersionArn")),
+            description: Value::read(document.take("Description")),
+            created_date: Value::read(document.take("CreatedDate")),
+            version: Value::read(document.take("Version")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Content", self.content.write());
+        document.push("LayerArn", self.layer_arn.write());
+        document.push("LayerVersionArn", self.layer_version_arn.write());
+        document.push("Description", self.description.write());
+        document.push("CreatedDate", self.created_date.write());
+        document.push("Version", self.version.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
 /// `GetPolicyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetPolicyInput {
@@ -2877,6 +3247,166 @@ impl Shape for Layer {
     }
 }
 
+/// `LayerVersionContentInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    /// `S3Bucket`.
+    pub s3_bucket: Option<String>,
+    /// `S3Key`.
+    pub s3_key: Option<String>,
+    /// `S3ObjectVersion`.
+    pub s3_object_version: Option<String>,
+    /// `S3ObjectStorageMode`.
+    pub s3_object_storage_mode: Option<S3ObjectStorageMode>,
+    /// `ZipFile`.
+    pub zip_file: Option<Bytes>,
+}
+
+impl Shape for LayerVersionContentInput {
+    const SCHEMA: &'static Schema = &schema::LAYER_VERSION_CONTENT_INPUT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            s3_bucket: Value::read(document.take("S3Bucket")),
+            s3_key: Value::read(document.take("S3Key")),
+            s3_object_version: Value::read(document.take("S3ObjectVersion")),
+            s3_object_storage_mode: Value::read(document.take("S3ObjectStorageMode")),
+            zip_file: Value::read(document.take("ZipFile")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("S3Bucket", self.s3_bucket.write());
+        document.push("S3Key", self.s3_key.write());
+        document.push("S3ObjectVersion", self.s3_object_version.write());
+        document.push("S3ObjectStorageMode", self.s3_object_storage_mode.write());
+        document.push("ZipFile", self.zip_file.write());
+        document
+    }
+}
+
+/// `LayerVersionContentOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    /// `Location`.
+    pub location: Option<String>,
+    /// `CodeSha256`.
+    pub code_sha256: Option<String>,
+    /// `CodeSize`.
+    pub code_size: Option<i64>,
+    /// `SigningProfileVersionArn`.
+    pub signing_profile_version_arn: Option<String>,
+    /// `SigningJobArn`.
+    pub signing_job_arn: Option<String>,
+    /// `ResolvedS3Object`.
+    pub resolved_s3_object: Option<ResolvedS3Object>,
+}
+
+impl Shape for LayerVersionContentOutput {
+    const SCHEMA: &'static Schema = &schema::LAYER_VERSION_CONTENT_OUTPUT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            location: Value::read(document.take("Location")),
+            code_sha256: Value::read(document.take("CodeSha256")),
+            code_size: Value::read(document.take("CodeSize")),
+            signing_profile_version_arn: Value::read(document.take("SigningProfileVersionArn")),
+            signing_job_arn: Value::read(document.take("SigningJobArn")),
+            resolved_s3_object: Value::read(document.take("ResolvedS3Object")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Location", self.location.write());
+        document.push("CodeSha256", self.code_sha256.write());
+        document.push("CodeSize", self.code_size.write());
+        document.push("SigningProfileVersionArn", self.signing_profile_version_arn.write());
+        document.push("SigningJobArn", self.signing_job_arn.write());
+        document.push("ResolvedS3Object", self.resolved_s3_object.write());
+        document
+    }
+}
+
+/// `LayerVersionsListItem`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    /// `LayerVersionArn`.
+    pub layer_version_arn: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreatedDate`.
+    pub created_date: Option<String>,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for LayerVersionsListItem {
+    const SCHEMA: &'static Schema = &schema::LAYER_VERSIONS_LIST_ITEM;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_version_arn: Value::read(document.take("LayerVersionArn")),
+            version: Value::read(document.take("Version")),
+            description: Value::read(document.take("Description")),
+            created_date: Value::read(document.take("CreatedDate")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerVersionArn", self.layer_version_arn.write());
+        document.push("Version", self.version.write());
+        document.push("Description", self.description.write());
+        document.push("CreatedDate", self.created_date.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
+/// `LayersListItem`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayersListItem {
+    /// `LayerName`.
+    pub layer_name: Option<String>,
+    /// `LayerArn`.
+    pub layer_arn: Option<String>,
+    /// `LatestMatchingVersion`.
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
+impl Shape for LayersListItem {
+    const SCHEMA: &'static Schema = &schema::LAYERS_LIST_ITEM;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            layer_arn: Value::read(document.take("LayerArn")),
+            latest_matching_version: Value::read(document.take("LatestMatchingVersion")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("LayerArn", self.layer_arn.write());
+        document.push("LatestMatchingVersion", self.latest_matching_version.write());
+        document
+    }
+}
+
 /// `ListAliasesRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListAliasesInput {
@@ -3055,6 +3585,134 @@ impl Shape for ListFunctionsOutput {
         let mut document = Document::empty();
         document.push("NextMarker", self.next_marker.write());
         document.push("Functions", self.functions.write());
+        document
+    }
+}
+
+/// `ListLayerVersionsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsInput {
+    /// `CompatibleArchitecture`.
+    pub compatible_architecture: Option<Architecture>,
+    /// `CompatibleRuntime`.
+    pub compatible_runtime: Option<Runtime>,
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListLayerVersionsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYER_VERSIONS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            compatible_architecture: Value::read(document.take("CompatibleArchitecture")),
+            compatible_runtime: Value::read(document.take("CompatibleRuntime")),
+            layer_name: Value::read(document.take("LayerName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CompatibleArchitecture", self.compatible_architecture.write());
+        document.push("CompatibleRuntime", self.compatible_runtime.write());
+        document.push("LayerName", self.layer_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListLayerVersionsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `LayerVersions`.
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+impl Shape for ListLayerVersionsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYER_VERSIONS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            layer_versions: Value::read(document.take("LayerVersions")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("LayerVersions", self.layer_versions.write());
+        document
+    }
+}
+
+/// `ListLayersRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersInput {
+    /// `CompatibleArchitecture`.
+    pub compatible_architecture: Option<Architecture>,
+    /// `CompatibleRuntime`.
+    pub compatible_runtime: Option<Runtime>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListLayersInput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYERS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            compatible_architecture: Value::read(document.take("CompatibleArchitecture")),
+            compatible_runtime: Value::read(document.take("CompatibleRuntime")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CompatibleArchitecture", self.compatible_architecture.write());
+        document.push("CompatibleRuntime", self.compatible_runtime.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListLayersResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `Layers`.
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+impl Shape for ListLayersOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYERS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            layers: Value::read(document.take("Layers")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("Layers", self.layers.write());
         document
     }
 }
@@ -3320,6 +3978,104 @@ impl Value for PackageType {
     }
 }
 
+/// `PublishLayerVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `Content`.
+    pub content: LayerVersionContentInput,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for PublishLayerVersionInput {
+    const SCHEMA: &'static Schema = &schema::PUBLISH_LAYER_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            description: Value::read(document.take("Description")),
+            content: Value::read(document.take("Content")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("Description", self.description.write());
+        document.push("Content", self.content.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
+/// `PublishLayerVersionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionOutput {
+    /// `Content`.
+    pub content: Option<LayerVersionContentOutput>,
+    /// `LayerArn`.
+    pub layer_arn: Option<String>,
+    /// `LayerVersionArn`.
+    pub layer_version_arn: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreatedDate`.
+    pub created_date: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for PublishLayerVersionOutput {
+    const SCHEMA: &'static Schema = &schema::PUBLISH_LAYER_VERSION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            content: Value::read(document.take("Content")),
+            layer_arn: Value::read(document.take("LayerArn")),
+            layer_version_arn: Value::read(document.take("LayerVersionArn")),
+            description: Value::read(document.take("Description")),
+            created_date: Value::read(document.take("CreatedDate")),
+            version: Value::read(document.take("Version")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Content", self.content.write());
+        document.push("LayerArn", self.layer_arn.write());
+        document.push("LayerVersionArn", self.layer_version_arn.write());
+        document.push("Description", self.description.write());
+        document.push("CreatedDate", self.created_date.write());
+        document.push("Version", self.version.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
 /// `PublishVersionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublishVersionInput {
@@ -3382,6 +4138,57 @@ impl Shape for PutFunctionConcurrencyInput {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
         document.push("ReservedConcurrentExecutions", self.reserved_concurrent_executions.write());
+        document
+    }
+}
+
+/// `RemoveLayerVersionPermissionOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionOutput {}
+
+impl Shape for RemoveLayerVersionPermissionOutput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_LAYER_VERSION_PERMISSION_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `RemoveLayerVersionPermissionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+    /// `StatementId`.
+    pub statement_id: String,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for RemoveLayerVersionPermissionInput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_LAYER_VERSION_PERMISSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+            statement_id: Value::read(document.take("StatementId")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document.push("StatementId", self.statement_id.write());
+        document.push("RevisionId", self.revision_id.write());
         document
     }
 }
@@ -6744,6 +7551,30 @@ pub mod op_meta {
 
     use super::{SERVICE, error_meta, schema};
 
+    /// `AddLayerVersionPermission`.
+    pub static ADD_LAYER_VERSION_PERMISSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AddLayerVersionPermission",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+            status: 201,
+        },
+        input: &schema::ADD_LAYER_VERSION_PERMISSION_REQUEST,
+        output: &schema::ADD_LAYER_VERSION_PERMISSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::POLICY_LENGTH_EXCEEDED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `AddPermission`.
     pub static ADD_PERMISSION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6909,6 +7740,27 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteLayerVersion`.
+    pub static DELETE_LAYER_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteLayerVersion",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+            status: 204,
+        },
+        input: &schema::DELETE_LAYER_VERSION_REQUEST,
+        output: &schema::DELETE_LAYER_VERSION_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccountSettings`.
     pub static GET_ACCOUNT_SETTINGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -7008,6 +7860,65 @@ pub mod op_meta {
         http: HttpBinding { method: "GET", uri: "/2021-10-31/functions/{FunctionName}/url", status: 200 },
         input: &schema::GET_FUNCTION_URL_CONFIG_REQUEST,
         output: &schema::GET_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLayerVersion`.
+    pub static GET_LAYER_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLayerVersion",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+            status: 200,
+        },
+        input: &schema::GET_LAYER_VERSION_REQUEST,
+        output: &schema::GET_LAYER_VERSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLayerVersionByArn`.
+    pub static GET_LAYER_VERSION_BY_ARN: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLayerVersionByArn",
+        http: HttpBinding { method: "GET", uri: "/2018-10-31/layers?find=LayerVersion", status: 200 },
+        input: &schema::GET_LAYER_VERSION_BY_ARN_REQUEST,
+        output: &schema::GET_LAYER_VERSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLayerVersionPolicy`.
+    pub static GET_LAYER_VERSION_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLayerVersionPolicy",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+            status: 200,
+        },
+        input: &schema::GET_LAYER_VERSION_POLICY_REQUEST,
+        output: &schema::GET_LAYER_VERSION_POLICY_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -7147,6 +8058,39 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListLayerVersions`.
+    pub static LIST_LAYER_VERSIONS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListLayerVersions",
+        http: HttpBinding { method: "GET", uri: "/2018-10-31/layers/{LayerName}/versions", status: 200 },
+        input: &schema::LIST_LAYER_VERSIONS_REQUEST,
+        output: &schema::LIST_LAYER_VERSIONS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListLayers`.
+    pub static LIST_LAYERS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListLayers",
+        http: HttpBinding { method: "GET", uri: "/2018-10-31/layers", status: 200 },
+        input: &schema::LIST_LAYERS_REQUEST,
+        output: &schema::LIST_LAYERS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListTags`.
     pub static LIST_TAGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -7181,6 +8125,24 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PublishLayerVersion`.
+    pub static PUBLISH_LAYER_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PublishLayerVersion",
+        http: HttpBinding { method: "POST", uri: "/2018-10-31/layers/{LayerName}/versions", status: 201 },
+        input: &schema::PUBLISH_LAYER_VERSION_REQUEST,
+        output: &schema::PUBLISH_LAYER_VERSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_STORAGE_EXCEEDED_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -7228,6 +8190,29 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `RemoveLayerVersionPermission`.
+    pub static REMOVE_LAYER_VERSION_PERMISSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "RemoveLayerVersionPermission",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
+            status: 204,
+        },
+        input: &schema::REMOVE_LAYER_VERSION_PERMISSION_REQUEST,
+        output: &schema::REMOVE_LAYER_VERSION_PERMISSION_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -7887,6 +8872,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AddLayerVersionPermissionRequest`.
+    pub static ADD_LAYER_VERSION_PERMISSION_REQUEST: Schema = Schema {
+        name: "AddLayerVersionPermissionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+                Member::new("StatementId", || &STATEMENT_ID).required(),
+                Member::new("Action", || &LAYER_PERMISSION_ALLOWED_ACTION).required(),
+                Member::new("Principal", || &LAYER_PERMISSION_ALLOWED_PRINCIPAL).required(),
+                Member::new("OrganizationId", || &ORGANIZATION_ID),
+                Member::new("RevisionId", || &STRING).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddLayerVersionPermissionResponse`.
+    pub static ADD_LAYER_VERSION_PERMISSION_RESPONSE: Schema = Schema {
+        name: "AddLayerVersionPermissionResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Statement", || &STRING), Member::new("RevisionId", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `AddPermissionRequest`.
     pub static ADD_PERMISSION_REQUEST: Schema = Schema {
         name: "AddPermissionRequest",
@@ -8189,6 +9206,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CompatibleArchitectures`.
+    pub static COMPATIBLE_ARCHITECTURES: Schema = Schema {
+        name: "CompatibleArchitectures",
+        kind: Kind::List { member: || &ARCHITECTURE, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(2.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `CompatibleRuntimes`.
+    pub static COMPATIBLE_RUNTIMES: Schema = Schema {
+        name: "CompatibleRuntimes",
+        kind: Kind::List { member: || &RUNTIME, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(15.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `Concurrency`.
     pub static CONCURRENCY: Schema = Schema {
         name: "Concurrency",
@@ -8416,6 +9449,29 @@ pub mod schema {
             members: &[
                 Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
                 Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteLayerVersionOutput`.
+    pub static DELETE_LAYER_VERSION_OUTPUT: Schema = Schema {
+        name: "DeleteLayerVersionOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteLayerVersionRequest`.
+    pub static DELETE_LAYER_VERSION_REQUEST: Schema = Schema {
+        name: "DeleteLayerVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
             ],
             payload: None,
             union: false,
@@ -9164,6 +10220,82 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetLayerVersionByArnRequest`.
+    pub static GET_LAYER_VERSION_BY_ARN_REQUEST: Schema = Schema {
+        name: "GetLayerVersionByArnRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("Arn", || &LAYER_VERSION_ARN).required().at(Location::QueryString)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionPolicyRequest`.
+    pub static GET_LAYER_VERSION_POLICY_REQUEST: Schema = Schema {
+        name: "GetLayerVersionPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionPolicyResponse`.
+    pub static GET_LAYER_VERSION_POLICY_RESPONSE: Schema = Schema {
+        name: "GetLayerVersionPolicyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Policy", || &STRING), Member::new("RevisionId", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionRequest`.
+    pub static GET_LAYER_VERSION_REQUEST: Schema = Schema {
+        name: "GetLayerVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionResponse`.
+    pub static GET_LAYER_VERSION_RESPONSE: Schema = Schema {
+        name: "GetLayerVersionResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Content", || &LAYER_VERSION_CONTENT_OUTPUT),
+                Member::new("LayerArn", || &LAYER_ARN),
+                Member::new("LayerVersionArn", || &LAYER_VERSION_ARN),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("CreatedDate", || &TIMESTAMP),
+                Member::new("Version", || &LAYER_VERSION_NUMBER),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetPolicyRequest`.
     pub static GET_POLICY_REQUEST: Schema = Schema {
         name: "GetPolicyRequest",
@@ -9579,11 +10711,73 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `LayerArn`.
+    pub static LAYER_ARN: Schema = Schema {
+        name: "LayerArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(2_048.0),
+            pattern: Some(
+                r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+",
+            ),
+        },
+        sensitive: false,
+    };
+
     /// `LayerList`.
     pub static LAYER_LIST: Schema = Schema {
         name: "LayerList",
         kind: Kind::List { member: || &LAYER_VERSION_ARN, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerName`.
+    pub static LAYER_NAME: Schema = Schema {
+        name: "LayerName",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(140.0),
+            pattern: Some(
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `LayerNameOrArn`.
+    pub static LAYER_NAME_OR_ARN: Schema = Schema {
+        name: "LayerNameOrArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(2_048.0),
+            pattern: Some(
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `LayerPermissionAllowedAction`.
+    pub static LAYER_PERMISSION_ALLOWED_ACTION: Schema = Schema {
+        name: "LayerPermissionAllowedAction",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(22.0), pattern: Some("lambda:GetLayerVersion") },
+        sensitive: false,
+    };
+
+    /// `LayerPermissionAllowedPrincipal`.
+    pub static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Schema = Schema {
+        name: "LayerPermissionAllowedPrincipal",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(0.0),
+            max: Some(10_000.0),
+            pattern: Some(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root"),
+        },
         sensitive: false,
     };
 
@@ -9601,11 +10795,116 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `LayerVersionContentInput`.
+    pub static LAYER_VERSION_CONTENT_INPUT: Schema = Schema {
+        name: "LayerVersionContentInput",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("S3Bucket", || &S3_BUCKET),
+                Member::new("S3Key", || &S3_KEY),
+                Member::new("S3ObjectVersion", || &S3_OBJECT_VERSION),
+                Member::new("S3ObjectStorageMode", || &S3_OBJECT_STORAGE_MODE),
+                Member::new("ZipFile", || &BLOB),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionContentOutput`.
+    pub static LAYER_VERSION_CONTENT_OUTPUT: Schema = Schema {
+        name: "LayerVersionContentOutput",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Location", || &SENSITIVE_STRING_ON_SERVER_ONLY),
+                Member::new("CodeSha256", || &STRING),
+                Member::new("CodeSize", || &LONG),
+                Member::new("SigningProfileVersionArn", || &ARN),
+                Member::new("SigningJobArn", || &ARN),
+                Member::new("ResolvedS3Object", || &RESOLVED_S3_OBJECT),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionNumber`.
+    pub static LAYER_VERSION_NUMBER: Schema = Schema {
+        name: "LayerVersionNumber",
+        kind: Kind::Long,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionsList`.
+    pub static LAYER_VERSIONS_LIST: Schema = Schema {
+        name: "LayerVersionsList",
+        kind: Kind::List { member: || &LAYER_VERSIONS_LIST_ITEM, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionsListItem`.
+    pub static LAYER_VERSIONS_LIST_ITEM: Schema = Schema {
+        name: "LayerVersionsListItem",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerVersionArn", || &LAYER_VERSION_ARN),
+                Member::new("Version", || &LAYER_VERSION_NUMBER),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("CreatedDate", || &TIMESTAMP),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayersList`.
+    pub static LAYERS_LIST: Schema = Schema {
+        name: "LayersList",
+        kind: Kind::List { member: || &LAYERS_LIST_ITEM, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayersListItem`.
+    pub static LAYERS_LIST_ITEM: Schema = Schema {
+        name: "LayersListItem",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME),
+                Member::new("LayerArn", || &LAYER_ARN),
+                Member::new("LatestMatchingVersion", || &LAYER_VERSIONS_LIST_ITEM),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `LayersReferenceList`.
     pub static LAYERS_REFERENCE_LIST: Schema = Schema {
         name: "LayersReferenceList",
         kind: Kind::List { member: || &LAYER, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LicenseInfo`.
+    pub static LICENSE_INFO: Schema = Schema {
+        name: "LicenseInfo",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(512.0), pattern: Some(".*") },
         sensitive: false,
     };
 
@@ -9691,6 +10990,68 @@ pub mod schema {
         name: "ListFunctionsResponse",
         kind: Kind::Structure {
             members: &[Member::new("NextMarker", || &STRING), Member::new("Functions", || &FUNCTION_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayerVersionsRequest`.
+    pub static LIST_LAYER_VERSIONS_REQUEST: Schema = Schema {
+        name: "ListLayerVersionsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CompatibleArchitecture", || &ARCHITECTURE).at(Location::QueryString),
+                Member::new("CompatibleRuntime", || &RUNTIME).at(Location::QueryString),
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LAYER_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayerVersionsResponse`.
+    pub static LIST_LAYER_VERSIONS_RESPONSE: Schema = Schema {
+        name: "ListLayerVersionsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("NextMarker", || &STRING),
+                Member::new("LayerVersions", || &LAYER_VERSIONS_LIST),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayersRequest`.
+    pub static LIST_LAYERS_REQUEST: Schema = Schema {
+        name: "ListLayersRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CompatibleArchitecture", || &ARCHITECTURE).at(Location::QueryString),
+                Member::new("CompatibleRuntime", || &RUNTIME).at(Location::QueryString),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LAYER_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayersResponse`.
+    pub static LIST_LAYERS_RESPONSE: Schema = Schema {
+        name: "ListLayersResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("NextMarker", || &STRING), Member::new("Layers", || &LAYERS_LIST)],
             payload: None,
             union: false,
         },
@@ -9827,6 +11188,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaxLayerListItems`.
+    pub static MAX_LAYER_LIST_ITEMS: Schema = Schema {
+        name: "MaxLayerListItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaxListItems`.
     pub static MAX_LIST_ITEMS: Schema = Schema {
         name: "MaxListItems",
@@ -9931,6 +11300,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `OrganizationId`.
+    pub static ORGANIZATION_ID: Schema = Schema {
+        name: "OrganizationId",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(34.0), pattern: Some("o-[a-z0-9]{10,32}") },
+        sensitive: false,
+    };
+
     /// `Origin`.
     pub static ORIGIN: Schema = Schema {
         name: "Origin",
@@ -10007,6 +11384,47 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PublishLayerVersionRequest`.
+    pub static PUBLISH_LAYER_VERSION_REQUEST: Schema = Schema {
+        name: "PublishLayerVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("Content", || &LAYER_VERSION_CONTENT_INPUT).required(),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PublishLayerVersionResponse`.
+    pub static PUBLISH_LAYER_VERSION_RESPONSE: Schema = Schema {
+        name: "PublishLayerVersionResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Content", || &LAYER_VERSION_CONTENT_OUTPUT),
+                Member::new("LayerArn", || &LAYER_ARN),
+                Member::new("LayerVersionArn", || &LAYER_VERSION_ARN),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("CreatedDate", || &TIMESTAMP),
+                Member::new("Version", || &LAYER_VERSION_NUMBER),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `PublishVersionRequest`.
     pub static PUBLISH_VERSION_REQUEST: Schema = Schema {
         name: "PublishVersionRequest",
@@ -10045,6 +11463,31 @@ pub mod schema {
         name: "RecursiveInvocationException",
         kind: Kind::Structure {
             members: &[Member::new("Type", || &STRING), Member::new("Message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveLayerVersionPermissionOutput`.
+    pub static REMOVE_LAYER_VERSION_PERMISSION_OUTPUT: Schema = Schema {
+        name: "RemoveLayerVersionPermissionOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveLayerVersionPermissionRequest`.
+    pub static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Schema = Schema {
+        name: "RemoveLayerVersionPermissionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+                Member::new("StatementId", || &STATEMENT_ID).required().at(Location::Uri),
+                Member::new("RevisionId", || &STRING).at(Location::QueryString),
+            ],
             payload: None,
             union: false,
         },

@@ -59,7 +59,7 @@ pub(crate) struct Environment {
     /// Whether it is, or may be, frozen.
     frozen: tokio::sync::Mutex<bool>,
     tasks: Vec<JoinHandle<()>>,
-    _folder: Arc<Folder>,
+    _folders: Vec<Arc<Folder>>,
     _counted: Counted,
 }
 

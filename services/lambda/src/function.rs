@@ -13,6 +13,7 @@ use crate::{
         LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
         SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
+    layer::LayerUse,
     resource::FunctionRef,
     variables::Variables,
     version::Version,
@@ -34,6 +35,9 @@ pub(crate) struct Function {
     pub(crate) code: BlobId,
     /// Bytes of the package.
     pub(crate) code_bytes: u64,
+    /// Bytes of what is in the package.
+    #[serde(default)]
+    pub(crate) unpacked_bytes: u64,
     /// For which processors the package was made.
     pub(crate) architecture: String,
     /// When code or configuration last changed.
@@ -75,6 +79,9 @@ pub(crate) struct Settings {
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// Layers; later ones cover earlier ones.
+    #[serde(default)]
+    pub(crate) layers: Vec<LayerUse>,
 }
 
 impl Row for Function {
@@ -87,6 +94,12 @@ impl Function {
     // AWS: "/aws/lambda/<function name>" unless LoggingConfig says otherwise.
     pub(crate) fn log_group(&self) -> String {
         self.settings.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
+    }
+
+    /// Every package it refers to: its own and its layers'.
+    pub(crate) fn packages(&self) -> Vec<BlobId> {
+        let layers = self.settings.layers.iter().map(|layer| layer.code);
+        std::iter::once(self.code).chain(layers).collect()
     }
 
     /// The ARN without version: what reservations, trust policies and condition keys speak of.
@@ -124,6 +137,8 @@ impl Function {
             // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given.
             state: Some(State::Active),
             last_update_status: Some(LastUpdateStatus::Successful),
+            layers: Some(settings.layers.iter().map(LayerUse::shown).collect::<Vec<_>>())
+                .filter(|layers| !layers.is_empty()),
             package_type: Some(PackageType::Zip),
             architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
             ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),

@@ -11,7 +11,7 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no layers, container images, code signing, function URLs, event source mappings or VPC attachment yet; what
+//! DIVERGES: no container images, code signing, function URLs, event source mappings or VPC attachment yet; what
 //! names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
@@ -33,6 +33,7 @@ mod function;
 mod function_url;
 mod invocation;
 mod invoker;
+mod layer;
 mod ops;
 mod output;
 mod package;
@@ -60,7 +61,7 @@ use tokio::net::TcpStream;
 
 use api::Error;
 use function::Function;
-use resource::FunctionRef;
+use resource::{FunctionRef, LayerRef};
 
 /// Serves a connection accepted inside an execution environment, as the platform's own AWS endpoint.
 pub type ServeConnection = Arc<dyn Fn(TcpStream, Peer) + Send + Sync>;
@@ -152,6 +153,9 @@ impl Service for Lambda {
     }
 
     fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
+        if let Some((layer, Some(number))) = LayerRef::of_arn(arn) {
+            return self.policies.of_layer(&self.env.store, &layer, number);
+        }
         let Some(at) = FunctionRef::of_arn(arn) else { return Ok(None) };
         self.policies.of(&self.env.store, &at)
     }

@@ -23,13 +23,13 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     let latest = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(at))?;
     let versions = tx.scan::<Published>(&at.key(), None, usize::MAX)?;
     let all = std::iter::once(latest).chain(versions.into_iter().map(|(_, Published(version))| version));
-    let (packages, arns) = all.map(|function| (function.code, function.arn)).unzip();
+    let (packages, arns): (Vec<_>, Vec<_>) = all.map(|function| (function.packages(), function.arn)).unzip();
     tx.delete::<Function>(&at.key())?;
     below::<Published>(tx, &at.key())?;
     below::<Alias>(tx, &at.key())?;
     below::<Permissions>(tx, &at.key())?;
     urls(tx, &at.key())?;
-    Ok((packages, arns))
+    Ok((packages.into_iter().flatten().collect(), arns))
 }
 
 /// One published version.
@@ -57,7 +57,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     };
     tx.delete::<Published>(&key)?;
     tx.delete::<Permissions>(&at.qualified_key())?;
-    Ok((vec![version.code], vec![version.arn]))
+    Ok((version.packages(), vec![version.arn]))
 }
 
 /// An alias, if it is there.

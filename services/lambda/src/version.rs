@@ -96,7 +96,9 @@ pub(crate) fn publish(
     if let Some(description) = description {
         description.clone_into(&mut version.settings.description);
     }
-    packages::refer(tx, version.code)?;
+    for package in version.packages() {
+        packages::refer(tx, package)?;
+    }
     tx.put(&at.key().number(number), &Published(version.clone()))?;
     tx.put(&at.key(), &Numbering { last: number, of_revision: latest.revision_id.clone() })?;
     Ok(version)

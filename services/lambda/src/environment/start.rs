@@ -12,6 +12,7 @@ use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
+use casemate_store::BlobId;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{Count, Counted, Environment};
@@ -72,7 +73,7 @@ struct Start {
     /// What its credentials are bound to, and the last part of its log stream's name.
     id: String,
     function: Arc<Function>,
-    held: (Arc<Folder>, Counted),
+    held: (Vec<Arc<Folder>>, Counted),
     credentials: SessionCredentials,
     log_stream: String,
 }
@@ -88,6 +89,8 @@ impl Host {
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
+        let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
+        let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let (template, family) = self.template(&function.settings.runtime).await?;
         if family == Family::Provided && !folder.path().join("bootstrap").is_file() {
             return Err(invalid_entrypoint(&format!(
@@ -96,7 +99,7 @@ impl Host {
         }
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let spec = spec(&function, &folder, template, family, &credentials, &log_stream);
+        let spec = spec(&function, (&folder, layers.as_deref()), template, family, &credentials, &log_stream);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
@@ -110,7 +113,7 @@ impl Host {
                 });
             }
         };
-        let held = (folder, counted);
+        let held = (std::iter::once(folder).chain(layers).collect(), counted);
         let environment = self.assemble(sandbox, Start { id, function, held, credentials, log_stream });
         environment
             .output
@@ -127,7 +130,7 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folder, counted), credentials, log_stream }: Start,
+        Start { id, function, held: (folders, counted), credentials, log_stream }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -160,7 +163,7 @@ impl Host {
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
-            _folder: folder,
+            _folders: folders,
             _counted: counted,
         }
     }
@@ -241,7 +244,7 @@ impl std::fmt::Debug for Host {
 
 fn spec(
     function: &Function,
-    folder: &Folder,
+    (folder, layers): (&Folder, Option<&Folder>),
     template: Template,
     family: Family,
     credentials: &SessionCredentials,
@@ -250,7 +253,7 @@ fn spec(
     EnvironmentSpec {
         template,
         code_dir: folder.path().to_owned(),
-        layers_dir: None,
+        layers_dir: layers.map(|layers| layers.path().to_owned()),
         env: process::environment(&Given { function, family, credentials, log_stream }),
         memory_mb: u64::from(function.settings.memory_mb),
         tmp_mb: u64::from(function.settings.tmp_mb),

@@ -8,7 +8,7 @@ use crate::{
     api::{Error, UpdateFunctionCode, UpdateFunctionCodeInput, UpdateFunctionCodeOutput},
     ask, configuration,
     function::Function,
-    refusal, version,
+    layer, refusal, version,
 };
 
 impl Operation<UpdateFunctionCode> for Lambda {
@@ -33,8 +33,10 @@ impl Operation<UpdateFunctionCode> for Lambda {
         })?;
         let received = self.packages.receive(archive).await?;
         let (code, code_bytes) = (received.id, received.bytes);
+        let unpacked_bytes = received.unpacked_bytes;
+        layer::check_size(unpacked_bytes, &function.settings.layers)?;
         if input.dry_run == Some(true) {
-            return Ok(Function { code, code_bytes, architecture, ..function }.shown());
+            return Ok(Function { code, code_bytes, unpacked_bytes, architecture, ..function }.shown());
         }
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
@@ -45,10 +47,12 @@ impl Operation<UpdateFunctionCode> for Lambda {
             .adopt(received, move |tx| {
                 let before = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(expected.as_deref(), &before)?;
+                layer::check_size(unpacked_bytes, &before.settings.layers)?;
                 let old = before.code;
                 let after = Function {
                     code,
                     code_bytes,
+                    unpacked_bytes,
                     architecture: architecture.clone(),
                     modified_at: now,
                     revision_id: revision_id.clone(),

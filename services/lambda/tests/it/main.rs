@@ -11,6 +11,7 @@
 mod configuration;
 mod credentials;
 mod gate;
+mod layers;
 mod logs;
 mod measure;
 mod queue;
