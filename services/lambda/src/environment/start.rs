@@ -284,7 +284,7 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
+pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
     format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }
