@@ -44,6 +44,7 @@ mod report;
 mod resource;
 mod role;
 mod runtime_api;
+mod streaming;
 mod throttle;
 mod variables;
 

@@ -12,6 +12,7 @@ mod get_function_concurrency;
 mod get_function_configuration;
 mod get_policy;
 mod invoke;
+mod invoke_with_response_stream;
 mod list_functions;
 mod list_tags;
 mod list_versions_by_function;
@@ -41,6 +42,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetFunctionConfiguration, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
+        bind::<api::InvokeWithResponseStream, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
         bind::<api::ListTags, Lambda>(service),
         bind::<api::ListVersionsByFunction, Lambda>(service),

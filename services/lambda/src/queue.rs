@@ -157,6 +157,7 @@ impl Queue {
             id: waiting.request_id.clone(),
             payload: waiting.payload.clone().into(),
             client_context: None,
+            sink: None,
         };
         match self.invoker.invoke(function, request).await {
             Ok(finished) => match finished.outcome {

@@ -42,6 +42,7 @@ impl Operation<Invoke> for Lambda {
             id: call.request_id().as_str().to_owned(),
             payload: checked(payload, kind)?,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
+            sink: None,
         };
         match kind {
             InvocationType::DryRun => Ok(accepted(204)),
@@ -78,7 +79,7 @@ fn answered(finished: Finished, with_log: bool) -> InvokeOutput {
 }
 
 /// The event, if it is small enough and JSON.
-fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
+pub(super) fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
     let bytes_max = if kind == InvocationType::Event { EVENT_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
     if payload.len() > bytes_max {
         // AWS: text as the service words it.
@@ -100,7 +101,7 @@ fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
 }
 
 /// The JSON in a client context; it goes into a header, so it must be one line.
-fn client_context(text: &str) -> Result<String, Error> {
+pub(super) fn client_context(text: &str) -> Result<String, Error> {
     let refused = || {
         Error::invalid_request_content_exception("Client context must be a valid Base64-encoded JSON object.")
     };
