@@ -9,6 +9,7 @@
 //! | `CASEMATE_REUSE` | `warm`, `per-principal`, `per-invocation` | `warm`, as on AWS |
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is the `awslambdaric` that the package or the host has (Python only) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
 //! counts as none.
@@ -23,6 +24,7 @@ pub(crate) const PREFIX: &str = "CASEMATE_";
 const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
+const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
 const PROGRAMS_MAX: usize = 32;
@@ -34,6 +36,7 @@ pub(crate) struct Controls {
     /// `None`: what the runtime's family gets.
     pub(crate) exec: Option<Exec>,
     pub(crate) credentials: Credentials,
+    pub(crate) client: Client,
 }
 
 /// For how long one environment serves.
@@ -71,6 +74,16 @@ pub(crate) enum Credentials {
     Endpoint,
 }
 
+/// What speaks to the Runtime API in a managed runtime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// Ours.
+    #[default]
+    Own,
+    /// AWS's, where the package or the host brings it.
+    Aws,
+}
+
 impl Controls {
     /// Reads the wishes among a function's variables. The error says which one cannot be read, and what could.
     pub(crate) fn of(variables: &BTreeMap<String, Secret<String>>) -> Result<Self, String> {
@@ -81,9 +94,10 @@ impl Controls {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                CLIENT => client(value).map(|client| controls.client = client),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {CREDENTIALS}"
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {CREDENTIALS}, {CLIENT}"
                     ));
                 }
             };
@@ -97,6 +111,7 @@ fn allowed(name: &str) -> &'static str {
     match name {
         REUSE => "warm, per-principal or per-invocation",
         EXEC => "deny, audit, allow or list: followed by 1 to 32 absolute paths with commas between them",
+        CLIENT => "own or aws",
         _ => "environment or endpoint",
     }
 }
@@ -131,6 +146,14 @@ fn credentials(value: &str) -> Option<Credentials> {
     }
 }
 
+fn client(value: &str) -> Option<Client> {
+    match value {
+        "own" => Some(Client::Own),
+        "aws" => Some(Client::Aws),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +174,7 @@ mod tests {
             ("CASEMATE_REUSE", "per-invocation"),
             ("CASEMATE_EXEC", "list:/var/task/tool,/opt/bin/other"),
             ("CASEMATE_CREDENTIALS", "endpoint"),
+            ("CASEMATE_RUNTIME_CLIENT", "aws"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -159,6 +183,7 @@ mod tests {
                 reuse: Reuse::PerInvocation,
                 exec: Some(Exec::List(programs)),
                 credentials: Credentials::Endpoint,
+                client: Client::Aws,
             }
         );
     }
@@ -172,6 +197,7 @@ mod tests {
             ("CASEMATE_EXEC", "list:sh"),
             ("CASEMATE_EXEC", "list:/a,"),
             ("CASEMATE_CREDENTIALS", "none"),
+            ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

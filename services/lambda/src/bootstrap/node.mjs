@@ -15,6 +15,8 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const reportAgent = new http.Agent({ keepAlive: false });
 
 let requestId = '';
+/** The stream of an answer that is being streamed. */
+let current;
 
 // ---- the log ----------------------------------------------------------------------------------------------------------
 
@@ -82,6 +84,11 @@ function sendReport(where, report, through = agent) {
 }
 
 async function fatal(report, code) {
+  if (current?.begun) {
+    current.fail(report);
+    await current.answered;
+    process.exit(code);
+  }
   const where = requestId ? `invocation/${requestId}/error` : 'init/error';
   try { await sendReport(where, report, reportAgent); } catch { /* the exit says enough */ }
   process.exit(code);
@@ -321,6 +328,7 @@ class ResponseStream extends Writable {
 /** Runs a streaming handler until its stream has ended. */
 async function streamAnswerOf(handler, event, headers) {
   const stream = new ResponseStream();
+  current = stream;
   const ended = new Promise((resolve, reject) => {
     stream.on('finish', resolve);
     stream.on('error', reject);
@@ -332,11 +340,15 @@ async function streamAnswerOf(handler, event, headers) {
     // AWS: a handler that returns before it has ended its stream leaves a stream that goes on.
     await ended;
   } catch (error) {
-    if (!stream.begun) throw error;
+    if (!stream.begun) {
+      current = undefined;
+      throw error;
+    }
     logFailure(reportOf(error));
     stream.fail(reportOf(error));
   }
   await stream.answered;
+  current = undefined;
 }
 
 async function runOne(handler) {
