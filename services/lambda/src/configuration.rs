@@ -68,6 +68,8 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         variables: variables_of(input.environment.as_ref())?,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
         log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
+        // Looked up when the function is stored.
+        layers: Vec::new(),
     })
 }
 
@@ -136,8 +138,7 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
         return Err(refusal::not_here("code from S3 (give ZipFile)"));
     }
     let asked = [
-        (input.publish == Some(true) || input.publish_to.is_some(), "publishing versions"),
-        (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
+        (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
         (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
         (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
@@ -153,7 +154,6 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
 
 fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> {
     let asked = [
-        (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
         (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
         (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
@@ -279,8 +279,6 @@ mod tests {
     #[test]
     fn what_would_not_be_honoured_is_refused() {
         let not_taken = [
-            CreateFunctionInput { publish: Some(true), ..input() },
-            CreateFunctionInput { layers: Some(vec!["arn".to_owned()]), ..input() },
             CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
             CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },
             CreateFunctionInput { handler: None, ..input() },

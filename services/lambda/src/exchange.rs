@@ -251,13 +251,14 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
-    use casemate_names::Timestamp;
+    use casemate_names::{Arn, Timestamp};
 
     use super::*;
 
     fn invocation(id: &str) -> Invocation {
         Invocation {
             request_id: id.to_owned(),
+            invoked: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
             payload: Bytes::from_static(b"{}"),
             client_context: None,
             trace_id: String::new(),

@@ -1,7 +1,7 @@
 //! One request to a function, and how it can end. Plain data.
 
 use bytes::Bytes;
-use casemate_names::Timestamp;
+use casemate_names::{Arn, Timestamp};
 use serde_json::json;
 
 use crate::streaming::Sink;
@@ -11,6 +11,8 @@ use crate::streaming::Sink;
 pub(crate) struct Invocation {
     /// The request's id, everywhere.
     pub(crate) request_id: String,
+    /// The ARN that was asked for: version or alias included.
+    pub(crate) invoked: Arn,
     /// The event.
     pub(crate) payload: Bytes,
     /// JSON that a client library sent along.

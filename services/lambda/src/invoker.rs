@@ -20,6 +20,7 @@ use crate::{
     resource::FunctionRef,
     streaming::Sink,
     throttle::{Slot, Throttle},
+    version,
 };
 
 /// How long a start may take before it is begun again within the request's own time.
@@ -43,6 +44,8 @@ pub(crate) struct Invoker {
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) id: String,
+    /// The ARN that was asked for.
+    pub(crate) invoked: Arn,
     pub(crate) payload: bytes::Bytes,
     pub(crate) client_context: Option<String>,
     /// Where a streamed answer goes, if whoever asks takes one.
@@ -84,8 +87,10 @@ impl Invoker {
             }
         };
         let account = function.arn.account_id().ok_or_else(|| Fault::broken("a function without account"))?;
-        let slot =
-            self.throttle.enter(&account, &function.arn, function.reserved).map_err(refusal::throttled)?;
+        let slot = self
+            .throttle
+            .enter(&account, &function.unqualified(), function.reserved)
+            .map_err(refusal::throttled)?;
         let (answer, finished) = oneshot::channel();
         let invoker = Arc::clone(self);
         drop(tokio::spawn(async move { invoker.work(host, function, request, slot, answer).await }));
@@ -157,7 +162,7 @@ impl Invoker {
     /// Has the function not been changed or deleted meanwhile?
     fn is_current(&self, function: &Function) -> bool {
         let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
-        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()));
+        let found = self.env.store.read(|tx| version::resolve(tx, &at, None));
         found.ok().flatten().is_some_and(|found| found.revision_id == function.revision_id)
     }
 
@@ -167,6 +172,7 @@ impl Invoker {
         let (root, parent) = random.split_at_checked(24).unwrap_or_default();
         Invocation {
             request_id: request.id,
+            invoked: request.invoked,
             payload: request.payload,
             client_context: request.client_context,
             // AWS: the form of X-Ray trace headers. Not sampled: there is no tracing service.

@@ -7,7 +7,6 @@ use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
     controls::{self, Client, Controls},
     function::Function,
-    resource::LATEST,
 };
 
 /// The folder of the package.
@@ -65,7 +64,7 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("AWS_REGION", region);
     set("AWS_DEFAULT_REGION", region);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
-    set("AWS_LAMBDA_FUNCTION_VERSION", LATEST);
+    set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.settings.memory_mb.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());

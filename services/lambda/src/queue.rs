@@ -21,6 +21,7 @@ use crate::{
     invocation::Outcome,
     invoker::{Invoker, Request},
     resource::FunctionRef,
+    version,
 };
 
 /// Waits before the second and third try, seconds.
@@ -40,6 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A waiting request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Waiting {
+    /// The ARN that was asked for, version or alias included.
     function: Arn,
     request_id: String,
     #[serde(with = "serde_bytes")]
@@ -78,9 +80,9 @@ impl Queue {
     }
 
     /// Accepts a request: durable when it resolves.
-    pub(crate) async fn accept(&self, function: &Arn, request: Request, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn accept(&self, request: Request, now: Timestamp) -> Result<(), Error> {
         let waiting = Waiting {
-            function: function.clone(),
+            function: request.invoked,
             request_id: request.id,
             payload: request.payload.to_vec(),
             queued_at: now,
@@ -155,6 +157,7 @@ impl Queue {
         };
         let request = Request {
             id: waiting.request_id.clone(),
+            invoked: waiting.function.clone(),
             payload: waiting.payload.clone().into(),
             client_context: None,
             sink: None,
@@ -170,7 +173,9 @@ impl Queue {
 
     fn function(&self, waiting: &Waiting) -> Result<Option<Function>, StoreError> {
         let Some(at) = FunctionRef::of_arn(&waiting.function) else { return Ok(None) };
-        self.env.store.read(|tx| tx.get::<Function>(&at.key()))
+        let mut draw = [0; 8];
+        self.env.entropy.fill("lambda.alias-route", &mut draw);
+        self.env.store.read(|tx| version::resolve(tx, &at, Some(u64::from_le_bytes(draw))))
     }
 
     fn failed(&self, waiting: &Waiting) -> Next {

@@ -46,9 +46,9 @@ const BASE: &str = "/2018-06-01/runtime/";
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the Runtime API of one environment until dropped.
-pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, invoked: Arc<str>) {
+pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared { exchange, function_arn: invoked, body: Mutex::new(()) });
+    let shared = Arc::new(Shared { exchange, body: Mutex::new(()) });
     let mut served = JoinSet::new();
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
@@ -65,7 +65,6 @@ pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, invok
 
 struct Shared {
     exchange: Arc<Exchange>,
-    function_arn: Arc<str>,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
 }
@@ -109,18 +108,18 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
 
 async fn next(shared: &Shared) -> Answer {
     match shared.exchange.next().await {
-        Ok(invocation) => handed_over(shared, &invocation),
+        Ok(invocation) => handed_over(&invocation),
         Err(refused) => refuse(refused),
     }
 }
 
-fn handed_over(shared: &Shared, invocation: &Invocation) -> Answer {
+fn handed_over(invocation: &Invocation) -> Answer {
     let mut answer = Response::new(Full::new(invocation.payload.clone()));
     let deadline = invocation.deadline.millis().to_string();
     let headers = [
         ("lambda-runtime-aws-request-id", invocation.request_id.as_str()),
         ("lambda-runtime-deadline-ms", deadline.as_str()),
-        ("lambda-runtime-invoked-function-arn", &shared.function_arn),
+        ("lambda-runtime-invoked-function-arn", invocation.invoked.as_str()),
         ("lambda-runtime-trace-id", invocation.trace_id.as_str()),
         ("lambda-runtime-client-context", invocation.client_context.as_deref().unwrap_or_default()),
         ("content-type", "application/json"),

@@ -39,7 +39,7 @@ async fn whole(event: LambdaEvent<Value>) -> Result<Value, Error> {
 
 async fn stream(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
     let (mut sender, body) = channel();
-    let fails = event.payload["do"] == "stream-error";
+    let crashes = event.payload["do"] == "crash";
     tokio::spawn(async move {
         for number in 0..3 {
             if sender.send_data(format!("piece {number}\n").into()).await.is_err() {
@@ -47,8 +47,8 @@ async fn stream(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        if fails {
-            sender.abort();
+        if crashes {
+            std::process::exit(7);
         }
     });
     Ok(Response::from(body))

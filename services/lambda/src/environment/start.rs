@@ -12,6 +12,7 @@ use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
+use casemate_store::BlobId;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{Count, Counted, Environment};
@@ -26,9 +27,8 @@ use crate::{
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given},
-    report,
-    resource::LATEST,
-    role, runtime_api,
+    report, role, runtime_api,
+    version::Version,
 };
 
 /// How long the credentials of an environment live, seconds; the environment lives no longer.
@@ -73,7 +73,7 @@ struct Start {
     /// What its credentials are bound to, and the last part of its log stream's name.
     id: String,
     function: Arc<Function>,
-    held: (Arc<Folder>, Counted),
+    held: (Vec<Arc<Folder>>, Counted),
     credentials: SessionCredentials,
     log_stream: String,
 }
@@ -89,6 +89,8 @@ impl Host {
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
+        let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
+        let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let (template, family) = self.template(&function.settings.runtime).await?;
         if family == Family::Provided && !folder.path().join("bootstrap").is_file() {
             return Err(invalid_entrypoint(&format!(
@@ -96,8 +98,8 @@ impl Host {
             )));
         }
         let credentials = self.credentials(&function, &id, now).await?;
-        let log_stream = log_stream(now, &id);
-        let spec = spec(&function, &folder, template, family, &credentials, &log_stream);
+        let log_stream = log_stream(now, function.version, &id);
+        let spec = spec(&function, (&folder, layers.as_deref()), template, family, &credentials, &log_stream);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
@@ -111,7 +113,7 @@ impl Host {
                 });
             }
         };
-        let held = (folder, counted);
+        let held = (std::iter::once(folder).chain(layers).collect(), counted);
         let environment = self.assemble(sandbox, Start { id, function, held, credentials, log_stream });
         environment
             .output
@@ -128,7 +130,7 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folder, counted), credentials, log_stream }: Start,
+        Start { id, function, held: (folders, counted), credentials, log_stream }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -137,7 +139,7 @@ impl Host {
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), function.arn.as_str()),
+            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange)),
             serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
         ];
         if let Some(events) = events {
@@ -161,7 +163,7 @@ impl Host {
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
-            _folder: folder,
+            _folders: folders,
             _counted: counted,
         }
     }
@@ -187,7 +189,7 @@ impl Host {
         id: &str,
         now: Timestamp,
     ) -> Result<SessionCredentials, NotStarted> {
-        let role = role::assumable(&self.env, &function.settings.role, &function.arn, now)?;
+        let role = role::assumable(&self.env, &function.settings.role, &function.unqualified(), now)?;
         let duration_s = CREDENTIALS_S.min(role.session_s_max);
         let request = SessionRequest {
             role,
@@ -199,9 +201,9 @@ impl Host {
             transitive_tags: Vec::new(),
             source_identity: None,
             bound_to: Some(id.to_owned()),
-            source_function: Some(function.arn.clone()),
+            source_function: Some(function.unqualified()),
         };
-        Ok(self.env.sessions()?.mint_for_service(request, &function.arn, now).await?)
+        Ok(self.env.sessions()?.mint_for_service(request, &function.unqualified(), now).await?)
     }
 }
 
@@ -242,7 +244,7 @@ impl std::fmt::Debug for Host {
 
 fn spec(
     function: &Function,
-    folder: &Folder,
+    (folder, layers): (&Folder, Option<&Folder>),
     template: Template,
     family: Family,
     credentials: &SessionCredentials,
@@ -251,7 +253,7 @@ fn spec(
     EnvironmentSpec {
         template,
         code_dir: folder.path().to_owned(),
-        layers_dir: None,
+        layers_dir: layers.map(|layers| layers.path().to_owned()),
         env: process::environment(&Given { function, family, credentials, log_stream }),
         memory_mb: u64::from(function.settings.memory_mb),
         tmp_mb: u64::from(function.settings.tmp_mb),
@@ -262,13 +264,8 @@ fn spec(
     }
 }
 
-fn serve_runtime_api(
-    sandbox: Arc<casemate_sandbox::Environment>,
-    exchange: Arc<Exchange>,
-    arn: &str,
-) -> JoinHandle<()> {
-    let arn: Arc<str> = Arc::from(arn);
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, arn).await })
+fn serve_runtime_api(sandbox: Arc<casemate_sandbox::Environment>, exchange: Arc<Exchange>) -> JoinHandle<()> {
+    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange).await })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -287,9 +284,9 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-fn log_stream(now: Timestamp, id: &str) -> String {
+fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
-    format!("{:04}/{:02}/{:02}/[{LATEST}]{id}", civil.year, civil.month, civil.day)
+    format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }
 
 // AWS: type and texts of the service.

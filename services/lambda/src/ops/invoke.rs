@@ -13,7 +13,7 @@ use crate::{
     invocation::{EVENT_BYTES_MAX, Finished, Outcome, PAYLOAD_BYTES_MAX},
     invoker::Request,
     refusal,
-    resource::LATEST,
+    version::Version,
 };
 
 /// Longest client context, in bytes of base64.
@@ -29,7 +29,7 @@ impl Operation<Invoke> for Lambda {
     async fn run(&self, call: Call<Invoke>) -> Result<InvokeOutput, Error> {
         let input = &call.input;
         let at = self.at(&input.function_name, input.qualifier.as_deref(), call.caller());
-        let function = self.function(&at)?;
+        let function = self.invoked(&at)?;
         if input.durable_execution_name.is_some() {
             return Err(refusal::not_here("durable execution"));
         }
@@ -40,6 +40,7 @@ impl Operation<Invoke> for Lambda {
         let payload = input.payload.clone().unwrap_or_default();
         let request = Request {
             id: call.request_id().as_str().to_owned(),
+            invoked: at.requested_arn(),
             payload: checked(payload, kind)?,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
             sink: None,
@@ -47,12 +48,13 @@ impl Operation<Invoke> for Lambda {
         match kind {
             InvocationType::DryRun => Ok(accepted(204)),
             InvocationType::Event => {
-                self.queue.accept(&function.arn, request, call.now()).await?;
+                self.queue.accept(request, call.now()).await?;
                 Ok(accepted(202))
             }
             InvocationType::RequestResponse => {
+                let version = function.version;
                 let finished = self.invoker.invoke(Arc::new(function), request).await?;
-                Ok(answered(finished, input.log_type == Some(LogType::Tail)))
+                Ok(answered(finished, version, input.log_type == Some(LogType::Tail)))
             }
         }
     }
@@ -62,7 +64,7 @@ fn accepted(status: i32) -> InvokeOutput {
     InvokeOutput { status_code: Some(status), ..InvokeOutput::default() }
 }
 
-fn answered(finished: Finished, with_log: bool) -> InvokeOutput {
+fn answered(finished: Finished, version: Version, with_log: bool) -> InvokeOutput {
     let (payload, function_error) = match finished.outcome {
         Outcome::Answer(body) => (body, None),
         // AWS: `Handled` is no longer given.
@@ -73,7 +75,7 @@ fn answered(finished: Finished, with_log: bool) -> InvokeOutput {
         function_error,
         log_result: with_log.then(|| STANDARD.encode(&finished.tail)),
         payload: Some(payload),
-        executed_version: Some(LATEST.to_owned()),
+        executed_version: Some(version.to_string()),
         ..InvokeOutput::default()
     }
 }

@@ -18,7 +18,6 @@ use crate::{
     invocation::{Finished, Outcome},
     invoker::Request,
     refusal,
-    resource::LATEST,
     streaming::{Next, Piece, Streaming},
 };
 
@@ -35,13 +34,15 @@ impl Operation<InvokeWithResponseStream> for Lambda {
     ) -> Result<InvokeWithResponseStreamOutput, Error> {
         let input = &call.input;
         let at = self.at(&input.function_name, input.qualifier.as_deref(), call.caller());
-        let function = Arc::new(self.function(&at)?);
+        let function = Arc::new(self.invoked(&at)?);
+        let version = function.version;
         if input.tenant_id.is_some() {
             return Err(refusal::not_here("tenant isolation"));
         }
         let payload = input.payload.clone().unwrap_or_default();
         let request = Request {
             id: call.request_id().as_str().to_owned(),
+            invoked: at.requested_arn(),
             payload: checked(payload, InvocationType::RequestResponse)?,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
             sink: None,
@@ -59,7 +60,7 @@ impl Operation<InvokeWithResponseStream> for Lambda {
         call.permit().stream(body);
         Ok(InvokeWithResponseStreamOutput {
             status_code: Some(200),
-            executed_version: Some(LATEST.to_owned()),
+            executed_version: Some(version.to_string()),
             response_stream_content_type: Some(event_stream::MEDIA_TYPE.to_owned()),
         })
     }

@@ -1,6 +1,6 @@
 //! A runtime made of raw bytes speaks to the Runtime API over loopback.
 
-use casemate_names::Timestamp;
+use casemate_names::{Arn, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -22,7 +22,7 @@ async fn api() -> Api {
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let shared = Arc::clone(&exchange);
-    let task = tokio::spawn(async move { serve(&listener, shared, Arc::from("arn:f")).await });
+    let task = tokio::spawn(async move { serve(&listener, shared).await });
     Api { exchange, address, task }
 }
 
@@ -51,6 +51,7 @@ impl Api {
             self.exchange.waiting().await.unwrap();
             assert!(self.exchange.offer(Invocation {
                 request_id: "a".to_owned(),
+                invoked: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
                 payload: Bytes::from_static(b"{\"x\":1}"),
                 client_context: Some("{\"c\":2}".to_owned()),
                 trace_id: "Root=1".to_owned(),
@@ -69,7 +70,7 @@ async fn next_hands_over_the_event_and_its_headers() {
         "HTTP/1.1 200",
         "lambda-runtime-aws-request-id: a\r\n",
         "lambda-runtime-deadline-ms: 1234\r\n",
-        "lambda-runtime-invoked-function-arn: arn:f\r\n",
+        "lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n",
         "lambda-runtime-trace-id: Root=1\r\n",
         "lambda-runtime-client-context: {\"c\":2}\r\n",
         "\r\n\r\n{\"x\":1}",

@@ -11,8 +11,11 @@
 mod configuration;
 mod credentials;
 mod gate;
+mod layers;
 mod logs;
 mod measure;
 mod queue;
 mod runs;
 mod support;
+mod urls;
+mod versions;
