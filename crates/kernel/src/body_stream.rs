@@ -21,7 +21,7 @@ use crate::audit::Bracket;
 /// Pieces that wait to be sent. Ours: bounds memory; whoever makes them waits.
 const PIECES_WAITING_MAX: usize = 4;
 /// A piece must have been taken after this long. Ours, as listeners have it for whole answers.
-const TAKE_LIMIT: Duration = Duration::from_secs(60);
+const TAKE_LIMIT: Duration = Duration::from_mins(1);
 
 /// The receiving end: what a listener sends.
 #[derive(Debug)]

@@ -89,7 +89,7 @@ impl Exchange {
         self.state.send_if_modified(|state| {
             let ready = matches!(state.turn, Turn::Waiting);
             if ready {
-                state.sink = invocation.sink.clone();
+                state.sink.clone_from(&invocation.sink);
                 (state.turn, state.outcome) = (Turn::Offered(Arc::new(invocation)), None);
             }
             ready

@@ -1,6 +1,7 @@
 //! Starting an environment: role, credentials, package, sandbox, and the runtime's first request for work.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
+    Driver, EgressRules, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
 use casemate_store::BlobId;
 use tokio::{task::JoinHandle, time::Instant};
@@ -20,6 +21,7 @@ use crate::{
     ServeConnection,
     api::Error,
     bootstrap,
+    controls::Controls,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
@@ -86,6 +88,9 @@ impl Host {
         limit: Duration,
     ) -> Result<Environment, NotStarted> {
         let (began, counted) = (Instant::now(), self.environments.one_more());
+        let none = BTreeMap::new();
+        let variables = function.settings.variables.as_ref().unwrap_or(&none);
+        let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
@@ -99,7 +104,10 @@ impl Host {
         }
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let spec = spec(&function, (&folder, layers.as_deref()), template, family, &credentials, &log_stream);
+        let spec = EnvironmentSpec {
+            egress: controls.egress,
+            ..spec(&function, (&folder, layers.as_deref()), template, family, &credentials, &log_stream)
+        };
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
@@ -260,6 +268,7 @@ fn spec(
         pids_max: PIDS_MAX,
         // A custom runtime may be a script or start helpers; managed ones are one program.
         exec_policy: if family == Family::Provided { ExecPolicy::Allow } else { ExecPolicy::Deny },
+        egress: EgressRules::default(),
         hostname: "function".to_owned(),
     }
 }
