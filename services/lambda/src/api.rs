@@ -270,6 +270,16 @@ impl OperationModel for InvokeAsync {
     type Output = InvokeAsyncOutput;
 }
 
+/// The operation `InvokeWithResponseStream`.
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeWithResponseStream;
+
+impl OperationModel for InvokeWithResponseStream {
+    const META: &'static OpMeta = &op_meta::INVOKE_WITH_RESPONSE_STREAM;
+    type Input = InvokeWithResponseStreamInput;
+    type Output = InvokeWithResponseStreamOutput;
+}
+
 /// The operation `ListAliases`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListAliases;
@@ -3220,6 +3230,84 @@ impl Value for InvokeMode {
     }
 }
 
+/// `InvokeWithResponseStreamRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `LogType`.
+    pub log_type: Option<LogType>,
+    /// `ClientContext`.
+    pub client_context: Option<String>,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `Payload`.
+    pub payload: Option<Bytes>,
+    /// `TenantId`.
+    pub tenant_id: Option<String>,
+    /// `InvocationType`.
+    pub invocation_type: Option<ResponseStreamingInvocationType>,
+}
+
+impl Shape for InvokeWithResponseStreamInput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_WITH_RESPONSE_STREAM_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            log_type: Value::read(document.take("LogType")),
+            client_context: Value::read(document.take("ClientContext")),
+            qualifier: Value::read(document.take("Qualifier")),
+            payload: Value::read(document.take("Payload")),
+            tenant_id: Value::read(document.take("TenantId")),
+            invocation_type: Value::read(document.take("InvocationType")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("LogType", self.log_type.write());
+        document.push("ClientContext", self.client_context.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("Payload", self.payload.write());
+        document.push("TenantId", self.tenant_id.write());
+        document.push("InvocationType", self.invocation_type.write());
+        document
+    }
+}
+
+/// `InvokeWithResponseStreamResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamOutput {
+    /// `StatusCode`.
+    pub status_code: Option<i32>,
+    /// `ExecutedVersion`.
+    pub executed_version: Option<String>,
+    /// `ResponseStreamContentType`.
+    pub response_stream_content_type: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamOutput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_WITH_RESPONSE_STREAM_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            status_code: Value::read(document.take("StatusCode")),
+            executed_version: Value::read(document.take("ExecutedVersion")),
+            response_stream_content_type: Value::read(document.take("ResponseStreamContentType")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("StatusCode", self.status_code.write());
+        document.push("ExecutedVersion", self.executed_version.write());
+        document.push("ResponseStreamContentType", self.response_stream_content_type.write());
+        document
+    }
+}
+
 /// `LambdaManagedInstancesCapacityProviderConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LambdaManagedInstancesCapacityProviderConfig {
@@ -4816,6 +4904,48 @@ impl Shape for ResolvedS3Object {
         document.push("S3Key", self.s3_key.write());
         document.push("S3ObjectVersion", self.s3_object_version.write());
         document
+    }
+}
+
+/// `ResponseStreamingInvocationType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ResponseStreamingInvocationType {
+    /// `RequestResponse`.
+    #[default]
+    RequestResponse,
+    /// `DryRun`.
+    DryRun,
+}
+
+impl ResponseStreamingInvocationType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::RequestResponse, Self::DryRun];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::DryRun => "DryRun",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "RequestResponse" => Self::RequestResponse,
+            "DryRun" => Self::DryRun,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ResponseStreamingInvocationType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -8701,6 +8831,65 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `InvokeWithResponseStream`.
+    pub static INVOKE_WITH_RESPONSE_STREAM: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "InvokeWithResponseStream",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
+            status: 200,
+        },
+        input: &schema::INVOKE_WITH_RESPONSE_STREAM_REQUEST,
+        output: &schema::INVOKE_WITH_RESPONSE_STREAM_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RUNTIME_ALIAS_DELETED_EXCEPTION,
+            error_meta::CODE_ARTIFACT_USER_DELETED_EXCEPTION,
+            error_meta::RESOURCE_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_QUOTA_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_SECURITY_GROUP_ID_EXCEPTION,
+            error_meta::SNAP_START_TIMEOUT_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::EC2_THROTTLED_EXCEPTION,
+            error_meta::EFS_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION,
+            error_meta::KMS_ACCESS_DENIED_EXCEPTION,
+            error_meta::REQUEST_TOO_LARGE_EXCEPTION,
+            error_meta::KMS_DISABLED_EXCEPTION,
+            error_meta::UNSUPPORTED_MEDIA_TYPE_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::SERIALIZED_REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
+            error_meta::INVALID_RUNTIME_EXCEPTION,
+            error_meta::NO_PUBLISHED_VERSION_EXCEPTION,
+            error_meta::EC2_UNEXPECTED_EXCEPTION,
+            error_meta::INVALID_SUBNET_ID_EXCEPTION,
+            error_meta::KMS_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::EC2_ACCESS_DENIED_EXCEPTION,
+            error_meta::EFSIO_EXCEPTION,
+            error_meta::KMS_INVALID_STATE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::RUNTIME_VERSION_DELETED_EXCEPTION,
+            error_meta::ENI_LIMIT_REACHED_EXCEPTION,
+            error_meta::SNAP_START_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::CODE_ARTIFACT_USER_PENDING_EXCEPTION,
+            error_meta::SNAP_START_EXCEPTION,
+            error_meta::RECURSIVE_INVOCATION_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_FAILURE_EXCEPTION,
+            error_meta::EFS_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::CODE_ARTIFACT_USER_FAILED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_REQUEST_CONTENT_EXCEPTION,
+            error_meta::SNAP_START_REGENERATION_FAILURE_EXCEPTION,
+            error_meta::INVALID_ZIP_FILE_EXCEPTION,
+            error_meta::EFS_MOUNT_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListAliases`.
     pub static LIST_ALIASES: OpMeta = OpMeta {
         service: &SERVICE,
@@ -11489,6 +11678,49 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `InvokeWithResponseStreamRequest`.
+    pub static INVOKE_WITH_RESPONSE_STREAM_REQUEST: Schema = Schema {
+        name: "InvokeWithResponseStreamRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("LogType", || &LOG_TYPE).called("X-Amz-Log-Type").at(Location::Header),
+                Member::new("ClientContext", || &STRING).called("X-Amz-Client-Context").at(Location::Header),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("Payload", || &BLOB),
+                Member::new("TenantId", || &TENANT_ID).called("X-Amz-Tenant-Id").at(Location::Header),
+                Member::new("InvocationType", || &RESPONSE_STREAMING_INVOCATION_TYPE)
+                    .called("X-Amz-Invocation-Type")
+                    .at(Location::Header),
+            ],
+            payload: Some("Payload"),
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeWithResponseStreamResponse`.
+    pub static INVOKE_WITH_RESPONSE_STREAM_RESPONSE: Schema = Schema {
+        name: "InvokeWithResponseStreamResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("StatusCode", || &INTEGER).at(Location::StatusCode),
+                Member::new("ExecutedVersion", || &VERSION)
+                    .called("X-Amz-Executed-Version")
+                    .at(Location::Header),
+                Member::new("ResponseStreamContentType", || &STRING)
+                    .called("Content-Type")
+                    .at(Location::Header),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `InvokedViaFunctionUrl`.
     pub static INVOKED_VIA_FUNCTION_URL: Schema = Schema {
         name: "InvokedViaFunctionUrl",
@@ -12680,6 +12912,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponseStreamingInvocationType`.
+    pub static RESPONSE_STREAMING_INVOCATION_TYPE: Schema = Schema {
+        name: "ResponseStreamingInvocationType",
+        kind: Kind::Enum(&["RequestResponse", "DryRun"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };

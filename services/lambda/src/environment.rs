@@ -120,6 +120,8 @@ impl Environment {
             () = tokio::time::sleep(limit) => End::TimedOut,
         };
         let duration = began.elapsed().min(limit);
+        // From here on an answer comes too late.
+        self.exchange.close(&id);
         if let End::Answered(_) = &end {
             drop(tokio::time::timeout(SETTLE, self.next_or_exit()).await);
         }

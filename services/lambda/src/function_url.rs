@@ -78,7 +78,6 @@ impl Row for Place {
 }
 
 /// The URL of this id.
-#[expect(dead_code, reason = "asked by what serves function URLs")]
 pub(crate) fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<FunctionUrl>, StoreError> {
     let Some(Place(function)) = tx.get::<Place>(&Key::global().text(id))? else { return Ok(None) };
     let Some(at) = FunctionRef::of_arn(&function) else { return Ok(None) };

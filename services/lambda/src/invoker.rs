@@ -18,6 +18,7 @@ use crate::{
     pool::Pool,
     refusal,
     resource::FunctionRef,
+    streaming::Sink,
     throttle::{Slot, Throttle},
     version,
 };
@@ -47,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) invoked: Arn,
     pub(crate) payload: bytes::Bytes,
     pub(crate) client_context: Option<String>,
+    /// Where a streamed answer goes, if whoever asks takes one.
+    pub(crate) sink: Option<Sink>,
 }
 
 impl Invoker {
@@ -175,6 +178,7 @@ impl Invoker {
             // AWS: the form of X-Ray trace headers. Not sampled: there is no tracing service.
             trace_id: format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", now.seconds()),
             deadline: now,
+            sink: request.sink,
         }
     }
 

@@ -51,13 +51,15 @@ mod report;
 mod resource;
 mod role;
 mod runtime_api;
+mod streaming;
 mod throttle;
+mod url;
 mod variables;
 mod version;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use casemate_kernel::{Assembly, Caller, Env, Fault, Peer, Proof, ResourcePolicy, Service, Task};
+use casemate_kernel::{Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourcePolicy, Service, Task};
 use casemate_names::{Arn, Timestamp};
 use tokio::net::TcpStream;
 
@@ -110,7 +112,13 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
             work: Box::pin(async move { packages.remove_leftovers().await }),
         },
     ];
-    Ok(Assembly { operations: ops::operations(&service), tasks, ..Assembly::default() })
+    let urls: Arc<dyn DataPlane> = Arc::new(url::Plane::new(Arc::clone(&service)));
+    Ok(Assembly {
+        operations: ops::operations(&service),
+        data_planes: vec![urls],
+        tasks,
+        ..Assembly::default()
+    })
 }
 
 impl Lambda {

@@ -27,6 +27,7 @@ mod get_layer_version_policy;
 mod get_policy;
 mod invoke;
 mod invoke_async;
+mod invoke_with_response_stream;
 mod list_aliases;
 mod list_function_event_invoke_configs;
 mod list_function_url_configs;
@@ -84,6 +85,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
         bind::<api::InvokeAsync, Lambda>(service),
+        bind::<api::InvokeWithResponseStream, Lambda>(service),
         bind::<api::ListAliases, Lambda>(service),
         bind::<api::ListFunctionEventInvokeConfigs, Lambda>(service),
         bind::<api::ListFunctionUrlConfigs, Lambda>(service),

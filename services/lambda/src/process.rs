@@ -5,7 +5,7 @@ use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
-    controls,
+    controls::{self, Client, Controls},
     function::Function,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Given<'a> {
 // way to the owner's.
 pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     let function = given.function;
+    let wishes = function.settings.variables.as_ref().and_then(|variables| Controls::of(variables).ok());
+    let wishes = wishes.unwrap_or_default();
     let mut all: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: &str| {
         all.retain(|(existing, _)| existing != name);
@@ -52,6 +54,10 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
             continue;
         }
         set(name, value.expose());
+    }
+    if wishes.client == Client::Aws {
+        // For our bootstrap, which takes it away before the function's code runs.
+        set("_CASEMATE_RUNTIME_CLIENT", "aws");
     }
     // What only the platform sets.
     let region = function.arn.region();

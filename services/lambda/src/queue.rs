@@ -189,6 +189,7 @@ impl Queue {
             invoked: waiting.function.clone(),
             payload: waiting.payload.clone().into(),
             client_context: None,
+            sink: None,
         };
         match self.invoker.invoke(function, request).await {
             Ok(finished) => match finished.outcome {

@@ -104,10 +104,9 @@ impl Host {
         }
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let shown = (&*folder, layers.as_deref());
         let spec = EnvironmentSpec {
             egress: controls.egress,
-            ..spec(&function, shown, template, family, &credentials, &log_stream)
+            ..spec(&function, (&folder, layers.as_deref()), template, family, &credentials, &log_stream)
         };
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
@@ -294,7 +293,7 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
+fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
     format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }

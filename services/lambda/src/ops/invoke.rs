@@ -43,6 +43,7 @@ impl Operation<Invoke> for Lambda {
             invoked: at.requested_arn(),
             payload: checked(payload, kind)?,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
+            sink: None,
         };
         match kind {
             InvocationType::DryRun => Ok(accepted(204)),
@@ -85,7 +86,7 @@ pub(super) fn event(payload: Bytes, bytes_max: usize) -> Result<Bytes, Error> {
 }
 
 /// The event, if it is small enough and JSON.
-fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
+pub(super) fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
     let bytes_max = if kind == InvocationType::Event { EVENT_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
     json_within(payload, kind, bytes_max)
 }
@@ -111,7 +112,7 @@ fn json_within(payload: Bytes, kind: InvocationType, bytes_max: usize) -> Result
 }
 
 /// The JSON in a client context; it goes into a header, so it must be one line.
-fn client_context(text: &str) -> Result<String, Error> {
+pub(super) fn client_context(text: &str) -> Result<String, Error> {
     let refused = || {
         Error::invalid_request_content_exception("Client context must be a valid Base64-encoded JSON object.")
     };
