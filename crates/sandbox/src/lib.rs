@@ -35,6 +35,7 @@ mod error;
 mod layer;
 mod notify;
 mod pump;
+mod reset;
 mod runtime_root;
 mod runtimes;
 mod slots;
@@ -49,6 +50,7 @@ pub use crate::{
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     layer::{Layer, LayerReport, Probe, Status},
+    reset::Residents,
     runtimes::{Family, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
