@@ -32,6 +32,7 @@ mod driver;
 mod elf;
 mod environment;
 mod error;
+mod host;
 mod layer;
 mod notify;
 mod pump;
@@ -49,6 +50,7 @@ pub use crate::{
     driver::Driver,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
+    host::HostMemory,
     layer::{Layer, LayerReport, Probe, Status},
     reset::Residents,
     runtimes::{Family, Runtime, RuntimeTable},

@@ -31,20 +31,30 @@ impl Environment {
         Ok(Residents(self.group.members()?.into_iter().filter_map(of).collect()))
     }
 
+    /// Whether there are processes besides the runtime and `residents`. While it runs more may come.
+    pub fn has_strays(&self, residents: &Residents) -> io::Result<bool> {
+        Ok(self.strays(residents)?.next().is_some())
+    }
+
     /// Kills every process that is not the runtime and is none of `residents`. While frozen. Answers how many.
     pub fn kill_strays(&self, residents: &Residents) -> io::Result<usize> {
         self.frozen()?;
-        let mut strays = 0;
-        for pid in self.group.members()?.into_iter().filter(|pid| pid.cast_unsigned() != self.pid) {
-            let resident = residents.0.iter().find(|process| process.pid == pid);
-            if resident.is_some_and(|process| started(pid) == Some(process.started)) {
-                continue;
-            }
+        let mut killed = 0;
+        for pid in self.strays(residents)? {
             // Frozen: the number cannot have passed to another process.
             sys::kill(pid, libc::SIGKILL)?;
-            strays += 1;
+            killed += 1;
         }
-        Ok(strays)
+        Ok(killed)
+    }
+
+    fn strays(&self, residents: &Residents) -> io::Result<impl Iterator<Item = libc::pid_t>> {
+        let is_resident = |pid: libc::pid_t| {
+            let known = residents.0.iter().find(|process| process.pid == pid);
+            known.is_some_and(|process| started(pid) == Some(process.started))
+        };
+        let others = self.group.members()?.into_iter().filter(|pid| pid.cast_unsigned() != self.pid);
+        Ok(others.filter(move |pid| !is_resident(*pid)))
     }
 
     /// Between invocations, while frozen: kills every process but the runtime, empties `/tmp` and gives the folder back
@@ -176,7 +186,7 @@ mod tests {
     #[test]
     fn a_folder_is_emptied_however_deep_it_is_and_gets_its_rights_back() {
         let folder = tempfile::tempdir().unwrap();
-        let (top, deep) = (folder.path().join("tmp"), 3_000);
+        let (top, deep) = (folder.path().join("tmp"), 1_000);
         fs::create_dir(&top).unwrap();
         fs::write(top.join("2"), "a file with a name that the emptying would use").unwrap();
         let mut rest = top.clone();

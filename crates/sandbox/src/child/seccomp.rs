@@ -381,9 +381,12 @@ mod tests {
     #[test]
     fn limits_and_priorities_of_others_cannot_be_set() {
         let program = program(ExecPolicy::Allow);
-        for call in
-            [libc::SYS_prlimit64, libc::SYS_sched_setscheduler, libc::SYS_sched_setparam, libc::SYS_setpriority]
-        {
+        for call in [
+            libc::SYS_prlimit64,
+            libc::SYS_sched_setscheduler,
+            libc::SYS_sched_setparam,
+            libc::SYS_setpriority,
+        ] {
             assert_eq!(run(&program, call, [0, 0]), libc::SECCOMP_RET_ALLOW, "{call}");
             assert_eq!(run(&program, call, [1, 0]), errno(libc::EPERM), "{call}");
         }

@@ -1,0 +1,56 @@
+//! How much memory the host has, and whether it runs short. Looks only; what follows is the caller's.
+
+use std::{fs, io};
+
+/// The host's memory at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostMemory {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What could be had without pushing anything out, in bytes.
+    pub available_bytes: u64,
+    /// Share of the last ten seconds in which some process waited for memory, in per cent; `None` where the kernel does
+    /// not tell.
+    pub waiting_percent: Option<f32>,
+}
+
+impl HostMemory {
+    /// Looks at the host.
+    pub fn now() -> io::Result<Self> {
+        let pressure = fs::read_to_string("/proc/pressure/memory").unwrap_or_default();
+        Self::read(&fs::read_to_string("/proc/meminfo")?, &pressure)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/meminfo cannot be read"))
+    }
+
+    fn read(info: &str, pressure: &str) -> Option<Self> {
+        let bytes = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
+        };
+        let some = pressure.lines().find_map(|line| line.strip_prefix("some avg10="));
+        let waiting_percent = some.and_then(|rest| rest.split(' ').next()?.parse().ok());
+        Some(Self {
+            total_bytes: bytes("MemTotal")?,
+            available_bytes: bytes("MemAvailable")?,
+            waiting_percent,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_tables_are_read() {
+        let info = "MemTotal:       24576000 kB\nMemFree:  1 kB\nMemAvailable:   1024 kB\n";
+        let pressure =
+            "some avg10=12.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=1.00 avg60=0 avg300=0 total=1\n";
+        let read = HostMemory::read(info, pressure).unwrap();
+        assert_eq!((read.total_bytes, read.available_bytes), (24_576_000 * 1_024, 1_048_576));
+        assert_eq!(read.waiting_percent, Some(12.5));
+        assert_eq!(HostMemory::read(info, "").unwrap().waiting_percent, None);
+        assert_eq!(HostMemory::read("MemTotal: 1 kB\n", pressure), None);
+        assert!(HostMemory::now().unwrap().total_bytes > 0);
+    }
+}
