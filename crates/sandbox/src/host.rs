@@ -1,6 +1,9 @@
-//! How much memory the host has, and whether it runs short. Looks only; what follows is the caller's.
+//! What the host has for environments: memory, and whether it runs short; descriptors of this process. What follows from it
+//! is the caller's.
 
 use std::{fs, io};
+
+use crate::sys;
 
 /// The host's memory at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,9 +40,37 @@ impl HostMemory {
     }
 }
 
+/// Descriptors that this process holds for one environment, at most: two listeners, three pipes, two handles, the filter, an
+/// alarm, and its connections.
+const DESCRIPTORS_PER_ENVIRONMENT: u64 = 16;
+/// Descriptors left for everything else.
+const DESCRIPTORS_ELSEWHERE: u64 = 512;
+
+/// How many environments this process has descriptors for. Raises its own limit as far as it may; what runs inside
+/// environments has limits of its own.
+pub fn environments_by_descriptors() -> io::Result<u64> {
+    // SAFETY: all-zero bytes are a valid rlimit.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct outlives the call.
+    sys::check(libc::c_long::from(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }))?;
+    if limit.rlim_cur < limit.rlim_max {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: the struct outlives the call.
+        sys::check(libc::c_long::from(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }))?;
+    }
+    Ok(limit.rlim_cur.saturating_sub(DESCRIPTORS_ELSEWHERE) / DESCRIPTORS_PER_ENVIRONMENT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptors_are_enough_for_some_environments() {
+        let first = environments_by_descriptors().unwrap();
+        assert!(first > 0);
+        assert_eq!(environments_by_descriptors().unwrap(), first);
+    }
 
     #[test]
     fn the_kernels_tables_are_read() {

@@ -50,7 +50,7 @@ pub use crate::{
     driver::Driver,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
-    host::HostMemory,
+    host::{HostMemory, environments_by_descriptors},
     layer::{Layer, LayerReport, Probe, Status},
     reset::Residents,
     runtimes::{Family, Runtime, RuntimeTable},

@@ -156,13 +156,10 @@ fn remove_attributes(folder: &OwnedFd) -> io::Result<()> {
     let mut names = vec![0_u8; ATTRIBUTES_BYTES_MAX];
     // SAFETY: the buffer outlives the call and its length is passed.
     let length = unsafe { libc::flistxattr(folder.as_raw_fd(), names.as_mut_ptr().cast(), names.len()) };
-    let length = match usize::try_from(length) {
-        Ok(length) => length,
-        Err(_) => match io::Error::last_os_error() {
-            // A file system without attributes.
-            error if error.raw_os_error() == Some(libc::ENOTSUP) => return Ok(()),
-            error => return Err(error),
-        },
+    let Ok(length) = usize::try_from(length) else {
+        let error = io::Error::last_os_error();
+        // A file system without attributes has none to remove.
+        return if error.raw_os_error() == Some(libc::ENOTSUP) { Ok(()) } else { Err(error) };
     };
     names.truncate(length);
     for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {

@@ -14,14 +14,14 @@ use std::{
 
 use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn, hex_id};
-use casemate_sandbox::{Driver, HostMemory};
+use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, Host, NotStarted, Room, Unfit, exit_text, start_report},
+    environment::{Environment, Host, NotStarted, Room, exit_text, start_report},
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -34,12 +34,14 @@ use crate::{
     throttle::{Slot, Throttle},
 };
 
+/// Environments tried for one request.
+const STARTS_MAX: usize = 3;
 /// How often idle environments are looked through.
 const RECLAIM_EVERY: Duration = Duration::from_secs(1);
 /// Idle environments stopped at one look where memory runs short. Ours: a few tens of megabytes; the next look comes soon.
 const EVICTED_AT_ONCE: usize = 16;
-/// Environments in all where the host does not tell its memory.
-const ENVIRONMENTS_MAX: usize = 400;
+/// Environments in all where the host does not tell what it has.
+const ENVIRONMENTS_MAX: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
@@ -98,7 +100,10 @@ impl Work {
 
 impl Invoker {
     pub(crate) fn new(env: &Env, extras: Extras, packages: Arc<Packages>) -> Self {
-        let places_max = HostMemory::now().map_or(ENVIRONMENTS_MAX, ready::environments_max);
+        let places_max = match (HostMemory::now(), environments_by_descriptors()) {
+            (Ok(memory), Ok(descriptors)) => ready::environments_max(memory, descriptors),
+            _ => ENVIRONMENTS_MAX,
+        };
         let host = extras.driver.map(|driver| Host {
             env: env.clone(),
             driver,
@@ -184,25 +189,23 @@ impl Invoker {
                 return self.put_back(&host, (idle, coming), &work, slot).await;
             }
         }
-        match self.start(&host, &work).await {
-            Ok(environment) => {
-                self.note_used(&work, &environment);
-                match environment.run(work.invocation.clone()).await {
-                    Ok(finished) => {
-                        let coming = self.coming(&work, &environment);
-                        drop(answer.send(Ok(finished)));
-                        self.put_back(&host, (environment, coming), &work, slot).await;
-                    }
-                    Err(Unfit) => {
-                        let fault = Fault::broken("a new environment did not take a request");
-                        drop(answer.send(Err(fault.into())));
-                    }
+        // What was handed on may end just then; a new environment does not.
+        for _ in 0..STARTS_MAX {
+            let environment = match self.start(&host, &work).await {
+                Ok(environment) => environment,
+                Err(reason) => {
+                    let outcome = not_started(&work.invocation.request_id, &work.function, reason);
+                    return drop(answer.send(outcome));
                 }
-            }
-            Err(reason) => {
-                drop(answer.send(not_started(&work.invocation.request_id, &work.function, reason)));
+            };
+            self.note_used(&work, &environment);
+            if let Ok(finished) = environment.run(work.invocation.clone()).await {
+                let coming = self.coming(&work, &environment);
+                drop(answer.send(Ok(finished)));
+                return self.put_back(&host, (environment, coming), &work, slot).await;
             }
         }
+        drop(answer.send(Err(Fault::broken("a new environment did not take a request").into())));
     }
 
     /// An idle environment for the request, or one that is idle in a moment.
@@ -247,8 +250,6 @@ impl Invoker {
         }
         match host.room.heir(&function.arn) {
             Heir::Nobody => {}
-            // Its end gives the room to whose turn it is.
-            Heir::Other => return,
             // The next of the same function goes on in it, if it may follow on anybody.
             Heir::Same if matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody)) => {
                 let arn = function.arn.clone();
@@ -257,7 +258,8 @@ impl Invoker {
                     Err(back) => drop(back),
                 }
             }
-            Heir::Same => return,
+            // Its end gives the room to whose turn it is.
+            Heir::Same | Heir::Other => return,
         }
         if let Some(fit_for) = fit_for {
             self.pool.put(Arc::clone(&environment), fit_for, self.env.clock.now());
@@ -289,6 +291,7 @@ impl Invoker {
 
     /// Keeps `count` environments of a function ready, started before there are requests: provisioned concurrency. Zero ends
     /// it; environments above the number are stopped when they have been idle for as long as any other.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the operations of provisioned concurrency call it"))]
     pub(crate) fn keep_ready(&self, function: Arc<Function>, count: usize) {
         self.ready.provision(function, count);
         self.missing.notify_one();
@@ -348,3 +351,6 @@ fn not_started(request_id: &str, function: &Function, reason: NotStarted) -> Res
         NotStarted::Unforkable(why) => Err(Fault::broken(why).into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

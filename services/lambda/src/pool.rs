@@ -120,12 +120,14 @@ impl Pool {
         oldest.is_some()
     }
 
-    /// Stops what was unused for too long; of each function at least as many as `kept` says stay.
+    /// Stops what cannot serve any more and what was unused for too long; of each function at least as many as `kept` says stay.
     pub(crate) fn reclaim(&self, now: Timestamp, kept: impl Fn(&str) -> usize) {
         let mut gone = Vec::new();
         {
             let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             for (arn, idle) in all.iter_mut() {
+                // Whose credentials are nearly over is of no use to anybody; where some are to be ready, new ones follow.
+                gone.extend(idle.extract_if(.., |one| !one.environment.fits(&one.environment.function, now)));
                 // The first were unused longest.
                 let spare = idle.len().saturating_sub(kept(arn));
                 let old = idle.iter().take(spare).filter(|one| now >= one.since.plus_seconds(IDLE_S_MAX));

@@ -20,7 +20,7 @@ use crate::{function::Function, process::Purpose};
 const SPARE_S: i64 = 60;
 /// What an idle environment of Python or Node.js is counted as, in bytes. Measured: see docs/benchmarks.md.
 const ENVIRONMENT_BYTES: u64 = 8 << 20;
-/// Fewest and most environments in all. The latter: each costs the server some twelve descriptors and one thread.
+/// Fewest and most environments in all. The latter: each also costs the server a thread.
 const ENVIRONMENTS: std::ops::RangeInclusive<u64> = 64..=4_096;
 /// Where less of the host's memory is left, idle environments are stopped: this share of all …
 const AVAILABLE_SHARE_MIN: u64 = 16;
@@ -117,10 +117,10 @@ impl Ready {
     }
 }
 
-/// How many environments a host of this size may have.
-pub(crate) fn environments_max(memory: HostMemory) -> usize {
-    let count = memory.total_bytes / ENVIRONMENT_BYTES;
-    usize::try_from(count.clamp(*ENVIRONMENTS.start(), *ENVIRONMENTS.end())).unwrap_or(usize::MAX)
+/// How many environments a host of this size may have, given how many its server has descriptors for.
+pub(crate) fn environments_max(memory: HostMemory, by_descriptors: u64) -> usize {
+    let count = (memory.total_bytes / ENVIRONMENT_BYTES).clamp(*ENVIRONMENTS.start(), *ENVIRONMENTS.end());
+    usize::try_from(count.min(by_descriptors)).unwrap_or(usize::MAX)
 }
 
 /// Does the host run short of memory?
@@ -139,9 +139,12 @@ mod tests {
 
     #[test]
     fn a_host_of_eight_gibibytes_has_room_for_a_thousand() {
-        assert_eq!(environments_max(memory(8 << 30, 0, None)), 1_024);
-        assert_eq!(environments_max(memory(256 << 20, 0, None)), 64);
-        assert_eq!(environments_max(memory(1 << 40, 0, None)), 4_096);
+        let enough = u64::MAX;
+        assert_eq!(environments_max(memory(8 << 30, 0, None), enough), 1_024);
+        assert_eq!(environments_max(memory(256 << 20, 0, None), enough), 64);
+        assert_eq!(environments_max(memory(1 << 40, 0, None), enough), 4_096);
+        // Descriptors that are not there cannot be had by wishing.
+        assert_eq!(environments_max(memory(8 << 30, 0, None), 30), 30);
     }
 
     #[test]
