@@ -97,7 +97,8 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         set("AWS_CREDENTIAL_EXPIRATION", "1970-01-01T00:00:00Z");
     }
     if given.purpose == Purpose::Template {
-        set("CASEMATE_TEMPLATE", "1");
+        // No variable of an owner can have such a name.
+        set("_LAMBDA_TEMPLATE", "1");
     }
     set("LAMBDA_TASK_ROOT", TASK_ROOT);
     set("LAMBDA_RUNTIME_DIR", RUNTIME_DIR);

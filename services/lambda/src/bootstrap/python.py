@@ -427,7 +427,7 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    is_template = os.environ.pop("CASEMATE_TEMPLATE", None) is not None
+    is_template = os.environ.pop("_LAMBDA_TEMPLATE", None) is not None
     if is_template:
         # Before the function's code is loaded: by this the platform knows the template from everything else inside.
         api.connect()

@@ -11,7 +11,7 @@ use casemate_sandbox::Family;
 use super::{Invoker, Work};
 use crate::{
     api::ThrottleReason,
-    controls::{Controls, Reuse},
+    controls::{Controls, REUSE, Reuse},
     environment::{Berth, Environment, Host, NotStarted, Order},
     fair::Grant,
     function::Function,
@@ -81,9 +81,7 @@ impl Invoker {
                 Ok(environment) => return Ok(Arc::new(environment)),
                 Err(NotStarted::Unforkable(why)) => {
                     self.note_unforkable(function);
-                    remark = Some(format!(
-                        "CASEMATE_REUSE: each request gets a new environment, not a fork: {why}"
-                    ));
+                    remark = Some(format!("{REUSE}: each request gets a new environment, not a fork: {why}"));
                     berth = match self.room(host, function).await? {
                         Grant::Place(berth) => berth,
                         Grant::HandedOn(environment) => return Ok(environment),
