@@ -29,6 +29,7 @@
 mod cgroup;
 mod child;
 mod driver;
+mod egress;
 mod elf;
 mod environment;
 mod error;
@@ -48,6 +49,7 @@ mod wiring;
 
 pub use crate::{
     driver::Driver,
+    egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},

@@ -1,6 +1,7 @@
 //! Starting an environment: role, credentials, package, sandbox, and the runtime's first request for work.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock,
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
+    Driver, EgressRules, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -22,6 +23,7 @@ use crate::{
     ServeConnection,
     api::Error,
     bootstrap,
+    controls::Controls,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
@@ -103,6 +105,9 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
+        let none = BTreeMap::new();
+        let variables = function.settings.variables.as_ref().unwrap_or(&none);
+        let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
@@ -126,7 +131,8 @@ impl Host {
             log_stream: &log_stream,
             purpose,
         };
-        let sandbox = match self.driver.start(spec(&given, &folder, template)).await {
+        let spec = EnvironmentSpec { egress: controls.egress, ..spec(&given, &folder, template) };
+        let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 if let Some(credentials) = credentials {
@@ -326,6 +332,7 @@ fn spec(given: &Given<'_>, folder: &Folder, template: Template) -> EnvironmentSp
         pids_max: PIDS_MAX,
         // A custom runtime may be a script or start helpers; managed ones are one program.
         exec_policy: if given.family == Family::Provided { ExecPolicy::Allow } else { ExecPolicy::Deny },
+        egress: EgressRules::default(),
         hostname: "function".to_owned(),
     }
 }

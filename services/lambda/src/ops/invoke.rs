@@ -41,7 +41,7 @@ impl Operation<Invoke> for Lambda {
         let payload = checked(payload, kind)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
-            principal: principal::of(call.caller(), &payload),
+            principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
         };
