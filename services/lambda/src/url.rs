@@ -27,6 +27,7 @@ use crate::{
     function_url::{self, Auth, FunctionUrl, ID_LENGTH, Mode},
     invocation::{Outcome, PAYLOAD_BYTES_MAX},
     invoker::Request,
+    principal,
     resource::FunctionRef,
     streaming::{Next, Piece, Streaming},
 };
@@ -161,6 +162,7 @@ impl Plane {
         let request = Request {
             id: exchange.request_id.as_str().to_owned(),
             invoked: url.function.clone(),
+            principal: principal::of(&caller, exchange.peer(), &payload),
             payload,
             client_context: None,
             sink: None,

@@ -12,7 +12,7 @@ use crate::{
     ask,
     invocation::{EVENT_BYTES_MAX, Finished, Outcome, PAYLOAD_BYTES_MAX},
     invoker::Request,
-    refusal,
+    principal, refusal,
     version::Version,
 };
 
@@ -38,10 +38,12 @@ impl Operation<Invoke> for Lambda {
         }
         let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
         let payload = input.payload.clone().unwrap_or_default();
+        let payload = checked(payload, kind)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
             invoked: at.requested_arn(),
-            payload: checked(payload, kind)?,
+            principal: principal::of(call.caller(), &call.facts().peer, &payload),
+            payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
             sink: None,
         };

@@ -8,6 +8,7 @@ use crate::{
     api::{Error, InvokeAsync, InvokeAsyncInput, InvokeAsyncOutput},
     ask,
     invoker::Request,
+    principal,
 };
 
 /// Largest event, in bytes.
@@ -24,11 +25,14 @@ impl Operation<InvokeAsync> for Lambda {
     async fn run(&self, call: Call<InvokeAsync>) -> Result<InvokeAsyncOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
         self.function(&at)?;
+        let payload = event(call.input.invoke_args.clone(), EVENT_BYTES_MAX)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
             invoked: at.requested_arn(),
-            payload: event(call.input.invoke_args.clone(), EVENT_BYTES_MAX)?,
+            principal: principal::of(call.caller(), &call.facts().peer, &payload),
+            payload,
             client_context: None,
+            sink: None,
         };
         self.queue.accept(request, call.now()).await?;
         Ok(InvokeAsyncOutput { status: Some(202) })

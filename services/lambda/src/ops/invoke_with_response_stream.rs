@@ -17,7 +17,7 @@ use crate::{
     ask,
     invocation::{Finished, Outcome},
     invoker::Request,
-    refusal,
+    principal, refusal,
     streaming::{Next, Piece, Streaming},
 };
 
@@ -40,10 +40,12 @@ impl Operation<InvokeWithResponseStream> for Lambda {
             return Err(refusal::not_here("tenant isolation"));
         }
         let payload = input.payload.clone().unwrap_or_default();
+        let payload = checked(payload, InvocationType::RequestResponse)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
             invoked: at.requested_arn(),
-            payload: checked(payload, InvocationType::RequestResponse)?,
+            principal: principal::of(call.caller(), &call.facts().peer, &payload),
+            payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
             sink: None,
         };

@@ -16,6 +16,7 @@ mod layers;
 mod logs;
 mod measure;
 mod queue;
+mod reuse;
 mod runs;
 mod support;
 mod urls;
