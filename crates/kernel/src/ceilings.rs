@@ -103,6 +103,17 @@ impl Organizations {
     }
 }
 
+/// What is said where a closed account's is asked for.
+pub(crate) const CLOSED: &str = "the account that this belongs to is closed";
+
+impl Kernel {
+    /// Was this account closed by its organisation?
+    pub(crate) fn is_closed(&self, account: Option<&AccountId>) -> Result<bool, Fault> {
+        let (Some(ceilings), Some(account)) = (self.ceilings(), account) else { return Ok(false) };
+        Ok(ceilings.membership(account)?.is_some_and(|membership| membership.closed))
+    }
+}
+
 /// May the caller be told why it was refused? AWS says it within an account and within an organisation.
 // AWS: IAM User Guide, "Access denied error message format".
 pub(crate) fn may_know_why(kernel: &Kernel, caller: &Caller, ask: &Ask) -> bool {

@@ -38,6 +38,7 @@ pub struct Kernel {
     observer: Observer,
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
+    store: Store,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -154,7 +155,8 @@ impl Builder {
             router: Router::new(&metas),
             gate: Gate::new()?,
             observer: Observer::open(&self.store, &*self.entropy).map_err(Fault::internal)?,
-            sessions: SessionTable::new(self.store),
+            sessions: SessionTable::new(self.store.clone()),
+            store: self.store,
             signing_keys: SigningKeyCache::new(),
             site: self.site,
             clock: self.clock,
@@ -207,6 +209,10 @@ impl Kernel {
 
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn observer(&self) -> &Observer {

@@ -24,6 +24,7 @@ mod gate;
 mod http;
 mod invoke;
 mod kernel;
+mod message;
 mod observer;
 mod operation;
 mod organization_keys;

@@ -11,8 +11,8 @@ use std::{
 };
 
 use casemate_jose::KeySource;
-use casemate_kernel::{BoxFuture, DataPlane, Env, Exchange, Outgoing};
-use casemate_names::{alphanumeric, hex_id};
+use casemate_kernel::{BoxFuture, DataPlane, Env, Exchange, Fault, Outgoing};
+use casemate_names::{AccountId, alphanumeric, hex_id};
 use casemate_wire::Head;
 use http::HeaderValue;
 
@@ -58,6 +58,13 @@ struct Seen {
 impl DataPlane for Plane {
     fn matches(&self, head: &Head) -> bool {
         Address::of(head).is_some()
+    }
+
+    fn owner(&self, head: &Head) -> Result<Option<AccountId>, Fault> {
+        let Some(address) = Address::of(head) else { return Ok(None) };
+        let key = rows::owner_key(address.api_id);
+        let owner = self.env.store.read(|tx| tx.get::<rows::Owner>(&key).map_err(Fault::from))?;
+        Ok(owner.map(|owner| owner.scope.account))
     }
 
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
