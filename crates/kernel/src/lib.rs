@@ -41,7 +41,7 @@ mod temporary;
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};
 pub use caller::{Caller, RoleSession};
-pub use ceilings::{Ceilings, Membership};
+pub use ceilings::{Bounds, Ceilings, Membership};
 pub use directory::{Directory, IdentityPolicies, LongTermCredential, RoleFacts};
 pub use env::{Env, Heavy, Site};
 pub use explain::{Explained, Question, Unexplained};

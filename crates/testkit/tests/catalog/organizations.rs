@@ -430,6 +430,81 @@ async fn a_message_says_of_a_ceiling_that_it_refused_and_nothing_else_and_only_i
     }
 }
 
+/// Decision and `AllowedByOrganizations` of a simulation by a member's administrator.
+async fn simulated(
+    scene: &Scene,
+    who: &Credentials,
+    source: &str,
+    more: &[(&str, &str)],
+) -> (String, String) {
+    let mut asked = input(&[("PolicySourceArn", source)]);
+    asked.push("ActionNames", Document::List(vec!["dynamodb:ListTables".into()]));
+    for (name, value) in more {
+        asked.push(name, Document::List(vec![(*value).into()]));
+    }
+    let answer = scene.world.call(who, "iam", "SimulatePrincipalPolicy", asked).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!answer.text().contains("Codename"), "{}", answer.text());
+    let allowed = answer.element("AllowedByOrganizations").unwrap_or_default();
+    (answer.element("EvalDecision").unwrap(), allowed)
+}
+
+#[tokio::test]
+async fn a_simulation_of_a_principal_decides_under_the_ceilings_as_the_gate_does() {
+    let scene = Scene::new().await;
+    let (account, other) = (scene.account("workload").await, scene.account("other").await);
+    let inside = scene.enter(&account).await;
+    let role = format!("arn:aws:iam::{account}:role/{ROLE}");
+    let table = |account: &AccountId| format!("arn:aws:dynamodb:us-east-1:{account}:table/t");
+    let (own, foreign) = (table(&account), table(&other));
+    let yes = ("allowed".to_owned(), "true".to_owned());
+    let no = ("explicitDeny".to_owned(), "false".to_owned());
+    assert_eq!(simulated(&scene, &inside, &role, &[]).await, yes);
+    scene.lists_tables(&inside).await.unwrap();
+
+    let deny = |principal: bool| {
+        let mut statement =
+            json!({"Sid": "Codename", "Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"});
+        if principal {
+            statement["Principal"] = json!("*");
+        }
+        json!({"Version": "2012-10-17", "Statement": [statement]})
+    };
+    let ceiling = scene.policy("SERVICE_CONTROL_POLICY", "s", &deny(false)).await;
+    scene.attach(&ceiling, account.as_str()).await;
+    assert_eq!(simulated(&scene, &inside, &role, &[]).await, no);
+    scene.lists_tables(&inside).await.unwrap_err();
+    scene.detach(&ceiling, account.as_str()).await;
+    assert_eq!(simulated(&scene, &inside, &role, &[]).await, yes);
+
+    // A resource's ceilings count for the own account's resources; of another's nothing is told.
+    let root = scene.root_id().await;
+    scene.done("EnablePolicyType", json!({"RootId": root, "PolicyType": "RESOURCE_CONTROL_POLICY"})).await;
+    let ceiling = scene.policy("RESOURCE_CONTROL_POLICY", "r", &deny(true)).await;
+    scene.attach(&ceiling, account.as_str()).await;
+    scene.attach(&ceiling, other.as_str()).await;
+    assert_eq!(simulated(&scene, &inside, &role, &[("ResourceArns", &own)]).await, no);
+    assert_eq!(simulated(&scene, &inside, &role, &[("ResourceArns", &foreign)]).await, yes);
+    scene.lists_tables(&inside).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_implicit_deny_of_a_ceiling_is_simulated_and_the_management_account_has_none() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let role = format!("arn:aws:iam::{account}:role/{ROLE}");
+    let narrow = scene.scp("narrow", "Allow", "iam:*").await;
+    scene.attach(&narrow, account.as_str()).await;
+    scene.detach("p-FullAWSAccess", account.as_str()).await;
+    let simulated_inside = simulated(&scene, &inside, &role, &[]).await;
+    assert_eq!(simulated_inside, ("implicitDeny".to_owned(), "false".to_owned()));
+    scene.lists_tables(&inside).await.unwrap_err();
+    let boss = "arn:aws:iam::123456789012:user/boss";
+    let (decision, allowed) = simulated(&scene, &scene.boss, boss, &[]).await;
+    assert_eq!((decision.as_str(), allowed.as_str()), ("allowed", ""));
+}
+
 #[tokio::test]
 async fn a_closed_account_is_dead() {
     let scene = Scene::new().await;
