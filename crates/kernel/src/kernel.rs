@@ -8,7 +8,7 @@ use std::{
 
 use casemate_names::{AccountId, Clock, Entropy, RequestId, Scope, uuid};
 use casemate_schema::Protocol;
-use casemate_sigv4::SigningKeyCache;
+use casemate_sigv4::{SKEW_S, SigningKeyCache};
 use casemate_store::Store;
 use casemate_wire::Router;
 
@@ -39,6 +39,7 @@ pub struct Kernel {
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
     store: Store,
+    skew_s: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +69,7 @@ pub struct Builder {
     audit: Audit,
     heavy: Heavy,
     trust: Vec<TrustEdge>,
+    skew_s: i64,
     handle: KernelHandle,
     assemblies: Vec<(&'static str, &'static str, Assembly)>,
 }
@@ -90,6 +92,7 @@ impl Builder {
             audit,
             heavy: Heavy::new(width),
             trust: Vec::new(),
+            skew_s: SKEW_S,
             handle: KernelHandle::default(),
             assemblies: Vec::new(),
         }
@@ -99,6 +102,13 @@ impl Builder {
     #[must_use]
     pub fn trust(mut self, edges: &[TrustEdge]) -> Self {
         self.trust = edges.to_vec();
+        self
+    }
+
+    /// How far the time of a signature may lie from ours, either way, seconds: narrower than usual, never wider.
+    #[must_use]
+    pub fn max_clock_skew(mut self, seconds: i64) -> Self {
+        self.skew_s = seconds.clamp(1, SKEW_S);
         self
     }
 
@@ -169,6 +179,7 @@ impl Builder {
             directory,
             ceilings,
             trust: self.trust,
+            skew_s: self.skew_s,
         });
         tasks.push(Task { name: "kernel.sessions", work: Box::pin(sweep_sessions(Arc::downgrade(&kernel))) });
         let observations = observer::flush(Arc::downgrade(&kernel));
@@ -233,6 +244,11 @@ impl Kernel {
 
     pub(crate) fn session_table(&self) -> &SessionTable {
         &self.sessions
+    }
+
+    /// How far the time of a signature may lie from ours, either way, seconds.
+    pub(crate) fn skew_s(&self) -> i64 {
+        self.skew_s
     }
 
     pub(crate) fn signing_keys(&self) -> &SigningKeyCache {

@@ -50,6 +50,7 @@ pub use gate::{Gate, Permit, RequestFacts};
 pub use http::{Incoming, Outgoing, Peer};
 pub use invoke::As;
 pub use kernel::{Builder, Kernel};
+pub use observer::LastUse;
 pub use operation::{
     AnyOperation, AnyService, BoxFuture, Call, Operation, OperationModel, ResourcePolicy, Service, bind,
 };
