@@ -126,12 +126,10 @@ pub(crate) fn bearing(
     let is_policy = Arn::parse(arn).is_ok_and(|arn| arn.resource().starts_with("policy/"));
     if !is_policy {
         let bound = sources::of_arn(tx, env, scope, arn)?;
+        let name = arn.rsplit('/').next().unwrap_or_default();
         let subjects = match &bound.principal {
-            Some(_) => vec![of_principal(tx, env, scope, arn, &bound.principal)?],
-            None => {
-                let name = arn.rsplit('/').next().unwrap_or_default();
-                of_group(tx, env, scope, name)?
-            }
+            Some(principal) => vec![of_principal(tx, env, scope, name, principal)?],
+            None => of_group(tx, env, scope, name)?,
         };
         return Ok((subjects, bound.sources));
     }
@@ -155,16 +153,13 @@ fn of_principal(
     tx: &ReadTx<'_>,
     env: &Env,
     scope: &Scope,
-    arn: &str,
-    principal: &Option<Principal>,
+    name: &str,
+    principal: &Principal,
 ) -> Result<Subject, Error> {
-    let gone = || Error::no_such_entity_exception(format!("The entity {arn} cannot be found."));
-    let name = arn.rsplit('/').next().unwrap_or_default();
-    if let Some(Principal::User { .. }) = principal {
-        let user = UserRow::find(tx, scope, name)?.ok_or_else(gone)?;
-        return of_user(env, scope, &user);
+    if let Principal::User { .. } = principal {
+        return of_user(env, scope, &UserRow::fetch(tx, scope, name)?);
     }
-    let role = RoleRow::find(tx, scope, name)?.ok_or_else(gone)?;
+    let role = RoleRow::fetch(tx, scope, name)?;
     subject(env, scope, PolicyOwnerEntityType::Role, role.name(), role.path(), role.unique_id())
 }
 

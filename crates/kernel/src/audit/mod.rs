@@ -72,7 +72,7 @@ impl Bracket {
                 }
             }
             Access::Identified(reason) | Access::Public(reason, _) => {
-                record.detail = Some((*reason).to_owned())
+                record.detail = Some((*reason).to_owned());
             }
             Access::InBand(proof) => record.detail = Some(format!("in-band proof: {}", proof.kind)),
         });

@@ -29,17 +29,28 @@ async fn attempts_are_reported_by_service_by_action_and_by_entity() {
     assert_eq!(scene.tried(&ann, "ListRoles", &[]).await.status, 403);
     let job_id = job(&scene, &user_arn("ann"), "ACTION_LEVEL").await;
     let after = details(&scene, &job_id).await.text();
-    for shown in ["<JobStatus>COMPLETED</JobStatus>", "<ActionName>ListUsers</ActionName>", "<ActionName>ListRoles</ActionName>"]
-    {
+    for shown in [
+        "<JobStatus>COMPLETED</JobStatus>",
+        "<ActionName>ListUsers</ActionName>",
+        "<ActionName>ListRoles</ActionName>",
+    ] {
         assert!(after.contains(shown), "{after}");
     }
     assert_eq!(after.matches("<LastAuthenticated>").count(), 1, "only iam was used: {after}");
-    assert!(after.contains("<LastAuthenticatedEntity>arn:aws:iam::123456789012:user/ann</LastAuthenticatedEntity>"));
+    assert!(
+        after.contains(
+            "<LastAuthenticatedEntity>arn:aws:iam::123456789012:user/ann</LastAuthenticatedEntity>"
+        )
+    );
 
     let members = [("JobId", job_id.as_str()), ("ServiceNamespace", "iam")];
     let entities = scene.iam(&scene.root, "GetServiceLastAccessedDetailsWithEntities", &members).await.text();
     assert!(entities.contains("<Name>ann</Name>") && entities.contains("<LastAuthenticated>"), "{entities}");
-    assert_eq!(job(&scene, &user_arn("ann"), "ACTION_LEVEL").await, job_id, "within four hours it is the same job");
+    assert_eq!(
+        job(&scene, &user_arn("ann"), "ACTION_LEVEL").await,
+        job_id,
+        "within four hours it is the same job"
+    );
     scene.world.clock.advance_seconds(4 * 3600);
     assert_ne!(job(&scene, &user_arn("ann"), "ACTION_LEVEL").await, job_id);
     let gone = scene.tried(&scene.root, "GetServiceLastAccessedDetails", &[("JobId", &job_id)]).await;
@@ -49,9 +60,8 @@ async fn attempts_are_reported_by_service_by_action_and_by_entity() {
 #[tokio::test]
 async fn a_group_and_a_policy_are_reported_by_their_users_and_a_user_made_again_starts_anew() {
     let scene = Scene::new().await;
-    let made = scene
-        .iam(&scene.root, "CreatePolicy", &[("PolicyName", "p"), ("PolicyDocument", ALLOW)])
-        .await;
+    let made =
+        scene.iam(&scene.root, "CreatePolicy", &[("PolicyName", "p"), ("PolicyDocument", ALLOW)]).await;
     let policy = made.element("Arn").unwrap();
     scene.iam(&scene.root, "CreateGroup", &[("GroupName", "devs")]).await;
     scene.iam(&scene.root, "AttachGroupPolicy", &[("GroupName", "devs"), ("PolicyArn", &policy)]).await;
@@ -63,7 +73,9 @@ async fn a_group_and_a_policy_are_reported_by_their_users_and_a_user_made_again_
         assert_eq!(shown.matches("<LastAuthenticated>").count(), 1, "{arn}: {shown}");
     }
     scene.iam(&scene.root, "RemoveUserFromGroup", &[("GroupName", "devs"), ("UserName", "ann")]).await;
-    scene.iam(&scene.root, "DeleteAccessKey", &[("UserName", "ann"), ("AccessKeyId", &ann.access_key_id)]).await;
+    scene
+        .iam(&scene.root, "DeleteAccessKey", &[("UserName", "ann"), ("AccessKeyId", &ann.access_key_id)])
+        .await;
     scene.iam(&scene.root, "DeleteUser", &[("UserName", "ann")]).await;
     scene.user("ann", Some(ALLOW)).await;
     let anew = details(&scene, &job(&scene, &user_arn("ann"), "SERVICE_LEVEL").await).await.text();
@@ -85,7 +97,8 @@ async fn a_report_takes_rights_and_names_what_exists() {
         assert_eq!(refused.code().as_deref(), Some("AccessDenied"), "{operation}");
     }
     for nobody in [user_arn("bob"), "arn:aws:iam::123456789012:policy/nothing".to_owned()] {
-        let missing = scene.tried(&scene.root, "GenerateServiceLastAccessedDetails", &[("Arn", &nobody)]).await;
+        let missing =
+            scene.tried(&scene.root, "GenerateServiceLastAccessedDetails", &[("Arn", &nobody)]).await;
         assert_eq!(missing.code().as_deref(), Some("NoSuchEntity"), "{nobody}");
     }
 }
