@@ -9,10 +9,12 @@ use casemate_wire::{self as wire, Dialect, ErrorAnswer, Head, HttpAnswer, Route,
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{
-    BodyStream, Caller, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
+    BodyStream, Caller, DataPlane, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
     audit::{Bracket, Kind},
     authn::{Presented, with_sigv4_head},
+    ceilings::CLOSED,
     gate::Admission,
+    message,
 };
 
 impl Kernel {
@@ -51,6 +53,11 @@ impl Kernel {
         let plane = self.planes().iter().find(|(_, plane)| plane.matches(&incoming.head));
         if let Some((service, plane)) = plane {
             bracket.routed(service, "data-plane");
+            if let Some(refusal) = self.closed(&**plane, &incoming.head, &mut bracket) {
+                bracket.answered(refusal.status.as_u16());
+                bracket.close();
+                return refusal;
+            }
             let mut exchange =
                 Exchange::new(Arc::clone(self), service, incoming, facts, bracket, (now, request_id));
             let outgoing = plane.serve(&mut exchange).await;
@@ -72,6 +79,20 @@ impl Kernel {
             outgoing.headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
         close(outgoing, bracket)
+    }
+
+    /// The refusal of a request for what belongs to a closed account; also where nobody can tell whose it is.
+    fn closed(&self, plane: &dyn DataPlane, head: &Head, bracket: &mut Bracket) -> Option<Outgoing> {
+        let judged = plane.owner(head).and_then(|owner| self.is_closed(owner.as_ref()));
+        let (status, why) = match judged {
+            Ok(false) => return None,
+            Ok(true) => (StatusCode::FORBIDDEN, CLOSED.to_owned()),
+            Err(fault) => (StatusCode::INTERNAL_SERVER_ERROR, fault.to_string()),
+        };
+        bracket.identified(&Caller::Anonymous, None);
+        bracket.detail(why);
+        let body = if status == StatusCode::FORBIDDEN { "Forbidden" } else { "Internal server error" };
+        Some(Outgoing::new(status, "application/json", format!(r#"{{"message":"{body}"}}"#)))
     }
 
     async fn api(
@@ -185,7 +206,11 @@ impl Kernel {
             answer.schema = Some(meta.schema);
             answer.fields = fault.fields().clone();
         }
-        outgoing(wire::encode_error(&answer, Dialect::from(service), request_id.as_str()))
+        let mut answer = outgoing(wire::encode_error(&answer, Dialect::from(service), request_id.as_str()));
+        if let Some(message) = fault.encoded_message().and_then(|text| HeaderValue::from_str(text).ok()) {
+            answer.headers.insert(message::HEADER, message);
+        }
+        answer
     }
 
     /// How large a body may be, from the head alone. Listeners stop reading beyond it. Large bodies are read only for

@@ -89,6 +89,13 @@ impl WorldBuilder {
         self.own.site.scope.clone()
     }
 
+    /// How far the time of a signature may lie from the world's, seconds.
+    #[must_use]
+    pub fn max_clock_skew(mut self, seconds: i64) -> Self {
+        self.builder = self.builder.max_clock_skew(seconds);
+        self
+    }
+
     /// Which service may call which.
     #[must_use]
     pub fn trust(mut self, edges: &[TrustEdge]) -> Self {
