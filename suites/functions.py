@@ -12,8 +12,11 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 def package(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            # Bytes are a program.
+            entry.external_attr = (0o755 if isinstance(content, bytes) else 0o644) << 16
+            archive.writestr(entry, content)
     return buffer.getvalue()
 
 

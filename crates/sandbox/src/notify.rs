@@ -10,6 +10,7 @@
 
 mod boundary;
 mod calls;
+mod telling;
 
 use std::{
     fs, io,
@@ -19,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use self::{boundary::Boundary, calls::watched};
+pub(crate) use self::{boundary::Boundary, calls::watched, telling::telling};
 use self::{
     boundary::{Purpose, normalised},
     calls::{Aim, Named},
@@ -121,8 +122,14 @@ impl Supervisor {
                 _ => (Verdict::GoOn, None),
             };
         }
-        if call != libc::SYS_execve && call != libc::SYS_execveat {
+        if watched().any(|watched| watched == call) {
             return (Verdict::GoOn, self.trespass(question));
+        }
+        if call != libc::SYS_execve && call != libc::SYS_execveat {
+            // INVARIANT: what is not known to be harmless is refused, also what is in no table.
+            let (errno, call) =
+                telling::refused(call, first).unwrap_or_else(|| (libc::EPERM, format!("call {call}")));
+            return (Verdict::Refuse(errno), Some(Event::CallRefused { pid: question.pid, call }));
         }
         if self.launched == Launched::NotYet && question.pid == self.runtime_pid && call == libc::SYS_execve {
             // Ours: the launcher has one thread and has not run anything of the function's.

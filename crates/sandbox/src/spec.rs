@@ -172,6 +172,13 @@ pub enum Event {
         /// Whether it was to be written, made, renamed or removed.
         write: bool,
     },
+    /// A system call that no ordinary program makes was refused.
+    CallRefused {
+        /// Host process id of the one that tried.
+        pid: u32,
+        /// What was called.
+        call: String,
+    },
     /// The memory limit was hit; the environment is being killed.
     OutOfMemory,
     /// The process limit refused forks.

@@ -97,6 +97,11 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
         Event::OpenDenied { pid, path, write: true } => {
             ("sandbox.open-denied", format!("process {pid} tried to change {path:?}"), None)
         }
+        Event::CallRefused { pid, call } => (
+            "sandbox.call-refused",
+            format!("process {pid} called {call}"),
+            Some("a function called what only an attack calls"),
+        ),
         Event::OutOfMemory => ("sandbox.out-of-memory", "the memory limit was met".to_owned(), None),
         Event::ProcessLimit { refused } => {
             ("sandbox.process-limit", format!("{refused} processes were refused"), None)

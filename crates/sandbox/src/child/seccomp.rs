@@ -1,7 +1,7 @@
 //! The system call filter: an allow-list, as a BPF program written here because it needs more answers than one.
 //!
 //! allowed · refused with EPERM · unknown to us and newer (ENOSYS, so that libraries fall back) · asked of the
-//! supervisor (execve, execveat, connect, and what names files). The filter itself is tested in `tests/isolation.rs` from inside.
+//! supervisor (execve, execveat, connect, what names files, and what only an attack would call). The filter itself is tested in `tests/isolation.rs` from inside.
 
 use std::{
     collections::BTreeSet,
@@ -24,28 +24,28 @@ pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
     code.extend([jump(libc::BPF_JGE, 0x4000_0000, 0, 1), refuse(libc::ENOSYS)]);
     // Its flags lie behind a pointer, where no filter can read them; libraries fall back to clone.
     case(&mut code, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
-    case(&mut code, libc::SYS_clone, &any_bit(NAMESPACE_FLAGS, libc::EPERM));
+    case(&mut code, libc::SYS_clone, &any_bit(NAMESPACE_FLAGS, ASK));
     if policy == ExecPolicy::Deny {
-        case(&mut code, libc::SYS_execve, &[answer(libc::SECCOMP_RET_USER_NOTIF)]);
-        case(&mut code, libc::SYS_execveat, &[answer(libc::SECCOMP_RET_USER_NOTIF)]);
+        case(&mut code, libc::SYS_execve, &[ASK]);
+        case(&mut code, libc::SYS_execveat, &[ASK]);
     } else {
         case(&mut code, libc::SYS_execve, &[answer(libc::SECCOMP_RET_ALLOW)]);
         case(&mut code, libc::SYS_execveat, &[answer(libc::SECCOMP_RET_ALLOW)]);
     }
-    case(&mut code, libc::SYS_connect, &[answer(libc::SECCOMP_RET_USER_NOTIF)]);
+    case(&mut code, libc::SYS_connect, &[ASK]);
     case(&mut code, libc::SYS_socket, &socket_rule());
     case(&mut code, libc::SYS_socketpair, &only(0, &[AF_UNIX], libc::EAFNOSUPPORT));
     case(&mut code, libc::SYS_ioctl, &except(1, &[libc::TIOCSTI, TIOCLINUX], libc::EPERM));
     case(&mut code, libc::SYS_prctl, &only(0, &syscalls::PRCTL_OPTIONS, libc::EPERM));
-    code.extend(tree(&segments(&syscalls::allowed(), &watched(policy))));
+    code.extend(tree(&segments(&syscalls::allowed(), &asked(policy))));
     code
 }
 
-/// Allowed calls that the supervisor is shown first: a managed runtime has no programs to run, and what files its
-/// functions name is recorded.
-fn watched(policy: ExecPolicy) -> BTreeSet<u32> {
-    let calls = if policy == ExecPolicy::Deny { Some(notify::watched()) } else { None };
-    calls.into_iter().flatten().map(number).collect()
+/// Calls that the supervisor is asked about whatever their arguments: the telling ones, to be refused; and allowed ones that
+/// name files, to be recorded: a managed runtime has no programs to run, and what files its functions name is worth knowing.
+fn asked(policy: ExecPolicy) -> BTreeSet<u32> {
+    let files = if policy == ExecPolicy::Deny { Some(notify::watched()) } else { None };
+    files.into_iter().flatten().chain(notify::telling()).map(number).collect()
 }
 
 /// Loads the program and returns the supervisor's end. Needs no_new_privs.
@@ -84,16 +84,19 @@ fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::so
 fn socket_rule() -> Vec<libc::sock_filter> {
     vec![
         load(argument(0)),
-        jump(libc::BPF_JEQ, AF_UNIX, 3, 0),
-        jump(libc::BPF_JEQ, AF_INET, 3, 0),
-        jump(libc::BPF_JEQ, AF_INET6, 2, 0),
+        jump(libc::BPF_JEQ, AF_UNIX, 5, 0),
+        jump(libc::BPF_JEQ, AF_INET, 5, 0),
+        jump(libc::BPF_JEQ, AF_INET6, 4, 0),
+        // The C library looks for interfaces here and goes on without: that is no attempt at anything.
+        jump(libc::BPF_JEQ, AF_NETLINK, 0, 1),
         refuse(libc::EAFNOSUPPORT),
+        ASK,
         answer(libc::SECCOMP_RET_ALLOW),
         load(argument(1)),
         instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
         jump(libc::BPF_JEQ, SOCK_STREAM, 2, 0),
         jump(libc::BPF_JEQ, SOCK_DGRAM, 1, 0),
-        refuse(libc::EPERM),
+        ASK,
         answer(libc::SECCOMP_RET_ALLOW),
     ]
 }
@@ -126,32 +129,25 @@ fn choice(
 }
 
 /// Refused if the first argument has any of these bits.
-fn any_bit(mask: u32, errno: libc::c_int) -> Vec<libc::sock_filter> {
-    vec![load(argument(0)), jump(libc::BPF_JSET, mask, 0, 1), refuse(errno), answer(libc::SECCOMP_RET_ALLOW)]
+fn any_bit(mask: u32, matched: libc::sock_filter) -> Vec<libc::sock_filter> {
+    vec![load(argument(0)), jump(libc::BPF_JSET, mask, 0, 1), matched, answer(libc::SECCOMP_RET_ALLOW)]
 }
 
 /// Runs of numbers with the same answer: (first number, answer).
-fn segments(allowed: &[u32], watched: &BTreeSet<u32>) -> Vec<(u32, libc::sock_filter)> {
-    let shown = |call: &u32| watched.contains(call);
-    let mut found: Vec<(u32, libc::sock_filter)> = vec![(0, refuse(libc::EPERM))];
-    let mut next = None;
-    let mut before = false;
-    for call in allowed {
-        if let Some(end) = next.filter(|next| next != call) {
-            found.push((end, refuse(libc::EPERM)));
+fn segments(allowed: &[u32], asked: &BTreeSet<u32>) -> Vec<(u32, libc::sock_filter)> {
+    let action = |call: u32| match call {
+        call if asked.contains(&call) => ASK,
+        call if allowed.binary_search(&call).is_ok() => answer(libc::SECCOMP_RET_ALLOW),
+        call if call <= syscalls::NEWEST_KNOWN => refuse(libc::EPERM),
+        _ => refuse(libc::ENOSYS),
+    };
+    let mut found: Vec<(u32, libc::sock_filter)> = Vec::new();
+    for call in 0..=syscalls::NEWEST_KNOWN + 1 {
+        let action = action(call);
+        if found.last().is_none_or(|(_, last)| last.k != action.k) {
+            found.push((call, action));
         }
-        if next != Some(*call) || before != shown(call) {
-            let action = if shown(call) { libc::SECCOMP_RET_USER_NOTIF } else { libc::SECCOMP_RET_ALLOW };
-            found.push((*call, answer(action)));
-        }
-        next = Some(call + 1);
-        before = shown(call);
     }
-    let end = next.unwrap_or(0);
-    if end < syscalls::NEWEST_KNOWN {
-        found.push((end, refuse(libc::EPERM)));
-    }
-    found.push((syscalls::NEWEST_KNOWN + 1, refuse(libc::ENOSYS)));
     found
 }
 
@@ -199,6 +195,14 @@ fn argument(index: u32) -> u32 {
     16 + 8 * index
 }
 
+/// The supervisor decides.
+#[expect(clippy::cast_possible_truncation, reason = "instruction codes have 16 bits")]
+const ASK: libc::sock_filter = libc::sock_filter {
+    code: (libc::BPF_RET | libc::BPF_K) as u16,
+    jt: 0,
+    jf: 0,
+    k: libc::SECCOMP_RET_USER_NOTIF,
+};
 const NUMBER_OFFSET: u32 = 0;
 const ARCH_OFFSET: u32 = 4;
 #[cfg(target_arch = "x86_64")]
@@ -208,6 +212,7 @@ const AUDIT_ARCH: u32 = 0xC000_00B7;
 const AF_UNIX: u32 = libc::AF_UNIX.cast_unsigned();
 const AF_INET: u32 = libc::AF_INET.cast_unsigned();
 const AF_INET6: u32 = libc::AF_INET6.cast_unsigned();
+const AF_NETLINK: u32 = libc::AF_NETLINK.cast_unsigned();
 const SOCK_STREAM: u32 = libc::SOCK_STREAM.cast_unsigned();
 const SOCK_DGRAM: u32 = libc::SOCK_DGRAM.cast_unsigned();
 const TIOCLINUX: libc::c_ulong = 0x541C;
@@ -279,7 +284,7 @@ mod tests {
             if special.contains(&libc::c_long::from(call)) {
                 continue;
             }
-            let expected = if watched(ExecPolicy::Deny).contains(&call) {
+            let expected = if asked(ExecPolicy::Deny).contains(&call) {
                 libc::SECCOMP_RET_USER_NOTIF
             } else if allowed.contains(&call) {
                 libc::SECCOMP_RET_ALLOW
@@ -300,7 +305,8 @@ mod tests {
         for flag in
             [0x0002_0000_u64, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]
         {
-            assert_eq!(run(&program, libc::SYS_clone, [flag | 0x11, 0]), errno(libc::EPERM), "{flag:x}");
+            let asked = run(&program, libc::SYS_clone, [flag | 0x11, 0]);
+            assert_eq!(asked, libc::SECCOMP_RET_USER_NOTIF, "{flag:x}");
         }
     }
 
@@ -308,10 +314,10 @@ mod tests {
     fn only_three_socket_families_and_no_raw_sockets() {
         let program = program(ExecPolicy::Deny);
         for family in 0..64_u64 {
-            let expected = if [1, 2, 10].contains(&family) {
-                libc::SECCOMP_RET_ALLOW
-            } else {
-                errno(libc::EAFNOSUPPORT)
+            let expected = match family {
+                1 | 2 | 10 => libc::SECCOMP_RET_ALLOW,
+                16 => errno(libc::EAFNOSUPPORT),
+                _ => libc::SECCOMP_RET_USER_NOTIF,
             };
             assert_eq!(
                 run(&program, libc::SYS_socket, [family, 1 | 0o2_000_000]),
@@ -320,8 +326,10 @@ mod tests {
             );
         }
         for kind in [0, 3, 4, 5, 6, 10] {
-            assert_eq!(run(&program, libc::SYS_socket, [2, kind]), errno(libc::EPERM), "type {kind}");
-            assert_eq!(run(&program, libc::SYS_socket, [10, kind]), errno(libc::EPERM), "type {kind}");
+            for family in [2, 10] {
+                let asked = run(&program, libc::SYS_socket, [family, kind]);
+                assert_eq!(asked, libc::SECCOMP_RET_USER_NOTIF, "type {kind}");
+            }
         }
         assert_eq!(run(&program, libc::SYS_socketpair, [1, 1]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(run(&program, libc::SYS_socketpair, [2, 1]), errno(libc::EAFNOSUPPORT));
@@ -334,8 +342,10 @@ mod tests {
             assert_eq!(run(&deny, call, [0, 0]), libc::SECCOMP_RET_USER_NOTIF);
             assert_eq!(run(&allow, call, [0, 0]), libc::SECCOMP_RET_ALLOW);
         }
-        // Watching is no permission.
-        assert!(watched(ExecPolicy::Deny).iter().all(|call| syscalls::allowed().contains(call)));
+        // Watching is no permission, and telling calls are in no list of allowed ones.
+        let allowed: Vec<libc::c_long> = syscalls::allowed().into_iter().map(libc::c_long::from).collect();
+        assert!(notify::watched().all(|call| allowed.contains(&call)));
+        assert!(notify::telling().all(|call| !allowed.contains(&call)));
     }
 
     #[test]
@@ -360,7 +370,7 @@ mod tests {
 
     #[test]
     fn jumps_fit_in_a_byte() {
-        let segments = segments(&syscalls::allowed(), &watched(ExecPolicy::Deny));
+        let segments = segments(&syscalls::allowed(), &asked(ExecPolicy::Deny));
         assert!(tree(&segments).len() < 500);
         assert!(segments.len() < 250);
     }

@@ -138,6 +138,14 @@ impl Outcome {
         Vec::leak(self.events.clone()).iter().filter_map(path).collect()
     }
 
+    pub(crate) fn calls_refused(&self) -> Vec<String> {
+        let call = |event: &Event| match event {
+            Event::CallRefused { call, .. } => Some(call.clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(call).collect()
+    }
+
     pub(crate) fn connections_denied(&self) -> Vec<String> {
         let address = |event: &Event| match event {
             Event::ConnectDenied { address, .. } => Some(address.to_string()),

@@ -164,6 +164,11 @@ fn system_calls_that_reach_for_the_kernel_are_refused() {
         assert_eq!(outcome.value(name), "EPERM", "{name}");
     }
     assert_eq!(outcome.value("future"), "ENOSYS");
+    let told = outcome.calls_refused();
+    for name in ["unshare", "mount", "ptrace", "bpf", "io_uring_setup", "keyctl", "clone into new namespaces"]
+    {
+        assert!(told.contains(&name.to_owned()), "{name} is not among {told:?}");
+    }
 }
 
 #[test]
@@ -187,6 +192,12 @@ show('vsock', lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM))
     for name in ["packet", "netlink", "vsock"] {
         assert_eq!(outcome.value(name), "EAFNOSUPPORT");
     }
+    let told = outcome.calls_refused();
+    for name in ["raw socket", "socket of family 17", "socket of family 40"] {
+        assert!(told.contains(&name.to_owned()), "{name} is not among {told:?}");
+    }
+    // Asked for by the C library whenever somebody wants to know the interfaces.
+    assert!(!told.contains(&"socket of family 16".to_owned()));
 }
 
 #[test]

@@ -1,0 +1,182 @@
+"""Runtimes and the server are killed at random under load: no acknowledged effect is lost or doubled, and nothing of an
+execution environment is left behind. CASEMATE_CHAOS_S says for how long (20 s unless it is set)."""
+
+import os
+import random
+import signal
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from conftest import Server
+from functions import Function
+from test_isolation import SIGNED
+
+SECONDS = float(os.environ.get("CASEMATE_CHAOS_S", "20"))
+
+# The event names an item; each run of the function adds one to its count.
+COUNTING = SIGNED.replace("def handler", "def unused") + '''
+
+def handler(event, context):
+    answer = call("dynamodb", "DynamoDB_20120810.UpdateItem", {
+        "TableName": "counts", "Key": {"pk": {"S": event["id"]}}, "UpdateExpression": "ADD n :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    })
+    if "__type" in answer:
+        raise RuntimeError(answer["__type"])
+    return event["id"]
+'''
+
+
+def descendants(pid):
+    """Process ids below a process, from the parents in /proc."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, left = [], [pid]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
+def namespaces():
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            found.add(os.readlink(link))
+        except OSError:
+            pass
+    return found
+
+
+def control_groups():
+    return {str(path) for path in Path("/sys/fs/cgroup").rglob("*casemate*")}
+
+
+def mounts():
+    return sorted(line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+
+
+def leftovers():
+    return {"namespaces": len(namespaces()), "groups": len(control_groups()), "mounts": mounts()}
+
+
+class Load:
+    """Callers that give every request an id of its own and remember which were answered."""
+
+    def __init__(self, name):
+        self.name, self.sent, self.answered = name, [], []
+        self.stop, self.failures = threading.Event(), 0
+        self.server = None
+        self.threads = [threading.Thread(target=self.call) for _ in range(4)]
+
+    def call(self):
+        client = None
+        while not self.stop.is_set():
+            identity = uuid.uuid4().hex
+            self.sent.append(identity)
+            try:
+                client = client or self.server.client("lambda")
+                answer = client.invoke(FunctionName=self.name, Payload=f'{{"id": "{identity}"}}')
+                if "FunctionError" not in answer and identity in answer["Payload"].read().decode():
+                    self.answered.append(identity)
+                else:
+                    self.failures += 1
+            except (BotoCoreError, ClientError, OSError):
+                self.failures += 1
+                time.sleep(0.05)
+
+
+def spawner_of(server):
+    """The server's only child process; the environments are its children."""
+    below = [pid for pid in descendants(server.process.pid) if parent(pid) == server.process.pid]
+    return below[0] if below else None
+
+
+def parent(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (OSError, IndexError):
+        return None
+
+
+def strike(server, dice):
+    """Kills one thing. Answers with the server that serves now."""
+    spawner = spawner_of(server)
+    victim = dice.choice(["runtime", "runtime", "server"])
+    if victim == "server":
+        below = descendants(server.process.pid)
+        server.kill()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived their server")
+        server = Server(server.data_dir, port=server.port).start()
+    elif spawner:
+        runtimes = descendants(spawner)
+        if runtimes:
+            kill(dice.choice(runtimes))
+    return server, victim
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def wait_until(done, complaint, seconds=20):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may kill what runs as other users")
+def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
+    before = leftovers()
+    server = Server(tmp_path / "data").start()
+    server.client("dynamodb").create_table(
+        TableName="counts", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    statements = [{"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "*"}]
+    function = Function(server, {"app.py": COUNTING}, statements=statements)
+    load = Load(function.name)
+    load.server = server
+    [thread.start() for thread in load.threads]
+    dice, struck, end = random.Random(11), {}, time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        time.sleep(dice.uniform(0.3, 1.5))
+        server, victim = strike(server, dice)
+        load.server = server
+        struck[victim] = struck.get(victim, 0) + 1
+        answered = len(load.answered)
+        wait_until(lambda: len(load.answered) > answered, f"no answer any more after killing the {victim}", 60)
+    load.stop.set()
+    [thread.join(90) for thread in load.threads]
+    counts = counted(server)
+    print(f"{SECONDS:.0f} s: killed {struck}; {len(load.sent)} requests, {len(load.answered)} answered, {load.failures} failed")
+    assert [identity for identity in load.answered if counts.get(identity) != 1] == [], "answered but not done exactly once"
+    assert {identity: count for identity, count in counts.items() if count > 1} == {}, "done more than once"
+    assert set(counts) <= set(load.sent)
+    assert "chain intact" in server.casemate("log", "verify").stdout
+    below = descendants(server.process.pid)
+    server.stop()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived the server")
+    wait_until(lambda: leftovers() == before, f"left behind: {before} became {leftovers()}")
+
+
+def counted(server):
+    found = {}
+    for page in server.client("dynamodb").get_paginator("scan").paginate(TableName="counts"):
+        found |= {item["pk"]["S"]: int(item["n"]["N"]) for item in page["Items"]}
+    return found
