@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn whole_texts_and_exactly_the_prefixes_of_the_text_are_found_longest_first() {
-        let mut texts = vec!["".to_owned(), "s".to_owned(), "é".to_owned(), "dynamodb".to_owned()];
+        let mut texts = vec![String::new(), "s".to_owned(), "é".to_owned(), "dynamodb".to_owned()];
         for known in WHOLE.iter().chain(&PREFIXES) {
             texts.extend(["", "x", "\0", "andmore"].map(|end| format!("{known}{end}")));
         }
