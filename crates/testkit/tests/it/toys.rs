@@ -90,13 +90,22 @@ impl Row for ToyRow {
     const VERSION: u16 = 1;
 }
 
+/// Whose toys are whose ARNs do not say it; `None` where that cannot be looked up.
+#[derive(Debug, Clone)]
+struct Found(Option<ResourceAccount>);
+
+impl Default for Found {
+    fn default() -> Self {
+        Self(Some(ResourceAccount::Callers))
+    }
+}
+
 /// What tests set behind the service's back.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     policies: Mutex<BTreeMap<String, (String, ResourceRule)>>,
     tags: Mutex<BTreeMap<String, Vec<(String, String)>>>,
-    /// `Some(None)`: cannot be looked up.
-    found: Mutex<Option<Option<ResourceAccount>>>,
+    found: Mutex<Found>,
 }
 
 impl Shelf {
@@ -107,7 +116,7 @@ impl Shelf {
 
     /// Whose the toys are that were found, and whose ARNs do not say so (until this is said, the caller's); `None`: that cannot be looked up.
     pub(crate) fn found(&self, account: Option<ResourceAccount>) {
-        *self.found.lock().unwrap() = Some(account);
+        *self.found.lock().unwrap() = Found(account);
     }
 
     pub(crate) fn tag(&self, arn: &Arn, key: &str, value: &str) {
@@ -158,8 +167,8 @@ impl Service for Toys {
     }
 
     fn resource_account(&self, _arn: &Arn) -> Result<ResourceAccount, Fault> {
-        let found = self.shelf.found.lock().unwrap().clone();
-        found.unwrap_or(Some(ResourceAccount::Callers)).ok_or_else(|| Fault::broken("the register is lost"))
+        let Found(found) = self.shelf.found.lock().unwrap().clone();
+        found.ok_or_else(|| Fault::broken("the register is lost"))
     }
 }
 
