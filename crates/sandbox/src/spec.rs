@@ -177,9 +177,9 @@ pub enum Event {
     Disconnected {
         /// Where it led.
         address: SocketAddr,
-        /// Bytes to the outside; 0 of a connection that broke.
+        /// Bytes to the outside.
         sent: u64,
-        /// Bytes from the outside; 0 of a connection that broke.
+        /// Bytes from the outside.
         received: u64,
     },
     /// A name that no egress rule allows, or that leads to no public address, was asked for.
