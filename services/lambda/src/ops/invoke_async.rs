@@ -16,10 +16,11 @@ use crate::{
 const EVENT_BYTES_MAX: usize = 262_144;
 
 impl Operation<InvokeAsync> for Lambda {
-    // AWS: the operation needs `lambda:InvokeFunction` (Service Authorization Reference); `lambda:InvokeAsync` is not asked.
+    // DIVERGES: both actions must be allowed; which of the two AWS asks for is not documented alike everywhere.
     fn access(&self, input: &InvokeAsyncInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::Iam(vec![ask::on("lambda:InvokeFunction", at.requested_arn(), caller)]))
+        let on = |action| ask::on(action, at.requested_arn(), caller);
+        Ok(Access::Iam(vec![on("lambda:InvokeFunction"), on("lambda:InvokeAsync")]))
     }
 
     async fn run(&self, call: Call<InvokeAsync>) -> Result<InvokeAsyncOutput, Error> {
