@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use casemate_kernel::{Fault, OperationModel};
-use casemate_names::Secret;
+use casemate_names::{Secret, Timestamp};
 use casemate_schema::{Document, OpMeta, Protocol, Schema, ServiceMeta, Shape, Value};
 use casemate_store::StoreError;
 
@@ -100,6 +100,16 @@ impl OperationModel for DeleteFunctionConcurrency {
     type Output = DeleteFunctionConcurrencyOutput;
 }
 
+/// The operation `DeleteFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionEventInvokeConfig;
+
+impl OperationModel for DeleteFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = DeleteFunctionEventInvokeConfigInput;
+    type Output = DeleteFunctionEventInvokeConfigOutput;
+}
+
 /// The operation `DeleteFunctionUrlConfig`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteFunctionUrlConfig;
@@ -170,6 +180,26 @@ impl OperationModel for GetFunctionConfiguration {
     type Output = GetFunctionConfigurationOutput;
 }
 
+/// The operation `GetFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionEventInvokeConfig;
+
+impl OperationModel for GetFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = GetFunctionEventInvokeConfigInput;
+    type Output = GetFunctionEventInvokeConfigOutput;
+}
+
+/// The operation `GetFunctionRecursionConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionRecursionConfig;
+
+impl OperationModel for GetFunctionRecursionConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_RECURSION_CONFIG;
+    type Input = GetFunctionRecursionConfigInput;
+    type Output = GetFunctionRecursionConfigOutput;
+}
+
 /// The operation `GetFunctionUrlConfig`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetFunctionUrlConfig;
@@ -230,6 +260,16 @@ impl OperationModel for Invoke {
     type Output = InvokeOutput;
 }
 
+/// The operation `InvokeAsync`.
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeAsync;
+
+impl OperationModel for InvokeAsync {
+    const META: &'static OpMeta = &op_meta::INVOKE_ASYNC;
+    type Input = InvokeAsyncInput;
+    type Output = InvokeAsyncOutput;
+}
+
 /// The operation `InvokeWithResponseStream`.
 #[derive(Debug, Clone, Copy)]
 pub struct InvokeWithResponseStream;
@@ -248,6 +288,16 @@ impl OperationModel for ListAliases {
     const META: &'static OpMeta = &op_meta::LIST_ALIASES;
     type Input = ListAliasesInput;
     type Output = ListAliasesOutput;
+}
+
+/// The operation `ListFunctionEventInvokeConfigs`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionEventInvokeConfigs;
+
+impl OperationModel for ListFunctionEventInvokeConfigs {
+    const META: &'static OpMeta = &op_meta::LIST_FUNCTION_EVENT_INVOKE_CONFIGS;
+    type Input = ListFunctionEventInvokeConfigsInput;
+    type Output = ListFunctionEventInvokeConfigsOutput;
 }
 
 /// The operation `ListFunctionUrlConfigs`.
@@ -340,6 +390,26 @@ impl OperationModel for PutFunctionConcurrency {
     type Output = PutFunctionConcurrencyOutput;
 }
 
+/// The operation `PutFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionEventInvokeConfig;
+
+impl OperationModel for PutFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::PUT_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = PutFunctionEventInvokeConfigInput;
+    type Output = PutFunctionEventInvokeConfigOutput;
+}
+
+/// The operation `PutFunctionRecursionConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionRecursionConfig;
+
+impl OperationModel for PutFunctionRecursionConfig {
+    const META: &'static OpMeta = &op_meta::PUT_FUNCTION_RECURSION_CONFIG;
+    type Input = PutFunctionRecursionConfigInput;
+    type Output = PutFunctionRecursionConfigOutput;
+}
+
 /// The operation `RemoveLayerVersionPermission`.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoveLayerVersionPermission;
@@ -410,6 +480,16 @@ impl OperationModel for UpdateFunctionConfiguration {
     type Output = UpdateFunctionConfigurationOutput;
 }
 
+/// The operation `UpdateFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionEventInvokeConfig;
+
+impl OperationModel for UpdateFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = UpdateFunctionEventInvokeConfigInput;
+    type Output = UpdateFunctionEventInvokeConfigOutput;
+}
+
 /// The operation `UpdateFunctionUrlConfig`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateFunctionUrlConfig;
@@ -432,6 +512,9 @@ pub type GetAliasOutput = AliasConfiguration;
 /// `FunctionConfiguration`.
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
 
+/// `FunctionEventInvokeConfig`.
+pub type GetFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
+
 /// `GetLayerVersionResponse`.
 pub type GetLayerVersionOutput = GetLayerVersionResponse;
 
@@ -444,6 +527,9 @@ pub type PublishVersionOutput = FunctionConfiguration;
 /// `Concurrency`.
 pub type PutFunctionConcurrencyOutput = Concurrency;
 
+/// `FunctionEventInvokeConfig`.
+pub type PutFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
+
 /// `AliasConfiguration`.
 pub type UpdateAliasOutput = AliasConfiguration;
 
@@ -452,6 +538,9 @@ pub type UpdateFunctionCodeOutput = FunctionConfiguration;
 
 /// `FunctionConfiguration`.
 pub type UpdateFunctionConfigurationOutput = FunctionConfiguration;
+
+/// `FunctionEventInvokeConfig`.
+pub type UpdateFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
 /// `AcceleratorConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -1320,6 +1409,49 @@ impl Shape for DeleteFunctionConcurrencyInput {
     }
 }
 
+/// `DeleteFunctionEventInvokeConfigOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigOutput {}
+
+impl Shape for DeleteFunctionEventInvokeConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for DeleteFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
 /// `DeleteFunctionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteFunctionInput {
@@ -1450,6 +1582,33 @@ impl Shape for DeleteLayerVersionInput {
         let mut document = Document::empty();
         document.push("LayerName", self.layer_name.write());
         document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `DestinationConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DestinationConfig {
+    /// `OnSuccess`.
+    pub on_success: Option<OnSuccess>,
+    /// `OnFailure`.
+    pub on_failure: Option<OnFailure>,
+}
+
+impl Shape for DestinationConfig {
+    const SCHEMA: &'static Schema = &schema::DESTINATION_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            on_success: Value::read(document.take("OnSuccess")),
+            on_failure: Value::read(document.take("OnFailure")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OnSuccess", self.on_success.write());
+        document.push("OnFailure", self.on_failure.write());
         document
     }
 }
@@ -1966,6 +2125,45 @@ impl Shape for FunctionConfiguration {
     }
 }
 
+/// `FunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionEventInvokeConfig {
+    /// `LastModified`.
+    pub last_modified: Option<Timestamp>,
+    /// `FunctionArn`.
+    pub function_arn: Option<String>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+impl Shape for FunctionEventInvokeConfig {
+    const SCHEMA: &'static Schema = &schema::FUNCTION_EVENT_INVOKE_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            last_modified: Value::read(document.take("LastModified")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            maximum_event_age_in_seconds: Value::read(document.take("MaximumEventAgeInSeconds")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LastModified", self.last_modified.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document
+    }
+}
+
 /// `FunctionRuntimeConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FunctionRuntimeConfig {
@@ -2293,6 +2491,75 @@ impl Shape for GetFunctionConfigurationInput {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
         document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetFunctionRecursionConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for GetFunctionRecursionConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_RECURSION_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { function_name: Value::read(document.take("FunctionName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
+/// `GetFunctionRecursionConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigOutput {
+    /// `RecursiveLoop`.
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+impl Shape for GetFunctionRecursionConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_RECURSION_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { recursive_loop: Value::read(document.take("RecursiveLoop")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RecursiveLoop", self.recursive_loop.write());
         document
     }
 }
@@ -2870,6 +3137,54 @@ impl Value for InvocationType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `InvokeAsyncRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeAsyncInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `InvokeArgs`.
+    pub invoke_args: Bytes,
+}
+
+impl Shape for InvokeAsyncInput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_ASYNC_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            invoke_args: Value::read(document.take("InvokeArgs")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("InvokeArgs", self.invoke_args.write());
+        document
+    }
+}
+
+/// `InvokeAsyncResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeAsyncOutput {
+    /// `Status`.
+    pub status: Option<i32>,
+}
+
+impl Shape for InvokeAsyncOutput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_ASYNC_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { status: Value::read(document.take("Status")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Status", self.status.write());
+        document
     }
 }
 
@@ -3557,6 +3872,64 @@ impl Shape for ListAliasesOutput {
     }
 }
 
+/// `ListFunctionEventInvokeConfigsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionEventInvokeConfigsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListFunctionEventInvokeConfigsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsOutput {
+    /// `FunctionEventInvokeConfigs`.
+    pub function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListFunctionEventInvokeConfigsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_event_invoke_configs: Value::read(document.take("FunctionEventInvokeConfigs")),
+            next_marker: Value::read(document.take("NextMarker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionEventInvokeConfigs", self.function_event_invoke_configs.write());
+        document.push("NextMarker", self.next_marker.write());
+        document
+    }
+}
+
 /// `ListFunctionUrlConfigsRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionUrlConfigsInput {
@@ -4024,6 +4397,48 @@ impl Shape for LoggingConfig {
     }
 }
 
+/// `OnFailure`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnFailure {
+    /// `Destination`.
+    pub destination: Option<String>,
+}
+
+impl Shape for OnFailure {
+    const SCHEMA: &'static Schema = &schema::ON_FAILURE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { destination: Value::read(document.take("Destination")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Destination", self.destination.write());
+        document
+    }
+}
+
+/// `OnSuccess`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnSuccess {
+    /// `Destination`.
+    pub destination: Option<String>,
+}
+
+impl Shape for OnSuccess {
+    const SCHEMA: &'static Schema = &schema::ON_SUCCESS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { destination: Value::read(document.take("Destination")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Destination", self.destination.write());
+        document
+    }
+}
+
 /// `PackageType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PackageType {
@@ -4227,6 +4642,135 @@ impl Shape for PutFunctionConcurrencyInput {
         document.push("FunctionName", self.function_name.write());
         document.push("ReservedConcurrentExecutions", self.reserved_concurrent_executions.write());
         document
+    }
+}
+
+/// `PutFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+impl Shape for PutFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            maximum_event_age_in_seconds: Value::read(document.take("MaximumEventAgeInSeconds")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document
+    }
+}
+
+/// `PutFunctionRecursionConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `RecursiveLoop`.
+    pub recursive_loop: RecursiveLoop,
+}
+
+impl Shape for PutFunctionRecursionConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_RECURSION_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            recursive_loop: Value::read(document.take("RecursiveLoop")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("RecursiveLoop", self.recursive_loop.write());
+        document
+    }
+}
+
+/// `PutFunctionRecursionConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigOutput {
+    /// `RecursiveLoop`.
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+impl Shape for PutFunctionRecursionConfigOutput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_RECURSION_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { recursive_loop: Value::read(document.take("RecursiveLoop")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RecursiveLoop", self.recursive_loop.write());
+        document
+    }
+}
+
+/// `RecursiveLoop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum RecursiveLoop {
+    /// `Allow`.
+    #[default]
+    Allow,
+    /// `Terminate`.
+    Terminate,
+}
+
+impl RecursiveLoop {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Allow, Self::Terminate];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "Allow",
+            Self::Terminate => "Terminate",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Allow" => Self::Allow,
+            "Terminate" => Self::Terminate,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for RecursiveLoop {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -5857,6 +6401,45 @@ impl Shape for UpdateFunctionConfigurationInput {
         document.push("DurableConfig", self.durable_config.write());
         document.push("RuntimeConfig", self.runtime_config.write());
         document.push("AcceleratorConfig", self.accelerator_config.write());
+        document
+    }
+}
+
+/// `UpdateFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+impl Shape for UpdateFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            maximum_event_age_in_seconds: Value::read(document.take("MaximumEventAgeInSeconds")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.write());
+        document.push("DestinationConfig", self.destination_config.write());
         document
     }
 }
@@ -7852,6 +8435,28 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteFunctionEventInvokeConfig`.
+    pub static DELETE_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 204,
+        },
+        input: &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeleteFunctionUrlConfig`.
     pub static DELETE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
         service: &SERVICE,
@@ -7973,6 +8578,48 @@ pub mod op_meta {
         },
         input: &schema::GET_FUNCTION_CONFIGURATION_REQUEST,
         output: &schema::FUNCTION_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionEventInvokeConfig`.
+    pub static GET_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 200,
+        },
+        input: &schema::GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::FUNCTION_EVENT_INVOKE_CONFIG,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionRecursionConfig`.
+    pub static GET_FUNCTION_RECURSION_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionRecursionConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
+            status: 200,
+        },
+        input: &schema::GET_FUNCTION_RECURSION_CONFIG_REQUEST,
+        output: &schema::GET_FUNCTION_RECURSION_CONFIG_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -8138,6 +8785,52 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `InvokeAsync`.
+    pub static INVOKE_ASYNC: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "InvokeAsync",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
+            status: 202,
+        },
+        input: &schema::INVOKE_ASYNC_REQUEST,
+        output: &schema::INVOKE_ASYNC_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::SERVICE_QUOTA_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_SECURITY_GROUP_ID_EXCEPTION,
+            error_meta::SNAP_START_TIMEOUT_EXCEPTION,
+            error_meta::EC2_THROTTLED_EXCEPTION,
+            error_meta::EFS_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION,
+            error_meta::KMS_ACCESS_DENIED_EXCEPTION,
+            error_meta::KMS_DISABLED_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::INVALID_RUNTIME_EXCEPTION,
+            error_meta::EC2_UNEXPECTED_EXCEPTION,
+            error_meta::INVALID_SUBNET_ID_EXCEPTION,
+            error_meta::KMS_NOT_FOUND_EXCEPTION,
+            error_meta::EC2_ACCESS_DENIED_EXCEPTION,
+            error_meta::EFSIO_EXCEPTION,
+            error_meta::KMS_INVALID_STATE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::ENI_LIMIT_REACHED_EXCEPTION,
+            error_meta::SNAP_START_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::SNAP_START_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_FAILURE_EXCEPTION,
+            error_meta::EFS_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::MODE_NOT_SUPPORTED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_REQUEST_CONTENT_EXCEPTION,
+            error_meta::SNAP_START_REGENERATION_FAILURE_EXCEPTION,
+            error_meta::EFS_MOUNT_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `InvokeWithResponseStream`.
     pub static INVOKE_WITH_RESPONSE_STREAM: OpMeta = OpMeta {
         service: &SERVICE,
@@ -8204,6 +8897,27 @@ pub mod op_meta {
         http: HttpBinding { method: "GET", uri: "/2015-03-31/functions/{FunctionName}/aliases", status: 200 },
         input: &schema::LIST_ALIASES_REQUEST,
         output: &schema::LIST_ALIASES_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListFunctionEventInvokeConfigs`.
+    pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListFunctionEventInvokeConfigs",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
+            status: 200,
+        },
+        input: &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST,
+        output: &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -8383,6 +9097,50 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `PutFunctionEventInvokeConfig`.
+    pub static PUT_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 200,
+        },
+        input: &schema::PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::FUNCTION_EVENT_INVOKE_CONFIG,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PutFunctionRecursionConfig`.
+    pub static PUT_FUNCTION_RECURSION_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutFunctionRecursionConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
+            status: 200,
+        },
+        input: &schema::PUT_FUNCTION_RECURSION_CONFIG_REQUEST,
+        output: &schema::PUT_FUNCTION_RECURSION_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `RemoveLayerVersionPermission`.
     pub static REMOVE_LAYER_VERSION_PERMISSION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -8533,6 +9291,28 @@ pub mod op_meta {
             error_meta::CODE_VERIFICATION_FAILED_EXCEPTION,
             error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
             error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateFunctionEventInvokeConfig`.
+    pub static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 200,
+        },
+        input: &schema::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::FUNCTION_EVENT_INVOKE_CONFIG,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -9276,6 +10056,10 @@ pub mod schema {
     pub static BLOB: Schema =
         Schema { name: "Blob", kind: Kind::Blob, constraints: Constraints::NONE, sensitive: true };
 
+    /// `BlobStream`.
+    pub static BLOB_STREAM: Schema =
+        Schema { name: "BlobStream", kind: Kind::Blob, constraints: Constraints::NONE, sensitive: false };
+
     /// `Boolean`.
     pub static BOOLEAN: Schema =
         Schema { name: "Boolean", kind: Kind::Boolean, constraints: Constraints::NONE, sensitive: false };
@@ -9540,6 +10324,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `Date`.
+    pub static DATE: Schema = Schema {
+        name: "Date",
+        kind: Kind::Timestamp(None),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeadLetterConfig`.
     pub static DEAD_LETTER_CONFIG: Schema = Schema {
         name: "DeadLetterConfig",
@@ -9588,6 +10380,30 @@ pub mod schema {
         name: "DeleteFunctionConcurrencyRequest",
         kind: Kind::Structure {
             members: &[Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionEventInvokeConfigOutput`.
+    pub static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT: Schema = Schema {
+        name: "DeleteFunctionEventInvokeConfigOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionEventInvokeConfigRequest`.
+    pub static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+            ],
             payload: None,
             union: false,
         },
@@ -9674,6 +10490,32 @@ pub mod schema {
         name: "Description",
         kind: Kind::String,
         constraints: Constraints { min: Some(0.0), max: Some(256.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `DestinationArn`.
+    pub static DESTINATION_ARN: Schema = Schema {
+        name: "DestinationArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(0.0),
+            max: Some(350.0),
+            pattern: Some(
+                r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `DestinationConfig`.
+    pub static DESTINATION_CONFIG: Schema = Schema {
+        name: "DestinationConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("OnSuccess", || &ON_SUCCESS), Member::new("OnFailure", || &ON_FAILURE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -10113,6 +10955,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `FunctionEventInvokeConfig`.
+    pub static FUNCTION_EVENT_INVOKE_CONFIG: Schema = Schema {
+        name: "FunctionEventInvokeConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LastModified", || &DATE),
+                Member::new("FunctionArn", || &FUNCTION_ARN),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS),
+                Member::new("MaximumEventAgeInSeconds", || &MAXIMUM_EVENT_AGE_IN_SECONDS),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionEventInvokeConfigList`.
+    pub static FUNCTION_EVENT_INVOKE_CONFIG_LIST: Schema = Schema {
+        name: "FunctionEventInvokeConfigList",
+        kind: Kind::List {
+            member: || &FUNCTION_EVENT_INVOKE_CONFIG,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `FunctionList`.
     pub static FUNCTION_LIST: Schema = Schema {
         name: "FunctionList",
@@ -10340,6 +11212,48 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetFunctionEventInvokeConfigRequest`.
+    pub static GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionRecursionConfigRequest`.
+    pub static GET_FUNCTION_RECURSION_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionRecursionConfigRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("FunctionName", || &UNQUALIFIED_FUNCTION_NAME)
+                .required()
+                .at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionRecursionConfigResponse`.
+    pub static GET_FUNCTION_RECURSION_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetFunctionRecursionConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("RecursiveLoop", || &RECURSIVE_LOOP)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetFunctionRequest`.
     pub static GET_FUNCTION_REQUEST: Schema = Schema {
         name: "GetFunctionRequest",
@@ -10537,6 +11451,10 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `HttpStatus`.
+    pub static HTTP_STATUS: Schema =
+        Schema { name: "HttpStatus", kind: Kind::Integer, constraints: Constraints::NONE, sensitive: false };
+
     /// `ImageConfig`.
     pub static IMAGE_CONFIG: Schema = Schema {
         name: "ImageConfig",
@@ -10721,6 +11639,33 @@ pub mod schema {
     pub static INVOCATION_TYPE: Schema = Schema {
         name: "InvocationType",
         kind: Kind::Enum(&["Event", "RequestResponse", "DryRun"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeAsyncRequest`.
+    pub static INVOKE_ASYNC_REQUEST: Schema = Schema {
+        name: "InvokeAsyncRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("InvokeArgs", || &BLOB_STREAM).required(),
+            ],
+            payload: Some("InvokeArgs"),
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeAsyncResponse`.
+    pub static INVOKE_ASYNC_RESPONSE: Schema = Schema {
+        name: "InvokeAsyncResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Status", || &HTTP_STATUS).at(Location::StatusCode)],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -11169,6 +12114,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListFunctionEventInvokeConfigsRequest`.
+    pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST: Schema = Schema {
+        name: "ListFunctionEventInvokeConfigsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS)
+                    .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionEventInvokeConfigsResponse`.
+    pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE: Schema = Schema {
+        name: "ListFunctionEventInvokeConfigsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionEventInvokeConfigs", || &FUNCTION_EVENT_INVOKE_CONFIG_LIST),
+                Member::new("NextMarker", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListFunctionUrlConfigsRequest`.
     pub static LIST_FUNCTION_URL_CONFIGS_REQUEST: Schema = Schema {
         name: "ListFunctionUrlConfigsRequest",
@@ -11412,6 +12389,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaxFunctionEventInvokeConfigListItems`.
+    pub static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Schema = Schema {
+        name: "MaxFunctionEventInvokeConfigListItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaxItems`.
     pub static MAX_ITEMS: Schema = Schema {
         name: "MaxItems",
@@ -11433,6 +12418,22 @@ pub mod schema {
         name: "MaxListItems",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(1.0), max: Some(10_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaximumEventAgeInSeconds`.
+    pub static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema = Schema {
+        name: "MaximumEventAgeInSeconds",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(60.0), max: Some(21_600.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaximumRetryAttempts`.
+    pub static MAXIMUM_RETRY_ATTEMPTS: Schema = Schema {
+        name: "MaximumRetryAttempts",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(2.0), pattern: None },
         sensitive: false,
     };
 
@@ -11529,6 +12530,30 @@ pub mod schema {
             max: Some(128.0),
             pattern: Some(r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"),
         },
+        sensitive: false,
+    };
+
+    /// `OnFailure`.
+    pub static ON_FAILURE: Schema = Schema {
+        name: "OnFailure",
+        kind: Kind::Structure {
+            members: &[Member::new("Destination", || &DESTINATION_ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OnSuccess`.
+    pub static ON_SUCCESS: Schema = Schema {
+        name: "OnSuccess",
+        kind: Kind::Structure {
+            members: &[Member::new("Destination", || &DESTINATION_ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -11690,6 +12715,52 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PutFunctionEventInvokeConfigRequest`.
+    pub static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "PutFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS),
+                Member::new("MaximumEventAgeInSeconds", || &MAXIMUM_EVENT_AGE_IN_SECONDS),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutFunctionRecursionConfigRequest`.
+    pub static PUT_FUNCTION_RECURSION_CONFIG_REQUEST: Schema = Schema {
+        name: "PutFunctionRecursionConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &UNQUALIFIED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("RecursiveLoop", || &RECURSIVE_LOOP).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutFunctionRecursionConfigResponse`.
+    pub static PUT_FUNCTION_RECURSION_CONFIG_RESPONSE: Schema = Schema {
+        name: "PutFunctionRecursionConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("RecursiveLoop", || &RECURSIVE_LOOP)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `RecursiveInvocationException`.
     pub static RECURSIVE_INVOCATION_EXCEPTION: Schema = Schema {
         name: "RecursiveInvocationException",
@@ -11698,6 +12769,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RecursiveLoop`.
+    pub static RECURSIVE_LOOP: Schema = Schema {
+        name: "RecursiveLoop",
+        kind: Kind::Enum(&["Allow", "Terminate"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -12589,6 +13668,20 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UnqualifiedFunctionName`.
+    pub static UNQUALIFIED_FUNCTION_NAME: Schema = Schema {
+        name: "UnqualifiedFunctionName",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(140.0),
+            pattern: Some(
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+            ),
+        },
+        sensitive: false,
+    };
+
     /// `UnreservedConcurrentExecutions`.
     pub static UNRESERVED_CONCURRENT_EXECUTIONS: Schema = Schema {
         name: "UnreservedConcurrentExecutions",
@@ -12708,6 +13801,25 @@ pub mod schema {
                 Member::new("DurableConfig", || &DURABLE_CONFIG),
                 Member::new("RuntimeConfig", || &FUNCTION_RUNTIME_CONFIG),
                 Member::new("AcceleratorConfig", || &ACCELERATOR_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateFunctionEventInvokeConfigRequest`.
+    pub static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "UpdateFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS),
+                Member::new("MaximumEventAgeInSeconds", || &MAXIMUM_EVENT_AGE_IN_SECONDS),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
             ],
             payload: None,
             union: false,

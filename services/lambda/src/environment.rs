@@ -23,7 +23,7 @@ use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(crate) use start::{Host, NotStarted};
+pub(crate) use start::{Host, NotStarted, log_stream};
 
 use crate::{
     event::Attribution,

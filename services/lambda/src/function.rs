@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
-        Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus,
-        LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
-        SnapStartResponse, State, TracingConfigResponse, TracingMode,
+        Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
+        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
+        SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
     layer::LayerUse,
     resource::FunctionRef,
@@ -49,6 +49,9 @@ pub(crate) struct Function {
     /// How many requests of the function, in all its versions, may run at once; `None`: as many as the account may.
     #[serde(default)]
     pub(crate) reserved: Option<usize>,
+    /// Whether requests may come back to the function in a circle.
+    #[serde(default)]
+    pub(crate) loops_allowed: bool,
 }
 
 /// What functions have reserved together.
@@ -79,6 +82,9 @@ pub(crate) struct Settings {
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// The queue or topic that gets requests which failed for good.
+    #[serde(default)]
+    pub(crate) dead_letters: Option<String>,
     /// Layers; later ones cover earlier ones.
     #[serde(default)]
     pub(crate) layers: Vec<LayerUse>,
@@ -139,6 +145,10 @@ impl Function {
             last_update_status: Some(LastUpdateStatus::Successful),
             layers: Some(settings.layers.iter().map(LayerUse::shown).collect::<Vec<_>>())
                 .filter(|layers| !layers.is_empty()),
+            dead_letter_config: settings
+                .dead_letters
+                .clone()
+                .map(|target| DeadLetterConfig { target_arn: Some(target) }),
             package_type: Some(PackageType::Zip),
             architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
             ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),

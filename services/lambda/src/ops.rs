@@ -10,6 +10,7 @@ mod create_function_url_config;
 mod delete_alias;
 mod delete_function;
 mod delete_function_concurrency;
+mod delete_function_event_invoke_config;
 mod delete_function_url_config;
 mod delete_layer_version;
 mod get_account_settings;
@@ -17,14 +18,18 @@ mod get_alias;
 mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
+mod get_function_event_invoke_config;
+mod get_function_recursion_config;
 mod get_function_url_config;
 mod get_layer_version;
 mod get_layer_version_by_arn;
 mod get_layer_version_policy;
 mod get_policy;
 mod invoke;
+mod invoke_async;
 mod invoke_with_response_stream;
 mod list_aliases;
+mod list_function_event_invoke_configs;
 mod list_function_url_configs;
 mod list_functions;
 mod list_layer_versions;
@@ -34,6 +39,8 @@ mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
 mod put_function_concurrency;
+mod put_function_event_invoke_config;
+mod put_function_recursion_config;
 mod remove_layer_version_permission;
 mod remove_permission;
 mod tag_resource;
@@ -41,6 +48,7 @@ mod untag_resource;
 mod update_alias;
 mod update_function_code;
 mod update_function_configuration;
+mod update_function_event_invoke_config;
 mod update_function_url_config;
 
 use std::sync::Arc;
@@ -60,6 +68,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteAlias, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
         bind::<api::DeleteFunctionConcurrency, Lambda>(service),
+        bind::<api::DeleteFunctionEventInvokeConfig, Lambda>(service),
         bind::<api::DeleteFunctionUrlConfig, Lambda>(service),
         bind::<api::DeleteLayerVersion, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
@@ -67,14 +76,18 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetFunction, Lambda>(service),
         bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
+        bind::<api::GetFunctionEventInvokeConfig, Lambda>(service),
+        bind::<api::GetFunctionRecursionConfig, Lambda>(service),
         bind::<api::GetFunctionUrlConfig, Lambda>(service),
         bind::<api::GetLayerVersion, Lambda>(service),
         bind::<api::GetLayerVersionByArn, Lambda>(service),
         bind::<api::GetLayerVersionPolicy, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
+        bind::<api::InvokeAsync, Lambda>(service),
         bind::<api::InvokeWithResponseStream, Lambda>(service),
         bind::<api::ListAliases, Lambda>(service),
+        bind::<api::ListFunctionEventInvokeConfigs, Lambda>(service),
         bind::<api::ListFunctionUrlConfigs, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
         bind::<api::ListLayerVersions, Lambda>(service),
@@ -84,6 +97,8 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::PublishLayerVersion, Lambda>(service),
         bind::<api::PublishVersion, Lambda>(service),
         bind::<api::PutFunctionConcurrency, Lambda>(service),
+        bind::<api::PutFunctionEventInvokeConfig, Lambda>(service),
+        bind::<api::PutFunctionRecursionConfig, Lambda>(service),
         bind::<api::RemoveLayerVersionPermission, Lambda>(service),
         bind::<api::RemovePermission, Lambda>(service),
         bind::<api::TagResource, Lambda>(service),
@@ -91,6 +106,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::UpdateAlias, Lambda>(service),
         bind::<api::UpdateFunctionCode, Lambda>(service),
         bind::<api::UpdateFunctionConfiguration, Lambda>(service),
+        bind::<api::UpdateFunctionEventInvokeConfig, Lambda>(service),
         bind::<api::UpdateFunctionUrlConfig, Lambda>(service),
     ]
 }

@@ -7,6 +7,7 @@ use casemate_store::{BlobId, Key, Row, StoreError, WriteTx};
 use crate::{
     alias::Alias,
     api::Error,
+    event_config::EventConfig,
     function::Function,
     function_url::{self, FunctionUrl},
     permission::Permissions,
@@ -28,6 +29,7 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     below::<Published>(tx, &at.key())?;
     below::<Alias>(tx, &at.key())?;
     below::<Permissions>(tx, &at.key())?;
+    below::<EventConfig>(tx, &at.key())?;
     urls(tx, &at.key())?;
     Ok((packages.into_iter().flatten().collect(), arns))
 }
@@ -57,6 +59,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     };
     tx.delete::<Published>(&key)?;
     tx.delete::<Permissions>(&at.qualified_key())?;
+    tx.delete::<EventConfig>(&at.qualified_key())?;
     Ok((version.packages(), vec![version.arn]))
 }
 
@@ -64,6 +67,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
 pub(crate) fn alias(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<(), StoreError> {
     tx.delete::<Alias>(&at.qualified_key())?;
     function_url::remove(tx, &at.qualified_key())?;
+    tx.delete::<EventConfig>(&at.qualified_key())?;
     tx.delete::<Permissions>(&at.qualified_key())
 }
 

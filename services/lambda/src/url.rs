@@ -149,6 +149,7 @@ impl Plane {
         let at = FunctionRef::of_arn(&url.function)
             .ok_or_else(|| Refusal::bad_gateway("the URL's function has no name"))?;
         let function = Arc::new(self.lambda.invoked(&at)?);
+        let trace = self.lambda.trace(exchange.facts().trace.as_deref(), &function, exchange.now)?;
         let payload = Bytes::from(event::of(exchange, url, &caller).to_string());
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Refusal {
@@ -163,6 +164,7 @@ impl Plane {
             invoked: url.function.clone(),
             payload,
             client_context: None,
+            trace,
             sink: None,
         };
         match url.mode {

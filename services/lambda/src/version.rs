@@ -109,7 +109,12 @@ pub(crate) fn find(tx: &ReadTx<'_>, key: &Key, version: Version) -> Result<Optio
     let Some(latest) = tx.get::<Function>(key)? else { return Ok(None) };
     let Version::Published(number) = version else { return Ok(Some(latest)) };
     let found = tx.get::<Published>(&key.clone().number(number))?;
-    Ok(found.map(|Published(version)| Function { tags: latest.tags, reserved: latest.reserved, ..version }))
+    Ok(found.map(|Published(version)| Function {
+        tags: latest.tags,
+        reserved: latest.reserved,
+        loops_allowed: latest.loops_allowed,
+        ..version
+    }))
 }
 
 /// What a request's name and qualifier lead to: `$LATEST`, a version, or the version an alias points to. `draw` decides

@@ -104,9 +104,10 @@ impl Host {
         }
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, function.version, &id);
+        let shown = (&*folder, layers.as_deref());
         let spec = EnvironmentSpec {
             egress: controls.egress,
-            ..spec(&function, (&folder, layers.as_deref()), template, family, &credentials, &log_stream)
+            ..spec(&function, shown, template, family, &credentials, &log_stream)
         };
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
@@ -293,7 +294,7 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
+pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
     format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }

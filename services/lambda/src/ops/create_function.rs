@@ -53,6 +53,7 @@ impl Operation<CreateFunction> for Lambda {
             revision_id: uuid(&*self.env.entropy, "lambda.revision"),
             tags: input.tags.clone().unwrap_or_default(),
             reserved: None,
+            loops_allowed: false,
         };
         let publish = input.publish == Some(true);
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");

@@ -43,6 +43,7 @@ impl Operation<Invoke> for Lambda {
             invoked: at.requested_arn(),
             payload: checked(payload, kind)?,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
+            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
             sink: None,
         };
         match kind {
@@ -80,9 +81,18 @@ fn answered(finished: Finished, version: Version, with_log: bool) -> InvokeOutpu
     }
 }
 
+/// The event of an asynchronous request, if it is small enough and JSON.
+pub(super) fn event(payload: Bytes, bytes_max: usize) -> Result<Bytes, Error> {
+    json_within(payload, InvocationType::Event, bytes_max)
+}
+
 /// The event, if it is small enough and JSON.
 pub(super) fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
     let bytes_max = if kind == InvocationType::Event { EVENT_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
+    json_within(payload, kind, bytes_max)
+}
+
+fn json_within(payload: Bytes, kind: InvocationType, bytes_max: usize) -> Result<Bytes, Error> {
     if payload.len() > bytes_max {
         // AWS: text as the service words it.
         return Err(Error::request_too_large_exception(format!(

@@ -45,6 +45,7 @@ impl Operation<InvokeWithResponseStream> for Lambda {
             invoked: at.requested_arn(),
             payload: checked(payload, InvocationType::RequestResponse)?,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
+            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
             sink: None,
         };
         if input.invocation_type == Some(ResponseStreamingInvocationType::DryRun) {

@@ -20,6 +20,8 @@ fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("GetLayerVersionByArn", "Arn") => Some(text("arn:aws:lambda:us-east-1:123456789012:layer:tools:1")),
         ("AddLayerVersionPermission", "Action") => Some(text("lambda:GetLayerVersion")),
         ("AddLayerVersionPermission", "Principal") => Some(text("*")),
+        (_, "MaximumRetryAttempts") => Some(Document::Integer(1)),
+        (_, "RecursiveLoop") => Some(text("Allow")),
         (_, "AuthType") => Some(text("AWS_IAM")),
         (_, "Role") => Some(Bench::role_arn("writer")),
         (_, "Resource") => Some(text("arn:aws:lambda:us-east-1:123456789012:function:f")),

@@ -10,6 +10,7 @@
 
 mod configuration;
 mod credentials;
+mod destinations;
 mod gate;
 mod layers;
 mod logs;
