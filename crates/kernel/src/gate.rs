@@ -33,6 +33,8 @@ pub struct RequestFacts {
     pub user_agent: Option<String>,
     /// `Referer`, as sent.
     pub referer: Option<String>,
+    /// `X-Amzn-Trace-Id`, as sent. It names a trace and proves nothing.
+    pub trace: Option<String>,
     /// The chain of services that call on someone's behalf, first caller first: `aws:CalledVia`.
     pub called_via: Vec<&'static str>,
 }

@@ -58,6 +58,7 @@ mod role;
 mod runtime_api;
 mod streaming;
 mod throttle;
+mod trace;
 mod url;
 mod variables;
 mod version;

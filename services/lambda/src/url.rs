@@ -157,6 +157,7 @@ impl Plane {
         let at = FunctionRef::of_arn(&url.function)
             .ok_or_else(|| Refusal::bad_gateway("the URL's function has no name"))?;
         let function = Arc::new(self.lambda.invoked(&at)?);
+        let trace = self.lambda.trace(exchange.facts().trace.as_deref(), &function, exchange.now)?;
         let payload = Bytes::from(event::of(exchange, url, &caller).to_string());
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Refusal {
@@ -172,6 +173,7 @@ impl Plane {
             principal: principal::of(&caller, exchange.peer(), &payload),
             payload,
             client_context: None,
+            trace,
             sink: None,
         };
         match url.mode {

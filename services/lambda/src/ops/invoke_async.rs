@@ -25,7 +25,7 @@ impl Operation<InvokeAsync> for Lambda {
 
     async fn run(&self, call: Call<InvokeAsync>) -> Result<InvokeAsyncOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
-        self.function(&at)?;
+        let function = self.function(&at)?;
         let payload = event(call.input.invoke_args.clone(), EVENT_BYTES_MAX)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
@@ -33,6 +33,7 @@ impl Operation<InvokeAsync> for Lambda {
             principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: None,
+            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
             sink: None,
         };
         self.queue.accept(request, call.now()).await?;
