@@ -14,8 +14,10 @@ use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
 
 use crate::{
-    Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer,
+    Access, AnyOperation, AnyService, As, Ask, BodyStream, Caller, Denial, Fault, IdentityPolicies, Kernel,
+    Peer,
     audit::{Bracket, RefusedRecord},
+    body_stream::Streamed,
     ceilings::{Organizations, may_know_why},
     context::GateContext,
     explain::refused,
@@ -46,6 +48,7 @@ pub struct Permit {
     mfa: bool,
     principal: &'static str,
     kernel: Arc<Kernel>,
+    streamed: Streamed,
 }
 
 impl Permit {
@@ -96,6 +99,15 @@ impl Permit {
         self.kernel
             .invoke_from(from, self.principal, Some(self), None, service, operation, speaker, input)
             .await
+    }
+
+    /// Lets a body follow the output, in place of the codec's. Of a call from another service it is not taken.
+    pub fn stream(&self, body: BodyStream) {
+        self.streamed.put(body);
+    }
+
+    pub(crate) fn streamed(&self) -> Streamed {
+        self.streamed.clone()
     }
 
     pub(crate) fn operation(&self) -> &'static OpMeta {
@@ -236,6 +248,7 @@ impl Gate {
             mfa,
             principal: kernel.principal_of(meta.service.prefix),
             kernel: Arc::clone(kernel),
+            streamed: Streamed::default(),
         })
     }
 

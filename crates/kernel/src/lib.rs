@@ -13,6 +13,7 @@ mod access;
 mod assembly;
 pub mod audit;
 mod authn;
+mod body_stream;
 mod caller;
 mod ceilings;
 mod context;
@@ -39,6 +40,7 @@ mod temporary;
 
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};
+pub use body_stream::{BodySender, BodyStream, BrokenOff};
 pub use caller::{Caller, RoleSession};
 pub use ceilings::{Ceilings, Membership};
 pub use directory::{Directory, IdentityPolicies, LongTermCredential, RoleFacts};

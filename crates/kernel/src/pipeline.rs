@@ -9,7 +9,7 @@ use casemate_wire::{self as wire, Dialect, ErrorAnswer, Head, HttpAnswer, Route,
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{
-    Caller, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
+    BodyStream, Caller, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
     audit::{Bracket, Kind},
     authn::{Presented, with_sigv4_head},
     gate::Admission,
@@ -54,10 +54,7 @@ impl Kernel {
             let mut exchange =
                 Exchange::new(Arc::clone(self), service, incoming, facts, bracket, (now, request_id));
             let outgoing = plane.serve(&mut exchange).await;
-            let mut bracket = exchange.into_bracket();
-            bracket.answered(outgoing.status.as_u16());
-            bracket.close();
-            return outgoing;
+            return close(outgoing, exchange.into_bracket());
         }
         let origin = incoming.head.headers.contains_key(header::ORIGIN);
         let mut outgoing = if is_preflight(&incoming.head) {
@@ -74,9 +71,7 @@ impl Kernel {
             let exposed = HeaderValue::from_static("x-amzn-requestid,x-amzn-errortype,x-amz-crc32,date");
             outgoing.headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
-        bracket.answered(outgoing.status.as_u16());
-        bracket.close();
-        outgoing
+        close(outgoing, bracket)
     }
 
     async fn api(
@@ -97,7 +92,7 @@ impl Kernel {
         bracket.routed(meta.service.prefix, meta.name);
         let steps = self.steps(&incoming, &route, claim, facts, now, request_id, bracket);
         match Box::pin(steps).await {
-            Ok(answer) => outgoing(answer),
+            Ok((answer, stream)) => Outgoing { stream, ..outgoing(answer) },
             Err(Stop::Fault(fault)) => {
                 self.note_failure(bracket, &fault, meta.service.prefix, request_id);
                 self.render_fault(&fault, meta.service, request_id)
@@ -120,7 +115,7 @@ impl Kernel {
         now: Timestamp,
         request_id: &RequestId,
         bracket: &mut Bracket,
-    ) -> Result<HttpAnswer, Stop> {
+    ) -> Result<(HttpAnswer, Option<BodyStream>), Stop> {
         let meta = route.op;
         let operation = self.operation(meta.service.prefix, meta.name)?;
         let caller = match meta.auth {
@@ -157,8 +152,9 @@ impl Kernel {
         if !violations.is_empty() {
             return Err(Fault::validation(validation_message(&violations)).into());
         }
+        let streamed = permit.streamed();
         let output = operation.run(permit, input).await?;
-        Ok(wire::encode(meta, output, request_id.as_str()))
+        Ok((wire::encode(meta, output, request_id.as_str()), streamed.take()))
     }
 
     /// Puts a fault into the record and, if it is ours, into the log.
@@ -251,12 +247,22 @@ fn unrouted(error: &WireError, request_id: &RequestId, bracket: &mut Bracket) ->
     outgoing(wire::encode_error(&answer, error.dialect, request_id.as_str()))
 }
 
+/// Closes the record: now, or when the answer's stream has ended.
+fn close(mut outgoing: Outgoing, mut bracket: Bracket) -> Outgoing {
+    bracket.answered(outgoing.status.as_u16());
+    match &mut outgoing.stream {
+        Some(stream) => stream.hold(bracket),
+        None => bracket.close(),
+    }
+    outgoing
+}
+
 fn outgoing(answer: HttpAnswer) -> Outgoing {
     let mut headers = HeaderMap::with_capacity(answer.headers.len());
     for (name, value) in answer.headers {
         headers.append(name, value);
     }
-    Outgoing { status: answer.status, headers, body: answer.body }
+    Outgoing::of(answer.status, headers, answer.body)
 }
 
 fn is_preflight(head: &Head) -> bool {

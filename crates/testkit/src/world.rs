@@ -209,7 +209,7 @@ impl World {
 
     /// Sends bytes from any socket.
     pub async fn send_from(&self, peer: Peer, request: &Request) -> Response {
-        Response::of(self.kernel.serve(peer, request.incoming()).await)
+        Response::of(self.kernel.serve(peer, request.incoming()).await).await
     }
 
     /// Sends, and shows both directions.

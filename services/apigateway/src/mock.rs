@@ -170,7 +170,7 @@ impl MockResponse {
         // AWS: overrides are final.
         override_headers(&mut headers, &overrides)?;
         let status = overrides.response.get("status").map_or(Ok(self.status), overridden_status)?;
-        Ok(Outgoing { status, headers, body })
+        Ok(Outgoing::of(status, headers, body))
     }
 
     /// The template for the first media type accepted that has one; else the one for JSON, or the first of the others.

@@ -333,7 +333,7 @@ async fn proxy(
     if let Ok(trace) = HeaderValue::from_str(&arrived.trace_id) {
         headers.insert("x-amzn-trace-id", trace);
     }
-    Ok(Outgoing { status, headers, body })
+    Ok(Outgoing::of(status, headers, body))
 }
 
 /// AWS: API Gateway quotas: payload, headers together, URL of a regional API, method ARN.

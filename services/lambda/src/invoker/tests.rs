@@ -63,6 +63,9 @@ impl Host {
         let received = self.packages.receive(archive.into()).await.unwrap();
         let function = Function {
             arn: at.arn(),
+            version: crate::version::Version::Latest,
+            unpacked_bytes: 0,
+            loops_allowed: false,
             name: name.to_owned(),
             code: received.id,
             code_bytes: received.bytes,
@@ -82,6 +85,8 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
+                dead_letters: None,
+                layers: Vec::new(),
             },
         };
         let row = function.clone();
@@ -101,6 +106,8 @@ impl Host {
             payload: payload.to_owned().into(),
             client_context: None,
             principal: None,
+            sink: None,
+            invoked: function.arn.clone(),
         };
         let finished = self.invoker.invoke(Arc::clone(function), request).await?;
         match finished.outcome {
