@@ -70,10 +70,10 @@ pub(crate) struct Request {
     pub(crate) client_context: Option<String>,
     /// Its trace header; empty: none.
     pub(crate) trace: String,
-    /// Where a streamed answer goes, if whoever asks takes one.
-    pub(crate) sink: Option<Sink>,
     /// For whom it is, see [`crate::principal`].
     pub(crate) principal: Option<String>,
+    /// Where a streamed answer goes, if whoever asks takes one.
+    pub(crate) sink: Option<Sink>,
 }
 
 /// A request on its way.

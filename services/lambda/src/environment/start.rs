@@ -159,21 +159,7 @@ impl Host {
         if let Some(remark) = remark {
             environment.output.line(remark).await;
         }
-        if let Err(failure) = environment.first_next(limit).await {
-            return Err(environment.explain(failure, began.elapsed()).await);
-        }
-        environment.sandbox.end_init().map_err(Fault::internal)?;
-        if family != Family::Provided {
-            let residents = environment.sandbox.residents().map_err(Fault::internal)?;
-            drop(environment.residents.set(residents));
-        }
-        if environment.is_template() && !environment.fork().await {
-            return Err(NotStarted::Unforkable(
-                "its template did not make a process for the request".to_owned(),
-            ));
-        }
-        *environment.init.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(began.elapsed());
-        Ok(environment)
+        initialised(environment, family, (began, limit)).await
     }
 
     fn assemble(
@@ -243,6 +229,27 @@ impl Host {
         templates.push((runtime_id.to_owned(), template.clone()));
         Ok((template, runtime.family))
     }
+}
+
+/// Waits until it can take a request; from then on it has the function's share of the processor.
+async fn initialised(
+    environment: Environment,
+    family: Family,
+    (began, limit): (Instant, Duration),
+) -> Result<Environment, NotStarted> {
+    if let Err(failure) = environment.first_next(limit).await {
+        return Err(environment.explain(failure, began.elapsed()).await);
+    }
+    environment.sandbox.end_init().map_err(Fault::internal)?;
+    if family != Family::Provided {
+        let residents = environment.sandbox.residents().map_err(Fault::internal)?;
+        drop(environment.residents.set(residents));
+    }
+    if environment.is_template() && !environment.fork().await {
+        return Err(NotStarted::Unforkable("its template did not make a process for the request".to_owned()));
+    }
+    *environment.init.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(began.elapsed());
+    Ok(environment)
 }
 
 /// A session of the execution role for one environment, or one child of its template.

@@ -63,6 +63,9 @@ impl Host {
         let received = self.packages.receive(archive.into()).await.unwrap();
         let function = Function {
             arn: at.arn(),
+            version: crate::version::Version::Latest,
+            unpacked_bytes: 0,
+            loops_allowed: false,
             name: name.to_owned(),
             code: received.id,
             code_bytes: received.bytes,
@@ -85,8 +88,8 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
-                layers: Vec::new(),
                 dead_letters: None,
+                layers: Vec::new(),
             },
         };
         let row = function.clone();
@@ -105,9 +108,10 @@ impl Host {
             id: hex_id(&*self.env.entropy, "test.request", 32),
             invoked: function.arn.clone(),
             payload: payload.to_owned().into(),
-            sink: None,
             client_context: None,
             principal: None,
+            trace: String::new(),
+            sink: None,
         };
         let finished = self.invoker.invoke(Arc::clone(function), request).await?;
         match finished.outcome {
