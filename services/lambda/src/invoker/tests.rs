@@ -3,14 +3,14 @@
 use std::io::{Cursor, Write};
 
 use casemate_kernel::Assembly;
-use casemate_names::{Secret, Timestamp};
+use casemate_names::{Secret, Timestamp, hex_id};
 use casemate_sandbox::RuntimeTable;
 use casemate_testkit::{World, WorldBuilder};
 use tokio::time::Instant;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::{function::Settings, variables::Variables, version::Version};
+use crate::{function::Settings, variables::Variables};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
@@ -74,9 +74,6 @@ impl Host {
             revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
             tags: std::collections::BTreeMap::new(),
             reserved: None,
-            version: Version::default(),
-            unpacked_bytes: 0,
-            loops_allowed: false,
             settings: Settings {
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
