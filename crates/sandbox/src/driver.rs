@@ -23,7 +23,7 @@ use crate::{
     environment::Environment,
     error::StartError,
     layer::{Layer, Probe, Status},
-    notify::{Boundary, Supervisor},
+    notify::{Boundary, Judgement, Supervisor},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
@@ -128,6 +128,7 @@ impl Driver {
         };
         let code = std::iter::once(spec.code_dir.as_path()).chain(spec.layers_dir.as_deref());
         let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
+        let judgement = Judgement { executions: spec.exec_policy.clone(), boundary };
         let request = Request::Start(Box::new(start_request(spec, lease.slot, group.unified.is_some())));
         let sent = self.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
@@ -136,7 +137,7 @@ impl Driver {
             Err(error) => Err(error),
         };
         match parts {
-            Ok(parts) => self.run(id, (parts, boundary), wiring, group, lease).await,
+            Ok(parts) => self.run(id, (parts, judgement), wiring, group, lease).await,
             Err(error) => {
                 tokio::spawn(abandon(group, wiring.exit, lease));
                 Err(error)
@@ -148,7 +149,7 @@ impl Driver {
     async fn run(
         &self,
         id: u64,
-        (parts, boundary): (Parts, Boundary),
+        (parts, judgement): (Parts, Judgement),
         wiring: Wiring,
         group: Arc<Group>,
         lease: SlotLease,
@@ -171,7 +172,7 @@ impl Driver {
             done,
             lease,
         };
-        let supervisor = Supervisor::new(parts.filter, parts.pid, boundary, Arc::clone(&recorder));
+        let supervisor = Supervisor::new(parts.filter, parts.pid, judgement, Arc::clone(&recorder));
         supervisor.start().map_err(supervise)?;
         tokio::spawn(pump.run());
         let environment = Environment {

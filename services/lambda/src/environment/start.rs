@@ -19,6 +19,7 @@ use crate::{
     ServeConnection,
     api::Error,
     bootstrap,
+    controls::Controls,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
@@ -95,9 +96,10 @@ impl Host {
                 "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
             )));
         }
+        let controls = Controls::of_function(&function).map_err(Error::service_exception)?;
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, &id);
-        let spec = spec(&function, &folder, template, family, &credentials, &log_stream);
+        let spec = spec(&function, &folder, template, family, &credentials, &log_stream, &controls);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
@@ -247,6 +249,7 @@ fn spec(
     family: Family,
     credentials: &SessionCredentials,
     log_stream: &str,
+    controls: &Controls,
 ) -> EnvironmentSpec {
     EnvironmentSpec {
         template,
@@ -257,7 +260,11 @@ fn spec(
         tmp_mb: u64::from(function.settings.tmp_mb),
         pids_max: PIDS_MAX,
         // A custom runtime may be a script or start helpers; managed ones are one program.
-        exec_policy: if family == Family::Provided { ExecPolicy::Allow } else { ExecPolicy::Deny },
+        exec_policy: match &controls.exec {
+            Some(wish) => wish.policy(),
+            None if family == Family::Provided => ExecPolicy::Allow,
+            None => ExecPolicy::Deny,
+        },
         hostname: "function".to_owned(),
     }
 }
