@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{
     cgroup::{CpuShare, Group},
+    egress,
     pump::{self, Activity, Recorder},
     spec::{Event, Exit, ExitStatus, ResetOutcome, Usage},
     sys,
@@ -39,6 +40,8 @@ pub struct Environment {
     pub(crate) stdout: Option<pipe::Receiver>,
     pub(crate) stderr: Option<pipe::Receiver>,
     pub(crate) events: Option<mpsc::Receiver<Event>>,
+    /// Its way out, if it has one.
+    pub(crate) _egress: Option<egress::Tasks>,
     pub(crate) tmp: Arc<OwnedFd>,
     pub(crate) activity: watch::Sender<Activity>,
     pub(crate) pidfd: Arc<OwnedFd>,

@@ -29,6 +29,7 @@
 mod cgroup;
 mod child;
 mod driver;
+mod egress;
 mod elf;
 mod environment;
 mod error;
@@ -46,6 +47,7 @@ mod wiring;
 
 pub use crate::{
     driver::Driver,
+    egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     layer::{Layer, LayerReport, Probe, Status},

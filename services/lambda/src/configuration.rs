@@ -65,7 +65,7 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         timeout_s: timeout(input.timeout)?.unwrap_or(TIMEOUT_S_DEFAULT),
         memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
         tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
-        variables: variables_of(input.environment.as_ref())?,
+        variables: variables_of(input.environment.as_ref(), driver)?,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
         log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
     })
@@ -95,7 +95,7 @@ pub(crate) fn change(
     settings.timeout_s = timeout(input.timeout)?.unwrap_or(settings.timeout_s);
     settings.memory_mb = memory(input.memory_size)?.unwrap_or(settings.memory_mb);
     settings.tmp_mb = tmp(input.ephemeral_storage.as_ref()).unwrap_or(settings.tmp_mb);
-    if let Some(variables) = variables_of(input.environment.as_ref())? {
+    if let Some(variables) = variables_of(input.environment.as_ref(), driver)? {
         settings.variables = Some(variables);
     }
     if let Some(mode) = tracing(input.tracing_config.as_ref()) {
@@ -232,10 +232,13 @@ fn tmp(storage: Option<&EphemeralStorage>) -> Option<u32> {
     storage.and_then(|storage| u32::try_from(storage.size).ok())
 }
 
-fn variables_of(environment: Option<&Environment>) -> Result<Option<Variables>, Error> {
+fn variables_of(
+    environment: Option<&Environment>,
+    driver: Option<&Driver>,
+) -> Result<Option<Variables>, Error> {
     let Some(environment) = environment else { return Ok(None) };
     let given = environment.variables.clone().unwrap_or_default();
-    variables::check(&given)?;
+    variables::check(&given, driver)?;
     Ok(Some(given))
 }
 

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `CASEMATE_REUSE` | `warm`, `per-principal`, `per-invocation` | `warm`, as on AWS |
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
+//! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
@@ -16,15 +17,14 @@
 use std::collections::BTreeMap;
 
 use casemate_names::Secret;
-use casemate_sandbox::ExecPolicy;
-
-use crate::function::Function;
+use casemate_sandbox::{Driver, EgressRules, ExecPolicy};
 
 /// Names that begin so are the platform's.
 pub(crate) const PREFIX: &str = "CASEMATE_";
 
 const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
+const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
@@ -36,6 +36,7 @@ pub(crate) struct Controls {
     pub(crate) reuse: Reuse,
     /// `None`: what the runtime's family gets.
     pub(crate) exec: Option<Exec>,
+    pub(crate) egress: EgressRules,
     pub(crate) credentials: Credentials,
 }
 
@@ -88,9 +89,14 @@ impl Exec {
 }
 
 impl Controls {
-    /// Reads a function's wishes.
-    pub(crate) fn of_function(function: &Function) -> Result<Self, String> {
-        function.settings.variables.as_ref().map_or_else(|| Ok(Self::default()), Self::of)
+    /// Refuses destinations that this host allows nobody.
+    pub(crate) fn check(&self, driver: Option<&Driver>) -> Result<(), String> {
+        if driver.is_some_and(|driver| !driver.egress_ceiling().cover(&self.egress)) {
+            return Err(format!(
+                "{EGRESS} names a destination that this installation allows no function (its --egress)"
+            ));
+        }
+        Ok(())
     }
 
     /// Reads the wishes among a function's variables. The error says which one cannot be read, and what could.
@@ -98,13 +104,17 @@ impl Controls {
         let mut controls = Self::default();
         for (name, value) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             let value = value.expose().as_str();
+            if name == EGRESS {
+                controls.egress = EgressRules::parse(value).map_err(|why| format!("{EGRESS}: {why}"))?;
+                continue;
+            }
             let known = match name.as_str() {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {CREDENTIALS}"
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}"
                     ));
                 }
             };
@@ -183,6 +193,7 @@ mod tests {
         let controls = of(&[
             ("CASEMATE_REUSE", "per-invocation"),
             ("CASEMATE_EXEC", "list:/var/task/tool,/opt/bin/other"),
+            ("CASEMATE_EGRESS", "api.example.com:443,10.0.0.0/8:5432"),
             ("CASEMATE_CREDENTIALS", "endpoint"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
@@ -191,6 +202,7 @@ mod tests {
             Controls {
                 reuse: Reuse::PerInvocation,
                 exec: Some(Exec::List(programs)),
+                egress: EgressRules::parse("api.example.com:443,10.0.0.0/8:5432").unwrap(),
                 credentials: Credentials::Endpoint,
             }
         );
@@ -210,6 +222,8 @@ mod tests {
             ("CASEMATE_EXEC", "list:/var//task"),
             ("CASEMATE_EXEC", "list:/"),
             ("CASEMATE_EXEC", "list:/var/task/"),
+            ("CASEMATE_EGRESS", ""),
+            ("CASEMATE_EGRESS", "example.com"),
             ("CASEMATE_CREDENTIALS", "none"),
             ("CASEMATE_REUSES", "hush"),
         ] {

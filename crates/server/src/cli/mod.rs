@@ -22,6 +22,7 @@ mod xml;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use casemate_names::{AccountId, Region, Secret};
+use casemate_sandbox::EgressRules;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{boot::Settings, listen::PlainHttp};
@@ -90,6 +91,9 @@ pub(crate) struct ServerOptions {
     /// A directory with boto3, made visible to Python functions
     #[arg(long, env = "CASEMATE_PYTHON_SDK")]
     python_sdk: Option<PathBuf>,
+    /// What functions may be allowed to connect to at all, e.g. api.example.com:443,*.example.org:443 [default: nothing]
+    #[arg(long = "egress", env = "CASEMATE_EGRESS_CEILING", value_parser = EgressRules::parse)]
+    egress_ceiling: Option<EgressRules>,
 }
 
 /// How to reach a running server, and as whom.

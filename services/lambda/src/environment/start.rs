@@ -1,6 +1,7 @@
 //! Starting an environment: role, credentials, package, sandbox, and the runtime's first request for work.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
@@ -87,6 +88,9 @@ impl Host {
         limit: Duration,
     ) -> Result<Environment, NotStarted> {
         let (began, counted) = (Instant::now(), self.environments.one_more());
+        let none = BTreeMap::new();
+        let variables = function.settings.variables.as_ref().unwrap_or(&none);
+        let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
@@ -96,10 +100,9 @@ impl Host {
                 "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
             )));
         }
-        let controls = Controls::of_function(&function).map_err(Error::service_exception)?;
         let credentials = self.credentials(&function, &id, now).await?;
         let log_stream = log_stream(now, &id);
-        let spec = spec(&function, &folder, template, family, &credentials, &log_stream, &controls);
+        let spec = spec(&function, &folder, template, family, &credentials, &log_stream, controls);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
@@ -249,7 +252,7 @@ fn spec(
     family: Family,
     credentials: &SessionCredentials,
     log_stream: &str,
-    controls: &Controls,
+    controls: Controls,
 ) -> EnvironmentSpec {
     EnvironmentSpec {
         template,
@@ -265,6 +268,7 @@ fn spec(
             None if family == Family::Provided => ExecPolicy::Allow,
             None => ExecPolicy::Deny,
         },
+        egress: controls.egress,
         hostname: "function".to_owned(),
     }
 }
