@@ -33,9 +33,11 @@ mod egress;
 mod elf;
 mod environment;
 mod error;
+mod host;
 mod layer;
 mod notify;
 mod pump;
+mod reset;
 mod runtime_root;
 mod runtimes;
 mod slots;
@@ -50,7 +52,9 @@ pub use crate::{
     egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
+    host::{HostMemory, environments_by_descriptors},
     layer::{Layer, LayerReport, Probe, Status},
+    reset::Residents,
     runtimes::{Family, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{

@@ -22,7 +22,8 @@ use casemate_sandbox::{Driver, EgressRules, ExecPolicy};
 /// Names that begin so are the platform's.
 pub(crate) const PREFIX: &str = "CASEMATE_";
 
-const REUSE: &str = "CASEMATE_REUSE";
+/// The variable that says for how long one environment serves.
+pub(crate) const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
 const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";

@@ -35,6 +35,8 @@ enum Turn {
 struct State {
     turn: Turn,
     outcome: Option<Outcome>,
+    /// Counts the processes that have spoken for the runtime, one after the other.
+    era: u64,
 }
 
 /// A call that does not fit the turn.
@@ -54,7 +56,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new() -> Self {
-        Self { state: watch::Sender::new(State { turn: Turn::Starting, outcome: None }) }
+        Self { state: watch::Sender::new(State { turn: Turn::Starting, outcome: None, era: 0 }) }
     }
 
     // The environment's side.
@@ -79,10 +81,17 @@ impl Exchange {
         self.state.send_if_modified(|state| {
             let ready = matches!(state.turn, Turn::Waiting);
             if ready {
-                *state = State { turn: Turn::Offered(Arc::new(invocation)), outcome: None };
+                (state.turn, state.outcome) = (Turn::Offered(Arc::new(invocation)), None);
             }
             ready
         })
+    }
+
+    /// From now on another process speaks for the runtime: whoever else still waits for a request is turned away.
+    pub(crate) fn renew(&self) {
+        self.state.send_modify(|state| {
+            *state = State { turn: Turn::Starting, outcome: None, era: state.era + 1 };
+        });
     }
 
     /// Resolves with what came of the request that was offered.
@@ -100,28 +109,34 @@ impl Exchange {
     /// The runtime asks for the next request; resolves when there is one.
     pub(crate) async fn next(&self) -> Result<Arc<Invocation>, Refused> {
         let mut changes = self.state.subscribe();
-        let mut refused = None;
-        self.state.send_if_modified(|state| match state.turn {
-            Turn::Starting | Turn::Answered { .. } => {
-                state.turn = Turn::Waiting;
-                true
-            }
-            Turn::Waiting | Turn::Offered(_) => false,
-            Turn::Running { .. } | Turn::Failed(_) => {
-                refused = Some(Refused::WrongTurn);
-                false
+        let (mut refused, mut era) = (None, 0);
+        self.state.send_if_modified(|state| {
+            era = state.era;
+            match state.turn {
+                Turn::Starting | Turn::Answered { .. } => {
+                    state.turn = Turn::Waiting;
+                    true
+                }
+                Turn::Waiting | Turn::Offered(_) => false,
+                Turn::Running { .. } | Turn::Failed(_) => {
+                    refused = Some(Refused::WrongTurn);
+                    false
+                }
             }
         });
         if let Some(refused) = refused {
             return Err(refused);
         }
         loop {
-            if changes.wait_for(|state| matches!(state.turn, Turn::Offered(_))).await.is_err() {
+            let due = |state: &State| state.era != era || matches!(state.turn, Turn::Offered(_));
+            if changes.wait_for(due).await.map_or(true, |state| state.era != era) {
                 return Err(Refused::WrongTurn);
             }
             let mut taken = None;
             self.state.send_if_modified(|state| {
-                if let Turn::Offered(invocation) = &state.turn {
+                if state.era == era
+                    && let Turn::Offered(invocation) = &state.turn
+                {
                     let invocation = Arc::clone(invocation);
                     state.turn = Turn::Running { request_id: invocation.request_id.clone() };
                     taken = Some(invocation);
@@ -152,7 +167,7 @@ impl Exchange {
         let taken = self.state.send_if_modified(|state| match &state.turn {
             Turn::Running { request_id: current } if current == request_id => {
                 let request_id = current.clone();
-                *state = State { turn: Turn::Answered { request_id }, outcome: Some(outcome) };
+                (state.turn, state.outcome) = (Turn::Answered { request_id }, Some(outcome));
                 true
             }
             _ => false,
@@ -253,6 +268,23 @@ mod tests {
         let got = tokio::select! { id = &mut first => id, id = &mut second => id };
         assert_eq!(got.unwrap(), "a");
         assert_eq!(exchange.expects("a"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn who_asked_before_another_process_took_over_gets_nothing() {
+        let exchange = Arc::new(Exchange::new());
+        let ask = || {
+            let exchange = Arc::clone(&exchange);
+            tokio::spawn(async move { exchange.next().await.map(|taken| taken.request_id.clone()) })
+        };
+        let earlier = ask();
+        exchange.waiting().await.unwrap();
+        exchange.renew();
+        let later = ask();
+        exchange.waiting().await.unwrap();
+        assert!(exchange.offer(invocation("a")));
+        assert_eq!(later.await.unwrap().unwrap(), "a");
+        assert_eq!(earlier.await.unwrap().unwrap_err(), Refused::WrongTurn);
     }
 
     #[tokio::test]

@@ -49,6 +49,9 @@ pub(crate) struct Waiting {
     failures: usize,
     /// How often there was no room for it.
     delays: u32,
+    /// For whom it is.
+    #[serde(default)]
+    principal: Option<String>,
 }
 
 impl Row for Waiting {
@@ -86,6 +89,7 @@ impl Queue {
             queued_at: now,
             failures: 0,
             delays: 0,
+            principal: request.principal,
         };
         let key = key(now, &waiting.request_id);
         self.env.store.write(move |tx| tx.put(&key, &waiting)).await?;
@@ -157,6 +161,7 @@ impl Queue {
             id: waiting.request_id.clone(),
             payload: waiting.payload.clone().into(),
             client_context: None,
+            principal: waiting.principal.clone(),
         };
         match self.invoker.invoke(function, request).await {
             Ok(finished) => match finished.outcome {

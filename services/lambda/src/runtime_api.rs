@@ -8,6 +8,8 @@
 use std::{convert::Infallible, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use casemate_kernel::SessionCredentials;
+use casemate_sandbox::ExitStatus;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -25,6 +27,7 @@ use tokio::{
 
 use crate::{
     exchange::{Exchange, Refused},
+    forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome},
 };
 
@@ -38,17 +41,25 @@ const BASE: &str = "/2018-06-01/runtime/";
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the Runtime API of one environment until dropped.
-pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, invoked: Arc<str>) {
+///
+/// Where there is a template, it speaks over the first connection, and requests are given to its children only.
+pub(crate) async fn serve(
+    listener: &TcpListener,
+    exchange: Arc<Exchange>,
+    invoked: Arc<str>,
+    forks: Option<Arc<Forks>>,
+) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared { exchange, function_arn: invoked, body: Mutex::new(()) });
+    let shared = Arc::new(Shared { exchange, function_arn: invoked, body: Mutex::new(()), forks });
     let mut served = JoinSet::new();
+    let mut speaker = Speaker::First;
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         // A listener inside a namespace that is gone fails for good; its environment ends by itself.
         let Ok((stream, _)) = listener.accept().await else { return };
-        let shared = Arc::clone(&shared);
+        let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
         served.spawn(async move {
-            connection(stream, shared).await;
+            connection(stream, shared, speaking).await;
             drop(permit);
         });
         while served.try_join_next().is_some() {}
@@ -60,14 +71,23 @@ struct Shared {
     function_arn: Arc<str>,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
+    forks: Option<Arc<Forks>>,
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+/// Who speaks over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    /// Whoever connected before the function's code was loaded: the bootstrap.
+    First,
+    Other,
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, speaker: Speaker) {
     // Answers are small; without this they wait for the other side's acknowledgement.
     drop(stream.set_nodelay(true));
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(route(&shared, request).await) }
+        async move { Ok::<_, Infallible>(route(&shared, speaker, request).await) }
     });
     let served = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
@@ -77,12 +97,13 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     drop(served);
 }
 
-async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
+async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
     let Some(path) = path.strip_prefix(BASE) else { return not_found() };
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method(), parts.as_slice()) {
-        (&Method::GET, ["invocation", "next"]) => next(shared).await,
+        (&Method::GET, ["invocation", "next"]) => next(shared, request.headers()).await,
+        (&Method::POST, ["casemate", "fork"]) if speaker == Speaker::First => fork(shared, request).await,
         (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,
         (&Method::POST, ["init", "error"]) => init_error(shared, request).await,
@@ -90,12 +111,82 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     }
 }
 
-async fn next(shared: &Shared) -> Answer {
+async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+    let credentials = match &shared.forks {
+        None => None,
+        Some(forks) => {
+            let token = headers.get(CHILD).map(HeaderValue::as_bytes).unwrap_or_default();
+            match forks.credentials(token) {
+                Some(credentials) => Some(credentials),
+                None => return refuse(Refused::WrongTurn),
+            }
+        }
+    };
     match shared.exchange.next().await {
-        Ok(invocation) => handed_over(shared, &invocation),
+        Ok(invocation) => {
+            let mut answer = handed_over(shared, &invocation);
+            if let Some(credentials) = credentials {
+                hand_credentials(&mut answer, &credentials);
+            }
+            answer
+        }
         Err(refused) => refuse(refused),
     }
 }
+
+fn hand_credentials(answer: &mut Answer, credentials: &SessionCredentials) {
+    let ends = credentials.expires_at.iso8601();
+    for (name, value) in [
+        ("casemate-access-key-id", credentials.access_key_id.as_str()),
+        ("casemate-secret-access-key", credentials.secret_access_key.expose()),
+        ("casemate-session-token", credentials.session_token.expose()),
+        ("casemate-credentials-end", ends.as_str()),
+    ] {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            answer.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// The template is ready for a child, or says why it cannot have any.
+async fn fork(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let Some(forks) = shared.forks.clone() else { return not_found() };
+    let Ok((body, _)) = read(shared, request.into_body()).await else { return refuse(Refused::WrongTurn) };
+    let Ok(word) = serde_json::from_slice::<Word>(&body) else { return refuse(Refused::WrongTurn) };
+    let ended = match word {
+        Word::Unfit(why) => {
+            forks.unfit(why.chars().take(REASON_CHARS_MAX).collect());
+            return settled(Ok(()));
+        }
+        Word::Ready => None,
+        Word::Exited(code) => Some(ExitStatus::Code(code)),
+        Word::Killed(signal) => Some(ExitStatus::Signal(signal)),
+    };
+    match forks.next(ended).await {
+        Some(token) => json(StatusCode::OK, token),
+        None => refuse(Refused::WrongTurn),
+    }
+}
+
+/// What a template says.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    /// Before its first child.
+    Ready,
+    /// Its child ended by itself.
+    Exited(i32),
+    /// Its child ended by a signal.
+    Killed(i32),
+    /// It must not be forked.
+    Unfit(String),
+}
+
+/// The header by which a template's child shows its token.
+const CHILD: &str = "casemate-child";
+/// Longest reason kept.
+const REASON_CHARS_MAX: usize = 200;
 
 fn handed_over(shared: &Shared, invocation: &Invocation) -> Answer {
     let mut answer = Response::new(Full::new(invocation.payload.clone()));
@@ -162,7 +253,8 @@ async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer 
 }
 
 async fn init_error(shared: &Shared, request: Request<Incoming>) -> Answer {
-    if !shared.exchange.is_starting() {
+    let of_a_child = shared.forks.as_ref().is_some_and(|forks| forks.has_started());
+    if of_a_child || !shared.exchange.is_starting() {
         return refuse(Refused::WrongTurn);
     }
     let kind = error_type(request.headers(), "Runtime.Unknown");

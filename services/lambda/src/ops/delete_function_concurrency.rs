@@ -24,6 +24,7 @@ impl Operation<DeleteFunctionConcurrency> for Lambda {
     ) -> Result<DeleteFunctionConcurrencyOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
         at.check(&self.env)?;
+        let account = at.scope.account.clone();
         self.env
             .store
             .write(move |tx| {
@@ -33,6 +34,7 @@ impl Operation<DeleteFunctionConcurrency> for Lambda {
                 Ok::<_, Error>(())
             })
             .await?;
+        self.invoker.reservations_changed(&account);
         Ok(DeleteFunctionConcurrencyOutput {})
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     ask,
     invocation::{EVENT_BYTES_MAX, Finished, Outcome, PAYLOAD_BYTES_MAX},
     invoker::Request,
-    refusal,
+    principal, refusal,
     resource::LATEST,
 };
 
@@ -38,9 +38,11 @@ impl Operation<Invoke> for Lambda {
         }
         let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
         let payload = input.payload.clone().unwrap_or_default();
+        let payload = checked(payload, kind)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
-            payload: checked(payload, kind)?,
+            principal: principal::of(call.caller(), &payload),
+            payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
         };
         match kind {

@@ -14,5 +14,6 @@ mod gate;
 mod logs;
 mod measure;
 mod queue;
+mod reuse;
 mod runs;
 mod support;
