@@ -24,6 +24,7 @@ mod ask;
 mod bootstrap;
 mod configuration;
 mod controls;
+mod credentials;
 mod delivery;
 mod environment;
 mod event;

@@ -23,7 +23,8 @@ use crate::{
     ServeConnection,
     api::Error,
     bootstrap,
-    controls::Controls,
+    controls::{Controls, Credentials},
+    credentials::Endpoint,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
@@ -84,6 +85,7 @@ struct Start {
     held: (Arc<Folder>, Berth),
     /// `None`: it will be a template.
     credentials: Option<SessionCredentials>,
+    endpoint: Option<Arc<Endpoint>>,
     log_stream: String,
 }
 
@@ -124,10 +126,13 @@ impl Host {
             }
         };
         let log_stream = log_stream(now, &id);
+        let endpoint =
+            (controls.credentials == Credentials::Endpoint).then(|| Arc::new(Endpoint::new(&self.env)));
         let given = Given {
             function: &function,
             family,
             credentials: credentials.as_ref(),
+            endpoint: endpoint.as_deref(),
             log_stream: &log_stream,
             purpose,
         };
@@ -147,7 +152,8 @@ impl Host {
             }
         };
         let held = (folder, berth);
-        let environment = self.assemble(sandbox, Start { id, function, held, credentials, log_stream });
+        let environment =
+            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream });
         environment
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
@@ -175,7 +181,7 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folder, berth), credentials, log_stream }: Start,
+        Start { id, function, held: (folder, berth), credentials, endpoint, log_stream }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -189,7 +195,7 @@ impl Host {
                 Arc::clone(&sandbox),
                 Arc::clone(&exchange),
                 function.arn.as_str(),
-                forks.clone(),
+                (forks.clone(), endpoint.clone()),
             ),
             serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
         ];
@@ -199,6 +205,9 @@ impl Host {
                 event::record(self.env.clone(), events, place, function.arn.clone(), attribution.clone());
             // Ends by itself when the sandbox is gone and its last events are taken: it is not aborted with the rest.
             drop(tokio::spawn(recorded));
+        }
+        if let Some(endpoint) = &endpoint {
+            endpoint.set(credentials.clone());
         }
         Environment {
             function,
@@ -218,6 +227,7 @@ impl Host {
             frozen: tokio::sync::Mutex::new(false),
             tasks,
             forks,
+            endpoint,
             residents: OnceLock::new(),
             strays: AtomicUsize::new(0),
             _folder: folder,
@@ -344,10 +354,12 @@ fn serve_runtime_api(
     sandbox: Arc<casemate_sandbox::Environment>,
     exchange: Arc<Exchange>,
     arn: &str,
-    forks: Option<Arc<Forks>>,
+    (forks, endpoint): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
 ) -> JoinHandle<()> {
     let arn: Arc<str> = Arc::from(arn);
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, arn, forks).await })
+    tokio::spawn(
+        async move { runtime_api::serve(sandbox.runtime_api(), exchange, arn, forks, endpoint).await },
+    )
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
