@@ -26,7 +26,9 @@ use std::{
     time::Duration,
 };
 
-use casemate_sandbox::{Bootstrap, Driver, EnvironmentSpec, ExecPolicy, HostMemory, RuntimeTable, spawner};
+use casemate_sandbox::{
+    Bootstrap, Driver, EgressRules, EnvironmentSpec, ExecPolicy, HostMemory, RuntimeTable, spawner,
+};
 use casemate_schema::Document;
 use tokio::{io::AsyncReadExt, time::Instant};
 
@@ -195,6 +197,7 @@ async fn static_program(rounds: usize) {
             tmp_mb: 512,
             pids_max: 1_024,
             exec_policy: ExecPolicy::Allow,
+            egress: EgressRules::default(),
             hostname: "function".to_owned(),
         };
         let began = Instant::now();

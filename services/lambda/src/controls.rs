@@ -10,6 +10,7 @@
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is the `awslambdaric` that the package or the host has (Python only) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
 //! counts as none.
@@ -27,6 +28,7 @@ pub(crate) const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
 const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
+const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
 const PROGRAMS_MAX: usize = 32;
@@ -39,6 +41,7 @@ pub(crate) struct Controls {
     pub(crate) exec: Option<Exec>,
     pub(crate) egress: EgressRules,
     pub(crate) credentials: Credentials,
+    pub(crate) client: Client,
 }
 
 /// For how long one environment serves.
@@ -89,6 +92,16 @@ impl Exec {
     }
 }
 
+/// What speaks to the Runtime API in a managed runtime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// Ours.
+    #[default]
+    Own,
+    /// AWS's, where the package or the host brings it.
+    Aws,
+}
+
 impl Controls {
     /// Refuses destinations that this host allows nobody.
     pub(crate) fn check(&self, driver: Option<&Driver>) -> Result<(), String> {
@@ -113,9 +126,10 @@ impl Controls {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                CLIENT => client(value).map(|client| controls.client = client),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}"
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {CLIENT}"
                     ));
                 }
             };
@@ -131,6 +145,7 @@ fn allowed(name: &str) -> &'static str {
         EXEC => {
             "deny, audit, allow or list: followed by 1 to 32 absolute paths, not in /tmp, with commas between them"
         }
+        CLIENT => "own or aws",
         _ => "environment or endpoint",
     }
 }
@@ -175,6 +190,14 @@ fn credentials(value: &str) -> Option<Credentials> {
     }
 }
 
+fn client(value: &str) -> Option<Client> {
+    match value {
+        "own" => Some(Client::Own),
+        "aws" => Some(Client::Aws),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +219,7 @@ mod tests {
             ("CASEMATE_EXEC", "list:/var/task/tool,/opt/bin/other"),
             ("CASEMATE_EGRESS", "api.example.com:443,10.0.0.0/8:5432"),
             ("CASEMATE_CREDENTIALS", "endpoint"),
+            ("CASEMATE_RUNTIME_CLIENT", "aws"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -205,6 +229,7 @@ mod tests {
                 exec: Some(Exec::List(programs)),
                 egress: EgressRules::parse("api.example.com:443,10.0.0.0/8:5432").unwrap(),
                 credentials: Credentials::Endpoint,
+                client: Client::Aws,
             }
         );
     }
@@ -226,6 +251,7 @@ mod tests {
             ("CASEMATE_EGRESS", ""),
             ("CASEMATE_EGRESS", "example.com"),
             ("CASEMATE_CREDENTIALS", "none"),
+            ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

@@ -25,7 +25,7 @@ use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus, Residents};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(crate) use start::{Host, NotStarted, Order};
+pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use crate::{
     credentials::Endpoint,
@@ -75,7 +75,7 @@ pub(crate) struct Environment {
     residents: OnceLock<Residents>,
     /// How many left-over processes have been ended.
     strays: AtomicUsize,
-    _folder: Arc<Folder>,
+    _folders: Vec<Arc<Folder>>,
     _berth: Berth,
 }
 
@@ -136,7 +136,7 @@ impl Environment {
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         self.sandbox.begin_invocation();
         self.attribution.begin(&id);
-        self.output.begin(report::start(&id)).await;
+        self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
         if !self.exchange.offer(invocation) {
             return Err(Unfit);
@@ -149,6 +149,8 @@ impl Environment {
             () = tokio::time::sleep(limit) => End::TimedOut,
         };
         let duration = began.elapsed().min(limit);
+        // From here on an answer comes too late.
+        self.exchange.close(&id);
         if let End::Answered(_) = &end {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }

@@ -31,7 +31,9 @@ use crate::{
     refusal,
     resource::{FunctionRef, functions_key},
     returning::{Coming, Returning},
+    streaming::Sink,
     throttle::{Slot, Throttle},
+    version,
 };
 
 /// Environments tried for one request.
@@ -62,8 +64,12 @@ pub(crate) struct Invoker {
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) id: String,
+    /// The ARN that was asked for.
+    pub(crate) invoked: Arn,
     pub(crate) payload: bytes::Bytes,
     pub(crate) client_context: Option<String>,
+    /// Where a streamed answer goes, if whoever asks takes one.
+    pub(crate) sink: Option<Sink>,
     /// For whom it is, see [`crate::principal`].
     pub(crate) principal: Option<String>,
 }
@@ -168,7 +174,8 @@ impl Invoker {
                 self.env.store.read(|tx| tx.scan::<Function>(&functions_key(&at.scope), None, usize::MAX))?;
             Ok::<_, Error>(reserved_in_all(all.iter().map(|(_, function)| function)))
         };
-        let entered = self.throttle.enter(&at.scope.account, &function.arn, function.reserved, set_aside)?;
+        let entered =
+            self.throttle.enter(&at.scope.account, &function.unqualified(), function.reserved, set_aside)?;
         entered.map_err(refusal::throttled)
     }
 
@@ -271,7 +278,7 @@ impl Invoker {
     /// Has the function not been changed or deleted meanwhile?
     fn is_current(&self, function: &Function) -> bool {
         let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
-        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()));
+        let found = self.env.store.read(|tx| version::resolve(tx, &at, None));
         found.ok().flatten().is_some_and(|found| found.revision_id == function.revision_id)
     }
 
@@ -281,11 +288,13 @@ impl Invoker {
         let (root, parent) = random.split_at_checked(24).unwrap_or_default();
         Invocation {
             request_id: request.id,
+            invoked: request.invoked,
             payload: request.payload,
             client_context: request.client_context,
             // AWS: the form of X-Ray trace headers. Not sampled: there is no tracing service.
             trace_id: format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", now.seconds()),
             deadline: now,
+            sink: request.sink,
         }
     }
 

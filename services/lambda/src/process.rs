@@ -5,10 +5,9 @@ use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
-    controls,
+    controls::{self, Client, Controls},
     credentials::Endpoint,
     function::Function,
-    resource::LATEST,
 };
 
 /// The folder of the package.
@@ -46,6 +45,8 @@ pub(crate) enum Purpose {
 // way to the owner's.
 pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     let function = given.function;
+    let wishes = function.settings.variables.as_ref().and_then(|variables| Controls::of(variables).ok());
+    let wishes = wishes.unwrap_or_default();
     let mut all: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: &str| {
         all.retain(|(existing, _)| existing != name);
@@ -73,12 +74,16 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         }
         set(name, value.expose());
     }
+    if wishes.client == Client::Aws {
+        // For our bootstrap, which takes it away before the function's code runs.
+        set("_CASEMATE_RUNTIME_CLIENT", "aws");
+    }
     // What only the platform sets.
     let region = function.arn.region();
     set("AWS_REGION", region);
     set("AWS_DEFAULT_REGION", region);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
-    set("AWS_LAMBDA_FUNCTION_VERSION", LATEST);
+    set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.settings.memory_mb.to_string());
     // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
     let provisioned = given.purpose == Purpose::Provisioned;

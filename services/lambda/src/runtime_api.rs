@@ -7,10 +7,10 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use casemate_kernel::SessionCredentials;
 use casemate_sandbox::ExitStatus;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -29,13 +29,21 @@ use crate::{
     credentials::{self, Endpoint},
     exchange::{Exchange, Refused},
     forking::Forks,
-    invocation::{ANSWER_BYTES_MAX, Invocation, Outcome},
+    invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
 };
+
+mod body;
+mod pace;
+
+use body::{PassError, ReadError, pass_on, read, reported};
+use pace::{Heard, Pace};
 
 /// Connections of one environment at a time. Ours: runtimes use one or two.
 const CONNECTIONS_MAX: usize = 16;
-/// Bytes of a request's head. Ours: error reports for tracing travel in a header of up to 1 MB on AWS; not taken here.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a request's head.
+// DIVERGES: error reports for tracing travel in a header, which may have 1 MB on AWS; here all headers together may have a
+// quarter of that, which is more than the traceback of the deepest recursion Python allows.
+const HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Where everything is.
 const BASE: &str = "/2018-06-01/runtime/";
 
@@ -47,13 +55,11 @@ type Answer = Response<Full<Bytes>>;
 pub(crate) async fn serve(
     listener: &TcpListener,
     exchange: Arc<Exchange>,
-    invoked: Arc<str>,
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared =
-        Arc::new(Shared { exchange, function_arn: invoked, body: Mutex::new(()), forks, credentials });
+    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks, credentials });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
     loop {
@@ -71,7 +77,6 @@ pub(crate) async fn serve(
 
 struct Shared {
     exchange: Arc<Exchange>,
-    function_arn: Arc<str>,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
@@ -90,16 +95,25 @@ enum Speaker {
 async fn connection(stream: TcpStream, shared: Arc<Shared>, speaker: Speaker) {
     // Answers are small; without this they wait for the other side's acknowledgement.
     drop(stream.set_nodelay(true));
+    let pace = Pace::new();
+    let heard = Heard { stream, pace: pace.clone() };
+    let begun = pace.clone();
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(route(&shared, speaker, request).await) }
+        let (shared, pace) = (Arc::clone(&shared), begun.clone());
+        async move {
+            pace.begun();
+            let answer = route(&shared, speaker, request).await;
+            pace.answered();
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let served = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    // A runtime that breaks off is seen by its exit or by its deadline.
-    drop(served);
+    let served =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(heard), service);
+    tokio::select! {
+        // A runtime that breaks off is seen by its exit or by its deadline.
+        served = served => drop(served),
+        () = pace.too_slow() => {}
+    }
 }
 
 async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) -> Answer {
@@ -134,7 +148,7 @@ async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
     };
     match shared.exchange.next().await {
         Ok(invocation) => {
-            let mut answer = handed_over(shared, &invocation);
+            let mut answer = handed_over(&invocation);
             // Never both ways.
             if let (Some(credentials), None) = (credentials, &shared.credentials) {
                 hand_credentials(&mut answer, &credentials);
@@ -177,7 +191,9 @@ fn hand_credentials(answer: &mut Answer, credentials: &SessionCredentials) {
 /// The template is ready for a child, or says why it cannot have any.
 async fn fork(shared: &Shared, request: Request<Incoming>) -> Answer {
     let Some(forks) = shared.forks.clone() else { return not_found() };
-    let Ok((body, _)) = read(shared, request.into_body()).await else { return refuse(Refused::WrongTurn) };
+    let Ok((body, _)) = read(&shared.body, request.into_body()).await else {
+        return refuse(Refused::WrongTurn);
+    };
     let Ok(word) = serde_json::from_slice::<Word>(&body) else { return refuse(Refused::WrongTurn) };
     let ended = match word {
         Word::Unfit(why) => {
@@ -213,13 +229,13 @@ const CHILD: &str = "casemate-child";
 /// Longest reason kept.
 const REASON_CHARS_MAX: usize = 200;
 
-fn handed_over(shared: &Shared, invocation: &Invocation) -> Answer {
+fn handed_over(invocation: &Invocation) -> Answer {
     let mut answer = Response::new(Full::new(invocation.payload.clone()));
     let deadline = invocation.deadline.millis().to_string();
     let headers = [
         ("lambda-runtime-aws-request-id", invocation.request_id.as_str()),
         ("lambda-runtime-deadline-ms", deadline.as_str()),
-        ("lambda-runtime-invoked-function-arn", &shared.function_arn),
+        ("lambda-runtime-invoked-function-arn", invocation.invoked.as_str()),
         ("lambda-runtime-trace-id", invocation.trace_id.as_str()),
         ("lambda-runtime-client-context", invocation.client_context.as_deref().unwrap_or_default()),
         ("content-type", "application/json"),
@@ -244,23 +260,32 @@ async fn response(shared: &Shared, id: &str, request: Request<Incoming>) -> Answ
             "Invalid function response mode",
         );
     }
-    match read(shared, request.into_body()).await {
+    // A stream for someone who takes whole answers is collected.
+    let sink = match mode.map(|_| shared.exchange.begin_stream(id)) {
+        None => None,
+        Some(Ok(sink)) => sink,
+        Some(Err(refused)) => return refuse(refused),
+    };
+    if let Some(sink) = sink {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        return match pass_on(&shared.exchange, id, content_type, request.into_body(), sink).await {
+            Ok(()) => settled(Ok(())),
+            Err(PassError::TooLarge) => too_large(STREAM_BYTES_MAX),
+            Err(PassError::Refused(refused)) => refuse(refused),
+        };
+    }
+    match read(&shared.body, request.into_body()).await {
         Ok((body, trailers)) => {
-            // AWS: a streamed answer that breaks off says so in trailers, the body in base64.
-            let outcome = match trailers
-                .as_ref()
-                .and_then(|trailers| trailer(trailers, "lambda-runtime-function-error-body"))
-            {
-                Some(report) => Outcome::Failure(report),
-                None => Outcome::Answer(body),
-            };
+            let outcome =
+                trailers.as_ref().and_then(reported).map_or(Outcome::Answer(body), Outcome::Failure);
             settled(shared.exchange.answer(id, outcome))
         }
         Err(ReadError::TooLarge) => {
             let _ = shared.exchange.answer(id, Outcome::too_large());
-            let text = format!("Exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).");
-            problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &text)
+            too_large(ANSWER_BYTES_MAX)
         }
+        Err(ReadError::TooSlow) => too_slow(),
         Err(ReadError::Broken) => refuse(Refused::WrongTurn),
     }
 }
@@ -270,9 +295,11 @@ async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer 
         return refuse(refused);
     }
     let kind = error_type(request.headers(), "Function.Unknown");
-    let outcome = match read(shared, request.into_body()).await {
+    let outcome = match read(&shared.body, request.into_body()).await {
         Ok((body, _)) => Outcome::Failure(report(body, &kind)),
-        Err(_) => Outcome::too_large(),
+        Err(ReadError::TooLarge) => Outcome::too_large(),
+        Err(ReadError::TooSlow) => return too_slow(),
+        Err(ReadError::Broken) => return refuse(Refused::WrongTurn),
     };
     settled(shared.exchange.answer(id, outcome))
 }
@@ -283,7 +310,7 @@ async fn init_error(shared: &Shared, request: Request<Incoming>) -> Answer {
         return refuse(Refused::WrongTurn);
     }
     let kind = error_type(request.headers(), "Runtime.Unknown");
-    let body = read(shared, request.into_body()).await.map_or_else(|_| Bytes::new(), |(body, _)| body);
+    let body = read(&shared.body, request.into_body()).await.map_or_else(|_| Bytes::new(), |(body, _)| body);
     settled(shared.exchange.init_failed(report(body, &kind)))
 }
 
@@ -305,41 +332,6 @@ fn error_type(headers: &HeaderMap, otherwise: &str) -> String {
     given.filter(known).unwrap_or(otherwise).to_owned()
 }
 
-fn trailer(trailers: &HeaderMap, name: &str) -> Option<Bytes> {
-    use base64::Engine;
-    let text = trailers.get(name)?.as_bytes();
-    base64::engine::general_purpose::STANDARD.decode(text).ok().map(Bytes::from)
-}
-
-enum ReadError {
-    TooLarge,
-    Broken,
-}
-
-async fn read(shared: &Shared, mut body: Incoming) -> Result<(Bytes, Option<HeaderMap>), ReadError> {
-    let _one_at_a_time = shared.body.lock().await;
-    let (mut bytes, mut trailers, mut too_large) = (BytesMut::new(), None, false);
-    let mut discarded = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ReadError::Broken)?;
-        match frame.into_data() {
-            Ok(data) if too_large || bytes.len() + data.len() > ANSWER_BYTES_MAX => {
-                // The rest is read and thrown away for a while, so that a runtime which only looks at the answer after
-                // writing everything sees it.
-                too_large = true;
-                bytes = BytesMut::new();
-                discarded += data.len();
-                if discarded > ANSWER_BYTES_MAX * 4 {
-                    return Err(ReadError::TooLarge);
-                }
-            }
-            Ok(data) => bytes.extend_from_slice(&data),
-            Err(frame) => trailers = frame.into_trailers().ok(),
-        }
-    }
-    if too_large { Err(ReadError::TooLarge) } else { Ok((bytes.freeze(), trailers)) }
-}
-
 fn settled(result: Result<(), Refused>) -> Answer {
     match result {
         Ok(()) => json(StatusCode::ACCEPTED, r#"{"status":"OK"}"#.to_owned()),
@@ -354,6 +346,16 @@ fn refuse(refused: Refused) -> Answer {
             problem(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
         }
     }
+}
+
+// AWS: type and text of the Runtime API.
+fn too_large(bytes_max: usize) -> Answer {
+    let text = format!("Exceeded maximum allowed payload size ({bytes_max} bytes).");
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &text)
+}
+
+fn too_slow() -> Answer {
+    problem(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "the request body came too slowly")
 }
 
 fn not_found() -> Answer {

@@ -227,7 +227,7 @@ mod tests {
             pointer,
             class,
             vec![0xff; 512],
-            packet(&[&"a".repeat(63)[..]; 5].join("."), TYPE_A),
+            packet(&["a".repeat(63).as_str(); 5].join("."), TYPE_A),
         ] {
             assert_eq!(Question::read(&bad), None);
         }

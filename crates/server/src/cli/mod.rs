@@ -82,6 +82,9 @@ pub(crate) struct ServerOptions {
     /// How clients reach the server [default: http://localhost:PORT]
     #[arg(long, env = "CASEMATE_ENDPOINT")]
     endpoint: Option<String>,
+    /// Seconds by which a signature's time may differ from the server's, before and after: 300 where all clocks are kept
+    #[arg(long, env = "CASEMATE_MAX_CLOCK_SKEW", default_value_t = 900, value_parser = clap::value_parser!(i64).range(1..=900))]
+    max_clock_skew: i64,
     /// Serve plain HTTP beyond the loopback interface (only behind something that encrypts)
     #[arg(long)]
     allow_plain_http: bool,
@@ -128,6 +131,7 @@ impl ServerOptions {
             region: self.region.clone(),
             listen: self.listen,
             endpoint: self.endpoint.clone(),
+            max_clock_skew_s: self.max_clock_skew,
         }
     }
 

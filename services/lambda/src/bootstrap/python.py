@@ -424,6 +424,19 @@ def send_report(api, path, report):
     api.call("POST", path, body, [("Lambda-Runtime-Function-Error-Type", kind)])
 
 
+def run_aws_client(api):
+    """Hands everything over to AWS's runtime client, which the package or the host has."""
+    try:
+        from awslambdaric import bootstrap
+        from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+    except ImportError as error:
+        report = report_of("Runtime.ImportModuleError", "Unable to load AWS's runtime client: %s" % error, [], "")
+        log_report(report)
+        send_report(api, "init/error", report)
+        return
+    bootstrap.run(os.environ.get("_HANDLER", ""), LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+
+
 def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
@@ -438,6 +451,9 @@ def main():
     sdk = "/var/lang-sdk"
     if os.path.isdir(sdk) and sdk not in sys.path:
         sys.path.append(sdk)
+    if os.environ.pop("_CASEMATE_RUNTIME_CLIENT", "") == "aws":
+        run_aws_client(api)
+        sys.exit(1)
     set_up_logging()
     try:
         handler = load(os.environ.get("_HANDLER", ""))

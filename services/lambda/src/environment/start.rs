@@ -16,6 +16,7 @@ use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
+use casemate_store::BlobId;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{Berth, Environment, Held, Room};
@@ -33,9 +34,8 @@ use crate::{
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given, Purpose},
-    report,
-    resource::LATEST,
-    role, runtime_api,
+    report, role, runtime_api,
+    version::Version,
 };
 
 /// How long the credentials of an environment live, seconds; the environment lives no longer.
@@ -82,7 +82,7 @@ struct Start {
     /// What its credentials are bound to, and the last part of its log stream's name.
     id: String,
     function: Arc<Function>,
-    held: (Arc<Folder>, Berth),
+    held: (Vec<Arc<Folder>>, Berth),
     /// `None`: it will be a template.
     credentials: Option<SessionCredentials>,
     endpoint: Option<Arc<Endpoint>>,
@@ -113,6 +113,8 @@ impl Host {
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
+        let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
+        let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let (template, family) = self.template(&function.settings.runtime).await?;
         if family == Family::Provided && !folder.path().join("bootstrap").is_file() {
             return Err(invalid_entrypoint(&format!(
@@ -125,7 +127,7 @@ impl Host {
                 Some(credentials(&self.env, &function, &id, now).await?)
             }
         };
-        let log_stream = log_stream(now, &id);
+        let log_stream = log_stream(now, function.version, &id);
         let endpoint =
             (controls.credentials == Credentials::Endpoint).then(|| Arc::new(Endpoint::new(&self.env)));
         let given = Given {
@@ -136,22 +138,17 @@ impl Host {
             log_stream: &log_stream,
             purpose,
         };
-        let sandbox = match self.driver.start(spec(&given, &folder, template, controls)).await {
+        let spec = spec(&given, (&*folder, layers.as_deref()), template, controls);
+        let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
                 }
-                return Err(match error {
-                    // A program of the package's own that the system cannot execute.
-                    StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
-                        invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
-                    }
-                    error => unavailable(&error).into(),
-                });
+                return Err(not_started(error, family));
             }
         };
-        let held = (folder, berth);
+        let held = (std::iter::once(folder).chain(layers).collect(), berth);
         let environment =
             self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream });
         environment
@@ -181,7 +178,7 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folder, berth), credentials, endpoint, log_stream }: Start,
+        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -191,12 +188,7 @@ impl Host {
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(
-                Arc::clone(&sandbox),
-                Arc::clone(&exchange),
-                function.arn.as_str(),
-                (forks.clone(), endpoint.clone()),
-            ),
+            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone(), endpoint.clone()),
             serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
         ];
         if let Some(events) = events {
@@ -230,7 +222,7 @@ impl Host {
             endpoint,
             residents: OnceLock::new(),
             strays: AtomicUsize::new(0),
-            _folder: folder,
+            _folders: folders,
             _berth: berth,
         }
     }
@@ -263,7 +255,7 @@ pub(super) async fn credentials(
     id: &str,
     now: Timestamp,
 ) -> Result<SessionCredentials, NotStarted> {
-    let role = role::assumable(env, &function.settings.role, &function.arn, now)?;
+    let role = role::assumable(env, &function.settings.role, &function.unqualified(), now)?;
     let duration_s = CREDENTIALS_S.min(role.session_s_max);
     let request = SessionRequest {
         role,
@@ -275,9 +267,9 @@ pub(super) async fn credentials(
         transitive_tags: Vec::new(),
         source_identity: None,
         bound_to: Some(id.to_owned()),
-        source_function: Some(function.arn.clone()),
+        source_function: Some(function.unqualified()),
     };
-    Ok(env.sessions()?.mint_for_service(request, &function.arn, now).await?)
+    Ok(env.sessions()?.mint_for_service(request, &function.unqualified(), now).await?)
 }
 
 /// Why a runtime did not ask for its first request.
@@ -329,12 +321,17 @@ impl std::fmt::Debug for Host {
     }
 }
 
-fn spec(given: &Given<'_>, folder: &Folder, template: Template, controls: Controls) -> EnvironmentSpec {
+fn spec(
+    given: &Given<'_>,
+    (folder, layers): (&Folder, Option<&Folder>),
+    template: Template,
+    controls: Controls,
+) -> EnvironmentSpec {
     let settings = &given.function.settings;
     EnvironmentSpec {
         template,
         code_dir: folder.path().to_owned(),
-        layers_dir: None,
+        layers_dir: layers.map(|layers| layers.path().to_owned()),
         env: process::environment(given),
         memory_mb: u64::from(settings.memory_mb),
         tmp_mb: u64::from(settings.tmp_mb),
@@ -353,13 +350,10 @@ fn spec(given: &Given<'_>, folder: &Folder, template: Template, controls: Contro
 fn serve_runtime_api(
     sandbox: Arc<casemate_sandbox::Environment>,
     exchange: Arc<Exchange>,
-    arn: &str,
-    (forks, endpoint): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
+    forks: Option<Arc<Forks>>,
+    credentials: Option<Arc<Endpoint>>,
 ) -> JoinHandle<()> {
-    let arn: Arc<str> = Arc::from(arn);
-    tokio::spawn(
-        async move { runtime_api::serve(sandbox.runtime_api(), exchange, arn, forks, endpoint).await },
-    )
+    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials).await })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -378,9 +372,9 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-fn log_stream(now: Timestamp, id: &str) -> String {
+pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
-    format!("{:04}/{:02}/{:02}/[{LATEST}]{id}", civil.year, civil.month, civil.day)
+    format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }
 
 // AWS: type and texts of the service.
@@ -391,6 +385,16 @@ fn invalid_entrypoint(why: &str) -> NotStarted {
 
 /// The program of a custom runtime.
 const ENTRYPOINT: &str = "/var/task/bootstrap";
+
+fn not_started(error: StartError, family: Family) -> NotStarted {
+    match error {
+        // A program of the package's own that the system cannot execute.
+        StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
+            invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
+        }
+        error => unavailable(&error).into(),
+    }
+}
 
 fn unavailable(error: &StartError) -> Error {
     // INVARIANT: nothing runs without the sandbox; the caller is told which layer is missing.

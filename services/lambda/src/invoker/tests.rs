@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::{function::Settings, variables::Variables};
+use crate::{function::Settings, variables::Variables, version::Version};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
@@ -71,6 +71,9 @@ impl Host {
             revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
             tags: std::collections::BTreeMap::new(),
             reserved: None,
+            version: Version::default(),
+            unpacked_bytes: 0,
+            loops_allowed: false,
             settings: Settings {
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
@@ -82,6 +85,8 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
+                layers: Vec::new(),
+                dead_letters: None,
             },
         };
         let row = function.clone();
@@ -98,7 +103,9 @@ impl Host {
     async fn invoke(&self, function: &Arc<Function>, payload: &str) -> Result<String, Error> {
         let request = Request {
             id: hex_id(&*self.env.entropy, "test.request", 32),
+            invoked: function.arn.clone(),
             payload: payload.to_owned().into(),
+            sink: None,
             client_context: None,
             principal: None,
         };
