@@ -15,7 +15,8 @@ mod event;
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use casemate_kernel::{Ask, BodySender, BodyStream, BoxFuture, Caller, DataPlane, Exchange, Outgoing};
+use casemate_kernel::{Ask, BodySender, BodyStream, BoxFuture, Caller, DataPlane, Exchange, Fault, Outgoing};
+use casemate_names::AccountId;
 use casemate_wire::Head;
 use hyper::{HeaderMap, StatusCode, header::HeaderValue};
 
@@ -92,6 +93,12 @@ impl From<Error> for Refusal {
 impl DataPlane for Plane {
     fn matches(&self, head: &Head) -> bool {
         head.host().and_then(url_of_host).is_some()
+    }
+
+    fn owner(&self, head: &Head) -> Result<Option<AccountId>, Fault> {
+        let Some(id) = head.host().and_then(url_of_host) else { return Ok(None) };
+        let found = self.lambda.env.store.read(|tx| function_url::find(tx, id))?;
+        Ok(found.and_then(|url| url.function.account_id()))
     }
 
     // AWS: 6 MB, like every synchronous request.
