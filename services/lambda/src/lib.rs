@@ -25,6 +25,7 @@ mod ask;
 mod bootstrap;
 mod configuration;
 mod controls;
+mod credentials;
 mod delivery;
 mod destination;
 mod environment;

@@ -77,6 +77,9 @@ impl Environment {
             let access_key_id = Some(credentials.access_key_id.clone());
             *held = Held { access_key_id, end: credentials.expires_at };
         }
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.set(Some(credentials.clone()));
+        }
         self.exchange.renew();
         let token = hex_id(&*self.env.entropy, "lambda.child", TOKEN_DIGITS);
         if !forks.order(token, credentials) {
@@ -92,6 +95,9 @@ impl Environment {
 
     /// Ends the session of the credentials that were given out last.
     pub(super) fn revoke(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.set(None);
+        }
         let key = self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take();
         let (Some(key), Ok(runtime)) = (key, tokio::runtime::Handle::try_current()) else { return };
         let env = self.env.clone();
