@@ -1,5 +1,7 @@
 //! A runtime made of raw bytes speaks to the Runtime API over loopback.
 
+use std::fmt::Write as _;
+
 use casemate_names::{Arn, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -194,7 +196,7 @@ async fn stream(api: &Api, chunks: &[&str], trailers: &str) -> String {
                     trailer: lambda-runtime-function-error-type, lambda-runtime-function-error-body\r\n\r\n"
             .to_owned();
     for chunk in chunks {
-        text += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+        write!(text, "{:x}\r\n{chunk}\r\n", chunk.len()).unwrap();
     }
     text += trailers;
     stream.write_all(text.as_bytes()).await.unwrap();
