@@ -4,10 +4,13 @@
 //! nothing of invocations, nor of what the processes are.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr, OsString},
     fs, io,
-    os::fd::{AsRawFd, OwnedFd},
-    path::Path,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -94,7 +97,7 @@ fn restore(folder: &OwnedFd) -> io::Result<usize> {
     // First: rights taken away from the folder must not keep it from being emptied.
     // SAFETY: an open descriptor and an integer.
     sys::check(libc::c_long::from(unsafe { libc::fchmod(folder.as_raw_fd(), TMP_MODE) }))?;
-    let removed = empty(&format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
+    let removed = empty(folder)?;
     remove_attributes(folder)?;
     let epoch = [libc::timespec { tv_sec: 0, tv_nsec: 0 }; 2];
     // SAFETY: an open descriptor and an array that outlives the call.
@@ -105,52 +108,56 @@ fn restore(folder: &OwnedFd) -> io::Result<usize> {
 /// As the file system was mounted.
 const TMP_MODE: libc::mode_t = 0o1777;
 
-/// Removes what a folder holds, without recursion: a tree as deep as the number of files allows would exhaust stack and
-/// descriptors of the server. Folders within folders are moved to the top until there are none. Links are not followed.
-fn empty(path: &str) -> io::Result<usize> {
-    let top = Path::new(path);
-    let (mut removed, mut moved) = (0, 0_u64);
-    loop {
-        let entries = fs::read_dir(top)?.collect::<io::Result<Vec<_>>>()?;
-        if entries.is_empty() {
-            return Ok(removed);
-        }
-        for entry in entries {
-            if entry.file_type()?.is_dir() {
-                flatten(top, &entry.path(), &mut moved)?;
-                fs::remove_dir(entry.path())?;
-            } else {
-                fs::remove_file(entry.path())?;
+/// Removes what a folder holds and says how many entries were at its top. Without recursion, with one descriptor and without
+/// naming long paths: a tree as deep as the number of files allows would exhaust stack and descriptors of the server. Links
+/// are not followed. Nothing is created or moved: files may be made there by users of the environment only.
+fn empty(top: &OwnedFd) -> io::Result<usize> {
+    let mut here = open_below(top, OsStr::new("."))?;
+    let mut removed = 0;
+    // What is left to do at each level from the top down to `here`; each name with whether it has been entered.
+    let mut levels = vec![names(&here)?];
+    while let Some(level) = levels.last_mut() {
+        let Some((name, entered)) = level.pop() else {
+            levels.pop();
+            if !levels.is_empty() {
+                here = open_below(&here, OsStr::new(".."))?;
             }
-            removed += 1;
-        }
-    }
-}
-
-/// Removes the files of one folder and moves its folders to the top.
-fn flatten(top: &Path, folder: &Path, moved: &mut u64) -> io::Result<()> {
-    for entry in fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()? {
-        if !entry.file_type()?.is_dir() {
-            fs::remove_file(entry.path())?;
             continue;
-        }
-        loop {
-            *moved += 1;
-            let taken = |error: &io::Error| {
-                matches!(error.raw_os_error(), Some(libc::ENOTEMPTY | libc::EEXIST | libc::ENOTDIR))
-            };
-            match fs::rename(entry.path(), top.join(format!("{moved}"))) {
-                // Somebody's file already has that name.
-                Err(error) if taken(&error) && *moved < NAMES_MAX => {}
-                other => break other?,
+        };
+        match remove(&below(&here, &name)) {
+            Ok(()) => removed += usize::from(levels.len() == 1),
+            Err(error) if error.raw_os_error() == Some(libc::ENOTEMPTY) && !entered => {
+                level.push((name.clone(), true));
+                here = open_below(&here, &name)?;
+                levels.push(names(&here)?);
             }
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
-/// Names tried: more than twice as many as there can be files.
-const NAMES_MAX: u64 = 200_000;
+/// Names in a folder, none entered yet.
+fn names(folder: &OwnedFd) -> io::Result<Vec<(OsString, bool)>> {
+    let entries = fs::read_dir(below(folder, OsStr::new(".")))?;
+    entries.map(|entry| Ok((entry?.file_name(), false))).collect()
+}
+
+fn below(folder: &OwnedFd, name: &OsStr) -> PathBuf {
+    Path::new(&format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name)
+}
+
+fn open_below(folder: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    Ok(fs::OpenOptions::new().read(true).custom_flags(flags).open(below(folder, name))?.into())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.raw_os_error() == Some(libc::EISDIR) => fs::remove_dir(path),
+        other => other,
+    }
+}
 
 fn remove_attributes(folder: &OwnedFd) -> io::Result<()> {
     let mut names = vec![0_u8; ATTRIBUTES_BYTES_MAX];
@@ -185,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (top, deep) = (folder.path().join("tmp"), 1_000);
         fs::create_dir(&top).unwrap();
-        fs::write(top.join("2"), "a file with a name that the emptying would use").unwrap();
+        fs::write(top.join("2"), "x").unwrap();
         let mut rest = top.clone();
         for level in 0..deep {
             // Built from the bottom: a path of that length could not be named.
@@ -201,7 +208,7 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), top.join("link")).unwrap();
         fs::set_permissions(&top, fs::Permissions::from_mode(0o000)).unwrap();
         let opened = OwnedFd::from(fs::File::open(&top).unwrap());
-        assert!(restore(&opened).unwrap() >= 3);
+        assert_eq!(restore(&opened).unwrap(), 3);
         assert_eq!(fs::read_dir(&top).unwrap().count(), 0);
         assert_eq!(fs::metadata(&top).unwrap().permissions().mode() & 0o7777, 0o1777);
         assert!(folder.path().exists());
