@@ -32,6 +32,7 @@ mod driver;
 mod elf;
 mod environment;
 mod error;
+mod kernel_random;
 mod layer;
 mod notify;
 mod pump;
@@ -48,8 +49,10 @@ pub use crate::{
     driver::Driver,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
+    kernel_random::reseed_kernel,
     layer::{Layer, LayerReport, Probe, Status},
-    runtimes::{Family, Runtime, RuntimeTable},
+    runtime_root::shared_libraries,
+    runtimes::{Family, HostFile, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
         AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event,
