@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     io,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -16,6 +16,8 @@ use landlock::{
     RulesetCreatedAttr, RulesetStatus,
 };
 use rustix::{
+    fs::{FileType, Mode},
+    mount::MountPropagationFlags,
     process::{Gid, Resource, Rlimit, Signal, Uid, setrlimit},
     thread::UnshareFlags,
 };
@@ -44,6 +46,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::In
     limits()?;
     isolate(wishes.user)?;
     if let Some(user) = wishes.user {
+        for device in &wishes.devices {
+            own_device(device, &wishes, user)?;
+        }
         become_user(user)?;
         // Changing the user clears the death signal.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -95,6 +100,20 @@ fn isolate(user: Option<u32>) -> io::Result<()> {
     #[expect(deprecated, reason = "its successor is unsafe for shared descriptor tables, which are not unshared here")]
     let isolated = rustix::thread::unshare(flags);
     Ok(isolated?)
+}
+
+/// Makes a device usable for the user, in this mount namespace only: a node of its own over the host's.
+fn own_device(device: &Path, wishes: &Wishes, user: u32) -> io::Result<()> {
+    let found = rustix::fs::stat(device)?;
+    let folder = wishes.writable.first().ok_or_else(|| invalid("a device needs a folder"))?;
+    let node = folder.join("device");
+    let (owner, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &node, FileType::CharacterDevice, mode, found.st_rdev)?;
+    rustix::fs::chown(&node, Some(owner), Some(group))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private)?;
+    Ok(rustix::mount::mount_bind(&node, device)?)
 }
 
 fn become_user(user: u32) -> io::Result<()> {

@@ -217,8 +217,7 @@ pub struct Booted {
 }
 
 async fn refresh(machine: &Machine, fresh: &Fresh) -> Result<(), Error> {
-    machine.command(Command::Reseed { entropy: hex::encode(fresh.entropy) }).await?;
-    machine.command(Command::SetClock { unix_ns: fresh.unix_ns }).await
+    machine.command(Command::Refresh { unix_ns: fresh.unix_ns, entropy: hex::encode(fresh.entropy) }).await
 }
 
 /// Writes kernel and initramfs where QEMU finds them.

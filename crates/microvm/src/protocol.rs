@@ -32,8 +32,9 @@ pub(crate) enum Command {
     Ping,
     /// The time now, in nanoseconds since 1970.
     SetClock { unix_ns: u64 },
-    /// Fresh randomness for the kernel, 64 bytes as hexadecimal digits.
-    Reseed { entropy: String },
+    /// The time, and fresh randomness for the kernel: 64 bytes as hexadecimal digits. First of all after a boot or a
+    /// restore.
+    Refresh { unix_ns: u64, entropy: String },
     /// Starts the function's runtime in the process sandbox.
     Start(Start),
     /// Initialisation is over: processor time by memory size from now on.
@@ -50,7 +51,7 @@ impl fmt::Debug for Command {
         f.write_str(match self {
             Self::Ping => "Ping",
             Self::SetClock { .. } => "SetClock",
-            Self::Reseed { .. } => "Reseed",
+            Self::Refresh { .. } => "Refresh",
             Self::Start(_) => "Start",
             Self::EndInit => "EndInit",
             Self::BeginInvocation => "BeginInvocation",
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn secrets_of_a_command_are_not_printed() {
         let entropy = "ab".repeat(64);
-        let command = Command::Reseed { entropy: entropy.clone() };
+        let command = Command::Refresh { unix_ns: 1, entropy: entropy.clone() };
         assert!(!format!("{:?}", Request { number: 1, command }).contains(&entropy));
     }
 }

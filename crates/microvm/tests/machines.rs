@@ -1,6 +1,7 @@
 //! Real machines under emulation: one boot, one template, and clones of it. See `docs/isolation-microvm.md`.
 
 use std::{
+    io::Read,
     ffi::OsStr,
     fs,
     os::unix::fs::PermissionsExt,
@@ -11,12 +12,16 @@ use std::{
 
 use casemate_microvm::{
     Acceleration, CodeDisk, Config, Connection, Driver, Error, Fresh, FunctionSpec, Hardware, Image,
-    KernelSource, Pending, Stream,
+    KernelSource, Machine, Pending, Stream, Template,
 };
-use casemate_sandbox::{Event, ExecPolicy, RuntimeTable};
+use casemate_sandbox::{Event, ExecPolicy, ExitStatus, RuntimeTable};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
+const GREETING: &str = "a greeting that is easily found";
+const CREDENTIAL: &str = "a-credential-of-one-clone-only";
+/// Clones that are timed have the numbers 2 to this, exclusive.
+const CLONES: u8 = 8;
 const INSTALL: &str = "run `. .ci/install.sh && need_qemu` in the repository's root";
 
 /// A folder that QEMU's user may pass.
@@ -55,7 +60,7 @@ fn package(folder: &Path) -> CodeDisk {
 fn spec() -> FunctionSpec {
     FunctionSpec {
         argv: vec!["/var/task/bootstrap".into()],
-        env: vec![("GREETING".into(), "hello".into())],
+        env: vec![("GREETING".into(), GREETING.into())],
         memory_mb: 128,
         tmp_mb: 16,
         pids_max: 32,
@@ -94,36 +99,154 @@ async fn driver(state: &Path) -> (Driver, Image) {
     (driver, image)
 }
 
+/// Whether the guest's memory holds these bytes; pages that were never touched are skipped.
+fn holds(template: &Template, needle: &[u8]) -> bool {
+    let mut memory = template.memory().unwrap();
+    let (mut page, mut before) = (vec![0; 4096], Vec::new());
+    while memory.read_exact(&mut page).is_ok() {
+        if page.iter().all(|byte| *byte == 0) {
+            before.clear();
+            continue;
+        }
+        before.extend_from_slice(&page);
+        if before.windows(needle.len()).any(|part| part == needle) {
+            return true;
+        }
+        before.drain(..before.len() - needle.len());
+    }
+    false
+}
+
+/// A clone whose runtime has asked for its event.
+async fn clone_of(driver: &Driver, template: &Template, image: &Image, number: u8) -> (Machine, BufReader<Stream>) {
+    let mut machine = driver.clone_of(template, image, &fresh(number)).await.unwrap();
+    let Connection { port, mut stream, .. } = machine.accept().await.unwrap();
+    assert_eq!(port, 9001);
+    question(&mut stream).await;
+    (machine, BufReader::new(stream))
+}
+
+/// What one clone may and may not do, through every way in and out of it.
+async fn everyday_life(mut machine: Machine, mut runtime: BufReader<Stream>) {
+    let mut events = machine.take_events().unwrap();
+    assert_eq!(ask(&mut runtime, b'v').await, GREETING);
+    let inside: u64 = ask(&mut runtime, b't').await.parse().unwrap();
+    let outside = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    assert!(inside.abs_diff(outside) <= 60, "the clock of a clone is the host's: {inside} {outside}");
+
+    let (mut stdout, _stderr) = machine.take_outputs().await.unwrap();
+    assert_eq!(ask(&mut runtime, b'o').await, "printed");
+    let mut line = [0; 17];
+    stdout.read_exact(&mut line).await.unwrap();
+    assert_eq!(&line, b"a line of output\n");
+
+    runtime.write_all(b"a").await.unwrap();
+    let mut endpoint = machine.accept().await.unwrap();
+    assert_eq!(endpoint.port, 4566);
+    let mut question = [0; 9];
+    endpoint.stream.read_exact(&mut question).await.unwrap();
+    endpoint.stream.write_all(CREDENTIAL.as_bytes()).await.unwrap();
+    drop(endpoint);
+    let mut answer = String::new();
+    runtime.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer.trim_end(), CREDENTIAL);
+
+    assert_eq!(ask(&mut runtime, b'e').await, "Err(PermissionDenied)");
+    let denied = |event: &Event| matches!(event, Event::ExecDenied { path, .. } if path == "/var/task/bootstrap");
+    while !denied(&events.recv().await.unwrap()) {}
+    let files = ask(&mut runtime, b'f').await;
+    assert_eq!(files, "Err(NotFound) Err(NotFound) Err(ReadOnlyFilesystem) Ok(())");
+
+    machine.freeze().await.unwrap();
+    runtime.write_all(b"v").await.unwrap();
+    let mut answer = String::new();
+    let silent = tokio::time::timeout(Duration::from_millis(300), runtime.read_line(&mut answer)).await;
+    assert!(silent.is_err(), "a frozen machine answers nothing");
+    machine.thaw(fresh(0).unix_ns).await.unwrap();
+    runtime.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer.trim_end(), GREETING);
+
+    runtime.write_all(b"q").await.unwrap();
+    assert_eq!(machine.exited().await.unwrap().status, ExitStatus::Code(0));
+    let _ = machine.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh_state() {
     let folder = state();
     let (driver, image) = driver(folder.path()).await;
-    eprintln!("{}", driver.probe());
+    println!("{}", driver.probe());
     let began = Instant::now();
     let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
-    eprintln!("boot: {:?}\n{}", began.elapsed(), booted.machine.layers());
+    println!("agent after {:?}, which reports\n{}", began.elapsed(), booted.machine.layers());
+    assert!(!booted.machine.layers().contains("ABSENT"));
     driver.start(&mut booted.machine, &image, spec()).await.unwrap();
     let mut asked = booted.machine.accept().await.unwrap();
-    assert_eq!(asked.port, 9001);
     let read = question(&mut asked.stream).await;
-    eprintln!("first question after {:?}", began.elapsed());
+    println!("function's first question after {:?}", began.elapsed());
     let template = driver.snapshot(booted, vec![Pending { connection: asked, read }]).await.unwrap();
-    eprintln!("template after {:?}, {} bytes of devices", began.elapsed(), template.device_bytes());
+    println!("template after {:?}, {} bytes of device state", began.elapsed(), template.device_bytes());
 
-    let mut drawn = Vec::new();
-    for number in 2..4 {
+    let (mut drawn, mut times) = (Vec::new(), Vec::new());
+    for number in 2..CLONES {
         let began = Instant::now();
-        let mut machine = driver.clone_of(&template, &image, &fresh(number)).await.unwrap();
-        let Connection { port, mut stream, .. } = machine.accept().await.unwrap();
-        assert_eq!(port, 9001);
-        question(&mut stream).await;
-        let mut runtime = BufReader::new(stream);
+        let (machine, mut runtime) = clone_of(&driver, &template, &image, number).await;
         let random = ask(&mut runtime, b'r').await;
-        eprintln!("clone {number}: first answer after {:?}", began.elapsed());
+        times.push(began.elapsed());
         drawn.push((ask(&mut runtime, b'i').await, random));
         let _ = machine.stop().await;
     }
-    eprintln!("{drawn:?}");
-    assert_eq!(drawn[0].0, drawn[1].0, "clones go on from one process");
-    assert_ne!(drawn[0].1, drawn[1].1, "clones draw different numbers");
+    times.sort();
+    println!("restore to first answer: {times:?}");
+    assert!(drawn.iter().all(|(init, _)| *init == drawn[0].0), "clones go on from one process: {drawn:?}");
+    let mut fresh_numbers: Vec<&str> = drawn.iter().map(|(_, random)| random.as_str()).collect();
+    fresh_numbers.sort_unstable();
+    fresh_numbers.dedup();
+    assert_eq!(fresh_numbers.len(), drawn.len(), "clones draw different numbers: {drawn:?}");
+
+    let (machine, runtime) = clone_of(&driver, &template, &image, 99).await;
+    everyday_life(machine, runtime).await;
+    assert!(holds(&template, GREETING.as_bytes()), "the search finds what is there");
+    assert!(!holds(&template, CREDENTIAL.as_bytes()), "a clone's secrets are not in the template");
+    let left = fs::read_dir(folder.path()).unwrap().flatten();
+    let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("vm-")).collect();
+    assert!(left.is_empty(), "folders of machines are gone: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn function_with_credentials_in_its_environment_becomes_no_template() {
+    let folder = state();
+    let (driver, image) = driver(folder.path()).await;
+    let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
+    let env = vec![("AWS_SESSION_TOKEN".to_owned(), CREDENTIAL.to_owned())];
+    driver.start(&mut booted.machine, &image, FunctionSpec { env, ..spec() }).await.unwrap();
+    let refused = driver.snapshot(booted, Vec::new()).await;
+    assert!(matches!(refused, Err(Error::Refused("a template must not hold credentials"))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hardware_virtualisation_counts_only_if_a_guest_really_boots() {
+    let folder = state();
+    let outcome = Driver::new(config(folder.path(), Acceleration::HardwareOnly)).await;
+    match outcome {
+        Ok(driver) => assert!(matches!(driver.probe().hardware, Hardware::Usable { .. })),
+        Err(Error::Absent { what, why }) => {
+            assert_eq!(what, "hardware virtualisation");
+            let opens = fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+            assert_eq!(opens, !why.starts_with("/dev/kvm:"), "{why}");
+            println!("{why}");
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn missing_programs_and_kernels_are_named() {
+    let folder = state();
+    let whole = config(folder.path(), Acceleration::EmulationAllowed);
+    let refused = Driver::new(Config { qemu: "/nowhere/qemu".into(), ..whole.clone() }).await;
+    assert!(matches!(refused, Err(Error::Absent { what: "QEMU", .. })), "{refused:?}");
+    let kernel = KernelSource::Image("/etc/passwd".into());
+    let refused = Driver::new(Config { kernel, ..whole }).await;
+    assert!(matches!(refused, Err(Error::Absent { what: "guest kernel", .. })), "{refused:?}");
 }

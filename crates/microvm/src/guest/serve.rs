@@ -54,10 +54,10 @@ async fn obey(
     match command {
         Command::Ping => Ok(()),
         Command::SetClock { unix_ns } => set_clock(unix_ns).map_err(text),
-        Command::Reseed { entropy } => {
+        Command::Refresh { unix_ns, entropy } => {
             let mut bytes = [0; 64];
             hex::decode_to_slice(entropy, &mut bytes).map_err(|_| "entropy must be 64 bytes".to_owned())?;
-            reseed_kernel(&bytes).map_err(text)
+            reseed_kernel(&bytes).and_then(|()| set_clock(unix_ns)).map_err(text)
         }
         Command::Start(_) if function.is_some() => Err("a function has been started already".to_owned()),
         Command::Start(start) => {
