@@ -39,6 +39,27 @@ def verifier():
     process.wait(10)
 
 
+@pytest.fixture(scope="module")
+def rust_sdk():
+    """The program of suites/rust: its output by the first field of each line."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "suites-rust"
+    subprocess.run(
+        ["cargo", "build", "--quiet", "--locked", "--target-dir", target], cwd=Path(__file__).parent / "rust", check=True
+    )
+
+    def run(key, secret, *arguments):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CASEMATE_"))}
+        done = subprocess.run(
+            [target / "debug/casemate-suites-rust", *map(str, arguments)],
+            env=clean | {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret},
+            capture_output=True, text=True, timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {name: fields for name, *fields in (line.split("\t") for line in done.stdout.splitlines())}
+
+    return run
+
+
 def s3(endpoint, secret=SECRET, **options):
     config = Config(
         signature_version="s3v4", s3={"addressing_style": "path"} | options.pop("s3", {}),
@@ -189,6 +210,34 @@ def test_the_sdk_for_javascript_in_every_form(verifier):
         ["node", str(JS / "signatures.mjs")], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_sdk_for_rust_uploads_in_chunks_and_presigns(verifier, rust_sdk, tmp_path):
+    file = tmp_path / "large"
+    file.write_bytes(LARGE)
+    said = rust_sdk(KEY, SECRET, "storage", verifier, file)
+    assert said["in memory"] == ["header AWS4-HMAC-SHA256", sha256(b"content")]
+    for algorithm in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"):
+        assert said[f"signed {algorithm}"] == ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", sha256(LARGE)]
+        assert said[f"unsigned {algorithm}"] == ["STREAMING-UNSIGNED-PAYLOAD-TRAILER", sha256(LARGE)]
+    assert said["refused"] == ["403"]
+    put, get = said["put"][0], said["get"][0]
+    answer = requests.put(put, data=b"content")
+    assert answer.headers["x-verified"] == "query AWS4-HMAC-SHA256", answer.text
+    assert answer.headers["x-body-sha256"] == sha256(b"content")
+    assert requests.get(get).headers["x-verified"] == "query AWS4-HMAC-SHA256"
+    for changed in (put.replace("dir//a", "dir/a"), put.replace("Expires=60", "Expires=61"), put + "&versionId=1"):
+        assert requests.put(changed, data=b"content").status_code == 403, changed
+    assert requests.put(get, data=b"content").status_code == 403
+    assert requests.get(put).status_code == 403
+
+
+def test_the_sdk_for_rust_calls_the_platform(server, rust_sdk):
+    said = rust_sdk(*server.keys, "platform", server.endpoint)
+    assert said["identity"][0].endswith(":root")
+    assert said["item"] == ["größer +&="]
+    assert said["sts refused"] == ["SignatureDoesNotMatch"]
+    assert said["dynamodb refused"] == ["InvalidSignatureException"]
 
 
 def test_a_presigned_request_of_the_platform_and_what_is_refused(server):

@@ -1,6 +1,7 @@
 //! The repository's own chores, run as `cargo xtask …`. Each knows the tree's layout and nothing of the program's insides.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its user")]
 
+mod bench;
 mod codegen;
 mod compat;
 mod files;
@@ -21,6 +22,7 @@ usage: cargo xtask <chore>
   tidy                                    check lengths, layers, names, tests of operations, white space
   compat [--check]                        write docs/compat.md from the comments tagged AWS: and DIVERGES:
   scoreboard [--check]                    ask the policy engine all vectors and write docs/scoreboard.md
+  bench NAME [arguments]                  measure functions, load or decide, as docs/benchmarks.md tells
   access                                  print what each operation needs (crates/testkit/access.golden)";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some((&"codegen", rest)) => codegen::run(rest),
         Some((&"compat", rest)) => compat::run(rest),
         Some((&"scoreboard", rest)) => scoreboard::run(rest),
+        Some((&"bench", rest)) => bench::run(rest),
         Some((&"tidy", [])) => tidy::run(),
         Some((&"access", [])) => files::read(&files::root().join("crates/testkit/access.golden")),
         _ => Err(USAGE.to_owned()),

@@ -228,7 +228,7 @@ fn arns(source: &Source) -> Vec<Finding> {
 }
 
 fn reasons(source: &Source) -> Vec<Finding> {
-    let empty = |line: &str| ["Public(\"\")", "Identified(\"\")"].iter().any(|text| line.contains(text));
+    let empty = |line: &str| ["Public(\"\"", "Identified(\"\""].iter().any(|text| line.contains(text));
     let lines = source.code().into_iter().filter(|(_, line)| empty(line));
     lines
         .map(|(number, _)| source.finding(number, "says that no permission is needed, but not why"))

@@ -1,4 +1,4 @@
-//! RSA keys: made, stored, published and read. Knows no tokens.
+//! Keys: RSA keys are made, stored and published, public keys of both types are read. Knows no tokens.
 
 use std::fmt;
 
@@ -6,10 +6,7 @@ use aws_lc_rs::{
     encoding::AsDer,
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{
-        KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
-        RsaPublicKeyComponents,
-    },
+    signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents},
 };
 use base64::{
     Engine as _,
@@ -17,6 +14,8 @@ use base64::{
 };
 use casemate_names::{Entropy, Secret};
 use serde::{Deserialize, Serialize};
+
+use crate::algorithm::Algorithm;
 
 /// Smallest modulus, bytes: 2048 bits (RFC 7518 §3.3).
 const MIN_MODULUS_BYTES: usize = 256;
@@ -32,8 +31,8 @@ pub struct SigningKey {
     verifying: VerifyingKey,
 }
 
-/// A public key, ready to verify.
-pub struct VerifyingKey(ParsedPublicKey);
+/// A public key, ready to verify by the algorithms it is good for.
+pub struct VerifyingKey(Vec<(Algorithm, ParsedPublicKey)>);
 
 /// A public key as published in a key set (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +52,8 @@ pub struct Jwk {
     pub usage: String,
 }
 
-/// The key is not an RSA key of 2048 to 8192 bits for RS256 signatures, or is damaged.
+/// The key is not an RSA key of 2048 to 8192 bits or a key on one of the three curves, is not for signatures of its own
+/// type, or is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey;
 
@@ -79,7 +79,7 @@ impl SigningKey {
 
     fn new(kid: String, pair: RsaKeyPair) -> Result<Self, InvalidKey> {
         let (modulus, exponent) = components(pair.public_key().as_ref()).ok_or(InvalidKey)?;
-        let verifying = VerifyingKey::new(modulus, exponent)?;
+        let verifying = VerifyingKey::rsa(modulus, exponent, &[Algorithm::Rs256])?;
         Ok(Self { kid, pair, verifying })
     }
 
@@ -129,24 +129,52 @@ impl VerifyingKey {
         if jwk.kty != "RSA" || jwk.alg != "RS256" || jwk.usage != "sig" {
             return Err(InvalidKey);
         }
-        let modulus = URL_SAFE_NO_PAD.decode(&jwk.n).map_err(|_| InvalidKey)?;
-        let exponent = URL_SAFE_NO_PAD.decode(&jwk.e).map_err(|_| InvalidKey)?;
-        Self::new(&modulus, &exponent)
+        Self::rsa(&decoded(&jwk.n)?, &decoded(&jwk.e)?, &[Algorithm::Rs256])
     }
 
-    fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, InvalidKey> {
+    /// An RSA key for some of the RSA algorithms.
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8], algorithms: &[Algorithm]) -> Result<Self, InvalidKey> {
         let modulus_fits = (MIN_MODULUS_BYTES..=MAX_MODULUS_BYTES).contains(&modulus.len());
         let exponent_fits = (1..=MAX_EXPONENT_BYTES).contains(&exponent.len());
         if !modulus_fits || !exponent_fits || modulus.first() == Some(&0) {
             return Err(InvalidKey);
         }
         let components = RsaPublicKeyComponents { n: modulus, e: exponent };
-        components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map(Self).map_err(|_| InvalidKey)
+        let keys = algorithms.iter().map(|algorithm| {
+            let parameters = algorithm.of_rsa().ok_or(InvalidKey)?;
+            let key = components.to_parsed_public_key(parameters).map_err(|_| InvalidKey)?;
+            Ok((*algorithm, key))
+        });
+        keys.collect::<Result<_, _>>().map(Self)
     }
 
-    pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify_sig(message, signature).is_ok()
+    /// A point on a curve, for that curve's algorithm; `algorithm` is what its publication says it is for.
+    pub(crate) fn on_curve(
+        curve: &str,
+        x: &[u8],
+        y: &[u8],
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self, InvalidKey> {
+        let (own, verifying, bytes) = Algorithm::of_curve(curve).ok_or(InvalidKey)?;
+        // RFC 7518 §6.2.1.2: coordinates have the curve's full length.
+        let fits = x.len() == bytes && y.len() == bytes && algorithm.is_none_or(|said| said == own);
+        if !fits {
+            return Err(InvalidKey);
+        }
+        let point = [&[0x04], x, y].concat();
+        let key = ParsedPublicKey::new(verifying, point).map_err(|_| InvalidKey)?;
+        Ok(Self(vec![(own, key)]))
     }
+
+    /// Does the signature fit? `None`: this key is not for that algorithm.
+    pub(crate) fn accepts(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let (_, key) = self.0.iter().find(|(own, _)| *own == algorithm)?;
+        Some(key.verify_sig(message, signature).is_ok())
+    }
+}
+
+pub(crate) fn decoded(text: &str) -> Result<Vec<u8>, InvalidKey> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidKey)
 }
 
 /// Modulus and exponent of `RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }` (RFC 8017 A.1.1) in
@@ -195,7 +223,7 @@ impl fmt::Debug for VerifyingKey {
 
 impl fmt::Display for InvalidKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a usable RSA key")
+        f.write_str("not a usable public key")
     }
 }
 

@@ -1,9 +1,11 @@
-//! JSON Web Tokens and Keys with a closed set of algorithms: RS256, and nothing else. A token can therefore not choose
-//! how it is checked: `none`, HMAC with a public key, embedded keys and key addresses are not "rejected by
-//! configuration", there is no code for them.
+//! JSON Web Tokens and Keys with a closed set of algorithms: RS256 for tokens made here, and the RSA and ECDSA signatures
+//! of registered issuers for theirs. A key has its algorithms from its own type and publication, never from a token:
+//! `none`, HMAC with a public key, embedded keys and key addresses are not "rejected by configuration", there is no code
+//! for them.
 //!
 //! The crate refuses to know: whose keys these are, what a claim means, and what time it is. It does no I/O.
 
+mod algorithm;
 mod issuer;
 mod key;
 mod source;

@@ -6,9 +6,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
-use crate::{InvalidKey, SigningKey, VerifyingKey};
+use crate::{InvalidKey, SigningKey, VerifyingKey, algorithm::Algorithm};
 
-/// The only algorithm.
+/// The only algorithm of tokens made here.
 const ALGORITHM: &str = "RS256";
 
 /// Longest token read, bytes. AWS: a request's headers together may have 10,240 bytes at API Gateway; a body may carry
@@ -83,11 +83,13 @@ pub fn verify<K: Borrow<VerifyingKey>>(
         .map_err(|_| InvalidToken::Malformed("the header is not a JSON object with alg"))?;
     let claims = decoded(claims, "claims")?;
     let signature = decoded(signature, "signature")?;
-    header.check()?;
+    let algorithm = header.check()?;
     let kid = header.kid.ok_or(InvalidToken::UnknownKey)?;
     let key = key_named(&kid).ok_or(InvalidToken::UnknownKey)?;
-    if !key.borrow().accepts(signed.as_bytes(), &signature) {
-        return Err(InvalidToken::BadSignature);
+    match key.borrow().accepts(algorithm, signed.as_bytes(), &signature) {
+        Some(true) => {}
+        Some(false) => return Err(InvalidToken::BadSignature),
+        None => return Err(InvalidToken::Unacceptable("alg")),
     }
     let claims = serde_json::from_slice(&claims)
         .map_err(|_| InvalidToken::Malformed("the claims are not a JSON object"))?;
@@ -99,10 +101,8 @@ fn decoded(part: &str, name: &'static str) -> Result<Vec<u8>, InvalidToken> {
 }
 
 impl Header {
-    fn check(&self) -> Result<(), InvalidToken> {
-        if self.alg != ALGORITHM {
-            return Err(InvalidToken::Unacceptable("alg"));
-        }
+    fn check(&self) -> Result<Algorithm, InvalidToken> {
+        let algorithm = Algorithm::named(&self.alg).ok_or(InvalidToken::Unacceptable("alg"))?;
         let unacceptable = [
             ("crit", self.crit.is_some()),
             ("jku", self.jku.is_some()),
@@ -112,7 +112,7 @@ impl Header {
         ];
         match unacceptable.iter().find(|(_, present)| *present) {
             Some((name, _)) => Err(InvalidToken::Unacceptable(name)),
-            None => Ok(()),
+            None => Ok(algorithm),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an operation says must be allowed before it may run.
 
-use casemate_names::{Arn, Secret};
+use casemate_names::{AccountId, Arn, Secret};
 
 const MFA_PRESENT: &str = "aws:MultiFactorAuthPresent";
 const MFA_AGE: &str = "aws:MultiFactorAuthAge";
@@ -14,8 +14,9 @@ pub enum Access {
     Identified(&'static str),
     /// The right lies inside the input (an access token, a challenge session); the service must verify it.
     InBand(Proof),
-    /// Anyone who reaches the port. The reason is printed by `xtask access` and pinned by a golden file.
-    Public(&'static str),
+    /// Anyone who reaches the port. The reason is printed by `xtask access` and pinned by a golden file. The account is the
+    /// one that what the input names belongs to, `None` where it names nothing: a closed account's is open to nobody.
+    Public(&'static str, Option<AccountId>),
 }
 
 /// Something presented inside the input that proves a right.

@@ -1,7 +1,7 @@
 //! Identification: turns a signature into a caller. No signature is `Caller::Anonymous`, never a default identity.
 
 use casemate_names::{Secret, Timestamp, sha256};
-use casemate_sigv4::{self as sigv4, Arrival, AuthError, Claim, Expected, PathStyle, SKEW_S};
+use casemate_sigv4::{self as sigv4, Arrival, AuthError, Claim, Expected, PathStyle};
 use casemate_wire::Head;
 
 use crate::{Caller, Fault, Incoming, Kernel, Peer, audit::Bracket};
@@ -45,7 +45,7 @@ impl Kernel {
             region: self.site().scope.region.as_str(),
             service,
             path_style: PathStyle::Normalise,
-            skew_s: SKEW_S,
+            skew_s: self.skew_s(),
         }
     }
 

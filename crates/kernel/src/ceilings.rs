@@ -7,7 +7,7 @@ use std::{fmt::Debug, sync::Arc};
 use casemate_names::AccountId;
 use casemate_policy::NamedPolicy;
 
-use crate::{Ask, Caller, Fault, Kernel};
+use crate::{Ask, Caller, Env, Fault, Kernel};
 
 /// Where the roles are that a service makes for itself, and that no ceiling limits.
 // AWS: IAM User Guide, "Service-linked roles": nobody else can make a role under this path.
@@ -56,16 +56,26 @@ impl Organizations {
         action: &str,
         resource_account: Option<&AccountId>,
     ) -> Result<Self, Fault> {
+        let service_linked = matches!(caller, Caller::Role(s) if is_service_linked(s.role_arn.resource()));
+        Self::between(kernel, caller.account().as_ref(), service_linked, action, resource_account)
+    }
+
+    /// Of a principal's account, as [`Self::of`].
+    fn between(
+        kernel: &Kernel,
+        account: Option<&AccountId>,
+        service_linked: bool,
+        action: &str,
+        resource_account: Option<&AccountId>,
+    ) -> Result<Self, Fault> {
         let Some(ceilings) = kernel.ceilings() else { return Ok(Self::default()) };
         let membership = |account: Option<&AccountId>| match account {
             Some(account) => ceilings.membership(account),
             None => Ok(None),
         };
-        let service_linked =
-            matches!(caller, Caller::Role(s) if s.role_arn.resource().starts_with(SERVICE_LINKED));
         let resource = membership(resource_account)?;
         Ok(Self {
-            caller: membership(caller.account().as_ref())?,
+            caller: membership(account)?,
             governed: resource.is_some() && ceilings.governs(action),
             resource,
             service_linked,
@@ -75,7 +85,6 @@ impl Organizations {
     /// The levels that bind the caller. Services and strangers have none: they are nobody's principals.
     // AWS: Organizations User Guide, "Service control policies": not for service-linked roles either.
     pub(crate) fn service_control(&self, caller: &Caller) -> &[Vec<NamedPolicy>] {
-        let Some(membership) = &self.caller else { return &[] };
         match caller {
             Caller::Anonymous | Caller::Bearer { .. } | Caller::Service { .. } | Caller::WebIdentity(_) => {
                 &[]
@@ -84,14 +93,14 @@ impl Organizations {
             | Caller::User { .. }
             | Caller::Role(_)
             | Caller::UserSession(_)
-            | Caller::Federated(_) => {
-                if self.service_linked && !membership.closed {
-                    &[]
-                } else {
-                    &membership.service_control
-                }
-            }
+            | Caller::Federated(_) => self.service_control_levels(),
         }
+    }
+
+    /// As [`Self::service_control`], of somebody's principal.
+    fn service_control_levels(&self) -> &[Vec<NamedPolicy>] {
+        let Some(membership) = &self.caller else { return &[] };
+        if self.service_linked && !membership.closed { &[] } else { &membership.service_control }
     }
 
     /// The levels that protect the resource, whoever asks.
@@ -100,6 +109,58 @@ impl Organizations {
         let Some(membership) = &self.resource else { return &[] };
         let bound = membership.closed || (self.governed && !self.service_linked);
         if bound { &membership.resource_control } else { &[] }
+    }
+}
+
+fn is_service_linked(role: &str) -> bool {
+    role.starts_with(SERVICE_LINKED)
+}
+
+/// The ceilings over what a user or role would ask, as the gate would find them: for simulations.
+#[derive(Debug)]
+pub struct Bounds(Organizations);
+
+impl Bounds {
+    /// The place of the principal's account.
+    pub fn membership(&self) -> Option<&Membership> {
+        self.0.caller.as_deref()
+    }
+
+    /// The levels that bind the principal.
+    pub fn service_control(&self) -> &[Vec<NamedPolicy>] {
+        self.0.service_control_levels()
+    }
+
+    /// The levels that protect the resource.
+    pub fn resource_control(&self) -> &[Vec<NamedPolicy>] {
+        self.0.resource_control()
+    }
+}
+
+impl Env {
+    /// The ceilings over `action` of a user or role of `account` on a resource of `resource_account`. `role` is the resource
+    /// part of a role's ARN.
+    pub fn bounds(
+        &self,
+        account: &AccountId,
+        role: Option<&str>,
+        action: &str,
+        resource_account: Option<&AccountId>,
+    ) -> Result<Bounds, Fault> {
+        let service_linked = role.is_some_and(is_service_linked);
+        let kernel = self.kernel()?;
+        Organizations::between(&kernel, Some(account), service_linked, action, resource_account).map(Bounds)
+    }
+}
+
+/// What is said where a closed account's is asked for.
+pub(crate) const CLOSED: &str = "the account that this belongs to is closed";
+
+impl Kernel {
+    /// Was this account closed by its organisation?
+    pub(crate) fn is_closed(&self, account: Option<&AccountId>) -> Result<bool, Fault> {
+        let (Some(ceilings), Some(account)) = (self.ceilings(), account) else { return Ok(false) };
+        Ok(ceilings.membership(account)?.is_some_and(|membership| membership.closed))
     }
 }
 

@@ -216,6 +216,14 @@ pub(crate) fn refused(layers: &Layers<'_>, request: &Request<'_>, decision: &Dec
     }
 }
 
+/// The keys that policies mention which are not an organisation's ceilings.
+pub(crate) fn own_keys(layers: &Layers<'_>) -> Vec<String> {
+    let own = policies(layers)
+        .filter(|(layer, _)| !matches!(layer, Layer::ServiceControl | Layer::ResourceControl));
+    let keys: BTreeSet<&str> = own.flat_map(|(_, policy)| policy.policy.condition_keys()).collect();
+    keys.into_iter().map(str::to_owned).collect()
+}
+
 fn seen(context: &dyn Context, key: &str) -> SeenValue {
     let fits = |text: &str| text.chars().nth(VALUE_CHARS_MAX).is_none();
     match context.value(key) {

@@ -13,6 +13,7 @@ pub struct Fault {
     kind: FaultKind,
     message: String,
     fields: Document,
+    encoded_message: Option<Box<str>>,
 }
 
 /// What sort of failure it is.
@@ -51,22 +52,37 @@ pub struct Denial {
 impl Fault {
     /// An error of the model with its fields.
     pub fn modelled(meta: &'static ErrorMeta, message: impl Into<String>, fields: Document) -> Self {
-        Self { kind: FaultKind::Modelled(meta), message: message.into(), fields }
+        Self { kind: FaultKind::Modelled(meta), message: message.into(), fields, encoded_message: None }
     }
 
     /// A common error that the model does not list.
     pub fn coded(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { kind: FaultKind::Coded { code, status }, message: message.into(), fields: Document::empty() }
+        Self {
+            kind: FaultKind::Coded { code, status },
+            message: message.into(),
+            fields: Document::empty(),
+            encoded_message: None,
+        }
     }
 
     /// The input breaks a constraint.
     pub fn validation(message: impl Into<String>) -> Self {
-        Self { kind: FaultKind::Validation, message: message.into(), fields: Document::empty() }
+        Self {
+            kind: FaultKind::Validation,
+            message: message.into(),
+            fields: Document::empty(),
+            encoded_message: None,
+        }
     }
 
     /// The policies do not allow it; `text` is AWS's sentence.
     pub fn denied(denial: Denial, text: impl Into<String>) -> Self {
-        Self { kind: FaultKind::Denied(Box::new(denial)), message: text.into(), fields: Document::empty() }
+        Self {
+            kind: FaultKind::Denied(Box::new(denial)),
+            message: text.into(),
+            fields: Document::empty(),
+            encoded_message: None,
+        }
     }
 
     /// Our fault. The cause is logged with the request id; the client sees a constant text.
@@ -75,12 +91,25 @@ impl Fault {
             kind: FaultKind::Internal(Arc::new(cause)),
             message: "An internal error occurred.".to_owned(),
             fields: Document::empty(),
+            encoded_message: None,
         }
     }
 
     /// Our fault, described by a sentence for the log.
     pub fn broken(what: impl Into<String>) -> Self {
         Self::internal(Broken(what.into()))
+    }
+
+    /// With what only the refused account's own may decode.
+    #[must_use]
+    pub(crate) fn with_encoded_message(mut self, message: Option<String>) -> Self {
+        self.encoded_message = message.map(String::into_boxed_str);
+        self
+    }
+
+    /// What the account of whoever was refused may decode.
+    pub(crate) fn encoded_message(&self) -> Option<&str> {
+        self.encoded_message.as_deref()
     }
 
     /// The sort of failure.
@@ -170,7 +199,12 @@ impl From<StoreError> for Fault {
 impl From<AuthError> for Fault {
     fn from(error: AuthError) -> Self {
         let message = error.message(Dialect::Json);
-        Self { kind: FaultKind::Unauthenticated(error), message, fields: Document::empty() }
+        Self {
+            kind: FaultKind::Unauthenticated(error),
+            message,
+            fields: Document::empty(),
+            encoded_message: None,
+        }
     }
 }
 

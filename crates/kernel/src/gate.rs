@@ -14,11 +14,14 @@ use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
 
 use crate::{
-    Access, AnyOperation, AnyService, As, Ask, Caller, Denial, Fault, IdentityPolicies, Kernel, Peer,
-    audit::{Bracket, RefusedRecord},
-    ceilings::{Organizations, may_know_why},
+    Access, AnyOperation, AnyService, As, Ask, BodyStream, Caller, Denial, Fault, IdentityPolicies, Kernel,
+    Peer,
+    audit::Bracket,
+    body_stream::Streamed,
+    ceilings::{CLOSED, Organizations, may_know_why},
     context::GateContext,
-    explain::refused,
+    explain::{own_keys, refused},
+    message::Refused,
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -46,6 +49,7 @@ pub struct Permit {
     mfa: bool,
     principal: &'static str,
     kernel: Arc<Kernel>,
+    streamed: Streamed,
 }
 
 impl Permit {
@@ -96,6 +100,15 @@ impl Permit {
         self.kernel
             .invoke_from(from, self.principal, Some(self), None, service, operation, speaker, input)
             .await
+    }
+
+    /// Lets a body follow the output, in place of the codec's. Of a call from another service it is not taken.
+    pub fn stream(&self, body: BodyStream) {
+        self.streamed.put(body);
+    }
+
+    pub(crate) fn streamed(&self) -> Streamed {
+        self.streamed.clone()
     }
 
     pub(crate) fn operation(&self) -> &'static OpMeta {
@@ -200,11 +213,14 @@ impl Gate {
                     let case = Case::of(&caller, ask, &facts, now);
                     let (decision, seen) = self.gathered(kernel, &case, judged)?;
                     bracket.decided(&decision);
+                    let mut message = None;
                     if let Some(seen) = seen {
-                        bracket.refused(ask, seen);
+                        message = kernel.encoded_message(&case, &decision, &seen);
+                        bracket.refused(ask, seen.record);
                     }
                     kernel.observe(&case, &decision);
-                    refuse_unless_allowed(kernel, &caller, ask, decision)?;
+                    refuse_unless_allowed(kernel, &caller, ask, decision)
+                        .map_err(|fault| fault.with_encoded_message(message))?;
                     admitted.push((ask.action, resource_text(ask).to_owned()));
                 }
                 kernel.observe_use(&caller, &asks, &facts, now);
@@ -221,9 +237,19 @@ impl Gate {
                 bracket.identified(&bearer, None);
                 bearer
             }
-            Access::Public(_) => caller,
+            Access::Public(_, account) => {
+                if kernel.is_closed(account.as_ref())? {
+                    let denial =
+                        Denial { action: operation.meta().name, resource: "*".to_owned(), decision: None };
+                    return Err(Fault::denied(denial, CLOSED));
+                }
+                caller
+            }
         };
-        refuse_if_closed(kernel, &caller)?;
+        // An account that was closed is closed also where no policy is asked.
+        if kernel.is_closed(caller.account().as_ref())? {
+            return Err(AuthError::UnknownKey.into());
+        }
         let meta = operation.meta();
         Ok(Permit {
             operation: meta,
@@ -236,6 +262,7 @@ impl Gate {
             mfa,
             principal: kernel.principal_of(meta.service.prefix),
             kernel: Arc::clone(kernel),
+            streamed: Streamed::default(),
         })
     }
 
@@ -375,19 +402,11 @@ impl Gate {
     }
 }
 
-/// An account that was closed is closed also where no policy is asked.
-fn refuse_if_closed(kernel: &Kernel, caller: &Caller) -> Result<(), Fault> {
-    let (Some(ceilings), Some(account)) = (kernel.ceilings(), caller.account()) else { return Ok(()) };
-    if ceilings.membership(&account)?.is_some_and(|membership| membership.closed) {
-        return Err(AuthError::UnknownKey.into());
-    }
-    Ok(())
-}
-
 /// The decision, and of a refusal what it depended on.
-pub(crate) fn judged(layers: &Layers<'_>, request: &Request<'_>) -> (Decision, Option<RefusedRecord>) {
+pub(crate) fn judged(layers: &Layers<'_>, request: &Request<'_>) -> (Decision, Option<Refused>) {
     let decision = decide(layers, request);
-    let seen = (!decision.is_allowed()).then(|| refused(layers, request, &decision));
+    let seen = (!decision.is_allowed())
+        .then(|| Refused { record: refused(layers, request, &decision), own_keys: own_keys(layers) });
     (decision, seen)
 }
 

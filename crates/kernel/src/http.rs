@@ -7,6 +7,8 @@ use casemate_names::Arn;
 use casemate_wire::Head;
 use http::{HeaderMap, StatusCode};
 
+use crate::BodyStream;
+
 /// A received request: head and complete body (already within [`crate::Kernel::body_limit`]).
 #[derive(Debug)]
 pub struct Incoming {
@@ -23,8 +25,10 @@ pub struct Outgoing {
     pub status: StatusCode,
     /// Headers, without `content-length` and `date`.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, or its beginning.
     pub body: Bytes,
+    /// What follows, made while it is sent.
+    pub stream: Option<BodyStream>,
 }
 
 /// The socket a request arrived on. For execution environments the socket *is* the identity: it was made inside the
@@ -78,10 +82,15 @@ impl Peer {
 }
 
 impl Outgoing {
+    /// An answer that is there as a whole.
+    pub fn of(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Self {
+        Self { status, headers, body: body.into(), stream: None }
+    }
+
     /// An answer with a body of the given content type.
     pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-        Self { status, headers, body: body.into() }
+        Self::of(status, headers, body)
     }
 }

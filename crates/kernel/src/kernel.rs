@@ -8,7 +8,7 @@ use std::{
 
 use casemate_names::{AccountId, Clock, Entropy, RequestId, Scope, uuid};
 use casemate_schema::Protocol;
-use casemate_sigv4::SigningKeyCache;
+use casemate_sigv4::{SKEW_S, SigningKeyCache};
 use casemate_store::Store;
 use casemate_wire::Router;
 
@@ -38,6 +38,8 @@ pub struct Kernel {
     observer: Observer,
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
+    store: Store,
+    skew_s: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,7 @@ pub struct Builder {
     audit: Audit,
     heavy: Heavy,
     trust: Vec<TrustEdge>,
+    skew_s: i64,
     handle: KernelHandle,
     assemblies: Vec<(&'static str, &'static str, Assembly)>,
 }
@@ -89,6 +92,7 @@ impl Builder {
             audit,
             heavy: Heavy::new(width),
             trust: Vec::new(),
+            skew_s: SKEW_S,
             handle: KernelHandle::default(),
             assemblies: Vec::new(),
         }
@@ -98,6 +102,13 @@ impl Builder {
     #[must_use]
     pub fn trust(mut self, edges: &[TrustEdge]) -> Self {
         self.trust = edges.to_vec();
+        self
+    }
+
+    /// How far the time of a signature may lie from ours, either way, seconds: narrower than usual, never wider.
+    #[must_use]
+    pub fn max_clock_skew(mut self, seconds: i64) -> Self {
+        self.skew_s = seconds.clamp(1, SKEW_S);
         self
     }
 
@@ -154,7 +165,8 @@ impl Builder {
             router: Router::new(&metas),
             gate: Gate::new()?,
             observer: Observer::open(&self.store, &*self.entropy).map_err(Fault::internal)?,
-            sessions: SessionTable::new(self.store),
+            sessions: SessionTable::new(self.store.clone()),
+            store: self.store,
             signing_keys: SigningKeyCache::new(),
             site: self.site,
             clock: self.clock,
@@ -167,6 +179,7 @@ impl Builder {
             directory,
             ceilings,
             trust: self.trust,
+            skew_s: self.skew_s,
         });
         tasks.push(Task { name: "kernel.sessions", work: Box::pin(sweep_sessions(Arc::downgrade(&kernel))) });
         let observations = observer::flush(Arc::downgrade(&kernel));
@@ -209,6 +222,10 @@ impl Kernel {
         &self.gate
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(crate) fn observer(&self) -> &Observer {
         &self.observer
     }
@@ -227,6 +244,11 @@ impl Kernel {
 
     pub(crate) fn session_table(&self) -> &SessionTable {
         &self.sessions
+    }
+
+    /// How far the time of a signature may lie from ours, either way, seconds.
+    pub(crate) fn skew_s(&self) -> i64 {
+        self.skew_s
     }
 
     pub(crate) fn signing_keys(&self) -> &SigningKeyCache {

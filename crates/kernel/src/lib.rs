@@ -13,6 +13,7 @@ mod access;
 mod assembly;
 pub mod audit;
 mod authn;
+mod body_stream;
 mod caller;
 mod ceilings;
 mod context;
@@ -24,6 +25,7 @@ mod gate;
 mod http;
 mod invoke;
 mod kernel;
+mod message;
 mod observer;
 mod operation;
 mod organization_keys;
@@ -39,8 +41,9 @@ mod temporary;
 
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};
+pub use body_stream::{BodySender, BodyStream, BrokenOff};
 pub use caller::{Caller, RoleSession};
-pub use ceilings::{Ceilings, Membership};
+pub use ceilings::{Bounds, Ceilings, Membership};
 pub use directory::{Directory, IdentityPolicies, LongTermCredential, RoleFacts};
 pub use env::{Env, Heavy, Site};
 pub use explain::{Explained, Question, Unexplained};
@@ -49,6 +52,7 @@ pub use gate::{Gate, Permit, RequestFacts};
 pub use http::{Incoming, Outgoing, Peer};
 pub use invoke::As;
 pub use kernel::{Builder, Kernel};
+pub use observer::LastUse;
 pub use operation::{
     AnyOperation, AnyService, BoxFuture, Call, Operation, OperationModel, ResourcePolicy, Service, bind,
 };

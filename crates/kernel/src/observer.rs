@@ -1,6 +1,7 @@
 //! What looks on while the gate decides: the recorder and shadow mode. Nothing here can change an answer.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use casemate_policy::{Decision, decide};
 use casemate_store::{Store, StoreError};
 
 use crate::{
-    Ask, Caller, Fault, Kernel, RequestFacts,
+    Ask, Caller, Env, Fault, Kernel, RequestFacts,
     gate::Case,
     recorder::{Details, Recorder, Sighting, Who, limits::FLUSH_S, who},
     shadow::Shadows,
@@ -104,6 +105,28 @@ impl Kernel {
             known.into_iter().partition(|(name, _)| VARIABLES.contains(&name.as_str()));
         variables.extend(identity);
         Details { variables, facts }
+    }
+}
+
+/// An action that a user or role tried, and when last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    /// `service:Action`
+    pub action: String,
+    /// Allowed or refused.
+    pub last: Timestamp,
+}
+
+impl Env {
+    /// The actions that the user or role with this unique id tried, as far as they are recorded, by name.
+    pub fn last_uses(&self, unique_id: &str) -> Result<Vec<LastUse>, Fault> {
+        let recorded = self.kernel.get()?.recorder().recorded(unique_id);
+        let mut latest: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for entry in recorded.into_iter().flat_map(|recorded| recorded.entries) {
+            let last = latest.entry(entry.action).or_insert(entry.last);
+            *last = entry.last.max(*last);
+        }
+        Ok(latest.into_iter().map(|(action, last)| LastUse { action, last }).collect())
     }
 }
 

@@ -9,10 +9,12 @@ use casemate_wire::{self as wire, Dialect, ErrorAnswer, Head, HttpAnswer, Route,
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{
-    Caller, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
+    BodyStream, Caller, DataPlane, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
     audit::{Bracket, Kind},
     authn::{Presented, with_sigv4_head},
+    ceilings::CLOSED,
     gate::Admission,
+    message,
 };
 
 impl Kernel {
@@ -51,13 +53,15 @@ impl Kernel {
         let plane = self.planes().iter().find(|(_, plane)| plane.matches(&incoming.head));
         if let Some((service, plane)) = plane {
             bracket.routed(service, "data-plane");
+            if let Some(refusal) = self.closed(&**plane, &incoming.head, &mut bracket) {
+                bracket.answered(refusal.status.as_u16());
+                bracket.close();
+                return refusal;
+            }
             let mut exchange =
                 Exchange::new(Arc::clone(self), service, incoming, facts, bracket, (now, request_id));
             let outgoing = plane.serve(&mut exchange).await;
-            let mut bracket = exchange.into_bracket();
-            bracket.answered(outgoing.status.as_u16());
-            bracket.close();
-            return outgoing;
+            return close(outgoing, exchange.into_bracket());
         }
         let origin = incoming.head.headers.contains_key(header::ORIGIN);
         let mut outgoing = if is_preflight(&incoming.head) {
@@ -74,9 +78,21 @@ impl Kernel {
             let exposed = HeaderValue::from_static("x-amzn-requestid,x-amzn-errortype,x-amz-crc32,date");
             outgoing.headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
-        bracket.answered(outgoing.status.as_u16());
-        bracket.close();
-        outgoing
+        close(outgoing, bracket)
+    }
+
+    /// The refusal of a request for what belongs to a closed account; also where nobody can tell whose it is.
+    fn closed(&self, plane: &dyn DataPlane, head: &Head, bracket: &mut Bracket) -> Option<Outgoing> {
+        let judged = plane.owner(head).and_then(|owner| self.is_closed(owner.as_ref()));
+        let (status, why) = match judged {
+            Ok(false) => return None,
+            Ok(true) => (StatusCode::FORBIDDEN, CLOSED.to_owned()),
+            Err(fault) => (StatusCode::INTERNAL_SERVER_ERROR, fault.to_string()),
+        };
+        bracket.identified(&Caller::Anonymous, None);
+        bracket.detail(why);
+        let body = if status == StatusCode::FORBIDDEN { "Forbidden" } else { "Internal server error" };
+        Some(Outgoing::new(status, "application/json", format!(r#"{{"message":"{body}"}}"#)))
     }
 
     async fn api(
@@ -97,7 +113,7 @@ impl Kernel {
         bracket.routed(meta.service.prefix, meta.name);
         let steps = self.steps(&incoming, &route, claim, facts, now, request_id, bracket);
         match Box::pin(steps).await {
-            Ok(answer) => outgoing(answer),
+            Ok((answer, stream)) => Outgoing { stream, ..outgoing(answer) },
             Err(Stop::Fault(fault)) => {
                 self.note_failure(bracket, &fault, meta.service.prefix, request_id);
                 self.render_fault(&fault, meta.service, request_id)
@@ -120,7 +136,7 @@ impl Kernel {
         now: Timestamp,
         request_id: &RequestId,
         bracket: &mut Bracket,
-    ) -> Result<HttpAnswer, Stop> {
+    ) -> Result<(HttpAnswer, Option<BodyStream>), Stop> {
         let meta = route.op;
         let operation = self.operation(meta.service.prefix, meta.name)?;
         let caller = match meta.auth {
@@ -157,8 +173,9 @@ impl Kernel {
         if !violations.is_empty() {
             return Err(Fault::validation(validation_message(&violations)).into());
         }
+        let streamed = permit.streamed();
         let output = operation.run(permit, input).await?;
-        Ok(wire::encode(meta, output, request_id.as_str()))
+        Ok((wire::encode(meta, output, request_id.as_str()), streamed.take()))
     }
 
     /// Puts a fault into the record and, if it is ours, into the log.
@@ -189,7 +206,11 @@ impl Kernel {
             answer.schema = Some(meta.schema);
             answer.fields = fault.fields().clone();
         }
-        outgoing(wire::encode_error(&answer, Dialect::from(service), request_id.as_str()))
+        let mut answer = outgoing(wire::encode_error(&answer, Dialect::from(service), request_id.as_str()));
+        if let Some(message) = fault.encoded_message().and_then(|text| HeaderValue::from_str(text).ok()) {
+            answer.headers.insert(message::HEADER, message);
+        }
+        answer
     }
 
     /// How large a body may be, from the head alone. Listeners stop reading beyond it. Large bodies are read only for
@@ -251,12 +272,22 @@ fn unrouted(error: &WireError, request_id: &RequestId, bracket: &mut Bracket) ->
     outgoing(wire::encode_error(&answer, error.dialect, request_id.as_str()))
 }
 
+/// Closes the record: now, or when the answer's stream has ended.
+fn close(mut outgoing: Outgoing, mut bracket: Bracket) -> Outgoing {
+    bracket.answered(outgoing.status.as_u16());
+    match &mut outgoing.stream {
+        Some(stream) => stream.hold(bracket),
+        None => bracket.close(),
+    }
+    outgoing
+}
+
 fn outgoing(answer: HttpAnswer) -> Outgoing {
     let mut headers = HeaderMap::with_capacity(answer.headers.len());
     for (name, value) in answer.headers {
         headers.append(name, value);
     }
-    Outgoing { status: answer.status, headers, body: answer.body }
+    Outgoing::of(answer.status, headers, answer.body)
 }
 
 fn is_preflight(head: &Head) -> bool {

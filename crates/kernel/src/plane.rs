@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use casemate_names::{RequestId, Timestamp};
+use casemate_names::{AccountId, RequestId, Timestamp};
 use casemate_policy::{Decision, NamedPolicy};
 use casemate_schema::Document;
 use casemate_sigv4::AuthError;
@@ -21,6 +21,10 @@ use crate::{
 pub trait DataPlane: fmt::Debug + Send + Sync {
     /// Is this request for this plane? Must match narrowly: it is asked before the operations are.
     fn matches(&self, head: &Head) -> bool;
+
+    /// The account that what this request names belongs to: nothing of a closed account is served, whoever asks. `None`:
+    /// it names nothing that anybody owns, or something that does not exist.
+    fn owner(&self, head: &Head) -> Result<Option<AccountId>, Fault>;
 
     /// How large a body may be, bytes.
     /// AWS: payloads through API Gateway are limited to 10 MB.
@@ -114,7 +118,7 @@ impl Exchange {
         }
         self.bracket.asked(&crate::Access::Iam(vec![ask.clone()]));
         if let Some(seen) = seen {
-            self.bracket.refused(ask, seen);
+            self.bracket.refused(ask, seen.record);
         }
         self.bracket.decided(&decision);
         Ok(decision)

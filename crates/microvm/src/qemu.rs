@@ -178,8 +178,10 @@ fn arguments(files: &Files, launch: Launch<'_>) -> Vec<OsString> {
         "-object",
         &format!("memory-backend-file,id=m,size={size}M,mem-path=/proc/self/fd/0,share={share},prealloc=off"),
     );
-    let argument = launch.agent_argument;
-    add("-append", &format!("{KERNEL_ARGUMENTS} -- {argument}"));
+    if launch.memory == Memory::Shared {
+        let argument = launch.agent_argument;
+        add("-append", &format!("{KERNEL_ARGUMENTS} -- {argument}"));
+    }
     for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
         all.push(flag.into());
     }
@@ -198,8 +200,10 @@ fn arguments(files: &Files, launch: Launch<'_>) -> Vec<OsString> {
         value.push(after);
         all.extend([name.into(), value]);
     };
-    add_path("-kernel", "", &files.kernel, "");
-    add_path("-initrd", "", &files.initramfs, "");
+    if launch.memory == Memory::Shared {
+        add_path("-kernel", "", &files.kernel, "");
+        add_path("-initrd", "", &files.initramfs, "");
+    }
     if let Some((runtime, code)) = launch.disks {
         for (serial, path) in [(RUNTIME_DISK, runtime), (CODE_DISK, code)] {
             let after = format!(",if=none,id={serial},format=raw,readonly=on");

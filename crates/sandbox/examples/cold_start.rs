@@ -104,6 +104,7 @@ fn spec(template: Template, code: &Path, exec_policy: ExecPolicy) -> Environment
         tmp_mb: 512,
         pids_max: 1_024,
         exec_policy,
+        egress: casemate_sandbox::EgressRules::default(),
         hostname: "casemate".into(),
     }
 }

@@ -25,6 +25,7 @@ use std::{
 };
 
 use crate::{
+    egress,
     error::{Failure, Step, at},
     spec::{AWS_ENDPOINT_PORT, ExecPolicy, RUNTIME_API_PORT},
     sys,
@@ -64,7 +65,7 @@ fn become_runtime(start: &Start, fds: ChildDescriptors) -> Result<Never, Failure
     identity::reset_signals();
     limits::reset_priority().map_err(at(Step::Priority))?;
     join_groups(&fds).map_err(at(Step::JoinCgroup))?;
-    own_network(&fds)?;
+    own_network(start, &fds)?;
     set_hostname(&start.hostname).map_err(at(Step::HostName))?;
     wait_for_go(&fds);
     sys::unshare(libc::CLONE_NEWCGROUP).map_err(at(Step::UnshareCgroup))?;
@@ -119,11 +120,15 @@ fn close_descriptors(fds: &ChildDescriptors) -> io::Result<()> {
     sys::close_all_from(3, &keep)
 }
 
-fn own_network(fds: &ChildDescriptors) -> Result<(), Failure> {
+fn own_network(start: &Start, fds: &ChildDescriptors) -> Result<(), Failure> {
     network::loopback_up().map_err(at(Step::Loopback))?;
-    let runtime_api = network::listen(RUNTIME_API_PORT).map_err(at(Step::Listen))?;
-    let aws_endpoint = network::listen(AWS_ENDPOINT_PORT).map_err(at(Step::Listen))?;
-    let handed = [runtime_api.as_raw_fd(), aws_endpoint.as_raw_fd()];
+    let mut sockets = vec![network::listen(RUNTIME_API_PORT), network::listen(AWS_ENDPOINT_PORT)];
+    if start.way_out {
+        let (relay, resolver) = (egress::RELAY_PORT, egress::RESOLVER_PORT);
+        sockets.extend([network::listen(relay), network::datagrams(resolver), network::listen(resolver)]);
+    }
+    let sockets = sockets.into_iter().collect::<io::Result<Vec<_>>>().map_err(at(Step::Listen))?;
+    let handed: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
     wire::report(fds.channel.as_fd(), &Report::Listening, &handed).map_err(at(Step::HandOver))
 }
 

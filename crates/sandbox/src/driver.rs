@@ -20,10 +20,11 @@ use tokio::{
 
 use crate::{
     cgroup::{Cgroups, Group, Limits},
+    egress::{Gateway, Rules},
     environment::Environment,
     error::StartError,
     layer::{Layer, Probe, Status},
-    notify::{Boundary, Supervisor},
+    notify::{Boundary, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
@@ -45,18 +46,31 @@ struct Inner {
     requests: AsyncFd<OwnedFd>,
     runtimes: RuntimeTable,
     cgroups: Cgroups,
+    egress_ceiling: Rules,
     numbers: AtomicU64,
     slots: Arc<Slots>,
 }
 
 impl Driver {
     /// Takes over a spawner. Must be called inside a tokio runtime. Sweeps the control groups of dead servers.
+    ///
+    /// Environments may not connect to anything; see [`Driver::with_egress_ceiling`].
     pub fn new(spawner: Spawner, runtimes: RuntimeTable) -> io::Result<Self> {
+        Self::with_egress_ceiling(spawner, runtimes, Rules::default())
+    }
+
+    /// As [`Driver::new`], with the destinations that environments may be allowed at all.
+    pub fn with_egress_ceiling(
+        spawner: Spawner,
+        runtimes: RuntimeTable,
+        egress_ceiling: Rules,
+    ) -> io::Result<Self> {
         let own_processes = [spawner.pid(), std::process::id()];
         let inner = Inner {
             requests: sys::watch(spawner.requests)?,
             runtimes,
             cgroups: Cgroups::discover(&own_processes)?,
+            egress_ceiling,
             numbers: AtomicU64::new(1),
             slots: Arc::default(),
         };
@@ -66,6 +80,11 @@ impl Driver {
     /// The runtimes this host has.
     pub fn runtimes(&self) -> &RuntimeTable {
         &self.inner.runtimes
+    }
+
+    /// What environments may be allowed to connect to at all.
+    pub fn egress_ceiling(&self) -> &Rules {
+        &self.inner.egress_ceiling
     }
 
     /// Tries every layer on this host.
@@ -113,6 +132,10 @@ impl Driver {
     /// Starts an environment; returns when its runtime program has been executed.
     pub async fn start(&self, spec: EnvironmentSpec) -> Result<Environment, StartError> {
         spec.check()?;
+        if !self.inner.egress_ceiling.cover(&spec.egress) {
+            return Err(StartError::Specification("egress names a destination beyond what this host allows"));
+        }
+        let egress = spec.egress.clone();
         let id = self.number();
         let lease = self.inner.slots.take();
         let limits = Limits { memory_mb: spec.memory_mb, tmp_mb: spec.tmp_mb, pids_max: spec.pids_max };
@@ -136,7 +159,7 @@ impl Driver {
             Err(error) => Err(error),
         };
         match parts {
-            Ok(parts) => self.run(id, (parts, boundary), wiring, group, lease).await,
+            Ok(parts) => self.run(id, (parts, boundary, egress), wiring, group, lease).await,
             Err(error) => {
                 tokio::spawn(abandon(group, wiring.exit, lease));
                 Err(error)
@@ -148,7 +171,7 @@ impl Driver {
     async fn run(
         &self,
         id: u64,
-        (parts, boundary): (Parts, Boundary),
+        (parts, boundary, egress): (Parts, Boundary, Rules),
         wiring: Wiring,
         group: Arc<Group>,
         lease: SlotLease,
@@ -171,7 +194,10 @@ impl Driver {
             done,
             lease,
         };
-        let supervisor = Supervisor::new(parts.filter, parts.pid, boundary, Arc::clone(&recorder));
+        let opened = parts.way_out.map(|sockets| Gateway::open(egress, sockets, Arc::clone(&recorder)));
+        let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
+        let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
+        let supervisor = Supervisor::new(parts.filter, parts.pid, boundary, Arc::clone(&recorder), out);
         supervisor.start().map_err(supervise)?;
         tokio::spawn(pump.run());
         let environment = Environment {
@@ -182,6 +208,7 @@ impl Driver {
             stdout: Some(wiring.stdout),
             stderr: Some(wiring.stderr),
             events: Some(events),
+            _egress: egress,
             tmp,
             activity,
             pidfd,
@@ -238,6 +265,7 @@ fn start_request(spec: EnvironmentSpec, user_slot: u32, into_cgroup: bool) -> St
         tmp_mb: spec.tmp_mb,
         pids_max: spec.pids_max,
         exec_policy: spec.exec_policy,
+        way_out: !spec.egress.is_empty(),
         hostname: spec.hostname,
         user_slot,
         into_cgroup,

@@ -6,13 +6,7 @@
 //! ```
 //! Knows nothing of invocations: who freezes when, and which event belongs to which request, is the caller's.
 
-use std::{
-    fs, io,
-    os::fd::{AsRawFd, OwnedFd},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, unix::pipe},
@@ -21,9 +15,9 @@ use tokio::{
 
 use crate::{
     cgroup::{CpuShare, Group},
+    egress,
     pump::{self, Activity, Recorder},
-    spec::{Event, Exit, ExitStatus, ResetOutcome, Usage},
-    sys,
+    spec::{Event, Exit, ExitStatus, Usage},
 };
 
 /// Number of an environment, unique within one driver.
@@ -39,6 +33,8 @@ pub struct Environment {
     pub(crate) stdout: Option<pipe::Receiver>,
     pub(crate) stderr: Option<pipe::Receiver>,
     pub(crate) events: Option<mpsc::Receiver<Event>>,
+    /// Its way out, if it has one.
+    pub(crate) _egress: Option<egress::Tasks>,
     pub(crate) tmp: Arc<OwnedFd>,
     pub(crate) activity: watch::Sender<Activity>,
     pub(crate) pidfd: Arc<OwnedFd>,
@@ -119,29 +115,6 @@ impl Environment {
         self.group.thaw()
     }
 
-    /// Between invocations, while frozen: kills every process but the runtime and empties `/tmp`.
-    ///
-    /// Without root the server may not touch the files of subordinate users: then this fails, and the environment
-    /// must be replaced instead.
-    pub async fn reset(&self) -> io::Result<ResetOutcome> {
-        if !self.group.is_frozen()? {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "only a frozen environment can be reset",
-            ));
-        }
-        let mut strays = 0;
-        for pid in self.group.members()?.into_iter().filter(|pid| pid.cast_unsigned() != self.pid) {
-            // Frozen: the number cannot have passed to another process.
-            sys::kill(pid, libc::SIGKILL)?;
-            strays += 1;
-        }
-        let tmp = Arc::clone(&self.tmp);
-        let emptied = tokio::task::spawn_blocking(move || empty(&tmp)).await;
-        let tmp_entries = emptied.map_err(io::Error::other)??;
-        Ok(ResetOutcome { strays, tmp_entries })
-    }
-
     /// Kills every process, now. `exited` tells when it is over.
     pub fn kill(&self) {
         pump::kill(&self.group, &self.pidfd);
@@ -173,22 +146,6 @@ impl Drop for Environment {
             self.kill();
         }
     }
-}
-
-/// Removes what a folder holds. The standard library's removal does not follow links.
-fn empty(folder: &OwnedFd) -> io::Result<usize> {
-    let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
-    let mut removed = 0;
-    for entry in fs::read_dir(Path::new(&path))? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-        removed += 1;
-    }
-    Ok(removed)
 }
 
 /// Freezing takes some 50 µs; most looks are eager, the later ones leave the processor to others.

@@ -29,13 +29,16 @@
 mod cgroup;
 mod child;
 mod driver;
+mod egress;
 mod elf;
 mod environment;
 mod error;
+mod host;
 mod kernel_random;
 mod layer;
 mod notify;
 mod pump;
+mod reset;
 mod runtime_root;
 mod runtimes;
 mod slots;
@@ -47,10 +50,13 @@ mod wiring;
 
 pub use crate::{
     driver::Driver,
+    egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
+    host::{HostMemory, environments_by_descriptors},
     kernel_random::reseed_kernel,
     layer::{Layer, LayerReport, Probe, Status},
+    reset::Residents,
     runtime_root::shared_libraries,
     runtimes::{Family, HostFile, Runtime, RuntimeTable},
     spawner::Spawner,

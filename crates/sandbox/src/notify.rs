@@ -10,6 +10,7 @@
 
 mod boundary;
 mod calls;
+mod connect;
 mod telling;
 
 use std::{
@@ -20,20 +21,29 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use self::{boundary::Boundary, calls::watched, telling::telling};
+pub(crate) use self::{boundary::Boundary, calls::watched, connect::WayOut, telling::telling};
 use self::{
     boundary::{Purpose, normalised},
     calls::{Aim, Named},
 };
 use crate::{pump::Recorder, spec::Event, sys};
 
+type Question = libc::seccomp_notif;
+
 /// Answers the questions of one environment.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    listener: OwnedFd,
+    answering: Answering,
     runtime_pid: u32,
     launched: Launched,
     boundary: Boundary,
+    out: Option<WayOut>,
+}
+
+/// The supervisor's end of the filter, and where events go. Answers may be given later and from elsewhere.
+#[derive(Clone, Debug)]
+struct Answering {
+    listener: Arc<OwnedFd>,
     recorder: Arc<Recorder>,
 }
 
@@ -52,6 +62,8 @@ enum Asking {
 
 enum Verdict {
     GoOn,
+    /// The supervisor has done what was asked.
+    Done,
     Refuse(libc::c_int),
 }
 
@@ -61,15 +73,17 @@ impl Supervisor {
         runtime_pid: u32,
         boundary: Boundary,
         recorder: Arc<Recorder>,
+        out: Option<WayOut>,
     ) -> Self {
-        Self { listener, runtime_pid, launched: Launched::NotYet, boundary, recorder }
+        let answering = Answering { listener: Arc::new(listener), recorder };
+        Self { answering, runtime_pid, launched: Launched::NotYet, boundary, out }
     }
 
     /// Answers until the last process that can ask is gone.
     pub(crate) fn start(self) -> io::Result<()> {
         // Hands the processor straight over and back; kernels before 6.6 cannot, and nothing but time depends on it.
         // SAFETY: an open descriptor and an integer.
-        unsafe { libc::ioctl(self.listener.as_raw_fd(), NOTIF_SET_FLAGS, SYNCHRONOUS_WAKE_UP) };
+        unsafe { libc::ioctl(self.answering.listener.as_raw_fd(), NOTIF_SET_FLAGS, SYNCHRONOUS_WAKE_UP) };
         let thread = std::thread::Builder::new().name("supervisor".to_owned()).stack_size(STACK_BYTES);
         // Not joined: it ends with the environment's processes, and nothing waits for it.
         thread.spawn(move || self.run()).map(drop)
@@ -84,7 +98,7 @@ impl Supervisor {
     /// Waits for the next question and answers it.
     fn answer_next(&mut self) -> io::Result<Asking> {
         // The receiving ioctl would not learn that nobody is left, so it is only used when a question is there.
-        match pending(self.listener.as_fd())? {
+        match pending(self.answering.listener.as_fd())? {
             Pending::Question => {}
             Pending::Nothing => return Ok(Asking::GoesOn),
             Pending::HungUp => return Ok(Asking::Over),
@@ -92,36 +106,33 @@ impl Supervisor {
         // SAFETY: all-zero bytes are a valid seccomp_notif, and the kernel demands them.
         let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the struct outlives the call and has the size encoded in the request number.
-        let got = unsafe { libc::ioctl(self.listener.as_raw_fd(), NOTIF_RECEIVE, &raw mut question) };
+        let got =
+            unsafe { libc::ioctl(self.answering.listener.as_raw_fd(), NOTIF_RECEIVE, &raw mut question) };
         match sys::check(libc::c_long::from(got)) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => {
                 return Ok(Asking::GoesOn);
             }
             other => other.map(drop)?,
         }
-        let (verdict, event) = self.judge(&question);
+        let (verdict, event) = if libc::c_long::from(question.data.nr) == libc::SYS_connect {
+            match connect::judge(&question, self.out.as_ref(), &self.answering) {
+                connect::Outcome::Now(verdict, event) => (verdict, event),
+                connect::Outcome::Later => return Ok(Asking::GoesOn),
+            }
+        } else {
+            self.judge(&question)
+        };
         // Recorded before the answer, so that it belongs to the invocation that tried.
-        if let Some(event) = event.filter(|_| self.still_asks(question.id)) {
-            self.recorder.record(event);
+        if let Some(event) = event.filter(|_| self.answering.is_asked(question.id)) {
+            self.answering.record(event);
         }
-        self.send(question.id, &verdict)?;
+        self.answering.send(question.id, &verdict)?;
         Ok(Asking::GoesOn)
     }
 
     fn judge(&mut self, question: &libc::seccomp_notif) -> (Verdict, Option<Event>) {
         let call = libc::c_long::from(question.data.nr);
-        let [first, second, third, ..] = question.data.args;
-        if call == libc::SYS_connect {
-            return match address(question.pid, second, third) {
-                Some(address) if !address.ip().is_loopback() => {
-                    let event = Event::ConnectDenied { pid: question.pid, address };
-                    (Verdict::Refuse(libc::ENETUNREACH), Some(event))
-                }
-                // Unix sockets, loopback, unreadable addresses. The empty network namespace is the barrier: a
-                // process that changes its address after we looked finds no route.
-                _ => (Verdict::GoOn, None),
-            };
-        }
+        let [first, second, ..] = question.data.args;
         if watched().any(|watched| watched == call) {
             return (Verdict::GoOn, self.trespass(question));
         }
@@ -160,9 +171,15 @@ impl Supervisor {
             })
         })
     }
+}
+
+impl Answering {
+    fn record(&self, event: Event) {
+        self.recorder.record(event);
+    }
 
     /// Whether what was read was read from the process that asked, and not from a later one of the same number.
-    fn still_asks(&self, id: u64) -> bool {
+    fn is_asked(&self, id: u64) -> bool {
         // SAFETY: the integer outlives the call.
         unsafe { libc::ioctl(self.listener.as_raw_fd(), NOTIF_ID_VALID, &raw const id) == 0 }
     }
@@ -173,6 +190,7 @@ impl Supervisor {
         answer.id = id;
         match verdict {
             Verdict::GoOn => answer.flags = RESPONSE_CONTINUE,
+            Verdict::Done => {}
             Verdict::Refuse(errno) => answer.error = -errno,
         }
         // SAFETY: the struct outlives the call and has the size encoded in the request number.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::StartError;
+use crate::{EgressRules, error::StartError};
 
 /// Port of the Runtime API inside an environment.
 // AWS: the emulator and the service listen on 127.0.0.1:9001; runtimes read AWS_LAMBDA_RUNTIME_API.
@@ -111,6 +111,8 @@ pub struct EnvironmentSpec {
     pub pids_max: u64,
     /// Whether programs may be executed.
     pub exec_policy: ExecPolicy,
+    /// What it may connect to besides its own listeners.
+    pub egress: EgressRules,
     /// Host name inside.
     pub hostname: String,
 }
@@ -161,6 +163,29 @@ pub enum Event {
         pid: u32,
         /// Where to.
         address: SocketAddr,
+    },
+    /// A connection that the environment's egress rules allow is being made.
+    Connecting {
+        /// Host process id of the one that connects.
+        pid: u32,
+        /// Where to.
+        address: SocketAddr,
+        /// The name that led there; `None` where the address itself is allowed.
+        name: Option<String>,
+    },
+    /// A connection outside has ended.
+    Disconnected {
+        /// Where it led.
+        address: SocketAddr,
+        /// Bytes to the outside; 0 of a connection that broke.
+        sent: u64,
+        /// Bytes from the outside; 0 of a connection that broke.
+        received: u64,
+    },
+    /// A name that no egress rule allows, or that leads to no public address, was asked for.
+    NameRefused {
+        /// The name in lower case.
+        name: String,
     },
     /// A process named a file beyond the environment. There is no such file inside, or nothing can change it; the
     /// record comes from looking at the name, the refusal does not. Only under [`ExecPolicy::Deny`].
@@ -254,6 +279,7 @@ mod tests {
             tmp_mb: 512,
             pids_max: 64,
             exec_policy: ExecPolicy::Deny,
+            egress: EgressRules::default(),
             hostname: "h".into(),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of environments. All of them allocate at most a C string, and none takes a lock.
 
+pub(crate) mod socket;
+
 use std::{
     ffi::{CStr, CString},
     io,

@@ -36,6 +36,8 @@ pub(crate) struct Start {
     pub(crate) tmp_mb: u64,
     pub(crate) pids_max: u64,
     pub(crate) exec_policy: ExecPolicy,
+    /// Whether it gets a relay and a resolver.
+    pub(crate) way_out: bool,
     pub(crate) hostname: String,
     /// Number of the environment within the reserved range of host user ids.
     pub(crate) user_slot: u32,
@@ -53,7 +55,8 @@ pub(crate) enum Report {
     Probed(Vec<LayerReport>),
     /// The process exists; its pidfd comes along.
     Started { pid: u32 },
-    /// Comes with the Runtime API listener and the AWS endpoint listener.
+    /// Comes with the Runtime API listener and the AWS endpoint listener; where there is a way out, also with the relay's
+    /// listener and the resolver's datagram socket and listener.
     Listening,
     /// Comes with the directory `/tmp` of the environment and the seccomp listener.
     Supervised,

@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     cgroup::Group,
+    egress::Sockets,
     error::StartError,
     sys,
     wire::{self, Report},
@@ -58,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) pidfd: OwnedFd,
     pub(crate) runtime_api: OwnedFd,
     pub(crate) aws_endpoint: OwnedFd,
+    pub(crate) way_out: Option<Sockets>,
     pub(crate) tmp: OwnedFd,
     pub(crate) filter: OwnedFd,
 }
@@ -75,7 +77,7 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
         let mut fds = fds.into_iter();
         match report {
             Report::Started { pid } => process = fds.next().map(|pidfd| (pid, pidfd)),
-            Report::Listening => listeners = fds.next().zip(fds.next()),
+            Report::Listening => listeners = fds.next().zip(fds.next()).map(|both| (both, way_out(fds))),
             Report::Supervised => supervised = fds.next().zip(fds.next()),
             Report::Failed(failure) => return Err(failure.into()),
             Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => {
@@ -87,11 +89,15 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
         }
     }
     match (process, listeners, supervised) {
-        (Some((pid, pidfd)), Some((runtime_api, aws_endpoint)), Some((tmp, filter))) => {
-            Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, tmp, filter })
+        (Some((pid, pidfd)), Some(((runtime_api, aws_endpoint), way_out)), Some((tmp, filter))) => {
+            Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, way_out, tmp, filter })
         }
         _ => Err(StartError::SpawnerGone),
     }
+}
+
+fn way_out(mut fds: impl Iterator<Item = OwnedFd>) -> Option<Sockets> {
+    Some(Sockets { relay: fds.next()?, questions: fds.next()?, question_streams: fds.next()? })
 }
 
 pub(crate) async fn next_report(channel: &AsyncFd<OwnedFd>) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {

@@ -37,6 +37,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How clients reach us, if not at `http://localhost:PORT`.
     pub endpoint: Option<String>,
+    /// How far the time of a signature may lie from ours, seconds.
+    pub max_clock_skew_s: i64,
 }
 
 /// An opened data directory.
@@ -121,7 +123,8 @@ pub fn open(settings: &Settings) -> Result<Opened, BootError> {
     let endpoint =
         settings.endpoint.clone().unwrap_or_else(|| format!("http://localhost:{}", settings.listen.port()));
     let site = Site { scope, endpoint, data_dir: Some(settings.data_dir.clone()) };
-    let builder = Builder::new(site.clone(), Arc::clone(&clock), entropy, store, audit.clone());
+    let builder = Builder::new(site.clone(), Arc::clone(&clock), entropy, store, audit.clone())
+        .max_clock_skew(settings.max_clock_skew_s);
     Ok(Opened { builder, audit, site, clock })
 }
 

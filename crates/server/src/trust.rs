@@ -6,6 +6,7 @@ use casemate_kernel::TrustEdge;
 /// Every edge between services.
 pub const TRUST: &[TrustEdge] = &[
     edge("apigateway", "lambda", "Invoke"),
+    edge("lambda", "lambda", "Invoke"),
     edge("lambda", "logs", "CreateLogGroup"),
     edge("lambda", "logs", "CreateLogStream"),
     edge("lambda", "logs", "PutLogEvents"),

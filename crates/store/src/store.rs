@@ -172,6 +172,17 @@ impl Store {
         })
     }
 
+    /// Seals something that leaves the store, bound to what it is for and whose it is: only [`Self::open_for`] with the same
+    /// two, under the same root key, opens it.
+    pub fn seal_for(&self, purpose: &'static str, owner: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.handle.sealer.seal(&outside(purpose, owner), 0, plain)
+    }
+
+    /// Opens what [`Self::seal_for`] sealed. `None`: altered, or sealed for another purpose or owner.
+    pub fn open_for(&self, purpose: &'static str, owner: &str, sealed: Vec<u8>) -> Option<Vec<u8>> {
+        self.handle.sealer.open(&outside(purpose, owner), sealed).map(|opened| opened.bytes)
+    }
+
     /// Runs `closure` at once on a snapshot of everything durable.
     pub fn read<R, E: From<StoreError>>(
         &self,
@@ -290,6 +301,11 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("stats", &self.stats()).finish_non_exhaustive()
     }
+}
+
+/// The name that something outside of the database is sealed under. No row has it: no table's name begins with a zero.
+fn outside(purpose: &str, owner: &str) -> Vec<u8> {
+    [b"\0".as_slice(), purpose.as_bytes(), b"\0", owner.as_bytes()].concat()
 }
 
 fn make_directory(dir: &Path) -> Result<(), OpenError> {

@@ -39,7 +39,7 @@ fn row(world: &World, operation: &Arc<dyn AnyOperation>, caller: &Caller, hints:
         }
         Ok(Access::Identified(reason)) => format!("identified: {reason}"),
         Ok(Access::InBand(proof)) => format!("bearer: {}", proof.kind),
-        Ok(Access::Public(reason)) => format!("public: {reason}"),
+        Ok(Access::Public(reason, _)) => format!("public: {reason}"),
         Err(fault) => format!("UNDECLARED: {fault}"),
     }
 }

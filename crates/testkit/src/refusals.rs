@@ -106,7 +106,7 @@ fn kind_of(
         Ok(Access::Iam(_)) => Ok(Ways::All),
         Ok(Access::Identified(_)) => Ok(Ways::Identity),
         Ok(Access::InBand(_)) => Ok(Ways::Proof),
-        Ok(Access::Public(_)) => Ok(Ways::Public),
+        Ok(Access::Public(..)) => Ok(Ways::Public),
         Err(fault) => Err(format!("cannot say what it needs on {input:?}: {fault}; give hints")),
     }
 }

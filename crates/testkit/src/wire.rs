@@ -128,8 +128,15 @@ impl Request {
 }
 
 impl Response {
-    pub(crate) fn of(outgoing: Outgoing) -> Self {
-        Self { status: outgoing.status, headers: outgoing.headers, body: outgoing.body }
+    /// Takes an answer to its end; panics where a streamed body breaks off.
+    pub(crate) async fn of(outgoing: Outgoing) -> Self {
+        let mut body = outgoing.body.to_vec();
+        if let Some(mut stream) = outgoing.stream {
+            while let Some(piece) = stream.piece().await {
+                body.extend_from_slice(&piece.expect("the whole answer"));
+            }
+        }
+        Self { status: outgoing.status, headers: outgoing.headers, body: body.into() }
     }
 
     /// The body as text.

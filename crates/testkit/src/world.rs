@@ -89,6 +89,13 @@ impl WorldBuilder {
         self.own.site.scope.clone()
     }
 
+    /// How far the time of a signature may lie from the world's, seconds.
+    #[must_use]
+    pub fn max_clock_skew(mut self, seconds: i64) -> Self {
+        self.builder = self.builder.max_clock_skew(seconds);
+        self
+    }
+
     /// Which service may call which.
     #[must_use]
     pub fn trust(mut self, edges: &[TrustEdge]) -> Self {
@@ -209,7 +216,7 @@ impl World {
 
     /// Sends bytes from any socket.
     pub async fn send_from(&self, peer: Peer, request: &Request) -> Response {
-        Response::of(self.kernel.serve(peer, request.incoming()).await)
+        Response::of(self.kernel.serve(peer, request.incoming()).await).await
     }
 
     /// Sends, and shows both directions.

@@ -16,6 +16,7 @@ mod answer;
 mod client;
 mod codec;
 mod error;
+pub mod event_stream;
 mod head;
 mod http_value;
 mod json;

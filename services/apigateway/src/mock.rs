@@ -26,6 +26,8 @@ pub(crate) struct Mock {
     requests: BTreeMap<String, Script>,
     passthrough: Passthrough,
     responses: Vec<MockResponse>,
+    /// No template has a reference or a directive: rendering one copies it.
+    plain: bool,
 }
 
 /// A request, as the templates see it.
@@ -89,7 +91,10 @@ impl Mock {
     pub(crate) fn compile(integration: &Integration) -> Result<Self, String> {
         let responses =
             integration.responses.iter().map(|(code, response)| MockResponse::compile(code, response));
+        let templates = integration.responses.values().map(|response| &response.templates);
+        let mut texts = templates.chain([&integration.request_templates]).flat_map(BTreeMap::values);
         Ok(Self {
+            plain: texts.all(|text| !text.contains(['$', '#'])),
             requests: compiled(&integration.request_templates)?,
             passthrough: match integration.passthrough_behavior.as_str() {
                 "NEVER" => Passthrough::Never,
@@ -98,6 +103,11 @@ impl Mock {
             },
             responses: responses.collect::<Result<_, String>>()?,
         })
+    }
+
+    /// Is answering as good as free? If not, it does not belong on a thread that serves.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Answers a request.
@@ -170,7 +180,7 @@ impl MockResponse {
         // AWS: overrides are final.
         override_headers(&mut headers, &overrides)?;
         let status = overrides.response.get("status").map_or(Ok(self.status), overridden_status)?;
-        Ok(Outgoing { status, headers, body })
+        Ok(Outgoing::of(status, headers, body))
     }
 
     /// The template for the first media type accepted that has one; else the one for JSON, or the first of the others.

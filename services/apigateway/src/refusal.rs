@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use casemate_kernel::Outgoing;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -182,11 +181,7 @@ impl Refusal {
             }
             add_headers(&mut headers, &custom.parameters, &values);
         }
-        Outgoing {
-            status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            headers,
-            body: Bytes::from(body),
-        }
+        Outgoing::of(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), headers, body)
     }
 
     /// AWS: the exact type, then DEFAULT_4XX or DEFAULT_5XX; 413 cannot be customised.

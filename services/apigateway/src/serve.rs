@@ -11,8 +11,8 @@ use std::{
 };
 
 use casemate_jose::KeySource;
-use casemate_kernel::{BoxFuture, DataPlane, Env, Exchange, Outgoing};
-use casemate_names::{alphanumeric, hex_id};
+use casemate_kernel::{BoxFuture, DataPlane, Env, Exchange, Fault, Outgoing};
+use casemate_names::{AccountId, alphanumeric, hex_id};
 use casemate_wire::Head;
 use http::HeaderValue;
 
@@ -58,6 +58,13 @@ struct Seen {
 impl DataPlane for Plane {
     fn matches(&self, head: &Head) -> bool {
         Address::of(head).is_some()
+    }
+
+    fn owner(&self, head: &Head) -> Result<Option<AccountId>, Fault> {
+        let Some(address) = Address::of(head) else { return Ok(None) };
+        let key = rows::owner_key(address.api_id);
+        let owner = self.env.store.read(|tx| tx.get::<rows::Owner>(&key).map_err(Fault::from))?;
+        Ok(owner.map(|owner| owner.scope.account))
     }
 
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
@@ -121,7 +128,7 @@ impl Plane {
         let gatekeeper = Gatekeeper { env: &self.env, keys: &self.keys, cache: &self.cache, plan, arrived };
         let identity = Box::pin(gatekeeper.admit(exchange, method)).await?;
         validate(plan, method, arrived)?;
-        Box::pin(integrate(exchange, plan, method, arrived, &identity)).await
+        Box::pin(integrate(&self.env, exchange, plan, method, arrived, &identity)).await
     }
 
     /// Finds the stage and its deployment, and gathers the request's facts.
@@ -259,38 +266,58 @@ fn validate(plan: &Plan, method: &Method, arrived: &Arrived) -> Result<(), Refus
 }
 
 async fn integrate(
+    env: &Env,
     exchange: &Exchange,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     method: &Method,
     arrived: &Arrived,
     identity: &Identity,
 ) -> Result<Outgoing, Refusal> {
-    let missing = || Refusal::api_configuration("the method has no integration");
-    let integration = method.integration.as_ref().ok_or_else(missing)?;
+    let integration = method.integration.as_ref().ok_or_else(no_integration)?;
     match integration.kind {
-        IntegrationKind::Mock => {
-            let mock = plan.mock(&arrived.resource_id, &arrived.method).ok_or_else(missing)?;
-            mocked(mock, arrived, identity)
-        }
+        IntegrationKind::Mock => mocked(env, plan, arrived, identity).await,
         IntegrationKind::LambdaProxy => proxy(exchange, plan, integration, arrived, identity).await,
     }
 }
 
-fn mocked(mock: &Mock, arrived: &Arrived, identity: &Identity) -> Result<Outgoing, Refusal> {
+/// Answers from templates: on the pool for heavy work, unless they only copy text.
+async fn mocked(
+    env: &Env,
+    plan: &Arc<Plan>,
+    arrived: &Arrived,
+    identity: &Identity,
+) -> Result<Outgoing, Refusal> {
+    let place = (arrived.resource_id.clone(), arrived.method.clone());
+    let plain = plan.mock(&place.0, &place.1).is_some_and(Mock::is_plain);
     let mut values = arrived.values();
     for (name, value) in identity.authorizer.iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         values.context.insert(format!("authorizer.{name}"), text);
     }
-    let body = String::from_utf8_lossy(&arrived.body);
-    mock.answer(&Asked {
-        media_type: &arrived.media_type(),
-        accept: arrived.header("accept").unwrap_or_default(),
-        body: &body,
-        headers: &arrived.headers.iter().cloned().collect(),
-        values: &values,
-        context: &template_context(arrived, identity),
-    })
+    let headers: BTreeMap<String, String> = arrived.headers.iter().cloned().collect();
+    let (media_type, context) = (arrived.media_type(), template_context(arrived, identity));
+    let accept = arrived.header("accept").unwrap_or_default().to_owned();
+    let (plan, body) = (Arc::clone(plan), arrived.body.clone());
+    let answer = move || {
+        let mock = plan.mock(&place.0, &place.1).ok_or_else(no_integration)?;
+        mock.answer(&Asked {
+            media_type: &media_type,
+            accept: &accept,
+            body: &String::from_utf8_lossy(&body),
+            headers: &headers,
+            values: &values,
+            context: &context,
+        })
+    };
+    if plain {
+        return answer();
+    }
+    let answered = env.heavy.run(answer).await;
+    answered.unwrap_or_else(|fault| Err(Refusal::api_configuration(fault.to_string())))
+}
+
+fn no_integration() -> Refusal {
+    Refusal::api_configuration("the method has no integration")
 }
 
 async fn proxy(
@@ -333,7 +360,7 @@ async fn proxy(
     if let Ok(trace) = HeaderValue::from_str(&arrived.trace_id) {
         headers.insert("x-amzn-trace-id", trace);
     }
-    Ok(Outgoing { status, headers, body })
+    Ok(Outgoing::of(status, headers, body))
 }
 
 /// AWS: API Gateway quotas: payload, headers together, URL of a regional API, method ARN.

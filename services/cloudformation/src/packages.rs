@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use casemate_kernel::{Ask, BoxFuture, DataPlane, Env, Exchange, Fault, Outgoing, policy::Verdict};
-use casemate_names::{Scope, Timestamp, hex, sha256};
+use casemate_names::{AccountId, Scope, Timestamp, hex, sha256};
 use casemate_schema::Protocol;
 use casemate_store::{BlobId, Blobs, Key, Row, Store};
 use casemate_wire::Head;
@@ -98,6 +98,11 @@ impl Packages {
 impl DataPlane for Packages {
     fn matches(&self, head: &Head) -> bool {
         head.path().starts_with(PREFIX)
+    }
+
+    fn owner(&self, _head: &Head) -> Result<Option<AccountId>, Fault> {
+        // Callers ask in their own accounts, and those of a closed one are refused with every policy layer.
+        Ok(None)
     }
 
     fn body_bytes_max(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use casemate_names::{Scope, Secret, Timestamp};
+use casemate_names::{AccountId, Scope, Secret, Timestamp};
 use casemate_store::{Key, ReadTx, Row, StoreError, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +103,13 @@ pub struct ClientIndex {
 impl Row for ClientIndex {
     const TABLE: &'static str = "cognito.client_index";
     const VERSION: u16 = 1;
+}
+
+impl ClientIndex {
+    /// The account of a client; `None` where there is no such client.
+    pub fn account(tx: &ReadTx<'_>, id: &str) -> Result<Option<AccountId>, StoreError> {
+        Ok(tx.get::<Self>(&index_key(id))?.map(|index| index.scope.account))
+    }
 }
 
 impl Client {

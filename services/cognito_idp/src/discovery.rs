@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use casemate_kernel::{BoxFuture, Caller, DataPlane, Exchange, Outgoing};
+use casemate_kernel::{BoxFuture, Caller, DataPlane, Exchange, Fault, Outgoing};
+use casemate_names::AccountId;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -81,6 +82,12 @@ fn named(path: &str) -> Option<(&str, Which)> {
 impl DataPlane for Discovery {
     fn matches(&self, head: &casemate_wire::Head) -> bool {
         named(head.path()).is_some()
+    }
+
+    fn owner(&self, head: &casemate_wire::Head) -> Result<Option<AccountId>, Fault> {
+        let Some((id, _)) = named(head.path()) else { return Ok(None) };
+        let place = self.service.env.store.read(|tx| Place::find(tx, id))?;
+        Ok(place.map(|place| place.scope.account))
     }
 
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {

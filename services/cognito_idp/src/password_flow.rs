@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use casemate_names::{Secret, Timestamp};
+use casemate_names::{AccountId, Secret, Timestamp};
 use casemate_store::WriteTx;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     attributes::Occasion,
     auth_flow::{Door, Flow},
     challenge::{Answerer, Asked, Session},
-    client::Client,
+    client::{Client, ClientIndex},
     grant::{Draws, Grant, RefreshAnswer, group_claims, start_family},
     password::{Credential, Salts},
     pool::{Place, Trouble, UserPool},
@@ -234,6 +234,11 @@ impl CognitoIdp {
             let pool: UserPool = place.pool(tx)?;
             Ok::<_, Trouble>(At { place, pool, client, now })
         })?)
+    }
+
+    /// The account of the client of an unsigned request.
+    pub(crate) fn account_of(&self, client: &Secret<String>) -> Result<Option<AccountId>, Error> {
+        Ok(self.env.store.read(|tx| ClientIndex::account(tx, client.expose()))?)
     }
 
     /// The client of a pool named by the request.

@@ -470,6 +470,16 @@ impl OperationModel for GenerateCredentialReport {
     type Output = GenerateCredentialReportOutput;
 }
 
+/// The operation `GenerateServiceLastAccessedDetails`.
+#[derive(Debug, Clone, Copy)]
+pub struct GenerateServiceLastAccessedDetails;
+
+impl OperationModel for GenerateServiceLastAccessedDetails {
+    const META: &'static OpMeta = &op_meta::GENERATE_SERVICE_LAST_ACCESSED_DETAILS;
+    type Input = GenerateServiceLastAccessedDetailsInput;
+    type Output = GenerateServiceLastAccessedDetailsOutput;
+}
+
 /// The operation `GetAccessKeyLastUsed`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccessKeyLastUsed;
@@ -648,6 +658,26 @@ impl OperationModel for GetSAMLProvider {
     const META: &'static OpMeta = &op_meta::GET_SAML_PROVIDER;
     type Input = GetSAMLProviderInput;
     type Output = GetSAMLProviderOutput;
+}
+
+/// The operation `GetServiceLastAccessedDetails`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServiceLastAccessedDetails;
+
+impl OperationModel for GetServiceLastAccessedDetails {
+    const META: &'static OpMeta = &op_meta::GET_SERVICE_LAST_ACCESSED_DETAILS;
+    type Input = GetServiceLastAccessedDetailsInput;
+    type Output = GetServiceLastAccessedDetailsOutput;
+}
+
+/// The operation `GetServiceLastAccessedDetailsWithEntities`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServiceLastAccessedDetailsWithEntities;
+
+impl OperationModel for GetServiceLastAccessedDetailsWithEntities {
+    const META: &'static OpMeta = &op_meta::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES;
+    type Input = GetServiceLastAccessedDetailsWithEntitiesInput;
+    type Output = GetServiceLastAccessedDetailsWithEntitiesOutput;
 }
 
 /// The operation `GetServiceLinkedRoleDeletionStatus`.
@@ -1341,6 +1371,48 @@ pub type SimulateCustomPolicyOutput = SimulatePolicyResponse;
 
 /// `SimulatePolicyResponse`.
 pub type SimulatePrincipalPolicyOutput = SimulatePolicyResponse;
+
+/// `AccessAdvisorUsageGranularityType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum AccessAdvisorUsageGranularityType {
+    /// `SERVICE_LEVEL`.
+    #[default]
+    ServiceLevel,
+    /// `ACTION_LEVEL`.
+    ActionLevel,
+}
+
+impl AccessAdvisorUsageGranularityType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::ServiceLevel, Self::ActionLevel];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceLevel => "SERVICE_LEVEL",
+            Self::ActionLevel => "ACTION_LEVEL",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "SERVICE_LEVEL" => Self::ServiceLevel,
+            "ACTION_LEVEL" => Self::ActionLevel,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for AccessAdvisorUsageGranularityType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
 
 /// `AccessKey`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -3703,6 +3775,72 @@ impl Shape for EnableMFADeviceInput {
     }
 }
 
+/// `EntityDetails`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EntityDetails {
+    /// `EntityInfo`.
+    pub entity_info: EntityInfo,
+    /// `LastAuthenticated`.
+    pub last_authenticated: Option<Timestamp>,
+}
+
+impl Shape for EntityDetails {
+    const SCHEMA: &'static Schema = &schema::ENTITY_DETAILS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            entity_info: Value::read(document.take("EntityInfo")),
+            last_authenticated: Value::read(document.take("LastAuthenticated")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EntityInfo", self.entity_info.write());
+        document.push("LastAuthenticated", self.last_authenticated.write());
+        document
+    }
+}
+
+/// `EntityInfo`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EntityInfo {
+    /// `Arn`.
+    pub arn: String,
+    /// `Name`.
+    pub name: String,
+    /// `Type`.
+    pub r#type: PolicyOwnerEntityType,
+    /// `Id`.
+    pub id: String,
+    /// `Path`.
+    pub path: Option<String>,
+}
+
+impl Shape for EntityInfo {
+    const SCHEMA: &'static Schema = &schema::ENTITY_INFO;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            arn: Value::read(document.take("Arn")),
+            name: Value::read(document.take("Name")),
+            r#type: Value::read(document.take("Type")),
+            id: Value::read(document.take("Id")),
+            path: Value::read(document.take("Path")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
+        document.push("Name", self.name.write());
+        document.push("Type", self.r#type.write());
+        document.push("Id", self.id.write());
+        document.push("Path", self.path.write());
+        document
+    }
+}
+
 /// `EntityType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum EntityType {
@@ -3755,6 +3893,30 @@ impl Value for EntityType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `ErrorDetails`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ErrorDetails {
+    /// `Message`.
+    pub message: String,
+    /// `Code`.
+    pub code: String,
+}
+
+impl Shape for ErrorDetails {
+    const SCHEMA: &'static Schema = &schema::ERROR_DETAILS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { message: Value::read(document.take("Message")), code: Value::read(document.take("Code")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Message", self.message.write());
+        document.push("Code", self.code.write());
+        document
     }
 }
 
@@ -3854,6 +4016,54 @@ impl Shape for GenerateCredentialReportOutput {
         let mut document = Document::empty();
         document.push("State", self.state.write());
         document.push("Description", self.description.write());
+        document
+    }
+}
+
+/// `GenerateServiceLastAccessedDetailsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateServiceLastAccessedDetailsInput {
+    /// `Arn`.
+    pub arn: String,
+    /// `Granularity`.
+    pub granularity: Option<AccessAdvisorUsageGranularityType>,
+}
+
+impl Shape for GenerateServiceLastAccessedDetailsInput {
+    const SCHEMA: &'static Schema = &schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            arn: Value::read(document.take("Arn")),
+            granularity: Value::read(document.take("Granularity")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
+        document.push("Granularity", self.granularity.write());
+        document
+    }
+}
+
+/// `GenerateServiceLastAccessedDetailsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenerateServiceLastAccessedDetailsOutput {
+    /// `JobId`.
+    pub job_id: Option<String>,
+}
+
+impl Shape for GenerateServiceLastAccessedDetailsOutput {
+    const SCHEMA: &'static Schema = &schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { job_id: Value::read(document.take("JobId")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("JobId", self.job_id.write());
         document
     }
 }
@@ -4754,6 +4964,170 @@ impl Shape for GetSAMLProviderOutput {
         document.push("Tags", self.tags.write());
         document.push("AssertionEncryptionMode", self.assertion_encryption_mode.write());
         document.push("PrivateKeyList", self.private_key_list.write());
+        document
+    }
+}
+
+/// `GetServiceLastAccessedDetailsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsInput {
+    /// `JobId`.
+    pub job_id: String,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for GetServiceLastAccessedDetailsInput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            job_id: Value::read(document.take("JobId")),
+            max_items: Value::read(document.take("MaxItems")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("JobId", self.job_id.write());
+        document.push("MaxItems", self.max_items.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `GetServiceLastAccessedDetailsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsOutput {
+    /// `JobStatus`.
+    pub job_status: JobStatusType,
+    /// `JobType`.
+    pub job_type: Option<AccessAdvisorUsageGranularityType>,
+    /// `JobCreationDate`.
+    pub job_creation_date: Timestamp,
+    /// `ServicesLastAccessed`.
+    pub services_last_accessed: Vec<ServiceLastAccessed>,
+    /// `JobCompletionDate`.
+    pub job_completion_date: Timestamp,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `Error`.
+    pub error: Option<ErrorDetails>,
+}
+
+impl Shape for GetServiceLastAccessedDetailsOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            job_status: Value::read(document.take("JobStatus")),
+            job_type: Value::read(document.take("JobType")),
+            job_creation_date: Value::read(document.take("JobCreationDate")),
+            services_last_accessed: Value::read(document.take("ServicesLastAccessed")),
+            job_completion_date: Value::read(document.take("JobCompletionDate")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+            error: Value::read(document.take("Error")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("JobStatus", self.job_status.write());
+        document.push("JobType", self.job_type.write());
+        document.push("JobCreationDate", self.job_creation_date.write());
+        document.push("ServicesLastAccessed", self.services_last_accessed.write());
+        document.push("JobCompletionDate", self.job_completion_date.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document.push("Error", self.error.write());
+        document
+    }
+}
+
+/// `GetServiceLastAccessedDetailsWithEntitiesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesInput {
+    /// `JobId`.
+    pub job_id: String,
+    /// `ServiceNamespace`.
+    pub service_namespace: String,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for GetServiceLastAccessedDetailsWithEntitiesInput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            job_id: Value::read(document.take("JobId")),
+            service_namespace: Value::read(document.take("ServiceNamespace")),
+            max_items: Value::read(document.take("MaxItems")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("JobId", self.job_id.write());
+        document.push("ServiceNamespace", self.service_namespace.write());
+        document.push("MaxItems", self.max_items.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `GetServiceLastAccessedDetailsWithEntitiesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesOutput {
+    /// `JobStatus`.
+    pub job_status: JobStatusType,
+    /// `JobCreationDate`.
+    pub job_creation_date: Timestamp,
+    /// `JobCompletionDate`.
+    pub job_completion_date: Timestamp,
+    /// `EntityDetailsList`.
+    pub entity_details_list: Vec<EntityDetails>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `Error`.
+    pub error: Option<ErrorDetails>,
+}
+
+impl Shape for GetServiceLastAccessedDetailsWithEntitiesOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            job_status: Value::read(document.take("JobStatus")),
+            job_creation_date: Value::read(document.take("JobCreationDate")),
+            job_completion_date: Value::read(document.take("JobCompletionDate")),
+            entity_details_list: Value::read(document.take("EntityDetailsList")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+            error: Value::read(document.take("Error")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("JobStatus", self.job_status.write());
+        document.push("JobCreationDate", self.job_creation_date.write());
+        document.push("JobCompletionDate", self.job_completion_date.write());
+        document.push("EntityDetailsList", self.entity_details_list.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document.push("Error", self.error.write());
         document
     }
 }
@@ -8497,6 +8871,53 @@ impl Shape for SAMLProviderListEntry {
     }
 }
 
+/// `ServiceLastAccessed`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServiceLastAccessed {
+    /// `ServiceName`.
+    pub service_name: String,
+    /// `LastAuthenticated`.
+    pub last_authenticated: Option<Timestamp>,
+    /// `ServiceNamespace`.
+    pub service_namespace: String,
+    /// `LastAuthenticatedEntity`.
+    pub last_authenticated_entity: Option<String>,
+    /// `LastAuthenticatedRegion`.
+    pub last_authenticated_region: Option<String>,
+    /// `TotalAuthenticatedEntities`.
+    pub total_authenticated_entities: Option<i32>,
+    /// `TrackedActionsLastAccessed`.
+    pub tracked_actions_last_accessed: Option<Vec<TrackedActionLastAccessed>>,
+}
+
+impl Shape for ServiceLastAccessed {
+    const SCHEMA: &'static Schema = &schema::SERVICE_LAST_ACCESSED;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_name: Value::read(document.take("ServiceName")),
+            last_authenticated: Value::read(document.take("LastAuthenticated")),
+            service_namespace: Value::read(document.take("ServiceNamespace")),
+            last_authenticated_entity: Value::read(document.take("LastAuthenticatedEntity")),
+            last_authenticated_region: Value::read(document.take("LastAuthenticatedRegion")),
+            total_authenticated_entities: Value::read(document.take("TotalAuthenticatedEntities")),
+            tracked_actions_last_accessed: Value::read(document.take("TrackedActionsLastAccessed")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServiceName", self.service_name.write());
+        document.push("LastAuthenticated", self.last_authenticated.write());
+        document.push("ServiceNamespace", self.service_namespace.write());
+        document.push("LastAuthenticatedEntity", self.last_authenticated_entity.write());
+        document.push("LastAuthenticatedRegion", self.last_authenticated_region.write());
+        document.push("TotalAuthenticatedEntities", self.total_authenticated_entities.write());
+        document.push("TrackedActionsLastAccessed", self.tracked_actions_last_accessed.write());
+        document
+    }
+}
+
 /// `SetDefaultPolicyVersionOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SetDefaultPolicyVersionOutput {}
@@ -9092,6 +9513,41 @@ impl Shape for TagUserInput {
         let mut document = Document::empty();
         document.push("UserName", self.user_name.write());
         document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `TrackedActionLastAccessed`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TrackedActionLastAccessed {
+    /// `ActionName`.
+    pub action_name: Option<String>,
+    /// `LastAccessedEntity`.
+    pub last_accessed_entity: Option<String>,
+    /// `LastAccessedTime`.
+    pub last_accessed_time: Option<Timestamp>,
+    /// `LastAccessedRegion`.
+    pub last_accessed_region: Option<String>,
+}
+
+impl Shape for TrackedActionLastAccessed {
+    const SCHEMA: &'static Schema = &schema::TRACKED_ACTION_LAST_ACCESSED;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            action_name: Value::read(document.take("ActionName")),
+            last_accessed_entity: Value::read(document.take("LastAccessedEntity")),
+            last_accessed_time: Value::read(document.take("LastAccessedTime")),
+            last_accessed_region: Value::read(document.take("LastAccessedRegion")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ActionName", self.action_name.write());
+        document.push("LastAccessedEntity", self.last_accessed_entity.write());
+        document.push("LastAccessedTime", self.last_accessed_time.write());
+        document.push("LastAccessedRegion", self.last_accessed_region.write());
         document
     }
 }
@@ -10129,6 +10585,52 @@ impl AssignmentStatusType {
 }
 
 impl Value for AssignmentStatusType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `jobStatusType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum JobStatusType {
+    /// `IN_PROGRESS`.
+    #[default]
+    InProgress,
+    /// `COMPLETED`.
+    Completed,
+    /// `FAILED`.
+    Failed,
+}
+
+impl JobStatusType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::InProgress, Self::Completed, Self::Failed];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "IN_PROGRESS" => Self::InProgress,
+            "COMPLETED" => Self::Completed,
+            "FAILED" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for JobStatusType {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -11813,6 +12315,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GenerateServiceLastAccessedDetails`.
+    pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GenerateServiceLastAccessedDetails",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST,
+        output: &schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE,
+        result_wrapper: "GenerateServiceLastAccessedDetailsResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::INVALID_INPUT_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccessKeyLastUsed`.
     pub static GET_ACCESS_KEY_LAST_USED: OpMeta = OpMeta {
         service: &SERVICE,
@@ -12047,6 +12561,30 @@ pub mod op_meta {
             error_meta::INVALID_INPUT_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetServiceLastAccessedDetails`.
+    pub static GET_SERVICE_LAST_ACCESSED_DETAILS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetServiceLastAccessedDetails",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST,
+        output: &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE,
+        result_wrapper: "GetServiceLastAccessedDetailsResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::INVALID_INPUT_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetServiceLastAccessedDetailsWithEntities`.
+    pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetServiceLastAccessedDetailsWithEntities",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST,
+        output: &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE,
+        result_wrapper: "GetServiceLastAccessedDetailsWithEntitiesResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::INVALID_INPUT_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -13253,6 +13791,14 @@ pub mod error_meta {
 /// What the shapes are made of and which values are legal.
 pub mod schema {
     use casemate_schema::{Constraints, Kind, Member, Schema};
+
+    /// `AccessAdvisorUsageGranularityType`.
+    pub static ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE: Schema = Schema {
+        name: "AccessAdvisorUsageGranularityType",
+        kind: Kind::Enum(&["SERVICE_LEVEL", "ACTION_LEVEL"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
 
     /// `AccessKey`.
     pub static ACCESS_KEY: Schema = Schema {
@@ -14624,6 +15170,39 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `EntityDetails`.
+    pub static ENTITY_DETAILS: Schema = Schema {
+        name: "EntityDetails",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EntityInfo", || &ENTITY_INFO).required(),
+                Member::new("LastAuthenticated", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EntityInfo`.
+    pub static ENTITY_INFO: Schema = Schema {
+        name: "EntityInfo",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Arn", || &ARN_TYPE).required(),
+                Member::new("Name", || &USER_NAME_TYPE).required(),
+                Member::new("Type", || &POLICY_OWNER_ENTITY_TYPE).required(),
+                Member::new("Id", || &ID_TYPE).required(),
+                Member::new("Path", || &PATH_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `EntityTemporarilyUnmodifiableException`.
     pub static ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION: Schema = Schema {
         name: "EntityTemporarilyUnmodifiableException",
@@ -14640,6 +15219,21 @@ pub mod schema {
     pub static ENTITY_TYPE: Schema = Schema {
         name: "EntityType",
         kind: Kind::Enum(&["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ErrorDetails`.
+    pub static ERROR_DETAILS: Schema = Schema {
+        name: "ErrorDetails",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Message", || &STRING_TYPE).required(),
+                Member::new("Code", || &STRING_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -14706,6 +15300,33 @@ pub mod schema {
                 Member::new("State", || &REPORT_STATE_TYPE),
                 Member::new("Description", || &REPORT_STATE_DESCRIPTION_TYPE),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GenerateServiceLastAccessedDetailsRequest`.
+    pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Schema = Schema {
+        name: "GenerateServiceLastAccessedDetailsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Arn", || &ARN_TYPE).required(),
+                Member::new("Granularity", || &ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GenerateServiceLastAccessedDetailsResponse`.
+    pub static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE: Schema = Schema {
+        name: "GenerateServiceLastAccessedDetailsResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("JobId", || &JOB_ID_TYPE)],
             payload: None,
             union: false,
         },
@@ -15178,6 +15799,80 @@ pub mod schema {
                 Member::new("Tags", || &TAG_LIST_TYPE),
                 Member::new("AssertionEncryptionMode", || &ASSERTION_ENCRYPTION_MODE_TYPE),
                 Member::new("PrivateKeyList", || &PRIVATE_KEY_LIST),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetServiceLastAccessedDetailsRequest`.
+    pub static GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Schema = Schema {
+        name: "GetServiceLastAccessedDetailsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("JobId", || &JOB_ID_TYPE).required(),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetServiceLastAccessedDetailsResponse`.
+    pub static GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE: Schema = Schema {
+        name: "GetServiceLastAccessedDetailsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("JobStatus", || &JOB_STATUS_TYPE).required(),
+                Member::new("JobType", || &ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE),
+                Member::new("JobCreationDate", || &DATE_TYPE).required(),
+                Member::new("ServicesLastAccessed", || &SERVICES_LAST_ACCESSED).required(),
+                Member::new("JobCompletionDate", || &DATE_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+                Member::new("Error", || &ERROR_DETAILS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetServiceLastAccessedDetailsWithEntitiesRequest`.
+    pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST: Schema = Schema {
+        name: "GetServiceLastAccessedDetailsWithEntitiesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("JobId", || &JOB_ID_TYPE).required(),
+                Member::new("ServiceNamespace", || &SERVICE_NAMESPACE_TYPE).required(),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetServiceLastAccessedDetailsWithEntitiesResponse`.
+    pub static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE: Schema = Schema {
+        name: "GetServiceLastAccessedDetailsWithEntitiesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("JobStatus", || &JOB_STATUS_TYPE).required(),
+                Member::new("JobCreationDate", || &DATE_TYPE).required(),
+                Member::new("JobCompletionDate", || &DATE_TYPE).required(),
+                Member::new("EntityDetailsList", || &ENTITY_DETAILS_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+                Member::new("Error", || &ERROR_DETAILS),
             ],
             payload: None,
             union: false,
@@ -17241,6 +17936,34 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ServiceLastAccessed`.
+    pub static SERVICE_LAST_ACCESSED: Schema = Schema {
+        name: "ServiceLastAccessed",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServiceName", || &SERVICE_NAME_TYPE).required(),
+                Member::new("LastAuthenticated", || &DATE_TYPE),
+                Member::new("ServiceNamespace", || &SERVICE_NAMESPACE_TYPE).required(),
+                Member::new("LastAuthenticatedEntity", || &ARN_TYPE),
+                Member::new("LastAuthenticatedRegion", || &STRING_TYPE),
+                Member::new("TotalAuthenticatedEntities", || &INTEGER_TYPE),
+                Member::new("TrackedActionsLastAccessed", || &TRACKED_ACTIONS_LAST_ACCESSED),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServicesLastAccessed`.
+    pub static SERVICES_LAST_ACCESSED: Schema = Schema {
+        name: "ServicesLastAccessed",
+        kind: Kind::List { member: || &SERVICE_LAST_ACCESSED, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `SetDefaultPolicyVersionOutput`.
     pub static SET_DEFAULT_POLICY_VERSION_OUTPUT: Schema = Schema {
         name: "SetDefaultPolicyVersionOutput",
@@ -17550,6 +18273,35 @@ pub mod schema {
             ],
             payload: None,
             union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TrackedActionLastAccessed`.
+    pub static TRACKED_ACTION_LAST_ACCESSED: Schema = Schema {
+        name: "TrackedActionLastAccessed",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ActionName", || &STRING_TYPE),
+                Member::new("LastAccessedEntity", || &ARN_TYPE),
+                Member::new("LastAccessedTime", || &DATE_TYPE),
+                Member::new("LastAccessedRegion", || &STRING_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TrackedActionsLastAccessed`.
+    pub static TRACKED_ACTIONS_LAST_ACCESSED: Schema = Schema {
+        name: "TrackedActionsLastAccessed",
+        kind: Kind::List {
+            member: || &TRACKED_ACTION_LAST_ACCESSED,
+            member_name: "member",
+            flattened: false,
         },
         constraints: Constraints::NONE,
         sensitive: false,
@@ -18216,6 +18968,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `entityDetailsListType`.
+    pub static ENTITY_DETAILS_LIST_TYPE: Schema = Schema {
+        name: "entityDetailsListType",
+        kind: Kind::List { member: || &ENTITY_DETAILS, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `entityListType`.
     pub static ENTITY_LIST_TYPE: Schema = Schema {
         name: "entityListType",
@@ -18328,6 +19088,22 @@ pub mod schema {
     pub static INVALID_USER_TYPE_MESSAGE: Schema = Schema {
         name: "invalidUserTypeMessage",
         kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `jobIDType`.
+    pub static JOB_ID_TYPE: Schema = Schema {
+        name: "jobIDType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(36.0), max: Some(36.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `jobStatusType`.
+    pub static JOB_STATUS_TYPE: Schema = Schema {
+        name: "jobStatusType",
+        kind: Kind::Enum(&["IN_PROGRESS", "COMPLETED", "FAILED"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -18691,6 +19467,14 @@ pub mod schema {
     /// `serviceFailureExceptionMessage`.
     pub static SERVICE_FAILURE_EXCEPTION_MESSAGE: Schema = Schema {
         name: "serviceFailureExceptionMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `serviceNameType`.
+    pub static SERVICE_NAME_TYPE: Schema = Schema {
+        name: "serviceNameType",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,

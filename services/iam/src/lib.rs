@@ -24,6 +24,7 @@ mod directory;
 mod documents;
 mod entity;
 mod holder;
+mod last_accessed;
 mod login_profiles;
 mod managed;
 mod membership;

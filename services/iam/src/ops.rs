@@ -47,6 +47,7 @@ mod detach_role_policy;
 mod detach_user_policy;
 mod enable_mfa_device;
 mod generate_credential_report;
+mod generate_service_last_accessed_details;
 mod get_access_key_last_used;
 mod get_account_authorization_details;
 mod get_account_password_policy;
@@ -65,6 +66,8 @@ mod get_policy_version;
 mod get_role;
 mod get_role_policy;
 mod get_saml_provider;
+mod get_service_last_accessed_details;
+mod get_service_last_accessed_details_with_entities;
 mod get_service_linked_role_deletion_status;
 mod get_user;
 mod get_user_policy;
@@ -189,6 +192,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DetachUserPolicy, Iam>(service),
         bind::<api::EnableMFADevice, Iam>(service),
         bind::<api::GenerateCredentialReport, Iam>(service),
+        bind::<api::GenerateServiceLastAccessedDetails, Iam>(service),
         bind::<api::GetAccessKeyLastUsed, Iam>(service),
         bind::<api::GetAccountAuthorizationDetails, Iam>(service),
         bind::<api::GetAccountPasswordPolicy, Iam>(service),
@@ -207,6 +211,8 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetRole, Iam>(service),
         bind::<api::GetRolePolicy, Iam>(service),
         bind::<api::GetSAMLProvider, Iam>(service),
+        bind::<api::GetServiceLastAccessedDetails, Iam>(service),
+        bind::<api::GetServiceLastAccessedDetailsWithEntities, Iam>(service),
         bind::<api::GetServiceLinkedRoleDeletionStatus, Iam>(service),
         bind::<api::GetUser, Iam>(service),
         bind::<api::GetUserPolicy, Iam>(service),

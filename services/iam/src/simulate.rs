@@ -3,10 +3,14 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, sync::Arc};
 
-use casemate_kernel::policy::{
-    self, Context, Effect3, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Value,
-    Verdict, context_keys, decide, evaluate, statement_sources,
+use casemate_kernel::{
+    Env,
+    policy::{
+        self, Context, Effect3, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Value,
+        Verdict, context_keys, decide, evaluate, statement_sources,
+    },
 };
+use casemate_names::{AccountId, Arn};
 
 use crate::{
     api::{
@@ -37,12 +41,27 @@ pub(crate) struct Case {
     pub(crate) principal: Principal,
     pub(crate) identity: Vec<Simulated>,
     pub(crate) boundary: Option<Vec<Simulated>>,
-    /// Service control policies, by level.
-    pub(crate) organizations: Vec<Vec<Simulated>>,
+    pub(crate) ceilings: Ceilings,
     pub(crate) resource: Option<Simulated>,
     /// Twelve digits. `None`: the caller's own account.
     pub(crate) resource_account: Option<String>,
     pub(crate) context: Given,
+}
+
+/// The ceilings of an organisation.
+#[derive(Debug)]
+pub(crate) enum Ceilings {
+    /// Service control policies given with the request, by level. Empty: there is no organisation.
+    Given(Vec<Vec<Simulated>>),
+    /// Those in force over the account that asks. They decide, and show no statements.
+    InForce { env: Env, account: AccountId },
+}
+
+/// The ceilings over one action on one resource.
+#[derive(Default)]
+struct Bounding {
+    service_control: Vec<Vec<NamedPolicy>>,
+    resource_control: Vec<Vec<NamedPolicy>>,
 }
 
 /// The condition keys of a simulation, in lower case.
@@ -129,7 +148,8 @@ impl Context for Given {
 
 impl Case {
     /// Simulates one action on one resource.
-    pub(crate) fn result(&self, action: &str, resource: &str) -> EvaluationResult {
+    pub(crate) fn result(&self, action: &str, resource: &str) -> Result<EvaluationResult, Error> {
+        let bounding = self.bounding(action, resource)?;
         let request = Request {
             principal: &self.principal,
             action,
@@ -137,16 +157,15 @@ impl Case {
             resource_account: self.resource_account.as_deref(),
             context: &self.context,
         };
-        let verdict = self.verdict(&request);
+        let verdict = self.verdict(&request, &bounding);
         let (matched, missing) = self.matched(&request, verdict);
         let boundary = self.boundary.as_ref().map(|policies| PermissionsBoundaryDecisionDetail {
             allowed_by_permissions_boundary: Some(allowed_by(policies, &request)),
         });
-        let organizations = (!self.organizations.is_empty()).then(|| OrganizationsDecisionDetail {
-            allowed_by_organizations: Some(
-                self.organizations.iter().all(|level| allowed_by(level, &request)),
-            ),
-        });
+        let organizations = (!bounding.service_control.is_empty() || !bounding.resource_control.is_empty())
+            .then(|| OrganizationsDecisionDetail {
+                allowed_by_organizations: Some(bounding.allows(&request)),
+            });
         let details = self.details(&request);
         let specific = (resource != "*").then(|| {
             vec![ResourceSpecificResult {
@@ -158,7 +177,7 @@ impl Case {
                 permissions_boundary_decision_detail: boundary.clone(),
             }]
         });
-        EvaluationResult {
+        Ok(EvaluationResult {
             eval_action_name: action.to_owned(),
             eval_resource_name: Some(resource.to_owned()),
             eval_decision: shown(verdict),
@@ -168,19 +187,46 @@ impl Case {
             permissions_boundary_decision_detail: boundary,
             eval_decision_details: details,
             resource_specific_results: specific,
+        })
+    }
+
+    /// What the organisation says of one action on one resource. Of other accounts nothing is told: their resources'
+    /// ceilings are theirs.
+    fn bounding(&self, action: &str, resource: &str) -> Result<Bounding, Error> {
+        let (env, account) = match &self.ceilings {
+            Ceilings::Given(levels) => {
+                let service_control = levels.iter().map(|level| whole(level)).collect();
+                return Ok(Bounding { service_control, ..Bounding::default() });
+            }
+            Ceilings::InForce { env, account } => (env, account),
+        };
+        if self.principal.account() != Some(account.as_str()) {
+            return Ok(Bounding::default());
         }
+        let role = match &self.principal {
+            Principal::Session { role_arn, .. } => Arn::parse(role_arn).ok(),
+            _ => None,
+        };
+        let given = self.resource_account.as_deref().and_then(|text| AccountId::parse(text).ok());
+        let owner = Arn::parse(resource).ok().and_then(|arn| arn.account_id()).or(given);
+        let owner = owner.unwrap_or_else(|| account.clone());
+        let owner = Some(&owner).filter(|owner| *owner == account);
+        let bounds = env.bounds(account, role.as_ref().map(Arn::resource), action, owner)?;
+        Ok(Bounding {
+            service_control: bounds.service_control().to_vec(),
+            resource_control: bounds.resource_control().to_vec(),
+        })
     }
 
     /// What the gate's engine says.
-    fn verdict(&self, request: &Request<'_>) -> Verdict {
+    fn verdict(&self, request: &Request<'_>, bounding: &Bounding) -> Verdict {
         let identity = whole(&self.identity);
         let boundary = self.boundary.as_deref().map(whole);
-        let organizations: Vec<Vec<NamedPolicy>> =
-            self.organizations.iter().map(|level| whole(level)).collect();
         let layers = Layers {
             identity: &identity,
             boundary: boundary.as_deref(),
-            service_control: &organizations,
+            service_control: &bounding.service_control,
+            resource_control: &bounding.resource_control,
             resource: self.resource.as_ref().map(|simulated| &simulated.whole),
             resource_rule: ResourceRule::Ordinary,
             ..Layers::default()
@@ -191,7 +237,11 @@ impl Case {
     /// Every statement that says what came out, and the keys that statements asked for in vain.
     fn matched(&self, request: &Request<'_>, verdict: Verdict) -> (Vec<Statement>, Vec<String>) {
         let (mut matched, mut missing): (Vec<Statement>, Vec<String>) = (Vec::new(), Vec::new());
-        let ceilings = self.boundary.iter().flatten().chain(self.organizations.iter().flatten());
+        let organizations: &[Vec<Simulated>] = match &self.ceilings {
+            Ceilings::Given(levels) => levels,
+            Ceilings::InForce { .. } => &[],
+        };
+        let ceilings = self.boundary.iter().flatten().chain(organizations.iter().flatten());
         let all = self.identity.iter().chain(&self.resource).map(|simulated| (simulated, true));
         for (simulated, grants) in all.chain(ceilings.map(|simulated| (simulated, false))) {
             for part in &simulated.parts {
@@ -229,6 +279,20 @@ impl Case {
             ("IAM Policy".to_owned(), side(&self.identity, request)),
             ("Resource Policy".to_owned(), side(one, request)),
         ]))
+    }
+}
+
+impl Bounding {
+    /// Every level of the one must allow; nothing of the other may deny.
+    fn allows(&self, request: &Request<'_>) -> bool {
+        let denies = |level: &Vec<NamedPolicy>| {
+            level.iter().any(|p| matches!(evaluate(&p.policy, request), Effect3::Deny(_)))
+        };
+        let grants = |level: &Vec<NamedPolicy>| {
+            level.iter().any(|p| matches!(evaluate(&p.policy, request), Effect3::Allow(_)))
+        };
+        self.service_control.iter().all(|level| grants(level) && !denies(level))
+            && !self.resource_control.iter().any(denies)
     }
 }
 

@@ -147,7 +147,7 @@ pub(crate) fn answer(
         Some(case.result(actions.get(action)?, resources.get(resource)?))
     });
     Ok(SimulatePolicyResponse {
-        evaluation_results: Some(pairs.collect()),
+        evaluation_results: Some(pairs.collect::<Result<_, _>>()?),
         is_truncated: Some(page.is_truncated()),
         marker: page.marker.clone(),
     })

@@ -171,7 +171,7 @@ fn boundary(tx: &ReadTx<'_>, env: &Env, holder: &Holder) -> Result<Option<Source
     holder.boundary.as_ref().map(|arn| managed_source(tx, env, arn)).transpose()
 }
 
-fn managed_source(tx: &ReadTx<'_>, env: &Env, arn: &str) -> Result<Source, Error> {
+pub(crate) fn managed_source(tx: &ReadTx<'_>, env: &Env, arn: &str) -> Result<Source, Error> {
     let name = arn.rsplit('/').next().unwrap_or(arn).to_owned();
     let of_aws = crate::managed::find(arn).is_some();
     let kind = if of_aws { PolicySourceType::AwsManaged } else { PolicySourceType::UserManaged };

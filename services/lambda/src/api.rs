@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use casemate_kernel::{Fault, OperationModel};
-use casemate_names::Secret;
+use casemate_names::{Secret, Timestamp};
 use casemate_schema::{Document, OpMeta, Protocol, Schema, ServiceMeta, Shape, Value};
 use casemate_store::StoreError;
 
@@ -20,6 +20,16 @@ pub static SERVICE: ServiceMeta = ServiceMeta {
     xml_namespace: "",
 };
 
+/// The operation `AddLayerVersionPermission`.
+#[derive(Debug, Clone, Copy)]
+pub struct AddLayerVersionPermission;
+
+impl OperationModel for AddLayerVersionPermission {
+    const META: &'static OpMeta = &op_meta::ADD_LAYER_VERSION_PERMISSION;
+    type Input = AddLayerVersionPermissionInput;
+    type Output = AddLayerVersionPermissionOutput;
+}
+
 /// The operation `AddPermission`.
 #[derive(Debug, Clone, Copy)]
 pub struct AddPermission;
@@ -30,6 +40,16 @@ impl OperationModel for AddPermission {
     type Output = AddPermissionOutput;
 }
 
+/// The operation `CreateAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateAlias;
+
+impl OperationModel for CreateAlias {
+    const META: &'static OpMeta = &op_meta::CREATE_ALIAS;
+    type Input = CreateAliasInput;
+    type Output = CreateAliasOutput;
+}
+
 /// The operation `CreateFunction`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateFunction;
@@ -38,6 +58,26 @@ impl OperationModel for CreateFunction {
     const META: &'static OpMeta = &op_meta::CREATE_FUNCTION;
     type Input = CreateFunctionInput;
     type Output = CreateFunctionOutput;
+}
+
+/// The operation `CreateFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateFunctionUrlConfig;
+
+impl OperationModel for CreateFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::CREATE_FUNCTION_URL_CONFIG;
+    type Input = CreateFunctionUrlConfigInput;
+    type Output = CreateFunctionUrlConfigOutput;
+}
+
+/// The operation `DeleteAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAlias;
+
+impl OperationModel for DeleteAlias {
+    const META: &'static OpMeta = &op_meta::DELETE_ALIAS;
+    type Input = DeleteAliasInput;
+    type Output = DeleteAliasOutput;
 }
 
 /// The operation `DeleteFunction`.
@@ -60,6 +100,36 @@ impl OperationModel for DeleteFunctionConcurrency {
     type Output = DeleteFunctionConcurrencyOutput;
 }
 
+/// The operation `DeleteFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionEventInvokeConfig;
+
+impl OperationModel for DeleteFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = DeleteFunctionEventInvokeConfigInput;
+    type Output = DeleteFunctionEventInvokeConfigOutput;
+}
+
+/// The operation `DeleteFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionUrlConfig;
+
+impl OperationModel for DeleteFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_URL_CONFIG;
+    type Input = DeleteFunctionUrlConfigInput;
+    type Output = DeleteFunctionUrlConfigOutput;
+}
+
+/// The operation `DeleteLayerVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteLayerVersion;
+
+impl OperationModel for DeleteLayerVersion {
+    const META: &'static OpMeta = &op_meta::DELETE_LAYER_VERSION;
+    type Input = DeleteLayerVersionInput;
+    type Output = DeleteLayerVersionOutput;
+}
+
 /// The operation `GetAccountSettings`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccountSettings;
@@ -68,6 +138,16 @@ impl OperationModel for GetAccountSettings {
     const META: &'static OpMeta = &op_meta::GET_ACCOUNT_SETTINGS;
     type Input = GetAccountSettingsInput;
     type Output = GetAccountSettingsOutput;
+}
+
+/// The operation `GetAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetAlias;
+
+impl OperationModel for GetAlias {
+    const META: &'static OpMeta = &op_meta::GET_ALIAS;
+    type Input = GetAliasInput;
+    type Output = GetAliasOutput;
 }
 
 /// The operation `GetFunction`.
@@ -100,6 +180,66 @@ impl OperationModel for GetFunctionConfiguration {
     type Output = GetFunctionConfigurationOutput;
 }
 
+/// The operation `GetFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionEventInvokeConfig;
+
+impl OperationModel for GetFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = GetFunctionEventInvokeConfigInput;
+    type Output = GetFunctionEventInvokeConfigOutput;
+}
+
+/// The operation `GetFunctionRecursionConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionRecursionConfig;
+
+impl OperationModel for GetFunctionRecursionConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_RECURSION_CONFIG;
+    type Input = GetFunctionRecursionConfigInput;
+    type Output = GetFunctionRecursionConfigOutput;
+}
+
+/// The operation `GetFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionUrlConfig;
+
+impl OperationModel for GetFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_URL_CONFIG;
+    type Input = GetFunctionUrlConfigInput;
+    type Output = GetFunctionUrlConfigOutput;
+}
+
+/// The operation `GetLayerVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersion;
+
+impl OperationModel for GetLayerVersion {
+    const META: &'static OpMeta = &op_meta::GET_LAYER_VERSION;
+    type Input = GetLayerVersionInput;
+    type Output = GetLayerVersionOutput;
+}
+
+/// The operation `GetLayerVersionByArn`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionByArn;
+
+impl OperationModel for GetLayerVersionByArn {
+    const META: &'static OpMeta = &op_meta::GET_LAYER_VERSION_BY_ARN;
+    type Input = GetLayerVersionByArnInput;
+    type Output = GetLayerVersionByArnOutput;
+}
+
+/// The operation `GetLayerVersionPolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetLayerVersionPolicy;
+
+impl OperationModel for GetLayerVersionPolicy {
+    const META: &'static OpMeta = &op_meta::GET_LAYER_VERSION_POLICY;
+    type Input = GetLayerVersionPolicyInput;
+    type Output = GetLayerVersionPolicyOutput;
+}
+
 /// The operation `GetPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetPolicy;
@@ -120,6 +260,56 @@ impl OperationModel for Invoke {
     type Output = InvokeOutput;
 }
 
+/// The operation `InvokeAsync`.
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeAsync;
+
+impl OperationModel for InvokeAsync {
+    const META: &'static OpMeta = &op_meta::INVOKE_ASYNC;
+    type Input = InvokeAsyncInput;
+    type Output = InvokeAsyncOutput;
+}
+
+/// The operation `InvokeWithResponseStream`.
+#[derive(Debug, Clone, Copy)]
+pub struct InvokeWithResponseStream;
+
+impl OperationModel for InvokeWithResponseStream {
+    const META: &'static OpMeta = &op_meta::INVOKE_WITH_RESPONSE_STREAM;
+    type Input = InvokeWithResponseStreamInput;
+    type Output = InvokeWithResponseStreamOutput;
+}
+
+/// The operation `ListAliases`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAliases;
+
+impl OperationModel for ListAliases {
+    const META: &'static OpMeta = &op_meta::LIST_ALIASES;
+    type Input = ListAliasesInput;
+    type Output = ListAliasesOutput;
+}
+
+/// The operation `ListFunctionEventInvokeConfigs`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionEventInvokeConfigs;
+
+impl OperationModel for ListFunctionEventInvokeConfigs {
+    const META: &'static OpMeta = &op_meta::LIST_FUNCTION_EVENT_INVOKE_CONFIGS;
+    type Input = ListFunctionEventInvokeConfigsInput;
+    type Output = ListFunctionEventInvokeConfigsOutput;
+}
+
+/// The operation `ListFunctionUrlConfigs`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionUrlConfigs;
+
+impl OperationModel for ListFunctionUrlConfigs {
+    const META: &'static OpMeta = &op_meta::LIST_FUNCTION_URL_CONFIGS;
+    type Input = ListFunctionUrlConfigsInput;
+    type Output = ListFunctionUrlConfigsOutput;
+}
+
 /// The operation `ListFunctions`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListFunctions;
@@ -128,6 +318,26 @@ impl OperationModel for ListFunctions {
     const META: &'static OpMeta = &op_meta::LIST_FUNCTIONS;
     type Input = ListFunctionsInput;
     type Output = ListFunctionsOutput;
+}
+
+/// The operation `ListLayerVersions`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayerVersions;
+
+impl OperationModel for ListLayerVersions {
+    const META: &'static OpMeta = &op_meta::LIST_LAYER_VERSIONS;
+    type Input = ListLayerVersionsInput;
+    type Output = ListLayerVersionsOutput;
+}
+
+/// The operation `ListLayers`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLayers;
+
+impl OperationModel for ListLayers {
+    const META: &'static OpMeta = &op_meta::LIST_LAYERS;
+    type Input = ListLayersInput;
+    type Output = ListLayersOutput;
 }
 
 /// The operation `ListTags`.
@@ -150,6 +360,26 @@ impl OperationModel for ListVersionsByFunction {
     type Output = ListVersionsByFunctionOutput;
 }
 
+/// The operation `PublishLayerVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishLayerVersion;
+
+impl OperationModel for PublishLayerVersion {
+    const META: &'static OpMeta = &op_meta::PUBLISH_LAYER_VERSION;
+    type Input = PublishLayerVersionInput;
+    type Output = PublishLayerVersionOutput;
+}
+
+/// The operation `PublishVersion`.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishVersion;
+
+impl OperationModel for PublishVersion {
+    const META: &'static OpMeta = &op_meta::PUBLISH_VERSION;
+    type Input = PublishVersionInput;
+    type Output = PublishVersionOutput;
+}
+
 /// The operation `PutFunctionConcurrency`.
 #[derive(Debug, Clone, Copy)]
 pub struct PutFunctionConcurrency;
@@ -158,6 +388,36 @@ impl OperationModel for PutFunctionConcurrency {
     const META: &'static OpMeta = &op_meta::PUT_FUNCTION_CONCURRENCY;
     type Input = PutFunctionConcurrencyInput;
     type Output = PutFunctionConcurrencyOutput;
+}
+
+/// The operation `PutFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionEventInvokeConfig;
+
+impl OperationModel for PutFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::PUT_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = PutFunctionEventInvokeConfigInput;
+    type Output = PutFunctionEventInvokeConfigOutput;
+}
+
+/// The operation `PutFunctionRecursionConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionRecursionConfig;
+
+impl OperationModel for PutFunctionRecursionConfig {
+    const META: &'static OpMeta = &op_meta::PUT_FUNCTION_RECURSION_CONFIG;
+    type Input = PutFunctionRecursionConfigInput;
+    type Output = PutFunctionRecursionConfigOutput;
+}
+
+/// The operation `RemoveLayerVersionPermission`.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveLayerVersionPermission;
+
+impl OperationModel for RemoveLayerVersionPermission {
+    const META: &'static OpMeta = &op_meta::REMOVE_LAYER_VERSION_PERMISSION;
+    type Input = RemoveLayerVersionPermissionInput;
+    type Output = RemoveLayerVersionPermissionOutput;
 }
 
 /// The operation `RemovePermission`.
@@ -190,6 +450,16 @@ impl OperationModel for UntagResource {
     type Output = UntagResourceOutput;
 }
 
+/// The operation `UpdateAlias`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateAlias;
+
+impl OperationModel for UpdateAlias {
+    const META: &'static OpMeta = &op_meta::UPDATE_ALIAS;
+    type Input = UpdateAliasInput;
+    type Output = UpdateAliasOutput;
+}
+
 /// The operation `UpdateFunctionCode`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateFunctionCode;
@@ -210,20 +480,67 @@ impl OperationModel for UpdateFunctionConfiguration {
     type Output = UpdateFunctionConfigurationOutput;
 }
 
+/// The operation `UpdateFunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionEventInvokeConfig;
+
+impl OperationModel for UpdateFunctionEventInvokeConfig {
+    const META: &'static OpMeta = &op_meta::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG;
+    type Input = UpdateFunctionEventInvokeConfigInput;
+    type Output = UpdateFunctionEventInvokeConfigOutput;
+}
+
+/// The operation `UpdateFunctionUrlConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateFunctionUrlConfig;
+
+impl OperationModel for UpdateFunctionUrlConfig {
+    const META: &'static OpMeta = &op_meta::UPDATE_FUNCTION_URL_CONFIG;
+    type Input = UpdateFunctionUrlConfigInput;
+    type Output = UpdateFunctionUrlConfigOutput;
+}
+
+/// `AliasConfiguration`.
+pub type CreateAliasOutput = AliasConfiguration;
+
 /// `FunctionConfiguration`.
 pub type CreateFunctionOutput = FunctionConfiguration;
+
+/// `AliasConfiguration`.
+pub type GetAliasOutput = AliasConfiguration;
 
 /// `FunctionConfiguration`.
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
 
+/// `FunctionEventInvokeConfig`.
+pub type GetFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
+
+/// `GetLayerVersionResponse`.
+pub type GetLayerVersionOutput = GetLayerVersionResponse;
+
+/// `GetLayerVersionResponse`.
+pub type GetLayerVersionByArnOutput = GetLayerVersionResponse;
+
+/// `FunctionConfiguration`.
+pub type PublishVersionOutput = FunctionConfiguration;
+
 /// `Concurrency`.
 pub type PutFunctionConcurrencyOutput = Concurrency;
+
+/// `FunctionEventInvokeConfig`.
+pub type PutFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
+
+/// `AliasConfiguration`.
+pub type UpdateAliasOutput = AliasConfiguration;
 
 /// `FunctionConfiguration`.
 pub type UpdateFunctionCodeOutput = FunctionConfiguration;
 
 /// `FunctionConfiguration`.
 pub type UpdateFunctionConfigurationOutput = FunctionConfiguration;
+
+/// `FunctionEventInvokeConfig`.
+pub type UpdateFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
 /// `AcceleratorConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -312,6 +629,80 @@ impl Shape for AccountUsage {
     }
 }
 
+/// `AddLayerVersionPermissionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+    /// `StatementId`.
+    pub statement_id: String,
+    /// `Action`.
+    pub action: String,
+    /// `Principal`.
+    pub principal: String,
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AddLayerVersionPermissionInput {
+    const SCHEMA: &'static Schema = &schema::ADD_LAYER_VERSION_PERMISSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+            statement_id: Value::read(document.take("StatementId")),
+            action: Value::read(document.take("Action")),
+            principal: Value::read(document.take("Principal")),
+            organization_id: Value::read(document.take("OrganizationId")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document.push("StatementId", self.statement_id.write());
+        document.push("Action", self.action.write());
+        document.push("Principal", self.principal.write());
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `AddLayerVersionPermissionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionOutput {
+    /// `Statement`.
+    pub statement: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AddLayerVersionPermissionOutput {
+    const SCHEMA: &'static Schema = &schema::ADD_LAYER_VERSION_PERMISSION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            statement: Value::read(document.take("Statement")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Statement", self.statement.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
 /// `AddPermissionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AddPermissionInput {
@@ -396,6 +787,70 @@ impl Shape for AddPermissionOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("Statement", self.statement.write());
+        document
+    }
+}
+
+/// `AliasConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasConfiguration {
+    /// `AliasArn`.
+    pub alias_arn: Option<String>,
+    /// `Name`.
+    pub name: Option<String>,
+    /// `FunctionVersion`.
+    pub function_version: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RoutingConfig`.
+    pub routing_config: Option<AliasRoutingConfiguration>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for AliasConfiguration {
+    const SCHEMA: &'static Schema = &schema::ALIAS_CONFIGURATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            alias_arn: Value::read(document.take("AliasArn")),
+            name: Value::read(document.take("Name")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            description: Value::read(document.take("Description")),
+            routing_config: Value::read(document.take("RoutingConfig")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AliasArn", self.alias_arn.write());
+        document.push("Name", self.name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Description", self.description.write());
+        document.push("RoutingConfig", self.routing_config.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `AliasRoutingConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasRoutingConfiguration {
+    /// `AdditionalVersionWeights`.
+    pub additional_version_weights: Option<BTreeMap<String, f64>>,
+}
+
+impl Shape for AliasRoutingConfiguration {
+    const SCHEMA: &'static Schema = &schema::ALIAS_ROUTING_CONFIGURATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { additional_version_weights: Value::read(document.take("AdditionalVersionWeights")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AdditionalVersionWeights", self.additional_version_weights.write());
         document
     }
 }
@@ -550,6 +1005,88 @@ impl Shape for Concurrency {
     }
 }
 
+/// `Cors`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    /// `AllowCredentials`.
+    pub allow_credentials: Option<bool>,
+    /// `AllowHeaders`.
+    pub allow_headers: Option<Vec<String>>,
+    /// `AllowMethods`.
+    pub allow_methods: Option<Vec<String>>,
+    /// `AllowOrigins`.
+    pub allow_origins: Option<Vec<String>>,
+    /// `ExposeHeaders`.
+    pub expose_headers: Option<Vec<String>>,
+    /// `MaxAge`.
+    pub max_age: Option<i32>,
+}
+
+impl Shape for Cors {
+    const SCHEMA: &'static Schema = &schema::CORS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            allow_credentials: Value::read(document.take("AllowCredentials")),
+            allow_headers: Value::read(document.take("AllowHeaders")),
+            allow_methods: Value::read(document.take("AllowMethods")),
+            allow_origins: Value::read(document.take("AllowOrigins")),
+            expose_headers: Value::read(document.take("ExposeHeaders")),
+            max_age: Value::read(document.take("MaxAge")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AllowCredentials", self.allow_credentials.write());
+        document.push("AllowHeaders", self.allow_headers.write());
+        document.push("AllowMethods", self.allow_methods.write());
+        document.push("AllowOrigins", self.allow_origins.write());
+        document.push("ExposeHeaders", self.expose_headers.write());
+        document.push("MaxAge", self.max_age.write());
+        document
+    }
+}
+
+/// `CreateAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+    /// `FunctionVersion`.
+    pub function_version: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RoutingConfig`.
+    pub routing_config: Option<AliasRoutingConfiguration>,
+}
+
+impl Shape for CreateAliasInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            description: Value::read(document.take("Description")),
+            routing_config: Value::read(document.take("RoutingConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Description", self.description.write());
+        document.push("RoutingConfig", self.routing_config.write());
+        document
+    }
+}
+
 /// `CreateFunctionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateFunctionInput {
@@ -689,6 +1226,88 @@ impl Shape for CreateFunctionInput {
     }
 }
 
+/// `CreateFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for CreateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
+/// `CreateFunctionUrlConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigOutput {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for CreateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_FUNCTION_URL_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            creation_time: Value::read(document.take("CreationTime")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
 /// `DeadLetterConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeadLetterConfig {
@@ -706,6 +1325,49 @@ impl Shape for DeadLetterConfig {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("TargetArn", self.target_arn.write());
+        document
+    }
+}
+
+/// `DeleteAliasOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAliasOutput {}
+
+impl Shape for DeleteAliasOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ALIAS_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+}
+
+impl Shape for DeleteAliasInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
         document
     }
 }
@@ -743,6 +1405,49 @@ impl Shape for DeleteFunctionConcurrencyInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
+/// `DeleteFunctionEventInvokeConfigOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigOutput {}
+
+impl Shape for DeleteFunctionEventInvokeConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for DeleteFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
         document
     }
 }
@@ -791,6 +1496,119 @@ impl Shape for DeleteFunctionOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("StatusCode", self.status_code.write());
+        document
+    }
+}
+
+/// `DeleteFunctionUrlConfigOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigOutput {}
+
+impl Shape for DeleteFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_URL_CONFIG_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for DeleteFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `DeleteLayerVersionOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionOutput {}
+
+impl Shape for DeleteLayerVersionOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_LAYER_VERSION_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteLayerVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteLayerVersionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+}
+
+impl Shape for DeleteLayerVersionInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_LAYER_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `DestinationConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DestinationConfig {
+    /// `OnSuccess`.
+    pub on_success: Option<OnSuccess>,
+    /// `OnFailure`.
+    pub on_failure: Option<OnFailure>,
+}
+
+impl Shape for DestinationConfig {
+    const SCHEMA: &'static Schema = &schema::DESTINATION_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            on_success: Value::read(document.take("OnSuccess")),
+            on_failure: Value::read(document.take("OnFailure")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OnSuccess", self.on_success.write());
+        document.push("OnFailure", self.on_failure.write());
         document
     }
 }
@@ -1307,6 +2125,45 @@ impl Shape for FunctionConfiguration {
     }
 }
 
+/// `FunctionEventInvokeConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionEventInvokeConfig {
+    /// `LastModified`.
+    pub last_modified: Option<Timestamp>,
+    /// `FunctionArn`.
+    pub function_arn: Option<String>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+impl Shape for FunctionEventInvokeConfig {
+    const SCHEMA: &'static Schema = &schema::FUNCTION_EVENT_INVOKE_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            last_modified: Value::read(document.take("LastModified")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            maximum_event_age_in_seconds: Value::read(document.take("MaximumEventAgeInSeconds")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LastModified", self.last_modified.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document
+    }
+}
+
 /// `FunctionRuntimeConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FunctionRuntimeConfig {
@@ -1373,6 +2230,53 @@ impl Value for FunctionUrlAuthType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `FunctionUrlConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `LastModifiedTime`.
+    pub last_modified_time: String,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for FunctionUrlConfig {
+    const SCHEMA: &'static Schema = &schema::FUNCTION_URL_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            creation_time: Value::read(document.take("CreationTime")),
+            last_modified_time: Value::read(document.take("LastModifiedTime")),
+            cors: Value::read(document.take("Cors")),
+            auth_type: Value::read(document.take("AuthType")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("LastModifiedTime", self.last_modified_time.write());
+        document.push("Cors", self.cors.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
     }
 }
 
@@ -1495,6 +2399,33 @@ impl Shape for GetAccountSettingsOutput {
     }
 }
 
+/// `GetAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+}
+
+impl Shape for GetAliasInput {
+    const SCHEMA: &'static Schema = &schema::GET_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
+        document
+    }
+}
+
 /// `GetFunctionConcurrencyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetFunctionConcurrencyInput {
@@ -1564,6 +2495,75 @@ impl Shape for GetFunctionConfigurationInput {
     }
 }
 
+/// `GetFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetFunctionRecursionConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for GetFunctionRecursionConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_RECURSION_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { function_name: Value::read(document.take("FunctionName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
+/// `GetFunctionRecursionConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigOutput {
+    /// `RecursiveLoop`.
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+impl Shape for GetFunctionRecursionConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_RECURSION_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { recursive_loop: Value::read(document.take("RecursiveLoop")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RecursiveLoop", self.recursive_loop.write());
+        document
+    }
+}
+
 /// `GetFunctionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetFunctionInput {
@@ -1626,6 +2626,237 @@ impl Shape for GetFunctionOutput {
         document.push("Tags", self.tags.write());
         document.push("TagsError", self.tags_error.write());
         document.push("Concurrency", self.concurrency.write());
+        document
+    }
+}
+
+/// `GetFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetFunctionUrlConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigOutput {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `LastModifiedTime`.
+    pub last_modified_time: String,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for GetFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_URL_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            creation_time: Value::read(document.take("CreationTime")),
+            last_modified_time: Value::read(document.take("LastModifiedTime")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("LastModifiedTime", self.last_modified_time.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
+/// `GetLayerVersionByArnRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionByArnInput {
+    /// `Arn`.
+    pub arn: String,
+}
+
+impl Shape for GetLayerVersionByArnInput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_BY_ARN_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { arn: Value::read(document.take("Arn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
+        document
+    }
+}
+
+/// `GetLayerVersionPolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+}
+
+impl Shape for GetLayerVersionPolicyInput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `GetLayerVersionPolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyOutput {
+    /// `Policy`.
+    pub policy: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for GetLayerVersionPolicyOutput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy: Value::read(document.take("Policy")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Policy", self.policy.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `GetLayerVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+}
+
+impl Shape for GetLayerVersionInput {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `GetLayerVersionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    /// `Content`.
+    pub content: Option<LayerVersionContentOutput>,
+    /// `LayerArn`.
+    pub layer_arn: Option<String>,
+    /// `LayerVersionArn`.
+    pub layer_version_arn: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreatedDate`.
+    pub created_date: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for GetLayerVersionResponse {
+    const SCHEMA: &'static Schema = &schema::GET_LAYER_VERSION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            content: Value::read(document.take("Content")),
+            layer_arn: Value::read(document.take("LayerArn")),
+            layer_version_arn: Value::read(document.take("LayerVersionArn")),
+            description: Value::read(document.take("Description")),
+            created_date: Value::read(document.take("CreatedDate")),
+            version: Value::read(document.take("Version")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Content", self.content.write());
+        document.push("LayerArn", self.layer_arn.write());
+        document.push("LayerVersionArn", self.layer_version_arn.write());
+        document.push("Description", self.description.write());
+        document.push("CreatedDate", self.created_date.write());
+        document.push("Version", self.version.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
         document
     }
 }
@@ -1906,6 +3137,174 @@ impl Value for InvocationType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `InvokeAsyncRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeAsyncInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `InvokeArgs`.
+    pub invoke_args: Bytes,
+}
+
+impl Shape for InvokeAsyncInput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_ASYNC_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            invoke_args: Value::read(document.take("InvokeArgs")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("InvokeArgs", self.invoke_args.write());
+        document
+    }
+}
+
+/// `InvokeAsyncResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeAsyncOutput {
+    /// `Status`.
+    pub status: Option<i32>,
+}
+
+impl Shape for InvokeAsyncOutput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_ASYNC_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { status: Value::read(document.take("Status")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Status", self.status.write());
+        document
+    }
+}
+
+/// `InvokeMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum InvokeMode {
+    /// `BUFFERED`.
+    #[default]
+    Buffered,
+    /// `RESPONSE_STREAM`.
+    ResponseStream,
+}
+
+impl InvokeMode {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Buffered, Self::ResponseStream];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buffered => "BUFFERED",
+            Self::ResponseStream => "RESPONSE_STREAM",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "BUFFERED" => Self::Buffered,
+            "RESPONSE_STREAM" => Self::ResponseStream,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for InvokeMode {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `InvokeWithResponseStreamRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `LogType`.
+    pub log_type: Option<LogType>,
+    /// `ClientContext`.
+    pub client_context: Option<String>,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `Payload`.
+    pub payload: Option<Bytes>,
+    /// `TenantId`.
+    pub tenant_id: Option<String>,
+    /// `InvocationType`.
+    pub invocation_type: Option<ResponseStreamingInvocationType>,
+}
+
+impl Shape for InvokeWithResponseStreamInput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_WITH_RESPONSE_STREAM_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            log_type: Value::read(document.take("LogType")),
+            client_context: Value::read(document.take("ClientContext")),
+            qualifier: Value::read(document.take("Qualifier")),
+            payload: Value::read(document.take("Payload")),
+            tenant_id: Value::read(document.take("TenantId")),
+            invocation_type: Value::read(document.take("InvocationType")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("LogType", self.log_type.write());
+        document.push("ClientContext", self.client_context.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("Payload", self.payload.write());
+        document.push("TenantId", self.tenant_id.write());
+        document.push("InvocationType", self.invocation_type.write());
+        document
+    }
+}
+
+/// `InvokeWithResponseStreamResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeWithResponseStreamOutput {
+    /// `StatusCode`.
+    pub status_code: Option<i32>,
+    /// `ExecutedVersion`.
+    pub executed_version: Option<String>,
+    /// `ResponseStreamContentType`.
+    pub response_stream_content_type: Option<String>,
+}
+
+impl Shape for InvokeWithResponseStreamOutput {
+    const SCHEMA: &'static Schema = &schema::INVOKE_WITH_RESPONSE_STREAM_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            status_code: Value::read(document.take("StatusCode")),
+            executed_version: Value::read(document.take("ExecutedVersion")),
+            response_stream_content_type: Value::read(document.take("ResponseStreamContentType")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("StatusCode", self.status_code.write());
+        document.push("ExecutedVersion", self.executed_version.write());
+        document.push("ResponseStreamContentType", self.response_stream_content_type.write());
+        document
     }
 }
 
@@ -2251,6 +3650,344 @@ impl Shape for Layer {
     }
 }
 
+/// `LayerVersionContentInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    /// `S3Bucket`.
+    pub s3_bucket: Option<String>,
+    /// `S3Key`.
+    pub s3_key: Option<String>,
+    /// `S3ObjectVersion`.
+    pub s3_object_version: Option<String>,
+    /// `S3ObjectStorageMode`.
+    pub s3_object_storage_mode: Option<S3ObjectStorageMode>,
+    /// `ZipFile`.
+    pub zip_file: Option<Bytes>,
+}
+
+impl Shape for LayerVersionContentInput {
+    const SCHEMA: &'static Schema = &schema::LAYER_VERSION_CONTENT_INPUT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            s3_bucket: Value::read(document.take("S3Bucket")),
+            s3_key: Value::read(document.take("S3Key")),
+            s3_object_version: Value::read(document.take("S3ObjectVersion")),
+            s3_object_storage_mode: Value::read(document.take("S3ObjectStorageMode")),
+            zip_file: Value::read(document.take("ZipFile")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("S3Bucket", self.s3_bucket.write());
+        document.push("S3Key", self.s3_key.write());
+        document.push("S3ObjectVersion", self.s3_object_version.write());
+        document.push("S3ObjectStorageMode", self.s3_object_storage_mode.write());
+        document.push("ZipFile", self.zip_file.write());
+        document
+    }
+}
+
+/// `LayerVersionContentOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    /// `Location`.
+    pub location: Option<String>,
+    /// `CodeSha256`.
+    pub code_sha256: Option<String>,
+    /// `CodeSize`.
+    pub code_size: Option<i64>,
+    /// `SigningProfileVersionArn`.
+    pub signing_profile_version_arn: Option<String>,
+    /// `SigningJobArn`.
+    pub signing_job_arn: Option<String>,
+    /// `ResolvedS3Object`.
+    pub resolved_s3_object: Option<ResolvedS3Object>,
+}
+
+impl Shape for LayerVersionContentOutput {
+    const SCHEMA: &'static Schema = &schema::LAYER_VERSION_CONTENT_OUTPUT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            location: Value::read(document.take("Location")),
+            code_sha256: Value::read(document.take("CodeSha256")),
+            code_size: Value::read(document.take("CodeSize")),
+            signing_profile_version_arn: Value::read(document.take("SigningProfileVersionArn")),
+            signing_job_arn: Value::read(document.take("SigningJobArn")),
+            resolved_s3_object: Value::read(document.take("ResolvedS3Object")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Location", self.location.write());
+        document.push("CodeSha256", self.code_sha256.write());
+        document.push("CodeSize", self.code_size.write());
+        document.push("SigningProfileVersionArn", self.signing_profile_version_arn.write());
+        document.push("SigningJobArn", self.signing_job_arn.write());
+        document.push("ResolvedS3Object", self.resolved_s3_object.write());
+        document
+    }
+}
+
+/// `LayerVersionsListItem`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    /// `LayerVersionArn`.
+    pub layer_version_arn: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreatedDate`.
+    pub created_date: Option<String>,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for LayerVersionsListItem {
+    const SCHEMA: &'static Schema = &schema::LAYER_VERSIONS_LIST_ITEM;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_version_arn: Value::read(document.take("LayerVersionArn")),
+            version: Value::read(document.take("Version")),
+            description: Value::read(document.take("Description")),
+            created_date: Value::read(document.take("CreatedDate")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerVersionArn", self.layer_version_arn.write());
+        document.push("Version", self.version.write());
+        document.push("Description", self.description.write());
+        document.push("CreatedDate", self.created_date.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
+/// `LayersListItem`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayersListItem {
+    /// `LayerName`.
+    pub layer_name: Option<String>,
+    /// `LayerArn`.
+    pub layer_arn: Option<String>,
+    /// `LatestMatchingVersion`.
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
+impl Shape for LayersListItem {
+    const SCHEMA: &'static Schema = &schema::LAYERS_LIST_ITEM;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            layer_arn: Value::read(document.take("LayerArn")),
+            latest_matching_version: Value::read(document.take("LatestMatchingVersion")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("LayerArn", self.layer_arn.write());
+        document.push("LatestMatchingVersion", self.latest_matching_version.write());
+        document
+    }
+}
+
+/// `ListAliasesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAliasesInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `FunctionVersion`.
+    pub function_version: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListAliasesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_ALIASES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListAliasesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAliasesOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `Aliases`.
+    pub aliases: Option<Vec<AliasConfiguration>>,
+}
+
+impl Shape for ListAliasesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_ALIASES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            aliases: Value::read(document.take("Aliases")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("Aliases", self.aliases.write());
+        document
+    }
+}
+
+/// `ListFunctionEventInvokeConfigsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionEventInvokeConfigsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListFunctionEventInvokeConfigsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsOutput {
+    /// `FunctionEventInvokeConfigs`.
+    pub function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListFunctionEventInvokeConfigsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_event_invoke_configs: Value::read(document.take("FunctionEventInvokeConfigs")),
+            next_marker: Value::read(document.take("NextMarker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionEventInvokeConfigs", self.function_event_invoke_configs.write());
+        document.push("NextMarker", self.next_marker.write());
+        document
+    }
+}
+
+/// `ListFunctionUrlConfigsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionUrlConfigsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_URL_CONFIGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListFunctionUrlConfigsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsOutput {
+    /// `FunctionUrlConfigs`.
+    pub function_url_configs: Vec<FunctionUrlConfig>,
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListFunctionUrlConfigsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTION_URL_CONFIGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url_configs: Value::read(document.take("FunctionUrlConfigs")),
+            next_marker: Value::read(document.take("NextMarker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrlConfigs", self.function_url_configs.write());
+        document.push("NextMarker", self.next_marker.write());
+        document
+    }
+}
+
 /// `ListFunctionsRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionsInput {
@@ -2309,6 +4046,134 @@ impl Shape for ListFunctionsOutput {
         let mut document = Document::empty();
         document.push("NextMarker", self.next_marker.write());
         document.push("Functions", self.functions.write());
+        document
+    }
+}
+
+/// `ListLayerVersionsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsInput {
+    /// `CompatibleArchitecture`.
+    pub compatible_architecture: Option<Architecture>,
+    /// `CompatibleRuntime`.
+    pub compatible_runtime: Option<Runtime>,
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListLayerVersionsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYER_VERSIONS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            compatible_architecture: Value::read(document.take("CompatibleArchitecture")),
+            compatible_runtime: Value::read(document.take("CompatibleRuntime")),
+            layer_name: Value::read(document.take("LayerName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CompatibleArchitecture", self.compatible_architecture.write());
+        document.push("CompatibleRuntime", self.compatible_runtime.write());
+        document.push("LayerName", self.layer_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListLayerVersionsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayerVersionsOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `LayerVersions`.
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+impl Shape for ListLayerVersionsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYER_VERSIONS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            layer_versions: Value::read(document.take("LayerVersions")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("LayerVersions", self.layer_versions.write());
+        document
+    }
+}
+
+/// `ListLayersRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersInput {
+    /// `CompatibleArchitecture`.
+    pub compatible_architecture: Option<Architecture>,
+    /// `CompatibleRuntime`.
+    pub compatible_runtime: Option<Runtime>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListLayersInput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYERS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            compatible_architecture: Value::read(document.take("CompatibleArchitecture")),
+            compatible_runtime: Value::read(document.take("CompatibleRuntime")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CompatibleArchitecture", self.compatible_architecture.write());
+        document.push("CompatibleRuntime", self.compatible_runtime.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListLayersResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListLayersOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `Layers`.
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+impl Shape for ListLayersOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_LAYERS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            layers: Value::read(document.take("Layers")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("Layers", self.layers.write());
         document
     }
 }
@@ -2532,6 +4397,48 @@ impl Shape for LoggingConfig {
     }
 }
 
+/// `OnFailure`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnFailure {
+    /// `Destination`.
+    pub destination: Option<String>,
+}
+
+impl Shape for OnFailure {
+    const SCHEMA: &'static Schema = &schema::ON_FAILURE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { destination: Value::read(document.take("Destination")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Destination", self.destination.write());
+        document
+    }
+}
+
+/// `OnSuccess`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnSuccess {
+    /// `Destination`.
+    pub destination: Option<String>,
+}
+
+impl Shape for OnSuccess {
+    const SCHEMA: &'static Schema = &schema::ON_SUCCESS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { destination: Value::read(document.take("Destination")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Destination", self.destination.write());
+        document
+    }
+}
+
 /// `PackageType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PackageType {
@@ -2574,6 +4481,143 @@ impl Value for PackageType {
     }
 }
 
+/// `PublishLayerVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `Content`.
+    pub content: LayerVersionContentInput,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for PublishLayerVersionInput {
+    const SCHEMA: &'static Schema = &schema::PUBLISH_LAYER_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            description: Value::read(document.take("Description")),
+            content: Value::read(document.take("Content")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("Description", self.description.write());
+        document.push("Content", self.content.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
+/// `PublishLayerVersionResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishLayerVersionOutput {
+    /// `Content`.
+    pub content: Option<LayerVersionContentOutput>,
+    /// `LayerArn`.
+    pub layer_arn: Option<String>,
+    /// `LayerVersionArn`.
+    pub layer_version_arn: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `CreatedDate`.
+    pub created_date: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `CompatibleArchitectures`.
+    pub compatible_architectures: Option<Vec<Architecture>>,
+    /// `CompatibleRuntimes`.
+    pub compatible_runtimes: Option<Vec<Runtime>>,
+    /// `LicenseInfo`.
+    pub license_info: Option<String>,
+}
+
+impl Shape for PublishLayerVersionOutput {
+    const SCHEMA: &'static Schema = &schema::PUBLISH_LAYER_VERSION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            content: Value::read(document.take("Content")),
+            layer_arn: Value::read(document.take("LayerArn")),
+            layer_version_arn: Value::read(document.take("LayerVersionArn")),
+            description: Value::read(document.take("Description")),
+            created_date: Value::read(document.take("CreatedDate")),
+            version: Value::read(document.take("Version")),
+            compatible_architectures: Value::read(document.take("CompatibleArchitectures")),
+            compatible_runtimes: Value::read(document.take("CompatibleRuntimes")),
+            license_info: Value::read(document.take("LicenseInfo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Content", self.content.write());
+        document.push("LayerArn", self.layer_arn.write());
+        document.push("LayerVersionArn", self.layer_version_arn.write());
+        document.push("Description", self.description.write());
+        document.push("CreatedDate", self.created_date.write());
+        document.push("Version", self.version.write());
+        document.push("CompatibleArchitectures", self.compatible_architectures.write());
+        document.push("CompatibleRuntimes", self.compatible_runtimes.write());
+        document.push("LicenseInfo", self.license_info.write());
+        document
+    }
+}
+
+/// `PublishVersionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishVersionInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `CodeSha256`.
+    pub code_sha256: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+    /// `PublishTo`.
+    pub publish_to: Option<FunctionVersionLatestPublished>,
+}
+
+impl Shape for PublishVersionInput {
+    const SCHEMA: &'static Schema = &schema::PUBLISH_VERSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            code_sha256: Value::read(document.take("CodeSha256")),
+            description: Value::read(document.take("Description")),
+            revision_id: Value::read(document.take("RevisionId")),
+            publish_to: Value::read(document.take("PublishTo")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("CodeSha256", self.code_sha256.write());
+        document.push("Description", self.description.write());
+        document.push("RevisionId", self.revision_id.write());
+        document.push("PublishTo", self.publish_to.write());
+        document
+    }
+}
+
 /// `PutFunctionConcurrencyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutFunctionConcurrencyInput {
@@ -2597,6 +4641,186 @@ impl Shape for PutFunctionConcurrencyInput {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
         document.push("ReservedConcurrentExecutions", self.reserved_concurrent_executions.write());
+        document
+    }
+}
+
+/// `PutFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+impl Shape for PutFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            maximum_event_age_in_seconds: Value::read(document.take("MaximumEventAgeInSeconds")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document
+    }
+}
+
+/// `PutFunctionRecursionConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `RecursiveLoop`.
+    pub recursive_loop: RecursiveLoop,
+}
+
+impl Shape for PutFunctionRecursionConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_RECURSION_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            recursive_loop: Value::read(document.take("RecursiveLoop")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("RecursiveLoop", self.recursive_loop.write());
+        document
+    }
+}
+
+/// `PutFunctionRecursionConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigOutput {
+    /// `RecursiveLoop`.
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+impl Shape for PutFunctionRecursionConfigOutput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_RECURSION_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { recursive_loop: Value::read(document.take("RecursiveLoop")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("RecursiveLoop", self.recursive_loop.write());
+        document
+    }
+}
+
+/// `RecursiveLoop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum RecursiveLoop {
+    /// `Allow`.
+    #[default]
+    Allow,
+    /// `Terminate`.
+    Terminate,
+}
+
+impl RecursiveLoop {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Allow, Self::Terminate];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "Allow",
+            Self::Terminate => "Terminate",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Allow" => Self::Allow,
+            "Terminate" => Self::Terminate,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for RecursiveLoop {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `RemoveLayerVersionPermissionOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionOutput {}
+
+impl Shape for RemoveLayerVersionPermissionOutput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_LAYER_VERSION_PERMISSION_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `RemoveLayerVersionPermissionRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionInput {
+    /// `LayerName`.
+    pub layer_name: String,
+    /// `VersionNumber`.
+    pub version_number: i64,
+    /// `StatementId`.
+    pub statement_id: String,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for RemoveLayerVersionPermissionInput {
+    const SCHEMA: &'static Schema = &schema::REMOVE_LAYER_VERSION_PERMISSION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            layer_name: Value::read(document.take("LayerName")),
+            version_number: Value::read(document.take("VersionNumber")),
+            statement_id: Value::read(document.take("StatementId")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("LayerName", self.layer_name.write());
+        document.push("VersionNumber", self.version_number.write());
+        document.push("StatementId", self.statement_id.write());
+        document.push("RevisionId", self.revision_id.write());
         document
     }
 }
@@ -2680,6 +4904,48 @@ impl Shape for ResolvedS3Object {
         document.push("S3Key", self.s3_key.write());
         document.push("S3ObjectVersion", self.s3_object_version.write());
         document
+    }
+}
+
+/// `ResponseStreamingInvocationType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ResponseStreamingInvocationType {
+    /// `RequestResponse`.
+    #[default]
+    RequestResponse,
+    /// `DryRun`.
+    DryRun,
+}
+
+impl ResponseStreamingInvocationType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::RequestResponse, Self::DryRun];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::DryRun => "DryRun",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "RequestResponse" => Self::RequestResponse,
+            "DryRun" => Self::DryRun,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ResponseStreamingInvocationType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -3914,6 +6180,49 @@ impl Shape for UntagResourceInput {
     }
 }
 
+/// `UpdateAliasRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAliasInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Name`.
+    pub name: String,
+    /// `FunctionVersion`.
+    pub function_version: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `RoutingConfig`.
+    pub routing_config: Option<AliasRoutingConfiguration>,
+    /// `RevisionId`.
+    pub revision_id: Option<String>,
+}
+
+impl Shape for UpdateAliasInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_ALIAS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            name: Value::read(document.take("Name")),
+            function_version: Value::read(document.take("FunctionVersion")),
+            description: Value::read(document.take("Description")),
+            routing_config: Value::read(document.take("RoutingConfig")),
+            revision_id: Value::read(document.take("RevisionId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Name", self.name.write());
+        document.push("FunctionVersion", self.function_version.write());
+        document.push("Description", self.description.write());
+        document.push("RoutingConfig", self.routing_config.write());
+        document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
 /// `UpdateFunctionCodeRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateFunctionCodeInput {
@@ -4096,6 +6405,131 @@ impl Shape for UpdateFunctionConfigurationInput {
     }
 }
 
+/// `UpdateFunctionEventInvokeConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionEventInvokeConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `MaximumEventAgeInSeconds`.
+    pub maximum_event_age_in_seconds: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+}
+
+impl Shape for UpdateFunctionEventInvokeConfigInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            maximum_event_age_in_seconds: Value::read(document.take("MaximumEventAgeInSeconds")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document
+    }
+}
+
+/// `UpdateFunctionUrlConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `AuthType`.
+    pub auth_type: Option<FunctionUrlAuthType>,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for UpdateFunctionUrlConfigInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_FUNCTION_URL_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
+/// `UpdateFunctionUrlConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigOutput {
+    /// `FunctionUrl`.
+    pub function_url: String,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `AuthType`.
+    pub auth_type: FunctionUrlAuthType,
+    /// `Cors`.
+    pub cors: Option<Cors>,
+    /// `CreationTime`.
+    pub creation_time: String,
+    /// `LastModifiedTime`.
+    pub last_modified_time: String,
+    /// `InvokeMode`.
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+impl Shape for UpdateFunctionUrlConfigOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_FUNCTION_URL_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_url: Value::read(document.take("FunctionUrl")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            auth_type: Value::read(document.take("AuthType")),
+            cors: Value::read(document.take("Cors")),
+            creation_time: Value::read(document.take("CreationTime")),
+            last_modified_time: Value::read(document.take("LastModifiedTime")),
+            invoke_mode: Value::read(document.take("InvokeMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionUrl", self.function_url.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("AuthType", self.auth_type.write());
+        document.push("Cors", self.cors.write());
+        document.push("CreationTime", self.creation_time.write());
+        document.push("LastModifiedTime", self.last_modified_time.write());
+        document.push("InvokeMode", self.invoke_mode.write());
+        document
+    }
+}
+
 /// `VpcConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VpcConfig {
@@ -4159,6 +6593,25 @@ impl Shape for VpcConfigResponse {
         document.push("VpcId", self.vpc_id.write());
         document.push("Ipv6AllowedForDualStack", self.ipv6_allowed_for_dual_stack.write());
         document
+    }
+}
+
+/// `AliasLimitExceededException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasLimitExceededException {
+    /// What the client is told.
+    pub message: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+}
+
+impl AliasLimitExceededException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        fields.push("Type", self.r#type.write());
+        Fault::modelled(&error_meta::ALIAS_LIMIT_EXCEEDED_EXCEPTION, message, fields)
     }
 }
 
@@ -5185,6 +7638,8 @@ impl UnsupportedMediaTypeException {
 /// Everything an operation of this service may answer instead of its output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
+    /// `AliasLimitExceededException`.
+    AliasLimitExceededException(AliasLimitExceededException),
     /// `CodeArtifactUserDeletedException`.
     CodeArtifactUserDeletedException(CodeArtifactUserDeletedException),
     /// `CodeArtifactUserFailedException`.
@@ -5300,6 +7755,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// `AliasLimitExceededException` with a message.
+    pub fn alias_limit_exceeded_exception(message: impl Into<String>) -> Self {
+        Self::AliasLimitExceededException(AliasLimitExceededException {
+            message: Some(message.into()),
+            ..Default::default()
+        })
+    }
+
     /// `CodeArtifactUserDeletedException` with a message.
     pub fn code_artifact_user_deleted_exception(message: impl Into<String>) -> Self {
         Self::CodeArtifactUserDeletedException(CodeArtifactUserDeletedException {
@@ -5723,6 +8186,7 @@ impl Error {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
+            Error::AliasLimitExceededException(error) => error.into_fault(),
             Error::CodeArtifactUserDeletedException(error) => error.into_fault(),
             Error::CodeArtifactUserFailedException(error) => error.into_fault(),
             Error::CodeArtifactUserPendingException(error) => error.into_fault(),
@@ -5800,6 +8264,30 @@ pub mod op_meta {
 
     use super::{SERVICE, error_meta, schema};
 
+    /// `AddLayerVersionPermission`.
+    pub static ADD_LAYER_VERSION_PERMISSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AddLayerVersionPermission",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+            status: 201,
+        },
+        input: &schema::ADD_LAYER_VERSION_PERMISSION_REQUEST,
+        output: &schema::ADD_LAYER_VERSION_PERMISSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::POLICY_LENGTH_EXCEEDED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `AddPermission`.
     pub static ADD_PERMISSION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5817,6 +8305,29 @@ pub mod op_meta {
             error_meta::POLICY_LENGTH_EXCEEDED_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
             error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateAlias`.
+    pub static CREATE_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateAlias",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases",
+            status: 201,
+        },
+        input: &schema::CREATE_ALIAS_REQUEST,
+        output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::ALIAS_LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -5840,6 +8351,46 @@ pub mod op_meta {
             error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
             error_meta::CODE_STORAGE_EXCEEDED_EXCEPTION,
             error_meta::FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `CreateFunctionUrlConfig`.
+    pub static CREATE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateFunctionUrlConfig",
+        http: HttpBinding { method: "POST", uri: "/2021-10-31/functions/{FunctionName}/url", status: 201 },
+        input: &schema::CREATE_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::CREATE_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteAlias`.
+    pub static DELETE_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteAlias",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+            status: 204,
+        },
+        input: &schema::DELETE_ALIAS_REQUEST,
+        output: &schema::DELETE_ALIAS_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -5884,6 +8435,67 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteFunctionEventInvokeConfig`.
+    pub static DELETE_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 204,
+        },
+        input: &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteFunctionUrlConfig`.
+    pub static DELETE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteFunctionUrlConfig",
+        http: HttpBinding { method: "DELETE", uri: "/2021-10-31/functions/{FunctionName}/url", status: 204 },
+        input: &schema::DELETE_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::DELETE_FUNCTION_URL_CONFIG_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteLayerVersion`.
+    pub static DELETE_LAYER_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteLayerVersion",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+            status: 204,
+        },
+        input: &schema::DELETE_LAYER_VERSION_REQUEST,
+        output: &schema::DELETE_LAYER_VERSION_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccountSettings`.
     pub static GET_ACCOUNT_SETTINGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5893,6 +8505,27 @@ pub mod op_meta {
         output: &schema::GET_ACCOUNT_SETTINGS_RESPONSE,
         result_wrapper: "",
         errors: &[error_meta::SERVICE_EXCEPTION, error_meta::TOO_MANY_REQUESTS_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetAlias`.
+    pub static GET_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetAlias",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+            status: 200,
+        },
+        input: &schema::GET_ALIAS_REQUEST,
+        output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
         auth: Auth::SigV4,
     };
 
@@ -5945,6 +8578,124 @@ pub mod op_meta {
         },
         input: &schema::GET_FUNCTION_CONFIGURATION_REQUEST,
         output: &schema::FUNCTION_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionEventInvokeConfig`.
+    pub static GET_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 200,
+        },
+        input: &schema::GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::FUNCTION_EVENT_INVOKE_CONFIG,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionRecursionConfig`.
+    pub static GET_FUNCTION_RECURSION_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionRecursionConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
+            status: 200,
+        },
+        input: &schema::GET_FUNCTION_RECURSION_CONFIG_REQUEST,
+        output: &schema::GET_FUNCTION_RECURSION_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionUrlConfig`.
+    pub static GET_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionUrlConfig",
+        http: HttpBinding { method: "GET", uri: "/2021-10-31/functions/{FunctionName}/url", status: 200 },
+        input: &schema::GET_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::GET_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLayerVersion`.
+    pub static GET_LAYER_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLayerVersion",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+            status: 200,
+        },
+        input: &schema::GET_LAYER_VERSION_REQUEST,
+        output: &schema::GET_LAYER_VERSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLayerVersionByArn`.
+    pub static GET_LAYER_VERSION_BY_ARN: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLayerVersionByArn",
+        http: HttpBinding { method: "GET", uri: "/2018-10-31/layers?find=LayerVersion", status: 200 },
+        input: &schema::GET_LAYER_VERSION_BY_ARN_REQUEST,
+        output: &schema::GET_LAYER_VERSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetLayerVersionPolicy`.
+    pub static GET_LAYER_VERSION_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetLayerVersionPolicy",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+            status: 200,
+        },
+        input: &schema::GET_LAYER_VERSION_POLICY_REQUEST,
+        output: &schema::GET_LAYER_VERSION_POLICY_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -6034,6 +8785,166 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `InvokeAsync`.
+    pub static INVOKE_ASYNC: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "InvokeAsync",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2014-11-13/functions/{FunctionName}/invoke-async",
+            status: 202,
+        },
+        input: &schema::INVOKE_ASYNC_REQUEST,
+        output: &schema::INVOKE_ASYNC_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::SERVICE_QUOTA_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_SECURITY_GROUP_ID_EXCEPTION,
+            error_meta::SNAP_START_TIMEOUT_EXCEPTION,
+            error_meta::EC2_THROTTLED_EXCEPTION,
+            error_meta::EFS_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION,
+            error_meta::KMS_ACCESS_DENIED_EXCEPTION,
+            error_meta::KMS_DISABLED_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::INVALID_RUNTIME_EXCEPTION,
+            error_meta::EC2_UNEXPECTED_EXCEPTION,
+            error_meta::INVALID_SUBNET_ID_EXCEPTION,
+            error_meta::KMS_NOT_FOUND_EXCEPTION,
+            error_meta::EC2_ACCESS_DENIED_EXCEPTION,
+            error_meta::EFSIO_EXCEPTION,
+            error_meta::KMS_INVALID_STATE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::ENI_LIMIT_REACHED_EXCEPTION,
+            error_meta::SNAP_START_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::SNAP_START_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_FAILURE_EXCEPTION,
+            error_meta::EFS_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::MODE_NOT_SUPPORTED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_REQUEST_CONTENT_EXCEPTION,
+            error_meta::SNAP_START_REGENERATION_FAILURE_EXCEPTION,
+            error_meta::EFS_MOUNT_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `InvokeWithResponseStream`.
+    pub static INVOKE_WITH_RESPONSE_STREAM: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "InvokeWithResponseStream",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
+            status: 200,
+        },
+        input: &schema::INVOKE_WITH_RESPONSE_STREAM_REQUEST,
+        output: &schema::INVOKE_WITH_RESPONSE_STREAM_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::RUNTIME_ALIAS_DELETED_EXCEPTION,
+            error_meta::CODE_ARTIFACT_USER_DELETED_EXCEPTION,
+            error_meta::RESOURCE_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_QUOTA_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_SECURITY_GROUP_ID_EXCEPTION,
+            error_meta::SNAP_START_TIMEOUT_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::EC2_THROTTLED_EXCEPTION,
+            error_meta::EFS_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION,
+            error_meta::KMS_ACCESS_DENIED_EXCEPTION,
+            error_meta::REQUEST_TOO_LARGE_EXCEPTION,
+            error_meta::KMS_DISABLED_EXCEPTION,
+            error_meta::UNSUPPORTED_MEDIA_TYPE_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION,
+            error_meta::SERIALIZED_REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
+            error_meta::INVALID_RUNTIME_EXCEPTION,
+            error_meta::NO_PUBLISHED_VERSION_EXCEPTION,
+            error_meta::EC2_UNEXPECTED_EXCEPTION,
+            error_meta::INVALID_SUBNET_ID_EXCEPTION,
+            error_meta::KMS_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::EC2_ACCESS_DENIED_EXCEPTION,
+            error_meta::EFSIO_EXCEPTION,
+            error_meta::KMS_INVALID_STATE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::RUNTIME_VERSION_DELETED_EXCEPTION,
+            error_meta::ENI_LIMIT_REACHED_EXCEPTION,
+            error_meta::SNAP_START_NOT_READY_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::CODE_ARTIFACT_USER_PENDING_EXCEPTION,
+            error_meta::SNAP_START_EXCEPTION,
+            error_meta::RECURSIVE_INVOCATION_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_FAILURE_EXCEPTION,
+            error_meta::EFS_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::S3_FILES_MOUNT_TIMEOUT_EXCEPTION,
+            error_meta::CODE_ARTIFACT_USER_FAILED_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_REQUEST_CONTENT_EXCEPTION,
+            error_meta::SNAP_START_REGENERATION_FAILURE_EXCEPTION,
+            error_meta::INVALID_ZIP_FILE_EXCEPTION,
+            error_meta::EFS_MOUNT_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListAliases`.
+    pub static LIST_ALIASES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListAliases",
+        http: HttpBinding { method: "GET", uri: "/2015-03-31/functions/{FunctionName}/aliases", status: 200 },
+        input: &schema::LIST_ALIASES_REQUEST,
+        output: &schema::LIST_ALIASES_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListFunctionEventInvokeConfigs`.
+    pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListFunctionEventInvokeConfigs",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
+            status: 200,
+        },
+        input: &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST,
+        output: &schema::LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListFunctionUrlConfigs`.
+    pub static LIST_FUNCTION_URL_CONFIGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListFunctionUrlConfigs",
+        http: HttpBinding { method: "GET", uri: "/2021-10-31/functions/{FunctionName}/urls", status: 200 },
+        input: &schema::LIST_FUNCTION_URL_CONFIGS_REQUEST,
+        output: &schema::LIST_FUNCTION_URL_CONFIGS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListFunctions`.
     pub static LIST_FUNCTIONS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6041,6 +8952,39 @@ pub mod op_meta {
         http: HttpBinding { method: "GET", uri: "/2015-03-31/functions", status: 200 },
         input: &schema::LIST_FUNCTIONS_REQUEST,
         output: &schema::LIST_FUNCTIONS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListLayerVersions`.
+    pub static LIST_LAYER_VERSIONS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListLayerVersions",
+        http: HttpBinding { method: "GET", uri: "/2018-10-31/layers/{LayerName}/versions", status: 200 },
+        input: &schema::LIST_LAYER_VERSIONS_REQUEST,
+        output: &schema::LIST_LAYER_VERSIONS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListLayers`.
+    pub static LIST_LAYERS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListLayers",
+        http: HttpBinding { method: "GET", uri: "/2018-10-31/layers", status: 200 },
+        input: &schema::LIST_LAYERS_REQUEST,
+        output: &schema::LIST_LAYERS_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -6088,6 +9032,49 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `PublishLayerVersion`.
+    pub static PUBLISH_LAYER_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PublishLayerVersion",
+        http: HttpBinding { method: "POST", uri: "/2018-10-31/layers/{LayerName}/versions", status: 201 },
+        input: &schema::PUBLISH_LAYER_VERSION_REQUEST,
+        output: &schema::PUBLISH_LAYER_VERSION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_STORAGE_EXCEEDED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PublishVersion`.
+    pub static PUBLISH_VERSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PublishVersion",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2015-03-31/functions/{FunctionName}/versions",
+            status: 201,
+        },
+        input: &schema::PUBLISH_VERSION_REQUEST,
+        output: &schema::FUNCTION_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_STORAGE_EXCEEDED_EXCEPTION,
+            error_meta::FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `PutFunctionConcurrency`.
     pub static PUT_FUNCTION_CONCURRENCY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6106,6 +9093,73 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PutFunctionEventInvokeConfig`.
+    pub static PUT_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 200,
+        },
+        input: &schema::PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::FUNCTION_EVENT_INVOKE_CONFIG,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PutFunctionRecursionConfig`.
+    pub static PUT_FUNCTION_RECURSION_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutFunctionRecursionConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2024-08-31/functions/{FunctionName}/recursion-config",
+            status: 200,
+        },
+        input: &schema::PUT_FUNCTION_RECURSION_CONFIG_REQUEST,
+        output: &schema::PUT_FUNCTION_RECURSION_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `RemoveLayerVersionPermission`.
+    pub static REMOVE_LAYER_VERSION_PERMISSION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "RemoveLayerVersionPermission",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
+            status: 204,
+        },
+        input: &schema::REMOVE_LAYER_VERSION_PERMISSION_REQUEST,
+        output: &schema::REMOVE_LAYER_VERSION_PERMISSION_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -6169,6 +9223,29 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateAlias`.
+    pub static UPDATE_ALIAS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateAlias",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+            status: 200,
+        },
+        input: &schema::UPDATE_ALIAS_REQUEST,
+        output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateFunctionCode`.
     pub static UPDATE_FUNCTION_CODE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6217,6 +9294,46 @@ pub mod op_meta {
         ],
         auth: Auth::SigV4,
     };
+
+    /// `UpdateFunctionEventInvokeConfig`.
+    pub static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateFunctionEventInvokeConfig",
+        http: HttpBinding {
+            method: "POST",
+            uri: "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+            status: 200,
+        },
+        input: &schema::UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST,
+        output: &schema::FUNCTION_EVENT_INVOKE_CONFIG,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateFunctionUrlConfig`.
+    pub static UPDATE_FUNCTION_URL_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateFunctionUrlConfig",
+        http: HttpBinding { method: "PUT", uri: "/2021-10-31/functions/{FunctionName}/url", status: 200 },
+        input: &schema::UPDATE_FUNCTION_URL_CONFIG_REQUEST,
+        output: &schema::UPDATE_FUNCTION_URL_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
 }
 
 /// Codes and statuses of the errors.
@@ -6224,6 +9341,14 @@ pub mod error_meta {
     use casemate_schema::ErrorMeta;
 
     use super::schema;
+
+    /// `AliasLimitExceededException`.
+    pub const ALIAS_LIMIT_EXCEEDED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "AliasLimitExceededException",
+        code: "AliasLimitExceededException",
+        status: 400,
+        schema: &schema::ALIAS_LIMIT_EXCEEDED_EXCEPTION,
+    };
 
     /// `CodeArtifactUserDeletedException`.
     pub const CODE_ARTIFACT_USER_DELETED_EXCEPTION: ErrorMeta = ErrorMeta {
@@ -6716,6 +9841,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AddLayerVersionPermissionRequest`.
+    pub static ADD_LAYER_VERSION_PERMISSION_REQUEST: Schema = Schema {
+        name: "AddLayerVersionPermissionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+                Member::new("StatementId", || &STATEMENT_ID).required(),
+                Member::new("Action", || &LAYER_PERMISSION_ALLOWED_ACTION).required(),
+                Member::new("Principal", || &LAYER_PERMISSION_ALLOWED_PRINCIPAL).required(),
+                Member::new("OrganizationId", || &ORGANIZATION_ID),
+                Member::new("RevisionId", || &STRING).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AddLayerVersionPermissionResponse`.
+    pub static ADD_LAYER_VERSION_PERMISSION_RESPONSE: Schema = Schema {
+        name: "AddLayerVersionPermissionResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Statement", || &STRING), Member::new("RevisionId", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `AddPermissionRequest`.
     pub static ADD_PERMISSION_REQUEST: Schema = Schema {
         name: "AddPermissionRequest",
@@ -6751,6 +9908,109 @@ pub mod schema {
             union: false,
         },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AdditionalVersion`.
+    pub static ADDITIONAL_VERSION: Schema = Schema {
+        name: "AdditionalVersion",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(1_024.0), pattern: Some("[0-9]+") },
+        sensitive: false,
+    };
+
+    /// `AdditionalVersionWeights`.
+    pub static ADDITIONAL_VERSION_WEIGHTS: Schema = Schema {
+        name: "AdditionalVersionWeights",
+        kind: Kind::Map { key: || &ADDITIONAL_VERSION, value: || &WEIGHT },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Alias`.
+    pub static ALIAS: Schema = Schema {
+        name: "Alias",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(128.0),
+            pattern: Some("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"),
+        },
+        sensitive: false,
+    };
+
+    /// `AliasConfiguration`.
+    pub static ALIAS_CONFIGURATION: Schema = Schema {
+        name: "AliasConfiguration",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AliasArn", || &FUNCTION_ARN),
+                Member::new("Name", || &ALIAS),
+                Member::new("FunctionVersion", || &VERSION),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+                Member::new("RevisionId", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AliasLimitExceededException`.
+    pub static ALIAS_LIMIT_EXCEEDED_EXCEPTION: Schema = Schema {
+        name: "AliasLimitExceededException",
+        kind: Kind::Structure {
+            members: &[Member::new("Type", || &STRING), Member::new("message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AliasList`.
+    pub static ALIAS_LIST: Schema = Schema {
+        name: "AliasList",
+        kind: Kind::List { member: || &ALIAS_CONFIGURATION, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AliasRoutingConfiguration`.
+    pub static ALIAS_ROUTING_CONFIGURATION: Schema = Schema {
+        name: "AliasRoutingConfiguration",
+        kind: Kind::Structure {
+            members: &[Member::new("AdditionalVersionWeights", || &ADDITIONAL_VERSION_WEIGHTS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AllowCredentials`.
+    pub static ALLOW_CREDENTIALS: Schema = Schema {
+        name: "AllowCredentials",
+        kind: Kind::Boolean,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AllowMethodsList`.
+    pub static ALLOW_METHODS_LIST: Schema = Schema {
+        name: "AllowMethodsList",
+        kind: Kind::List { member: || &METHOD, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(6.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `AllowOriginsList`.
+    pub static ALLOW_ORIGINS_LIST: Schema = Schema {
+        name: "AllowOriginsList",
+        kind: Kind::List { member: || &ORIGIN, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(100.0), pattern: None },
         sensitive: false,
     };
 
@@ -6795,6 +10055,10 @@ pub mod schema {
     /// `Blob`.
     pub static BLOB: Schema =
         Schema { name: "Blob", kind: Kind::Blob, constraints: Constraints::NONE, sensitive: true };
+
+    /// `BlobStream`.
+    pub static BLOB_STREAM: Schema =
+        Schema { name: "BlobStream", kind: Kind::Blob, constraints: Constraints::NONE, sensitive: false };
 
     /// `Boolean`.
     pub static BOOLEAN: Schema =
@@ -6915,11 +10179,64 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CompatibleArchitectures`.
+    pub static COMPATIBLE_ARCHITECTURES: Schema = Schema {
+        name: "CompatibleArchitectures",
+        kind: Kind::List { member: || &ARCHITECTURE, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(2.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `CompatibleRuntimes`.
+    pub static COMPATIBLE_RUNTIMES: Schema = Schema {
+        name: "CompatibleRuntimes",
+        kind: Kind::List { member: || &RUNTIME, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(15.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `Concurrency`.
     pub static CONCURRENCY: Schema = Schema {
         name: "Concurrency",
         kind: Kind::Structure {
             members: &[Member::new("ReservedConcurrentExecutions", || &RESERVED_CONCURRENT_EXECUTIONS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Cors`.
+    pub static CORS: Schema = Schema {
+        name: "Cors",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AllowCredentials", || &ALLOW_CREDENTIALS),
+                Member::new("AllowHeaders", || &HEADERS_LIST),
+                Member::new("AllowMethods", || &ALLOW_METHODS_LIST),
+                Member::new("AllowOrigins", || &ALLOW_ORIGINS_LIST),
+                Member::new("ExposeHeaders", || &HEADERS_LIST),
+                Member::new("MaxAge", || &MAX_AGE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateAliasRequest`.
+    pub static CREATE_ALIAS_REQUEST: Schema = Schema {
+        name: "CreateAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required(),
+                Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED).required(),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+            ],
             payload: None,
             union: false,
         },
@@ -6970,11 +10287,79 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateFunctionUrlConfigRequest`.
+    pub static CREATE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "CreateFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateFunctionUrlConfigResponse`.
+    pub static CREATE_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema {
+        name: "CreateFunctionUrlConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Date`.
+    pub static DATE: Schema = Schema {
+        name: "Date",
+        kind: Kind::Timestamp(None),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeadLetterConfig`.
     pub static DEAD_LETTER_CONFIG: Schema = Schema {
         name: "DeadLetterConfig",
         kind: Kind::Structure {
             members: &[Member::new("TargetArn", || &RESOURCE_ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAliasOutput`.
+    pub static DELETE_ALIAS_OUTPUT: Schema = Schema {
+        name: "DeleteAliasOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteAliasRequest`.
+    pub static DELETE_ALIAS_REQUEST: Schema = Schema {
+        name: "DeleteAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required().at(Location::Uri),
+            ],
             payload: None,
             union: false,
         },
@@ -6995,6 +10380,30 @@ pub mod schema {
         name: "DeleteFunctionConcurrencyRequest",
         kind: Kind::Structure {
             members: &[Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionEventInvokeConfigOutput`.
+    pub static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT: Schema = Schema {
+        name: "DeleteFunctionEventInvokeConfigOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionEventInvokeConfigRequest`.
+    pub static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+            ],
             payload: None,
             union: false,
         },
@@ -7030,11 +10439,83 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteFunctionUrlConfigOutput`.
+    pub static DELETE_FUNCTION_URL_CONFIG_OUTPUT: Schema = Schema {
+        name: "DeleteFunctionUrlConfigOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionUrlConfigRequest`.
+    pub static DELETE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteLayerVersionOutput`.
+    pub static DELETE_LAYER_VERSION_OUTPUT: Schema = Schema {
+        name: "DeleteLayerVersionOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteLayerVersionRequest`.
+    pub static DELETE_LAYER_VERSION_REQUEST: Schema = Schema {
+        name: "DeleteLayerVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Description`.
     pub static DESCRIPTION: Schema = Schema {
         name: "Description",
         kind: Kind::String,
         constraints: Constraints { min: Some(0.0), max: Some(256.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `DestinationArn`.
+    pub static DESTINATION_ARN: Schema = Schema {
+        name: "DestinationArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(0.0),
+            max: Some(350.0),
+            pattern: Some(
+                r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `DestinationConfig`.
+    pub static DESTINATION_CONFIG: Schema = Schema {
+        name: "DestinationConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("OnSuccess", || &ON_SUCCESS), Member::new("OnFailure", || &ON_FAILURE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -7474,6 +10955,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `FunctionEventInvokeConfig`.
+    pub static FUNCTION_EVENT_INVOKE_CONFIG: Schema = Schema {
+        name: "FunctionEventInvokeConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LastModified", || &DATE),
+                Member::new("FunctionArn", || &FUNCTION_ARN),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS),
+                Member::new("MaximumEventAgeInSeconds", || &MAXIMUM_EVENT_AGE_IN_SECONDS),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionEventInvokeConfigList`.
+    pub static FUNCTION_EVENT_INVOKE_CONFIG_LIST: Schema = Schema {
+        name: "FunctionEventInvokeConfigList",
+        kind: Kind::List {
+            member: || &FUNCTION_EVENT_INVOKE_CONFIG,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `FunctionList`.
     pub static FUNCTION_LIST: Schema = Schema {
         name: "FunctionList",
@@ -7531,11 +11042,67 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `FunctionUrl`.
+    pub static FUNCTION_URL: Schema = Schema {
+        name: "FunctionUrl",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(40.0), max: Some(100.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `FunctionUrlAuthType`.
     pub static FUNCTION_URL_AUTH_TYPE: Schema = Schema {
         name: "FunctionUrlAuthType",
         kind: Kind::Enum(&["NONE", "AWS_IAM"]),
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionUrlConfig`.
+    pub static FUNCTION_URL_CONFIG: Schema = Schema {
+        name: "FunctionUrlConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("LastModifiedTime", || &TIMESTAMP).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionUrlConfigList`.
+    pub static FUNCTION_URL_CONFIG_LIST: Schema = Schema {
+        name: "FunctionUrlConfigList",
+        kind: Kind::List { member: || &FUNCTION_URL_CONFIG, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionUrlFunctionName`.
+    pub static FUNCTION_URL_FUNCTION_NAME: Schema = Schema {
+        name: "FunctionUrlFunctionName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(140.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `FunctionUrlQualifier`.
+    pub static FUNCTION_URL_QUALIFIER: Schema = Schema {
+        name: "FunctionUrlQualifier",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(128.0),
+            pattern: Some(r"((?!^\d+$)^[0-9a-zA-Z-_]+$)"),
+        },
         sensitive: false,
     };
 
@@ -7590,6 +11157,21 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetAliasRequest`.
+    pub static GET_ALIAS_REQUEST: Schema = Schema {
+        name: "GetAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetFunctionConcurrencyRequest`.
     pub static GET_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
         name: "GetFunctionConcurrencyRequest",
@@ -7630,6 +11212,48 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetFunctionEventInvokeConfigRequest`.
+    pub static GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionRecursionConfigRequest`.
+    pub static GET_FUNCTION_RECURSION_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionRecursionConfigRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("FunctionName", || &UNQUALIFIED_FUNCTION_NAME)
+                .required()
+                .at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionRecursionConfigResponse`.
+    pub static GET_FUNCTION_RECURSION_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetFunctionRecursionConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("RecursiveLoop", || &RECURSIVE_LOOP)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetFunctionRequest`.
     pub static GET_FUNCTION_REQUEST: Schema = Schema {
         name: "GetFunctionRequest",
@@ -7656,6 +11280,117 @@ pub mod schema {
                 Member::new("Tags", || &TAGS),
                 Member::new("TagsError", || &TAGS_ERROR),
                 Member::new("Concurrency", || &CONCURRENCY),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionUrlConfigRequest`.
+    pub static GET_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionUrlConfigResponse`.
+    pub static GET_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetFunctionUrlConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("LastModifiedTime", || &TIMESTAMP).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionByArnRequest`.
+    pub static GET_LAYER_VERSION_BY_ARN_REQUEST: Schema = Schema {
+        name: "GetLayerVersionByArnRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("Arn", || &LAYER_VERSION_ARN).required().at(Location::QueryString)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionPolicyRequest`.
+    pub static GET_LAYER_VERSION_POLICY_REQUEST: Schema = Schema {
+        name: "GetLayerVersionPolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionPolicyResponse`.
+    pub static GET_LAYER_VERSION_POLICY_RESPONSE: Schema = Schema {
+        name: "GetLayerVersionPolicyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Policy", || &STRING), Member::new("RevisionId", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionRequest`.
+    pub static GET_LAYER_VERSION_REQUEST: Schema = Schema {
+        name: "GetLayerVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetLayerVersionResponse`.
+    pub static GET_LAYER_VERSION_RESPONSE: Schema = Schema {
+        name: "GetLayerVersionResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Content", || &LAYER_VERSION_CONTENT_OUTPUT),
+                Member::new("LayerArn", || &LAYER_ARN),
+                Member::new("LayerVersionArn", || &LAYER_VERSION_ARN),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("CreatedDate", || &TIMESTAMP),
+                Member::new("Version", || &LAYER_VERSION_NUMBER),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
             ],
             payload: None,
             union: false,
@@ -7699,6 +11434,26 @@ pub mod schema {
         constraints: Constraints { min: Some(0.0), max: Some(128.0), pattern: Some(r"[^\s]+") },
         sensitive: false,
     };
+
+    /// `Header`.
+    pub static HEADER: Schema = Schema {
+        name: "Header",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(1_024.0), pattern: Some(".*") },
+        sensitive: false,
+    };
+
+    /// `HeadersList`.
+    pub static HEADERS_LIST: Schema = Schema {
+        name: "HeadersList",
+        kind: Kind::List { member: || &HEADER, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(100.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `HttpStatus`.
+    pub static HTTP_STATUS: Schema =
+        Schema { name: "HttpStatus", kind: Kind::Integer, constraints: Constraints::NONE, sensitive: false };
 
     /// `ImageConfig`.
     pub static IMAGE_CONFIG: Schema = Schema {
@@ -7888,6 +11643,84 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `InvokeAsyncRequest`.
+    pub static INVOKE_ASYNC_REQUEST: Schema = Schema {
+        name: "InvokeAsyncRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("InvokeArgs", || &BLOB_STREAM).required(),
+            ],
+            payload: Some("InvokeArgs"),
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeAsyncResponse`.
+    pub static INVOKE_ASYNC_RESPONSE: Schema = Schema {
+        name: "InvokeAsyncResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Status", || &HTTP_STATUS).at(Location::StatusCode)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeMode`.
+    pub static INVOKE_MODE: Schema = Schema {
+        name: "InvokeMode",
+        kind: Kind::Enum(&["BUFFERED", "RESPONSE_STREAM"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeWithResponseStreamRequest`.
+    pub static INVOKE_WITH_RESPONSE_STREAM_REQUEST: Schema = Schema {
+        name: "InvokeWithResponseStreamRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("LogType", || &LOG_TYPE).called("X-Amz-Log-Type").at(Location::Header),
+                Member::new("ClientContext", || &STRING).called("X-Amz-Client-Context").at(Location::Header),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("Payload", || &BLOB),
+                Member::new("TenantId", || &TENANT_ID).called("X-Amz-Tenant-Id").at(Location::Header),
+                Member::new("InvocationType", || &RESPONSE_STREAMING_INVOCATION_TYPE)
+                    .called("X-Amz-Invocation-Type")
+                    .at(Location::Header),
+            ],
+            payload: Some("Payload"),
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvokeWithResponseStreamResponse`.
+    pub static INVOKE_WITH_RESPONSE_STREAM_RESPONSE: Schema = Schema {
+        name: "InvokeWithResponseStreamResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("StatusCode", || &INTEGER).at(Location::StatusCode),
+                Member::new("ExecutedVersion", || &VERSION)
+                    .called("X-Amz-Executed-Version")
+                    .at(Location::Header),
+                Member::new("ResponseStreamContentType", || &STRING)
+                    .called("Content-Type")
+                    .at(Location::Header),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `InvokedViaFunctionUrl`.
     pub static INVOKED_VIA_FUNCTION_URL: Schema = Schema {
         name: "InvokedViaFunctionUrl",
@@ -8055,11 +11888,73 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `LayerArn`.
+    pub static LAYER_ARN: Schema = Schema {
+        name: "LayerArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(2_048.0),
+            pattern: Some(
+                r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+",
+            ),
+        },
+        sensitive: false,
+    };
+
     /// `LayerList`.
     pub static LAYER_LIST: Schema = Schema {
         name: "LayerList",
         kind: Kind::List { member: || &LAYER_VERSION_ARN, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerName`.
+    pub static LAYER_NAME: Schema = Schema {
+        name: "LayerName",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(140.0),
+            pattern: Some(
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `LayerNameOrArn`.
+    pub static LAYER_NAME_OR_ARN: Schema = Schema {
+        name: "LayerNameOrArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(2_048.0),
+            pattern: Some(
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `LayerPermissionAllowedAction`.
+    pub static LAYER_PERMISSION_ALLOWED_ACTION: Schema = Schema {
+        name: "LayerPermissionAllowedAction",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(22.0), pattern: Some("lambda:GetLayerVersion") },
+        sensitive: false,
+    };
+
+    /// `LayerPermissionAllowedPrincipal`.
+    pub static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Schema = Schema {
+        name: "LayerPermissionAllowedPrincipal",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(0.0),
+            max: Some(10_000.0),
+            pattern: Some(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root"),
+        },
         sensitive: false,
     };
 
@@ -8077,10 +11972,207 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `LayerVersionContentInput`.
+    pub static LAYER_VERSION_CONTENT_INPUT: Schema = Schema {
+        name: "LayerVersionContentInput",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("S3Bucket", || &S3_BUCKET),
+                Member::new("S3Key", || &S3_KEY),
+                Member::new("S3ObjectVersion", || &S3_OBJECT_VERSION),
+                Member::new("S3ObjectStorageMode", || &S3_OBJECT_STORAGE_MODE),
+                Member::new("ZipFile", || &BLOB),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionContentOutput`.
+    pub static LAYER_VERSION_CONTENT_OUTPUT: Schema = Schema {
+        name: "LayerVersionContentOutput",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Location", || &SENSITIVE_STRING_ON_SERVER_ONLY),
+                Member::new("CodeSha256", || &STRING),
+                Member::new("CodeSize", || &LONG),
+                Member::new("SigningProfileVersionArn", || &ARN),
+                Member::new("SigningJobArn", || &ARN),
+                Member::new("ResolvedS3Object", || &RESOLVED_S3_OBJECT),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionNumber`.
+    pub static LAYER_VERSION_NUMBER: Schema = Schema {
+        name: "LayerVersionNumber",
+        kind: Kind::Long,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionsList`.
+    pub static LAYER_VERSIONS_LIST: Schema = Schema {
+        name: "LayerVersionsList",
+        kind: Kind::List { member: || &LAYER_VERSIONS_LIST_ITEM, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayerVersionsListItem`.
+    pub static LAYER_VERSIONS_LIST_ITEM: Schema = Schema {
+        name: "LayerVersionsListItem",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerVersionArn", || &LAYER_VERSION_ARN),
+                Member::new("Version", || &LAYER_VERSION_NUMBER),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("CreatedDate", || &TIMESTAMP),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayersList`.
+    pub static LAYERS_LIST: Schema = Schema {
+        name: "LayersList",
+        kind: Kind::List { member: || &LAYERS_LIST_ITEM, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LayersListItem`.
+    pub static LAYERS_LIST_ITEM: Schema = Schema {
+        name: "LayersListItem",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME),
+                Member::new("LayerArn", || &LAYER_ARN),
+                Member::new("LatestMatchingVersion", || &LAYER_VERSIONS_LIST_ITEM),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `LayersReferenceList`.
     pub static LAYERS_REFERENCE_LIST: Schema = Schema {
         name: "LayersReferenceList",
         kind: Kind::List { member: || &LAYER, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `LicenseInfo`.
+    pub static LICENSE_INFO: Schema = Schema {
+        name: "LicenseInfo",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(512.0), pattern: Some(".*") },
+        sensitive: false,
+    };
+
+    /// `ListAliasesRequest`.
+    pub static LIST_ALIASES_REQUEST: Schema = Schema {
+        name: "ListAliasesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED).at(Location::QueryString),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAliasesResponse`.
+    pub static LIST_ALIASES_RESPONSE: Schema = Schema {
+        name: "ListAliasesResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("NextMarker", || &STRING), Member::new("Aliases", || &ALIAS_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionEventInvokeConfigsRequest`.
+    pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST: Schema = Schema {
+        name: "ListFunctionEventInvokeConfigsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS)
+                    .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionEventInvokeConfigsResponse`.
+    pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE: Schema = Schema {
+        name: "ListFunctionEventInvokeConfigsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionEventInvokeConfigs", || &FUNCTION_EVENT_INVOKE_CONFIG_LIST),
+                Member::new("NextMarker", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionUrlConfigsRequest`.
+    pub static LIST_FUNCTION_URL_CONFIGS_REQUEST: Schema = Schema {
+        name: "ListFunctionUrlConfigsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionUrlConfigsResponse`.
+    pub static LIST_FUNCTION_URL_CONFIGS_RESPONSE: Schema = Schema {
+        name: "ListFunctionUrlConfigsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrlConfigs", || &FUNCTION_URL_CONFIG_LIST).required(),
+                Member::new("NextMarker", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -8107,6 +12199,68 @@ pub mod schema {
         name: "ListFunctionsResponse",
         kind: Kind::Structure {
             members: &[Member::new("NextMarker", || &STRING), Member::new("Functions", || &FUNCTION_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayerVersionsRequest`.
+    pub static LIST_LAYER_VERSIONS_REQUEST: Schema = Schema {
+        name: "ListLayerVersionsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CompatibleArchitecture", || &ARCHITECTURE).at(Location::QueryString),
+                Member::new("CompatibleRuntime", || &RUNTIME).at(Location::QueryString),
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LAYER_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayerVersionsResponse`.
+    pub static LIST_LAYER_VERSIONS_RESPONSE: Schema = Schema {
+        name: "ListLayerVersionsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("NextMarker", || &STRING),
+                Member::new("LayerVersions", || &LAYER_VERSIONS_LIST),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayersRequest`.
+    pub static LIST_LAYERS_REQUEST: Schema = Schema {
+        name: "ListLayersRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CompatibleArchitecture", || &ARCHITECTURE).at(Location::QueryString),
+                Member::new("CompatibleRuntime", || &RUNTIME).at(Location::QueryString),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LAYER_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListLayersResponse`.
+    pub static LIST_LAYERS_RESPONSE: Schema = Schema {
+        name: "ListLayersResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("NextMarker", || &STRING), Member::new("Layers", || &LAYERS_LIST)],
             payload: None,
             union: false,
         },
@@ -8227,6 +12381,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaxAge`.
+    pub static MAX_AGE: Schema = Schema {
+        name: "MaxAge",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(86_400.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaxFunctionEventInvokeConfigListItems`.
+    pub static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Schema = Schema {
+        name: "MaxFunctionEventInvokeConfigListItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaxItems`.
+    pub static MAX_ITEMS: Schema = Schema {
+        name: "MaxItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaxLayerListItems`.
+    pub static MAX_LAYER_LIST_ITEMS: Schema = Schema {
+        name: "MaxLayerListItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaxListItems`.
     pub static MAX_LIST_ITEMS: Schema = Schema {
         name: "MaxListItems",
@@ -8235,11 +12421,35 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaximumEventAgeInSeconds`.
+    pub static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema = Schema {
+        name: "MaximumEventAgeInSeconds",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(60.0), max: Some(21_600.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaximumRetryAttempts`.
+    pub static MAXIMUM_RETRY_ATTEMPTS: Schema = Schema {
+        name: "MaximumRetryAttempts",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(2.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MemorySize`.
     pub static MEMORY_SIZE: Schema = Schema {
         name: "MemorySize",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(128.0), max: Some(32_768.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `Method`.
+    pub static METHOD: Schema = Schema {
+        name: "Method",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(6.0), pattern: Some(".*") },
         sensitive: false,
     };
 
@@ -8323,6 +12533,46 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `OnFailure`.
+    pub static ON_FAILURE: Schema = Schema {
+        name: "OnFailure",
+        kind: Kind::Structure {
+            members: &[Member::new("Destination", || &DESTINATION_ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OnSuccess`.
+    pub static ON_SUCCESS: Schema = Schema {
+        name: "OnSuccess",
+        kind: Kind::Structure {
+            members: &[Member::new("Destination", || &DESTINATION_ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OrganizationId`.
+    pub static ORGANIZATION_ID: Schema = Schema {
+        name: "OrganizationId",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(34.0), pattern: Some("o-[a-z0-9]{10,32}") },
+        sensitive: false,
+    };
+
+    /// `Origin`.
+    pub static ORIGIN: Schema = Schema {
+        name: "Origin",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(253.0), pattern: Some(".*") },
+        sensitive: false,
+    };
+
     /// `PackageType`.
     pub static PACKAGE_TYPE: Schema = Schema {
         name: "PackageType",
@@ -8391,6 +12641,65 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PublishLayerVersionRequest`.
+    pub static PUBLISH_LAYER_VERSION_REQUEST: Schema = Schema {
+        name: "PublishLayerVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("Content", || &LAYER_VERSION_CONTENT_INPUT).required(),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PublishLayerVersionResponse`.
+    pub static PUBLISH_LAYER_VERSION_RESPONSE: Schema = Schema {
+        name: "PublishLayerVersionResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Content", || &LAYER_VERSION_CONTENT_OUTPUT),
+                Member::new("LayerArn", || &LAYER_ARN),
+                Member::new("LayerVersionArn", || &LAYER_VERSION_ARN),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("CreatedDate", || &TIMESTAMP),
+                Member::new("Version", || &LAYER_VERSION_NUMBER),
+                Member::new("CompatibleArchitectures", || &COMPATIBLE_ARCHITECTURES),
+                Member::new("CompatibleRuntimes", || &COMPATIBLE_RUNTIMES),
+                Member::new("LicenseInfo", || &LICENSE_INFO),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PublishVersionRequest`.
+    pub static PUBLISH_VERSION_REQUEST: Schema = Schema {
+        name: "PublishVersionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("CodeSha256", || &STRING),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RevisionId", || &STRING),
+                Member::new("PublishTo", || &FUNCTION_VERSION_LATEST_PUBLISHED),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `PutFunctionConcurrencyRequest`.
     pub static PUT_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
         name: "PutFunctionConcurrencyRequest",
@@ -8406,11 +12715,90 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PutFunctionEventInvokeConfigRequest`.
+    pub static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "PutFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS),
+                Member::new("MaximumEventAgeInSeconds", || &MAXIMUM_EVENT_AGE_IN_SECONDS),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutFunctionRecursionConfigRequest`.
+    pub static PUT_FUNCTION_RECURSION_CONFIG_REQUEST: Schema = Schema {
+        name: "PutFunctionRecursionConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &UNQUALIFIED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("RecursiveLoop", || &RECURSIVE_LOOP).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutFunctionRecursionConfigResponse`.
+    pub static PUT_FUNCTION_RECURSION_CONFIG_RESPONSE: Schema = Schema {
+        name: "PutFunctionRecursionConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("RecursiveLoop", || &RECURSIVE_LOOP)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `RecursiveInvocationException`.
     pub static RECURSIVE_INVOCATION_EXCEPTION: Schema = Schema {
         name: "RecursiveInvocationException",
         kind: Kind::Structure {
             members: &[Member::new("Type", || &STRING), Member::new("Message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RecursiveLoop`.
+    pub static RECURSIVE_LOOP: Schema = Schema {
+        name: "RecursiveLoop",
+        kind: Kind::Enum(&["Allow", "Terminate"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveLayerVersionPermissionOutput`.
+    pub static REMOVE_LAYER_VERSION_PERMISSION_OUTPUT: Schema = Schema {
+        name: "RemoveLayerVersionPermissionOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `RemoveLayerVersionPermissionRequest`.
+    pub static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Schema = Schema {
+        name: "RemoveLayerVersionPermissionRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
+                Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+                Member::new("StatementId", || &STATEMENT_ID).required().at(Location::Uri),
+                Member::new("RevisionId", || &STRING).at(Location::QueryString),
+            ],
             payload: None,
             union: false,
         },
@@ -8524,6 +12912,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponseStreamingInvocationType`.
+    pub static RESPONSE_STREAMING_INVOCATION_TYPE: Schema = Schema {
+        name: "ResponseStreamingInvocationType",
+        kind: Kind::Enum(&["RequestResponse", "DryRun"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -9272,6 +13668,20 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UnqualifiedFunctionName`.
+    pub static UNQUALIFIED_FUNCTION_NAME: Schema = Schema {
+        name: "UnqualifiedFunctionName",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(140.0),
+            pattern: Some(
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+            ),
+        },
+        sensitive: false,
+    };
+
     /// `UnreservedConcurrentExecutions`.
     pub static UNRESERVED_CONCURRENT_EXECUTIONS: Schema = Schema {
         name: "UnreservedConcurrentExecutions",
@@ -9310,6 +13720,25 @@ pub mod schema {
                     .required()
                     .called("tagKeys")
                     .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateAliasRequest`.
+    pub static UPDATE_ALIAS_REQUEST: Schema = Schema {
+        name: "UpdateAliasRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Name", || &ALIAS).required().at(Location::Uri),
+                Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+                Member::new("RevisionId", || &STRING),
             ],
             payload: None,
             union: false,
@@ -9380,11 +13809,80 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateFunctionEventInvokeConfigRequest`.
+    pub static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Schema = Schema {
+        name: "UpdateFunctionEventInvokeConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS),
+                Member::new("MaximumEventAgeInSeconds", || &MAXIMUM_EVENT_AGE_IN_SECONDS),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateFunctionUrlConfigRequest`.
+    pub static UPDATE_FUNCTION_URL_CONFIG_REQUEST: Schema = Schema {
+        name: "UpdateFunctionUrlConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_URL_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &FUNCTION_URL_QUALIFIER).at(Location::QueryString),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE),
+                Member::new("Cors", || &CORS),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateFunctionUrlConfigResponse`.
+    pub static UPDATE_FUNCTION_URL_CONFIG_RESPONSE: Schema = Schema {
+        name: "UpdateFunctionUrlConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionUrl", || &FUNCTION_URL).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("AuthType", || &FUNCTION_URL_AUTH_TYPE).required(),
+                Member::new("Cors", || &CORS),
+                Member::new("CreationTime", || &TIMESTAMP).required(),
+                Member::new("LastModifiedTime", || &TIMESTAMP).required(),
+                Member::new("InvokeMode", || &INVOKE_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Version`.
     pub static VERSION: Schema = Schema {
         name: "Version",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(1_024.0), pattern: Some(r"(\$LATEST|[0-9]+)") },
+        sensitive: false,
+    };
+
+    /// `VersionWithLatestPublished`.
+    pub static VERSION_WITH_LATEST_PUBLISHED: Schema = Schema {
+        name: "VersionWithLatestPublished",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(1_024.0),
+            pattern: Some(r"(\$LATEST(\.PUBLISHED)?|[0-9]+)"),
+        },
         sensitive: false,
     };
 
@@ -9424,6 +13922,14 @@ pub mod schema {
     /// `VpcId`.
     pub static VPC_ID: Schema =
         Schema { name: "VpcId", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `Weight`.
+    pub static WEIGHT: Schema = Schema {
+        name: "Weight",
+        kind: Kind::Double,
+        constraints: Constraints { min: Some(0.0), max: Some(1.0), pattern: None },
+        sensitive: false,
+    };
 
     /// `WorkingDirectory`.
     pub static WORKING_DIRECTORY: Schema = Schema {

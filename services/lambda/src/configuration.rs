@@ -6,9 +6,9 @@ use casemate_sandbox::Driver;
 
 use crate::{
     api::{
-        Architecture, CreateFunctionInput, Environment, EphemeralStorage, Error, LogFormat, LoggingConfig,
-        PackageType, Runtime, SnapStart, SnapStartApplyOn, TracingConfig, UpdateFunctionConfigurationInput,
-        VpcConfig,
+        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error, LogFormat,
+        LoggingConfig, PackageType, Runtime, SnapStart, SnapStartApplyOn, TracingConfig,
+        UpdateFunctionConfigurationInput, VpcConfig,
     },
     function::Settings,
     refusal,
@@ -65,9 +65,12 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         timeout_s: timeout(input.timeout)?.unwrap_or(TIMEOUT_S_DEFAULT),
         memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
         tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
-        variables: variables_of(input.environment.as_ref())?,
+        variables: variables_of(input.environment.as_ref(), driver)?,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
         log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
+        dead_letters: dead_letters(input.dead_letter_config.as_ref())?.flatten(),
+        // Looked up when the function is stored.
+        layers: Vec::new(),
     })
 }
 
@@ -95,11 +98,14 @@ pub(crate) fn change(
     settings.timeout_s = timeout(input.timeout)?.unwrap_or(settings.timeout_s);
     settings.memory_mb = memory(input.memory_size)?.unwrap_or(settings.memory_mb);
     settings.tmp_mb = tmp(input.ephemeral_storage.as_ref()).unwrap_or(settings.tmp_mb);
-    if let Some(variables) = variables_of(input.environment.as_ref())? {
+    if let Some(variables) = variables_of(input.environment.as_ref(), driver)? {
         settings.variables = Some(variables);
     }
     if let Some(mode) = tracing(input.tracing_config.as_ref()) {
         settings.tracing = mode;
+    }
+    if let Some(target) = dead_letters(input.dead_letter_config.as_ref())? {
+        settings.dead_letters = target;
     }
     if let Some(logging) = check_logging(input.logging_config.as_ref())? {
         // AWS: a configuration without a group means the default group.
@@ -136,10 +142,8 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
         return Err(refusal::not_here("code from S3 (give ZipFile)"));
     }
     let asked = [
-        (input.publish == Some(true) || input.publish_to.is_some(), "publishing versions"),
-        (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
+        (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
         (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
         (input.code_signing_config_arn.is_some(), "code signing"),
         (input.tenancy_config.is_some(), "tenant isolation"),
@@ -153,9 +157,7 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
 
 fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> {
     let asked = [
-        (input.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "a layer"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.dead_letter_config.as_ref().is_some_and(|d| d.target_arn.is_some()), "a dead-letter queue"),
         (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
         (input.image_config.is_some(), "package type Image"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
@@ -232,16 +234,35 @@ fn tmp(storage: Option<&EphemeralStorage>) -> Option<u32> {
     storage.and_then(|storage| u32::try_from(storage.size).ok())
 }
 
-fn variables_of(environment: Option<&Environment>) -> Result<Option<Variables>, Error> {
+fn variables_of(
+    environment: Option<&Environment>,
+    driver: Option<&Driver>,
+) -> Result<Option<Variables>, Error> {
     let Some(environment) = environment else { return Ok(None) };
     let given = environment.variables.clone().unwrap_or_default();
-    variables::check(&given)?;
+    variables::check(&given, driver)?;
     Ok(Some(given))
 }
 
 // DIVERGES: the mode is kept and shown; there is no tracing service yet, so nothing is traced.
 fn tracing(config: Option<&TracingConfig>) -> Option<String> {
     config.and_then(|config| config.mode).map(|mode| mode.as_str().to_owned())
+}
+
+/// The dead-letter target; an empty one takes it away.
+// DIVERGES: AWS refuses a role that may not send there. Here the refusal comes with the first dead letter, in the trail.
+fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<Option<String>>, Error> {
+    let Some(config) = config else { return Ok(None) };
+    let Some(target) = config.target_arn.clone().filter(|target| !target.is_empty()) else {
+        return Ok(Some(None));
+    };
+    let known = Arn::parse(&target).is_ok_and(|arn| matches!(arn.service(), "sqs" | "sns"));
+    if !known {
+        return Err(Error::invalid_parameter_value_exception(
+            "the target of a dead-letter configuration must be the ARN of an SQS queue or an SNS topic",
+        ));
+    }
+    Ok(Some(Some(target)))
 }
 
 fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig>, Error> {
@@ -279,8 +300,6 @@ mod tests {
     #[test]
     fn what_would_not_be_honoured_is_refused() {
         let not_taken = [
-            CreateFunctionInput { publish: Some(true), ..input() },
-            CreateFunctionInput { layers: Some(vec!["arn".to_owned()]), ..input() },
             CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
             CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },
             CreateFunctionInput { handler: None, ..input() },

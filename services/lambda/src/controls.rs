@@ -8,7 +8,9 @@
 //! |---|---|---|
 //! | `CASEMATE_REUSE` | `warm`, `per-principal`, `per-invocation` | `warm`, as on AWS |
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
+//! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is the `awslambdaric` that the package or the host has (Python only) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
 //! counts as none.
@@ -16,13 +18,17 @@
 use std::collections::BTreeMap;
 
 use casemate_names::Secret;
+use casemate_sandbox::{Driver, EgressRules};
 
 /// Names that begin so are the platform's.
 pub(crate) const PREFIX: &str = "CASEMATE_";
 
-const REUSE: &str = "CASEMATE_REUSE";
+/// The variable that says for how long one environment serves.
+pub(crate) const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
+const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
+const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
 const PROGRAMS_MAX: usize = 32;
@@ -33,7 +39,9 @@ pub(crate) struct Controls {
     pub(crate) reuse: Reuse,
     /// `None`: what the runtime's family gets.
     pub(crate) exec: Option<Exec>,
+    pub(crate) egress: EgressRules,
     pub(crate) credentials: Credentials,
+    pub(crate) client: Client,
 }
 
 /// For how long one environment serves.
@@ -71,19 +79,44 @@ pub(crate) enum Credentials {
     Endpoint,
 }
 
+/// What speaks to the Runtime API in a managed runtime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// Ours.
+    #[default]
+    Own,
+    /// AWS's, where the package or the host brings it.
+    Aws,
+}
+
 impl Controls {
+    /// Refuses destinations that this host allows nobody.
+    pub(crate) fn check(&self, driver: Option<&Driver>) -> Result<(), String> {
+        if driver.is_some_and(|driver| !driver.egress_ceiling().cover(&self.egress)) {
+            return Err(format!(
+                "{EGRESS} names a destination that this installation allows no function (its --egress)"
+            ));
+        }
+        Ok(())
+    }
+
     /// Reads the wishes among a function's variables. The error says which one cannot be read, and what could.
     pub(crate) fn of(variables: &BTreeMap<String, Secret<String>>) -> Result<Self, String> {
         let mut controls = Self::default();
         for (name, value) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             let value = value.expose().as_str();
+            if name == EGRESS {
+                controls.egress = EgressRules::parse(value).map_err(|why| format!("{EGRESS}: {why}"))?;
+                continue;
+            }
             let known = match name.as_str() {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                CLIENT => client(value).map(|client| controls.client = client),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {CREDENTIALS}"
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {CLIENT}"
                     ));
                 }
             };
@@ -97,6 +130,7 @@ fn allowed(name: &str) -> &'static str {
     match name {
         REUSE => "warm, per-principal or per-invocation",
         EXEC => "deny, audit, allow or list: followed by 1 to 32 absolute paths with commas between them",
+        CLIENT => "own or aws",
         _ => "environment or endpoint",
     }
 }
@@ -131,6 +165,14 @@ fn credentials(value: &str) -> Option<Credentials> {
     }
 }
 
+fn client(value: &str) -> Option<Client> {
+    match value {
+        "own" => Some(Client::Own),
+        "aws" => Some(Client::Aws),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +192,9 @@ mod tests {
         let controls = of(&[
             ("CASEMATE_REUSE", "per-invocation"),
             ("CASEMATE_EXEC", "list:/var/task/tool,/opt/bin/other"),
+            ("CASEMATE_EGRESS", "api.example.com:443,10.0.0.0/8:5432"),
             ("CASEMATE_CREDENTIALS", "endpoint"),
+            ("CASEMATE_RUNTIME_CLIENT", "aws"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -158,7 +202,9 @@ mod tests {
             Controls {
                 reuse: Reuse::PerInvocation,
                 exec: Some(Exec::List(programs)),
+                egress: EgressRules::parse("api.example.com:443,10.0.0.0/8:5432").unwrap(),
                 credentials: Credentials::Endpoint,
+                client: Client::Aws,
             }
         );
     }
@@ -171,7 +217,10 @@ mod tests {
             ("CASEMATE_EXEC", "list:"),
             ("CASEMATE_EXEC", "list:sh"),
             ("CASEMATE_EXEC", "list:/a,"),
+            ("CASEMATE_EGRESS", ""),
+            ("CASEMATE_EGRESS", "example.com"),
             ("CASEMATE_CREDENTIALS", "none"),
+            ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

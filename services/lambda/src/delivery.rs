@@ -146,7 +146,7 @@ impl Courier {
         let speaker = As::Role {
             role: self.function.settings.role.clone(),
             session_name: self.function.name.clone(),
-            source: self.function.arn.clone(),
+            source: self.function.unqualified(),
         };
         self.env.invoke("logs", operation, speaker, input).await
     }

@@ -7,11 +7,12 @@
 //! ```
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
+mod fork;
 mod start;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,14 +21,16 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::Env;
 use casemate_names::Timestamp;
-use casemate_sandbox::{Exit, ExitStatus};
+use casemate_sandbox::{Exit, ExitStatus, Residents};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(crate) use start::{Host, NotStarted};
+pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use crate::{
     event::Attribution,
     exchange::Exchange,
+    fair::{Fair, Place},
+    forking::Forks,
     function::Function,
     invocation::{Finished, Invocation, Outcome},
     output::Output,
@@ -38,14 +41,17 @@ use crate::{
 /// How long an answer is held back for the runtime to ask for its next request: output and measurements are then complete.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// Credentials must outlive a request by this much, seconds.
+const CREDENTIALS_MARGIN_S: i64 = 60;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Environment {
     /// What it runs.
     pub(crate) function: Arc<Function>,
-    /// When its credentials end.
-    pub(crate) credentials_end: Timestamp,
-    access_key_id: String,
+    /// What its credentials are bound to.
+    id: String,
+    held: Mutex<Held>,
     env: Env,
     sandbox: Arc<casemate_sandbox::Environment>,
     exchange: Arc<Exchange>,
@@ -59,34 +65,27 @@ pub(crate) struct Environment {
     /// Whether it is, or may be, frozen.
     frozen: tokio::sync::Mutex<bool>,
     tasks: Vec<JoinHandle<()>>,
-    _folder: Arc<Folder>,
-    _counted: Counted,
+    /// Where there is a template: each request runs in a child of it.
+    forks: Option<Arc<Forks>>,
+    /// The processes of a managed runtime; what else is there after a request is left over. Unset: all may stay.
+    residents: OnceLock<Residents>,
+    /// How many left-over processes have been ended.
+    strays: AtomicUsize,
+    _folders: Vec<Arc<Folder>>,
+    _berth: Berth,
 }
 
-/// How many environments there are.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Count(Arc<AtomicUsize>);
+/// Room for environments on this host.
+pub(crate) type Room = Fair<Arc<Environment>>;
 
-/// One of them, until dropped.
+/// Room for one of them.
+pub(crate) type Berth = Place<Arc<Environment>>;
+
+/// What an environment's processes may speak as.
 #[derive(Debug)]
-struct Counted(Count);
-
-impl Count {
-    /// Starting, working and idle ones.
-    pub(crate) fn now(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn one_more(&self) -> Counted {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Counted(self.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::SeqCst);
-    }
+struct Held {
+    access_key_id: Option<String>,
+    end: Timestamp,
 }
 
 /// The environment cannot take a request: it ended while it was idle.
@@ -100,7 +99,29 @@ enum End {
     TimedOut,
 }
 
+/// An environment in which more left-over processes had to be ended is not used again: what ended without its parent's
+/// notice still counts as a process.
+const STRAYS_MAX: usize = 64;
+
 impl Environment {
+    /// When its credentials end.
+    pub(crate) fn credentials_end(&self) -> Timestamp {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).end
+    }
+
+    /// Is it of exactly this revision, and good for a whole request more?
+    pub(crate) fn fits(&self, function: &Function, now: Timestamp) -> bool {
+        let needed = now.plus_seconds(i64::from(function.settings.timeout_s) + CREDENTIALS_MARGIN_S);
+        self.function.arn == function.arn
+            && self.function.revision_id == function.revision_id
+            && self.credentials_end() > needed
+    }
+
+    /// Does each request run in a process that has served no other?
+    pub(crate) fn is_template(&self) -> bool {
+        self.forks.is_some()
+    }
+
     /// Runs one request. Afterwards [`Self::settle`] says whether the environment can take another.
     pub(crate) async fn run(&self, mut invocation: Invocation) -> Result<Finished, Unfit> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
@@ -108,7 +129,7 @@ impl Environment {
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         self.sandbox.begin_invocation();
         self.attribution.begin(&id);
-        self.output.begin(report::start(&id)).await;
+        self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
         if !self.exchange.offer(invocation) {
             return Err(Unfit);
@@ -117,11 +138,14 @@ impl Environment {
             biased;
             outcome = self.exchange.outcome() => End::Answered(outcome),
             exit = self.sandbox.exited() => End::Exited(exit),
+            exit = self.child_ended() => End::Exited(exit),
             () = tokio::time::sleep(limit) => End::TimedOut,
         };
         let duration = began.elapsed().min(limit);
+        // From here on an answer comes too late.
+        self.exchange.close(&id);
         if let End::Answered(_) = &end {
-            drop(tokio::time::timeout(SETTLE, self.next_or_exit()).await);
+            drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
         Ok(self.finish(&id, end, duration).await)
     }
@@ -136,7 +160,7 @@ impl Environment {
                 (Outcome::exited(id, &how), Some("error"))
             }
             End::TimedOut => {
-                self.sandbox.kill();
+                self.stop_working().await;
                 lines.push(report::timed_out(id, self.env.clock.now(), timeout_s));
                 (Outcome::timed_out(id, timeout_s), Some("timeout"))
             }
@@ -158,10 +182,32 @@ impl Environment {
     /// environment is over.
     pub(crate) async fn settle(&self) -> bool {
         let limit = Duration::from_secs(u64::from(self.function.settings.timeout_s));
-        let settled = tokio::time::timeout(limit, self.next_or_exit()).await.unwrap_or(false);
+        let settled = if self.is_template() {
+            self.wipe().await
+        } else {
+            tokio::time::timeout(limit, self.next_or_exit()).await.unwrap_or(false) && self.end_strays().await
+        };
         self.attribution.end();
         self.busy.store(false, Ordering::SeqCst);
         settled
+    }
+
+    /// Ends the processes that a request has left behind. `false`: the environment must not be used again.
+    async fn end_strays(&self) -> bool {
+        let Some(residents) = self.residents.get() else { return true };
+        match self.sandbox.has_strays(residents) {
+            Ok(false) => return true,
+            Ok(true) => {}
+            Err(_) => return false,
+        }
+        // Stopped first: what runs could fork faster than it is ended.
+        let ended = match self.sandbox.freeze().await {
+            Ok(()) => self.sandbox.kill_strays(residents),
+            Err(error) => Err(error),
+        };
+        let thawed = self.sandbox.thaw().await;
+        let Ok(ended) = ended else { return false };
+        thawed.is_ok() && self.strays.fetch_add(ended, Ordering::SeqCst) + ended <= STRAYS_MAX
     }
 
     async fn next_or_exit(&self) -> bool {
@@ -192,6 +238,12 @@ impl Environment {
         }
     }
 
+    /// It was started ahead of any request: what happens in it belongs to none, and it may be frozen.
+    pub(crate) fn await_request(&self) {
+        self.attribution.end();
+        self.busy.store(false, Ordering::SeqCst);
+    }
+
     /// Lets the environment work again. `false` when it cannot.
     pub(crate) async fn wake(&self) -> bool {
         self.busy.store(true, Ordering::SeqCst);
@@ -218,15 +270,7 @@ impl Drop for Environment {
         for task in &self.tasks {
             task.abort();
         }
-        let (env, key) = (self.env.clone(), std::mem::take(&mut self.access_key_id));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            drop(runtime.spawn(async move {
-                if let Ok(sessions) = env.sessions() {
-                    // Bound to an environment that is gone, the key is worthless even where this fails.
-                    drop(sessions.revoke(&key).await);
-                }
-            }));
-        }
+        self.revoke();
     }
 }
 

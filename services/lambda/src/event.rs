@@ -54,6 +54,8 @@ pub(crate) async fn record(
     while let Some(event) = events.recv().await {
         let (request_id, idle) = attribution.at(Instant::now());
         let (name, detail, alarm) = described(&event);
+        // A connection may well end while nothing runs: the other side closed it.
+        let idle = idle && !matches!(event, Event::Disconnected { .. });
         let alarm = match (alarm, idle) {
             (_, true) => Some("it happened while no request was running".to_owned()),
             (alarm, false) => alarm.map(str::to_owned),
@@ -87,6 +89,20 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
                 .to_string()
                 .starts_with("169.254.")
                 .then_some("a function tried to reach a metadata service"),
+        ),
+        Event::Connecting { pid, address, name } => {
+            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            ("sandbox.connecting", format!("process {pid} connects to {address}{name}"), None)
+        }
+        Event::Disconnected { address, sent, received } => (
+            "sandbox.disconnected",
+            format!("{sent} bytes were sent to {address}, {received} received"),
+            None,
+        ),
+        Event::NameRefused { name } => (
+            "sandbox.name-refused",
+            format!("{name:?} was not resolved: no egress rule allows it, or it leads to no public address"),
+            None,
         ),
         Event::OpenDenied { pid, path, write: false } => (
             "sandbox.open-denied",

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   starting ──next──▶ waiting ──offer──▶ offered ──next──▶ running ──response, error──▶ answered ──next──▶ waiting
-//!       └──init/error──▶ failed
+//!       └──init/error──▶ failed                                └──response, streamed──▶ streaming ──its end──▶ answered
+//!   offered, running, streaming ──the time is over──▶ closed
 //! ```
 //!
 //! Knows nothing of HTTP, processes or time.
@@ -12,7 +13,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::invocation::{Invocation, Outcome};
+use crate::{
+    invocation::{Invocation, Outcome},
+    streaming::Sink,
+};
 
 /// Whose turn it is.
 #[derive(Debug, Clone)]
@@ -25,16 +29,24 @@ enum Turn {
     Offered(Arc<Invocation>),
     /// The runtime works on this request.
     Running { request_id: String },
+    /// The runtime's answer to this request is on its way to the caller.
+    Streaming { request_id: String },
     /// The runtime has answered and not yet asked for the next.
     Answered { request_id: String },
     /// The runtime said that it cannot start.
     Failed(Bytes),
+    /// The request ended without the runtime: nothing is taken of it any more.
+    Closed { request_id: String },
 }
 
 #[derive(Debug)]
 struct State {
     turn: Turn,
     outcome: Option<Outcome>,
+    /// Where a streamed answer to the current request goes.
+    sink: Option<Sink>,
+    /// Counts the processes that have spoken for the runtime, one after the other.
+    era: u64,
 }
 
 /// A call that does not fit the turn.
@@ -54,7 +66,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new() -> Self {
-        Self { state: watch::Sender::new(State { turn: Turn::Starting, outcome: None }) }
+        Self { state: watch::Sender::new(State { turn: Turn::Starting, outcome: None, sink: None, era: 0 }) }
     }
 
     // The environment's side.
@@ -79,10 +91,18 @@ impl Exchange {
         self.state.send_if_modified(|state| {
             let ready = matches!(state.turn, Turn::Waiting);
             if ready {
-                *state = State { turn: Turn::Offered(Arc::new(invocation)), outcome: None };
+                state.sink.clone_from(&invocation.sink);
+                (state.turn, state.outcome) = (Turn::Offered(Arc::new(invocation)), None);
             }
             ready
         })
+    }
+
+    /// From now on another process speaks for the runtime: whoever else still waits for a request is turned away.
+    pub(crate) fn renew(&self) {
+        self.state.send_modify(|state| {
+            *state = State { turn: Turn::Starting, outcome: None, sink: None, era: state.era + 1 };
+        });
     }
 
     /// Resolves with what came of the request that was offered.
@@ -95,33 +115,57 @@ impl Exchange {
         }
     }
 
+    /// The request has ended; if the runtime has not answered it, it no longer can.
+    pub(crate) fn close(&self, request_id: &str) {
+        self.state.send_if_modified(|state| {
+            let open = match &state.turn {
+                Turn::Offered(_) => true,
+                Turn::Running { request_id: current } | Turn::Streaming { request_id: current } => {
+                    current == request_id
+                }
+                _ => false,
+            };
+            if open {
+                state.turn = Turn::Closed { request_id: request_id.to_owned() };
+                state.sink = None;
+            }
+            open
+        });
+    }
+
     // The runtime's side.
 
     /// The runtime asks for the next request; resolves when there is one.
     pub(crate) async fn next(&self) -> Result<Arc<Invocation>, Refused> {
         let mut changes = self.state.subscribe();
-        let mut refused = None;
-        self.state.send_if_modified(|state| match state.turn {
-            Turn::Starting | Turn::Answered { .. } => {
-                state.turn = Turn::Waiting;
-                true
-            }
-            Turn::Waiting | Turn::Offered(_) => false,
-            Turn::Running { .. } | Turn::Failed(_) => {
-                refused = Some(Refused::WrongTurn);
-                false
+        let (mut refused, mut era) = (None, 0);
+        self.state.send_if_modified(|state| {
+            era = state.era;
+            match state.turn {
+                Turn::Starting | Turn::Answered { .. } => {
+                    state.turn = Turn::Waiting;
+                    true
+                }
+                Turn::Waiting | Turn::Offered(_) => false,
+                Turn::Running { .. } | Turn::Streaming { .. } | Turn::Failed(_) | Turn::Closed { .. } => {
+                    refused = Some(Refused::WrongTurn);
+                    false
+                }
             }
         });
         if let Some(refused) = refused {
             return Err(refused);
         }
         loop {
-            if changes.wait_for(|state| matches!(state.turn, Turn::Offered(_))).await.is_err() {
+            let due = |state: &State| state.era != era || matches!(state.turn, Turn::Offered(_));
+            if changes.wait_for(due).await.map_or(true, |state| state.era != era) {
                 return Err(Refused::WrongTurn);
             }
             let mut taken = None;
             self.state.send_if_modified(|state| {
-                if let Turn::Offered(invocation) = &state.turn {
+                if state.era == era
+                    && let Turn::Offered(invocation) = &state.turn
+                {
                     let invocation = Arc::clone(invocation);
                     state.turn = Turn::Running { request_id: invocation.request_id.clone() };
                     taken = Some(invocation);
@@ -138,10 +182,19 @@ impl Exchange {
     pub(crate) fn expects(&self, request_id: &str) -> Result<(), Refused> {
         match &self.state.borrow().turn {
             Turn::Running { request_id: current } if current == request_id => Ok(()),
-            Turn::Answered { request_id: current } if current == request_id => Err(Refused::WrongTurn),
-            Turn::Running { .. } | Turn::Answered { .. } | Turn::Waiting | Turn::Offered(_) => {
-                Err(Refused::UnknownRequest)
+            Turn::Answered { request_id: current }
+            | Turn::Streaming { request_id: current }
+            | Turn::Closed { request_id: current }
+                if current == request_id =>
+            {
+                Err(Refused::WrongTurn)
             }
+            Turn::Running { .. }
+            | Turn::Streaming { .. }
+            | Turn::Answered { .. }
+            | Turn::Closed { .. }
+            | Turn::Waiting
+            | Turn::Offered(_) => Err(Refused::UnknownRequest),
             Turn::Starting | Turn::Failed(_) => Err(Refused::WrongTurn),
         }
     }
@@ -152,10 +205,43 @@ impl Exchange {
         let taken = self.state.send_if_modified(|state| match &state.turn {
             Turn::Running { request_id: current } if current == request_id => {
                 let request_id = current.clone();
-                *state = State { turn: Turn::Answered { request_id }, outcome: Some(outcome) };
+                (state.turn, state.outcome) = (Turn::Answered { request_id }, Some(outcome));
+                state.sink = None;
                 true
             }
             _ => false,
+        });
+        if taken { Ok(()) } else { Err(Refused::WrongTurn) }
+    }
+
+    /// The runtime begins to stream its answer: where it goes, or `None` where whole answers are taken.
+    pub(crate) fn begin_stream(&self, request_id: &str) -> Result<Option<Sink>, Refused> {
+        self.expects(request_id)?;
+        let mut sink = None;
+        self.state.send_if_modified(|state| {
+            if let Turn::Running { request_id: current } = &state.turn
+                && current == request_id
+            {
+                sink = state.sink.take();
+                if sink.is_some() {
+                    state.turn = Turn::Streaming { request_id: request_id.to_owned() };
+                }
+            }
+            sink.is_some()
+        });
+        Ok(sink)
+    }
+
+    /// The stream has ended.
+    pub(crate) fn streamed(&self, request_id: &str, outcome: Outcome) -> Result<(), Refused> {
+        let taken = self.state.send_if_modified(|state| {
+            let current =
+                matches!(&state.turn, Turn::Streaming { request_id: current } if current == request_id);
+            if current {
+                state.turn = Turn::Answered { request_id: request_id.to_owned() };
+                state.outcome = Some(outcome);
+            }
+            current
         });
         if taken { Ok(()) } else { Err(Refused::WrongTurn) }
     }
@@ -180,17 +266,19 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
-    use casemate_names::Timestamp;
+    use casemate_names::{Arn, Timestamp};
 
     use super::*;
 
     fn invocation(id: &str) -> Invocation {
         Invocation {
             request_id: id.to_owned(),
+            invoked: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
             payload: Bytes::from_static(b"{}"),
             client_context: None,
             trace_id: String::new(),
             deadline: Timestamp::from_millis(0),
+            sink: None,
         }
     }
 
@@ -240,6 +328,49 @@ mod tests {
         assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
     }
 
+    async fn running(exchange: &Exchange, invocation: Invocation) {
+        let (taken, ()) = tokio::join!(exchange.next(), async {
+            exchange.waiting().await.unwrap();
+            exchange.offer(invocation);
+        });
+        taken.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_refused() {
+        let exchange = Exchange::new();
+        running(&exchange, invocation("a")).await;
+        exchange.close("a");
+        assert_eq!(exchange.answer("a", answer("1")), Err(Refused::WrongTurn));
+        assert_eq!(exchange.answer("b", answer("1")), Err(Refused::UnknownRequest));
+        assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_the_only_answer_and_ends_once() {
+        let exchange = Exchange::new();
+        let (sink, _pieces) = tokio::sync::mpsc::channel(1);
+        running(&exchange, Invocation { sink: Some(sink), ..invocation("a") }).await;
+        assert_eq!(exchange.begin_stream("b").unwrap_err(), Refused::UnknownRequest);
+        assert!(exchange.begin_stream("a").unwrap().is_some());
+        assert_eq!(exchange.begin_stream("a").unwrap_err(), Refused::WrongTurn);
+        assert_eq!(exchange.answer("a", answer("1")), Err(Refused::WrongTurn));
+        assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
+        exchange.streamed("a", answer("")).unwrap();
+        assert_eq!(exchange.streamed("a", answer("2")), Err(Refused::WrongTurn));
+        assert_eq!(exchange.outcome().await, answer(""));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_outlives_its_request_is_refused() {
+        let exchange = Exchange::new();
+        let (sink, _pieces) = tokio::sync::mpsc::channel(1);
+        running(&exchange, Invocation { sink: Some(sink), ..invocation("a") }).await;
+        exchange.begin_stream("a").unwrap();
+        exchange.close("a");
+        assert_eq!(exchange.streamed("a", answer("")), Err(Refused::WrongTurn));
+    }
+
     #[tokio::test]
     async fn of_two_that_ask_one_gets_the_request() {
         let exchange = Arc::new(Exchange::new());
@@ -253,6 +384,23 @@ mod tests {
         let got = tokio::select! { id = &mut first => id, id = &mut second => id };
         assert_eq!(got.unwrap(), "a");
         assert_eq!(exchange.expects("a"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn who_asked_before_another_process_took_over_gets_nothing() {
+        let exchange = Arc::new(Exchange::new());
+        let ask = || {
+            let exchange = Arc::clone(&exchange);
+            tokio::spawn(async move { exchange.next().await.map(|taken| taken.request_id.clone()) })
+        };
+        let earlier = ask();
+        exchange.waiting().await.unwrap();
+        exchange.renew();
+        let later = ask();
+        exchange.waiting().await.unwrap();
+        assert!(exchange.offer(invocation("a")));
+        assert_eq!(later.await.unwrap().unwrap(), "a");
+        assert_eq!(earlier.await.unwrap().unwrap_err(), Refused::WrongTurn);
     }
 
     #[tokio::test]

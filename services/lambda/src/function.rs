@@ -9,38 +9,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
-        Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus,
-        LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
-        SnapStartResponse, State, TracingConfigResponse, TracingMode,
+        Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
+        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
+        SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
-    resource::LATEST,
+    layer::LayerUse,
+    resource::FunctionRef,
     variables::Variables,
+    version::Version,
 };
 
-/// A function: `$LATEST`, configuration and package. The store seals it, variables included.
+/// One version of a function: configuration and package. The store seals it, variables included.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Function {
-    /// Its unqualified ARN.
+    /// Its ARN, unqualified for `$LATEST` and with the number for published versions: no two versions share one.
     pub(crate) arn: Arn,
     /// Its name.
     pub(crate) name: String,
+    /// Which version it is.
+    #[serde(default)]
+    pub(crate) version: Version,
     /// What may change.
     pub(crate) settings: Settings,
     /// SHA-256 of the package.
     pub(crate) code: BlobId,
     /// Bytes of the package.
     pub(crate) code_bytes: u64,
+    /// Bytes of what is in the package.
+    #[serde(default)]
+    pub(crate) unpacked_bytes: u64,
     /// For which processors the package was made.
     pub(crate) architecture: String,
     /// When code or configuration last changed.
     pub(crate) modified_at: Timestamp,
     /// Changes with every change of code or configuration. Never given twice: environments are kept by it.
     pub(crate) revision_id: String,
-    /// Tags.
+    /// Tags of the function, in all its versions.
     pub(crate) tags: BTreeMap<String, String>,
-    /// How many of its requests may run at once; `None`: as many as the account may.
+    /// How many requests of the function, in all its versions, may run at once; `None`: as many as the account may.
     #[serde(default)]
     pub(crate) reserved: Option<usize>,
+    /// Whether requests may come back to the function in a circle.
+    #[serde(default)]
+    pub(crate) loops_allowed: bool,
 }
 
 /// What functions have reserved together.
@@ -71,6 +82,12 @@ pub(crate) struct Settings {
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// The queue or topic that gets requests which failed for good.
+    #[serde(default)]
+    pub(crate) dead_letters: Option<String>,
+    /// Layers; later ones cover earlier ones.
+    #[serde(default)]
+    pub(crate) layers: Vec<LayerUse>,
 }
 
 impl Row for Function {
@@ -83,6 +100,22 @@ impl Function {
     // AWS: "/aws/lambda/<function name>" unless LoggingConfig says otherwise.
     pub(crate) fn log_group(&self) -> String {
         self.settings.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{}", self.name))
+    }
+
+    /// Every package it refers to: its own and its layers'.
+    pub(crate) fn packages(&self) -> Vec<BlobId> {
+        let layers = self.settings.layers.iter().map(|layer| layer.code);
+        std::iter::once(self.code).chain(layers).collect()
+    }
+
+    /// The ARN without version: what reservations, trust policies and condition keys speak of.
+    pub(crate) fn unqualified(&self) -> Arn {
+        FunctionRef::of_arn(&self.arn).map_or_else(|| self.arn.clone(), |at| at.arn())
+    }
+
+    /// The function as the API shows it to one who asked for `arn`.
+    pub(crate) fn shown_as(&self, arn: &Arn) -> FunctionConfiguration {
+        FunctionConfiguration { function_arn: Some(arn.as_str().to_owned()), ..self.shown() }
     }
 
     /// The function as the API shows it.
@@ -100,7 +133,7 @@ impl Function {
             memory_size: i32::try_from(settings.memory_mb).ok(),
             last_modified: Some(last_modified(self.modified_at)),
             code_sha256: Some(STANDARD.encode(self.code.sha256())),
-            version: Some(LATEST.to_owned()),
+            version: Some(self.version.to_string()),
             environment: settings
                 .variables
                 .clone()
@@ -110,6 +143,12 @@ impl Function {
             // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given.
             state: Some(State::Active),
             last_update_status: Some(LastUpdateStatus::Successful),
+            layers: Some(settings.layers.iter().map(LayerUse::shown).collect::<Vec<_>>())
+                .filter(|layers| !layers.is_empty()),
+            dead_letter_config: settings
+                .dead_letters
+                .clone()
+                .map(|target| DeadLetterConfig { target_arn: Some(target) }),
             package_type: Some(PackageType::Zip),
             architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
             ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),

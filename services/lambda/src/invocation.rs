@@ -1,14 +1,18 @@
 //! One request to a function, and how it can end. Plain data.
 
 use bytes::Bytes;
-use casemate_names::Timestamp;
+use casemate_names::{Arn, Timestamp};
 use serde_json::json;
+
+use crate::streaming::Sink;
 
 /// A request as a runtime receives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Invocation {
     /// The request's id, everywhere.
     pub(crate) request_id: String,
+    /// The ARN that was asked for: version or alias included.
+    pub(crate) invoked: Arn,
     /// The event.
     pub(crate) payload: Bytes,
     /// JSON that a client library sent along.
@@ -17,6 +21,8 @@ pub(crate) struct Invocation {
     pub(crate) trace_id: String,
     /// When the function's time is over; set when the runtime takes it.
     pub(crate) deadline: Timestamp,
+    /// Where a streamed answer goes; `None`: whoever asked takes whole answers.
+    pub(crate) sink: Option<Sink>,
 }
 
 /// What came of a request, as its caller sees it.
@@ -43,6 +49,9 @@ pub(crate) const PAYLOAD_BYTES_MAX: usize = 6_291_456;
 /// Largest answer that the Runtime API takes, in bytes.
 // AWS: 6 MiB and 100 bytes, as its error texts say.
 pub(crate) const ANSWER_BYTES_MAX: usize = 6_291_556;
+/// Largest streamed answer, in bytes.
+// AWS: 200 MB (Lambda quotas, "Invocation payload", streamed responses).
+pub(crate) const STREAM_BYTES_MAX: usize = 200 << 20;
 /// Largest event of an asynchronous request, in bytes.
 // AWS: 1 MB (Lambda quotas, "Invocation payload", asynchronous).
 pub(crate) const EVENT_BYTES_MAX: usize = 1_048_576;
@@ -68,6 +77,21 @@ impl Outcome {
             "Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes)."
         );
         Self::platform("Function.ResponseSizeTooLarge", &text)
+    }
+
+    /// A streamed answer grew larger than it may.
+    // AWS: the type of answers that are too large; the text with the other limit.
+    pub(crate) fn stream_too_large() -> Self {
+        let text = format!(
+            "Response payload size exceeded maximum allowed payload size ({STREAM_BYTES_MAX} bytes)."
+        );
+        Self::platform("Function.ResponseSizeTooLarge", &text)
+    }
+
+    /// A streamed answer broke off without saying why.
+    // AWS: the type as its local emulator has it.
+    pub(crate) fn truncated() -> Self {
+        Self::platform("Runtime.TruncatedResponse", "the response stream ended before it was complete")
     }
 
     fn platform(error_type: &str, text: &str) -> Self {

@@ -1,33 +1,49 @@
-//! Brings requests and environments together: a warm one if there is one, else a new one; never more than one request in
-//! an environment, never another revision's environment.
+//! Brings requests and environments together: an idle one that may follow on what it has served, else a new one; never more
+//! than one request in an environment, never another revision's environment.
+//!
+//! Where the host has no room, an idle environment of any function gives way; where there is none, requests wait, and
+//! functions get what comes free in turn.
 
-use std::{sync::Arc, time::Duration};
+mod start;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use casemate_kernel::{Env, Fault};
-use casemate_names::{Arn, hex_id};
-use casemate_sandbox::Driver;
-use tokio::sync::oneshot;
+use casemate_names::{AccountId, Arn, hex_id};
+use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     Extras,
-    api::{Error, ThrottleReason},
-    environment::{Count, Environment, Host, NotStarted, Unfit, exit_text, start_report},
-    function::Function,
+    api::Error,
+    controls::{Controls, Reuse},
+    environment::{Environment, Host, NotStarted, Room, exit_text, start_report},
+    fair::Heir,
+    function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
     packages::Packages,
-    pool::Pool,
+    pool::{FitFor, Pool, Wanted},
+    ready::{self, Ready},
     refusal,
-    resource::FunctionRef,
+    resource::{FunctionRef, functions_key},
+    returning::{Coming, Returning},
+    streaming::Sink,
     throttle::{Slot, Throttle},
+    version,
 };
 
-/// How long a start may take before it is begun again within the request's own time.
-// AWS: 10 seconds (Lambda developer guide, "Execution environment lifecycle", init phase).
-const INIT_LIMIT: Duration = Duration::from_secs(10);
-/// Environments in all, working or idle. Ours: bounds processes and memory of the host.
-const ENVIRONMENTS_MAX: usize = 400;
+/// Environments tried for one request.
+const STARTS_MAX: usize = 3;
 /// How often idle environments are looked through.
 const RECLAIM_EVERY: Duration = Duration::from_secs(1);
+/// Idle environments stopped at one look where memory runs short. Ours: a few tens of megabytes; the next look comes soon.
+const EVICTED_AT_ONCE: usize = 16;
+/// Environments in all where the host does not tell what it has.
+const ENVIRONMENTS_MAX: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
@@ -36,18 +52,64 @@ pub(crate) struct Invoker {
     host: Result<Host, String>,
     pool: Pool,
     throttle: Throttle,
+    ready: Ready,
+    returning: Returning,
+    /// Told when environments may be missing.
+    missing: Notify,
+    /// Revisions of functions whose process cannot be forked.
+    unforkable: Mutex<BTreeSet<String>>,
 }
 
 /// A request before it is bound to an environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) id: String,
+    /// The ARN that was asked for.
+    pub(crate) invoked: Arn,
     pub(crate) payload: bytes::Bytes,
     pub(crate) client_context: Option<String>,
+    /// Where a streamed answer goes, if whoever asks takes one.
+    pub(crate) sink: Option<Sink>,
+    /// For whom it is, see [`crate::principal`].
+    pub(crate) principal: Option<String>,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+struct Work {
+    function: Arc<Function>,
+    reuse: Reuse,
+    principal: Option<String>,
+    invocation: Invocation,
+}
+
+impl Work {
+    fn wanted(&self) -> Wanted<'_> {
+        match (self.reuse, &self.principal) {
+            (Reuse::Warm, _) => Wanted::Any,
+            (Reuse::PerPrincipal, Some(principal)) => Wanted::Of(principal),
+            // Nobody known shares with nobody.
+            (Reuse::PerPrincipal, None) | (Reuse::PerInvocation, _) => Wanted::Fresh,
+        }
+    }
+
+    /// Whom the environment may serve afterwards; `None`: nobody.
+    fn fit_for_after(&self, environment: &Environment) -> Option<FitFor> {
+        match (self.reuse, &self.principal) {
+            _ if environment.is_template() => Some(FitFor::Everybody),
+            (Reuse::Warm, _) => Some(FitFor::Reuse),
+            (Reuse::PerPrincipal, Some(principal)) => Some(FitFor::Principal(principal.clone())),
+            (Reuse::PerPrincipal, None) | (Reuse::PerInvocation, _) => None,
+        }
+    }
 }
 
 impl Invoker {
     pub(crate) fn new(env: &Env, extras: Extras, packages: Arc<Packages>) -> Self {
+        let places_max = match (HostMemory::now(), environments_by_descriptors()) {
+            (Ok(memory), Ok(descriptors)) => ready::environments_max(memory, descriptors),
+            _ => ENVIRONMENTS_MAX,
+        };
         let host = extras.driver.map(|driver| Host {
             env: env.clone(),
             driver,
@@ -55,9 +117,18 @@ impl Invoker {
             serve_connection: extras.serve_connection,
             python_sdk: extras.python_sdk,
             templates: Arc::default(),
-            environments: Count::default(),
+            room: Room::new(places_max),
         });
-        Self { env: env.clone(), host, pool: Pool::default(), throttle: Throttle::default() }
+        Self {
+            env: env.clone(),
+            host,
+            pool: Pool::default(),
+            throttle: Throttle::default(),
+            ready: Ready::default(),
+            returning: Returning::default(),
+            missing: Notify::new(),
+            unforkable: Mutex::default(),
+        }
     }
 
     /// The sandbox, where there is one.
@@ -80,73 +151,126 @@ impl Invoker {
                 )));
             }
         };
-        let account = function.arn.account_id().ok_or_else(|| Fault::broken("a function without account"))?;
-        let slot =
-            self.throttle.enter(&account, &function.arn, function.reserved).map_err(refusal::throttled)?;
+        let variables = function.settings.variables.clone().unwrap_or_default();
+        let controls = Controls::of(&variables).map_err(Error::service_exception)?;
+        let slot = self.enter(&function)?;
+        let work = Work {
+            reuse: controls.reuse,
+            principal: request.principal.clone(),
+            invocation: self.invocation(request),
+            function,
+        };
         let (answer, finished) = oneshot::channel();
         let invoker = Arc::clone(self);
-        drop(tokio::spawn(async move { invoker.work(host, function, request, slot, answer).await }));
+        drop(tokio::spawn(async move { invoker.work(host, work, slot, answer).await }));
         finished.await.map_err(|_| Fault::broken("a request's task ended without an answer"))?
+    }
+
+    fn enter(&self, function: &Function) -> Result<Slot, Error> {
+        let at =
+            FunctionRef::of_arn(&function.arn).ok_or_else(|| Fault::broken("a function without place"))?;
+        let set_aside = || {
+            let all =
+                self.env.store.read(|tx| tx.scan::<Function>(&functions_key(&at.scope), None, usize::MAX))?;
+            Ok::<_, Error>(reserved_in_all(all.iter().map(|(_, function)| function)))
+        };
+        let entered =
+            self.throttle.enter(&at.scope.account, &function.unqualified(), function.reserved, set_aside)?;
+        entered.map_err(refusal::throttled)
     }
 
     async fn work(
         self: Arc<Self>,
         host: Host,
-        function: Arc<Function>,
-        request: Request,
+        work: Work,
         slot: Slot,
         answer: oneshot::Sender<Result<Finished, Error>>,
     ) {
-        let invocation = self.invocation(request);
-        while let Some(warm) = self.pool.take(&function, self.env.clock.now()) {
-            if warm.wake().await
-                && let Ok(finished) = warm.run(invocation.clone()).await
+        while let Some(idle) = self.idle(&work).await {
+            self.note_used(&work, &idle);
+            if idle.wake().await
+                && let Ok(finished) = idle.run(work.invocation.clone()).await
             {
+                let coming = self.coming(&work, &idle);
                 drop(answer.send(Ok(finished)));
-                return self.put_back(warm, slot).await;
+                return self.put_back(&host, (idle, coming), &work, slot).await;
             }
         }
-        let started = self.start(&host, &function).await;
-        match started {
-            Ok(environment) => {
-                let environment = Arc::new(environment);
-                match environment.run(invocation).await {
-                    Ok(finished) => {
-                        drop(answer.send(Ok(finished)));
-                        self.put_back(environment, slot).await;
-                    }
-                    Err(Unfit) => {
-                        drop(
-                            answer
-                                .send(Err(Fault::broken("a new environment did not take a request").into())),
-                        );
-                    }
+        // What was handed on may end just then; a new environment does not.
+        for _ in 0..STARTS_MAX {
+            let environment = match self.start(&host, &work).await {
+                Ok(environment) => environment,
+                Err(reason) => {
+                    let outcome = not_started(&work.invocation.request_id, &work.function, reason);
+                    return drop(answer.send(outcome));
+                }
+            };
+            self.note_used(&work, &environment);
+            if let Ok(finished) = environment.run(work.invocation.clone()).await {
+                let coming = self.coming(&work, &environment);
+                drop(answer.send(Ok(finished)));
+                return self.put_back(&host, (environment, coming), &work, slot).await;
+            }
+        }
+        drop(answer.send(Err(Fault::broken("a new environment did not take a request").into())));
+    }
+
+    /// An idle environment for the request, or one that is idle in a moment.
+    async fn idle(&self, work: &Work) -> Option<Arc<Environment>> {
+        loop {
+            let found = self.pool.take(&work.function, work.wanted(), self.env.clock.now());
+            if found.is_some() || !self.returning.wait(&work.function.arn).await {
+                return found;
+            }
+        }
+    }
+
+    /// Where the environment will be used up by the request, another is started for the next.
+    fn note_used(&self, work: &Work, environment: &Environment) {
+        if work.fit_for_after(environment).is_none() {
+            self.ready.used_up(&work.function, self.env.clock.now());
+            self.missing.notify_one();
+        }
+    }
+
+    /// Said before the answer is: who asks again at once finds it.
+    fn coming(&self, work: &Work, environment: &Environment) -> Option<Coming> {
+        // Which principal's environment comes is not told apart: those requests do not wait.
+        let for_all = work.reuse == Reuse::Warm || environment.is_template();
+        for_all.then(|| self.returning.begin(&work.function.arn))
+    }
+
+    async fn put_back(
+        &self,
+        host: &Host,
+        (environment, coming): (Arc<Environment>, Option<Coming>),
+        work: &Work,
+        slot: Slot,
+    ) {
+        let fit_for = work.fit_for_after(&environment);
+        let ready = fit_for.is_some() && environment.settle().await;
+        drop(slot);
+        let function = &environment.function;
+        if !ready || !self.is_current(function) {
+            self.missing.notify_one();
+            return;
+        }
+        match host.room.heir(&function.arn) {
+            Heir::Nobody => {}
+            // The next of the same function goes on in it, if it may follow on anybody.
+            Heir::Same if matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody)) => {
+                let arn = function.arn.clone();
+                match host.room.hand_on(&arn, Arc::clone(&environment)) {
+                    Ok(()) => return,
+                    Err(back) => drop(back),
                 }
             }
-            Err(reason) => drop(answer.send(not_started(&invocation.request_id, &function, reason))),
+            // Its end gives the room to whose turn it is.
+            Heir::Same | Heir::Other => return,
         }
-    }
-
-    async fn start(&self, host: &Host, function: &Arc<Function>) -> Result<Environment, NotStarted> {
-        if host.environments.now() >= ENVIRONMENTS_MAX && !self.pool.evict() {
-            return Err(NotStarted::Refused(refusal::throttled(
-                ThrottleReason::ConcurrentInvocationLimitExceeded,
-            )));
-        }
-        let started = host.start(Arc::clone(function), INIT_LIMIT).await;
-        if matches!(started, Err(NotStarted::TimedOut(_))) {
-            // AWS: begun again, now within the time of the request.
-            let limit = Duration::from_secs(u64::from(function.settings.timeout_s));
-            return host.start(Arc::clone(function), limit).await;
-        }
-        started
-    }
-
-    async fn put_back(&self, environment: Arc<Environment>, slot: Slot) {
-        let ready = environment.settle().await;
-        drop(slot);
-        if ready && self.is_current(&environment.function) {
-            self.pool.put(Arc::clone(&environment), self.env.clock.now());
+        if let Some(fit_for) = fit_for {
+            self.pool.put(Arc::clone(&environment), fit_for, self.env.clock.now());
+            drop(coming);
             environment.freeze().await;
         }
     }
@@ -154,7 +278,7 @@ impl Invoker {
     /// Has the function not been changed or deleted meanwhile?
     fn is_current(&self, function: &Function) -> bool {
         let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
-        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()));
+        let found = self.env.store.read(|tx| version::resolve(tx, &at, None));
         found.ok().flatten().is_some_and(|found| found.revision_id == function.revision_id)
     }
 
@@ -164,25 +288,59 @@ impl Invoker {
         let (root, parent) = random.split_at_checked(24).unwrap_or_default();
         Invocation {
             request_id: request.id,
+            invoked: request.invoked,
             payload: request.payload,
             client_context: request.client_context,
             // AWS: the form of X-Ray trace headers. Not sampled: there is no tracing service.
             trace_id: format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", now.seconds()),
             deadline: now,
+            sink: request.sink,
         }
+    }
+
+    /// Keeps `count` environments of a function ready, started before there are requests: provisioned concurrency. Zero ends
+    /// it; environments above the number are stopped when they have been idle for as long as any other.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the operations of provisioned concurrency call it"))]
+    pub(crate) fn keep_ready(&self, function: Arc<Function>, count: usize) {
+        self.ready.provision(function, count);
+        self.missing.notify_one();
     }
 
     /// A function has changed or is gone: its idle environments stop now, its working ones after their request.
     pub(crate) fn retire(&self, function: &Arn) {
+        self.ready.retire(function);
         self.pool.retire(function);
+        if let Some(account) = function.account_id() {
+            self.reservations_changed(&account);
+        }
     }
 
-    /// Stops unused environments for as long as the kernel runs.
-    pub(crate) async fn reclaim(&self) {
+    /// What functions of this account have reserved has changed.
+    pub(crate) fn reservations_changed(&self, account: &AccountId) {
+        self.throttle.forget_reservations(account);
+    }
+
+    /// Starts what is to be ready and stops what is unused or in the way, for as long as the kernel runs.
+    pub(crate) async fn reclaim(self: &Arc<Self>) {
         while self.env.kernel().is_ok() {
-            self.pool.reclaim(self.env.clock.now());
-            tokio::time::sleep(RECLAIM_EVERY).await;
+            let now = self.env.clock.now();
+            self.pool.reclaim(now, |function| self.ready.kept(function));
+            if HostMemory::now().is_ok_and(ready::is_short) {
+                for _ in 0..EVICTED_AT_ONCE {
+                    if !self.pool.evict() {
+                        break;
+                    }
+                }
+            } else {
+                self.start_missing();
+            }
+            drop(tokio::time::timeout(RECLAIM_EVERY, self.missing.notified()).await);
         }
+    }
+
+    /// Can a process of this revision be forked, as far as is known?
+    fn is_forkable(&self, function: &Function) -> bool {
+        !self.unforkable.lock().unwrap_or_else(PoisonError::into_inner).contains(&function.revision_id)
     }
 }
 
@@ -199,5 +357,9 @@ fn not_started(request_id: &str, function: &Function, reason: NotStarted) -> Res
         NotStarted::TimedOut(tail) => {
             Ok(Finished { outcome: Outcome::timed_out(request_id, function.settings.timeout_s), tail })
         }
+        NotStarted::Unforkable(why) => Err(Fault::broken(why).into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

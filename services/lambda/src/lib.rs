@@ -11,8 +11,8 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: only `$LATEST` exists: no published versions, aliases, layers, container images, code signing, function URLs,
-//! event source mappings or VPC attachment yet; what names them is refused.
+//! DIVERGES: no container images, code signing, function URLs, event source mappings or VPC attachment yet; what
+//! names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
@@ -20,42 +20,57 @@
 
 #[rustfmt::skip]
 pub mod api;
+mod alias;
 mod ask;
 mod bootstrap;
 mod configuration;
 mod controls;
 mod delivery;
+mod destination;
 mod environment;
 mod event;
+mod event_config;
 mod exchange;
+mod fair;
+mod forking;
 mod function;
+mod function_url;
 mod invocation;
 mod invoker;
+mod layer;
 mod ops;
 mod output;
 mod package;
 mod packages;
+mod page;
 mod permission;
 mod pool;
+mod principal;
 mod process;
 mod queue;
+mod ready;
 mod refusal;
+mod removal;
 mod report;
 mod resource;
+mod returning;
 mod role;
 mod runtime_api;
+mod streaming;
 mod throttle;
+mod url;
 mod variables;
+mod version;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use casemate_kernel::{Assembly, Caller, Env, Fault, Peer, Proof, ResourcePolicy, Service, Task};
+use casemate_kernel::{Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourcePolicy, Service, Task};
 use casemate_names::{Arn, Timestamp};
 use tokio::net::TcpStream;
 
 use api::Error;
 use function::Function;
-use resource::FunctionRef;
+use resource::{FunctionRef, LayerRef};
 
 /// Serves a connection accepted inside an execution environment, as the platform's own AWS endpoint.
 pub type ServeConnection = Arc<dyn Fn(TcpStream, Peer) + Send + Sync>;
@@ -102,7 +117,13 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
             work: Box::pin(async move { packages.remove_leftovers().await }),
         },
     ];
-    Ok(Assembly { operations: ops::operations(&service), tasks, ..Assembly::default() })
+    let urls: Arc<dyn DataPlane> = Arc::new(url::Plane::new(Arc::clone(&service)));
+    Ok(Assembly {
+        operations: ops::operations(&service),
+        data_planes: vec![urls],
+        tasks,
+        ..Assembly::default()
+    })
 }
 
 impl Lambda {
@@ -111,11 +132,26 @@ impl Lambda {
         FunctionRef::parse(name, qualifier, &self.env, caller)
     }
 
-    /// The function, or AWS's complaint that there is none.
+    /// The function in the version that was asked for, or AWS's complaint that there is none.
     fn function(&self, at: &FunctionRef) -> Result<Function, Error> {
         at.check(&self.env)?;
-        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()))?;
+        let found = self.env.store.read(|tx| version::resolve(tx, at, None))?;
         found.ok_or_else(|| refusal::no_function(at))
+    }
+
+    /// The same for one request: an alias may lead to either of its versions.
+    fn invoked(&self, at: &FunctionRef) -> Result<Function, Error> {
+        at.check(&self.env)?;
+        let mut draw = [0; 8];
+        self.env.entropy.fill("lambda.alias-route", &mut draw);
+        let found = self.env.store.read(|tx| version::resolve(tx, at, Some(u64::from_le_bytes(draw))))?;
+        found.ok_or_else(|| refusal::no_function(at))
+    }
+
+    /// `$LATEST` of a function, for operations that know no other version.
+    fn latest(&self, at: &FunctionRef) -> Result<Function, Error> {
+        at.check_unqualified(&self.env)?;
+        self.function(at)
     }
 }
 
@@ -132,6 +168,9 @@ impl Service for Lambda {
     }
 
     fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
+        if let Some((layer, Some(number))) = LayerRef::of_arn(arn) {
+            return self.policies.of_layer(&self.env.store, &layer, number);
+        }
         let Some(at) = FunctionRef::of_arn(arn) else { return Ok(None) };
         self.policies.of(&self.env.store, &at)
     }

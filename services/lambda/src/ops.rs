@@ -2,25 +2,54 @@
 
 //! The implemented operations, one file each.
 
+mod add_layer_version_permission;
 mod add_permission;
+mod create_alias;
 mod create_function;
+mod create_function_url_config;
+mod delete_alias;
 mod delete_function;
 mod delete_function_concurrency;
+mod delete_function_event_invoke_config;
+mod delete_function_url_config;
+mod delete_layer_version;
 mod get_account_settings;
+mod get_alias;
 mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
+mod get_function_event_invoke_config;
+mod get_function_recursion_config;
+mod get_function_url_config;
+mod get_layer_version;
+mod get_layer_version_by_arn;
+mod get_layer_version_policy;
 mod get_policy;
 mod invoke;
+mod invoke_async;
+mod invoke_with_response_stream;
+mod list_aliases;
+mod list_function_event_invoke_configs;
+mod list_function_url_configs;
 mod list_functions;
+mod list_layer_versions;
+mod list_layers;
 mod list_tags;
 mod list_versions_by_function;
+mod publish_layer_version;
+mod publish_version;
 mod put_function_concurrency;
+mod put_function_event_invoke_config;
+mod put_function_recursion_config;
+mod remove_layer_version_permission;
 mod remove_permission;
 mod tag_resource;
 mod untag_resource;
+mod update_alias;
 mod update_function_code;
 mod update_function_configuration;
+mod update_function_event_invoke_config;
+mod update_function_url_config;
 
 use std::sync::Arc;
 
@@ -31,24 +60,53 @@ use crate::{Lambda, api};
 /// Every operation, bound to the service.
 pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
     vec![
+        bind::<api::AddLayerVersionPermission, Lambda>(service),
         bind::<api::AddPermission, Lambda>(service),
+        bind::<api::CreateAlias, Lambda>(service),
         bind::<api::CreateFunction, Lambda>(service),
+        bind::<api::CreateFunctionUrlConfig, Lambda>(service),
+        bind::<api::DeleteAlias, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
         bind::<api::DeleteFunctionConcurrency, Lambda>(service),
+        bind::<api::DeleteFunctionEventInvokeConfig, Lambda>(service),
+        bind::<api::DeleteFunctionUrlConfig, Lambda>(service),
+        bind::<api::DeleteLayerVersion, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
+        bind::<api::GetAlias, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
         bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
+        bind::<api::GetFunctionEventInvokeConfig, Lambda>(service),
+        bind::<api::GetFunctionRecursionConfig, Lambda>(service),
+        bind::<api::GetFunctionUrlConfig, Lambda>(service),
+        bind::<api::GetLayerVersion, Lambda>(service),
+        bind::<api::GetLayerVersionByArn, Lambda>(service),
+        bind::<api::GetLayerVersionPolicy, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
+        bind::<api::InvokeAsync, Lambda>(service),
+        bind::<api::InvokeWithResponseStream, Lambda>(service),
+        bind::<api::ListAliases, Lambda>(service),
+        bind::<api::ListFunctionEventInvokeConfigs, Lambda>(service),
+        bind::<api::ListFunctionUrlConfigs, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
+        bind::<api::ListLayerVersions, Lambda>(service),
+        bind::<api::ListLayers, Lambda>(service),
         bind::<api::ListTags, Lambda>(service),
         bind::<api::ListVersionsByFunction, Lambda>(service),
+        bind::<api::PublishLayerVersion, Lambda>(service),
+        bind::<api::PublishVersion, Lambda>(service),
         bind::<api::PutFunctionConcurrency, Lambda>(service),
+        bind::<api::PutFunctionEventInvokeConfig, Lambda>(service),
+        bind::<api::PutFunctionRecursionConfig, Lambda>(service),
+        bind::<api::RemoveLayerVersionPermission, Lambda>(service),
         bind::<api::RemovePermission, Lambda>(service),
         bind::<api::TagResource, Lambda>(service),
         bind::<api::UntagResource, Lambda>(service),
+        bind::<api::UpdateAlias, Lambda>(service),
         bind::<api::UpdateFunctionCode, Lambda>(service),
         bind::<api::UpdateFunctionConfiguration, Lambda>(service),
+        bind::<api::UpdateFunctionEventInvokeConfig, Lambda>(service),
+        bind::<api::UpdateFunctionUrlConfig, Lambda>(service),
     ]
 }

@@ -73,6 +73,37 @@ pub(crate) fn unpack(archive: &[u8], folder: &Path) -> Result<u64, PackageError>
     unpack_within(archive, folder, UNPACKED_BYTES_MAX)
 }
 
+/// The same into a folder that holds other packages already, which this one covers: a file takes the place of what has its
+/// name, a folder that of a file or link.
+pub(crate) fn unpack_over(archive: &[u8], folder: &Path) -> Result<u64, PackageError> {
+    let mut read = ZipArchive::new(Cursor::new(archive)).map_err(unreadable)?;
+    for (name, entry) in &plan(&mut read, UNPACKED_BYTES_MAX)? {
+        clear_way(folder, name, entry.kind == Kind::Folder)?;
+    }
+    unpack(archive, folder)
+}
+
+/// Removes what stands where an entry goes, and links and files where its folders go: nothing is written through a link of
+/// an earlier package.
+fn clear_way(folder: &Path, name: &[String], is_folder: bool) -> Result<(), PackageError> {
+    let mut path = folder.to_owned();
+    for (index, part) in name.iter().enumerate() {
+        path.push(part);
+        let kind = match fs::symlink_metadata(&path) {
+            Ok(found) => found.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(PackageError::Disk(error)),
+        };
+        if !kind.is_dir() {
+            return fs::remove_file(&path).map_err(PackageError::Disk);
+        }
+        if index + 1 == name.len() && !is_folder {
+            return fs::remove_dir_all(&path).map_err(PackageError::Disk);
+        }
+    }
+    Ok(())
+}
+
 fn unpack_within(archive: &[u8], folder: &Path, bytes_max: u64) -> Result<u64, PackageError> {
     let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(unreadable)?;
     let plan = plan(&mut archive, bytes_max)?;
@@ -328,6 +359,32 @@ mod tests {
         assert_eq!(fs::metadata(at("app.py")).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(fs::metadata(at("lib/tool")).unwrap().permissions().mode() & 0o777, 0o755);
         assert_eq!(size, 9);
+    }
+
+    #[test]
+    fn a_package_over_another_covers_it_and_writes_through_none_of_its_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let first = archive(|zip| {
+            file(zip, "kept", 0o644, b"1");
+            file(zip, "both", 0o644, b"1");
+            file(zip, "real/inside", 0o644, b"1");
+            file(zip, "became/folder", 0o644, b"1");
+            zip.add_symlink("link", "real", SimpleFileOptions::default()).unwrap();
+        });
+        let second = archive(|zip| {
+            file(zip, "both", 0o644, b"2");
+            file(zip, "link/inside", 0o644, b"2");
+            file(zip, "became", 0o644, b"2");
+        });
+        unpack_over(&first, folder.path()).unwrap();
+        unpack_over(&second, folder.path()).unwrap();
+        for (name, content) in
+            [("kept", "1"), ("both", "2"), ("real/inside", "1"), ("link/inside", "2"), ("became", "2")]
+        {
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), content, "{name}");
+        }
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_dir());
     }
 
     #[test]

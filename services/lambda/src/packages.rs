@@ -8,7 +8,7 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use bytes::Bytes;
@@ -61,6 +61,8 @@ pub(crate) struct Received {
     pub(crate) id: BlobId,
     /// Size of the archive in bytes.
     pub(crate) bytes: u64,
+    /// Size of what is in it.
+    pub(crate) unpacked_bytes: u64,
     archive: Bytes,
     folder: Arc<Folder>,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Packages {
     blobs: Blobs,
     folder: PathBuf,
     unpacked: Mutex<BTreeMap<BlobId, Arc<Folder>>>,
+    /// Layers' folders while an environment shows them, by their packages in order.
+    merged: Mutex<BTreeMap<Vec<BlobId>, Weak<Folder>>>,
     /// Held while a function gains or loses a package: a blob is not removed while another function takes it up.
     changes: tokio::sync::Mutex<()>,
 }
@@ -87,6 +91,7 @@ impl Packages {
             blobs: env.blobs.clone(),
             folder: fresh,
             unpacked: Mutex::default(),
+            merged: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
         })
     }
@@ -117,8 +122,9 @@ impl Packages {
                 format!("the package has more than {} bytes", package::PACKED_BYTES_MAX),
             )));
         }
-        let folder = self.unpack(archive.clone()).await?;
-        Ok(Received { id: BlobId::of(&archive), bytes: archive.len() as u64, archive, folder })
+        let (folder, unpacked_bytes) = self.unpack(archive.clone()).await?;
+        let (id, bytes) = (BlobId::of(&archive), archive.len() as u64);
+        Ok(Received { id, bytes, unpacked_bytes, archive, folder })
     }
 
     /// Keeps a package while `change` gives it to a function. `change` answers with the package the function had before.
@@ -153,24 +159,37 @@ impl Packages {
         Ok(result)
     }
 
-    /// Lets `change` take a function's package away.
-    pub(crate) async fn abandon(
+    /// Lets `change` take packages away from functions; it answers one entry for each reference that ends.
+    pub(crate) async fn abandon<R: Send + 'static>(
         &self,
-        change: impl Fn(&mut WriteTx<'_>) -> Result<BlobId, Error> + Send + Sync + 'static,
-    ) -> Result<(), Error> {
+        change: impl Fn(&mut WriteTx<'_>) -> Result<(Vec<BlobId>, R), Error> + Send + Sync + 'static,
+    ) -> Result<R, Error> {
         let _held = self.changes.lock().await;
-        let orphan = self
+        let (orphans, result) = self
             .env
             .store
             .write(move |tx| {
-                let before = change(tx)?;
-                Ok::<_, Error>(release(tx, before)?)
+                let (before, result) = change(tx)?;
+                let mut orphans = Vec::new();
+                for id in before {
+                    orphans.extend(release(tx, id)?);
+                }
+                Ok::<_, Error>((orphans, result))
             })
             .await?;
-        match orphan {
-            Some(orphan) => self.remove(orphan).await,
-            None => Ok(()),
+        for orphan in orphans {
+            self.remove(orphan).await?;
         }
+        Ok(result)
+    }
+
+    /// Lets `change` give a package that is kept already to something more, with [`refer`].
+    pub(crate) async fn share<R: Send + 'static>(
+        &self,
+        change: impl Fn(&mut WriteTx<'_>) -> Result<R, Error> + Send + Sync + 'static,
+    ) -> Result<R, Error> {
+        let _held = self.changes.lock().await;
+        self.env.store.write(change).await
     }
 
     /// The unpacked form of a package that a function has.
@@ -184,19 +203,56 @@ impl Packages {
         }
         let archive = self.blobs.get(id).await.map_err(Fault::internal)?;
         let archive = archive.ok_or_else(|| Fault::broken("a function's package is gone"))?;
-        let folder = self.unpack(archive.into()).await?;
+        let (folder, _) = self.unpack(archive.into()).await?;
         self.remember(id, Arc::clone(&folder));
         Ok(folder)
     }
 
-    async fn unpack(&self, archive: Bytes) -> Result<Arc<Folder>, Error> {
+    /// Several packages in one folder, later ones over earlier ones: what becomes `/opt`.
+    pub(crate) async fn merged(&self, ids: &[BlobId]) -> Result<Arc<Folder>, Error> {
+        let find = || {
+            let all = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get(ids).and_then(Weak::upgrade)
+        };
+        if let Some(folder) = find() {
+            return Ok(folder);
+        }
+        let _held = self.changes.lock().await;
+        if let Some(folder) = find() {
+            return Ok(folder);
+        }
+        let mut archives = Vec::new();
+        for id in ids {
+            let archive = self.blobs.get(*id).await.map_err(Fault::internal)?;
+            archives.push(archive.ok_or_else(|| Fault::broken("a layer's package is gone"))?);
+        }
+        let folder = self
+            .in_new_folder(move |folder| {
+                archives.iter().try_for_each(|archive| package::unpack_over(archive, folder).map(drop))
+            })
+            .await?
+            .0;
+        let mut all = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, folder| folder.strong_count() > 0);
+        all.insert(ids.to_vec(), Arc::downgrade(&folder));
+        Ok(folder)
+    }
+
+    async fn unpack(&self, archive: Bytes) -> Result<(Arc<Folder>, u64), Error> {
+        self.in_new_folder(move |folder| package::unpack(&archive, folder)).await
+    }
+
+    async fn in_new_folder<R: Send + 'static>(
+        &self,
+        fill: impl FnOnce(&Path) -> Result<R, package::PackageError> + Send + 'static,
+    ) -> Result<(Arc<Folder>, R), Error> {
         let path = self.folder.join(hex_id(&*self.env.entropy, "lambda.folder", 16));
         let work = move || {
             fs::create_dir(&path).map_err(package::PackageError::Disk)?;
-            // From here on the folder goes when it is not wanted, also if unpacking fails.
+            // From here on the folder goes when it is not wanted, also if filling it fails.
             let folder = Arc::new(Folder(path));
-            package::unpack(&archive, folder.path())?;
-            Ok::<_, package::PackageError>(folder)
+            let filled = fill(folder.path())?;
+            Ok::<_, package::PackageError>((folder, filled))
         };
         Ok(self.env.heavy.run(work).await??)
     }
@@ -223,7 +279,8 @@ impl Packages {
     }
 }
 
-fn refer(tx: &mut WriteTx<'_>, id: BlobId) -> Result<(), StoreError> {
+/// One reference more.
+pub(crate) fn refer(tx: &mut WriteTx<'_>, id: BlobId) -> Result<(), StoreError> {
     let references = tx.get::<Package>(&key(id))?.map_or(0, |package| package.references) + 1;
     tx.put(&key(id), &Package { references })
 }
@@ -307,7 +364,7 @@ mod tests {
         let shown = packages.folder(first).await.unwrap();
         adopt(&packages, "x = 2", Some(first)).await;
         assert!(env.blobs.get(first).await.unwrap().is_some());
-        packages.abandon(move |_| Ok(first)).await.unwrap();
+        packages.abandon(move |_| Ok((vec![first], ()))).await.unwrap();
         assert!(env.blobs.get(first).await.unwrap().is_none());
         assert!(shown.path().join("app.py").exists());
     }

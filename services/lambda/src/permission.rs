@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{AddPermissionInput, Error},
-    resource::FunctionRef,
+    api::{AddLayerVersionPermissionInput, AddPermissionInput, Error},
+    layer::LayerPermissions,
+    resource::{FunctionRef, LayerRef},
 };
 
 /// A policy's length in bytes.
@@ -25,7 +26,7 @@ const POLICY_BYTES_MAX: usize = 20_480;
 /// Compiled policies kept; beyond it the cache starts again. Ours: bounds memory.
 const COMPILED_MAX: usize = 4_096;
 
-/// The policy of one function.
+/// The policy of a function, or of one of its versions or aliases: each has its own, and none holds for another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Permissions {
     /// Changes with every change.
@@ -147,6 +148,30 @@ pub(crate) fn statement(function: &Arn, input: &AddPermissionInput) -> Result<St
     Ok(Value::Object(statement).to_string())
 }
 
+/// The statement that `AddLayerVersionPermission` makes.
+pub(crate) fn layer_statement(
+    version: &Arn,
+    input: &AddLayerVersionPermissionInput,
+) -> Result<String, Error> {
+    let mut statement = Map::new();
+    statement.insert("Sid".to_owned(), json!(input.statement_id));
+    statement.insert("Effect".to_owned(), json!("Allow"));
+    statement.insert("Principal".to_owned(), principal(&input.principal, version.partition())?);
+    statement.insert("Action".to_owned(), json!(input.action));
+    statement.insert("Resource".to_owned(), json!(version.as_str()));
+    if let Some(organisation) = &input.organization_id {
+        if input.principal != "*" {
+            // AWS: "if you specify an organization ID, the principal must be *" (API reference).
+            return Err(Error::invalid_parameter_value_exception(
+                "with OrganizationId the principal must be *",
+            ));
+        }
+        let condition = json!({ "StringEquals": { "aws:PrincipalOrgID": organisation } });
+        statement.insert("Condition".to_owned(), condition);
+    }
+    Ok(Value::Object(statement).to_string())
+}
+
 // AWS: an account id stands for its root; what is no ARN must be a service's name.
 fn principal(text: &str, partition: &str) -> Result<Value, Error> {
     if text == "*" {
@@ -177,8 +202,23 @@ pub(crate) struct Compiled(Mutex<BTreeMap<String, (String, NamedPolicy)>>);
 impl Compiled {
     /// The function's policy as it is now.
     pub(crate) fn of(&self, store: &Store, at: &FunctionRef) -> Result<Option<ResourcePolicy>, Error> {
-        let Some(row) = store.read(|tx| tx.get::<Permissions>(&at.key()))? else { return Ok(None) };
-        let arn = at.arn();
+        let Some(row) = store.read(|tx| tx.get::<Permissions>(&at.qualified_key()))? else { return Ok(None) };
+        self.compiled(&at.requested_arn(), row, format!("of function {}", at.name))
+    }
+
+    /// The layer version's policy as it is now.
+    pub(crate) fn of_layer(
+        &self,
+        store: &Store,
+        at: &LayerRef,
+        number: u64,
+    ) -> Result<Option<ResourcePolicy>, Error> {
+        let found = store.read(|tx| tx.get::<LayerPermissions>(&at.version_key(number)))?;
+        let Some(LayerPermissions(row)) = found else { return Ok(None) };
+        self.compiled(&at.version_arn(number), row, format!("of layer {}:{number}", at.name))
+    }
+
+    fn compiled(&self, arn: &Arn, row: Permissions, name: String) -> Result<Option<ResourcePolicy>, Error> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((revision, policy)) = kept.get(arn.as_str())
             && *revision == row.revision_id
@@ -188,7 +228,7 @@ impl Compiled {
         // A stored policy that no longer parses is an error, and an error is a refusal.
         let policy =
             Policy::parse(&row.enforced(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
-        let named = NamedPolicy { name: format!("of function {}", at.name), policy: Arc::new(policy) };
+        let named = NamedPolicy { name, policy: Arc::new(policy) };
         if kept.len() >= COMPILED_MAX {
             kept.clear();
         }

@@ -1,4 +1,5 @@
-//! Idle environments. One is given out again for the same revision of the same function only, the one used last first.
+//! Idle environments. One is given out again for the same revision of the same function only, and only to a request that may
+//! follow those it has served; the one used last first.
 
 use std::{
     collections::BTreeMap,
@@ -12,10 +13,6 @@ use crate::{environment::Environment, function::Function};
 /// An unused environment is stopped after this long, seconds.
 // AWS: not documented; observed as some minutes.
 pub(crate) const IDLE_S_MAX: i64 = 300;
-/// Idle environments kept in all. Ours: bounds memory; the longest unused goes first.
-const IDLE_MAX: usize = 200;
-/// Credentials must outlive a request by this much, seconds.
-const CREDENTIALS_MARGIN_S: i64 = 60;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -27,43 +24,88 @@ pub(crate) struct Pool {
 struct Idle {
     environment: Arc<Environment>,
     since: Timestamp,
+    fit_for: FitFor,
+}
+
+/// Whom an idle environment may serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FitFor {
+    /// It has served nobody, or nothing of those it served is left.
+    Everybody,
+    /// It has served all kinds of requests.
+    Reuse,
+    /// It has served this principal only.
+    Principal(String),
+}
+
+/// What a request may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted<'a> {
+    /// Any environment of the revision.
+    Any,
+    /// One that has served only this principal, or nobody.
+    Of(&'a str),
+    /// One that has served nobody.
+    Fresh,
+}
+
+impl Wanted<'_> {
+    fn takes(self, fit_for: &FitFor) -> bool {
+        match (self, fit_for) {
+            (Wanted::Any, FitFor::Everybody | FitFor::Reuse)
+            | (Wanted::Of(_) | Wanted::Fresh, FitFor::Everybody) => true,
+            (Wanted::Of(principal), FitFor::Principal(of)) => principal == of,
+            (Wanted::Any, FitFor::Principal(_))
+            | (Wanted::Of(_), FitFor::Reuse)
+            | (Wanted::Fresh, FitFor::Reuse | FitFor::Principal(_)) => false,
+        }
+    }
 }
 
 impl Pool {
     /// An idle environment of exactly this revision, fit for a whole request more.
-    pub(crate) fn take(&self, function: &Function, now: Timestamp) -> Option<Arc<Environment>> {
-        let needed = now.plus_seconds(i64::from(function.settings.timeout_s) + CREDENTIALS_MARGIN_S);
-        let (mut found, mut worn) = (None, Vec::new());
-        {
+    pub(crate) fn take(
+        &self,
+        function: &Function,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Option<Arc<Environment>> {
+        let mut worn = Vec::new();
+        let found = {
             let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let idle = all.get_mut(function.arn.as_str())?;
-            while let Some(Idle { environment, .. }) = idle.pop() {
-                let same = environment.function.revision_id == function.revision_id;
-                if same && environment.credentials_end > needed {
-                    found = Some(environment);
-                    break;
-                }
-                worn.push(environment);
-            }
+            worn.extend(idle.extract_if(.., |one| !one.environment.fits(function, now)));
+            // One that has served the same principal before one that is fit for everybody.
+            let place = |own: bool| {
+                idle.iter()
+                    .rposition(|one| (one.fit_for != FitFor::Everybody) == own && wanted.takes(&one.fit_for))
+            };
+            let found = place(true).or_else(|| place(false)).map(|at| idle.remove(at).environment);
             if idle.is_empty() {
                 all.remove(function.arn.as_str());
             }
-        }
+            found
+        };
         // Dropped outside of the lock: dropping ends the process.
         drop(worn);
         found
     }
 
     /// Takes an environment back.
-    pub(crate) fn put(&self, environment: Arc<Environment>, now: Timestamp) {
-        let excess = {
-            let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let arn = environment.function.arn.as_str().to_owned();
-            all.entry(arn).or_default().push(Idle { environment, since: now });
-            let count: usize = all.values().map(Vec::len).sum();
-            (count > IDLE_MAX).then(|| take_oldest(&mut all))
-        };
-        drop(excess);
+    pub(crate) fn put(&self, environment: Arc<Environment>, fit_for: FitFor, now: Timestamp) {
+        let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let arn = environment.function.arn.as_str().to_owned();
+        all.entry(arn).or_default().push(Idle { environment, since: now, fit_for });
+    }
+
+    /// How many idle environments of this function are fit for everybody.
+    pub(crate) fn fresh(&self, function: &Function) -> usize {
+        let all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = all.get(function.arn.as_str()).into_iter().flatten();
+        idle.filter(|one| {
+            one.fit_for == FitFor::Everybody && one.environment.function.revision_id == function.revision_id
+        })
+        .count()
     }
 
     /// Stops every idle environment of a function.
@@ -78,13 +120,19 @@ impl Pool {
         oldest.is_some()
     }
 
-    /// Stops what was unused for too long.
-    pub(crate) fn reclaim(&self, now: Timestamp) {
+    /// Stops what cannot serve any more and what was unused for too long; of each function at least as many as `kept` says stay.
+    pub(crate) fn reclaim(&self, now: Timestamp, kept: impl Fn(&str) -> usize) {
         let mut gone = Vec::new();
         {
             let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            for idle in all.values_mut() {
-                gone.extend(idle.extract_if(.., |one| now >= one.since.plus_seconds(IDLE_S_MAX)));
+            for (arn, idle) in all.iter_mut() {
+                // Whose credentials are nearly over is of no use to anybody; where some are to be ready, new ones follow.
+                gone.extend(idle.extract_if(.., |one| !one.environment.fits(&one.environment.function, now)));
+                // The first were unused longest.
+                let spare = idle.len().saturating_sub(kept(arn));
+                let old = idle.iter().take(spare).filter(|one| now >= one.since.plus_seconds(IDLE_S_MAX));
+                let old = old.count();
+                gone.extend(idle.drain(..old));
             }
             all.retain(|_, idle| !idle.is_empty());
         }
@@ -102,4 +150,28 @@ fn take_oldest(all: &mut BTreeMap<String, Vec<Idle>>) -> Option<Idle> {
         all.remove(&arn);
     }
     oldest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_given_what_another_principal_has_used() {
+        let of = |name: &str| FitFor::Principal(name.to_owned());
+        for (wanted, fit_for, taken) in [
+            (Wanted::Any, FitFor::Everybody, true),
+            (Wanted::Any, FitFor::Reuse, true),
+            (Wanted::Any, of("a"), false),
+            (Wanted::Of("a"), FitFor::Everybody, true),
+            (Wanted::Of("a"), FitFor::Reuse, false),
+            (Wanted::Of("a"), of("a"), true),
+            (Wanted::Of("a"), of("b"), false),
+            (Wanted::Fresh, FitFor::Everybody, true),
+            (Wanted::Fresh, FitFor::Reuse, false),
+            (Wanted::Fresh, of("a"), false),
+        ] {
+            assert_eq!(wanted.takes(&fit_for), taken, "{wanted:?} {fit_for:?}");
+        }
+    }
 }

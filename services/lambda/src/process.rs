@@ -5,21 +5,36 @@ use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
-    controls,
+    controls::{self, Client, Controls},
     function::Function,
-    resource::LATEST,
 };
 
 /// The folder of the package.
 const TASK_ROOT: &str = "/var/task";
+
+/// In place of credentials, where there are none yet.
+const NO_CREDENTIALS: &str = "none-before-the-request";
 
 /// What one environment's process is given.
 #[derive(Debug)]
 pub(crate) struct Given<'a> {
     pub(crate) function: &'a Function,
     pub(crate) family: Family,
-    pub(crate) credentials: &'a SessionCredentials,
+    /// `None` for a template, which holds none.
+    pub(crate) credentials: Option<&'a SessionCredentials>,
+    pub(crate) purpose: Purpose,
     pub(crate) log_stream: &'a str,
+}
+
+/// Why an environment is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// For requests.
+    OnDemand,
+    /// To be ready before there is a request, because its owner pays for that.
+    Provisioned,
+    /// For requests, each in a child that its process forks.
+    Template,
 }
 
 /// Names and values.
@@ -27,6 +42,8 @@ pub(crate) struct Given<'a> {
 // way to the owner's.
 pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     let function = given.function;
+    let wishes = function.settings.variables.as_ref().and_then(|variables| Controls::of(variables).ok());
+    let wishes = wishes.unwrap_or_default();
     let mut all: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: &str| {
         all.retain(|(existing, _)| existing != name);
@@ -54,20 +71,40 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         }
         set(name, value.expose());
     }
+    if wishes.client == Client::Aws {
+        // For our bootstrap, which takes it away before the function's code runs.
+        set("_CASEMATE_RUNTIME_CLIENT", "aws");
+    }
     // What only the platform sets.
     let region = function.arn.region();
     set("AWS_REGION", region);
     set("AWS_DEFAULT_REGION", region);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
-    set("AWS_LAMBDA_FUNCTION_VERSION", LATEST);
+    set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.settings.memory_mb.to_string());
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
+    let provisioned = given.purpose == Purpose::Provisioned;
+    let initialization = if provisioned { "provisioned-concurrency" } else { "on-demand" };
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", initialization);
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", given.log_stream);
     set("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS);
-    set("AWS_ACCESS_KEY_ID", &given.credentials.access_key_id);
-    set("AWS_SECRET_ACCESS_KEY", given.credentials.secret_access_key.expose());
-    set("AWS_SESSION_TOKEN", given.credentials.session_token.expose());
+    if let Some(credentials) = given.credentials {
+        set("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
+        set("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose());
+        set("AWS_SESSION_TOKEN", credentials.session_token.expose());
+    } else {
+        // SDK clients that are made while the function is loaded find credentials that are over, and look again when the
+        // first request needs them.
+        set("AWS_ACCESS_KEY_ID", NO_CREDENTIALS);
+        set("AWS_SECRET_ACCESS_KEY", NO_CREDENTIALS);
+        set("AWS_SESSION_TOKEN", NO_CREDENTIALS);
+        set("AWS_CREDENTIAL_EXPIRATION", "1970-01-01T00:00:00Z");
+    }
+    if given.purpose == Purpose::Template {
+        // No variable of an owner can have such a name.
+        set("_LAMBDA_TEMPLATE", "1");
+    }
     set("LAMBDA_TASK_ROOT", TASK_ROOT);
     set("LAMBDA_RUNTIME_DIR", RUNTIME_DIR);
     set("_HANDLER", &function.settings.handler);

@@ -17,18 +17,18 @@ use tokio::sync::Notify;
 
 use crate::{
     api::Error,
+    destination::{self, Condition, Ended, Response},
+    event_config::{AGE_S, EventConfig, RETRIES},
     function::Function,
     invocation::Outcome,
     invoker::{Invoker, Request},
-    resource::FunctionRef,
+    resource::{self, FunctionRef, LATEST},
+    version,
 };
 
 /// Waits before the second and third try, seconds.
 // AWS: "two retries … one minute between the first two attempts, and two minutes between the second and third".
 const RETRY_AFTER_S: [i64; 2] = [60, 120];
-/// How long a request that finds no room or no environment is tried, seconds.
-// AWS: up to 6 hours.
-const AGE_S_MAX: i64 = 21_600;
 /// Longest wait between such tries, seconds.
 // AWS: backoff from 1 second to 5 minutes.
 const BACKOFF_S_MAX: i64 = 300;
@@ -40,6 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A waiting request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Waiting {
+    /// The ARN that was asked for, version or alias included.
     function: Arn,
     request_id: String,
     #[serde(with = "serde_bytes")]
@@ -49,6 +50,9 @@ pub(crate) struct Waiting {
     failures: usize,
     /// How often there was no room for it.
     delays: u32,
+    /// For whom it is.
+    #[serde(default)]
+    principal: Option<String>,
 }
 
 impl Row for Waiting {
@@ -67,9 +71,17 @@ pub(crate) struct Queue {
 
 /// What becomes of a request after a try.
 enum Next {
-    Done,
-    Again { at: Timestamp, waiting: Waiting },
-    Dropped(&'static str),
+    Again {
+        at: Timestamp,
+        waiting: Waiting,
+    },
+    /// The function ran, or will not.
+    Over {
+        condition: Condition,
+        response: Option<Response>,
+        why: &'static str,
+    },
+    Gone,
 }
 
 impl Queue {
@@ -78,14 +90,15 @@ impl Queue {
     }
 
     /// Accepts a request: durable when it resolves.
-    pub(crate) async fn accept(&self, function: &Arn, request: Request, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn accept(&self, request: Request, now: Timestamp) -> Result<(), Error> {
         let waiting = Waiting {
-            function: function.clone(),
+            function: request.invoked,
             request_id: request.id,
             payload: request.payload.to_vec(),
             queued_at: now,
             failures: 0,
             delays: 0,
+            principal: request.principal,
         };
         let key = key(now, &waiting.request_id);
         self.env.store.write(move |tx| tx.put(&key, &waiting)).await?;
@@ -123,70 +136,147 @@ impl Queue {
     }
 
     async fn run(&self, place: Key, waiting: Waiting) {
-        let next = self.attempt(&waiting).await;
-        let from = place.clone();
-        let moved = self
-            .env
-            .store
-            .write(move |tx| {
-                tx.delete::<Waiting>(&from)?;
-                if let Next::Again { at, waiting } = &next {
-                    tx.put(&key(*at, &waiting.request_id), waiting)?;
+        let (next, found) = self.attempt(&waiting).await;
+        let again = match next {
+            Next::Again { at, waiting } => Some((at, waiting)),
+            Next::Over { condition, response, why } => {
+                if condition != Condition::Success {
+                    self.note_dropped(&waiting, why);
                 }
-                Ok::<_, StoreError>(match next {
-                    Next::Dropped(why) => Some(why),
-                    Next::Done | Next::Again { .. } => None,
+                if let Some((function, config)) = found {
+                    self.conclude(&waiting, function, &config, (condition, response)).await;
+                }
+                None
+            }
+            Next::Gone => {
+                self.note_dropped(&waiting, "the function is gone");
+                None
+            }
+        };
+        let from = place.clone();
+        // Where the row cannot be moved, it is tried again.
+        drop(
+            self.env
+                .store
+                .write(move |tx| {
+                    tx.delete::<Waiting>(&from)?;
+                    if let Some((at, waiting)) = &again {
+                        tx.put(&key(*at, &waiting.request_id), waiting)?;
+                    }
+                    Ok::<_, StoreError>(())
                 })
-            })
-            .await;
-        if let Ok(Some(why)) = moved {
-            self.note_dropped(&waiting, why);
-        }
-        // Also where the row could not be moved: it is then tried again.
+                .await,
+        );
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
         self.arrived.notify_one();
     }
 
-    async fn attempt(&self, waiting: &Waiting) -> Next {
-        let function = match self.function(waiting) {
-            Ok(Some(function)) => Arc::new(function),
-            Ok(None) => return Next::Dropped("the function is gone"),
-            Err(_) => return self.later(waiting),
+    async fn attempt(&self, waiting: &Waiting) -> (Next, Option<(Arc<Function>, EventConfig)>) {
+        let (function, config) = match self.function(waiting) {
+            Ok(Some((function, config))) => (Arc::new(function), config),
+            Ok(None) => return (Next::Gone, None),
+            Err(_) => return (self.later(waiting, &EventConfig::default()), None),
         };
+        let next = self.attempt_with(waiting, Arc::clone(&function), &config).await;
+        (next, Some((function, config)))
+    }
+
+    async fn attempt_with(&self, waiting: &Waiting, function: Arc<Function>, config: &EventConfig) -> Next {
+        if function.reserved == Some(0) {
+            // AWS: with no concurrency at all, requests go to the failure destination without any try.
+            let why = "the function's reserved concurrency is zero";
+            return Next::Over { condition: Condition::RetriesExhausted, response: None, why };
+        }
+        let version = function.version;
         let request = Request {
             id: waiting.request_id.clone(),
+            invoked: waiting.function.clone(),
             payload: waiting.payload.clone().into(),
             client_context: None,
+            sink: None,
+            principal: waiting.principal.clone(),
         };
         match self.invoker.invoke(function, request).await {
             Ok(finished) => match finished.outcome {
-                Outcome::Answer(_) => Next::Done,
-                Outcome::Failure(_) => self.failed(waiting),
+                Outcome::Answer(body) => Next::Over {
+                    condition: Condition::Success,
+                    response: Some(Response { version, failed: false, body }),
+                    why: "",
+                },
+                Outcome::Failure(body) => {
+                    self.failed(waiting, config, Response { version, failed: true, body })
+                }
             },
-            Err(_) => self.later(waiting),
+            Err(_) => self.later(waiting, config),
         }
     }
 
-    fn function(&self, waiting: &Waiting) -> Result<Option<Function>, StoreError> {
+    /// Tells who is to be told that a request is over.
+    async fn conclude(
+        &self,
+        waiting: &Waiting,
+        function: Arc<Function>,
+        config: &EventConfig,
+        (condition, response): (Condition, Option<Response>),
+    ) {
+        let all = config.destinations.clone().unwrap_or_default();
+        let runs = waiting.failures.saturating_add(usize::from(response.is_some()));
+        let ended = Ended {
+            request_id: waiting.request_id.clone(),
+            condition,
+            runs,
+            payload: waiting.payload.clone(),
+            response,
+        };
+        let dead_letters = function.settings.dead_letters.clone();
+        let to = if condition == Condition::Success { all.on_success } else { all.on_failure };
+        if let Some(to) = to {
+            let invoked = match FunctionRef::of_arn(&waiting.function) {
+                Some(at) if at.explicit().is_none() => resource::qualified(&waiting.function, LATEST),
+                _ => waiting.function.clone(),
+            };
+            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now());
+            destination::tell(&self.env, Arc::clone(&function), &to, &ended, record).await;
+        }
+        if let (Some(to), false) = (dead_letters, condition == Condition::Success) {
+            // AWS: a dead-letter queue gets the event itself.
+            let event = serde_json::from_slice(&waiting.payload).unwrap_or_default();
+            destination::tell(&self.env, function, &to, &ended, event).await;
+        }
+    }
+
+    fn function(&self, waiting: &Waiting) -> Result<Option<(Function, EventConfig)>, StoreError> {
         let Some(at) = FunctionRef::of_arn(&waiting.function) else { return Ok(None) };
-        self.env.store.read(|tx| tx.get::<Function>(&at.key()))
+        let mut draw = [0; 8];
+        self.env.entropy.fill("lambda.alias-route", &mut draw);
+        self.env.store.read(|tx| {
+            let function = version::resolve(tx, &at, Some(u64::from_le_bytes(draw)))?;
+            let config = EventConfig::find(tx, &at)?.unwrap_or_default();
+            Ok(function.map(|function| (function, config)))
+        })
     }
 
-    fn failed(&self, waiting: &Waiting) -> Next {
+    fn failed(&self, waiting: &Waiting, config: &EventConfig, response: Response) -> Next {
         let now = self.env.clock.now();
-        match RETRY_AFTER_S.get(waiting.failures) {
-            Some(wait) => Next::Again {
-                at: now.plus_seconds(*wait),
-                waiting: Waiting { failures: waiting.failures + 1, ..waiting.clone() },
-            },
-            None => Next::Dropped("the function failed three times"),
+        let retries = config.retries.and_then(|retries| usize::try_from(retries).ok()).unwrap_or(RETRIES);
+        let wait = RETRY_AFTER_S.get(waiting.failures).filter(|_| waiting.failures < retries);
+        let Some(wait) = wait else {
+            let why = "the function failed at each try";
+            return Next::Over { condition: Condition::RetriesExhausted, response: Some(response), why };
+        };
+        let at = now.plus_seconds(*wait);
+        if at > end(waiting, config) {
+            let why = "it would be too old at the next try";
+            return Next::Over { condition: Condition::EventAgeExceeded, response: Some(response), why };
         }
+        Next::Again { at, waiting: Waiting { failures: waiting.failures + 1, ..waiting.clone() } }
     }
 
-    fn later(&self, waiting: &Waiting) -> Next {
+    fn later(&self, waiting: &Waiting, config: &EventConfig) -> Next {
         let now = self.env.clock.now();
-        if now >= waiting.queued_at.plus_seconds(AGE_S_MAX) {
-            return Next::Dropped("it could not be run for six hours");
+        if now >= end(waiting, config) {
+            let why = "it could not be run in time";
+            return Next::Over { condition: Condition::EventAgeExceeded, response: None, why };
         }
         let wait = 2_i64.saturating_pow(waiting.delays).min(BACKOFF_S_MAX);
         let waiting = Waiting { delays: waiting.delays.saturating_add(1), ..waiting.clone() };
@@ -204,6 +294,11 @@ impl Queue {
             alarm: None,
         });
     }
+}
+
+/// Until when a request is tried.
+fn end(waiting: &Waiting, config: &EventConfig) -> Timestamp {
+    waiting.queued_at.plus_seconds(config.age_s.map_or(AGE_S, i64::from))
 }
 
 fn key(due: Timestamp, request_id: &str) -> Key {

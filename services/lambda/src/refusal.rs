@@ -25,6 +25,33 @@ pub(crate) fn stale_revision() -> Error {
     )
 }
 
+/// A version or alias where only the function as such may be named.
+pub(crate) fn qualified() -> Error {
+    // AWS: text as the service words it.
+    Error::invalid_parameter_value_exception(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+         Please specify either a function name or an unqualified function ARN.",
+    )
+}
+
+/// There is no such function, as function URLs say it.
+// AWS: text as the service words it.
+pub(crate) fn function_does_not_exist() -> Error {
+    Error::resource_not_found_exception("Function does not exist")
+}
+
+/// There is no such thing, as many operations say it.
+// AWS: text as the service words it.
+pub(crate) fn no_resource() -> Error {
+    Error::resource_not_found_exception("The resource you requested does not exist.")
+}
+
+/// There is no such alias.
+// AWS: text as the service words it.
+pub(crate) fn no_alias(at: &FunctionRef) -> Error {
+    Error::resource_not_found_exception(format!("Cannot find alias arn: {}", at.requested_arn()))
+}
+
 /// Something of Lambda that is not here yet.
 pub(crate) fn not_here(what: &str) -> Error {
     // DIVERGES: refused instead of silently left out.

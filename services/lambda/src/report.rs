@@ -6,7 +6,7 @@ use std::{fmt::Write, time::Duration};
 
 use casemate_names::Timestamp;
 
-use crate::resource::LATEST;
+use crate::version::Version;
 
 /// What a REPORT line says.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,8 @@ pub(crate) struct Used {
 }
 
 /// The line before a request.
-pub(crate) fn start(request_id: &str) -> String {
-    format!("START RequestId: {request_id} Version: {LATEST}")
+pub(crate) fn start(request_id: &str, version: Version) -> String {
+    format!("START RequestId: {request_id} Version: {version}")
 }
 
 /// The line after a request.

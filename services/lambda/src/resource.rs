@@ -4,9 +4,9 @@ use casemate_kernel::{Caller, Env};
 use casemate_names::{AccountId, Arn, Region, Scope};
 use casemate_store::Key;
 
-use crate::{api::Error, refusal};
+use crate::{api::Error, refusal, version::Version};
 
-/// The only version there is.
+/// The version that changes.
 pub(crate) const LATEST: &str = "$LATEST";
 
 /// A function as a request names it.
@@ -81,7 +81,7 @@ impl FunctionRef {
         })
     }
 
-    /// Refuses what leads nowhere: another region, two qualifiers, a version that cannot exist.
+    /// Refuses what leads nowhere: another region, two qualifiers.
     pub(crate) fn check(&self, env: &Env) -> Result<(), Error> {
         let here = env.site.scope.region.as_str();
         if self.scope.region.as_str() != here {
@@ -97,10 +97,26 @@ impl FunctionRef {
                 "The derived qualifier from the function name does not match the specified qualifier.",
             ));
         }
-        match self.qualifier.as_deref() {
-            None | Some(LATEST) => Ok(()),
-            Some(_) => Err(refusal::no_function(self)),
+        Ok(())
+    }
+
+    /// [`Self::check`], and refuses versions and aliases: for operations on the function as such.
+    pub(crate) fn check_unqualified(&self, env: &Env) -> Result<(), Error> {
+        self.check(env)?;
+        if self.explicit().is_some() {
+            return Err(refusal::qualified());
         }
+        Ok(())
+    }
+
+    /// The version or alias, if it is not `$LATEST`.
+    pub(crate) fn explicit(&self) -> Option<&str> {
+        self.qualifier.as_deref().filter(|qualifier| *qualifier != LATEST)
+    }
+
+    /// The same function, with this qualifier.
+    pub(crate) fn qualified_by(&self, qualifier: &str) -> Self {
+        Self { qualifier: Some(qualifier.to_owned()), contradictory: false, ..self.clone() }
     }
 
     /// The unqualified ARN: what policies speak of.
@@ -110,17 +126,107 @@ impl FunctionRef {
 
     /// The ARN that was asked for. `$LATEST` is the unqualified function.
     pub(crate) fn requested_arn(&self) -> Arn {
-        match self.qualifier.as_deref() {
-            None | Some(LATEST) => self.arn(),
+        match self.explicit() {
+            None => self.arn(),
             Some(qualifier) => {
                 Arn::regional(&self.scope, "lambda", &format!("function:{}:{qualifier}", self.name))
             }
         }
     }
 
-    /// The key of its rows.
+    /// The key of the function's rows.
     pub(crate) fn key(&self) -> Key {
         Key::of(&self.scope).text(&self.name)
+    }
+
+    /// The key of rows that the function, each of its versions and each of its aliases have for themselves.
+    pub(crate) fn qualified_key(&self) -> Key {
+        match self.explicit() {
+            None => self.key(),
+            Some(qualifier) => self.key().text(qualifier),
+        }
+    }
+}
+
+/// A layer as a request names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LayerRef {
+    /// Whose, and where.
+    pub(crate) scope: Scope,
+    /// Its name, or whatever was sent in its place.
+    pub(crate) name: String,
+}
+
+impl LayerRef {
+    /// Reads a name or an ARN without version.
+    pub(crate) fn parse(text: &str, env: &Env, caller: &Caller) -> Self {
+        let home = caller.account().map_or_else(|| env.site.scope.clone(), |account| env.scope_of(&account));
+        match Arn::parse(text).ok().as_ref().and_then(Self::of_arn) {
+            Some((at, _)) => at,
+            None => Self { scope: home, name: text.to_owned() },
+        }
+    }
+
+    /// The layer and the version an ARN names; `None` for ARNs of anything else.
+    pub(crate) fn of_arn(arn: &Arn) -> Option<(Self, Option<u64>)> {
+        if arn.service() != "lambda" {
+            return None;
+        }
+        let mut parts = arn.resource().split(':');
+        let (Some("layer"), Some(name)) = (parts.next(), parts.next()) else { return None };
+        let number = match parts.next() {
+            None => None,
+            Some(text) => match Version::parse(text) {
+                Some(Version::Published(number)) => Some(number),
+                Some(Version::Latest) | None => return None,
+            },
+        };
+        let scope = Scope {
+            partition: arn.partition().to_owned(),
+            account: arn.account_id()?,
+            region: Region::parse(arn.region()).ok()?,
+        };
+        parts.next().is_none().then(|| (Self { scope, name: name.to_owned() }, number))
+    }
+
+    /// The layer version that the text of an ARN names.
+    pub(crate) fn of_version_text(text: &str) -> Option<(Self, u64)> {
+        let (at, number) = Self::of_arn(&Arn::parse(text).ok()?)?;
+        Some((at, number?))
+    }
+
+    /// Refuses another region and what is no name.
+    pub(crate) fn check(&self, env: &Env) -> Result<(), Error> {
+        let here = env.site.scope.region.as_str();
+        let named = !self.name.is_empty()
+            && self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if self.scope.region.as_str() != here || !named {
+            return Err(Error::invalid_parameter_value_exception(format!(
+                "the layer {:?} is not one of this region ({here})",
+                self.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// The layer's ARN.
+    pub(crate) fn arn(&self) -> Arn {
+        Arn::regional(&self.scope, "lambda", &format!("layer:{}", self.name))
+    }
+
+    /// The ARN of one of its versions, or of what was sent as its number.
+    pub(crate) fn version_arn(&self, number: impl std::fmt::Display) -> Arn {
+        Arn::regional(&self.scope, "lambda", &format!("layer:{}:{number}", self.name))
+    }
+
+    /// The key of the layer's rows.
+    pub(crate) fn key(&self) -> Key {
+        Key::of(&self.scope).text(&self.name)
+    }
+
+    /// The key of one version's rows.
+    pub(crate) fn version_key(&self, number: u64) -> Key {
+        self.key().number(number)
     }
 }
 
@@ -134,6 +240,18 @@ fn is_region(text: &str) -> bool {
 
 fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The ARN of a function with a version or an alias.
+pub(crate) fn qualified(function: &Arn, qualifier: &str) -> Arn {
+    let resource = format!("{}:{qualifier}", function.resource());
+    Arn::from_parts([
+        function.partition(),
+        function.service(),
+        function.region(),
+        function.account(),
+        &resource,
+    ])
 }
 
 /// Every function is stored below this.

@@ -7,8 +7,10 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use casemate_kernel::SessionCredentials;
+use casemate_sandbox::ExitStatus;
+use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -25,30 +27,42 @@ use tokio::{
 
 use crate::{
     exchange::{Exchange, Refused},
-    invocation::{ANSWER_BYTES_MAX, Invocation, Outcome},
+    forking::Forks,
+    invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
 };
+
+mod body;
+mod pace;
+
+use body::{PassError, ReadError, pass_on, read, reported};
+use pace::{Heard, Pace};
 
 /// Connections of one environment at a time. Ours: runtimes use one or two.
 const CONNECTIONS_MAX: usize = 16;
-/// Bytes of a request's head. Ours: error reports for tracing travel in a header of up to 1 MB on AWS; not taken here.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a request's head.
+// DIVERGES: error reports for tracing travel in a header, which may have 1 MB on AWS; here all headers together may have a
+// quarter of that, which is more than the traceback of the deepest recursion Python allows.
+const HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Where everything is.
 const BASE: &str = "/2018-06-01/runtime/";
 
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the Runtime API of one environment until dropped.
-pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, invoked: Arc<str>) {
+///
+/// Where there is a template, it speaks over the first connection, and requests are given to its children only.
+pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, forks: Option<Arc<Forks>>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared { exchange, function_arn: invoked, body: Mutex::new(()) });
+    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks });
     let mut served = JoinSet::new();
+    let mut speaker = Speaker::First;
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         // A listener inside a namespace that is gone fails for good; its environment ends by itself.
         let Ok((stream, _)) = listener.accept().await else { return };
-        let shared = Arc::clone(&shared);
+        let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
         served.spawn(async move {
-            connection(stream, shared).await;
+            connection(stream, shared, speaking).await;
             drop(permit);
         });
         while served.try_join_next().is_some() {}
@@ -57,32 +71,50 @@ pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, invok
 
 struct Shared {
     exchange: Arc<Exchange>,
-    function_arn: Arc<str>,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
+    forks: Option<Arc<Forks>>,
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+/// Who speaks over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    /// Whoever connected before the function's code was loaded: the bootstrap.
+    First,
+    Other,
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, speaker: Speaker) {
     // Answers are small; without this they wait for the other side's acknowledgement.
     drop(stream.set_nodelay(true));
+    let pace = Pace::new();
+    let heard = Heard { stream, pace: pace.clone() };
+    let begun = pace.clone();
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(route(&shared, request).await) }
+        let (shared, pace) = (Arc::clone(&shared), begun.clone());
+        async move {
+            pace.begun();
+            let answer = route(&shared, speaker, request).await;
+            pace.answered();
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let served = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    // A runtime that breaks off is seen by its exit or by its deadline.
-    drop(served);
+    let served =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(TokioIo::new(heard), service);
+    tokio::select! {
+        // A runtime that breaks off is seen by its exit or by its deadline.
+        served = served => drop(served),
+        () = pace.too_slow() => {}
+    }
 }
 
-async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
+async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
     let Some(path) = path.strip_prefix(BASE) else { return not_found() };
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method(), parts.as_slice()) {
-        (&Method::GET, ["invocation", "next"]) => next(shared).await,
+        (&Method::GET, ["invocation", "next"]) => next(shared, request.headers()).await,
+        (&Method::POST, ["casemate", "fork"]) if speaker == Speaker::First => fork(shared, request).await,
         (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,
         (&Method::POST, ["init", "error"]) => init_error(shared, request).await,
@@ -90,20 +122,92 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Answer {
     }
 }
 
-async fn next(shared: &Shared) -> Answer {
+async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+    let credentials = match &shared.forks {
+        None => None,
+        Some(forks) => {
+            let token = headers.get(CHILD).map(HeaderValue::as_bytes).unwrap_or_default();
+            match forks.credentials(token) {
+                Some(credentials) => Some(credentials),
+                None => return refuse(Refused::WrongTurn),
+            }
+        }
+    };
     match shared.exchange.next().await {
-        Ok(invocation) => handed_over(shared, &invocation),
+        Ok(invocation) => {
+            let mut answer = handed_over(&invocation);
+            if let Some(credentials) = credentials {
+                hand_credentials(&mut answer, &credentials);
+            }
+            answer
+        }
         Err(refused) => refuse(refused),
     }
 }
 
-fn handed_over(shared: &Shared, invocation: &Invocation) -> Answer {
+fn hand_credentials(answer: &mut Answer, credentials: &SessionCredentials) {
+    let ends = credentials.expires_at.iso8601();
+    for (name, value) in [
+        ("casemate-access-key-id", credentials.access_key_id.as_str()),
+        ("casemate-secret-access-key", credentials.secret_access_key.expose()),
+        ("casemate-session-token", credentials.session_token.expose()),
+        ("casemate-credentials-end", ends.as_str()),
+    ] {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            answer.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// The template is ready for a child, or says why it cannot have any.
+async fn fork(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let Some(forks) = shared.forks.clone() else { return not_found() };
+    let Ok((body, _)) = read(&shared.body, request.into_body()).await else {
+        return refuse(Refused::WrongTurn);
+    };
+    let Ok(word) = serde_json::from_slice::<Word>(&body) else { return refuse(Refused::WrongTurn) };
+    let ended = match word {
+        Word::Unfit(why) => {
+            forks.unfit(why.chars().take(REASON_CHARS_MAX).collect());
+            return settled(Ok(()));
+        }
+        Word::Ready => None,
+        Word::Exited(code) => Some(ExitStatus::Code(code)),
+        Word::Killed(signal) => Some(ExitStatus::Signal(signal)),
+    };
+    match forks.next(ended).await {
+        Some(token) => json(StatusCode::OK, token),
+        None => refuse(Refused::WrongTurn),
+    }
+}
+
+/// What a template says.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    /// Before its first child.
+    Ready,
+    /// Its child ended by itself.
+    Exited(i32),
+    /// Its child ended by a signal.
+    Killed(i32),
+    /// It must not be forked.
+    Unfit(String),
+}
+
+/// The header by which a template's child shows its token.
+const CHILD: &str = "casemate-child";
+/// Longest reason kept.
+const REASON_CHARS_MAX: usize = 200;
+
+fn handed_over(invocation: &Invocation) -> Answer {
     let mut answer = Response::new(Full::new(invocation.payload.clone()));
     let deadline = invocation.deadline.millis().to_string();
     let headers = [
         ("lambda-runtime-aws-request-id", invocation.request_id.as_str()),
         ("lambda-runtime-deadline-ms", deadline.as_str()),
-        ("lambda-runtime-invoked-function-arn", &shared.function_arn),
+        ("lambda-runtime-invoked-function-arn", invocation.invoked.as_str()),
         ("lambda-runtime-trace-id", invocation.trace_id.as_str()),
         ("lambda-runtime-client-context", invocation.client_context.as_deref().unwrap_or_default()),
         ("content-type", "application/json"),
@@ -128,23 +232,32 @@ async fn response(shared: &Shared, id: &str, request: Request<Incoming>) -> Answ
             "Invalid function response mode",
         );
     }
-    match read(shared, request.into_body()).await {
+    // A stream for someone who takes whole answers is collected.
+    let sink = match mode.map(|_| shared.exchange.begin_stream(id)) {
+        None => None,
+        Some(Ok(sink)) => sink,
+        Some(Err(refused)) => return refuse(refused),
+    };
+    if let Some(sink) = sink {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        return match pass_on(&shared.exchange, id, content_type, request.into_body(), sink).await {
+            Ok(()) => settled(Ok(())),
+            Err(PassError::TooLarge) => too_large(STREAM_BYTES_MAX),
+            Err(PassError::Refused(refused)) => refuse(refused),
+        };
+    }
+    match read(&shared.body, request.into_body()).await {
         Ok((body, trailers)) => {
-            // AWS: a streamed answer that breaks off says so in trailers, the body in base64.
-            let outcome = match trailers
-                .as_ref()
-                .and_then(|trailers| trailer(trailers, "lambda-runtime-function-error-body"))
-            {
-                Some(report) => Outcome::Failure(report),
-                None => Outcome::Answer(body),
-            };
+            let outcome =
+                trailers.as_ref().and_then(reported).map_or(Outcome::Answer(body), Outcome::Failure);
             settled(shared.exchange.answer(id, outcome))
         }
         Err(ReadError::TooLarge) => {
             let _ = shared.exchange.answer(id, Outcome::too_large());
-            let text = format!("Exceeded maximum allowed payload size ({ANSWER_BYTES_MAX} bytes).");
-            problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &text)
+            too_large(ANSWER_BYTES_MAX)
         }
+        Err(ReadError::TooSlow) => too_slow(),
         Err(ReadError::Broken) => refuse(Refused::WrongTurn),
     }
 }
@@ -154,19 +267,22 @@ async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer 
         return refuse(refused);
     }
     let kind = error_type(request.headers(), "Function.Unknown");
-    let outcome = match read(shared, request.into_body()).await {
+    let outcome = match read(&shared.body, request.into_body()).await {
         Ok((body, _)) => Outcome::Failure(report(body, &kind)),
-        Err(_) => Outcome::too_large(),
+        Err(ReadError::TooLarge) => Outcome::too_large(),
+        Err(ReadError::TooSlow) => return too_slow(),
+        Err(ReadError::Broken) => return refuse(Refused::WrongTurn),
     };
     settled(shared.exchange.answer(id, outcome))
 }
 
 async fn init_error(shared: &Shared, request: Request<Incoming>) -> Answer {
-    if !shared.exchange.is_starting() {
+    let of_a_child = shared.forks.as_ref().is_some_and(|forks| forks.has_started());
+    if of_a_child || !shared.exchange.is_starting() {
         return refuse(Refused::WrongTurn);
     }
     let kind = error_type(request.headers(), "Runtime.Unknown");
-    let body = read(shared, request.into_body()).await.map_or_else(|_| Bytes::new(), |(body, _)| body);
+    let body = read(&shared.body, request.into_body()).await.map_or_else(|_| Bytes::new(), |(body, _)| body);
     settled(shared.exchange.init_failed(report(body, &kind)))
 }
 
@@ -188,41 +304,6 @@ fn error_type(headers: &HeaderMap, otherwise: &str) -> String {
     given.filter(known).unwrap_or(otherwise).to_owned()
 }
 
-fn trailer(trailers: &HeaderMap, name: &str) -> Option<Bytes> {
-    use base64::Engine;
-    let text = trailers.get(name)?.as_bytes();
-    base64::engine::general_purpose::STANDARD.decode(text).ok().map(Bytes::from)
-}
-
-enum ReadError {
-    TooLarge,
-    Broken,
-}
-
-async fn read(shared: &Shared, mut body: Incoming) -> Result<(Bytes, Option<HeaderMap>), ReadError> {
-    let _one_at_a_time = shared.body.lock().await;
-    let (mut bytes, mut trailers, mut too_large) = (BytesMut::new(), None, false);
-    let mut discarded = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ReadError::Broken)?;
-        match frame.into_data() {
-            Ok(data) if too_large || bytes.len() + data.len() > ANSWER_BYTES_MAX => {
-                // The rest is read and thrown away for a while, so that a runtime which only looks at the answer after
-                // writing everything sees it.
-                too_large = true;
-                bytes = BytesMut::new();
-                discarded += data.len();
-                if discarded > ANSWER_BYTES_MAX * 4 {
-                    return Err(ReadError::TooLarge);
-                }
-            }
-            Ok(data) => bytes.extend_from_slice(&data),
-            Err(frame) => trailers = frame.into_trailers().ok(),
-        }
-    }
-    if too_large { Err(ReadError::TooLarge) } else { Ok((bytes.freeze(), trailers)) }
-}
-
 fn settled(result: Result<(), Refused>) -> Answer {
     match result {
         Ok(()) => json(StatusCode::ACCEPTED, r#"{"status":"OK"}"#.to_owned()),
@@ -237,6 +318,16 @@ fn refuse(refused: Refused) -> Answer {
             problem(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
         }
     }
+}
+
+// AWS: type and text of the Runtime API.
+fn too_large(bytes_max: usize) -> Answer {
+    let text = format!("Exceeded maximum allowed payload size ({bytes_max} bytes).");
+    problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &text)
+}
+
+fn too_slow() -> Answer {
+    problem(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "the request body came too slowly")
 }
 
 fn not_found() -> Answer {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use casemate_names::Secret;
+use casemate_sandbox::Driver;
 
 use crate::{api::Error, controls::Controls};
 
@@ -40,7 +41,7 @@ const RESERVED: &[&str] = &[
 pub(crate) type Variables = BTreeMap<String, Secret<String>>;
 
 /// Refuses reserved names, what is too much, what no process can be given, and wishes of the platform that it cannot read.
-pub(crate) fn check(variables: &Variables) -> Result<(), Error> {
+pub(crate) fn check(variables: &Variables, driver: Option<&Driver>) -> Result<(), Error> {
     let reserved: Vec<&str> =
         variables.keys().map(String::as_str).filter(|name| RESERVED.contains(name)).collect();
     if !reserved.is_empty() {
@@ -65,7 +66,8 @@ pub(crate) fn check(variables: &Variables) -> Result<(), Error> {
             "an environment variable contains a character that no process can be given",
         ));
     }
-    Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
+    let controls = Controls::of(variables).and_then(|controls| controls.check(driver));
+    controls.map_err(Error::invalid_parameter_value_exception)?;
     Ok(())
 }
 
@@ -73,19 +75,23 @@ pub(crate) fn check(variables: &Variables) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    fn checked(variables: &Variables) -> Result<(), Error> {
+        check(variables, None)
+    }
+
     fn of(entries: &[(&str, &str)]) -> Variables {
         entries.iter().map(|(name, value)| ((*name).to_owned(), Secret::new((*value).to_owned()))).collect()
     }
 
     #[test]
     fn ordinary_variables_are_taken() {
-        check(&of(&[("TABLE", "notes"), ("PATH", "/opt/bin"), ("EMPTY", "")])).unwrap();
+        checked(&of(&[("TABLE", "notes"), ("PATH", "/opt/bin"), ("EMPTY", "")])).unwrap();
     }
 
     #[test]
     fn reserved_names_are_refused_and_named() {
         let Err(Error::InvalidParameterValueException(refusal)) =
-            check(&of(&[("AWS_REGION", "x"), ("TABLE", "hush"), ("_HANDLER", "y")]))
+            checked(&of(&[("AWS_REGION", "x"), ("TABLE", "hush"), ("_HANDLER", "y")]))
         else {
             panic!("not refused")
         };
@@ -96,9 +102,9 @@ mod tests {
 
     #[test]
     fn more_than_four_kilobytes_or_a_nul_byte_are_refused() {
-        check(&of(&[("A1", &"x".repeat(BYTES_MAX - 2))])).unwrap();
-        assert!(check(&of(&[("A1", &"x".repeat(BYTES_MAX - 1))])).is_err());
-        assert!(check(&of(&[("A1", "a\0b")])).is_err());
+        checked(&of(&[("A1", &"x".repeat(BYTES_MAX - 2))])).unwrap();
+        assert!(checked(&of(&[("A1", &"x".repeat(BYTES_MAX - 1))])).is_err());
+        assert!(checked(&of(&[("A1", "a\0b")])).is_err());
     }
 
     #[test]

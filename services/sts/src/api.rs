@@ -47,6 +47,16 @@ impl OperationModel for AssumeRoleWithWebIdentity {
     type Output = AssumeRoleWithWebIdentityOutput;
 }
 
+/// The operation `DecodeAuthorizationMessage`.
+#[derive(Debug, Clone, Copy)]
+pub struct DecodeAuthorizationMessage;
+
+impl OperationModel for DecodeAuthorizationMessage {
+    const META: &'static OpMeta = &op_meta::DECODE_AUTHORIZATION_MESSAGE;
+    type Input = DecodeAuthorizationMessageInput;
+    type Output = DecodeAuthorizationMessageOutput;
+}
+
 /// The operation `GetAccessKeyInfo`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccessKeyInfo;
@@ -479,6 +489,48 @@ impl Shape for Credentials {
     }
 }
 
+/// `DecodeAuthorizationMessageRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DecodeAuthorizationMessageInput {
+    /// `EncodedMessage`.
+    pub encoded_message: String,
+}
+
+impl Shape for DecodeAuthorizationMessageInput {
+    const SCHEMA: &'static Schema = &schema::DECODE_AUTHORIZATION_MESSAGE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { encoded_message: Value::read(document.take("EncodedMessage")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EncodedMessage", self.encoded_message.write());
+        document
+    }
+}
+
+/// `DecodeAuthorizationMessageResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DecodeAuthorizationMessageOutput {
+    /// `DecodedMessage`.
+    pub decoded_message: Option<String>,
+}
+
+impl Shape for DecodeAuthorizationMessageOutput {
+    const SCHEMA: &'static Schema = &schema::DECODE_AUTHORIZATION_MESSAGE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { decoded_message: Value::read(document.take("DecodedMessage")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DecodedMessage", self.decoded_message.write());
+        document
+    }
+}
+
 /// `FederatedUser`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FederatedUser {
@@ -863,6 +915,22 @@ impl IDPRejectedClaimException {
     }
 }
 
+/// `InvalidAuthorizationMessageException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvalidAuthorizationMessageException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl InvalidAuthorizationMessageException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::INVALID_AUTHORIZATION_MESSAGE_EXCEPTION, message, fields)
+    }
+}
+
 /// `InvalidIdentityTokenException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InvalidIdentityTokenException {
@@ -936,6 +1004,8 @@ pub enum Error {
     IDPCommunicationErrorException(IDPCommunicationErrorException),
     /// `IDPRejectedClaimException`.
     IDPRejectedClaimException(IDPRejectedClaimException),
+    /// `InvalidAuthorizationMessageException`.
+    InvalidAuthorizationMessageException(InvalidAuthorizationMessageException),
     /// `InvalidIdentityTokenException`.
     InvalidIdentityTokenException(InvalidIdentityTokenException),
     /// `MalformedPolicyDocumentException`.
@@ -964,6 +1034,13 @@ impl Error {
     /// `IDPRejectedClaimException` with a message.
     pub fn idp_rejected_claim_exception(message: impl Into<String>) -> Self {
         Self::IDPRejectedClaimException(IDPRejectedClaimException { message: Some(message.into()) })
+    }
+
+    /// `InvalidAuthorizationMessageException` with a message.
+    pub fn invalid_authorization_message_exception(message: impl Into<String>) -> Self {
+        Self::InvalidAuthorizationMessageException(InvalidAuthorizationMessageException {
+            message: Some(message.into()),
+        })
     }
 
     /// `InvalidIdentityTokenException` with a message.
@@ -995,6 +1072,7 @@ impl From<Error> for Fault {
             Error::ExpiredTokenException(error) => error.into_fault(),
             Error::IDPCommunicationErrorException(error) => error.into_fault(),
             Error::IDPRejectedClaimException(error) => error.into_fault(),
+            Error::InvalidAuthorizationMessageException(error) => error.into_fault(),
             Error::InvalidIdentityTokenException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::PackedPolicyTooLargeException(error) => error.into_fault(),
@@ -1079,6 +1157,18 @@ pub mod op_meta {
         auth: Auth::None,
     };
 
+    /// `DecodeAuthorizationMessage`.
+    pub static DECODE_AUTHORIZATION_MESSAGE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DecodeAuthorizationMessage",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DECODE_AUTHORIZATION_MESSAGE_REQUEST,
+        output: &schema::DECODE_AUTHORIZATION_MESSAGE_RESPONSE,
+        result_wrapper: "DecodeAuthorizationMessageResult",
+        errors: &[error_meta::INVALID_AUTHORIZATION_MESSAGE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccessKeyInfo`.
     pub static GET_ACCESS_KEY_INFO: OpMeta = OpMeta {
         service: &SERVICE,
@@ -1160,6 +1250,14 @@ pub mod error_meta {
         code: "IDPRejectedClaim",
         status: 403,
         schema: &schema::IDP_REJECTED_CLAIM_EXCEPTION,
+    };
+
+    /// `InvalidAuthorizationMessageException`.
+    pub const INVALID_AUTHORIZATION_MESSAGE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "InvalidAuthorizationMessageException",
+        code: "InvalidAuthorizationMessageException",
+        status: 400,
+        schema: &schema::INVALID_AUTHORIZATION_MESSAGE_EXCEPTION,
     };
 
     /// `InvalidIdentityTokenException`.
@@ -1367,6 +1465,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DecodeAuthorizationMessageRequest`.
+    pub static DECODE_AUTHORIZATION_MESSAGE_REQUEST: Schema = Schema {
+        name: "DecodeAuthorizationMessageRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("EncodedMessage", || &ENCODED_MESSAGE_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DecodeAuthorizationMessageResponse`.
+    pub static DECODE_AUTHORIZATION_MESSAGE_RESPONSE: Schema = Schema {
+        name: "DecodeAuthorizationMessageResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("DecodedMessage", || &DECODED_MESSAGE_TYPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ExpiredTokenException`.
     pub static EXPIRED_TOKEN_EXCEPTION: Schema = Schema {
         name: "ExpiredTokenException",
@@ -1529,6 +1651,18 @@ pub mod schema {
         name: "IDPRejectedClaimException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &IDP_REJECTED_CLAIM_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvalidAuthorizationMessageException`.
+    pub static INVALID_AUTHORIZATION_MESSAGE_EXCEPTION: Schema = Schema {
+        name: "InvalidAuthorizationMessageException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &INVALID_AUTHORIZATION_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -1724,11 +1858,27 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `decodedMessageType`.
+    pub static DECODED_MESSAGE_TYPE: Schema = Schema {
+        name: "decodedMessageType",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `durationSecondsType`.
     pub static DURATION_SECONDS_TYPE: Schema = Schema {
         name: "durationSecondsType",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(900.0), max: Some(129_600.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `encodedMessageType`.
+    pub static ENCODED_MESSAGE_TYPE: Schema = Schema {
+        name: "encodedMessageType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(10_240.0), pattern: None },
         sensitive: false,
     };
 
@@ -1767,6 +1917,14 @@ pub mod schema {
     /// `idpRejectedClaimMessage`.
     pub static IDP_REJECTED_CLAIM_MESSAGE: Schema = Schema {
         name: "idpRejectedClaimMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `invalidAuthorizationMessage`.
+    pub static INVALID_AUTHORIZATION_MESSAGE: Schema = Schema {
+        name: "invalidAuthorizationMessage",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,

@@ -10,7 +10,7 @@
 //! Evidence (tokens, responses, one-time codes) is verified before the gate decides, so that trust policies speak of what is
 //! proven: see `Operation::evidence`.
 //!
-//! Not here: root sessions, and encoded authorization messages, which no service here emits.
+//! Not here: root sessions.
 
 pub mod api;
 

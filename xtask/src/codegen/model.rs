@@ -45,6 +45,7 @@ impl Model {
                 }
             }
         }
+        cut_streamed_answers(&mut tree)?;
         let shapes = object_mut(&mut tree, "shapes")?;
         for (name, shape) in empty {
             if shapes.contains_key(&name) {
@@ -166,6 +167,33 @@ impl<'a> MemberRef<'a> {
     pub(crate) fn text(&self, name: &str) -> &'a str {
         text(self.body.get(name))
     }
+}
+
+/// Leaves event streams out of outputs: they are no part of a document, an operation sends their events as a body of its
+/// own.
+fn cut_streamed_answers(tree: &mut Value) -> Result<(), String> {
+    let outputs: Vec<String> = object_mut(tree, "operations")?
+        .values()
+        .map(|operation| text_at(operation, "/output/shape").to_owned())
+        .collect();
+    let shapes = object_mut(tree, "shapes")?;
+    let streams: Vec<String> = shapes
+        .iter()
+        .filter(|(_, shape)| shape.get("eventstream").and_then(Value::as_bool).unwrap_or_default())
+        .map(|(name, _)| name.clone())
+        .collect();
+    for output in outputs {
+        let Some(shape) = shapes.get_mut(&output).and_then(Value::as_object_mut) else { continue };
+        let Some(members) = shape.get_mut("members").and_then(Value::as_object_mut) else { continue };
+        let streamed =
+            members.iter().find(|(_, member)| streams.iter().any(|name| name == text_at(member, "/shape")));
+        let Some(name) = streamed.map(|(name, _)| name.clone()) else { continue };
+        members.remove(&name);
+        if text(shape.get("payload")) == name {
+            shape.remove("payload");
+        }
+    }
+    Ok(())
 }
 
 /// The text at a path of an operation; empty when absent.

@@ -71,7 +71,9 @@ impl Bracket {
                     record.detail = Some(format!("asks in all: {}", asks.len()));
                 }
             }
-            Access::Identified(reason) | Access::Public(reason) => record.detail = Some((*reason).to_owned()),
+            Access::Identified(reason) | Access::Public(reason, _) => {
+                record.detail = Some((*reason).to_owned());
+            }
             Access::InBand(proof) => record.detail = Some(format!("in-band proof: {}", proof.kind)),
         });
     }

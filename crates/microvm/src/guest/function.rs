@@ -3,7 +3,7 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use casemate_sandbox::{
-    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, Environment, EnvironmentSpec, RUNTIME_API_PORT,
+    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec, RUNTIME_API_PORT,
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, copy, copy_bidirectional},
@@ -51,6 +51,8 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         tmp_mb: start.tmp_mb,
         pids_max: start.pids_max,
         exec_policy: start.exec_policy,
+        // There is no network to go out by.
+        egress: EgressRules::default(),
         hostname: start.hostname,
     };
     let mut environment = driver.start(spec).await.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The network of an environment: loopback and two listening sockets that belong to the supervisor.
+//! The network of an environment: loopback and a few sockets that belong to the supervisor.
 
 use std::{
     io,
@@ -24,14 +24,24 @@ pub(super) fn loopback_up() -> io::Result<()> {
 
 /// A listener on 127.0.0.1 of this network namespace, non-blocking for the supervisor.
 pub(super) fn listen(port: u16) -> io::Result<OwnedFd> {
-    let socket = socket(libc::SOCK_STREAM | libc::SOCK_NONBLOCK)?;
+    let socket = bound(libc::SOCK_STREAM, port)?;
+    // SAFETY: an open descriptor and an integer.
+    sys::check(libc::c_long::from(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) }))?;
+    Ok(socket)
+}
+
+/// A datagram socket on 127.0.0.1 of this network namespace, non-blocking for the supervisor.
+pub(super) fn datagrams(port: u16) -> io::Result<OwnedFd> {
+    bound(libc::SOCK_DGRAM, port)
+}
+
+fn bound(kind: libc::c_int, port: u16) -> io::Result<OwnedFd> {
+    let socket = socket(kind | libc::SOCK_NONBLOCK)?;
     let address = address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
     let length = libc::socklen_t::try_from(std::mem::size_of_val(&address)).unwrap_or(0);
     // SAFETY: the address outlives the call and its size is passed.
     let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
     sys::check(libc::c_long::from(bound))?;
-    // SAFETY: an open descriptor and an integer.
-    sys::check(libc::c_long::from(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) }))?;
     Ok(socket)
 }
 

@@ -37,6 +37,12 @@ pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
     case(&mut code, libc::SYS_socketpair, &only(0, &[AF_UNIX], libc::EAFNOSUPPORT));
     case(&mut code, libc::SYS_ioctl, &except(1, &[libc::TIOCSTI, TIOCLINUX], libc::EPERM));
     case(&mut code, libc::SYS_prctl, &only(0, &syscalls::PRCTL_OPTIONS, libc::EPERM));
+    // Limits and priority are each process's own: one that serves a single invocation must not be able to set those of
+    // the process it was forked from, and so of the invocations after it.
+    for call in [libc::SYS_prlimit64, libc::SYS_sched_setscheduler, libc::SYS_sched_setparam] {
+        case(&mut code, call, &only(0, &[OWN], libc::EPERM));
+    }
+    case(&mut code, libc::SYS_setpriority, &both(OWN, OWN, libc::EPERM));
     code.extend(tree(&segments(&syscalls::allowed(), &asked(policy))));
     code
 }
@@ -98,6 +104,18 @@ fn socket_rule() -> Vec<libc::sock_filter> {
         jump(libc::BPF_JEQ, SOCK_DGRAM, 1, 0),
         ASK,
         answer(libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+/// Allowed if the first two arguments are these.
+fn both(first: u32, second: u32, errno: libc::c_int) -> Vec<libc::sock_filter> {
+    vec![
+        load(argument(0)),
+        jump(libc::BPF_JEQ, first, 0, 3),
+        load(argument(1)),
+        jump(libc::BPF_JEQ, second, 0, 1),
+        answer(libc::SECCOMP_RET_ALLOW),
+        refuse(errno),
     ]
 }
 
@@ -209,6 +227,8 @@ const ARCH_OFFSET: u32 = 4;
 const AUDIT_ARCH: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const AUDIT_ARCH: u32 = 0xC000_00B7;
+/// The asking process itself, where a number of a process is expected; also `PRIO_PROCESS`.
+const OWN: u32 = 0;
 const AF_UNIX: u32 = libc::AF_UNIX.cast_unsigned();
 const AF_INET: u32 = libc::AF_INET.cast_unsigned();
 const AF_INET6: u32 = libc::AF_INET6.cast_unsigned();
@@ -366,6 +386,22 @@ mod tests {
         assert_eq!(run(&program, libc::SYS_prctl, [1, 0]), errno(libc::EPERM));
         assert_eq!(run(&program, libc::SYS_prctl, [22, 0]), errno(libc::EPERM));
         assert_eq!(run(&program, libc::SYS_prctl, [15, 0]), libc::SECCOMP_RET_ALLOW);
+    }
+
+    #[test]
+    fn limits_and_priorities_of_others_cannot_be_set() {
+        let program = program(ExecPolicy::Allow);
+        for call in [
+            libc::SYS_prlimit64,
+            libc::SYS_sched_setscheduler,
+            libc::SYS_sched_setparam,
+            libc::SYS_setpriority,
+        ] {
+            assert_eq!(run(&program, call, [0, 0]), libc::SECCOMP_RET_ALLOW, "{call}");
+            assert_eq!(run(&program, call, [1, 0]), errno(libc::EPERM), "{call}");
+        }
+        assert_eq!(run(&program, libc::SYS_setpriority, [0, 1]), errno(libc::EPERM));
+        assert_eq!(run(&program, libc::SYS_setpriority, [2, 0]), errno(libc::EPERM));
     }
 
     #[test]

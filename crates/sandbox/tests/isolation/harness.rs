@@ -108,6 +108,7 @@ pub(crate) fn spec(template: Template, code_dir: &Path) -> EnvironmentSpec {
         tmp_mb: 16,
         pids_max: 64,
         exec_policy: ExecPolicy::Deny,
+        egress: casemate_sandbox::EgressRules::default(),
         hostname: "casemate".into(),
     }
 }

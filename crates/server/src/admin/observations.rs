@@ -17,7 +17,7 @@ use casemate_kernel::{
     recorder::Recorded,
     shadow::{Change, ShadowError, ShadowState, Side},
 };
-use casemate_names::Arn;
+use casemate_names::{AccountId, Arn};
 use casemate_schema::Protocol;
 use casemate_wire::Head;
 use http::{Method, StatusCode};
@@ -126,6 +126,11 @@ impl Observations {
 impl DataPlane for Observations {
     fn matches(&self, head: &Head) -> bool {
         matches!(head.path(), RECORDED | SHADOW)
+    }
+
+    fn owner(&self, _head: &Head) -> Result<Option<AccountId>, Fault> {
+        // Callers ask in their own accounts, and those of a closed one are refused with every policy layer.
+        Ok(None)
     }
 
     fn body_bytes_max(&self) -> usize {

@@ -22,6 +22,7 @@ mod xml;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use casemate_names::{AccountId, Region, Secret};
+use casemate_sandbox::EgressRules;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{boot::Settings, listen::PlainHttp};
@@ -81,6 +82,9 @@ pub(crate) struct ServerOptions {
     /// How clients reach the server [default: http://localhost:PORT]
     #[arg(long, env = "CASEMATE_ENDPOINT")]
     endpoint: Option<String>,
+    /// Seconds by which a signature's time may differ from the server's, before and after: 300 where all clocks are kept
+    #[arg(long, env = "CASEMATE_MAX_CLOCK_SKEW", default_value_t = 900, value_parser = clap::value_parser!(i64).range(1..=900))]
+    max_clock_skew: i64,
     /// Serve plain HTTP beyond the loopback interface (only behind something that encrypts)
     #[arg(long)]
     allow_plain_http: bool,
@@ -90,6 +94,9 @@ pub(crate) struct ServerOptions {
     /// A directory with boto3, made visible to Python functions
     #[arg(long, env = "CASEMATE_PYTHON_SDK")]
     python_sdk: Option<PathBuf>,
+    /// What functions may be allowed to connect to at all, e.g. api.example.com:443,*.example.org:443 [default: nothing]
+    #[arg(long = "egress", env = "CASEMATE_EGRESS_CEILING", value_parser = EgressRules::parse)]
+    egress_ceiling: Option<EgressRules>,
 }
 
 /// How to reach a running server, and as whom.
@@ -124,6 +131,7 @@ impl ServerOptions {
             region: self.region.clone(),
             listen: self.listen,
             endpoint: self.endpoint.clone(),
+            max_clock_skew_s: self.max_clock_skew,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
 use casemate_names::Secret;
-use casemate_sandbox::{Driver, RuntimeTable, spawner::Spawner};
+use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{CliError, ServerOptions, output};
@@ -38,7 +38,7 @@ pub(crate) async fn start(
     let acceptor = tls::acceptor(&settings.data_dir.join("tls"), &options.tls_names, now)?;
     let env = opened.builder.env("iam", "iam.amazonaws.com");
     let lambda = casemate_lambda::Extras {
-        driver: driver(spawner),
+        driver: driver(spawner, options.egress_ceiling.clone().unwrap_or_default()),
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
         functions_dir: settings.data_dir.join("functions"),
@@ -83,9 +83,10 @@ impl Running {
     }
 }
 
-fn driver(spawner: Result<Spawner, String>) -> Result<Driver, String> {
+fn driver(spawner: Result<Spawner, String>, egress_ceiling: EgressRules) -> Result<Driver, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Driver::new(spawner?, RuntimeTable::discover(&path)).map_err(|error| error.to_string())
+    let driver = Driver::with_egress_ceiling(spawner?, RuntimeTable::discover(&path), egress_ceiling);
+    driver.map_err(|error| error.to_string())
 }
 
 /// Environments' AWS endpoint sockets are served like any other connection, with the environment as the peer.

@@ -2,11 +2,9 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
-use bytes::Bytes;
 use casemate_kernel::{Incoming, Outgoing, Peer};
 use casemate_wire::Head;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use http_body_util::Full;
 use hyper::{body::Incoming as Body, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -22,6 +20,7 @@ use tokio::{
 use super::{
     Handler, Listener, PlainHttp,
     activity::Activity,
+    answer_body::AnswerBody,
     body::{self, BodyError, Budget},
     limits::{self, Limits},
 };
@@ -112,8 +111,8 @@ where
         let in_progress = begun.begin();
         async move {
             let response = answer(&handler, peer, request, &limits, &budget).await;
-            drop(in_progress);
-            Ok::<_, Infallible>(response)
+            // Held until a body that is still being made has been sent; one that is there has the idle time to be taken.
+            Ok::<_, Infallible>(response.map(|body| body.during(in_progress)))
         }
     });
     let connection = builder(&limits).serve_connection(TokioIo::new(stream), service).into_owned();
@@ -154,7 +153,7 @@ async fn answer<H: Handler>(
     request: Request<Body>,
     limits: &Limits,
     budget: &Budget,
-) -> Response<Full<Bytes>> {
+) -> Response<AnswerBody> {
     let version = request.version();
     let (parts, body) = request.into_parts();
     let mut head = Head::from(parts);
@@ -247,8 +246,8 @@ fn has_one_host(head: &mut Head, version: Version) -> bool {
     }
 }
 
-fn respond(outgoing: Outgoing) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(outgoing.body));
+fn respond(outgoing: Outgoing) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::new(outgoing.body, outgoing.stream));
     *response.status_mut() = outgoing.status;
     *response.headers_mut() = outgoing.headers;
     response

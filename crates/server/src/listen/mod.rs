@@ -5,6 +5,7 @@
 //! knows nothing else about them.
 
 mod activity;
+mod answer_body;
 mod body;
 mod clients;
 mod connection;

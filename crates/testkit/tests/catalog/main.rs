@@ -10,6 +10,7 @@ mod changed_bytes;
 mod hints;
 mod iam_rights;
 mod items;
+mod messages;
 mod organizations;
 mod pass_role;
 mod recorded;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{done, iam, input, new_user, policy, put_policy},
+    messages::{decode, decoded, message_of},
     worlds::with_own_identities,
 };
 
@@ -407,6 +408,104 @@ async fn strangers_are_not_told_why() {
 }
 
 #[tokio::test]
+async fn a_message_says_of_a_ceiling_that_it_refused_and_nothing_else_and_only_its_own_account_reads_it() {
+    let scene = Scene::new().await;
+    let (account, other) = (scene.account("workload").await, scene.account("other").await);
+    let (inside, elsewhere) = (scene.enter(&account).await, scene.enter(&other).await);
+    let ceiling = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Codename", "Effect": "Deny",
+        "Action": "dynamodb:*", "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:PrincipalTag/codename": "x", "aws:PrincipalArn": "x"}}}]});
+    scene.attach(&scene.policy("SERVICE_CONTROL_POLICY", "secret", &ceiling).await, account.as_str()).await;
+    let target = "DynamoDB_20120810.ListTables";
+    let refused = json_call(&scene.world, &inside, ("dynamodb", target), json!({})).await;
+    let message = message_of(&refused);
+    let told = decoded(&scene.world, &inside, &message).await;
+    assert_eq!((&told["explicitDeny"], &told["layer"]), (&json!(true), &json!("service control")));
+    assert_eq!(told["matchedStatements"]["items"], json!([]));
+    assert_eq!(told["context"]["conditions"]["items"], json!([]), "only the ceiling mentions any");
+    assert!(!told.to_string().to_lowercase().contains("codename"), "{told}");
+    for stranger in [&elsewhere, &scene.root] {
+        let unreadable = decode(&scene.world, stranger, &message).await;
+        assert_eq!(unreadable.code().as_deref(), Some("InvalidAuthorizationMessageException"));
+    }
+}
+
+/// Decision and `AllowedByOrganizations` of a simulation by a member's administrator.
+async fn simulated(
+    scene: &Scene,
+    who: &Credentials,
+    source: &str,
+    more: &[(&str, &str)],
+) -> (String, String) {
+    let mut asked = input(&[("PolicySourceArn", source)]);
+    asked.push("ActionNames", Document::List(vec!["dynamodb:ListTables".into()]));
+    for (name, value) in more {
+        asked.push(name, Document::List(vec![(*value).into()]));
+    }
+    let answer = scene.world.call(who, "iam", "SimulatePrincipalPolicy", asked).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!answer.text().contains("Codename"), "{}", answer.text());
+    let allowed = answer.element("AllowedByOrganizations").unwrap_or_default();
+    (answer.element("EvalDecision").unwrap(), allowed)
+}
+
+#[tokio::test]
+async fn a_simulation_of_a_principal_decides_under_the_ceilings_as_the_gate_does() {
+    let scene = Scene::new().await;
+    let (account, other) = (scene.account("workload").await, scene.account("other").await);
+    let inside = scene.enter(&account).await;
+    let role = format!("arn:aws:iam::{account}:role/{ROLE}");
+    let table = |account: &AccountId| format!("arn:aws:dynamodb:us-east-1:{account}:table/t");
+    let (own, foreign) = (table(&account), table(&other));
+    let yes = ("allowed".to_owned(), "true".to_owned());
+    let no = ("explicitDeny".to_owned(), "false".to_owned());
+    assert_eq!(simulated(&scene, &inside, &role, &[]).await, yes);
+    scene.lists_tables(&inside).await.unwrap();
+
+    let deny = |principal: bool| {
+        let mut statement =
+            json!({"Sid": "Codename", "Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"});
+        if principal {
+            statement["Principal"] = json!("*");
+        }
+        json!({"Version": "2012-10-17", "Statement": [statement]})
+    };
+    let ceiling = scene.policy("SERVICE_CONTROL_POLICY", "s", &deny(false)).await;
+    scene.attach(&ceiling, account.as_str()).await;
+    assert_eq!(simulated(&scene, &inside, &role, &[]).await, no);
+    scene.lists_tables(&inside).await.unwrap_err();
+    scene.detach(&ceiling, account.as_str()).await;
+    assert_eq!(simulated(&scene, &inside, &role, &[]).await, yes);
+
+    // A resource's ceilings count for the own account's resources; of another's nothing is told.
+    let root = scene.root_id().await;
+    scene.done("EnablePolicyType", json!({"RootId": root, "PolicyType": "RESOURCE_CONTROL_POLICY"})).await;
+    let ceiling = scene.policy("RESOURCE_CONTROL_POLICY", "r", &deny(true)).await;
+    scene.attach(&ceiling, account.as_str()).await;
+    scene.attach(&ceiling, other.as_str()).await;
+    assert_eq!(simulated(&scene, &inside, &role, &[("ResourceArns", &own)]).await, no);
+    assert_eq!(simulated(&scene, &inside, &role, &[("ResourceArns", &foreign)]).await, yes);
+    scene.lists_tables(&inside).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_implicit_deny_of_a_ceiling_is_simulated_and_the_management_account_has_none() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let role = format!("arn:aws:iam::{account}:role/{ROLE}");
+    let narrow = scene.scp("narrow", "Allow", "iam:*").await;
+    scene.attach(&narrow, account.as_str()).await;
+    scene.detach("p-FullAWSAccess", account.as_str()).await;
+    let simulated_inside = simulated(&scene, &inside, &role, &[]).await;
+    assert_eq!(simulated_inside, ("implicitDeny".to_owned(), "false".to_owned()));
+    scene.lists_tables(&inside).await.unwrap_err();
+    let boss = "arn:aws:iam::123456789012:user/boss";
+    let (decision, allowed) = simulated(&scene, &scene.boss, boss, &[]).await;
+    assert_eq!((decision.as_str(), allowed.as_str()), ("allowed", ""));
+}
+
+#[tokio::test]
 async fn a_closed_account_is_dead() {
     let scene = Scene::new().await;
     let account = scene.account("workload").await;
@@ -456,5 +555,80 @@ async fn nobody_makes_a_role_that_no_ceiling_binds() {
         let members = [("RoleName", "mine"), ("AssumeRolePolicyDocument", trust), ("Path", path)];
         let refused = iam(&scene.world, &inside, "CreateRole", &members).await;
         assert_eq!(refused.code().as_deref(), Some("InvalidInput"), "{}", refused.text());
+    }
+}
+
+/// Everything a sign-up needs, in the account of whoever makes it: the client's id and the pool's.
+async fn open_pool(scene: &Scene, who: &Credentials) -> (String, String) {
+    let idp = |operation: &'static str, body: Value| async move {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        let answer = json_call(&scene.world, who, ("cognito-idp", &target), body).await;
+        assert!(answer.status.is_success(), "{}", answer.text());
+        answer.json()
+    };
+    let pool = idp("CreateUserPool", json!({"PoolName": "people"})).await["UserPool"]["Id"].clone();
+    let client = json!({"UserPoolId": pool, "ClientName": "app"});
+    let client = idp("CreateUserPoolClient", client).await["UserPoolClient"]["ClientId"].clone();
+    (client.as_str().unwrap().to_owned(), pool.as_str().unwrap().to_owned())
+}
+
+/// An API whose one method asks nobody and answers 200; its address.
+async fn open_api(scene: &Scene, who: &Credentials) -> String {
+    let rest = |method: Method, path: String, body: Value| async move {
+        let request = Request::new(method, &path).header("content-type", "application/json");
+        let signed = request.body(body.to_string()).signed(who, "apigateway", "us-east-1", scene.world.now());
+        let answer = scene.world.send(&signed).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text());
+        answer.json()
+    };
+    let api = rest(Method::POST, "/restapis".to_owned(), json!({"name": "shop"})).await;
+    let (id, root) = (api["id"].as_str().unwrap(), api["rootResourceId"].as_str().unwrap());
+    let at = format!("/restapis/{id}/resources/{root}/methods/GET");
+    rest(Method::PUT, at.clone(), json!({"authorizationType": "NONE"})).await;
+    let answers = json!({"type": "MOCK", "requestTemplates": {"application/json": "{\"statusCode\": 200}"}});
+    rest(Method::PUT, format!("{at}/integration"), answers).await;
+    rest(Method::PUT, format!("{at}/responses/200"), json!({})).await;
+    rest(Method::PUT, format!("{at}/integration/responses/200"), json!({})).await;
+    rest(Method::POST, format!("/restapis/{id}/deployments"), json!({"stageName": "v1"})).await;
+    format!("/_aws/execute-api/{id}/v1/")
+}
+
+#[tokio::test]
+async fn what_a_closed_account_opened_to_everybody_is_closed_too() {
+    let scene = Scene::new().await;
+    let (closed, other) = (scene.account("closed").await, scene.account("other").await);
+    let mut seen = Vec::new();
+    for account in [&closed, &other] {
+        let inside = scene.enter(account).await;
+        let (client, pool) = open_pool(&scene, &inside).await;
+        seen.push((client, pool, open_api(&scene, &inside).await));
+    }
+    let ask = |(client, pool, api): (String, String, String)| {
+        let world = &scene.world;
+        async move {
+            let body = json!({"ClientId": client, "Username": "ann", "Password": "Correct-Horse-1!"});
+            let sign_up = Request::new(Method::POST, "/")
+                .header("x-amz-target", "AWSCognitoIdentityProviderService.SignUp")
+                .header("content-type", "application/x-amz-json-1.1")
+                .body(body.to_string());
+            let keys = format!("/{pool}/.well-known/jwks.json");
+            let mut answers = vec![world.send(&sign_up).await];
+            for path in [keys, api] {
+                answers.push(world.send(&Request::new(Method::GET, &path)).await);
+            }
+            answers
+        }
+    };
+    for answer in ask(seen[0].clone()).await {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    scene.done("CloseAccount", json!({"AccountId": closed.as_str()})).await;
+    let refused = ask(seen[0].clone()).await;
+    assert_eq!(refused[0].code().as_deref(), Some("AccessDeniedException"), "{}", refused[0].text());
+    for answer in &refused[1..] {
+        assert_eq!((answer.status.as_u16(), answer.text()), (403, r#"{"message":"Forbidden"}"#.to_owned()));
+    }
+    for answer in ask(seen[1].clone()).await {
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 }

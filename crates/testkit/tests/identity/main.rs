@@ -7,6 +7,7 @@ mod assume;
 mod errors;
 mod federated;
 mod groups;
+mod last_accessed;
 mod linked;
 mod lists;
 mod mfa;

@@ -196,7 +196,7 @@ operation!(Toys, TOYS, SwapToys, |toys, toy| {
     Ok(toy.more.iter().fold(first, |access, name| access.and(Ask::on("toys:SwapToys", toys.arn(name)))))
 });
 operation!(Toys, TOYS, WhoPlays, |_toys, _toy| Ok(Access::Identified("everybody may know who they are")));
-operation!(Toys, TOYS, LookAround, |_toys, _toy| Ok(Access::Public("the shop window")));
+operation!(Toys, TOYS, LookAround, |_toys, _toy| Ok(Access::Public("the shop window", None)));
 // Guarded badly, each in its own way.
 operation!(Toys, TOYS, AskNothing, |_toys, _toy| Ok(Access::Iam(Vec::new())));
 operation!(Toys, TOYS, ActFirst, |toys, toy| {

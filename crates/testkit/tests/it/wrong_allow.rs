@@ -7,9 +7,9 @@ use casemate_kernel::{
 };
 use casemate_names::Arn;
 use casemate_schema::Document;
-use casemate_testkit::{Credentials, Request, Response, World};
+use casemate_testkit::{Credentials, Request, Response, World, WorldBuilder};
 
-use crate::toys::{toy, world};
+use crate::toys::{builder, toy, world};
 
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 
@@ -106,6 +106,39 @@ async fn item_5_a_body_under_a_captured_signature_is_refused() {
     assert_eq!(world.send(&unsigned).await.code().as_deref(), Some("InvalidSignatureException"));
     assert_eq!(world.digest(), before);
     assert!(world.send(&captured).await.status.is_success());
+}
+
+#[tokio::test]
+async fn one_second_beyond_the_clock_skew_is_refused_in_both_directions() {
+    // What is wider than usual is not to be had.
+    for (set, skew_s) in [(None, 900), (Some(300), 300), (Some(1), 1), (Some(86_400), 900)] {
+        let (builder, _) = builder();
+        let world = set.into_iter().fold(builder, WorldBuilder::max_clock_skew).start();
+        let root = world.identities().root();
+        let op = world.operation("toys", "MakeToy");
+        for (offset_s, right) in [(skew_s, true), (-skew_s, true), (skew_s + 1, false), (-skew_s - 1, false)]
+        {
+            let at = world.now().plus_seconds(offset_s);
+            let signed = Request::of(op, &toy("ball-01")).signed(&root, "toys", "us-east-1", at);
+            let answer = world.send(&signed).await;
+            assert_eq!(answer.status.is_success(), right, "{set:?} {offset_s}: {}", answer.text());
+            if !right {
+                assert_eq!(answer.code().as_deref(), Some("InvalidSignatureException"));
+            }
+        }
+        // A presigned request may be from the future by as much, and ends when it says.
+        let ahead = |s| {
+            Request::of(op, &toy("ball-01")).presigned(
+                &root,
+                "toys",
+                "us-east-1",
+                world.now().plus_seconds(s),
+                60,
+            )
+        };
+        assert!(world.send(&ahead(skew_s)).await.status.is_success());
+        assert!(!world.send(&ahead(skew_s + 1)).await.status.is_success());
+    }
 }
 
 #[tokio::test]

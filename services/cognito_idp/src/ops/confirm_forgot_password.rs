@@ -17,8 +17,11 @@ use crate::{
 };
 
 impl Operation<ConfirmForgotPassword> for CognitoIdp {
-    fn access(&self, _input: &ConfirmForgotPasswordInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(Access::Public("recovering a password: the code is the proof; attempts are limited"))
+    fn access(&self, input: &ConfirmForgotPasswordInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Public(
+            "recovering a password: the code is the proof; attempts are limited",
+            self.account_of(&input.client_id)?,
+        ))
     }
 
     async fn run(&self, call: Call<ConfirmForgotPassword>) -> Result<ConfirmForgotPasswordOutput, Error> {

@@ -12,8 +12,11 @@ use crate::{
 };
 
 impl Operation<ConfirmSignUp> for CognitoIdp {
-    fn access(&self, _input: &ConfirmSignUpInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(Access::Public("signing up: the code is the proof; attempts are limited"))
+    fn access(&self, input: &ConfirmSignUpInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Public(
+            "signing up: the code is the proof; attempts are limited",
+            self.account_of(&input.client_id)?,
+        ))
     }
 
     async fn run(&self, call: Call<ConfirmSignUp>) -> Result<ConfirmSignUpOutput, Error> {

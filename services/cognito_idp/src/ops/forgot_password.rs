@@ -14,8 +14,11 @@ use crate::{
 };
 
 impl Operation<ForgotPassword> for CognitoIdp {
-    fn access(&self, _input: &ForgotPasswordInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(Access::Public("recovering a password: the code goes to a verified address; requests are limited"))
+    fn access(&self, input: &ForgotPasswordInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Public(
+            "recovering a password: the code goes to a verified address; requests are limited",
+            self.account_of(&input.client_id)?,
+        ))
     }
 
     async fn run(&self, call: Call<ForgotPassword>) -> Result<ForgotPasswordOutput, Error> {

@@ -13,9 +13,10 @@ use crate::{
 };
 
 impl Operation<GetTokensFromRefreshToken> for CognitoIdp {
-    fn access(&self, _input: &GetTokensFromRefreshTokenInput, _caller: &Caller) -> Result<Access, Error> {
+    fn access(&self, input: &GetTokensFromRefreshTokenInput, _caller: &Caller) -> Result<Access, Error> {
         Ok(Access::Public(
             "staying signed in: the refresh token is the proof, and the client secret where there is one",
+            self.account_of(&input.client_id)?,
         ))
     }
 

@@ -9,9 +9,10 @@ use crate::{
 };
 
 impl Operation<InitiateAuth> for CognitoIdp {
-    fn access(&self, _input: &InitiateAuthInput, _caller: &Caller) -> Result<Access, Error> {
+    fn access(&self, input: &InitiateAuthInput, _caller: &Caller) -> Result<Access, Error> {
         Ok(Access::Public(
             "signing in: the caller has nothing yet but a client id; the password or refresh token is the proof",
+            self.account_of(&input.client_id)?,
         ))
     }
 

@@ -14,8 +14,11 @@ use crate::{
 };
 
 impl Operation<ResendConfirmationCode> for CognitoIdp {
-    fn access(&self, _input: &ResendConfirmationCodeInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(Access::Public("signing up: the code goes to the address given at sign-up; requests are limited"))
+    fn access(&self, input: &ResendConfirmationCodeInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Public(
+            "signing up: the code goes to the address given at sign-up; requests are limited",
+            self.account_of(&input.client_id)?,
+        ))
     }
 
     async fn run(&self, call: Call<ResendConfirmationCode>) -> Result<ResendConfirmationCodeOutput, Error> {

@@ -8,9 +8,10 @@ use crate::{
 };
 
 impl Operation<RespondToAuthChallenge> for CognitoIdp {
-    fn access(&self, _input: &RespondToAuthChallengeInput, _caller: &Caller) -> Result<Access, Error> {
+    fn access(&self, input: &RespondToAuthChallengeInput, _caller: &Caller) -> Result<Access, Error> {
         Ok(Access::Public(
             "signing in: the secret block with its proof, or the challenge session, is verified and consumed by the operation",
+            self.account_of(&input.client_id)?,
         ))
     }
 

@@ -11,9 +11,10 @@ use crate::{
 };
 
 impl Operation<RevokeToken> for CognitoIdp {
-    fn access(&self, _input: &RevokeTokenInput, _caller: &Caller) -> Result<Access, Error> {
+    fn access(&self, input: &RevokeTokenInput, _caller: &Caller) -> Result<Access, Error> {
         Ok(Access::Public(
             "signing out: the refresh token is the proof, and the client secret where there is one",
+            self.account_of(&input.client_id)?,
         ))
     }
 

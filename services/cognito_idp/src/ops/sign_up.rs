@@ -16,8 +16,11 @@ use crate::{
 };
 
 impl Operation<SignUp> for CognitoIdp {
-    fn access(&self, _input: &SignUpInput, _caller: &Caller) -> Result<Access, Error> {
-        Ok(Access::Public("signing up: the pool decides whether anyone may"))
+    fn access(&self, input: &SignUpInput, _caller: &Caller) -> Result<Access, Error> {
+        Ok(Access::Public(
+            "signing up: the pool decides whether anyone may",
+            self.account_of(&input.client_id)?,
+        ))
     }
 
     async fn run(&self, call: Call<SignUp>) -> Result<SignUpOutput, Error> {

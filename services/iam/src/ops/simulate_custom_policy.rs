@@ -11,7 +11,7 @@ use crate::{
     login_profiles::heavy,
     page::Paging,
     resource::entity_arn,
-    simulate::{Case, Simulated},
+    simulate::{Case, Ceilings, Simulated},
     simulation, sources,
 };
 
@@ -47,9 +47,9 @@ impl Operation<SimulateCustomPolicy> for Iam {
             principal,
             identity: Simulated::all(&identity, Kind::Identity)?,
             boundary: simulation::boundary(input.permissions_boundary_policy_input_list.as_deref())?,
-            organizations: simulation::organizations(
+            ceilings: Ceilings::Given(simulation::organizations(
                 input.ordered_organization_policy_input_list.as_deref(),
-            )?,
+            )?),
             resource: input.resource_policy.as_deref().map(Simulated::resource).transpose()?,
             context: simulation::context(input.context_entries.as_deref())?,
         };

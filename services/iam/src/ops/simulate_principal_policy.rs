@@ -16,7 +16,7 @@ use crate::{
     login_profiles::heavy,
     page::Paging,
     resource::entity_arn,
-    simulate::{Case, GivenValue, Simulated},
+    simulate::{Case, Ceilings, GivenValue, Simulated},
     simulation,
     sources::{self, Bound, Source},
 };
@@ -51,6 +51,11 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
             for (key, value) in &bound.facts {
                 context.add(key, GivenValue::One(value.clone()));
             }
+            let bounds = self.env.bounds(&scope.account, None, "", None)?;
+            if let Some(membership) = bounds.membership() {
+                context.add("aws:PrincipalOrgID", GivenValue::One(membership.organization.clone()));
+                context.add("aws:PrincipalOrgPaths", GivenValue::Many(vec![membership.path.clone()]));
+            }
         }
         let policy = input.resource_policy.as_deref();
         let case = Case {
@@ -58,8 +63,8 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
             principal,
             identity: Simulated::all(&identity, Kind::Identity)?,
             boundary,
-            // DIVERGES: the ceilings of the account's organisation are not simulated; `SimulateCustomPolicy` takes them.
-            organizations: Vec::new(),
+            // DIVERGES: resource control policies are taken into account, too, for resources of the caller's account.
+            ceilings: Ceilings::InForce { env: self.env.clone(), account: scope.account.clone() },
             resource: policy.map(Simulated::resource).transpose()?,
             context,
         };

@@ -15,6 +15,8 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const reportAgent = new http.Agent({ keepAlive: false });
 
 let requestId = '';
+/** The stream of an answer that is being streamed. */
+let current;
 
 // ---- the log ----------------------------------------------------------------------------------------------------------
 
@@ -74,12 +76,19 @@ function reportOf(error) {
   return { errorType: typeof error, errorMessage: text, trace: [] };
 }
 
+const headerText = (text) => text.replace(/[^\x20-\x7e]/g, '?');
+
 function sendReport(where, report, through = agent) {
-  const kind = report.errorType.replace(/[^\x20-\x7e]/g, '?');
+  const kind = headerText(report.errorType);
   return call('POST', where, JSON.stringify(report), { 'Lambda-Runtime-Function-Error-Type': kind }, through);
 }
 
 async function fatal(report, code) {
+  if (current?.begun) {
+    current.fail(report);
+    await current.answered;
+    process.exit(code);
+  }
   const where = requestId ? `invocation/${requestId}/error` : 'init/error';
   try { await sendReport(where, report, reportAgent); } catch { /* the exit says enough */ }
   process.exit(code);
@@ -105,6 +114,7 @@ process.on('unhandledRejection', (reason) => {
 // ---- the handler ------------------------------------------------------------------------------------------------------
 
 const STREAMING = Symbol('streaming');
+const PRELUDE = Symbol('prelude');
 
 globalThis.awslambda = {
   streamifyResponse(handler) {
@@ -112,10 +122,10 @@ globalThis.awslambda = {
     return handler;
   },
   HttpResponseStream: {
+    /** The answer's status and headers go before its first byte. */
     from(stream, metadata) {
-      stream.contentType = 'application/vnd.awslambda.http-integration-response';
-      stream.write(JSON.stringify(metadata));
-      stream.write(Buffer.alloc(8));
+      stream.setContentType('application/vnd.awslambda.http-integration-response');
+      stream[PRELUDE] = Buffer.concat([Buffer.from(JSON.stringify(metadata ?? {})), Buffer.alloc(8)]);
       return stream;
     },
   },
@@ -257,19 +267,88 @@ function answerOf(handler, event, headers) {
   });
 }
 
-/** A streaming handler's output, collected: callers here read whole answers. */
-function streamedAnswerOf(handler, event, headers) {
-  return new Promise((resolve, reject) => {
-    const pieces = [];
-    const stream = new Writable({
-      write(piece, _encoding, done) { pieces.push(Buffer.from(piece)); done(); },
+/** The stream a streaming handler writes to: a request to the Runtime API, sent when the first byte is there. */
+class ResponseStream extends Writable {
+  #request;
+  #answered;
+
+  setContentType(type) {
+    this.contentType = type;
+  }
+
+  /** Resolves when the platform has taken the whole answer. */
+  get answered() { return this.#answered ?? Promise.resolve(); }
+
+  get begun() { return this.#request !== undefined; }
+
+  _write(piece, _encoding, done) {
+    this.#begin();
+    this.#request.write(piece, done);
+  }
+
+  _final(done) {
+    this.#begin();
+    this.#request.end(done);
+  }
+
+  /** Breaks an answer off that has begun: the report follows the bytes that are sent already. */
+  fail(report) {
+    this.#request.addTrailers({
+      'Lambda-Runtime-Function-Error-Type': headerText(report.errorType),
+      'Lambda-Runtime-Function-Error-Body': Buffer.from(JSON.stringify(report)).toString('base64'),
     });
-    stream.setContentType = (type) => { stream.contentType = type; };
-    stream.on('finish', () => resolve(Buffer.concat(pieces)));
+    this.#request.end();
+  }
+
+  #begin() {
+    if (this.#request) return;
+    const request = http.request({
+      host, port, method: 'POST', path: `${BASE}invocation/${requestId}/response`, agent,
+      headers: {
+        'Content-Type': this.contentType ?? 'application/octet-stream',
+        'Lambda-Runtime-Function-Response-Mode': 'streaming',
+        'Transfer-Encoding': 'chunked',
+        Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
+      },
+    });
+    this.#request = request;
+    this.#answered = new Promise((resolve) => {
+      request.on('response', (answer) => {
+        answer.resume();
+        answer.on('end', resolve);
+        answer.on('error', resolve);
+      });
+      request.on('error', resolve);
+    });
+    if (this[PRELUDE]) request.write(this[PRELUDE]);
+    else request.flushHeaders();
+  }
+}
+
+/** Runs a streaming handler until its stream has ended. */
+async function streamAnswerOf(handler, event, headers) {
+  const stream = new ResponseStream();
+  current = stream;
+  const ended = new Promise((resolve, reject) => {
+    stream.on('finish', resolve);
     stream.on('error', reject);
-    const context = contextOf(headers, (error) => (error ? reject(error) : stream.end()));
-    Promise.resolve().then(() => handler(event, stream, context)).catch(reject);
   });
+  ended.catch(() => {});
+  const context = contextOf(headers, (error) => (error ? stream.destroy(error) : stream.end()));
+  try {
+    await handler(event, stream, context);
+    // AWS: a handler that returns before it has ended its stream leaves a stream that goes on.
+    await ended;
+  } catch (error) {
+    if (!stream.begun) {
+      current = undefined;
+      throw error;
+    }
+    logFailure(reportOf(error));
+    stream.fail(reportOf(error));
+  }
+  await stream.answered;
+  current = undefined;
 }
 
 async function runOne(handler) {
@@ -280,26 +359,28 @@ async function runOne(handler) {
   else delete process.env._X_AMZN_TRACE_ID;
   try {
     const event = JSON.parse(next.body || '{}');
-    const headers = {};
-    let body;
     if (handler[STREAMING]) {
-      body = await streamedAnswerOf(handler, event, next.headers);
-      headers['Lambda-Runtime-Function-Response-Mode'] = 'streaming';
-    } else {
-      const value = await answerOf(handler, event, next.headers);
-      try {
-        body = JSON.stringify(value === undefined ? null : value) ?? 'null';
-      } catch (error) {
-        throw new Error('Unable to stringify response body', { cause: error });
-      }
+      await streamAnswerOf(handler, event, next.headers);
+      return;
     }
-    await call('POST', `invocation/${requestId}/response`, body, headers);
+    const value = await answerOf(handler, event, next.headers);
+    let body;
+    try {
+      body = JSON.stringify(value === undefined ? null : value) ?? 'null';
+    } catch (error) {
+      throw new Error('Unable to stringify response body', { cause: error });
+    }
+    await call('POST', `invocation/${requestId}/response`, body);
   } catch (error) {
     const report = reportOf(error);
-    logLine('ERROR', 'Invoke Error \t%s',
-      JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
+    logFailure(report);
     await sendReport(`invocation/${requestId}/error`, report);
   }
+}
+
+function logFailure(report) {
+  logLine('ERROR', 'Invoke Error \t%s',
+    JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
 }
 
 let handler;

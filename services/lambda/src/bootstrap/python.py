@@ -33,11 +33,14 @@ class RuntimeApi:
             lines += ["Content-Type: application/json", "Content-Length: %d" % len(body)]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
         if self.socket is None:
-            self.socket = socket.create_connection(self.address)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.buffer = b""
+            self.connect()
         self.socket.sendall(head + body)
         return self._answer()
+
+    def connect(self):
+        self.socket = socket.create_connection(self.address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
 
     def _answer(self):
         while b"\r\n\r\n" not in self.buffer:
@@ -213,8 +216,10 @@ def set_up_logging():
     logging.getLogger().addHandler(handler)
 
 
-def run_one(api, handler):
-    _, headers, body = api.call("GET", "invocation/next")
+def run_one(api, handler, token=None):
+    _, headers, body = api.call("GET", "invocation/next", headers=[("Casemate-Child", token)] if token else ())
+    if token:
+        take_credentials(headers)
     request_id = headers["lambda-runtime-aws-request-id"]
     current_request["id"] = request_id
     trace_id = headers.get("lambda-runtime-trace-id")
@@ -249,22 +254,205 @@ def run_one(api, handler):
                              request_id))
 
 
+# ---- a process of its own for every request -----------------------------------------------------------------------------
+#
+# The process that loads the function becomes a template: it never sees a request or credentials, and forks one child for
+# each request when the platform tells it to. What a child does ends with it.
+
+DUMPABLE = 4  # PR_SET_DUMPABLE
+
+
+def take_credentials(headers):
+    """Those of this request alone; they are worth nothing after it."""
+    for name, header in (("AWS_ACCESS_KEY_ID", "casemate-access-key-id"),
+                         ("AWS_SECRET_ACCESS_KEY", "casemate-secret-access-key"),
+                         ("AWS_SESSION_TOKEN", "casemate-session-token"),
+                         ("AWS_CREDENTIAL_EXPIRATION", "casemate-credentials-end")):
+        os.environ[name] = headers.get(header, "")
+
+
+def unfit(control):
+    """Why this process must not be forked: something in it would be shared by its children. None if it may be."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return "the function's code starts threads when it is loaded"
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        return "the function's code starts processes when it is loaded"
+    except ChildProcessError:
+        pass
+    own = {0, 1, 2, control.socket.fileno()}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+        except OSError:
+            continue
+        if int(name) not in own:
+            return "the function's code keeps a file or socket open when it is loaded"
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        for line in maps:
+            fields = line.split(None, 5)
+            path = fields[5] if len(fields) > 5 else ""
+            # A read-only mapping of a file that nobody can change is no way to tell anybody anything.
+            if fields[1][3] == "s" and ("w" in fields[1] or "(deleted)" in path or not path.startswith("/")):
+                return "the function's code makes shared memory when it is loaded"
+    if os.listdir("/tmp"):
+        return "the function's code writes files to /tmp when it is loaded"
+    return None
+
+
+class Guard:
+    """What keeps a child from reaching its parent, and the parent's state out of a child."""
+
+    def __init__(self):
+        import ctypes
+        import signal
+
+        self.prctl = ctypes.CDLL(None, use_errno=True).prctl
+        self.signal = signal
+        self.processors = os.sched_getaffinity(0)
+        self.mask = None
+
+    def __enter__(self):
+        """For the template: its memory cannot be opened, and no signal from inside interrupts it."""
+        self.mask = self.signal.pthread_sigmask(self.signal.SIG_SETMASK, self.signal.valid_signals())
+        if self.prctl(DUMPABLE, 0, 0, 0, 0) != 0:
+            raise OSError("this process cannot be protected from its children")
+
+    def __exit__(self, *_):
+        """For a child: an ordinary process again, with nothing that an earlier child could have changed."""
+        import fcntl
+
+        self.prctl(DUMPABLE, 1, 0, 0, 0)
+        for stream in (0, 1, 2):
+            # The open streams are shared with the template and so with earlier children.
+            flags = fcntl.fcntl(stream, fcntl.F_GETFL)
+            fcntl.fcntl(stream, fcntl.F_SETFL, flags & os.O_ACCMODE)
+        os.sched_setaffinity(0, self.processors)
+        self.signal.pthread_sigmask(self.signal.SIG_SETMASK, self.mask)
+
+
+def reseed():
+    """Randomness of a child's own, wherever the template has drawn or stored some."""
+    loaded = sys.modules.get
+    if loaded("random"):
+        sys.modules["random"].seed()
+    if loaded("ssl"):
+        sys.modules["ssl"].RAND_add(os.urandom(32), 32.0)
+    if loaded("numpy.random"):
+        sys.modules["numpy.random"].seed(int.from_bytes(os.urandom(4), "big"))
+    if loaded("uuid"):
+        sys.modules["uuid"]._last_timestamp = None
+
+
+def be_child(control, guard, handler, token):
+    """Takes one request and ends."""
+    code = 1
+    try:
+        control.socket.close()
+        guard.__exit__()
+        reseed()
+        run_one(RuntimeApi(control.host), handler, token)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code & 0xFF)
+
+
+def decline(control, why):
+    """This process is no template; the platform then uses an ordinary environment for each request."""
+    control.call("POST", "casemate/fork", json.dumps({"unfit": why}).encode())
+    os._exit(0)
+
+
+def be_template(control, handler):
+    """Forks a child whenever the platform asks for one, for ever."""
+    import gc
+
+    try:
+        guard = Guard()
+        why = unfit(control)
+    except (ImportError, OSError, AttributeError) as error:
+        why = "a template cannot be made: %s" % error
+    if why:
+        decline(control, why)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    gc.collect()
+    gc.freeze()
+    guard.__enter__()
+    word = "ready"
+    while True:
+        status, _, token = control.call("POST", "casemate/fork", json.dumps(word).encode())
+        if status != 200:
+            os._exit(1)
+        reap()
+        child = os.fork()
+        if child == 0:
+            be_child(control, guard, handler, token.decode())
+        word = ended(child)
+
+
+def reap():
+    """Takes the ends of processes that earlier children left behind."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def ended(child):
+    try:
+        status = os.waitpid(child, 0)[1]
+    except ChildProcessError:
+        return {"exited": 1}
+    if os.WIFSIGNALED(status):
+        return {"killed": os.WTERMSIG(status)}
+    return {"exited": os.WEXITSTATUS(status)}
+
+
 def send_report(api, path, report):
     body = json.dumps(report, ensure_ascii=False).encode("utf-8", "replace")
     kind = report["errorType"].encode("ascii", "replace").decode("ascii")
     api.call("POST", path, body, [("Lambda-Runtime-Function-Error-Type", kind)])
 
 
+def run_aws_client(api):
+    """Hands everything over to AWS's runtime client, which the package or the host has."""
+    try:
+        from awslambdaric import bootstrap
+        from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+    except ImportError as error:
+        report = report_of("Runtime.ImportModuleError", "Unable to load AWS's runtime client: %s" % error, [], "")
+        log_report(report)
+        send_report(api, "init/error", report)
+        return
+    bootstrap.run(os.environ.get("_HANDLER", ""), LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+
+
 def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    is_template = os.environ.pop("_LAMBDA_TEMPLATE", None) is not None
+    if is_template:
+        # Before the function's code is loaded: by this the platform knows the template from everything else inside.
+        api.connect()
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     # The script's own folder gives way to the function's; the host's packages come last.
     sys.path[:] = [task_root] + [path for path in sys.path if path != os.path.dirname(HERE)]
     sdk = "/var/lang-sdk"
     if os.path.isdir(sdk) and sdk not in sys.path:
         sys.path.append(sdk)
+    if os.environ.pop("_CASEMATE_RUNTIME_CLIENT", "") == "aws":
+        run_aws_client(api)
+        sys.exit(1)
     set_up_logging()
     try:
         handler = load(os.environ.get("_HANDLER", ""))
@@ -273,8 +461,13 @@ def main():
     except Exception as error:
         report = report_of(type(error).__name__, str(error), trace_of(error), "")
     else:
+        if is_template:
+            be_template(api, handler)
         while True:
             run_one(api, handler)
+    if is_template:
+        # Perhaps it needs credentials, or threads, to be loaded: the platform tries in an ordinary environment.
+        decline(api, "the function's code cannot be loaded in a template: %s" % report["errorMessage"])
     log_report(report)
     send_report(api, "init/error", report)
     sys.exit(1)

@@ -1,8 +1,12 @@
 //! Starting an environment: role, credentials, package, sandbox, and the runtime's first request for work.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -10,25 +14,27 @@ use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
+    Driver, EgressRules, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
+use casemate_store::BlobId;
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::{Count, Counted, Environment};
+use super::{Berth, Environment, Held, Room};
 use crate::{
     ServeConnection,
     api::Error,
     bootstrap,
+    controls::Controls,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
+    forking::Forks,
     function::Function,
     output::Output,
     packages::{Folder, Packages},
-    process::{self, Given},
-    report,
-    resource::LATEST,
-    role, runtime_api,
+    process::{self, Given, Purpose},
+    report, role, runtime_api,
+    version::Version,
 };
 
 /// How long the credentials of an environment live, seconds; the environment lives no longer.
@@ -45,8 +51,8 @@ pub(crate) struct Host {
     pub(crate) python_sdk: Option<PathBuf>,
     /// Runtime roots by runtime: made once.
     pub(crate) templates: Arc<tokio::sync::Mutex<Vec<(String, Template)>>>,
-    /// How many environments there are.
-    pub(crate) environments: Count,
+    /// Room for environments.
+    pub(crate) room: Room,
 }
 
 /// Why there is no environment.
@@ -60,6 +66,8 @@ pub(crate) enum NotStarted {
     Exited(Exit, Vec<u8>),
     /// It took too long.
     TimedOut(Vec<u8>),
+    /// Its process must not be forked, because of this.
+    Unforkable(String),
 }
 
 impl<E: Into<Error>> From<E> for NotStarted {
@@ -73,35 +81,66 @@ struct Start {
     /// What its credentials are bound to, and the last part of its log stream's name.
     id: String,
     function: Arc<Function>,
-    held: (Arc<Folder>, Counted),
-    credentials: SessionCredentials,
+    held: (Vec<Arc<Folder>>, Berth),
+    /// `None`: it will be a template.
+    credentials: Option<SessionCredentials>,
     log_stream: String,
+}
+
+/// What is to be started.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) function: Arc<Function>,
+    pub(crate) purpose: Purpose,
+    /// How long its start may take.
+    pub(crate) limit: Duration,
+    /// The room it takes.
+    pub(crate) berth: Berth,
+    /// Said in its log, once.
+    pub(crate) remark: Option<String>,
 }
 
 impl Host {
     /// Starts an environment and waits until its runtime asks for a request.
-    pub(crate) async fn start(
-        &self,
-        function: Arc<Function>,
-        limit: Duration,
-    ) -> Result<Environment, NotStarted> {
-        let (began, counted) = (Instant::now(), self.environments.one_more());
+    pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
+        let Order { function, purpose, limit, berth, remark } = order;
+        let began = Instant::now();
+        let none = BTreeMap::new();
+        let variables = function.settings.variables.as_ref().unwrap_or(&none);
+        let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.packages.folder(function.code).await?;
+        let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
+        let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let (template, family) = self.template(&function.settings.runtime).await?;
         if family == Family::Provided && !folder.path().join("bootstrap").is_file() {
             return Err(invalid_entrypoint(&format!(
                 "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
             )));
         }
-        let credentials = self.credentials(&function, &id, now).await?;
-        let log_stream = log_stream(now, &id);
-        let spec = spec(&function, &folder, template, family, &credentials, &log_stream);
+        let credentials = match purpose {
+            Purpose::Template => None,
+            Purpose::OnDemand | Purpose::Provisioned => {
+                Some(credentials(&self.env, &function, &id, now).await?)
+            }
+        };
+        let log_stream = log_stream(now, function.version, &id);
+        let given = Given {
+            function: &function,
+            family,
+            credentials: credentials.as_ref(),
+            log_stream: &log_stream,
+            purpose,
+        };
+        let shown = (&*folder, layers.as_deref());
+        let spec = EnvironmentSpec { egress: controls.egress, ..spec(&given, shown, template) };
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
-                drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
+                if let Some(credentials) = credentials {
+                    drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
+                }
                 return Err(match error {
                     // A program of the package's own that the system cannot execute.
                     StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
@@ -111,16 +150,28 @@ impl Host {
                 });
             }
         };
-        let held = (folder, counted);
+        let held = (std::iter::once(folder).chain(layers).collect(), berth);
         let environment = self.assemble(sandbox, Start { id, function, held, credentials, log_stream });
         environment
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
             .await;
+        if let Some(remark) = remark {
+            environment.output.line(remark).await;
+        }
         if let Err(failure) = environment.first_next(limit).await {
             return Err(environment.explain(failure, began.elapsed()).await);
         }
         environment.sandbox.end_init().map_err(Fault::internal)?;
+        if family != Family::Provided {
+            let residents = environment.sandbox.residents().map_err(Fault::internal)?;
+            drop(environment.residents.set(residents));
+        }
+        if environment.is_template() && !environment.fork().await {
+            return Err(NotStarted::Unforkable(
+                "its template did not make a process for the request".to_owned(),
+            ));
+        }
         *environment.init.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(began.elapsed());
         Ok(environment)
     }
@@ -128,16 +179,17 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folder, counted), credentials, log_stream }: Start,
+        Start { id, function, held: (folders, berth), credentials, log_stream }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
+        let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), function.arn.as_str()),
+            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone()),
             serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
         ];
         if let Some(events) = events {
@@ -149,8 +201,11 @@ impl Host {
         }
         Environment {
             function,
-            credentials_end: credentials.expires_at,
-            access_key_id: credentials.access_key_id,
+            id,
+            held: Mutex::new(match credentials {
+                Some(held) => Held { access_key_id: Some(held.access_key_id), end: held.expires_at },
+                None => Held { access_key_id: None, end: Timestamp::from_millis(0) },
+            }),
             env: self.env.clone(),
             sandbox,
             exchange,
@@ -161,9 +216,17 @@ impl Host {
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
-            _folder: folder,
-            _counted: counted,
+            forks,
+            residents: OnceLock::new(),
+            strays: AtomicUsize::new(0),
+            _folders: folders,
+            _berth: berth,
         }
+    }
+
+    /// What kind of runtime a function has; `None`: none of this host's.
+    pub(crate) fn family(&self, function: &Function) -> Option<Family> {
+        self.driver.runtimes().find(&function.settings.runtime).map(|runtime| runtime.family)
     }
 
     async fn template(&self, runtime_id: &str) -> Result<(Template, Family), NotStarted> {
@@ -180,29 +243,30 @@ impl Host {
         templates.push((runtime_id.to_owned(), template.clone()));
         Ok((template, runtime.family))
     }
+}
 
-    async fn credentials(
-        &self,
-        function: &Function,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<SessionCredentials, NotStarted> {
-        let role = role::assumable(&self.env, &function.settings.role, &function.arn, now)?;
-        let duration_s = CREDENTIALS_S.min(role.session_s_max);
-        let request = SessionRequest {
-            role,
-            // AWS: the session carries the function's name.
-            session_name: function.name.clone(),
-            duration_s,
-            policies: None,
-            tags: Vec::new(),
-            transitive_tags: Vec::new(),
-            source_identity: None,
-            bound_to: Some(id.to_owned()),
-            source_function: Some(function.arn.clone()),
-        };
-        Ok(self.env.sessions()?.mint_for_service(request, &function.arn, now).await?)
-    }
+/// A session of the execution role for one environment, or one child of its template.
+pub(super) async fn credentials(
+    env: &Env,
+    function: &Function,
+    id: &str,
+    now: Timestamp,
+) -> Result<SessionCredentials, NotStarted> {
+    let role = role::assumable(env, &function.settings.role, &function.unqualified(), now)?;
+    let duration_s = CREDENTIALS_S.min(role.session_s_max);
+    let request = SessionRequest {
+        role,
+        // AWS: the session carries the function's name.
+        session_name: function.name.clone(),
+        duration_s,
+        policies: None,
+        tags: Vec::new(),
+        transitive_tags: Vec::new(),
+        source_identity: None,
+        bound_to: Some(id.to_owned()),
+        source_function: Some(function.unqualified()),
+    };
+    Ok(env.sessions()?.mint_for_service(request, &function.unqualified(), now).await?)
 }
 
 /// Why a runtime did not ask for its first request.
@@ -210,11 +274,21 @@ enum Failure {
     Reported(Bytes),
     Exited(Exit),
     TimedOut,
+    Unfit(String),
 }
 
 impl Environment {
-    /// Waits until the runtime asks for its first request.
+    /// Waits until the runtime asks for its first request, or the template for its first order.
     async fn first_next(&self, limit: Duration) -> Result<(), Failure> {
+        if let Some(forks) = &self.forks {
+            return tokio::select! {
+                biased;
+                ready = forks.ready() => ready.map_err(Failure::Unfit),
+                // An ordinary environment will show what is wrong.
+                _ = self.sandbox.exited() => Err(Failure::Unfit("its template ended while it started".to_owned())),
+                () = tokio::time::sleep(limit) => Err(Failure::Unfit("its template took too long to start".to_owned())),
+            };
+        }
         tokio::select! {
             biased;
             waiting = self.exchange.waiting() => waiting.map_err(Failure::Reported),
@@ -224,12 +298,16 @@ impl Environment {
     }
 
     async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
+        if let Failure::Unfit(why) = failure {
+            return NotStarted::Unforkable(why);
+        }
         let status = if matches!(failure, Failure::TimedOut) { "timeout" } else { "error" };
         let tail = self.output.end(vec![report::init_failed(took, status)]).await;
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
             Failure::Exited(exit) => NotStarted::Exited(exit, tail),
             Failure::TimedOut => NotStarted::TimedOut(tail),
+            Failure::Unfit(why) => NotStarted::Unforkable(why),
         }
     }
 }
@@ -241,23 +319,22 @@ impl std::fmt::Debug for Host {
 }
 
 fn spec(
-    function: &Function,
-    folder: &Folder,
+    given: &Given<'_>,
+    (folder, layers): (&Folder, Option<&Folder>),
     template: Template,
-    family: Family,
-    credentials: &SessionCredentials,
-    log_stream: &str,
 ) -> EnvironmentSpec {
+    let settings = &given.function.settings;
     EnvironmentSpec {
         template,
         code_dir: folder.path().to_owned(),
-        layers_dir: None,
-        env: process::environment(&Given { function, family, credentials, log_stream }),
-        memory_mb: u64::from(function.settings.memory_mb),
-        tmp_mb: u64::from(function.settings.tmp_mb),
+        layers_dir: layers.map(|layers| layers.path().to_owned()),
+        env: process::environment(given),
+        memory_mb: u64::from(settings.memory_mb),
+        tmp_mb: u64::from(settings.tmp_mb),
         pids_max: PIDS_MAX,
         // A custom runtime may be a script or start helpers; managed ones are one program.
-        exec_policy: if family == Family::Provided { ExecPolicy::Allow } else { ExecPolicy::Deny },
+        exec_policy: if given.family == Family::Provided { ExecPolicy::Allow } else { ExecPolicy::Deny },
+        egress: EgressRules::default(),
         hostname: "function".to_owned(),
     }
 }
@@ -265,10 +342,9 @@ fn spec(
 fn serve_runtime_api(
     sandbox: Arc<casemate_sandbox::Environment>,
     exchange: Arc<Exchange>,
-    arn: &str,
+    forks: Option<Arc<Forks>>,
 ) -> JoinHandle<()> {
-    let arn: Arc<str> = Arc::from(arn);
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, arn).await })
+    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks).await })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -287,9 +363,9 @@ fn serve_endpoint(
 }
 
 // AWS: `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
-fn log_stream(now: Timestamp, id: &str) -> String {
+pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
-    format!("{:04}/{:02}/{:02}/[{LATEST}]{id}", civil.year, civil.month, civil.day)
+    format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
 }
 
 // AWS: type and texts of the service.

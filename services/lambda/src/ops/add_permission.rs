@@ -7,10 +7,10 @@ use crate::{
     Lambda,
     api::{AddPermission, AddPermissionInput, AddPermissionOutput, Error, FunctionUrlAuthType},
     ask,
-    function::Function,
     permission::{self, Permissions},
     refusal,
     resource::{FunctionRef, LATEST},
+    version,
 };
 
 impl Operation<AddPermission> for Lambda {
@@ -28,7 +28,7 @@ impl Operation<AddPermission> for Lambda {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         check(&call.input, &at)?;
         at.check(&self.env)?;
-        let statement = permission::statement(&at.arn(), &call.input)?;
+        let statement = permission::statement(&at.requested_arn(), &call.input)?;
         let revision_id = uuid(&*self.env.entropy, "lambda.policy-revision");
         let (input, _) = call.into_parts();
         let text = statement.clone();
@@ -40,10 +40,10 @@ impl Operation<AddPermission> for Lambda {
         self.env
             .store
             .write(move |tx| {
-                if !tx.exists::<Function>(&at.key())? {
+                if version::resolve(tx, &at, None)?.is_none() {
                     return Err(refusal::no_function(&at));
                 }
-                let found = tx.get::<Permissions>(&at.key())?;
+                let found = tx.get::<Permissions>(&at.qualified_key())?;
                 check_revision(input.revision_id.as_deref(), found.as_ref())?;
                 let mut permissions = found.unwrap_or_default();
                 permissions.add(&input.statement_id, text.clone())?;
@@ -51,7 +51,7 @@ impl Operation<AddPermission> for Lambda {
                     permissions.principal_ids.insert(input.statement_id.clone(), id.clone());
                 }
                 permissions.revision_id.clone_from(&revision_id);
-                tx.put(&at.key(), &permissions)?;
+                tx.put(&at.qualified_key(), &permissions)?;
                 Ok(())
             })
             .await?;

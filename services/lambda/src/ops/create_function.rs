@@ -8,7 +8,8 @@ use crate::{
     api::{CreateFunction, CreateFunctionInput, CreateFunctionOutput, Error},
     ask, configuration,
     function::Function,
-    role,
+    layer, packages, role,
+    version::{self, Version},
 };
 
 impl Operation<CreateFunction> for Lambda {
@@ -16,7 +17,10 @@ impl Operation<CreateFunction> for Lambda {
         let arn = self.at(&input.function_name, None, caller).arn();
         let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let create = ask::on("lambda:CreateFunction", arn.clone(), caller).with_request_tags(tags);
-        Ok(Access::Iam(vec![create, role::pass(&self.env, &input.role, &arn)]))
+        let create = layer::condition(create, input.layers.as_deref());
+        let mut asks = vec![create, role::pass(&self.env, &input.role, &arn)];
+        asks.extend(layer::asks(input.layers.as_deref(), caller));
+        Ok(Access::Iam(asks))
     }
 
     async fn run(&self, call: Call<CreateFunction>) -> Result<CreateFunctionOutput, Error> {
@@ -39,26 +43,43 @@ impl Operation<CreateFunction> for Lambda {
         let function = Function {
             arn: at.arn(),
             name: at.name.clone(),
+            version: Version::Latest,
             settings,
             code: received.id,
             code_bytes: received.bytes,
+            unpacked_bytes: received.unpacked_bytes,
             architecture,
             modified_at: now,
             revision_id: uuid(&*self.env.entropy, "lambda.revision"),
             tags: input.tags.clone().unwrap_or_default(),
             reserved: None,
+            loops_allowed: false,
         };
-        let shown = function.shown();
-        self.packages
+        let publish = input.publish == Some(true);
+        let version_revision = uuid(&*self.env.entropy, "lambda.revision");
+        let (env, layers) = (self.env.clone(), input.layers.clone().unwrap_or_default());
+        let made = self
+            .packages
             .adopt(received, move |tx| {
                 if tx.exists::<Function>(&key)? {
                     return Err(exists(&function.name));
                 }
+                let mut function = function.clone();
+                function.settings.layers = layer::uses(tx, &layers, &env)?;
+                layer::check_size(function.unpacked_bytes, &function.settings.layers)?;
+                for layer in &function.settings.layers {
+                    packages::refer(tx, layer.code)?;
+                }
                 tx.put(&key, &function)?;
-                Ok((None, ()))
+                if publish {
+                    let version = version::publish(tx, &at, &function, None, &version_revision)?;
+                    return Ok((None, version));
+                }
+                Ok((None, function))
             })
             .await?;
-        Ok(shown)
+        // AWS: the number of a version that was published at once, but the ARN without it.
+        Ok(made.shown_as(&made.unqualified()))
     }
 }
 

@@ -1,15 +1,13 @@
-//! `DeleteFunction`: the function, its policy, its package, its waiting events and its idle environments.
+//! `DeleteFunction`: the function with all that is its own, or one published version of it.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     Lambda,
     api::{DeleteFunction, DeleteFunctionInput, DeleteFunctionOutput, Error},
-    ask,
-    function::Function,
-    permission::Permissions,
-    refusal,
+    ask, removal,
     resource::LATEST,
+    version::Version,
 };
 
 impl Operation<DeleteFunction> for Lambda {
@@ -27,16 +25,21 @@ impl Operation<DeleteFunction> for Lambda {
             ));
         }
         at.check(&self.env)?;
-        let arn = at.arn();
-        self.packages
-            .abandon(move |tx| {
-                let function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
-                tx.delete::<Function>(&at.key())?;
-                tx.delete::<Permissions>(&at.key())?;
-                Ok(function.code)
-            })
-            .await?;
-        self.invoker.retire(&arn);
+        let gone = match at.explicit() {
+            None => self.packages.abandon(move |tx| removal::function(tx, &at)).await?,
+            Some(qualifier) => {
+                let Some(Version::Published(number)) = Version::parse(qualifier) else {
+                    // AWS: text as the service words it.
+                    return Err(Error::invalid_parameter_value_exception(
+                        "Deletion of aliases is not currently supported.",
+                    ));
+                };
+                self.packages.abandon(move |tx| removal::version(tx, &at, number)).await?
+            }
+        };
+        for arn in &gone {
+            self.invoker.retire(arn);
+        }
         Ok(DeleteFunctionOutput { status_code: Some(204) })
     }
 }

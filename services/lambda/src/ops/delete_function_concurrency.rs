@@ -23,7 +23,8 @@ impl Operation<DeleteFunctionConcurrency> for Lambda {
         call: Call<DeleteFunctionConcurrency>,
     ) -> Result<DeleteFunctionConcurrencyOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
-        at.check(&self.env)?;
+        at.check_unqualified(&self.env)?;
+        let account = at.scope.account.clone();
         self.env
             .store
             .write(move |tx| {
@@ -33,6 +34,7 @@ impl Operation<DeleteFunctionConcurrency> for Lambda {
                 Ok::<_, Error>(())
             })
             .await?;
+        self.invoker.reservations_changed(&account);
         Ok(DeleteFunctionConcurrencyOutput {})
     }
 }

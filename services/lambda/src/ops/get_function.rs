@@ -18,7 +18,7 @@ impl Operation<GetFunction> for Lambda {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         let function = self.function(&at)?;
         Ok(GetFunctionOutput {
-            configuration: Some(function.shown()),
+            configuration: Some(function.shown_as(&at.requested_arn())),
             // DIVERGES: no download link; there is no object storage yet to sign one for.
             code: Some(FunctionCodeLocation {
                 repository_type: Some("Casemate".to_owned()),

@@ -16,7 +16,7 @@ impl Operation<GetFunctionConcurrency> for Lambda {
 
     async fn run(&self, call: Call<GetFunctionConcurrency>) -> Result<GetFunctionConcurrencyOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
-        let reserved = self.function(&at)?.reserved.and_then(|reserved| i32::try_from(reserved).ok());
+        let reserved = self.latest(&at)?.reserved.and_then(|reserved| i32::try_from(reserved).ok());
         Ok(GetFunctionConcurrencyOutput { reserved_concurrent_executions: reserved })
     }
 }

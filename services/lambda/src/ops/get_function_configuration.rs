@@ -19,6 +19,6 @@ impl Operation<GetFunctionConfiguration> for Lambda {
         call: Call<GetFunctionConfiguration>,
     ) -> Result<GetFunctionConfigurationOutput, Error> {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
-        Ok(self.function(&at)?.shown())
+        Ok(self.function(&at)?.shown_as(&at.requested_arn()))
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     api::{Error, GetPolicy, GetPolicyInput, GetPolicyOutput},
     ask,
     permission::Permissions,
+    refusal,
 };
 
 impl Operation<GetPolicy> for Lambda {
@@ -18,11 +19,8 @@ impl Operation<GetPolicy> for Lambda {
     async fn run(&self, call: Call<GetPolicy>) -> Result<GetPolicyOutput, Error> {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         self.function(&at)?;
-        let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.key()))?;
-        // AWS: text as the service words it.
-        let found = found.ok_or_else(|| {
-            Error::resource_not_found_exception("The resource you requested does not exist.")
-        })?;
+        let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.qualified_key()))?;
+        let found = found.ok_or_else(refusal::no_resource)?;
         Ok(GetPolicyOutput { policy: Some(found.document()), revision_id: Some(found.revision_id) })
     }
 }

@@ -12,8 +12,8 @@ use crate::{
     ask,
     invocation::{EVENT_BYTES_MAX, Finished, Outcome, PAYLOAD_BYTES_MAX},
     invoker::Request,
-    refusal,
-    resource::LATEST,
+    principal, refusal,
+    version::Version,
 };
 
 /// Longest client context, in bytes of base64.
@@ -29,7 +29,7 @@ impl Operation<Invoke> for Lambda {
     async fn run(&self, call: Call<Invoke>) -> Result<InvokeOutput, Error> {
         let input = &call.input;
         let at = self.at(&input.function_name, input.qualifier.as_deref(), call.caller());
-        let function = self.function(&at)?;
+        let function = self.invoked(&at)?;
         if input.durable_execution_name.is_some() {
             return Err(refusal::not_here("durable execution"));
         }
@@ -38,20 +38,25 @@ impl Operation<Invoke> for Lambda {
         }
         let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
         let payload = input.payload.clone().unwrap_or_default();
+        let payload = checked(payload, kind)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
-            payload: checked(payload, kind)?,
+            invoked: at.requested_arn(),
+            principal: principal::of(call.caller(), &call.facts().peer, &payload),
+            payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
+            sink: None,
         };
         match kind {
             InvocationType::DryRun => Ok(accepted(204)),
             InvocationType::Event => {
-                self.queue.accept(&function.arn, request, call.now()).await?;
+                self.queue.accept(request, call.now()).await?;
                 Ok(accepted(202))
             }
             InvocationType::RequestResponse => {
+                let version = function.version;
                 let finished = self.invoker.invoke(Arc::new(function), request).await?;
-                Ok(answered(finished, input.log_type == Some(LogType::Tail)))
+                Ok(answered(finished, version, input.log_type == Some(LogType::Tail)))
             }
         }
     }
@@ -61,7 +66,7 @@ fn accepted(status: i32) -> InvokeOutput {
     InvokeOutput { status_code: Some(status), ..InvokeOutput::default() }
 }
 
-fn answered(finished: Finished, with_log: bool) -> InvokeOutput {
+fn answered(finished: Finished, version: Version, with_log: bool) -> InvokeOutput {
     let (payload, function_error) = match finished.outcome {
         Outcome::Answer(body) => (body, None),
         // AWS: `Handled` is no longer given.
@@ -72,14 +77,23 @@ fn answered(finished: Finished, with_log: bool) -> InvokeOutput {
         function_error,
         log_result: with_log.then(|| STANDARD.encode(&finished.tail)),
         payload: Some(payload),
-        executed_version: Some(LATEST.to_owned()),
+        executed_version: Some(version.to_string()),
         ..InvokeOutput::default()
     }
 }
 
+/// The event of an asynchronous request, if it is small enough and JSON.
+pub(super) fn event(payload: Bytes, bytes_max: usize) -> Result<Bytes, Error> {
+    json_within(payload, InvocationType::Event, bytes_max)
+}
+
 /// The event, if it is small enough and JSON.
-fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
+pub(super) fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
     let bytes_max = if kind == InvocationType::Event { EVENT_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
+    json_within(payload, kind, bytes_max)
+}
+
+fn json_within(payload: Bytes, kind: InvocationType, bytes_max: usize) -> Result<Bytes, Error> {
     if payload.len() > bytes_max {
         // AWS: text as the service words it.
         return Err(Error::request_too_large_exception(format!(
@@ -100,7 +114,7 @@ fn checked(payload: Bytes, kind: InvocationType) -> Result<Bytes, Error> {
 }
 
 /// The JSON in a client context; it goes into a header, so it must be one line.
-fn client_context(text: &str) -> Result<String, Error> {
+pub(super) fn client_context(text: &str) -> Result<String, Error> {
     let refused = || {
         Error::invalid_request_content_exception("Client context must be a valid Base64-encoded JSON object.")
     };

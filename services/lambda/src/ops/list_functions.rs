@@ -1,13 +1,15 @@
-//! `ListFunctions`: the functions of the caller's account in this region, by name.
+//! `ListFunctions`: the functions of the caller's account in this region by name, with or without their versions.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use casemate_kernel::{Access, Call, Caller, Operation};
 
+use super::list_versions_by_function::with_version;
 use crate::{
     Lambda,
     api::{Error, FunctionVersion, ListFunctions, ListFunctionsInput, ListFunctionsOutput},
     function::Function,
+    page::Page,
     resource::functions_key,
+    version::Published,
 };
 
 /// Functions of one page.
@@ -21,25 +23,20 @@ impl Operation<ListFunctions> for Lambda {
 
     async fn run(&self, call: Call<ListFunctions>) -> Result<ListFunctionsOutput, Error> {
         let input = &call.input;
-        let limit = input.max_items.and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE_MAX).min(PAGE_MAX);
-        let all = functions_key(call.scope());
-        let after = input.marker.as_deref().filter(|marker| !marker.is_empty()).map(name_of).transpose()?;
-        let after = after.map(|name| all.clone().text(&name));
-        let mut found =
-            self.env.store.read(|tx| tx.scan::<Function>(&all, after.as_ref(), limit.saturating_add(1)))?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|(_, last)| URL_SAFE_NO_PAD.encode(&last.name));
-        // AWS: `FunctionVersion=ALL` lists published versions too, of which there are none.
-        let _ = input.function_version == Some(FunctionVersion::All);
-        let functions = found.into_iter().map(|(_, function)| function.shown()).collect();
-        Ok(ListFunctionsOutput { next_marker: next, functions: Some(functions) })
+        let all = input.function_version == Some(FunctionVersion::All);
+        let page = Page::of(functions_key(call.scope()), input.marker.as_deref(), input.max_items, PAGE_MAX)?;
+        let found = self.env.store.read(|tx| {
+            let mut found = page.scan::<Function>(tx)?;
+            if all {
+                // A version's key continues its function's: sorted, each function comes before its versions.
+                let versions = page.scan::<Published>(tx)?;
+                found.extend(versions.into_iter().map(|(key, Published(version))| (key, version)));
+                found.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
+            }
+            Ok::<_, Error>(found)
+        })?;
+        let (functions, next_marker) = page.cut(found);
+        let shown = |function: &Function| if all { with_version(function) } else { function.shown() };
+        Ok(ListFunctionsOutput { next_marker, functions: Some(functions.iter().map(shown).collect()) })
     }
-}
-
-fn name_of(marker: &str) -> Result<String, Error> {
-    let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        Error::invalid_parameter_value_exception("The marker is not one that this operation has given.")
-    })
 }

@@ -22,7 +22,8 @@ impl Operation<PutFunctionConcurrency> for Lambda {
 
     async fn run(&self, call: Call<PutFunctionConcurrency>) -> Result<PutFunctionConcurrencyOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
-        at.check(&self.env)?;
+        at.check_unqualified(&self.env)?;
+        let account = at.scope.account.clone();
         let asked = call.input.reserved_concurrent_executions;
         let reserved = usize::try_from(asked).unwrap_or_default();
         self.env
@@ -43,6 +44,7 @@ impl Operation<PutFunctionConcurrency> for Lambda {
                 Ok(())
             })
             .await?;
+        self.invoker.reservations_changed(&account);
         Ok(Concurrency { reserved_concurrent_executions: Some(asked) })
     }
 }

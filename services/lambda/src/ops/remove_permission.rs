@@ -8,9 +8,8 @@ use crate::{
     Lambda,
     api::{Error, RemovePermission, RemovePermissionInput, RemovePermissionOutput},
     ask,
-    function::Function,
     permission::{self, Permissions},
-    refusal,
+    refusal, version,
 };
 
 impl Operation<RemovePermission> for Lambda {
@@ -28,18 +27,18 @@ impl Operation<RemovePermission> for Lambda {
         self.env
             .store
             .write(move |tx| {
-                if !tx.exists::<Function>(&at.key())? {
+                if version::resolve(tx, &at, None)?.is_none() {
                     return Err(refusal::no_function(&at));
                 }
-                let found = tx.get::<Permissions>(&at.key())?;
+                let found = tx.get::<Permissions>(&at.qualified_key())?;
                 check_revision(input.revision_id.as_deref(), found.as_ref())?;
                 let mut permissions = found.ok_or_else(|| permission::no_statement(&input.statement_id))?;
                 permissions.remove(&input.statement_id)?;
                 permissions.revision_id.clone_from(&revision_id);
                 if permissions.statements.is_empty() {
-                    tx.delete::<Permissions>(&at.key())?;
+                    tx.delete::<Permissions>(&at.qualified_key())?;
                 } else {
-                    tx.put(&at.key(), &permissions)?;
+                    tx.put(&at.qualified_key(), &permissions)?;
                 }
                 Ok::<_, Error>(())
             })

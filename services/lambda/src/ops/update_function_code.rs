@@ -8,7 +8,7 @@ use crate::{
     api::{Error, UpdateFunctionCode, UpdateFunctionCodeInput, UpdateFunctionCodeOutput},
     ask, configuration,
     function::Function,
-    refusal,
+    layer, refusal, version,
 };
 
 impl Operation<UpdateFunctionCode> for Lambda {
@@ -21,7 +21,7 @@ impl Operation<UpdateFunctionCode> for Lambda {
         let (input, now) = (&call.input, call.now());
         let at = self.at(&input.function_name, None, call.caller());
         refuse(input)?;
-        let function = self.function(&at)?;
+        let function = self.latest(&at)?;
         check_revision(input.revision_id.as_deref(), &function)?;
         let architecture = match input.architectures.as_deref() {
             None => function.architecture.clone(),
@@ -33,31 +33,39 @@ impl Operation<UpdateFunctionCode> for Lambda {
         })?;
         let received = self.packages.receive(archive).await?;
         let (code, code_bytes) = (received.id, received.bytes);
+        let unpacked_bytes = received.unpacked_bytes;
+        layer::check_size(unpacked_bytes, &function.settings.layers)?;
         if input.dry_run == Some(true) {
-            return Ok(Function { code, code_bytes, architecture, ..function }.shown());
+            return Ok(Function { code, code_bytes, unpacked_bytes, architecture, ..function }.shown());
         }
-        let (key, revision_id) = (at.key(), uuid(&*self.env.entropy, "lambda.revision"));
-        let expected = input.revision_id.clone();
-        let missing = at.clone();
+        let revision_id = uuid(&*self.env.entropy, "lambda.revision");
+        let version_revision = uuid(&*self.env.entropy, "lambda.revision");
+        let (expected, publish) = (input.revision_id.clone(), input.publish == Some(true));
+        let latest = at.arn();
         let changed = self
             .packages
             .adopt(received, move |tx| {
-                let before = tx.get::<Function>(&key)?.ok_or_else(|| refusal::no_function(&missing))?;
+                let before = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(expected.as_deref(), &before)?;
+                layer::check_size(unpacked_bytes, &before.settings.layers)?;
                 let old = before.code;
                 let after = Function {
                     code,
                     code_bytes,
+                    unpacked_bytes,
                     architecture: architecture.clone(),
                     modified_at: now,
                     revision_id: revision_id.clone(),
                     ..before
                 };
-                tx.put(&key, &after)?;
+                tx.put(&at.key(), &after)?;
+                if publish {
+                    return Ok((Some(old), version::publish(tx, &at, &after, None, &version_revision)?));
+                }
                 Ok((Some(old), after))
             })
             .await?;
-        self.invoker.retire(&changed.arn);
+        self.invoker.retire(&latest);
         Ok(changed.shown())
     }
 }
@@ -76,8 +84,8 @@ fn refuse(input: &UpdateFunctionCodeInput) -> Result<(), Error> {
     if input.image_uri.is_some() {
         return Err(refusal::not_here("package type Image"));
     }
-    if input.publish == Some(true) || input.publish_to.is_some() {
-        return Err(refusal::not_here("publishing versions"));
+    if input.publish_to.is_some() {
+        return Err(refusal::not_here("publishing to a capacity provider"));
     }
     if input.source_kms_key_arn.is_some() {
         return Err(refusal::not_here("a customer managed key"));

@@ -1,7 +1,8 @@
 //! `UpdateFunctionConfiguration`. Running requests end under the old settings; the next one meets the new.
 
-use casemate_kernel::{Access, Call, Caller, Operation};
+use casemate_kernel::{Access, Call, Caller, Env, Operation};
 use casemate_names::uuid;
+use casemate_store::{BlobId, WriteTx};
 
 use super::update_function_code::check_revision;
 use crate::{
@@ -12,18 +13,17 @@ use crate::{
     },
     ask, configuration,
     function::Function,
-    refusal, role,
+    layer, packages, refusal, role,
 };
 
 impl Operation<UpdateFunctionConfiguration> for Lambda {
     fn access(&self, input: &UpdateFunctionConfigurationInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        let access =
-            Access::Iam(vec![ask::on("lambda:UpdateFunctionConfiguration", at.requested_arn(), caller)]);
-        Ok(match &input.role {
-            Some(role) => access.and(role::pass(&self.env, role, &at.arn())),
-            None => access,
-        })
+        let change = ask::on("lambda:UpdateFunctionConfiguration", at.requested_arn(), caller);
+        let mut asks = vec![layer::condition(change, input.layers.as_deref())];
+        asks.extend(input.role.as_ref().map(|role| role::pass(&self.env, role, &at.arn())));
+        asks.extend(layer::asks(input.layers.as_deref(), caller));
+        Ok(Access::Iam(asks))
     }
 
     async fn run(
@@ -32,7 +32,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
     ) -> Result<UpdateFunctionConfigurationOutput, Error> {
         let now = call.now();
         let at = self.at(&call.input.function_name, None, call.caller());
-        let mut settings = self.function(&at)?.settings;
+        let mut settings = self.latest(&at)?.settings;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
@@ -40,20 +40,40 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let driver = self.invoker.driver().cloned();
         let (input, _) = call.into_parts();
+        let env = self.env.clone();
         let changed = self
-            .env
-            .store
-            .write(move |tx| {
+            .packages
+            .abandon(move |tx| {
                 let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &function)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
+                let before = match &input.layers {
+                    Some(layers) => exchange_layers(tx, &mut function, layers, &env)?,
+                    None => Vec::new(),
+                };
                 function.modified_at = now;
                 function.revision_id.clone_from(&revision_id);
                 tx.put(&at.key(), &function)?;
-                Ok::<_, Error>(function)
+                Ok((before, function))
             })
             .await?;
         self.invoker.retire(&changed.arn);
         Ok(changed.shown())
     }
+}
+
+/// Gives a function these layers instead of those it has; answers the packages that lose a reference.
+fn exchange_layers(
+    tx: &mut WriteTx<'_>,
+    function: &mut Function,
+    layers: &[String],
+    env: &Env,
+) -> Result<Vec<BlobId>, Error> {
+    let after = layer::uses(tx, layers, env)?;
+    layer::check_size(function.unpacked_bytes, &after)?;
+    for layer in &after {
+        packages::refer(tx, layer.code)?;
+    }
+    let before = std::mem::replace(&mut function.settings.layers, after);
+    Ok(before.into_iter().map(|layer| layer.code).collect())
 }

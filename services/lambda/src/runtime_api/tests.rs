@@ -1,6 +1,6 @@
 //! A runtime made of raw bytes speaks to the Runtime API over loopback.
 
-use casemate_names::Timestamp;
+use casemate_names::{Arn, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -22,7 +22,7 @@ async fn api() -> Api {
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let shared = Arc::clone(&exchange);
-    let task = tokio::spawn(async move { serve(&listener, shared, Arc::from("arn:f")).await });
+    let task = tokio::spawn(async move { serve(&listener, shared, None).await });
     Api { exchange, address, task }
 }
 
@@ -43,14 +43,20 @@ impl Api {
 
     /// Lets the runtime take request `a`.
     async fn take(&self) -> String {
+        self.take_with(None).await
+    }
+
+    async fn take_with(&self, sink: Option<crate::streaming::Sink>) -> String {
         let (answer, ()) = tokio::join!(self.send("GET", "invocation/next", "", b""), async {
             self.exchange.waiting().await.unwrap();
             assert!(self.exchange.offer(Invocation {
                 request_id: "a".to_owned(),
+                invoked: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
                 payload: Bytes::from_static(b"{\"x\":1}"),
                 client_context: Some("{\"c\":2}".to_owned()),
                 trace_id: "Root=1".to_owned(),
                 deadline: Timestamp::from_millis(1_234),
+                sink,
             }));
         });
         answer
@@ -64,7 +70,7 @@ async fn next_hands_over_the_event_and_its_headers() {
         "HTTP/1.1 200",
         "lambda-runtime-aws-request-id: a\r\n",
         "lambda-runtime-deadline-ms: 1234\r\n",
-        "lambda-runtime-invoked-function-arn: arn:f\r\n",
+        "lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:123456789012:function:f\r\n",
         "lambda-runtime-trace-id: Root=1\r\n",
         "lambda-runtime-client-context: {\"c\":2}\r\n",
         "\r\n\r\n{\"x\":1}",
@@ -176,4 +182,106 @@ async fn other_paths_and_modes_are_refused() {
         .send("POST", "invocation/a/response", "lambda-runtime-function-response-mode: odd\r\n", b"1")
         .await;
     assert!(odd.starts_with("HTTP/1.1 400") && odd.contains("InvalidFunctionResponseMode"), "{odd}");
+}
+
+/// A runtime that streams: chunked, with what comes after the last chunk.
+async fn stream(api: &Api, chunks: &[&str], trailers: &str) -> String {
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    let mut text =
+        "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                    content-type: text/x\r\ntransfer-encoding: chunked\r\n\
+                    lambda-runtime-function-response-mode: streaming\r\n\
+                    trailer: lambda-runtime-function-error-type, lambda-runtime-function-error-body\r\n\r\n"
+            .to_owned();
+    for chunk in chunks {
+        text += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    }
+    text += trailers;
+    stream.write_all(text.as_bytes()).await.unwrap();
+    if trailers.is_empty() {
+        stream.shutdown().await.unwrap();
+    }
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer).await);
+    String::from_utf8(answer).unwrap()
+}
+
+/// Lets the runtime take request `a` for someone who takes streams.
+async fn taken_for_a_stream(api: &Api) -> tokio::sync::mpsc::Receiver<crate::streaming::Piece> {
+    let (sink, pieces) = tokio::sync::mpsc::channel(16);
+    api.take_with(Some(sink)).await;
+    pieces
+}
+
+fn passed(pieces: &mut tokio::sync::mpsc::Receiver<crate::streaming::Piece>) -> (Option<String>, String) {
+    let (mut kind, mut text) = (None, String::new());
+    while let Ok(piece) = pieces.try_recv() {
+        match piece {
+            crate::streaming::Piece::Begun(content_type) => kind = content_type,
+            crate::streaming::Piece::Data(bytes) => text += std::str::from_utf8(&bytes).unwrap(),
+        }
+    }
+    (kind, text)
+}
+
+#[tokio::test]
+async fn a_stream_is_passed_on() {
+    let api = api().await;
+    let mut pieces = taken_for_a_stream(&api).await;
+    assert!(stream(&api, &["hello ", "world"], "0\r\n\r\n").await.starts_with("HTTP/1.1 202"));
+    assert_eq!(api.exchange.outcome().await, Outcome::Answer(Bytes::new()));
+    assert_eq!(passed(&mut pieces), (Some("text/x".to_owned()), "hello world".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stream_says_in_trailers_that_it_failed() {
+    let api = api().await;
+    let mut pieces = taken_for_a_stream(&api).await;
+    let trailers = "0\r\nlambda-runtime-function-error-type: Runtime.X\r\n\
+                    lambda-runtime-function-error-body: eyJhIjoxfQ==\r\n\r\n";
+    stream(&api, &["begun"], trailers).await;
+    assert_eq!(api.exchange.outcome().await, Outcome::Failure(Bytes::from_static(b"{\"a\":1}")));
+    assert_eq!(passed(&mut pieces).1, "begun");
+}
+
+#[tokio::test]
+async fn a_stream_whose_connection_breaks_is_a_failure() {
+    let api = api().await;
+    let _pieces = taken_for_a_stream(&api).await;
+    stream(&api, &["begun"], "").await;
+    assert_eq!(api.exchange.outcome().await, Outcome::truncated());
+}
+
+#[tokio::test]
+async fn a_stream_for_a_caller_of_whole_answers_is_collected() {
+    let api = api().await;
+    api.take().await;
+    stream(&api, &["hello ", "world"], "0\r\n\r\n").await;
+    assert_eq!(api.exchange.outcome().await, Outcome::Answer(Bytes::from_static(b"hello world")));
+}
+
+#[tokio::test]
+async fn a_stream_nobody_listens_to_still_ends_well() {
+    let api = api().await;
+    drop(taken_for_a_stream(&api).await);
+    assert!(stream(&api, &["a", "b"], "0\r\n\r\n").await.starts_with("HTTP/1.1 202"));
+    assert_eq!(api.exchange.outcome().await, Outcome::Answer(Bytes::new()));
+}
+
+#[tokio::test]
+async fn an_answer_after_the_time_is_over_is_refused() {
+    let api = api().await;
+    api.take().await;
+    api.exchange.close("a");
+    let answer = api.send("POST", "invocation/a/response", "", b"{}").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("InvalidStateTransition"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_large_report_in_a_header_is_taken() {
+    let api = api().await;
+    api.take().await;
+    let header = format!("lambda-runtime-function-xray-error-cause: {}\r\n", "x".repeat(200_000));
+    let answer = api.send("POST", "invocation/a/error", &header, b"{\"errorType\":\"E\"}").await;
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }

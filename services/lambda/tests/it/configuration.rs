@@ -4,15 +4,15 @@ use casemate_schema::Document;
 
 use crate::support::{Bench, archive, bench, runtime, sandboxed, text};
 
-fn python(name: &str) -> Document {
+pub(crate) fn python(name: &str) -> Document {
     Bench::definition(name, "python3.11", "app.handler", archive(&[("app.py", "x = 1")]))
 }
 
-fn named(name: &str) -> Document {
+pub(crate) fn named(name: &str) -> Document {
     Document::structure([("FunctionName", text(name))])
 }
 
-fn with(mut input: Document, more: &[(&str, Document)]) -> Document {
+pub(crate) fn with(mut input: Document, more: &[(&str, Document)]) -> Document {
     for (key, value) in more {
         let _ = input.take(key);
         input.push(key, value.clone());
@@ -158,7 +158,6 @@ async fn limits_of_a_configuration_hold() {
         ),
         ("EphemeralStorage", Document::structure([("Size", Document::Integer(511))])),
         ("FunctionName", text(&"x".repeat(65))),
-        ("Publish", Document::Bool(true)),
     ] {
         let answer = bench.call("CreateFunction", with(python("f"), &[(key, value.clone())])).await;
         assert_eq!(answer.status, 400, "{key} {value:?}: {}", answer.text());

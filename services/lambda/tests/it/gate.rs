@@ -13,6 +13,16 @@ use crate::{
 fn hints(op: &OpMeta, member: &str) -> Option<Document> {
     match (op.name, member) {
         (_, "FunctionName") => Some(text("f")),
+        (_, "FunctionVersion") => Some(text("$LATEST")),
+        (_, "Name") => Some(text("prod")),
+        (_, "LayerName") => Some(text("tools")),
+        (_, "Content") => Some(Document::structure([("ZipFile", archive(&[("python/x.py", "")]))])),
+        ("GetLayerVersionByArn", "Arn") => Some(text("arn:aws:lambda:us-east-1:123456789012:layer:tools:1")),
+        ("AddLayerVersionPermission", "Action") => Some(text("lambda:GetLayerVersion")),
+        ("AddLayerVersionPermission", "Principal") => Some(text("*")),
+        (_, "MaximumRetryAttempts") => Some(Document::Integer(1)),
+        (_, "RecursiveLoop") => Some(text("Allow")),
+        (_, "AuthType") => Some(text("AWS_IAM")),
         (_, "Role") => Some(Bench::role_arn("writer")),
         (_, "Resource") => Some(text("arn:aws:lambda:us-east-1:123456789012:function:f")),
         ("CreateFunction", "Runtime") => Some(text("python3.11")),

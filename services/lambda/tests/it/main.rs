@@ -10,9 +10,14 @@
 
 mod configuration;
 mod credentials;
+mod destinations;
 mod gate;
+mod layers;
 mod logs;
 mod measure;
 mod queue;
+mod reuse;
 mod runs;
 mod support;
+mod urls;
+mod versions;

@@ -70,11 +70,12 @@ fn with(driver: Result<Driver, String>) -> Bench {
         functions_dir,
     };
     let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
+    let own = TrustEdge { from: "lambda", to: "lambda", operation: "Invoke" };
     let back = TrustEdge { from: "logs", to: "lambda", operation: "Invoke" };
     let logs_into = Arc::clone(&delivered);
     let mut other_service = None;
     let mut world = WorldBuilder::new()
-        .trust(&[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), back])
+        .trust(&[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), own, back])
         .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, extras))
         .service("logs", "logs.amazonaws.com", |env| {
             other_service = Some(env.clone());

@@ -1,0 +1,241 @@
+//! The resolver inside an environment: answers for the names of the rules, refuses all others.
+//!
+//! It reads one question and writes one answer (RFC 1035), by datagram and by stream. What names lead to, the host's resolver
+//! says; addresses that are not public are left out, so that no name leads into the host or its network.
+
+use std::{net::IpAddr, sync::Arc};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::Semaphore,
+    time::Instant,
+};
+
+use super::{
+    names,
+    relay::Gateway,
+    rules::{Rules, is_host_name},
+};
+use crate::spec::Event;
+
+/// Answers datagrams for as long as the task lives.
+pub(super) async fn serve_datagrams(socket: UdpSocket, gateway: Arc<Gateway>) {
+    let (socket, asking) = (Arc::new(socket), Arc::new(Semaphore::new(QUESTIONS_MAX)));
+    let mut packet = [0_u8; PACKET_BYTES_MAX];
+    while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+        let Some(question) = packet.get(..length).and_then(Question::read) else { continue };
+        // With too many questions open the asker tries again, as after any lost packet.
+        let Ok(permit) = Arc::clone(&asking).try_acquire_owned() else { continue };
+        let (socket, gateway) = (Arc::clone(&socket), Arc::clone(&gateway));
+        drop(tokio::spawn(async move {
+            let _ = socket.send_to(&answer(&question, &gateway).await, from).await;
+            drop(permit);
+        }));
+    }
+}
+
+/// Answers streams, one question each, for as long as the task lives.
+pub(super) async fn serve_streams(listener: TcpListener, gateway: Arc<Gateway>) {
+    let asking = Arc::new(Semaphore::new(QUESTIONS_MAX));
+    while let Ok((stream, _)) = listener.accept().await {
+        let Ok(permit) = Arc::clone(&asking).try_acquire_owned() else { continue };
+        let gateway = Arc::clone(&gateway);
+        drop(tokio::spawn(async move {
+            drop(tokio::time::timeout(names::TTL, serve_stream(stream, &gateway)).await);
+            drop(permit);
+        }));
+    }
+}
+
+async fn serve_stream(mut stream: TcpStream, gateway: &Gateway) -> std::io::Result<()> {
+    let length = usize::from(stream.read_u16().await?);
+    let mut packet = vec![0_u8; length.min(PACKET_BYTES_MAX)];
+    stream.read_exact(&mut packet).await?;
+    let Some(question) = Question::read(&packet) else { return Ok(()) };
+    let answer = answer(&question, gateway).await;
+    stream.write_u16(u16::try_from(answer.len()).unwrap_or(u16::MAX)).await?;
+    stream.write_all(&answer).await
+}
+
+async fn answer(question: &Question, gateway: &Gateway) -> Vec<u8> {
+    if !is_host_name(&question.name) || !gateway.rules().know_name(&question.name) {
+        gateway.record(Event::NameRefused { name: question.name.clone() });
+        return question.answer(REFUSED, &[]);
+    }
+    if question.kind != TYPE_A && question.kind != TYPE_AAAA {
+        return question.answer(NO_ERROR, &[]);
+    }
+    let Ok(found) = tokio::net::lookup_host((question.name.as_str(), 0)).await else {
+        return question.answer(SERVER_FAILURE, &[]);
+    };
+    let found: Vec<IpAddr> = found.map(|address| address.ip().to_canonical()).collect();
+    let mut fit: Vec<IpAddr> = found.iter().copied().filter(|one| Rules::is_fit_for_names(*one)).collect();
+    if fit.is_empty() && !found.is_empty() {
+        // A name that leads into the host or its network.
+        gateway.record(Event::NameRefused { name: question.name.clone() });
+        return question.answer(REFUSED, &[]);
+    }
+    fit.retain(|one| one.is_ipv4() == (question.kind == TYPE_A));
+    fit.truncate(ADDRESSES_MAX);
+    let now = Instant::now();
+    gateway.give(&question.name, &fit, now);
+    question.answer(NO_ERROR, &fit)
+}
+
+/// What a packet asks.
+#[derive(Debug, Eq, PartialEq)]
+struct Question {
+    id: u16,
+    /// In lower case, without the last dot.
+    name: String,
+    kind: u16,
+    /// The question as it came: it is repeated in the answer.
+    section: Vec<u8>,
+}
+
+impl Question {
+    /// `None` where the packet is not one ordinary question of the internet class.
+    fn read(packet: &[u8]) -> Option<Self> {
+        let number =
+            |at: usize| Some(u16::from_be_bytes(packet.get(at..at.checked_add(2)?)?.try_into().ok()?));
+        let (id, flags, count) = (number(0)?, number(2)?, number(4)?);
+        if flags & (IS_ANSWER | OPERATION) != 0 || count != 1 {
+            return None;
+        }
+        let (mut at, mut name) = (HEADER_BYTES, String::new());
+        loop {
+            let length = usize::from(*packet.get(at)?);
+            at += 1;
+            if length == 0 {
+                break;
+            }
+            // Longer lengths are pointers, which a question has no use for.
+            if length > LABEL_BYTES_MAX || name.len() + length > NAME_BYTES_MAX {
+                return None;
+            }
+            let label = packet.get(at..at + length)?;
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.extend(label.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+            at += length;
+        }
+        let (kind, class) = (number(at)?, number(at + 2)?);
+        let section = packet.get(HEADER_BYTES..at + 4)?.to_vec();
+        (class == CLASS_INTERNET).then_some(Self { id, name, kind, section })
+    }
+
+    fn answer(&self, code: u16, addresses: &[IpAddr]) -> Vec<u8> {
+        let count = u16::try_from(addresses.len()).unwrap_or(0);
+        let mut packet = Vec::with_capacity(PACKET_BYTES_MAX);
+        for number in [self.id, IS_ANSWER | RECURSION | code, 1, count, 0, 0] {
+            packet.extend_from_slice(&number.to_be_bytes());
+        }
+        packet.extend_from_slice(&self.section);
+        let ttl = u32::try_from(names::TTL.as_secs()).unwrap_or(0);
+        for address in addresses {
+            let octets = match address {
+                IpAddr::V4(address) => address.octets().to_vec(),
+                IpAddr::V6(address) => address.octets().to_vec(),
+            };
+            packet.extend_from_slice(&THE_NAME_ASKED_FOR);
+            packet.extend_from_slice(&self.kind.to_be_bytes());
+            packet.extend_from_slice(&CLASS_INTERNET.to_be_bytes());
+            packet.extend_from_slice(&ttl.to_be_bytes());
+            packet.extend_from_slice(&u16::try_from(octets.len()).unwrap_or(0).to_be_bytes());
+            packet.extend_from_slice(&octets);
+        }
+        packet
+    }
+}
+
+const HEADER_BYTES: usize = 12;
+const LABEL_BYTES_MAX: usize = 63;
+const NAME_BYTES_MAX: usize = 253;
+/// Longest datagram without extensions (RFC 1035).
+const PACKET_BYTES_MAX: usize = 512;
+/// Addresses in one answer: with the longest question they fit into a datagram.
+const ADDRESSES_MAX: usize = 8;
+/// Questions being answered at once, of one environment and transport.
+const QUESTIONS_MAX: usize = 8;
+const IS_ANSWER: u16 = 0x8000;
+const OPERATION: u16 = 0x7800;
+/// Desired and available.
+const RECURSION: u16 = 0x0180;
+const NO_ERROR: u16 = 0;
+const SERVER_FAILURE: u16 = 2;
+const REFUSED: u16 = 5;
+const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
+const CLASS_INTERNET: u16 = 1;
+/// A pointer to the question.
+const THE_NAME_ASKED_FOR: [u8; 2] = [0xc0, 12];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(name: &str, kind: u16) -> Vec<u8> {
+        let mut packet = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in name.split('.') {
+            packet.push(u8::try_from(label.len()).unwrap());
+            packet.extend_from_slice(label.as_bytes());
+        }
+        packet.push(0);
+        packet.extend_from_slice(&kind.to_be_bytes());
+        packet.extend_from_slice(&[0, 1]);
+        packet
+    }
+
+    #[test]
+    fn a_question_is_read_and_answered_in_its_own_words() {
+        let asked = packet("Api.Example.com", TYPE_A);
+        let question = Question::read(&asked).unwrap();
+        assert_eq!((question.name.as_str(), question.kind, question.id), ("api.example.com", TYPE_A, 0xabcd));
+        let answer = question.answer(NO_ERROR, &["192.0.2.7".parse().unwrap()]);
+        assert_eq!(answer[..12], [0xab, 0xcd, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(answer[12..asked.len()], asked[12..]);
+        assert_eq!(answer[asked.len()..], [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+    }
+
+    #[test]
+    fn answers_fit_into_a_datagram() {
+        let label = "a".repeat(60);
+        let question = Question::read(&packet(&[label.as_str(); 4].join("."), TYPE_AAAA)).unwrap();
+        let addresses = vec!["2001:db8::1".parse().unwrap(); ADDRESSES_MAX];
+        assert!(question.answer(NO_ERROR, &addresses).len() <= PACKET_BYTES_MAX);
+    }
+
+    #[test]
+    fn whatever_is_no_question_is_passed_over() {
+        let good = packet("a.example.com", TYPE_A);
+        for length in 0..good.len() {
+            assert_eq!(Question::read(&good[..length]), None, "cut to {length}");
+        }
+        let mut answer = good.clone();
+        answer[2] |= 0x80;
+        let mut two = good.clone();
+        two[5] = 2;
+        let mut pointer = good.clone();
+        pointer[12] = 0xc0;
+        let mut class = good.clone();
+        *class.last_mut().unwrap() = 3;
+        for bad in [
+            answer,
+            two,
+            pointer,
+            class,
+            vec![0xff; 512],
+            packet(&["a".repeat(63).as_str(); 5].join("."), TYPE_A),
+        ] {
+            assert_eq!(Question::read(&bad), None);
+        }
+    }
+
+    #[test]
+    fn odd_bytes_make_names_that_no_rule_knows() {
+        let question = Question::read(&packet("a\u{7f}b.example.com", TYPE_A)).unwrap();
+        assert!(!is_host_name(&question.name));
+    }
+}

@@ -1,0 +1,225 @@
+//! How fast functions start and answer, with every layer in force: `cargo xtask bench functions [rounds]`.
+//!
+//! A request is a signed `Invoke` through the whole request path of an in-memory system: gate, environment, answer, audit. The
+//! static program is started through the driver alone. Plain starts of the same interpreters are measured in the same run.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measuring program"
+)]
+#![cfg_attr(test, allow(dead_code, clippy::allow_attributes, reason = "benches are also built as tests"))]
+
+#[path = "../tests/it/logs.rs"]
+mod logs;
+#[path = "../tests/it/support.rs"]
+#[expect(dead_code, reason = "what the tests need is more than what is measured")]
+mod support;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use casemate_sandbox::{
+    Bootstrap, Driver, EgressRules, EnvironmentSpec, ExecPolicy, HostMemory, RuntimeTable, spawner,
+};
+use casemate_schema::Document;
+use tokio::{io::AsyncReadExt, time::Instant};
+
+use support::{Bench, archive, runtime, sandboxed, text};
+
+const PYTHON: &str = "def handler(event, context):\n  return 1\n";
+const NODE: &str = "exports.handler = async () => 1;";
+/// Environments held at once for the figure of memory.
+const HELD: usize = 100;
+
+fn main() {
+    let rounds = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(20);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        println!("| what | fastest | p50 | p99 |\n|---|---|---|---|");
+        static_program(rounds).await;
+        for (family, nothing) in [("python3", ["-c", "pass"]), ("nodejs", ["-e", "0"])] {
+            plain(family, nothing, rounds);
+            let bench = sandboxed();
+            function(&bench, "warm", family, "warm").await;
+            function(&bench, "once", family, "per-invocation").await;
+            cold(&bench, family, rounds).await;
+            once(&bench, family, rounds).await;
+            warm(&bench, family, rounds * 20).await;
+        }
+        for (family, reuse) in [("python3", "warm"), ("python3", "per-invocation"), ("nodejs", "warm")] {
+            memory(family, reuse).await;
+        }
+    });
+}
+
+fn row(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1_000.0;
+    println!("| {what} | {:.2} ms | {:.2} ms | {:.2} ms |", at(0), at(50), at(99));
+}
+
+async fn function(bench: &Bench, name: &str, family: &str, reuse: &str) {
+    let (file, code, handler) = if family == "nodejs" {
+        ("index.js", NODE, "index.handler")
+    } else {
+        ("app.py", PYTHON, "app.handler")
+    };
+    let mut input = Bench::definition(name, &runtime(family), handler, archive(&[(file, code)]));
+    let variables = Document::Map(vec![("CASEMATE_REUSE".to_owned(), text(reuse))]);
+    input.push("Environment", Document::structure([("Variables", variables)]));
+    input.push("Timeout", Document::Integer(30));
+    bench.done("CreateFunction", input).await;
+    // The first start of a runtime also assembles its root.
+    bench.invoke(name, "{}").await.ok();
+}
+
+async fn timed(bench: &Bench, name: &str) -> (Duration, Duration) {
+    let began = Instant::now();
+    let invoked = bench.invoke(name, "{}").await;
+    let took = began.elapsed();
+    invoked.ok();
+    let (_, rest) = invoked.log.rsplit_once("\tDuration: ").expect("a REPORT line");
+    let own: f64 = rest.split(' ').next().unwrap().parse().unwrap();
+    (took, Duration::from_secs_f64(own / 1_000.0))
+}
+
+async fn cold(bench: &Bench, family: &str, rounds: usize) {
+    let mut times = Vec::new();
+    for round in 0..rounds {
+        let description = text(&round.to_string());
+        let change = Document::structure([("FunctionName", text("warm")), ("Description", description)]);
+        bench.done("UpdateFunctionConfiguration", change).await;
+        times.push(timed(bench, "warm").await.0);
+    }
+    row(&format!("{family}: request that starts an environment"), times);
+}
+
+/// Requests that get a process of their own: some time apart, and at once after one another.
+async fn once(bench: &Bench, family: &str, rounds: usize) {
+    let (mut apart, mut at_once) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        apart.push(timed(bench, "once").await.0);
+        if family == "python3" {
+            at_once.push(timed(bench, "once").await.0);
+        }
+    }
+    row(&format!("{family}: request with a process of its own, ready ahead"), apart);
+    if !at_once.is_empty() {
+        row(&format!("{family}: the same at once after another: clearing, fork and request"), at_once);
+    }
+}
+
+async fn warm(bench: &Bench, family: &str, rounds: usize) {
+    let (mut whole, mut beyond) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (took, own) = timed(bench, "warm").await;
+        whole.push(took);
+        beyond.push(took.saturating_sub(own));
+    }
+    row(&format!("{family}: warm request"), whole);
+    row(&format!("{family}: of that beyond the runtime's own round trip"), beyond);
+}
+
+async fn memory(family: &str, reuse: &str) {
+    let bench = sandboxed();
+    function(&bench, "held", family, reuse).await;
+    let before = HostMemory::now().unwrap().available_bytes;
+    let sleeping = if family == "nodejs" {
+        archive(&[(
+            "index.js",
+            "exports.handler = async (event) => new Promise((done) => setTimeout(() => done(1), event * 1000));",
+        )])
+    } else {
+        archive(&[("app.py", "import time\ndef handler(event, context):\n  time.sleep(event)\n  return 1\n")])
+    };
+    let update = Document::structure([("FunctionName", text("held")), ("ZipFile", sleeping)]);
+    bench.done("UpdateFunctionCode", update).await;
+    // Some at a time: a start takes the processor for tens of milliseconds.
+    let all = (0..HELD).map(|_| bench.invoke("held", "12"));
+    let answers = futures(all).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let used = before.saturating_sub(HostMemory::now().unwrap().available_bytes);
+    assert_eq!(answers, HELD);
+    println!(
+        "{family}, {reuse}: {HELD} idle environments hold {} KiB each of the host's memory",
+        used / 1_024 / HELD as u64
+    );
+}
+
+async fn futures(all: impl Iterator<Item = impl Future<Output = support::Invoked>>) -> usize {
+    let mut waiting: Vec<_> = all.map(Box::pin).collect();
+    let mut done = 0;
+    std::future::poll_fn(|context| {
+        waiting.retain_mut(|one| match one.as_mut().poll(context) {
+            std::task::Poll::Ready(invoked) => {
+                done += usize::from(invoked.status == 200 && invoked.error.is_none());
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done
+}
+
+async fn static_program(rounds: usize) {
+    let driver = Driver::new(spawner::start().unwrap(), RuntimeTable::discover("".as_ref())).unwrap();
+    let code = tempfile::tempdir().unwrap();
+    fs::set_permissions(code.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = code.path().join("bootstrap");
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/sandbox/tests/fixtures/bootstrap.rs");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "-C", "opt-level=2", "-C", "target-feature=+crt-static", "-o"]);
+    assert!(rustc.arg(&program).arg(source).status().unwrap().success());
+    let argv = vec!["/var/task/bootstrap".to_owned()];
+    let template =
+        driver.prepare("provided.al2023", Bootstrap { argv, ..Bootstrap::default() }).await.unwrap();
+    let mut times = Vec::new();
+    for _ in 0..rounds * 5 {
+        let address = casemate_sandbox::RUNTIME_API_ADDRESS.to_owned();
+        let spec = EnvironmentSpec {
+            template: template.clone(),
+            code_dir: code.path().to_owned(),
+            layers_dir: None,
+            env: vec![("AWS_LAMBDA_RUNTIME_API".to_owned(), address)],
+            memory_mb: 256,
+            tmp_mb: 512,
+            pids_max: 1_024,
+            exec_policy: ExecPolicy::Allow,
+            egress: EgressRules::default(),
+            hostname: "function".to_owned(),
+        };
+        let began = Instant::now();
+        let environment = driver.start(spec).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        stream.read_u8().await.unwrap();
+        times.push(began.elapsed());
+        environment.stop().await;
+    }
+    row("static program: start to first poll", times);
+}
+
+/// The interpreter with an empty program, outside: the floor on this machine at this moment.
+fn plain(family: &str, nothing: [&str; 2], rounds: usize) {
+    let table = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
+    let id = runtime(family);
+    let program = table.find(&id).and_then(|runtime| runtime.interpreter.clone()).unwrap();
+    let times = (0..rounds).map(|_| {
+        let began = Instant::now();
+        let status = Command::new(&program).args(nothing).stdin(Stdio::null()).status().unwrap();
+        assert!(status.success());
+        began.elapsed()
+    });
+    row(&format!("{family}: plain start of an empty program, no sandbox"), times.collect());
+}

@@ -1,0 +1,102 @@
+//! Between two requests of a template: the child is ended with everything it left, its credentials are revoked, and the next
+//! child is made, which then waits for its request as the template left it.
+
+use std::{sync::PoisonError, time::Duration};
+
+use casemate_names::hex_id;
+use casemate_sandbox::Exit;
+
+use super::{Environment, Held, start};
+
+/// How long a template may take to notice its child's end or to make the next. Ours: both take a millisecond or two.
+const TURN_LIMIT: Duration = Duration::from_secs(5);
+
+impl Environment {
+    /// Resolves when the child that works on the request has ended; never where there are no children.
+    pub(super) async fn child_ended(&self) -> Exit {
+        match &self.forks {
+            Some(forks) => {
+                let status = forks.ended().await;
+                Exit { status, out_of_memory: false, usage: self.sandbox.usage() }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Resolves when nothing more comes of the request: the runtime asks for the next, or has ended.
+    pub(super) async fn over(&self) {
+        if self.is_template() {
+            tokio::select! { _ = self.sandbox.exited() => {}, _ = self.child_ended() => {} }
+        } else {
+            self.next_or_exit().await;
+        }
+    }
+
+    /// Keeps a request that has had its time from doing anything more.
+    pub(super) async fn stop_working(&self) {
+        // A template stays; its child is ended with the rest when the environment is wiped.
+        if !self.is_template() || self.sandbox.freeze().await.is_err() {
+            self.sandbox.kill();
+        }
+    }
+
+    /// Leaves nothing of the last request, and makes the child for the next. `false`: the environment is over.
+    pub(super) async fn wipe(&self) -> bool {
+        let Some(forks) = &self.forks else { return false };
+        drop(forks.withdraw());
+        self.revoke();
+        if self.sandbox.freeze().await.is_err() || self.sandbox.reset().await.is_err() {
+            return false;
+        }
+        if self.sandbox.thaw().await.is_err() {
+            return false;
+        }
+        let ready = tokio::select! {
+            biased;
+            _ = self.sandbox.exited() => false,
+            ready = tokio::time::timeout(TURN_LIMIT, forks.ready()) => matches!(ready, Ok(Ok(()))),
+        };
+        ready && self.fork().await
+    }
+
+    /// Makes a child with credentials of its own, and waits until it asks for its request.
+    pub(super) async fn fork(&self) -> bool {
+        let Some(forks) = &self.forks else { return false };
+        let now = self.env.clock.now();
+        let Ok(credentials) = start::credentials(&self.env, &self.function, &self.id, now).await else {
+            return false;
+        };
+        {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let access_key_id = Some(credentials.access_key_id.clone());
+            *held = Held { access_key_id, end: credentials.expires_at };
+        }
+        self.exchange.renew();
+        let token = hex_id(&*self.env.entropy, "lambda.child", TOKEN_DIGITS);
+        if !forks.order(token, credentials) {
+            return false;
+        }
+        tokio::select! {
+            biased;
+            _ = self.sandbox.exited() => false,
+            _ = self.child_ended() => false,
+            waiting = tokio::time::timeout(TURN_LIMIT, self.exchange.waiting()) => matches!(waiting, Ok(Ok(()))),
+        }
+    }
+
+    /// Ends the session of the credentials that were given out last.
+    pub(super) fn revoke(&self) {
+        let key = self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take();
+        let (Some(key), Ok(runtime)) = (key, tokio::runtime::Handle::try_current()) else { return };
+        let env = self.env.clone();
+        drop(runtime.spawn(async move {
+            if let Ok(sessions) = env.sessions() {
+                // Bound to an environment that is gone, the key is worthless even where this fails.
+                drop(sessions.revoke(&key).await);
+            }
+        }));
+    }
+}
+
+/// As long as an environment's id: 128 bits.
+const TOKEN_DIGITS: usize = 32;

@@ -1,0 +1,155 @@
+//! Starting an environment for a request or ahead of one: room for it first, then a template where its process can be
+//! forked, else an ordinary one.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use casemate_sandbox::Family;
+
+use super::{Invoker, Work};
+use crate::{
+    api::ThrottleReason,
+    controls::{Controls, REUSE, Reuse},
+    environment::{Berth, Environment, Host, NotStarted, Order},
+    fair::Grant,
+    function::Function,
+    pool::FitFor,
+    process::Purpose,
+    ready::Start,
+    refusal,
+};
+
+/// How long a start may take before it is begun again within the request's own time.
+// AWS: 10 seconds (Lambda developer guide, "Execution environment lifecycle", init phase).
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a request waits for room on a full host. Ours: AWS has room or refuses at once.
+const ROOM_LIMIT: Duration = Duration::from_secs(10);
+/// Revisions remembered whose process cannot be forked; beyond it all are forgotten and found out again.
+const UNFORKABLE_MAX: usize = 10_000;
+
+impl Invoker {
+    /// An environment for a request: a new one, or what another request of the function has finished with.
+    pub(super) async fn start(&self, host: &Host, work: &Work) -> Result<Arc<Environment>, NotStarted> {
+        let berth = match self.room(host, &work.function).await? {
+            Grant::Place(berth) => berth,
+            // Handed on only where the request may follow on anybody.
+            Grant::HandedOn(environment) => return Ok(environment),
+        };
+        self.begin(host, &work.function, work.reuse, Purpose::OnDemand, berth).await
+    }
+
+    /// Room for an environment; idle ones give way, then the request waits for its function's turn.
+    async fn room(&self, host: &Host, function: &Function) -> Result<Grant<Arc<Environment>>, NotStarted> {
+        let full =
+            || NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded));
+        loop {
+            if let Some(berth) = host.room.take(&function.arn) {
+                return Ok(Grant::Place(berth));
+            }
+            if !self.pool.evict() {
+                break;
+            }
+        }
+        let granted = host.room.wait(&function.arn).ok_or_else(full)?;
+        match tokio::time::timeout(ROOM_LIMIT, granted).await {
+            Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
+                // Of another revision, or nearly over: its room is worth more than it.
+                drop(environment);
+                host.room.take(&function.arn).map(Grant::Place).ok_or_else(full)
+            }
+            Ok(Ok(grant)) => Ok(grant),
+            Ok(Err(_)) | Err(_) => Err(full()),
+        }
+    }
+
+    async fn begin(
+        &self,
+        host: &Host,
+        function: &Arc<Function>,
+        reuse: Reuse,
+        purpose: Purpose,
+        mut berth: Berth,
+    ) -> Result<Arc<Environment>, NotStarted> {
+        let mut remark = None;
+        if reuse == Reuse::PerInvocation
+            && host.family(function) == Some(Family::Python)
+            && self.is_forkable(function)
+        {
+            match host.start(order(function, Purpose::Template, INIT_LIMIT, berth, None)).await {
+                Ok(environment) => return Ok(Arc::new(environment)),
+                Err(NotStarted::Unforkable(why)) => {
+                    self.note_unforkable(function);
+                    remark = Some(format!("{REUSE}: each request gets a new environment, not a fork: {why}"));
+                    berth = match self.room(host, function).await? {
+                        Grant::Place(berth) => berth,
+                        Grant::HandedOn(environment) => return Ok(environment),
+                    };
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        let started = host.start(order(function, purpose, INIT_LIMIT, berth, remark)).await;
+        if matches!(started, Err(NotStarted::TimedOut(_))) {
+            // AWS: begun again, now within the time of the request.
+            let limit = Duration::from_secs(u64::from(function.settings.timeout_s));
+            let berth = match self.room(host, function).await? {
+                Grant::Place(berth) => berth,
+                Grant::HandedOn(environment) => return Ok(environment),
+            };
+            return host.start(order(function, purpose, limit, berth, None)).await.map(Arc::new);
+        }
+        started.map(Arc::new)
+    }
+
+    fn note_unforkable(&self, function: &Function) {
+        let mut all = self.unforkable.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= UNFORKABLE_MAX {
+            all.clear();
+        }
+        all.insert(function.revision_id.clone());
+    }
+
+    /// Starts what is to be ready ahead of requests.
+    pub(super) fn start_missing(self: &Arc<Self>) {
+        let Ok(host) = &self.host else { return };
+        let missing = self.ready.missing(
+            self.env.clock.now(),
+            |function| host.room.held(&function.arn),
+            |function| self.pool.fresh(function),
+        );
+        for Start { function, purpose } in missing {
+            let (invoker, host) = (Arc::clone(self), host.clone());
+            drop(tokio::spawn(async move {
+                invoker.start_ahead(&host, &function, purpose).await;
+                invoker.ready.started(&function.arn);
+            }));
+        }
+    }
+
+    /// Only where there is room: what is started ahead drives nobody away.
+    async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) {
+        let variables = function.settings.variables.clone().unwrap_or_default();
+        let Ok(controls) = Controls::of(&variables) else { return };
+        let Some(berth) = host.room.take(&function.arn) else { return };
+        let Ok(environment) = self.begin(host, function, controls.reuse, purpose, berth).await else {
+            return;
+        };
+        if self.is_current(function) {
+            environment.await_request();
+            self.pool.put(Arc::clone(&environment), FitFor::Everybody, self.env.clock.now());
+            environment.freeze().await;
+        }
+    }
+}
+
+fn order(
+    function: &Arc<Function>,
+    purpose: Purpose,
+    limit: Duration,
+    berth: Berth,
+    remark: Option<String>,
+) -> Order {
+    Order { function: Arc::clone(function), purpose, limit, berth, remark }
+}

@@ -1,0 +1,259 @@
+//! What only shows with the invoker's own parts in hand: environments kept ready, and a host that is full.
+
+use std::io::{Cursor, Write};
+
+use casemate_kernel::Assembly;
+use casemate_names::{Secret, Timestamp};
+use casemate_sandbox::RuntimeTable;
+use casemate_testkit::{World, WorldBuilder};
+use tokio::time::Instant;
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use super::*;
+use crate::{function::Settings, variables::Variables, version::Version};
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
+
+struct Host {
+    invoker: Arc<Invoker>,
+    packages: Arc<Packages>,
+    env: Env,
+    /// Held only; its tasks are not shareable.
+    _world: Mutex<World>,
+    _folder: tempfile::TempDir,
+}
+
+fn host(places_max: usize) -> Host {
+    let spawner = casemate_sandbox::spawner::start().unwrap();
+    let runtimes = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let extras = Extras {
+        driver: Ok(Driver::new(spawner, runtimes).unwrap()),
+        serve_connection: Arc::new(|_, _| {}),
+        python_sdk: None,
+        functions_dir: folder.path().join("functions"),
+    };
+    let mut made = None;
+    let world = WorldBuilder::new()
+        .service("lambda", "lambda.amazonaws.com", |env| {
+            let packages = Arc::new(Packages::open(env, &extras.functions_dir)?);
+            let mut invoker = Invoker::new(env, extras, Arc::clone(&packages));
+            invoker.host.as_mut().unwrap().room = Room::new(places_max);
+            made = Some((env.clone(), Arc::new(invoker), packages));
+            Ok(Assembly::default())
+        })
+        .start();
+    world.identities().role("worker", &[], Some(TRUST));
+    let (env, invoker, packages) = made.unwrap();
+    Host { invoker, packages, env, _world: Mutex::new(world), _folder: folder }
+}
+
+impl Host {
+    /// Puts a Python function of one file into the store.
+    async fn function(&self, name: &str, code: &str, variables: &[(&str, &str)]) -> Arc<Function> {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("app.py", SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+        archive.write_all(code.as_bytes()).unwrap();
+        let archive = archive.finish().unwrap().into_inner();
+        let at = FunctionRef::within(name, None, self.env.site.scope.clone());
+        let runtimes = self.invoker.driver().unwrap().runtimes();
+        let runtime =
+            runtimes.iter().map(|runtime| runtime.id.clone()).filter(|id| id.starts_with("python3")).max();
+        let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
+        let received = self.packages.receive(archive.into()).await.unwrap();
+        let function = Function {
+            arn: at.arn(),
+            name: name.to_owned(),
+            code: received.id,
+            code_bytes: received.bytes,
+            architecture: "x86_64".to_owned(),
+            modified_at: self.env.clock.now(),
+            revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
+            tags: std::collections::BTreeMap::new(),
+            reserved: None,
+            version: Version::default(),
+            unpacked_bytes: 0,
+            loops_allowed: false,
+            settings: Settings {
+                runtime: runtime.unwrap(),
+                role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
+                handler: "app.handler".to_owned(),
+                description: String::new(),
+                timeout_s: 20,
+                memory_mb: 128,
+                tmp_mb: 512,
+                variables: Some(variables.iter().map(secret).collect::<Variables>()),
+                tracing: "PassThrough".to_owned(),
+                log_group: None,
+                layers: Vec::new(),
+                dead_letters: None,
+            },
+        };
+        let row = function.clone();
+        self.packages
+            .adopt(received, move |tx| {
+                tx.put(&at.key(), &row)?;
+                Ok((None, ()))
+            })
+            .await
+            .unwrap();
+        Arc::new(function)
+    }
+
+    async fn invoke(&self, function: &Arc<Function>, payload: &str) -> Result<String, Error> {
+        let request = Request {
+            id: hex_id(&*self.env.entropy, "test.request", 32),
+            invoked: function.arn.clone(),
+            payload: payload.to_owned().into(),
+            sink: None,
+            client_context: None,
+            principal: None,
+        };
+        let finished = self.invoker.invoke(Arc::clone(function), request).await?;
+        match finished.outcome {
+            Outcome::Answer(body) => Ok(String::from_utf8(body.to_vec()).unwrap()),
+            Outcome::Failure(body) => panic!("{body:?}"),
+        }
+    }
+
+    fn later(&self, seconds: i64) -> Timestamp {
+        self.env.clock.now().plus_seconds(seconds)
+    }
+
+    /// Waits, in real time, until so many environments that have served nobody are idle.
+    async fn fresh(&self, function: &Function, count: usize) {
+        for _ in 0..1_000 {
+            if self.invoker.pool.fresh(function) == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never {count}, but {}", self.invoker.pool.fresh(function));
+    }
+}
+
+const KIND: &str =
+    "import os\ndef handler(event, context):\n  return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioned_environments_are_there_before_the_request_and_stay() {
+    let host = host(8);
+    let f = host.function("f", KIND, &[]).await;
+    host.invoker.keep_ready(Arc::clone(&f), 2);
+    host.invoker.start_missing();
+    host.fresh(&f, 2).await;
+    // Looked at again, nothing more is started.
+    host.invoker.start_missing();
+    let room = host.invoker.host.as_ref().unwrap().room.clone();
+    assert_eq!(room.held(&f.arn), 2);
+    let kept = |function: &str| host.invoker.ready.kept(function);
+    host.invoker.pool.reclaim(host.later(3_000), kept);
+    assert_eq!(host.invoker.pool.fresh(&f), 2);
+    assert_eq!(host.invoke(&f, "{}").await.unwrap(), "\"provisioned-concurrency\"");
+    host.invoker.keep_ready(Arc::clone(&f), 0);
+    host.invoker.pool.reclaim(host.later(3_000), |function| host.invoker.ready.kept(function));
+    assert_eq!(host.invoker.pool.fresh(&f), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioned_environments_are_replaced_before_their_credentials_end() {
+    let host = host(8);
+    let f = host.function("f", KIND, &[]).await;
+    host.invoker.keep_ready(Arc::clone(&f), 1);
+    host.invoker.start_missing();
+    host.fresh(&f, 1).await;
+    // Less is left of the hour than a request may take.
+    host.invoker.pool.reclaim(host.later(3_590), |function| host.invoker.ready.kept(function));
+    assert_eq!(host.invoker.pool.fresh(&f), 0);
+    for _ in 0..1_000 {
+        // As the invoker's own task does; the first environment is still counted until it is frozen.
+        host.invoker.start_missing();
+        if host.invoker.pool.fresh(&f) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never replaced");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioned_environments_of_an_old_revision_are_stopped_and_not_started_again() {
+    let host = host(8);
+    let f = host.function("f", KIND, &[]).await;
+    host.invoker.keep_ready(Arc::clone(&f), 1);
+    host.invoker.start_missing();
+    host.fresh(&f, 1).await;
+    host.invoker.retire(&f.arn);
+    host.invoker.start_missing();
+    assert_eq!(host.invoker.pool.fresh(&f), 0);
+    let changed = host.function("f", KIND, &[]).await;
+    assert_eq!(host.invoke(&changed, "{}").await.unwrap(), "\"on-demand\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioned_python_of_one_request_each_is_a_template_and_holds_no_credentials() {
+    let code = "import os\nkey = os.environ['AWS_ACCESS_KEY_ID']\ndef handler(event, context):\n  return [key, os.getpid() == 1]\n";
+    let host = host(8);
+    let f = host.function("f", code, &[("CASEMATE_REUSE", "per-invocation")]).await;
+    host.invoker.keep_ready(Arc::clone(&f), 1);
+    host.invoker.start_missing();
+    host.fresh(&f, 1).await;
+    assert_eq!(host.invoke(&f, "{}").await.unwrap(), "[\"none-before-the-request\", false]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_function_does_not_starve_another() {
+    let host = Arc::new(host(2));
+    let code = "import time\ndef handler(event, context):\n  time.sleep(event)\n  return event\n";
+    let (flood, quiet) = (host.function("flood", code, &[]).await, host.function("quiet", code, &[]).await);
+    // Both have been used: no template of a runtime's root is to be made below.
+    host.invoke(&flood, "0").await.unwrap();
+    host.invoke(&quiet, "0").await.unwrap();
+    let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let began = Instant::now();
+    let requests: Vec<_> = (0..FLOOD)
+        .map(|_| {
+            let (host, flood, done) = (Arc::clone(&host), Arc::clone(&flood), Arc::clone(&done));
+            tokio::spawn(async move {
+                host.invoke(&flood, "0.05").await.unwrap();
+                done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            })
+        })
+        .collect();
+    while done.load(std::sync::atomic::Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    let asked = Instant::now();
+    host.invoke(&quiet, "0").await.unwrap();
+    let (waited, left) = (asked.elapsed(), FLOOD - done.load(std::sync::atomic::Ordering::SeqCst));
+    for request in requests {
+        request.await.unwrap();
+    }
+    println!(
+        "the quiet function's request took {waited:?}; the flood of {FLOOD} requests {:?}",
+        began.elapsed()
+    );
+    assert!(left > FLOOD / 2, "{left} of {FLOOD} requests were left when the other function was served");
+}
+
+const FLOOD: usize = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_on_is_of_the_same_revision() {
+    let host = Arc::new(host(1));
+    let code = "import time\ndef handler(event, context):\n  time.sleep(event)\n  return 'old'\n";
+    let old = host.function("f", code, &[]).await;
+    let running = tokio::spawn({
+        let (host, old) = (Arc::clone(&host), Arc::clone(&old));
+        async move { host.invoke(&old, "0.3").await }
+    });
+    let room = host.invoker.host.as_ref().unwrap().room.clone();
+    while room.held(&old.arn) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // It runs as long as it runs; the next request is for the new one and waits for the only place.
+    let new = host.function("f", &code.replace("old", "new"), &[]).await;
+    host.invoker.retire(&old.arn);
+    assert_eq!(host.invoke(&new, "0").await.unwrap(), "\"new\"");
+    assert_eq!(running.await.unwrap().unwrap(), "\"old\"");
+}

@@ -1,0 +1,88 @@
+//! What goes with a function, and with one of its versions: everything that is kept under its name. What is left would be
+//! found again by a new function of the same name, which must inherit nothing.
+
+use casemate_names::Arn;
+use casemate_store::{BlobId, Key, Row, StoreError, WriteTx};
+
+use crate::{
+    alias::Alias,
+    api::Error,
+    event_config::EventConfig,
+    function::Function,
+    function_url::{self, FunctionUrl},
+    permission::Permissions,
+    refusal,
+    resource::FunctionRef,
+    version::{Published, Version},
+};
+
+/// Packages that lost a reference, and the ARNs whose environments end.
+type Gone = (Vec<BlobId>, Vec<Arn>);
+
+/// The whole function. Its version numbers stay used.
+pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, Error> {
+    let latest = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(at))?;
+    let versions = tx.scan::<Published>(&at.key(), None, usize::MAX)?;
+    let all = std::iter::once(latest).chain(versions.into_iter().map(|(_, Published(version))| version));
+    let (packages, arns): (Vec<_>, Vec<_>) = all.map(|function| (function.packages(), function.arn)).unzip();
+    tx.delete::<Function>(&at.key())?;
+    below::<Published>(tx, &at.key())?;
+    below::<Alias>(tx, &at.key())?;
+    below::<Permissions>(tx, &at.key())?;
+    below::<EventConfig>(tx, &at.key())?;
+    urls(tx, &at.key())?;
+    Ok((packages.into_iter().flatten().collect(), arns))
+}
+
+/// One published version.
+pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Result<Gone, Error> {
+    let key = at.key().number(number);
+    let aliases = tx.scan::<Alias>(&at.key(), None, usize::MAX)?;
+    let leading: Vec<&str> = aliases
+        .iter()
+        .filter(|(_, alias)| alias.leads_to(Version::Published(number)))
+        .map(|(_, alias)| alias.name.as_str())
+        .collect();
+    if !leading.is_empty() {
+        // AWS: the code; the text is ours.
+        return Err(Error::resource_conflict_exception(format!(
+            "the version cannot be deleted while these aliases lead to it: {}",
+            leading.join(", ")
+        )));
+    }
+    let Some(Published(version)) = tx.get::<Published>(&key)? else {
+        // AWS: deleting a version that is not there succeeds; deleting a function that is not there does not.
+        return match tx.exists::<Function>(&at.key())? {
+            true => Ok((Vec::new(), Vec::new())),
+            false => Err(refusal::no_function(at)),
+        };
+    };
+    tx.delete::<Published>(&key)?;
+    tx.delete::<Permissions>(&at.qualified_key())?;
+    tx.delete::<EventConfig>(&at.qualified_key())?;
+    Ok((version.packages(), vec![version.arn]))
+}
+
+/// An alias, if it is there.
+pub(crate) fn alias(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<(), StoreError> {
+    tx.delete::<Alias>(&at.qualified_key())?;
+    function_url::remove(tx, &at.qualified_key())?;
+    tx.delete::<EventConfig>(&at.qualified_key())?;
+    tx.delete::<Permissions>(&at.qualified_key())
+}
+
+fn urls(tx: &mut WriteTx<'_>, prefix: &Key) -> Result<(), StoreError> {
+    for (key, _) in tx.scan::<FunctionUrl>(prefix, None, usize::MAX)? {
+        function_url::remove(tx, &key)?;
+    }
+    Ok(())
+}
+
+/// Removes every row whose key begins with `prefix`.
+fn below<T: Row>(tx: &mut WriteTx<'_>, prefix: &Key) -> Result<(), StoreError> {
+    let rows = tx.scan::<T>(prefix, None, usize::MAX)?;
+    for (key, _) in rows {
+        tx.delete::<T>(&key)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! The end of asynchronous requests: `PutFunctionEventInvokeConfig`, `UpdateFunctionEventInvokeConfig`,
+//! `GetFunctionEventInvokeConfig`, `DeleteFunctionEventInvokeConfig`, `ListFunctionEventInvokeConfigs`, destinations,
+//! dead letters, `InvokeAsync`; and `PutFunctionRecursionConfig`, `GetFunctionRecursionConfig`.
+
+use casemate_schema::Document;
+
+use crate::{
+    configuration::{named, python, with},
+    support::{Bench, bench, sandboxed, text},
+};
+
+const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function";
+const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:dead";
+const FAILS: &str = "def handler(event, context):\n  print('try')\n  raise ValueError('no')\n";
+const TELLS: &str = "import json\ndef handler(event, context):\n  print('told', json.dumps(event))\n";
+
+fn to(which: &str, arn: &str) -> (&'static str, Document) {
+    let target = Document::Map(vec![(which.to_owned(), Document::structure([("Destination", text(arn))]))]);
+    ("DestinationConfig", target)
+}
+
+fn event() -> Document {
+    Document::structure([
+        ("FunctionName", text("f")),
+        ("InvocationType", text("Event")),
+        ("Payload", Document::Blob("{\"x\":1}".into())),
+    ])
+}
+
+/// What the listening function was told.
+fn told(bench: &Bench) -> Option<serde_json::Value> {
+    let lines = bench.delivered.lock().unwrap();
+    let line = lines.iter().find_map(|(_, line)| line.strip_prefix("told "))?;
+    serde_json::from_str(line).ok()
+}
+
+fn lines(bench: &Bench, of: &str) -> usize {
+    bench.delivered.lock().unwrap().iter().filter(|(_, line)| line.contains(of)).count()
+}
+
+/// A role that may write logs and invoke functions.
+fn speaker(bench: &Bench) -> Document {
+    let invoke = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"*"}}"#;
+    bench.world.identities().role("speaker", &[crate::support::LOGS, invoke], Some(crate::support::TRUST));
+    Bench::role_arn("speaker")
+}
+
+#[tokio::test]
+async fn configurations_are_kept_for_each_qualifier() {
+    let bench = bench();
+    bench.done("CreateFunction", with(python("f"), &[("Publish", Document::Bool(true))])).await;
+    bench.done("CreateFunction", python("g")).await;
+    let put = with(
+        named("f"),
+        &[("MaximumRetryAttempts", Document::Integer(0)), to("OnFailure", &format!("{ARN}:g"))],
+    );
+    let made = bench.done("PutFunctionEventInvokeConfig", put).await;
+    assert_eq!(made["FunctionArn"], format!("{ARN}:f:$LATEST"));
+    assert_eq!(made["DestinationConfig"]["OnFailure"]["Destination"], format!("{ARN}:g"));
+    let update = with(named("f"), &[("MaximumEventAgeInSeconds", Document::Integer(60))]);
+    let changed = bench.done("UpdateFunctionEventInvokeConfig", update).await;
+    assert_eq!(
+        (&changed["MaximumRetryAttempts"], &changed["MaximumEventAgeInSeconds"]),
+        (&0.into(), &60.into())
+    );
+    assert_eq!(changed["DestinationConfig"], made["DestinationConfig"]);
+    assert_eq!(bench.done("GetFunctionEventInvokeConfig", named("f")).await["MaximumEventAgeInSeconds"], 60);
+    bench
+        .done(
+            "PutFunctionEventInvokeConfig",
+            with(named("f:1"), &[("MaximumRetryAttempts", Document::Integer(1))]),
+        )
+        .await;
+    let listed = bench.done("ListFunctionEventInvokeConfigs", named("f")).await;
+    assert_eq!(listed["FunctionEventInvokeConfigs"].as_array().unwrap().len(), 2);
+    bench.done("DeleteFunctionEventInvokeConfig", named("f")).await;
+    for operation in ["GetFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"] {
+        let answer = bench.call(operation, named("f")).await;
+        assert_eq!(
+            answer.message(),
+            format!("The function {ARN}:f:$LATEST doesn't have an EventInvokeConfig")
+        );
+    }
+}
+
+#[tokio::test]
+async fn configurations_that_cannot_hold_are_refused() {
+    let bench = bench();
+    bench.done("CreateFunction", python("f")).await;
+    for (more, expected) in [
+        (vec![], "You must specify at least one"),
+        (vec![("MaximumRetryAttempts", Document::Integer(3))], "validation error"),
+        (vec![("MaximumEventAgeInSeconds", Document::Integer(59))], "validation error"),
+        (
+            vec![to("OnFailure", &format!("{ARN}:f"))],
+            "You can't specify the function as a destination for itself.",
+        ),
+        (vec![to("OnFailure", &format!("{ARN}:nope"))], "The destination ARN"),
+        (vec![to("OnSuccess", "arn:aws:iam::123456789012:role/x")], "The provided destination config"),
+        (
+            vec![("Qualifier", text("7")), ("MaximumRetryAttempts", Document::Integer(1))],
+            "The function doesn't exist.",
+        ),
+    ] {
+        let answer = bench.call("PutFunctionEventInvokeConfig", with(named("f"), &more)).await;
+        assert!(answer.status.is_client_error() && answer.message().contains(expected), "{}", answer.text());
+    }
+    let update = with(named("f"), &[("MaximumRetryAttempts", Document::Integer(1))]);
+    assert_eq!(bench.call("UpdateFunctionEventInvokeConfig", update).await.status, 404);
+    let letters = |arn: &str| ("DeadLetterConfig", Document::structure([("TargetArn", text(arn))]));
+    let answer =
+        bench.call("UpdateFunctionConfiguration", with(named("f"), &[letters(&format!("{ARN}:g"))])).await;
+    assert_eq!(answer.status, 400);
+    let kept = bench.done("UpdateFunctionConfiguration", with(named("f"), &[letters(QUEUE)])).await;
+    assert_eq!(kept["DeadLetterConfig"]["TargetArn"], QUEUE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_hears_of_success_under_the_functions_role() {
+    let bench = sandboxed();
+    let role = speaker(&bench);
+    bench
+        .python_with("f", "def handler(event, context):\n  return {'got': event}\n", &[("Role", role)])
+        .await;
+    bench.python("g", TELLS).await;
+    let config = with(named("f"), &[to("OnSuccess", &format!("{ARN}:g"))]);
+    bench.done("PutFunctionEventInvokeConfig", config).await;
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench.eventually("it is told", |bench| told(bench).is_some()).await;
+    let record = told(&bench).unwrap();
+    assert_eq!((&record["version"], &record["requestPayload"]["x"]), (&"1.0".into(), &1.into()));
+    let context = &record["requestContext"];
+    assert_eq!((&context["condition"], &context["approximateInvokeCount"]), (&"Success".into(), &1.into()));
+    assert_eq!(context["functionArn"], format!("{ARN}:f:$LATEST"));
+    assert_eq!(
+        (&record["responsePayload"]["got"]["x"], &record["responseContext"]["statusCode"]),
+        (&1.into(), &200.into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_retries_a_failure_is_told_at_once() {
+    let bench = sandboxed();
+    let role = speaker(&bench);
+    bench.python_with("f", FAILS, &[("Role", role)]).await;
+    bench.python("g", TELLS).await;
+    let config = with(
+        named("f"),
+        &[("MaximumRetryAttempts", Document::Integer(0)), to("OnFailure", &format!("{ARN}:g"))],
+    );
+    bench.done("PutFunctionEventInvokeConfig", config).await;
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench.eventually("it is told", |bench| told(bench).is_some()).await;
+    let record = told(&bench).unwrap();
+    assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(record["responseContext"]["functionError"], "Unhandled");
+    assert_eq!(record["responsePayload"]["errorMessage"], "no");
+    assert_eq!(lines(&bench, "try"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_would_come_too_late_is_not_made() {
+    let bench = sandboxed();
+    bench.python("f", FAILS).await;
+    let config = with(named("f"), &[("MaximumEventAgeInSeconds", Document::Integer(60))]);
+    bench.done("PutFunctionEventInvokeConfig", config).await;
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench
+        .eventually("it is dropped", |bench| {
+            bench.world.clock.advance_seconds(1);
+            bench.records().iter().any(|record| {
+                record.operation.as_deref() == Some("lambda.request-dropped")
+                    && record.detail.as_deref().is_some_and(|detail| detail.contains("too old"))
+            })
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_invoke_the_destination_tells_nobody_and_that_is_recorded() {
+    let bench = sandboxed();
+    // The role `writer` may write logs only.
+    bench.python("f", "def handler(event, context):\n  return 1\n").await;
+    bench.python("g", TELLS).await;
+    bench
+        .done("PutFunctionEventInvokeConfig", with(named("f"), &[to("OnSuccess", &format!("{ARN}:g"))]))
+        .await;
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench.eventually("a line", |bench| lines(bench, &format!("Destination {ARN}:g was not told")) == 1).await;
+    let failed = |bench: &Bench| {
+        bench.records().iter().any(|record| record.operation.as_deref() == Some("lambda.destination-failed"))
+    };
+    bench.eventually("a record", failed).await;
+    assert!(told(&bench).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_no_concurrency_a_request_fails_at_once_and_its_dead_letter_is_recorded_as_lost() {
+    let bench = sandboxed();
+    let letters = ("DeadLetterConfig", Document::structure([("TargetArn", text(QUEUE))]));
+    bench.python_with("f", FAILS, &[letters]).await;
+    let none = with(named("f"), &[("ReservedConcurrentExecutions", Document::Integer(0))]);
+    bench.done("PutFunctionConcurrency", none).await;
+    let input =
+        Document::structure([("FunctionName", text("f")), ("InvokeArgs", Document::Blob("{}".into()))]);
+    assert_eq!(bench.call("InvokeAsync", input).await.status, 202);
+    bench.eventually("a line", |bench| lines(bench, &format!("Destination {QUEUE} was not told")) == 1).await;
+    assert_eq!(lines(&bench, "try"), 0);
+}
+
+#[tokio::test]
+async fn what_invoke_async_takes_is_json_of_256_kilobytes() {
+    let bench = bench();
+    bench.done("CreateFunction", python("f")).await;
+    let call = async |body: Vec<u8>| {
+        let body = Document::Blob(body.into());
+        let input = Document::structure([("FunctionName", text("f")), ("InvokeArgs", body)]);
+        bench.call("InvokeAsync", input).await.status.as_u16()
+    };
+    assert_eq!(call(b"{".to_vec()).await, 400);
+    assert_eq!(call(vec![b'1'; 262_144]).await, 202);
+    assert_eq!(call(vec![b'1'; 262_145]).await, 413);
+}
+
+#[tokio::test]
+async fn loops_are_stopped_unless_they_are_allowed() {
+    let bench = bench();
+    bench.done("CreateFunction", python("f")).await;
+    assert_eq!(bench.done("GetFunctionRecursionConfig", named("f")).await["RecursiveLoop"], "Terminate");
+    let allow = with(named("f"), &[("RecursiveLoop", text("Allow"))]);
+    bench.done("PutFunctionRecursionConfig", allow).await;
+    assert_eq!(bench.done("GetFunctionRecursionConfig", named("f")).await["RecursiveLoop"], "Allow");
+}
