@@ -97,7 +97,10 @@ fn isolate(user: Option<u32>) -> io::Result<()> {
     if user.is_none() {
         flags |= UnshareFlags::NEWUSER;
     }
-    #[expect(deprecated, reason = "its successor is unsafe for shared descriptor tables, which are not unshared here")]
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for shared descriptor tables, which are not unshared here"
+    )]
     let isolated = rustix::thread::unshare(flags);
     Ok(isolated?)
 }
@@ -127,7 +130,8 @@ fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sy
     let abi = ABI::V1;
     let all = AccessFs::from_all(abi);
     let read = AccessFs::from_read(abi);
-    let mut rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?.create()?;
+    let mut rules =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?.create()?;
     for path in &wishes.writable {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, all & !AccessFs::Execute))?;
     }
@@ -135,7 +139,8 @@ fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sy
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile))?;
     }
     for path in &wishes.devices {
-        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile | AccessFs::WriteFile))?;
+        rules =
+            rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile | AccessFs::WriteFile))?;
     }
     // Its program, libraries and firmware.
     for path in SYSTEM_FOLDERS {

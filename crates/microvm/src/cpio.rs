@@ -42,8 +42,7 @@ impl Archive {
         let (major, minor) = device.unwrap_or_default();
         let size = u32::try_from(contents.len()).unwrap_or(u32::MAX);
         let name_size = u32::try_from(name.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let fields =
-            [self.entries, mode, 0, 0, links, 0, size, 0, 0, major, minor, name_size, 0];
+        let fields = [self.entries, mode, 0, 0, links, 0, size, 0, 0, major, minor, name_size, 0];
         self.bytes.extend_from_slice(b"070701");
         for field in fields {
             self.bytes.extend_from_slice(format!("{field:08X}").as_bytes());

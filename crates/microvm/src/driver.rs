@@ -175,7 +175,12 @@ impl Driver {
 
     /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
     /// is asked of it.
-    pub async fn clone_of(&self, template: &Template, image: &Image, fresh: &Fresh) -> Result<Machine, Error> {
+    pub async fn clone_of(
+        &self,
+        template: &Template,
+        image: &Image,
+        fresh: &Fresh,
+    ) -> Result<Machine, Error> {
         let inner = &template.inner;
         let launch = self.launch(image, inner.ram_mb, Memory::PrivateIncoming);
         let process = self.process(launch, &inner.ram)?;
@@ -231,7 +236,8 @@ fn lay_out(config: &Config) -> Result<(Kernel, Files), Error> {
         kernel: config.state.join("kernel"),
         initramfs: config.state.join("initramfs"),
     };
-    let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
+    let write =
+        |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
     write(&files.kernel, &kernel.image)?;
     write(&files.initramfs, &first_root)?;
     Ok((kernel, files))

@@ -37,7 +37,9 @@ impl fmt::Display for Error {
             }
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Guest(why) => write!(f, "the guest refused: {why}"),
-            Self::TimedOut(console) => write!(f, "the guest did not answer in time; its console ends: {console}"),
+            Self::TimedOut(console) => {
+                write!(f, "the guest did not answer in time; its console ends: {console}")
+            }
             Self::Gone => f.write_str("the machine has ended"),
             Self::Refused(what) => write!(f, "refused: {what}"),
         }

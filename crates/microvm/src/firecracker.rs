@@ -94,7 +94,8 @@ impl Client {
         });
         self.put("/boot-source", &boot).await?;
         for (name, file) in &machine.disks {
-            if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+            if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+            {
                 return Err(Error::Refused("a disk's name has letters, digits and underscores"));
             }
             let drive = json!({
@@ -182,7 +183,8 @@ impl Client {
 
     async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> io::Result<(StatusCode, Bytes)> {
         let stream = UnixStream::connect(&self.socket).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let connection = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)

@@ -61,7 +61,8 @@ impl Frame {
                 &credit
             }
         };
-        let Some(length) = u16::try_from(payload.len()).ok().filter(|length| *length <= PAYLOAD_BYTES_MAX) else {
+        let Some(length) = u16::try_from(payload.len()).ok().filter(|length| *length <= PAYLOAD_BYTES_MAX)
+        else {
             return false;
         };
         out.put_u8(kind);
@@ -81,7 +82,8 @@ impl Frame {
         }
         from.read_exact(head.get_mut(got..).unwrap_or_default()).await?;
         let mut fields = head.as_slice();
-        let (kind, zero, length, stream) = (fields.get_u8(), fields.get_u8(), fields.get_u16(), fields.get_u32());
+        let (kind, zero, length, stream) =
+            (fields.get_u8(), fields.get_u8(), fields.get_u16(), fields.get_u32());
         if zero != 0 || length > PAYLOAD_BYTES_MAX {
             return Err(malformed());
         }
@@ -198,6 +200,8 @@ mod tests {
         ] {
             assert!(head(kind, zero, length, stream).is_err(), "{kind} {zero} {length} {stream}");
         }
-        assert!(!Frame::Control(vec![0; usize::from(PAYLOAD_BYTES_MAX) + 1].into()).encode(&mut BytesMut::new()));
+        assert!(
+            !Frame::Control(vec![0; usize::from(PAYLOAD_BYTES_MAX) + 1].into()).encode(&mut BytesMut::new())
+        );
     }
 }

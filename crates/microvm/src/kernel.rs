@@ -26,7 +26,10 @@ pub struct Kernel {
 
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kernel").field("version", &self.version).field("sha256", &self.sha256).finish_non_exhaustive()
+        f.debug_struct("Kernel")
+            .field("version", &self.version)
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
     }
 }
 

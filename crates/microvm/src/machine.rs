@@ -98,7 +98,12 @@ impl Machine {
     }
 
     /// Takes up the connection to a guest that goes on from a snapshot; the streams open then are open now.
-    pub(crate) async fn restored(process: Process, qmp: Qmp, ram_mb: u64, open: &[Open]) -> Result<Self, Error> {
+    pub(crate) async fn restored(
+        process: Process,
+        qmp: Qmp,
+        ram_mb: u64,
+        open: &[Open],
+    ) -> Result<Self, Error> {
         let (mux, incoming) = open_port(&process.folder).await?;
         let (sender, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
         let mut outputs = Vec::new();
@@ -199,8 +204,14 @@ impl Machine {
     pub(crate) async fn start(&mut self, start: Start) -> Result<(), Error> {
         self.command(Command::Start(start)).await?;
         self.started = true;
-        self.output_ids = self.mux.open_streams().into_iter().take(2).zip([STDOUT_PORT, STDERR_PORT])
-            .map(|(id, port)| (port, id)).collect();
+        self.output_ids = self
+            .mux
+            .open_streams()
+            .into_iter()
+            .take(2)
+            .zip([STDOUT_PORT, STDERR_PORT])
+            .map(|(id, port)| (port, id))
+            .collect();
         Ok(())
     }
 

@@ -18,7 +18,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split},
+    io::{
+        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split,
+    },
     sync::{Semaphore, mpsc},
 };
 
@@ -230,9 +232,9 @@ impl Mux {
             Frame::Data { stream, bytes } => {
                 let Some(entry) = table.get(&stream) else { return Ok(()) };
                 let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                let allowed = entry.receivable.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
-                    left.checked_sub(count)
-                });
+                let allowed = entry
+                    .receivable
+                    .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(count));
                 let arriving = entry.arriving.as_ref().filter(|_| allowed.is_ok()).ok_or_else(malformed)?;
                 // If nobody reads any more, the reset is already on its way.
                 let _ = arriving.send(bytes);

@@ -94,7 +94,8 @@ async fn more_bytes_than_the_window_end_the_connection() {
     let (_mux, incoming, mut wire) = raw();
     let data = Frame::Data { stream: 1, bytes: vec![0; 32 * 1024].into() };
     // Nobody reads: pipe and window hold two windows at most, the fifth is beyond both.
-    let frames = [Frame::Open { stream: 1, port: 1 }, data.clone(), data.clone(), data.clone(), data.clone(), data];
+    let frames =
+        [Frame::Open { stream: 1, port: 1 }, data.clone(), data.clone(), data.clone(), data.clone(), data];
     let mut incoming = incoming;
     put(&mut wire, &frames[..1]).await;
     let (_, _, _kept) = opened(&mut incoming).await;

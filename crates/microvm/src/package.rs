@@ -56,7 +56,8 @@ fn tar(
         let name = if prefix.is_empty() || gnu { name } else { format!("{prefix}/{name}") };
         let size = head.get(124..136).map(text).unwrap_or_default();
         let size = u64::from_str_radix(size.trim(), 8).map_err(|_| malformed("size of a tar entry"))?;
-        let padded = size.checked_next_multiple_of(BLOCK as u64).ok_or_else(|| malformed("size of a tar entry"))?;
+        let padded =
+            size.checked_next_multiple_of(BLOCK as u64).ok_or_else(|| malformed("size of a tar entry"))?;
         let kind = head.get(156).copied().unwrap_or(0);
         let path = long_name.take().unwrap_or(name);
         let path = path.strip_prefix("./").unwrap_or(&path);
@@ -112,7 +113,9 @@ mod tests {
 
     fn files(archive: &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut files = Vec::new();
-        tar(archive, &|path: &str| path != "skip", &mut |path: &str, bytes| files.push((path.to_owned(), bytes)))?;
+        tar(archive, &|path: &str| path != "skip", &mut |path: &str, bytes| {
+            files.push((path.to_owned(), bytes))
+        })?;
         Ok(files)
     }
 

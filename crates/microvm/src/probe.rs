@@ -79,7 +79,9 @@ impl fmt::Display for Probe {
         writeln!(f, "guest kernel      {} (SHA-256 {})", self.kernel, self.kernel_sha256)?;
         match &self.hardware {
             Hardware::Usable { boot_ms } => writeln!(f, "kvm               usable, booted in {boot_ms} ms"),
-            Hardware::PresentButUnusable { why } => writeln!(f, "kvm               present but unusable: {why}"),
+            Hardware::PresentButUnusable { why } => {
+                writeln!(f, "kvm               present but unusable: {why}")
+            }
             Hardware::Absent { why } => writeln!(f, "kvm               ABSENT: {why}"),
         }
     }

@@ -76,7 +76,13 @@ impl Process {
         })
     }
 
-    fn spawn(files: &Files, folder: &Path, launch: Launch<'_>, ram: &OwnedFd, number: u64) -> io::Result<Self> {
+    fn spawn(
+        files: &Files,
+        folder: &Path,
+        launch: Launch<'_>,
+        ram: &OwnedFd,
+        number: u64,
+    ) -> io::Result<Self> {
         let mut command = Command::new(&files.confine);
         command.arg("--writable").arg(folder);
         for readable in [&files.kernel, &files.initramfs] {
@@ -235,8 +241,12 @@ mod tests {
     #[test]
     fn machine_has_no_network_card_and_no_defaults() {
         let path = PathBuf::from("/f");
-        let files =
-            Files { qemu: path.clone(), confine: path.clone(), kernel: path.clone(), initramfs: path.clone() };
+        let files = Files {
+            qemu: path.clone(),
+            confine: path.clone(),
+            kernel: path.clone(),
+            initramfs: path.clone(),
+        };
         let launch = Launch {
             accelerator: Accelerator::Emulation,
             ram_mb: 256,

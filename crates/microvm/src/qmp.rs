@@ -98,7 +98,8 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_ends_and_nonsense_are_errors() {
-        let refusal = against(b"{\"QMP\":{}}\n{\"return\":{}}\n{\"error\":{\"desc\":\"no such thing\"}}\n").await;
+        let refusal =
+            against(b"{\"QMP\":{}}\n{\"return\":{}}\n{\"error\":{\"desc\":\"no such thing\"}}\n").await;
         assert!(refusal.unwrap_err().to_string().contains("no such thing"));
         for says in [&b""[..], b"{\"QMP\":{}}\n", b"{}\n", b"{\"QMP\":{}}\n{\"return\":{}}\nnonsense\n"] {
             assert!(against(says).await.is_err());

@@ -16,7 +16,8 @@ use crate::{
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
-    qemu, qmp::Qmp,
+    qemu,
+    qmp::Qmp,
 };
 
 /// A connection that waits for its first answer when the snapshot is taken: the runtime's question for the first event.
@@ -52,7 +53,10 @@ impl Template {
 
     /// The memory as it was when the machine stopped, from the beginning; for proving what it does not hold.
     pub fn memory(&self) -> io::Result<std::fs::File> {
-        Ok(std::fs::File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.inner.ram)))?)
+        Ok(std::fs::File::open(format!(
+            "/proc/self/fd/{}",
+            std::os::fd::AsRawFd::as_raw_fd(&self.inner.ram)
+        ))?)
     }
 }
 
@@ -86,11 +90,8 @@ pub(crate) async fn take(machine: Machine, ram: OwnedFd, pending: Vec<Pending>) 
     if machine.holds_credentials {
         return Err(Error::Refused("a template must not hold credentials"));
     }
-    let mut open: Vec<Open> = machine
-        .output_ids
-        .iter()
-        .map(|(port, id)| Open { id: *id, port: *port, read: Vec::new() })
-        .collect();
+    let mut open: Vec<Open> =
+        machine.output_ids.iter().map(|(port, id)| Open { id: *id, port: *port, read: Vec::new() }).collect();
     for waiting in &pending {
         let Connection { port, id, .. } = waiting.connection;
         open.push(Open { id, port, read: waiting.read.clone() });

@@ -13,7 +13,9 @@ use casemate_microvm::{
     firecracker::{Client, Machine, SnapshotFiles, State},
 };
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -38,9 +40,10 @@ impl Stub {
         }
         let only = |names: &[&str]| {
             let members = body.as_object().ok_or("no object")?;
-            members.keys().find(|name| !names.contains(&name.as_str())).map_or(Ok(()), |name| {
-                Err(format!("unknown field `{name}`"))
-            })
+            members
+                .keys()
+                .find(|name| !names.contains(&name.as_str()))
+                .map_or(Ok(()), |name| Err(format!("unknown field `{name}`")))
         };
         let before_boot = !self.booted && !self.loaded;
         match (method.as_str(), path) {

@@ -1,9 +1,9 @@
 //! Real machines under emulation: one boot, one template, and clones of it. See `docs/isolation-microvm.md`.
 
 use std::{
-    io::Read,
     ffi::OsStr,
     fs,
+    io::Read,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -118,7 +118,12 @@ fn holds(template: &Template, needle: &[u8]) -> bool {
 }
 
 /// A clone whose runtime has asked for its event.
-async fn clone_of(driver: &Driver, template: &Template, image: &Image, number: u8) -> (Machine, BufReader<Stream>) {
+async fn clone_of(
+    driver: &Driver,
+    template: &Template,
+    image: &Image,
+    number: u8,
+) -> (Machine, BufReader<Stream>) {
     let mut machine = driver.clone_of(template, image, &fresh(number)).await.unwrap();
     let Connection { port, mut stream, .. } = machine.accept().await.unwrap();
     assert_eq!(port, 9001);
@@ -152,7 +157,8 @@ async fn everyday_life(mut machine: Machine, mut runtime: BufReader<Stream>) {
     assert_eq!(answer.trim_end(), CREDENTIAL);
 
     assert_eq!(ask(&mut runtime, b'e').await, "Err(PermissionDenied)");
-    let denied = |event: &Event| matches!(event, Event::ExecDenied { path, .. } if path == "/var/task/bootstrap");
+    let denied =
+        |event: &Event| matches!(event, Event::ExecDenied { path, .. } if path == "/var/task/bootstrap");
     while !denied(&events.recv().await.unwrap()) {}
     let files = ask(&mut runtime, b'f').await;
     assert_eq!(files, "Err(NotFound) Err(NotFound) Err(ReadOnlyFilesystem) Ok(())");

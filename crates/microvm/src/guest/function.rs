@@ -3,7 +3,8 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use casemate_sandbox::{
-    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec, RUNTIME_API_PORT,
+    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec,
+    RUNTIME_API_PORT,
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, copy, copy_bidirectional},

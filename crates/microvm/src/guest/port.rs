@@ -39,7 +39,9 @@ mod tokio_bridge {
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::{BUFFER_BYTES, DuplexStream, File, HOST_AWAY_PAUSE, Read, ReadHalf, Write, WriteHalf, thread};
+    use super::{
+        BUFFER_BYTES, DuplexStream, File, HOST_AWAY_PAUSE, Read, ReadHalf, Write, WriteHalf, thread,
+    };
 
     pub(super) fn from_thread(
         runtime: &tokio::runtime::Handle,
