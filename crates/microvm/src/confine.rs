@@ -35,6 +35,7 @@ struct Wishes {
     readable: Vec<PathBuf>,
     devices: Vec<PathBuf>,
     user: Option<u32>,
+    memory_mb: Option<u64>,
     program: Vec<OsString>,
 }
 
@@ -43,7 +44,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::In
     let mut program = wishes.program.iter();
     let path = program.next().ok_or_else(|| invalid("no program"))?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    limits()?;
+    limits(&wishes)?;
     isolate(wishes.user)?;
     if let Some(user) = wishes.user {
         for device in &wishes.devices {
@@ -69,6 +70,9 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
             Some("--writable") => wishes.writable.push(value.into()),
             Some("--readable") => wishes.readable.push(value.into()),
             Some("--device") => wishes.devices.push(value.into()),
+            Some("--memory-mb") => {
+                wishes.memory_mb = value.to_str().and_then(|text| text.parse().ok());
+            }
             Some("--user") => {
                 let user = value.to_str().and_then(|text| text.parse().ok()).filter(|user| *user != 0);
                 wishes.user = Some(user.ok_or_else(|| invalid("user"))?);
@@ -79,7 +83,15 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
     Err(invalid("no program"))
 }
 
-fn limits() -> io::Result<()> {
+fn limits(wishes: &Wishes) -> io::Result<()> {
+    let memory = wishes.memory_mb.ok_or_else(|| invalid("no memory limit"))?;
+    let address_space = memory.saturating_add(OWN_MB).saturating_mul(1 << 20);
+    let mut limits = vec![(Resource::As, address_space)];
+    // Counted per user: only where the user is the machine's own.
+    limits.extend(wishes.user.map(|_| (Resource::Nproc, THREADS_MAX)));
+    for (resource, most) in limits {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
     for (resource, most) in [
         (Resource::Core, 0),
         (Resource::Fsize, FILE_BYTES_MAX),
@@ -129,11 +141,18 @@ fn become_user(user: u32) -> io::Result<()> {
 fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let abi = ABI::V1;
     let all = AccessFs::from_all(abi);
+    // No links and no pipes: what it makes in its folder is what the host opens there.
+    let own = AccessFs::ReadFile
+        | AccessFs::WriteFile
+        | AccessFs::ReadDir
+        | AccessFs::MakeReg
+        | AccessFs::MakeSock
+        | AccessFs::RemoveFile;
     let read = AccessFs::from_read(abi);
     let mut rules =
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?.create()?;
     for path in &wishes.writable {
-        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, all & !AccessFs::Execute))?;
+        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, own))?;
     }
     for path in &wishes.readable {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile))?;
@@ -164,6 +183,40 @@ fn invalid(what: &'static str) -> io::Error {
 
 const SYSTEM_FOLDERS: [&str; 4] = ["/usr", "/lib", "/lib64", "/proc/self"];
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
+/// Address space beside the guest's memory: translated code, stacks, libraries. Most of it is never touched.
+const OWN_MB: u64 = 2_048;
+const THREADS_MAX: u64 = 64;
 /// The console and QEMU's own words; the guest's memory is not a file of a folder and already has its size.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const DESCRIPTORS_MAX: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> io::Result<Wishes> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn wishes_that_are_not_understood_start_nothing() {
+        assert!(
+            parsed(&["--writable", "/a", "--user", "7", "--memory-mb", "64", "--", "/bin/x", "-y"]).is_ok()
+        );
+        for bad in [
+            &["--", "x"][..0],
+            &["--writable", "/a"],
+            &["--writable"],
+            &["--user", "0", "--", "x"],
+            &["--user", "root", "--", "x"],
+            &["--everything", "yes", "--", "x"],
+        ] {
+            assert!(parsed(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn program_without_a_memory_limit_is_not_started() {
+        assert!(limits(&Wishes::default()).is_err());
+    }
+}

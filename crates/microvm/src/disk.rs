@@ -73,7 +73,13 @@ struct Staging {
 
 impl Staging {
     fn new(image: &Path) -> io::Result<Self> {
-        let root = image.with_extension("staging");
+        if image.exists() {
+            // It may be in use.
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        let mut root = image.as_os_str().to_owned();
+        root.push(".staging");
+        let root = PathBuf::from(root);
         fs::create_dir(&root)?;
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755))?;
         Ok(Self { root })
@@ -109,8 +115,7 @@ impl Staging {
     fn copy(&self, host: &Path, at: &Path, hidden: &BTreeSet<PathBuf>) -> io::Result<()> {
         let mut waiting = vec![(host.to_path_buf(), at.to_path_buf())];
         while let Some((host, at)) = waiting.pop() {
-            // What is named is followed; what is found in a folder is not.
-            let kind = if at.as_path() == Path::new("") { continue } else { fs::symlink_metadata(&host)? };
+            let kind = fs::symlink_metadata(&host)?;
             if kind.is_dir() {
                 self.directory(&at)?;
                 if hidden.contains(&host) {
@@ -121,7 +126,7 @@ impl Staging {
                     waiting.push((entry.path(), at.join(entry.file_name())));
                 }
             } else if kind.is_symlink() {
-                let _ = self.link(&at, &fs::read_link(&host)?);
+                self.link(&at, &fs::read_link(&host)?)?;
             } else if kind.is_file() {
                 self.write(&at, &fs::read(&host)?, kind.permissions().mode() & 0o111 != 0)?;
             }

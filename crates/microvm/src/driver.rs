@@ -82,6 +82,13 @@ pub struct FunctionSpec {
     pub hostname: String,
 }
 
+impl FunctionSpec {
+    /// Memory of the machine.
+    fn ram_mb(&self) -> u64 {
+        self.memory_mb.saturating_add(self.tmp_mb).saturating_add(KERNEL_MB)
+    }
+}
+
 impl std::fmt::Debug for FunctionSpec {
     // Environment variables may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -147,17 +154,20 @@ impl Driver {
 
     /// Boots a machine and returns when its agent has said hello. Its memory comes along for [`Driver::snapshot`].
     pub async fn boot(&self, image: &Image, spec: &FunctionSpec, fresh: &Fresh) -> Result<Booted, Error> {
-        let ram_mb = spec.memory_mb.saturating_add(spec.tmp_mb).saturating_add(KERNEL_MB);
+        let ram_mb = spec.ram_mb();
         let ram = qemu::memory(ram_mb).map_err(doing("memory for the guest"))?;
         let launch = self.launch(image, ram_mb, Memory::Shared);
         let process = self.process(launch, &ram)?;
         let machine = Machine::greet(process, ram_mb).await?;
         refresh(&machine, fresh).await?;
-        Ok(Booted { machine, ram })
+        Ok(Booted { machine, ram, image: image.clone() })
     }
 
     /// Starts the function in a machine that has none yet.
     pub async fn start(&self, machine: &mut Machine, image: &Image, spec: FunctionSpec) -> Result<(), Error> {
+        if spec.ram_mb() > machine.ram_mb {
+            return Err(Error::Refused("the machine was made for a smaller function"));
+        }
         if spec.env.iter().any(|(name, value)| is_credential(name) && !value.is_empty()) {
             machine.holds_credentials = true;
         }
@@ -170,19 +180,14 @@ impl Driver {
     /// Ends a machine and keeps its state as a template. `pending` are its open connections, none of which has been
     /// answered since it last asked.
     pub async fn snapshot(&self, booted: Booted, pending: Vec<Pending>) -> Result<Template, Error> {
-        template::take(booted.machine, booted.ram, pending).await
+        template::take(booted, pending).await
     }
 
     /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
     /// is asked of it.
-    pub async fn clone_of(
-        &self,
-        template: &Template,
-        image: &Image,
-        fresh: &Fresh,
-    ) -> Result<Machine, Error> {
+    pub async fn clone_of(&self, template: &Template, fresh: &Fresh) -> Result<Machine, Error> {
         let inner = &template.inner;
-        let launch = self.launch(image, inner.ram_mb, Memory::PrivateIncoming);
+        let launch = self.launch(&inner.image, inner.ram_mb, Memory::PrivateIncoming);
         let process = self.process(launch, &inner.ram)?;
         let qmp = connect_control(&process).await?;
         template::load(&qmp, &process.folder, &inner.devices).await.map_err(|source| {
@@ -218,7 +223,8 @@ impl Driver {
 pub struct Booted {
     /// The machine.
     pub machine: Machine,
-    ram: OwnedFd,
+    pub(crate) ram: OwnedFd,
+    pub(crate) image: Image,
 }
 
 async fn refresh(machine: &Machine, fresh: &Fresh) -> Result<(), Error> {

@@ -209,4 +209,4 @@ const VCPUS: std::ops::RangeInclusive<u8> = 1..=32;
 const GUEST_CID: u32 = 3;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Writing the memory of a large machine takes seconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);

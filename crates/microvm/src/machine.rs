@@ -254,8 +254,7 @@ impl Machine {
     pub async fn stop(self) -> Option<Exit> {
         self.process.kill();
         self.process.ended().await;
-        let exit = *self.exit.borrow();
-        exit
+        *self.exit.borrow()
     }
 
     /// Whether it has ended.
@@ -281,13 +280,11 @@ impl Machine {
                 () = self.process.ended() => Err(Error::Gone),
             }
         });
-        match answered.await {
-            Ok(outcome) => outcome?.map_err(Error::Guest),
-            Err(_) => {
-                self.shared.table().remove(&number);
-                Err(Error::TimedOut(self.process.last_words()))
-            }
+        if let Ok(outcome) = answered.await {
+            return outcome?.map_err(Error::Guest);
         }
+        self.shared.table().remove(&number);
+        Err(Error::TimedOut(self.process.last_words()))
     }
 
     /// Numbers of requests go on where the snapshot left them, so that no old answer is taken for a new one.
@@ -381,9 +378,9 @@ async fn open_port(folder: &Path) -> Result<(Mux, mpsc::Receiver<Incoming>), Err
 }
 
 /// An emulated boot takes four seconds on a quiet machine.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
+const BOOT_TIMEOUT: Duration = Duration::from_mins(3);
 /// Starting an interpreter under emulation takes seconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 const SOCKET_PAUSE: Duration = Duration::from_millis(2);
 const EVENTS_MAX: usize = 1_024;

@@ -114,7 +114,7 @@ mod tests {
     fn files(archive: &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut files = Vec::new();
         tar(archive, &|path: &str| path != "skip", &mut |path: &str, bytes| {
-            files.push((path.to_owned(), bytes))
+            files.push((path.to_owned(), bytes));
         })?;
         Ok(files)
     }

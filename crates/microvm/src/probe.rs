@@ -7,7 +7,7 @@ use std::{
     fmt, fs,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::time::timeout;
@@ -114,7 +114,7 @@ pub(crate) async fn boot(
         memory: Memory::Shared,
         agent_argument: crate::guest::PROBE,
     };
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let process = Process::start(files, &config.state, launch, &ram).map_err(doing("starting QEMU"))?;
     let in_time = timeout(limit, process.ended()).await.is_ok();
     let boot_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -84,7 +84,7 @@ impl Process {
         number: u64,
     ) -> io::Result<Self> {
         let mut command = Command::new(&files.confine);
-        command.arg("--writable").arg(folder);
+        command.arg("--writable").arg(folder).arg("--memory-mb").arg(launch.ram_mb.to_string());
         for readable in [&files.kernel, &files.initramfs] {
             command.arg("--readable").arg(readable);
         }

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    driver::{Booted, Image},
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
@@ -39,6 +40,8 @@ pub struct Template {
 pub(crate) struct Inner {
     pub(crate) ram: OwnedFd,
     pub(crate) ram_mb: u64,
+    /// Its disks; the memory is worth nothing with others.
+    pub(crate) image: Image,
     pub(crate) devices: Vec<u8>,
     pub(crate) open: Vec<Open>,
     pub(crate) started: bool,
@@ -53,10 +56,7 @@ impl Template {
 
     /// The memory as it was when the machine stopped, from the beginning; for proving what it does not hold.
     pub fn memory(&self) -> io::Result<std::fs::File> {
-        Ok(std::fs::File::open(format!(
-            "/proc/self/fd/{}",
-            std::os::fd::AsRawFd::as_raw_fd(&self.inner.ram)
-        ))?)
+        std::fs::File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.inner.ram)))
     }
 }
 
@@ -86,7 +86,8 @@ impl Open {
 }
 
 /// Stops a machine and keeps its state. Whatever the outcome, the machine has ended.
-pub(crate) async fn take(machine: Machine, ram: OwnedFd, pending: Vec<Pending>) -> Result<Template, Error> {
+pub(crate) async fn take(booted: Booted, pending: Vec<Pending>) -> Result<Template, Error> {
+    let Booted { machine, ram, image } = booted;
     if machine.holds_credentials {
         return Err(Error::Refused("a template must not hold credentials"));
     }
@@ -105,7 +106,7 @@ pub(crate) async fn take(machine: Machine, ram: OwnedFd, pending: Vec<Pending>) 
     machine.stop().await;
     drop(pending);
     qemu::seal(&ram).map_err(doing("sealing the template's memory"))?;
-    let inner = Inner { ram, ram_mb, devices, open, started, next_number };
+    let inner = Inner { ram, ram_mb, image, devices, open, started, next_number };
     Ok(Template { inner: Arc::new(inner) })
 }
 

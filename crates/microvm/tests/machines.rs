@@ -1,5 +1,8 @@
 //! Real machines under emulation: one boot, one template, and clones of it. See `docs/isolation-microvm.md`.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "the machines' clocks and speed are the real ones")]
+
 use std::{
     ffi::OsStr,
     fs,
@@ -118,13 +121,8 @@ fn holds(template: &Template, needle: &[u8]) -> bool {
 }
 
 /// A clone whose runtime has asked for its event.
-async fn clone_of(
-    driver: &Driver,
-    template: &Template,
-    image: &Image,
-    number: u8,
-) -> (Machine, BufReader<Stream>) {
-    let mut machine = driver.clone_of(template, image, &fresh(number)).await.unwrap();
+async fn clone_of(driver: &Driver, template: &Template, number: u8) -> (Machine, BufReader<Stream>) {
+    let mut machine = driver.clone_of(template, &fresh(number)).await.unwrap();
     let Connection { port, mut stream, .. } = machine.accept().await.unwrap();
     assert_eq!(port, 9001);
     question(&mut stream).await;
@@ -196,7 +194,7 @@ async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh
     let (mut drawn, mut times) = (Vec::new(), Vec::new());
     for number in 2..CLONES {
         let began = Instant::now();
-        let (machine, mut runtime) = clone_of(&driver, &template, &image, number).await;
+        let (machine, mut runtime) = clone_of(&driver, &template, number).await;
         let random = ask(&mut runtime, b'r').await;
         times.push(began.elapsed());
         drawn.push((ask(&mut runtime, b'i').await, random));
@@ -210,7 +208,7 @@ async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh
     fresh_numbers.dedup();
     assert_eq!(fresh_numbers.len(), drawn.len(), "clones draw different numbers: {drawn:?}");
 
-    let (machine, runtime) = clone_of(&driver, &template, &image, 99).await;
+    let (machine, runtime) = clone_of(&driver, &template, 99).await;
     everyday_life(machine, runtime).await;
     assert!(holds(&template, GREETING.as_bytes()), "the search finds what is there");
     assert!(!holds(&template, CREDENTIAL.as_bytes()), "a clone's secrets are not in the template");

@@ -39,9 +39,7 @@ mod tokio_bridge {
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::{
-        BUFFER_BYTES, DuplexStream, File, HOST_AWAY_PAUSE, Read, ReadHalf, Write, WriteHalf, thread,
-    };
+    use super::{BUFFER_BYTES, DuplexStream, File, Read, ReadHalf, Write, WriteHalf, pause};
 
     pub(super) fn from_thread(
         runtime: &tokio::runtime::Handle,
@@ -51,7 +49,7 @@ mod tokio_bridge {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             match device.read(&mut buffer) {
-                Ok(0) => thread::sleep(HOST_AWAY_PAUSE),
+                Ok(0) => pause(),
                 Ok(count) => {
                     let bytes = buffer.get(..count).unwrap_or_default();
                     if runtime.block_on(to.write_all(bytes)).is_err() {
@@ -78,6 +76,11 @@ mod tokio_bridge {
             }
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread of its own, and the device tells of no return")]
+fn pause() {
+    thread::sleep(HOST_AWAY_PAUSE);
 }
 
 const BUFFER_BYTES: usize = 32 * 1024;

@@ -64,20 +64,20 @@ async fn obey(
             *function = Some(function::start(driver, mux, start).await?);
             Ok(())
         }
-        Command::EndInit => started(function)?.end_init().map_err(text),
+        Command::EndInit => started(function.as_ref())?.end_init().map_err(text),
         Command::BeginInvocation => {
-            started(function)?.begin_invocation();
+            started(function.as_ref())?.begin_invocation();
             Ok(())
         }
         Command::Kill => {
-            started(function)?.kill();
+            started(function.as_ref())?.kill();
             Ok(())
         }
     }
 }
 
-fn started(function: &Option<Function>) -> Result<&Function, String> {
-    function.as_ref().ok_or_else(|| "no function has been started".to_owned())
+fn started(function: Option<&Function>) -> Result<&Function, String> {
+    function.ok_or_else(|| "no function has been started".to_owned())
 }
 
 fn set_clock(unix_ns: u64) -> io::Result<()> {
