@@ -258,7 +258,10 @@ mod tests {
             arguments(&files, launch).into_iter().map(|text| text.into_string().unwrap()).collect();
         assert!(all.iter().any(|text| text == "-nodefaults"));
         assert!(all.iter().any(|text| text == "-no-user-config"));
-        assert!(!all.iter().any(|text| text.contains("net") || text.contains("nic")), "{all:?}");
+        let card = |text: &String| {
+            ["-net", "-nic", "-netdev"].contains(&text.as_str()) || text.contains("virtio-net")
+        };
+        assert!(!all.iter().any(card), "{all:?}");
         assert_eq!(all.iter().filter(|text| text.contains("readonly=on")).count(), 2);
     }
 
