@@ -9,7 +9,8 @@ use casemate_wire::{self as wire, Dialect, ErrorAnswer, Head, HttpAnswer, Route,
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{
-    BodyStream, Caller, DataPlane, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer, RequestFacts,
+    BodyStream, Caller, DataPlane, Exchange, Fault, FaultKind, Incoming, Kernel, Outgoing, Peer,
+    RequestFacts,
     audit::{Bracket, Kind},
     authn::{Presented, with_sigv4_head},
     ceilings::CLOSED,

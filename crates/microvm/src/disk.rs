@@ -108,17 +108,21 @@ impl Staging {
     }
 
     fn link(&self, path: &Path, target: &Path) -> io::Result<()> {
-        symlink(target, self.parents(path)?)
+        let at = self.parents(path)?;
+        let about =
+            |error: io::Error| io::Error::new(error.kind(), format!("link {}: {error}", path.display()));
+        symlink(target, at).map_err(about)
     }
 
-    /// Copies a file or a folder with all it holds, links as links.
+    /// Copies a file or a folder with all it holds, links as links. The folders `hidden` inside stay empty.
     fn copy(&self, host: &Path, at: &Path, hidden: &BTreeSet<PathBuf>) -> io::Result<()> {
-        let mut waiting = vec![(host.to_path_buf(), at.to_path_buf())];
+        // What is named is followed, as a bind mount would; what is found in a folder is not.
+        let mut waiting = vec![(host.canonicalize()?, at.to_path_buf())];
         while let Some((host, at)) = waiting.pop() {
             let kind = fs::symlink_metadata(&host)?;
             if kind.is_dir() {
                 self.directory(&at)?;
-                if hidden.contains(&host) {
+                if hidden.contains(&at) {
                     continue;
                 }
                 for entry in fs::read_dir(&host)? {
