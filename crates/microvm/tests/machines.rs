@@ -228,6 +228,45 @@ async fn function_with_credentials_in_its_environment_becomes_no_template() {
     assert!(matches!(refused, Err(Error::Refused("a template must not hold credentials"))), "{refused:?}");
 }
 
+const SCRIPT: &str = r#"
+import os, socket, ssl, sys, json
+runtime = socket.create_connection(("127.0.0.1", 9001))
+runtime.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n")
+runtime.recv(1)
+told = open("/var/runtime/told").read()
+shell = os.path.exists("/bin/sh")
+runtime.sendall((json.dumps([sys.version_info[0], told, shell, os.getuid()]) + "\n").encode())
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_that_was_initialised_in_the_template_answers_in_a_clone() {
+    let folder = state();
+    let driver = Driver::new(config(folder.path(), Acceleration::EmulationAllowed)).await.unwrap();
+    let table = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
+    let pythons = table.iter().filter(|runtime| runtime.id.starts_with("python3."));
+    let python = pythons.max_by_key(|runtime| (runtime.id.len(), runtime.id.clone())).unwrap();
+    let code_dir = folder.path().join("task");
+    fs::create_dir(&code_dir).unwrap();
+    fs::write(code_dir.join("main.py"), SCRIPT).unwrap();
+    let bootstrap = vec![("told".to_owned(), b"a bootstrap file".to_vec())];
+    let code = CodeDisk { code_dir, bootstrap, layers_dir: None };
+    let image = driver.prepare("python-1", python, code).await.unwrap();
+    let interpreter = python.interpreter.clone().unwrap().display().to_string();
+    let spec = FunctionSpec { argv: vec![interpreter, "/var/task/main.py".into()], ..spec() };
+    let began = Instant::now();
+    let mut booted = driver.boot(&image, &spec, &fresh(1)).await.unwrap();
+    driver.start(&mut booted.machine, &image, spec).await.unwrap();
+    let mut asked = booted.machine.accept().await.unwrap();
+    let read = question(&mut asked.stream).await;
+    println!("Python's first question after {:?}", began.elapsed());
+    let template = driver.snapshot(booted, vec![Pending { connection: asked, read }]).await.unwrap();
+    let began = Instant::now();
+    let (_machine, mut runtime) = clone_of(&driver, &template, 2).await;
+    let answer = ask(&mut runtime, b'!').await;
+    println!("restored Python answers after {:?}", began.elapsed());
+    assert_eq!(answer, r#"[3, "a bootstrap file", false, 993]"#);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hardware_virtualisation_counts_only_if_a_guest_really_boots() {
     let folder = state();
