@@ -4,7 +4,10 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::DirBuilderExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
@@ -69,7 +72,8 @@ impl Process {
     pub(crate) fn start(files: &Files, state: &Path, launch: Launch<'_>, ram: &OwnedFd) -> io::Result<Self> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = state.join(format!("vm-{}-{number}", std::process::id()));
-        fs::create_dir(&folder)?;
+        // Its sockets are for this machine's user and for the server only.
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let made = Self::spawn(files, &folder, launch, ram, number);
         made.inspect_err(|_| {
             let _ = fs::remove_dir_all(&folder);
