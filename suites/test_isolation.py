@@ -268,3 +268,36 @@ def test_a_role_without_logs_rights_logs_nothing(server):
             break
         time.sleep(0.1)
     assert f"/aws/lambda/{loud.name}" in groups and f"/aws/lambda/{quiet.name}" not in groups
+
+
+EXECUTIONS = '''
+import os, subprocess, sys
+
+
+def handler(event, context):
+    def run(*command):
+        try:
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        except OSError as error:
+            return type(error).__name__
+
+    return {"self": run(os.path.realpath(sys.executable), "-c", "print('ran')"), "shell": run("/bin/sh", "-c", "id")}
+'''
+
+
+def test_audited_executions_are_recorded_with_their_request(server):
+    function = Function(server, {"app.py": EXECUTIONS}, Environment={"Variables": {"CASEMATE_EXEC": "audit"}})
+    _, results = function.invoke({})
+    assert results == {"self": "ran", "shell": "FileNotFoundError"}
+    records = server.wait_for_audit(
+        function.name,
+        lambda record: record.get("operation") == "sandbox.executed" and "print('ran')" in json.dumps(record),
+    )
+    assert all(len(record["id"]) == 36 for record in records)
+
+
+def test_programs_beyond_the_list_are_refused_and_recorded(server):
+    function = Function(server, {"app.py": EXECUTIONS}, Environment={"Variables": {"CASEMATE_EXEC": "list:/var/task/tool"}})
+    _, results = function.invoke({})
+    assert results == {"self": "PermissionError", "shell": "PermissionError"}
+    server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.exec-denied")

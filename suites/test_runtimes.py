@@ -313,3 +313,34 @@ def test_the_javascript_sdk_reads_streams(server, node_stream):
                               cwd=HERE, env=server.environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"text": "piece 0\npiece 1\npiece 2\n", "code": code, "status": 200}
+
+
+# ---- traces -----------------------------------------------------------------------------------------------------------
+
+TRACED = {"app.py": "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_TRACE_ID']\n"}
+
+
+def test_requests_that_go_in_a_circle_are_stopped_unless_allowed(server):
+    function = Function(server, TRACED)
+    seen = {}
+
+    def traced(params, **_):
+        # What AWS's clients do inside a function.
+        if seen:
+            params["headers"]["X-Amzn-Trace-Id"] = seen["trace"]
+
+    function.lambda_.meta.events.register("before-call.lambda.Invoke", traced)
+    roots = set()
+    for _ in range(16):
+        seen["trace"] = function.invoke()[1]
+        roots.add(seen["trace"].split(";")[0])
+    assert len(roots) == 1 and seen["trace"].endswith(":16")
+    with pytest.raises(function.lambda_.exceptions.RecursiveInvocationException):
+        function.invoke()
+    with pytest.raises(function.lambda_.exceptions.RecursiveInvocationException):
+        function.lambda_.invoke(FunctionName=function.name, InvocationType="Event", Payload=b"{}")
+    function.lambda_.put_function_recursion_config(FunctionName=function.name, RecursiveLoop="Allow")
+    assert function.invoke()[1].endswith(":17")
+    # Another chain is another matter, and nonsense begins one.
+    seen["trace"] = "Root=nonsense;Lineage=zz:99"
+    assert function.invoke()[1].endswith(":1")

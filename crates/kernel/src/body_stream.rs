@@ -14,7 +14,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::audit::Bracket;
 
@@ -29,11 +32,16 @@ pub struct BodyStream {
     pieces: mpsc::Receiver<Piece>,
     state: State,
     bracket: Option<Bracket>,
+    made: Option<oneshot::Receiver<()>>,
 }
 
 /// The making end.
 #[derive(Debug, Clone)]
-pub struct BodySender(mpsc::Sender<Piece>);
+pub struct BodySender {
+    pieces: mpsc::Sender<Piece>,
+    /// Dropped with the last clone.
+    _making: Arc<oneshot::Sender<()>>,
+}
 
 /// The body ended before it was complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +78,9 @@ impl BodyStream {
     /// Both ends of a new body.
     pub fn channel() -> (BodySender, Self) {
         let (sender, pieces) = mpsc::channel(PIECES_WAITING_MAX);
-        (BodySender(sender), Self { pieces, state: State::Open, bracket: None })
+        let (making, made) = oneshot::channel();
+        let sender = BodySender { pieces: sender, _making: Arc::new(making) };
+        (sender, Self { pieces, state: State::Open, bracket: None, made: Some(made) })
     }
 
     /// The next piece; `None` after the last.
@@ -96,6 +106,17 @@ impl BodyStream {
     /// The next piece; `None` after the last.
     pub async fn piece(&mut self) -> Option<Result<Bytes, BrokenOff>> {
         std::future::poll_fn(|cx| self.poll_piece(cx)).await
+    }
+
+    /// Resolves when no more of the body is made, whether or not it has been taken.
+    pub fn made(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let made = self.made.take();
+        async move {
+            if let Some(made) = made {
+                // The other end is never used, only dropped.
+                drop(made.await);
+            }
+        }
     }
 
     /// From now on the record is closed when the body has ended, and says so if it did not end well.
@@ -132,7 +153,7 @@ impl BodySender {
     }
 
     async fn put(&self, piece: Piece) -> Result<(), BrokenOff> {
-        match timeout(TAKE_LIMIT, self.0.send(piece)).await {
+        match timeout(TAKE_LIMIT, self.pieces.send(piece)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(BrokenOff),
         }

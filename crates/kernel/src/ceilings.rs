@@ -7,7 +7,7 @@ use std::{fmt::Debug, sync::Arc};
 use casemate_names::AccountId;
 use casemate_policy::NamedPolicy;
 
-use crate::{Ask, Caller, Env, Fault, Kernel};
+use crate::{Ask, Caller, Env, Fault, Kernel, ResourceAccount};
 
 /// Where the roles are that a service makes for itself, and that no ceiling limits.
 // AWS: IAM User Guide, "Service-linked roles": nobody else can make a role under this path.
@@ -168,11 +168,11 @@ impl Kernel {
 // AWS: IAM User Guide, "Access denied error message format".
 pub(crate) fn may_know_why(kernel: &Kernel, caller: &Caller, ask: &Ask) -> bool {
     let Some(mine) = caller.account() else { return false };
-    let Some(theirs) = ask.resource.as_ref().and_then(casemate_names::Arn::account_id) else { return true };
+    // What cannot be found out is not told.
+    let Ok(ResourceAccount::Of(theirs)) = ResourceAccount::of(kernel, caller, ask) else { return false };
     if mine == theirs {
         return true;
     }
-    // What cannot be found out is not told.
     let organization = |account: &AccountId| {
         let found = kernel.ceilings().and_then(|c| c.membership(account).ok().flatten());
         found.map(|membership| membership.organization.clone())

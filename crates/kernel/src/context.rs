@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use casemate_names::Timestamp;
 use casemate_policy::{Context, Value};
 
-use crate::{AnyService, Ask, Caller, RequestFacts, ceilings::Organizations, organization_keys};
+use crate::{
+    AnyService, Ask, Caller, RequestFacts, ResourceAccount, ceilings::Organizations, organization_keys,
+};
 
 /// The condition keys of one ask.
 pub(crate) struct GateContext<'a> {
@@ -15,7 +17,7 @@ pub(crate) struct GateContext<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) now: Timestamp,
     pub(crate) region: &'a str,
-    pub(crate) resource_account: Option<&'a str>,
+    pub(crate) resource_account: &'a ResourceAccount,
     /// The owner of the resource, asked for its tags.
     pub(crate) owner: Option<&'a dyn AnyService>,
     /// The organisations of the caller and of the resource.
@@ -105,7 +107,12 @@ impl GateContext<'_> {
             "aws:currenttime" => owned(self.now.iso8601()),
             "aws:epochtime" => owned(self.now.seconds().to_string()),
             "aws:requestedregion" => one(self.region),
-            "aws:resourceaccount" => self.resource_account.map_or(Value::Absent, one),
+            "aws:resourceaccount" => self.resource_account.value(),
+            "aws:resourceorgid" | "aws:resourceorgpaths"
+                if *self.resource_account == ResourceAccount::Unknown =>
+            {
+                Value::Unknown
+            }
             "aws:viaawsservice" => one(if self.facts.called_via.is_empty() { "false" } else { "true" }),
             "aws:calledvia" if self.facts.called_via.is_empty() => Value::Absent,
             "aws:calledvia" => Value::Many(self.facts.called_via.iter().map(|p| Cow::Borrowed(*p)).collect()),

@@ -72,8 +72,13 @@ impl Kernel {
             Ok(caller) => caller,
             Err(unexplained) => return Ok(Err(unexplained)),
         };
-        let facts =
-            RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
+        let facts = RequestFacts {
+            peer: Peer::Internal,
+            user_agent: None,
+            referer: None,
+            trace: None,
+            called_via: Vec::new(),
+        };
         let keys = keys_of(question, &caller);
         let ask = Ask { action: "", resource: question.resource.clone(), keys };
         let case = Case { action: &question.action, ..Case::of(&caller, &ask, &facts, now) };

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use casemate_names::{AccountId, RequestId, Scope, Timestamp};
+use casemate_names::{RequestId, Scope, Timestamp};
 use casemate_policy::{
     Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule,
     Value, Verdict, decide, evaluate,
@@ -15,7 +15,7 @@ use casemate_sigv4::AuthError;
 
 use crate::{
     Access, AnyOperation, AnyService, As, Ask, BodyStream, Caller, Denial, Fault, IdentityPolicies, Kernel,
-    Peer,
+    Peer, ResourceAccount,
     audit::Bracket,
     body_stream::Streamed,
     ceilings::{CLOSED, Organizations, may_know_why},
@@ -33,6 +33,8 @@ pub struct RequestFacts {
     pub user_agent: Option<String>,
     /// `Referer`, as sent.
     pub referer: Option<String>,
+    /// `X-Amzn-Trace-Id`, as sent. It names a trace and proves nothing.
+    pub trace: Option<String>,
     /// The chain of services that call on someone's behalf, first caller first: `aws:CalledVia`.
     pub called_via: Vec<&'static str>,
 }
@@ -178,6 +180,8 @@ pub struct Gate {
     /// Stands for the account root's own rights: everything, still subject to resource denies.
     root: Arc<IdentityPolicies>,
     none: Arc<IdentityPolicies>,
+    /// Refuses everything: the ceiling over a resource of which it cannot be told whose it is.
+    unowned: Vec<Vec<NamedPolicy>>,
 }
 
 impl Gate {
@@ -186,7 +190,11 @@ impl Gate {
         let policy = Policy::parse(text, Kind::Identity).map_err(Fault::internal)?;
         let named = NamedPolicy { name: "root of the account".to_owned(), policy: Arc::new(policy) };
         let root = IdentityPolicies { identity: vec![named], ..IdentityPolicies::default() };
-        Ok(Self { root: Arc::new(root), none: Arc::default() })
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
+        let policy = Policy::parse(text, Kind::ResourceControl).map_err(Fault::internal)?;
+        let name = "it is not known whose resource this is".to_owned();
+        let unowned = vec![vec![NamedPolicy { name, policy: Arc::new(policy) }]];
+        Ok(Self { root: Arc::new(root), none: Arc::default(), unowned })
     }
 
     /// Admits a call or refuses it. The record of `bracket` says why.
@@ -350,9 +358,8 @@ impl Gate {
     ) -> Result<T, Fault> {
         let Case { caller, ask, action, facts, now, .. } = *case;
         let policies = self.policies_of(kernel, caller)?;
-        let resource_account: Option<AccountId> =
-            ask.resource.as_ref().and_then(casemate_names::Arn::account_id).or_else(|| caller.account());
-        let organizations = Organizations::of(kernel, caller, action, resource_account.as_ref())?;
+        let resource_account = ResourceAccount::of(kernel, caller, ask)?;
+        let organizations = Organizations::of(kernel, caller, action, resource_account.known())?;
         let context = GateContext {
             caller,
             caller_tags: &policies.tags,
@@ -360,7 +367,7 @@ impl Gate {
             ask,
             now,
             region: kernel.site().scope.region.as_str(),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
+            resource_account: &resource_account,
             owner,
             organizations: &organizations,
         };
@@ -370,7 +377,11 @@ impl Gate {
             boundary: policies.boundary.as_ref().map(std::slice::from_ref),
             session: caller.session_policies(),
             service_control: organizations.service_control(caller),
-            resource_control: organizations.resource_control(),
+            // An owner that is not known may have ceilings that are not known.
+            resource_control: match resource_account {
+                ResourceAccount::Unknown => &self.unowned,
+                ResourceAccount::Of(_) | ResourceAccount::Callers => organizations.resource_control(),
+            },
             vpc_endpoint: None,
             grants: None,
             resource_rule: resource_policy.map_or(ResourceRule::Ordinary, |r| r.rule),
@@ -380,7 +391,7 @@ impl Gate {
             principal: &principal,
             action,
             resource: resource_text(ask),
-            resource_account: resource_account.as_ref().map(AccountId::as_str),
+            resource_account: resource_account.text(),
             context: &context,
         };
         Ok(weigh(&layers, &request))

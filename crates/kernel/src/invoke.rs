@@ -57,6 +57,7 @@ impl Kernel {
             peer: outer.map_or(Peer::Internal, |o| o.facts().peer.clone()),
             user_agent: Some(principal.to_owned()),
             referer: None,
+            trace: outer.and_then(|o| o.facts().trace.clone()),
             called_via: outer.map_or_else(Vec::new, |o| o.facts().called_via.clone()),
         };
         let work = async {

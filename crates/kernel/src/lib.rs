@@ -33,6 +33,7 @@ mod outbox;
 mod pipeline;
 mod plane;
 pub mod recorder;
+mod resource_account;
 mod session;
 mod session_table;
 mod session_user;
@@ -58,6 +59,7 @@ pub use operation::{
 };
 pub use outbox::{Message, Outbox};
 pub use plane::{DataPlane, Exchange};
+pub use resource_account::ResourceAccount;
 pub use session::{SessionCredentials, SessionRequest, Sessions};
 pub use session_user::{FederatedRequest, UserCredentials};
 pub use temporary::{

@@ -6,7 +6,9 @@ use casemate_names::{Arn, RequestId, Scope, Timestamp};
 use casemate_policy::{NamedPolicy, ResourceRule};
 use casemate_schema::{Document, OpMeta, Shape};
 
-use crate::{Access, Caller, Denial, Evidence, Fault, Permit, Proof, gate::RequestFacts, invoke::As};
+use crate::{
+    Access, Caller, Denial, Evidence, Fault, Permit, Proof, ResourceAccount, gate::RequestFacts, invoke::As,
+};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,6 +42,13 @@ pub trait Service: fmt::Debug + Send + Sync + 'static {
 
     /// The tags of a resource (`aws:ResourceTag/*`); empty when it has none or does not exist.
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Self::Error>;
+
+    /// Whose the resource is that `arn` names. Asked only where the ARN itself names no account, so a service all of whose
+    /// ARNs do needs not answer; one that has others must, or every ask on them is refused.
+    fn resource_account(&self, arn: &Arn) -> Result<ResourceAccount, Self::Error> {
+        let _ = arn;
+        Ok(ResourceAccount::Unknown)
+    }
 
     /// May credentials of the caller's kind be used for this operation at all? Asked before any policy, of every call; it
     /// can only narrow. For restrictions that lie in how credentials were made, such as temporary credentials that some
@@ -184,6 +193,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault>;
     /// See [`Service::tags`].
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault>;
+    /// See [`Service::resource_account`].
+    fn resource_account(&self, arn: &Arn) -> Result<ResourceAccount, Fault>;
     /// See [`Service::accepts`].
     fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Fault>;
 }
@@ -207,6 +218,10 @@ impl<S: Service> AnyService for S {
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
         Service::tags(self, arn).map_err(Into::into)
+    }
+
+    fn resource_account(&self, arn: &Arn) -> Result<ResourceAccount, Fault> {
+        Service::resource_account(self, arn).map_err(Into::into)
     }
 
     fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Fault> {

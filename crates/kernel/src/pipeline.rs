@@ -48,6 +48,7 @@ impl Kernel {
         let facts = Arc::new(RequestFacts {
             user_agent: incoming.head.header("user-agent").map(str::to_owned),
             referer: incoming.head.header("referer").map(str::to_owned),
+            trace: incoming.head.header("x-amzn-trace-id").map(str::to_owned),
             called_via: Vec::new(),
             peer,
         });

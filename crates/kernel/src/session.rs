@@ -103,8 +103,13 @@ impl Sessions {
     pub fn check_trust(&self, role: &RoleFacts, source: &Arn, now: Timestamp) -> Result<(), Fault> {
         let account = source.account_id().unwrap_or_else(|| role.account.clone());
         let caller = Caller::Service { principal: self.principal, source: source.clone(), account };
-        let facts =
-            RequestFacts { peer: Peer::Internal, user_agent: None, referer: None, called_via: Vec::new() };
+        let facts = RequestFacts {
+            peer: Peer::Internal,
+            user_agent: None,
+            referer: None,
+            trace: None,
+            called_via: Vec::new(),
+        };
         let ask = Ask::on(ASSUME_ROLE, role.arn.clone());
         let decision = self.kernel.gate().decide(&self.kernel, &caller, &ask, &facts, now)?;
         crate::gate::refuse_unless_allowed(&self.kernel, &caller, &ask, decision)

@@ -1,6 +1,6 @@
 //! Action patterns: service and name, without regard to case; wildcards do not cross the colon.
 
-use crate::{glob::Glob, index::Certainty};
+use crate::{glob::Glob, head_table::Head, index::Certainty};
 
 /// Longest action kept on the stack, in bytes. AWS's longest has fewer; a longer one is merely slower.
 const INLINE_MAX: usize = 96;
@@ -10,23 +10,34 @@ pub(crate) struct LowerAction {
     inline: [u8; INLINE_MAX],
     length: usize,
     long: Option<String>,
+    head: Head,
 }
 
 impl LowerAction {
+    #[inline]
     pub(crate) fn new(action: &str) -> Self {
         let mut inline = [0; INLINE_MAX];
         let length = action.len();
         let long = match inline.get_mut(..length) {
             Some(room) => {
                 room.copy_from_slice(action.as_bytes());
-                room.make_ascii_lowercase();
+                // All of it, not the room alone: for a length known beforehand this is a handful of instructions.
+                inline.make_ascii_lowercase();
                 None
             }
             None => Some(action.to_ascii_lowercase()),
         };
-        Self { inline, length, long }
+        let head = Head::of(long.as_ref().map_or(&inline, |long| long.as_bytes()));
+        Self { inline, length, long, head }
     }
 
+    /// What the text starts with.
+    #[inline]
+    pub(crate) fn head(&self) -> Head {
+        self.head
+    }
+
+    #[inline]
     pub(crate) fn text(&self) -> &str {
         match &self.long {
             Some(long) => long,

@@ -13,7 +13,8 @@ const PREFIX_PARTS: usize = 5;
 /// A compiled ARN pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct ArnPattern {
-    prefix: Prefix,
+    /// What stands before the resource: up to and with the fifth colon.
+    prefix: Vec<Step>,
     /// `None` in a short ARN: anything.
     resource: Option<Pattern>,
     /// The longest text every matching ARN starts with.
@@ -27,11 +28,13 @@ pub(crate) struct ArnPattern {
 }
 
 #[derive(Debug, Clone)]
-enum Prefix {
-    /// The five parts and their colons, without wildcards: one comparison.
+enum Step {
+    /// Parts without wildcards, each with its colon: one comparison.
     Literal(Box<str>),
-    /// Up to five patterns; fewer in a short ARN.
-    Parts(Vec<Pattern>),
+    /// A part of any text, and its colon.
+    Any,
+    /// A part of this pattern, and its colon.
+    Part(Pattern),
 }
 
 /// Why a text is not an ARN pattern.
@@ -79,18 +82,9 @@ impl ArnPattern {
 
     fn compile(parts: Vec<Vec<Token>>, all: &[Token]) -> Self {
         let (literal_prefix, certainty) = literal_start(all);
-        let mut parts = parts.into_iter().map(Pattern::new);
-        let prefix: Vec<Pattern> = parts.by_ref().take(PREFIX_PARTS).collect();
-        let resource = parts.next();
-        let literals: Option<Vec<&str>> = prefix.iter().map(Pattern::literal).collect();
-        let prefix = match literals {
-            Some(parts) if resource.is_some() => {
-                let mut text = parts.join(":");
-                text.push(':');
-                Prefix::Literal(text.into_boxed_str())
-            }
-            Some(_) | None => Prefix::Parts(prefix),
-        };
+        let mut parts = parts.into_iter();
+        let prefix = steps(parts.by_ref().take(PREFIX_PARTS));
+        let resource = parts.next().map(Pattern::new);
         Self { prefix, resource, literal_prefix, certainty, wide: None, surest: Truth::True }
     }
 
@@ -113,32 +107,47 @@ impl ArnPattern {
     }
 
     fn matches_by_parts(&self, arn: &str, context: &dyn Context) -> Truth {
-        let (prefix, rest) = match &self.prefix {
-            Prefix::Literal(prefix) => match arn.strip_prefix(&**prefix) {
-                Some(rest) => (Truth::True, rest),
-                None => return Truth::False,
-            },
-            Prefix::Parts(patterns) => {
-                let (mut rest, mut so_far) = (arn, Truth::True);
-                for index in 0..PREFIX_PARTS {
-                    let pattern = patterns.get(index);
-                    let after = if let Some(literal) = pattern.and_then(Pattern::literal) {
-                        rest.strip_prefix(literal).and_then(|rest| rest.strip_prefix(':'))
-                    } else {
-                        let Some((part, after)) = cut_at_colon(rest) else { return Truth::False };
-                        so_far = so_far.min(pattern.map_or(Truth::True, |p| p.matches(part, context)));
-                        Some(after)
-                    };
-                    match after {
-                        Some(after) if so_far != Truth::False => rest = after,
-                        Some(_) | None => return Truth::False,
-                    }
-                }
-                (so_far, rest)
+        let (mut rest, mut so_far) = (arn, Truth::True);
+        for step in &self.prefix {
+            let after = match step {
+                Step::Literal(literal) => rest.strip_prefix(&**literal),
+                Step::Any => cut_at_colon(rest).map(|(_, after)| after),
+                Step::Part(pattern) => cut_at_colon(rest).map(|(part, after)| {
+                    so_far = so_far.min(pattern.matches(part, context));
+                    after
+                }),
+            };
+            match after {
+                Some(after) if so_far != Truth::False => rest = after,
+                Some(_) | None => return Truth::False,
             }
-        };
-        prefix.min(self.resource.as_ref().map_or(Truth::True, |pattern| pattern.matches(rest, context)))
+        }
+        so_far.min(self.resource.as_ref().map_or(Truth::True, |pattern| pattern.matches(rest, context)))
     }
+}
+
+/// Five parts as steps; those that a short ARN lacks may be anything.
+fn steps(parts: impl Iterator<Item = Vec<Token>>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let missing = std::iter::repeat_with(|| vec![Token::Star]);
+    for part in parts.chain(missing).take(PREFIX_PARTS) {
+        if part == [Token::Star] {
+            steps.push(Step::Any);
+            continue;
+        }
+        let pattern = Pattern::new(part);
+        let Some(literal) = pattern.literal() else {
+            steps.push(Step::Part(pattern));
+            continue;
+        };
+        let text = format!("{literal}:");
+        if let Some(Step::Literal(before)) = steps.last_mut() {
+            *before = format!("{before}{text}").into_boxed_str();
+        } else {
+            steps.push(Step::Literal(text.into_boxed_str()));
+        }
+    }
+    steps
 }
 
 /// Parts are short: looking at each byte is quicker than setting up a search.

@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     Decision, Layer, Policy, Principal, Reason, Request, Ruling, Source, StatementInfo, Verdict,
-    action::LowerAction, principal::NamedAs, statement::Subject,
+    action::LowerAction,
+    principal::NamedAs,
+    statement::{Statement, Subject},
 };
 
 /// A policy and what to call it in explanations: its ARN, or its inline name.
@@ -79,16 +81,51 @@ pub fn rule<'a>(layers: &Layers<'a>, request: &Request<'_>) -> Ruling<'a> {
     let subject = Subject::new(request, &action, layers.boundary.is_some());
     let case = Case { layers, request, subject };
     if let Some((layer, found)) = case.explicit_deny() {
-        return Ruling { verdict: Verdict::ExplicitDeny, layer, decisive: Some(found) };
+        return Ruling { verdict: Verdict::ExplicitDeny, layer, decisive: Some(found.source()) };
     }
     match case.granted() {
-        Ok((layer, decisive)) => Ruling { verdict: Verdict::Allow, layer, decisive },
+        Ok((layer, by)) => Ruling { verdict: Verdict::Allow, layer, decisive: by.source() },
         Err(layer) => Ruling { verdict: Verdict::ImplicitDeny, layer, decisive: None },
     }
 }
 
-/// The layer that grants and its statement (the root user has none), or the layer that does not.
-type Granted<'a> = Result<(Layer, Option<Source<'a>>), Layer>;
+/// The layer that grants and by what, or the layer that does not.
+type Granted<'a> = Result<(Layer, By<'a>), Layer>;
+
+/// A statement and its policy. Small, because it is handed on through every layer; what is said of it is put together
+/// at the end.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    policy: &'a NamedPolicy,
+    statement: &'a Statement,
+}
+
+impl<'a> Found<'a> {
+    fn source(self) -> Source<'a> {
+        let StatementInfo { sid, index, .. } = self.statement.info();
+        Source { policy: &self.policy.name, sid, statement: index }
+    }
+}
+
+/// What grants.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Statement(Found<'a>),
+    /// A single grant, by name.
+    Grant(&'a str),
+    /// The root user's own right.
+    Root,
+}
+
+impl<'a> By<'a> {
+    fn source(self) -> Option<Source<'a>> {
+        match self {
+            Self::Statement(found) => Some(found.source()),
+            Self::Grant(policy) => Some(Source { policy, sid: None, statement: 0 }),
+            Self::Root => None,
+        }
+    }
+}
 
 /// A request together with what applies to it.
 struct Case<'a, 'r> {
@@ -100,18 +137,18 @@ struct Case<'a, 'r> {
 /// What the resource policy grants, by the way in which it names the caller.
 struct ResourceGrants<'a> {
     policy: Option<&'a NamedPolicy>,
-    found: [Option<StatementInfo<'a>>; NamedAs::COUNT],
+    found: [Option<&'a Statement>; NamedAs::COUNT],
 }
 
 impl<'a> ResourceGrants<'a> {
-    fn by(&self, named: NamedAs) -> Option<Source<'a>> {
+    fn by(&self, named: NamedAs) -> Option<Found<'a>> {
         let statement = self.found.get(named as usize).copied().flatten()?;
-        self.policy.map(|policy| source(policy, statement))
+        self.policy.map(|policy| Found { policy, statement })
     }
 
-    fn any(&self) -> Option<Source<'a>> {
+    fn any(&self) -> Option<Found<'a>> {
         let statement = self.found.iter().flatten().next()?;
-        self.policy.map(|policy| source(policy, *statement))
+        self.policy.map(|policy| Found { policy, statement })
     }
 }
 
@@ -128,7 +165,7 @@ impl<'a> Case<'a, '_> {
         if self.request.principal.account().is_some() { self.layers.service_control } else { &[] }
     }
 
-    fn explicit_deny(&self) -> Option<(Layer, Source<'a>)> {
+    fn explicit_deny(&self) -> Option<(Layer, Found<'a>)> {
         let layers = self.layers;
         self.denying_level(Layer::ResourceControl, layers.resource_control)
             .or_else(|| self.denying_level(Layer::ServiceControl, self.service_control()))
@@ -141,17 +178,26 @@ impl<'a> Case<'a, '_> {
             .or_else(|| self.denying(Layer::Session, layers.session.unwrap_or_default()))
     }
 
-    fn denying_level(&self, layer: Layer, levels: &'a [Vec<NamedPolicy>]) -> Option<(Layer, Source<'a>)> {
+    fn denying_level(&self, layer: Layer, levels: &'a [Vec<NamedPolicy>]) -> Option<(Layer, Found<'a>)> {
         levels.iter().find_map(|level| self.denying(layer, level))
     }
 
-    fn denying(&self, layer: Layer, policies: &'a [NamedPolicy]) -> Option<(Layer, Source<'a>)> {
-        let of = |named: &'a NamedPolicy| named.policy.denial(&self.subject).map(|at| source(named, at));
-        policies.iter().find_map(of).map(|found| (layer, found))
+    fn denying(&self, layer: Layer, policies: &'a [NamedPolicy]) -> Option<(Layer, Found<'a>)> {
+        for policy in policies {
+            if let Some(statement) = policy.policy.denial(&self.subject) {
+                return Some((layer, Found { policy, statement }));
+            }
+        }
+        None
     }
 
-    fn allowing(&self, policies: &'a [NamedPolicy]) -> Option<Source<'a>> {
-        policies.iter().find_map(|named| named.policy.grant(&self.subject).map(|at| source(named, at)))
+    fn allowing(&self, policies: &'a [NamedPolicy]) -> Option<Found<'a>> {
+        for policy in policies {
+            if let Some(statement) = policy.policy.grant(&self.subject) {
+                return Some(Found { policy, statement });
+            }
+        }
+        None
     }
 
     fn within(&self, layer: Layer, policies: Option<&'a [NamedPolicy]>) -> Result<(), Layer> {
@@ -194,7 +240,8 @@ impl<'a> Case<'a, '_> {
             (ResourceRule::Trust, Principal::WebIdentity { .. }) => resource.by(NamedAs::WebIdentity),
             _ => resource.any(),
         };
-        let granted = found.map(|found| (layer, Some(found))).or_else(|| self.single_grant()).ok_or(layer)?;
+        let granted = found.map(|found| (layer, By::Statement(found)));
+        let granted = granted.or_else(|| self.single_grant()).ok_or(layer)?;
         self.within_session()?;
         Ok(granted)
     }
@@ -210,12 +257,12 @@ impl<'a> Case<'a, '_> {
         let layer = self.resource_layer();
         let resource = self.resource_grants();
         if let Some(found) = direct_grant(&resource) {
-            return Ok((layer, Some(found)));
+            return Ok((layer, By::Statement(found)));
         }
         if let Some(found) = resource.by(NamedAs::Anyone).filter(|_| self.within_session().is_ok()) {
-            return Ok((layer, Some(found)));
+            return Ok((layer, By::Statement(found)));
         }
-        let role = resource.by(NamedAs::Role).map(|found| (layer, Some(found)));
+        let role = resource.by(NamedAs::Role).map(|found| (layer, By::Statement(found)));
         if let Some(granted) = role.or_else(|| self.single_grant()) {
             self.within_boundary()?;
             self.within_session()?;
@@ -246,7 +293,7 @@ impl<'a> Case<'a, '_> {
         grants
     }
 
-    fn single_grant(&self) -> Option<(Layer, Option<Source<'a>>)> {
+    fn single_grant(&self) -> Option<(Layer, By<'a>)> {
         match self.request.principal {
             Principal::Anonymous | Principal::WebIdentity { .. } => return None,
             Principal::Root { .. }
@@ -255,16 +302,16 @@ impl<'a> Case<'a, '_> {
             | Principal::FederatedUser { .. }
             | Principal::Service { .. } => {}
         }
-        let policy = self.layers.grants?.allowing(self.request)?;
-        Some((Layer::Grant, Some(Source { policy, sid: None, statement: 0 })))
+        let name = self.layers.grants?.allowing(self.request)?;
+        Some((Layer::Grant, By::Grant(name)))
     }
 
     /// What the principal's own policies grant within their ceilings.
     fn identity_grant(&self) -> Granted<'a> {
         let granted = match (self.allowing(self.layers.identity), self.request.principal) {
-            (Some(found), _) => (Layer::Identity, Some(found)),
+            (Some(found), _) => (Layer::Identity, By::Statement(found)),
             // AWS: the root user needs no identity policy.
-            (None, Principal::Root { .. }) => (Layer::Root, None),
+            (None, Principal::Root { .. }) => (Layer::Root, By::Root),
             (None, _) => return Err(Layer::Identity),
         };
         self.within_boundary()?;
@@ -276,11 +323,7 @@ impl<'a> Case<'a, '_> {
 /// Grants within an account that no implicit deny of the principal's side limits: the resource policy names the IAM
 /// user, the role session or the federated user itself. (`*` escapes the boundary, but is kept within session policies.)
 // AWS: IAM User Guide, "Determining whether a request is allowed or denied within an account".
-fn direct_grant<'a>(resource: &ResourceGrants<'a>) -> Option<Source<'a>> {
+fn direct_grant<'a>(resource: &ResourceGrants<'a>) -> Option<Found<'a>> {
     let direct = [NamedAs::User, NamedAs::Session, NamedAs::FederatedUser];
     direct.iter().find_map(|named| resource.by(*named))
-}
-
-fn source<'a>(named: &'a NamedPolicy, statement: StatementInfo<'a>) -> Source<'a> {
-    Source { policy: &named.name, sid: statement.sid, statement: statement.index }
 }

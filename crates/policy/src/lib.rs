@@ -18,6 +18,7 @@ mod explain;
 mod facts;
 mod form;
 mod glob;
+mod head_table;
 mod index;
 mod json;
 mod operator;

@@ -67,7 +67,7 @@ pub(crate) fn document(text: &str, kind: Kind) -> Result<Vec<Statement>, PolicyE
     let mut compiled = Vec::with_capacity(statements.len());
     for (at, tree) in statements.iter().enumerate() {
         let place = format!("Statement[{at}]");
-        let statement = rules.statement(tree, &place)?;
+        let statement = rules.statement(at, tree, &place)?;
         if let Some(sid) = statement.sid.as_ref().filter(|sid| !sid.is_empty())
             && !sids.insert(sid.clone())
             && kind != Kind::Authorizer
@@ -96,7 +96,7 @@ fn needs_new_version(kind: Kind) -> bool {
 }
 
 impl Rules {
-    fn statement(self, tree: &Json, place: &str) -> Result<Statement, PolicyError> {
+    fn statement(self, at: usize, tree: &Json, place: &str) -> Result<Statement, PolicyError> {
         let Json::Object(fields) = tree else { return Err(syntax(place)) };
         let known = [
             "Sid",
@@ -119,6 +119,7 @@ impl Rules {
             return Err(PolicyError::new(Problem::AllowInResourceControl, place));
         }
         Ok(Statement {
+            at,
             sid: self.sid(fields, place)?,
             effect,
             whom: self.whom(fields, effect, place)?,

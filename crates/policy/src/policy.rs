@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use crate::{
     Effect, Kind, PolicyError, Request,
     action::{ActionPattern, LowerAction},
+    head_table::HeadTable,
     index::{Certainty, PrefixTable, WholeTable},
     parse,
     principal::{NamedAs, Whom},
     source::Source,
     statement::{Known, ResourcePattern, Selection, Statement, Subject},
 };
+
+/// Up to this many action patterns are looked at one after the other. Ours: about where searching becomes quicker.
+const FEW_ACTIONS_MAX: usize = 16;
 
 /// More index entries than this for one statement and it is filed under its actions only, so that the index stays
 /// linear in the size of the document. Ours; a statement of a 6,144-character policy rarely has more than 100.
@@ -32,10 +36,21 @@ pub struct Policy {
 #[derive(Debug, Clone)]
 struct Index {
     is_empty: bool,
-    /// Of patterns without wildcards.
-    whole: WholeTable<ByResource>,
-    /// Of all others, by what they start with.
-    prefixes: PrefixTable<ByResource>,
+    actions: ByAction,
+}
+
+/// Action pattern → resource prefix → statements. Both forms offer the same in the same order: first what has no
+/// wildcards, then the longest start.
+#[derive(Debug, Clone)]
+enum ByAction {
+    /// Looked at one after the other.
+    Few(HeadTable<ByResource>),
+    Many {
+        /// Of patterns without wildcards.
+        whole: WholeTable<ByResource>,
+        /// Of all others, by what they start with.
+        prefixes: PrefixTable<ByResource>,
+    },
 }
 
 /// Resource prefix → statements.
@@ -111,7 +126,7 @@ impl Policy {
 
     /// The statements in document order.
     pub fn statements(&self) -> impl Iterator<Item = StatementInfo<'_>> {
-        self.statements.iter().enumerate().map(|(at, statement)| statement.info(at))
+        self.statements.iter().map(Statement::info)
     }
 
     /// What each statement does and whom it names, in document order.
@@ -120,30 +135,26 @@ impl Policy {
     }
 
     /// A statement that denies.
-    pub(crate) fn denial(&self, subject: &Subject<'_>) -> Option<StatementInfo<'_>> {
+    pub(crate) fn denial(&self, subject: &Subject<'_>) -> Option<&Statement> {
         if self.denies.is_empty {
             return None;
         }
-        self.find(&self.denies, subject, |at, statement| Some(statement.info(at)))
+        self.find(&self.denies, subject, Some)
     }
 
     /// A statement that allows. Says nothing about denials.
-    pub(crate) fn grant(&self, subject: &Subject<'_>) -> Option<StatementInfo<'_>> {
+    pub(crate) fn grant(&self, subject: &Subject<'_>) -> Option<&Statement> {
         if let Some(at) = self.open {
-            return self.statements.get(at).map(|statement| statement.info(at));
+            return self.statements.get(at);
         }
-        self.find(&self.allows, subject, |at, statement| Some(statement.info(at)))
+        self.find(&self.allows, subject, Some)
     }
 
     /// Offers the statements that allow, each with every way in which it names the principal.
-    pub(crate) fn grants<'a>(
-        &'a self,
-        subject: &Subject<'_>,
-        mut each: impl FnMut(NamedAs, StatementInfo<'a>),
-    ) {
-        let _: Option<()> = self.find(&self.allows, subject, |at, statement| {
+    pub(crate) fn grants<'a>(&'a self, subject: &Subject<'_>, mut each: impl FnMut(NamedAs, &'a Statement)) {
+        let _: Option<()> = self.find(&self.allows, subject, |statement| {
             for named in statement.whom.named_as(subject.principal) {
-                each(named, statement.info(at));
+                each(named, statement);
             }
             None
         });
@@ -154,11 +165,11 @@ impl Policy {
         &'a self,
         index: &'a Index,
         subject: &Subject<'_>,
-        mut each: impl FnMut(usize, &'a Statement) -> Option<R>,
+        mut each: impl FnMut(&'a Statement) -> Option<R>,
     ) -> Option<R> {
-        index.find(subject.action, subject.resource, |at, known| {
+        index.find(subject, |at, known| {
             let statement = self.statements.get(at)?;
-            if statement.applies_given(subject, known) { each(at, statement) } else { None }
+            if statement.applies_given(subject, known) { each(statement) } else { None }
         })
     }
 }
@@ -168,23 +179,18 @@ pub fn evaluate<'a>(policy: &'a Policy, request: &Request<'_>) -> Effect3<'a> {
     let action = LowerAction::new(request.action);
     let subject = Subject::new(request, &action, false);
     if let Some(statement) = policy.denial(&subject) {
-        return Effect3::Deny(statement);
+        return Effect3::Deny(statement.info());
     }
-    policy.grant(&subject).map_or(Effect3::None, Effect3::Allow)
+    policy.grant(&subject).map_or(Effect3::None, |statement| Effect3::Allow(statement.info()))
 }
 
 type Entries = BTreeMap<String, BTreeMap<String, Vec<Filed>>>;
 
 impl Index {
     /// Offers everything that may match, with what is already known to, until `each` answers.
-    fn find<R>(
-        &self,
-        action: &str,
-        resource: &str,
-        mut each: impl FnMut(usize, Known) -> Option<R>,
-    ) -> Option<R> {
+    fn find<R>(&self, subject: &Subject<'_>, mut each: impl FnMut(usize, Known) -> Option<R>) -> Option<R> {
         let mut under = |by_resource: &ByResource, action_whole: bool| {
-            by_resource.find(resource, |filed, resource_whole| {
+            by_resource.find(subject.resource, |filed, resource_whole| {
                 filed.iter().find_map(|filed| {
                     let action = known(filed.action, action_whole)?;
                     let resource = known(filed.resource, resource_whole)?;
@@ -192,8 +198,13 @@ impl Index {
                 })
             })
         };
-        let whole = self.whole.get(action).and_then(|by_resource| under(by_resource, true));
-        whole.or_else(|| self.prefixes.find(action, under))
+        match &self.actions {
+            ByAction::Few(table) => table.find(subject.action, subject.action_head, under),
+            ByAction::Many { whole, prefixes } => {
+                let whole = whole.get(subject.action).and_then(|by_resource| under(by_resource, true));
+                whole.or_else(|| prefixes.find(subject.action, under))
+            }
+        }
     }
 }
 
@@ -227,7 +238,14 @@ fn index(statements: &[Statement], effect: Effect) -> Index {
     let tables = |entries: Entries| -> BTreeMap<String, ByResource> {
         entries.into_iter().map(|(action, tail)| (action, PrefixTable::new(tail))).collect()
     };
-    Index { is_empty, whole: WholeTable::new(tables(whole)), prefixes: PrefixTable::new(tables(prefixed)) }
+    let few = whole.len().saturating_add(prefixed.len()) <= FEW_ACTIONS_MAX;
+    let (whole, prefixed) = (tables(whole), tables(prefixed));
+    let actions = if few {
+        ByAction::Few(HeadTable::new(whole, prefixed))
+    } else {
+        ByAction::Many { whole: WholeTable::new(whole), prefixes: PrefixTable::new(prefixed) }
+    };
+    Index { is_empty, actions }
 }
 
 /// What selected texts start with, and what finding that says. A single empty prefix for inverted selections, of which

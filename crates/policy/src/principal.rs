@@ -138,7 +138,9 @@ impl Whom {
     pub(crate) fn names(&self, principal: &Principal) -> bool {
         match self {
             Self::Attached => true,
-            Self::Listed(listed) => listed.iter().any(|named| named.names(principal).is_some()),
+            Self::Listed(listed) => {
+                listed.iter().any(|named| matches!(named, Named::Anyone) || named.names(principal).is_some())
+            }
             Self::AllBut(excepted) => !is_excepted(excepted, principal),
         }
     }

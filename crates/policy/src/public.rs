@@ -38,7 +38,7 @@ pub struct FixedKeys<'a> {
 
 /// The first statement that makes the policy public.
 pub fn public_statement<'a>(policy: &'a Policy, keys: &FixedKeys<'_>) -> Option<StatementInfo<'a>> {
-    policy.compiled().iter().enumerate().find_map(|(at, statement)| {
+    policy.compiled().iter().find_map(|statement| {
         let everybody = match &statement.whom {
             Whom::Listed(listed) => listed.contains(&Named::Anyone),
             // Without a principal it says nothing to strangers; all but some is nearly everybody.
@@ -46,7 +46,7 @@ pub fn public_statement<'a>(policy: &'a Policy, keys: &FixedKeys<'_>) -> Option<
             Whom::AllBut(_) => true,
         };
         let tied = statement.conditions.iter().any(|condition| ties(condition, keys));
-        (statement.effect == Effect::Allow && everybody && !tied).then(|| statement.info(at))
+        (statement.effect == Effect::Allow && everybody && !tied).then(|| statement.info())
     })
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Number(i128);
 impl Number {
     /// Reads `[+-]digits[.digits]`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        if let Some(whole) = short_whole(text.as_bytes()) {
+            return Some(Self(i128::from(whole) * i128::from(10_u64.pow(18))));
+        }
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -38,6 +41,22 @@ impl Number {
     pub(crate) fn scaled(self) -> i128 {
         self.0
     }
+}
+
+/// Reads nothing but digits, and no more of them than fit; the usual number.
+fn short_whole(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > DIGITS {
+        return None;
+    }
+    let mut so_far = 0_u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        so_far = so_far * 10 + u64::from(digit);
+    }
+    Some(so_far)
 }
 
 /// Reads an ISO 8601 date or date and time, or seconds since the epoch.

@@ -6,6 +6,7 @@ use crate::{
     arn::ArnPattern,
     condition::Condition,
     facts::Context,
+    head_table::Head,
     index::Certainty,
     principal::Whom,
     truth::Truth,
@@ -14,6 +15,8 @@ use crate::{
 /// A compiled statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
+    /// The position in the document, from 0.
+    pub(crate) at: usize,
     pub(crate) sid: Option<String>,
     pub(crate) effect: Effect,
     pub(crate) whom: Whom,
@@ -46,6 +49,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) principal: &'a Principal,
     /// In lower case.
     pub(crate) action: &'a str,
+    pub(crate) action_head: Head,
     pub(crate) resource: &'a str,
     pub(crate) context: &'a dyn Context,
     /// `NotPrincipal` never excepts a principal that has a permissions boundary.
@@ -64,6 +68,7 @@ impl<'a> Subject<'a> {
         Self {
             principal: request.principal,
             action: action.text(),
+            action_head: action.head(),
             resource: request.resource,
             context: request.context,
             has_boundary,
@@ -145,7 +150,7 @@ impl Statement {
         bounded || self.whom.names(subject.principal)
     }
 
-    pub(crate) fn info(&self, index: usize) -> StatementInfo<'_> {
-        StatementInfo { sid: self.sid.as_deref(), index, effect: self.effect }
+    pub(crate) fn info(&self) -> StatementInfo<'_> {
+        StatementInfo { sid: self.sid.as_deref(), index: self.at, effect: self.effect }
     }
 }

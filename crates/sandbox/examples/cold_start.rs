@@ -74,7 +74,7 @@ async fn measure(driver: &Driver, id: &str, label: &str, argv: Vec<String>, code
     let mut memory = 0;
     for _ in 0..rounds {
         let begun = Instant::now();
-        let environment = driver.start(spec(template.clone(), code, policy)).await.unwrap();
+        let environment = driver.start(spec(template.clone(), code, policy.clone())).await.unwrap();
         executed.push(begun.elapsed());
         let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
         stream.read_u8().await.unwrap();

@@ -6,6 +6,7 @@
 //! ```
 //! Each step is fatal when it fails and is reported by name. Nothing here is undone: the process just ends.
 
+mod executables;
 mod identity;
 pub(crate) mod landlock;
 mod limits;
@@ -77,11 +78,11 @@ fn become_runtime(start: &Start, fds: ChildDescriptors) -> Result<Never, Failure
     sys::check(libc::c_long::from(unsafe { libc::setsid() })).map_err(at(Step::Session))?;
     limits::set(start).map_err(at(Step::ResourceLimits))?;
     let tmp = open_folder("/tmp").map_err(at(Step::HandOver))?;
-    let program = seccomp::program(start.exec_policy);
+    let program = seccomp::program(&start.exec_policy);
     let (path, argv, env) = strings(start).map_err(at(Step::Execute))?;
     identity::drop_capabilities().map_err(at(Step::DropCapabilities))?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivileges))?;
-    let rules = landlock::rules(start.exec_policy).map_err(at(Step::LandlockRules))?;
+    let rules = landlock::rules(&start.exec_policy, &path).map_err(at(Step::LandlockRules))?;
     landlock::restrict(&rules).map_err(at(Step::LandlockRestrict))?;
     let listener = seccomp::load_with_listener(&program).map_err(at(Step::SystemCallFilter))?;
     let handed = [tmp.as_raw_fd(), listener.as_raw_fd()];
@@ -103,13 +104,13 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
 /// For the probe: the real rules, enforced.
 pub(crate) fn try_landlock() -> io::Result<()> {
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
-    landlock::restrict(&landlock::rules(ExecPolicy::Deny)?)
+    landlock::restrict(&landlock::rules(&ExecPolicy::Deny, c"/")?)
 }
 
 /// For the probe: the real filter, loaded.
 pub(crate) fn try_filter() -> io::Result<()> {
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
-    seccomp::load_with_listener(&seccomp::program(ExecPolicy::Deny)).map(drop)
+    seccomp::load_with_listener(&seccomp::program(&ExecPolicy::Deny)).map(drop)
 }
 
 fn close_descriptors(fds: &ChildDescriptors) -> io::Result<()> {

@@ -24,7 +24,7 @@ use crate::{
     environment::Environment,
     error::StartError,
     layer::{Layer, Probe, Status},
-    notify::{Boundary, Supervisor, WayOut},
+    notify::{Boundary, Judgement, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
@@ -151,6 +151,7 @@ impl Driver {
         };
         let code = std::iter::once(spec.code_dir.as_path()).chain(spec.layers_dir.as_deref());
         let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
+        let judgement = Judgement { executions: spec.exec_policy.clone(), boundary };
         let request = Request::Start(Box::new(start_request(spec, lease.slot, group.unified.is_some())));
         let sent = self.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
@@ -159,7 +160,7 @@ impl Driver {
             Err(error) => Err(error),
         };
         match parts {
-            Ok(parts) => self.run(id, (parts, boundary, egress), wiring, group, lease).await,
+            Ok(parts) => self.run(id, (parts, judgement, egress), wiring, group, lease).await,
             Err(error) => {
                 tokio::spawn(abandon(group, wiring.exit, lease));
                 Err(error)
@@ -171,7 +172,7 @@ impl Driver {
     async fn run(
         &self,
         id: u64,
-        (parts, boundary, egress): (Parts, Boundary, Rules),
+        (parts, judgement, egress): (Parts, Judgement, Rules),
         wiring: Wiring,
         group: Arc<Group>,
         lease: SlotLease,
@@ -197,7 +198,7 @@ impl Driver {
         let opened = parts.way_out.map(|sockets| Gateway::open(egress, sockets, Arc::clone(&recorder)));
         let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
         let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
-        let supervisor = Supervisor::new(parts.filter, parts.pid, boundary, Arc::clone(&recorder), out);
+        let supervisor = Supervisor::new(parts.filter, parts.pid, judgement, Arc::clone(&recorder), out);
         supervisor.start().map_err(supervise)?;
         tokio::spawn(pump.run());
         let environment = Environment {

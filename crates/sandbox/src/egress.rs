@@ -18,6 +18,7 @@
 //! This module knows nothing of functions. TCP only; datagrams, and everything else, have no way out.
 
 mod address;
+mod counted;
 mod names;
 mod relay;
 mod rules;

@@ -84,6 +84,11 @@ impl Environment {
         self.group.set_cpu(CpuShare::Invocation)
     }
 
+    /// Gives it the initial allowance of processor time again, for work of the platform's own between requests.
+    pub fn begin_init(&self) -> io::Result<()> {
+        self.group.set_cpu(CpuShare::Init)
+    }
+
     /// Says that a request begins: events that are limited per invocation start anew.
     pub fn begin_invocation(&self) {
         self.recorder.begin_invocation();

@@ -2,8 +2,9 @@
 //! time, in a thread of its own per environment: what one environment asks keeps no other waiting.
 //!
 //! Pointers in a question belong to the asking process, which may change them at any moment. So nothing is ever
-//! *allowed* because of what a pointer shows: executing is refused whatever the path is, and connecting is allowed
-//! to go on only because the network namespace has nothing but loopback. What is read serves the record.
+//! *allowed* because of what a pointer shows alone: executing is refused whatever the path is, unless the owner listed
+//! programs, and then Landlock bounds what a changed path could reach; connecting is allowed to go on only because the
+//! network namespace has nothing but loopback. What is read serves the record.
 //!
 //! Opening and changing files always goes on: the mount namespace, Landlock and the user are the barrier. Looking at
 //! names is observation and not policy, and racy by nature: another thread can change a name after we read it.
@@ -11,6 +12,7 @@
 mod boundary;
 mod calls;
 mod connect;
+mod execution;
 mod telling;
 
 use std::{
@@ -26,7 +28,11 @@ use self::{
     boundary::{Purpose, normalised},
     calls::{Aim, Named},
 };
-use crate::{pump::Recorder, spec::Event, sys};
+use crate::{
+    pump::Recorder,
+    spec::{Event, ExecPolicy},
+    sys,
+};
 
 type Question = libc::seccomp_notif;
 
@@ -36,7 +42,7 @@ pub(crate) struct Supervisor {
     answering: Answering,
     runtime_pid: u32,
     launched: Launched,
-    boundary: Boundary,
+    judgement: Judgement,
     out: Option<WayOut>,
 }
 
@@ -45,6 +51,13 @@ pub(crate) struct Supervisor {
 struct Answering {
     listener: Arc<OwnedFd>,
     recorder: Arc<Recorder>,
+}
+
+/// What questions are judged by.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    pub(crate) executions: ExecPolicy,
+    pub(crate) boundary: Boundary,
 }
 
 /// Whether our own execve has passed.
@@ -71,12 +84,12 @@ impl Supervisor {
     pub(crate) fn new(
         listener: OwnedFd,
         runtime_pid: u32,
-        boundary: Boundary,
+        judgement: Judgement,
         recorder: Arc<Recorder>,
         out: Option<WayOut>,
     ) -> Self {
         let answering = Answering { listener: Arc::new(listener), recorder };
-        Self { answering, runtime_pid, launched: Launched::NotYet, boundary, out }
+        Self { answering, runtime_pid, launched: Launched::NotYet, judgement, out }
     }
 
     /// Answers until the last process that can ask is gone.
@@ -132,7 +145,7 @@ impl Supervisor {
 
     fn judge(&mut self, question: &libc::seccomp_notif) -> (Verdict, Option<Event>) {
         let call = libc::c_long::from(question.data.nr);
-        let [first, second, ..] = question.data.args;
+        let first = question.data.args[0];
         if watched().any(|watched| watched == call) {
             return (Verdict::GoOn, self.trespass(question));
         }
@@ -147,13 +160,7 @@ impl Supervisor {
             self.launched = Launched::Yes;
             return (Verdict::GoOn, None);
         }
-        let path = if call == libc::SYS_execveat {
-            let path = text(question.pid, second);
-            if path.is_empty() { descriptor(question.pid, first) } else { path }
-        } else {
-            text(question.pid, first)
-        };
-        (Verdict::Refuse(libc::EPERM), Some(Event::ExecDenied { pid: question.pid, path }))
+        execution::judge(&self.judgement.executions, question)
     }
 
     /// What there is to record of a call that names files.
@@ -164,7 +171,7 @@ impl Supervisor {
             // What the environment's own processes are, its own `/proc` knows.
             let proc = format!("/proc/{}/root/proc", self.runtime_pid);
             let is_own = |number: u32| number != 0 && Path::new(&proc).join(number.to_string()).exists();
-            self.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {
+            self.judgement.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {
                 pid: question.pid,
                 path: path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
                 write: purpose == Purpose::Write,

@@ -32,6 +32,8 @@ pub(crate) struct Recorder {
     lost: AtomicU64,
     /// How many more names of files are recorded in this invocation.
     opens_left: AtomicU32,
+    /// How many more executed programs are.
+    executions_left: AtomicU32,
     forks_seen: AtomicU64,
     out_of_memory: AtomicBool,
 }
@@ -42,15 +44,21 @@ impl Recorder {
             events,
             lost: AtomicU64::new(0),
             opens_left: AtomicU32::new(OPENS_PER_INVOCATION_MAX),
+            executions_left: AtomicU32::new(EXECUTIONS_PER_INVOCATION_MAX),
             forks_seen: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn record(&self, event: Event) {
-        if matches!(event, Event::OpenDenied { .. }) {
+        let allowance = match event {
+            Event::OpenDenied { .. } => Some(&self.opens_left),
+            Event::Executed { .. } => Some(&self.executions_left),
+            _ => None,
+        };
+        if let Some(left) = allowance {
             let one_less = |left: u32| left.checked_sub(1);
-            if self.opens_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
+            if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);
                 return;
             }
@@ -69,10 +77,11 @@ impl Recorder {
         }
     }
 
-    /// The next invocation has its own allowance of recorded names.
+    /// The next invocation has its own allowance of recorded names and programs.
     pub(crate) fn begin_invocation(&self) {
         self.tell_lost();
         self.opens_left.store(OPENS_PER_INVOCATION_MAX, Ordering::Relaxed);
+        self.executions_left.store(EXECUTIONS_PER_INVOCATION_MAX, Ordering::Relaxed);
     }
 
     /// Looks at the process limit's counter.
@@ -227,5 +236,7 @@ fn read_counter(counter: &OwnedFd) -> io::Result<()> {
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// So that a function that tries one name after the other does not fill the record.
 const OPENS_PER_INVOCATION_MAX: u32 = 64;
+/// A build tool starts some hundreds of programs; more than this is read by nobody.
+const EXECUTIONS_PER_INVOCATION_MAX: u32 = 256;
 const REMOVALS_MAX: u32 = 200;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);

@@ -84,12 +84,31 @@ impl Template {
 }
 
 /// Whether programs may be executed inside.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum ExecPolicy {
     /// Only the runtime itself, once. For managed runtimes.
     Deny,
+    /// Anything the root and the package hold; each execution is an event.
+    Audit,
+    /// These absolute paths; each try is an event. Files that are none of them, nor their interpreters, the kernel does
+    /// not execute. Which of the executable ones is executed, and how, is the supervisor's judgement of a name that
+    /// another thread may change meanwhile: good against mistakes and injected commands, not against a determined
+    /// attacker who runs code of his own.
+    List(Vec<String>),
     /// Anything the root and the package hold. For custom runtimes.
     Allow,
+}
+
+impl ExecPolicy {
+    /// Whether there are no programs to be executed in `/tmp`.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self, Self::Deny | Self::List(_))
+    }
+
+    /// Whether the supervisor is asked.
+    pub(crate) fn is_supervised(&self) -> bool {
+        *self != Self::Allow
+    }
 }
 
 /// One environment as asked for.
@@ -157,6 +176,16 @@ pub enum Event {
         /// The path as given, lossy; for the record only, the refusal does not depend on it.
         path: String,
     },
+    /// A program is executed, if there is one of that name. Under [`ExecPolicy::Audit`] and [`ExecPolicy::List`]. Both
+    /// texts were read from the process's memory and may have changed since: a record, not evidence.
+    Executed {
+        /// Host process id of the one that executes.
+        pid: u32,
+        /// The path as given, lossy.
+        path: String,
+        /// The first 16 arguments, lossy, each cut to 128 characters.
+        arguments: Vec<String>,
+    },
     /// A connection to anything but the environment's own loopback was refused.
     ConnectDenied {
         /// Host process id of the one that tried.
@@ -177,9 +206,9 @@ pub enum Event {
     Disconnected {
         /// Where it led.
         address: SocketAddr,
-        /// Bytes to the outside; 0 of a connection that broke.
+        /// Bytes to the outside.
         sent: u64,
-        /// Bytes from the outside; 0 of a connection that broke.
+        /// Bytes from the outside.
         received: u64,
     },
     /// A name that no egress rule allows, or that leads to no public address, was asked for.
@@ -188,7 +217,7 @@ pub enum Event {
         name: String,
     },
     /// A process named a file beyond the environment. There is no such file inside, or nothing can change it; the
-    /// record comes from looking at the name, the refusal does not. Only under [`ExecPolicy::Deny`].
+    /// record comes from looking at the name, the refusal does not. Not under [`ExecPolicy::Allow`].
     OpenDenied {
         /// Host process id of the one that tried.
         pid: u32,

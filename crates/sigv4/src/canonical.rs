@@ -6,7 +6,7 @@ use crate::{
     CredentialScope, Head, PathStyle,
     claim::Algorithm,
     encoding::{
-        parameters, push_canonical_query, push_hex, push_normalised_path, push_raw_path, split_target,
+        parameters, pieces, push_canonical_query, push_hex, push_normalised_path, push_raw_path, split_target,
     },
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn canonical_request(
     out.push('\n');
     push_canonical_query(&mut out, &parameters(query).map_err(|_| Uncanonical)?);
     out.push('\n');
-    for name in signed_headers.split(';') {
+    for name in pieces(signed_headers, b';') {
         push_header(&mut out, head, name)?;
     }
     out.push('\n');
@@ -71,7 +71,8 @@ fn push_header(out: &mut String, head: &Head<'_>, name: &str) -> Result<(), Unca
 
 /// Trimmed, inner runs of blanks as one.
 fn push_collapsed(out: &mut String, text: &str) {
-    if !text.bytes().any(|byte| matches!(byte, b' ' | b'\t')) {
+    // Without leaving early, so that many bytes are looked at in one step.
+    if !text.bytes().fold(false, |found, byte| found | matches!(byte, b' ' | b'\t')) {
         out.push_str(text);
         return;
     }

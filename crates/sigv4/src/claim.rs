@@ -150,7 +150,7 @@ fn from_header(head: &Head<'_>, authorization: &str) -> Result<Claim, AuthError>
     let (algorithm, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
     let algorithm = Algorithm::named(algorithm)?;
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-    for field in rest.split(',').map(str::trim).filter(|field| !field.is_empty()) {
+    for field in encoding::pieces(rest, b',').map(str::trim).filter(|field| !field.is_empty()) {
         let (name, value) = field.split_once('=').ok_or_else(|| {
             // AWS: as STS words it; the header itself is not echoed here, it may hold a signature.
             AuthError::IncompleteSignature(format!(
@@ -307,17 +307,20 @@ impl Raw<'_> {
 
     /// Lower case, strictly ascending, `host` among them.
     fn check_signed_headers(&self) -> Result<(), AuthError> {
-        let names = || self.signed_headers.split(';');
-        let well_formed = names().all(|name| {
-            !name.is_empty()
-                && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':')
-        });
-        if !well_formed || !names().zip(names().skip(1)).all(|(a, b)| a < b) {
+        let legal = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':';
+        let (mut before, mut host, mut well_formed) = ("", false, true);
+        for name in encoding::pieces(self.signed_headers, b';') {
+            // Every name comes after the empty one, which is none.
+            well_formed &= before < name && name.bytes().all(legal);
+            host |= name == "host";
+            before = name;
+        }
+        if !well_formed {
             return Err(AuthError::IncompleteSignature(
                 "SignedHeaders must be lower-case header names in ascending order.".to_owned(),
             ));
         }
-        if !names().any(|name| name == "host") {
+        if !host {
             return Err(AuthError::IncompleteSignature(
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
             ));

@@ -14,6 +14,20 @@ pub(crate) fn split_target(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
 }
 
+/// What lies between separators, as `str::split` has it. Pieces are short: looking at each byte is quicker than setting
+/// up a search.
+/// INVARIANT: `separator` is ASCII, so every cut is between characters.
+pub(crate) fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> + Clone {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let left = rest?;
+        let cut = left.bytes().position(|byte| byte == separator);
+        let halves = cut.and_then(|at| Some((left.get(..at)?, left.get(at.checked_add(1)?..)?)));
+        rest = halves.map(|(_, after)| after);
+        Some(halves.map_or(left, |(piece, _)| piece))
+    })
+}
+
 /// Appends `bytes`, every octet but the unreserved ones as `%XX`.
 pub(crate) fn push_encoded(out: &mut String, bytes: &[u8]) {
     // Most of what is encoded needs no encoding.
@@ -76,17 +90,32 @@ pub(crate) fn parse_hex(text: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
 }
 
 fn fill_from_hex(out: &mut [u8], text: &[u8]) -> Option<()> {
-    let nibble = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
+    let nibble = |byte: &u8| NIBBLES.get(usize::from(*byte)).copied().unwrap_or(NO_DIGIT);
     let (pairs, []) = text.as_chunks::<2>() else { return None };
+    let mut seen = 0;
     for (to, [high, low]) in out.iter_mut().zip(pairs) {
-        *to = nibble(*high)? << 4 | nibble(*low)?;
+        let (high, low) = (nibble(high), nibble(low));
+        seen |= high | low;
+        *to = high << 4 | low & 15;
     }
-    Some(())
+    (seen < 16).then_some(())
 }
+
+/// Stands for bytes that are no lower-case hexadecimal digits; no digit has one of its upper bits.
+const NO_DIGIT: u8 = 0xf0;
+
+/// The value of each byte as a lower-case hexadecimal digit.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, with indices below 16 and 256")]
+const NIBBLES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let digits = *b"0123456789abcdef";
+    let mut value = 0_u8;
+    while value < 16 {
+        values[digits[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// Decodes one query name or value. `+` is a space, as in every AWS signer built on a form-encoding library.
 /// INVARIANT: whoever interprets the query string must read `+` the same way, else what is signed is not what is done.
@@ -260,6 +289,22 @@ mod tests {
         assert!(parse_hex32(&[b'a'; 64]).is_some());
         for bad in [&[b'A'; 64][..], &[b'a'; 63], &[b'a'; 66], &[b'g'; 64], b""] {
             assert!(parse_hex32(bad).is_none());
+        }
+        for byte in 0..=255_u8 {
+            for at in [0, 1, 62, 63] {
+                let mut text = [b'0'; 64];
+                text[at] = byte;
+                let value = "0123456789abcdef".bytes().position(|digit| digit == byte);
+                let read = parse_hex32(&text).map(|bytes| usize::from(bytes[at / 2]));
+                assert_eq!(read, value.map(|v| if at % 2 == 0 { v << 4 } else { v }), "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_are_those_of_split() {
+        for text in ["", ";", "a", "a;b", ";a;;b;", "é;ü;", "a,b"] {
+            assert!(pieces(text, b';').eq(text.split(';')), "{text:?}");
         }
     }
 }

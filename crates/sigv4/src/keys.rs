@@ -6,12 +6,15 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    hmac::{self, HMAC_SHA256},
+};
 use casemate_names::Secret;
 
 use crate::CredentialScope;
 
-/// How many derived keys are remembered: one per (access key, day, region, service) seen lately. About 1 KB each.
+/// How many derived keys are remembered: one per access key and service, of the latest day. About 1 KB each.
 const SLOTS: usize = 4096;
 
 /// Remembers derived signing keys. Bounded: a direct-mapped table in which a newcomer replaces whoever sat in its place.
@@ -49,7 +52,8 @@ impl SigningKeyCache {
         scope: &CredentialScope,
         message: &[u8],
     ) -> hmac::Tag {
-        let hash = self.placement.hash_one((access_key_id, &scope.date, &scope.region, &scope.service));
+        // Day and region decide whether an entry fits, not where it lies: yesterday's gives way to today's.
+        let hash = self.placement.hash_one((access_key_id, &scope.service));
         let index = usize::try_from(hash).unwrap_or_default() % self.slots.len().max(1);
         let Some(slot) = self.slots.get(index) else {
             return hmac::sign(&derive(secret, &scope.date, &scope.region, &scope.service), message);
@@ -74,7 +78,8 @@ impl SigningKeyCache {
 
 impl Entry {
     fn is_for(&self, secret: &Secret<String>, scope: &CredentialScope) -> bool {
-        self.secret == *secret
+        let (held, given) = (self.secret.expose().as_bytes(), secret.expose().as_bytes());
+        verify_slices_are_equal(held, given).is_ok()
             && self.date == scope.date
             && self.region == scope.region
             && self.service == scope.service

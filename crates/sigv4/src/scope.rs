@@ -3,6 +3,7 @@
 use crate::{
     AuthError,
     claim::{Algorithm, excerpt},
+    encoding::pieces,
 };
 
 /// How every scope ends.
@@ -43,10 +44,16 @@ pub(crate) struct Credential<'a> {
 
 impl<'a> Credential<'a> {
     pub(crate) fn read(algorithm: Algorithm, text: &'a str) -> Result<Self, AuthError> {
-        let parts: Vec<&str> = text.split('/').take(6).collect();
-        let (access_key_id, date, region, service, terminator) = match (algorithm, parts.as_slice()) {
-            (Algorithm::Hmac, &[id, date, region, service, end]) => (id, date, region, service, end),
-            (Algorithm::Ecdsa, &[id, date, service, end]) => (id, date, "", service, end),
+        let mut parts = pieces(text, b'/');
+        let mut part = || parts.next();
+        let six = [part(), part(), part(), part(), part(), part()];
+        let (access_key_id, date, region, service, terminator) = match (algorithm, six) {
+            (Algorithm::Hmac, [Some(id), Some(date), Some(region), Some(service), Some(end), None]) => {
+                (id, date, region, service, end)
+            }
+            (Algorithm::Ecdsa, [Some(id), Some(date), Some(service), Some(end), None, None]) => {
+                (id, date, "", service, end)
+            }
             (Algorithm::Hmac, _) => {
                 return Err(AuthError::IncompleteSignature(format!(
                     "Credential must have exactly 5 slash-delimited elements, e.g. \

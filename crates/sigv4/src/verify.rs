@@ -9,6 +9,7 @@ use crate::{
     asymmetric::{VerifyingKey, includes},
     canonical::{PayloadLine, canonical_request, string_to_sign},
     claim::{MAX_EXPIRES_S, Signature},
+    encoding::pieces,
     keys::derive,
 };
 
@@ -189,7 +190,7 @@ fn shown(text: &str) -> String {
 fn check_coverage(head: &Head<'_>, claim: &Claim) -> Result<(), AuthError> {
     for (name, _) in head.headers {
         let is_ours = name.as_bytes().get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"x-amz-"));
-        if is_ours && !claim.signed_headers.split(';').any(|signed| signed.eq_ignore_ascii_case(name)) {
+        if is_ours && !pieces(&claim.signed_headers, b';').any(|signed| signed.eq_ignore_ascii_case(name)) {
             return Err(AuthError::UnsignedHeader(name.to_ascii_lowercase()));
         }
     }

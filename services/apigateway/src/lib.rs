@@ -51,7 +51,9 @@ mod view;
 use std::sync::Arc;
 
 use casemate_jose::KeySource;
-use casemate_kernel::{Access, Assembly, Caller, DataPlane, Env, Fault, Proof, ResourcePolicy, Service};
+use casemate_kernel::{
+    Access, Assembly, Caller, DataPlane, Env, Fault, Proof, ResourceAccount, ResourcePolicy, Service,
+};
 use casemate_names::{Arn, Scope, Timestamp};
 
 use api::Error;
@@ -126,6 +128,11 @@ impl Service for ApiGateway {
     /// Resource policies of APIs are part of their deployments: the data plane has them.
     fn resource_policy(&self, _arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
         Ok(None)
+    }
+
+    /// ARNs of APIs name no account: an id means the API of whoever asks.
+    fn resource_account(&self, _arn: &Arn) -> Result<ResourceAccount, Error> {
+        Ok(ResourceAccount::Callers)
     }
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {

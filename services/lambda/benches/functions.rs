@@ -26,9 +26,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_sandbox::{
-    Bootstrap, Driver, EgressRules, EnvironmentSpec, ExecPolicy, HostMemory, RuntimeTable, spawner,
-};
+use casemate_sandbox::{Bootstrap, Driver, EgressRules, EnvironmentSpec, ExecPolicy, RuntimeTable, spawner};
 use casemate_schema::Document;
 use tokio::{io::AsyncReadExt, time::Instant};
 
@@ -37,7 +35,7 @@ use support::{Bench, archive, runtime, sandboxed, text};
 const PYTHON: &str = "def handler(event, context):\n  return 1\n";
 const NODE: &str = "exports.handler = async () => 1;";
 /// Environments held at once for the figure of memory.
-const HELD: usize = 100;
+const HELD: usize = 60;
 
 fn main() {
     let rounds = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(20);
@@ -132,7 +130,6 @@ async fn warm(bench: &Bench, family: &str, rounds: usize) {
 async fn memory(family: &str, reuse: &str) {
     let bench = sandboxed();
     function(&bench, "held", family, reuse).await;
-    let before = HostMemory::now().unwrap().available_bytes;
     let sleeping = if family == "nodejs" {
         archive(&[(
             "index.js",
@@ -143,16 +140,46 @@ async fn memory(family: &str, reuse: &str) {
     };
     let update = Document::structure([("FunctionName", text("held")), ("ZipFile", sleeping)]);
     bench.done("UpdateFunctionCode", update).await;
-    // Some at a time: a start takes the processor for tens of milliseconds.
-    let all = (0..HELD).map(|_| bench.invoke("held", "12"));
+    // All at once, so that none is used for two.
+    let all = (0..HELD).map(|_| bench.invoke("held", "8"));
     let answers = futures(all).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let used = before.saturating_sub(HostMemory::now().unwrap().available_bytes);
     assert_eq!(answers, HELD);
+    let (processes, kib) = environments();
+    let log = bench.invoke("held", "0").await.log;
+    let (_, rest) = log.rsplit_once("Max Memory Used: ").expect("a REPORT line");
     println!(
-        "{family}, {reuse}: {HELD} idle environments hold {} KiB each of the host's memory",
-        used / 1_024 / HELD as u64
+        "{family}, {reuse}: {HELD} idle environments, {processes} processes, hold {} KiB each (proportional set size); one \
+         is charged at most {}",
+        kib / HELD,
+        rest.split('\t').next().unwrap().trim()
     );
+}
+
+/// Processes below the newest spawner of this process, and their proportional set sizes together, in KiB.
+fn environments() -> (usize, usize) {
+    let parent = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1).map(str::to_owned)
+    };
+    let all: Vec<String> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    let own = std::process::id().to_string();
+    let below = |above: &[String]| -> Vec<String> {
+        all.iter().filter(|pid| parent(pid).is_some_and(|parent| above.contains(&parent))).cloned().collect()
+    };
+    let environments = below(&below(&[own]));
+    let children = below(&environments);
+    let size = |pid: &String| -> usize {
+        let table = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = table.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or("0 kB");
+        line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+    };
+    let counted: Vec<usize> = environments.iter().chain(&children).map(size).collect();
+    (counted.len(), counted.iter().sum())
 }
 
 async fn futures(all: impl Iterator<Item = impl Future<Output = support::Invoked>>) -> usize {

@@ -68,7 +68,7 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         variables: variables_of(input.environment.as_ref(), driver)?,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
         log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
-        dead_letters: dead_letters(input.dead_letter_config.as_ref())?.flatten(),
+        dead_letters: dead_letters(input.dead_letter_config.as_ref())?.filter(|target| !target.is_empty()),
         // Looked up when the function is stored.
         layers: Vec::new(),
     })
@@ -105,7 +105,7 @@ pub(crate) fn change(
         settings.tracing = mode;
     }
     if let Some(target) = dead_letters(input.dead_letter_config.as_ref())? {
-        settings.dead_letters = target;
+        settings.dead_letters = Some(target).filter(|target| !target.is_empty());
     }
     if let Some(logging) = check_logging(input.logging_config.as_ref())? {
         // AWS: a configuration without a group means the default group.
@@ -249,12 +249,12 @@ fn tracing(config: Option<&TracingConfig>) -> Option<String> {
     config.and_then(|config| config.mode).map(|mode| mode.as_str().to_owned())
 }
 
-/// The dead-letter target; an empty one takes it away.
+/// The dead-letter target; empty text takes it away.
 // DIVERGES: AWS refuses a role that may not send there. Here the refusal comes with the first dead letter, in the trail.
-fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<Option<String>>, Error> {
+fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<String>, Error> {
     let Some(config) = config else { return Ok(None) };
     let Some(target) = config.target_arn.clone().filter(|target| !target.is_empty()) else {
-        return Ok(Some(None));
+        return Ok(Some(String::new()));
     };
     let known = Arn::parse(&target).is_ok_and(|arn| matches!(arn.service(), "sqs" | "sns"));
     if !known {
@@ -262,7 +262,7 @@ fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<Option<Strin
             "the target of a dead-letter configuration must be the ARN of an SQS queue or an SNS topic",
         ));
     }
-    Ok(Some(Some(target)))
+    Ok(Some(target))
 }
 
 fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig>, Error> {

@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use casemate_names::Secret;
-use casemate_sandbox::{Driver, EgressRules};
+use casemate_sandbox::{Driver, EgressRules, ExecPolicy};
 
 /// Names that begin so are the platform's.
 pub(crate) const PREFIX: &str = "CASEMATE_";
@@ -63,7 +63,8 @@ pub(crate) enum Exec {
     Deny,
     /// All that are there; each is recorded.
     Audit,
-    /// These; each try is recorded. A determined attacker can get around it.
+    /// These; each try is recorded. Whoever runs code of his own inside can have their interpreters and loaders run
+    /// other things.
     List(Vec<String>),
     /// All that are there.
     Allow,
@@ -77,6 +78,18 @@ pub(crate) enum Credentials {
     Environment,
     /// From an address inside the environment, with a token.
     Endpoint,
+}
+
+impl Exec {
+    /// What the sandbox is told.
+    pub(crate) fn policy(&self) -> ExecPolicy {
+        match self {
+            Self::Deny => ExecPolicy::Deny,
+            Self::Audit => ExecPolicy::Audit,
+            Self::List(programs) => ExecPolicy::List(programs.clone()),
+            Self::Allow => ExecPolicy::Allow,
+        }
+    }
 }
 
 /// What speaks to the Runtime API in a managed runtime.
@@ -129,7 +142,9 @@ impl Controls {
 fn allowed(name: &str) -> &'static str {
     match name {
         REUSE => "warm, per-principal or per-invocation",
-        EXEC => "deny, audit, allow or list: followed by 1 to 32 absolute paths with commas between them",
+        EXEC => {
+            "deny, audit, allow or list: followed by 1 to 32 absolute paths, not in /tmp, with commas between them"
+        }
         CLIENT => "own or aws",
         _ => "environment or endpoint",
     }
@@ -151,11 +166,21 @@ fn exec(value: &str) -> Option<Exec> {
         "allow" => Some(Exec::Allow),
         _ => {
             let programs: Vec<String> = value.strip_prefix("list:")?.split(',').map(str::to_owned).collect();
-            let fine = programs.len() <= PROGRAMS_MAX && programs.iter().all(|path| path.starts_with('/'));
+            let fine = programs.len() <= PROGRAMS_MAX && programs.iter().all(|path| is_listable(path));
             fine.then_some(Exec::List(programs))
         }
     }
 }
+
+/// A whole path as a program would be named, and not one whose contents the function itself decides.
+fn is_listable(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/') else { return false };
+    let mut parts = rest.split('/');
+    parts.all(|part| !matches!(part, "" | "." | "..")) && !OWN_FOLDERS.iter().any(|own| rest.starts_with(own))
+}
+
+/// Folders whose files the function makes, or which are other names for them.
+const OWN_FOLDERS: [&str; 3] = ["tmp/", "proc/", "dev/"];
 
 fn credentials(value: &str) -> Option<Credentials> {
     match value {
@@ -217,6 +242,12 @@ mod tests {
             ("CASEMATE_EXEC", "list:"),
             ("CASEMATE_EXEC", "list:sh"),
             ("CASEMATE_EXEC", "list:/a,"),
+            ("CASEMATE_EXEC", "list:/tmp/tool"),
+            ("CASEMATE_EXEC", "list:/proc/self/exe"),
+            ("CASEMATE_EXEC", "list:/var/task/../../tmp/tool"),
+            ("CASEMATE_EXEC", "list:/var//task"),
+            ("CASEMATE_EXEC", "list:/"),
+            ("CASEMATE_EXEC", "list:/var/task/"),
             ("CASEMATE_EGRESS", ""),
             ("CASEMATE_EGRESS", "example.com"),
             ("CASEMATE_CREDENTIALS", "none"),

@@ -8,6 +8,7 @@
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
 mod fork;
+mod renewal;
 mod start;
 
 use std::{
@@ -27,6 +28,7 @@ use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use crate::{
+    credentials::Endpoint,
     event::Attribution,
     exchange::Exchange,
     fair::{Fair, Place},
@@ -67,6 +69,8 @@ pub(crate) struct Environment {
     tasks: Vec<JoinHandle<()>>,
     /// Where there is a template: each request runs in a child of it.
     forks: Option<Arc<Forks>>,
+    /// Where its processes fetch their credentials, if not from their variables.
+    endpoint: Option<Arc<Endpoint>>,
     /// The processes of a managed runtime; what else is there after a request is left over. Unset: all may stay.
     residents: OnceLock<Residents>,
     /// How many left-over processes have been ended.
@@ -126,6 +130,9 @@ impl Environment {
     pub(crate) async fn run(&self, mut invocation: Invocation) -> Result<Finished, Unfit> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
+        if !self.renew_credentials().await {
+            return Err(Unfit);
+        }
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         self.sandbox.begin_invocation();
         self.attribution.begin(&id);
@@ -147,7 +154,11 @@ impl Environment {
         if let End::Answered(_) = &end {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
-        Ok(self.finish(&id, end, duration).await)
+        let finished = self.finish(&id, end, duration).await;
+        if self.endpoint.is_some() {
+            self.end_credentials().await;
+        }
+        Ok(finished)
     }
 
     async fn finish(&self, id: &str, end: End, duration: Duration) -> Finished {

@@ -80,6 +80,9 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
             format!("process {pid} tried to execute {path:?}"),
             Some("a function tried to execute a program"),
         ),
+        Event::Executed { pid, path, arguments } => {
+            ("sandbox.executed", format!("process {pid} executed {path:?} as {arguments:?}"), None)
+        }
         Event::ConnectDenied { pid, address } => (
             "sandbox.connect-denied",
             format!("process {pid} tried to connect to {address}"),

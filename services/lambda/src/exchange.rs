@@ -43,10 +43,10 @@ enum Turn {
 struct State {
     turn: Turn,
     outcome: Option<Outcome>,
-    /// Where a streamed answer to the current request goes.
-    sink: Option<Sink>,
     /// Counts the processes that have spoken for the runtime, one after the other.
     era: u64,
+    /// Where a streamed answer to the current request goes.
+    sink: Option<Sink>,
 }
 
 /// A call that does not fit the turn.
@@ -66,7 +66,8 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new() -> Self {
-        Self { state: watch::Sender::new(State { turn: Turn::Starting, outcome: None, sink: None, era: 0 }) }
+        let state = State { turn: Turn::Starting, outcome: None, era: 0, sink: None };
+        Self { state: watch::Sender::new(state) }
     }
 
     // The environment's side.
@@ -101,7 +102,7 @@ impl Exchange {
     /// From now on another process speaks for the runtime: whoever else still waits for a request is turned away.
     pub(crate) fn renew(&self) {
         self.state.send_modify(|state| {
-            *state = State { turn: Turn::Starting, outcome: None, sink: None, era: state.era + 1 };
+            *state = State { turn: Turn::Starting, outcome: None, era: state.era + 1, sink: None };
         });
     }
 

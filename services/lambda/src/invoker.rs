@@ -13,7 +13,7 @@ use std::{
 };
 
 use casemate_kernel::{Env, Fault};
-use casemate_names::{AccountId, Arn, hex_id};
+use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
 use tokio::sync::{Notify, oneshot};
 
@@ -68,10 +68,12 @@ pub(crate) struct Request {
     pub(crate) invoked: Arn,
     pub(crate) payload: bytes::Bytes,
     pub(crate) client_context: Option<String>,
-    /// Where a streamed answer goes, if whoever asks takes one.
-    pub(crate) sink: Option<Sink>,
+    /// Its trace header; empty: none.
+    pub(crate) trace: String,
     /// For whom it is, see [`crate::principal`].
     pub(crate) principal: Option<String>,
+    /// Where a streamed answer goes, if whoever asks takes one.
+    pub(crate) sink: Option<Sink>,
 }
 
 /// A request on its way.
@@ -283,17 +285,13 @@ impl Invoker {
     }
 
     fn invocation(&self, request: Request) -> Invocation {
-        let now = self.env.clock.now();
-        let random = hex_id(&*self.env.entropy, "lambda.trace", 40);
-        let (root, parent) = random.split_at_checked(24).unwrap_or_default();
         Invocation {
             request_id: request.id,
             invoked: request.invoked,
             payload: request.payload,
             client_context: request.client_context,
-            // AWS: the form of X-Ray trace headers. Not sampled: there is no tracing service.
-            trace_id: format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", now.seconds()),
-            deadline: now,
+            trace_id: request.trace,
+            deadline: self.env.clock.now(),
             sink: request.sink,
         }
     }

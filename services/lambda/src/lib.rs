@@ -11,7 +11,7 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no container images, code signing, function URLs, event source mappings or VPC attachment yet; what
+//! DIVERGES: no container images, code signing, event source mappings, provisioned concurrency or VPC attachment yet; what
 //! names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
@@ -25,6 +25,7 @@ mod ask;
 mod bootstrap;
 mod configuration;
 mod controls;
+mod credentials;
 mod delivery;
 mod destination;
 mod environment;
@@ -58,6 +59,7 @@ mod role;
 mod runtime_api;
 mod streaming;
 mod throttle;
+mod trace;
 mod url;
 mod variables;
 mod version;

@@ -6,6 +6,7 @@ use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
     controls::{self, Client, Controls},
+    credentials::Endpoint,
     function::Function,
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Given<'a> {
     pub(crate) family: Family,
     /// `None` for a template, which holds none.
     pub(crate) credentials: Option<&'a SessionCredentials>,
+    /// Where it fetches them instead of being given them.
+    pub(crate) endpoint: Option<&'a Endpoint>,
     pub(crate) purpose: Purpose,
     pub(crate) log_stream: &'a str,
 }
@@ -89,7 +92,12 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", given.log_stream);
     set("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS);
-    if let Some(credentials) = given.credentials {
+    if let Some(endpoint) = given.endpoint {
+        // AWS: as with SnapStart, SDKs fetch the credentials.
+        for (name, value) in endpoint.variables() {
+            set(name, &value);
+        }
+    } else if let Some(credentials) = given.credentials {
         set("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
         set("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose());
         set("AWS_SESSION_TOKEN", credentials.session_token.expose());

@@ -53,6 +53,9 @@ pub(crate) struct Waiting {
     /// For whom it is.
     #[serde(default)]
     principal: Option<String>,
+    /// Its trace header.
+    #[serde(default)]
+    trace: String,
 }
 
 impl Row for Waiting {
@@ -99,6 +102,7 @@ impl Queue {
             failures: 0,
             delays: 0,
             principal: request.principal,
+            trace: request.trace,
         };
         let key = key(now, &waiting.request_id);
         self.env.store.write(move |tx| tx.put(&key, &waiting)).await?;
@@ -193,6 +197,7 @@ impl Queue {
             invoked: waiting.function.clone(),
             payload: waiting.payload.clone().into(),
             client_context: None,
+            trace: waiting.trace.clone(),
             sink: None,
             principal: waiting.principal.clone(),
         };

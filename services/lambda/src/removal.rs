@@ -52,10 +52,10 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     }
     let Some(Published(version)) = tx.get::<Published>(&key)? else {
         // AWS: deleting a version that is not there succeeds; deleting a function that is not there does not.
-        return match tx.exists::<Function>(&at.key())? {
-            true => Ok((Vec::new(), Vec::new())),
-            false => Err(refusal::no_function(at)),
-        };
+        if tx.exists::<Function>(&at.key())? {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        return Err(refusal::no_function(at));
     };
     tx.delete::<Published>(&key)?;
     tx.delete::<Permissions>(&at.qualified_key())?;

@@ -14,7 +14,7 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use crate::{
+    credentials::{self, Endpoint},
     exchange::{Exchange, Refused},
     forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
@@ -51,9 +52,14 @@ type Answer = Response<Full<Bytes>>;
 /// Serves the Runtime API of one environment until dropped.
 ///
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
-pub(crate) async fn serve(listener: &TcpListener, exchange: Arc<Exchange>, forks: Option<Arc<Forks>>) {
+pub(crate) async fn serve(
+    listener: &TcpListener,
+    exchange: Arc<Exchange>,
+    forks: Option<Arc<Forks>>,
+    credentials: Option<Arc<Endpoint>>,
+) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks });
+    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks, credentials });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
     loop {
@@ -74,6 +80,8 @@ struct Shared {
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
+    /// Where the function has its credentials from here.
+    credentials: Option<Arc<Endpoint>>,
 }
 
 /// Who speaks over a connection.
@@ -110,6 +118,11 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, speaker: Speaker) {
 
 async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
+    if let (credentials::PATH, &Method::GET, Some(endpoint)) =
+        (path.as_str(), request.method(), &shared.credentials)
+    {
+        return give_credentials(endpoint, request.headers());
+    }
     let Some(path) = path.strip_prefix(BASE) else { return not_found() };
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method(), parts.as_slice()) {
@@ -136,12 +149,27 @@ async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
     match shared.exchange.next().await {
         Ok(invocation) => {
             let mut answer = handed_over(&invocation);
-            if let Some(credentials) = credentials {
+            // Never both ways.
+            if let (Some(credentials), None) = (credentials, &shared.credentials) {
                 hand_credentials(&mut answer, &credentials);
             }
             answer
         }
         Err(refused) => refuse(refused),
+    }
+}
+
+fn give_credentials(endpoint: &Endpoint, headers: &HeaderMap) -> Answer {
+    let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    match endpoint.answer(token) {
+        Ok(body) => json(StatusCode::OK, body),
+        // AWS: the local emulator's answer to a wrong token.
+        Err(credentials::Refused::Token) => not_found(),
+        Err(credentials::Refused::BetweenRequests) => problem(
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            "There are no credentials between requests",
+        ),
     }
 }
 

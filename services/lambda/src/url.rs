@@ -15,7 +15,8 @@ mod event;
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use casemate_kernel::{Ask, BodySender, BodyStream, BoxFuture, Caller, DataPlane, Exchange, Outgoing};
+use casemate_kernel::{Ask, BodySender, BodyStream, BoxFuture, Caller, DataPlane, Exchange, Fault, Outgoing};
+use casemate_names::AccountId;
 use casemate_wire::Head;
 use hyper::{HeaderMap, StatusCode, header::HeaderValue};
 
@@ -94,6 +95,12 @@ impl DataPlane for Plane {
         head.host().and_then(url_of_host).is_some()
     }
 
+    fn owner(&self, head: &Head) -> Result<Option<AccountId>, Fault> {
+        let Some(id) = head.host().and_then(url_of_host) else { return Ok(None) };
+        let found = self.lambda.env.store.read(|tx| function_url::find(tx, id))?;
+        Ok(found.and_then(|url| url.function.account_id()))
+    }
+
     // AWS: 6 MB, like every synchronous request.
     fn body_bytes_max(&self) -> usize {
         PAYLOAD_BYTES_MAX
@@ -150,6 +157,7 @@ impl Plane {
         let at = FunctionRef::of_arn(&url.function)
             .ok_or_else(|| Refusal::bad_gateway("the URL's function has no name"))?;
         let function = Arc::new(self.lambda.invoked(&at)?);
+        let trace = self.lambda.trace(exchange.facts().trace.as_deref(), &function, exchange.now)?;
         let payload = Bytes::from(event::of(exchange, url, &caller).to_string());
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Refusal {
@@ -165,6 +173,7 @@ impl Plane {
             principal: principal::of(&caller, exchange.peer(), &payload),
             payload,
             client_context: None,
+            trace,
             sink: None,
         };
         match url.mode {

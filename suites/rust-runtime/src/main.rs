@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    match std::env::var("MODE").as_deref() {
-        Ok("init-error") => Err("cannot start".into()),
-        Ok("stream") => lambda_runtime::run(service_fn(stream)).await,
+    let mode = std::env::vars().find(|(name, _)| name == "MODE").map(|(_, value)| value);
+    match mode.as_deref() {
+        Some("init-error") => Err("cannot start".into()),
+        Some("stream") => lambda_runtime::run(service_fn(stream)).await,
         _ => lambda_runtime::run(service_fn(whole)).await,
     }
 }

@@ -1,17 +1,21 @@
 //! Landlock: what files may be used for, and no signals or abstract sockets beyond the environment.
 //!
-//! A second lock behind the read-only root: it holds even if a mount were writable. It does not carry the exec
-//! policy, which loaders and memory files sidestep, and it cannot restrict UDP; the empty network namespace does.
+//! A second lock behind the read-only root: it holds even if a mount were writable. Where programs are listed it is what
+//! holds the list: names can change after the supervisor has looked, files cannot be swapped under a rule. It cannot
+//! restrict UDP; the empty network namespace does.
 
 use std::{
+    ffi::{CStr, OsStr},
     fs::OpenOptions,
     io,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-        unix::fs::OpenOptionsExt,
+        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     },
+    path::Path,
 };
 
+use super::executables;
 use crate::{spec::ExecPolicy, sys};
 
 /// The version the kernel offers; an error if it has no Landlock or it is switched off.
@@ -27,8 +31,8 @@ pub(crate) fn version() -> io::Result<libc::c_long> {
     })
 }
 
-/// Rules for the root we stand in; an open ruleset to be enforced by `restrict`.
-pub(super) fn rules(policy: ExecPolicy) -> io::Result<OwnedFd> {
+/// Rules for the root we stand in and the runtime's program; an open ruleset to be enforced by `restrict`.
+pub(super) fn rules(policy: &ExecPolicy, runtime: &CStr) -> io::Result<OwnedFd> {
     let version = version()?;
     let handled = match version {
         ..=1 => FS_VERSION_1,
@@ -49,10 +53,19 @@ pub(super) fn rules(policy: ExecPolicy) -> io::Result<OwnedFd> {
     let raw = RawFd::try_from(raw).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
     // SAFETY: the call just returned this descriptor.
     let ruleset = unsafe { OwnedFd::from_raw_fd(raw) };
-    let execute = if policy == ExecPolicy::Allow { EXECUTE } else { 0 };
-    allow(&ruleset, "/", handled & (READ_FILE | READ_FOLDER | EXECUTE))?;
-    allow(&ruleset, "/dev", handled & (READ_FILE | WRITE_FILE | IOCTL_DEVICE))?;
-    allow(&ruleset, "/tmp", handled & (WRITABLE | execute))?;
+    let everywhere = if let ExecPolicy::List(listed) = policy {
+        let runtime = Path::new(OsStr::from_bytes(runtime.to_bytes()));
+        for file in executables::with_interpreters(runtime, listed) {
+            allow(&ruleset, &file, handled & EXECUTE)?;
+        }
+        0
+    } else {
+        EXECUTE
+    };
+    allow(&ruleset, Path::new("/"), handled & (READ_FILE | READ_FOLDER | everywhere))?;
+    allow(&ruleset, Path::new("/dev"), handled & (READ_FILE | WRITE_FILE | IOCTL_DEVICE))?;
+    let in_tmp = if policy.is_closed() { 0 } else { EXECUTE };
+    allow(&ruleset, Path::new("/tmp"), handled & (WRITABLE | in_tmp))?;
     Ok(ruleset)
 }
 
@@ -62,7 +75,7 @@ pub(super) fn restrict(ruleset: &OwnedFd) -> io::Result<()> {
     sys::check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) }).map(drop)
 }
 
-fn allow(ruleset: &OwnedFd, path: &str, access: u64) -> io::Result<()> {
+fn allow(ruleset: &OwnedFd, path: &Path, access: u64) -> io::Result<()> {
     let folder = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(path)?;
     let rule = PathBeneath { access, folder: folder.as_raw_fd() };
     // SAFETY: the struct outlives the call and has the layout of `landlock_path_beneath_attr`.

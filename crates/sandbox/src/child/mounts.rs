@@ -13,7 +13,6 @@ use crate::{
     child::ChildDescriptors,
     error::{Failure, Step, at},
     spawner::stage,
-    spec::ExecPolicy,
     sys,
     wire::Start,
 };
@@ -49,7 +48,7 @@ fn mount_tmp(start: &Start) -> io::Result<()> {
     let options = format!("size={}m,nr_inodes={TMP_FILES_MAX},mode=1777", start.tmp_mb);
     let options = CString::new(options).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     // DIVERGES: on AWS programs in /tmp can be executed; where executing is denied, /tmp says so as well.
-    let execution = if start.exec_policy == ExecPolicy::Deny { libc::MS_NOEXEC } else { 0 };
+    let execution = if start.exec_policy.is_closed() { libc::MS_NOEXEC } else { 0 };
     let flags = libc::MS_NOSUID | libc::MS_NODEV | execution;
     sys::mount(Some(c"tmpfs"), c"tmp", Some(c"tmpfs"), flags, Some(&options))
 }

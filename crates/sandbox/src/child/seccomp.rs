@@ -12,7 +12,7 @@ use std::{
 use crate::{child::syscalls, notify, spec::ExecPolicy, sys};
 
 /// Builds the program.
-pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
+pub(super) fn program(policy: &ExecPolicy) -> Vec<libc::sock_filter> {
     let mut code = vec![
         load(ARCH_OFFSET),
         jump(libc::BPF_JEQ, AUDIT_ARCH, 1, 0),
@@ -25,12 +25,13 @@ pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
     // Its flags lie behind a pointer, where no filter can read them; libraries fall back to clone.
     case(&mut code, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
     case(&mut code, libc::SYS_clone, &any_bit(NAMESPACE_FLAGS, ASK));
-    if policy == ExecPolicy::Deny {
-        case(&mut code, libc::SYS_execve, &[ASK]);
-        case(&mut code, libc::SYS_execveat, &[ASK]);
-    } else {
-        case(&mut code, libc::SYS_execve, &[answer(libc::SECCOMP_RET_ALLOW)]);
-        case(&mut code, libc::SYS_execveat, &[answer(libc::SECCOMP_RET_ALLOW)]);
+    let execution = if policy.is_supervised() { ASK } else { answer(libc::SECCOMP_RET_ALLOW) };
+    case(&mut code, libc::SYS_execve, &[execution]);
+    case(&mut code, libc::SYS_execveat, &[execution]);
+    if matches!(policy, ExecPolicy::List(_)) {
+        // A file without a name is on no list; what is sealed against execution is only memory. The kernel's own switch
+        // for this (vm.memfd_noexec = 2) answers the same.
+        case(&mut code, libc::SYS_memfd_create, &requiring(1, MFD_NOEXEC_SEAL, libc::EACCES));
     }
     case(&mut code, libc::SYS_connect, &[ASK]);
     case(&mut code, libc::SYS_socket, &socket_rule());
@@ -48,9 +49,9 @@ pub(super) fn program(policy: ExecPolicy) -> Vec<libc::sock_filter> {
 }
 
 /// Calls that the supervisor is asked about whatever their arguments: the telling ones, to be refused; and allowed ones that
-/// name files, to be recorded: a managed runtime has no programs to run, and what files its functions name is worth knowing.
-fn asked(policy: ExecPolicy) -> BTreeSet<u32> {
-    let files = if policy == ExecPolicy::Deny { Some(notify::watched()) } else { None };
+/// name files, to be recorded: where executions are of interest, so is what files are named.
+fn asked(policy: &ExecPolicy) -> BTreeSet<u32> {
+    let files = policy.is_supervised().then(notify::watched);
     files.into_iter().flatten().chain(notify::telling()).map(number).collect()
 }
 
@@ -150,6 +151,14 @@ fn choice(
 fn any_bit(mask: u32, matched: libc::sock_filter) -> Vec<libc::sock_filter> {
     vec![load(argument(0)), jump(libc::BPF_JSET, mask, 0, 1), matched, answer(libc::SECCOMP_RET_ALLOW)]
 }
+
+/// Refused unless the argument has these bits.
+fn requiring(index: u32, bits: u32, errno: libc::c_int) -> [libc::sock_filter; 4] {
+    [load(argument(index)), jump(libc::BPF_JSET, bits, 0, 1), answer(libc::SECCOMP_RET_ALLOW), refuse(errno)]
+}
+
+/// `linux/memfd.h`, since 6.3.
+const MFD_NOEXEC_SEAL: u32 = 0x8;
 
 /// Runs of numbers with the same answer: (first number, answer).
 fn segments(allowed: &[u32], asked: &BTreeSet<u32>) -> Vec<(u32, libc::sock_filter)> {
@@ -287,7 +296,7 @@ mod tests {
 
     #[test]
     fn exactly_the_listed_calls_are_allowed() {
-        let program = program(ExecPolicy::Deny);
+        let program = program(&ExecPolicy::Deny);
         let special = [
             libc::SYS_clone3,
             libc::SYS_clone,
@@ -304,7 +313,7 @@ mod tests {
             if special.contains(&libc::c_long::from(call)) {
                 continue;
             }
-            let expected = if asked(ExecPolicy::Deny).contains(&call) {
+            let expected = if asked(&ExecPolicy::Deny).contains(&call) {
                 libc::SECCOMP_RET_USER_NOTIF
             } else if allowed.contains(&call) {
                 libc::SECCOMP_RET_ALLOW
@@ -319,7 +328,7 @@ mod tests {
 
     #[test]
     fn namespace_flags_are_refused_in_clone_and_clone3_does_not_exist() {
-        let program = program(ExecPolicy::Deny);
+        let program = program(&ExecPolicy::Deny);
         assert_eq!(run(&program, libc::SYS_clone3, [0, 0]), errno(libc::ENOSYS));
         assert_eq!(run(&program, libc::SYS_clone, [0x0120_0011, 0]), libc::SECCOMP_RET_ALLOW);
         for flag in
@@ -332,7 +341,7 @@ mod tests {
 
     #[test]
     fn only_three_socket_families_and_no_raw_sockets() {
-        let program = program(ExecPolicy::Deny);
+        let program = program(&ExecPolicy::Deny);
         for family in 0..64_u64 {
             let expected = match family {
                 1 | 2 | 10 => libc::SECCOMP_RET_ALLOW,
@@ -357,7 +366,7 @@ mod tests {
 
     #[test]
     fn calls_that_name_files_are_shown_to_the_supervisor_of_a_managed_runtime() {
-        let (deny, allow) = (program(ExecPolicy::Deny), program(ExecPolicy::Allow));
+        let (deny, allow) = (program(&ExecPolicy::Deny), program(&ExecPolicy::Allow));
         for call in [libc::SYS_openat, libc::SYS_openat2, libc::SYS_mkdirat, libc::SYS_truncate] {
             assert_eq!(run(&deny, call, [0, 0]), libc::SECCOMP_RET_USER_NOTIF);
             assert_eq!(run(&allow, call, [0, 0]), libc::SECCOMP_RET_ALLOW);
@@ -370,7 +379,7 @@ mod tests {
 
     #[test]
     fn exec_is_asked_of_the_supervisor_unless_allowed() {
-        let (deny, allow) = (program(ExecPolicy::Deny), program(ExecPolicy::Allow));
+        let (deny, allow) = (program(&ExecPolicy::Deny), program(&ExecPolicy::Allow));
         for call in [libc::SYS_execve, libc::SYS_execveat] {
             assert_eq!(run(&deny, call, [0, 0]), libc::SECCOMP_RET_USER_NOTIF);
             assert_eq!(run(&allow, call, [0, 0]), libc::SECCOMP_RET_ALLOW);
@@ -380,7 +389,7 @@ mod tests {
 
     #[test]
     fn typing_into_terminals_and_shedding_the_death_signal_are_refused() {
-        let program = program(ExecPolicy::Allow);
+        let program = program(&ExecPolicy::Allow);
         assert_eq!(run(&program, libc::SYS_ioctl, [0, 0x5412]), errno(libc::EPERM));
         assert_eq!(run(&program, libc::SYS_ioctl, [0, 0x5401]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(run(&program, libc::SYS_prctl, [1, 0]), errno(libc::EPERM));
@@ -390,7 +399,7 @@ mod tests {
 
     #[test]
     fn limits_and_priorities_of_others_cannot_be_set() {
-        let program = program(ExecPolicy::Allow);
+        let program = program(&ExecPolicy::Allow);
         for call in [
             libc::SYS_prlimit64,
             libc::SYS_sched_setscheduler,
@@ -406,7 +415,7 @@ mod tests {
 
     #[test]
     fn jumps_fit_in_a_byte() {
-        let segments = segments(&syscalls::allowed(), &asked(ExecPolicy::Deny));
+        let segments = segments(&syscalls::allowed(), &asked(&ExecPolicy::Deny));
         assert!(tree(&segments).len() < 500);
         assert!(segments.len() < 250);
     }

@@ -44,6 +44,11 @@ impl Network {
         self.bits >= if self.base.is_ipv4() { 8 } else { 7 }
     }
 
+    /// Whether it is one address, of the public internet.
+    pub(super) fn is_public_address(&self) -> bool {
+        self.bits == as_number(self.base).1 && is_public(self.base)
+    }
+
     /// The prefix as a number.
     fn number(&self, address: IpAddr) -> u128 {
         let (value, width) = as_number(address);
@@ -84,6 +89,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (first == 169 && second == 254)
         || (first == 172 && (16..32).contains(&second))
         || (first == 192 && second == 168)
+        // The host agent of Azure's machines, which gives out their secrets: an address like any other, by the registries.
+        || address == Ipv4Addr::new(168, 63, 129, 16)
         || (first == 192 && second == 0 && (third == 0 || third == 2))
         || (first == 192 && second == 88 && third == 99)
         || (first == 198 && (second == 18 || second == 19))
@@ -149,6 +156,7 @@ mod tests {
             "127.255.255.255",
             "169.254.169.254",
             "169.254.170.2",
+            "168.63.129.16",
             "172.16.0.1",
             "172.31.255.255",
             "192.168.0.1",

@@ -13,11 +13,11 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream, UdpSocket},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::{AbortHandle, JoinHandle},
+    task::{AbortHandle, JoinHandle, JoinSet},
     time::Instant,
 };
 
-use super::{RELAY_PORT, names::Names, rules::Rules, stub};
+use super::{RELAY_PORT, counted::Counted, names::Names, rules::Rules, stub};
 use crate::{pump::Recorder, spec::Event, sys::socket};
 
 /// Sockets made inside the environment's network namespace for its way out.
@@ -140,10 +140,12 @@ impl Gateway {
 
     /// Passes on what was let in. A connection that nobody expects came without asking, and is closed.
     async fn relay(self: Arc<Self>, listener: TcpListener) {
+        // They end with this task, which ends with the environment.
+        let mut passing = JoinSet::new();
         while let Ok((inner, from)) = listener.accept().await {
+            while passing.try_join_next().is_some() {}
             let Some(expected) = self.expected().remove(&from.port()) else { continue };
-            let recorder = Arc::clone(&self.recorder);
-            drop(tokio::spawn(pass(inner, expected, recorder)));
+            passing.spawn(pass(inner, expected, Arc::clone(&self.recorder)));
         }
     }
 }
@@ -160,17 +162,21 @@ async fn connect_outside(to: SocketAddr) -> io::Result<TcpStream> {
     connected.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
 }
 
-async fn pass(mut inner: TcpStream, expected: Expected, recorder: Arc<Recorder>) {
+async fn pass(inner: TcpStream, expected: Expected, recorder: Arc<Recorder>) {
     let Expected { outer, to, permit } = expected;
-    let Ok(Ok(mut outer)) = outer.await else {
+    let Ok(Ok(outer)) = outer.await else {
         // What was taken for connected is not: the process learns it by a reset.
         let _ = inner.set_zero_linger();
         return;
     };
     // Both sides decide by themselves when to wait for more bytes.
     let _ = (inner.set_nodelay(true), outer.set_nodelay(true));
-    let (sent, received) = copy_bidirectional(&mut inner, &mut outer).await.unwrap_or_default();
-    recorder.record(Event::Disconnected { address: to, sent, received });
+    let (mut inner, mut outer) = (Counted::new(inner), Counted::new(outer));
+    if copy_bidirectional(&mut inner, &mut outer).await.is_err() {
+        // A connection that broke must not look like one that ended, to either side.
+        let _ = (inner.stream.set_zero_linger(), outer.stream.set_zero_linger());
+    }
+    recorder.record(Event::Disconnected { address: to, sent: inner.bytes_read, received: outer.bytes_read });
     drop(permit);
 }
 

@@ -83,7 +83,12 @@ impl Rule {
         let host = match (&self.host, &inner.host) {
             (Host::Name(outer), Host::Name(inner)) => outer == inner,
             (Host::Suffix(outer), Host::Name(inner) | Host::Suffix(inner)) => inner.ends_with(outer),
-            (Host::Network(outer), Host::Network(inner)) => outer.covers(inner),
+            // A network that names no address of the host's own networks cannot let a narrower one name them: below it lie
+            // networks as wide, and single public addresses. (Public networks between the two are refused too.)
+            (Host::Network(outer), Host::Network(inner)) => {
+                let public = !inner.is_particular() || inner.is_public_address();
+                outer.covers(inner) && (outer.is_particular() || public)
+            }
             _ => false,
         };
         port && host
@@ -260,6 +265,17 @@ mod tests {
         ] {
             assert!(!ceiling.cover(&rules(beyond)), "{beyond}");
         }
+        for (wide, own) in [
+            ("0.0.0.0/0:*", "169.254.169.254:80"),
+            ("0.0.0.0/0:*", "127.0.0.1:22"),
+            ("0.0.0.0/7:*", "0.0.0.0:80"),
+            ("0.0.0.0/0:443", "10.0.0.0/8:443"),
+            ("[::]/0:*", "[fd00:ec2::254]:80"),
+            ("[::]/0:*", "[fc00::]/7:80"),
+        ] {
+            assert!(!rules(wide).cover(&rules(own)), "{wide} is no leave for {own}");
+        }
+        assert!(rules("0.0.0.0/0:*").cover(&rules("8.8.8.8:53,0.0.0.0/0:443")));
         assert!(ceiling.cover(&Rules::default()) && !Rules::default().cover(&ceiling));
     }
 }

@@ -3,7 +3,7 @@
 //! It reads one question and writes one answer (RFC 1035), by datagram and by stream. What names lead to, the host's resolver
 //! says; addresses that are not public are left out, so that no name leads into the host or its network.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -66,9 +66,11 @@ async fn answer(question: &Question, gateway: &Gateway) -> Vec<u8> {
     if question.kind != TYPE_A && question.kind != TYPE_AAAA {
         return question.answer(NO_ERROR, &[]);
     }
-    let Ok(found) = tokio::net::lookup_host((question.name.as_str(), 0)).await else {
-        return question.answer(SERVER_FAILURE, &[]);
-    };
+    // The dot keeps the host's search list out of it; names of one label are in the host's own files.
+    let whole =
+        if question.name.contains('.') { format!("{}.", question.name) } else { question.name.clone() };
+    let found = tokio::time::timeout(LOOKUP_LIMIT, tokio::net::lookup_host((whole.as_str(), 0))).await;
+    let Ok(Ok(found)) = found else { return question.answer(SERVER_FAILURE, &[]) };
     let found: Vec<IpAddr> = found.map(|address| address.ip().to_canonical()).collect();
     let mut fit: Vec<IpAddr> = found.iter().copied().filter(|one| Rules::is_fit_for_names(*one)).collect();
     if fit.is_empty() && !found.is_empty() {
@@ -150,6 +152,8 @@ impl Question {
     }
 }
 
+/// How long the host's resolver may take. Ours: what C libraries wait for one server.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 const HEADER_BYTES: usize = 12;
 const LABEL_BYTES_MAX: usize = 63;
 const NAME_BYTES_MAX: usize = 253;

@@ -16,18 +16,24 @@ use super::activity::InProgress;
 pub(super) struct AnswerBody {
     begun: Option<Bytes>,
     stream: Option<BodyStream>,
-    in_progress: Option<InProgress>,
 }
 
 impl AnswerBody {
     pub(super) fn new(begun: Bytes, stream: Option<BodyStream>) -> Self {
-        Self { begun: Some(begun).filter(|bytes| !bytes.is_empty()), stream, in_progress: None }
+        Self { begun: Some(begun).filter(|bytes| !bytes.is_empty()), stream }
     }
 
-    /// The request counts as in progress until the body is made.
-    pub(super) fn during(self, in_progress: InProgress) -> Self {
-        let in_progress = self.stream.is_some().then_some(in_progress);
-        Self { in_progress, ..self }
+    /// The request counts as in progress until the body is made. From then on the client has the idle time to take it, as
+    /// of a body that was there from the beginning.
+    pub(super) fn during(mut self, in_progress: InProgress) -> Self {
+        if let Some(stream) = &mut self.stream {
+            let made = stream.made();
+            drop(tokio::spawn(async move {
+                made.await;
+                drop(in_progress);
+            }));
+        }
+        self
     }
 }
 
@@ -46,7 +52,6 @@ impl Body for AnswerBody {
         let polled = stream.poll_piece(cx);
         if !matches!(polled, Poll::Pending | Poll::Ready(Some(Ok(_)))) {
             self.stream = None;
-            self.in_progress = None;
         }
         polled.map_ok(Frame::data)
     }

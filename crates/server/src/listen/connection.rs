@@ -111,7 +111,6 @@ where
         let in_progress = begun.begin();
         async move {
             let response = answer(&handler, peer, request, &limits, &budget).await;
-            // Held until a body that is still being made has been sent; one that is there has the idle time to be taken.
             Ok::<_, Infallible>(response.map(|body| body.during(in_progress)))
         }
     });

@@ -5,4 +5,5 @@
 mod federated;
 mod kit;
 mod toys;
+mod unowned;
 mod wrong_allow;

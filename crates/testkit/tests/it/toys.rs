@@ -8,7 +8,7 @@ use std::{
 
 use casemate_kernel::{
     Access, AnyOperation, As, Ask, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Proof,
-    ResourcePolicy, Service, TrustEdge, bind,
+    ResourceAccount, ResourcePolicy, Service, TrustEdge, bind,
     policy::{Kind as PolicyKind, NamedPolicy, Policy, ResourceRule},
 };
 use casemate_names::{Arn, Timestamp};
@@ -90,17 +90,33 @@ impl Row for ToyRow {
     const VERSION: u16 = 1;
 }
 
+/// Whose toys are whose ARNs do not say it; `None` where that cannot be looked up.
+#[derive(Debug, Clone)]
+struct Found(Option<ResourceAccount>);
+
+impl Default for Found {
+    fn default() -> Self {
+        Self(Some(ResourceAccount::Callers))
+    }
+}
+
 /// What tests set behind the service's back.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     policies: Mutex<BTreeMap<String, (String, ResourceRule)>>,
     tags: Mutex<BTreeMap<String, Vec<(String, String)>>>,
+    found: Mutex<Found>,
 }
 
 impl Shelf {
     pub(crate) fn policy(&self, arn: &Arn, text: &str) {
         let entry = (text.to_owned(), ResourceRule::Ordinary);
         self.policies.lock().unwrap().insert(arn.as_str().to_owned(), entry);
+    }
+
+    /// Whose the toys are that were found, and whose ARNs do not say so (until this is said, the caller's); `None`: that cannot be looked up.
+    pub(crate) fn found(&self, account: Option<ResourceAccount>) {
+        *self.found.lock().unwrap() = Found(account);
     }
 
     pub(crate) fn tag(&self, arn: &Arn, key: &str, value: &str) {
@@ -149,6 +165,11 @@ impl Service for Toys {
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
         Ok(self.shelf.tags.lock().unwrap().get(arn.as_str()).cloned().unwrap_or_default())
     }
+
+    fn resource_account(&self, _arn: &Arn) -> Result<ResourceAccount, Fault> {
+        let Found(found) = self.shelf.found.lock().unwrap().clone();
+        found.ok_or_else(|| Fault::broken("the register is lost"))
+    }
 }
 
 macro_rules! operation {
@@ -194,6 +215,11 @@ operation!(Toys, TOYS, MakeToy, |toys, toy| Ok(Access::on("toys:MakeToy", toys.a
 operation!(Toys, TOYS, SwapToys, |toys, toy| {
     let first = Access::on("toys:SwapToys", toys.arn(&toy.name));
     Ok(toy.more.iter().fold(first, |access, name| access.and(Ask::on("toys:SwapToys", toys.arn(name)))))
+});
+operation!(Toys, TOYS, PickUpToy, |_toys, toy| Ok(Access::on("toys:PickUpToy", found_arn(&toy.name))));
+// Its resource has no owner here at all.
+operation!(Toys, TOYS, ThrowToy, |_toys, _toy| {
+    Ok(Access::on("toys:ThrowToy", Arn::from_parts(["aws", "moon", "", "", "crater"])))
 });
 operation!(Toys, TOYS, WhoPlays, |_toys, _toy| Ok(Access::Identified("everybody may know who they are")));
 operation!(Toys, TOYS, LookAround, |_toys, _toy| Ok(Access::Public("the shop window", None)));
@@ -247,6 +273,11 @@ impl Service for Shop {
 
 operation!(Shop, SHOP, Order, |shop, _toy| Ok(Access::on("shop:Order", shop.source())));
 
+/// A toy that was found: its ARN does not say whose it is.
+pub(crate) fn found_arn(name: &str) -> Arn {
+    Arn::from_parts(["aws", "toys", "", "", name])
+}
+
 /// A world with just these operations of the toy service.
 pub(crate) fn world_of(operations: fn(&Arc<Toys>) -> Vec<Box<dyn AnyOperation>>) -> World {
     let open = |env: &Env| {
@@ -274,6 +305,7 @@ pub(crate) fn builder() -> (WorldBuilder, Arc<Shelf>) {
             let operations = vec![
                 bind::<MakeToy, _>(&toys),
                 bind::<SwapToys, _>(&toys),
+                bind::<PickUpToy, _>(&toys),
                 bind::<WhoPlays, _>(&toys),
                 bind::<LookAround, _>(&toys),
             ];

@@ -21,11 +21,13 @@ pub(super) const KIND: Kind = Kind {
     properties: &[
         property("Architectures"),
         property("Code").to(To::Own(Form::Any)).required(),
+        property("DeadLetterConfig"),
         property("Description"),
         property("Environment"),
         property("EphemeralStorage"),
         property("FunctionName").replaces(),
         property("Handler"),
+        property("Layers"),
         property("MemorySize"),
         property("PackageType").replaces(),
         property("Role").required(),
@@ -125,8 +127,10 @@ fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
     let gone = |name: &str| before.properties.get(name).is_some() && job.properties.get(name).is_none();
     // AWS: defaults of CreateFunction.
     let defaults = [
+        ("DeadLetterConfig", Document::structure([("TargetArn", "".into())])),
         ("Description", Document::from("")),
         ("Environment", Document::structure([("Variables", Document::empty())])),
+        ("Layers", Document::List(Vec::new())),
         ("MemorySize", Document::from(128)),
         ("Timeout", Document::from(3)),
     ];

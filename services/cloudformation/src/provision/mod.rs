@@ -20,6 +20,8 @@ mod iam_user;
 mod iam_user_addition;
 mod kind;
 mod lambda_function;
+mod lambda_layer;
+mod lambda_parts;
 mod lambda_permission;
 mod log_group;
 mod method;
@@ -71,6 +73,11 @@ pub(crate) const KINDS: &[&Kind] = &[
     &iam_user::KIND,
     &iam_user_addition::KIND,
     &lambda_function::KIND,
+    &lambda_layer::KIND,
+    &lambda_parts::ALIAS,
+    &lambda_parts::EVENT_INVOKE_CONFIG,
+    &lambda_parts::URL,
+    &lambda_parts::VERSION,
     &lambda_permission::KIND,
     &log_group::KIND,
     &method::KIND,

@@ -10,6 +10,7 @@ mod cors;
 mod events;
 mod function;
 mod globals;
+mod layer_version;
 mod policy_templates;
 mod simple_table;
 
@@ -52,6 +53,7 @@ pub(crate) fn expand(
                 made.extend(expanded.resources);
                 events.extend(expanded.events);
             }
+            Some("LayerVersion") => made.push(layer_version::expand(&resource).map_err(of)?),
             Some("SimpleTable") => {
                 let properties = globals.simple_table(&resource.properties);
                 made.push(simple_table::expand(&Resource { properties, ..resource }).map_err(of)?);

@@ -5,6 +5,7 @@
 mod change_sets;
 mod example;
 mod failures;
+mod functions;
 mod identities;
 mod organizations;
 mod packages;

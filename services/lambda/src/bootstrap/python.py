@@ -263,12 +263,13 @@ DUMPABLE = 4  # PR_SET_DUMPABLE
 
 
 def take_credentials(headers):
-    """Those of this request alone; they are worth nothing after it."""
+    """Those of this request alone; they are worth nothing after it. None come where SDKs fetch them."""
     for name, header in (("AWS_ACCESS_KEY_ID", "casemate-access-key-id"),
                          ("AWS_SECRET_ACCESS_KEY", "casemate-secret-access-key"),
                          ("AWS_SESSION_TOKEN", "casemate-session-token"),
                          ("AWS_CREDENTIAL_EXPIRATION", "casemate-credentials-end")):
-        os.environ[name] = headers.get(header, "")
+        if header in headers:
+            os.environ[name] = headers[header]
 
 
 def unfit(control):

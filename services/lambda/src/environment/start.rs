@@ -14,7 +14,7 @@ use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
-    Driver, EgressRules, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
+    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
 use casemate_store::BlobId;
 use tokio::{task::JoinHandle, time::Instant};
@@ -24,7 +24,8 @@ use crate::{
     ServeConnection,
     api::Error,
     bootstrap,
-    controls::Controls,
+    controls::{Controls, Credentials},
+    credentials::Endpoint,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
@@ -84,6 +85,7 @@ struct Start {
     held: (Vec<Arc<Folder>>, Berth),
     /// `None`: it will be a template.
     credentials: Option<SessionCredentials>,
+    endpoint: Option<Arc<Endpoint>>,
     log_stream: String,
 }
 
@@ -126,32 +128,29 @@ impl Host {
             }
         };
         let log_stream = log_stream(now, function.version, &id);
+        let endpoint =
+            (controls.credentials == Credentials::Endpoint).then(|| Arc::new(Endpoint::new(&self.env)));
         let given = Given {
             function: &function,
             family,
             credentials: credentials.as_ref(),
+            endpoint: endpoint.as_deref(),
             log_stream: &log_stream,
             purpose,
         };
-        let shown = (&*folder, layers.as_deref());
-        let spec = EnvironmentSpec { egress: controls.egress, ..spec(&given, shown, template) };
+        let spec = spec(&given, (&*folder, layers.as_deref()), template, controls);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
                 }
-                return Err(match error {
-                    // A program of the package's own that the system cannot execute.
-                    StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
-                        invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
-                    }
-                    error => unavailable(&error).into(),
-                });
+                return Err(not_started(error, family));
             }
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth);
-        let environment = self.assemble(sandbox, Start { id, function, held, credentials, log_stream });
+        let environment =
+            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream });
         environment
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
@@ -159,27 +158,13 @@ impl Host {
         if let Some(remark) = remark {
             environment.output.line(remark).await;
         }
-        if let Err(failure) = environment.first_next(limit).await {
-            return Err(environment.explain(failure, began.elapsed()).await);
-        }
-        environment.sandbox.end_init().map_err(Fault::internal)?;
-        if family != Family::Provided {
-            let residents = environment.sandbox.residents().map_err(Fault::internal)?;
-            drop(environment.residents.set(residents));
-        }
-        if environment.is_template() && !environment.fork().await {
-            return Err(NotStarted::Unforkable(
-                "its template did not make a process for the request".to_owned(),
-            ));
-        }
-        *environment.init.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(began.elapsed());
-        Ok(environment)
+        initialised(environment, family, (began, limit)).await
     }
 
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folders, berth), credentials, log_stream }: Start,
+        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -189,7 +174,7 @@ impl Host {
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone()),
+            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone(), endpoint.clone()),
             serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
         ];
         if let Some(events) = events {
@@ -198,6 +183,9 @@ impl Host {
                 event::record(self.env.clone(), events, place, function.arn.clone(), attribution.clone());
             // Ends by itself when the sandbox is gone and its last events are taken: it is not aborted with the rest.
             drop(tokio::spawn(recorded));
+        }
+        if let Some(endpoint) = &endpoint {
+            endpoint.set(credentials.clone());
         }
         Environment {
             function,
@@ -217,6 +205,7 @@ impl Host {
             frozen: tokio::sync::Mutex::new(false),
             tasks,
             forks,
+            endpoint,
             residents: OnceLock::new(),
             strays: AtomicUsize::new(0),
             _folders: folders,
@@ -243,6 +232,27 @@ impl Host {
         templates.push((runtime_id.to_owned(), template.clone()));
         Ok((template, runtime.family))
     }
+}
+
+/// Waits until it can take a request; from then on it has the function's share of the processor.
+async fn initialised(
+    environment: Environment,
+    family: Family,
+    (began, limit): (Instant, Duration),
+) -> Result<Environment, NotStarted> {
+    if let Err(failure) = environment.first_next(limit).await {
+        return Err(environment.explain(failure, began.elapsed()).await);
+    }
+    environment.sandbox.end_init().map_err(Fault::internal)?;
+    if family != Family::Provided {
+        let residents = environment.sandbox.residents().map_err(Fault::internal)?;
+        drop(environment.residents.set(residents));
+    }
+    if environment.is_template() && !environment.fork().await {
+        return Err(NotStarted::Unforkable("its template did not make a process for the request".to_owned()));
+    }
+    *environment.init.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(began.elapsed());
+    Ok(environment)
 }
 
 /// A session of the execution role for one environment, or one child of its template.
@@ -322,6 +332,7 @@ fn spec(
     given: &Given<'_>,
     (folder, layers): (&Folder, Option<&Folder>),
     template: Template,
+    controls: Controls,
 ) -> EnvironmentSpec {
     let settings = &given.function.settings;
     EnvironmentSpec {
@@ -333,8 +344,12 @@ fn spec(
         tmp_mb: u64::from(settings.tmp_mb),
         pids_max: PIDS_MAX,
         // A custom runtime may be a script or start helpers; managed ones are one program.
-        exec_policy: if given.family == Family::Provided { ExecPolicy::Allow } else { ExecPolicy::Deny },
-        egress: EgressRules::default(),
+        exec_policy: match &controls.exec {
+            Some(wish) => wish.policy(),
+            None if given.family == Family::Provided => ExecPolicy::Allow,
+            None => ExecPolicy::Deny,
+        },
+        egress: controls.egress,
         hostname: "function".to_owned(),
     }
 }
@@ -343,8 +358,9 @@ fn serve_runtime_api(
     sandbox: Arc<casemate_sandbox::Environment>,
     exchange: Arc<Exchange>,
     forks: Option<Arc<Forks>>,
+    credentials: Option<Arc<Endpoint>>,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks).await })
+    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials).await })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -376,6 +392,16 @@ fn invalid_entrypoint(why: &str) -> NotStarted {
 
 /// The program of a custom runtime.
 const ENTRYPOINT: &str = "/var/task/bootstrap";
+
+fn not_started(error: StartError, family: Family) -> NotStarted {
+    match error {
+        // A program of the package's own that the system cannot execute.
+        StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
+            invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
+        }
+        error => unavailable(&error).into(),
+    }
+}
 
 fn unavailable(error: &StartError) -> Error {
     // INVARIANT: nothing runs without the sandbox; the caller is told which layer is missing.

@@ -3,14 +3,14 @@
 use std::io::{Cursor, Write};
 
 use casemate_kernel::Assembly;
-use casemate_names::{Secret, Timestamp};
+use casemate_names::{Secret, Timestamp, hex_id};
 use casemate_sandbox::RuntimeTable;
 use casemate_testkit::{World, WorldBuilder};
 use tokio::time::Instant;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::{function::Settings, variables::Variables, version::Version};
+use crate::{function::Settings, variables::Variables};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
@@ -63,6 +63,9 @@ impl Host {
         let received = self.packages.receive(archive.into()).await.unwrap();
         let function = Function {
             arn: at.arn(),
+            version: crate::version::Version::Latest,
+            unpacked_bytes: 0,
+            loops_allowed: false,
             name: name.to_owned(),
             code: received.id,
             code_bytes: received.bytes,
@@ -71,9 +74,6 @@ impl Host {
             revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
             tags: std::collections::BTreeMap::new(),
             reserved: None,
-            version: Version::default(),
-            unpacked_bytes: 0,
-            loops_allowed: false,
             settings: Settings {
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
@@ -85,8 +85,8 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
-                layers: Vec::new(),
                 dead_letters: None,
+                layers: Vec::new(),
             },
         };
         let row = function.clone();
@@ -105,9 +105,10 @@ impl Host {
             id: hex_id(&*self.env.entropy, "test.request", 32),
             invoked: function.arn.clone(),
             payload: payload.to_owned().into(),
-            sink: None,
             client_context: None,
             principal: None,
+            trace: String::new(),
+            sink: None,
         };
         let finished = self.invoker.invoke(Arc::clone(function), request).await?;
         match finished.outcome {

@@ -9,9 +9,11 @@ use crate::{
         GetAccountSettingsOutput,
     },
     function::{Function, reserved_in_all},
+    layer::LayerVersion,
     package::{PACKED_BYTES_MAX, UNPACKED_BYTES_MAX},
     resource::functions_key,
     throttle::CONCURRENT_MAX,
+    version::Published,
 };
 
 /// All packages of an account together, in bytes.
@@ -26,7 +28,15 @@ impl Operation<GetAccountSettings> for Lambda {
     async fn run(&self, call: Call<GetAccountSettings>) -> Result<GetAccountSettingsOutput, Error> {
         let all = functions_key(call.scope());
         let functions = self.env.store.read(|tx| tx.scan::<Function>(&all, None, usize::MAX))?;
-        let bytes: u64 = functions.iter().map(|(_, function)| function.code_bytes).sum();
+        let bytes = self.env.store.read(|tx| {
+            let versions = tx.scan::<Published>(&all, None, usize::MAX)?;
+            let layers = tx.scan::<LayerVersion>(&all, None, usize::MAX)?;
+            let versions = versions.iter().map(|(_, Published(version))| version.code_bytes);
+            let layers = layers.iter().map(|(_, version)| version.code_bytes);
+            // AWS: every version's package counts, also where it is the same.
+            let all = functions.iter().map(|(_, function)| function.code_bytes).chain(versions).chain(layers);
+            Ok::<u64, Error>(all.sum())
+        })?;
         let reserved = reserved_in_all(functions.iter().map(|(_, function)| function));
         Ok(GetAccountSettingsOutput {
             account_limit: Some(AccountLimit {

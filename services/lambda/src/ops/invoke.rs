@@ -45,6 +45,7 @@ impl Operation<Invoke> for Lambda {
             principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
+            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
             sink: None,
         };
         match kind {

@@ -16,15 +16,16 @@ use crate::{
 const EVENT_BYTES_MAX: usize = 262_144;
 
 impl Operation<InvokeAsync> for Lambda {
-    // AWS: the operation needs `lambda:InvokeFunction` (Service Authorization Reference); `lambda:InvokeAsync` is not asked.
+    // DIVERGES: both actions must be allowed; which of the two AWS asks for is not documented alike everywhere.
     fn access(&self, input: &InvokeAsyncInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, None, caller);
-        Ok(Access::Iam(vec![ask::on("lambda:InvokeFunction", at.requested_arn(), caller)]))
+        let on = |action| ask::on(action, at.requested_arn(), caller);
+        Ok(Access::Iam(vec![on("lambda:InvokeFunction"), on("lambda:InvokeAsync")]))
     }
 
     async fn run(&self, call: Call<InvokeAsync>) -> Result<InvokeAsyncOutput, Error> {
         let at = self.at(&call.input.function_name, None, call.caller());
-        self.function(&at)?;
+        let function = self.function(&at)?;
         let payload = event(call.input.invoke_args.clone(), EVENT_BYTES_MAX)?;
         let request = Request {
             id: call.request_id().as_str().to_owned(),
@@ -32,6 +33,7 @@ impl Operation<InvokeAsync> for Lambda {
             principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: None,
+            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
             sink: None,
         };
         self.queue.accept(request, call.now()).await?;

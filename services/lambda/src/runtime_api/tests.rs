@@ -22,7 +22,7 @@ async fn api() -> Api {
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let shared = Arc::clone(&exchange);
-    let task = tokio::spawn(async move { serve(&listener, shared, None).await });
+    let task = tokio::spawn(async move { serve(&listener, shared, None, None).await });
     Api { exchange, address, task }
 }
 

@@ -96,3 +96,93 @@ async fn they_go_with_an_environment_that_nobody_needs() {
     }
     panic!("the credentials outlive an environment that nobody needs");
 }
+
+/// Fetches credentials when it is loaded and when it is called, as SDKs do.
+const FETCHING: &str = r"
+import json, os, urllib.error, urllib.request
+def fetch(**headers):
+    asked = urllib.request.Request(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'], headers=headers)
+    try:
+        return json.load(urllib.request.urlopen(asked))
+    except urllib.error.HTTPError as error:
+        return error.code
+token = os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']
+loaded = fetch(Authorization=token)
+def handler(event, context):
+    refused = [fetch(), fetch(Authorization='0' * 32), fetch(Authorization=token + '0'), fetch(Authorization='')]
+    return {
+        'variables': dict(os.environ), 'loaded': loaded, 'refused': refused, 'now': fetch(Authorization=token),
+        'again': fetch(Authorization=token),
+    }
+";
+
+/// Makes function `f`, which fetches its credentials.
+async fn fetching(bench: &Bench, reuse: &str) {
+    bench.world.identities().role("reader", &[ALL], Some(TRUST));
+    let wishes = [("CASEMATE_CREDENTIALS", "endpoint"), ("CASEMATE_REUSE", reuse)];
+    let wishes = wishes.map(|(name, value)| (name.to_owned(), text(value)));
+    let variables = Document::structure([("Variables", Document::Map(wishes.into()))]);
+    bench
+        .python_with("f", FETCHING, &[("Role", Bench::role_arn("reader")), ("Environment", variables)])
+        .await;
+}
+
+/// What an answer of `f` gives away.
+fn fetched(told: &serde_json::Value, which: &str) -> Stolen {
+    let of = |name: &str| told[which][name].as_str().unwrap().to_owned();
+    let stream = told["variables"]["AWS_LAMBDA_LOG_STREAM_NAME"].as_str().unwrap();
+    let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
+    let peer = |id: &str| Peer::Environment { id: id.to_owned(), function: function.clone() };
+    Stolen {
+        credentials: Credentials {
+            access_key_id: of("AccessKeyId"),
+            secret: of("SecretAccessKey").into(),
+            session_token: Some(of("Token")),
+            caller: None,
+        },
+        own: peer(stream.rsplit(']').next().unwrap()),
+        elsewhere: peer(&"0".repeat(32)),
+    }
+}
+
+fn has_no_keys(told: &serde_json::Value) {
+    let variables = told["variables"].as_object().unwrap();
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        assert!(!variables.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetched_ones_are_of_one_request_and_refused_from_its_answer_on() {
+    let bench = sandboxed();
+    fetching(&bench, "warm").await;
+    let first = bench.invoke("f", "{}").await.ok();
+    has_no_keys(&first);
+    // Nobody waits for that: the answer comes after the end.
+    assert_eq!(fetched(&first, "now").inside(&bench).await, 403);
+    assert_eq!(fetched(&first, "loaded").inside(&bench).await, 403);
+    let second = bench.invoke("f", "{}").await.ok();
+    let place = |told: &serde_json::Value| fetched(told, "now").own.label();
+    assert_eq!(place(&second), place(&first));
+    let key = |told: &serde_json::Value, which| fetched(told, which).credentials.access_key_id;
+    assert_ne!(key(&first, "loaded"), key(&first, "now"));
+    assert_ne!(key(&first, "now"), key(&second, "now"));
+    assert_eq!(key(&second, "now"), key(&second, "again"));
+    assert_eq!(second["refused"], serde_json::json!([404, 404, 404, 404]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetched_ones_of_forked_processes_are_of_one_request_and_none_while_the_code_is_loaded() {
+    let bench = sandboxed();
+    fetching(&bench, "per-invocation").await;
+    let (first, second) = (bench.invoke("f", "{}").await.ok(), bench.invoke("f", "{}").await.ok());
+    for told in [&first, &second] {
+        has_no_keys(told);
+        assert_eq!(told["loaded"], 403);
+        assert_eq!(fetched(told, "now").inside(&bench).await, 403);
+    }
+    let key = |told| fetched(told, "now").credentials.access_key_id;
+    assert_ne!(key(&first), key(&second));
+    let place = |told: &serde_json::Value| fetched(told, "now").own.label();
+    assert_eq!(place(&first), place(&second));
+}

@@ -1,0 +1,113 @@
+//! Functions with all that belongs to them: layers, versions, aliases, URLs and what becomes of asynchronous requests.
+
+use casemate_schema::Document;
+use serde_json::Value;
+
+use crate::{Scene, of, packages::uploaded};
+
+/// A zip with one empty file called `x`.
+const ZIP: &[u8] = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0xPK\x01\x02\x14\x03\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x80\x01\0\0\0\0xPK\x05\x06\0\0\0\0\x01\0\x01\0\x2f\0\0\0\x1f\0\0\0\0\0";
+
+fn template(layer: &str, version: &str, description: &str) -> String {
+    format!(
+        "Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {{Service: lambda.amazonaws.com}}}}]
+  Tools:
+    Type: AWS::Lambda::LayerVersion
+    Properties: {{LayerName: tools, Content: '{layer}'}}
+  F:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: f
+      Description: {description}
+      Role: !GetAtt Role.Arn
+      Runtime: python3.11
+      Handler: index.handler
+      Layers: [!Ref Tools]
+      Code: {{ZipFile: 'x = 1'}}
+  {version}:
+    Type: AWS::Lambda::Version
+    Properties: {{FunctionName: !Ref F}}
+  Prod:
+    Type: AWS::Lambda::Alias
+    Properties: {{FunctionName: !Ref F, FunctionVersion: !GetAtt {version}.Version, Name: prod}}
+  Address:
+    Type: AWS::Lambda::Url
+    Properties: {{TargetFunctionArn: !Ref F, Qualifier: prod, AuthType: AWS_IAM}}
+    DependsOn: Prod
+  Events:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties: {{FunctionName: !Ref F, Qualifier: prod, MaximumRetryAttempts: 1}}
+    DependsOn: Prod
+Outputs:
+  Url: {{Value: !GetAtt Address.FunctionUrl}}
+"
+    )
+}
+
+async fn shown(scene: &Scene, operation: &str, more: &[(&str, &str)]) -> Value {
+    let mut input = Document::structure([("FunctionName", "f".into())]);
+    for (name, value) in more {
+        input.push(name, (*value).into());
+    }
+    let answer = scene.other("lambda", operation, input).await;
+    assert!(answer.status.is_success(), "{operation}: {}", answer.text());
+    answer.json()
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_function_is_made_follows_it_and_goes() {
+    let scene = Scene::new().await;
+    let layer = uploaded(&scene, ZIP).await;
+    scene.created("app", &template(&layer, "First", "one")).await;
+    let alias = shown(&scene, "GetAlias", &[("Name", "prod")]).await;
+    assert_eq!(alias["FunctionVersion"], "1");
+    let version = shown(&scene, "GetFunctionConfiguration", &[("Qualifier", "1")]).await;
+    assert!(version["Layers"][0]["Arn"].as_str().unwrap().ends_with(":layer:tools:1"));
+    let url = shown(&scene, "GetFunctionUrlConfig", &[("Qualifier", "prod")]).await;
+    assert!(scene.describe("app").await.text().contains(url["FunctionUrl"].as_str().unwrap()));
+    assert_eq!(
+        shown(&scene, "GetFunctionEventInvokeConfig", &[("Qualifier", "prod")]).await["MaximumRetryAttempts"],
+        1
+    );
+
+    let answer = scene.update("app", &template(&layer, "Second", "two")).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    assert_eq!(scene.settled("app").await, "UPDATE_COMPLETE", "{}", scene.events("app").await);
+    assert_eq!(shown(&scene, "GetAlias", &[("Name", "prod")]).await["FunctionVersion"], "2");
+    let versions = shown(&scene, "ListVersionsByFunction", &[]).await;
+    assert_eq!(versions["Versions"].as_array().unwrap().len(), 2, "the first version went: {versions}");
+
+    assert!(scene.call("DeleteStack", of("app")).await.status.is_success());
+    assert_eq!(scene.settled("app").await, "gone", "{}", scene.events("app").await);
+    let layers = scene.other("lambda", "ListLayers", Document::empty()).await.json();
+    assert_eq!(layers["Layers"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_version_of_an_unchanged_function_is_refused_and_the_one_before_stays() {
+    let scene = Scene::new().await;
+    let layer = uploaded(&scene, ZIP).await;
+    scene.created("app", &template(&layer, "First", "one")).await;
+    let answer = scene.update("app", &template(&layer, "Second", "one")).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    assert_eq!(scene.settled("app").await, "UPDATE_ROLLBACK_COMPLETE");
+    assert!(scene.events("app").await.contains("A version for this Lambda function exists ( 1 )"));
+    assert_eq!(shown(&scene, "GetAlias", &[("Name", "prod")]).await["FunctionVersion"], "1");
+}
+
+#[tokio::test]
+async fn a_layer_that_is_no_package_is_refused_before_anything_is_made() {
+    let scene = Scene::new().await;
+    let answer = scene.create("app", &template("./layer", "First", "one")).await;
+    assert!(
+        answer.message().contains("the content of a layer must be a local directory"),
+        "{}",
+        answer.text()
+    );
+}
