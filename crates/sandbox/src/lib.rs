@@ -34,6 +34,7 @@ mod elf;
 mod environment;
 mod error;
 mod host;
+mod kernel_random;
 mod layer;
 mod notify;
 mod pump;
@@ -53,9 +54,11 @@ pub use crate::{
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},
+    kernel_random::reseed_kernel,
     layer::{Layer, LayerReport, Probe, Status},
     reset::Residents,
-    runtimes::{Family, Runtime, RuntimeTable},
+    runtime_root::shared_libraries,
+    runtimes::{Family, HostFile, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
         AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event,

@@ -131,6 +131,13 @@ impl RootPlan {
     }
 }
 
+/// The loader and shared libraries a program needs: (path where it looks for them, file on this host), by path.
+pub fn shared_libraries(program: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut found = Libraries::new();
+    found.add(program)?;
+    Ok(found.files.into_iter().collect())
+}
+
 /// Shared libraries found so far: path inside → path on the host.
 struct Libraries {
     files: BTreeMap<PathBuf, PathBuf>,

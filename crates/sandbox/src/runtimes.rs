@@ -88,7 +88,25 @@ impl RuntimeTable {
     }
 }
 
+/// A file or folder of the host that a runtime's root shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HostFile {
+    /// Path on the host.
+    pub host: PathBuf,
+    /// Path inside.
+    pub at: PathBuf,
+}
+
 impl Runtime {
+    /// What of the host the root of this runtime is made of, for building the same root elsewhere: files and folders
+    /// without devices, and the folders in them that are hidden.
+    pub fn host_files(&self) -> io::Result<(Vec<HostFile>, Vec<PathBuf>)> {
+        let plan = self.root()?;
+        let shown = plan.binds.into_iter().filter(|bind| bind.kind != BindKind::Device);
+        let files = shown.map(|bind| HostFile { host: bind.mount.host, at: bind.mount.at }).collect();
+        Ok((files, plan.covers))
+    }
+
     /// The files this runtime needs, as they lie on this host.
     pub(crate) fn root(&self) -> io::Result<RootPlan> {
         let mut plan = RootPlan::base();

@@ -167,7 +167,7 @@ impl EnvironmentSpec {
 const HOSTNAME_BYTES_MAX: usize = 64;
 
 /// Something an environment tried or met. Events belong to the invocation that runs when they arrive.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Event {
     /// A program was not executed.
     ExecDenied {
@@ -248,7 +248,7 @@ pub enum Event {
 }
 
 /// What an environment has used since its start.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Usage {
     /// Most memory at any time, in bytes; includes `/tmp`.
     pub memory_peak_bytes: u64,
@@ -268,7 +268,7 @@ pub enum ExitStatus {
 }
 
 /// The end of an environment.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Exit {
     /// How.
     pub status: ExitStatus,

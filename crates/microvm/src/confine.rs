@@ -1,0 +1,222 @@
+//! Starts QEMU with nothing but its own files: the launcher becomes it after giving everything else up.
+//!
+//! No network, no other process's queues, an own user where there is root, a few megabytes of files, no core, no new
+//! privileges, and Landlock over every path that was not named. QEMU's own filter of system calls comes on top.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use landlock::{
+    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus,
+};
+use rustix::{
+    fs::{FileType, Mode},
+    mount::MountPropagationFlags,
+    process::{Gid, Resource, Rlimit, Signal, Uid, setrlimit},
+    thread::UnshareFlags,
+};
+
+/// Reads its arguments, gives up what was not named, and becomes the program after `--`.
+pub fn main() -> ExitCode {
+    let Err(error) = run(std::env::args_os().skip(1));
+    let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("casemate confine: {error}\n"));
+    ExitCode::FAILURE
+}
+
+#[derive(Default)]
+struct Wishes {
+    writable: Vec<PathBuf>,
+    readable: Vec<PathBuf>,
+    devices: Vec<PathBuf>,
+    user: Option<u32>,
+    memory_mb: Option<u64>,
+    program: Vec<OsString>,
+}
+
+fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::Infallible> {
+    let wishes = parse(arguments)?;
+    let mut program = wishes.program.iter();
+    let path = program.next().ok_or_else(|| invalid("no program"))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    limits(&wishes)?;
+    isolate(wishes.user)?;
+    if let Some(user) = wishes.user {
+        for device in &wishes.devices {
+            own_device(device, &wishes, user)?;
+        }
+        become_user(user)?;
+        // Changing the user clears the death signal.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
+    restrict(&wishes).map_err(io::Error::other)?;
+    Err(Command::new(path).args(program).env_clear().exec())
+}
+
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
+    let mut wishes = Wishes::default();
+    while let Some(name) = arguments.next() {
+        if name == "--" {
+            wishes.program = arguments.collect();
+            return Ok(wishes);
+        }
+        let value = arguments.next().ok_or_else(|| invalid("an option has no value"))?;
+        match name.to_str() {
+            Some("--writable") => wishes.writable.push(value.into()),
+            Some("--readable") => wishes.readable.push(value.into()),
+            Some("--device") => wishes.devices.push(value.into()),
+            Some("--memory-mb") => {
+                wishes.memory_mb = value.to_str().and_then(|text| text.parse().ok());
+            }
+            Some("--user") => {
+                let user = value.to_str().and_then(|text| text.parse().ok()).filter(|user| *user != 0);
+                wishes.user = Some(user.ok_or_else(|| invalid("user"))?);
+            }
+            _ => return Err(invalid("unknown option")),
+        }
+    }
+    Err(invalid("no program"))
+}
+
+fn limits(wishes: &Wishes) -> io::Result<()> {
+    let memory = wishes.memory_mb.ok_or_else(|| invalid("no memory limit"))?;
+    let address_space = memory.saturating_add(OWN_MB).saturating_mul(1 << 20);
+    let mut limits = vec![(Resource::As, address_space)];
+    // Counted per user: only where the user is the machine's own.
+    limits.extend(wishes.user.map(|_| (Resource::Nproc, THREADS_MAX)));
+    for (resource, most) in limits {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    for (resource, most) in [
+        (Resource::Core, 0),
+        (Resource::Fsize, FILE_BYTES_MAX),
+        (Resource::Nofile, DESCRIPTORS_MAX),
+        (Resource::Memlock, 0),
+    ] {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(())
+}
+
+/// Namespaces of its own. Without root they come with a user namespace.
+fn isolate(user: Option<u32>) -> io::Result<()> {
+    let mut flags = UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWNS;
+    if user.is_none() {
+        flags |= UnshareFlags::NEWUSER;
+    }
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for shared descriptor tables, which are not unshared here"
+    )]
+    let isolated = rustix::thread::unshare(flags);
+    Ok(isolated?)
+}
+
+/// Makes a device usable for the user, in this mount namespace only: a node of its own over the host's.
+fn own_device(device: &Path, wishes: &Wishes, user: u32) -> io::Result<()> {
+    let found = rustix::fs::stat(device)?;
+    let folder = wishes.writable.first().ok_or_else(|| invalid("a device needs a folder"))?;
+    let node = folder.join("device");
+    let (owner, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &node, FileType::CharacterDevice, mode, found.st_rdev)?;
+    rustix::fs::chown(&node, Some(owner), Some(group))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private)?;
+    Ok(rustix::mount::mount_bind(&node, device)?)
+}
+
+fn become_user(user: u32) -> io::Result<()> {
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(group, group, group)?;
+    Ok(rustix::thread::set_thread_res_uid(user, user, user)?)
+}
+
+fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let abi = ABI::V1;
+    let all = AccessFs::from_all(abi);
+    // No links and no pipes: what it makes in its folder is what the host opens there.
+    let own = AccessFs::ReadFile
+        | AccessFs::WriteFile
+        | AccessFs::ReadDir
+        | AccessFs::MakeReg
+        | AccessFs::MakeSock
+        | AccessFs::RemoveFile;
+    let read = AccessFs::from_read(abi);
+    let mut rules =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?.create()?;
+    for path in &wishes.writable {
+        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, own))?;
+    }
+    for path in &wishes.readable {
+        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile))?;
+    }
+    for path in &wishes.devices {
+        rules =
+            rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile | AccessFs::WriteFile))?;
+    }
+    // Its program, libraries and firmware.
+    for path in SYSTEM_FOLDERS {
+        if let Ok(folder) = PathFd::new(path) {
+            rules = rules.add_rule(PathBeneath::new(folder, read))?;
+        }
+    }
+    if let Ok(file) = PathFd::new(LOADER_CACHE) {
+        rules = rules.add_rule(PathBeneath::new(file, AccessFs::ReadFile))?;
+    }
+    let status = rules.restrict_self()?;
+    if status.ruleset != RulesetStatus::FullyEnforced || !status.no_new_privs {
+        return Err("Landlock is not in force".into());
+    }
+    Ok(())
+}
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+const SYSTEM_FOLDERS: [&str; 4] = ["/usr", "/lib", "/lib64", "/proc/self"];
+const LOADER_CACHE: &str = "/etc/ld.so.cache";
+/// Address space beside the guest's memory: translated code, stacks, libraries. Most of it is never touched.
+const OWN_MB: u64 = 2_048;
+const THREADS_MAX: u64 = 64;
+/// The console and QEMU's own words; the guest's memory is not a file of a folder and already has its size.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+const DESCRIPTORS_MAX: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> io::Result<Wishes> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn wishes_that_are_not_understood_start_nothing() {
+        assert!(
+            parsed(&["--writable", "/a", "--user", "7", "--memory-mb", "64", "--", "/bin/x", "-y"]).is_ok()
+        );
+        for bad in [
+            &["--", "x"][..0],
+            &["--writable", "/a"],
+            &["--writable"],
+            &["--user", "0", "--", "x"],
+            &["--user", "root", "--", "x"],
+            &["--everything", "yes", "--", "x"],
+        ] {
+            assert!(parsed(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn program_without_a_memory_limit_is_not_started() {
+        assert!(limits(&Wishes::default()).is_err());
+    }
+}

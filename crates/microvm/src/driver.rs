@@ -1,0 +1,261 @@
+//! The microVM driver: probes, prepares disks, boots machines, makes templates and clones.
+//!
+//! It never starts a machine in a weaker form than asked: where there is no usable hardware virtualisation, emulation
+//! must have been allowed by name.
+
+use std::{
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use casemate_sandbox::{ExecPolicy, Runtime};
+
+use crate::{
+    disk::{self, CodeDisk},
+    error::{Error, doing},
+    initramfs,
+    kernel::{Kernel, KernelSource},
+    machine::{Machine, connect_control},
+    probe::{self, Acceleration, Probe},
+    protocol::{Command, Start},
+    qemu::{self, Accelerator, Files, Launch, Memory, Process},
+    template::{self, Pending, Template},
+};
+
+/// Where things are and what is allowed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The program `qemu-system-x86_64`.
+    pub qemu: PathBuf,
+    /// The guest's kernel.
+    pub kernel: KernelSource,
+    /// The agent that becomes process 1.
+    pub agent: PathBuf,
+    /// The launcher that confines QEMU.
+    pub confine: PathBuf,
+    /// A folder for machines and disks that others cannot enter but may pass.
+    pub state: PathBuf,
+    /// Whether emulation will do.
+    pub acceleration: Acceleration,
+}
+
+/// Makes machines. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    inner: Arc<DriverInner>,
+}
+
+#[derive(Debug)]
+struct DriverInner {
+    config: Config,
+    files: Files,
+    accelerator: Accelerator,
+    probe: Probe,
+}
+
+/// Disks of one function version.
+#[derive(Clone, Debug)]
+pub struct Image {
+    runtime_id: String,
+    runtime: PathBuf,
+    code: PathBuf,
+}
+
+/// A function as it is started.
+#[derive(Clone)]
+pub struct FunctionSpec {
+    /// Program (a path inside) and arguments.
+    pub argv: Vec<String>,
+    /// The whole environment of the process.
+    pub env: Vec<(String, String)>,
+    /// Memory of the function in MB; the machine has more, for its kernel and `/tmp`.
+    pub memory_mb: u64,
+    /// Size of `/tmp` in MB.
+    pub tmp_mb: u64,
+    /// Most processes and threads.
+    pub pids_max: u64,
+    /// Whether programs may be executed.
+    pub exec_policy: ExecPolicy,
+    /// Host name inside.
+    pub hostname: String,
+}
+
+impl FunctionSpec {
+    /// Memory of the machine.
+    fn ram_mb(&self) -> u64 {
+        self.memory_mb.saturating_add(self.tmp_mb).saturating_add(KERNEL_MB)
+    }
+}
+
+impl std::fmt::Debug for FunctionSpec {
+    // Environment variables may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FunctionSpec").field("argv", &self.argv).finish_non_exhaustive()
+    }
+}
+
+/// What every clone gets afresh.
+#[derive(Clone)]
+pub struct Fresh {
+    /// The time, in nanoseconds since 1970.
+    pub unix_ns: u64,
+    /// Randomness from the host, never used twice.
+    pub entropy: [u8; 64],
+}
+
+impl std::fmt::Debug for Fresh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fresh").field("unix_ns", &self.unix_ns).finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    /// Reads the kernel, builds the initramfs, and tries to boot it. Takes seconds.
+    pub async fn new(config: Config) -> Result<Self, Error> {
+        let (kernel, files) = tokio::task::spawn_blocking({
+            let config = config.clone();
+            move || lay_out(&config)
+        })
+        .await
+        .map_err(|error| Error::Io { doing: "preparing", source: io::Error::other(error) })??;
+        let probe = probe::run(&config, &files, &kernel).await?;
+        let accelerator = probe.accelerator(config.acceleration)?;
+        Ok(Self { inner: Arc::new(DriverInner { config, files, accelerator, probe }) })
+    }
+
+    /// What was found of this host.
+    pub fn probe(&self) -> &Probe {
+        &self.inner.probe
+    }
+
+    /// Makes the disks of a function version, named after it. Blocks for a second or so on a thread of its own.
+    pub async fn prepare(&self, name: &str, runtime: &Runtime, code: CodeDisk) -> Result<Image, Error> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(plain) {
+            return Err(Error::Refused("an image's name has 1 to 100 letters, digits and hyphens"));
+        }
+        let state = &self.inner.config.state;
+        let image = Image {
+            runtime_id: runtime.id.clone(),
+            runtime: state.join(format!("{name}.runtime")),
+            code: state.join(format!("{name}.code")),
+        };
+        let (runtime, agent, paths) = (runtime.clone(), self.inner.config.agent.clone(), image.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            disk::runtime(&runtime, &agent, &paths.runtime)?;
+            disk::code(&code, &paths.code)
+        });
+        let made = made.await.map_err(io::Error::other).and_then(|made| made);
+        made.map_err(doing("making disks"))?;
+        Ok(image)
+    }
+
+    /// Boots a machine and returns when its agent has said hello. Its memory comes along for [`Driver::snapshot`].
+    pub async fn boot(&self, image: &Image, spec: &FunctionSpec, fresh: &Fresh) -> Result<Booted, Error> {
+        let ram_mb = spec.ram_mb();
+        let ram = qemu::memory(ram_mb).map_err(doing("memory for the guest"))?;
+        let launch = self.launch(image, ram_mb, Memory::Shared);
+        let process = self.process(launch, &ram)?;
+        let machine = Machine::greet(process, ram_mb).await?;
+        refresh(&machine, fresh).await?;
+        Ok(Booted { machine, ram, image: image.clone() })
+    }
+
+    /// Starts the function in a machine that has none yet.
+    pub async fn start(&self, machine: &mut Machine, image: &Image, spec: FunctionSpec) -> Result<(), Error> {
+        if spec.ram_mb() > machine.ram_mb {
+            return Err(Error::Refused("the machine was made for a smaller function"));
+        }
+        if spec.env.iter().any(|(name, value)| is_credential(name) && !value.is_empty()) {
+            machine.holds_credentials = true;
+        }
+        let FunctionSpec { argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
+        let runtime_id = image.runtime_id.clone();
+        let start = Start { runtime_id, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
+        machine.start(start).await
+    }
+
+    /// Ends a machine and keeps its state as a template. `pending` are its open connections, none of which has been
+    /// answered since it last asked.
+    pub async fn snapshot(&self, booted: Booted, pending: Vec<Pending>) -> Result<Template, Error> {
+        template::take(booted, pending).await
+    }
+
+    /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
+    /// is asked of it.
+    pub async fn clone_of(&self, template: &Template, fresh: &Fresh) -> Result<Machine, Error> {
+        let inner = &template.inner;
+        let launch = self.launch(&inner.image, inner.ram_mb, Memory::PrivateIncoming);
+        let process = self.process(launch, &inner.ram)?;
+        let qmp = connect_control(&process).await?;
+        template::load(&qmp, &process.folder, &inner.devices).await.map_err(|source| {
+            let words = process.last_words();
+            Error::Io { doing: "restoring", source: io::Error::other(format!("{source}; {words}")) }
+        })?;
+        let mut machine = Machine::restored(process, qmp, inner.ram_mb, &inner.open).await?;
+        machine.started = inner.started;
+        machine.continue_numbers(inner.next_number);
+        machine.resume().await?;
+        refresh(&machine, fresh).await?;
+        Ok(machine)
+    }
+
+    fn launch<'a>(&self, image: &'a Image, ram_mb: u64, memory: Memory) -> Launch<'a> {
+        Launch {
+            accelerator: self.inner.accelerator,
+            ram_mb,
+            disks: Some((&image.runtime, &image.code)),
+            memory,
+            agent_argument: "boot",
+        }
+    }
+
+    fn process(&self, launch: Launch<'_>, ram: &OwnedFd) -> Result<Process, Error> {
+        let inner = &self.inner;
+        Process::start(&inner.files, &inner.config.state, launch, ram).map_err(doing("starting QEMU"))
+    }
+}
+
+/// A machine that has booted, with its memory.
+#[derive(Debug)]
+pub struct Booted {
+    /// The machine.
+    pub machine: Machine,
+    pub(crate) ram: OwnedFd,
+    pub(crate) image: Image,
+}
+
+async fn refresh(machine: &Machine, fresh: &Fresh) -> Result<(), Error> {
+    machine.command(Command::Refresh { unix_ns: fresh.unix_ns, entropy: hex::encode(fresh.entropy) }).await
+}
+
+/// Writes kernel and initramfs where QEMU finds them.
+fn lay_out(config: &Config) -> Result<(Kernel, Files), Error> {
+    let absent = |what: &'static str| move |error: io::Error| Error::Absent { what, why: error.to_string() };
+    let kernel = Kernel::read(&config.kernel).map_err(absent("guest kernel"))?;
+    let first_root = initramfs::build(&config.agent, &kernel).map_err(absent("guest agent"))?;
+    let files = Files {
+        qemu: config.qemu.clone(),
+        confine: config.confine.clone(),
+        kernel: config.state.join("kernel"),
+        initramfs: config.state.join("initramfs"),
+    };
+    let write =
+        |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
+    write(&files.kernel, &kernel.image)?;
+    write(&files.initramfs, &first_root)?;
+    Ok((kernel, files))
+}
+
+fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name)
+}
+
+/// Variables that hold credentials; a template made of a function that has one would give all clones the same.
+const CREDENTIALS: [&str; 4] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+/// What the guest's kernel, agent and spawner need beside the function: some 80 MB with the initramfs.
+const KERNEL_MB: u64 = 160;
+const NAME_BYTES_MAX: usize = 100;

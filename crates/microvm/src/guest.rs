@@ -1,0 +1,52 @@
+//! The agent: process 1 of the guest, which obeys the host and starts the function in the process sandbox.
+//!
+//! ```text
+//!   boot: devices, modules, disks, new root ──exec──▶ serve: spawner, port, hello ──▶ requests until the machine ends
+//! ```
+//! Holds no secret of its own. What the host sends it is meant for this machine's one function.
+
+mod boot;
+mod function;
+mod port;
+mod serve;
+
+use std::{io, process::ExitCode};
+
+/// Runs as process 1; does not return while the machine is meant to live.
+pub fn main() -> ExitCode {
+    let stage = std::env::args().nth(1);
+    let ended = match stage.as_deref() {
+        Some(PROBE) => {
+            let _ = io::Write::write_all(&mut io::stdout(), PROBE_LINE.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Some(SECOND_STAGE) => boot::mounts().and_then(|()| serve::run()),
+        _ => boot::into_root(),
+    };
+    if let Err(error) = ended {
+        report(&error);
+    }
+    // The kernel panics when process 1 ends, and `panic=-1` makes the machine end.
+    ExitCode::FAILURE
+}
+
+/// To the console, which the host keeps the end of.
+fn report(error: &io::Error) {
+    let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("casemate guest: {error}\n"));
+}
+
+fn about<T>(what: &str, result: Result<T, impl Into<io::Error>>) -> io::Result<T> {
+    result.map_err(|error| {
+        let error = error.into();
+        io::Error::new(error.kind(), format!("{what}: {error}"))
+    })
+}
+
+/// Argument with which process 1 only says [`PROBE_LINE`].
+pub(crate) const PROBE: &str = "probe";
+pub(crate) const PROBE_LINE: &str = "casemate guest is alive\n";
+const SECOND_STAGE: &str = "serve";
+/// Where the agent lies on the runtime disk.
+pub(crate) const AGENT_PATH: &str = "/casemate/guest";
+/// Where the code disk is mounted.
+pub(crate) const CODE_MOUNT: &str = "/casemate/code";

@@ -1,0 +1,123 @@
+//! The one function of this machine: started in the process sandbox, its listeners and outputs bridged to the host.
+
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use casemate_sandbox::{
+    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec,
+    RUNTIME_API_PORT,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWriteExt, copy, copy_bidirectional},
+    net::TcpStream,
+};
+
+use super::{CODE_MOUNT, serve::tell};
+use crate::{
+    mux::Mux,
+    protocol::{Message, STDERR_PORT, STDOUT_PORT, Start},
+};
+
+/// A started function.
+pub(super) struct Function {
+    environment: Arc<Environment>,
+}
+
+impl Function {
+    pub(super) fn end_init(&self) -> io::Result<()> {
+        self.environment.end_init()
+    }
+
+    pub(super) fn begin_invocation(&self) {
+        self.environment.begin_invocation();
+    }
+
+    pub(super) fn kill(&self) {
+        self.environment.kill();
+    }
+}
+
+/// Starts it. What goes wrong is told in the sandbox's words.
+pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Result<Function, String> {
+    let code = PathBuf::from(CODE_MOUNT);
+    let files = bootstrap_files(&code.join("bootstrap")).map_err(|error| error.to_string())?;
+    let bootstrap = Bootstrap { files, argv: start.argv, mounts: Vec::new() };
+    let template = driver.prepare(&start.runtime_id, bootstrap).await.map_err(|error| error.to_string())?;
+    let layers = code.join("opt");
+    let spec = EnvironmentSpec {
+        template,
+        code_dir: code.join("task"),
+        layers_dir: layers.is_dir().then_some(layers),
+        env: start.env,
+        memory_mb: start.memory_mb,
+        tmp_mb: start.tmp_mb,
+        pids_max: start.pids_max,
+        exec_policy: start.exec_policy,
+        // There is no network to go out by.
+        egress: EgressRules::default(),
+        hostname: start.hostname,
+    };
+    let mut environment = driver.start(spec).await.map_err(|error| error.to_string())?;
+    let (stdout, stderr, events) =
+        (environment.take_stdout(), environment.take_stderr(), environment.take_events());
+    let environment = Arc::new(environment);
+    forward(mux, STDOUT_PORT, stdout).await.map_err(|error| error.to_string())?;
+    forward(mux, STDERR_PORT, stderr).await.map_err(|error| error.to_string())?;
+    if let Some(mut events) = events {
+        let mux = Arc::clone(mux);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let _ = tell(&mux, &Message::Event(event)).await;
+            }
+        });
+    }
+    for port in [RUNTIME_API_PORT, AWS_ENDPOINT_PORT] {
+        tokio::spawn(bridge(Arc::clone(&environment), Arc::clone(mux), port));
+    }
+    let (ending, mux) = (Arc::clone(&environment), Arc::clone(mux));
+    tokio::spawn(async move {
+        let exit = ending.exited().await;
+        let _ = tell(&mux, &Message::Exited(exit)).await;
+    });
+    Ok(Function { environment })
+}
+
+/// Every connection to the port inside becomes a stream to the host.
+async fn bridge(environment: Arc<Environment>, mux: Arc<Mux>, port: u16) {
+    let listener =
+        if port == RUNTIME_API_PORT { environment.runtime_api() } else { environment.aws_endpoint() };
+    while let Ok((connection, _)) = listener.accept().await {
+        tokio::spawn(carry(connection, Arc::clone(&mux), port));
+    }
+}
+
+async fn carry(mut connection: TcpStream, mux: Arc<Mux>, port: u16) {
+    let _ = connection.set_nodelay(true);
+    if let Ok(mut stream) = mux.open(port).await {
+        let _ = copy_bidirectional(&mut connection, &mut stream).await;
+    }
+}
+
+async fn forward(
+    mux: &Mux,
+    port: u16,
+    output: Option<impl AsyncRead + Send + Unpin + 'static>,
+) -> io::Result<()> {
+    let Some(mut output) = output else { return Ok(()) };
+    let mut stream = mux.open(port).await?;
+    tokio::spawn(async move {
+        let _ = copy(&mut output, &mut stream).await;
+        let _ = stream.shutdown().await;
+    });
+    Ok(())
+}
+
+fn bootstrap_files(folder: &std::path::Path) -> io::Result<Vec<BootstrapFile>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.push(BootstrapFile { name, contents: fs::read(entry.path())? });
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
+}

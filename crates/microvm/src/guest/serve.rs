@@ -1,0 +1,96 @@
+//! The agent's work: says hello, then carries out the host's requests one after the other.
+
+use std::{ffi::OsStr, io, sync::Arc};
+
+use casemate_sandbox::{Driver, RuntimeTable, reseed_kernel, spawner};
+use rustix::{
+    fs::Timespec,
+    time::{ClockId, clock_settime},
+};
+
+use super::{
+    about,
+    function::{self, Function},
+    port,
+};
+use crate::{
+    mux::{Incoming, Mux},
+    protocol::{Command, Message, PROTOCOL, Request},
+};
+
+/// Serves until the port ends.
+pub(super) fn run() -> io::Result<()> {
+    // Before any thread exists.
+    let spawner = spawner::start().map_err(|error| io::Error::other(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let table = RuntimeTable::discover(OsStr::new(SEARCH_PATH));
+        let driver = about("sandbox", Driver::new(spawner, table))?;
+        let (read, write) = port::open()?;
+        let (mux, mut incoming) = Mux::start(read, write);
+        let mux = Arc::new(mux);
+        let layers = driver.probe().await.to_string();
+        tell(&mux, &Message::Hello { protocol: PROTOCOL, layers }).await?;
+        let mut function = None;
+        while let Some(arrived) = incoming.recv().await {
+            let Incoming::Control(bytes) = arrived else {
+                return Err(io::Error::other("the host opened a stream"));
+            };
+            let request: Request = serde_json::from_slice(&bytes)?;
+            let outcome = obey(&driver, &mux, &mut function, request.command).await;
+            tell(&mux, &Message::Answer { number: request.number, outcome }).await?;
+        }
+        Err(io::Error::other("the host is gone"))
+    })
+}
+
+async fn obey(
+    driver: &Driver,
+    mux: &Arc<Mux>,
+    function: &mut Option<Function>,
+    command: Command,
+) -> Result<(), String> {
+    let text = |error: io::Error| error.to_string();
+    match command {
+        Command::Ping => Ok(()),
+        Command::SetClock { unix_ns } => set_clock(unix_ns).map_err(text),
+        Command::Refresh { unix_ns, entropy } => {
+            let mut bytes = [0; 64];
+            hex::decode_to_slice(entropy, &mut bytes).map_err(|_| "entropy must be 64 bytes".to_owned())?;
+            reseed_kernel(&bytes).and_then(|()| set_clock(unix_ns)).map_err(text)
+        }
+        Command::Start(_) if function.is_some() => Err("a function has been started already".to_owned()),
+        Command::Start(start) => {
+            *function = Some(function::start(driver, mux, start).await?);
+            Ok(())
+        }
+        Command::EndInit => started(function.as_ref())?.end_init().map_err(text),
+        Command::BeginInvocation => {
+            started(function.as_ref())?.begin_invocation();
+            Ok(())
+        }
+        Command::Kill => {
+            started(function.as_ref())?.kill();
+            Ok(())
+        }
+    }
+}
+
+fn started(function: Option<&Function>) -> Result<&Function, String> {
+    function.ok_or_else(|| "no function has been started".to_owned())
+}
+
+fn set_clock(unix_ns: u64) -> io::Result<()> {
+    let seconds = i64::try_from(unix_ns / 1_000_000_000).unwrap_or(i64::MAX);
+    let rest = i64::try_from(unix_ns % 1_000_000_000).unwrap_or(0);
+    let time = Timespec { tv_sec: seconds, tv_nsec: rest };
+    about("clock", clock_settime(ClockId::Realtime, time))
+}
+
+/// Sends a message to the host.
+pub(super) async fn tell(mux: &Mux, message: &Message) -> io::Result<()> {
+    mux.control(serde_json::to_vec(message)?).await
+}
+
+/// Where the interpreters on the runtime disk may lie; paths there equal those of the host that made it.
+const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin:/casemate/path";

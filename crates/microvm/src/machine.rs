@@ -1,0 +1,387 @@
+//! One machine, as its caller holds it.
+//!
+//! ```text
+//!   booted or restored ──start──▶ running ⇄ frozen ──▶ ended
+//!          └──────────── snapshot ──┘                    ▲ (kill, crash, host gone: from any state)
+//! ```
+//! Knows nothing of invocations. The guest may be hostile: all it can do is use up its own streams and messages.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use casemate_sandbox::{Event, Exit};
+use serde_json::json;
+use tokio::{
+    net::UnixStream,
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use crate::{
+    error::{Error, doing},
+    mux::{Incoming, Mux, Stream},
+    protocol::{Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
+    qemu::Process,
+    qmp::Qmp,
+    template::Open,
+};
+
+/// A connection the function has made inside, to the Runtime API (9001) or the AWS endpoint (4566). Whoever is at its
+/// other end is this machine: nobody else can reach it.
+#[derive(Debug)]
+pub struct Connection {
+    /// Which of the two.
+    pub port: u16,
+    /// Its bytes. Of a clone's first connections, those that were read before the snapshot come again.
+    pub stream: Stream,
+    pub(crate) id: u32,
+}
+
+/// A machine with one function. Dropping it ends it.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) process: Process,
+    pub(crate) qmp: Qmp,
+    pub(crate) mux: Mux,
+    pub(crate) ram_mb: u64,
+    pub(crate) layers: String,
+    pub(crate) started: bool,
+    /// Whether its function was given credentials; then no template is made of it.
+    pub(crate) holds_credentials: bool,
+    numbers: AtomicU64,
+    shared: Arc<Shared>,
+    connections: mpsc::Receiver<Connection>,
+    events: Option<mpsc::Receiver<Event>>,
+    outputs: mpsc::Receiver<(u16, u32, Stream)>,
+    pub(crate) output_ids: Vec<(u16, u32)>,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<BTreeMap<u64, oneshot::Sender<Result<(), String>>>>,
+}
+
+impl Machine {
+    /// Takes up the connection to a guest that boots: waits for its hello.
+    pub(crate) async fn greet(process: Process, ram_mb: u64) -> Result<Self, Error> {
+        let qmp = connect_control(&process).await?;
+        let (mux, mut incoming) = open_port(&process.folder).await?;
+        let hello = timeout(BOOT_TIMEOUT, async {
+            tokio::select! {
+                first = incoming.recv() => first,
+                () = process.ended() => None,
+            }
+        });
+        let hello = match hello.await {
+            Ok(Some(Incoming::Control(bytes))) => bytes,
+            Ok(Some(Incoming::Opened { .. })) => return Err(Error::Guest("no hello".into())),
+            Ok(None) | Err(_) => return Err(Error::TimedOut(process.last_words())),
+        };
+        match serde_json::from_slice(&hello) {
+            Ok(Message::Hello { protocol: PROTOCOL, layers }) => {
+                Ok(Self::new(process, qmp, mux, incoming, ram_mb, layers))
+            }
+            Ok(Message::Hello { protocol, .. }) => {
+                Err(Error::Guest(format!("it speaks protocol {protocol}, the host {PROTOCOL}")))
+            }
+            _ => Err(Error::Guest("no hello".into())),
+        }
+    }
+
+    /// Takes up the connection to a guest that goes on from a snapshot; the streams open then are open now.
+    pub(crate) async fn restored(
+        process: Process,
+        qmp: Qmp,
+        ram_mb: u64,
+        open: &[Open],
+    ) -> Result<Self, Error> {
+        let (mux, incoming) = open_port(&process.folder).await?;
+        let (sender, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
+        let mut outputs = Vec::new();
+        for stream in open {
+            let resumed = mux.resume(stream.id).ok_or(Error::Gone)?;
+            if is_output(stream.port) {
+                outputs.push((stream.port, stream.id, resumed));
+                continue;
+            }
+            let replayed = stream.replay(resumed);
+            let _ = sender.try_send(Connection { port: stream.port, stream: replayed, id: stream.id });
+        }
+        let mut machine = Self::with(process, qmp, mux, incoming, ram_mb, (sender, connections));
+        machine.output_ids = outputs.iter().map(|(port, id, _)| (*port, *id)).collect();
+        let (sender, receiver) = mpsc::channel(2);
+        for output in outputs {
+            let _ = sender.try_send(output);
+        }
+        if machine.output_ids.len() == 2 {
+            machine.outputs = receiver;
+        }
+        Ok(machine)
+    }
+
+    fn new(
+        process: Process,
+        qmp: Qmp,
+        mux: Mux,
+        incoming: mpsc::Receiver<Incoming>,
+        ram_mb: u64,
+        layers: String,
+    ) -> Self {
+        let machine = Self::with(process, qmp, mux, incoming, ram_mb, mpsc::channel(CONNECTIONS_WAITING_MAX));
+        Self { layers, ..machine }
+    }
+
+    fn with(
+        process: Process,
+        qmp: Qmp,
+        mux: Mux,
+        incoming: mpsc::Receiver<Incoming>,
+        ram_mb: u64,
+        (sender, connections): (mpsc::Sender<Connection>, mpsc::Receiver<Connection>),
+    ) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (event_sender, events) = mpsc::channel(EVENTS_MAX);
+        let (output_sender, outputs) = mpsc::channel(2);
+        let (done, exit) = watch::channel(None);
+        let dispatch = Dispatch {
+            shared: Arc::clone(&shared),
+            connections: sender,
+            events: event_sender,
+            outputs: output_sender,
+            done,
+        };
+        tokio::spawn(dispatch.run(incoming));
+        Self {
+            process,
+            qmp,
+            mux,
+            ram_mb,
+            layers: String::new(),
+            started: false,
+            holds_credentials: false,
+            numbers: AtomicU64::new(1),
+            shared,
+            connections,
+            events: Some(events),
+            outputs,
+            output_ids: Vec::new(),
+            exit,
+        }
+    }
+
+    /// What the process sandbox inside reported of its layers at boot; empty of a clone.
+    pub fn layers(&self) -> &str {
+        &self.layers
+    }
+
+    /// The next connection the function makes. `None` when the machine has ended.
+    pub async fn accept(&mut self) -> Option<Connection> {
+        self.connections.recv().await
+    }
+
+    /// The function's standard output and standard error, once, after it has been started.
+    pub async fn take_outputs(&mut self) -> Option<(Stream, Stream)> {
+        let (first, _, stdout) = self.outputs.recv().await?;
+        let (second, _, stderr) = self.outputs.recv().await?;
+        (first == STDOUT_PORT && second == STDERR_PORT).then_some((stdout, stderr))
+    }
+
+    /// What the function tried or met, once. Process numbers are the guest's.
+    pub fn take_events(&mut self) -> Option<mpsc::Receiver<Event>> {
+        self.events.take()
+    }
+
+    /// Starts the function in the sandbox inside.
+    pub(crate) async fn start(&mut self, start: Start) -> Result<(), Error> {
+        self.command(Command::Start(start)).await?;
+        self.started = true;
+        self.output_ids = self
+            .mux
+            .open_streams()
+            .into_iter()
+            .take(2)
+            .zip([STDOUT_PORT, STDERR_PORT])
+            .map(|(id, port)| (port, id))
+            .collect();
+        Ok(())
+    }
+
+    /// A round trip to the agent.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.command(Command::Ping).await
+    }
+
+    /// Initialisation is over: processor time by memory size from now on.
+    pub async fn end_init(&self) -> Result<(), Error> {
+        self.command(Command::EndInit).await
+    }
+
+    /// Says that a request begins: events that are limited per invocation start anew.
+    pub async fn begin_invocation(&self) -> Result<(), Error> {
+        self.command(Command::BeginInvocation).await
+    }
+
+    /// Stops the machine's processors; returns when they have stopped.
+    pub async fn freeze(&self) -> Result<(), Error> {
+        self.qmp.execute("stop", json!({})).await.map(drop).map_err(doing("freeze"))
+    }
+
+    /// Lets it run again, at the time `unix_ns`.
+    pub async fn thaw(&self, unix_ns: u64) -> Result<(), Error> {
+        self.qmp.execute("cont", json!({})).await.map_err(doing("thaw"))?;
+        self.command(Command::SetClock { unix_ns }).await
+    }
+
+    /// Waits for the end of the function; `None` if the machine ended without a word of it.
+    pub async fn exited(&self) -> Option<Exit> {
+        let mut exit = self.exit.clone();
+        tokio::select! {
+            told = exit.wait_for(Option::is_some) => told.ok().and_then(|exit| *exit),
+            () = self.process.ended() => *self.exit.borrow(),
+        }
+    }
+
+    /// Ends the machine, now; returns when its process has gone.
+    pub async fn stop(self) -> Option<Exit> {
+        self.process.kill();
+        self.process.ended().await;
+        *self.exit.borrow()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.process.has_ended()
+    }
+
+    /// After a restore: lets the processors run.
+    pub(crate) async fn resume(&self) -> Result<(), Error> {
+        self.qmp.execute("cont", json!({})).await.map(drop).map_err(doing("resuming"))
+    }
+
+    pub(crate) async fn command(&self, command: Command) -> Result<(), Error> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.shared.table().insert(number, sender);
+        let text = serde_json::to_vec(&Request { number, command }).map_err(io::Error::other);
+        let text = text.map_err(doing("request to the guest"))?;
+        self.mux.control(text).await.map_err(doing("request to the guest"))?;
+        let answered = timeout(ANSWER_TIMEOUT, async {
+            tokio::select! {
+                answer = answer => answer.map_err(|_| Error::Gone),
+                () = self.process.ended() => Err(Error::Gone),
+            }
+        });
+        if let Ok(outcome) = answered.await {
+            return outcome?.map_err(Error::Guest);
+        }
+        self.shared.table().remove(&number);
+        Err(Error::TimedOut(self.process.last_words()))
+    }
+
+    /// Numbers of requests go on where the snapshot left them, so that no old answer is taken for a new one.
+    pub(crate) fn continue_numbers(&self, from: u64) {
+        self.numbers.store(from, Ordering::Relaxed);
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Result<(), String>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands what arrives to those who wait for it.
+struct Dispatch {
+    shared: Arc<Shared>,
+    connections: mpsc::Sender<Connection>,
+    events: mpsc::Sender<Event>,
+    outputs: mpsc::Sender<(u16, u32, Stream)>,
+    done: watch::Sender<Option<Exit>>,
+}
+
+impl Dispatch {
+    async fn run(self, mut incoming: mpsc::Receiver<Incoming>) {
+        let mut lost = 0;
+        while let Some(arrived) = incoming.recv().await {
+            match arrived {
+                // Nobody waits for so many: dropping the stream resets it.
+                Incoming::Opened { id, port, stream } if is_output(port) => {
+                    let _ = self.outputs.try_send((port, id, stream));
+                }
+                Incoming::Opened { id, port, stream } => {
+                    let _ = self.connections.try_send(Connection { port, stream, id });
+                }
+                Incoming::Control(bytes) => match serde_json::from_slice(&bytes) {
+                    Ok(Message::Answer { number, outcome }) => {
+                        if let Some(waiting) = self.shared.table().remove(&number) {
+                            let _ = waiting.send(outcome);
+                        }
+                    }
+                    Ok(Message::Event(event)) => self.event(event, &mut lost),
+                    Ok(Message::Exited(exit)) => {
+                        self.done.send_replace(Some(exit));
+                    }
+                    // A second hello or nonsense: nothing it says is believed any more.
+                    Ok(Message::Hello { .. }) | Err(_) => break,
+                },
+            }
+        }
+        self.shared.table().clear();
+    }
+
+    fn event(&self, event: Event, lost: &mut u64) {
+        if *lost > 0 && self.events.try_send(Event::Lost { count: *lost }).is_ok() {
+            *lost = 0;
+        }
+        if self.events.try_send(event).is_err() {
+            *lost += 1;
+        }
+    }
+}
+
+fn is_output(port: u16) -> bool {
+    port == STDOUT_PORT || port == STDERR_PORT
+}
+
+/// The control socket appears when QEMU has made the machine.
+pub(crate) async fn connect_control(process: &Process) -> Result<Qmp, Error> {
+    let socket = process.folder.join("qmp");
+    let connecting = async {
+        loop {
+            match Qmp::connect(&socket).await {
+                Ok(qmp) => return Ok(qmp),
+                Err(_) if process.has_ended() => return Err(Error::TimedOut(process.last_words())),
+                Err(_) => tokio::time::sleep(SOCKET_PAUSE).await,
+            }
+        }
+    };
+    timeout(SOCKET_TIMEOUT, connecting).await.map_err(|_| Error::TimedOut(process.last_words()))?
+}
+
+async fn open_port(folder: &Path) -> Result<(Mux, mpsc::Receiver<Incoming>), Error> {
+    let port = UnixStream::connect(folder.join("port")).await.map_err(doing("the machine's port"))?;
+    let (read, write) = port.into_split();
+    Ok(Mux::start(read, write))
+}
+
+/// An emulated boot takes four seconds on a quiet machine.
+const BOOT_TIMEOUT: Duration = Duration::from_mins(3);
+/// Starting an interpreter under emulation takes seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
+const SOCKET_PAUSE: Duration = Duration::from_millis(2);
+const EVENTS_MAX: usize = 1_024;
+const CONNECTIONS_WAITING_MAX: usize = 64;

@@ -1,0 +1,150 @@
+//! Tests of the multiplexer: both ends in one process, and one end against hand-written frames.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+fn pair() -> (Mux, mpsc::Receiver<Incoming>, Mux, mpsc::Receiver<Incoming>) {
+    let (one, other) = duplex(4096);
+    let (one_read, one_write) = split(one);
+    let (other_read, other_write) = split(other);
+    let (host, host_in) = Mux::start(one_read, one_write);
+    let (guest, guest_in) = Mux::start(other_read, other_write);
+    (host, host_in, guest, guest_in)
+}
+
+async fn opened(incoming: &mut mpsc::Receiver<Incoming>) -> (u32, u16, Stream) {
+    match incoming.recv().await.unwrap() {
+        Incoming::Opened { id, port, stream } => (id, port, stream),
+        other @ Incoming::Control(_) => panic!("{other:?}"),
+    }
+}
+
+/// One end, and the raw other end of its wire.
+fn raw() -> (Mux, mpsc::Receiver<Incoming>, DuplexStream) {
+    let (ours, theirs) = duplex(1 << 20);
+    let (read, write) = split(ours);
+    let (mux, incoming) = Mux::start(read, write);
+    (mux, incoming, theirs)
+}
+
+async fn put(wire: &mut DuplexStream, frames: &[Frame]) {
+    let mut bytes = BytesMut::new();
+    assert!(frames.iter().all(|frame| frame.encode(&mut bytes)));
+    wire.write_all(&bytes).await.unwrap();
+}
+
+/// The connection must end: its receiver does.
+async fn ends(mut incoming: mpsc::Receiver<Incoming>) {
+    while incoming.recv().await.is_some() {}
+}
+
+#[tokio::test]
+async fn megabytes_pass_in_both_directions_and_half_close_is_kept() {
+    let (_host, mut host_in, guest, _guest_in) = pair();
+    let mut inside = guest.open(9001).await.unwrap();
+    let (_, port, mut outside) = opened(&mut host_in).await;
+    assert_eq!(port, 9001);
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let expected = sent.clone();
+    let writer = tokio::spawn(async move {
+        inside.write_all(&sent).await.unwrap();
+        inside.shutdown().await.unwrap();
+        let mut answer = String::new();
+        inside.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    let mut got = Vec::new();
+    outside.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, expected);
+    outside.write_all(b"answer after their end").await.unwrap();
+    drop(outside);
+    assert_eq!(writer.await.unwrap(), "answer after their end");
+}
+
+#[tokio::test]
+async fn stream_that_nobody_reads_does_not_stop_the_others() {
+    let (_host, mut host_in, guest, _guest_in) = pair();
+    let mut stuck = guest.open(1).await.unwrap();
+    let (_, _, _unread) = opened(&mut host_in).await;
+    tokio::spawn(async move { stuck.write_all(&vec![0; 1 << 20]).await });
+    let mut lively = guest.open(2).await.unwrap();
+    let (_, _, mut read) = opened(&mut host_in).await;
+    lively.write_all(b"through").await.unwrap();
+    let mut bytes = [0; 7];
+    read.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"through");
+}
+
+#[tokio::test]
+async fn dropped_stream_is_reset_and_forgotten_on_both_sides() {
+    let (host, mut host_in, guest, _guest_in) = pair();
+    let mut inside = guest.open(1).await.unwrap();
+    let (_, _, outside) = opened(&mut host_in).await;
+    drop(outside);
+    while inside.write_all(&[0; 1024]).await.is_ok() {}
+    drop(inside);
+    while !host.open_streams().is_empty() || !guest.open_streams().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn more_bytes_than_the_window_end_the_connection() {
+    let (_mux, incoming, mut wire) = raw();
+    let data = Frame::Data { stream: 1, bytes: vec![0; 32 * 1024].into() };
+    // Nobody reads: pipe and window hold two windows at most, the fifth is beyond both.
+    let frames =
+        [Frame::Open { stream: 1, port: 1 }, data.clone(), data.clone(), data.clone(), data.clone(), data];
+    let mut incoming = incoming;
+    put(&mut wire, &frames[..1]).await;
+    let (_, _, _kept) = opened(&mut incoming).await;
+    put(&mut wire, &frames[1..]).await;
+    ends(incoming).await;
+}
+
+#[tokio::test]
+async fn credit_beyond_the_window_ends_the_connection() {
+    let (_mux, mut incoming, mut wire) = raw();
+    put(&mut wire, &[Frame::Open { stream: 1, port: 1 }]).await;
+    let (_, _, _kept) = opened(&mut incoming).await;
+    put(&mut wire, &[Frame::Credit { stream: 1, bytes: u32::MAX }]).await;
+    ends(incoming).await;
+}
+
+#[tokio::test]
+async fn stream_number_used_twice_ends_the_connection() {
+    let (_mux, incoming, mut wire) = raw();
+    put(&mut wire, &[Frame::Open { stream: 2, port: 1 }, Frame::Open { stream: 2, port: 1 }]).await;
+    ends(incoming).await;
+    let (_mux, incoming, mut wire) = raw();
+    put(&mut wire, &[Frame::Open { stream: 2, port: 1 }, Frame::Open { stream: 1, port: 1 }]).await;
+    ends(incoming).await;
+}
+
+#[tokio::test]
+async fn streams_beyond_the_most_are_reset_and_the_rest_go_on() {
+    let (mux, mut incoming, mut wire) = raw();
+    let mut kept = Vec::new();
+    for stream in 1..=u32::try_from(STREAMS_MAX).unwrap() {
+        put(&mut wire, &[Frame::Open { stream, port: 1 }]).await;
+        kept.push(opened(&mut incoming).await);
+    }
+    put(&mut wire, &[Frame::Open { stream: 9_999, port: 1 }]).await;
+    assert_eq!(Frame::read(&mut wire).await.unwrap(), Some(Frame::Reset { stream: 9_999 }));
+    assert_eq!(mux.open_streams().len(), STREAMS_MAX);
+}
+
+#[tokio::test]
+async fn control_messages_keep_their_bounds_and_their_order() {
+    let (host, _host_in, _guest, mut guest_in) = pair();
+    host.control(b"one".to_vec()).await.unwrap();
+    host.control(b"two".to_vec()).await.unwrap();
+    assert!(host.control(vec![0; 40_000]).await.is_err());
+    for expected in ["one", "two"] {
+        match guest_in.recv().await.unwrap() {
+            Incoming::Control(bytes) => assert_eq!(bytes, expected),
+            other @ Incoming::Opened { .. } => panic!("{other:?}"),
+        }
+    }
+}

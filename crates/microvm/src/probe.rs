@@ -1,0 +1,142 @@
+//! What of virtual machines this host gives, found by starting some.
+//!
+//! A `/dev/kvm` that opens proves nothing: inside other virtual machines it may create a machine that never gets
+//! anywhere. So the same kernel and agent that functions get must boot, within a time limit.
+
+use std::{
+    fmt, fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use crate::{
+    driver::Config,
+    error::{Error, doing},
+    kernel::Kernel,
+    qemu::{self, Accelerator, Files, Launch, Memory, Process},
+};
+
+/// Whether emulation will do where there is no hardware virtualisation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Acceleration {
+    /// No: without it nothing is started.
+    HardwareOnly,
+    /// Yes. Slow, and no boundary its makers vouch for: for tests and for trying things out.
+    EmulationAllowed,
+}
+
+/// What was found of hardware virtualisation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Hardware {
+    /// The guest booted.
+    Usable {
+        /// Until its agent ran.
+        boot_ms: u64,
+    },
+    /// There is a `/dev/kvm`, but the guest did not boot.
+    PresentButUnusable {
+        /// What happened instead.
+        why: String,
+    },
+    /// There is no `/dev/kvm`, or it may not be opened.
+    Absent {
+        /// The system's words.
+        why: String,
+    },
+}
+
+/// What was found of this host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Probe {
+    /// QEMU's version.
+    pub qemu: String,
+    /// The kernel's version.
+    pub kernel: String,
+    /// SHA-256 of the kernel's image.
+    pub kernel_sha256: String,
+    /// Hardware virtualisation.
+    pub hardware: Hardware,
+}
+
+impl Probe {
+    pub(crate) fn accelerator(&self, wanted: Acceleration) -> Result<Accelerator, Error> {
+        match (&self.hardware, wanted) {
+            (Hardware::Usable { .. }, _) => Ok(Accelerator::Kvm),
+            (_, Acceleration::EmulationAllowed) => Ok(Accelerator::Emulation),
+            (Hardware::PresentButUnusable { why } | Hardware::Absent { why }, Acceleration::HardwareOnly) => {
+                Err(Error::Absent { what: "hardware virtualisation", why: why.clone() })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "qemu              {}", self.qemu)?;
+        writeln!(f, "guest kernel      {} (SHA-256 {})", self.kernel, self.kernel_sha256)?;
+        match &self.hardware {
+            Hardware::Usable { boot_ms } => writeln!(f, "kvm               usable, booted in {boot_ms} ms"),
+            Hardware::PresentButUnusable { why } => {
+                writeln!(f, "kvm               present but unusable: {why}")
+            }
+            Hardware::Absent { why } => writeln!(f, "kvm               ABSENT: {why}"),
+        }
+    }
+}
+
+pub(crate) async fn run(config: &Config, files: &Files, kernel: &Kernel) -> Result<Probe, Error> {
+    let qemu = version(&config.qemu)?;
+    let hardware = match fs::File::options().read(true).write(true).open("/dev/kvm") {
+        Err(error) => Hardware::Absent { why: format!("/dev/kvm: {error}") },
+        Ok(_) => match boot(config, files, Accelerator::Kvm, KVM_BOOT_TIMEOUT).await? {
+            Ok(boot_ms) => Hardware::Usable { boot_ms },
+            Err(why) => Hardware::PresentButUnusable { why },
+        },
+    };
+    Ok(Probe { qemu, kernel: kernel.version.clone(), kernel_sha256: kernel.sha256.clone(), hardware })
+}
+
+/// Boots the agent, which says its line and ends the machine. The inner `Err` says what happened instead.
+pub(crate) async fn boot(
+    config: &Config,
+    files: &Files,
+    accelerator: Accelerator,
+    limit: Duration,
+) -> Result<Result<u64, String>, Error> {
+    let ram = qemu::memory(PROBE_MB).map_err(doing("memory for the probe"))?;
+    let launch = Launch {
+        accelerator,
+        ram_mb: PROBE_MB,
+        disks: None,
+        memory: Memory::Shared,
+        agent_argument: crate::guest::PROBE,
+    };
+    let began = tokio::time::Instant::now();
+    let process = Process::start(files, &config.state, launch, &ram).map_err(doing("starting QEMU"))?;
+    let in_time = timeout(limit, process.ended()).await.is_ok();
+    let boot_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let console = fs::read_to_string(process.folder.join("console")).unwrap_or_default();
+    if console.contains(crate::guest::PROBE_LINE) {
+        return Ok(Ok(boot_ms));
+    }
+    if in_time {
+        return Ok(Err(format!("the machine ended without booting: {}", process.last_words().trim())));
+    }
+    Ok(Err(format!("the guest made no progress in {} s", limit.as_secs())))
+}
+
+fn version(qemu: &Path) -> Result<String, Error> {
+    let absent = |why: String| Error::Absent { what: "QEMU", why };
+    let output = Command::new(qemu).arg("--version").env_clear().stdin(Stdio::null()).output();
+    let output = output.map_err(|error| absent(format!("{}: {error}", qemu.display())))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = text.lines().next().and_then(|line| line.strip_prefix("QEMU emulator version "));
+    found.map(str::to_owned).ok_or_else(|| absent(format!("{} is not QEMU", qemu.display())))
+}
+
+const PROBE_MB: u64 = 256;
+/// A boot with hardware virtualisation takes well under a second; a machine that is stuck never gets further.
+pub(crate) const KVM_BOOT_TIMEOUT: Duration = Duration::from_secs(10);

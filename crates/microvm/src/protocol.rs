@@ -1,0 +1,99 @@
+//! The control messages between host and agent: JSON, one message per frame.
+//!
+//! Plain data. What a message makes happen is the agent's and the machine's business.
+
+use std::fmt;
+
+use casemate_sandbox::{Event, ExecPolicy, Exit};
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol; both sides must speak the same.
+pub(crate) const PROTOCOL: u32 = 1;
+/// Name of the virtio-serial port.
+pub(crate) const PORT_NAME: &str = "casemate";
+/// Serial numbers of the disks.
+pub(crate) const RUNTIME_DISK: &str = "runtime";
+pub(crate) const CODE_DISK: &str = "code";
+/// Streams with these ports are the function's outputs; the others are connections to that port.
+pub(crate) const STDOUT_PORT: u16 = 1;
+pub(crate) const STDERR_PORT: u16 = 2;
+
+/// From the host. Each is answered once, in order.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Request {
+    pub(crate) number: u64,
+    pub(crate) command: Command,
+}
+
+/// What the agent does.
+#[derive(Deserialize, Serialize)]
+pub(crate) enum Command {
+    /// Nothing; for measuring and for knowing that everything before has been done.
+    Ping,
+    /// The time now, in nanoseconds since 1970.
+    SetClock { unix_ns: u64 },
+    /// The time, and fresh randomness for the kernel: 64 bytes as hexadecimal digits. First of all after a boot or a
+    /// restore.
+    Refresh { unix_ns: u64, entropy: String },
+    /// Starts the function's runtime in the process sandbox.
+    Start(Start),
+    /// Initialisation is over: processor time by memory size from now on.
+    EndInit,
+    /// Events that are limited per invocation start anew.
+    BeginInvocation,
+    /// Kills the function.
+    Kill,
+}
+
+impl fmt::Debug for Command {
+    // Entropy and environment variables are secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ping => "Ping",
+            Self::SetClock { .. } => "SetClock",
+            Self::Refresh { .. } => "Refresh",
+            Self::Start(_) => "Start",
+            Self::EndInit => "EndInit",
+            Self::BeginInvocation => "BeginInvocation",
+            Self::Kill => "Kill",
+        })
+    }
+}
+
+/// What to start. Code, layers and bootstrap files lie on the code disk.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Start {
+    pub(crate) runtime_id: String,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) memory_mb: u64,
+    pub(crate) tmp_mb: u64,
+    pub(crate) pids_max: u64,
+    pub(crate) exec_policy: ExecPolicy,
+    pub(crate) hostname: String,
+}
+
+/// From the agent.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Message {
+    /// First of all.
+    Hello { protocol: u32, layers: String },
+    /// To the request of this number; the text says why not.
+    Answer { number: u64, outcome: Result<(), String> },
+    /// Something the function tried or met.
+    Event(Event),
+    /// The function has ended.
+    Exited(Exit),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_a_command_are_not_printed() {
+        let entropy = "ab".repeat(64);
+        let command = Command::Refresh { unix_ns: 1, entropy: entropy.clone() };
+        assert!(!format!("{:?}", Request { number: 1, command }).contains(&entropy));
+    }
+}

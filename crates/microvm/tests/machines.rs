@@ -1,0 +1,295 @@
+//! Real machines under emulation: one boot, one template, and clones of it. See `docs/isolation-microvm.md`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "the machines' clocks and speed are the real ones")]
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant, SystemTime},
+};
+
+use casemate_microvm::{
+    Acceleration, CodeDisk, Config, Connection, Driver, Error, Fresh, FunctionSpec, Hardware, Image,
+    KernelSource, Machine, Pending, Stream, Template,
+};
+use casemate_sandbox::{Event, ExecPolicy, ExitStatus, RuntimeTable};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
+const GREETING: &str = "a greeting that is easily found";
+const CREDENTIAL: &str = "a-credential-of-one-clone-only";
+/// Clones that are timed have the numbers 2 to this, exclusive.
+const CLONES: u8 = 8;
+const INSTALL: &str = "run `. .ci/install.sh && need_qemu` in the repository's root";
+
+/// A folder that QEMU's user may pass.
+fn state() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    folder
+}
+
+fn config(state: &Path, acceleration: Acceleration) -> Config {
+    let qemu = PathBuf::from("/usr/bin/qemu-system-x86_64");
+    assert!(qemu.exists(), "QEMU is missing: {INSTALL}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/kernel");
+    let packages = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let package = packages.filter(|path| path.extension().is_some_and(|end| end == "deb")).max();
+    Config {
+        qemu,
+        kernel: KernelSource::Package(package.unwrap_or_else(|| panic!("the kernel is missing: {INSTALL}"))),
+        agent: PathBuf::from(env!("CARGO_BIN_EXE_casemate-guest")),
+        confine: PathBuf::from(env!("CARGO_BIN_EXE_casemate-confine")),
+        state: state.to_path_buf(),
+        acceleration,
+    }
+}
+
+fn package(folder: &Path) -> CodeDisk {
+    let code_dir = folder.join("task");
+    fs::create_dir(&code_dir).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/function.rs");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "-C", "opt-level=2", "-C", "target-feature=+crt-static", "-o"]);
+    assert!(rustc.arg(code_dir.join("bootstrap")).arg(source).status().unwrap().success());
+    CodeDisk { code_dir, ..CodeDisk::default() }
+}
+
+fn spec() -> FunctionSpec {
+    FunctionSpec {
+        argv: vec!["/var/task/bootstrap".into()],
+        env: vec![("GREETING".into(), GREETING.into())],
+        memory_mb: 128,
+        tmp_mb: 16,
+        pids_max: 32,
+        exec_policy: ExecPolicy::Deny,
+        hostname: "guest".into(),
+    }
+}
+
+fn fresh(number: u8) -> Fresh {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Fresh { unix_ns: u64::try_from(now.as_nanos()).unwrap(), entropy: [number; 64] }
+}
+
+/// Reads the runtime's question for the next event: the bytes.
+async fn question(stream: &mut Stream) -> Vec<u8> {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        read.push(stream.read_u8().await.unwrap());
+    }
+    assert!(read.starts_with(b"GET /2018-06-01/runtime/invocation/next"));
+    read
+}
+
+async fn ask(runtime: &mut BufReader<Stream>, what: u8) -> String {
+    runtime.write_all(&[what]).await.unwrap();
+    let mut line = String::new();
+    runtime.read_line(&mut line).await.unwrap();
+    line.trim_end().to_owned()
+}
+
+async fn driver(state: &Path) -> (Driver, Image) {
+    let driver = Driver::new(config(state, Acceleration::EmulationAllowed)).await.unwrap();
+    let table = RuntimeTable::discover(OsStr::new(""));
+    let runtime = table.find("provided.al2023").unwrap();
+    let image = driver.prepare("function-1", runtime, package(state)).await.unwrap();
+    (driver, image)
+}
+
+/// Whether the guest's memory holds these bytes; pages that were never touched are skipped.
+fn holds(template: &Template, needle: &[u8]) -> bool {
+    let mut memory = template.memory().unwrap();
+    let (mut page, mut before) = (vec![0; 4096], Vec::new());
+    while memory.read_exact(&mut page).is_ok() {
+        if page.iter().all(|byte| *byte == 0) {
+            before.clear();
+            continue;
+        }
+        before.extend_from_slice(&page);
+        if before.windows(needle.len()).any(|part| part == needle) {
+            return true;
+        }
+        before.drain(..before.len() - needle.len());
+    }
+    false
+}
+
+/// A clone whose runtime has asked for its event.
+async fn clone_of(driver: &Driver, template: &Template, number: u8) -> (Machine, BufReader<Stream>) {
+    let mut machine = driver.clone_of(template, &fresh(number)).await.unwrap();
+    let Connection { port, mut stream, .. } = machine.accept().await.unwrap();
+    assert_eq!(port, 9001);
+    question(&mut stream).await;
+    (machine, BufReader::new(stream))
+}
+
+/// What one clone may and may not do, through every way in and out of it.
+async fn everyday_life(mut machine: Machine, mut runtime: BufReader<Stream>) {
+    let mut events = machine.take_events().unwrap();
+    assert_eq!(ask(&mut runtime, b'v').await, GREETING);
+    let inside: u64 = ask(&mut runtime, b't').await.parse().unwrap();
+    let outside = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    assert!(inside.abs_diff(outside) <= 60, "the clock of a clone is the host's: {inside} {outside}");
+
+    let (mut stdout, _stderr) = machine.take_outputs().await.unwrap();
+    assert_eq!(ask(&mut runtime, b'o').await, "printed");
+    let mut line = [0; 17];
+    stdout.read_exact(&mut line).await.unwrap();
+    assert_eq!(&line, b"a line of output\n");
+
+    runtime.write_all(b"a").await.unwrap();
+    let mut endpoint = machine.accept().await.unwrap();
+    assert_eq!(endpoint.port, 4566);
+    let mut question = [0; 9];
+    endpoint.stream.read_exact(&mut question).await.unwrap();
+    endpoint.stream.write_all(CREDENTIAL.as_bytes()).await.unwrap();
+    drop(endpoint);
+    let mut answer = String::new();
+    runtime.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer.trim_end(), CREDENTIAL);
+
+    assert_eq!(ask(&mut runtime, b'e').await, "Err(PermissionDenied)");
+    let denied =
+        |event: &Event| matches!(event, Event::ExecDenied { path, .. } if path == "/var/task/bootstrap");
+    while !denied(&events.recv().await.unwrap()) {}
+    let files = ask(&mut runtime, b'f').await;
+    assert_eq!(files, "Err(NotFound) Err(NotFound) Err(ReadOnlyFilesystem) Ok(())");
+
+    machine.freeze().await.unwrap();
+    runtime.write_all(b"v").await.unwrap();
+    let mut answer = String::new();
+    let silent = tokio::time::timeout(Duration::from_millis(300), runtime.read_line(&mut answer)).await;
+    assert!(silent.is_err(), "a frozen machine answers nothing");
+    machine.thaw(fresh(0).unix_ns).await.unwrap();
+    runtime.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer.trim_end(), GREETING);
+
+    runtime.write_all(b"q").await.unwrap();
+    assert_eq!(machine.exited().await.unwrap().status, ExitStatus::Code(0));
+    let _ = machine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh_state() {
+    let folder = state();
+    let (driver, image) = driver(folder.path()).await;
+    println!("{}", driver.probe());
+    let began = Instant::now();
+    let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
+    println!("agent after {:?}, which reports\n{}", began.elapsed(), booted.machine.layers());
+    assert!(!booted.machine.layers().contains("ABSENT"));
+    driver.start(&mut booted.machine, &image, spec()).await.unwrap();
+    let mut asked = booted.machine.accept().await.unwrap();
+    let read = question(&mut asked.stream).await;
+    println!("function's first question after {:?}", began.elapsed());
+    let template = driver.snapshot(booted, vec![Pending { connection: asked, read }]).await.unwrap();
+    println!("template after {:?}, {} bytes of device state", began.elapsed(), template.device_bytes());
+
+    let (mut drawn, mut times) = (Vec::new(), Vec::new());
+    for number in 2..CLONES {
+        let began = Instant::now();
+        let (machine, mut runtime) = clone_of(&driver, &template, number).await;
+        let random = ask(&mut runtime, b'r').await;
+        times.push(began.elapsed());
+        drawn.push((ask(&mut runtime, b'i').await, random));
+        let _ = machine.stop().await;
+    }
+    times.sort();
+    println!("restore to first answer: {times:?}");
+    assert!(drawn.iter().all(|(init, _)| *init == drawn[0].0), "clones go on from one process: {drawn:?}");
+    let mut fresh_numbers: Vec<&str> = drawn.iter().map(|(_, random)| random.as_str()).collect();
+    fresh_numbers.sort_unstable();
+    fresh_numbers.dedup();
+    assert_eq!(fresh_numbers.len(), drawn.len(), "clones draw different numbers: {drawn:?}");
+
+    let (machine, runtime) = clone_of(&driver, &template, 99).await;
+    everyday_life(machine, runtime).await;
+    assert!(holds(&template, GREETING.as_bytes()), "the search finds what is there");
+    assert!(!holds(&template, CREDENTIAL.as_bytes()), "a clone's secrets are not in the template");
+    let left = fs::read_dir(folder.path()).unwrap().flatten();
+    let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("vm-")).collect();
+    assert!(left.is_empty(), "folders of machines are gone: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn function_with_credentials_in_its_environment_becomes_no_template() {
+    let folder = state();
+    let (driver, image) = driver(folder.path()).await;
+    let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
+    let env = vec![("AWS_SESSION_TOKEN".to_owned(), CREDENTIAL.to_owned())];
+    driver.start(&mut booted.machine, &image, FunctionSpec { env, ..spec() }).await.unwrap();
+    let refused = driver.snapshot(booted, Vec::new()).await;
+    assert!(matches!(refused, Err(Error::Refused("a template must not hold credentials"))), "{refused:?}");
+}
+
+const SCRIPT: &str = r#"
+import os, socket, ssl, sys, json
+runtime = socket.create_connection(("127.0.0.1", 9001))
+runtime.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n")
+runtime.recv(1)
+told = open("/var/runtime/told").read()
+shell = os.path.exists("/bin/sh")
+runtime.sendall((json.dumps([sys.version_info[0], told, shell, os.getuid()]) + "\n").encode())
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_that_was_initialised_in_the_template_answers_in_a_clone() {
+    let folder = state();
+    let driver = Driver::new(config(folder.path(), Acceleration::EmulationAllowed)).await.unwrap();
+    let table = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
+    let pythons = table.iter().filter(|runtime| runtime.id.starts_with("python3."));
+    let python = pythons.max_by_key(|runtime| (runtime.id.len(), runtime.id.clone())).unwrap();
+    let code_dir = folder.path().join("task");
+    fs::create_dir(&code_dir).unwrap();
+    fs::write(code_dir.join("main.py"), SCRIPT).unwrap();
+    let bootstrap = vec![("told".to_owned(), b"a bootstrap file".to_vec())];
+    let code = CodeDisk { code_dir, bootstrap, layers_dir: None };
+    let image = driver.prepare("python-1", python, code).await.unwrap();
+    let interpreter = python.interpreter.clone().unwrap().display().to_string();
+    let spec = FunctionSpec { argv: vec![interpreter, "/var/task/main.py".into()], ..spec() };
+    let began = Instant::now();
+    let mut booted = driver.boot(&image, &spec, &fresh(1)).await.unwrap();
+    driver.start(&mut booted.machine, &image, spec).await.unwrap();
+    let mut asked = booted.machine.accept().await.unwrap();
+    let read = question(&mut asked.stream).await;
+    println!("Python's first question after {:?}", began.elapsed());
+    let template = driver.snapshot(booted, vec![Pending { connection: asked, read }]).await.unwrap();
+    let began = Instant::now();
+    let (_machine, mut runtime) = clone_of(&driver, &template, 2).await;
+    let answer = ask(&mut runtime, b'!').await;
+    println!("restored Python answers after {:?}", began.elapsed());
+    assert_eq!(answer, r#"[3, "a bootstrap file", false, 993]"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hardware_virtualisation_counts_only_if_a_guest_really_boots() {
+    let folder = state();
+    let outcome = Driver::new(config(folder.path(), Acceleration::HardwareOnly)).await;
+    match outcome {
+        Ok(driver) => assert!(matches!(driver.probe().hardware, Hardware::Usable { .. })),
+        Err(Error::Absent { what, why }) => {
+            assert_eq!(what, "hardware virtualisation");
+            let opens = fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+            assert_eq!(opens, !why.starts_with("/dev/kvm:"), "{why}");
+            println!("{why}");
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn missing_programs_and_kernels_are_named() {
+    let folder = state();
+    let whole = config(folder.path(), Acceleration::EmulationAllowed);
+    let refused = Driver::new(Config { qemu: "/nowhere/qemu".into(), ..whole.clone() }).await;
+    assert!(matches!(refused, Err(Error::Absent { what: "QEMU", .. })), "{refused:?}");
+    let kernel = KernelSource::Image("/etc/passwd".into());
+    let refused = Driver::new(Config { kernel, ..whole }).await;
+    assert!(matches!(refused, Err(Error::Absent { what: "guest kernel", .. })), "{refused:?}");
+}
