@@ -55,7 +55,9 @@ need_qemu() {
         return
     fi
     mkdir -p "$folder"
-    local name
+    local name as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || "${as_root[@]}" apt-get update -qq
     name=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
     echo "downloading the guest kernel ${name:?no cloud kernel in this distribution} into target/tools/kernel"
     (cd "$folder" && apt-get download -qq "$name")
