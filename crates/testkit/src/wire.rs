@@ -190,7 +190,12 @@ fn message<'h>(
     body: &[u8],
 ) -> String {
     let first = std::iter::once(first.to_owned());
-    let headers = headers.map(|(name, value)| format!("{name}: {}", shown(value.as_bytes())));
+    // What is sealed changes with everything in it, and says nothing to a reader.
+    let sealed = |name: &HeaderName| name.as_str() == "x-casemate-encoded-authorization-message";
+    let headers = headers.map(|(name, value)| {
+        let value = if sealed(name) { "(sealed)".to_owned() } else { shown(value.as_bytes()) };
+        format!("{name}: {value}")
+    });
     let lines: Vec<String> =
         first.chain(headers).chain([String::new(), shown(body), String::new()]).collect();
     lines.join("\n")

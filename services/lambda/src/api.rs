@@ -130,6 +130,16 @@ impl OperationModel for DeleteLayerVersion {
     type Output = DeleteLayerVersionOutput;
 }
 
+/// The operation `DeleteProvisionedConcurrencyConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteProvisionedConcurrencyConfig;
+
+impl OperationModel for DeleteProvisionedConcurrencyConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_PROVISIONED_CONCURRENCY_CONFIG;
+    type Input = DeleteProvisionedConcurrencyConfigInput;
+    type Output = DeleteProvisionedConcurrencyConfigOutput;
+}
+
 /// The operation `GetAccountSettings`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetAccountSettings;
@@ -250,6 +260,16 @@ impl OperationModel for GetPolicy {
     type Output = GetPolicyOutput;
 }
 
+/// The operation `GetProvisionedConcurrencyConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetProvisionedConcurrencyConfig;
+
+impl OperationModel for GetProvisionedConcurrencyConfig {
+    const META: &'static OpMeta = &op_meta::GET_PROVISIONED_CONCURRENCY_CONFIG;
+    type Input = GetProvisionedConcurrencyConfigInput;
+    type Output = GetProvisionedConcurrencyConfigOutput;
+}
+
 /// The operation `Invoke`.
 #[derive(Debug, Clone, Copy)]
 pub struct Invoke;
@@ -340,6 +360,16 @@ impl OperationModel for ListLayers {
     type Output = ListLayersOutput;
 }
 
+/// The operation `ListProvisionedConcurrencyConfigs`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListProvisionedConcurrencyConfigs;
+
+impl OperationModel for ListProvisionedConcurrencyConfigs {
+    const META: &'static OpMeta = &op_meta::LIST_PROVISIONED_CONCURRENCY_CONFIGS;
+    type Input = ListProvisionedConcurrencyConfigsInput;
+    type Output = ListProvisionedConcurrencyConfigsOutput;
+}
+
 /// The operation `ListTags`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListTags;
@@ -408,6 +438,16 @@ impl OperationModel for PutFunctionRecursionConfig {
     const META: &'static OpMeta = &op_meta::PUT_FUNCTION_RECURSION_CONFIG;
     type Input = PutFunctionRecursionConfigInput;
     type Output = PutFunctionRecursionConfigOutput;
+}
+
+/// The operation `PutProvisionedConcurrencyConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutProvisionedConcurrencyConfig;
+
+impl OperationModel for PutProvisionedConcurrencyConfig {
+    const META: &'static OpMeta = &op_meta::PUT_PROVISIONED_CONCURRENCY_CONFIG;
+    type Input = PutProvisionedConcurrencyConfigInput;
+    type Output = PutProvisionedConcurrencyConfigOutput;
 }
 
 /// The operation `RemoveLayerVersionPermission`.
@@ -1582,6 +1622,49 @@ impl Shape for DeleteLayerVersionInput {
         let mut document = Document::empty();
         document.push("LayerName", self.layer_name.write());
         document.push("VersionNumber", self.version_number.write());
+        document
+    }
+}
+
+/// `DeleteProvisionedConcurrencyConfigOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteProvisionedConcurrencyConfigOutput {}
+
+impl Shape for DeleteProvisionedConcurrencyConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_PROVISIONED_CONCURRENCY_CONFIG_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteProvisionedConcurrencyConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteProvisionedConcurrencyConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: String,
+}
+
+impl Shape for DeleteProvisionedConcurrencyConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
         document
     }
 }
@@ -2915,6 +2998,91 @@ impl Shape for GetPolicyOutput {
     }
 }
 
+/// `GetProvisionedConcurrencyConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: String,
+}
+
+impl Shape for GetProvisionedConcurrencyConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetProvisionedConcurrencyConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigOutput {
+    /// `RequestedProvisionedConcurrentExecutions`.
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    /// `AvailableProvisionedConcurrentExecutions`.
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    /// `AllocatedProvisionedConcurrentExecutions`.
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    /// `Status`.
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    /// `StatusReason`.
+    pub status_reason: Option<String>,
+    /// `LastModified`.
+    pub last_modified: Option<String>,
+}
+
+impl Shape for GetProvisionedConcurrencyConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            requested_provisioned_concurrent_executions: Value::read(
+                document.take("RequestedProvisionedConcurrentExecutions"),
+            ),
+            available_provisioned_concurrent_executions: Value::read(
+                document.take("AvailableProvisionedConcurrentExecutions"),
+            ),
+            allocated_provisioned_concurrent_executions: Value::read(
+                document.take("AllocatedProvisionedConcurrentExecutions"),
+            ),
+            status: Value::read(document.take("Status")),
+            status_reason: Value::read(document.take("StatusReason")),
+            last_modified: Value::read(document.take("LastModified")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push(
+            "RequestedProvisionedConcurrentExecutions",
+            self.requested_provisioned_concurrent_executions.write(),
+        );
+        document.push(
+            "AvailableProvisionedConcurrentExecutions",
+            self.available_provisioned_concurrent_executions.write(),
+        );
+        document.push(
+            "AllocatedProvisionedConcurrentExecutions",
+            self.allocated_provisioned_concurrent_executions.write(),
+        );
+        document.push("Status", self.status.write());
+        document.push("StatusReason", self.status_reason.write());
+        document.push("LastModified", self.last_modified.write());
+        document
+    }
+}
+
 /// `ImageConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImageConfig {
@@ -4178,6 +4346,64 @@ impl Shape for ListLayersOutput {
     }
 }
 
+/// `ListProvisionedConcurrencyConfigsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListProvisionedConcurrencyConfigsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListProvisionedConcurrencyConfigsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsOutput {
+    /// `ProvisionedConcurrencyConfigs`.
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+}
+
+impl Shape for ListProvisionedConcurrencyConfigsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            provisioned_concurrency_configs: Value::read(document.take("ProvisionedConcurrencyConfigs")),
+            next_marker: Value::read(document.take("NextMarker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ProvisionedConcurrencyConfigs", self.provisioned_concurrency_configs.write());
+        document.push("NextMarker", self.next_marker.write());
+        document
+    }
+}
+
 /// `ListTagsRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListTagsInput {
@@ -4481,6 +4707,114 @@ impl Value for PackageType {
     }
 }
 
+/// `ProvisionedConcurrencyConfigListItem`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    /// `FunctionArn`.
+    pub function_arn: Option<String>,
+    /// `RequestedProvisionedConcurrentExecutions`.
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    /// `AvailableProvisionedConcurrentExecutions`.
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    /// `AllocatedProvisionedConcurrentExecutions`.
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    /// `Status`.
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    /// `StatusReason`.
+    pub status_reason: Option<String>,
+    /// `LastModified`.
+    pub last_modified: Option<String>,
+}
+
+impl Shape for ProvisionedConcurrencyConfigListItem {
+    const SCHEMA: &'static Schema = &schema::PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_arn: Value::read(document.take("FunctionArn")),
+            requested_provisioned_concurrent_executions: Value::read(
+                document.take("RequestedProvisionedConcurrentExecutions"),
+            ),
+            available_provisioned_concurrent_executions: Value::read(
+                document.take("AvailableProvisionedConcurrentExecutions"),
+            ),
+            allocated_provisioned_concurrent_executions: Value::read(
+                document.take("AllocatedProvisionedConcurrentExecutions"),
+            ),
+            status: Value::read(document.take("Status")),
+            status_reason: Value::read(document.take("StatusReason")),
+            last_modified: Value::read(document.take("LastModified")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionArn", self.function_arn.write());
+        document.push(
+            "RequestedProvisionedConcurrentExecutions",
+            self.requested_provisioned_concurrent_executions.write(),
+        );
+        document.push(
+            "AvailableProvisionedConcurrentExecutions",
+            self.available_provisioned_concurrent_executions.write(),
+        );
+        document.push(
+            "AllocatedProvisionedConcurrentExecutions",
+            self.allocated_provisioned_concurrent_executions.write(),
+        );
+        document.push("Status", self.status.write());
+        document.push("StatusReason", self.status_reason.write());
+        document.push("LastModified", self.last_modified.write());
+        document
+    }
+}
+
+/// `ProvisionedConcurrencyStatusEnum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ProvisionedConcurrencyStatusEnum {
+    /// `IN_PROGRESS`.
+    #[default]
+    InProgress,
+    /// `READY`.
+    Ready,
+    /// `FAILED`.
+    Failed,
+}
+
+impl ProvisionedConcurrencyStatusEnum {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::InProgress, Self::Ready, Self::Failed];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Ready => "READY",
+            Self::Failed => "FAILED",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "IN_PROGRESS" => Self::InProgress,
+            "READY" => Self::Ready,
+            "FAILED" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ProvisionedConcurrencyStatusEnum {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `PublishLayerVersionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublishLayerVersionInput {
@@ -4728,6 +5062,95 @@ impl Shape for PutFunctionRecursionConfigOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("RecursiveLoop", self.recursive_loop.write());
+        document
+    }
+}
+
+/// `PutProvisionedConcurrencyConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: String,
+    /// `ProvisionedConcurrentExecutions`.
+    pub provisioned_concurrent_executions: i32,
+}
+
+impl Shape for PutProvisionedConcurrencyConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            provisioned_concurrent_executions: Value::read(document.take("ProvisionedConcurrentExecutions")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("ProvisionedConcurrentExecutions", self.provisioned_concurrent_executions.write());
+        document
+    }
+}
+
+/// `PutProvisionedConcurrencyConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigOutput {
+    /// `RequestedProvisionedConcurrentExecutions`.
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    /// `AllocatedProvisionedConcurrentExecutions`.
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    /// `AvailableProvisionedConcurrentExecutions`.
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    /// `Status`.
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    /// `StatusReason`.
+    pub status_reason: Option<String>,
+    /// `LastModified`.
+    pub last_modified: Option<String>,
+}
+
+impl Shape for PutProvisionedConcurrencyConfigOutput {
+    const SCHEMA: &'static Schema = &schema::PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            requested_provisioned_concurrent_executions: Value::read(
+                document.take("RequestedProvisionedConcurrentExecutions"),
+            ),
+            allocated_provisioned_concurrent_executions: Value::read(
+                document.take("AllocatedProvisionedConcurrentExecutions"),
+            ),
+            available_provisioned_concurrent_executions: Value::read(
+                document.take("AvailableProvisionedConcurrentExecutions"),
+            ),
+            status: Value::read(document.take("Status")),
+            status_reason: Value::read(document.take("StatusReason")),
+            last_modified: Value::read(document.take("LastModified")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push(
+            "RequestedProvisionedConcurrentExecutions",
+            self.requested_provisioned_concurrent_executions.write(),
+        );
+        document.push(
+            "AllocatedProvisionedConcurrentExecutions",
+            self.allocated_provisioned_concurrent_executions.write(),
+        );
+        document.push(
+            "AvailableProvisionedConcurrentExecutions",
+            self.available_provisioned_concurrent_executions.write(),
+        );
+        document.push("Status", self.status.write());
+        document.push("StatusReason", self.status_reason.write());
+        document.push("LastModified", self.last_modified.write());
         document
     }
 }
@@ -7230,6 +7653,25 @@ impl PreconditionFailedException {
     }
 }
 
+/// `ProvisionedConcurrencyConfigNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+}
+
+impl ProvisionedConcurrencyConfigNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        fields.push("Type", self.r#type.write());
+        Fault::modelled(&error_meta::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION, message, fields)
+    }
+}
+
 /// `PublicPolicyException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublicPolicyException {
@@ -7706,6 +8148,8 @@ pub enum Error {
     PolicyLengthExceededException(PolicyLengthExceededException),
     /// `PreconditionFailedException`.
     PreconditionFailedException(PreconditionFailedException),
+    /// `ProvisionedConcurrencyConfigNotFoundException`.
+    ProvisionedConcurrencyConfigNotFoundException(ProvisionedConcurrencyConfigNotFoundException),
     /// `PublicPolicyException`.
     PublicPolicyException(PublicPolicyException),
     /// `RecursiveInvocationException`.
@@ -8020,6 +8464,14 @@ impl Error {
         })
     }
 
+    /// `ProvisionedConcurrencyConfigNotFoundException` with a message.
+    pub fn provisioned_concurrency_config_not_found_exception(message: impl Into<String>) -> Self {
+        Self::ProvisionedConcurrencyConfigNotFoundException(ProvisionedConcurrencyConfigNotFoundException {
+            message: Some(message.into()),
+            ..Default::default()
+        })
+    }
+
     /// `PublicPolicyException` with a message.
     pub fn public_policy_exception(message: impl Into<String>) -> Self {
         Self::PublicPolicyException(PublicPolicyException {
@@ -8219,6 +8671,7 @@ impl From<Error> for Fault {
             Error::NoPublishedVersionException(error) => error.into_fault(),
             Error::PolicyLengthExceededException(error) => error.into_fault(),
             Error::PreconditionFailedException(error) => error.into_fault(),
+            Error::ProvisionedConcurrencyConfigNotFoundException(error) => error.into_fault(),
             Error::PublicPolicyException(error) => error.into_fault(),
             Error::RecursiveInvocationException(error) => error.into_fault(),
             Error::RequestTooLargeException(error) => error.into_fault(),
@@ -8496,6 +8949,28 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteProvisionedConcurrencyConfig`.
+    pub static DELETE_PROVISIONED_CONCURRENCY_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteProvisionedConcurrencyConfig",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+            status: 204,
+        },
+        input: &schema::DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
+        output: &schema::DELETE_PROVISIONED_CONCURRENCY_CONFIG_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetAccountSettings`.
     pub static GET_ACCOUNT_SETTINGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -8716,6 +9191,28 @@ pub mod op_meta {
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetProvisionedConcurrencyConfig`.
+    pub static GET_PROVISIONED_CONCURRENCY_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetProvisionedConcurrencyConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+            status: 200,
+        },
+        input: &schema::GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
+        output: &schema::GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
@@ -8994,6 +9491,27 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListProvisionedConcurrencyConfigs`.
+    pub static LIST_PROVISIONED_CONCURRENCY_CONFIGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListProvisionedConcurrencyConfigs",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
+            status: 200,
+        },
+        input: &schema::LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST,
+        output: &schema::LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListTags`.
     pub static LIST_TAGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9130,6 +9648,28 @@ pub mod op_meta {
         },
         input: &schema::PUT_FUNCTION_RECURSION_CONFIG_REQUEST,
         output: &schema::PUT_FUNCTION_RECURSION_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PutProvisionedConcurrencyConfig`.
+    pub static PUT_PROVISIONED_CONCURRENCY_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutProvisionedConcurrencyConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+            status: 202,
+        },
+        input: &schema::PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
+        output: &schema::PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -9604,6 +10144,14 @@ pub mod error_meta {
         code: "PreconditionFailedException",
         status: 412,
         schema: &schema::PRECONDITION_FAILED_EXCEPTION,
+    };
+
+    /// `ProvisionedConcurrencyConfigNotFoundException`.
+    pub const PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "ProvisionedConcurrencyConfigNotFoundException",
+        code: "ProvisionedConcurrencyConfigNotFoundException",
+        status: 404,
+        schema: &schema::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION,
     };
 
     /// `PublicPolicyException`.
@@ -10477,6 +11025,29 @@ pub mod schema {
             members: &[
                 Member::new("LayerName", || &LAYER_NAME_OR_ARN).required().at(Location::Uri),
                 Member::new("VersionNumber", || &LAYER_VERSION_NUMBER).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteProvisionedConcurrencyConfigOutput`.
+    pub static DELETE_PROVISIONED_CONCURRENCY_CONFIG_OUTPUT: Schema = Schema {
+        name: "DeleteProvisionedConcurrencyConfigOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteProvisionedConcurrencyConfigRequest`.
+    pub static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &QUALIFIER).required().at(Location::QueryString),
             ],
             payload: None,
             union: false,
@@ -11427,6 +11998,40 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetProvisionedConcurrencyConfigRequest`.
+    pub static GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema {
+        name: "GetProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &QUALIFIER).required().at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetProvisionedConcurrencyConfigResponse`.
+    pub static GET_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetProvisionedConcurrencyConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("RequestedProvisionedConcurrentExecutions", || &POSITIVE_INTEGER),
+                Member::new("AvailableProvisionedConcurrentExecutions", || &NON_NEGATIVE_INTEGER),
+                Member::new("AllocatedProvisionedConcurrentExecutions", || &NON_NEGATIVE_INTEGER),
+                Member::new("Status", || &PROVISIONED_CONCURRENCY_STATUS_ENUM),
+                Member::new("StatusReason", || &STRING),
+                Member::new("LastModified", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Handler`.
     pub static HANDLER: Schema = Schema {
         name: "Handler",
@@ -12268,6 +12873,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListProvisionedConcurrencyConfigsRequest`.
+    pub static LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST: Schema = Schema {
+        name: "ListProvisionedConcurrencyConfigsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS)
+                    .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListProvisionedConcurrencyConfigsResponse`.
+    pub static LIST_PROVISIONED_CONCURRENCY_CONFIGS_RESPONSE: Schema = Schema {
+        name: "ListProvisionedConcurrencyConfigsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ProvisionedConcurrencyConfigs", || &PROVISIONED_CONCURRENCY_CONFIG_LIST),
+                Member::new("NextMarker", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListTagsRequest`.
     pub static LIST_TAGS_REQUEST: Schema = Schema {
         name: "ListTagsRequest",
@@ -12421,6 +13058,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaxProvisionedConcurrencyConfigListItems`.
+    pub static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Schema = Schema {
+        name: "MaxProvisionedConcurrencyConfigListItems",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(50.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaximumEventAgeInSeconds`.
     pub static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema = Schema {
         name: "MaximumEventAgeInSeconds",
@@ -12513,6 +13158,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `NonNegativeInteger`.
+    pub static NON_NEGATIVE_INTEGER: Schema = Schema {
+        name: "NonNegativeInteger",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: None, pattern: None },
+        sensitive: false,
+    };
+
     /// `NullableBoolean`.
     pub static NULLABLE_BOOLEAN: Schema = Schema {
         name: "NullableBoolean",
@@ -12601,6 +13254,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PositiveInteger`.
+    pub static POSITIVE_INTEGER: Schema = Schema {
+        name: "PositiveInteger",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: None, pattern: None },
+        sensitive: false,
+    };
+
     /// `PreconditionFailedException`.
     pub static PRECONDITION_FAILED_EXCEPTION: Schema = Schema {
         name: "PreconditionFailedException",
@@ -12626,6 +13287,58 @@ pub mod schema {
         name: "PrincipalOrgID",
         kind: Kind::String,
         constraints: Constraints { min: Some(12.0), max: Some(34.0), pattern: Some("o-[a-z0-9]{10,32}") },
+        sensitive: false,
+    };
+
+    /// `ProvisionedConcurrencyConfigList`.
+    pub static PROVISIONED_CONCURRENCY_CONFIG_LIST: Schema = Schema {
+        name: "ProvisionedConcurrencyConfigList",
+        kind: Kind::List {
+            member: || &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ProvisionedConcurrencyConfigListItem`.
+    pub static PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM: Schema = Schema {
+        name: "ProvisionedConcurrencyConfigListItem",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionArn", || &FUNCTION_ARN),
+                Member::new("RequestedProvisionedConcurrentExecutions", || &POSITIVE_INTEGER),
+                Member::new("AvailableProvisionedConcurrentExecutions", || &NON_NEGATIVE_INTEGER),
+                Member::new("AllocatedProvisionedConcurrentExecutions", || &NON_NEGATIVE_INTEGER),
+                Member::new("Status", || &PROVISIONED_CONCURRENCY_STATUS_ENUM),
+                Member::new("StatusReason", || &STRING),
+                Member::new("LastModified", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ProvisionedConcurrencyConfigNotFoundException`.
+    pub static PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "ProvisionedConcurrencyConfigNotFoundException",
+        kind: Kind::Structure {
+            members: &[Member::new("Type", || &STRING), Member::new("message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ProvisionedConcurrencyStatusEnum`.
+    pub static PROVISIONED_CONCURRENCY_STATUS_ENUM: Schema = Schema {
+        name: "ProvisionedConcurrencyStatusEnum",
+        kind: Kind::Enum(&["IN_PROGRESS", "READY", "FAILED"]),
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -12758,6 +13471,49 @@ pub mod schema {
             union: false,
         },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutProvisionedConcurrencyConfigRequest`.
+    pub static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Schema = Schema {
+        name: "PutProvisionedConcurrencyConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &QUALIFIER).required().at(Location::QueryString),
+                Member::new("ProvisionedConcurrentExecutions", || &POSITIVE_INTEGER).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutProvisionedConcurrencyConfigResponse`.
+    pub static PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE: Schema = Schema {
+        name: "PutProvisionedConcurrencyConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("RequestedProvisionedConcurrentExecutions", || &POSITIVE_INTEGER),
+                Member::new("AllocatedProvisionedConcurrentExecutions", || &NON_NEGATIVE_INTEGER),
+                Member::new("AvailableProvisionedConcurrentExecutions", || &NON_NEGATIVE_INTEGER),
+                Member::new("Status", || &PROVISIONED_CONCURRENCY_STATUS_ENUM),
+                Member::new("StatusReason", || &STRING),
+                Member::new("LastModified", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Qualifier`.
+    pub static QUALIFIER: Schema = Schema {
+        name: "Qualifier",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some("(|[a-zA-Z0-9$_-]+)") },
         sensitive: false,
     };
 

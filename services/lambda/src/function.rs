@@ -167,7 +167,7 @@ impl Function {
 }
 
 // AWS: `2026-11-24T02:19:55.123+0000`, milliseconds and an offset without colon.
-fn last_modified(at: Timestamp) -> String {
+pub(crate) fn last_modified(at: Timestamp) -> String {
     let text = at.iso8601_millis();
     format!("{}+0000", text.strip_suffix('Z').unwrap_or(&text))
 }

@@ -298,10 +298,15 @@ impl Invoker {
 
     /// Keeps `count` environments of a function ready, started before there are requests: provisioned concurrency. Zero ends
     /// it; environments above the number are stopped when they have been idle for as long as any other.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the operations of provisioned concurrency call it"))]
     pub(crate) fn keep_ready(&self, function: Arc<Function>, count: usize) {
         self.ready.provision(function, count);
         self.missing.notify_one();
+    }
+
+    /// How many environments of a function there are that have been started.
+    pub(crate) fn ready_now(&self, function: &Function) -> usize {
+        let held = self.host.as_ref().map_or(0, |host| host.room.held(&function.arn));
+        held.saturating_sub(self.ready.starting(&function.arn))
     }
 
     /// A function has changed or is gone: its idle environments stop now, its working ones after their request.

@@ -11,8 +11,8 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no container images, code signing, event source mappings, provisioned concurrency or VPC attachment yet; what
-//! names them is refused.
+//! DIVERGES: no container images, code signing, event source mappings, extensions or VPC attachment yet; what names them is
+//! refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
@@ -48,6 +48,7 @@ mod permission;
 mod pool;
 mod principal;
 mod process;
+mod provisioned;
 mod queue;
 mod ready;
 mod refusal;
@@ -66,7 +67,9 @@ mod version;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use casemate_kernel::{Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourcePolicy, Service, Task};
+use casemate_kernel::{
+    Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourceAccount, ResourcePolicy, Service, Task,
+};
 use casemate_names::{Arn, Timestamp};
 use tokio::net::TcpStream;
 
@@ -111,6 +114,7 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
         queue: Arc::clone(&queue),
         policies: permission::Compiled::default(),
     });
+    service.provision_all()?;
     let tasks = vec![
         Task { name: "lambda.async-queue", work: Box::pin(async move { queue.work().await }) },
         Task { name: "lambda.idle-environments", work: Box::pin(async move { invoker.reclaim().await }) },
@@ -175,6 +179,11 @@ impl Service for Lambda {
         }
         let Some(at) = FunctionRef::of_arn(arn) else { return Ok(None) };
         self.policies.of(&self.env.store, &at)
+    }
+
+    /// Everything of Lambda has an account in its ARN; what an ARN without one asks for exists nowhere, and the operation says so.
+    fn resource_account(&self, _arn: &Arn) -> Result<ResourceAccount, Error> {
+        Ok(ResourceAccount::Callers)
     }
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {

@@ -13,6 +13,7 @@ mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
 mod delete_function_url_config;
 mod delete_layer_version;
+mod delete_provisioned_concurrency_config;
 mod get_account_settings;
 mod get_alias;
 mod get_function;
@@ -25,6 +26,7 @@ mod get_layer_version;
 mod get_layer_version_by_arn;
 mod get_layer_version_policy;
 mod get_policy;
+mod get_provisioned_concurrency_config;
 mod invoke;
 mod invoke_async;
 mod invoke_with_response_stream;
@@ -34,6 +36,7 @@ mod list_function_url_configs;
 mod list_functions;
 mod list_layer_versions;
 mod list_layers;
+mod list_provisioned_concurrency_configs;
 mod list_tags;
 mod list_versions_by_function;
 mod publish_layer_version;
@@ -41,6 +44,7 @@ mod publish_version;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
 mod put_function_recursion_config;
+mod put_provisioned_concurrency_config;
 mod remove_layer_version_permission;
 mod remove_permission;
 mod tag_resource;
@@ -71,6 +75,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteFunctionEventInvokeConfig, Lambda>(service),
         bind::<api::DeleteFunctionUrlConfig, Lambda>(service),
         bind::<api::DeleteLayerVersion, Lambda>(service),
+        bind::<api::DeleteProvisionedConcurrencyConfig, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
         bind::<api::GetAlias, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
@@ -83,6 +88,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetLayerVersionByArn, Lambda>(service),
         bind::<api::GetLayerVersionPolicy, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
+        bind::<api::GetProvisionedConcurrencyConfig, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
         bind::<api::InvokeAsync, Lambda>(service),
         bind::<api::InvokeWithResponseStream, Lambda>(service),
@@ -92,6 +98,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListFunctions, Lambda>(service),
         bind::<api::ListLayerVersions, Lambda>(service),
         bind::<api::ListLayers, Lambda>(service),
+        bind::<api::ListProvisionedConcurrencyConfigs, Lambda>(service),
         bind::<api::ListTags, Lambda>(service),
         bind::<api::ListVersionsByFunction, Lambda>(service),
         bind::<api::PublishLayerVersion, Lambda>(service),
@@ -99,6 +106,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::PutFunctionConcurrency, Lambda>(service),
         bind::<api::PutFunctionEventInvokeConfig, Lambda>(service),
         bind::<api::PutFunctionRecursionConfig, Lambda>(service),
+        bind::<api::PutProvisionedConcurrencyConfig, Lambda>(service),
         bind::<api::RemoveLayerVersionPermission, Lambda>(service),
         bind::<api::RemovePermission, Lambda>(service),
         bind::<api::TagResource, Lambda>(service),

@@ -75,6 +75,12 @@ impl Ready {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(function);
     }
 
+    /// How many of a function are being started ahead.
+    pub(crate) fn starting(&self, function: &Arn) -> usize {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.get(function).map_or(0, |want| want.starting)
+    }
+
     /// How many idle environments of a function stay however long they are unused.
     pub(crate) fn kept(&self, function: &str) -> usize {
         let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,7 @@ use crate::{
     function::Function,
     function_url::{self, FunctionUrl},
     permission::Permissions,
+    provisioned::Provisioned,
     refusal,
     resource::FunctionRef,
     version::{Published, Version},
@@ -30,6 +31,7 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     below::<Alias>(tx, &at.key())?;
     below::<Permissions>(tx, &at.key())?;
     below::<EventConfig>(tx, &at.key())?;
+    below::<Provisioned>(tx, &at.key())?;
     urls(tx, &at.key())?;
     Ok((packages.into_iter().flatten().collect(), arns))
 }
@@ -60,6 +62,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     tx.delete::<Published>(&key)?;
     tx.delete::<Permissions>(&at.qualified_key())?;
     tx.delete::<EventConfig>(&at.qualified_key())?;
+    tx.delete::<Provisioned>(&at.qualified_key())?;
     Ok((version.packages(), vec![version.arn]))
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn alias(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<(), StoreE
     tx.delete::<Alias>(&at.qualified_key())?;
     function_url::remove(tx, &at.qualified_key())?;
     tx.delete::<EventConfig>(&at.qualified_key())?;
+    tx.delete::<Provisioned>(&at.qualified_key())?;
     tx.delete::<Permissions>(&at.qualified_key())
 }
 

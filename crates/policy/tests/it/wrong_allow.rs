@@ -18,6 +18,18 @@ fn deny_in_another_case_is_heeded() {
 }
 
 #[test]
+fn an_allow_of_every_action_on_all_but_something_is_no_allow_of_everything() {
+    for statement in [
+        r#"{"Effect":"Allow","Action":"*","NotResource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","NotResource":["arn:aws:sqs:*:*:*","*"]}"#,
+        r#"{"Effect":"Allow","NotAction":"*","Resource":"*"}"#,
+        r#"{"Effect":"Allow","Action":"*","NotResource":"*","Condition":{"Null":{"k":"true"}}}"#,
+    ] {
+        assert_eq!(check(statement, "s3:GetObject", ARN, &Facts::default()), Says::Nothing, "{statement}");
+    }
+}
+
+#[test]
 fn deny_with_a_negated_operator_fires_when_the_key_is_missing() {
     let statement = r#"{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-1"}}}"#;
     assert_eq!(check(statement, "s3:GetObject", ARN, &Facts::default()), Says::Deny);

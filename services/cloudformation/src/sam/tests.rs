@@ -191,8 +191,8 @@ fn a_changed_route_makes_another_deployment() {
 fn what_cannot_be_expressed_is_refused_with_id_and_line() {
     let refused = |from: &str, to: &str| expanded(&HELLO.replace(from, to)).unwrap_err();
     assert_eq!(
-        refused("      Handler: index.handler", "      Layers: []"),
-        "Encountered unsupported property Layers of AWS::Serverless::Function (resource Hello, line 10)"
+        refused("      Handler: index.handler", "      FileSystemConfigs: []"),
+        "Encountered unsupported property FileSystemConfigs of AWS::Serverless::Function (resource Hello, line 10)"
     );
     assert!(
         refused("Type: Api,", "Type: Schedule,")

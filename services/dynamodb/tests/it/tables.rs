@@ -141,7 +141,7 @@ async fn tags_come_and_go() {
     let listed = scene.done("ListTagsOfResource", json!({"ResourceArn": ARN})).await;
     assert_eq!(listed["Tags"], json!([{"Key": "team", "Value": "a"}]));
     for operation in ["TagResource", "UntagResource", "ListTagsOfResource"] {
-        for wrong in ["notes", "arn:aws:s3:::notes", &format!("{ARN}/index/all")] {
+        for wrong in ["notes", &format!("{ARN}/index/all")] {
             let input = json!({"ResourceArn": wrong, "Tags": [{"Key": "a", "Value": "b"}], "TagKeys": ["a"]});
             assert!(scene.invalid(operation, input).await.starts_with("Invalid TableArn"), "{operation}");
         }

@@ -20,6 +20,7 @@ impl Operation<DeleteAlias> for Lambda {
         let at = self.at(&call.input.function_name, None, call.caller());
         at.check_unqualified(&self.env)?;
         let (input, _) = call.into_parts();
+        let function = at.clone();
         self.env
             .store
             .write(move |tx| {
@@ -31,6 +32,7 @@ impl Operation<DeleteAlias> for Lambda {
                 Ok::<_, Error>(())
             })
             .await?;
+        self.provision(&function)?;
         Ok(DeleteAliasOutput {})
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     },
     ask,
     function::{Function, reserved_in_all},
-    refusal,
+    provisioned, refusal,
     resource::functions_key,
     throttle::{CONCURRENT_MAX, UNRESERVED_MIN},
 };
@@ -37,6 +37,14 @@ impl Operation<PutFunctionConcurrency> for Lambda {
                     return Err(Error::invalid_parameter_value_exception(format!(
                         "Specified ReservedConcurrentExecutions for function decreases account's \
                          UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MIN}]."
+                    )));
+                }
+                let provisioned = provisioned::in_all(tx, &at)?;
+                if reserved < provisioned {
+                    // AWS: text as the service words it.
+                    return Err(Error::invalid_parameter_value_exception(format!(
+                        "ReservedConcurrentExecutions  {reserved} should not be lower than function's total provisioned \
+                         concurrency [{provisioned}]."
                     )));
                 }
                 function.reserved = Some(reserved);

@@ -22,7 +22,9 @@ impl Operation<UpdateAlias> for Lambda {
         at.check_unqualified(&self.env)?;
         let revision_id = uuid(&*self.env.entropy, "lambda.alias-revision");
         let (input, _) = call.into_parts();
-        self.env
+        let function = at.clone();
+        let shown = self
+            .env
             .store
             .write(move |tx| {
                 let place = at.qualified_by(&input.name);
@@ -48,8 +50,11 @@ impl Operation<UpdateAlias> for Lambda {
                 }
                 alias.revision_id.clone_from(&revision_id);
                 tx.put(&place.qualified_key(), &alias)?;
-                Ok(alias.shown(&at))
+                Ok::<_, Error>(alias.shown(&at))
             })
-            .await
+            .await?;
+        // What is provisioned for the alias moves with it.
+        self.provision(&function)?;
+        Ok(shown)
     }
 }

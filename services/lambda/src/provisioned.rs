@@ -1,0 +1,166 @@
+//! Provisioned concurrency: how many environments of a version are kept ready before there are requests.
+//!
+//! It is asked for by a version or an alias; what an alias asks for is started for the version it leads to, and moves with it.
+//!
+//! DIVERGES: an alias with two versions has all of its environments for its own one; AWS divides them by weight.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use casemate_kernel::Fault;
+use casemate_names::{Arn, Timestamp};
+use casemate_store::{Key, ReadTx, Row, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Lambda,
+    api::{Error, ProvisionedConcurrencyConfigListItem, ProvisionedConcurrencyStatusEnum},
+    function::{Function, last_modified, reserved_in_all},
+    refusal,
+    resource::{FunctionRef, functions_key},
+    throttle::{CONCURRENT_MAX, UNRESERVED_MIN},
+    version::{self, Published},
+};
+
+/// What a version or an alias asks for, by [`FunctionRef::qualified_key`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Provisioned {
+    /// The qualified ARN.
+    pub(crate) function: Arn,
+    /// How many environments.
+    pub(crate) count: usize,
+    pub(crate) modified_at: Timestamp,
+}
+
+impl Row for Provisioned {
+    const TABLE: &'static str = "lambda.provisioned-concurrency";
+    const VERSION: u16 = 1;
+}
+
+/// There is no such configuration.
+// AWS: text as the service words it.
+pub(crate) fn none() -> Error {
+    Error::provisioned_concurrency_config_not_found_exception(
+        "No Provisioned Concurrency Config found for this function",
+    )
+}
+
+/// Refuses `$LATEST` and what is not there.
+pub(crate) fn check_place(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Function, Error> {
+    if at.explicit().is_none() {
+        // AWS: text as the service words it.
+        return Err(Error::invalid_parameter_value_exception(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+        ));
+    }
+    version::resolve(tx, at, None)?.ok_or_else(|| refusal::no_function(at))
+}
+
+/// Refuses more than the function has reserved, and more than leaves the account its unreserved part.
+pub(crate) fn check_count(
+    tx: &ReadTx<'_>,
+    at: &FunctionRef,
+    function: &Function,
+    count: usize,
+) -> Result<(), Error> {
+    let others = |prefix: &Key, counts: &dyn Fn(&Key) -> bool| -> Result<usize, StoreError> {
+        let rows = tx.scan::<Provisioned>(prefix, None, usize::MAX)?;
+        let others = rows.iter().filter(|(key, _)| *key != at.qualified_key() && counts(key));
+        Ok(others.map(|(_, row)| row.count).fold(0, usize::saturating_add))
+    };
+    if let Some(reserved) = function.reserved {
+        if others(&at.key(), &|_| true)?.saturating_add(count) > reserved {
+            // AWS: text as the service words it.
+            return Err(Error::invalid_parameter_value_exception(
+                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+            ));
+        }
+        // It lies within what is reserved.
+        return Ok(());
+    }
+    let all = functions_key(&at.scope);
+    let functions = tx.scan::<Function>(&all, None, usize::MAX)?;
+    let reserved = reserved_in_all(functions.iter().map(|(_, function)| function));
+    // What functions with a reservation have provisioned lies within it.
+    let without = |key: &Key| {
+        !functions.iter().any(|(of, function)| function.reserved.is_some() && key.starts_with(of))
+    };
+    let taken = others(&all, &without)?.saturating_add(reserved).saturating_add(count);
+    if taken.saturating_add(UNRESERVED_MIN) > CONCURRENT_MAX {
+        // AWS: text as the service words it.
+        return Err(Error::invalid_parameter_value_exception(format!(
+            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
+             minimum value of [{UNRESERVED_MIN}]."
+        )));
+    }
+    Ok(())
+}
+
+/// What a function's versions and aliases ask for together.
+pub(crate) fn in_all(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<usize, StoreError> {
+    let rows = tx.scan::<Provisioned>(&at.key(), None, usize::MAX)?;
+    Ok(rows.iter().map(|(_, row)| row.count).fold(0, usize::saturating_add))
+}
+
+impl Lambda {
+    /// Makes true what a function's versions and aliases ask for. Called after every change of them, and at start.
+    pub(crate) fn provision(&self, at: &FunctionRef) -> Result<(), Fault> {
+        let wanted = self.env.store.read(|tx| wanted(tx, at))?;
+        for (function, count) in wanted {
+            self.invoker.keep_ready(Arc::new(function), count);
+        }
+        Ok(())
+    }
+
+    /// [`Self::provision`] for every function there is.
+    pub(crate) fn provision_all(&self) -> Result<(), Fault> {
+        let rows = self.env.store.read(|tx| tx.scan::<Provisioned>(&Key::every_scope(), None, usize::MAX))?;
+        let mut functions: Vec<FunctionRef> =
+            rows.iter().filter_map(|(_, row)| FunctionRef::of_arn(&row.function)).collect();
+        functions.dedup_by_key(|at| at.key());
+        functions.iter().try_for_each(|at| self.provision(at))
+    }
+
+    /// The configuration as the API shows it.
+    pub(crate) fn provisioned_shown(
+        &self,
+        row: &Provisioned,
+    ) -> Result<ProvisionedConcurrencyConfigListItem, Fault> {
+        let place =
+            FunctionRef::of_arn(&row.function).ok_or_else(|| Fault::broken("a function without name"))?;
+        let function = self.env.store.read(|tx| version::resolve(tx, &place, None))?;
+        let ready = function.map_or(0, |function| self.invoker.ready_now(&function)).min(row.count);
+        let number = |count: usize| i32::try_from(count).ok();
+        let status = if ready == row.count {
+            ProvisionedConcurrencyStatusEnum::Ready
+        } else {
+            ProvisionedConcurrencyStatusEnum::InProgress
+        };
+        Ok(ProvisionedConcurrencyConfigListItem {
+            function_arn: Some(row.function.as_str().to_owned()),
+            requested_provisioned_concurrent_executions: number(row.count),
+            available_provisioned_concurrent_executions: number(ready),
+            allocated_provisioned_concurrent_executions: number(ready),
+            status: Some(status),
+            status_reason: None,
+            last_modified: Some(last_modified(row.modified_at)),
+        })
+    }
+}
+
+/// How many environments each published version of a function is to have; zero for those that need none (any more).
+fn wanted(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Vec<(Function, usize)>, StoreError> {
+    let mut counts: BTreeMap<String, (Function, usize)> = BTreeMap::new();
+    for (_, Published(version)) in tx.scan::<Published>(&at.key(), None, usize::MAX)? {
+        if let Some(function) = version::find(tx, &at.key(), version.version)? {
+            counts.insert(function.arn.as_str().to_owned(), (function, 0));
+        }
+    }
+    for (_, row) in tx.scan::<Provisioned>(&at.key(), None, usize::MAX)? {
+        let Some(place) = FunctionRef::of_arn(&row.function) else { continue };
+        let Some(function) = version::resolve(tx, &place, None)? else { continue };
+        if let Some((_, count)) = counts.get_mut(function.arn.as_str()) {
+            *count = count.saturating_add(row.count);
+        }
+    }
+    Ok(counts.into_values().collect())
+}
