@@ -55,6 +55,18 @@ impl Env {
         speaker: As,
         input: Document,
     ) -> Result<Document, Fault> {
+        self.invoke_traced(service, operation, speaker, input, None).await
+    }
+
+    /// The same for work that continues a request: `trace` is that request's trace header.
+    pub async fn invoke_traced(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        speaker: As,
+        input: Document,
+        trace: Option<String>,
+    ) -> Result<Document, Fault> {
         let kernel = self.kernel.get()?;
         let request_id = RequestId::new(uuid(&*self.entropy, "kernel.request"));
         kernel
@@ -63,6 +75,7 @@ impl Env {
                 self.principal,
                 None,
                 Some(request_id),
+                trace,
                 service,
                 operation,
                 speaker,

@@ -100,7 +100,7 @@ impl Permit {
     ) -> Result<Document, Fault> {
         let from = self.operation.service.prefix;
         self.kernel
-            .invoke_from(from, self.principal, Some(self), None, service, operation, speaker, input)
+            .invoke_from(from, self.principal, Some(self), None, None, service, operation, speaker, input)
             .await
     }
 

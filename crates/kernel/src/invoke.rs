@@ -41,6 +41,7 @@ impl Kernel {
         principal: &'static str,
         outer: Option<&Permit>,
         request_id: Option<RequestId>,
+        trace: Option<String>,
         service: &'static str,
         operation: &'static str,
         speaker: As,
@@ -57,7 +58,7 @@ impl Kernel {
             peer: outer.map_or(Peer::Internal, |o| o.facts().peer.clone()),
             user_agent: Some(principal.to_owned()),
             referer: None,
-            trace: outer.and_then(|o| o.facts().trace.clone()),
+            trace: trace.or_else(|| outer.and_then(|o| o.facts().trace.clone())),
             called_via: outer.map_or_else(Vec::new, |o| o.facts().called_via.clone()),
         };
         let work = async {

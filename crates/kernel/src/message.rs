@@ -6,12 +6,12 @@
 //! for. Refuses to know who may decode.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use casemate_names::{AccountId, Arn};
+use casemate_names::AccountId;
 use casemate_policy::{Decision, Layer, Verdict};
 use serde_json::{Value, json};
 
 use crate::{
-    Caller, Fault, Kernel,
+    Caller, Fault, Kernel, ResourceAccount,
     audit::{RefusedRecord, SeenValue},
     ceilings::may_know_why,
     gate::Case,
@@ -47,7 +47,7 @@ impl Kernel {
     ) -> Option<String> {
         let account = signer(case.caller)?;
         let mut message = told(self, case, &account, decision);
-        if *owner_of(case, &account) == account {
+        if is_of(self, case, &account) {
             let conditions = conditions(refused, PLAIN_BYTES_MAX.checked_sub(message.to_string().len())?);
             if let Some(slot) = message.pointer_mut("/context/conditions/items") {
                 *slot = Value::Array(conditions);
@@ -83,16 +83,17 @@ fn signer(caller: &Caller) -> Option<AccountId> {
     }
 }
 
-fn owner_of<'a>(case: &Case<'_>, caller: &'a AccountId) -> std::borrow::Cow<'a, AccountId> {
-    let owner = case.ask.resource.as_ref().and_then(Arn::account_id);
-    owner.map_or(std::borrow::Cow::Borrowed(caller), std::borrow::Cow::Owned)
+/// Is what was asked for this account's? What cannot be told is not.
+fn is_of(kernel: &Kernel, case: &Case<'_>, account: &AccountId) -> bool {
+    let owner = ResourceAccount::of(kernel, case.caller, case.ask);
+    owner.is_ok_and(|owner| owner.known() == Some(account))
 }
 
 /// The message without conditions.
 // AWS: STS API reference, DecodeAuthorizationMessage, has the members. `layer`, and of a statement `policy` and `statement`
 // (its place in the policy), are ours.
 fn told(kernel: &Kernel, case: &Case<'_>, account: &AccountId, decision: &Decision) -> Value {
-    let own = *owner_of(case, account) == *account;
+    let own = is_of(kernel, case, account);
     let mut message = json!({
         "allowed": false,
         "matchedStatements": { "items": matched(decision, own) },

@@ -220,7 +220,8 @@ impl Kernel {
     pub fn body_limit(&self, head: &Head) -> usize {
         let claim = with_sigv4_head(head, |head| sigv4::parse(&head)).ok().flatten();
         if let Some((_, plane)) = self.planes().iter().find(|(_, plane)| plane.matches(head)) {
-            return self.plausible_or_less(claim.as_ref(), plane.signing_name(), plane.body_bytes_max());
+            let (bytes_max, service) = plane.body_terms(head);
+            return self.plausible_or_less(claim.as_ref(), service, bytes_max);
         }
         let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());
         let op = self.router().route_head(head, scope).ok().flatten().map(|route| route.op);

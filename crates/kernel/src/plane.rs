@@ -38,6 +38,12 @@ pub trait DataPlane: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The same two for one request, where its head tells more. Asked before anybody is identified: must be cheap, and
+    /// must not tell strangers what exists.
+    fn body_terms(&self, _head: &Head) -> (usize, Option<&'static str>) {
+        (self.body_bytes_max(), self.signing_name())
+    }
+
     /// Answers. Whatever happens is one audit record, which the exchange fills.
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing>;
 }
@@ -109,8 +115,17 @@ impl Exchange {
         ask: &Ask,
         policy: Option<&ResourcePolicy>,
     ) -> Result<Decision, Fault> {
+        self.decide_by(caller, ask, Source::Given(policy))
+    }
+
+    /// The same where the service that owns the resource knows its policy and its tags, by its ARN.
+    pub fn decide_owned(&mut self, caller: &Caller, ask: &Ask) -> Result<Decision, Fault> {
+        self.decide_by(caller, ask, Source::Owner)
+    }
+
+    fn decide_by(&mut self, caller: &Caller, ask: &Ask, source: Source<'_>) -> Result<Decision, Fault> {
         let (kernel, facts, now) = (&self.kernel, &self.facts, self.now);
-        let case = Case { source: Source::Given(policy), ..Case::of(caller, ask, facts, now) };
+        let case = Case { source, ..Case::of(caller, ask, facts, now) };
         let (decision, seen) = kernel.gate().gathered(kernel, &case, judged)?;
         kernel.observe(&case, &decision);
         if decision.is_allowed() {
@@ -149,6 +164,7 @@ impl Exchange {
                 principal,
                 None,
                 Some(self.request_id.clone()),
+                None,
                 service,
                 operation,
                 speaker,

@@ -129,6 +129,11 @@ impl Group {
         }
     }
 
+    /// Whether what is frozen stays so and nothing can slip through.
+    pub(crate) fn freezes_surely(&self) -> bool {
+        !matches!(self.freezing, Freezing::Signals)
+    }
+
     /// Whether everything has stopped.
     pub(crate) fn is_frozen(&self) -> io::Result<bool> {
         match &self.freezing {

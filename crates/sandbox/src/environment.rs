@@ -16,8 +16,8 @@ use tokio::{
 use crate::{
     cgroup::{CpuShare, Group},
     egress,
-    pump::{self, Activity, Recorder},
-    spec::{Event, Exit, ExitStatus, Usage},
+    pump::{self, Activity, Recorded, Recorder},
+    spec::{Exit, ExitStatus, Usage},
 };
 
 /// Number of an environment, unique within one driver.
@@ -32,7 +32,7 @@ pub struct Environment {
     pub(crate) aws_endpoint: TcpListener,
     pub(crate) stdout: Option<pipe::Receiver>,
     pub(crate) stderr: Option<pipe::Receiver>,
-    pub(crate) events: Option<mpsc::Receiver<Event>>,
+    pub(crate) events: Option<mpsc::Receiver<Recorded>>,
     /// Its way out, if it has one.
     pub(crate) _egress: Option<egress::Tasks>,
     pub(crate) tmp: Arc<OwnedFd>,
@@ -75,7 +75,7 @@ impl Environment {
     }
 
     /// What it tried or met, once. The channel ends with the environment.
-    pub fn take_events(&mut self) -> Option<mpsc::Receiver<Event>> {
+    pub fn take_events(&mut self) -> Option<mpsc::Receiver<Recorded>> {
         self.events.take()
     }
 
@@ -92,6 +92,11 @@ impl Environment {
     /// Says that a request begins: events that are limited per invocation start anew.
     pub fn begin_invocation(&self) {
         self.recorder.begin_invocation();
+    }
+
+    /// How many requests have begun. Events say after how many they happened.
+    pub fn invocations(&self) -> u64 {
+        self.recorder.invocations()
     }
 
     /// Stops every process; returns when all have stopped.

@@ -26,6 +26,7 @@
 //! This crate knows nothing of functions, invocations, AWS protocols or policies. It is the only crate of the
 //! workspace with unsafe code, all of it system calls.
 
+mod accepting;
 mod cgroup;
 mod child;
 mod driver;
@@ -49,6 +50,7 @@ mod wire;
 mod wiring;
 
 pub use crate::{
+    accepting::accept,
     driver::Driver,
     egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
@@ -56,6 +58,7 @@ pub use crate::{
     host::{HostMemory, environments_by_descriptors},
     kernel_random::reseed_kernel,
     layer::{Layer, LayerReport, Probe, Status},
+    pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,
     runtimes::{Family, HostFile, Runtime, RuntimeTable},

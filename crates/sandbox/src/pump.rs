@@ -25,38 +25,94 @@ use crate::{
     sys,
 };
 
+/// An event, and when it was recorded: it may be read much later.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What happened.
+    pub event: Event,
+    /// How many invocations had begun.
+    pub invocation: u64,
+    /// When.
+    pub at: tokio::time::Instant,
+}
+
 /// Where events go. A receiver that does not keep up loses events, and is told how many.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Recorded>,
     lost: AtomicU64,
-    /// How many more names of files are recorded in this invocation.
-    opens_left: AtomicU32,
-    /// How many more executed programs are.
-    executions_left: AtomicU32,
+    /// How many invocations have begun.
+    invocations: AtomicU64,
+    allowances: Allowances,
     forks_seen: AtomicU64,
     out_of_memory: AtomicBool,
 }
 
+/// How many more events of each kind are recorded in this invocation.
+#[derive(Debug, Default)]
+struct Allowances {
+    opens: AtomicU32,
+    executions: AtomicU32,
+    executions_denied: AtomicU32,
+    calls: AtomicU32,
+    connections_denied: AtomicU32,
+    connecting: AtomicU32,
+    disconnected: AtomicU32,
+    names: AtomicU32,
+}
+
+impl Allowances {
+    fn full() -> Self {
+        let new = Self::default();
+        new.refill();
+        new
+    }
+
+    /// `None`: of this kind there are few in any case.
+    fn of(&self, event: &Event) -> Option<&AtomicU32> {
+        match event {
+            Event::OpenDenied { .. } => Some(&self.opens),
+            Event::Executed { .. } => Some(&self.executions),
+            Event::ExecDenied { .. } => Some(&self.executions_denied),
+            Event::CallRefused { .. } => Some(&self.calls),
+            Event::ConnectDenied { .. } => Some(&self.connections_denied),
+            Event::Connecting { .. } => Some(&self.connecting),
+            Event::Disconnected { .. } => Some(&self.disconnected),
+            Event::NameRefused { .. } => Some(&self.names),
+            Event::OutOfMemory | Event::ProcessLimit { .. } | Event::Lost { .. } => None,
+        }
+    }
+
+    fn refill(&self) {
+        for kind in [
+            &self.opens,
+            &self.executions_denied,
+            &self.calls,
+            &self.connections_denied,
+            &self.connecting,
+            &self.disconnected,
+            &self.names,
+        ] {
+            kind.store(EVENTS_PER_INVOCATION_MAX, Ordering::Relaxed);
+        }
+        self.executions.store(EXECUTIONS_PER_INVOCATION_MAX, Ordering::Relaxed);
+    }
+}
+
 impl Recorder {
-    pub(crate) fn new(events: mpsc::Sender<Event>) -> Self {
+    pub(crate) fn new(events: mpsc::Sender<Recorded>) -> Self {
         Self {
             events,
             lost: AtomicU64::new(0),
-            opens_left: AtomicU32::new(OPENS_PER_INVOCATION_MAX),
-            executions_left: AtomicU32::new(EXECUTIONS_PER_INVOCATION_MAX),
+            invocations: AtomicU64::new(0),
+            allowances: Allowances::full(),
             forks_seen: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn record(&self, event: Event) {
-        let allowance = match event {
-            Event::OpenDenied { .. } => Some(&self.opens_left),
-            Event::Executed { .. } => Some(&self.executions_left),
-            _ => None,
-        };
-        if let Some(left) = allowance {
+        if let Some(left) = self.allowances.of(&event) {
             let one_less = |left: u32| left.checked_sub(1);
             if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);
@@ -64,24 +120,34 @@ impl Recorder {
             }
         }
         self.tell_lost();
-        if self.events.try_send(event).is_err() {
+        if !self.send(event) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn send(&self, event: Event) -> bool {
+        let invocation = self.invocations();
+        self.events.try_send(Recorded { event, invocation, at: tokio::time::Instant::now() }).is_ok()
+    }
+
+    /// How many invocations have begun.
+    pub(crate) fn invocations(&self) -> u64 {
+        self.invocations.load(Ordering::SeqCst)
     }
 
     /// Says how many events were not kept, if any.
     pub(crate) fn tell_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 && self.events.try_send(Event::Lost { count: lost }).is_err() {
+        if lost > 0 && !self.send(Event::Lost { count: lost }) {
             self.lost.fetch_add(lost, Ordering::Relaxed);
         }
     }
 
-    /// The next invocation has its own allowance of recorded names and programs.
+    /// The next invocation has its own allowance of each kind of event.
     pub(crate) fn begin_invocation(&self) {
         self.tell_lost();
-        self.opens_left.store(OPENS_PER_INVOCATION_MAX, Ordering::Relaxed);
-        self.executions_left.store(EXECUTIONS_PER_INVOCATION_MAX, Ordering::Relaxed);
+        self.invocations.fetch_add(1, Ordering::SeqCst);
+        self.allowances.refill();
     }
 
     /// Looks at the process limit's counter.
@@ -234,9 +300,35 @@ fn read_counter(counter: &OwnedFd) -> io::Result<()> {
 
 /// How long a function can hold more memory than its size; the hard limit holds at once.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
-/// So that a function that tries one name after the other does not fill the record.
-const OPENS_PER_INVOCATION_MAX: u32 = 64;
+/// Of each kind: so that a function that tries one name, address or call after the other does not fill the record.
+const EVENTS_PER_INVOCATION_MAX: u32 = 64;
 /// A build tool starts some hundreds of programs; more than this is read by nobody.
 const EXECUTIONS_PER_INVOCATION_MAX: u32 = 256;
 const REMOVALS_MAX: u32 = 200;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_kind_is_counted_and_leaves_room_for_the_others_and_for_the_next_invocation() {
+        let (sender, mut events) = mpsc::channel(1_024);
+        let recorder = Recorder::new(sender);
+        let name = || Event::NameRefused { name: "n".to_owned() };
+        let call = || Event::CallRefused { pid: 1, call: "bpf".to_owned() };
+        recorder.begin_invocation();
+        (0..100).for_each(|_| recorder.record(name()));
+        recorder.record(call());
+        recorder.begin_invocation();
+        recorder.record(name());
+        let mut read = Vec::new();
+        while let Ok(one) = events.try_recv() {
+            read.push((one.event, one.invocation));
+        }
+        let lost = Event::Lost { count: 100 - u64::from(EVENTS_PER_INVOCATION_MAX) };
+        let (first, rest) = read.split_at(64);
+        assert!(first.iter().all(|one| *one == (name(), 1)));
+        assert_eq!(rest, [(lost, 1), (call(), 1), (name(), 2)]);
+    }
+}

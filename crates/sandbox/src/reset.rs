@@ -74,6 +74,10 @@ impl Environment {
     }
 
     fn frozen(&self) -> io::Result<()> {
+        if !self.group.freezes_surely() {
+            // What is stopped by signals may have forked meanwhile, and the rest relies on nothing running.
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+        }
         if self.group.is_frozen()? {
             return Ok(());
         }
@@ -94,7 +98,8 @@ const START_FIELD: usize = 19;
 
 /// Empties the folder and makes it as it was mounted: nothing about it tells of those who used it.
 fn restore(folder: &OwnedFd) -> io::Result<usize> {
-    // First: rights taken away from the folder must not keep it from being emptied.
+    // First: flags and rights must not keep the folder from being emptied.
+    clear_flags(folder)?;
     // SAFETY: an open descriptor and an integer.
     sys::check(libc::c_long::from(unsafe { libc::fchmod(folder.as_raw_fd(), TMP_MODE) }))?;
     let removed = empty(folder)?;
@@ -104,6 +109,34 @@ fn restore(folder: &OwnedFd) -> io::Result<usize> {
     sys::check(libc::c_long::from(unsafe { libc::futimens(folder.as_raw_fd(), epoch.as_ptr()) }))?;
     Ok(removed)
 }
+
+/// Takes back the flags a user can have set on the folder (see `chattr`); others belong to the file system.
+fn clear_flags(folder: &OwnedFd) -> io::Result<()> {
+    let mut flags: libc::c_int = 0;
+    // SAFETY: an open descriptor; the kernel writes an int, whatever the number of the request says.
+    let got = unsafe { libc::ioctl(folder.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) };
+    let without = |error: &io::Error| {
+        // A file system without flags has none to clear.
+        matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EOPNOTSUPP | libc::ENOSYS))
+    };
+    match sys::check(libc::c_long::from(got)) {
+        Err(error) if without(&error) => return Ok(()),
+        other => other.map(drop)?,
+    }
+    if flags & USER_FLAGS == 0 {
+        return Ok(());
+    }
+    let cleared = flags & !USER_FLAGS;
+    // SAFETY: an open descriptor and an int that outlives the call.
+    let set = unsafe { libc::ioctl(folder.as_raw_fd(), libc::FS_IOC_SETFLAGS, &raw const cleared) };
+    match sys::check(libc::c_long::from(set)) {
+        Err(error) if without(&error) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Secure deletion, undeletable, synchronous, immutable, append only, not dumped, no access times (linux/fs.h).
+const USER_FLAGS: libc::c_int = 0x01 | 0x02 | 0x08 | 0x10 | 0x20 | 0x40 | 0x80;
 
 /// As the file system was mounted.
 const TMP_MODE: libc::mode_t = 0o1777;

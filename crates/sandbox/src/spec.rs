@@ -112,7 +112,7 @@ impl ExecPolicy {
 }
 
 /// One environment as asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EnvironmentSpec {
     /// The prepared runtime.
     pub template: Template,
@@ -134,6 +134,25 @@ pub struct EnvironmentSpec {
     pub egress: EgressRules,
     /// Host name inside.
     pub hostname: String,
+}
+
+/// The values of variables are often secrets.
+impl std::fmt::Debug for EnvironmentSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("EnvironmentSpec")
+            .field("template", &self.template.inner.name)
+            .field("code_dir", &self.code_dir)
+            .field("layers_dir", &self.layers_dir)
+            .field("env", &names)
+            .field("memory_mb", &self.memory_mb)
+            .field("tmp_mb", &self.tmp_mb)
+            .field("pids_max", &self.pids_max)
+            .field("exec_policy", &self.exec_policy)
+            .field("egress", &self.egress)
+            .field("hostname", &self.hostname)
+            .finish()
+    }
 }
 
 impl EnvironmentSpec {
@@ -166,7 +185,7 @@ impl EnvironmentSpec {
 /// The kernel's limit on host names.
 const HOSTNAME_BYTES_MAX: usize = 64;
 
-/// Something an environment tried or met. Events belong to the invocation that runs when they arrive.
+/// Something an environment tried or met.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Event {
     /// A program was not executed.
@@ -311,6 +330,13 @@ mod tests {
             egress: EgressRules::default(),
             hostname: "h".into(),
         }
+    }
+
+    #[test]
+    fn values_of_variables_are_not_shown() {
+        let spec = EnvironmentSpec { env: vec![("KEY".into(), "hidden-value".into())], ..spec() };
+        let shown = format!("{spec:?}");
+        assert!(shown.contains("KEY") && !shown.contains("hidden-value"), "{shown}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) enum Request {
 }
 
 /// An environment, as the spawner and the child need to know it.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Start {
     pub(crate) template: String,
     pub(crate) argv: Vec<String>,
@@ -42,6 +42,20 @@ pub(crate) struct Start {
     /// Number of the environment within the reserved range of host user ids.
     pub(crate) user_slot: u32,
     pub(crate) into_cgroup: bool,
+}
+
+/// The values of variables are often secrets.
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start")
+            .field("template", &self.template)
+            .field("argv", &self.argv)
+            .field("variables", &self.env.len())
+            .field("code_dir", &self.code_dir)
+            .field("exec_policy", &self.exec_policy)
+            .field("user_slot", &self.user_slot)
+            .finish_non_exhaustive()
+    }
 }
 
 /// From the spawner or the child to the supervisor.

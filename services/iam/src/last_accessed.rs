@@ -116,6 +116,18 @@ pub(crate) fn report(tx: &ReadTx<'_>, env: &Env, scope: &Scope, id: &str) -> Res
     Ok(Report { job, subjects, sources, region: scope.region.as_str().to_owned() })
 }
 
+/// Refuses an ARN on which there can be no report, and gathers nothing.
+pub(crate) fn require(tx: &ReadTx<'_>, scope: &Scope, arn: &str) -> Result<(), Error> {
+    if is_policy(arn) {
+        return AnyPolicy::fetch(tx, scope, arn).map(drop);
+    }
+    sources::holder_of_arn(tx, scope, arn).map(drop)
+}
+
+fn is_policy(arn: &str) -> bool {
+    Arn::parse(arn).is_ok_and(|arn| arn.resource().starts_with("policy/"))
+}
+
 /// Whose use counts for an ARN, and by which policies they are granted anything.
 pub(crate) fn bearing(
     tx: &ReadTx<'_>,
@@ -123,8 +135,7 @@ pub(crate) fn bearing(
     scope: &Scope,
     arn: &str,
 ) -> Result<(Vec<Subject>, Vec<Source>), Error> {
-    let is_policy = Arn::parse(arn).is_ok_and(|arn| arn.resource().starts_with("policy/"));
-    if !is_policy {
+    if !is_policy(arn) {
         let bound = sources::of_arn(tx, env, scope, arn)?;
         let name = arn.rsplit('/').next().unwrap_or_default();
         let subjects = match &bound.principal {

@@ -58,23 +58,32 @@ pub(crate) fn given(list: &str, texts: &[String]) -> Vec<Source> {
 
 /// What binds the user, group or role of an ARN.
 pub(crate) fn of_arn(tx: &ReadTx<'_>, env: &Env, scope: &Scope, text: &str) -> Result<Bound, Error> {
+    match holder_of_arn(tx, scope, text)? {
+        Holding::User(user) => of_user(tx, env, scope, &user),
+        Holding::Role(role) => of_role(tx, env, scope, &role),
+        Holding::Group(group) => of_group(tx, env, &group),
+    }
+}
+
+/// A user, role or group.
+#[derive(Debug)]
+pub(crate) enum Holding {
+    User(UserRow),
+    Role(RoleRow),
+    Group(GroupRow),
+}
+
+/// Which of them an ARN names, or AWS's complaint that it names none.
+pub(crate) fn holder_of_arn(tx: &ReadTx<'_>, scope: &Scope, text: &str) -> Result<Holding, Error> {
     let arn = Arn::parse(text).ok().filter(|arn| arn.account() == scope.account.as_str());
     let resource = arn.as_ref().map_or("", |arn| arn.resource());
     let found = match (resource.split_once('/'), &arn) {
-        (Some(("user", _)), Some(arn)) => match UserRow::by_arn(tx, scope, arn)? {
-            Some(user) => Some(of_user(tx, env, scope, &user)?),
-            None => None,
-        },
-        (Some(("role", _)), Some(arn)) => match RoleRow::by_arn(tx, scope, arn)? {
-            Some(role) => Some(of_role(tx, env, scope, &role)?),
-            None => None,
-        },
+        (Some(("user", _)), Some(arn)) => UserRow::by_arn(tx, scope, arn)?.map(Holding::User),
+        (Some(("role", _)), Some(arn)) => RoleRow::by_arn(tx, scope, arn)?.map(Holding::Role),
         (Some(("group", rest)), Some(arn)) => {
             let name = rest.rsplit('/').next().unwrap_or(rest);
-            match GroupRow::find(tx, scope, name)?.filter(|group| group.arn(scope) == *arn) {
-                Some(group) => Some(of_group(tx, env, &group)?),
-                None => None,
-            }
+            let group = GroupRow::find(tx, scope, name)?.filter(|group| group.arn(scope) == *arn);
+            group.map(Holding::Group)
         }
         _ => None,
     };

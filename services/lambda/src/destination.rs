@@ -21,6 +21,8 @@ pub(crate) struct Ended {
     /// How often the function ran.
     pub(crate) runs: usize,
     pub(crate) payload: Vec<u8>,
+    /// Its trace header: a destination's requests go on in its chain.
+    pub(crate) trace: String,
     /// What it answered last, if it ran.
     pub(crate) response: Option<Response>,
 }
@@ -89,7 +91,7 @@ pub(crate) async fn tell(
     record: Value,
 ) {
     let told = match Arn::parse(destination) {
-        Ok(arn) if arn.service() == "lambda" => invoke(env, &function, &arn, record).await,
+        Ok(arn) if arn.service() == "lambda" => invoke(env, &function, &arn, ended, record).await,
         Ok(arn) => Err(Fault::broken(format!("there is no service {:?} here", arn.service()))),
         Err(_) => Err(Fault::broken("the destination is no ARN")),
     };
@@ -112,7 +114,13 @@ pub(crate) async fn tell(
     );
 }
 
-async fn invoke(env: &Env, function: &Function, destination: &Arn, record: Value) -> Result<(), Fault> {
+async fn invoke(
+    env: &Env,
+    function: &Function,
+    destination: &Arn,
+    ended: &Ended,
+    record: Value,
+) -> Result<(), Fault> {
     let speaker = As::Role {
         role: function.settings.role.clone(),
         session_name: function.name.clone(),
@@ -123,7 +131,8 @@ async fn invoke(env: &Env, function: &Function, destination: &Arn, record: Value
         ("InvocationType", Document::String("Event".to_owned())),
         ("Payload", Document::Blob(record.to_string().into())),
     ]);
-    env.invoke(env.service, "Invoke", speaker, input).await.map(drop)
+    let trace = Some(ended.trace.clone()).filter(|trace| !trace.is_empty());
+    env.invoke_traced(env.service, "Invoke", speaker, input, trace).await.map(drop)
 }
 
 #[cfg(test)]
@@ -137,6 +146,7 @@ mod tests {
             condition: Condition::RetriesExhausted,
             runs: 3,
             payload: b"{\"x\":1}".to_vec(),
+            trace: String::new(),
             response: Some(Response {
                 version: Version::Latest,
                 failed: true,

@@ -134,8 +134,9 @@ impl Environment {
             return Err(Unfit);
         }
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
+        // Known before it begins, so that its first event finds it.
+        self.attribution.begin(self.sandbox.invocations() + 1, &id);
         self.sandbox.begin_invocation();
-        self.attribution.begin(&id);
         self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
         if !self.exchange.offer(invocation) {
@@ -155,8 +156,8 @@ impl Environment {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
         let finished = self.finish(&id, end, duration).await;
-        if self.endpoint.is_some() {
-            self.end_credentials().await;
+        if self.endpoint.is_some() && !self.end_credentials().await {
+            self.sandbox.kill();
         }
         Ok(finished)
     }

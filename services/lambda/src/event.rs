@@ -3,56 +3,79 @@
 //! Each becomes an audit event that names the function and the request in which it happened. What happens in an environment
 //! that has no request is an alarm: a frozen environment does nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use casemate_kernel::{Env, audit};
 use casemate_names::Arn;
-use casemate_sandbox::Event;
+use casemate_sandbox::{Event, Recorded};
 use tokio::{sync::mpsc, time::Instant};
 
 /// Events that arrive this soon after a request's end still belong to it: they travel by another way than the answer.
 const GRACE: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// To which request events belong now.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Attribution(Arc<Mutex<Current>>);
+/// Requests of an environment that are remembered for events that are read late.
+const REMEMBERED_MAX: usize = 64;
 
-#[derive(Debug, Default)]
-struct Current {
+/// To which request events belong.
+#[derive(Debug, Clone)]
+pub(crate) struct Attribution(Arc<Mutex<VecDeque<Served>>>);
+
+#[derive(Debug)]
+struct Served {
+    /// Which of the environment's invocations; zero: before the first.
+    invocation: u64,
     request_id: Option<String>,
     ended: Option<Instant>,
 }
 
+impl Default for Attribution {
+    fn default() -> Self {
+        let before = Served { invocation: 0, request_id: None, ended: None };
+        Self(Arc::new(Mutex::new(VecDeque::from([before]))))
+    }
+}
+
 impl Attribution {
-    /// A request begins.
-    pub(crate) fn begin(&self, request_id: &str) {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = Current { request_id: Some(request_id.to_owned()), ended: None };
+    /// A request is about to begin, as this invocation of the environment.
+    pub(crate) fn begin(&self, invocation: u64, request_id: &str) {
+        let mut served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if served.len() >= REMEMBERED_MAX {
+            served.pop_front();
+        }
+        served.push_back(Served { invocation, request_id: Some(request_id.to_owned()), ended: None });
     }
 
     /// The request has ended.
     pub(crate) fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(Instant::now());
+        if let Some(last) = self.0.lock().unwrap_or_else(PoisonError::into_inner).back_mut() {
+            last.ended = Some(Instant::now());
+        }
     }
 
-    /// The request that runs or ran last, and whether that was too long ago.
-    fn at(&self, now: Instant) -> (Option<String>, bool) {
-        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = current.ended.is_some_and(|ended| now.duration_since(ended) > GRACE);
-        (current.request_id.clone(), idle)
+    /// The request as which an invocation ran, and whether at `at` it had been over for too long.
+    fn of(&self, invocation: u64, at: Instant) -> (Option<String>, bool) {
+        let served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(one) = served.iter().rev().find(|one| one.invocation == invocation) else {
+            return (None, false);
+        };
+        let idle = one.ended.is_some_and(|ended| at.saturating_duration_since(ended) > GRACE);
+        (one.request_id.clone(), idle)
     }
 }
 
 /// Records events until the environment is gone.
 pub(crate) async fn record(
     env: Env,
-    mut events: mpsc::Receiver<Event>,
+    mut events: mpsc::Receiver<Recorded>,
     place: String,
     function: Arn,
     attribution: Attribution,
 ) {
-    while let Some(event) = events.recv().await {
-        let (request_id, idle) = attribution.at(Instant::now());
+    while let Some(Recorded { event, invocation, at }) = events.recv().await {
+        let (request_id, idle) = attribution.of(invocation, at);
         let (name, detail, alarm) = described(&event);
         // A connection may well end while nothing runs: the other side closed it.
         let idle = idle && !matches!(event, Event::Disconnected { .. });
@@ -154,11 +177,23 @@ mod tests {
     #[test]
     fn what_happens_long_after_a_request_is_out_of_place() {
         let (attribution, now) = (Attribution::default(), Instant::now());
-        assert_eq!(attribution.at(now), (None, false));
-        attribution.begin("a");
-        assert_eq!(attribution.at(now + GRACE * 9), (Some("a".to_owned()), false));
+        assert_eq!(attribution.of(0, now), (None, false));
+        attribution.begin(1, "a");
+        assert_eq!(attribution.of(1, now + GRACE * 9), (Some("a".to_owned()), false));
         attribution.end();
-        assert_eq!(attribution.at(Instant::now()), (Some("a".to_owned()), false));
-        assert_eq!(attribution.at(Instant::now() + GRACE * 2), (Some("a".to_owned()), true));
+        assert_eq!(attribution.of(1, Instant::now()), (Some("a".to_owned()), false));
+        assert_eq!(attribution.of(1, Instant::now() + GRACE * 2), (Some("a".to_owned()), true));
+    }
+
+    #[test]
+    fn what_is_read_late_belongs_to_the_request_in_which_it_happened() {
+        let (attribution, then) = (Attribution::default(), Instant::now());
+        attribution.begin(1, "a");
+        attribution.end();
+        attribution.begin(2, "b");
+        assert_eq!(attribution.of(1, then), (Some("a".to_owned()), false));
+        assert_eq!(attribution.of(2, Instant::now()), (Some("b".to_owned()), false));
+        (3..200).for_each(|number| attribution.begin(number, "c"));
+        assert_eq!(attribution.of(1, then), (None, false));
     }
 }

@@ -3,7 +3,8 @@
 //! Environments are counted places. While there are free ones, whoever asks gets one. When there are none, requests wait by
 //! function, and a place that comes free goes to the waiting function that holds the fewest; among equals to the one that
 //! got none for longest. So a function that floods the host holds what the others leave, and a function that has a request
-//! now and then waits for one place to come free, not for the flood to end.
+//! now and then waits for one place to come free, not for the flood to end. An eighth of the places is beyond any one
+//! function's reach: as long as only one floods, others need not wait even for that.
 //!
 //! Knows nothing of environments, accounts' limits or time.
 
@@ -17,6 +18,9 @@ use tokio::sync::oneshot;
 
 /// Requests of one function that may wait. Ours: as many as an account may run at once.
 const WAITING_MAX: usize = 1_000;
+
+/// This share of the places is left by any one function to the others.
+const RESERVE_SHARE: usize = 8;
 
 /// See the module. `W` is what a function can hand from one of its requests to the next instead of a place.
 #[derive(Debug)]
@@ -73,7 +77,7 @@ impl<W> Fair<W> {
     /// A place, if there is a free one.
     pub(crate) fn take(&self, function: &Arn) -> Option<Place<W>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.taken >= state.places_max {
+        if state.taken >= state.places_max || !state.may_have_more(function) {
             return None;
         }
         state.hold(function);
@@ -96,6 +100,11 @@ impl<W> Fair<W> {
         // A place may have come free before we were in the line.
         self.serve();
         Some(granted)
+    }
+
+    /// Whether a function holds as many places as one may.
+    pub(crate) fn has_its_most(&self, function: &Arn) -> bool {
+        !self.state.lock().unwrap_or_else(PoisonError::into_inner).may_have_more(function)
     }
 
     /// How many places a function holds.
@@ -164,13 +173,21 @@ impl<W> State<W> {
         share.last_turn = turn;
     }
 
+    /// One function has at most seven eighths of the places, and at least one.
+    fn may_have_more(&self, function: &Arn) -> bool {
+        let most = self.places_max - self.places_max / RESERVE_SHARE;
+        self.shares.get(function).is_none_or(|share| share.held < most)
+    }
+
     /// The function whose turn it is, if `giving` gave a place back.
     fn next(&self, giving: Option<&Arn>) -> Option<Arn> {
         let waits = |share: &Share<W>| share.waiting.iter().any(|one| !one.is_closed());
         let of = |(function, share): (&Arn, &Share<W>)| {
             (share.held.saturating_sub(usize::from(giving == Some(function))), share.last_turn)
         };
-        let waiting = self.shares.iter().filter(|(_, share)| waits(share));
+        // Who gives one back may have it again.
+        let may = |function: &Arn| giving == Some(function) || self.may_have_more(function);
+        let waiting = self.shares.iter().filter(|(function, share)| waits(share) && may(function));
         waiting.min_by_key(|(function, share)| of((function, share))).map(|(function, _)| function.clone())
     }
 }
@@ -230,6 +247,20 @@ mod tests {
         assert!(quiets.iter_mut().any(|one| place(one).map(|place| held.push(place)).is_some()));
         assert_eq!((fair.held(&flood), fair.held(&quiet)), (2, 2));
         drop(got);
+    }
+
+    #[test]
+    fn one_function_never_has_every_place_and_gets_one_again_when_it_has_given_one_back() {
+        let (fair, flood) = (Fair::<u32>::new(16), arn("flood"));
+        let mut held: Vec<_> = std::iter::from_fn(|| fair.take(&flood)).collect();
+        assert_eq!(held.len(), 14);
+        assert!(fair.has_its_most(&flood) && !fair.has_its_most(&arn("quiet")));
+        let mut next = fair.wait(&flood).unwrap();
+        assert!(place(&mut next).is_none());
+        let quiet = fair.take(&arn("quiet"));
+        assert!(quiet.is_some());
+        held.pop();
+        assert!(place(&mut next).is_some());
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub(crate) struct Function {
     /// Whether requests may come back to the function in a circle.
     #[serde(default)]
     pub(crate) loops_allowed: bool,
+    /// Tells it from functions that had its name before. Empty where it was made before there were such ids.
+    #[serde(default)]
+    pub(crate) creation_id: String,
 }
 
 /// What functions have reserved together.

@@ -330,7 +330,7 @@ impl Invoker {
             self.pool.reclaim(now, |function| self.ready.kept(function));
             if HostMemory::now().is_ok_and(ready::is_short) {
                 for _ in 0..EVICTED_AT_ONCE {
-                    if !self.pool.evict() {
+                    if !self.pool.evict(|function| self.ready.kept(function)) {
                         break;
                     }
                 }

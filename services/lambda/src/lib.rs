@@ -71,14 +71,17 @@ use casemate_kernel::{
     Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourceAccount, ResourcePolicy, Service, Task,
 };
 use casemate_names::{Arn, Timestamp};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 
 use api::Error;
 use function::Function;
 use resource::{FunctionRef, LayerRef};
 
-/// Serves a connection accepted inside an execution environment, as the platform's own AWS endpoint.
-pub type ServeConnection = Arc<dyn Fn(TcpStream, Peer) + Send + Sync>;
+/// Makes what serves connections accepted inside one execution environment, as the platform's own AWS endpoint.
+pub type ServeConnection = Arc<dyn Fn(Peer) -> ServeStream + Send + Sync>;
+
+/// Serves one connection; keeps its place among those of the environment until it ends.
+pub type ServeStream = Box<dyn Fn(TcpStream, OwnedSemaphorePermit) + Send + Sync>;
 
 /// What this service needs beyond its [`Env`].
 pub struct Extras {

@@ -100,6 +100,8 @@ impl Reader {
             match command {
                 Some(Command::Line(text)) => self.emit(text.into_bytes()),
                 Some(Command::Begin(line)) => {
+                    // A line that an earlier request left unfinished is not this one's.
+                    self.finish_lines();
                     self.tail = Tail::default();
                     self.emit(line.into_bytes());
                 }

@@ -114,9 +114,10 @@ impl Pool {
         drop(gone);
     }
 
-    /// Stops the environment that was unused longest. `false` when none is idle.
-    pub(crate) fn evict(&self) -> bool {
-        let oldest = take_oldest(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Stops the environment that was unused longest, of functions that have more idle ones than `kept` says stay. `false`
+    /// when there is none.
+    pub(crate) fn evict(&self, kept: impl Fn(&str) -> usize) -> bool {
+        let oldest = take_oldest(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner), kept);
         oldest.is_some()
     }
 
@@ -140,10 +141,10 @@ impl Pool {
     }
 }
 
-fn take_oldest(all: &mut BTreeMap<String, Vec<Idle>>) -> Option<Idle> {
+fn take_oldest(all: &mut BTreeMap<String, Vec<Idle>>, kept: impl Fn(&str) -> usize) -> Option<Idle> {
+    let spare = all.iter().filter(|(arn, idle)| idle.len() > kept(arn));
     // The first of each function is the one unused longest.
-    let arn =
-        all.iter().min_by_key(|(_, idle)| idle.first().map(|one| one.since)).map(|(arn, _)| arn.clone())?;
+    let arn = spare.min_by_key(|(_, idle)| idle.first().map(|one| one.since)).map(|(arn, _)| arn.clone())?;
     let idle = all.get_mut(&arn)?;
     let oldest = (!idle.is_empty()).then(|| idle.remove(0));
     if idle.is_empty() {

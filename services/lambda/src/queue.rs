@@ -34,6 +34,11 @@ const RETRY_AFTER_S: [i64; 2] = [60, 120];
 const BACKOFF_S_MAX: i64 = 300;
 /// Queued requests that run at once. Ours: leaves room for those whose callers wait.
 const RUNNING_MAX: usize = 16;
+/// Those of one account. Ours: requests that take long leave room for other accounts'.
+const RUNNING_PER_ACCOUNT_MAX: usize = 4;
+/// Keys read at once, and in one look at the queue. Ours: the next look goes on where one ended.
+const KEYS_AT_ONCE: usize = 64;
+const KEYS_PER_LOOK: usize = 1_024;
 /// The queue is looked at at least this often: retries wait for minutes, and reading the first rows costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,6 +61,9 @@ pub(crate) struct Waiting {
     /// Its trace header.
     #[serde(default)]
     trace: String,
+    /// [`Function::creation_id`]: it is not for a later function of the same name.
+    #[serde(default)]
+    creation_id: String,
 }
 
 impl Row for Waiting {
@@ -93,7 +101,12 @@ impl Queue {
     }
 
     /// Accepts a request: durable when it resolves.
-    pub(crate) async fn accept(&self, request: Request, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn accept(
+        &self,
+        function: &Function,
+        request: Request,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let waiting = Waiting {
             function: request.invoked,
             request_id: request.id,
@@ -103,8 +116,9 @@ impl Queue {
             delays: 0,
             principal: request.principal,
             trace: request.trace,
+            creation_id: function.creation_id.clone(),
         };
-        let key = key(now, &waiting.request_id);
+        let key = key(now, &waiting);
         self.env.store.write(move |tx| tx.put(&key, &waiting)).await?;
         self.arrived.notify_one();
         Ok(())
@@ -112,31 +126,56 @@ impl Queue {
 
     /// Runs what is due for as long as the kernel runs.
     pub(crate) async fn work(self: Arc<Self>) {
+        let mut from = None;
         while self.env.kernel().is_ok() {
             // What cannot be read now is read at the next look.
-            let _ = self.begin_due(self.env.clock.now());
+            from = self.begin_due(self.env.clock.now(), from).unwrap_or_default();
             drop(tokio::time::timeout(LOOK_EVERY, self.arrived.notified()).await);
         }
     }
 
-    /// Begins what is due.
-    fn begin_due(self: &Arc<Self>, now: Timestamp) -> Result<(), StoreError> {
-        let first = self.env.store.read(|tx| tx.scan::<Waiting>(&Key::global(), None, RUNNING_MAX * 4))?;
-        for (key, waiting) in first {
-            let due = key.number_at(0).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_millis);
-            if due.is_some_and(|due| due > now) {
-                break;
+    /// Begins what is due, from `from` on. The answer is where the next look is to go on; `None`: at the beginning.
+    fn begin_due(self: &Arc<Self>, now: Timestamp, from: Option<Key>) -> Result<Option<Key>, StoreError> {
+        let mut after = from;
+        for _ in 0..KEYS_PER_LOOK / KEYS_AT_ONCE {
+            if self.is_full() {
+                return Ok(None);
             }
-            {
-                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                if running.len() >= RUNNING_MAX || !running.insert(key.clone()) {
-                    continue;
+            let keys =
+                self.env.store.read(|tx| tx.keys::<Waiting>(&Key::global(), after.as_ref(), KEYS_AT_ONCE))?;
+            let Some(last) = keys.last().cloned() else { return Ok(None) };
+            for key in keys {
+                let due = key.number_at(0).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_millis);
+                if due.is_some_and(|due| due > now) {
+                    return Ok(None);
                 }
+                self.begin(key);
             }
-            let queue = Arc::clone(self);
-            drop(tokio::spawn(async move { queue.run(key, waiting).await }));
+            after = Some(last);
         }
-        Ok(())
+        Ok(after)
+    }
+
+    fn is_full(&self) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).len() >= RUNNING_MAX
+    }
+
+    /// Runs a row, unless it runs, is gone, or has to wait for its turn.
+    fn begin(self: &Arc<Self>, key: Key) {
+        if !take_place(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner), &key) {
+            return;
+        }
+        // Read behind its place: what has run in the meantime is not there.
+        match self.env.store.read(|tx| tx.get::<Waiting>(&key)) {
+            Ok(Some(waiting)) => {
+                let queue = Arc::clone(self);
+                drop(tokio::spawn(async move { queue.run(key, waiting).await }));
+            }
+            // One that cannot be read does not stop those behind it.
+            Ok(None) | Err(_) => {
+                self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            }
+        }
     }
 
     async fn run(&self, place: Key, waiting: Waiting) {
@@ -165,7 +204,7 @@ impl Queue {
                 .write(move |tx| {
                     tx.delete::<Waiting>(&from)?;
                     if let Some((at, waiting)) = &again {
-                        tx.put(&key(*at, &waiting.request_id), waiting)?;
+                        tx.put(&key(*at, waiting), waiting)?;
                     }
                     Ok::<_, StoreError>(())
                 })
@@ -177,8 +216,10 @@ impl Queue {
 
     async fn attempt(&self, waiting: &Waiting) -> (Next, Option<(Arc<Function>, EventConfig)>) {
         let (function, config) = match self.function(waiting) {
-            Ok(Some((function, config))) => (Arc::new(function), config),
-            Ok(None) => return (Next::Gone, None),
+            Ok(Some((function, config))) if function.creation_id == waiting.creation_id => {
+                (Arc::new(function), config)
+            }
+            Ok(_) => return (Next::Gone, None),
             Err(_) => return (self.later(waiting, &EventConfig::default()), None),
         };
         let next = self.attempt_with(waiting, Arc::clone(&function), &config).await;
@@ -231,6 +272,7 @@ impl Queue {
             condition,
             runs,
             payload: waiting.payload.clone(),
+            trace: waiting.trace.clone(),
             response,
         };
         let dead_letters = function.settings.dead_letters.clone();
@@ -306,6 +348,35 @@ fn end(waiting: &Waiting, config: &EventConfig) -> Timestamp {
     waiting.queued_at.plus_seconds(config.age_s.map_or(AGE_S, i64::from))
 }
 
-fn key(due: Timestamp, request_id: &str) -> Key {
-    Key::global().number(u64::try_from(due.millis()).unwrap_or_default()).text(request_id)
+/// In the order they are due. The account is there to be known without opening the row.
+fn key(due: Timestamp, waiting: &Waiting) -> Key {
+    let due = u64::try_from(due.millis()).unwrap_or_default();
+    Key::global().number(due).text(&waiting.request_id).text(waiting.function.account())
+}
+
+/// Takes a place among what runs, if there is one for that row's account and it does not run yet.
+fn take_place(running: &mut BTreeSet<Key>, key: &Key) -> bool {
+    // Rows of before keys told the account share the places of one.
+    let account = key.text_at(2);
+    let its = running.iter().filter(|other| other.text_at(2) == account).count();
+    running.len() < RUNNING_MAX && its < RUNNING_PER_ACCOUNT_MAX && running.insert(key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_account_takes_every_place() {
+        let key = |n: usize, account: &str| Key::global().number(7).text(&format!("id-{n}")).text(account);
+        let mut running = BTreeSet::new();
+        let taken = (0..100).filter(|n| take_place(&mut running, &key(*n, "111111111111"))).count();
+        assert_eq!(taken, RUNNING_PER_ACCOUNT_MAX);
+        assert!(take_place(&mut running, &key(0, "222222222222")));
+        assert!(!take_place(&mut running, &key(0, "222222222222")), "it runs already");
+        let all = (0..100).filter(|n| take_place(&mut running, &key(*n, &format!("{n:012}")))).count();
+        assert_eq!(all + RUNNING_PER_ACCOUNT_MAX + 1, RUNNING_MAX);
+        running.remove(&key(0, "111111111111"));
+        assert!(take_place(&mut running, &key(200, "111111111111")));
+    }
 }

@@ -24,8 +24,11 @@ const ENVIRONMENT_BYTES: u64 = 8 << 20;
 const ENVIRONMENTS: std::ops::RangeInclusive<u64> = 64..=4_096;
 /// Where less of the host's memory is left, idle environments are stopped: this share of all …
 const AVAILABLE_SHARE_MIN: u64 = 16;
-/// … and where processes waited for memory so much of the last ten seconds, per cent.
+/// … and where processes waited for memory so much of the last ten seconds, per cent, …
 const WAITING_PERCENT_MAX: f32 = 20.0;
+/// … while less than this share is left: with much memory free, who waits does so for a limit of its own, which a function
+/// can bring about at will.
+const WAITING_SHARE_MIN: u64 = 4;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -132,7 +135,8 @@ pub(crate) fn environments_max(memory: HostMemory, by_descriptors: u64) -> usize
 /// Does the host run short of memory?
 pub(crate) fn is_short(memory: HostMemory) -> bool {
     memory.available_bytes < memory.total_bytes / AVAILABLE_SHARE_MIN
-        || memory.waiting_percent.is_some_and(|percent| percent >= WAITING_PERCENT_MAX)
+        || memory.available_bytes < memory.total_bytes / WAITING_SHARE_MIN
+            && memory.waiting_percent.is_some_and(|percent| percent >= WAITING_PERCENT_MAX)
 }
 
 #[cfg(test)]
@@ -157,7 +161,9 @@ mod tests {
     fn a_host_is_short_when_little_is_left_or_much_is_waited_for() {
         assert!(!is_short(memory(16 << 30, 2 << 30, None)));
         assert!(is_short(memory(16 << 30, (1 << 30) - 1, None)));
-        assert!(is_short(memory(16 << 30, 8 << 30, Some(20.0))));
-        assert!(!is_short(memory(16 << 30, 8 << 30, Some(19.9))));
+        assert!(is_short(memory(16 << 30, (4 << 30) - 1, Some(20.0))));
+        assert!(!is_short(memory(16 << 30, (4 << 30) - 1, Some(19.9))));
+        // Waiting alone is brought about by one function at its own limit.
+        assert!(!is_short(memory(16 << 30, 4 << 30, Some(100.0))));
     }
 }

@@ -65,7 +65,7 @@ pub(crate) async fn serve(
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         // A listener inside a namespace that is gone fails for good; its environment ends by itself.
-        let Ok((stream, _)) = listener.accept().await else { return };
+        let Ok((stream, _)) = casemate_sandbox::accept(listener).await else { return };
         let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
         served.spawn(async move {
             connection(stream, shared, speaking).await;

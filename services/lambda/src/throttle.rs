@@ -31,6 +31,8 @@ struct Running {
     functions: BTreeMap<Arn, usize>,
     /// What the functions of an account have reserved together; absent until somebody has added it up.
     set_aside: BTreeMap<AccountId, usize>,
+    /// How often reservations have changed: what was added up before a change is not kept after it.
+    changes: u64,
 }
 
 /// One running request, until dropped.
@@ -51,6 +53,16 @@ impl Throttle {
         reserved: Option<usize>,
         set_aside: impl FnOnce() -> Result<usize, E>,
     ) -> Result<Result<Slot, ThrottleReason>, E> {
+        // Adding up reads every function of the account: not while all other requests wait for the lock.
+        let (known, changes) = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            (running.set_aside.get(account).copied(), running.changes)
+        };
+        let aside = match (reserved, known) {
+            (Some(_), _) => 0,
+            (None, Some(known)) => known,
+            (None, None) => set_aside()?,
+        };
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let of_function = running.functions.get(function).copied().unwrap_or_default();
         if let Some(reserved) = reserved {
@@ -58,11 +70,9 @@ impl Throttle {
                 return Ok(Err(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded));
             }
         } else {
-            let aside = match running.set_aside.get(account) {
-                Some(known) => *known,
-                None => set_aside()?,
-            };
-            running.set_aside.insert(account.clone(), aside);
+            if running.changes == changes {
+                running.set_aside.insert(account.clone(), aside);
+            }
             let unreserved = running.accounts.get(account).copied().unwrap_or_default();
             if unreserved >= CONCURRENT_MAX.saturating_sub(aside) {
                 return Ok(Err(ThrottleReason::ConcurrentInvocationLimitExceeded));
@@ -76,7 +86,9 @@ impl Throttle {
 
     /// Reservations of this account have changed: they are added up anew.
     pub(crate) fn forget_reservations(&self, account: &AccountId) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).set_aside.remove(account);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.set_aside.remove(account);
+        running.changes = running.changes.wrapping_add(1);
     }
 }
 

@@ -33,6 +33,9 @@ use crate::{
     streaming::{Next, Piece, Streaming},
 };
 
+/// What requests to URLs are signed for.
+const SIGNING_NAME: &str = "lambda";
+
 /// Serves function URLs.
 pub(crate) struct Plane {
     lambda: Arc<Lambda>,
@@ -106,6 +109,14 @@ impl DataPlane for Plane {
         PAYLOAD_BYTES_MAX
     }
 
+    // What does not exist reads like what needs a signature.
+    fn body_terms(&self, head: &Head) -> (usize, Option<&'static str>) {
+        let id = head.host().and_then(url_of_host).unwrap_or_default();
+        let found = self.lambda.env.store.read(|tx| function_url::find(tx, id));
+        let open = matches!(found, Ok(Some(url)) if url.auth == Auth::Nobody);
+        (self.body_bytes_max(), (!open).then_some(SIGNING_NAME))
+    }
+
     fn serve<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
         Box::pin(async move {
             exchange.record().routed("lambda", "function-url");
@@ -153,7 +164,7 @@ impl Plane {
             exchange.record().detail("preflight");
             return Ok(cors::preflight(rules, exchange.head()));
         }
-        let caller = self.admit(exchange, url)?;
+        let caller = Self::admit(exchange, url)?;
         let at = FunctionRef::of_arn(&url.function)
             .ok_or_else(|| Refusal::bad_gateway("the URL's function has no name"))?;
         let function = Arc::new(self.lambda.invoked(&at)?);
@@ -183,10 +194,12 @@ impl Plane {
     }
 
     /// Who calls, once both permissions are there.
-    fn admit(&self, exchange: &mut Exchange, url: &FunctionUrl) -> Result<Caller, Refusal> {
+    fn admit(exchange: &mut Exchange, url: &FunctionUrl) -> Result<Caller, Refusal> {
         let caller = match url.auth {
-            Auth::Iam => exchange.identify("lambda").map_err(|fault| Refusal::forbidden(fault.message()))?,
-            // AWS: what looks like a signature is the function's business then.
+            Auth::Iam => {
+                exchange.identify(SIGNING_NAME).map_err(|fault| Refusal::forbidden(fault.message()))?
+            }
+            // AWS: what looks like a signature is not looked at then.
             Auth::Nobody => {
                 exchange.record().identified(&Caller::Anonymous, None);
                 Caller::Anonymous
@@ -195,9 +208,6 @@ impl Plane {
         if url.auth == Auth::Iam && matches!(caller, Caller::Anonymous) {
             return Err(Refusal::forbidden("the URL takes signed requests only"));
         }
-        let at = FunctionRef::of_arn(&url.function)
-            .ok_or_else(|| Refusal::bad_gateway("the URL's function has no name"))?;
-        let policy = self.lambda.policies.of(&self.lambda.env.store, &at)?;
         let auth = url.auth.shown().as_str().to_owned();
         // AWS: since October 2025 both are needed (Lambda developer guide, "Control access to Lambda function URLs").
         let asks = [
@@ -207,7 +217,7 @@ impl Plane {
                 .with("lambda:FunctionUrlAuthType", vec![auth]),
         ];
         for ask in asks {
-            let decision = exchange.decide(&caller, &ask, policy.as_ref());
+            let decision = exchange.decide_owned(&caller, &ask);
             let decision = decision.map_err(|fault| Refusal::forbidden(fault.message()))?;
             if !decision.is_allowed() {
                 return Err(Refusal::forbidden(format!("{} is not allowed", ask.action)));

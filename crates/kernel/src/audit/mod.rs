@@ -159,7 +159,8 @@ pub struct Event {
 }
 
 impl Audit {
-    /// Records an event.
+    /// Records an event. Where events come faster than they are written, they are counted instead: they must not take the
+    /// memory of the records of requests.
     pub fn event(&self, event: Event) {
         let id = event.request_id.clone().unwrap_or_default();
         let mut record = Record::opened(Kind::Event, id, event.at, event.place);
@@ -167,7 +168,7 @@ impl Audit {
         record.function = event.function;
         record.detail = Some(event.detail.chars().take(DETAIL_SHOWN_MAX).collect());
         record.alarm = event.alarm;
-        self.append(record);
+        self.append_event(record, event.at);
     }
 }
 

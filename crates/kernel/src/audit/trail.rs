@@ -13,14 +13,18 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
+use casemate_names::Timestamp;
 
 use super::{
-    Record,
+    Kind, Record,
     chain::{self, ChainError, Head},
 };
 
 /// Records waiting for the disk may take this much memory; beyond it requests are refused.
 pub(crate) const PENDING_MAX: usize = 64 << 20;
+
+/// Events are kept up to this much of it.
+const EVENTS_PENDING_MAX: usize = PENDING_MAX / 4;
 
 /// Files searched for a request, from the newest: two gigabytes, read in seconds. Ours.
 const FILES_SEARCHED_MAX: usize = 8;
@@ -52,6 +56,29 @@ struct State {
     /// Bytes handed to the writer but not yet synced.
     in_flight: bool,
     closing: bool,
+    /// How many events were not kept since this was last recorded, and when the last of them happened.
+    dropped: Option<(u64, Timestamp)>,
+}
+
+impl State {
+    fn append(&mut self, key: &hmac::Key, mut record: Record) {
+        let line = self.head.extend(key, &mut record);
+        if let Some(memory) = &mut self.memory {
+            memory.push(record);
+        } else {
+            self.pending.extend_from_slice(&line);
+        }
+    }
+
+    /// Records how many events were not kept, if any.
+    fn tell_dropped(&mut self, key: &hmac::Key) {
+        let Some((count, at)) = self.dropped.take() else { return };
+        let mut record = Record::opened(Kind::Event, String::new(), at, "audit".to_owned());
+        record.operation = Some("audit.events-dropped".to_owned());
+        record.detail = Some(format!("{count} events came faster than they could be written"));
+        record.alarm = Some("more events than can be kept".to_owned());
+        self.append(key, record);
+    }
 }
 
 /// The trail cannot be used.
@@ -119,17 +146,22 @@ impl Audit {
     }
 
     /// Appends a record.
-    pub fn append(&self, mut record: Record) {
+    pub fn append(&self, record: Record) {
+        lock(&self.0.state).append(&self.0.key, record);
+        self.0.work.notify_one();
+    }
+
+    /// Appends what is not a request's record, if there is room for it.
+    pub(super) fn append_event(&self, record: Record, at: Timestamp) {
         let mut state = lock(&self.0.state);
-        let mut head = state.head;
-        let line = head.extend(&self.0.key, &mut record);
-        state.head = head;
-        if let Some(memory) = &mut state.memory {
-            memory.push(record);
-        } else {
-            state.pending.extend_from_slice(&line);
-            self.0.work.notify_one();
+        if state.pending.len() > EVENTS_PENDING_MAX {
+            let dropped = state.dropped.map_or(0, |(count, _)| count);
+            state.dropped = Some((dropped.saturating_add(1), at));
+            return;
         }
+        state.append(&self.0.key, record);
+        drop(state);
+        self.0.work.notify_one();
     }
 
     /// Number of records so far.
@@ -209,8 +241,15 @@ impl fmt::Debug for Inner {
 impl Inner {
     fn new(key: hmac::Key, head: Head, directory: Option<PathBuf>) -> Self {
         let memory = if directory.is_none() { Some(Vec::new()) } else { None };
-        let state =
-            State { head, pending: Vec::new(), memory, failure: None, in_flight: false, closing: false };
+        let state = State {
+            head,
+            pending: Vec::new(),
+            memory,
+            failure: None,
+            in_flight: false,
+            closing: false,
+            dropped: None,
+        };
         Self {
             key,
             state: Mutex::new(state),
@@ -231,6 +270,7 @@ impl Inner {
                 if state.pending.is_empty() {
                     return;
                 }
+                state.tell_dropped(&self.key);
                 state.in_flight = true;
                 (state.head, std::mem::take(&mut state.pending))
             };
@@ -331,6 +371,26 @@ mod tests {
     fn verify(directory: &Path) -> Result<u64, ChainError> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
         chain::verify_directory(directory, &key, |_| ()).map(|verified| verified.records)
+    }
+
+    #[test]
+    fn events_beyond_their_share_are_counted_and_leave_requests_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
+        // Without a writer: nothing makes room.
+        let inner = Inner::new(key.clone(), Head::START, Some(directory.path().to_owned()));
+        let audit = Audit(Arc::new(inner));
+        lock(&audit.0.state).pending = vec![b'x'; EVENTS_PENDING_MAX + 1];
+        (0..3).for_each(|id| audit.append_event(record(id), Timestamp::from_seconds(2)));
+        assert_eq!((audit.len(), audit.healthy()), (0, Ok(())));
+        audit.append(record(9));
+        assert_eq!(audit.len(), 1);
+        let mut state = lock(&audit.0.state);
+        state.pending.clear();
+        state.tell_dropped(&key);
+        let text = String::from_utf8(state.pending.clone()).unwrap();
+        assert!(text.contains("audit.events-dropped") && text.contains("3 events"), "{text}");
+        assert_eq!(state.dropped, None);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         let mux = Arc::clone(mux);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                let _ = tell(&mux, &Message::Event(event)).await;
+                let _ = tell(&mux, &Message::Event(event.event)).await;
             }
         });
     }
@@ -85,7 +85,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
 async fn bridge(environment: Arc<Environment>, mux: Arc<Mux>, port: u16) {
     let listener =
         if port == RUNTIME_API_PORT { environment.runtime_api() } else { environment.aws_endpoint() };
-    while let Ok((connection, _)) = listener.accept().await {
+    while let Ok((connection, _)) = casemate_sandbox::accept(listener).await {
         tokio::spawn(carry(connection, Arc::clone(&mux), port));
     }
 }

@@ -12,6 +12,8 @@ pub(super) fn set(start: &Start) -> io::Result<()> {
     limit(libc::RLIMIT_CORE, 1)?;
     limit(libc::RLIMIT_FSIZE, tmp_bytes)?;
     limit(libc::RLIMIT_MSGQUEUE, 0)?;
+    // Queued signals are memory of the kernel.
+    limit(libc::RLIMIT_SIGPENDING, SIGNALS_MAX)?;
     // A little above the control group's limit, so that the group refuses first and counts it.
     limit(libc::RLIMIT_NPROC, start.pids_max + PROCESSES_SLACK)
 }
@@ -47,3 +49,5 @@ fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
 }
 
 const PROCESSES_SLACK: u64 = 16;
+/// Ours: one for each process.
+const SIGNALS_MAX: u64 = 1_024;

@@ -1,7 +1,7 @@
 //! The supervisor's way out for one environment: decides, connects outside, and passes bytes between inside and outside.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::OwnedFd,
@@ -10,15 +10,15 @@ use std::{
 };
 
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::{AbortHandle, JoinHandle, JoinSet},
+    task::{AbortHandle, JoinSet},
     time::Instant,
 };
 
 use super::{RELAY_PORT, counted::Counted, names::Names, rules::Rules, stub};
-use crate::{pump::Recorder, spec::Event, sys::socket};
+use crate::{accepting, pump::Recorder, spec::Event, sys::socket};
 
 /// Sockets made inside the environment's network namespace for its way out.
 #[derive(Debug)]
@@ -36,25 +36,46 @@ pub(crate) struct Gateway {
     /// Connections on their way in, by the port inside from which they come.
     expected: Mutex<BTreeMap<u16, Expected>>,
     open: Arc<Semaphore>,
+    /// Names being looked up; held until the host's resolver has answered, however long that takes.
+    lookups: Arc<Semaphore>,
+    connecting: Connecting,
     recorder: Arc<Recorder>,
 }
 
+/// Processes' `connect`s that wait for their answer; `None` when the environment is over.
+type Connecting = Arc<Mutex<Option<JoinSet<()>>>>;
+
 #[derive(Debug)]
 struct Expected {
-    outer: JoinHandle<io::Result<TcpStream>>,
+    outer: Outer,
     to: SocketAddr,
-    permit: OwnedSemaphorePermit,
+}
+
+/// A connection outside, with its place among those of the environment.
+type Opened = (TcpStream, OwnedSemaphorePermit);
+
+/// What is dropped before its time ends with it.
+#[derive(Debug)]
+enum Outer {
+    Open(Opened),
+    /// The one task of the set is making it.
+    Opening(JoinSet<io::Result<Opened>>),
 }
 
 /// Ends the tasks of an environment's way out when dropped.
 #[derive(Debug)]
-pub(crate) struct Tasks(Vec<AbortHandle>);
+pub(crate) struct Tasks {
+    serving: Vec<AbortHandle>,
+    connecting: Connecting,
+}
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        for task in &self.0 {
+        for task in &self.serving {
             task.abort();
         }
+        // Dropping the set ends its tasks.
+        drop(self.connecting.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -68,11 +89,14 @@ impl Gateway {
         let relay = TcpListener::from_std(std::net::TcpListener::from(sockets.relay))?;
         let questions = UdpSocket::from_std(std::net::UdpSocket::from(sockets.questions))?;
         let streams = TcpListener::from_std(std::net::TcpListener::from(sockets.question_streams))?;
+        let connecting: Connecting = Arc::new(Mutex::new(Some(JoinSet::new())));
         let gateway = Arc::new(Self {
             rules,
             names: Mutex::default(),
             expected: Mutex::default(),
             open: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            connecting: Arc::clone(&connecting),
             recorder,
         });
         let tasks = [
@@ -80,11 +104,28 @@ impl Gateway {
             tokio::spawn(stub::serve_streams(streams, Arc::clone(&gateway))).abort_handle(),
             tokio::spawn(Arc::clone(&gateway).relay(relay)).abort_handle(),
         ];
-        Ok((gateway, Tasks(tasks.to_vec())))
+        Ok((gateway, Tasks { serving: tasks.to_vec(), connecting }))
     }
 
     pub(super) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Places for names being looked up.
+    pub(super) fn lookups(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.lookups)
+    }
+
+    /// Runs what answers a `connect`; it ends with the environment.
+    pub(crate) fn run(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+        runtime: &tokio::runtime::Handle,
+    ) {
+        let mut connecting = self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(tasks) = connecting.as_mut() else { return };
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(work, runtime);
     }
 
     pub(super) fn record(&self, event: Event) {
@@ -114,19 +155,32 @@ impl Gateway {
     /// Leads `socket`, of the environment's namespace and not yet connected, to an address that is allowed. The error is the
     /// number the calling process gets.
     pub(crate) async fn connect(&self, socket: &OwnedFd, to: SocketAddr) -> Result<(), libc::c_int> {
+        // Connected already, inside: to bind it and lead it elsewhere would be another's connection.
+        if socket::has_peer(socket) {
+            return Err(libc::EISCONN);
+        }
         let Ok(permit) = Arc::clone(&self.open).try_acquire_owned() else { return Err(libc::ECONNREFUSED) };
-        let mut outer = tokio::spawn(connect_outside(to));
+        let mut outer: JoinSet<io::Result<Opened>> = JoinSet::new();
+        // A name, or a network that is half the internet, means nothing of this host, whatever its addresses are.
+        if !self.rules.name_particularly(to) && is_own_address(to.ip()) {
+            return Err(libc::ENETUNREACH);
+        }
+        outer.spawn(async move { Ok((connect_outside(to).await?, permit)) });
         let patience = if socket::is_nonblocking(socket) { PATIENCE_OF_EVENT_LOOPS } else { CONNECT_TIMEOUT };
-        let outer = match tokio::time::timeout(patience, &mut outer).await {
-            Ok(Ok(Ok(stream))) => tokio::spawn(std::future::ready(Ok(stream))),
-            Ok(Ok(Err(error))) => return Err(error.raw_os_error().unwrap_or(libc::ETIMEDOUT)),
-            Ok(Err(_)) => return Err(libc::ECONNABORTED),
+        let outer = match tokio::time::timeout(patience, outer.join_next()).await {
+            Ok(Some(Ok(Ok(opened)))) => Outer::Open(opened),
+            Ok(Some(Ok(Err(error)))) => return Err(error.raw_os_error().unwrap_or(libc::ETIMEDOUT)),
+            Ok(Some(Err(_)) | None) => return Err(libc::ECONNABORTED),
             // An event loop must not stand still: the rest happens behind a connection that may yet be reset.
-            Err(_) => outer,
+            Err(_) => Outer::Opening(outer),
         };
         let number = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let port = socket::bound_port(socket).map_err(number)?;
-        self.expected().insert(port, Expected { outer, to, permit });
+        match self.expected().entry(port) {
+            // Another socket is on its way from there: it must not be given this one's connection.
+            Entry::Occupied(_) => return Err(libc::ECONNREFUSED),
+            Entry::Vacant(place) => place.insert(Expected { outer, to }),
+        };
         let connected = socket::connect(socket, SocketAddr::from((Ipv4Addr::LOCALHOST, RELAY_PORT))).await;
         connected.map_err(|error| {
             self.expected().remove(&port);
@@ -142,7 +196,7 @@ impl Gateway {
     async fn relay(self: Arc<Self>, listener: TcpListener) {
         // They end with this task, which ends with the environment.
         let mut passing = JoinSet::new();
-        while let Ok((inner, from)) = listener.accept().await {
+        while let Ok((inner, from)) = accepting::accept(&listener).await {
             while passing.try_join_next().is_some() {}
             let Some(expected) = self.expected().remove(&from.port()) else { continue };
             passing.spawn(pass(inner, expected, Arc::clone(&self.recorder)));
@@ -157,14 +211,29 @@ pub(crate) struct Allowed {
     pub(crate) name: Option<String>,
 }
 
+/// Whether an address is one of this host: then it is also the sender's on the way there. Nothing is sent.
+fn is_own_address(ip: IpAddr) -> bool {
+    let any = if ip.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    let probe = std::net::UdpSocket::bind((any, 0)).and_then(|probe| {
+        probe.connect((ip, ANY_PORT))?;
+        probe.local_addr()
+    });
+    // What cannot be told leads nowhere either.
+    probe.map_or(true, |local| local.ip() == ip)
+}
+
 async fn connect_outside(to: SocketAddr) -> io::Result<TcpStream> {
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(to)).await;
     connected.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
 }
 
 async fn pass(inner: TcpStream, expected: Expected, recorder: Arc<Recorder>) {
-    let Expected { outer, to, permit } = expected;
-    let Ok(Ok(outer)) = outer.await else {
+    let Expected { outer, to } = expected;
+    let opened = match outer {
+        Outer::Open(opened) => Some(opened),
+        Outer::Opening(mut opening) => opening.join_next().await.and_then(Result::ok).and_then(Result::ok),
+    };
+    let Some((outer, permit)) = opened else {
         // What was taken for connected is not: the process learns it by a reset.
         let _ = inner.set_zero_linger();
         return;
@@ -172,12 +241,36 @@ async fn pass(inner: TcpStream, expected: Expected, recorder: Arc<Recorder>) {
     // Both sides decide by themselves when to wait for more bytes.
     let _ = (inner.set_nodelay(true), outer.set_nodelay(true));
     let (mut inner, mut outer) = (Counted::new(inner), Counted::new(outer));
-    if copy_bidirectional(&mut inner, &mut outer).await.is_err() {
+    if exchange(&mut inner, &mut outer).await.is_err() {
         // A connection that broke must not look like one that ended, to either side.
         let _ = (inner.stream.set_zero_linger(), outer.stream.set_zero_linger());
     }
     recorder.record(Event::Disconnected { address: to, sent: inner.bytes_read, received: outer.bytes_read });
     drop(permit);
+}
+
+/// Passes bytes both ways until both sides have ended. One that goes on after the other has ended has a last while for it.
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(inner: &mut S, outer: &mut S) -> io::Result<()> {
+    let (from_inner, to_inner) = tokio::io::split(inner);
+    let (from_outer, to_outer) = tokio::io::split(outer);
+    let mut out = std::pin::pin!(one_way(from_inner, to_outer));
+    let mut back = std::pin::pin!(one_way(from_outer, to_inner));
+    let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut));
+    tokio::select! {
+        done = &mut out => {
+            done?;
+            tokio::time::timeout(HALF_OPEN_LIMIT, back).await.unwrap_or_else(late)
+        }
+        done = &mut back => {
+            done?;
+            tokio::time::timeout(HALF_OPEN_LIMIT, out).await.unwrap_or_else(late)
+        }
+    }
+}
+
+async fn one_way(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut from, &mut to).await?;
+    to.shutdown().await
 }
 
 /// Whether an address stands for this machine's loopback, as connecting sees it.
@@ -187,9 +280,48 @@ pub(crate) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback() || unspecified.contains(&address.to_canonical())
 }
 
+/// Where nothing is sent to.
+const ANY_PORT: u16 = 9;
 /// Connections of one environment at a time, those on their way included. Ours: a quarter of its descriptors.
 const CONNECTIONS_MAX: usize = 256;
+/// Names of one environment being looked up at a time.
+const LOOKUPS_MAX: usize = 4;
+/// How long a connection of which one side has ended may last. Ours: a minute, for the rest of an answer.
+const HALF_OPEN_LIMIT: Duration = Duration::from_mins(1);
 /// How long a connection outside may take. Linux gives up after some two minutes; ours is shorter than most functions.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a process that does not want to wait is made to.
 const PATIENCE_OF_EVENT_LOOPS: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[test]
+    fn this_hosts_addresses_are_its_own() {
+        assert!(is_own_address(Ipv4Addr::LOCALHOST.into()) && is_own_address(Ipv6Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn what_is_on_its_way_still_arrives_after_one_side_has_ended() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (mut process, mut inner) = tokio::io::duplex(64);
+            let (mut server, mut outer) = tokio::io::duplex(64);
+            let passing = tokio::spawn(async move { exchange(&mut inner, &mut outer).await });
+            process.write_all(b"question").await.unwrap();
+            process.shutdown().await.unwrap();
+            let mut text = String::new();
+            server.read_to_string(&mut text).await.unwrap();
+            assert_eq!(text, "question");
+            server.write_all(b"answer").await.unwrap();
+            drop(server);
+            text.clear();
+            process.read_to_string(&mut text).await.unwrap();
+            assert_eq!(text, "answer");
+            assert!(passing.await.unwrap().is_ok());
+        });
+    }
+}

@@ -67,6 +67,12 @@ impl Rules {
         self.rules.iter().any(|rule| rule.is_at(to.port()) && named(rule))
     }
 
+    /// Whether the address is named by itself or by a network small enough to be meant.
+    pub(super) fn name_particularly(&self, to: SocketAddr) -> bool {
+        let named = |rule: &Rule| matches!(&rule.host, Host::Network(network) if network.contains(to.ip()) && network.is_particular());
+        self.rules.iter().any(|rule| rule.is_at(to.port()) && named(rule))
+    }
+
     /// Whether an address that a name led to may be connected to for that name's sake.
     pub(super) fn is_fit_for_names(address: std::net::IpAddr) -> bool {
         is_public(address)

@@ -3,7 +3,12 @@
 //! It reads one question and writes one answer (RFC 1035), by datagram and by stream. What names lead to, the host's resolver
 //! says; addresses that are not public are left out, so that no name leads into the host or its network.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,13 +22,21 @@ use super::{
     relay::Gateway,
     rules::{Rules, is_host_name},
 };
-use crate::spec::Event;
+use crate::{accepting, spec::Event};
 
 /// Answers datagrams for as long as the task lives.
 pub(super) async fn serve_datagrams(socket: UdpSocket, gateway: Arc<Gateway>) {
     let (socket, asking) = (Arc::new(socket), Arc::new(Semaphore::new(QUESTIONS_MAX)));
     let mut packet = [0_u8; PACKET_BYTES_MAX];
-    while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+    loop {
+        let (length, from) = match socket.recv_from(&mut packet).await {
+            Ok(received) => received,
+            Err(error) if accepting::passes(&error) => {
+                tokio::time::sleep(accepting::PAUSE).await;
+                continue;
+            }
+            Err(_) => return,
+        };
         let Some(question) = packet.get(..length).and_then(Question::read) else { continue };
         // With too many questions open the asker tries again, as after any lost packet.
         let Ok(permit) = Arc::clone(&asking).try_acquire_owned() else { continue };
@@ -38,7 +51,7 @@ pub(super) async fn serve_datagrams(socket: UdpSocket, gateway: Arc<Gateway>) {
 /// Answers streams, one question each, for as long as the task lives.
 pub(super) async fn serve_streams(listener: TcpListener, gateway: Arc<Gateway>) {
     let asking = Arc::new(Semaphore::new(QUESTIONS_MAX));
-    while let Ok((stream, _)) = listener.accept().await {
+    while let Ok((stream, _)) = accepting::accept(&listener).await {
         let Ok(permit) = Arc::clone(&asking).try_acquire_owned() else { continue };
         let gateway = Arc::clone(&gateway);
         drop(tokio::spawn(async move {
@@ -69,9 +82,8 @@ async fn answer(question: &Question, gateway: &Gateway) -> Vec<u8> {
     // The dot keeps the host's search list out of it; names of one label are in the host's own files.
     let whole =
         if question.name.contains('.') { format!("{}.", question.name) } else { question.name.clone() };
-    let found = tokio::time::timeout(LOOKUP_LIMIT, tokio::net::lookup_host((whole.as_str(), 0))).await;
+    let found = tokio::time::timeout(LOOKUP_LIMIT, look_up(whole, gateway)).await;
     let Ok(Ok(found)) = found else { return question.answer(SERVER_FAILURE, &[]) };
-    let found: Vec<IpAddr> = found.map(|address| address.ip().to_canonical()).collect();
     let mut fit: Vec<IpAddr> = found.iter().copied().filter(|one| Rules::is_fit_for_names(*one)).collect();
     if fit.is_empty() && !found.is_empty() {
         // A name that leads into the host or its network.
@@ -84,6 +96,22 @@ async fn answer(question: &Question, gateway: &Gateway) -> Vec<u8> {
     gateway.give(&question.name, &fit, now);
     question.answer(NO_ERROR, &fit)
 }
+
+/// Asks the host's resolver, which cannot be called off: whoever waits may give up, the places are held until it answers, so
+/// that names whose servers are silent do not take every thread there is for blocking work.
+async fn look_up(name: String, gateway: &Gateway) -> io::Result<Vec<IpAddr>> {
+    let own = gateway.lookups().acquire_owned().await.map_err(io::Error::other)?;
+    let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+    let asked = tokio::task::spawn_blocking(move || {
+        let _places = (own, place);
+        let found = (name.as_str(), 0).to_socket_addrs()?;
+        Ok(found.map(|address| address.ip().to_canonical()).collect())
+    });
+    asked.await.map_err(io::Error::other)?
+}
+
+/// Names that all environments together may have looked up at a time.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
 /// What a packet asks.
 #[derive(Debug, Eq, PartialEq)]

@@ -59,12 +59,13 @@ pub(super) fn judge(question: &Question, out: Option<&WayOut>, answering: &Answe
     }
     let (gateway, answering, id) = (Arc::clone(&out.gateway), answering.clone(), question.id);
     answering.record(Event::Connecting { pid, address: to, name: allowed.name });
-    drop(out.runtime.spawn(async move {
+    let work = async move {
         let verdict =
             gateway.connect(&own, outside(to)).await.map_or_else(Verdict::Refuse, |()| Verdict::Done);
         // A process that is gone meanwhile needs no answer.
         let _ = answering.send(id, &verdict);
-    }));
+    };
+    out.gateway.run(work, &out.runtime);
     Outcome::Later
 }
 

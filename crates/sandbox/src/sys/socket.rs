@@ -66,6 +66,16 @@ fn set_flags(socket: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<()> {
     check_int(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFL, flags) }).map(drop)
 }
 
+/// Whether it is connected.
+pub(crate) fn has_peer(socket: &OwnedFd) -> bool {
+    // SAFETY: all-zero bytes are a valid address.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(std::mem::size_of_val(&address)).unwrap_or(0);
+    // SAFETY: both outlive the call and the length is the address's.
+    let got = unsafe { libc::getpeername(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut length) };
+    got == 0
+}
+
 /// Gives the socket a port on loopback, unless it has one, and says which.
 pub(crate) fn bound_port(socket: &OwnedFd) -> io::Result<u16> {
     let port = port(socket)?;
@@ -192,7 +202,9 @@ mod tests {
                 for mode in [0, libc::SOCK_NONBLOCK] {
                     let socket = socket(family, libc::SOCK_STREAM | mode);
                     let port = bound_port(&socket).unwrap();
+                    assert!(!has_peer(&socket));
                     connect(&socket, relay.local_addr().unwrap()).await.unwrap();
+                    assert!(has_peer(&socket));
                     assert_eq!(relay.accept().await.unwrap().1.port(), port);
                     assert_eq!(is_nonblocking(&socket), mode != 0);
                 }

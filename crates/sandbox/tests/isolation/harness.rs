@@ -168,7 +168,7 @@ pub(crate) async fn finish(mut environment: Environment) -> Outcome {
     drop(environment);
     let mut events = Vec::new();
     while let Some(event) = received.recv().await {
-        events.push(event);
+        events.push(event.event);
     }
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     Outcome { stdout: text(&stdout), stderr: text(&stderr), events, exit }

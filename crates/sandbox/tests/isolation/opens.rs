@@ -221,9 +221,9 @@ for turn in range(2):
             let asked = environment.runtime_api().accept().await.unwrap();
             environment.begin_invocation();
             for _ in 0..64 {
-                assert!(matches!(events.recv().await.unwrap(), Event::OpenDenied { .. }));
+                assert!(matches!(events.recv().await.unwrap().event, Event::OpenDenied { .. }));
             }
-            assert_eq!(events.recv().await.unwrap(), Event::Lost { count: 36 });
+            assert_eq!(events.recv().await.unwrap().event, Event::Lost { count: 36 });
             drop(asked);
         }
         environment.stop().await;

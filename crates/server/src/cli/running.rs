@@ -91,13 +91,18 @@ fn driver(spawner: Result<Spawner, String>, egress_ceiling: EgressRules) -> Resu
 
 /// Environments' AWS endpoint sockets are served like any other connection, with the environment as the peer.
 fn connection_server(env: Env) -> casemate_lambda::ServeConnection {
-    Arc::new(move |stream, peer: Peer| {
-        let Ok(kernel) = env.kernel() else { return };
-        tokio::spawn(async move {
-            if let Err(error) = listen::serve_stream(kernel, stream, peer).await {
-                tracing::debug!(%error, "connection of an execution environment ended");
-            }
-        });
+    Arc::new(move |peer: Peer| {
+        let (env, streams) = (env.clone(), listen::Streams::of_one_place());
+        Box::new(move |stream, place| {
+            let Ok(kernel) = env.kernel() else { return };
+            let (streams, peer) = (streams.clone(), peer.clone());
+            tokio::spawn(async move {
+                if let Err(error) = streams.serve(kernel, stream, peer).await {
+                    tracing::debug!(%error, "connection of an execution environment ended");
+                }
+                drop(place);
+            });
+        })
     })
 }
 

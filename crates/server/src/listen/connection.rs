@@ -83,15 +83,26 @@ async fn open<H>(shared: &Shared<H>, stream: TcpStream, address: SocketAddr) -> 
     Ok(Opened::Plain(stream))
 }
 
-/// Serves HTTP on a stream that was accepted elsewhere, e.g. on the socket inside an execution environment.
-pub async fn serve_stream<H: Handler>(handler: Arc<H>, stream: TcpStream, peer: Peer) -> io::Result<()> {
-    let limits = Limits::default();
-    let shared = Shared {
-        listener: Listener { kernel: Arc::clone(&handler), tls: None, plain: PlainHttp::Anywhere },
-        limits,
-        budget: Budget::new(limits::STREAM_BODIES_BYTES_MAX),
-    };
-    http(handler, stream, peer, None, &shared).await
+/// What the streams of one place that were accepted elsewhere, e.g. inside an execution environment, share: the memory for
+/// bodies. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Streams(Budget);
+
+impl Streams {
+    /// A place with all of its memory.
+    pub fn of_one_place() -> Self {
+        Self(Budget::new(limits::STREAM_BODIES_BYTES_MAX))
+    }
+
+    /// Serves HTTP on one of the streams.
+    pub async fn serve<H: Handler>(&self, handler: Arc<H>, stream: TcpStream, peer: Peer) -> io::Result<()> {
+        let shared = Shared {
+            listener: Listener { kernel: Arc::clone(&handler), tls: None, plain: PlainHttp::Anywhere },
+            limits: Limits::default(),
+            budget: self.0.clone(),
+        };
+        http(handler, stream, peer, None, &shared).await
+    }
 }
 
 async fn http<S, H: Handler>(

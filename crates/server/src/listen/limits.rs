@@ -17,7 +17,7 @@ pub const TARGET_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of all bodies being received or worked on, over all connections of a listener. Whoever exceeds it is told to
 /// come back: without it, unauthenticated clients could fill the memory with bodies that are each within their limit.
 pub const BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// The same for a stream accepted elsewhere (an execution environment has one caller: itself).
+/// The same for all streams of one execution environment together (it has one caller: itself).
 pub const STREAM_BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Seconds for the first byte of a connection, for a complete request head, and between two requests of an HTTP/1.1
 /// connection.

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-pub use connection::serve_stream;
+pub use connection::Streams;
 
 use self::{body::Budget, clients::Clients, connection::Shared, limits::Limits};
 

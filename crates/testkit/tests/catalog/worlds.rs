@@ -54,7 +54,7 @@ fn without_sandbox() -> casemate_lambda::Extras {
     let number = format!("{}-{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed));
     casemate_lambda::Extras {
         driver: Err("no sandbox in this test".to_owned()),
-        serve_connection: Arc::new(|_, _| {}),
+        serve_connection: Arc::new(|_| Box::new(|_, _| {})),
         python_sdk: None,
         functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalog-functions").join(number),
     }

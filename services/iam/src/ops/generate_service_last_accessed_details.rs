@@ -26,7 +26,7 @@ impl Operation<GenerateServiceLastAccessedDetails> for Iam {
         &self,
         call: Call<GenerateServiceLastAccessedDetails>,
     ) -> Result<GenerateServiceLastAccessedDetailsOutput, Error> {
-        let (env, scope) = (self.env.clone(), call.scope().clone());
+        let scope = call.scope().clone();
         let job = JobRow {
             arn: call.input.arn.clone(),
             by_action: last_accessed::by_action(call.input.granularity),
@@ -34,7 +34,8 @@ impl Operation<GenerateServiceLastAccessedDetails> for Iam {
         };
         let fresh_id = uuid(&*self.env.entropy, "iam.access-job");
         let begin = move |tx: &mut casemate_store::WriteTx<'_>| {
-            last_accessed::bearing(tx, &env, &scope, &job.arn)?;
+            // What it tells is gathered when it is read.
+            last_accessed::require(tx, &scope, &job.arn)?;
             last_accessed::begin(tx, &scope, &job, &fresh_id)
         };
         let job_id = self.env.store.write(begin).await?;

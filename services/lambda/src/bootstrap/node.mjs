@@ -269,6 +269,8 @@ function answerOf(handler, event, headers) {
 
 /** The stream a streaming handler writes to: a request to the Runtime API, sent when the first byte is there. */
 class ResponseStream extends Writable {
+  // The request it answers, whatever request runs when it is written to.
+  #id = requestId;
   #request;
   #answered;
 
@@ -303,7 +305,7 @@ class ResponseStream extends Writable {
   #begin() {
     if (this.#request) return;
     const request = http.request({
-      host, port, method: 'POST', path: `${BASE}invocation/${requestId}/response`, agent,
+      host, port, method: 'POST', path: `${BASE}invocation/${this.#id}/response`, agent,
       headers: {
         'Content-Type': this.contentType ?? 'application/octet-stream',
         'Lambda-Runtime-Function-Response-Mode': 'streaming',
@@ -341,6 +343,8 @@ async function streamAnswerOf(handler, event, headers) {
     await ended;
   } catch (error) {
     if (!stream.begun) {
+      // What still runs of this request writes nothing any more.
+      stream.destroy();
       current = undefined;
       throw error;
     }

@@ -272,6 +272,15 @@ def take_credentials(headers):
             os.environ[name] = headers[header]
 
 
+def streams():
+    """What the standard streams are."""
+    return [(found.st_dev, found.st_ino) for found in map(os.fstat, (0, 1, 2))]
+
+
+# Before any of the function's code is loaded.
+STREAMS = streams()
+
+
 def unfit(control):
     """Why this process must not be forked: something in it would be shared by its children. None if it may be."""
     if len(os.listdir("/proc/self/task")) > 1:
@@ -281,6 +290,8 @@ def unfit(control):
         return "the function's code starts processes when it is loaded"
     except ChildProcessError:
         pass
+    if streams() != STREAMS:
+        return "the function's code replaces its standard streams when it is loaded"
     own = {0, 1, 2, control.socket.fileno()}
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -393,6 +404,9 @@ def be_template(control, handler):
         if status != 200:
             os._exit(1)
         reap()
+        # Signals that earlier children sent are blocked, but kept: the next child must not find them or their number.
+        while guard.signal.sigtimedwait(guard.signal.valid_signals(), 0) is not None:
+            pass
         child = os.fork()
         if child == 0:
             be_child(control, guard, handler, token.decode())

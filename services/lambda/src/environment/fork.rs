@@ -44,8 +44,8 @@ impl Environment {
     pub(super) async fn wipe(&self) -> bool {
         let Some(forks) = &self.forks else { return false };
         drop(forks.withdraw());
-        self.revoke();
-        if self.sandbox.freeze().await.is_err() || self.sandbox.reset().await.is_err() {
+        let ended = self.end_credentials().await;
+        if !ended || self.sandbox.freeze().await.is_err() || self.sandbox.reset().await.is_err() {
             return false;
         }
         if self.sandbox.thaw().await.is_err() {

@@ -13,7 +13,9 @@ impl Environment {
             return true;
         }
         // Those it had for its start.
-        self.end_credentials().await;
+        if !self.end_credentials().await {
+            return false;
+        }
         let now = self.env.clock.now();
         let Ok(credentials) = start::credentials(&self.env, &self.function, &self.id, now).await else {
             return false;
@@ -27,15 +29,17 @@ impl Environment {
         true
     }
 
-    /// Ends the session of the credentials that were given out last, and waits until it has ended.
-    pub(super) async fn end_credentials(&self) {
+    /// Ends the session of the credentials that were given out last, and waits until it has ended. `false`: it could not be
+    /// ended, so the keys would still be good here; the environment must be over then.
+    pub(super) async fn end_credentials(&self) -> bool {
         if let Some(endpoint) = &self.endpoint {
             endpoint.set(None);
         }
         let key = self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take();
-        if let (Some(key), Ok(sessions)) = (key, self.env.sessions()) {
-            // Bound to this environment, the key is worthless elsewhere even where this fails.
-            drop(sessions.revoke(&key).await);
+        let Some(key) = key else { return true };
+        match self.env.sessions() {
+            Ok(sessions) => sessions.revoke(&key).await.is_ok(),
+            Err(_) => false,
         }
     }
 }

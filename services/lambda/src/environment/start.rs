@@ -17,7 +17,7 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
 use casemate_store::BlobId;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 use super::{Berth, Environment, Held, Room};
 use crate::{
@@ -41,6 +41,9 @@ use crate::{
 /// How long the credentials of an environment live, seconds; the environment lives no longer.
 // AWS: role sessions of services last at most an hour by default; ours are never renewed within an environment.
 const CREDENTIALS_S: i64 = 3_600;
+
+/// Connections of one environment to the AWS endpoint at a time. Ours: SDKs keep ten or fifty at most.
+const ENDPOINT_CONNECTIONS_MAX: usize = 64;
 
 /// What environments are made from.
 #[derive(Clone)]
@@ -175,7 +178,7 @@ impl Host {
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
             serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone(), endpoint.clone()),
-            serve_endpoint(Arc::clone(&sandbox), Arc::clone(&self.serve_connection), &id, &function),
+            serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
         ];
         if let Some(events) = events {
             let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
@@ -366,14 +369,17 @@ fn serve_runtime_api(
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
 fn serve_endpoint(
     sandbox: Arc<casemate_sandbox::Environment>,
-    serve: ServeConnection,
+    serve: &ServeConnection,
     id: &str,
     function: &Function,
 ) -> JoinHandle<()> {
-    let peer = Peer::Environment { id: id.to_owned(), function: function.arn.clone() };
+    let serve = serve(Peer::Environment { id: id.to_owned(), function: function.arn.clone() });
     tokio::spawn(async move {
-        while let Ok((stream, _)) = sandbox.aws_endpoint().accept().await {
-            serve(stream, peer.clone());
+        let places = Arc::new(Semaphore::new(ENDPOINT_CONNECTIONS_MAX));
+        // Further ones wait in the kernel's queue.
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            let Ok((stream, _)) = casemate_sandbox::accept(sandbox.aws_endpoint()).await else { return };
+            serve(stream, place);
         }
     })
 }

@@ -48,7 +48,13 @@ impl Invoker {
             if let Some(berth) = host.room.take(&function.arn) {
                 return Ok(Grant::Place(berth));
             }
-            if !self.pool.evict() {
+            // Where others have left it no room, theirs give way, too; where it has as many as it may, only its own.
+            let own_only = host.room.has_its_most(&function.arn);
+            let kept = |other: &str| {
+                let spared = own_only && other != function.arn.as_str();
+                if spared { usize::MAX } else { self.ready.kept(other) }
+            };
+            if !self.pool.evict(kept) {
                 break;
             }
         }

@@ -29,7 +29,7 @@ fn host(places_max: usize) -> Host {
     let folder = tempfile::tempdir().unwrap();
     let extras = Extras {
         driver: Ok(Driver::new(spawner, runtimes).unwrap()),
-        serve_connection: Arc::new(|_, _| {}),
+        serve_connection: Arc::new(|_| Box::new(|_, _| {})),
         python_sdk: None,
         functions_dir: folder.path().join("functions"),
     };
@@ -66,6 +66,7 @@ impl Host {
             version: crate::version::Version::Latest,
             unpacked_bytes: 0,
             loops_allowed: false,
+            creation_id: String::new(),
             name: name.to_owned(),
             code: received.id,
             code_bytes: received.bytes,

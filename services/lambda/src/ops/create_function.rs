@@ -54,6 +54,7 @@ impl Operation<CreateFunction> for Lambda {
             tags: input.tags.clone().unwrap_or_default(),
             reserved: None,
             loops_allowed: false,
+            creation_id: uuid(&*self.env.entropy, "lambda.creation"),
         };
         let publish = input.publish == Some(true);
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");

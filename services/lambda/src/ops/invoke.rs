@@ -51,7 +51,7 @@ impl Operation<Invoke> for Lambda {
         match kind {
             InvocationType::DryRun => Ok(accepted(204)),
             InvocationType::Event => {
-                self.queue.accept(request, call.now()).await?;
+                self.queue.accept(&function, request, call.now()).await?;
                 Ok(accepted(202))
             }
             InvocationType::RequestResponse => {

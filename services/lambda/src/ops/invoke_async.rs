@@ -36,7 +36,7 @@ impl Operation<InvokeAsync> for Lambda {
             trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
             sink: None,
         };
-        self.queue.accept(request, call.now()).await?;
+        self.queue.accept(&function, request, call.now()).await?;
         Ok(InvokeAsyncOutput { status: Some(202) })
     }
 }

@@ -17,6 +17,9 @@ const WITH_METADATA: &str = "application/vnd.awslambda.http-integration-response
 const DELIMITER: [u8; 8] = [0; 8];
 /// Most bytes of metadata. Ours: more than a listener takes of a request's head.
 const METADATA_BYTES_MAX: usize = 128 * 1024;
+/// Most headers of one answer, cookies included, and most bytes of them. Ours: more than clients take.
+const HEADERS_MAX: usize = 128;
+const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Headers that are the connection's.
 // DIVERGES: on AWS some of these come out under the name `x-amzn-remapped-…`; here they are left out.
 const DROPPED: [&str; 7] =
@@ -72,6 +75,7 @@ fn status_and_headers(
     let status = status.filter(|status| *status >= 200).and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.ok_or("the status is none")?;
     let mut headers = HeaderMap::new();
+    let mut room = Room { headers: HEADERS_MAX, bytes: HEADER_BYTES_MAX };
     for (name, value) in fields.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -82,14 +86,32 @@ fn status_and_headers(
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is none")?;
         let value = HeaderValue::from_str(&text).map_err(|_| "a header's value is none")?;
         if !DROPPED.contains(&name.as_str()) {
+            room.take(&name, &value)?;
             headers.insert(name, value);
         }
     }
     for cookie in fields.get("cookies").and_then(Value::as_array).into_iter().flatten() {
         let cookie = cookie.as_str().and_then(|cookie| HeaderValue::from_str(cookie).ok());
-        headers.append(SET_COOKIE, cookie.ok_or("a cookie is none")?);
+        let cookie = cookie.ok_or("a cookie is none")?;
+        room.take(&SET_COOKIE, &cookie)?;
+        headers.append(SET_COOKIE, cookie);
     }
     Ok((status, headers))
+}
+
+/// What an answer's headers may still take.
+struct Room {
+    headers: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn take(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), &'static str> {
+        let bytes = name.as_str().len().saturating_add(value.len());
+        let left = self.headers.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        (self.headers, self.bytes) = left.ok_or("there are too many headers")?;
+        Ok(())
+    }
 }
 
 /// The beginning of a streamed answer, until it is known what it is.
@@ -97,17 +119,22 @@ fn status_and_headers(
 pub(super) struct Prelude {
     content_type: Option<String>,
     bytes: BytesMut,
+    /// Before it, no delimiter begins.
+    searched: usize,
+    /// Where the delimiter begins.
+    found: Option<usize>,
 }
 
 impl Prelude {
     pub(super) fn of(content_type: Option<String>) -> Self {
-        Self { content_type, bytes: BytesMut::new() }
+        Self { content_type, bytes: BytesMut::new(), searched: 0, found: None }
     }
 
     /// More of the stream.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         self.bytes.extend_from_slice(bytes);
-        let found = self.delimiter().unwrap_or(self.bytes.len());
+        self.search();
+        let found = self.found.unwrap_or(self.bytes.len());
         if found > METADATA_BYTES_MAX { Err("the stream's metadata do not end") } else { Ok(()) }
     }
 
@@ -121,7 +148,7 @@ impl Prelude {
             let body = std::mem::take(&mut self.bytes).freeze();
             return Ok(Some(Answer { status: StatusCode::OK, headers, body }));
         }
-        let Some(at) = self.delimiter() else { return Ok(None) };
+        let Some(at) = self.found.take() else { return Ok(None) };
         let metadata = self.bytes.split_to(at);
         let mut body = std::mem::take(&mut self.bytes).freeze();
         bytes::Buf::advance(&mut body, DELIMITER.len());
@@ -133,8 +160,16 @@ impl Prelude {
         Ok(Some(Answer { status, headers, body }))
     }
 
-    fn delimiter(&self) -> Option<usize> {
-        self.bytes.windows(DELIMITER.len()).position(|window| window == DELIMITER)
+    /// Looks for the delimiter in what was not looked at: each byte is seen a fixed number of times, however they come.
+    fn search(&mut self) {
+        if self.found.is_some() {
+            return;
+        }
+        let rest = self.bytes.get(self.searched..).unwrap_or_default();
+        let at = rest.windows(DELIMITER.len()).position(|window| window == DELIMITER);
+        self.found = at.map(|at| at.saturating_add(self.searched));
+        // The last bytes may be the delimiter's first.
+        self.searched = self.bytes.len().saturating_sub(DELIMITER.len() - 1);
     }
 }
 
@@ -177,6 +212,35 @@ mod tests {
         ] {
             assert!(Answer::parse(payload.as_bytes()).is_err(), "{payload}");
         }
+    }
+
+    #[test]
+    fn answers_with_too_many_headers_are_refused() {
+        let answer = |headers: usize, cookies: usize, bytes: usize| {
+            let named = (0..headers).map(|n| (format!("h{n}"), Value::from("x".repeat(bytes))));
+            let headers: serde_json::Map<String, Value> = named.collect();
+            let text =
+                serde_json::json!({ "statusCode": 200, "headers": headers, "cookies": vec!["a=1"; cookies] });
+            Answer::parse(text.to_string().as_bytes()).map(|answer| answer.headers.len())
+        };
+        // The content type is added.
+        assert_eq!(answer(100, 28, 1), Ok(HEADERS_MAX + 1));
+        for (headers, cookies, bytes) in
+            [(100, 29, 1), (30_000, 0, 1), (0, 30_000, 1), (1, 0, HEADER_BYTES_MAX)]
+        {
+            assert!(answer(headers, cookies, bytes).is_err(), "{headers} {cookies} {bytes}");
+        }
+    }
+
+    #[test]
+    fn metadata_may_come_byte_by_byte() {
+        let mut prelude = Prelude::of(Some(WITH_METADATA.to_owned()));
+        let mut done = Vec::new();
+        for byte in b"{\"statusCode\":203}\0\0\0\0\0\0\0\0" {
+            prelude.push(&[*byte]).unwrap();
+            done.extend(prelude.complete().unwrap().map(|answer| answer.status.as_u16()));
+        }
+        assert_eq!(done, [203]);
     }
 
     #[test]

@@ -17,6 +17,17 @@ use crate::function_url::FunctionUrl;
 const NOT_PASSED: [&str; 5] =
     ["x-amz-security-token", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "cookie"];
 
+/// Parameters of presigned addresses. Compared in lower case: what nearly is a signature is none of the function's either.
+const SIGNATURE_PARAMETERS: [&str; 7] = [
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+];
+
 /// The event of this request.
 pub(super) fn of(exchange: &Exchange, url: &FunctionUrl, caller: &Caller) -> Value {
     let head = exchange.head();
@@ -25,13 +36,14 @@ pub(super) fn of(exchange: &Exchange, url: &FunctionUrl, caller: &Caller) -> Val
     set("version", "2.0".into());
     set("routeKey", "$default".into());
     set("rawPath", head.path().into());
-    set("rawQueryString", head.query().into());
+    let raw_query = unsigned(head.query());
+    set("rawQueryString", raw_query.as_str().into());
     let cookies = cookies(head);
     if !cookies.is_empty() {
         set("cookies", json!(cookies));
     }
     set("headers", json!(headers(exchange)));
-    let query = query(head.query());
+    let query = query(&raw_query);
     if !query.is_empty() {
         set("queryStringParameters", json!(query));
     }
@@ -127,6 +139,15 @@ fn cookies(head: &Head) -> Vec<String> {
         .collect()
 }
 
+/// The query without what signs it: a function that learnt it could repeat the request as its caller.
+fn unsigned(raw: &str) -> String {
+    let kept = raw.split('&').filter(|pair| {
+        let name = decoded(pair.split_once('=').map_or(pair, |(name, _)| name));
+        !SIGNATURE_PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
+    });
+    kept.collect::<Vec<_>>().join("&")
+}
+
 /// Decoded; several values of one name are joined.
 fn query(raw: &str) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
@@ -186,6 +207,14 @@ mod tests {
         let found = query("a=1&b=x%20y+z&a=%32&c&d=%zz");
         let expected = [("a", "1,2"), ("b", "x y z"), ("c", ""), ("d", "%zz")];
         assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn signatures_are_not_passed() {
+        let raw = "a=1&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=c&X-Amz-Date=d&X-Amz-Expires=60&b=%20\
+            &X-Amz-SignedHeaders=host&X-Amz-Signature=s&X-Amz-Security-Token=t&x-amz%2dsignature=s&X-Amz-Other=o&a";
+        assert_eq!(unsigned(raw), "a=1&b=%20&X-Amz-Other=o&a");
+        assert_eq!((unsigned(""), unsigned("&&a")), (String::new(), "&&a".to_owned()));
     }
 
     #[test]

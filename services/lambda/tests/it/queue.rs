@@ -68,3 +68,27 @@ async fn an_event_for_a_function_that_is_gone_is_dropped() {
         })
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_not_for_a_later_function_of_the_same_name() {
+    let bench = sandboxed();
+    bench.python("f", "def handler(event, context):\n  raise ValueError('no')\n").await;
+    assert_eq!(bench.call("Invoke", event("{}")).await.status, 202);
+    bench
+        .eventually("first try", |bench| {
+            bench.delivered.lock().unwrap().iter().any(|(_, line)| line.starts_with("END"))
+        })
+        .await;
+    bench.call("DeleteFunction", Document::structure([("FunctionName", text("f"))])).await;
+    bench.python("f", "def handler(event, context):\n  print('the later one')\n").await;
+    bench
+        .eventually("it is dropped", |bench| {
+            bench.world.clock.advance_seconds(10);
+            bench.records().iter().any(|record| {
+                record.operation.as_deref() == Some("lambda.request-dropped")
+                    && record.detail.as_deref().is_some_and(|detail| detail.contains("gone"))
+            })
+        })
+        .await;
+    assert_eq!(lines(&bench, "the later one"), 0);
+}

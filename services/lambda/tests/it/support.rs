@@ -56,15 +56,19 @@ fn with(driver: Result<Driver, String>) -> Bench {
     let seen = Arc::clone(&connected);
     let extras = Extras {
         driver,
-        serve_connection: Arc::new(move |mut stream, peer| {
-            seen.lock().unwrap().push(peer);
-            drop(tokio::spawn(async move {
-                use tokio::io::{AsyncReadExt, AsyncWriteExt};
-                let mut head = [0; 4096];
-                drop(stream.read(&mut head).await);
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
-                drop(stream.write_all(answer).await);
-            }));
+        serve_connection: Arc::new(move |peer| {
+            let seen = Arc::clone(&seen);
+            Box::new(move |mut stream, place| {
+                seen.lock().unwrap().push(peer.clone());
+                drop(tokio::spawn(async move {
+                    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                    let mut head = [0; 4096];
+                    drop(stream.read(&mut head).await);
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+                    drop(stream.write_all(answer).await);
+                    drop(place);
+                }));
+            })
         }),
         python_sdk: None,
         functions_dir,
