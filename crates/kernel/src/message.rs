@@ -83,8 +83,12 @@ fn signer(caller: &Caller) -> Option<AccountId> {
     }
 }
 
-/// Is what was asked for this account's? What cannot be told is not.
+/// Is what was asked for this account's? What cannot be told is not, and neither is what an ARN without account names: it may
+/// be somebody else's, whose tags are among the conditions.
 fn is_of(kernel: &Kernel, case: &Case<'_>, account: &AccountId) -> bool {
+    if case.ask.resource.as_ref().is_some_and(|arn| arn.account_id().is_none()) {
+        return false;
+    }
     let owner = ResourceAccount::of(kernel, case.caller, case.ask);
     owner.is_ok_and(|owner| owner.known() == Some(account))
 }
