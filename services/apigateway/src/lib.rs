@@ -130,7 +130,7 @@ impl Service for ApiGateway {
         Ok(None)
     }
 
-    /// ARNs of APIs name no account, but no two APIs share an id. What nobody has, whoever asks may make or be told to miss.
+    /// ARNs of APIs name no account: an id means the API of whoever asks.
     fn resource_account(&self, _arn: &Arn) -> Result<ResourceAccount, Error> {
         Ok(ResourceAccount::Callers)
     }
