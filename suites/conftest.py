@@ -27,6 +27,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def address_of_the_host():
+    """This machine's address on its network; loopback where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("10.255.255.255", 9))
+            return probe.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+
+
 class Server:
     """One server process over one data directory."""
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Server
+from conftest import Server, address_of_the_host
 from functions import Function, node_runtime
 
 
@@ -25,12 +25,6 @@ class Hello(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def address_of_the_host():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("10.255.255.255", 9))
-        return probe.getsockname()[0]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import address_of_the_host
 from functions import Function, node_runtime
 
 HERE = Path(__file__).parent / "escape"
@@ -72,15 +73,6 @@ class Accepting(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def address_of_the_host():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("10.255.255.255", 9))
-            return probe.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
