@@ -195,7 +195,8 @@ impl Driver {
             done,
             lease,
         };
-        let opened = parts.way_out.map(|sockets| Gateway::open(egress, sockets, Arc::clone(&recorder)));
+        let rules = (egress, self.inner.egress_ceiling.clone());
+        let opened = parts.way_out.map(|sockets| Gateway::open(rules, sockets, Arc::clone(&recorder)));
         let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
         let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
         let supervisor = Supervisor::new(parts.filter, parts.pid, judgement, Arc::clone(&recorder), out);

@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{RELAY_PORT, counted::Counted, names::Names, rules::Rules, stub};
+use super::{counted::Counted, names::Names, rules::Rules, stub};
 use crate::{accepting, pump::Recorder, spec::Event, sys::socket};
 
 /// Sockets made inside the environment's network namespace for its way out.
@@ -32,6 +32,10 @@ pub(crate) struct Sockets {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     rules: Rules,
+    /// What the host allows environments at all.
+    ceiling: Rules,
+    /// Where the relay listens, inside.
+    relay: SocketAddr,
     names: Mutex<Names>,
     /// Connections on their way in, by the port inside from which they come.
     expected: Mutex<BTreeMap<u16, Expected>>,
@@ -80,9 +84,9 @@ impl Drop for Tasks {
 }
 
 impl Gateway {
-    /// Opens the way out; it is closed when the tasks are dropped.
+    /// Opens the way out for rules under a ceiling; it is closed when the tasks are dropped.
     pub(crate) fn open(
-        rules: Rules,
+        (rules, ceiling): (Rules, Rules),
         sockets: Sockets,
         recorder: Arc<Recorder>,
     ) -> io::Result<(Arc<Self>, Tasks)> {
@@ -92,6 +96,8 @@ impl Gateway {
         let connecting: Connecting = Arc::new(Mutex::new(Some(JoinSet::new())));
         let gateway = Arc::new(Self {
             rules,
+            ceiling,
+            relay: relay.local_addr()?,
             names: Mutex::default(),
             expected: Mutex::default(),
             open: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -161,8 +167,7 @@ impl Gateway {
         }
         let Ok(permit) = Arc::clone(&self.open).try_acquire_owned() else { return Err(libc::ECONNREFUSED) };
         let mut outer: JoinSet<io::Result<Opened>> = JoinSet::new();
-        // A name, or a network that is half the internet, means nothing of this host, whatever its addresses are.
-        if !self.rules.name_particularly(to) && is_own_address(to.ip()) {
+        if !self.is_meant(to) && is_own_address(to.ip()) {
             return Err(libc::ENETUNREACH);
         }
         outer.spawn(async move { Ok((connect_outside(to).await?, permit)) });
@@ -181,11 +186,17 @@ impl Gateway {
             Entry::Occupied(_) => return Err(libc::ECONNREFUSED),
             Entry::Vacant(place) => place.insert(Expected { outer, to }),
         };
-        let connected = socket::connect(socket, SocketAddr::from((Ipv4Addr::LOCALHOST, RELAY_PORT))).await;
+        let connected = socket::connect(socket, self.relay).await;
         connected.map_err(|error| {
             self.expected().remove(&port);
             number(error)
         })
+    }
+
+    /// Whether the function and the host both name the address as such: a name, or a network that is half the internet, means
+    /// nothing of this host, whatever its addresses are.
+    fn is_meant(&self, to: SocketAddr) -> bool {
+        self.rules.name_particularly(to) && self.ceiling.name_particularly(to)
     }
 
     fn expected(&self) -> std::sync::MutexGuard<'_, BTreeMap<u16, Expected>> {
@@ -294,34 +305,5 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const PATIENCE_OF_EVENT_LOOPS: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    #[test]
-    fn this_hosts_addresses_are_its_own() {
-        assert!(is_own_address(Ipv4Addr::LOCALHOST.into()) && is_own_address(Ipv6Addr::LOCALHOST.into()));
-    }
-
-    #[test]
-    fn what_is_on_its_way_still_arrives_after_one_side_has_ended() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let (mut process, mut inner) = tokio::io::duplex(64);
-            let (mut server, mut outer) = tokio::io::duplex(64);
-            let passing = tokio::spawn(async move { exchange(&mut inner, &mut outer).await });
-            process.write_all(b"question").await.unwrap();
-            process.shutdown().await.unwrap();
-            let mut text = String::new();
-            server.read_to_string(&mut text).await.unwrap();
-            assert_eq!(text, "question");
-            server.write_all(b"answer").await.unwrap();
-            drop(server);
-            text.clear();
-            process.read_to_string(&mut text).await.unwrap();
-            assert_eq!(text, "answer");
-            assert!(passing.await.unwrap().is_ok());
-        });
-    }
-}
+#[path = "relay_tests.rs"]
+mod tests;

@@ -62,14 +62,16 @@ impl Rules {
 
     /// Whether the address itself is named. Networks that hold half the internet name no address of the host's own networks.
     pub(super) fn allow_address(&self, to: SocketAddr) -> bool {
-        let meant = |network: &Network| is_public(to.ip()) || network.is_particular();
-        let named = |rule: &Rule| matches!(&rule.host, Host::Network(network) if network.contains(to.ip()) && meant(network));
-        self.rules.iter().any(|rule| rule.is_at(to.port()) && named(rule))
+        self.name(to, |network| is_public(to.ip()) || network.is_particular())
     }
 
     /// Whether the address is named by itself or by a network small enough to be meant.
     pub(super) fn name_particularly(&self, to: SocketAddr) -> bool {
-        let named = |rule: &Rule| matches!(&rule.host, Host::Network(network) if network.contains(to.ip()) && network.is_particular());
+        self.name(to, Network::is_particular)
+    }
+
+    fn name(&self, to: SocketAddr, meant: impl Fn(&Network) -> bool) -> bool {
+        let named = |rule: &Rule| matches!(&rule.host, Host::Network(network) if network.contains(to.ip()) && meant(network));
         self.rules.iter().any(|rule| rule.is_at(to.port()) && named(rule))
     }
 
