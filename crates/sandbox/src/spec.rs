@@ -67,11 +67,13 @@ pub struct Template {
     pub(crate) inner: Arc<TemplateInner>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TemplateInner {
     pub(crate) name: String,
     pub(crate) runtime_id: String,
     pub(crate) argv: Vec<String>,
+    /// Where the program starts; `None`: in `/var/task`.
+    pub(crate) working_dir: Option<PathBuf>,
     /// Where inside its files lie.
     pub(crate) contained: Vec<PathBuf>,
 }
@@ -80,6 +82,18 @@ impl Template {
     /// The runtime it was made for.
     pub fn runtime_id(&self) -> &str {
         &self.inner.runtime_id
+    }
+
+    /// Program and arguments.
+    pub fn argv(&self) -> &[String] {
+        &self.inner.argv
+    }
+
+    /// The same root for another program, or other arguments, and the folder in which it starts.
+    #[must_use]
+    pub fn with_program(&self, argv: Vec<String>, working_dir: Option<PathBuf>) -> Self {
+        let inner = TemplateInner { argv, working_dir, ..TemplateInner::clone(&self.inner) };
+        Self { inner: Arc::new(inner) }
     }
 }
 

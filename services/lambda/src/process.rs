@@ -66,7 +66,15 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         Family::Node => {
             set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task");
         }
-        Family::Provided => {}
+        // AWS: where gems and classes are looked for, besides the package.
+        Family::Ruby => {
+            let version = function.settings.runtime.trim_start_matches("ruby");
+            let gems =
+                [format!("/var/task/vendor/bundle/ruby/{version}.0"), format!("/opt/ruby/gems/{version}.0")];
+            set("GEM_PATH", &gems.join(":"));
+            set("RUBYLIB", "/var/task:/opt/ruby/lib");
+        }
+        Family::Java | Family::Provided => {}
     }
     for (name, value) in function.settings.variables.iter().flatten() {
         if name.starts_with(controls::PREFIX) {
