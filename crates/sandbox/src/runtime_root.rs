@@ -105,7 +105,8 @@ impl RootPlan {
         let folders = self.binds.iter().filter(|bind| bind.kind == BindKind::Directory);
         let folders: Vec<PathBuf> = folders.map(|bind| bind.mount.at.clone()).collect();
         // What lies in a folder that is shown whole is there already.
-        let further = found.files.into_iter().filter(|(at, _)| !folders.iter().any(|folder| at.starts_with(folder)));
+        let further =
+            found.files.into_iter().filter(|(at, _)| !folders.iter().any(|folder| at.starts_with(folder)));
         for (at, host) in further {
             self.binds.push(Bind { mount: Mount { host, at }, kind: BindKind::File });
         }
