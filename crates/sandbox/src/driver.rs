@@ -6,7 +6,6 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -27,12 +26,11 @@ use crate::{
     layer::{Layer, Probe, Status},
     notify::{Boundary, Judgement, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
-    runtime_root::RootPlan,
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
     spawner::Spawner,
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
-    sys, whole_root,
+    sys,
     wire::{self, Report, Request, Start},
     wiring::{Parts, START_TIMEOUT, Wiring, channel, gather_in_time, listener, next_report},
 };
@@ -109,39 +107,18 @@ impl Driver {
             let known = self.inner.runtimes.iter().map(|runtime| runtime.id.clone()).collect();
             return Err(StartError::UnknownRuntime { id: runtime_id.to_owned(), known });
         };
-        self.assemble(runtime_id, bootstrap, move || runtime.root()).await
-    }
-
-    /// Assembles a root from a folder that holds all of it, such as an unpacked container image. Only those who run this
-    /// program may be able to write to the folder.
-    pub async fn prepare_folder(
-        &self,
-        id: &str,
-        folder: PathBuf,
-        bootstrap: Bootstrap,
-    ) -> Result<Template, StartError> {
-        self.assemble(id, bootstrap, move || whole_root::plan(&folder, true)).await
-    }
-
-    async fn assemble(
-        &self,
-        id: &str,
-        bootstrap: Bootstrap,
-        plan: impl FnOnce() -> io::Result<RootPlan> + Send + 'static,
-    ) -> Result<Template, StartError> {
         let Bootstrap { files, argv, mounts } = bootstrap;
         if argv.is_empty() || argv.iter().any(|text| text.contains('\0')) {
             return Err(StartError::Specification("argv must name a program and have no NUL byte"));
         }
-        let planned = tokio::task::spawn_blocking(move || plan()?.with_bootstrap(files, mounts));
+        let planned = tokio::task::spawn_blocking(move || runtime.root()?.with_bootstrap(files, mounts));
         let plan = planned.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
         let plan = plan.map_err(StartError::Supervisor)?;
-        let name = format!("{id}-{}", self.number());
+        let name = format!("{runtime_id}-{}", self.number());
         let contained = plan.contained();
         match self.ask(&Request::Prepare { name: name.clone(), plan }).await? {
             Report::Prepared => {
-                let inner =
-                    TemplateInner { name, runtime_id: id.to_owned(), argv, working_dir: None, contained };
+                let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv, contained };
                 Ok(Template { inner: Arc::new(inner) })
             }
             Report::RootFailed { path, errno } => {
@@ -283,7 +260,6 @@ fn start_request(spec: EnvironmentSpec, user_slot: u32, into_cgroup: bool) -> St
     Start {
         template: spec.template.inner.name.clone(),
         argv: spec.template.inner.argv.clone(),
-        working_dir: spec.template.inner.working_dir.clone().unwrap_or_else(|| PathBuf::from("/var/task")),
         env: spec.env,
         code_dir: spec.code_dir,
         layers_dir: spec.layers_dir,

@@ -72,8 +72,6 @@ pub(crate) struct TemplateInner {
     pub(crate) name: String,
     pub(crate) runtime_id: String,
     pub(crate) argv: Vec<String>,
-    /// Where the program starts; `None`: in `/var/task`.
-    pub(crate) working_dir: Option<PathBuf>,
     /// Where inside its files lie.
     pub(crate) contained: Vec<PathBuf>,
 }
@@ -89,10 +87,10 @@ impl Template {
         &self.inner.argv
     }
 
-    /// The same root for another program, or other arguments, and the folder in which it starts.
+    /// The same root for other arguments.
     #[must_use]
-    pub fn with_program(&self, argv: Vec<String>, working_dir: Option<PathBuf>) -> Self {
-        let inner = TemplateInner { argv, working_dir, ..TemplateInner::clone(&self.inner) };
+    pub fn with_argv(&self, argv: Vec<String>) -> Self {
+        let inner = TemplateInner { argv, ..TemplateInner::clone(&self.inner) };
         Self { inner: Arc::new(inner) }
     }
 }

@@ -30,8 +30,6 @@ pub(crate) enum Request {
 pub(crate) struct Start {
     pub(crate) template: String,
     pub(crate) argv: Vec<String>,
-    /// Where the program starts, a path inside.
-    pub(crate) working_dir: PathBuf,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) code_dir: PathBuf,
     pub(crate) layers_dir: Option<PathBuf>,

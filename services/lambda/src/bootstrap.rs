@@ -54,7 +54,7 @@ pub(crate) fn of(runtime: &Runtime, python_sdk: Option<&Path>, scratch: &Path) -
 pub(crate) fn with_heap(template: &Template, memory_mb: u32) -> Template {
     let mut argv = template.argv().to_vec();
     argv.insert(argv.len().min(1), java::heap(memory_mb));
-    template.with_program(argv, None)
+    template.with_argv(argv)
 }
 
 /// What is executed, before anything of ours.

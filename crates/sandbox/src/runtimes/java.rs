@@ -62,7 +62,8 @@ pub(super) fn add(plan: &mut RootPlan, home: Option<&Path>, objects: &mut Vec<Pa
     let libraries = fs::read_dir(home.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
     let wanted = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        path.extension().is_some_and(|end| end == "so") && !GRAPHICAL.iter().any(|part| name.starts_with(part))
+        path.extension().is_some_and(|end| end == "so")
+            && !GRAPHICAL.iter().any(|part| name.starts_with(part))
     };
     objects.extend(libraries.filter(wanted));
     objects.push(home.join("lib/server/libjvm.so"));
