@@ -50,7 +50,7 @@ pub(super) fn classes(runtime: &Runtime, folder: &Path) -> Result<Vec<BootstrapF
     let mut classes = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| error.to_string())?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".class") {
+        if entry.path().extension().is_some_and(|end| end == "class") {
             let contents = fs::read(entry.path()).map_err(|error| error.to_string())?;
             classes.push(BootstrapFile { name, contents });
         }
