@@ -31,6 +31,11 @@ need_build_tools() {
     package npm npm
 }
 
+# An interpreter for the functions in Ruby; those in Java are tried where there is a development kit.
+need_languages() {
+    package ruby ruby
+}
+
 # from_pypi COMMAND PACKAGE VERSION: installs a tool that is published as a Python package into target/tools.
 from_pypi() {
     if command -v "$1" >/dev/null; then

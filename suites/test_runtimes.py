@@ -243,9 +243,71 @@ def test_lambda_runtime_answers_whole_to_one_who_takes_streams(rust_whole):
 # ---- aws-lambda-ric ---------------------------------------------------------------------------------------------------
 
 
-def test_aws_lambda_ric():
-    missing = [tool for tool in ("cmake", "autoconf", "automake", "libtool") if not shutil.which(tool)]
-    pytest.skip(f"aws-lambda-ric compiles a C++ client at install; needs {missing or 'a runtime that starts it'}")
+NODE_HANDLER = """
+if (process.env.MODE === 'init-error') throw new RangeError('cannot start');
+
+exports.handler = async (event, context) => {
+  if (event.do === 'error') throw new TypeError('as asked');
+  if (event.do === 'crash') process.exit(7);
+  if (event.do === 'timeout') await new Promise((resolve) => setTimeout(resolve, 60_000));
+  if (event.do === 'oversize') return 'x'.repeat(6_291_600);
+  return { event, id: context.awsRequestId, arn: context.invokedFunctionArn, left: context.getRemainingTimeInMillis() > 0,
+    ours: Object.keys(process.env).filter((name) => name.includes('CASEMATE')), trace: process.env._X_AMZN_TRACE_ID };
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def node_client_files():
+    """aws-lambda-ric from npm, to be put into a package. Its C++ client is compiled once and kept."""
+    missing = [tool for tool in ("cmake", "autoconf", "automake", "libtoolize", "c++", "make") if not shutil.which(tool)]
+    if missing:
+        pytest.skip(f"aws-lambda-ric compiles a C++ client at install, which needs {missing}")
+    kept = HERE.parent / "target/aws-lambda-ric"
+    built = kept / "node_modules/aws-lambda-ric"
+    if not (built / "dist/rapid-client.node").is_file():
+        kept.mkdir(parents=True, exist_ok=True)
+        # Newer versions of npm run scripts of packages that this file approves, older ones all.
+        (kept / "package.json").write_text(json.dumps({"private": True, "allowScripts": {"aws-lambda-ric": True}}))
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "aws-lambda-ric@3.3.0"], cwd=kept,
+                              capture_output=True, text=True, timeout=900)
+        if not (built / "dist/rapid-client.node").is_file():
+            pytest.skip(f"aws-lambda-ric does not build here: {(done.stdout + done.stderr)[-300:]}")
+    prefix = "node_modules/aws-lambda-ric/"
+    own = {name: content for name, content in files_below(built / "dist", prefix + "dist/")}
+    return own | {prefix + "package.json": (built / "package.json").read_text()}
+
+
+def node_client(server, files, **variables):
+    settings = {"Variables": {"CASEMATE_RUNTIME_CLIENT": "aws"} | variables}
+    return Function(server, files | {"app.js": NODE_HANDLER}, runtime=node_runtime(server), Timeout=3, MemorySize=256,
+                    Environment=settings)
+
+
+def test_aws_lambda_ric(server, node_client_files):
+    function = node_client(server, node_client_files)
+    for number in range(3):
+        answer, result = function.invoke({"number": number})
+        assert "FunctionError" not in answer, result
+        assert result["event"] == {"number": number} and result["left"] and result["trace"].startswith("Root=1-")
+        assert result["id"] == answer["ResponseMetadata"]["RequestId"] and result["arn"] == function.arn
+        assert result["ours"] == []
+    report = failed(function, {"do": "error"})
+    assert (report["errorType"], report["errorMessage"]) == ("TypeError", "as asked")
+    assert failed(function, {"do": "oversize"})["errorType"] == "Function.ResponseSizeTooLarge"
+    assert failed(function, {"do": "crash"})["errorMessage"].endswith("exit status 7")
+    assert failed(function, {"do": "timeout"})["errorType"] == "Sandbox.Timedout"
+    assert "FunctionError" not in function.invoke({})[0]
+
+
+def test_aws_lambda_ric_that_cannot_start(server, node_client_files):
+    report = failed(node_client(server, node_client_files, MODE="init-error"), {})
+    assert (report["errorType"], report["errorMessage"]) == ("RangeError", "cannot start")
+
+
+def test_a_missing_client_for_node_is_an_init_error(server):
+    report = failed(node_client(server, {}), {})
+    assert report["errorType"] == "Runtime.ImportModuleError" and "aws-lambda-ric" in report["errorMessage"]
 
 
 # ---- streaming in our Node bootstrap ----------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ mod slots;
 pub mod spawner;
 mod spec;
 mod sys;
+mod whole_root;
 mod wire;
 mod wiring;
 
@@ -61,7 +62,7 @@ pub use crate::{
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,
-    runtimes::{Family, HostFile, Runtime, RuntimeTable},
+    runtimes::{Family, HostFile, OwnRoot, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
         AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event,

@@ -44,14 +44,24 @@ pub(crate) enum BindKind {
 }
 
 impl RootPlan {
-    /// The part every runtime has: devices, `/etc`, certificates, time zones.
+    /// The part every runtime of the host has: devices, `/etc`, certificates, time zones.
     pub(crate) fn base() -> Self {
+        let mut plan = Self::devices();
+        for (path, text) in ETC {
+            plan.files.push((PathBuf::from(path), text.as_bytes().to_vec()));
+        }
+        plan.add_certificates();
+        if Path::new("/usr/share/zoneinfo").is_dir() {
+            plan.bind(Path::new("/usr/share/zoneinfo"), BindKind::Directory);
+        }
+        plan
+    }
+
+    /// Devices alone.
+    pub(crate) fn devices() -> Self {
         let mut plan = Self::default();
         for device in ["null", "zero", "full", "random", "urandom"] {
             plan.bind(&Path::new("/dev").join(device), BindKind::Device);
-        }
-        for (path, text) in ETC {
-            plan.files.push((PathBuf::from(path), text.as_bytes().to_vec()));
         }
         for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0")] {
             plan.links.push((Path::new("/dev").join(name), PathBuf::from(target)));
@@ -59,17 +69,16 @@ impl RootPlan {
         for (name, target) in [("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")] {
             plan.links.push((Path::new("/dev").join(name), PathBuf::from(target)));
         }
-        if let Some(bundle) = CERTIFICATES.iter().find_map(|path| fs::read(path).ok()) {
-            plan.files.push((PathBuf::from("/etc/ssl/certs/ca-certificates.crt"), bundle));
-            for link in ["/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt", "/usr/lib/ssl/cert.pem"] {
-                let target = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
-                plan.links.push((PathBuf::from(link), target));
-            }
-        }
-        if Path::new("/usr/share/zoneinfo").is_dir() {
-            plan.bind(Path::new("/usr/share/zoneinfo"), BindKind::Directory);
-        }
         plan
+    }
+
+    fn add_certificates(&mut self) {
+        let Some(bundle) = CERTIFICATES.iter().find_map(|path| fs::read(path).ok()) else { return };
+        self.files.push((PathBuf::from("/etc/ssl/certs/ca-certificates.crt"), bundle));
+        for link in ["/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt", "/usr/lib/ssl/cert.pem"] {
+            let target = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
+            self.links.push((PathBuf::from(link), target));
+        }
     }
 
     /// Where the files lie that the runtime may look at: folders bound whole, and what links lead to.
@@ -93,7 +102,12 @@ impl RootPlan {
         for object in objects {
             found.add(object)?;
         }
-        for (at, host) in found.files {
+        let folders = self.binds.iter().filter(|bind| bind.kind == BindKind::Directory);
+        let folders: Vec<PathBuf> = folders.map(|bind| bind.mount.at.clone()).collect();
+        // What lies in a folder that is shown whole is there already.
+        let further =
+            found.files.into_iter().filter(|(at, _)| !folders.iter().any(|folder| at.starts_with(folder)));
+        for (at, host) in further {
             self.binds.push(Bind { mount: Mount { host, at }, kind: BindKind::File });
         }
         Ok(())
@@ -228,7 +242,7 @@ pub(crate) const USER_ID: u32 = 993;
 /// Group inside every environment.
 pub(crate) const GROUP_ID: u32 = 990;
 
-const ETC: [(&str, &str); 5] = [
+pub(crate) const ETC: [(&str, &str); 5] = [
     (
         "/etc/passwd",
         "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",

@@ -1,7 +1,10 @@
 //! The table of runtimes: which interpreters this host has and what each needs around it.
 //!
 //! Found by looking at files along the search path; nothing is executed except `node --version` where no header
-//! file tells the version. Knows nothing of functions.
+//! file tells the version, and `ruby --version`. An operator adds runtimes with a root of their own. Knows nothing of functions.
+
+mod java;
+mod ruby;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +17,8 @@ use std::{
 use crate::{
     elf,
     runtime_root::{BindKind, RootPlan},
+    spec::ExecPolicy,
+    whole_root,
 };
 
 /// Kind of runtime.
@@ -23,6 +28,10 @@ pub enum Family {
     Python,
     /// Node.js.
     Node,
+    /// Ruby.
+    Ruby,
+    /// A Java virtual machine.
+    Java,
     /// The package brings its own program.
     Provided,
 }
@@ -38,7 +47,22 @@ pub struct Runtime {
     pub version: String,
     /// Path of the interpreter, on the host and inside.
     pub interpreter: Option<PathBuf>,
+    /// The root it brings, where an operator added it.
+    pub own: Option<OwnRoot>,
     prefix: Option<PathBuf>,
+}
+
+/// A root that an operator keeps in a folder, and what runs in it.
+#[derive(Clone, Debug)]
+pub struct OwnRoot {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Program (a path inside) and arguments. Where the family has a bootstrap, its file comes after them.
+    pub argv: Vec<String>,
+    /// Which programs may be started inside, unless a function says otherwise.
+    pub exec: ExecPolicy,
+    /// SHA-256 of what the folder held when it was added, hexadecimal; whoever prepares the root has compared it.
+    pub sha256: String,
 }
 
 /// The runtimes of this host.
@@ -57,6 +81,7 @@ impl RuntimeTable {
                 family: Family::Provided,
                 version: String::new(),
                 interpreter: None,
+                own: None,
                 prefix: None,
             });
         }
@@ -65,11 +90,24 @@ impl RuntimeTable {
             for runtime in pythons(&folder) {
                 table.add(runtime);
             }
-            if let Some(runtime) = node(&folder) {
+            for runtime in node(&folder).into_iter().chain(ruby::found(&folder)).chain(java::found(&folder)) {
                 table.add(runtime);
             }
         }
         table
+    }
+
+    /// Adds a runtime with a root of its own; it takes the place of one of this identifier.
+    pub fn add_own(&mut self, id: &str, family: Family, own: OwnRoot) {
+        let runtime = Runtime {
+            id: id.to_owned(),
+            family,
+            version: String::new(),
+            interpreter: own.argv.first().map(PathBuf::from),
+            own: Some(own),
+            prefix: None,
+        };
+        self.runtimes.insert(id.to_owned(), runtime);
     }
 
     /// Adds a runtime unless its identifier is taken.
@@ -107,8 +145,27 @@ impl Runtime {
         Ok((files, plan.covers))
     }
 
+    /// Does the function's package bring the program?
+    pub fn is_in_package(&self) -> bool {
+        self.family == Family::Provided && self.own.is_none()
+    }
+
+    /// Which programs may be started inside, unless a function says otherwise. A custom runtime may be a script or start
+    /// helpers; managed ones are one program.
+    pub fn exec_policy(&self) -> ExecPolicy {
+        match &self.own {
+            Some(own) => own.exec.clone(),
+            None if self.family == Family::Provided => ExecPolicy::Allow,
+            None => ExecPolicy::Deny,
+        }
+    }
+
     /// The files this runtime needs, as they lie on this host.
     pub(crate) fn root(&self) -> io::Result<RootPlan> {
+        if let Some(own) = &self.own {
+            let keeps_runtime = self.family == Family::Provided;
+            return whole_root::plan(&own.folder, keeps_runtime);
+        }
         let mut plan = RootPlan::base();
         let Some(interpreter) = &self.interpreter else {
             plan.add_common_libraries();
@@ -118,8 +175,15 @@ impl Runtime {
             }
             return Ok(plan);
         };
-        plan.bind(interpreter, BindKind::File);
         let mut objects = vec![interpreter.clone()];
+        match self.family {
+            Family::Java => java::add(&mut plan, self.prefix.as_deref(), &mut objects),
+            Family::Ruby => ruby::add(&mut plan, self.prefix.as_deref(), &mut objects),
+            _ => {}
+        }
+        if self.family != Family::Java {
+            plan.bind(interpreter, BindKind::File);
+        }
         if let (Family::Python, Some(prefix)) = (self.family, &self.prefix) {
             let library = prefix.join("lib").join(&self.id);
             plan.bind(&library, BindKind::Directory);
@@ -136,7 +200,7 @@ impl Runtime {
         }
         plan.add_libraries(&objects)?;
         plan.add_common_libraries();
-        if let Some(prefix) = &self.prefix {
+        if let (Family::Python | Family::Node | Family::Java, Some(prefix)) = (self.family, &self.prefix) {
             // AWS: interpreters lie under /var/lang; scripts and PATH refer to it.
             plan.links.push((PathBuf::from("/var/lang"), prefix.clone()));
         }
@@ -178,6 +242,7 @@ fn pythons(folder: &Path) -> Vec<Runtime> {
                 family: Family::Python,
                 version: exact.unwrap_or_else(|| format!("3.{minor}")),
                 interpreter: Some(interpreter),
+                own: None,
                 prefix: Some(prefix),
             });
         }
@@ -198,6 +263,7 @@ fn node(folder: &Path) -> Option<Runtime> {
         family: Family::Node,
         version,
         interpreter: Some(interpreter),
+        own: None,
         prefix: Some(prefix),
     })
 }

@@ -67,7 +67,7 @@ pub struct Template {
     pub(crate) inner: Arc<TemplateInner>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TemplateInner {
     pub(crate) name: String,
     pub(crate) runtime_id: String,
@@ -80,6 +80,18 @@ impl Template {
     /// The runtime it was made for.
     pub fn runtime_id(&self) -> &str {
         &self.inner.runtime_id
+    }
+
+    /// Program and arguments.
+    pub fn argv(&self) -> &[String] {
+        &self.inner.argv
+    }
+
+    /// The same root for other arguments.
+    #[must_use]
+    pub fn with_argv(&self, argv: Vec<String>) -> Self {
+        let inner = TemplateInner { argv, ..TemplateInner::clone(&self.inner) };
+        Self { inner: Arc::new(inner) }
     }
 }
 

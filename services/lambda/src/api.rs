@@ -582,6 +582,62 @@ pub type UpdateFunctionConfigurationOutput = FunctionConfiguration;
 /// `FunctionEventInvokeConfig`.
 pub type UpdateFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
+/// Values of `Runtime` that the model lists; an installation may have others.
+pub const RUNTIME_VALUES: &[&str] = &[
+    "nodejs",
+    "nodejs4.3",
+    "nodejs6.10",
+    "nodejs8.10",
+    "nodejs10.x",
+    "nodejs12.x",
+    "nodejs14.x",
+    "nodejs16.x",
+    "nodejs18.x",
+    "nodejs20.x",
+    "nodejs22.x",
+    "nodejs24.x",
+    "java8",
+    "java8.al2",
+    "java11",
+    "java17",
+    "java21",
+    "java25",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "python3.8",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+    "dotnetcore1.0",
+    "dotnetcore2.0",
+    "dotnetcore2.1",
+    "dotnetcore3.1",
+    "dotnet6",
+    "dotnet8",
+    "dotnet10",
+    "nodejs4.3-edge",
+    "go1.x",
+    "ruby2.5",
+    "ruby2.7",
+    "ruby3.2",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby4.0",
+    "provided",
+    "provided.al2",
+    "provided.al2023",
+    "nodejs26.x",
+    "python3.15",
+    "java8.al2023",
+    "java11.al2023",
+    "java17.al2023",
+    "custom",
+];
+
 /// `AcceleratorConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AcceleratorConfig {
@@ -1133,7 +1189,7 @@ pub struct CreateFunctionInput {
     /// `FunctionName`.
     pub function_name: String,
     /// `Runtime`.
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     /// `Role`.
     pub role: String,
     /// `Handler`.
@@ -2029,7 +2085,7 @@ pub struct FunctionConfiguration {
     /// `FunctionArn`.
     pub function_arn: Option<String>,
     /// `Runtime`.
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     /// `Role`.
     pub role: Option<String>,
     /// `Handler`.
@@ -2907,7 +2963,7 @@ pub struct GetLayerVersionResponse {
     /// `CompatibleArchitectures`.
     pub compatible_architectures: Option<Vec<Architecture>>,
     /// `CompatibleRuntimes`.
-    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub compatible_runtimes: Option<Vec<String>>,
     /// `LicenseInfo`.
     pub license_info: Option<String>,
 }
@@ -3914,7 +3970,7 @@ pub struct LayerVersionsListItem {
     /// `CompatibleArchitectures`.
     pub compatible_architectures: Option<Vec<Architecture>>,
     /// `CompatibleRuntimes`.
-    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub compatible_runtimes: Option<Vec<String>>,
     /// `LicenseInfo`.
     pub license_info: Option<String>,
 }
@@ -4224,7 +4280,7 @@ pub struct ListLayerVersionsInput {
     /// `CompatibleArchitecture`.
     pub compatible_architecture: Option<Architecture>,
     /// `CompatibleRuntime`.
-    pub compatible_runtime: Option<Runtime>,
+    pub compatible_runtime: Option<String>,
     /// `LayerName`.
     pub layer_name: String,
     /// `Marker`.
@@ -4290,7 +4346,7 @@ pub struct ListLayersInput {
     /// `CompatibleArchitecture`.
     pub compatible_architecture: Option<Architecture>,
     /// `CompatibleRuntime`.
-    pub compatible_runtime: Option<Runtime>,
+    pub compatible_runtime: Option<String>,
     /// `Marker`.
     pub marker: Option<String>,
     /// `MaxItems`.
@@ -4827,7 +4883,7 @@ pub struct PublishLayerVersionInput {
     /// `CompatibleArchitectures`.
     pub compatible_architectures: Option<Vec<Architecture>>,
     /// `CompatibleRuntimes`.
-    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub compatible_runtimes: Option<Vec<String>>,
     /// `LicenseInfo`.
     pub license_info: Option<String>,
 }
@@ -4876,7 +4932,7 @@ pub struct PublishLayerVersionOutput {
     /// `CompatibleArchitectures`.
     pub compatible_architectures: Option<Vec<Architecture>>,
     /// `CompatibleRuntimes`.
-    pub compatible_runtimes: Option<Vec<Runtime>>,
+    pub compatible_runtimes: Option<Vec<String>>,
     /// `LicenseInfo`.
     pub license_info: Option<String>,
 }
@@ -5363,301 +5419,6 @@ impl ResponseStreamingInvocationType {
 }
 
 impl Value for ResponseStreamingInvocationType {
-    fn read(document: Document) -> Self {
-        document.as_str().and_then(Self::parse).unwrap_or_default()
-    }
-
-    fn write(self) -> Document {
-        self.as_str().into()
-    }
-}
-
-/// `Runtime`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Runtime {
-    /// `nodejs`.
-    #[default]
-    Nodejs,
-    /// `nodejs4.3`.
-    Nodejs4_3,
-    /// `nodejs6.10`.
-    Nodejs6_10,
-    /// `nodejs8.10`.
-    Nodejs8_10,
-    /// `nodejs10.x`.
-    Nodejs10X,
-    /// `nodejs12.x`.
-    Nodejs12X,
-    /// `nodejs14.x`.
-    Nodejs14X,
-    /// `nodejs16.x`.
-    Nodejs16X,
-    /// `nodejs18.x`.
-    Nodejs18X,
-    /// `nodejs20.x`.
-    Nodejs20X,
-    /// `nodejs22.x`.
-    Nodejs22X,
-    /// `nodejs24.x`.
-    Nodejs24X,
-    /// `java8`.
-    Java8,
-    /// `java8.al2`.
-    Java8Al2,
-    /// `java11`.
-    Java11,
-    /// `java17`.
-    Java17,
-    /// `java21`.
-    Java21,
-    /// `java25`.
-    Java25,
-    /// `python2.7`.
-    Python2_7,
-    /// `python3.6`.
-    Python3_6,
-    /// `python3.7`.
-    Python3_7,
-    /// `python3.8`.
-    Python3_8,
-    /// `python3.9`.
-    Python3_9,
-    /// `python3.10`.
-    Python3_10,
-    /// `python3.11`.
-    Python3_11,
-    /// `python3.12`.
-    Python3_12,
-    /// `python3.13`.
-    Python3_13,
-    /// `python3.14`.
-    Python3_14,
-    /// `dotnetcore1.0`.
-    Dotnetcore1_0,
-    /// `dotnetcore2.0`.
-    Dotnetcore2_0,
-    /// `dotnetcore2.1`.
-    Dotnetcore2_1,
-    /// `dotnetcore3.1`.
-    Dotnetcore3_1,
-    /// `dotnet6`.
-    Dotnet6,
-    /// `dotnet8`.
-    Dotnet8,
-    /// `dotnet10`.
-    Dotnet10,
-    /// `nodejs4.3-edge`.
-    Nodejs4_3Edge,
-    /// `go1.x`.
-    Go1X,
-    /// `ruby2.5`.
-    Ruby2_5,
-    /// `ruby2.7`.
-    Ruby2_7,
-    /// `ruby3.2`.
-    Ruby3_2,
-    /// `ruby3.3`.
-    Ruby3_3,
-    /// `ruby3.4`.
-    Ruby3_4,
-    /// `ruby4.0`.
-    Ruby4_0,
-    /// `provided`.
-    Provided,
-    /// `provided.al2`.
-    ProvidedAl2,
-    /// `provided.al2023`.
-    ProvidedAl2023,
-    /// `nodejs26.x`.
-    Nodejs26X,
-    /// `python3.15`.
-    Python3_15,
-    /// `java8.al2023`.
-    Java8Al2023,
-    /// `java11.al2023`.
-    Java11Al2023,
-    /// `java17.al2023`.
-    Java17Al2023,
-    /// `custom`.
-    Custom,
-}
-
-impl Runtime {
-    /// Every value, in the model's order.
-    pub const ALL: &'static [Self] = &[
-        Self::Nodejs,
-        Self::Nodejs4_3,
-        Self::Nodejs6_10,
-        Self::Nodejs8_10,
-        Self::Nodejs10X,
-        Self::Nodejs12X,
-        Self::Nodejs14X,
-        Self::Nodejs16X,
-        Self::Nodejs18X,
-        Self::Nodejs20X,
-        Self::Nodejs22X,
-        Self::Nodejs24X,
-        Self::Java8,
-        Self::Java8Al2,
-        Self::Java11,
-        Self::Java17,
-        Self::Java21,
-        Self::Java25,
-        Self::Python2_7,
-        Self::Python3_6,
-        Self::Python3_7,
-        Self::Python3_8,
-        Self::Python3_9,
-        Self::Python3_10,
-        Self::Python3_11,
-        Self::Python3_12,
-        Self::Python3_13,
-        Self::Python3_14,
-        Self::Dotnetcore1_0,
-        Self::Dotnetcore2_0,
-        Self::Dotnetcore2_1,
-        Self::Dotnetcore3_1,
-        Self::Dotnet6,
-        Self::Dotnet8,
-        Self::Dotnet10,
-        Self::Nodejs4_3Edge,
-        Self::Go1X,
-        Self::Ruby2_5,
-        Self::Ruby2_7,
-        Self::Ruby3_2,
-        Self::Ruby3_3,
-        Self::Ruby3_4,
-        Self::Ruby4_0,
-        Self::Provided,
-        Self::ProvidedAl2,
-        Self::ProvidedAl2023,
-        Self::Nodejs26X,
-        Self::Python3_15,
-        Self::Java8Al2023,
-        Self::Java11Al2023,
-        Self::Java17Al2023,
-        Self::Custom,
-    ];
-
-    /// The value on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Nodejs => "nodejs",
-            Self::Nodejs4_3 => "nodejs4.3",
-            Self::Nodejs6_10 => "nodejs6.10",
-            Self::Nodejs8_10 => "nodejs8.10",
-            Self::Nodejs10X => "nodejs10.x",
-            Self::Nodejs12X => "nodejs12.x",
-            Self::Nodejs14X => "nodejs14.x",
-            Self::Nodejs16X => "nodejs16.x",
-            Self::Nodejs18X => "nodejs18.x",
-            Self::Nodejs20X => "nodejs20.x",
-            Self::Nodejs22X => "nodejs22.x",
-            Self::Nodejs24X => "nodejs24.x",
-            Self::Java8 => "java8",
-            Self::Java8Al2 => "java8.al2",
-            Self::Java11 => "java11",
-            Self::Java17 => "java17",
-            Self::Java21 => "java21",
-            Self::Java25 => "java25",
-            Self::Python2_7 => "python2.7",
-            Self::Python3_6 => "python3.6",
-            Self::Python3_7 => "python3.7",
-            Self::Python3_8 => "python3.8",
-            Self::Python3_9 => "python3.9",
-            Self::Python3_10 => "python3.10",
-            Self::Python3_11 => "python3.11",
-            Self::Python3_12 => "python3.12",
-            Self::Python3_13 => "python3.13",
-            Self::Python3_14 => "python3.14",
-            Self::Dotnetcore1_0 => "dotnetcore1.0",
-            Self::Dotnetcore2_0 => "dotnetcore2.0",
-            Self::Dotnetcore2_1 => "dotnetcore2.1",
-            Self::Dotnetcore3_1 => "dotnetcore3.1",
-            Self::Dotnet6 => "dotnet6",
-            Self::Dotnet8 => "dotnet8",
-            Self::Dotnet10 => "dotnet10",
-            Self::Nodejs4_3Edge => "nodejs4.3-edge",
-            Self::Go1X => "go1.x",
-            Self::Ruby2_5 => "ruby2.5",
-            Self::Ruby2_7 => "ruby2.7",
-            Self::Ruby3_2 => "ruby3.2",
-            Self::Ruby3_3 => "ruby3.3",
-            Self::Ruby3_4 => "ruby3.4",
-            Self::Ruby4_0 => "ruby4.0",
-            Self::Provided => "provided",
-            Self::ProvidedAl2 => "provided.al2",
-            Self::ProvidedAl2023 => "provided.al2023",
-            Self::Nodejs26X => "nodejs26.x",
-            Self::Python3_15 => "python3.15",
-            Self::Java8Al2023 => "java8.al2023",
-            Self::Java11Al2023 => "java11.al2023",
-            Self::Java17Al2023 => "java17.al2023",
-            Self::Custom => "custom",
-        }
-    }
-
-    /// Reads a value of the wire.
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "nodejs" => Self::Nodejs,
-            "nodejs4.3" => Self::Nodejs4_3,
-            "nodejs6.10" => Self::Nodejs6_10,
-            "nodejs8.10" => Self::Nodejs8_10,
-            "nodejs10.x" => Self::Nodejs10X,
-            "nodejs12.x" => Self::Nodejs12X,
-            "nodejs14.x" => Self::Nodejs14X,
-            "nodejs16.x" => Self::Nodejs16X,
-            "nodejs18.x" => Self::Nodejs18X,
-            "nodejs20.x" => Self::Nodejs20X,
-            "nodejs22.x" => Self::Nodejs22X,
-            "nodejs24.x" => Self::Nodejs24X,
-            "java8" => Self::Java8,
-            "java8.al2" => Self::Java8Al2,
-            "java11" => Self::Java11,
-            "java17" => Self::Java17,
-            "java21" => Self::Java21,
-            "java25" => Self::Java25,
-            "python2.7" => Self::Python2_7,
-            "python3.6" => Self::Python3_6,
-            "python3.7" => Self::Python3_7,
-            "python3.8" => Self::Python3_8,
-            "python3.9" => Self::Python3_9,
-            "python3.10" => Self::Python3_10,
-            "python3.11" => Self::Python3_11,
-            "python3.12" => Self::Python3_12,
-            "python3.13" => Self::Python3_13,
-            "python3.14" => Self::Python3_14,
-            "dotnetcore1.0" => Self::Dotnetcore1_0,
-            "dotnetcore2.0" => Self::Dotnetcore2_0,
-            "dotnetcore2.1" => Self::Dotnetcore2_1,
-            "dotnetcore3.1" => Self::Dotnetcore3_1,
-            "dotnet6" => Self::Dotnet6,
-            "dotnet8" => Self::Dotnet8,
-            "dotnet10" => Self::Dotnet10,
-            "nodejs4.3-edge" => Self::Nodejs4_3Edge,
-            "go1.x" => Self::Go1X,
-            "ruby2.5" => Self::Ruby2_5,
-            "ruby2.7" => Self::Ruby2_7,
-            "ruby3.2" => Self::Ruby3_2,
-            "ruby3.3" => Self::Ruby3_3,
-            "ruby3.4" => Self::Ruby3_4,
-            "ruby4.0" => Self::Ruby4_0,
-            "provided" => Self::Provided,
-            "provided.al2" => Self::ProvidedAl2,
-            "provided.al2023" => Self::ProvidedAl2023,
-            "nodejs26.x" => Self::Nodejs26X,
-            "python3.15" => Self::Python3_15,
-            "java8.al2023" => Self::Java8Al2023,
-            "java11.al2023" => Self::Java11Al2023,
-            "java17.al2023" => Self::Java17Al2023,
-            "custom" => Self::Custom,
-            _ => return None,
-        })
-    }
-}
-
-impl Value for Runtime {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -6737,7 +6498,7 @@ pub struct UpdateFunctionConfigurationInput {
     /// `Environment`.
     pub environment: Option<Environment>,
     /// `Runtime`.
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     /// `DeadLetterConfig`.
     pub dead_letter_config: Option<DeadLetterConfig>,
     /// `KMSKeyArn`.
@@ -13701,65 +13462,8 @@ pub mod schema {
     };
 
     /// `Runtime`.
-    pub static RUNTIME: Schema = Schema {
-        name: "Runtime",
-        kind: Kind::Enum(&[
-            "nodejs",
-            "nodejs4.3",
-            "nodejs6.10",
-            "nodejs8.10",
-            "nodejs10.x",
-            "nodejs12.x",
-            "nodejs14.x",
-            "nodejs16.x",
-            "nodejs18.x",
-            "nodejs20.x",
-            "nodejs22.x",
-            "nodejs24.x",
-            "java8",
-            "java8.al2",
-            "java11",
-            "java17",
-            "java21",
-            "java25",
-            "python2.7",
-            "python3.6",
-            "python3.7",
-            "python3.8",
-            "python3.9",
-            "python3.10",
-            "python3.11",
-            "python3.12",
-            "python3.13",
-            "python3.14",
-            "dotnetcore1.0",
-            "dotnetcore2.0",
-            "dotnetcore2.1",
-            "dotnetcore3.1",
-            "dotnet6",
-            "dotnet8",
-            "dotnet10",
-            "nodejs4.3-edge",
-            "go1.x",
-            "ruby2.5",
-            "ruby2.7",
-            "ruby3.2",
-            "ruby3.3",
-            "ruby3.4",
-            "ruby4.0",
-            "provided",
-            "provided.al2",
-            "provided.al2023",
-            "nodejs26.x",
-            "python3.15",
-            "java8.al2023",
-            "java11.al2023",
-            "java17.al2023",
-            "custom",
-        ]),
-        constraints: Constraints::NONE,
-        sensitive: false,
-    };
+    pub static RUNTIME: Schema =
+        Schema { name: "Runtime", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
 
     /// `RuntimeAliasDeletedException`.
     pub static RUNTIME_ALIAS_DELETED_EXCEPTION: Schema = Schema {

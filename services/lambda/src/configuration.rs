@@ -7,7 +7,7 @@ use casemate_sandbox::Driver;
 use crate::{
     api::{
         Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error, LogFormat,
-        LoggingConfig, PackageType, Runtime, SnapStart, SnapStartApplyOn, TracingConfig,
+        LoggingConfig, PackageType, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, TracingConfig,
         UpdateFunctionConfigurationInput, VpcConfig,
     },
     function::Settings,
@@ -49,7 +49,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 /// The settings of a new function.
 pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Result<Settings, Error> {
     refuse_new(input)?;
-    let (Some(runtime), Some(handler)) = (input.runtime, &input.handler) else {
+    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
         // AWS: text as the service words it.
         return Err(Error::invalid_parameter_value_exception(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
@@ -83,7 +83,7 @@ pub(crate) fn change(
     refuse_change(input)?;
     refuse_vpc(input.vpc_config.as_ref())?;
     refuse_snap_start(input.snap_start.as_ref())?;
-    if let Some(runtime) = input.runtime {
+    if let Some(runtime) = &input.runtime {
         settings.runtime = available(runtime, driver)?;
     }
     if let Some(text) = &input.role {
@@ -192,9 +192,23 @@ fn refuse_snap_start(config: Option<&SnapStart>) -> Result<(), Error> {
     }
 }
 
+/// Refuses identifiers that neither AWS nor this host knows.
+pub(crate) fn check_runtime(id: &str, at: &str, driver: Option<&Driver>) -> Result<(), Error> {
+    let own = driver.is_some_and(|driver| driver.runtimes().find(id).is_some());
+    if own || RUNTIME_VALUES.contains(&id) {
+        return Ok(());
+    }
+    // AWS: the form of the complaint. DIVERGES: the set is what runs on this host, an operator's own runtimes included.
+    let set: Vec<&str> = match driver {
+        Some(driver) => driver.runtimes().iter().map(|runtime| runtime.id.as_str()).collect(),
+        None => RUNTIME_VALUES.to_vec(),
+    };
+    Err(refusal::constraint(id, at, &format!("satisfy enum value set: [{}]", set.join(", "))))
+}
+
 /// The runtime, if this host has it. Without a sandbox nothing is known, and nothing runs.
-fn available(runtime: Runtime, driver: Option<&Driver>) -> Result<String, Error> {
-    let id = runtime.as_str();
+fn available(id: &str, driver: Option<&Driver>) -> Result<String, Error> {
+    check_runtime(id, "runtime", driver)?;
     if let Some(driver) = driver
         && driver.runtimes().find(id).is_none()
     {
@@ -283,7 +297,7 @@ mod tests {
     fn input() -> CreateFunctionInput {
         CreateFunctionInput {
             function_name: "f".to_owned(),
-            runtime: Some(Runtime::Python3_11),
+            runtime: Some("python3.11".to_owned()),
             role: "arn:aws:iam::123456789012:role/r".to_owned(),
             handler: Some("app.handler".to_owned()),
             ..CreateFunctionInput::default()

@@ -10,7 +10,7 @@
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
-//! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is the `awslambdaric` that the package or the host has (Python only) |
+//! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
 //! counts as none.

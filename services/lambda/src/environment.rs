@@ -9,6 +9,7 @@
 
 mod fork;
 mod renewal;
+mod root;
 mod start;
 
 use std::{

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
+        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn,
         SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
     layer::LayerUse,
@@ -127,7 +127,7 @@ impl Function {
         FunctionConfiguration {
             function_name: Some(self.name.clone()),
             function_arn: Some(self.arn.as_str().to_owned()),
-            runtime: Runtime::parse(&settings.runtime),
+            runtime: Some(settings.runtime.clone()).filter(|runtime| !runtime.is_empty()),
             role: Some(settings.role.as_str().to_owned()),
             handler: Some(settings.handler.clone()),
             code_size: i64::try_from(self.code_bytes).ok(),

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
-        Architecture, Error, GetLayerVersionResponse, Layer, LayerVersionContentOutput,
-        LayerVersionsListItem, Runtime,
+        Architecture, Error, GetLayerVersionResponse, Layer, LayerVersionContentOutput, LayerVersionsListItem,
     },
     package::UNPACKED_BYTES_MAX,
     permission::Permissions,
@@ -96,7 +95,7 @@ impl LayerVersion {
             description: Some(self.description.clone()),
             created_date: Some(created_date(self.created_at)),
             compatible_architectures: self.shown_architectures(),
-            compatible_runtimes: self.shown_runtimes(),
+            compatible_runtimes: self.runtimes.clone(),
             license_info: self.license.clone(),
         }
     }
@@ -112,7 +111,7 @@ impl LayerVersion {
             created_date: Some(created_date(self.created_at)),
             version: i64::try_from(self.number).ok(),
             compatible_architectures: self.shown_architectures(),
-            compatible_runtimes: self.shown_runtimes(),
+            compatible_runtimes: self.runtimes.clone(),
             license_info: self.license.clone(),
         }
     }
@@ -129,16 +128,12 @@ impl LayerVersion {
         Some(self.architectures.as_ref()?.iter().filter_map(|name| Architecture::parse(name)).collect())
     }
 
-    fn shown_runtimes(&self) -> Option<Vec<Runtime>> {
-        Some(self.runtimes.as_ref()?.iter().filter_map(|name| Runtime::parse(name)).collect())
-    }
-
     /// Whether it is for this runtime and architecture, as far as they are asked for.
-    pub(crate) fn suits(&self, runtime: Option<Runtime>, architecture: Option<Architecture>) -> bool {
+    pub(crate) fn suits(&self, runtime: Option<&str>, architecture: Option<Architecture>) -> bool {
         let named = |list: &Option<Vec<String>>, name: &str| {
             list.as_ref().is_some_and(|list| list.iter().any(|one| one == name))
         };
-        runtime.is_none_or(|runtime| named(&self.runtimes, runtime.as_str()))
+        runtime.is_none_or(|runtime| named(&self.runtimes, runtime))
             && architecture.is_none_or(|one| named(&self.architectures, one.as_str()))
     }
 }

@@ -257,6 +257,11 @@ impl Packages {
         Ok(self.env.heavy.run(work).await??)
     }
 
+    /// An empty folder.
+    pub(crate) async fn scratch(&self) -> Result<Arc<Folder>, Error> {
+        Ok(self.in_new_folder(|_| Ok(())).await?.0)
+    }
+
     fn find(&self, id: BlobId) -> Option<Arc<Folder>> {
         self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }

@@ -61,12 +61,8 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
     );
     set("HOME", "/tmp");
-    match given.family {
-        Family::Python => set("PYTHONPATH", &format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}")),
-        Family::Node => {
-            set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task");
-        }
-        Family::Provided => {}
+    for (name, value) in of_language(given) {
+        set(name, &value);
     }
     for (name, value) in function.settings.variables.iter().flatten() {
         if name.starts_with(controls::PREFIX) {
@@ -124,4 +120,22 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     // There is no metadata service; SDKs that look for one would only lose time.
     set("AWS_EC2_METADATA_DISABLED", "true");
     all
+}
+
+/// Where a language's modules are looked for, besides the package.
+fn of_language(given: &Given<'_>) -> Vec<(&'static str, String)> {
+    match given.family {
+        Family::Python => vec![("PYTHONPATH", format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}"))],
+        Family::Node => vec![(
+            "NODE_PATH",
+            "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task".to_owned(),
+        )],
+        // AWS: both, with these folders of package and layers.
+        Family::Ruby => {
+            let version = given.function.settings.runtime.trim_start_matches("ruby");
+            let gems = format!("/var/task/vendor/bundle/ruby/{version}.0:/opt/ruby/gems/{version}.0");
+            vec![("GEM_PATH", gems), ("RUBYLIB", "/var/task:/opt/ruby/lib".to_owned())]
+        }
+        Family::Java | Family::Provided => Vec::new(),
+    }
 }

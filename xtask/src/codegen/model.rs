@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+/// Enums whose values an installation may add to.
+// Lambda's runtimes: an operator adds some of his own.
+const OPEN_ENUMS: &[&str] = &["Runtime"];
+
 /// A parsed model.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -124,7 +128,17 @@ impl<'a> ShapeRef<'a> {
 
     /// The values of an enum; empty for anything else.
     pub(crate) fn values(&self) -> Vec<&'a str> {
+        if self.is_open() { Vec::new() } else { self.listed() }
+    }
+
+    /// The values that the model lists, also where more are legal.
+    pub(crate) fn listed(&self) -> Vec<&'a str> {
         strings(self.body.get("enum"))
+    }
+
+    /// Are there legal values beyond those of the model? Such an enum is a text, which the service checks itself.
+    pub(crate) fn is_open(&self) -> bool {
+        OPEN_ENUMS.contains(&self.name)
     }
 
     /// Is the trait set?

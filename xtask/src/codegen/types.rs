@@ -14,6 +14,16 @@ pub(crate) fn all(reach: &Reach<'_>) -> Result<String, String> {
     for (alias, shape) in &reach.aliases {
         let _ = writeln!(out, "/// `{shape}`.\npub type {alias} = {};\n", reach.type_of(shape));
     }
+    for shape in reach.shapes.values().filter(|shape| shape.is_open()) {
+        let values: Vec<String> = shape.listed().iter().map(|value| format!("{value:?}")).collect();
+        let _ = writeln!(
+            out,
+            "/// Values of `{}` that the model lists; an installation may have others.\npub const {}_VALUES: &[&str] = &[{}];\n",
+            shape.name,
+            reach.static_of(shape.name),
+            values.join(", ")
+        );
+    }
     for shape in
         reach.shapes.values().filter(|shape| is_typed(**shape) && !reach.errors.contains_key(shape.name))
     {

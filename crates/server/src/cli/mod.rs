@@ -12,6 +12,7 @@ mod package;
 mod policy;
 mod role_policies;
 mod running;
+mod runtime;
 mod serve;
 mod shadow;
 mod stack;
@@ -57,6 +58,8 @@ enum Command {
     Explain(explain::Explain),
     /// Compare policy documents, or find what their authors probably did not mean
     Policy(policy::Policy),
+    /// Add, list and remove runtimes with a root of their own
+    Runtime(runtime::Runtime),
     /// Show which isolation layers and other protections are in force on this machine
     Doctor(doctor::Doctor),
 }
@@ -154,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::Log(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Policy(command) => command.run(),
+        Command::Runtime(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {

@@ -7,7 +7,7 @@ use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{CliError, ServerOptions, output};
+use super::{CliError, ServerOptions, output, runtime};
 use crate::{
     boot::{self, Settings},
     catalog::{self, Extras},
@@ -38,7 +38,11 @@ pub(crate) async fn start(
     let acceptor = tls::acceptor(&settings.data_dir.join("tls"), &options.tls_names, now)?;
     let env = opened.builder.env("iam", "iam.amazonaws.com");
     let lambda = casemate_lambda::Extras {
-        driver: driver(spawner, options.egress_ceiling.clone().unwrap_or_default()),
+        driver: driver(
+            spawner,
+            runtime::table(&settings.data_dir)?,
+            options.egress_ceiling.clone().unwrap_or_default(),
+        ),
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
         functions_dir: settings.data_dir.join("functions"),
@@ -83,9 +87,12 @@ impl Running {
     }
 }
 
-fn driver(spawner: Result<Spawner, String>, egress_ceiling: EgressRules) -> Result<Driver, String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let driver = Driver::with_egress_ceiling(spawner?, RuntimeTable::discover(&path), egress_ceiling);
+fn driver(
+    spawner: Result<Spawner, String>,
+    runtimes: RuntimeTable,
+    egress_ceiling: EgressRules,
+) -> Result<Driver, String> {
+    let driver = Driver::with_egress_ceiling(spawner?, runtimes, egress_ceiling);
     driver.map_err(|error| error.to_string())
 }
 

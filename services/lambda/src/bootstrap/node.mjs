@@ -387,6 +387,31 @@ function logFailure(report) {
     JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
 }
 
+/** Hands over to AWS's client, which the package brings: ours has then no part in what follows. */
+async function runAwsClient() {
+  const root = process.env.LAMBDA_TASK_ROOT;
+  let client;
+  try {
+    client = await import(pathToFileURL(createRequire(path.join(root, 'package.json')).resolve('aws-lambda-ric')));
+  } catch (error) {
+    const text = `CASEMATE_RUNTIME_CLIENT is aws, and the package has no usable aws-lambda-ric: ${error?.message}`;
+    const report = { errorType: 'Runtime.ImportModuleError', errorMessage: text, trace: [] };
+    logLine('ERROR', '%s', text);
+    await sendReport('init/error', report, reportAgent);
+    process.exit(1);
+  }
+  process.removeAllListeners('uncaughtException');
+  process.removeAllListeners('unhandledRejection');
+  await client.run(root, process.env._HANDLER ?? '');
+}
+
+if (process.env._CASEMATE_RUNTIME_CLIENT === 'aws') {
+  delete process.env._CASEMATE_RUNTIME_CLIENT;
+  await runAwsClient();
+  // It goes on by itself.
+  await new Promise(() => {});
+}
+
 let handler;
 try {
   handler = await load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER ?? '');

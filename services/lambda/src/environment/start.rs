@@ -13,18 +13,15 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
-};
+use casemate_sandbox::{Driver, EnvironmentSpec, Exit, Family, PIDS_MAX, StartError, Template};
 use casemate_store::BlobId;
 use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
-use super::{Berth, Environment, Held, Room};
+use super::{Berth, Environment, Held, Room, root::Root};
 use crate::{
     ServeConnection,
     api::Error,
-    bootstrap,
-    controls::{Controls, Credentials},
+    controls::{Controls, Credentials, Exec},
     credentials::Endpoint,
     delivery::Delivery,
     event::{self, Attribution},
@@ -118,12 +115,9 @@ impl Host {
         let folder = self.packages.folder(function.code).await?;
         let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
         let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
-        let (template, family) = self.template(&function.settings.runtime).await?;
-        if family == Family::Provided && !folder.path().join("bootstrap").is_file() {
-            return Err(invalid_entrypoint(&format!(
-                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
-            )));
-        }
+        let root = self.root(&function).await?;
+        let family = root.family;
+        root.check_package(folder.path())?;
         let credentials = match purpose {
             Purpose::Template => None,
             Purpose::OnDemand | Purpose::Provisioned => {
@@ -141,14 +135,14 @@ impl Host {
             log_stream: &log_stream,
             purpose,
         };
-        let spec = spec(&given, (&*folder, layers.as_deref()), template, controls);
+        let spec = spec(&given, (&*folder, layers.as_deref()), &root, controls);
         let sandbox = match self.driver.start(spec).await {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
                 }
-                return Err(not_started(error, family));
+                return Err(root.not_started(error));
             }
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth);
@@ -214,26 +208,6 @@ impl Host {
             _folders: folders,
             _berth: berth,
         }
-    }
-
-    /// What kind of runtime a function has; `None`: none of this host's.
-    pub(crate) fn family(&self, function: &Function) -> Option<Family> {
-        self.driver.runtimes().find(&function.settings.runtime).map(|runtime| runtime.family)
-    }
-
-    async fn template(&self, runtime_id: &str) -> Result<(Template, Family), NotStarted> {
-        let runtime = self.driver.runtimes().find(runtime_id).ok_or_else(|| {
-            Error::service_exception(format!("the runtime {runtime_id} is not on this host"))
-        })?;
-        let mut templates = self.templates.lock().await;
-        if let Some((_, template)) = templates.iter().find(|(id, _)| id == runtime_id) {
-            return Ok((template.clone(), runtime.family));
-        }
-        let bootstrap = bootstrap::of(runtime, self.python_sdk.as_deref());
-        let template =
-            self.driver.prepare(runtime_id, bootstrap).await.map_err(|error| unavailable(&error))?;
-        templates.push((runtime_id.to_owned(), template.clone()));
-        Ok((template, runtime.family))
     }
 }
 
@@ -334,24 +308,19 @@ impl std::fmt::Debug for Host {
 fn spec(
     given: &Given<'_>,
     (folder, layers): (&Folder, Option<&Folder>),
-    template: Template,
+    root: &Root,
     controls: Controls,
 ) -> EnvironmentSpec {
     let settings = &given.function.settings;
     EnvironmentSpec {
-        template,
+        template: root.template.clone(),
         code_dir: folder.path().to_owned(),
         layers_dir: layers.map(|layers| layers.path().to_owned()),
         env: process::environment(given),
         memory_mb: u64::from(settings.memory_mb),
         tmp_mb: u64::from(settings.tmp_mb),
         pids_max: PIDS_MAX,
-        // A custom runtime may be a script or start helpers; managed ones are one program.
-        exec_policy: match &controls.exec {
-            Some(wish) => wish.policy(),
-            None if given.family == Family::Provided => ExecPolicy::Allow,
-            None => ExecPolicy::Deny,
-        },
+        exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
         hostname: "function".to_owned(),
     }
@@ -391,25 +360,12 @@ pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
 }
 
 // AWS: type and texts of the service.
-fn invalid_entrypoint(why: &str) -> NotStarted {
+pub(super) fn invalid_entrypoint(why: &str) -> NotStarted {
     let report = serde_json::json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": format!("Error: {why}") });
     NotStarted::Reported(report.to_string().into(), Vec::new())
 }
 
-/// The program of a custom runtime.
-const ENTRYPOINT: &str = "/var/task/bootstrap";
-
-fn not_started(error: StartError, family: Family) -> NotStarted {
-    match error {
-        // A program of the package's own that the system cannot execute.
-        StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
-            invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
-        }
-        error => unavailable(&error).into(),
-    }
-}
-
-fn unavailable(error: &StartError) -> Error {
+pub(super) fn unavailable(error: &StartError) -> Error {
     // INVARIANT: nothing runs without the sandbox; the caller is told which layer is missing.
     Error::service_exception(format!("the execution environment cannot be started: {error}"))
 }

@@ -34,7 +34,9 @@ impl Operation<ListLayerVersions> for Lambda {
             .env
             .store
             .read(|tx| tx.scan_reverse::<LayerVersion>(&page.prefix, page.after.as_ref(), usize::MAX))?;
-        found.retain(|(_, version)| version.suits(input.compatible_runtime, input.compatible_architecture));
+        found.retain(|(_, version)| {
+            version.suits(input.compatible_runtime.as_deref(), input.compatible_architecture)
+        });
         let (versions, next_marker) = page.cut(found);
         let layer_versions = Some(versions.iter().map(LayerVersion::listed).collect());
         Ok(ListLayerVersionsOutput { next_marker, layer_versions })

@@ -29,7 +29,7 @@ impl Operation<ListLayers> for Lambda {
         let versions = self.env.store.read(|tx| tx.scan::<LayerVersion>(&all, None, usize::MAX))?;
         let mut newest = BTreeMap::<String, LayerVersion>::new();
         for (_, version) in versions {
-            if version.suits(input.compatible_runtime, input.compatible_architecture) {
+            if version.suits(input.compatible_runtime.as_deref(), input.compatible_architecture) {
                 newest.insert(version.name.clone(), version);
             }
         }

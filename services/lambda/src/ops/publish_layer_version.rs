@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, PublishLayerVersion, PublishLayerVersionInput, PublishLayerVersionOutput},
-    ask,
+    ask, configuration,
     layer::{LayerNumbering, LayerVersion},
     refusal,
     resource::LayerRef,
@@ -27,6 +27,9 @@ impl Operation<PublishLayerVersion> for Lambda {
         let archive = input.content.zip_file.clone().ok_or_else(|| {
             Error::invalid_parameter_value_exception("Please provide a source for layer content.")
         })?;
+        for runtime in input.compatible_runtimes.iter().flatten() {
+            configuration::check_runtime(runtime, "compatibleRuntimes", self.invoker.driver())?;
+        }
         let received = self.packages.receive(archive).await?;
         let version = LayerVersion {
             arn: at.arn(),
@@ -35,7 +38,7 @@ impl Operation<PublishLayerVersion> for Lambda {
             number: 0,
             description: input.description.clone().unwrap_or_default(),
             license: input.license_info.clone(),
-            runtimes: names(input.compatible_runtimes.as_deref(), |one| one.as_str()),
+            runtimes: input.compatible_runtimes.clone(),
             architectures: names(input.compatible_architectures.as_deref(), |one| one.as_str()),
             created_at: now,
             code: received.id,

@@ -121,12 +121,10 @@ pub(crate) fn archive_of<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8],
 pub(crate) fn runtime(family: &str) -> String {
     let path = std::env::var_os("PATH").unwrap();
     let table = RuntimeTable::discover(&path);
-    let known: Vec<String> =
-        casemate_lambda::api::Runtime::ALL.iter().map(|runtime| runtime.as_str().to_owned()).collect();
     let mut ids: Vec<_> = table
         .iter()
         .map(|runtime| runtime.id.clone())
-        .filter(|id| id.starts_with(family) && known.contains(id))
+        .filter(|id| id.starts_with(family) && casemate_lambda::api::RUNTIME_VALUES.contains(&id.as_str()))
         .collect();
     ids.sort();
     ids.pop().expect("an interpreter")

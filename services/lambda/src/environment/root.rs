@@ -1,0 +1,91 @@
+//! Which root a function's environments stand in, and what the runtime in it wants.
+
+use casemate_kernel::Fault;
+use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
+
+use super::{Host, NotStarted, start};
+use crate::{api::Error, bootstrap, function::Function};
+
+/// A root to start environments in.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) template: Template,
+    pub(super) family: Family,
+    /// Which programs may be started inside, unless the function says otherwise.
+    pub(super) exec: ExecPolicy,
+    /// Does the function's package bring the program?
+    in_package: bool,
+}
+
+impl Root {
+    /// What is wrong with a package that should bring the program and does not.
+    pub(super) fn check_package(&self, folder: &std::path::Path) -> Result<(), NotStarted> {
+        if self.in_package && !folder.join("bootstrap").is_file() {
+            return Err(start::invalid_entrypoint(&format!(
+                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Why no process was started, as the caller gets it.
+    pub(super) fn not_started(&self, error: StartError) -> NotStarted {
+        match error {
+            // A program of the package's own that the system cannot execute.
+            StartError::Step { step: Step::Execute, source, .. } if self.in_package => {
+                start::invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
+            }
+            error => start::unavailable(&error).into(),
+        }
+    }
+}
+
+impl Host {
+    /// The root of a function's runtime; assembled once.
+    pub(super) async fn root(&self, function: &Function) -> Result<Root, NotStarted> {
+        let id = &function.settings.runtime;
+        let runtime = self
+            .driver
+            .runtimes()
+            .find(id)
+            .cloned()
+            .ok_or_else(|| Error::service_exception(format!("the runtime {id} is not on this host")))?;
+        let (family, exec, in_package) = (runtime.family, runtime.exec_policy(), runtime.is_in_package());
+        let template = self.template(runtime).await?;
+        let template = match family {
+            Family::Java => bootstrap::with_heap(&template, function.settings.memory_mb),
+            _ => template,
+        };
+        Ok(Root { template, family, exec, in_package })
+    }
+
+    /// What kind of runtime a function has; `None`: none of this host's.
+    pub(crate) fn family(&self, function: &Function) -> Option<Family> {
+        self.driver.runtimes().find(&function.settings.runtime).map(|runtime| runtime.family)
+    }
+
+    async fn template(&self, runtime: Runtime) -> Result<Template, NotStarted> {
+        let mut templates = self.templates.lock().await;
+        if let Some((_, template)) = templates.iter().find(|(id, _)| *id == runtime.id) {
+            return Ok(template.clone());
+        }
+        let scratch = self.packages.scratch().await?;
+        let (id, sdk) = (runtime.id.clone(), self.python_sdk.clone());
+        // Digests of roots and compilers take their time.
+        let work = tokio::task::spawn_blocking(move || {
+            if let Some(own) = &runtime.own {
+                let verified = casemate_roots::table::verify(&own.folder, &own.sha256);
+                verified.map_err(|why| format!("the runtime {} is not used: {why}", runtime.id))?;
+            }
+            bootstrap::of(&runtime, sdk.as_deref(), scratch.path())
+        });
+        let bootstrap = work.await.map_err(Fault::internal)?.map_err(Error::service_exception)?;
+        let template =
+            self.driver.prepare(&id, bootstrap).await.map_err(|error| start::unavailable(&error))?;
+        templates.push((id, template.clone()));
+        Ok(template)
+    }
+}
+
+/// The program of a custom runtime.
+const ENTRYPOINT: &str = "/var/task/bootstrap";
