@@ -11,7 +11,8 @@ pub(crate) const PYTHON_SDK: &str = "/var/lang-sdk";
 pub(crate) const RUNTIME_DIR: &str = "/var/runtime";
 
 const PYTHON: &str = include_str!("bootstrap/python.py");
-const NODE: &str = include_str!("bootstrap/node.mjs");
+const NODE: &str = include_str!("bootstrap/node.cjs");
+const NODE_CLIENT: &str = include_str!("bootstrap/client.cjs");
 
 /// How a runtime is started.
 pub(crate) fn of(runtime: &Runtime, python_sdk: Option<&Path>) -> Bootstrap {
@@ -27,8 +28,8 @@ pub(crate) fn of(runtime: &Runtime, python_sdk: Option<&Path>) -> Bootstrap {
                 .collect(),
         },
         Family::Node => Bootstrap {
-            files: vec![file("bootstrap.mjs", NODE)],
-            argv: vec![interpreter, format!("{RUNTIME_DIR}/bootstrap.mjs")],
+            files: vec![file("bootstrap.cjs", NODE), file("client.cjs", NODE_CLIENT)],
+            argv: vec![interpreter, format!("{RUNTIME_DIR}/bootstrap.cjs")],
             mounts: Vec::new(),
         },
         Family::Provided => {

@@ -40,6 +40,39 @@ pub(crate) enum Purpose {
     Template,
 }
 
+/// All that a process is given which is told later for which function it is.
+pub(crate) fn blank(family: Family) -> Vec<(String, String)> {
+    let mut all = defaults(family);
+    all.push(("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS.to_owned()));
+    // For our bootstrap; it goes when the function's own variables come.
+    all.push(("_CASEMATE_LATE", "1".to_owned()));
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What is the same for all functions of a family, unless their owners say otherwise.
+fn defaults(family: Family) -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin".to_owned()),
+        (
+            "LD_LIBRARY_PATH",
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+                .to_owned(),
+        ),
+        ("HOME", "/tmp".to_owned()),
+    ];
+    match family {
+        Family::Python => all.push(("PYTHONPATH", format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}"))),
+        Family::Node => all.push((
+            "NODE_PATH",
+            "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task".to_owned(),
+        )),
+        Family::Provided => {}
+    }
+    all
+}
+
 /// Names and values.
 // AWS: Lambda developer guide, "Defined runtime environment variables". Reserved ones are the platform's; the others give
 // way to the owner's.
@@ -53,20 +86,8 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         all.push((name.to_owned(), value.to_owned()));
     };
     // What the owner may change.
-    set("LANG", "en_US.UTF-8");
-    set("TZ", ":UTC");
-    set("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-    set(
-        "LD_LIBRARY_PATH",
-        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
-    );
-    set("HOME", "/tmp");
-    match given.family {
-        Family::Python => set("PYTHONPATH", &format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}")),
-        Family::Node => {
-            set("NODE_PATH", "/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task");
-        }
-        Family::Provided => {}
+    for (name, value) in defaults(given.family) {
+        set(name, &value);
     }
     for (name, value) in function.settings.variables.iter().flatten() {
         if name.starts_with(controls::PREFIX) {

@@ -17,12 +17,13 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
 };
 use casemate_store::BlobId;
-use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{net::TcpStream, sync::Semaphore, task::JoinHandle, time::Instant};
 
-use super::{Berth, Environment, Held, Room};
+use super::{Berth, Environment, Held, Late, Room};
 use crate::{
     ServeConnection,
     api::Error,
+    blanks::{self, Blanks},
     bootstrap,
     controls::{Controls, Credentials},
     credentials::Endpoint,
@@ -57,6 +58,8 @@ pub(crate) struct Host {
     pub(crate) templates: Arc<tokio::sync::Mutex<Vec<(String, Template)>>>,
     /// Room for environments.
     pub(crate) room: Room,
+    /// Processes that wait for a function.
+    pub(crate) blanks: Arc<Blanks>,
 }
 
 /// Why there is no environment.
@@ -90,6 +93,8 @@ struct Start {
     credentials: Option<SessionCredentials>,
     endpoint: Option<Arc<Endpoint>>,
     log_stream: String,
+    /// What its process is told late, and over which connection.
+    late: Option<(Late, TcpStream)>,
 }
 
 /// What is to be started.
@@ -141,9 +146,10 @@ impl Host {
             log_stream: &log_stream,
             purpose,
         };
+        let suits_blank = blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), template, controls);
-        let sandbox = match self.driver.start(spec).await {
-            Ok(sandbox) => sandbox,
+        let (sandbox, late) = match self.sandbox(spec, suits_blank, now).await {
+            Ok(started) => started,
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
@@ -153,7 +159,7 @@ impl Host {
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth);
         let environment =
-            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream });
+            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream, late });
         environment
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
@@ -167,7 +173,7 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream }: Start,
+        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream, late }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -177,7 +183,11 @@ impl Host {
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone(), endpoint.clone()),
+            serve_runtime_api(
+                Arc::clone(&sandbox),
+                (Arc::clone(&exchange), forks.clone(), endpoint.clone()),
+                late,
+            ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
         ];
         if let Some(events) = events {
@@ -221,7 +231,7 @@ impl Host {
         self.driver.runtimes().find(&function.settings.runtime).map(|runtime| runtime.family)
     }
 
-    async fn template(&self, runtime_id: &str) -> Result<(Template, Family), NotStarted> {
+    pub(super) async fn template(&self, runtime_id: &str) -> Result<(Template, Family), NotStarted> {
         let runtime = self.driver.runtimes().find(runtime_id).ok_or_else(|| {
             Error::service_exception(format!("the runtime {runtime_id} is not on this host"))
         })?;
@@ -353,17 +363,18 @@ fn spec(
             None => ExecPolicy::Deny,
         },
         egress: controls.egress,
-        hostname: "function".to_owned(),
+        hostname: HOSTNAME.to_owned(),
     }
 }
 
 fn serve_runtime_api(
     sandbox: Arc<casemate_sandbox::Environment>,
-    exchange: Arc<Exchange>,
-    forks: Option<Arc<Forks>>,
-    credentials: Option<Arc<Endpoint>>,
+    (exchange, forks, credentials): (Arc<Exchange>, Option<Arc<Forks>>, Option<Arc<Endpoint>>),
+    late: Option<(Late, TcpStream)>,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials).await })
+    tokio::spawn(async move {
+        runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials, late).await;
+    })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -396,10 +407,13 @@ fn invalid_entrypoint(why: &str) -> NotStarted {
     NotStarted::Reported(report.to_string().into(), Vec::new())
 }
 
+/// Of every environment.
+pub(super) const HOSTNAME: &str = "function";
+
 /// The program of a custom runtime.
 const ENTRYPOINT: &str = "/var/task/bootstrap";
 
-fn not_started(error: StartError, family: Family) -> NotStarted {
+pub(super) fn not_started(error: StartError, family: Family) -> NotStarted {
     match error {
         // A program of the package's own that the system cannot execute.
         StartError::Step { step: Step::Execute, source, .. } if family == Family::Provided => {
