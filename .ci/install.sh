@@ -46,6 +46,11 @@ need_faketime() {
     package faketime faketime
 }
 
+# Subordinate ids, for the server that the suites run as an ordinary user.
+need_uidmap() {
+    package newuidmap uidmap
+}
+
 # QEMU, mke2fs and a kernel for guests: the newest cloud kernel package of the distribution, downloaded and not installed.
 need_qemu() {
     package qemu-system-x86_64 qemu-system-x86

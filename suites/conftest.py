@@ -16,6 +16,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+import ordinary
+
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("CASEMATE_BIN", str(ROOT / "target/debug/casemate"))
 START_S = 90
@@ -48,11 +50,19 @@ class Server:
         self.extra = environment or {}
         self.output = []
         self.process = None
+        self.user = None
 
     def start(self):
-        command = [BINARY, "up", str(self.template)] if self.template else [BINARY, "serve"]
+        self.user = user = ordinary.Ordinary(self.data_dir) if ordinary.wanted() else None
+        binary, template = BINARY, self.template
+        if user:
+            binary = user.reachable(BINARY)
+            template = template and user.reachable(Path(template).parent) / Path(template).name
+        command = [binary, "up", str(template)] if template else [binary, "serve"]
         command += ["--data-dir", str(self.data_dir), "--listen", f"127.0.0.1:{self.port}"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CASEMATE_"))}
+        if user:
+            command, clean = user.command(command), clean | user.environment()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=clean | self.extra,
@@ -76,10 +86,16 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(30)
+            self.leave()
 
     def kill(self):
         self.process.kill()
         self.process.wait(30)
+        self.leave()
+
+    def leave(self):
+        if self.user:
+            self.user.leave()
 
     @property
     def text(self):
