@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Bench, archive, runtime, sandboxed, text};
 
 /// Tells what the process was started with, what it has now, and what it is shown.
-const ACCOUNT: &str = r#"
+const ACCOUNT: &str = r"
 const fs = require('fs');
 const asked = process.env.WHO;
 globalThis.loaded = (globalThis.loaded ?? 0) + 1;
@@ -20,14 +20,14 @@ exports.handler = async () => {
     again: await require('./again.js')(),
   };
 };
-"#;
+";
 /// Asks what it is for, as a process does that waits for a function.
-const AGAIN: &str = r#"
+const AGAIN: &str = r"
 module.exports = () => new Promise((resolve) => {
   const request = { host: '127.0.0.1', port: 9001, path: '/2018-06-01/runtime/casemate/function' };
   require('http').get(request, (answer) => { answer.resume(); resolve(answer.statusCode); });
 });
-"#;
+";
 /// Starts that are tried until one finds a process that waits; one is started in the time of one or two of them.
 const TRIES: usize = 60;
 
