@@ -11,6 +11,7 @@ use std::{
     fs, io,
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 pub(crate) use layout::Cgroups;
@@ -75,7 +76,8 @@ pub(crate) struct Group {
     pub(crate) freezing: Freezing,
     /// The v2 directory, into which processes can be cloned.
     pub(crate) unified: Option<PathBuf>,
-    pub(crate) limits: Limits,
+    /// The memory limit grows once where the function is told late.
+    pub(crate) limits: Mutex<Limits>,
 }
 
 /// A control group operation that the host refused, and the layer that is missing for it.
@@ -83,16 +85,20 @@ pub(crate) type Refused = (Layer, io::Error);
 
 impl Group {
     pub(crate) fn set_limits(&self) -> Result<(), Refused> {
-        let limits = self.limits;
+        let limits = self.limits();
         self.set_memory_limit(limits).map_err(|error| (Layer::MemoryLimit, error))?;
         let pids = |error| (Layer::ProcessLimit, error);
         put(&self.pids.path, "pids.max", &limits.pids_max.to_string()).map_err(pids)?;
         self.set_cpu(CpuShare::Init).map_err(|error| (Layer::CpuLimit, error))
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Limits processor time to the share that belongs to the memory size.
     pub(crate) fn set_cpu(&self, share: CpuShare) -> io::Result<()> {
-        let quota_us = quota_us(self.limits.memory_mb, share);
+        let quota_us = quota_us(self.limits().memory_mb, share);
         match self.cpu.version {
             Version::One => {
                 put(&self.cpu.path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string())?;

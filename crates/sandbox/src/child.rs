@@ -41,7 +41,7 @@ pub(crate) struct ChildDescriptors {
     pub(crate) go: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    pub(crate) code: OwnedFd,
+    pub(crate) code: Option<OwnedFd>,
     pub(crate) layers: Option<OwnedFd>,
     /// Control groups of the old interface, still to be joined.
     pub(crate) tasks: Vec<OwnedFd>,
@@ -114,7 +114,8 @@ pub(crate) fn try_filter() -> io::Result<()> {
 }
 
 fn close_descriptors(fds: &ChildDescriptors) -> io::Result<()> {
-    let mut keep = vec![&fds.channel, &fds.go, &fds.stdout, &fds.stderr, &fds.code];
+    let mut keep = vec![&fds.channel, &fds.go, &fds.stdout, &fds.stderr];
+    keep.extend(&fds.code);
     keep.extend(&fds.layers);
     keep.extend(&fds.tasks);
     let keep: Vec<_> = keep.into_iter().map(AsRawFd::as_raw_fd).collect();

@@ -6,8 +6,9 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -131,6 +132,17 @@ impl Driver {
 
     /// Starts an environment; returns when its runtime program has been executed.
     pub async fn start(&self, spec: EnvironmentSpec) -> Result<Environment, StartError> {
+        let code_dir = spec.code_dir.clone();
+        self.begin(spec, Some(code_dir)).await.map(|(environment, _)| environment)
+    }
+
+    /// Starts an environment, with its code or without. What it is judged by comes along, to be replaced when the code is
+    /// known.
+    pub(crate) async fn begin(
+        &self,
+        spec: EnvironmentSpec,
+        code_dir: Option<PathBuf>,
+    ) -> Result<(Environment, Arc<RwLock<Judgement>>), StartError> {
         spec.check()?;
         if !self.inner.egress_ceiling.cover(&spec.egress) {
             return Err(StartError::Specification("egress names a destination beyond what this host allows"));
@@ -149,10 +161,11 @@ impl Driver {
                 return Err(StartError::Supervisor(error));
             }
         };
-        let code = std::iter::once(spec.code_dir.as_path()).chain(spec.layers_dir.as_deref());
+        let code = code_dir.as_deref().into_iter().chain(spec.layers_dir.as_deref());
         let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
-        let judgement = Judgement { executions: spec.exec_policy.clone(), boundary };
-        let request = Request::Start(Box::new(start_request(spec, lease.slot, group.unified.is_some())));
+        let judgement = Arc::new(RwLock::new(Judgement { executions: spec.exec_policy.clone(), boundary }));
+        let start = start_request(spec, code_dir, (lease.slot, group.unified.is_some()));
+        let request = Request::Start(Box::new(start));
         let sent = self.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
         let parts = match sent {
@@ -160,7 +173,11 @@ impl Driver {
             Err(error) => Err(error),
         };
         match parts {
-            Ok(parts) => self.run(id, (parts, judgement, egress), wiring, group, lease).await,
+            Ok(parts) => {
+                let judged = Arc::clone(&judgement);
+                let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
+                run.map(|environment| (environment, judged))
+            }
             Err(error) => {
                 tokio::spawn(abandon(group, wiring.exit, lease));
                 Err(error)
@@ -172,7 +189,7 @@ impl Driver {
     async fn run(
         &self,
         id: u64,
-        (parts, judgement, egress): (Parts, Judgement, Rules),
+        (parts, judgement, egress): (Parts, Arc<RwLock<Judgement>>, Rules),
         wiring: Wiring,
         group: Arc<Group>,
         lease: SlotLease,
@@ -229,8 +246,15 @@ impl Driver {
 
     /// A request with one answer.
     async fn ask(&self, request: &Request) -> Result<Report, StartError> {
+        self.ask_about(request, &[]).await
+    }
+
+    /// The same, with descriptors that belong to it.
+    pub(crate) async fn ask_about(&self, request: &Request, about: &[RawFd]) -> Result<Report, StartError> {
         let (ours, theirs) = sys::packet_pair().map_err(StartError::Supervisor)?;
-        self.send(request, &[theirs.as_raw_fd()]).await?;
+        let mut sent = vec![theirs.as_raw_fd()];
+        sent.extend(about);
+        self.send(request, &sent).await?;
         drop(theirs);
         let channel = channel(ours).map_err(StartError::Supervisor)?;
         let answer = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
@@ -257,12 +281,16 @@ impl Driver {
     }
 }
 
-fn start_request(spec: EnvironmentSpec, user_slot: u32, into_cgroup: bool) -> Start {
+fn start_request(
+    spec: EnvironmentSpec,
+    code_dir: Option<PathBuf>,
+    (user_slot, into_cgroup): (u32, bool),
+) -> Start {
     Start {
         template: spec.template.inner.name.clone(),
         argv: spec.template.inner.argv.clone(),
         env: spec.env,
-        code_dir: spec.code_dir,
+        code_dir,
         layers_dir: spec.layers_dir,
         tmp_mb: spec.tmp_mb,
         pids_max: spec.pids_max,

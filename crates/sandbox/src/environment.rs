@@ -143,6 +143,11 @@ impl Environment {
         self.exited().await
     }
 
+    /// Whether its process has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.done.borrow().is_some()
+    }
+
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
         let ended = *self.done.borrow();

@@ -55,6 +55,8 @@ pub enum Step {
     PivotRoot,
     /// Detaching the host's root.
     DetachHost,
+    /// Entering the mounts of an environment that was started without code.
+    Enter,
     /// Working directory.
     WorkingDirectory,
     /// Resource limits.
@@ -83,6 +85,7 @@ impl Step {
         Some(match self {
             Self::Request
             | Self::CodeMount
+            | Self::Enter
             | Self::Priority
             | Self::DeathSignal
             | Self::Session

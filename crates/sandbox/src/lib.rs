@@ -36,6 +36,7 @@ mod environment;
 mod error;
 mod host;
 mod kernel_random;
+mod late;
 mod layer;
 mod notify;
 mod pump;
@@ -58,6 +59,7 @@ pub use crate::{
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},
     kernel_random::reseed_kernel,
+    late::{Binding, Blank},
     layer::{Layer, LayerReport, Probe, Status},
     pump::Recorded,
     reset::Residents,

@@ -20,7 +20,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 pub(crate) use self::{boundary::Boundary, calls::watched, connect::WayOut, telling::telling};
@@ -42,7 +42,7 @@ pub(crate) struct Supervisor {
     answering: Answering,
     runtime_pid: u32,
     launched: Launched,
-    judgement: Judgement,
+    judgement: Arc<RwLock<Judgement>>,
     out: Option<WayOut>,
 }
 
@@ -84,7 +84,7 @@ impl Supervisor {
     pub(crate) fn new(
         listener: OwnedFd,
         runtime_pid: u32,
-        judgement: Judgement,
+        judgement: Arc<RwLock<Judgement>>,
         recorder: Arc<Recorder>,
         out: Option<WayOut>,
     ) -> Self {
@@ -160,7 +160,8 @@ impl Supervisor {
             self.launched = Launched::Yes;
             return (Verdict::GoOn, None);
         }
-        execution::judge(&self.judgement.executions, question)
+        let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
+        execution::judge(&judgement.executions, question)
     }
 
     /// What there is to record of a call that names files.
@@ -171,7 +172,8 @@ impl Supervisor {
             // What the environment's own processes are, its own `/proc` knows.
             let proc = format!("/proc/{}/root/proc", self.runtime_pid);
             let is_own = |number: u32| number != 0 && Path::new(&proc).join(number.to_string()).exists();
-            self.judgement.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {
+            let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
+            judgement.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {
                 pid: question.pid,
                 path: path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
                 write: purpose == Purpose::Write,

@@ -9,6 +9,7 @@
 //! the spawner kills every environment and ends; when the spawner is killed, the environments die by death signal.
 
 pub(crate) mod identity_range;
+mod late;
 mod launch;
 mod probe;
 pub(crate) mod stage;
@@ -156,6 +157,10 @@ fn answer(fds: Vec<OwnedFd>, setup: &Setup) -> Option<Launched> {
             }
         },
         Request::Probe => tell(&channel, &Report::Probed(probe::layers(&range))),
+        Request::Bind { code_dir, layers_dir } => {
+            let process = fds.next()?;
+            tell(&channel, &late::bind(&process, &code_dir, layers_dir.as_deref()))
+        }
         Request::Start(start) => {
             let (exit, stdout, stderr) = (fds.next()?, fds.next()?, fds.next()?);
             let fds = LaunchDescriptors { channel, exit, stdout, stderr, cgroups: fds.collect() };

@@ -23,6 +23,8 @@ pub(crate) enum Request {
     /// Start an environment. Descriptors 2, 3, 4: exit pipe, standard output, standard error; then the v2 cgroup
     /// directory if `into_cgroup`, then a `tasks` file for each further cgroup.
     Start(Box<Start>),
+    /// Show an environment that was started without code what it is for. Descriptor 2: its process.
+    Bind { code_dir: PathBuf, layers_dir: Option<PathBuf> },
 }
 
 /// An environment, as the spawner and the child need to know it.
@@ -31,7 +33,8 @@ pub(crate) struct Start {
     pub(crate) template: String,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) code_dir: PathBuf,
+    /// `None`: told later.
+    pub(crate) code_dir: Option<PathBuf>,
     pub(crate) layers_dir: Option<PathBuf>,
     pub(crate) tmp_mb: u64,
     pub(crate) pids_max: u64,
@@ -65,6 +68,8 @@ pub(crate) enum Report {
     Prepared,
     /// A file could not be put into the runtime root.
     RootFailed { path: PathBuf, errno: i32 },
+    /// Code and layers are there.
+    Bound,
     /// The layers tried.
     Probed(Vec<LayerReport>),
     /// The process exists; its pidfd comes along.

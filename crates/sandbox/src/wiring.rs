@@ -80,7 +80,7 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
             Report::Listening => listeners = fds.next().zip(fds.next()).map(|both| (both, way_out(fds))),
             Report::Supervised => supervised = fds.next().zip(fds.next()),
             Report::Failed(failure) => return Err(failure.into()),
-            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) => {
+            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) | Report::Bound => {
                 return Err(StartError::SpawnerGone);
             }
         }

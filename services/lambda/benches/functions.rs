@@ -36,6 +36,8 @@ const PYTHON: &str = "def handler(event, context):\n  return 1\n";
 const NODE: &str = "exports.handler = async () => 1;";
 /// Environments held at once for the figure of memory.
 const HELD: usize = 60;
+/// How long it takes at most until a process waits again.
+const STOCKED: Duration = Duration::from_millis(600);
 
 fn main() {
     let rounds = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(20);
@@ -48,7 +50,17 @@ fn main() {
             let bench = sandboxed();
             function(&bench, "warm", family, "warm").await;
             function(&bench, "once", family, "per-invocation").await;
-            cold(&bench, family, rounds).await;
+            if family == "nodejs" {
+                // No process that waits becomes one of another time zone.
+                zoned(&bench, "zoned").await;
+                cold(&bench, family, ("zoned", "request that starts an environment"), Duration::ZERO, rounds)
+                    .await;
+                let waits = ("warm", "request that starts an environment, a process waits for it");
+                cold(&bench, family, waits, STOCKED, rounds).await;
+            } else {
+                cold(&bench, family, ("warm", "request that starts an environment"), Duration::ZERO, rounds)
+                    .await;
+            }
             once(&bench, family, rounds).await;
             warm(&bench, family, rounds * 20).await;
         }
@@ -89,15 +101,25 @@ async fn timed(bench: &Bench, name: &str) -> (Duration, Duration) {
     (took, Duration::from_secs_f64(own / 1_000.0))
 }
 
-async fn cold(bench: &Bench, family: &str, rounds: usize) {
+async fn zoned(bench: &Bench, name: &str) {
+    let code = archive(&[("index.js", NODE)]);
+    let mut input = Bench::definition(name, &runtime("nodejs"), "index.handler", code);
+    let variables = Document::Map(vec![("TZ".to_owned(), text("UTC"))]);
+    input.push("Environment", Document::structure([("Variables", variables)]));
+    bench.done("CreateFunction", input).await;
+    bench.invoke(name, "{}").await.ok();
+}
+
+async fn cold(bench: &Bench, family: &str, (name, what): (&str, &str), pause: Duration, rounds: usize) {
     let mut times = Vec::new();
     for round in 0..rounds {
         let description = text(&round.to_string());
-        let change = Document::structure([("FunctionName", text("warm")), ("Description", description)]);
+        let change = Document::structure([("FunctionName", text(name)), ("Description", description)]);
         bench.done("UpdateFunctionConfiguration", change).await;
-        times.push(timed(bench, "warm").await.0);
+        tokio::time::sleep(pause).await;
+        times.push(timed(bench, name).await.0);
     }
-    row(&format!("{family}: request that starts an environment"), times);
+    row(&format!("{family}: {what}"), times);
 }
 
 /// Requests that get a process of their own: some time apart, and at once after one another.

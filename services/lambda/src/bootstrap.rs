@@ -13,7 +13,8 @@ pub(crate) const PYTHON_SDK: &str = "/var/lang-sdk";
 pub(crate) const RUNTIME_DIR: &str = "/var/runtime";
 
 const PYTHON: &str = include_str!("bootstrap/python.py");
-const NODE: &str = include_str!("bootstrap/node.mjs");
+const NODE: &str = include_str!("bootstrap/node.cjs");
+const NODE_CLIENT: &str = include_str!("bootstrap/client.cjs");
 const RUBY: &str = include_str!("bootstrap/ruby.rb");
 
 /// How a runtime is started. Takes a second or two the first time where a bootstrap has to be compiled. The error is a
@@ -32,8 +33,8 @@ pub(crate) fn of(runtime: &Runtime, python_sdk: Option<&Path>, scratch: &Path) -
                 .collect(),
         },
         Family::Node => Bootstrap {
-            files: vec![file("bootstrap.mjs", NODE)],
-            argv: with(none.argv, &[&format!("{RUNTIME_DIR}/bootstrap.mjs")]),
+            files: vec![file("bootstrap.cjs", NODE), file("client.cjs", NODE_CLIENT)],
+            argv: with(none.argv, &[&format!("{RUNTIME_DIR}/bootstrap.cjs")]),
             ..none
         },
         Family::Ruby => Bootstrap {

@@ -8,6 +8,7 @@
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
 mod fork;
+mod late;
 mod renewal;
 mod root;
 mod start;
@@ -26,6 +27,7 @@ use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus, Residents};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
+pub(crate) use late::Late;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use crate::{

@@ -120,6 +120,7 @@ impl Invoker {
             python_sdk: extras.python_sdk,
             templates: Arc::default(),
             room: Room::new(places_max),
+            blanks: Arc::default(),
         });
         Self {
             env: env.clone(),
@@ -328,7 +329,11 @@ impl Invoker {
         while self.env.kernel().is_ok() {
             let now = self.env.clock.now();
             self.pool.reclaim(now, |function| self.ready.kept(function));
-            if HostMemory::now().is_ok_and(ready::is_short) {
+            let short = HostMemory::now().is_ok_and(ready::is_short);
+            if let Ok(host) = &self.host {
+                host.blanks.reclaim(now, short);
+            }
+            if short {
                 for _ in 0..EVICTED_AT_ONCE {
                     if !self.pool.evict(|function| self.ready.kept(function)) {
                         break;

@@ -22,6 +22,7 @@
 pub mod api;
 mod alias;
 mod ask;
+mod blanks;
 mod bootstrap;
 mod configuration;
 mod controls;

@@ -40,6 +40,32 @@ pub(crate) enum Purpose {
     Template,
 }
 
+/// All that a process is given which is told later for which function it is.
+pub(crate) fn blank(family: Family, runtime: &str) -> Vec<(String, String)> {
+    let mut all = defaults(family, runtime);
+    all.push(("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS.to_owned()));
+    // For our bootstrap; it goes when the function's own variables come.
+    all.push(("_CASEMATE_LATE", "1".to_owned()));
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What is the same for all functions of a family, unless their owners say otherwise.
+fn defaults(family: Family, runtime: &str) -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin".to_owned()),
+        (
+            "LD_LIBRARY_PATH",
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+                .to_owned(),
+        ),
+        ("HOME", "/tmp".to_owned()),
+    ];
+    all.extend(of_language(family, runtime));
+    all
+}
+
 /// Names and values.
 // AWS: Lambda developer guide, "Defined runtime environment variables". Reserved ones are the platform's; the others give
 // way to the owner's.
@@ -53,15 +79,7 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         all.push((name.to_owned(), value.to_owned()));
     };
     // What the owner may change.
-    set("LANG", "en_US.UTF-8");
-    set("TZ", ":UTC");
-    set("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-    set(
-        "LD_LIBRARY_PATH",
-        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
-    );
-    set("HOME", "/tmp");
-    for (name, value) in of_language(given) {
+    for (name, value) in defaults(given.family, &function.settings.runtime) {
         set(name, &value);
     }
     for (name, value) in function.settings.variables.iter().flatten() {
@@ -123,8 +141,8 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
 }
 
 /// Where a language's modules are looked for, besides the package.
-fn of_language(given: &Given<'_>) -> Vec<(&'static str, String)> {
-    match given.family {
+fn of_language(family: Family, runtime: &str) -> Vec<(&'static str, String)> {
+    match family {
         Family::Python => vec![("PYTHONPATH", format!("{RUNTIME_DIR}:/opt/python:{PYTHON_SDK}"))],
         Family::Node => vec![(
             "NODE_PATH",
@@ -132,7 +150,7 @@ fn of_language(given: &Given<'_>) -> Vec<(&'static str, String)> {
         )],
         // AWS: both, with these folders of package and layers.
         Family::Ruby => {
-            let version = given.function.settings.runtime.trim_start_matches("ruby");
+            let version = runtime.trim_start_matches("ruby");
             let gems = format!("/var/task/vendor/bundle/ruby/{version}.0:/opt/ruby/gems/{version}.0");
             vec![("GEM_PATH", gems), ("RUBYLIB", "/var/task:/opt/ruby/lib".to_owned())]
         }

@@ -27,6 +27,7 @@ use tokio::{
 
 use crate::{
     credentials::{self, Endpoint},
+    environment::Late,
     exchange::{Exchange, Refused},
     forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
@@ -46,6 +47,8 @@ const CONNECTIONS_MAX: usize = 16;
 const HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Where everything is.
 const BASE: &str = "/2018-06-01/runtime/";
+/// Where a process that was started early asks for its function.
+const FUNCTION: &str = "/2018-06-01/runtime/casemate/function";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -57,11 +60,17 @@ pub(crate) async fn serve(
     exchange: Arc<Exchange>,
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
+    late: Option<(Late, TcpStream)>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks, credentials });
+    let (late, asking) = late.unzip();
+    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks, credentials, late });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
+    if let Some(stream) = asking {
+        let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
+        served.spawn(async move { connection(stream, shared, speaking).await });
+    }
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         // A listener inside a namespace that is gone fails for good; its environment ends by itself.
@@ -82,6 +91,8 @@ struct Shared {
     forks: Option<Arc<Forks>>,
     /// Where the function has its credentials from here.
     credentials: Option<Arc<Endpoint>>,
+    /// What a process is told that was started before its function was known.
+    late: Option<Late>,
 }
 
 /// Who speaks over a connection.
@@ -118,6 +129,13 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, speaker: Speaker) {
 
 async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
+    if let Some(late) = shared.late.as_ref().filter(|late| !late.is_told()) {
+        // INVARIANT: a process without a function gets nothing but its function.
+        let asks = speaker == Speaker::First && request.method() == Method::GET && path == FUNCTION;
+        let told = if asks { late.tell() } else { None };
+        return told
+            .map_or_else(|| refuse(Refused::WrongTurn), |told| json(StatusCode::OK, told.expose().clone()));
+    }
     if let (credentials::PATH, &Method::GET, Some(endpoint)) =
         (path.as_str(), request.method(), &shared.credentials)
     {

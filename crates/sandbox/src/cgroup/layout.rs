@@ -89,7 +89,7 @@ impl Cgroups {
         }
         folders.sort_by(|one, other| one.path.cmp(&other.path));
         folders.dedup_by(|one, other| one.path == other.path);
-        Ok(Group { folders, memory, pids, cpu, freezing, unified, limits })
+        Ok(Group { folders, memory, pids, cpu, freezing, unified, limits: limits.into() })
     }
 
     /// Tries it out with an empty group.

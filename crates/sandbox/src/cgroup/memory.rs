@@ -8,6 +8,7 @@
 use std::{
     fs, io,
     os::fd::{AsRawFd, OwnedFd},
+    sync::PoisonError,
 };
 
 use crate::{
@@ -33,9 +34,29 @@ impl Group {
         }
     }
 
+    /// Gives a group that was made for the smallest function what its function may have. Never less than it has: nothing
+    /// that is in use has to be taken away.
+    pub(crate) fn grow(&self, memory_mb: u64) -> io::Result<()> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory_mb < limits.memory_mb {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        let bytes = ((memory_mb + limits.tmp_mb) << 20).to_string();
+        let folder = &self.memory.path;
+        if self.memory.version == Version::One {
+            // The wider of the two limits first: the kernel refuses one that is narrower than the other.
+            put_if_there(folder, "memory.memsw.limit_in_bytes", &bytes)?;
+            put(folder, "memory.limit_in_bytes", &bytes)?;
+        } else {
+            put(folder, "memory.max", &bytes)?;
+        }
+        limits.memory_mb = memory_mb;
+        Ok(())
+    }
+
     /// The function's memory size.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.limits.memory_mb << 20
+        self.limits().memory_mb << 20
     }
 
     /// What the function itself holds: everything but what can be dropped (files read) and what lies in `/tmp`.

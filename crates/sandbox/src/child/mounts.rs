@@ -25,7 +25,9 @@ pub(super) fn enter(start: &Start, fds: &ChildDescriptors) -> Result<(), Failure
     let recursive = libc::MS_BIND | libc::MS_REC;
     sys::mount(Some(&root_c), &root_c, None, recursive, None).map_err(at(Step::BindRoot))?;
     std::env::set_current_dir(&root).map_err(at(Step::BindRoot))?;
-    attach(&fds.code, "var/task", Step::MountCode)?;
+    if let Some(code) = &fds.code {
+        attach(code, "var/task", Step::MountCode)?;
+    }
     if let Some(layers) = &fds.layers {
         attach(layers, "opt", Step::MountLayers)?;
     }

@@ -45,7 +45,7 @@ pub(super) fn launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRang
 }
 
 fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> Result<Launched, Failure> {
-    let code = stage::code_mount(&start.code_dir)?;
+    let code = start.code_dir.as_deref().map(stage::code_mount).transpose()?;
     let layers = start.layers_dir.as_deref().map(stage::code_mount).transpose()?;
     let (go_read, go_write) = sys::pipe().map_err(at(Step::Clone))?;
     let into = if start.into_cgroup { fds.cgroups.first().map(AsFd::as_fd) } else { None };

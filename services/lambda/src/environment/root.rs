@@ -44,14 +44,9 @@ impl Host {
     /// The root of a function's runtime; assembled once.
     pub(super) async fn root(&self, function: &Function) -> Result<Root, NotStarted> {
         let id = &function.settings.runtime;
-        let runtime = self
-            .driver
-            .runtimes()
-            .find(id)
-            .cloned()
-            .ok_or_else(|| Error::service_exception(format!("the runtime {id} is not on this host")))?;
+        let runtime = self.runtime(id)?;
         let (family, exec, in_package) = (runtime.family, runtime.exec_policy(), runtime.is_in_package());
-        let template = self.template(runtime).await?;
+        let template = self.assembled(runtime).await?;
         let template = match family {
             Family::Java => bootstrap::with_heap(&template, function.settings.memory_mb),
             _ => template,
@@ -64,7 +59,19 @@ impl Host {
         self.driver.runtimes().find(&function.settings.runtime).map(|runtime| runtime.family)
     }
 
-    async fn template(&self, runtime: Runtime) -> Result<Template, NotStarted> {
+    /// The root of a runtime, for a process that is started before its function is known.
+    pub(super) async fn template(&self, runtime_id: &str) -> Result<(Template, Family), NotStarted> {
+        let runtime = self.runtime(runtime_id)?;
+        let family = runtime.family;
+        Ok((self.assembled(runtime).await?, family))
+    }
+
+    fn runtime(&self, id: &str) -> Result<Runtime, Error> {
+        let found = self.driver.runtimes().find(id).cloned();
+        found.ok_or_else(|| Error::service_exception(format!("the runtime {id} is not on this host")))
+    }
+
+    async fn assembled(&self, runtime: Runtime) -> Result<Template, NotStarted> {
         let mut templates = self.templates.lock().await;
         if let Some((_, template)) = templates.iter().find(|(id, _)| *id == runtime.id) {
             return Ok(template.clone());

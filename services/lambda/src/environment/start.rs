@@ -13,14 +13,15 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{Driver, EnvironmentSpec, Exit, Family, PIDS_MAX, StartError, Template};
+use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Template};
 use casemate_store::BlobId;
-use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{net::TcpStream, sync::Semaphore, task::JoinHandle, time::Instant};
 
-use super::{Berth, Environment, Held, Room, root::Root};
+use super::{Berth, Environment, Held, Late, Room, root::Root};
 use crate::{
     ServeConnection,
     api::Error,
+    blanks::{self, Blanks},
     controls::{Controls, Credentials, Exec},
     credentials::Endpoint,
     delivery::Delivery,
@@ -54,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) templates: Arc<tokio::sync::Mutex<Vec<(String, Template)>>>,
     /// Room for environments.
     pub(crate) room: Room,
+    /// Processes that wait for a function.
+    pub(crate) blanks: Arc<Blanks>,
 }
 
 /// Why there is no environment.
@@ -87,6 +90,8 @@ struct Start {
     credentials: Option<SessionCredentials>,
     endpoint: Option<Arc<Endpoint>>,
     log_stream: String,
+    /// What its process is told late, and over which connection.
+    late: Option<(Late, TcpStream)>,
 }
 
 /// What is to be started.
@@ -135,9 +140,11 @@ impl Host {
             log_stream: &log_stream,
             purpose,
         };
+        let suits_blank =
+            root.exec == ExecPolicy::Deny && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), &root, controls);
-        let sandbox = match self.driver.start(spec).await {
-            Ok(sandbox) => sandbox,
+        let (sandbox, late) = match self.sandbox(spec, suits_blank, now).await {
+            Ok(started) => started,
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
@@ -147,7 +154,7 @@ impl Host {
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth);
         let environment =
-            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream });
+            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream, late });
         environment
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
@@ -161,7 +168,7 @@ impl Host {
     fn assemble(
         &self,
         mut sandbox: casemate_sandbox::Environment,
-        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream }: Start,
+        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream, late }: Start,
     ) -> Environment {
         let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
         let sandbox = Arc::new(sandbox);
@@ -171,7 +178,11 @@ impl Host {
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
-            serve_runtime_api(Arc::clone(&sandbox), Arc::clone(&exchange), forks.clone(), endpoint.clone()),
+            serve_runtime_api(
+                Arc::clone(&sandbox),
+                (Arc::clone(&exchange), forks.clone(), endpoint.clone()),
+                late,
+            ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
         ];
         if let Some(events) = events {
@@ -322,17 +333,18 @@ fn spec(
         pids_max: PIDS_MAX,
         exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
-        hostname: "function".to_owned(),
+        hostname: HOSTNAME.to_owned(),
     }
 }
 
 fn serve_runtime_api(
     sandbox: Arc<casemate_sandbox::Environment>,
-    exchange: Arc<Exchange>,
-    forks: Option<Arc<Forks>>,
-    credentials: Option<Arc<Endpoint>>,
+    (exchange, forks, credentials): (Arc<Exchange>, Option<Arc<Forks>>, Option<Arc<Endpoint>>),
+    late: Option<(Late, TcpStream)>,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials).await })
+    tokio::spawn(async move {
+        runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials, late).await;
+    })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
@@ -364,6 +376,9 @@ pub(super) fn invalid_entrypoint(why: &str) -> NotStarted {
     let report = serde_json::json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": format!("Error: {why}") });
     NotStarted::Reported(report.to_string().into(), Vec::new())
 }
+
+/// Of every environment.
+pub(super) const HOSTNAME: &str = "function";
 
 pub(super) fn unavailable(error: &StartError) -> Error {
     // INVARIANT: nothing runs without the sandbox; the caller is told which layer is missing.

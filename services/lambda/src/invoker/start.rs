@@ -37,7 +37,10 @@ impl Invoker {
             // Handed on only where the request may follow on anybody.
             Grant::HandedOn(environment) => return Ok(environment),
         };
-        self.begin(host, &work.function, work.reuse, Purpose::OnDemand, berth).await
+        let started = self.begin(host, &work.function, work.reuse, Purpose::OnDemand, berth).await;
+        // A process that waited for a function may have been used up.
+        self.missing.notify_one();
+        started
     }
 
     /// Room for an environment; idle ones give way, then the request waits for its function's turn.
@@ -120,6 +123,8 @@ impl Invoker {
     /// Starts what is to be ready ahead of requests.
     pub(super) fn start_missing(self: &Arc<Self>) {
         let Ok(host) = &self.host else { return };
+        let stocked = host.clone();
+        drop(tokio::spawn(async move { stocked.stock_up().await }));
         let missing = self.ready.missing(
             self.env.clock.now(),
             |function| host.room.held(&function.arn),

@@ -24,7 +24,7 @@ async fn api() -> Api {
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let shared = Arc::clone(&exchange);
-    let task = tokio::spawn(async move { serve(&listener, shared, None, None).await });
+    let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
     Api { exchange, address, task }
 }
 
@@ -286,4 +286,37 @@ async fn a_large_report_in_a_header_is_taken() {
     let header = format!("lambda-runtime-function-xray-error-cause: {}\r\n", "x".repeat(200_000));
     let answer = api.send("POST", "invocation/a/error", &header, b"{\"errorType\":\"E\"}").await;
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut asking = TcpStream::connect(address).await.unwrap();
+    let (accepted, _) = listener.accept().await.unwrap();
+    let exchange = Arc::new(Exchange::new());
+    let late = Late::new(&[("WHO".to_owned(), "f".to_owned())]);
+    let shared = Arc::clone(&exchange);
+    let task =
+        tokio::spawn(async move { serve(&listener, shared, None, None, Some((late, accepted))).await });
+    let api = Api { exchange, address, task };
+    // Another process that is there first learns nothing, nor does anybody get work.
+    for (method, path) in [("GET", "casemate/function"), ("GET", "invocation/next"), ("POST", "init/error")] {
+        let answer = api.send(method, path, "", b"").await;
+        assert!(answer.starts_with("HTTP/1.1 403") && !answer.contains("WHO"), "{answer}");
+    }
+    assert!(!api.exchange.is_waiting() && api.exchange.is_starting());
+    let mut ask = async |path: &str| {
+        let head = format!("GET /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        asking.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4_096];
+        let length = asking.read(&mut answer).await.unwrap();
+        answer.truncate(length);
+        String::from_utf8(answer).unwrap()
+    };
+    assert!(ask("invocation/next").await.starts_with("HTTP/1.1 403"));
+    let told = ask("casemate/function").await;
+    assert!(told.starts_with("HTTP/1.1 200") && told.ends_with(r#"{"WHO":"f"}"#), "{told}");
+    assert!(ask("casemate/function").await.starts_with("HTTP/1.1 404"));
+    assert!(api.take().await.starts_with("HTTP/1.1 200"));
 }

@@ -12,6 +12,7 @@ mod configuration;
 mod credentials;
 mod destinations;
 mod gate;
+mod late;
 mod layers;
 mod logs;
 mod measure;

@@ -1,18 +1,15 @@
 // Runs a Node.js function: loads its handler, then asks the Runtime API for one request after another.
 
-import fs from 'node:fs';
-import http from 'node:http';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import { Writable } from 'node:stream';
-import { pathToFileURL } from 'node:url';
-import util from 'node:util';
+'use strict';
 
-const BASE = '/2018-06-01/runtime/';
-const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-// Reports of a process that is about to end must not wait behind a request that is still open.
-const reportAgent = new http.Agent({ keepAlive: false });
+const fs = require('node:fs');
+const { createRequire } = require('node:module');
+const path = require('node:path');
+const { Writable } = require('node:stream');
+const { pathToFileURL } = require('node:url');
+const util = require('node:util');
+
+const { call, Upload } = require('./client.cjs');
 
 let requestId = '';
 /** The stream of an answer that is being streamed. */
@@ -32,27 +29,6 @@ for (const [method, level] of Object.entries({
   log: 'INFO', info: 'INFO', warn: 'WARN', error: 'ERROR', debug: 'DEBUG', trace: 'TRACE', fatal: 'FATAL',
 })) {
   console[method] = (...values) => logLine(level, ...values);
-}
-
-// ---- the Runtime API --------------------------------------------------------------------------------------------------
-
-function call(method, where, body, headers = {}, through = agent) {
-  return new Promise((resolve, reject) => {
-    const request = http.request({
-      host, port, method, path: BASE + where, agent: through,
-      headers: body === undefined ? headers
-        : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers },
-    }, (answer) => {
-      const pieces = [];
-      answer.on('data', (piece) => pieces.push(piece));
-      answer.on('error', reject);
-      answer.on('end', () => resolve({
-        status: answer.statusCode, headers: answer.headers, body: Buffer.concat(pieces).toString('utf8'),
-      }));
-    });
-    request.on('error', reject);
-    request.end(body);
-  });
 }
 
 // ---- failures ---------------------------------------------------------------------------------------------------------
@@ -78,9 +54,9 @@ function reportOf(error) {
 
 const headerText = (text) => text.replace(/[^\x20-\x7e]/g, '?');
 
-function sendReport(where, report, through = agent) {
+function sendReport(where, report, lone = false) {
   const kind = headerText(report.errorType);
-  return call('POST', where, JSON.stringify(report), { 'Lambda-Runtime-Function-Error-Type': kind }, through);
+  return call('POST', where, JSON.stringify(report), { 'Lambda-Runtime-Function-Error-Type': kind }, lone);
 }
 
 async function fatal(report, code) {
@@ -90,7 +66,8 @@ async function fatal(report, code) {
     process.exit(code);
   }
   const where = requestId ? `invocation/${requestId}/error` : 'init/error';
-  try { await sendReport(where, report, reportAgent); } catch { /* the exit says enough */ }
+  // Not behind a request that is still open.
+  try { await sendReport(where, report, true); } catch { /* the exit says enough */ }
   process.exit(code);
 }
 
@@ -162,7 +139,7 @@ async function loadModule(root, name) {
   } catch (error) {
     if (error.code === 'MODULE_NOT_FOUND' && error.message.includes(name)) {
       throw new StartFailure('Runtime.ImportModuleError',
-        `Error: Cannot find module '${path.basename(name)}'\nRequire stack:\n- /var/runtime/bootstrap.mjs`);
+        `Error: Cannot find module '${path.basename(name)}'\nRequire stack:\n- /var/runtime/bootstrap.cjs`);
     }
     throw error;
   }
@@ -271,59 +248,43 @@ function answerOf(handler, event, headers) {
 class ResponseStream extends Writable {
   // The request it answers, whatever request runs when it is written to.
   #id = requestId;
-  #request;
-  #answered;
+  #upload;
 
   setContentType(type) {
     this.contentType = type;
   }
 
   /** Resolves when the platform has taken the whole answer. */
-  get answered() { return this.#answered ?? Promise.resolve(); }
+  get answered() { return this.#upload?.answered ?? Promise.resolve(); }
 
-  get begun() { return this.#request !== undefined; }
+  get begun() { return this.#upload !== undefined; }
 
   _write(piece, _encoding, done) {
     this.#begin();
-    this.#request.write(piece, done);
+    this.#upload.write(piece, done);
   }
 
   _final(done) {
     this.#begin();
-    this.#request.end(done);
+    this.#upload.end({}, done);
   }
 
   /** Breaks an answer off that has begun: the report follows the bytes that are sent already. */
   fail(report) {
-    this.#request.addTrailers({
+    this.#upload.end({
       'Lambda-Runtime-Function-Error-Type': headerText(report.errorType),
       'Lambda-Runtime-Function-Error-Body': Buffer.from(JSON.stringify(report)).toString('base64'),
     });
-    this.#request.end();
   }
 
   #begin() {
-    if (this.#request) return;
-    const request = http.request({
-      host, port, method: 'POST', path: `${BASE}invocation/${this.#id}/response`, agent,
-      headers: {
-        'Content-Type': this.contentType ?? 'application/octet-stream',
-        'Lambda-Runtime-Function-Response-Mode': 'streaming',
-        'Transfer-Encoding': 'chunked',
-        Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
-      },
+    if (this.#upload) return;
+    this.#upload = new Upload(`invocation/${this.#id}/response`, {
+      'Content-Type': headerText(String(this.contentType ?? 'application/octet-stream')),
+      'Lambda-Runtime-Function-Response-Mode': 'streaming',
+      Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
     });
-    this.#request = request;
-    this.#answered = new Promise((resolve) => {
-      request.on('response', (answer) => {
-        answer.resume();
-        answer.on('end', resolve);
-        answer.on('error', resolve);
-      });
-      request.on('error', resolve);
-    });
-    if (this[PRELUDE]) request.write(this[PRELUDE]);
-    else request.flushHeaders();
+    if (this[PRELUDE]) this.#upload.write(this[PRELUDE]);
   }
 }
 
@@ -397,7 +358,7 @@ async function runAwsClient() {
     const text = `CASEMATE_RUNTIME_CLIENT is aws, and the package has no usable aws-lambda-ric: ${error?.message}`;
     const report = { errorType: 'Runtime.ImportModuleError', errorMessage: text, trace: [] };
     logLine('ERROR', '%s', text);
-    await sendReport('init/error', report, reportAgent);
+    await sendReport('init/error', report, true);
     process.exit(1);
   }
   process.removeAllListeners('uncaughtException');
@@ -405,21 +366,53 @@ async function runAwsClient() {
   await client.run(root, process.env._HANDLER ?? '');
 }
 
-if (process.env._CASEMATE_RUNTIME_CLIENT === 'aws') {
-  delete process.env._CASEMATE_RUNTIME_CLIENT;
-  await runAwsClient();
-  // It goes on by itself.
-  await new Promise(() => {});
+// ---- told late ----------------------------------------------------------------------------------------------------------
+
+/**
+ * Waits to be told which function this process is for. Until then it has no variables of anybody and no code. What of Node.js
+ * nearly every function uses is made ready meanwhile.
+ */
+async function becomeFunction() {
+  for (const name of ['node:http', 'node:https', 'node:crypto', 'node:zlib', 'node:url']) require(name);
+  // The loader of modules is made when it is first used.
+  await import('data:text/javascript,');
+  await rehearse();
+  const told = await call('GET', 'casemate/function');
+  if (told.status !== 200) process.exit(1);
+  const variables = JSON.parse(told.body);
+  for (const name of Object.keys(process.env)) if (!(name in variables)) delete process.env[name];
+  Object.assign(process.env, variables);
+  process.chdir(process.env.LAMBDA_TASK_ROOT);
 }
 
-let handler;
-try {
-  handler = await load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER ?? '');
-} catch (error) {
-  const report = reportOf(error);
-  logLine('ERROR', 'Uncaught Exception \t%s',
-    JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
-  await sendReport('init/error', report, reportAgent);
-  process.exit(1);
+/** Runs what each request runs, for a handler of our own. */
+async function rehearse() {
+  for (const handler of [async (event) => event, (event, context) => context.done(null, event)]) {
+    const value = await answerOf(handler, JSON.parse('{"a":[1]}'), {});
+    JSON.stringify(value);
+    headerText(util.format('%s', 'a'));
+  }
 }
-for (;;) await runOne(handler);
+
+async function main() {
+  if (process.env._CASEMATE_LATE) await becomeFunction();
+  if (process.env._CASEMATE_RUNTIME_CLIENT === 'aws') {
+    delete process.env._CASEMATE_RUNTIME_CLIENT;
+    // It goes on by itself.
+    await runAwsClient();
+    return;
+  }
+  let handler;
+  try {
+    handler = await load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER ?? '');
+  } catch (error) {
+    const report = reportOf(error);
+    logLine('ERROR', 'Uncaught Exception \t%s',
+      JSON.stringify({ errorType: report.errorType, errorMessage: report.errorMessage, stack: report.trace }));
+    await sendReport('init/error', report, true);
+    process.exit(1);
+  }
+  for (;;) await runOne(handler);
+}
+
+main();
