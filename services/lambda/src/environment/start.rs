@@ -14,7 +14,7 @@ use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Step, Template,
+    Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Step, Template,
 };
 use casemate_store::BlobId;
 use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
@@ -318,6 +318,10 @@ impl Environment {
         let tail = self.output.end(vec![report::init_failed(took, status)]).await;
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
+            // Nobody learnt how it ended: the spawner was killed, and its environments with it. Not the function's doing.
+            Failure::Exited(exit) if exit.status == ExitStatus::Unknown => {
+                NotStarted::Refused(unavailable(&StartError::SpawnerGone))
+            }
             Failure::Exited(exit) => NotStarted::Exited(exit, tail),
             Failure::TimedOut => NotStarted::TimedOut(tail),
             Failure::Unfit(why) => NotStarted::Unforkable(why),
