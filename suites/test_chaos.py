@@ -49,9 +49,9 @@ def descendants(pid):
     return found
 
 
-def of_a_living_server(path):
-    """Whether a control group's path names a server that runs: another one on this machine; this test's have ended."""
-    server = re.search(r"/casemate-(\d+)-", path)
+def of_a_living_server(process):
+    """Whether a process is in an environment of a server that runs: another one on this machine; this test's have ended."""
+    server = re.search(r"/casemate-(\d+)-", (process / "cgroup").read_text())
     return bool(server) and Path(f"/proc/{server.group(1)}").exists()
 
 
@@ -59,26 +59,26 @@ def namespaces():
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if not of_a_living_server((process / "cgroup").read_text()):
+            if not of_a_living_server(process):
                 found.add(os.readlink(process / "ns/net"))
         except OSError:
             pass
     return found
 
 
-def control_groups():
-    """Those of environments; a server's own folder is empty without them."""
+def control_groups(servers):
+    """Those of these servers' environments; a server's own folder is empty without them."""
     found = (str(path) for path in Path("/sys/fs/cgroup").rglob("env-*"))
-    return {path for path in found if "/casemate-" in path and not of_a_living_server(path)}
+    return {path for path in found if any(f"/casemate-{server}-" in path for server in servers)}
 
 
 def mounts():
     return sorted(line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
 
 
-def present():
-    """What environments are made of, on the whole machine; other servers' may go meanwhile."""
-    return namespaces() | control_groups() | set(mounts())
+def present(servers=()):
+    """What environments are made of; of control groups, those of these servers. Other servers' may go meanwhile."""
+    return namespaces() | control_groups(servers) | set(mounts())
 
 
 class Load:
@@ -174,13 +174,14 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     statements = [{"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "*"}]
     function = Function(server, {"app.py": COUNTING}, statements=statements)
     load = Load(function.name)
-    load.server = server
+    load.server, servers = server, {server.process.pid}
     [thread.start() for thread in load.threads]
     dice, struck, spawners, end = random.Random(11), {}, [], time.monotonic() + SECONDS
     while time.monotonic() < end:
         time.sleep(dice.uniform(0.3, 1.5))
         server, victim = strike(server, dice, spawners)
         load.server = server
+        servers.add(server.process.pid)
         struck[victim] = struck.get(victim, 0) + 1
         answered = len(load.answered)
         wait_until(lambda: len(load.answered) > answered, f"no answer any more after killing the {victim}", 60)
@@ -201,7 +202,7 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     sweeper = Server(tmp_path / "other").start()
     sweeper.stop()
     end = time.monotonic() + 20
-    while (left := present() - before) and time.monotonic() < end:
+    while (left := present(servers) - before) and time.monotonic() < end:
         time.sleep(0.1)
     assert left == set(), "left behind"
 
