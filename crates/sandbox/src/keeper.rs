@@ -219,7 +219,7 @@ impl Restarts {
 /// Most restarts within the window. Ours: a fault of the kernel's or an operator's mistake is over by then; who can kill a
 /// spawner again and again is not to be given new ones without end.
 const RESTARTS_MAX: usize = 5;
-const RESTARTS_WINDOW: Duration = Duration::from_secs(60);
+const RESTARTS_WINDOW: Duration = Duration::from_mins(1);
 /// Incidents kept for a slow receiver.
 const INCIDENTS_MAX: usize = 64;
 

@@ -233,8 +233,8 @@ const MFD_EXEC: libc::c_uint = 0x10;
 
 /// From now on nobody can change the file, nor these seals.
 pub(crate) fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: an open descriptor and integers.
     let add = |seals: libc::c_int| {
+        // SAFETY: an open descriptor and integers.
         check_int(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).map(drop)
     };
     add(SEALS | F_SEAL_EXEC).or_else(|error| match error.raw_os_error() {

@@ -1,7 +1,7 @@
 //! The spawner as the server has it: from a sealed copy of the program, started again when it is killed.
 //!
 //! A program of its own, because `main` must begin with `spawner::enter`, which the usual harness does not let it.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 use std::{
     fs::{self, File},
