@@ -1,8 +1,9 @@
-"""Runtimes and the server are killed at random under load: no acknowledged effect is lost or doubled, and nothing of an
-execution environment is left behind. CASEMATE_CHAOS_S says for how long (20 s unless it is set)."""
+"""Runtimes, the spawner and the server are killed at random under load: no acknowledged effect is lost or doubled, and
+nothing of an execution environment is left behind. CASEMATE_CHAOS_S says for how long (20 s unless it is set)."""
 
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -48,28 +49,36 @@ def descendants(pid):
     return found
 
 
+def of_a_living_server(process):
+    """Whether a process is in an environment of a server that runs: another one on this machine; this test's have ended."""
+    server = re.search(r"/casemate-(\d+)-", (process / "cgroup").read_text())
+    return bool(server) and Path(f"/proc/{server.group(1)}").exists()
+
+
 def namespaces():
     found = set()
-    for link in Path("/proc").glob("[0-9]*/ns/net"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            found.add(os.readlink(link))
+            if not of_a_living_server(process):
+                found.add(os.readlink(process / "ns/net"))
         except OSError:
             pass
     return found
 
 
-def control_groups():
-    """Those of environments; a server's own folder is empty without them."""
-    return {str(path) for path in Path("/sys/fs/cgroup").rglob("env-*") if "casemate-" in str(path.parent)}
+def control_groups(servers):
+    """Those of these servers' environments; a server's own folder is empty without them."""
+    found = (str(path) for path in Path("/sys/fs/cgroup").rglob("env-*"))
+    return {path for path in found if any(f"/casemate-{server}-" in path for server in servers)}
 
 
 def mounts():
     return sorted(line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
 
 
-def present():
-    """What environments are made of, on the whole machine; other servers' may go meanwhile."""
-    return namespaces() | control_groups() | set(mounts())
+def present(servers=()):
+    """What environments are made of; of control groups, those of these servers. Other servers' may go meanwhile."""
+    return namespaces() | control_groups(servers) | set(mounts())
 
 
 class Load:
@@ -111,15 +120,27 @@ def parent(pid):
         return None
 
 
-def strike(server, dice):
-    """Kills one thing. Answers with the server that serves now."""
+# A server whose spawner ends more than five times within a minute starts no other.
+SPAWNERS_A_MINUTE = 4
+
+
+def strike(server, dice, spawners):
+    """Kills one thing. Answers with the server that serves now. `spawners`: when this server's were killed."""
     spawner = spawner_of(server)
-    victim = dice.choice(["runtime", "runtime", "server"])
+    victim = dice.choice(["runtime", "runtime", "spawner", "server"])
+    if victim == "spawner" and sum(time.monotonic() - then < 61 for then in spawners) >= SPAWNERS_A_MINUTE:
+        victim = "runtime"
     if victim == "server":
         below = descendants(server.process.pid)
         server.kill()
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived their server")
         server = Server(server.data_dir, port=server.port).start()
+        spawners.clear()
+    elif victim == "spawner":
+        below = descendants(spawner)
+        kill(spawner)
+        spawners.append(time.monotonic())
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived their spawner")
     elif spawner:
         runtimes = descendants(spawner)
         if runtimes:
@@ -153,13 +174,14 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     statements = [{"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "*"}]
     function = Function(server, {"app.py": COUNTING}, statements=statements)
     load = Load(function.name)
-    load.server = server
+    load.server, servers = server, {server.process.pid}
     [thread.start() for thread in load.threads]
-    dice, struck, end = random.Random(11), {}, time.monotonic() + SECONDS
+    dice, struck, spawners, end = random.Random(11), {}, [], time.monotonic() + SECONDS
     while time.monotonic() < end:
         time.sleep(dice.uniform(0.3, 1.5))
-        server, victim = strike(server, dice)
+        server, victim = strike(server, dice, spawners)
         load.server = server
+        servers.add(server.process.pid)
         struck[victim] = struck.get(victim, 0) + 1
         answered = len(load.answered)
         wait_until(lambda: len(load.answered) > answered, f"no answer any more after killing the {victim}", 60)
@@ -171,6 +193,8 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     assert {identity: count for identity, count in counts.items() if count > 1} == {}, "done more than once"
     assert set(counts) <= set(load.sent)
     assert "chain intact" in server.casemate("log", "verify").stdout
+    alarms = spawner_alarms(server)
+    assert len(alarms) == struck.get("spawner", 0), alarms
     below = descendants(server.process.pid)
     server.stop()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived the server")
@@ -178,9 +202,44 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     sweeper = Server(tmp_path / "other").start()
     sweeper.stop()
     end = time.monotonic() + 20
-    while (left := present() - before) and time.monotonic() < end:
+    while (left := present(servers) - before) and time.monotonic() < end:
         time.sleep(0.1)
     assert left == set(), "left behind"
+
+
+def spawner_alarms(server):
+    found = server.audit("sandbox.spawner-ended", 10_000)
+    return [record for record in found if record.get("operation") == "sandbox.spawner-ended" and record.get("alarm")]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may kill what runs as other users")
+def test_killed_spawner_is_replaced_with_an_alarm_and_not_without_end(tmp_path):
+    server = Server(tmp_path / "data").start()
+    function = Function(server, {"app.py": "def handler(event, context):\n    return 'here'\n"})
+    client = server.client("lambda")
+    invoke = lambda: client.invoke(FunctionName=function.name, Payload="{}")
+    for _ in range(5):
+        assert b"here" in invoke()["Payload"].read()
+        spawner = spawner_of(server)
+        assert os.readlink(f"/proc/{spawner}/exe").startswith("/memfd:casemate-spawner")
+        kill(spawner)
+        wait_until(lambda: spawner_of(server) not in (None, spawner), "no other spawner")
+    assert b"here" in invoke()["Payload"].read()
+    kill(spawner_of(server))
+    wait_until(lambda: spawner_of(server) is None, "it is there again")
+    with pytest.raises(ClientError) as refused:
+        invoke()
+    assert refused.value.response["Error"]["Code"] == "ServiceException"
+    assert "restart the server" in refused.value.response["Error"]["Message"]
+    wait_until(lambda: len(spawner_alarms(server)) == 6, "alarms are missing")
+    found = [record["operation"] for record in server.audit("sandbox.spawner-", 10_000)]
+    assert found.count("sandbox.spawner-started") == 5 and found[-1] == "sandbox.spawner-down", found
+    # Everything else is served, and a restart is a new beginning.
+    server.stop()
+    server = Server(server.data_dir, port=server.port).start()
+    answer = server.client("lambda").invoke(FunctionName=function.name, Payload="{}")
+    assert b"here" in answer["Payload"].read()
+    server.stop()
 
 
 def counted(server):

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::fd::RawFd,
     path::PathBuf,
     sync::{
         Arc, RwLock,
@@ -14,7 +14,6 @@ use std::{
 };
 
 use tokio::{
-    io::unix::AsyncFd,
     net::unix::pipe,
     sync::{mpsc, watch},
 };
@@ -24,16 +23,17 @@ use crate::{
     egress::{Gateway, Rules},
     environment::Environment,
     error::StartError,
+    keeper::{Incident, Keeper},
     layer::{Layer, Probe, Status},
+    link::Link,
     notify::{Boundary, Judgement, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
     spawner::Spawner,
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
-    sys,
-    wire::{self, Report, Request, Start},
-    wiring::{Parts, START_TIMEOUT, Wiring, channel, gather_in_time, listener, next_report},
+    wire::{Report, Request, Start},
+    wiring::{Parts, START_TIMEOUT, Wiring, gather_in_time, listener, next_report},
 };
 
 /// Starts environments. Cheap to clone; the last clone takes the spawner and all environments with it.
@@ -44,13 +44,16 @@ pub struct Driver {
 
 #[derive(Debug)]
 struct Inner {
-    requests: AsyncFd<OwnedFd>,
+    keeper: Keeper,
     runtimes: RuntimeTable,
     cgroups: Cgroups,
     egress_ceiling: Rules,
     numbers: AtomicU64,
     slots: Arc<Slots>,
 }
+
+/// An environment, and what it is judged by.
+pub(crate) type Judged = (Environment, Arc<RwLock<Judgement>>);
 
 impl Driver {
     /// Takes over a spawner. Must be called inside a tokio runtime. Sweeps the control groups of dead servers.
@@ -68,14 +71,19 @@ impl Driver {
     ) -> io::Result<Self> {
         let own_processes = [spawner.pid(), std::process::id()];
         let inner = Inner {
-            requests: sys::watch(spawner.requests)?,
-            runtimes,
             cgroups: Cgroups::discover(&own_processes)?,
+            keeper: Keeper::new(spawner)?,
+            runtimes,
             egress_ceiling,
             numbers: AtomicU64::new(1),
             slots: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What happens to the spawner, once. Every one is worth an alarm.
+    pub fn take_incidents(&self) -> Option<mpsc::Receiver<Incident>> {
+        self.inner.keeper.take_incidents()
     }
 
     /// The runtimes this host has.
@@ -91,7 +99,11 @@ impl Driver {
     /// Tries every layer on this host.
     pub async fn probe(&self) -> Probe {
         let mut probe = Probe::default();
-        match self.ask(&Request::Probe).await {
+        let answer = match self.inner.keeper.link().await {
+            Ok(link) => link.ask(&Request::Probe).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(Report::Probed(layers)) => probe.layers = layers,
             Ok(other) => {
                 probe.push(Layer::UserNamespace, Status::Absent(format!("the spawner answered {other:?}")));
@@ -99,6 +111,7 @@ impl Driver {
             Err(error) => probe.push(Layer::UserNamespace, Status::Absent(error.to_string())),
         }
         probe.layers.extend(self.inner.cgroups.probe());
+        probe.layers.push(self.inner.keeper.report());
         probe
     }
 
@@ -117,16 +130,15 @@ impl Driver {
         let plan = plan.map_err(StartError::Supervisor)?;
         let name = format!("{runtime_id}-{}", self.number());
         let contained = plan.contained();
-        match self.ask(&Request::Prepare { name: name.clone(), plan }).await? {
-            Report::Prepared => {
-                let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv, contained };
-                Ok(Template { inner: Arc::new(inner) })
+        let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv, contained, plan };
+        let template = Template { inner: Arc::new(inner) };
+        let mut tries = Tries::default();
+        loop {
+            let link = self.inner.keeper.link().await?;
+            let done = link.assemble(&template.inner).await;
+            if !(tries.is_lost(&done) && self.inner.keeper.has_lost(&link).await) {
+                return done.map(|()| template);
             }
-            Report::RootFailed { path, errno } => {
-                Err(StartError::Root { path, source: io::Error::from_raw_os_error(errno) })
-            }
-            Report::Failed(failure) => Err(failure.into()),
-            _ => Err(StartError::SpawnerGone),
         }
     }
 
@@ -142,11 +154,33 @@ impl Driver {
         &self,
         spec: EnvironmentSpec,
         code_dir: Option<PathBuf>,
-    ) -> Result<(Environment, Arc<RwLock<Judgement>>), StartError> {
+    ) -> Result<Judged, StartError> {
         spec.check()?;
         if !self.inner.egress_ceiling.cover(&spec.egress) {
             return Err(StartError::Specification("egress names a destination beyond what this host allows"));
         }
+        let mut tries = Tries::default();
+        loop {
+            let link = self.inner.keeper.link().await?;
+            let started = self.start_with(&link, spec.clone(), code_dir.clone()).await;
+            if !(tries.is_lost(&started) && self.inner.keeper.has_lost(&link).await) {
+                return started;
+            }
+        }
+    }
+
+    /// A question about an environment to the spawner that made it. With another one, that environment is gone.
+    pub(crate) async fn ask_about(&self, request: &Request, about: &[RawFd]) -> Result<Report, StartError> {
+        self.inner.keeper.link().await?.ask_about(request, about).await
+    }
+
+    async fn start_with(
+        &self,
+        link: &Link,
+        spec: EnvironmentSpec,
+        code_dir: Option<PathBuf>,
+    ) -> Result<Judged, StartError> {
+        link.assemble(&spec.template.inner).await?;
         let egress = spec.egress.clone();
         let id = self.number();
         let lease = self.inner.slots.take();
@@ -166,7 +200,7 @@ impl Driver {
         let judgement = Arc::new(RwLock::new(Judgement { executions: spec.exec_policy.clone(), boundary }));
         let start = start_request(spec, code_dir, (lease.slot, group.unified.is_some()));
         let request = Request::Start(Box::new(start));
-        let sent = self.send(&request, &wiring.theirs()).await;
+        let sent = link.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
         let parts = match sent {
             Ok(()) => gather_in_time(&wiring.channel).await,
@@ -244,38 +278,6 @@ impl Driver {
         }
     }
 
-    /// A request with one answer.
-    async fn ask(&self, request: &Request) -> Result<Report, StartError> {
-        self.ask_about(request, &[]).await
-    }
-
-    /// The same, with descriptors that belong to it.
-    pub(crate) async fn ask_about(&self, request: &Request, about: &[RawFd]) -> Result<Report, StartError> {
-        let (ours, theirs) = sys::packet_pair().map_err(StartError::Supervisor)?;
-        let mut sent = vec![theirs.as_raw_fd()];
-        sent.extend(about);
-        self.send(request, &sent).await?;
-        drop(theirs);
-        let channel = channel(ours).map_err(StartError::Supervisor)?;
-        let answer = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
-        let answer = answer.map_err(|_| StartError::TimedOut)?.map_err(StartError::Supervisor)?;
-        answer.map(|(report, _)| report).ok_or(StartError::SpawnerGone)
-    }
-
-    async fn send(&self, request: &Request, fds: &[RawFd]) -> Result<(), StartError> {
-        let payload = wire::to_file(request).map_err(StartError::Supervisor)?;
-        let mut all = vec![payload.as_raw_fd()];
-        all.extend(fds);
-        loop {
-            let mut ready = self.inner.requests.writable().await.map_err(StartError::Supervisor)?;
-            match ready.try_io(|socket| wire::send(socket.as_fd(), b"request", &all)) {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(_)) => return Err(StartError::SpawnerGone),
-                Err(_would_block) => {}
-            }
-        }
-    }
-
     fn number(&self) -> u64 {
         self.inner.numbers.fetch_add(1, Ordering::Relaxed)
     }
@@ -311,5 +313,19 @@ async fn abandon(group: Arc<Group>, mut exit: pipe::Receiver, lease: SlotLease) 
     drop(lease);
 }
 
+/// What is done again with the next spawner when one is killed meanwhile.
+#[derive(Debug, Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Whether it may have been the spawner's end that was in the way, and another try is due.
+    fn is_lost<T>(&mut self, done: &Result<T, StartError>) -> bool {
+        self.0 += 1;
+        matches!(done, Err(StartError::SpawnerGone)) && self.0 < TRIES_MAX
+    }
+}
+
+/// Spawners tried for one start: who loses so many while one environment starts is told so.
+const TRIES_MAX: u32 = 3;
 /// Events kept for a slow receiver.
 const EVENTS_MAX: usize = 1_024;

@@ -26,6 +26,23 @@ pub(crate) fn is_elf(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file.read_exact_at(&mut magic, 0).is_ok()) && magic == *b"\x7fELF"
 }
 
+/// How much of a program's file is loaded when it is executed; what follows is for debuggers and linkers.
+pub(crate) fn loaded_bytes(file: &File) -> io::Result<u64> {
+    let head = bytes(file, 0, HEADER_BYTES)?;
+    if !head.starts_with(b"\x7fELF\x02\x01") {
+        return Err(malformed());
+    }
+    let (table, count) = (word(&head, 32)?, u64::from(half(&head, 56)?.min(PROGRAM_HEADERS_MAX)));
+    let end = |at: u64, size: u64| at.checked_add(size).ok_or_else(malformed);
+    let mut loaded = end(table, count * ENTRY_BYTES as u64)?;
+    for index in 0..count {
+        let entry = bytes(file, end(table, index * ENTRY_BYTES as u64)?, ENTRY_BYTES)?;
+        // Whatever its kind: the loader's name and notes lie within what is loaded, and if not, they are wanted, too.
+        loaded = loaded.max(end(word(&entry, 8)?, word(&entry, 32)?)?);
+    }
+    Ok(loaded)
+}
+
 /// Reads what a program or library needs. `InvalidData` if it is not a well-formed ELF file.
 pub(crate) fn needs(path: &Path) -> io::Result<Needs> {
     let file = File::open(path)?;

@@ -200,8 +200,13 @@ pub enum StartError {
     },
     /// A value of the specification is outside its limits.
     Specification(&'static str),
-    /// The spawner process is gone; the server must be restarted.
+    /// The spawner process was killed or ended meanwhile.
     SpawnerGone,
+    /// There is no spawner any more, and no other is started; the server must be restarted.
+    SpawnerDown {
+        /// Why there is no other.
+        why: String,
+    },
     /// The supervisor's own side failed.
     Supervisor(io::Error),
     /// The environment was not ready in time.
@@ -233,7 +238,10 @@ impl fmt::Display for StartError {
                 write!(f, "code directory `{}` cannot be opened: {source}", path.display())
             }
             Self::Specification(what) => write!(f, "specification refused: {what}"),
-            Self::SpawnerGone => f.write_str("the spawner process is gone; restart the server"),
+            Self::SpawnerGone => f.write_str("the spawner process ended meanwhile"),
+            Self::SpawnerDown { why } => {
+                write!(f, "the spawner process is gone and no other is started, {why}; restart the server")
+            }
             Self::Supervisor(source) => write!(f, "the supervisor failed: {source}"),
             Self::TimedOut => f.write_str("the environment was not ready in time"),
         }
@@ -251,6 +259,7 @@ impl std::error::Error for StartError {
             | Self::UnknownRuntime { .. }
             | Self::Specification(_)
             | Self::SpawnerGone
+            | Self::SpawnerDown { .. }
             | Self::TimedOut => None,
         }
     }

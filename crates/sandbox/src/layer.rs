@@ -51,6 +51,8 @@ pub enum Layer {
     CpuLimit,
     /// Nothing runs between invocations.
     Freezer,
+    /// What makes environments is an unchangeable copy of the server's program, with nothing of the server in its memory.
+    SealedSpawner,
 }
 
 impl Layer {
@@ -78,6 +80,7 @@ impl Layer {
             Self::ProcessLimit => "process limit",
             Self::CpuLimit => "cpu limit",
             Self::Freezer => "freezer",
+            Self::SealedSpawner => "sealed spawner",
         }
     }
 }

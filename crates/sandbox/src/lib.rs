@@ -1,6 +1,7 @@
 //! Execution environments: processes that hold someone else's code and can reach nothing but what they were given.
 //!
-//! [`spawner::start`] forks a small process first thing in `main`; a [`Driver`] asks it for environments. Each has
+//! [`spawner::start_sealed`] starts a small process from a sealed copy of the program; a [`Driver`] asks it for
+//! environments, and for another spawner when it is killed. Each environment has
 //! its own user, pid, mount, network, ipc, uts and cgroup namespaces, a read-only root with an interpreter and no
 //! other program, no capabilities, Landlock rules, an allow-list of system calls, limits, and two listening sockets
 //! made *inside* its network namespace and held outside: the socket a request arrives on is the caller's identity.
@@ -35,9 +36,11 @@ mod elf;
 mod environment;
 mod error;
 mod host;
+mod keeper;
 mod kernel_random;
 mod late;
 mod layer;
+mod link;
 mod notify;
 mod pump;
 mod reset;
@@ -58,6 +61,7 @@ pub use crate::{
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},
+    keeper::Incident,
     kernel_random::reseed_kernel,
     late::{Binding, Blank},
     layer::{Layer, LayerReport, Probe, Status},

@@ -1,4 +1,4 @@
-//! The spawner: a small process with one thread that makes environments, forked before the server has threads.
+//! The spawner: a small process with one thread that makes environments, from a sealed copy of the server's program.
 //!
 //! ```text
 //! supervisor ──requests──▶ spawner ──clone3──▶ child = environment
@@ -6,25 +6,31 @@
 //!      └───────── reports, listeners, exit ───────┘   (a channel per request)
 //! ```
 //! It holds no state but the runtime roots and the processes to reap. When the supervisor goes, however it goes,
-//! the spawner kills every environment and ends; when the spawner is killed, the environments die by death signal.
+//! the spawner kills every environment and ends; when the spawner is killed, the environments die by death signal, and
+//! the driver starts another.
 
 pub(crate) mod identity_range;
 mod late;
 mod launch;
 mod probe;
+mod program;
 pub(crate) mod stage;
 
 use std::{
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::Arc,
 };
+
+pub(crate) use launch::reap;
 
 use crate::{
     error::{Failure, SpawnerError, Step},
     spawner::{
         identity_range::IdentityRange,
         launch::{LaunchDescriptors, Launched},
+        program::Program,
     },
     spec::ExitStatus,
     sys,
@@ -35,8 +41,23 @@ use crate::{
 #[derive(Debug)]
 pub struct Spawner {
     pub(crate) requests: OwnedFd,
-    pid: u32,
+    pub(crate) process: OwnedFd,
+    pub(crate) pid: u32,
+    pub(crate) origin: Origin,
 }
+
+/// What a spawner was made from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// A sealed copy of this program, from which another can be started.
+    Sealed(Sealed),
+    /// A fork of this process, for programs that are not servers.
+    Fork,
+}
+
+/// A sealed copy of this program, from which spawners are started.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed(Arc<Program>);
 
 impl Spawner {
     /// Its process id, for start-up messages.
@@ -45,7 +66,44 @@ impl Spawner {
     }
 }
 
-/// Forks the spawner. Call it first in `main`, before any thread exists and before secrets are read.
+/// Begins `main` of a program that uses [`start_sealed`], before threads, configuration and secrets: in a process that was
+/// started to be the spawner it does that work and never returns.
+pub fn enter() {
+    let Some(given) = program::given() else { return };
+    let Ok((parent, requests)) = given else { sys::exit_now(1) };
+    let served = std::panic::catch_unwind(|| {
+        // SAFETY: no pointers; always succeeds. The server may have gone before the death signal was set.
+        if unsafe { libc::getppid() } != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        serve(&requests)
+    });
+    sys::exit_now(i32::from(!matches!(served, Ok(Ok(())))));
+}
+
+/// Copies this program, seals the copy and starts a spawner from it. `main` must have begun with [`enter`].
+///
+/// A host on which such a copy cannot be executed (`vm.memfd_noexec = 2`) has no spawner: there is no weaker way.
+pub fn start_sealed() -> Result<Spawner, SpawnerError> {
+    let fail = |step| move |source| SpawnerError { step, source };
+    let program = Program::of_this_process().map_err(fail("sealed copy of the program"))?;
+    Sealed(Arc::new(program)).start(is_main_thread()).map_err(fail("start from the sealed copy"))
+}
+
+impl Sealed {
+    /// Another spawner from the same copy. It dies with this thread if `with_thread`.
+    pub(crate) fn start(&self, with_thread: bool) -> io::Result<Spawner> {
+        let (requests, theirs) = sys::packet_pair()?;
+        sys::set_nonblocking(requests.as_fd())?;
+        let pid = self.0.execute(&theirs, with_thread)?;
+        let process = sys::pidfd_of_child(pid)?;
+        Ok(Spawner { requests, process, pid, origin: Origin::Sealed(self.clone()) })
+    }
+}
+
+/// Forks the spawner from this process, for programs that are not servers: tests, measurements, the first process of a
+/// machine. Call it before secrets are read: the fork has a copy of this process's memory, and when it is killed, there is
+/// no other.
 ///
 /// From a process that already has threads (tests) it works as well: the C library's fork leaves the allocator
 /// whole, and the spawner uses nothing else that another thread could have locked.
@@ -53,15 +111,35 @@ pub fn start() -> Result<Spawner, SpawnerError> {
     let fail = |step| move |source| SpawnerError { step, source };
     let (ours, theirs) = sys::packet_pair().map_err(fail("socket pair"))?;
     sys::set_nonblocking(ours.as_fd()).map_err(fail("socket pair"))?;
-    let parent = sys::own_pid();
-    // SAFETY: always succeeds.
-    let from_main = libc::c_long::from(parent) == unsafe { libc::syscall(libc::SYS_gettid) };
+    let (parent, from_main) = (sys::own_pid(), is_main_thread());
     let pid = sys::fork().map_err(fail("fork"))?;
     if pid == 0 {
-        let served = std::panic::catch_unwind(|| serve(&theirs, parent, from_main));
+        let served = std::panic::catch_unwind(|| {
+            if from_main {
+                die_with_the_server(parent)?;
+            }
+            serve(&theirs)
+        });
         sys::exit_now(i32::from(!matches!(served, Ok(Ok(())))));
     }
-    Ok(Spawner { requests: ours, pid: pid.cast_unsigned() })
+    let pid = pid.cast_unsigned();
+    let process = sys::pidfd_of_child(pid).map_err(fail("handle of the process"))?;
+    Ok(Spawner { requests: ours, process, pid, origin: Origin::Fork })
+}
+
+/// A death signal follows the *thread* that started a process; the main thread lives as long as the server.
+fn is_main_thread() -> bool {
+    // SAFETY: always succeeds.
+    libc::c_long::from(sys::own_pid()) == unsafe { libc::syscall(libc::SYS_gettid) }
+}
+
+fn die_with_the_server(parent: libc::pid_t) -> io::Result<()> {
+    sys::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(libc::SIGKILL.cast_unsigned()))?;
+    // SAFETY: no pointers; always succeeds.
+    if unsafe { libc::getppid() } != parent {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    Ok(())
 }
 
 /// What the spawner found out about itself at its start.
@@ -80,8 +158,8 @@ impl Setup {
     }
 }
 
-fn serve(requests: &OwnedFd, parent: libc::pid_t, from_main: bool) -> io::Result<()> {
-    leave_the_server(requests, parent, from_main)?;
+fn serve(requests: &OwnedFd) -> io::Result<()> {
+    leave_the_server(requests)?;
     let range = identity_range::establish();
     let setup = Setup { stage: stage::enter(), range };
     let mut running: Vec<Launched> = Vec::new();
@@ -109,15 +187,7 @@ fn serve(requests: &OwnedFd, parent: libc::pid_t, from_main: bool) -> io::Result
 }
 
 /// Keeps nothing of the server: its terminal, its descriptors, its session.
-fn leave_the_server(requests: &OwnedFd, parent: libc::pid_t, from_main: bool) -> io::Result<()> {
-    if from_main {
-        // The signal follows the forking *thread*; the main thread lives as long as the server.
-        sys::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(libc::SIGKILL.cast_unsigned()))?;
-    }
-    // SAFETY: no pointers; always succeeds.
-    if from_main && unsafe { libc::getppid() } != parent {
-        return Err(io::Error::from_raw_os_error(libc::ESRCH));
-    }
+fn leave_the_server(requests: &OwnedFd) -> io::Result<()> {
     // SAFETY: no pointers; always succeeds.
     if unsafe { libc::geteuid() } == 0 {
         // An ordinary user's spawner must own the map files of its children in /proc, which this would give to root.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EgressRules, error::StartError};
+use crate::{EgressRules, error::StartError, runtime_root::RootPlan};
 
 /// Port of the Runtime API inside an environment.
 // AWS: the emulator and the service listen on 127.0.0.1:9001; runtimes read AWS_LAMBDA_RUNTIME_API.
@@ -74,6 +74,8 @@ pub(crate) struct TemplateInner {
     pub(crate) argv: Vec<String>,
     /// Where inside its files lie.
     pub(crate) contained: Vec<PathBuf>,
+    /// What it is made of, for a spawner that has not assembled it yet.
+    pub(crate) plan: RootPlan,
 }
 
 impl Template {
@@ -330,6 +332,7 @@ mod tests {
                     runtime_id: "r".into(),
                     argv: Vec::new(),
                     contained: Vec::new(),
+                    plan: RootPlan::default(),
                 }),
             },
             code_dir: PathBuf::from("/nowhere"),

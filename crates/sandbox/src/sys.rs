@@ -216,6 +216,69 @@ pub(crate) fn memory_file(name: &CStr) -> io::Result<OwnedFd> {
     owned(libc::c_long::from(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) }))
 }
 
+/// An anonymous file in memory that can be sealed and executed.
+pub(crate) fn executable_memory_file(name: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: a NUL-terminated string.
+    let made = |flags| owned(libc::c_long::from(unsafe { libc::memfd_create(name.as_ptr(), flags) }));
+    made(flags | MFD_EXEC).or_else(|error| match error.raw_os_error() {
+        // A kernel before 6.3, where all of them can be executed.
+        Some(libc::EINVAL) => made(flags),
+        _ => Err(error),
+    })
+}
+
+/// `linux/memfd.h`, since 6.3.
+const MFD_EXEC: libc::c_uint = 0x10;
+
+/// From now on nobody can change the file, nor these seals.
+pub(crate) fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
+    let add = |seals: libc::c_int| {
+        // SAFETY: an open descriptor and integers.
+        check_int(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).map(drop)
+    };
+    add(SEALS | F_SEAL_EXEC).or_else(|error| match error.raw_os_error() {
+        Some(libc::EINVAL) => add(SEALS),
+        _ => Err(error),
+    })
+}
+
+/// Content, length and the seals themselves.
+const SEALS: libc::c_int = libc::F_SEAL_WRITE | libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
+/// `linux/fcntl.h`, since 6.3: whether it can be executed.
+const F_SEAL_EXEC: libc::c_int = 0x20;
+
+/// A handle for a child that nobody has waited for.
+pub(crate) fn pidfd_of_child(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: integers only.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
+/// Whether this number is an open packet socket.
+pub(crate) fn is_packet_socket(fd: RawFd) -> bool {
+    let mut kind: libc::c_int = 0;
+    let mut length = libc::socklen_t::try_from(std::mem::size_of_val(&kind)).unwrap_or(0);
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_TYPE);
+    // SAFETY: the integer and its length outlive the call; a number that is no socket is an error.
+    let asked = unsafe { libc::getsockopt(fd, level, option, (&raw mut kind).cast(), &raw mut length) };
+    asked == 0 && kind == libc::SOCK_SEQPACKET
+}
+
+/// Every descriptor from `first` on ends with the next execve.
+pub(crate) fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
+    // SAFETY: integers only; nothing is closed now.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) })
+        .map(drop)
+}
+
+const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+
+/// This one stays open.
+pub(crate) fn keep_on_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: integers only.
+    check_int(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
+}
+
 /// A non-blocking event counter.
 pub(crate) fn event_counter() -> io::Result<OwnedFd> {
     // SAFETY: integers only.

@@ -85,7 +85,7 @@ fn map_users(pid: libc::pid_t, start: &Start, range: &IdentityRange) -> Result<(
 }
 
 /// Waits for a child; `None` while it runs and `WNOHANG` is among the flags.
-pub(super) fn reap(pidfd: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<Option<crate::spec::ExitStatus>> {
+pub(crate) fn reap(pidfd: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<Option<crate::spec::ExitStatus>> {
     // SAFETY: all-zero bytes are a valid siginfo.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let id = libc::id_t::try_from(pidfd.as_raw_fd()).unwrap_or(0);

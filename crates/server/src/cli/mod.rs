@@ -4,6 +4,7 @@ mod client;
 mod deploy;
 mod doctor;
 mod explain;
+mod incidents;
 mod least_privilege;
 mod log;
 mod outbox;

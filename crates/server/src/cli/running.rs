@@ -7,7 +7,7 @@ use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{CliError, ServerOptions, output, runtime};
+use super::{CliError, ServerOptions, incidents, output, runtime};
 use crate::{
     boot::{self, Settings},
     catalog::{self, Extras},
@@ -37,12 +37,11 @@ pub(crate) async fn start(
     let now = opened.clock.now();
     let acceptor = tls::acceptor(&settings.data_dir.join("tls"), &options.tls_names, now)?;
     let env = opened.builder.env("iam", "iam.amazonaws.com");
+    let runtimes = runtime::table(&settings.data_dir)?;
+    let driver = driver(spawner, runtimes, options.egress_ceiling.clone().unwrap_or_default());
+    let incidents = driver.as_ref().ok().and_then(Driver::take_incidents);
     let lambda = casemate_lambda::Extras {
-        driver: driver(
-            spawner,
-            runtime::table(&settings.data_dir)?,
-            options.egress_ceiling.clone().unwrap_or_default(),
-        ),
+        driver,
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
         functions_dir: settings.data_dir.join("functions"),
@@ -55,7 +54,8 @@ pub(crate) async fn start(
     let (stop, stopped) = watch::channel(false);
     let listener = Listener { kernel: Arc::clone(&kernel), tls: Some(acceptor), plain: options.plain() };
     let listener = tokio::spawn(listener.run(socket, stopped));
-    let tasks = tasks.into_iter().map(supervise).collect();
+    let incidents = incidents.map(|incidents| tokio::spawn(incidents::record(env, incidents)));
+    let tasks = tasks.into_iter().map(supervise).chain(incidents).collect();
     Ok(Running { site: opened.site, settings, audit: opened.audit, stop, listener, tasks, kernel })
 }
 

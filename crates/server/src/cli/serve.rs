@@ -27,14 +27,14 @@ impl Serve {
     }
 }
 
-/// Forks the spawner, sets up diagnostics, then starts the runtime: in this order, because a process must be forked
-/// before it has threads.
+/// Starts the spawner, sets up diagnostics, then the runtime: in this order, because the spawner dies with the thread that
+/// started it, which is the main one.
 pub(crate) fn with_runtime<F, W>(work: W) -> Result<ExitCode, CliError>
 where
     W: FnOnce(Result<casemate_sandbox::spawner::Spawner, String>) -> F,
     F: Future<Output = Result<ExitCode, CliError>>,
 {
-    let spawner = casemate_sandbox::spawner::start().map_err(|error| error.to_string());
+    let spawner = casemate_sandbox::spawner::start_sealed().map_err(|error| error.to_string());
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(work(spawner))

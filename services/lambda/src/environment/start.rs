@@ -13,7 +13,9 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, Exit, Family, PIDS_MAX, StartError, Template};
+use casemate_sandbox::{
+    Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Template,
+};
 use casemate_store::BlobId;
 use tokio::{net::TcpStream, sync::Semaphore, task::JoinHandle, time::Instant};
 
@@ -303,6 +305,10 @@ impl Environment {
         let tail = self.output.end(vec![report::init_failed(took, status)]).await;
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
+            // Nobody learnt how it ended: the spawner was killed, and its environments with it. Not the function's doing.
+            Failure::Exited(exit) if exit.status == ExitStatus::Unknown => {
+                NotStarted::Refused(unavailable(&StartError::SpawnerGone))
+            }
             Failure::Exited(exit) => NotStarted::Exited(exit, tail),
             Failure::TimedOut => NotStarted::TimedOut(tail),
             Failure::Unfit(why) => NotStarted::Unforkable(why),
