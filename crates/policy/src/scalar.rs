@@ -339,9 +339,12 @@ mod tests {
 
     #[test]
     fn the_usual_shape_of_a_date_reads_as_any_other() {
-        for (day, clock) in
-            [("2011-11-12", "11:13:14"), ("1999-12-31", "23:59:59"), ("2024-02-29", "10:20:30")]
-        {
+        for (day, clock) in [
+            ("2011-11-12", "11:13:14"),
+            ("2004-05-06", "07:08:09"),
+            ("1999-12-31", "23:59:59"),
+            ("2024-02-29", "10:20:30"),
+        ] {
             let usual = date(&format!("{day}T{clock}Z"));
             assert!(usual.is_some());
             assert_eq!(usual, date(&format!("{day}T{clock}.000Z")), "{day}");
