@@ -457,6 +457,6 @@ fn base64(text: &str) -> Option<String> {
     let bits: String =
         signs.chars().map(|c| Some(format!("{:06b}", ALPHABET.find(c)?))).collect::<Option<_>>()?;
     let whole = bits.len() / 8 * 8;
-    let legal = text.len() % 4 == 0 && padding <= 2 && !bits[whole..].contains('1');
+    let legal = text.len().is_multiple_of(4) && padding <= 2 && !bits[whole..].contains('1');
     legal.then(|| bits[..whole].to_owned())
 }
