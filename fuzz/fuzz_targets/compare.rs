@@ -77,8 +77,8 @@ fn resource(bytes: &mut Bytes<'_>) -> String {
     match bytes.next() % 5 {
         0 => "*".to_owned(),
         1 => bytes.of(&["arn:aws:s3", "arn:aws:sqs:us-*", "arn:*:s3:::a", "arn:aws:s3:::*", "arn:aws:sqs:*:q"]).to_owned(),
-        2 => format!("arn:aws:sqs:{}:{}:{}", bytes.text(), bytes.text(), bytes.text()),
-        _ => format!("arn:aws:s3:::{}", bytes.text()),
+        2 => ["arn:aws:sqs", &bytes.text(), &bytes.text(), &bytes.text()].join(":"),
+        _ => ["arn:aws:s3:::", &bytes.text()].concat(),
     }
 }
 
