@@ -170,10 +170,12 @@ mod tests {
 
     #[test]
     fn exactly_the_prefixes_of_the_text_are_found() {
-        let sets: [&[&str]; 5] = [
+        let sets: [&[&str]; 6] = [
             &["", "a", "ab", "abd", "abda", "ac", "b", "abz", "abdd"],
             &["common/ab", "common/abcdefgh", "common/abcdefghi", "common/abcdefghij", "common/b"],
             &["common/", "common/é", "common/è", "common/éa"],
+            // Longer than a head, with a later one beside it: what lies between must not hide the earlier.
+            &["common/abcdefgh", "common/abcdefgha", "common/abcdefghb", "common/x"],
             &["one"],
             &[],
         ];

@@ -250,4 +250,31 @@ mod tests {
             assert!(!whom.names(principal), "{kind} {value}");
         }
     }
+
+    #[test]
+    fn a_federated_user_is_excepted_only_together_with_its_account() {
+        let arn = "arn:aws:sts::123456789012:federated-user/ann";
+        let ann = Principal::FederatedUser { arn: arn.into(), account: "123456789012".into() };
+        let excepts = |listed: &[&str]| {
+            let listed = listed.iter().map(|value| Named::parse("AWS", value).unwrap()).collect();
+            !Whom::AllBut(listed).names(&ann)
+        };
+        assert!(!excepts(&[arn]));
+        assert!(!excepts(&["123456789012"]));
+        assert!(excepts(&[arn, "123456789012"]));
+    }
+
+    #[test]
+    fn service_names_and_canonical_users_have_one_form() {
+        for name in ["lambda.", ".lambda", "lambda", "lambda.Amazonaws.com", "lam bda.amazonaws.com", ".", ""]
+        {
+            assert_eq!(Named::parse("Service", name), None, "{name}");
+        }
+        let id = "0123456789abcdef".repeat(4);
+        assert_eq!(Named::parse("CanonicalUser", &id), Some(Named::CanonicalUser));
+        let short = "0123456789abcde".repeat(4);
+        for wrong in [&*short, &format!("{id}0"), &id.replace('f', "g"), "", "*"] {
+            assert_eq!(Named::parse("CanonicalUser", wrong), None, "{wrong}");
+        }
+    }
 }

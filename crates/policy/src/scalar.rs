@@ -312,4 +312,60 @@ mod tests {
             assert_eq!(binary(text), None, "{text:?}");
         }
     }
+
+    #[test]
+    fn a_zone_is_less_than_a_day_and_counts_hours_and_minutes() {
+        let utc = |text: &str| date(text).map(Timestamp::millis);
+        for wrong in ["+24:00", "+23:60", "-24:00", "-00:60", "+99:99", "+1:00", "", "+"] {
+            assert_eq!(date(&format!("2020-06-15T12:00:00{wrong}")), None, "{wrong}");
+        }
+        assert_eq!(utc("2020-06-15T12:00:00+05:45"), utc("2020-06-15T06:15:00Z"));
+        assert_eq!(utc("2020-06-15T12:00:00-05:45"), utc("2020-06-15T17:45:00Z"));
+        assert_eq!(utc("2020-06-15T12:00:00+23:59"), utc("2020-06-14T12:01:00Z"));
+    }
+
+    #[test]
+    fn fractions_of_a_second_are_thousandths_of_at_most_nine_digits() {
+        let of = |fraction: &str| date(&format!("2020-06-15T12:00:00{fraction}Z")).map(Timestamp::millis);
+        let whole = of("").unwrap();
+        for (fraction, millis) in [(".1", 100), (".12", 120), (".123", 123), (".123456789", 123), (".009", 9)]
+        {
+            assert_eq!(of(fraction), Some(whole + millis), "{fraction}");
+        }
+        for wrong in [".", ".1234567890", ".x", ".1x", ".-1"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_usual_shape_of_a_date_reads_as_any_other() {
+        for (day, clock) in [
+            ("2011-11-12", "11:13:14"),
+            ("2004-05-06", "07:08:09"),
+            ("1999-12-31", "23:59:59"),
+            ("2024-02-29", "10:20:30"),
+        ] {
+            let usual = date(&format!("{day}T{clock}Z"));
+            assert!(usual.is_some());
+            assert_eq!(usual, date(&format!("{day}T{clock}.000Z")), "{day}");
+            assert_eq!(usual, date(&format!("{day}T{clock}+00:00")), "{day}");
+        }
+    }
+
+    #[test]
+    fn bits_of_a_network_beyond_its_prefix_are_ignored() {
+        let range = |text: &str| Network::parse(text).unwrap().range();
+        assert_eq!(range("10.1.2.7/8"), range("10.0.0.0/8"));
+        assert_eq!(range("2001:db8::7/32"), range("2001:db8::/32"));
+    }
+
+    #[test]
+    fn base64_has_its_whole_alphabet_and_at_most_two_signs_of_padding() {
+        assert_eq!(binary("+/+/"), Some(vec![0xfb, 0xff, 0xbf]));
+        assert_eq!(binary("YQ=="), Some(b"a".to_vec()));
+        assert_eq!(binary("YWE="), Some(b"aa".to_vec()));
+        for wrong in ["Y===", "====", "YQ=", "YR==", "Y-__", "Y Q="] {
+            assert_eq!(binary(wrong), None, "{wrong}");
+        }
+    }
 }

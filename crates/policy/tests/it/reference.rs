@@ -405,6 +405,8 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
         ("Equals".to_owned(), read(value)?.cmp(&read(wanted)?))
     } else if name == "IpAddress" || name == "Address" {
         return ip(value, wanted).map(Some);
+    } else if name == "BinaryEquals" {
+        ("Equals".to_owned(), base64(value)?.cmp(&base64(wanted)?))
     } else {
         panic!("{name} is not generated")
     };
@@ -422,7 +424,7 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
 fn days(text: &str) -> Option<i64> {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     if shape != "0000-00-00" {
-        let number = !text.ends_with('.') && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let number = !text.ends_with('.') && text.chars().all(|c| c.is_ascii_digit() || ".-".contains(c));
         let seconds: f64 = if number { text.parse().ok()? } else { return None };
         return Some(format!("{:.0}", (seconds * 1000.0).trunc()).parse().unwrap());
     }
@@ -445,4 +447,16 @@ fn ip(value: &str, wanted: &str) -> Option<bool> {
     let (base, length) = wanted.split_once('/').map_or((wanted, 32), |(b, l)| (b, l.parse().unwrap_or(99)));
     let (value, base) = (bits(value)?, bits(base)?);
     (length <= 32).then(|| value[..length] == base[..length])
+}
+
+/// The bits of a text in standard base64 with its padding, written out.
+fn base64(text: &str) -> Option<String> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let signs = text.trim_end_matches('=');
+    let padding = text.len() - signs.len();
+    let bits: String =
+        signs.chars().map(|c| Some(format!("{:06b}", ALPHABET.find(c)?))).collect::<Option<_>>()?;
+    let whole = bits.len() / 8 * 8;
+    let legal = text.len().is_multiple_of(4) && padding <= 2 && !bits[whole..].contains('1');
+    legal.then(|| bits[..whole].to_owned())
 }

@@ -191,3 +191,15 @@ fn the_index_stays_linear_for_wide_statements() {
     assert_eq!(check(&statement, "s3:action599", "arn:aws:s3:::bucket599", &facts), Says::Allow);
     assert_eq!(check(&statement, "s3:action600", "arn:aws:s3:::bucket599", &facts), Says::Nothing);
 }
+
+#[test]
+fn ignoring_case_holds_where_only_one_side_is_ascii() {
+    // U+212A, the sign of the kelvin, is an upper-case `k`.
+    for (wanted, has) in [("k", "\u{212a}"), ("\u{212a}", "k"), ("K", "k")] {
+        let statement = format!(
+            r#"{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"StringEqualsIgnoreCase":{{"x":"{wanted}"}}}}}}"#
+        );
+        let facts = Facts::default().one("x", has);
+        assert_eq!(check(&statement, "s3:GetObject", "arn:aws:s3:::b", &facts), Says::Deny, "{wanted} {has}");
+    }
+}
