@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize},
     },
     time::Duration,
@@ -31,6 +31,7 @@ use crate::{
     exchange::Exchange,
     forking::Forks,
     function::Function,
+    isolate::{Isolate, Taken},
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given, Purpose},
@@ -143,7 +144,7 @@ impl Host {
         };
         let spec = spec(&given, (&*folder, layers.as_deref()), template, controls);
         let sandbox = match self.driver.start(spec).await {
-            Ok(sandbox) => sandbox,
+            Ok(sandbox) => Isolate::process(sandbox),
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
@@ -166,10 +167,10 @@ impl Host {
 
     fn assemble(
         &self,
-        mut sandbox: casemate_sandbox::Environment,
+        mut sandbox: Isolate,
         Start { id, function, held: (folders, berth), credentials, endpoint, log_stream }: Start,
     ) -> Environment {
-        let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
+        let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
@@ -209,7 +210,6 @@ impl Host {
             tasks,
             forks,
             endpoint,
-            residents: OnceLock::new(),
             strays: AtomicUsize::new(0),
             _folders: folders,
             _berth: berth,
@@ -246,10 +246,9 @@ async fn initialised(
     if let Err(failure) = environment.first_next(limit).await {
         return Err(environment.explain(failure, began.elapsed()).await);
     }
-    environment.sandbox.end_init().map_err(Fault::internal)?;
+    environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if family != Family::Provided {
-        let residents = environment.sandbox.residents().map_err(Fault::internal)?;
-        drop(environment.residents.set(residents));
+        environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     }
     if environment.is_template() && !environment.fork().await {
         return Err(NotStarted::Unforkable("its template did not make a process for the request".to_owned()));
@@ -358,17 +357,17 @@ fn spec(
 }
 
 fn serve_runtime_api(
-    sandbox: Arc<casemate_sandbox::Environment>,
+    sandbox: Arc<Isolate>,
     exchange: Arc<Exchange>,
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move { runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials).await })
+    tokio::spawn(async move { runtime_api::serve(&*sandbox, exchange, forks, credentials).await })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
 fn serve_endpoint(
-    sandbox: Arc<casemate_sandbox::Environment>,
+    sandbox: Arc<Isolate>,
     serve: &ServeConnection,
     id: &str,
     function: &Function,
@@ -378,7 +377,7 @@ fn serve_endpoint(
         let places = Arc::new(Semaphore::new(ENDPOINT_CONNECTIONS_MAX));
         // Further ones wait in the kernel's queue.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            let Ok((stream, _)) = casemate_sandbox::accept(sandbox.aws_endpoint()).await else { return };
+            let Ok(stream) = sandbox.accept_aws_endpoint().await else { return };
             serve(stream, place);
         }
     })

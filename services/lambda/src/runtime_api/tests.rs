@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use casemate_names::{Arn, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use super::*;
 
