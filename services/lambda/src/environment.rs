@@ -15,7 +15,7 @@ mod start;
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -24,7 +24,7 @@ use std::{
 use bytes::Bytes;
 use casemate_kernel::Env;
 use casemate_names::Timestamp;
-use casemate_sandbox::{Exit, ExitStatus, Residents};
+use casemate_sandbox::{Exit, ExitStatus};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 pub(crate) use late::Late;
@@ -38,6 +38,7 @@ use crate::{
     forking::Forks,
     function::Function,
     invocation::{Finished, Invocation, Outcome},
+    isolate::Isolate,
     output::Output,
     packages::Folder,
     report::{self, Used},
@@ -58,7 +59,7 @@ pub(crate) struct Environment {
     id: String,
     held: Mutex<Held>,
     env: Env,
-    sandbox: Arc<casemate_sandbox::Environment>,
+    sandbox: Arc<Isolate>,
     exchange: Arc<Exchange>,
     output: Output,
     attribution: Attribution,
@@ -74,8 +75,6 @@ pub(crate) struct Environment {
     forks: Option<Arc<Forks>>,
     /// Where its processes fetch their credentials, if not from their variables.
     endpoint: Option<Arc<Endpoint>>,
-    /// The processes of a managed runtime; what else is there after a request is left over. Unset: all may stay.
-    residents: OnceLock<Residents>,
     /// How many left-over processes have been ended.
     strays: AtomicUsize,
     _folders: Vec<Arc<Folder>>,
@@ -209,20 +208,8 @@ impl Environment {
 
     /// Ends the processes that a request has left behind. `false`: the environment must not be used again.
     async fn end_strays(&self) -> bool {
-        let Some(residents) = self.residents.get() else { return true };
-        match self.sandbox.has_strays(residents) {
-            Ok(false) => return true,
-            Ok(true) => {}
-            Err(_) => return false,
-        }
-        // Stopped first: what runs could fork faster than it is ended.
-        let ended = match self.sandbox.freeze().await {
-            Ok(()) => self.sandbox.kill_strays(residents),
-            Err(error) => Err(error),
-        };
-        let thawed = self.sandbox.thaw().await;
-        let Ok(ended) = ended else { return false };
-        thawed.is_ok() && self.strays.fetch_add(ended, Ordering::SeqCst) + ended <= STRAYS_MAX
+        let Ok(ended) = self.sandbox.end_strays().await else { return false };
+        self.strays.fetch_add(ended, Ordering::SeqCst) + ended <= STRAYS_MAX
     }
 
     async fn next_or_exit(&self) -> bool {

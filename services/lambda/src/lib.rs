@@ -39,6 +39,7 @@ mod function;
 mod function_url;
 mod invocation;
 mod invoker;
+mod isolate;
 mod layer;
 mod ops;
 mod output;
@@ -72,17 +73,18 @@ use casemate_kernel::{
     Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourceAccount, ResourcePolicy, Service, Task,
 };
 use casemate_names::{Arn, Timestamp};
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 
 use api::Error;
 use function::Function;
+pub use isolate::Channel;
 use resource::{FunctionRef, LayerRef};
 
 /// Makes what serves connections accepted inside one execution environment, as the platform's own AWS endpoint.
 pub type ServeConnection = Arc<dyn Fn(Peer) -> ServeStream + Send + Sync>;
 
 /// Serves one connection; keeps its place among those of the environment until it ends.
-pub type ServeStream = Box<dyn Fn(TcpStream, OwnedSemaphorePermit) + Send + Sync>;
+pub type ServeStream = Box<dyn Fn(Channel, OwnedSemaphorePermit) + Send + Sync>;
 
 /// What this service needs beyond its [`Env`].
 pub struct Extras {

@@ -20,7 +20,6 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{Mutex, Semaphore},
     task::JoinSet,
 };
@@ -31,6 +30,7 @@ use crate::{
     exchange::{Exchange, Refused},
     forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
+    isolate::{Accept, Channel},
 };
 
 mod body;
@@ -56,11 +56,11 @@ type Answer = Response<Full<Bytes>>;
 ///
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
-    listener: &TcpListener,
+    listener: &impl Accept,
     exchange: Arc<Exchange>,
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
-    late: Option<(Late, TcpStream)>,
+    late: Option<(Late, Channel)>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (late, asking) = late.unzip();
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         // A listener inside a namespace that is gone fails for good; its environment ends by itself.
-        let Ok((stream, _)) = casemate_sandbox::accept(listener).await else { return };
+        let Ok(stream) = listener.runtime_api().await else { return };
         let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
         served.spawn(async move {
             connection(stream, shared, speaking).await;
@@ -103,9 +103,9 @@ enum Speaker {
     Other,
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>, speaker: Speaker) {
+async fn connection(stream: Channel, shared: Arc<Shared>, speaker: Speaker) {
     // Answers are small; without this they wait for the other side's acknowledgement.
-    drop(stream.set_nodelay(true));
+    stream.send_at_once();
     let pace = Pace::new();
     let heard = Heard { stream, pace: pace.clone() };
     let begun = pace.clone();

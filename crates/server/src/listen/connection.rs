@@ -95,7 +95,10 @@ impl Streams {
     }
 
     /// Serves HTTP on one of the streams.
-    pub async fn serve<H: Handler>(&self, handler: Arc<H>, stream: TcpStream, peer: Peer) -> io::Result<()> {
+    pub async fn serve<S, H: Handler>(&self, handler: Arc<H>, stream: S, peer: Peer) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let shared = Shared {
             listener: Listener { kernel: Arc::clone(&handler), tls: None, plain: PlainHttp::Anywhere },
             limits: Limits::default(),

@@ -63,7 +63,9 @@ impl Environment {
     /// the bootstrap in the child run, so it is not held to the function's share of the processor, which for a small
     /// function would take tens of milliseconds.
     pub(super) async fn fork(&self) -> bool {
-        self.sandbox.begin_init().is_ok() && self.make_child().await && self.sandbox.end_init().is_ok()
+        self.sandbox.begin_init().await.is_ok()
+            && self.make_child().await
+            && self.sandbox.end_init().await.is_ok()
     }
 
     async fn make_child(&self) -> bool {

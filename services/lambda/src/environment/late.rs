@@ -8,11 +8,11 @@ use std::{
 
 use casemate_names::{Secret, Timestamp};
 use casemate_sandbox::{Binding, EnvironmentSpec, StartError};
-use tokio::net::TcpStream;
 
 use super::start::{HOSTNAME, Host, NotStarted};
 use crate::{
     blanks::{TMP_MB, Waiting},
+    isolate::{Channel, Isolate},
     process,
 };
 
@@ -46,7 +46,7 @@ impl Late {
 }
 
 /// A sandbox; where its process is told late, with what, and over which connection.
-pub(super) type Started = (casemate_sandbox::Environment, Option<(Late, TcpStream)>);
+pub(super) type Started = (Isolate, Option<(Late, Channel)>);
 
 impl Host {
     /// A sandbox for a function: one that waits for any, or a new one.
@@ -65,10 +65,11 @@ impl Host {
             };
             // A blank may end at any time; what else is wrong shows again below.
             if let Ok(sandbox) = self.driver.bind(blank, binding).await {
-                return Ok((sandbox, Some((Late::new(&spec.env), speaker))));
+                let told = (Late::new(&spec.env), Channel::Socket(speaker));
+                return Ok((Isolate::process(sandbox), Some(told)));
             }
         }
-        self.driver.start(spec).await.map(|sandbox| (sandbox, None))
+        self.driver.start(spec).await.map(|sandbox| (Isolate::process(sandbox), None))
     }
 
     /// Starts a blank, if one is missing, until none is.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Template,
 };
 use casemate_store::BlobId;
-use tokio::{net::TcpStream, sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 use super::{Berth, Environment, Held, Late, Room, root::Root};
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     exchange::Exchange,
     forking::Forks,
     function::Function,
+    isolate::{Channel, Isolate, Taken},
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given, Purpose},
@@ -93,7 +94,7 @@ struct Start {
     endpoint: Option<Arc<Endpoint>>,
     log_stream: String,
     /// What its process is told late, and over which connection.
-    late: Option<(Late, TcpStream)>,
+    late: Option<(Late, Channel)>,
 }
 
 /// What is to be started.
@@ -169,10 +170,10 @@ impl Host {
 
     fn assemble(
         &self,
-        mut sandbox: casemate_sandbox::Environment,
+        mut sandbox: Isolate,
         Start { id, function, held: (folders, berth), credentials, endpoint, log_stream, late }: Start,
     ) -> Environment {
-        let (stdout, stderr, events) = (sandbox.take_stdout(), sandbox.take_stderr(), sandbox.take_events());
+        let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
@@ -216,7 +217,6 @@ impl Host {
             tasks,
             forks,
             endpoint,
-            residents: OnceLock::new(),
             strays: AtomicUsize::new(0),
             _folders: folders,
             _berth: berth,
@@ -233,10 +233,9 @@ async fn initialised(
     if let Err(failure) = environment.first_next(limit).await {
         return Err(environment.explain(failure, began.elapsed()).await);
     }
-    environment.sandbox.end_init().map_err(Fault::internal)?;
+    environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if family != Family::Provided {
-        let residents = environment.sandbox.residents().map_err(Fault::internal)?;
-        drop(environment.residents.set(residents));
+        environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     }
     if environment.is_template() && !environment.fork().await {
         return Err(NotStarted::Unforkable("its template did not make a process for the request".to_owned()));
@@ -344,18 +343,18 @@ fn spec(
 }
 
 fn serve_runtime_api(
-    sandbox: Arc<casemate_sandbox::Environment>,
+    sandbox: Arc<Isolate>,
     (exchange, forks, credentials): (Arc<Exchange>, Option<Arc<Forks>>, Option<Arc<Endpoint>>),
-    late: Option<(Late, TcpStream)>,
+    late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        runtime_api::serve(sandbox.runtime_api(), exchange, forks, credentials, late).await;
+        runtime_api::serve(&*sandbox, exchange, forks, credentials, late).await;
     })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
 fn serve_endpoint(
-    sandbox: Arc<casemate_sandbox::Environment>,
+    sandbox: Arc<Isolate>,
     serve: &ServeConnection,
     id: &str,
     function: &Function,
@@ -365,7 +364,7 @@ fn serve_endpoint(
         let places = Arc::new(Semaphore::new(ENDPOINT_CONNECTIONS_MAX));
         // Further ones wait in the kernel's queue.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            let Ok((stream, _)) = casemate_sandbox::accept(sandbox.aws_endpoint()).await else { return };
+            let Ok(stream) = sandbox.accept_aws_endpoint().await else { return };
             serve(stream, place);
         }
     })

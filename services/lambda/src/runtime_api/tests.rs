@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use casemate_names::{Arn, Timestamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use super::*;
 
@@ -297,8 +300,9 @@ async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_onc
     let exchange = Arc::new(Exchange::new());
     let late = Late::new(&[("WHO".to_owned(), "f".to_owned())]);
     let shared = Arc::clone(&exchange);
-    let task =
-        tokio::spawn(async move { serve(&listener, shared, None, None, Some((late, accepted))).await });
+    let task = tokio::spawn(async move {
+        serve(&listener, shared, None, None, Some((late, Channel::Socket(accepted)))).await
+    });
     let api = Api { exchange, address, task };
     // Another process that is there first learns nothing, nor does anybody get work.
     for (method, path) in [("GET", "casemate/function"), ("GET", "invocation/next"), ("POST", "init/error")] {
