@@ -37,6 +37,7 @@ mod error;
 mod host;
 mod kernel_random;
 mod layer;
+mod members;
 mod notify;
 mod pump;
 mod reset;
@@ -58,14 +59,15 @@ pub use crate::{
     host::{HostMemory, environments_by_descriptors},
     kernel_random::reseed_kernel,
     layer::{Layer, LayerReport, Probe, Status},
+    members::{Outlet, Signal},
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,
     runtimes::{Family, HostFile, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
-        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event,
-        ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, Mount, PIDS_MAX, RUNTIME_API_ADDRESS,
-        RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
+        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, COMPANIONS_MAX, Companions,
+        EnvironmentSpec, Event, ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, MemberEnd,
+        Mount, PIDS_MAX, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
     },
 };
