@@ -107,26 +107,6 @@ pub(crate) fn wait_for_any() -> io::Result<(libc::pid_t, ExitStatus)> {
     Ok((pid, status))
 }
 
-/// Makes `/proc/self/cmdline`, which everybody may read, show nothing.
-pub(crate) fn erase_command_line() -> io::Result<()> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name, in parentheses, may hold anything; the fields after it are numbers.
-    let mut fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace();
-    let mut field = |skipped: usize| fields.nth(skipped).and_then(|text| text.parse::<usize>().ok());
-    let (Some(from), Some(to)) = (field(ARGUMENTS_FIELD), field(0)) else {
-        return Err(io::Error::from(io::ErrorKind::InvalidData));
-    };
-    // SAFETY: the kernel says that the program's arguments lie there, on the first thread's stack, which stays mapped and
-    // writable; nothing of Rust's refers to them.
-    unsafe {
-        std::ptr::write_bytes(std::ptr::with_exposed_provenance_mut::<u8>(from), 0, to.saturating_sub(from));
-    }
-    Ok(())
-}
-
-/// Field 48 of `/proc/PID/stat`, counted from the third.
-const ARGUMENTS_FIELD: usize = 45;
-
 /// The process behind a descriptor, as `/proc` of this process numbers it.
 pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;

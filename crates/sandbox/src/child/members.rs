@@ -6,7 +6,7 @@
 //!               → hand over → closes everything → waits for ends, for ever
 //! ```
 //! Everything was taken from it before: its processes inherit user, limits, Landlock and filter. It cannot be looked into
-//! by them (it is not dumpable and has executed nothing since) nor ended by them (the first process of its namespace has no
+//! by them (it is not dumpable, and their `/proc` does not show it and has executed nothing since) nor ended by them (the first process of its namespace has no
 //! handlers). Knows nothing of what companions are for.
 
 use std::{
@@ -91,13 +91,12 @@ fn wait_for_go(go: &OwnedFd) -> io::Result<()> {
     File::from(go.try_clone()?).read_exact(&mut byte)
 }
 
-/// Keeps the channel only, and shows nothing of the program it was copied from.
+/// Keeps the channel only.
 fn keep_nothing(channel: BorrowedFd<'_>) -> io::Result<()> {
     let null = std::io::stdin();
     sys::duplicate_onto(null.as_fd(), 1)?;
     sys::duplicate_onto(null.as_fd(), 2)?;
-    sys::close_all_from(3, &[channel.as_raw_fd()])?;
-    sys::erase_command_line()
+    sys::close_all_from(3, &[channel.as_raw_fd()])
 }
 
 fn wait_for_ends(channel: BorrowedFd<'_>, members: &[libc::pid_t]) -> ! {

@@ -354,6 +354,7 @@ fn spec(
         },
         egress: controls.egress,
         hostname: "function".to_owned(),
+        companions: casemate_sandbox::Companions::default(),
     }
 }
 
