@@ -141,8 +141,8 @@ impl Environment {
         let Some(members) = &self.members else { return std::future::pending().await };
         let mut ends = members.ends.clone();
         let news = |ends: &Vec<Option<MemberEnd>>| {
-            let companions = ends.iter().skip(1).enumerate().filter(|(index, _)| !known.contains(index));
-            companions.filter_map(|(index, end)| Some((index, (*end)?))).next()
+            let mut companions = ends.iter().skip(1).enumerate().filter(|(index, _)| !known.contains(index));
+            companions.find_map(|(index, end)| Some((index, (*end)?)))
         };
         let found = match ends.wait_for(|ends| news(ends).is_some()).await {
             Ok(ends) => news(&ends),
