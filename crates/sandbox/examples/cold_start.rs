@@ -106,6 +106,7 @@ fn spec(template: Template, code: &Path, exec_policy: ExecPolicy) -> Environment
         exec_policy,
         egress: casemate_sandbox::EgressRules::default(),
         hostname: "casemate".into(),
+        companions: casemate_sandbox::Companions::default(),
     }
 }
 

@@ -4,12 +4,14 @@
 //! cloned → cgroups → network → (wait for maps) → user → root → limits → capabilities
 //!        → no_new_privs → landlock → filter → hand over → execve
 //! ```
+//! Where there are companions, it stays as it is after the filter and starts them and the runtime (see `members`).
 //! Each step is fatal when it fails and is reported by name. Nothing here is undone: the process just ends.
 
 mod executables;
 mod identity;
 pub(crate) mod landlock;
 mod limits;
+mod members;
 mod mounts;
 mod network;
 mod seccomp;
@@ -79,15 +81,20 @@ fn become_runtime(start: &Start, fds: ChildDescriptors) -> Result<Never, Failure
     limits::set(start).map_err(at(Step::ResourceLimits))?;
     let tmp = open_folder("/tmp").map_err(at(Step::HandOver))?;
     let program = seccomp::program(&start.exec_policy);
-    let (path, argv, env) = strings(start).map_err(at(Step::Execute))?;
+    let runtime = strings(start).map_err(at(Step::Execute))?;
     identity::drop_capabilities().map_err(at(Step::DropCapabilities))?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivileges))?;
-    let rules = landlock::rules(&start.exec_policy, &path).map_err(at(Step::LandlockRules))?;
+    let rules = landlock::rules(&start.exec_policy, &runtime.0, &start.companions)
+        .map_err(at(Step::LandlockRules))?;
     landlock::restrict(&rules).map_err(at(Step::LandlockRestrict))?;
     let listener = seccomp::load_with_listener(&program).map_err(at(Step::SystemCallFilter))?;
+    if !start.companions.is_empty() {
+        return members::look_after(start, &fds, (&tmp, listener), &runtime);
+    }
     let handed = [tmp.as_raw_fd(), listener.as_raw_fd()];
     wire::report(fds.channel.as_fd(), &Report::Supervised, &handed).map_err(at(Step::HandOver))?;
     // INVARIANT: the listener is closed by execve (close-on-exec), so nobody inside can answer for the supervisor.
+    let (path, argv, env) = runtime;
     execute(&path, &argv, &env)
 }
 
@@ -104,7 +111,7 @@ pub(crate) fn drop_capabilities() -> io::Result<()> {
 /// For the probe: the real rules, enforced.
 pub(crate) fn try_landlock() -> io::Result<()> {
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
-    landlock::restrict(&landlock::rules(&ExecPolicy::Deny, c"/")?)
+    landlock::restrict(&landlock::rules(&ExecPolicy::Deny, c"/", &[])?)
 }
 
 /// For the probe: the real filter, loaded.
@@ -174,10 +181,14 @@ fn strings(start: &Start) -> io::Result<Strings> {
     let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
     let c = |text: &str| CString::new(text).map_err(invalid);
     let argv = start.argv.iter().map(|text| c(text)).collect::<io::Result<Vec<_>>>()?;
-    let env = start.env.iter().map(|(name, value)| c(&format!("{name}={value}")));
-    let env = env.collect::<io::Result<Vec<_>>>()?;
+    let env = variables(&start.env)?;
     let path = argv.first().cloned().ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     Ok((path, argv, env))
+}
+
+fn variables(env: &[(String, String)]) -> io::Result<Vec<CString>> {
+    let text = |(name, value): &(String, String)| CString::new(format!("{name}={value}"));
+    env.iter().map(|pair| text(pair).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))).collect()
 }
 
 fn execute(path: &CString, argv: &[CString], env: &[CString]) -> Result<Never, Failure> {

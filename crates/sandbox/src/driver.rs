@@ -26,6 +26,7 @@ use crate::{
     keeper::{Incident, Keeper},
     layer::{Layer, Probe, Status},
     link::Link,
+    members::Members,
     notify::{Boundary, Judgement, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtimes::RuntimeTable,
@@ -142,7 +143,8 @@ impl Driver {
         }
     }
 
-    /// Starts an environment; returns when its runtime program has been executed.
+    /// Starts an environment; returns when its runtime program has been executed, or, where there are companions, when
+    /// those are about to be.
     pub async fn start(&self, spec: EnvironmentSpec) -> Result<Environment, StartError> {
         let code_dir = spec.code_dir.clone();
         self.begin(spec, Some(code_dir)).await.map(|(environment, _)| environment)
@@ -250,9 +252,18 @@ impl Driver {
         let opened = parts.way_out.map(|sockets| Gateway::open(rules, sockets, Arc::clone(&recorder)));
         let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
         let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
-        let supervisor = Supervisor::new(parts.filter, parts.pid, judgement, Arc::clone(&recorder), out);
+        let launching = match &parts.members {
+            Some(members) => members.pids().map_err(supervise)?,
+            None => vec![parts.pid],
+        };
+        let whose = (parts.pid, launching);
+        let supervisor = Supervisor::new(parts.filter, whose, judgement, Arc::clone(&recorder), out);
         supervisor.start().map_err(supervise)?;
         tokio::spawn(pump.run());
+        let (members, channel) = match parts.members {
+            Some(parts) => (Some(Members::begin(parts, wiring.channel).map_err(supervise)?), None),
+            None => (None, Some(wiring.channel)),
+        };
         let environment = Environment {
             id,
             pid: parts.pid,
@@ -268,9 +279,11 @@ impl Driver {
             group,
             recorder,
             done: ended,
+            members,
         };
         // From here on dropping the environment kills it.
-        let executed = tokio::time::timeout(START_TIMEOUT, next_report(&wiring.channel)).await;
+        let Some(channel) = channel else { return Ok(environment) };
+        let executed = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
         match executed.map_err(|_| StartError::TimedOut)?.map_err(supervise)? {
             None => Ok(environment),
             Some((Report::Failed(failure), _)) => Err(failure.into()),
@@ -293,6 +306,8 @@ fn start_request(
         argv: spec.template.inner.argv.clone(),
         env: spec.env,
         code_dir,
+        companions: spec.companions.programs,
+        companion_env: spec.companions.env,
         layers_dir: spec.layers_dir,
         tmp_mb: spec.tmp_mb,
         pids_max: spec.pids_max,

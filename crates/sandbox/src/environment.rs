@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     cgroup::{CpuShare, Group},
     egress,
+    members::Members,
     pump::{self, Activity, Recorded, Recorder},
     spec::{Exit, ExitStatus, Usage},
 };
@@ -41,6 +42,8 @@ pub struct Environment {
     pub(crate) group: Arc<Group>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) done: watch::Receiver<Option<Exit>>,
+    /// Where there are companions: the runtime and they.
+    pub(crate) members: Option<Members>,
 }
 
 impl Environment {
@@ -130,8 +133,21 @@ impl Environment {
         pump::kill(&self.group, &self.pidfd);
     }
 
-    /// Waits for the end.
+    /// Waits for the end: of the runtime, where companions may go on, else of everything.
     pub async fn exited(&self) -> Exit {
+        let Some(members) = &self.members else { return self.over().await };
+        tokio::select! {
+            biased;
+            status = members.runtime_ended() => {
+                let out_of_memory = self.recorder.ran_out_of_memory() || self.group.memory_kills() > 0;
+                Exit { status, out_of_memory, usage: self.usage() }
+            }
+            exit = self.over() => exit,
+        }
+    }
+
+    /// Waits until no process is left.
+    pub async fn over(&self) -> Exit {
         let mut done = self.done.clone();
         let ended = done.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
         ended.unwrap_or(Exit { status: ExitStatus::Unknown, out_of_memory: false, usage: Usage::default() })
@@ -140,7 +156,7 @@ impl Environment {
     /// Kills it and waits for the end.
     pub async fn stop(self) -> Exit {
         self.kill();
-        self.exited().await
+        self.over().await
     }
 
     /// Whether its process has ended.

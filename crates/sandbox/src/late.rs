@@ -20,7 +20,7 @@ use crate::{
     egress::Rules,
     error::StartError,
     notify::{Boundary, Judgement},
-    spec::{EnvironmentSpec, ExecPolicy, PIDS_MAX, Template},
+    spec::{Companions, EnvironmentSpec, ExecPolicy, PIDS_MAX, Template},
     wire::{Report, Request},
 };
 
@@ -82,6 +82,7 @@ impl Driver {
             exec_policy: ExecPolicy::Deny,
             egress: Rules::default(),
             hostname,
+            companions: Companions::default(),
         };
         let (environment, judgement) = self.begin(spec, None).await?;
         Ok(Blank { environment, judgement, contained })

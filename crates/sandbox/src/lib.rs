@@ -41,6 +41,7 @@ mod kernel_random;
 mod late;
 mod layer;
 mod link;
+mod members;
 mod notify;
 mod pump;
 mod reset;
@@ -65,14 +66,15 @@ pub use crate::{
     kernel_random::reseed_kernel,
     late::{Binding, Blank},
     layer::{Layer, LayerReport, Probe, Status},
+    members::{Outlet, Signal},
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,
     runtimes::{Family, HostFile, OwnRoot, Runtime, RuntimeTable},
     spawner::Spawner,
     spec::{
-        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, EnvironmentSpec, Event,
-        ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, Mount, PIDS_MAX, RUNTIME_API_ADDRESS,
-        RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
+        AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, COMPANIONS_MAX, Companions,
+        EnvironmentSpec, Event, ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, MemberEnd,
+        Mount, PIDS_MAX, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
     },
 };

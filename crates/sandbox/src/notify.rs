@@ -40,8 +40,8 @@ type Question = libc::seccomp_notif;
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     answering: Answering,
-    runtime_pid: u32,
-    launched: Launched,
+    first_pid: u32,
+    launching: Vec<u32>,
     judgement: Arc<RwLock<Judgement>>,
     out: Option<WayOut>,
 }
@@ -60,13 +60,6 @@ pub(crate) struct Judgement {
     pub(crate) boundary: Boundary,
 }
 
-/// Whether our own execve has passed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Launched {
-    NotYet,
-    Yes,
-}
-
 /// Whether there will be more questions.
 enum Asking {
     GoesOn,
@@ -81,15 +74,16 @@ enum Verdict {
 }
 
 impl Supervisor {
+    /// `launching`: processes of ours that have run nothing of the function's and are about to execute one program each.
     pub(crate) fn new(
         listener: OwnedFd,
-        runtime_pid: u32,
+        (first_pid, launching): (u32, Vec<u32>),
         judgement: Arc<RwLock<Judgement>>,
         recorder: Arc<Recorder>,
         out: Option<WayOut>,
     ) -> Self {
         let answering = Answering { listener: Arc::new(listener), recorder };
-        Self { answering, runtime_pid, launched: Launched::NotYet, judgement, out }
+        Self { answering, first_pid, launching, judgement, out }
     }
 
     /// Answers until the last process that can ask is gone.
@@ -155,9 +149,10 @@ impl Supervisor {
                 telling::refused(call, first).unwrap_or_else(|| (libc::EPERM, format!("call {call}")));
             return (Verdict::Refuse(errno), Some(Event::CallRefused { pid: question.pid, call }));
         }
-        if self.launched == Launched::NotYet && question.pid == self.runtime_pid && call == libc::SYS_execve {
-            // Ours: the launcher has one thread and has not run anything of the function's.
-            self.launched = Launched::Yes;
+        let own = self.launching.iter().position(|pid| *pid == question.pid);
+        if let (Some(own), libc::SYS_execve) = (own, call) {
+            // Ours: the launcher has one thread and has not run anything of the function's. Once each.
+            self.launching.swap_remove(own);
             return (Verdict::GoOn, None);
         }
         let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +165,7 @@ impl Supervisor {
         named.find_map(|named| {
             let (path, purpose) = subject(question, named)?;
             // What the environment's own processes are, its own `/proc` knows.
-            let proc = format!("/proc/{}/root/proc", self.runtime_pid);
+            let proc = format!("/proc/{}/root/proc", self.first_pid);
             let is_own = |number: u32| number != 0 && Path::new(&proc).join(number.to_string()).exists();
             let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
             judgement.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {

@@ -130,6 +130,11 @@ impl Recorder {
         self.events.try_send(Recorded { event, invocation, at: tokio::time::Instant::now() }).is_ok()
     }
 
+    /// Whether the memory limit was hit.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.out_of_memory.load(Ordering::Relaxed)
+    }
+
     /// How many invocations have begun.
     pub(crate) fn invocations(&self) -> u64 {
         self.invocations.load(Ordering::SeqCst)
@@ -249,7 +254,7 @@ impl Pump {
         }
         self.recorder.note_refused_forks(&self.group);
         self.recorder.tell_lost();
-        let out_of_memory = self.recorder.out_of_memory.load(Ordering::Relaxed);
+        let out_of_memory = self.recorder.ran_out_of_memory();
         let exit = Exit { status, out_of_memory, usage: self.group.usage() };
         self.done.send_replace(Some(exit));
         remove(&self.group).await;

@@ -125,6 +125,36 @@ impl ExecPolicy {
     }
 }
 
+/// Programs that run beside the runtime, under the same restrictions. They are started once, before the runtime, and by
+/// nobody else, whatever the environment's rule for executions is.
+#[derive(Clone, Default)]
+pub struct Companions {
+    /// Absolute paths inside, at most [`COMPANIONS_MAX`].
+    pub programs: Vec<String>,
+    /// The whole environment of each.
+    pub env: Vec<(String, String)>,
+}
+
+/// The values of variables are often secrets.
+impl std::fmt::Debug for Companions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Companions").field("programs", &self.programs).finish_non_exhaustive()
+    }
+}
+
+/// Most companions of one environment.
+// AWS: 10 extensions (Lambda developer guide, "Extensions API").
+pub const COMPANIONS_MAX: usize = 10;
+
+/// The end of the runtime, or of a companion, where there are companions.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum MemberEnd {
+    /// It ran.
+    Exited(ExitStatus),
+    /// The system could not execute it: an error number.
+    NotExecuted(i32),
+}
+
 /// One environment as asked for.
 #[derive(Clone)]
 pub struct EnvironmentSpec {
@@ -148,6 +178,8 @@ pub struct EnvironmentSpec {
     pub egress: EgressRules,
     /// Host name inside.
     pub hostname: String,
+    /// What runs beside the runtime. With any, the runtime begins only when it is told to.
+    pub companions: Companions,
 }
 
 /// The values of variables are often secrets.
@@ -165,6 +197,7 @@ impl std::fmt::Debug for EnvironmentSpec {
             .field("exec_policy", &self.exec_policy)
             .field("egress", &self.egress)
             .field("hostname", &self.hostname)
+            .field("companions", &self.companions.programs)
             .finish()
     }
 }
@@ -187,7 +220,13 @@ impl EnvironmentSpec {
         let bad = |(name, value): &(String, String)| {
             name.is_empty() || name.contains('=') || name.contains('\0') || value.contains('\0')
         };
-        if self.env.iter().any(bad) {
+        if self.companions.programs.len() > COMPANIONS_MAX {
+            return refuse("there must be at most 10 companions");
+        }
+        if self.companions.programs.iter().any(|path| !path.starts_with('/') || path.contains('\0')) {
+            return refuse("a companion must be an absolute path without a NUL byte");
+        }
+        if self.env.iter().chain(&self.companions.env).any(bad) {
             return refuse(
                 "an environment variable has an empty name, an equals sign in its name or a NUL byte",
             );
@@ -324,6 +363,10 @@ pub struct ResetOutcome {
 mod tests {
     use super::*;
 
+    fn beside(programs: &[&str]) -> Companions {
+        Companions { programs: programs.iter().map(|path| (*path).to_owned()).collect(), env: Vec::new() }
+    }
+
     fn spec() -> EnvironmentSpec {
         EnvironmentSpec {
             template: Template {
@@ -344,6 +387,7 @@ mod tests {
             exec_policy: ExecPolicy::Deny,
             egress: EgressRules::default(),
             hostname: "h".into(),
+            companions: Companions::default(),
         }
     }
 
@@ -366,6 +410,9 @@ mod tests {
             EnvironmentSpec { hostname: String::new(), ..spec() },
             EnvironmentSpec { env: vec![("A=B".into(), String::new())], ..spec() },
             EnvironmentSpec { env: vec![("A".into(), "b\0c".into())], ..spec() },
+            EnvironmentSpec { companions: beside(&["tool"]), ..spec() },
+            EnvironmentSpec { companions: beside(&["/opt/a\0"]), ..spec() },
+            EnvironmentSpec { companions: beside(&["/opt/a"; COMPANIONS_MAX + 1]), ..spec() },
         ] {
             assert!(matches!(bad.check(), Err(StartError::Specification(_))));
         }

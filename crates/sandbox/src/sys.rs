@@ -16,6 +16,8 @@ use std::{
 
 use tokio::io::unix::AsyncFd;
 
+use crate::spec::ExitStatus;
+
 /// `−1` means `errno`, anything else is the value.
 pub(crate) fn check(value: libc::c_long) -> io::Result<libc::c_long> {
     if value < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
@@ -72,6 +74,45 @@ pub(crate) fn clone3(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'_>>) ->
 
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// clone like fork, with a descriptor of the new process, also where a filter answers clone3 with ENOSYS.
+///
+/// INVARIANT: as for [`clone3`].
+pub(crate) fn clone_process() -> io::Result<Cloned> {
+    let mut pidfd: RawFd = -1;
+    let flags = CLONE_PIDFD | u64::from(libc::SIGCHLD.cast_unsigned());
+    let none = 0_u64;
+    // SAFETY: without CLONE_VM the child has its own stack; the integer outlives the call, which writes it in the parent
+    // only. Its place among the arguments is the same on every architecture.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) };
+    match check(pid)? {
+        0 => Ok(Cloned::Child),
+        pid => Ok(Cloned::Parent {
+            pid: libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ERANGE))?,
+            pidfd: owned(libc::c_long::from(pidfd))?,
+        }),
+    }
+}
+
+/// Waits for the end of any child.
+pub(crate) fn wait_for_any() -> io::Result<(libc::pid_t, ExitStatus)> {
+    let mut raw: libc::c_int = 0;
+    // SAFETY: the integer outlives the call.
+    let pid = check_int(unsafe { libc::waitpid(-1, &raw mut raw, 0) })?;
+    let status = if libc::WIFEXITED(raw) {
+        ExitStatus::Code(libc::WEXITSTATUS(raw))
+    } else {
+        ExitStatus::Signal(libc::WTERMSIG(raw))
+    };
+    Ok((pid, status))
+}
+
+/// The process behind a descriptor, as `/proc` of this process numbers it.
+pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    number.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+}
 
 /// fork, for the spawner itself.
 pub(crate) fn fork() -> io::Result<libc::pid_t> {

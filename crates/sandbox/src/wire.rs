@@ -11,7 +11,13 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{error::Failure, layer::LayerReport, runtime_root::RootPlan, spec::ExecPolicy, sys};
+use crate::{
+    error::Failure,
+    layer::LayerReport,
+    runtime_root::RootPlan,
+    spec::{ExecPolicy, MemberEnd},
+    sys,
+};
 
 /// From the supervisor to the spawner. Descriptor 0 is the request itself, 1 the channel for reports.
 #[derive(Debug, Deserialize, Serialize)]
@@ -33,6 +39,9 @@ pub(crate) struct Start {
     pub(crate) template: String,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
+    /// Programs beside the runtime, and their variables.
+    pub(crate) companions: Vec<String>,
+    pub(crate) companion_env: Vec<(String, String)>,
     /// `None`: told later.
     pub(crate) code_dir: Option<PathBuf>,
     pub(crate) layers_dir: Option<PathBuf>,
@@ -54,6 +63,7 @@ impl std::fmt::Debug for Start {
             .field("template", &self.template)
             .field("argv", &self.argv)
             .field("variables", &self.env.len())
+            .field("companions", &self.companions)
             .field("code_dir", &self.code_dir)
             .field("exec_policy", &self.exec_policy)
             .field("user_slot", &self.user_slot)
@@ -77,8 +87,13 @@ pub(crate) enum Report {
     /// Comes with the Runtime API listener and the AWS endpoint listener; where there is a way out, also with the relay's
     /// listener and the resolver's datagram socket and listener.
     Listening,
-    /// Comes with the directory `/tmp` of the environment and the seccomp listener.
+    /// Where there are companions: comes with one unconnected socket for each.
+    Reaching,
+    /// Comes with the directory `/tmp` of the environment and the seccomp listener. Where there are companions also with the
+    /// pipe that lets the runtime go, the companions' output, and pidfds of the runtime and of each companion.
     Supervised,
+    /// The runtime (0) or a companion (from 1) has ended, or never began.
+    Ended { member: usize, end: MemberEnd },
     /// It did not work.
     Failed(Failure),
 }

@@ -15,7 +15,7 @@ use crate::{
     cgroup::Group,
     egress::Sockets,
     error::StartError,
-    sys,
+    members, sys,
     wire::{self, Report},
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) way_out: Option<Sockets>,
     pub(crate) tmp: OwnedFd,
     pub(crate) filter: OwnedFd,
+    /// What comes with companions.
+    pub(crate) members: Option<members::Parts>,
 }
 
 pub(crate) async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
@@ -71,6 +73,7 @@ pub(crate) async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, 
 /// Reports of spawner and child interleave; the child's last one comes when all layers are in force.
 async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
     let (mut process, mut listeners, mut supervised) = (None, None, None);
+    let mut outlets = Vec::new();
     loop {
         let next = next_report(channel).await.map_err(StartError::Supervisor)?;
         let Some((report, fds)) = next else { return Err(StartError::SpawnerGone) };
@@ -78,9 +81,17 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
         match report {
             Report::Started { pid } => process = fds.next().map(|pidfd| (pid, pidfd)),
             Report::Listening => listeners = fds.next().zip(fds.next()).map(|both| (both, way_out(fds))),
-            Report::Supervised => supervised = fds.next().zip(fds.next()),
+            Report::Reaching => outlets.extend(fds),
+            Report::Supervised => {
+                let outlets = std::mem::take(&mut outlets);
+                supervised = fds.next().zip(fds.next()).map(|both| (both, members::Parts::of(fds, outlets)));
+            }
             Report::Failed(failure) => return Err(failure.into()),
-            Report::Prepared | Report::RootFailed { .. } | Report::Probed(_) | Report::Bound => {
+            Report::Prepared
+            | Report::RootFailed { .. }
+            | Report::Probed(_)
+            | Report::Ended { .. }
+            | Report::Bound => {
                 return Err(StartError::SpawnerGone);
             }
         }
@@ -89,9 +100,11 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
         }
     }
     match (process, listeners, supervised) {
-        (Some((pid, pidfd)), Some(((runtime_api, aws_endpoint), way_out)), Some((tmp, filter))) => {
-            Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, way_out, tmp, filter })
-        }
+        (
+            Some((pid, pidfd)),
+            Some(((runtime_api, aws_endpoint), way_out)),
+            Some(((tmp, filter), members)),
+        ) => Ok(Parts { pid, pidfd, runtime_api, aws_endpoint, way_out, tmp, filter, members }),
         _ => Err(StartError::SpawnerGone),
     }
 }

@@ -2,6 +2,8 @@
 //! layer fails these tests with the error that names it.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "isolation/companions.rs"]
+mod companions;
 #[path = "isolation/executions.rs"]
 mod executions;
 #[path = "isolation/functional.rs"]

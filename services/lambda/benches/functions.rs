@@ -248,6 +248,7 @@ async fn static_program(rounds: usize) {
             exec_policy: ExecPolicy::Allow,
             egress: EgressRules::default(),
             hostname: "function".to_owned(),
+            companions: casemate_sandbox::Companions::default(),
         };
         let began = Instant::now();
         let environment = driver.start(spec).await.unwrap();

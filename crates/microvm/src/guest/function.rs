@@ -55,6 +55,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         // There is no network to go out by.
         egress: EgressRules::default(),
         hostname: start.hostname,
+        companions: casemate_sandbox::Companions::default(),
     };
     let mut environment = driver.start(spec).await.map_err(|error| error.to_string())?;
     let (stdout, stderr, events) =

@@ -31,8 +31,8 @@ pub(crate) fn version() -> io::Result<libc::c_long> {
     })
 }
 
-/// Rules for the root we stand in and the runtime's program; an open ruleset to be enforced by `restrict`.
-pub(super) fn rules(policy: &ExecPolicy, runtime: &CStr) -> io::Result<OwnedFd> {
+/// Rules for the root we stand in, the runtime's program and its companions; an open ruleset to be enforced by `restrict`.
+pub(super) fn rules(policy: &ExecPolicy, runtime: &CStr, companions: &[String]) -> io::Result<OwnedFd> {
     let version = version()?;
     let handled = match version {
         ..=1 => FS_VERSION_1,
@@ -55,7 +55,9 @@ pub(super) fn rules(policy: &ExecPolicy, runtime: &CStr) -> io::Result<OwnedFd> 
     let ruleset = unsafe { OwnedFd::from_raw_fd(raw) };
     let everywhere = if let ExecPolicy::List(listed) = policy {
         let runtime = Path::new(OsStr::from_bytes(runtime.to_bytes()));
-        for file in executables::with_interpreters(runtime, listed) {
+        // A companion is started once; that it is not started again is the supervisor's judgement, as with the runtime.
+        let listed: Vec<String> = listed.iter().chain(companions).cloned().collect();
+        for file in executables::with_interpreters(runtime, &listed) {
             allow(&ruleset, &file, handled & EXECUTE)?;
         }
         0

@@ -35,6 +35,11 @@ pub(super) fn datagrams(port: u16) -> io::Result<OwnedFd> {
     bound(libc::SOCK_DGRAM, port)
 }
 
+/// A stream socket of this network namespace, for the supervisor to connect within it.
+pub(super) fn unconnected() -> io::Result<OwnedFd> {
+    socket(libc::SOCK_STREAM | libc::SOCK_NONBLOCK)
+}
+
 fn bound(kind: libc::c_int, port: u16) -> io::Result<OwnedFd> {
     let socket = socket(kind | libc::SOCK_NONBLOCK)?;
     let address = address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));

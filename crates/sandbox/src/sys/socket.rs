@@ -143,6 +143,15 @@ async fn connect_soon(socket: &OwnedFd, to: SocketAddr) -> io::Result<()> {
     }
 }
 
+/// Ends its connection, if it has one: it can then be connected again.
+pub(crate) fn disconnect(socket: &OwnedFd) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid address, of the family `AF_UNSPEC`.
+    let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let length = libc::socklen_t::try_from(std::mem::size_of_val(&nowhere)).unwrap_or(0);
+    // SAFETY: the address outlives the call and its size is passed.
+    check_int(unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, length) }).map(drop)
+}
+
 /// Calls with an address in the form of the socket's family.
 fn with_address<T>(
     socket: &OwnedFd,

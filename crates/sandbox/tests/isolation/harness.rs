@@ -110,6 +110,7 @@ pub(crate) fn spec(template: Template, code_dir: &Path) -> EnvironmentSpec {
         exec_policy: ExecPolicy::Deny,
         egress: casemate_sandbox::EgressRules::default(),
         hostname: "casemate".into(),
+        companions: casemate_sandbox::Companions::default(),
     }
 }
 

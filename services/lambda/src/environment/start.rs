@@ -339,6 +339,7 @@ fn spec(
         exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
         hostname: HOSTNAME.to_owned(),
+        companions: casemate_sandbox::Companions::default(),
     }
 }
 
