@@ -122,6 +122,8 @@ impl Audit {
         cut_torn_line(directory)?;
         let verified = chain::verify_directory(directory, &key, |_| ()).map_err(AuditError::Chain)?;
         let head = Head { sequence: verified.records, mac: verified.mac };
+        // Before there is a file to be cut: a server that stops before its first record leaves a trail that verifies.
+        chain::write_head(directory, &key, &head).map_err(unwritable(directory))?;
         let mut sink = FileSink::open(directory).map_err(unwritable(directory))?;
         let inner = Arc::new(Inner::new(key, head, Some(directory.to_owned())));
         let shared = Arc::clone(&inner);
@@ -391,6 +393,17 @@ mod tests {
         let text = String::from_utf8(state.pending.clone()).unwrap();
         assert!(text.contains("audit.events-dropped") && text.contains("3 events"), "{text}");
         assert_eq!(state.dropped, None);
+    }
+
+    #[test]
+    fn a_trail_that_ended_before_its_first_record_is_continued_and_still_cannot_be_forged() {
+        let directory = tempfile::tempdir().unwrap();
+        trail_of(directory.path(), 0);
+        assert_eq!(verify(directory.path()).unwrap(), 0);
+        trail_of(directory.path(), 2);
+        assert_eq!(verify(directory.path()).unwrap(), 2);
+        fs::remove_file(directory.path().join("head")).unwrap();
+        assert!(matches!(Audit::open(directory.path(), KEY), Err(AuditError::Chain(_))));
     }
 
     #[test]
