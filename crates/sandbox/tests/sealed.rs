@@ -14,7 +14,7 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, ExitStatus, Incident, Layer, RuntimeTable, StartError, Status,
     spawner::{self, Spawner},
 };
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::harness::{prepare_custom, run, spec, static_package};
 
@@ -83,12 +83,12 @@ async fn package(driver: &Driver) -> (EnvironmentSpec, tempfile::TempDir) {
     (EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(template, code.path()) }, code)
 }
 
-/// It works: its runtime asks for work.
-async fn start(driver: &Driver, spec: &EnvironmentSpec) -> casemate_sandbox::Environment {
+/// It works: its runtime asks for work. It ends by itself when the connection does.
+async fn start(driver: &Driver, spec: &EnvironmentSpec) -> (casemate_sandbox::Environment, TcpStream) {
     let environment = driver.start(spec.clone()).await.unwrap();
     let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), b'G');
-    environment
+    (environment, stream)
 }
 
 fn kill(pid: u32) {
@@ -176,7 +176,7 @@ fn killed_spawner_is_replaced_and_templates_go_on() {
         let (driver, first) = sealed();
         let mut incidents = driver.take_incidents().unwrap();
         let (spec, _code) = package(&driver).await;
-        let environment = start(&driver, &spec).await;
+        let (environment, _stream) = start(&driver, &spec).await;
         kill(first);
         assert_eq!(environment.exited().await.status, ExitStatus::Unknown);
         let ended = Incident::SpawnerEnded { pid: first, status: ExitStatus::Signal(libc::SIGKILL) };
@@ -186,7 +186,7 @@ fn killed_spawner_is_replaced_and_templates_go_on() {
         };
         assert_ne!(first, second);
         // From the same template: its root is made again.
-        start(&driver, &spec).await.stop().await;
+        start(&driver, &spec).await.0.stop().await;
         assert!(
             fs::read_link(format!("/proc/{second}/exe"))
                 .unwrap()
@@ -248,7 +248,7 @@ fn spawner_killed_again_and_again_stays_down() {
             };
             pid = next;
         }
-        start(&driver, &spec).await.stop().await;
+        start(&driver, &spec).await.0.stop().await;
         kill(pid);
         assert!(matches!(incidents.recv().await, Some(Incident::SpawnerEnded { .. })));
         assert!(matches!(incidents.recv().await, Some(Incident::SpawnerDown { .. })));
@@ -271,7 +271,7 @@ fn serve_a_little() {
         let driver = driver(spawner);
         let mut incidents = driver.take_incidents().unwrap();
         let (spec, _code) = package(&driver).await;
-        let environment = start(&driver, &spec).await;
+        let (environment, _stream) = start(&driver, &spec).await;
         println!("ready {pid} {}", environment.pid());
         for _ in std::io::stdin().lines() {
             kill(pid);
@@ -280,10 +280,10 @@ fn serve_a_little() {
                 panic!("no other")
             };
             pid = next;
-            let environment = start(&driver, &spec).await;
+            let (environment, stream) = start(&driver, &spec).await;
             println!("ready {pid} {}", environment.pid());
             // Lives until the server is killed.
-            std::mem::forget(environment);
+            std::mem::forget((environment, stream));
         }
     });
 }

@@ -22,7 +22,8 @@ fn killed_spawner_takes_environments_along_and_later_starts_say_so() {
         assert_eq!(exit.status, ExitStatus::Unknown);
         wait_until_gone(environment.pid()).await;
         let refused = driver.start(spec).await.unwrap_err();
-        assert!(matches!(refused, StartError::SpawnerGone), "{refused:?}");
+        assert!(matches!(refused, StartError::SpawnerDown { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("restart the server"), "{refused}");
     });
 }
 
