@@ -178,7 +178,8 @@ fn ascii(json: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
+                text.push_str("\\u");
+                text.push_str(&hex(&unit.to_be_bytes()));
             }
         }
     }

@@ -175,7 +175,11 @@ async fn a_function_of_sam_is_published_and_its_alias_follows() {
     assert_eq!(versions["Versions"].as_array().unwrap().len(), 3, "the first version stays: {versions}");
     let input = Document::structure([("FunctionName", "f".into()), ("Qualifier", "live".into())]);
     let gone = scene.other("lambda", "GetProvisionedConcurrencyConfig", input).await;
-    assert!(gone.text().contains("No Provisioned Concurrency Config found for this function"), "{}", gone.text());
+    assert!(
+        gone.text().contains("No Provisioned Concurrency Config found for this function"),
+        "{}",
+        gone.text()
+    );
 
     assert!(scene.call("DeleteStack", of("app")).await.status.is_success());
     assert_eq!(scene.settled("app").await, "gone", "{}", scene.events("app").await);
