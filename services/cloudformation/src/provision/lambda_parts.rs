@@ -32,6 +32,8 @@ pub(super) const ALIAS: Kind = Kind {
         property("FunctionName").replaces().required(),
         property("FunctionVersion").required(),
         property("Name").replaces().required(),
+        property("ProvisionedConcurrencyConfig")
+            .to(To::Own(Form::Object(&["ProvisionedConcurrentExecutions"]))),
         property("RoutingConfig").to(To::Own(Form::Object(&["AdditionalVersionWeights"]))),
     ],
     attributes: &["AliasArn"],
@@ -69,6 +71,9 @@ pub(super) const EVENT_INVOKE_CONFIG: Kind = Kind {
     named_by: None,
     provisioner: &EventInvokeConfig,
 };
+
+/// The property that keeps environments ready.
+const PROVISIONED: &str = "ProvisionedConcurrencyConfig";
 
 struct Version;
 struct Alias;
@@ -141,6 +146,26 @@ fn routing(job: &Job<'_>) -> Result<Document, Failure> {
     Ok(Document::structure([("AdditionalVersionWeights", Document::Map(entries))]))
 }
 
+/// The alias as operations on what is provisioned name it.
+fn alias_place(job: &Job<'_>) -> Result<Document, Failure> {
+    let (function, name) = (job.required("FunctionName")?, job.required("Name")?);
+    Ok(Document::structure([("FunctionName", function.into()), ("Qualifier", name.into())]))
+}
+
+/// Provisions as many environments as the template says.
+async fn provision(job: &Job<'_>) -> Result<(), Failure> {
+    let config = job.properties.get(PROVISIONED);
+    let count =
+        config.and_then(|config| config.get("ProvisionedConcurrentExecutions")?.scalar()?.parse().ok());
+    let Some(count) = count else {
+        return Err("ProvisionedConcurrencyConfig needs ProvisionedConcurrentExecutions, a number".into());
+    };
+    let mut input = alias_place(job)?;
+    input.push("ProvisionedConcurrentExecutions", Document::Integer(count));
+    job.hand.call("lambda", "PutProvisionedConcurrencyConfig", input).await?;
+    Ok(())
+}
+
 impl Provisioner for Alias {
     fn create<'a>(&'a self, job: &'a Job<'a>) -> Work<'a, Made> {
         Box::pin(async move {
@@ -148,6 +173,9 @@ impl Provisioner for Alias {
             request.push("RoutingConfig", routing(job)?);
             let answer = job.hand.call("lambda", "CreateAlias", request).await?;
             let arn = text(&answer, "AliasArn");
+            if job.properties.get(PROVISIONED).is_some() {
+                provision(job).await.map_err(|failure| failure.after(&arn))?;
+            }
             Ok(Made::of(arn.clone(), [("AliasArn", arn)]))
         })
     }
@@ -158,6 +186,14 @@ impl Provisioner for Alias {
             request.push("RoutingConfig", routing(job)?);
             super::gateway::default(&mut request, "Description", "".into());
             job.hand.call("lambda", "UpdateAlias", request).await?;
+            match (before.properties.get(PROVISIONED), job.properties.get(PROVISIONED)) {
+                (before, after) if before == after => {}
+                (_, Some(_)) => provision(job).await?,
+                (_, None) => {
+                    let input = alias_place(job)?;
+                    job.hand.remove("lambda", "DeleteProvisionedConcurrencyConfig", input).await?;
+                }
+            }
             Ok(Made::unchanged(before))
         })
     }

@@ -16,6 +16,7 @@ pub(super) const KIND: Kind = Kind {
         property("EventSourceToken").replaces(),
         property("FunctionName").replaces().required(),
         property("FunctionUrlAuthType").replaces(),
+        property("InvokedViaFunctionUrl").replaces(),
         property("Principal").replaces().required(),
         property("PrincipalOrgID").replaces(),
         property("SourceAccount").replaces(),

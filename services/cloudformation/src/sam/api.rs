@@ -94,9 +94,10 @@ impl Builder<'_> {
         if let (Some(scopes), Guard::Authorizer(..)) = (&event.scopes, &guard) {
             properties.set("AuthorizationScopes", scopes.clone());
         }
+        // AWS: with AutoPublishAlias, events lead to the alias; its `Ref` is its ARN.
+        let target = event.alias.clone().unwrap_or_else(|| format!("{}.Arn", event.function));
         let uri = format!(
-            "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}.Arn}}/invocations",
-            event.function
+            "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{target}}}/invocations"
         );
         let line = event.line;
         let mut integration = Node::map(
@@ -208,7 +209,7 @@ impl Builder<'_> {
             line,
             [
                 ("Action", Node::text(line, "lambda:InvokeFunction")),
-                ("FunctionName", Node::reference(line, &event.function)),
+                ("FunctionName", Node::reference(line, event.alias.as_ref().unwrap_or(&event.function))),
                 ("Principal", Node::text(line, "apigateway.amazonaws.com")),
                 ("SourceArn", Node::substitution(line, source)),
             ],

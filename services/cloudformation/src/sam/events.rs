@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct ApiEvent {
     /// The function's logical id.
     pub(super) function: String,
+    /// The logical id of the function's alias, if requests go to that.
+    pub(super) alias: Option<String>,
     /// The function's condition.
     pub(super) condition: Option<String>,
     /// The event's name.
@@ -34,12 +36,15 @@ pub(super) struct ApiEvent {
 const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// Reads a function's events.
-pub(super) fn of(resource: &Resource) -> Result<Vec<ApiEvent>, TemplateError> {
+pub(super) fn of(resource: &Resource, alias: Option<&str>) -> Result<Vec<ApiEvent>, TemplateError> {
     let events = resource.properties.get("Events");
     events
         .map_or(&[][..], Node::entries)
         .iter()
-        .map(|entry| read(resource, &entry.key, &entry.node))
+        .map(|entry| {
+            let event = read(resource, &entry.key, &entry.node)?;
+            Ok(ApiEvent { alias: alias.map(str::to_owned), ..event })
+        })
         .collect()
 }
 
@@ -68,6 +73,7 @@ fn read(resource: &Resource, name: &str, node: &Node) -> Result<ApiEvent, Templa
     only(auth, &["Authorizer", "AuthorizationScopes", "InvokeRole"], &format!("Auth of event {name}"))?;
     Ok(ApiEvent {
         function: resource.logical_id.clone(),
+        alias: None,
         condition: resource.condition.clone(),
         name: name.to_owned(),
         line: node.line,

@@ -3,7 +3,7 @@
 use super::{
     copy,
     events::{self, ApiEvent},
-    known_text, only, policy_templates, tag_list,
+    known_text, only, policy_templates, published, tag_list,
 };
 use crate::{
     intrinsic::{Facts, function as intrinsic},
@@ -51,7 +51,7 @@ pub(super) fn expand(
     facts: &Facts,
 ) -> Result<Expanded, TemplateError> {
     let own = &resource.properties;
-    only(own, PROPERTIES, "AWS::Serverless::Function")?;
+    only(own, &[PROPERTIES, published::PROPERTIES].concat(), "AWS::Serverless::Function")?;
     let role_id = format!("{}Role", resource.logical_id);
     let mut properties = Node::map(resource.line, [("Code", code(resource)?)]);
     copy(
@@ -77,19 +77,21 @@ pub(super) fn expand(
     if let Some(mode) = own.get("Tracing") {
         properties.set("TracingConfig", Node::map(mode.line, [("Mode", mode.clone())]));
     }
+    let parts = published::expand(resource, &properties, facts)?;
     let mut resources = Vec::new();
     if let Some(role) = own.get("Role") {
         properties.set("Role", role.clone());
     } else {
         properties.set("Role", Node::attribute(resource.line, &role_id, "Arn"));
-        let role = role(resource, stack_name, facts)?;
+        let role = role(resource, parts.policies, stack_name, facts)?;
         resources.push(Resource {
             condition: resource.condition.clone(),
             ..Resource::made(role_id, resource.line, "AWS::IAM::Role", role)
         });
     }
     resources.push(Resource { kind: "AWS::Lambda::Function".to_owned(), properties, ..resource.clone() });
-    Ok(Expanded { resources, events: events::of(resource)? })
+    resources.extend(parts.resources);
+    Ok(Expanded { resources, events: events::of(resource, parts.alias.as_deref())? })
 }
 
 fn code(resource: &Resource) -> Result<Node, TemplateError> {
@@ -103,7 +105,12 @@ fn code(resource: &Resource) -> Result<Node, TemplateError> {
     }
 }
 
-fn role(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node, TemplateError> {
+fn role(
+    resource: &Resource,
+    destinations: Vec<Node>,
+    stack_name: &str,
+    facts: &Facts,
+) -> Result<Node, TemplateError> {
     let own = &resource.properties;
     let line = resource.line;
     let trust = own.get("AssumeRolePolicyDocument").cloned().unwrap_or_else(|| lambda_trust(line));
@@ -140,6 +147,7 @@ fn role(resource: &Resource, stack_name: &str, facts: &Facts) -> Result<Node, Te
             }
         }
     }
+    inline.extend(destinations);
     role.set("Policies", Node::list(line, inline));
     if !managed.is_empty() {
         role.set("ManagedPolicyArns", Node::list(line, managed));

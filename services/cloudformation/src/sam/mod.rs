@@ -12,6 +12,8 @@ mod function;
 mod globals;
 mod layer_version;
 mod policy_templates;
+mod published;
+mod resolved;
 mod simple_table;
 
 use std::collections::BTreeSet;
@@ -86,8 +88,19 @@ pub(crate) fn expand(
             events.iter().filter(|event| event.api == resource.logical_id).collect();
         made.extend(api::expand(resource, &own, facts).map_err(|error| error.of(&resource.logical_id))?);
     }
+    each_once(&made)?;
     template.resources = made;
     Ok(template)
+}
+
+/// Refuses a template that has a resource which is called as one of those the transform makes.
+fn each_once(resources: &[Resource]) -> Result<(), TemplateError> {
+    let mut seen = BTreeSet::new();
+    let twice = resources.iter().find(|resource| !seen.insert(resource.logical_id.as_str()));
+    twice.map_or(Ok(()), |resource| {
+        let text = "the transform makes a resource with this logical id, and there is another of that name";
+        Err(TemplateError::at(resource.line, text).of(&resource.logical_id))
+    })
 }
 
 fn without_transform(template: Template) -> Result<Template, TemplateError> {

@@ -1,5 +1,7 @@
 //! The transform on whole templates.
 
+mod published;
+
 use super::*;
 use crate::intrinsic::settle_conditions;
 

@@ -111,3 +111,76 @@ async fn a_layer_that_is_no_package_is_refused_before_anything_is_made() {
         answer.text()
     );
 }
+
+fn sam_template(code: &str, more: &str) -> String {
+    format!(
+        "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: f
+      Runtime: python3.11
+      Handler: index.handler
+      InlineCode: '{code}'
+      AutoPublishAlias: live
+      FunctionUrlConfig: {{AuthType: NONE}}
+      EventInvokeConfig:
+        MaximumRetryAttempts: 1
+        DestinationConfig: {{OnFailure: {{Type: Lambda, Destination: !GetAtt G.Arn}}}}
+{more}
+  G:
+    Type: AWS::Serverless::Function
+    Properties: {{Runtime: python3.11, Handler: index.handler, InlineCode: 'x = 1'}}
+"
+    )
+}
+
+#[tokio::test]
+async fn a_function_of_sam_is_published_and_its_alias_follows() {
+    let scene = Scene::new().await;
+    let provisioned = "      ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 1}";
+    scene.created("app", &sam_template("x = 1", provisioned)).await;
+    let live = [("Name", "live")];
+    assert_eq!(shown(&scene, "GetAlias", &live).await["FunctionVersion"], "1");
+    let at_live = [("Qualifier", "live")];
+    assert_eq!(shown(&scene, "GetFunctionUrlConfig", &at_live).await["AuthType"], "NONE");
+    let policy = shown(&scene, "GetPolicy", &at_live).await["Policy"].as_str().unwrap().to_owned();
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    for statement in policy["Statement"].as_array().unwrap() {
+        let condition = match statement["Action"].as_str().unwrap() {
+            "lambda:InvokeFunctionUrl" => {
+                &statement["Condition"]["StringEquals"]["lambda:FunctionUrlAuthType"]
+            }
+            _ => &statement["Condition"]["Bool"]["lambda:InvokedViaFunctionUrl"],
+        };
+        assert!(condition == "NONE" || condition == "true", "open for more than the URL: {statement}");
+    }
+    assert_eq!(policy["Statement"].as_array().unwrap().len(), 2);
+    let config = shown(&scene, "GetFunctionEventInvokeConfig", &at_live).await;
+    assert!(
+        config["DestinationConfig"]["OnFailure"]["Destination"]
+            .as_str()
+            .unwrap()
+            .contains(":function:app-G-")
+    );
+    let kept_ready = shown(&scene, "GetProvisionedConcurrencyConfig", &at_live).await;
+    assert_eq!(kept_ready["RequestedProvisionedConcurrentExecutions"], 1);
+
+    let answer = scene.update("app", &sam_template("x = 2", "")).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    assert_eq!(scene.settled("app").await, "UPDATE_COMPLETE", "{}", scene.events("app").await);
+    assert_eq!(shown(&scene, "GetAlias", &live).await["FunctionVersion"], "2");
+    let versions = shown(&scene, "ListVersionsByFunction", &[]).await;
+    assert_eq!(versions["Versions"].as_array().unwrap().len(), 3, "the first version stays: {versions}");
+    let input = Document::structure([("FunctionName", "f".into()), ("Qualifier", "live".into())]);
+    let gone = scene.other("lambda", "GetProvisionedConcurrencyConfig", input).await;
+    assert!(
+        gone.text().contains("No Provisioned Concurrency Config found for this function"),
+        "{}",
+        gone.text()
+    );
+
+    assert!(scene.call("DeleteStack", of("app")).await.status.is_success());
+    assert_eq!(scene.settled("app").await, "gone", "{}", scene.events("app").await);
+}
