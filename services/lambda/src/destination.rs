@@ -82,16 +82,10 @@ fn value(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into())
 }
 
-/// Tells `destination`. Where that fails, says so in the trail and in the function's log.
-pub(crate) async fn tell(
-    env: &Env,
-    function: Arc<Function>,
-    destination: &str,
-    ended: &Ended,
-    record: Value,
-) {
+/// Tells `destination` what `event` says. Where that fails, says so in the trail and in the function's log.
+pub(crate) async fn tell(env: &Env, function: Arc<Function>, destination: &str, ended: &Ended, event: Bytes) {
     let told = match Arn::parse(destination) {
-        Ok(arn) if arn.service() == "lambda" => invoke(env, &function, &arn, ended, record).await,
+        Ok(arn) if arn.service() == "lambda" => invoke(env, &function, &arn, ended, event).await,
         Ok(arn) => Err(Fault::broken(format!("there is no service {:?} here", arn.service()))),
         Err(_) => Err(Fault::broken("the destination is no ARN")),
     };
@@ -119,7 +113,7 @@ async fn invoke(
     function: &Function,
     destination: &Arn,
     ended: &Ended,
-    record: Value,
+    event: Bytes,
 ) -> Result<(), Fault> {
     let speaker = As::Role {
         role: function.settings.role.clone(),
@@ -129,7 +123,7 @@ async fn invoke(
     let input = Document::structure([
         ("FunctionName", Document::String(destination.as_str().to_owned())),
         ("InvocationType", Document::String("Event".to_owned())),
-        ("Payload", Document::Blob(record.to_string().into())),
+        ("Payload", Document::Blob(event)),
     ]);
     let trace = Some(ended.trace.clone()).filter(|trace| !trace.is_empty());
     env.invoke_traced(env.service, "Invoke", speaker, input, trace).await.map(drop)

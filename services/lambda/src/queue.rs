@@ -282,12 +282,13 @@ impl Queue {
                 Some(at) if at.explicit().is_none() => resource::qualified(&waiting.function, LATEST),
                 _ => waiting.function.clone(),
             };
-            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now());
-            destination::tell(&self.env, Arc::clone(&function), &to, &ended, record).await;
+            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now()).to_string();
+            destination::tell(&self.env, Arc::clone(&function), &to, &ended, record.into()).await;
         }
         if let (Some(to), false) = (dead_letters, condition == Condition::Success) {
-            // AWS: a dead-letter queue gets the event itself.
-            let event = serde_json::from_slice(&waiting.payload).unwrap_or_default();
+            // AWS: a dead-letter queue gets the event itself. As it came: what is accepted as JSON is more than can be read
+            // into values and written again (large numbers, deep nesting, halves of surrogate pairs).
+            let event = waiting.payload.clone().into();
             destination::tell(&self.env, function, &to, &ended, event).await;
         }
     }

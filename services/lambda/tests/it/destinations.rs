@@ -208,6 +208,24 @@ async fn with_no_concurrency_a_request_fails_at_once_and_its_dead_letter_is_reco
     assert_eq!(lines(&bench, "try"), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_functions_that_tell_each_other_are_stopped() {
+    let bench = sandboxed();
+    let role = speaker(&bench);
+    for name in ["f", "g"] {
+        let role = ("Role", role.clone());
+        bench.python_with(name, "def handler(event, context):\n  print('ran')\n", &[role]).await;
+    }
+    for (name, other) in [("f", "g"), ("g", "f")] {
+        let config = with(named(name), &[to("OnSuccess", &format!("{ARN}:{other}"))]);
+        bench.done("PutFunctionEventInvokeConfig", config).await;
+    }
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench.eventually("a line", |bench| lines(bench, &format!("Destination {ARN}:f was not told")) == 1).await;
+    // Each ran as often as a function may in one chain.
+    bench.eventually("all runs", |bench| lines(bench, "ran") == 32).await;
+}
+
 #[tokio::test]
 async fn what_invoke_async_takes_is_json_of_256_kilobytes() {
     let bench = bench();
