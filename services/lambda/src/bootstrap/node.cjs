@@ -398,8 +398,8 @@ async function main() {
   if (process.env._CASEMATE_LATE) await becomeFunction();
   if (process.env._CASEMATE_RUNTIME_CLIENT === 'aws') {
     delete process.env._CASEMATE_RUNTIME_CLIENT;
-    // It goes on by itself.
-    await runAwsClient();
+    // It goes on by itself. What it fails with is an exception for it, as where it is the main program; no forgotten promise.
+    runAwsClient().catch((error) => setImmediate(() => { throw error; }));
     return;
   }
   let handler;
