@@ -44,7 +44,20 @@ def handler(event, context):
 NODE_STREAM = """
 const { setTimeout: wait } = require('node:timers/promises');
 
+let served = 0;
+
 exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {
+  served += 1;
+  if (event.do === 'count') { stream.end(`${served}`); return; }
+  if (event.do === 'end-and-throw') { stream.end('all'); throw new RangeError('after all'); }
+  if (event.do === 'late-writer') {
+    stream.on('error', () => {});
+    stream.write('one');
+    const late = setInterval(() => { stream.write('more'); }, 1);
+    setTimeout(() => { clearInterval(late); stream.end('over'); }, 80);
+    await wait(10);
+    throw new RangeError('while it writes');
+  }
   if (event.do === 'early-error') throw new TypeError('before anything');
   if (event.do === 'http') {
     stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { 'x-made': 'here' } });
@@ -337,6 +350,16 @@ def test_node_streams_that_fail(node_stream):
     pieces, last = streamed(node_stream, {"do": "crash"})
     assert json.loads(last["ErrorDetails"])["errorType"] in ("Runtime.ExitError", "Runtime.TruncatedResponse")
     assert "ErrorCode" not in streamed(node_stream, {})[1]
+
+
+def test_nothing_of_a_stream_that_is_over_becomes_a_request(server):
+    function = Function(server, {"app.js": NODE_STREAM}, runtime=node_runtime(server), handler="app.handler")
+    count = lambda: int(b"".join(streamed(function, {"do": "count"})[0]))
+    assert count() == 1
+    # One process serves all of these, and nothing else calls its handler.
+    for number, do in enumerate(["end-and-throw", "late-writer", "end-and-throw"]):
+        streamed(function, {"do": do})
+        assert count() == 3 + 2 * number, do
 
 
 def test_a_stream_is_one_audit_record_with_its_caller(server, node_stream):

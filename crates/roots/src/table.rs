@@ -1,7 +1,7 @@
 //! The runtimes that an operator added: a small file of the data directory, read when a server starts.
 //!
-//! An entry holds a digest of its root. Whoever starts something in the root compares it first, so what runs is what was
-//! added. Which families have a bootstrap, and what policies mean, others know.
+//! An entry holds a digest of its root. Whoever makes the root ready compares it first; what its owner changes after that, nobody
+//! notices until the next start of the server. Which families have a bootstrap, and what policies mean, others know.
 
 use std::{
     fmt, fs,
@@ -226,6 +226,10 @@ impl Entry {
 
 /// Does the root hold exactly what `sha256` (hexadecimal) was made of?
 pub fn verify(root: &Path, sha256: &str) -> Result<(), String> {
+    // A link above it, made since, would lead to a place whose owners nobody has looked at.
+    if root.canonicalize().map_err(|error| format!("`{}`: {error}", root.display()))? != root {
+        return Err(format!("`{}` is reached through a link", root.display()));
+    }
     let found = tree::examine(root).map_err(|error| error.to_string())?;
     if hex::encode(found) == sha256 {
         return Ok(());

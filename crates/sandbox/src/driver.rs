@@ -210,8 +210,13 @@ impl Driver {
         };
         match parts {
             Ok(parts) => {
-                let judged = Arc::clone(&judgement);
+                let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
                 let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
+                if run.is_err() {
+                    // Nobody else knows of the processes: they may wait for an answer that never comes, or run on.
+                    started.kill();
+                    tokio::spawn(async move { pump::remove(&started).await });
+                }
                 run.map(|environment| (environment, judged))
             }
             Err(error) => {

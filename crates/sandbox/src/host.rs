@@ -50,6 +50,11 @@ const DESCRIPTORS_ELSEWHERE: u64 = 512;
 /// How many environments this process has descriptors for. Raises its own limit as far as it may; what runs inside
 /// environments has limits of its own.
 pub fn environments_by_descriptors() -> io::Result<u64> {
+    Ok(raise_descriptors()?.saturating_sub(DESCRIPTORS_ELSEWHERE) / DESCRIPTORS_PER_ENVIRONMENT)
+}
+
+/// Raises this process's limit of descriptors as far as it may; what it is then.
+pub(crate) fn raise_descriptors() -> io::Result<u64> {
     // SAFETY: all-zero bytes are a valid rlimit.
     let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
     // SAFETY: the struct outlives the call.
@@ -59,7 +64,7 @@ pub fn environments_by_descriptors() -> io::Result<u64> {
         // SAFETY: the struct outlives the call.
         sys::check(libc::c_long::from(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }))?;
     }
-    Ok(limit.rlim_cur.saturating_sub(DESCRIPTORS_ELSEWHERE) / DESCRIPTORS_PER_ENVIRONMENT)
+    Ok(limit.rlim_cur)
 }
 
 #[cfg(test)]

@@ -172,6 +172,8 @@ impl Watchman {
                 Ok(started) => return Ok(started),
                 Err(error) => last = Some(error),
             }
+            // What was in the way (memory, descriptors of the environments that died with it) goes within moments.
+            std::thread::sleep(RESTART_PAUSE);
         }
         let often = format!(
             "because it ended more than {RESTARTS_MAX} times within {} seconds",
@@ -220,6 +222,8 @@ impl Restarts {
 /// spawner again and again is not to be given new ones without end.
 const RESTARTS_MAX: usize = 5;
 const RESTARTS_WINDOW: Duration = Duration::from_mins(1);
+/// Between a start that failed and the next.
+const RESTART_PAUSE: Duration = Duration::from_secs(2);
 /// Incidents kept for a slow receiver.
 const INCIDENTS_MAX: usize = 64;
 

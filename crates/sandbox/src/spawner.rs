@@ -27,6 +27,7 @@ pub(crate) use launch::reap;
 
 use crate::{
     error::{Failure, SpawnerError, Step},
+    host,
     spawner::{
         identity_range::IdentityRange,
         launch::{LaunchDescriptors, Launched},
@@ -195,6 +196,13 @@ fn leave_the_server(requests: &OwnedFd) -> io::Result<()> {
     }
     // SAFETY: no pointers. An interrupt typed at the server's terminal must reach the server only.
     unsafe { libc::setsid() };
+    for number in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: a valid signal and disposition. Who stops a whole service means the server, which lets requests finish first
+        // and then lets go of this process; environments get every signal back.
+        unsafe { libc::signal(number, libc::SIG_IGN) };
+    }
+    // Two for each environment.
+    host::raise_descriptors()?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     sys::duplicate_onto(null.as_fd(), 0)?;
     sys::duplicate_onto(null.as_fd(), 1)?;

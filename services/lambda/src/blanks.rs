@@ -29,8 +29,24 @@ const KEPT_S: i64 = crate::pool::IDLE_S_MAX;
 pub(crate) const TMP_MB: u32 = 512;
 
 /// Variables that Node.js, its libraries or the loader read when a process starts, by the beginnings of their names …
-const READ_AT_START: [&str; 10] =
-    ["NODE_", "UV_", "LD_", "LC_", "LANG", "TZ", "SSL_", "OPENSSL_", "MALLOC_", "GLIBC_"];
+const READ_AT_START: [&str; 16] = [
+    "NODE_",
+    "UV_",
+    "LD_",
+    "LC_",
+    "LANG",
+    "TZ",
+    "SSL_",
+    "OPENSSL_",
+    "MALLOC_",
+    "GLIBC_",
+    "HOME",
+    "RES_OPTIONS",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "GCONV_PATH",
+    "ICU_",
+];
 /// … except these, which libraries read when they like.
 const READ_LATER: [&str; 1] = ["NODE_ENV"];
 
@@ -150,10 +166,18 @@ mod tests {
     fn a_blank_is_for_functions_that_want_nothing_it_cannot_become() {
         let plain = Controls::default();
         let is_fine = |settings: &Settings, controls: &Controls| suits(Family::Node, settings, controls);
-        assert!(is_fine(&settings(&["TABLE", "NODE_ENV", "tz", "HOME"]), &plain));
-        for name in
-            ["NODE_OPTIONS", "NODE_ENVIRONMENT", "LD_PRELOAD", "TZ", "LANG", "LC_ALL", "UV_THREADPOOL_SIZE"]
-        {
+        assert!(is_fine(&settings(&["TABLE", "NODE_ENV", "tz"]), &plain));
+        for name in [
+            "NODE_OPTIONS",
+            "NODE_ENVIRONMENT",
+            "LD_PRELOAD",
+            "HOME",
+            "GCONV_PATH",
+            "TZ",
+            "LANG",
+            "LC_ALL",
+            "UV_THREADPOOL_SIZE",
+        ] {
             assert!(!is_fine(&settings(&["TABLE", name]), &plain), "{name}");
         }
         assert!(!is_fine(&Settings { tmp_mb: 513, ..settings(&[]) }, &plain));

@@ -39,6 +39,8 @@ pub(super) fn look_after(
     let raw: Vec<_> = outlets.iter().map(AsRawFd::as_raw_fd).collect();
     wire::report(channel, &Report::Reaching, &raw).map_err(at(Step::HandOver))?;
     let mut members = vec![begin(0, channel, || {
+        // SAFETY: this process's own copy, which nothing uses any more: it would never see the pipe's end.
+        unsafe { libc::close(told.as_raw_fd()) };
         wait_for_go(&go)?;
         let (path, argv, env) = runtime;
         become_program(path, argv, env)

@@ -59,17 +59,16 @@ fn enter_and_attach(process: &OwnedFd, code: &OwnedFd, layers: Option<&OwnedFd>)
     // SAFETY: an open descriptor and an integer.
     let entered = unsafe { libc::setns(process.as_raw_fd(), libc::CLONE_NEWNS) };
     sys::check(libc::c_long::from(entered)).map_err(at(Step::Enter))?;
-    attach(code, Path::new(CODE), Step::MountCode)?;
-    layers.map_or(Ok(()), |layers| attach(layers, Path::new(LAYERS), Step::MountLayers))
-}
-
-/// Where nothing is attached yet, a folder lies in the same file system as the root.
-fn attach(tree: &OwnedFd, target: &Path, step: Step) -> Result<(), Failure> {
-    let root = fs::metadata("/").map_err(at(step))?;
-    if fs::metadata(target).map_err(at(step))?.dev() != root.dev() {
-        return Err(Failure::new(step, &io::Error::from_raw_os_error(libc::EBUSY)));
+    // Where nothing is attached yet, the folder lies in the same file system as the root. Of the two folders only this one is
+    // never a runtime's own.
+    let device = |path| fs::metadata(path).map(|found| found.dev()).map_err(at(Step::MountCode));
+    if device(CODE)? != device("/")? {
+        return Err(Failure::new(Step::MountCode, &io::Error::from_raw_os_error(libc::EBUSY)));
     }
-    sys::move_mount(tree.as_fd(), target).map_err(at(step))
+    sys::move_mount(code.as_fd(), Path::new(CODE)).map_err(at(Step::MountCode))?;
+    layers.map_or(Ok(()), |layers| {
+        sys::move_mount(layers.as_fd(), Path::new(LAYERS)).map_err(at(Step::MountLayers))
+    })
 }
 
 /// Waits for the helper; whether all went well.

@@ -138,6 +138,8 @@ function call(method, where, body, headers = {}, lone = false) {
 /** A request whose body is sent while it is made. */
 class Upload {
   #through = connection();
+  // The connection is the next request's from then on: what still comes of this one is dropped.
+  #ended = false;
 
   constructor(where, headers) {
     /** Resolves when the platform has taken the whole body, or will not. */
@@ -146,7 +148,7 @@ class Upload {
   }
 
   write(piece, done) {
-    if (piece.length === 0) {
+    if (this.#ended || piece.length === 0) {
       // An empty chunk would be the end.
       done?.();
       return;
@@ -159,6 +161,11 @@ class Upload {
   }
 
   end(trailers, done) {
+    if (this.#ended) {
+      done?.();
+      return;
+    }
+    this.#ended = true;
     let text = '0\r\n';
     for (const name in trailers) text += `${name}: ${trailers[name]}\r\n`;
     this.#through.write(`${text}\r\n`, done);

@@ -311,6 +311,7 @@ async function streamAnswerOf(handler, event, headers) {
     }
     logFailure(reportOf(error));
     stream.fail(reportOf(error));
+    stream.destroy();
   }
   await stream.answered;
   current = undefined;
@@ -318,6 +319,8 @@ async function streamAnswerOf(handler, event, headers) {
 
 async function runOne(handler) {
   const next = await call('GET', 'invocation/next');
+  // Whatever else this is, it is no request.
+  if (next.status !== 200) throw new Error(`the Runtime API answers ${next.status}`);
   requestId = next.headers['lambda-runtime-aws-request-id'];
   const trace = next.headers['lambda-runtime-trace-id'];
   if (trace) process.env._X_AMZN_TRACE_ID = trace;

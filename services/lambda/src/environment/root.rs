@@ -1,5 +1,7 @@
 //! Which root a function's environments stand in, and what the runtime in it wants.
 
+use std::sync::{Arc, PoisonError};
+
 use casemate_kernel::Fault;
 use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
 
@@ -72,10 +74,15 @@ impl Host {
     }
 
     async fn assembled(&self, runtime: Runtime) -> Result<Template, NotStarted> {
-        let mut templates = self.templates.lock().await;
-        if let Some((_, template)) = templates.iter().find(|(id, _)| *id == runtime.id) {
-            return Ok(template.clone());
-        }
+        let cell = {
+            let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(templates.entry(runtime.id.clone()).or_default())
+        };
+        // Whoever wants this runtime waits; others do not.
+        cell.get_or_try_init(|| self.assemble_anew(runtime)).await.cloned()
+    }
+
+    async fn assemble_anew(&self, runtime: Runtime) -> Result<Template, NotStarted> {
         let scratch = self.packages.scratch().await?;
         let (id, sdk) = (runtime.id.clone(), self.python_sdk.clone());
         // Digests of roots and compilers take their time.
@@ -87,10 +94,7 @@ impl Host {
             bootstrap::of(&runtime, sdk.as_deref(), scratch.path())
         });
         let bootstrap = work.await.map_err(Fault::internal)?.map_err(Error::service_exception)?;
-        let template =
-            self.driver.prepare(&id, bootstrap).await.map_err(|error| start::unavailable(&error))?;
-        templates.push((id, template.clone()));
-        Ok(template)
+        Ok(self.driver.prepare(&id, bootstrap).await.map_err(|error| start::unavailable(&error))?)
     }
 }
 

@@ -17,7 +17,11 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Template,
 };
 use casemate_store::BlobId;
-use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::{Berth, Environment, Held, Late, Room, root::Root};
 use crate::{
@@ -54,8 +58,8 @@ pub(crate) struct Host {
     pub(crate) packages: Arc<Packages>,
     pub(crate) serve_connection: ServeConnection,
     pub(crate) python_sdk: Option<PathBuf>,
-    /// Runtime roots by runtime: made once.
-    pub(crate) templates: Arc<tokio::sync::Mutex<Vec<(String, Template)>>>,
+    /// Runtime roots by runtime, each made once.
+    pub(crate) templates: Arc<Mutex<BTreeMap<String, Arc<OnceCell<Template>>>>>,
     /// Room for environments.
     pub(crate) room: Room,
     /// Processes that wait for a function.
