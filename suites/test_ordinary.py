@@ -53,7 +53,13 @@ def test_functions_run_as_subordinate_users_of_their_own(server):
         assert "FunctionError" not in answer, seen
     _, first, count = ordinary.SUBORDINATE_IDS.strip().split(":")
     delegated = range(int(first), int(first) + int(count))
-    users = {int(status(process, "Uid").split()[0]) for process in processes_of(server)}
+    users = set()
+    for process in processes_of(server):
+        try:
+            users.add(int(status(process, "Uid").split()[0]))
+        except (FileNotFoundError, ProcessLookupError):
+            # It has just ended.
+            pass
     assert 0 not in users
     assert len([user for user in users if user in delegated]) >= len(functions), users
 

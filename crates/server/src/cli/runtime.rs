@@ -36,7 +36,7 @@ enum Action {
         /// Put it in the place of one that has the identifier
         #[arg(long)]
         replace: bool,
-        /// The program, a whole path inside the root (or /var/task/…), and its arguments
+        /// The program, a whole path inside the root (or /var/task/…), and its arguments. Comes last: all that follows is theirs
         #[arg(long, required = true, num_args = 1.., allow_hyphen_values = true)]
         argv: Vec<String>,
     },
