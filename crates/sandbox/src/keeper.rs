@@ -158,6 +158,10 @@ impl Watchman {
     }
 
     /// Tries until it works or has been tried too often.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread of its own that has nothing to wait for but the host getting better"
+    )]
     fn another(&mut self) -> Result<(Link, OwnedFd, u32), String> {
         let Some(sealed) = self.sealed.clone() else {
             return Err("because it was a fork of this process".to_owned());
