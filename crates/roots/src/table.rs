@@ -324,6 +324,17 @@ mod tests {
     }
 
     #[test]
+    fn a_root_that_a_link_leads_to_since_does_not_verify() {
+        let bench = bench();
+        let added = Table::open(&bench.data).unwrap().add(entry(&bench), false).unwrap().clone();
+        let moved = bench.root.with_file_name("moved");
+        fs::rename(&bench.root, &moved).unwrap();
+        // The same tree, elsewhere.
+        symlink(&moved, &bench.root).unwrap();
+        assert!(added.verify().unwrap_err().contains("reached through a link"));
+    }
+
+    #[test]
     fn a_root_that_changed_does_not_verify() {
         let bench = bench();
         let mut table = Table::open(&bench.data).unwrap();

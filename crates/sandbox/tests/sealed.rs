@@ -32,6 +32,10 @@ const TESTS: &[Test] = &[
         "starts_under_way_when_it_is_killed_are_done_by_the_next",
         starts_under_way_when_it_is_killed_are_done_by_the_next,
     ),
+    (
+        "signals_for_the_whole_service_leave_the_spawner_to_the_server",
+        signals_for_the_whole_service_leave_the_spawner_to_the_server,
+    ),
     ("spawner_killed_again_and_again_stays_down", spawner_killed_again_and_again_stays_down),
     ("program_file_written_over_changes_nothing", program_file_written_over_changes_nothing),
     (
@@ -232,6 +236,20 @@ fn starts_under_way_when_it_is_killed_are_done_by_the_next() {
             };
             pid = next;
         }
+    });
+}
+
+fn signals_for_the_whole_service_leave_the_spawner_to_the_server() {
+    run(async {
+        let (driver, pid) = sealed();
+        let mut incidents = driver.take_incidents().unwrap();
+        let (spec, _code) = package(&driver).await;
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+            // SAFETY: integers only; the number is that of a child of this process which nobody has waited for.
+            assert_eq!(unsafe { libc::kill(pid.cast_signed(), signal) }, 0);
+            start(&driver, &spec).await.0.stop().await;
+        }
+        assert!(incidents.try_recv().is_err());
     });
 }
 
