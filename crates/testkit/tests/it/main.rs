@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod federated;
+mod forwarded;
 mod kit;
 mod toys;
 mod unowned;
