@@ -51,6 +51,21 @@ impl Environment {
         Ok(killed)
     }
 
+    /// Ends the processes that are neither the runtime nor `residents`, while it runs; how many they were.
+    pub async fn end_strays(&self, residents: &Residents) -> io::Result<usize> {
+        if !self.has_strays(residents)? {
+            return Ok(0);
+        }
+        // Stopped first: what runs could fork faster than it is ended.
+        let ended = match self.freeze().await {
+            Ok(()) => self.kill_strays(residents),
+            Err(error) => Err(error),
+        };
+        let thawed = self.thaw().await;
+        let ended = ended?;
+        thawed.map(|()| ended)
+    }
+
     fn strays(&self, residents: &Residents) -> io::Result<impl Iterator<Item = libc::pid_t>> {
         let is_resident = |pid: libc::pid_t| {
             let known = residents.0.iter().find(|process| process.pid == pid);
