@@ -5,7 +5,6 @@
 
 use std::{
     io,
-    os::fd::RawFd,
     path::PathBuf,
     sync::{
         Arc, RwLock,
@@ -171,9 +170,9 @@ impl Driver {
         }
     }
 
-    /// A question about an environment to the spawner that made it. With another one, that environment is gone.
-    pub(crate) async fn ask_about(&self, request: &Request, about: &[RawFd]) -> Result<Report, StartError> {
-        self.inner.keeper.link().await?.ask_about(request, about).await
+    /// The way to the spawner there is now.
+    pub(crate) async fn link(&self) -> Result<Arc<Link>, StartError> {
+        self.inner.keeper.link().await
     }
 
     async fn start_with(
