@@ -3,14 +3,7 @@
 //! `cargo run -p casemate-sandbox --example record_calls` — as root, with `strace` and every runtime that is to be in the
 //! table; some minutes. The filter is in force meanwhile, as always: `strace` looks on from outside, at the spawner and at
 //! what it makes. Counted is what comes after the filter was loaded. The programs are in `tests/filter`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a recording program"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a recording program")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
