@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    contents::Change,
     error::StartError,
     layer::{Layer, LayerReport, Status},
     link::Link,
@@ -49,6 +50,13 @@ pub enum Incident {
         /// Why.
         why: String,
     },
+    /// A file of a runtime's root is not what it was: nothing is started in that root until the server is restarted.
+    RootChanged {
+        /// The runtime.
+        runtime_id: String,
+        /// Which file, in which way.
+        change: Change,
+    },
 }
 
 /// See the module.
@@ -57,6 +65,8 @@ pub(crate) struct Keeper {
     /// The only lasting owner; when it goes, the link goes, and with it the spawner.
     state: Arc<watch::Sender<State>>,
     incidents: Mutex<Option<mpsc::Receiver<Incident>>>,
+    /// The watchman has the other, and with its end there are no more incidents.
+    sender: mpsc::WeakSender<Incident>,
     is_sealed: bool,
 }
 
@@ -77,7 +87,7 @@ impl Keeper {
             Origin::Sealed(sealed) => Some(sealed),
             Origin::Fork => None,
         };
-        let is_sealed = sealed.is_some();
+        let (is_sealed, weak) = (sealed.is_some(), sender.downgrade());
         let watchman = Watchman {
             state: Arc::downgrade(&state),
             incidents: sender,
@@ -86,7 +96,7 @@ impl Keeper {
             restarts: Restarts::default(),
         };
         std::thread::Builder::new().name("spawner".into()).spawn(move || watchman.run(process, pid))?;
-        Ok(Self { state, incidents: Mutex::new(Some(incidents)), is_sealed })
+        Ok(Self { state, incidents: Mutex::new(Some(incidents)), sender: weak, is_sealed })
     }
 
     /// The spawner there is; waits while another is being started.
@@ -112,6 +122,13 @@ impl Keeper {
     /// What happened, once.
     pub(crate) fn take_incidents(&self) -> Option<mpsc::Receiver<Incident>> {
         self.incidents.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Something else happened. Lost where nobody takes incidents, or there are too many.
+    pub(crate) fn tell(&self, incident: Incident) {
+        if let Some(sender) = self.sender.upgrade() {
+            let _ = sender.try_send(incident);
+        }
     }
 
     /// What the spawner is worth.
