@@ -258,8 +258,8 @@ impl Driver {
         let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
         let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
         let launching = match &parts.members {
-            Some(members) => members.pids().map_err(supervise)?,
-            None => vec![parts.pid],
+            Some(members) => members.launching().map_err(supervise)?,
+            None => vec![pidfd.try_clone().map_err(supervise)?],
         };
         let whose = (parts.pid, launching);
         let supervisor = Supervisor::new(parts.filter, whose, judgement, Arc::clone(&recorder), out);

@@ -58,6 +58,7 @@ mod wiring;
 pub use crate::{
     accepting::accept,
     driver::Driver,
+    elf::loaded_bytes,
     egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},

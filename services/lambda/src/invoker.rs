@@ -15,13 +15,13 @@ use std::{
 use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, Host, NotStarted, Room, exit_text, start_report},
+    environment::{Environment, FAREWELLS_MAX, Host, NotStarted, Room, exit_text, start_report},
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -121,6 +121,7 @@ impl Invoker {
             templates: Arc::default(),
             room: Room::new(places_max),
             blanks: Arc::default(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
         });
         Self {
             env: env.clone(),
@@ -251,7 +252,9 @@ impl Invoker {
         slot: Slot,
     ) {
         let fit_for = work.fit_for_after(&environment);
-        let ready = fit_for.is_some() && environment.settle().await;
+        // What extensions do after the answer they do also where nobody follows.
+        let settled = (fit_for.is_some() || environment.has_extensions()) && environment.settle().await;
+        let ready = settled && fit_for.is_some();
         drop(slot);
         let function = &environment.function;
         if !ready || !self.is_current(function) {

@@ -11,7 +11,7 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no container images, code signing, event source mappings, extensions or VPC attachment yet; what names them is
+//! DIVERGES: no container images, code signing, event source mappings or VPC attachment yet; what names them is
 //! refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
@@ -33,6 +33,7 @@ mod environment;
 mod event;
 mod event_config;
 mod exchange;
+mod extensions;
 mod fair;
 mod forking;
 mod function;

@@ -35,7 +35,9 @@ impl Environment {
     /// Keeps a request that has had its time from doing anything more.
     pub(super) async fn stop_working(&self) {
         // A template stays; its child is ended with the rest when the environment is wiped.
-        if !self.is_template() || self.sandbox.freeze().await.is_err() {
+        if !self.is_template() {
+            self.end_runtime();
+        } else if self.sandbox.freeze().await.is_err() {
             self.sandbox.kill();
         }
     }

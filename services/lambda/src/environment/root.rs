@@ -99,4 +99,4 @@ impl Host {
 }
 
 /// The program of a custom runtime.
-const ENTRYPOINT: &str = "/var/task/bootstrap";
+pub(super) const ENTRYPOINT: &str = "/var/task/bootstrap";
