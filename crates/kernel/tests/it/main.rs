@@ -5,6 +5,7 @@
 
 mod ceilings;
 mod federated;
+mod keys;
 mod kit;
 mod permits;
 mod toys;
