@@ -194,6 +194,38 @@ async fn keys_of_a_role_session() {
 }
 
 #[tokio::test]
+async fn tags_that_are_transitive_and_the_source_identity_pass_on_to_the_next_role() {
+    let scene = Scene::new();
+    let ids = scene.world.identities();
+    let first = ids.role("first", &[ALL], None);
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},
+        "Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}}"#;
+    let second = ids.role("second", &[ALL], Some(trust));
+    let tag = |key: &str| (key.to_owned(), "blue".to_owned());
+    let session = scene
+        .world
+        .mint(SessionRequest {
+            role: first,
+            session_name: "s-1".to_owned(),
+            duration_s: 900,
+            policies: None,
+            tags: vec![tag("Team"), tag("Desk")],
+            transitive_tags: vec!["Team".to_owned()],
+            source_identity: Some("eve".to_owned()),
+            bound_to: None,
+            source_function: None,
+        })
+        .await;
+    let input =
+        Document::structure([("RoleArn", second.arn.as_str().into()), ("RoleSessionName", "s-2".into())]);
+    let next = scene.made(&session, "AssumeRole", input).await;
+    let way = Way::Signed(&next);
+    scene.has(&way, "aws:PrincipalTag/Team", "blue").await;
+    scene.has(&way, "aws:SourceIdentity", "eve").await;
+    scene.lacks(&way, &["aws:PrincipalTag/Desk"]).await;
+}
+
+#[tokio::test]
 async fn keys_of_the_root_and_of_temporary_credentials() {
     let scene = Scene::new();
     let root = scene.world.identities().root();

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod ceilings;
+mod evidence;
 mod federated;
 mod keys;
 mod kit;

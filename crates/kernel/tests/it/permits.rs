@@ -108,3 +108,13 @@ async fn an_access_key_is_its_owners_accounts() {
     assert_eq!(of("AKIANOBODY"), None);
     assert_eq!(of("ASIANOBODY"), None);
 }
+
+#[tokio::test]
+async fn a_role_is_remembered_by_its_unique_id() {
+    let (world, _) = world();
+    let sessions = world.env().sessions().unwrap();
+    let role = trusting(&world, "worker", "");
+    assert_eq!(sessions.unique_id(&role.arn).unwrap().as_deref(), Some(role.unique_id.as_str()));
+    let nobody = Arn::global(world.scope(), "iam", "role/nobody");
+    assert_eq!(sessions.unique_id(&nobody).unwrap(), None);
+}
