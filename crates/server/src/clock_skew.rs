@@ -117,6 +117,19 @@ mod tests {
     }
 
     #[test]
+    fn every_service_of_the_catalog_is_listed() {
+        let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+        let files =
+            std::fs::read_dir(models).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let names: Vec<_> =
+            files.filter_map(|file| Some(file.strip_suffix(".json")?.replace('_', "-"))).collect();
+        assert!(names.len() >= 9, "{names:?}");
+        for name in names {
+            assert!(known(&name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_too_wide_no_time_or_no_service_is_refused() {
         for text in [
             "",

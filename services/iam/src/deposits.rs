@@ -2,7 +2,7 @@
 //! services. They are kept and shown as IaC expects; no service here lets anybody in with them, and the request path
 //! never reads them.
 
-use casemate_names::{Scope, Secret, Timestamp};
+use casemate_names::{Entropy, Scope, Secret, Timestamp, alphanumeric};
 use casemate_store::{Key, ReadTx, Row, WriteTx};
 use serde::{Deserialize, Serialize};
 
@@ -115,14 +115,13 @@ pub(crate) struct SigningCertificateRow {
     pub(crate) uploaded_at: Timestamp,
 }
 
-/// A name and password for one service.
+/// A name for one service. Its password is shown when it is made and not kept: nothing here would ever compare it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ServiceCredentialRow {
     /// `ACCA…`
     pub(crate) id: String,
     pub(crate) service: String,
     pub(crate) service_user: String,
-    pub(crate) password: Secret<String>,
     pub(crate) active: bool,
     pub(crate) created_at: Timestamp,
 }
@@ -206,6 +205,8 @@ const SERVICES: [&str; 2] = ["cassandra.amazonaws.com", "codecommit.amazonaws.co
 /// Credentials of one user for one service.
 // AWS: API reference, CreateServiceSpecificCredential.
 const PER_SERVICE_MAX: usize = 2;
+/// Characters of a password: more than can be guessed.
+const PASSWORD_CHARS: usize = 44;
 
 /// Refuses services that have no credentials of their own, and a further one beyond the quota.
 pub(crate) fn check_service(
@@ -232,6 +233,11 @@ pub(crate) fn check_none(tx: &ReadTx<'_>, scope: &Scope, user: &UserRow) -> Resu
     SigningCertificateRow::check_none(tx, scope, user)?;
     SshKeyRow::check_none(tx, scope, user)?;
     ServiceCredentialRow::check_none(tx, scope, user)
+}
+
+/// A password for a service-specific credential.
+pub(crate) fn password(entropy: &dyn Entropy) -> Secret<String> {
+    Secret::new(alphanumeric(entropy, "iam.service-credential.password", PASSWORD_CHARS))
 }
 
 /// What a request may set a status to.

@@ -1,7 +1,7 @@
 //! Rows as answers show them, and managed policies whoever owns them.
 
 use casemate_kernel::{Env, Fault};
-use casemate_names::{Arn, Scope};
+use casemate_names::{Arn, Scope, Secret};
 use casemate_store::{Key, ReadTx};
 
 use crate::{
@@ -66,14 +66,18 @@ pub(crate) fn certificate(row: SigningCertificateRow, user: &str) -> SigningCert
 }
 
 /// A credential for one service, with its password.
-pub(crate) fn service_credential(row: ServiceCredentialRow, user: &str) -> ServiceSpecificCredential {
+pub(crate) fn service_credential(
+    row: ServiceCredentialRow,
+    user_name: String,
+    password: Secret<String>,
+) -> ServiceSpecificCredential {
     ServiceSpecificCredential {
         create_date: row.created_at,
         service_name: row.service,
         service_user_name: Some(row.service_user),
-        service_password: Some(row.password),
+        service_password: Some(password),
         service_specific_credential_id: row.id,
-        user_name: user.to_owned(),
+        user_name,
         status: status(row.active),
         ..ServiceSpecificCredential::default()
     }

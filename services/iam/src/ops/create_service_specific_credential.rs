@@ -1,7 +1,7 @@
 //! `CreateServiceSpecificCredential`: makes a name and password for one service; the password is shown this once.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
-use casemate_names::{Secret, alphanumeric, lower_alphanumeric};
+use casemate_names::lower_alphanumeric;
 
 use crate::{
     Iam,
@@ -9,7 +9,7 @@ use crate::{
         CreateServiceSpecificCredential, CreateServiceSpecificCredentialInput,
         CreateServiceSpecificCredentialOutput, Error,
     },
-    deposits::{Deposit, ServiceCredentialRow, check_service},
+    deposits::{Deposit, ServiceCredentialRow, check_service, password},
     entity::Entity,
     rows::UserRow,
     show, to_the_second,
@@ -32,7 +32,6 @@ impl Operation<CreateServiceSpecificCredential> for Iam {
         }
         let tail = lower_alphanumeric(&*self.env.entropy, "iam.service-credential.id", 16);
         let id = format!("ACCA{}", tail.to_ascii_uppercase());
-        let password = Secret::new(alphanumeric(&*self.env.entropy, "iam.service-credential.password", 44));
         let (user, row) = self
             .change(move |tx| {
                 let user = UserRow::fetch(tx, &scope, &input.user_name)?;
@@ -41,7 +40,6 @@ impl Operation<CreateServiceSpecificCredential> for Iam {
                     id: id.clone(),
                     service: input.service_name.clone(),
                     service_user: format!("{}-at-{}", user.name, scope.account.as_str()),
-                    password: password.clone(),
                     active: true,
                     created_at: now,
                 };
@@ -50,7 +48,11 @@ impl Operation<CreateServiceSpecificCredential> for Iam {
             })
             .await?;
         Ok(CreateServiceSpecificCredentialOutput {
-            service_specific_credential: Some(show::service_credential(row, &user)),
+            service_specific_credential: Some(show::service_credential(
+                row,
+                user,
+                password(&*self.env.entropy),
+            )),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! `ResetServiceSpecificCredential`: makes a new password; it is shown this once.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
-use casemate_names::{Secret, alphanumeric};
 
 use crate::{
     Iam,
@@ -10,7 +9,7 @@ use crate::{
         Error, ResetServiceSpecificCredential, ResetServiceSpecificCredentialInput,
         ResetServiceSpecificCredentialOutput,
     },
-    deposits::{Deposit, ServiceCredentialRow},
+    deposits::{Deposit, ServiceCredentialRow, password},
     entity::Entity,
     rows::UserRow,
     show,
@@ -29,18 +28,17 @@ impl Operation<ResetServiceSpecificCredential> for Iam {
         let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
         let scope = call.scope().clone();
         let id = call.input.service_specific_credential_id;
-        let password = Secret::new(alphanumeric(&*self.env.entropy, "iam.service-credential.password", 44));
-        let (user, row) = self
-            .change(move |tx| {
-                let user = UserRow::fetch(tx, &scope, &owner.shown())?;
-                let mut row = ServiceCredentialRow::fetch(tx, &scope, &user, &id)?;
-                row.password = password.clone();
-                row.save(tx, &scope, &user)?;
-                Ok((user.name, row))
-            })
-            .await?;
+        let (user, row) = self.read(|tx| {
+            let user = UserRow::fetch(tx, &scope, &owner.shown())?;
+            let row = ServiceCredentialRow::fetch(tx, &scope, &user, &id)?;
+            Ok((user.name, row))
+        })?;
         Ok(ResetServiceSpecificCredentialOutput {
-            service_specific_credential: Some(show::service_credential(row, &user)),
+            service_specific_credential: Some(show::service_credential(
+                row,
+                user,
+                password(&*self.env.entropy),
+            )),
         })
     }
 }
