@@ -5,7 +5,6 @@
 
 use std::{
     io,
-    os::fd::RawFd,
     path::PathBuf,
     sync::{
         Arc, RwLock,
@@ -183,9 +182,9 @@ impl Driver {
         }
     }
 
-    /// A question about an environment to the spawner that made it. With another one, that environment is gone.
-    pub(crate) async fn ask_about(&self, request: &Request, about: &[RawFd]) -> Result<Report, StartError> {
-        self.inner.keeper.link().await?.ask_about(request, about).await
+    /// The way to the spawner there is now.
+    pub(crate) async fn link(&self) -> Result<Arc<Link>, StartError> {
+        self.inner.keeper.link().await
     }
 
     async fn start_with(
@@ -290,8 +289,8 @@ impl Driver {
         let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
         let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
         let launching = match &parts.members {
-            Some(members) => members.pids().map_err(supervise)?,
-            None => vec![parts.pid],
+            Some(members) => members.launching().map_err(supervise)?,
+            None => vec![pidfd.try_clone().map_err(supervise)?],
         };
         let whose = (parts.pid, launching);
         let supervisor = Supervisor::new(parts.filter, whose, judgement, Arc::clone(&recorder), out);

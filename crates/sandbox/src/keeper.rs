@@ -184,23 +184,11 @@ impl Watchman {
             return Err("because it was a fork of this process".to_owned());
         };
         let _inside = self.runtime.enter();
-        let mut last = None;
-        while self.restarts.allow(tokio::time::Instant::now()) {
-            let started = sealed
-                .start(true)
-                .and_then(|Spawner { requests, process, pid, .. }| Ok((Link::new(requests)?, process, pid)));
-            match started {
-                Ok(started) => return Ok(started),
-                Err(error) => last = Some(error),
-            }
-            // What was in the way (memory, descriptors of the environments that died with it) goes within moments.
-            std::thread::sleep(RESTART_PAUSE);
-        }
-        let often = format!(
-            "because it ended more than {RESTARTS_MAX} times within {} seconds",
-            RESTARTS_WINDOW.as_secs()
-        );
-        Err(last.map_or(often, |error| format!("because starting it failed: {error}")))
+        let start = || {
+            let Spawner { requests, process, pid, .. } = sealed.start(true)?;
+            Ok((Link::new(requests)?, process, pid))
+        };
+        self.restarts.attempt(start, tokio::time::Instant::now, std::thread::sleep)
     }
 
     fn tell(&self, incident: Incident) {
@@ -237,6 +225,29 @@ impl Restarts {
         }
         allowed
     }
+
+    /// Starts one, as often as is allowed and with a pause after each failure.
+    fn attempt<T>(
+        &mut self,
+        mut start: impl FnMut() -> io::Result<T>,
+        now: impl Fn() -> tokio::time::Instant,
+        pause: impl Fn(Duration),
+    ) -> Result<T, String> {
+        let mut last = None;
+        while self.allow(now()) {
+            match start() {
+                Ok(started) => return Ok(started),
+                Err(error) => last = Some(error),
+            }
+            // What was in the way (memory, descriptors of the environments that died with it) goes within moments.
+            pause(RESTART_PAUSE);
+        }
+        let often = format!(
+            "because it ended more than {RESTARTS_MAX} times within {} seconds",
+            RESTARTS_WINDOW.as_secs()
+        );
+        Err(last.map_or(often, |error| format!("because starting it failed: {error}")))
+    }
 }
 
 /// Most restarts within the window. Ours: a fault of the kernel's or an operator's mistake is over by then; who can kill a
@@ -250,7 +261,37 @@ const INCIDENTS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    /// Starts that fail `failures` times; what came of it, and the pauses.
+    fn attempt(restarts: &mut Restarts, failures: usize) -> (Result<usize, String>, Vec<Duration>) {
+        let (began, pauses) = (tokio::time::Instant::now(), RefCell::new(Vec::new()));
+        let mut tries = 0;
+        let start = || {
+            tries += 1;
+            if tries > failures { Ok(tries) } else { Err(io::Error::from(io::ErrorKind::OutOfMemory)) }
+        };
+        // Time passes in the pauses alone.
+        let now = || began + pauses.borrow().iter().sum::<Duration>();
+        let done = restarts.attempt(start, now, |pause| pauses.borrow_mut().push(pause));
+        (done, pauses.into_inner())
+    }
+
+    #[test]
+    fn after_a_start_that_failed_it_is_waited_and_tried_again_until_it_was_too_often() {
+        assert_eq!(attempt(&mut Restarts::default(), 0), (Ok(1), Vec::new()));
+        assert_eq!(attempt(&mut Restarts::default(), 3), (Ok(4), vec![RESTART_PAUSE; 3]));
+        let mut restarts = Restarts::default();
+        let (refused, pauses) = attempt(&mut restarts, usize::MAX);
+        assert!(refused.unwrap_err().starts_with("because starting it failed: "));
+        assert_eq!(pauses, vec![RESTART_PAUSE; RESTARTS_MAX]);
+        // All are used up: none is even tried.
+        let (refused, pauses) = attempt(&mut restarts, 0);
+        assert!(refused.unwrap_err().starts_with("because it ended more than 5 times"));
+        assert!(pauses.is_empty());
+    }
 
     #[test]
     fn five_restarts_in_a_minute_are_allowed_and_more_only_when_the_first_is_past() {

@@ -60,6 +60,7 @@ pub use crate::{
     accepting::accept,
     contents::{Change, RootDigest},
     driver::Driver,
+    elf::loaded_bytes,
     egress::Rules as EgressRules,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},

@@ -117,4 +117,4 @@ async fn record(env: Env, template: Template) {
 }
 
 /// The program of a custom runtime.
-const ENTRYPOINT: &str = "/var/task/bootstrap";
+pub(super) const ENTRYPOINT: &str = "/var/task/bootstrap";
