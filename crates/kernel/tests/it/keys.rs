@@ -252,7 +252,9 @@ async fn keys_of_the_root_and_of_temporary_credentials() {
         scene.has(&Way::Signed(&session), key, value).await;
     }
 
-    let input = Document::structure([("Name", "bob".into()), ("Policy", ALL.into())]);
+    let tag = Document::structure([("Key", "Team".into()), ("Value", "blue".into())]);
+    let tags = Document::List(vec![tag]);
+    let input = Document::structure([("Name", "bob".into()), ("Policy", ALL.into()), ("Tags", tags)]);
     let bob = scene.made(&ann, "GetFederationToken", input).await;
     // A grant to everybody is none to a federated user beyond its policies, which here allow everything.
     for (key, value) in [
@@ -260,6 +262,7 @@ async fn keys_of_the_root_and_of_temporary_credentials() {
         ("aws:PrincipalAccount", "123456789012"),
         ("aws:PrincipalType", "FederatedUser"),
         ("aws:userid", "123456789012:bob"),
+        ("aws:PrincipalTag/Team", "blue"),
         ("aws:TokenIssueTime", "2026-11-24T00:00:00Z"),
         ("aws:MultiFactorAuthPresent", "false"),
     ] {
