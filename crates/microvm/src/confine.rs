@@ -22,9 +22,12 @@ use rustix::{
     thread::UnshareFlags,
 };
 
+/// First argument of a program that is to be the launcher.
+pub(crate) const NAME: &str = "casemate-confine";
+
 /// Reads its arguments, gives up what was not named, and becomes the program after `--`.
-pub fn main() -> ExitCode {
-    let Err(error) = run(std::env::args_os().skip(1));
+pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let Err(error) = run(arguments);
     let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("casemate confine: {error}\n"));
     ExitCode::FAILURE
 }
@@ -36,6 +39,8 @@ struct Wishes {
     devices: Vec<PathBuf>,
     user: Option<u32>,
     memory_mb: Option<u64>,
+    /// Whose child it is; where that has ended, nothing is started.
+    parent: Option<i32>,
     program: Vec<OsString>,
 }
 
@@ -43,7 +48,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::In
     let wishes = parse(arguments)?;
     let mut program = wishes.program.iter();
     let path = program.next().ok_or_else(|| invalid("no program"))?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    die_with(wishes.parent)?;
     limits(&wishes)?;
     isolate(wishes.user)?;
     if let Some(user) = wishes.user {
@@ -52,10 +57,18 @@ fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::In
         }
         become_user(user)?;
         // Changing the user clears the death signal.
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        die_with(wishes.parent)?;
     }
     restrict(&wishes).map_err(io::Error::other)?;
     Err(Command::new(path).args(program).env_clear().exec())
+}
+
+/// Ends with the server, however that ends.
+fn die_with(parent: Option<i32>) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    // It may have gone before the signal was asked for.
+    if parent.is_some() && now == parent { Ok(()) } else { Err(invalid("the server has ended")) }
 }
 
 fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
@@ -73,6 +86,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
             Some("--memory-mb") => {
                 wishes.memory_mb = value.to_str().and_then(|text| text.parse().ok());
             }
+            Some("--parent") => wishes.parent = value.to_str().and_then(|text| text.parse().ok()),
             Some("--user") => {
                 let user = value.to_str().and_then(|text| text.parse().ok()).filter(|user| *user != 0);
                 wishes.user = Some(user.ok_or_else(|| invalid("user"))?);
@@ -213,6 +227,12 @@ mod tests {
         ] {
             assert!(parsed(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_started_for_a_server_that_has_ended() {
+        assert!(die_with(None).is_err());
+        assert!(die_with(Some(1 << 29)).is_err());
     }
 
     #[test]

@@ -11,9 +11,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use casemate_sandbox::{Runtime, shared_libraries};
+use casemate_sandbox::{HostFile, Runtime};
 
-use crate::guest::{AGENT_PATH, CODE_MOUNT};
+use crate::{
+    agent::Agent,
+    guest::{AGENT_PATH, CODE_MOUNT},
+};
 
 /// What the code disk holds.
 #[derive(Clone, Debug, Default)]
@@ -26,19 +29,47 @@ pub struct CodeDisk {
     pub bootstrap: Vec<(String, Vec<u8>)>,
 }
 
-/// Makes the disk of a runtime: its interpreter, libraries and the agent.
-pub(crate) fn runtime(runtime: &Runtime, agent: &Path, image: &Path) -> io::Result<()> {
-    let folder = Staging::new(image)?;
+/// A disk's file. It goes with its last holder.
+#[derive(Debug)]
+pub struct Disk(PathBuf);
+
+impl Disk {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A code disk without anything, for machines whose function is not known yet.
+    pub(crate) fn blank(path: PathBuf) -> io::Result<Self> {
+        let disk = Self(path);
+        fs::File::create_new(&disk.0)?.set_len(CODE_DISK_BYTES)?;
+        Ok(disk)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes the disk of a runtime: its interpreter, libraries, the agent, and further folders of the host.
+pub(crate) fn runtime(
+    runtime: &Runtime,
+    mounts: &[HostFile],
+    agent: &Agent,
+    image: PathBuf,
+) -> io::Result<Disk> {
+    let folder = Staging::new(&image)?;
     for name in ["/proc", "/sys", "/dev", "/tmp", "/run", "/casemate/path", CODE_MOUNT] {
         folder.directory(Path::new(name))?;
     }
-    folder.copy(agent, Path::new(AGENT_PATH), &BTreeSet::new())?;
-    for (inside, host) in shared_libraries(agent)? {
-        folder.copy(&host, &inside, &BTreeSet::new())?;
+    folder.copy(&agent.file, Path::new(AGENT_PATH), &BTreeSet::new())?;
+    for (inside, host) in &agent.libraries {
+        folder.copy(host, inside, &BTreeSet::new())?;
     }
     let (files, hidden) = runtime.host_files()?;
     let hidden: BTreeSet<PathBuf> = hidden.into_iter().collect();
-    for file in files {
+    for file in files.iter().chain(mounts) {
         folder.copy(&file.host, &file.at, &hidden)?;
     }
     // The agent looks for interpreters by name, along a path on which the host's folders need not lie.
@@ -46,12 +77,13 @@ pub(crate) fn runtime(runtime: &Runtime, agent: &Path, image: &Path) -> io::Resu
         let name = runtime.id.split_once(".x").map_or(runtime.id.as_str(), |_| "node");
         folder.link(&Path::new("/casemate/path").join(name), interpreter)?;
     }
-    folder.finish(image)
+    folder.finish(&image)?;
+    Ok(Disk(image))
 }
 
-/// Makes the disk of a function's code.
-pub(crate) fn code(code: &CodeDisk, image: &Path) -> io::Result<()> {
-    let folder = Staging::new(image)?;
+/// Makes the disk of a function's code. All have one size, so that a guest takes each for the one it was booted with.
+pub(crate) fn code(code: &CodeDisk, image: PathBuf) -> io::Result<Disk> {
+    let folder = Staging::new(&image)?;
     folder.directory(Path::new("/bootstrap"))?;
     folder.copy(&code.code_dir, Path::new("/task"), &BTreeSet::new())?;
     if let Some(layers) = &code.layers_dir {
@@ -63,7 +95,14 @@ pub(crate) fn code(code: &CodeDisk, image: &Path) -> io::Result<()> {
         }
         folder.write(&Path::new("/bootstrap").join(name), contents, true)?;
     }
-    folder.finish(image)
+    folder.finish(&image)?;
+    let disk = Disk(image);
+    let file = fs::File::options().write(true).open(disk.path())?;
+    if file.metadata()?.len() > CODE_DISK_BYTES {
+        return Err(io::Error::other("the code is larger than its disk"));
+    }
+    file.set_len(CODE_DISK_BYTES)?;
+    Ok(disk)
 }
 
 /// A folder that is removed again, whatever happens.
@@ -186,5 +225,7 @@ fn size(root: &Path) -> io::Result<(u64, u64)> {
     Ok((bytes, entries))
 }
 
+/// Size of every code disk; what is not written takes no room. Package and layers together have at most 250 MB.
+const CODE_DISK_BYTES: u64 = 1 << 30;
 /// The same for every disk: nothing is found by it.
 const DISK_UUID: &str = "00000000-0000-4000-8000-000000000001";

@@ -10,10 +10,11 @@ use std::{
     sync::Arc,
 };
 
-use casemate_sandbox::{ExecPolicy, Runtime};
+use casemate_sandbox::{ExecPolicy, Family, HostFile, Runtime};
 
 use crate::{
-    disk::{self, CodeDisk},
+    agent::Agent,
+    disk::{self, CodeDisk, Disk},
     error::{Error, doing},
     initramfs,
     kernel::{Kernel, KernelSource},
@@ -31,11 +32,11 @@ pub struct Config {
     pub qemu: PathBuf,
     /// The guest's kernel.
     pub kernel: KernelSource,
-    /// The agent that becomes process 1.
+    /// The program that becomes process 1: its `main` begins with [`crate::enter`].
     pub agent: PathBuf,
-    /// The launcher that confines QEMU.
-    pub confine: PathBuf,
-    /// A folder for machines and disks that others cannot enter but may pass.
+    /// The program that confines QEMU: the same.
+    pub launcher: PathBuf,
+    /// A folder for machines and disks, all in one file system.
     pub state: PathBuf,
     /// Whether emulation will do.
     pub acceleration: Acceleration,
@@ -51,16 +52,25 @@ pub struct Driver {
 struct DriverInner {
     config: Config,
     files: Files,
+    agent: Agent,
     accelerator: Accelerator,
     probe: Probe,
 }
 
-/// Disks of one function version.
+/// Disks of one function version. Cheap to clone; their files go with the last clone.
 #[derive(Clone, Debug)]
 pub struct Image {
-    runtime_id: String,
-    runtime: PathBuf,
-    code: PathBuf,
+    pub(crate) runtime: RuntimeDisk,
+    pub(crate) code: Arc<Disk>,
+}
+
+/// The disk of a runtime. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RuntimeDisk {
+    id: String,
+    disk: Arc<Disk>,
+    /// Folders on it that are shown besides the runtime's own.
+    mounts: Vec<PathBuf>,
 }
 
 /// A function as it is started.
@@ -83,9 +93,9 @@ pub struct FunctionSpec {
 }
 
 impl FunctionSpec {
-    /// Memory of the machine.
-    fn ram_mb(&self) -> u64 {
-        self.memory_mb.saturating_add(self.tmp_mb).saturating_add(KERNEL_MB)
+    /// Memory of the machine: few sizes, so that templates are shared. What is not touched takes no room.
+    pub(crate) fn ram_mb(&self) -> u64 {
+        self.memory_mb.saturating_add(self.tmp_mb).saturating_add(KERNEL_MB).next_multiple_of(RAM_STEP_MB)
     }
 }
 
@@ -114,7 +124,7 @@ impl std::fmt::Debug for Fresh {
 impl Driver {
     /// Reads the kernel, builds the initramfs, and tries to boot it. Takes seconds.
     pub async fn new(config: Config) -> Result<Self, Error> {
-        let (kernel, files) = tokio::task::spawn_blocking({
+        let (kernel, files, agent) = tokio::task::spawn_blocking({
             let config = config.clone();
             move || lay_out(&config)
         })
@@ -122,7 +132,7 @@ impl Driver {
         .map_err(|error| Error::Io { doing: "preparing", source: io::Error::other(error) })??;
         let probe = probe::run(&config, &files, &kernel).await?;
         let accelerator = probe.accelerator(config.acceleration)?;
-        Ok(Self { inner: Arc::new(DriverInner { config, files, accelerator, probe }) })
+        Ok(Self { inner: Arc::new(DriverInner { config, files, agent, accelerator, probe }) })
     }
 
     /// What was found of this host.
@@ -130,26 +140,56 @@ impl Driver {
         &self.inner.probe
     }
 
+    /// Whether machines are emulated, which is slow, and no boundary.
+    pub fn is_emulating(&self) -> bool {
+        self.inner.accelerator == Accelerator::Emulation
+    }
+
     /// Makes the disks of a function version, named after it. Blocks for a second or so on a thread of its own.
     pub async fn prepare(&self, name: &str, runtime: &Runtime, code: CodeDisk) -> Result<Image, Error> {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(plain) {
-            return Err(Error::Refused("an image's name has 1 to 100 letters, digits and hyphens"));
+        let runtime = self.runtime_disk(name, runtime, Vec::new()).await?;
+        Ok(Image { runtime, code: self.code_disk(name, code).await? })
+    }
+
+    /// Makes the disk of a runtime, with further folders of the host.
+    pub async fn runtime_disk(
+        &self,
+        name: &str,
+        runtime: &Runtime,
+        mounts: Vec<HostFile>,
+    ) -> Result<RuntimeDisk, Error> {
+        if runtime.own.is_some() || !MACHINE_FAMILIES.contains(&runtime.family) {
+            return Err(Error::Refused("machines run Python, Node.js and custom runtimes of this host"));
         }
-        let state = &self.inner.config.state;
-        let image = Image {
-            runtime_id: runtime.id.clone(),
-            runtime: state.join(format!("{name}.runtime")),
-            code: state.join(format!("{name}.code")),
-        };
-        let (runtime, agent, paths) = (runtime.clone(), self.inner.config.agent.clone(), image.clone());
-        let made = tokio::task::spawn_blocking(move || {
-            disk::runtime(&runtime, &agent, &paths.runtime)?;
-            disk::code(&code, &paths.code)
-        });
-        let made = made.await.map_err(io::Error::other).and_then(|made| made);
-        made.map_err(doing("making disks"))?;
-        Ok(image)
+        let path = self.disk_path(name, "runtime-disk")?;
+        let (agent, made_of) = (self.inner.agent.clone(), runtime.clone());
+        let shown = mounts.iter().map(|file| file.at.clone()).collect();
+        let disk = blocking(move || disk::runtime(&made_of, &mounts, &agent, path)).await?;
+        Ok(RuntimeDisk { id: runtime.id.clone(), disk: Arc::new(disk), mounts: shown })
+    }
+
+    /// Makes the disk of a function version's code.
+    pub async fn code_disk(&self, name: &str, code: CodeDisk) -> Result<Arc<Disk>, Error> {
+        let path = self.disk_path(name, "code-disk")?;
+        blocking(move || disk::code(&code, path)).await.map(Arc::new)
+    }
+
+    /// A code disk without anything.
+    pub(crate) fn blank_disk(&self) -> Result<Arc<Disk>, Error> {
+        let path = self.disk_path("blank", "code-disk")?;
+        Disk::blank(path).map(Arc::new).map_err(doing("making disks"))
+    }
+
+    fn disk_path(&self, name: &str, kind: &str) -> Result<PathBuf, Error> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+        if name.is_empty()
+            || name.starts_with('.')
+            || name.len() > NAME_BYTES_MAX
+            || !name.chars().all(plain)
+        {
+            return Err(Error::Refused("a disk's name has 1 to 100 letters, digits, dots and hyphens"));
+        }
+        Ok(self.inner.config.state.join(format!("{name}.{kind}")))
     }
 
     /// Boots a machine and returns when its agent has said hello. Its memory comes along for [`Driver::snapshot`].
@@ -172,8 +212,8 @@ impl Driver {
             machine.holds_credentials = true;
         }
         let FunctionSpec { argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
-        let runtime_id = image.runtime_id.clone();
-        let start = Start { runtime_id, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
+        let RuntimeDisk { id: runtime_id, mounts, .. } = image.runtime.clone();
+        let start = Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
         machine.start(start).await
     }
 
@@ -186,11 +226,29 @@ impl Driver {
     /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
     /// is asked of it.
     pub async fn clone_of(&self, template: &Template, fresh: &Fresh) -> Result<Machine, Error> {
+        self.go_on(template, &template.inner.image, fresh).await
+    }
+
+    /// The same with the code of a function that the template does not know yet.
+    pub(crate) async fn clone_with(
+        &self,
+        template: &Template,
+        code: Arc<Disk>,
+        fresh: &Fresh,
+    ) -> Result<(Machine, Image), Error> {
+        if template.inner.started {
+            return Err(Error::Refused("a template with a function goes on with that function's code"));
+        }
+        let image = Image { code, ..template.inner.image.clone() };
+        Ok((self.go_on(template, &image, fresh).await?, image))
+    }
+
+    async fn go_on(&self, template: &Template, image: &Image, fresh: &Fresh) -> Result<Machine, Error> {
         let inner = &template.inner;
-        let launch = self.launch(&inner.image, inner.ram_mb, Memory::PrivateIncoming);
+        let launch = self.launch(image, inner.ram_mb, Memory::PrivateIncoming);
         let process = self.process(launch, &inner.ram)?;
         let qmp = connect_control(&process).await?;
-        template::load(&qmp, &process.folder, &inner.devices).await.map_err(|source| {
+        template::load(&qmp, &process, &inner.devices).await.map_err(|source| {
             let words = process.last_words();
             Error::Io { doing: "restoring", source: io::Error::other(format!("{source}; {words}")) }
         })?;
@@ -206,7 +264,7 @@ impl Driver {
         Launch {
             accelerator: self.inner.accelerator,
             ram_mb,
-            disks: Some((&image.runtime, &image.code)),
+            disks: Some((image.runtime.disk.path(), image.code.path())),
             memory,
             agent_argument: "boot",
         }
@@ -227,18 +285,27 @@ pub struct Booted {
     pub(crate) image: Image,
 }
 
+/// On a thread that may wait for disks and programs.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).and_then(|done| done).map_err(doing("making disks"))
+}
+
 async fn refresh(machine: &Machine, fresh: &Fresh) -> Result<(), Error> {
     machine.command(Command::Refresh { unix_ns: fresh.unix_ns, entropy: hex::encode(fresh.entropy) }).await
 }
 
 /// Writes kernel and initramfs where QEMU finds them.
-fn lay_out(config: &Config) -> Result<(Kernel, Files), Error> {
+fn lay_out(config: &Config) -> Result<(Kernel, Files, Agent), Error> {
     let absent = |what: &'static str| move |error: io::Error| Error::Absent { what, why: error.to_string() };
     let kernel = Kernel::read(&config.kernel).map_err(absent("guest kernel"))?;
-    let first_root = initramfs::build(&config.agent, &kernel).map_err(absent("guest agent"))?;
+    let agent = Agent::copy(&config.agent, config.state.join("agent")).map_err(absent("guest agent"))?;
+    let first_root = initramfs::build(&agent, &kernel).map_err(absent("guest agent"))?;
     let files = Files {
         qemu: config.qemu.clone(),
-        confine: config.confine.clone(),
+        launcher: config.launcher.clone(),
         kernel: config.state.join("kernel"),
         initramfs: config.state.join("initramfs"),
     };
@@ -246,7 +313,7 @@ fn lay_out(config: &Config) -> Result<(Kernel, Files), Error> {
         |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
     write(&files.kernel, &kernel.image)?;
     write(&files.initramfs, &first_root)?;
-    Ok((kernel, files))
+    Ok((kernel, files, agent))
 }
 
 fn is_credential(name: &str) -> bool {
@@ -256,6 +323,10 @@ fn is_credential(name: &str) -> bool {
 /// Variables that hold credentials; a template made of a function that has one would give all clones the same.
 const CREDENTIALS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
-/// What the guest's kernel, agent and spawner need beside the function: some 80 MB with the initramfs.
-const KERNEL_MB: u64 = 160;
+/// What the guest's kernel, agent and spawner need beside the function. While it boots, the first root is there twice: with a
+/// server that was built without optimisation some 180 MB.
+const KERNEL_MB: u64 = 256;
+const RAM_STEP_MB: u64 = 1_024;
+/// Whose roots have been tried in machines.
+const MACHINE_FAMILIES: [Family; 3] = [Family::Python, Family::Node, Family::Provided];
 const NAME_BYTES_MAX: usize = 100;

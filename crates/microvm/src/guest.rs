@@ -12,10 +12,17 @@ mod serve;
 
 use std::{io, process::ExitCode};
 
+/// First argument of a program that is to be process 1 of a guest.
+pub(crate) const NAME: &str = "casemate-guest";
+
 /// Runs as process 1; does not return while the machine is meant to live.
-pub fn main() -> ExitCode {
-    let stage = std::env::args().nth(1);
-    let ended = match stage.as_deref() {
+pub(crate) fn main(stage: Option<&str>) -> ExitCode {
+    if std::process::id() != 1 {
+        // Elsewhere it would mount things over what is there.
+        report(&io::Error::other("this is for the first process of a machine"));
+        return ExitCode::FAILURE;
+    }
+    let ended = match stage {
         Some(PROBE) => {
             let _ = io::Write::write_all(&mut io::stdout(), PROBE_LINE.as_bytes());
             return ExitCode::SUCCESS;

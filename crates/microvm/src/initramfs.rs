@@ -8,17 +8,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{cpio::Archive, kernel::Kernel};
+use crate::{agent::Agent, cpio::Archive, kernel::Kernel};
 
 /// Folder of the modules; their names begin with a number that orders them.
 pub(crate) const MODULES_FOLDER: &str = "/modules";
 
-/// Builds it. `agent` is the program that becomes process 1.
-pub(crate) fn build(agent: &Path, kernel: &Kernel) -> io::Result<Vec<u8>> {
-    let libraries = casemate_sandbox::shared_libraries(agent)?;
+/// Builds it.
+pub(crate) fn build(agent: &Agent, kernel: &Kernel) -> io::Result<Vec<u8>> {
     let mut folders: BTreeSet<PathBuf> =
         ["/dev", "/proc", "/sys", "/root", MODULES_FOLDER].iter().map(PathBuf::from).collect();
-    for (inside, _) in &libraries {
+    for (inside, _) in &agent.libraries {
         folders.extend(inside.ancestors().skip(1).map(Path::to_path_buf));
     }
     let mut archive = Archive::default();
@@ -26,8 +25,8 @@ pub(crate) fn build(agent: &Path, kernel: &Kernel) -> io::Result<Vec<u8>> {
         archive.directory(folder);
     }
     archive.character_device(Path::new("/dev/console"), 5, 1);
-    archive.file(Path::new("/init"), &fs::read(agent)?);
-    for (inside, host) in &libraries {
+    archive.file(Path::new("/init"), &fs::read(&agent.file)?);
+    for (inside, host) in &agent.libraries {
         archive.file(inside, &fs::read(host)?);
     }
     for (number, (name, contents)) in kernel.modules.iter().enumerate() {

@@ -4,6 +4,8 @@
 //!   Driver ──prepare──▶ Image ──boot──▶ Machine ──start──▶ function asks for its first event
 //!                                          └──snapshot──▶ Template ──clone_of──▶ Machine, Machine, …
 //!
+//!   Stock: a template per runtime and memory size, made before any function is known in it
+//!
 //!   host: QEMU, confined ═ virtio-serial ═ guest: agent (process 1) ── process sandbox ── function
 //! ```
 //! The guest has no network card and no way to write to the host: its disks are read-only, its one channel carries
@@ -12,14 +14,15 @@
 //! Knows nothing of functions' configurations, invocations, AWS protocols or policies. What is in force and what is not:
 //! `docs/isolation-microvm.md`.
 
-pub mod confine;
+mod agent;
+mod confine;
 mod cpio;
 mod disk;
 mod driver;
 mod error;
 pub mod firecracker;
 mod frame;
-pub mod guest;
+mod guest;
 mod initramfs;
 mod kernel;
 mod machine;
@@ -29,15 +32,32 @@ mod probe;
 mod protocol;
 mod qemu;
 mod qmp;
+mod stock;
 mod template;
 
+use std::process::ExitCode;
+
 pub use crate::{
-    disk::CodeDisk,
-    driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image},
+    disk::{CodeDisk, Disk},
+    driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image, RuntimeDisk},
     error::Error,
     kernel::{Kernel, KernelSource},
     machine::{Connection, Machine},
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},
+    stock::Stock,
     template::{Pending, Template},
 };
+
+/// Begins `main` of a program that makes machines, after the spawner's: in a process that was started to be a guest's process 1
+/// or to become QEMU it does that, and says how it ended.
+///
+/// One program is everything: the server copies itself into the guest, with the shared libraries it needs.
+pub fn enter() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next()?;
+    if first == guest::NAME {
+        return Some(guest::main(arguments.next().as_deref().and_then(|stage| stage.to_str())));
+    }
+    (first == confine::NAME).then(|| confine::main(arguments))
+}

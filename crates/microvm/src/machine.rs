@@ -9,7 +9,6 @@
 use std::{
     collections::BTreeMap,
     io,
-    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_sandbox::{Event, Exit};
+use casemate_sandbox::{Event, Exit, Usage};
 use serde_json::json;
 use tokio::{
     net::UnixStream,
@@ -28,7 +27,7 @@ use tokio::{
 use crate::{
     error::{Error, doing},
     mux::{Incoming, Mux, Stream},
-    protocol::{Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
+    protocol::{Answer, Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
     qemu::Process,
     qmp::Qmp,
     template::Open,
@@ -58,23 +57,25 @@ pub struct Machine {
     pub(crate) holds_credentials: bool,
     numbers: AtomicU64,
     shared: Arc<Shared>,
-    connections: mpsc::Receiver<Connection>,
-    events: Option<mpsc::Receiver<Event>>,
+    connections: Option<mpsc::Receiver<Connection>>,
+    events: Option<mpsc::Receiver<(Event, u64)>>,
     outputs: mpsc::Receiver<(u16, u32, Stream)>,
     pub(crate) output_ids: Vec<(u16, u32)>,
     exit: watch::Receiver<Option<Exit>>,
 }
 
+type Outcome = Result<Answer, String>;
+
 #[derive(Debug, Default)]
 struct Shared {
-    waiting: Mutex<BTreeMap<u64, oneshot::Sender<Result<(), String>>>>,
+    waiting: Mutex<BTreeMap<u64, oneshot::Sender<Outcome>>>,
 }
 
 impl Machine {
     /// Takes up the connection to a guest that boots: waits for its hello.
     pub(crate) async fn greet(process: Process, ram_mb: u64) -> Result<Self, Error> {
         let qmp = connect_control(&process).await?;
-        let (mux, mut incoming) = open_port(&process.folder).await?;
+        let (mux, mut incoming) = open_port(&process).await?;
         let hello = timeout(BOOT_TIMEOUT, async {
             tokio::select! {
                 first = incoming.recv() => first,
@@ -104,7 +105,7 @@ impl Machine {
         ram_mb: u64,
         open: &[Open],
     ) -> Result<Self, Error> {
-        let (mux, incoming) = open_port(&process.folder).await?;
+        let (mux, incoming) = open_port(&process).await?;
         let (sender, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
         let mut outputs = Vec::new();
         for stream in open {
@@ -170,7 +171,7 @@ impl Machine {
             holds_credentials: false,
             numbers: AtomicU64::new(1),
             shared,
-            connections,
+            connections: Some(connections),
             events: Some(events),
             outputs,
             output_ids: Vec::new(),
@@ -185,7 +186,12 @@ impl Machine {
 
     /// The next connection the function makes. `None` when the machine has ended.
     pub async fn accept(&mut self) -> Option<Connection> {
-        self.connections.recv().await
+        self.connections.as_mut()?.recv().await
+    }
+
+    /// The connections the function makes, once, instead of [`Machine::accept`].
+    pub fn take_connections(&mut self) -> Option<mpsc::Receiver<Connection>> {
+        self.connections.take()
     }
 
     /// The function's standard output and standard error, once, after it has been started.
@@ -195,8 +201,8 @@ impl Machine {
         (first == STDOUT_PORT && second == STDERR_PORT).then_some((stdout, stderr))
     }
 
-    /// What the function tried or met, once. Process numbers are the guest's.
-    pub fn take_events(&mut self) -> Option<mpsc::Receiver<Event>> {
+    /// What the function tried or met, and after how many invocations had begun, once. Process numbers are the guest's.
+    pub fn take_events(&mut self) -> Option<mpsc::Receiver<(Event, u64)>> {
         self.events.take()
     }
 
@@ -220,6 +226,11 @@ impl Machine {
         self.command(Command::Ping).await
     }
 
+    /// Gives the function the initial allowance of processor time again.
+    pub async fn begin_init(&self) -> Result<(), Error> {
+        self.command(Command::BeginInit).await
+    }
+
     /// Initialisation is over: processor time by memory size from now on.
     pub async fn end_init(&self) -> Result<(), Error> {
         self.command(Command::EndInit).await
@@ -228,6 +239,32 @@ impl Machine {
     /// Says that a request begins: events that are limited per invocation start anew.
     pub async fn begin_invocation(&self) -> Result<(), Error> {
         self.command(Command::BeginInvocation).await
+    }
+
+    /// What there is now belongs to the runtime.
+    pub async fn note_residents(&self) -> Result<(), Error> {
+        self.command(Command::NoteResidents).await
+    }
+
+    /// Ends the processes that are there besides; how many they were.
+    pub async fn end_strays(&self) -> Result<usize, Error> {
+        match self.ask(Command::EndStrays).await? {
+            Answer::Ended(count) => Ok(count),
+            _ => Err(Error::Guest("it answered something else".into())),
+        }
+    }
+
+    /// What the function has used so far, as the guest says.
+    pub async fn usage(&self) -> Result<Usage, Error> {
+        match self.ask(Command::Usage).await? {
+            Answer::Used(usage) => Ok(usage),
+            _ => Err(Error::Guest("it answered something else".into())),
+        }
+    }
+
+    /// Ends the machine, now.
+    pub fn kill(&self) {
+        self.process.kill();
     }
 
     /// Stops the machine's processors; returns when they have stopped.
@@ -268,6 +305,10 @@ impl Machine {
     }
 
     pub(crate) async fn command(&self, command: Command) -> Result<(), Error> {
+        self.ask(command).await.map(drop)
+    }
+
+    async fn ask(&self, command: Command) -> Result<Answer, Error> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.shared.table().insert(number, sender);
@@ -298,7 +339,7 @@ impl Machine {
 }
 
 impl Shared {
-    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Result<(), String>>>> {
+    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Outcome>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -307,7 +348,7 @@ impl Shared {
 struct Dispatch {
     shared: Arc<Shared>,
     connections: mpsc::Sender<Connection>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<(Event, u64)>,
     outputs: mpsc::Sender<(u16, u32, Stream)>,
     done: watch::Sender<Option<Exit>>,
 }
@@ -330,7 +371,7 @@ impl Dispatch {
                             let _ = waiting.send(outcome);
                         }
                     }
-                    Ok(Message::Event(event)) => self.event(event, &mut lost),
+                    Ok(Message::Event { event, invocation }) => self.event((event, invocation), &mut lost),
                     Ok(Message::Exited(exit)) => {
                         self.done.send_replace(Some(exit));
                     }
@@ -342,8 +383,8 @@ impl Dispatch {
         self.shared.table().clear();
     }
 
-    fn event(&self, event: Event, lost: &mut u64) {
-        if *lost > 0 && self.events.try_send(Event::Lost { count: *lost }).is_ok() {
+    fn event(&self, event: (Event, u64), lost: &mut u64) {
+        if *lost > 0 && self.events.try_send((Event::Lost { count: *lost }, event.1)).is_ok() {
             *lost = 0;
         }
         if self.events.try_send(event).is_err() {
@@ -358,7 +399,7 @@ fn is_output(port: u16) -> bool {
 
 /// The control socket appears when QEMU has made the machine.
 pub(crate) async fn connect_control(process: &Process) -> Result<Qmp, Error> {
-    let socket = process.folder.join("qmp");
+    let socket = process.socket("qmp");
     let connecting = async {
         loop {
             match Qmp::connect(&socket).await {
@@ -371,8 +412,8 @@ pub(crate) async fn connect_control(process: &Process) -> Result<Qmp, Error> {
     timeout(SOCKET_TIMEOUT, connecting).await.map_err(|_| Error::TimedOut(process.last_words()))?
 }
 
-async fn open_port(folder: &Path) -> Result<(Mux, mpsc::Receiver<Incoming>), Error> {
-    let port = UnixStream::connect(folder.join("port")).await.map_err(doing("the machine's port"))?;
+async fn open_port(process: &Process) -> Result<(Mux, mpsc::Receiver<Incoming>), Error> {
+    let port = UnixStream::connect(process.socket("port")).await.map_err(doing("the machine's port"))?;
     let (read, write) = port.into_split();
     Ok(Mux::start(read, write))
 }

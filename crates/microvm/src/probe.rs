@@ -137,6 +137,7 @@ fn version(qemu: &Path) -> Result<String, Error> {
     found.map(str::to_owned).ok_or_else(|| absent(format!("{} is not QEMU", qemu.display())))
 }
 
-const PROBE_MB: u64 = 256;
-/// A boot with hardware virtualisation takes well under a second; a machine that is stuck never gets further.
-pub(crate) const KVM_BOOT_TIMEOUT: Duration = Duration::from_secs(10);
+const PROBE_MB: u64 = 512;
+/// A boot with hardware virtualisation takes well under a second; a machine that is stuck never gets further. The server's
+/// start waits for it.
+pub(crate) const KVM_BOOT_TIMEOUT: Duration = Duration::from_secs(5);

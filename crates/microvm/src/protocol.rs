@@ -2,13 +2,13 @@
 //!
 //! Plain data. What a message makes happen is the agent's and the machine's business.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
-use casemate_sandbox::{Event, ExecPolicy, Exit};
+use casemate_sandbox::{Event, ExecPolicy, Exit, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides must speak the same.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// Name of the virtio-serial port.
 pub(crate) const PORT_NAME: &str = "casemate";
 /// Serial numbers of the disks.
@@ -37,10 +37,18 @@ pub(crate) enum Command {
     Refresh { unix_ns: u64, entropy: String },
     /// Starts the function's runtime in the process sandbox.
     Start(Start),
+    /// The initial allowance of processor time again.
+    BeginInit,
     /// Initialisation is over: processor time by memory size from now on.
     EndInit,
     /// Events that are limited per invocation start anew.
     BeginInvocation,
+    /// The function's processes now are its runtime's.
+    NoteResidents,
+    /// Ends those that came since.
+    EndStrays,
+    /// What the function has used.
+    Usage,
     /// Kills the function.
     Kill,
 }
@@ -53,7 +61,11 @@ impl fmt::Debug for Command {
             Self::SetClock { .. } => "SetClock",
             Self::Refresh { .. } => "Refresh",
             Self::Start(_) => "Start",
+            Self::BeginInit => "BeginInit",
             Self::EndInit => "EndInit",
+            Self::NoteResidents => "NoteResidents",
+            Self::EndStrays => "EndStrays",
+            Self::Usage => "Usage",
             Self::BeginInvocation => "BeginInvocation",
             Self::Kill => "Kill",
         })
@@ -64,6 +76,8 @@ impl fmt::Debug for Command {
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Start {
     pub(crate) runtime_id: String,
+    /// Folders of the runtime disk that are shown besides the runtime's own.
+    pub(crate) mounts: Vec<PathBuf>,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) memory_mb: u64,
@@ -79,11 +93,22 @@ pub(crate) enum Message {
     /// First of all.
     Hello { protocol: u32, layers: String },
     /// To the request of this number; the text says why not.
-    Answer { number: u64, outcome: Result<(), String> },
-    /// Something the function tried or met.
-    Event(Event),
+    Answer { number: u64, outcome: Result<Answer, String> },
+    /// Something the function tried or met, and after how many invocations had begun.
+    Event { event: Event, invocation: u64 },
     /// The function has ended.
     Exited(Exit),
+}
+
+/// What comes of a command.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Answer {
+    /// It is done.
+    Done,
+    /// So many processes were ended.
+    Ended(usize),
+    /// So much was used.
+    Used(Usage),
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::DirBuilderExt,
     },
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     thread,
 };
@@ -20,7 +20,10 @@ use rustix::{
 };
 use tokio::sync::watch;
 
-use crate::protocol::{CODE_DISK, PORT_NAME, RUNTIME_DISK};
+use crate::{
+    confine, guest,
+    protocol::{CODE_DISK, PORT_NAME, RUNTIME_DISK},
+};
 
 /// How the guest's processor is made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,7 +36,8 @@ pub(crate) enum Accelerator {
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     pub(crate) qemu: PathBuf,
-    pub(crate) confine: PathBuf,
+    /// The launcher.
+    pub(crate) launcher: PathBuf,
     pub(crate) kernel: PathBuf,
     pub(crate) initramfs: PathBuf,
 }
@@ -63,6 +67,8 @@ pub(crate) enum Memory {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) folder: PathBuf,
+    /// The same, by descriptor: names of sockets must be short.
+    place: OwnedFd,
     pidfd: OwnedFd,
     ended: watch::Receiver<bool>,
 }
@@ -74,7 +80,8 @@ impl Process {
         let folder = state.join(format!("vm-{}-{number}", std::process::id()));
         // Its sockets are for this machine's user and for the server only.
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let made = Self::spawn(files, &folder, launch, ram, number);
+        let made = link_files(files, &folder, launch)
+            .and_then(|()| Self::spawn(files, &folder, launch, ram, number));
         made.inspect_err(|_| {
             let _ = fs::remove_dir_all(&folder);
         })
@@ -87,13 +94,12 @@ impl Process {
         ram: &OwnedFd,
         number: u64,
     ) -> io::Result<Self> {
-        let mut command = Command::new(&files.confine);
-        command.arg("--writable").arg(folder).arg("--memory-mb").arg(launch.ram_mb.to_string());
-        for readable in [&files.kernel, &files.initramfs] {
-            command.arg("--readable").arg(readable);
-        }
-        if let Some((runtime, code)) = launch.disks {
-            command.arg("--readable").arg(runtime).arg("--readable").arg(code);
+        let mut command = Command::new(&files.launcher);
+        command.arg(confine::NAME).arg("--parent").arg(std::process::id().to_string());
+        // By names within its folder: its user may not pass the folders above.
+        command.arg("--writable").arg(".").arg("--memory-mb").arg(launch.ram_mb.to_string());
+        for (name, _) in linked(files, launch) {
+            command.arg("--readable").arg(name);
         }
         if rustix::process::geteuid().is_root() {
             let user = FIRST_USER + u32::try_from(number % USERS).unwrap_or(0);
@@ -103,26 +109,36 @@ impl Process {
         if launch.accelerator == Accelerator::Kvm {
             command.arg("--device").arg("/dev/kvm");
         }
-        command.arg("--").arg(&files.qemu).args(arguments(files, launch));
+        command.arg("--").arg(&files.qemu).args(arguments(launch));
         let errors = File::create(folder.join("errors"))?;
-        let mut child = command
+        command
             .env_clear()
             .current_dir(folder)
             .stdin(Stdio::from(ram.try_clone()?))
             .stdout(Stdio::null())
-            .stderr(Stdio::from(errors))
-            .spawn()?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let pidfd = pidfd_open(pid.ok_or_else(|| io::Error::other("process id"))?, PidfdFlags::empty());
-        let pidfd = pidfd.inspect_err(|_| {
-            let _ = child.kill();
-        })?;
+            .stderr(Stdio::from(errors));
         let (done, ended) = watch::channel(false);
-        thread::Builder::new().name("vm-reaper".into()).spawn(move || {
+        let (tell, started) = std::sync::mpsc::sync_channel(1);
+        // The death signal follows the thread that started a process: this one lives as long as the machine.
+        thread::Builder::new().name("vm-keeper".into()).spawn(move || {
+            let mut child = match spawn_held(&mut command) {
+                Ok((child, pidfd)) => {
+                    let _ = tell.send(Ok(pidfd));
+                    child
+                }
+                Err(error) => return drop(tell.send(Err(error))),
+            };
             let _ = child.wait();
             done.send_replace(true);
         })?;
-        Ok(Self { folder: folder.to_path_buf(), pidfd, ended })
+        let pidfd = started.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
+        let place = File::open(folder)?.into();
+        Ok(Self { folder: folder.to_path_buf(), place, pidfd, ended })
+    }
+
+    /// A socket in its folder.
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.place.as_raw_fd()))
     }
 
     /// Waits for its end.
@@ -158,6 +174,35 @@ impl Drop for Process {
     }
 }
 
+/// The files a machine reads, by their names in its folder.
+fn linked<'a>(files: &'a Files, launch: Launch<'a>) -> Vec<(&'static str, &'a Path)> {
+    let mut all = vec![(KERNEL, files.kernel.as_path()), (INITRAMFS, files.initramfs.as_path())];
+    if let Some((runtime, code)) = launch.disks {
+        all.extend([(RUNTIME_DISK, runtime), (CODE_DISK, code)]);
+    }
+    all
+}
+
+fn link_files(files: &Files, folder: &Path, launch: Launch<'_>) -> io::Result<()> {
+    linked(files, launch).into_iter().try_for_each(|(name, path)| fs::hard_link(path, folder.join(name)))
+}
+
+/// Starts a process and takes hold of it.
+fn spawn_held(command: &mut Command) -> io::Result<(Child, OwnedFd)> {
+    let mut child = command.spawn()?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let held = pid.ok_or_else(|| io::Error::other("process id"));
+    let held = held.and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+    match held {
+        Ok(pidfd) => Ok((child, pidfd)),
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(error)
+        }
+    }
+}
+
 /// Memory for a guest, in a file without a name.
 pub(crate) fn memory(ram_mb: u64) -> io::Result<OwnedFd> {
     let file = memfd_create(c"casemate-guest", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
@@ -171,7 +216,7 @@ pub(crate) fn seal(memory: &OwnedFd) -> io::Result<()> {
     Ok(fcntl_add_seals(memory, seals)?)
 }
 
-fn arguments(files: &Files, launch: Launch<'_>) -> Vec<OsString> {
+fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     let mut all: Vec<OsString> = Vec::new();
     let mut add = |name: &str, value: &str| all.extend([name.into(), value.into()]);
     add("-M", "microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=on,x-option-roms=off,memory-backend=m");
@@ -190,7 +235,7 @@ fn arguments(files: &Files, launch: Launch<'_>) -> Vec<OsString> {
     );
     if launch.memory == Memory::Shared {
         let argument = launch.agent_argument;
-        add("-append", &format!("{KERNEL_ARGUMENTS} -- {argument}"));
+        add("-append", &format!("{KERNEL_ARGUMENTS} -- {} {argument}", guest::NAME));
     }
     for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
         all.push(flag.into());
@@ -204,24 +249,15 @@ fn arguments(files: &Files, launch: Launch<'_>) -> Vec<OsString> {
     if launch.memory == Memory::PrivateIncoming {
         add("-incoming", "defer");
     }
-    let mut add_path = |name: &str, before: &str, path: &Path, after: &str| {
-        let mut value = OsString::from(before);
-        value.push(path);
-        value.push(after);
-        all.extend([name.into(), value]);
-    };
     if launch.memory == Memory::Shared {
-        add_path("-kernel", "", &files.kernel, "");
-        add_path("-initrd", "", &files.initramfs, "");
+        add("-kernel", KERNEL);
+        add("-initrd", INITRAMFS);
     }
-    if let Some((runtime, code)) = launch.disks {
-        for (serial, path) in [(RUNTIME_DISK, runtime), (CODE_DISK, code)] {
-            let after = format!(",if=none,id={serial},format=raw,readonly=on");
-            add_path("-drive", "file=", path, &after);
-            let device = format!("virtio-blk-device,drive={serial},serial={serial}");
-            add_path("-device", &device, Path::new(""), "");
+    if launch.disks.is_some() {
+        for serial in [RUNTIME_DISK, CODE_DISK] {
+            add("-drive", &format!("file={serial},if=none,id={serial},format=raw,readonly=on"));
+            add("-device", &format!("virtio-blk-device,drive={serial},serial={serial}"));
         }
-        let mut add = |name: &str, value: &str| all.extend([name.into(), value.into()]);
         add("-chardev", "socket,id=port,path=port,server=on,wait=off");
         add("-device", "virtio-serial-device");
         add("-device", &format!("virtserialport,chardev=port,name={PORT_NAME}"));
@@ -229,6 +265,9 @@ fn arguments(files: &Files, launch: Launch<'_>) -> Vec<OsString> {
     all
 }
 
+/// Names in a machine's folder.
+const KERNEL: &str = "kernel";
+const INITRAMFS: &str = "initramfs";
 static STARTED: AtomicU64 = AtomicU64::new(0);
 /// Users that QEMU runs as when the server is root: far from people's, containers' and environments'.
 const FIRST_USER: u32 = 1_900_000_000;
@@ -245,12 +284,6 @@ mod tests {
     #[test]
     fn machine_has_no_network_card_and_no_defaults() {
         let path = PathBuf::from("/f");
-        let files = Files {
-            qemu: path.clone(),
-            confine: path.clone(),
-            kernel: path.clone(),
-            initramfs: path.clone(),
-        };
         let launch = Launch {
             accelerator: Accelerator::Emulation,
             ram_mb: 256,
@@ -259,7 +292,7 @@ mod tests {
             agent_argument: "boot",
         };
         let all: Vec<String> =
-            arguments(&files, launch).into_iter().map(|text| text.into_string().unwrap()).collect();
+            arguments(launch).into_iter().map(|text| text.into_string().unwrap()).collect();
         assert!(all.iter().any(|text| text == "-nodefaults"));
         assert!(all.iter().any(|text| text == "-no-user-config"));
         let card = |text: &String| {

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
-    qemu,
+    qemu::{self, Process},
     qmp::Qmp,
 };
 
@@ -46,9 +46,16 @@ pub(crate) struct Inner {
     pub(crate) open: Vec<Open>,
     pub(crate) started: bool,
     pub(crate) next_number: u64,
+    /// What its sandbox reported at boot.
+    pub(crate) layers: String,
 }
 
 impl Template {
+    /// What the process sandbox inside reported of its layers at boot.
+    pub fn layers(&self) -> &str {
+        &self.inner.layers
+    }
+
     /// Bytes of device state, for measuring.
     pub fn device_bytes(&self) -> usize {
         self.inner.devices.len()
@@ -102,11 +109,11 @@ pub(crate) async fn take(booted: Booted, pending: Vec<Pending>) -> Result<Templa
     settle(&machine, &open).await?;
     let next_number = machine.next_number();
     let devices = save(&machine).await.map_err(doing("saving the machine's state"))?;
-    let (ram_mb, started) = (machine.ram_mb, machine.started);
+    let (ram_mb, started, layers) = (machine.ram_mb, machine.started, machine.layers.clone());
     machine.stop().await;
     drop(pending);
     qemu::seal(&ram).map_err(doing("sealing the template's memory"))?;
-    let inner = Inner { ram, ram_mb, image, devices, open, started, next_number };
+    let inner = Inner { ram, ram_mb, image, devices, open, started, next_number, layers };
     Ok(Template { inner: Arc::new(inner) })
 }
 
@@ -125,7 +132,7 @@ async fn settle(machine: &Machine, open: &[Open]) -> Result<(), Error> {
 }
 
 async fn save(machine: &Machine) -> io::Result<Vec<u8>> {
-    let socket = machine.process.folder.join("state");
+    let socket = machine.process.socket("state");
     let listener = UnixListener::bind(&socket)?;
     // QEMU may run as another user.
     std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
@@ -147,10 +154,10 @@ async fn save(machine: &Machine) -> io::Result<Vec<u8>> {
 }
 
 /// Gives a waiting machine the device state and lets it go on.
-pub(crate) async fn load(qmp: &Qmp, folder: &std::path::Path, devices: &[u8]) -> io::Result<()> {
+pub(crate) async fn load(qmp: &Qmp, process: &Process, devices: &[u8]) -> io::Result<()> {
     ignore_shared(qmp).await?;
     qmp.execute("migrate-incoming", json!({ "uri": "unix:state" })).await?;
-    let mut stream = UnixStream::connect(folder.join("state")).await?;
+    let mut stream = UnixStream::connect(process.socket("state")).await?;
     stream.write_all(devices).await?;
     stream.shutdown().await?;
     for _ in 0..LOAD_LOOKS_MAX {

@@ -27,10 +27,10 @@ const CREDENTIAL: &str = "a-credential-of-one-clone-only";
 const CLONES: u8 = 8;
 const INSTALL: &str = "run `. .ci/install.sh && need_qemu` in the repository's root";
 
-/// A folder that QEMU's user may pass.
+/// A folder that nobody else may pass, QEMU's user included.
 fn state() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     folder
 }
 
@@ -43,8 +43,8 @@ fn config(state: &Path, acceleration: Acceleration) -> Config {
     Config {
         qemu,
         kernel: KernelSource::Package(package.unwrap_or_else(|| panic!("the kernel is missing: {INSTALL}"))),
-        agent: PathBuf::from(env!("CARGO_BIN_EXE_casemate-guest")),
-        confine: PathBuf::from(env!("CARGO_BIN_EXE_casemate-confine")),
+        agent: PathBuf::from(env!("CARGO_BIN_EXE_casemate-machine")),
+        launcher: PathBuf::from(env!("CARGO_BIN_EXE_casemate-machine")),
         state: state.to_path_buf(),
         acceleration,
     }
@@ -155,8 +155,7 @@ async fn everyday_life(mut machine: Machine, mut runtime: BufReader<Stream>) {
     assert_eq!(answer.trim_end(), CREDENTIAL);
 
     assert_eq!(ask(&mut runtime, b'e').await, "Err(PermissionDenied)");
-    let denied =
-        |event: &Event| matches!(event, Event::ExecDenied { path, .. } if path == "/var/task/bootstrap");
+    let denied = |(event, _): &(Event, u64)| matches!(event, Event::ExecDenied { path, .. } if path == "/var/task/bootstrap");
     while !denied(&events.recv().await.unwrap()) {}
     let files = ask(&mut runtime, b'f').await;
     assert_eq!(files, "Err(NotFound) Err(NotFound) Err(ReadOnlyFilesystem) Ok(())");

@@ -26,8 +26,9 @@ pub(crate) fn is_elf(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file.read_exact_at(&mut magic, 0).is_ok()) && magic == *b"\x7fELF"
 }
 
-/// How much of a program's file is loaded when it is executed; what follows is for debuggers and linkers.
-pub(crate) fn loaded_bytes(file: &File) -> io::Result<u64> {
+/// How much of a program's file is loaded when it is executed; what follows is for debuggers and linkers. `InvalidData` if it
+/// is not a well-formed ELF file.
+pub fn loaded_bytes(file: &File) -> io::Result<u64> {
     let head = bytes(file, 0, HEADER_BYTES)?;
     if !head.starts_with(b"\x7fELF\x02\x01") {
         return Err(malformed());

@@ -2,6 +2,8 @@
 //!
 //! Everything above asks the same of it, whatever it is. Knows nothing of functions or requests.
 
+mod companions;
+
 use std::{
     io,
     pin::Pin,

@@ -1,4 +1,4 @@
-//! From the kernel's first root to the runtime disk: modules, disks, mounts. Knows nothing of the host.
+//! From the kernel's first root to the runtime disk, and the code disk when it is wanted: modules, disks, mounts. Knows nothing of the host.
 
 use std::{
     fs::{self, File},
@@ -12,26 +12,38 @@ use std::{
 
 use rustix::mount::{MountFlags, mount, mount_move};
 
-use super::{AGENT_PATH, CODE_MOUNT, SECOND_STAGE, about};
+use super::{AGENT_PATH, CODE_MOUNT, NAME, SECOND_STAGE, about};
 use crate::{
     initramfs::MODULES_FOLDER,
     protocol::{CODE_DISK, RUNTIME_DISK},
 };
 
-/// Loads the modules, mounts the disks and becomes the agent that lies on the runtime disk.
+/// Loads the modules, mounts the runtime disk and becomes the agent that lies on the runtime disk.
 pub(super) fn into_root() -> io::Result<()> {
     mount_kernel_file_systems()?;
     load_modules()?;
     let runtime = disk(RUNTIME_DISK)?;
     read_only(&runtime, "/root")?;
-    let code = disk(CODE_DISK)?;
-    read_only(&code, &format!("/root{CODE_MOUNT}"))?;
+    empty_first_root();
     // pivot_root, which the sandbox uses, is not possible from the first root: the runtime disk is mounted over it.
     about("new root", rustix::process::chdir("/root"))?;
     about("new root", mount_move(".", "/"))?;
     about("new root", rustix::process::chroot("."))?;
     about("new root", rustix::process::chdir("/"))?;
-    Err(Command::new(AGENT_PATH).arg(SECOND_STAGE).env_clear().exec())
+    Err(Command::new(AGENT_PATH).args([NAME, SECOND_STAGE]).env_clear().exec())
+}
+
+/// The first root lies in memory: what was only needed to get here goes. It stays mapped until the next program is executed.
+fn empty_first_root() {
+    let _ = fs::remove_file("/init");
+    for folder in [MODULES_FOLDER, "/lib", "/lib64", "/usr"] {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+/// Shows the function's code; its disk is not looked at before, so that a template without it serves every function.
+pub(super) fn mount_code() -> io::Result<()> {
+    read_only(&disk(CODE_DISK)?, CODE_MOUNT)
 }
 
 /// What the second stage needs: the kernel's file systems again, memory for temporary files, control groups.

@@ -3,15 +3,15 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use casemate_sandbox::{
-    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec,
-    RUNTIME_API_PORT,
+    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec, Mount,
+    RUNTIME_API_PORT, Residents, Usage,
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, copy, copy_bidirectional},
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, serve::tell};
+use super::{CODE_MOUNT, boot, serve::tell};
 use crate::{
     mux::Mux,
     protocol::{Message, STDERR_PORT, STDOUT_PORT, Start},
@@ -20,15 +20,35 @@ use crate::{
 /// A started function.
 pub(super) struct Function {
     environment: Arc<Environment>,
+    residents: Option<Residents>,
 }
 
 impl Function {
+    pub(super) fn begin_init(&self) -> io::Result<()> {
+        self.environment.begin_init()
+    }
+
     pub(super) fn end_init(&self) -> io::Result<()> {
         self.environment.end_init()
     }
 
     pub(super) fn begin_invocation(&self) {
         self.environment.begin_invocation();
+    }
+
+    pub(super) fn note_residents(&mut self) -> io::Result<()> {
+        self.residents = Some(self.environment.residents()?);
+        Ok(())
+    }
+
+    /// Ends what a request has left behind; nothing where the runtime's processes were not noted.
+    pub(super) async fn end_strays(&self) -> io::Result<usize> {
+        let Some(residents) = &self.residents else { return Ok(0) };
+        self.environment.end_strays(residents).await
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.environment.usage()
     }
 
     pub(super) fn kill(&self) {
@@ -38,9 +58,11 @@ impl Function {
 
 /// Starts it. What goes wrong is told in the sandbox's words.
 pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Result<Function, String> {
+    boot::mount_code().map_err(|error| error.to_string())?;
     let code = PathBuf::from(CODE_MOUNT);
     let files = bootstrap_files(&code.join("bootstrap")).map_err(|error| error.to_string())?;
-    let bootstrap = Bootstrap { files, argv: start.argv, mounts: Vec::new() };
+    let mounts = start.mounts.into_iter().map(|at| Mount { host: at.clone(), at }).collect();
+    let bootstrap = Bootstrap { files, argv: start.argv, mounts };
     let template = driver.prepare(&start.runtime_id, bootstrap).await.map_err(|error| error.to_string())?;
     let layers = code.join("opt");
     let spec = EnvironmentSpec {
@@ -67,7 +89,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         let mux = Arc::clone(mux);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                let _ = tell(&mux, &Message::Event(event.event)).await;
+                let _ = tell(&mux, &Message::Event { event: event.event, invocation: event.invocation }).await;
             }
         });
     }
@@ -79,7 +101,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         let exit = ending.exited().await;
         let _ = tell(&mux, &Message::Exited(exit)).await;
     });
-    Ok(Function { environment })
+    Ok(Function { environment, residents: None })
 }
 
 /// Every connection to the port inside becomes a stream to the host.

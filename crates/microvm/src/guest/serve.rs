@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     mux::{Incoming, Mux},
-    protocol::{Command, Message, PROTOCOL, Request},
+    protocol::{Answer, Command, Message, PROTOCOL, Request},
 };
 
 /// Serves until the port ends.
@@ -49,35 +49,42 @@ async fn obey(
     mux: &Arc<Mux>,
     function: &mut Option<Function>,
     command: Command,
-) -> Result<(), String> {
+) -> Result<Answer, String> {
     let text = |error: io::Error| error.to_string();
+    let done = |()| Answer::Done;
     match command {
-        Command::Ping => Ok(()),
-        Command::SetClock { unix_ns } => set_clock(unix_ns).map_err(text),
+        Command::Ping => Ok(Answer::Done),
+        Command::SetClock { unix_ns } => set_clock(unix_ns).map(done).map_err(text),
         Command::Refresh { unix_ns, entropy } => {
             let mut bytes = [0; 64];
             hex::decode_to_slice(entropy, &mut bytes).map_err(|_| "entropy must be 64 bytes".to_owned())?;
-            reseed_kernel(&bytes).and_then(|()| set_clock(unix_ns)).map_err(text)
+            reseed_kernel(&bytes).and_then(|()| set_clock(unix_ns)).map(done).map_err(text)
         }
         Command::Start(_) if function.is_some() => Err("a function has been started already".to_owned()),
         Command::Start(start) => {
             *function = Some(function::start(driver, mux, start).await?);
-            Ok(())
+            Ok(Answer::Done)
         }
-        Command::EndInit => started(function.as_ref())?.end_init().map_err(text),
-        Command::BeginInvocation => {
-            started(function.as_ref())?.begin_invocation();
-            Ok(())
-        }
-        Command::Kill => {
-            started(function.as_ref())?.kill();
-            Ok(())
+        of_function => {
+            let function = function.as_mut().ok_or("no function has been started")?;
+            obey_for(function, of_function).await.map_err(text)
         }
     }
 }
 
-fn started(function: Option<&Function>) -> Result<&Function, String> {
-    function.ok_or_else(|| "no function has been started".to_owned())
+/// What only makes sense when there is a function.
+async fn obey_for(function: &mut Function, command: Command) -> io::Result<Answer> {
+    match command {
+        Command::BeginInit => function.begin_init()?,
+        Command::EndInit => function.end_init()?,
+        Command::BeginInvocation => function.begin_invocation(),
+        Command::NoteResidents => function.note_residents()?,
+        Command::EndStrays => return function.end_strays().await.map(Answer::Ended),
+        Command::Usage => return Ok(Answer::Used(function.usage())),
+        Command::Kill => function.kill(),
+        Command::Ping | Command::SetClock { .. } | Command::Refresh { .. } | Command::Start(_) => {}
+    }
+    Ok(Answer::Done)
 }
 
 fn set_clock(unix_ns: u64) -> io::Result<()> {

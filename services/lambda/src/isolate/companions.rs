@@ -1,0 +1,46 @@
+//! Programs beside the runtime, as far as what holds them can have any.
+
+use std::io;
+
+use casemate_sandbox::{MemberEnd, Signal};
+use tokio::net::unix::pipe;
+
+use super::{Isolate, Process};
+
+impl Isolate {
+    /// Lets the runtime begin, which waits for it where there are companions.
+    pub(crate) fn run_runtime(&self) -> io::Result<()> {
+        let Self::Process(Process { sandbox, .. }) = self;
+        sandbox.run_runtime()
+    }
+
+    /// Why the runtime's program could not be executed, where there are companions.
+    pub(crate) fn runtime_not_executed(&self) -> Option<io::Error> {
+        let Self::Process(Process { sandbox, .. }) = self;
+        sandbox.runtime_not_executed()
+    }
+
+    /// What companions write, once.
+    pub(crate) fn take_companion_output(&mut self) -> Option<pipe::Receiver> {
+        let Self::Process(Process { sandbox, .. }) = self;
+        sandbox.take_companion_output()
+    }
+
+    /// Resolves when a companion has ended that is not among `known`; never without companions.
+    pub(crate) async fn companion_ended(&self, known: &[usize]) -> (usize, MemberEnd) {
+        let Self::Process(Process { sandbox, .. }) = self;
+        sandbox.companion_ended(known).await
+    }
+
+    /// Resolves when nothing is left.
+    pub(crate) async fn over(&self) {
+        let Self::Process(Process { sandbox, .. }) = self;
+        sandbox.over().await;
+    }
+
+    /// Signals the runtime; companions go on.
+    pub(crate) fn end_runtime(&self, signal: Signal) {
+        let Self::Process(Process { sandbox, .. }) = self;
+        sandbox.end_runtime(signal);
+    }
+}
