@@ -272,6 +272,22 @@ async fn keys_of_the_root_and_of_temporary_credentials() {
 }
 
 #[tokio::test]
+async fn a_session_made_with_a_code_says_so_and_how_long_ago_that_was() {
+    let scene = Scene::new();
+    let ann = scene.ann();
+    let Some(Caller::User { unique_id, .. }) = &ann.caller else { panic!("not a user") };
+    let serial = "arn:aws:iam::123456789012:mfa/ann";
+    scene.world.identities().device(unique_id, serial, "123456");
+    let input = Document::structure([("SerialNumber", serial.into()), ("TokenCode", "123456".into())]);
+    let session = scene.made(&ann, "GetSessionToken", input).await;
+    let way = Way::Signed(&session);
+    scene.has(&way, "aws:MultiFactorAuthPresent", "true").await;
+    scene.has(&way, "aws:MultiFactorAuthAge", "0").await;
+    scene.world.clock.advance_seconds(90);
+    scene.has(&way, "aws:MultiFactorAuthAge", "90").await;
+}
+
+#[tokio::test]
 async fn keys_of_a_stranger() {
     let scene = Scene::new();
     scene.has(&Way::Unsigned, "aws:PrincipalType", "Anonymous").await;
