@@ -43,6 +43,7 @@ mod layer;
 mod link;
 mod members;
 mod notify;
+mod outer;
 mod pump;
 mod reset;
 mod runtime_root;
@@ -58,8 +59,8 @@ mod wiring;
 pub use crate::{
     accepting::accept,
     driver::Driver,
-    elf::loaded_bytes,
     egress::Rules as EgressRules,
+    elf::loaded_bytes,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},
@@ -68,6 +69,7 @@ pub use crate::{
     late::{Binding, Blank},
     layer::{Layer, LayerReport, Probe, Status},
     members::{Outlet, Signal},
+    outer::{OuterGroup, OuterLimits},
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,

@@ -9,6 +9,7 @@
 
 mod fork;
 mod late;
+mod machine;
 mod renewal;
 mod root;
 mod start;
@@ -28,6 +29,7 @@ use casemate_sandbox::{Exit, ExitStatus};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 pub(crate) use late::Late;
+pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use crate::{
@@ -138,7 +140,7 @@ impl Environment {
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
-        self.sandbox.begin_invocation();
+        self.sandbox.begin_invocation().await;
         self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
         if !self.exchange.offer(invocation) {
@@ -166,6 +168,7 @@ impl Environment {
 
     async fn finish(&self, id: &str, end: End, duration: Duration) -> Finished {
         let (mut lines, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
+        let usage = self.sandbox.usage().await;
         let (outcome, status) = match end {
             End::Answered(outcome) => (outcome, None),
             End::Exited(exit) => {
@@ -185,7 +188,7 @@ impl Environment {
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
             memory_mb,
             // The group's peak also counts `/tmp` and what the kernel itself needs for it.
-            memory_peak_bytes: self.sandbox.usage().memory_peak_bytes.min(u64::from(memory_mb) << 20),
+            memory_peak_bytes: usage.memory_peak_bytes.min(u64::from(memory_mb) << 20),
             status,
         };
         lines.extend([report::end(id), report::report(id, &used)]);

@@ -5,20 +5,23 @@ use std::process::ExitCode;
 use casemate_sandbox::{Driver, RuntimeTable};
 use clap::Args;
 
-use super::{CliError, output, serve::with_runtime};
+use super::{CliError, microvm::MicrovmOptions, output, serve::with_runtime};
 
 /// Shows what is in force on this machine.
 #[derive(Debug, Args)]
-pub(crate) struct Doctor {}
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    microvm: MicrovmOptions,
+}
 
 impl Doctor {
-    #[expect(clippy::unused_self, reason = "a command without options")]
     pub(crate) fn run(self) -> Result<ExitCode, CliError> {
         with_runtime(|spawner| async move {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let driver = Driver::new(spawner?, RuntimeTable::discover(&path))?;
             output::line("Isolation layers of the process sandbox:");
             output::line(&driver.probe().await.to_string());
+            output::line(&self.microvm.report(&driver).await);
             output::line("Runtimes:");
             for runtime in driver.runtimes().iter() {
                 output::line(&format!("  {} ({})", runtime.id, runtime.version));
