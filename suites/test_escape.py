@@ -266,3 +266,180 @@ def test_links_left_in_tmp_lead_nobody_out_when_it_is_emptied(server, host):
         answer, _ = function.invoke(host)
         assert answer["FunctionError"] == "Unhandled"
     assert kept.read_text() == "kept"
+
+
+# What an earlier request leaves is there for the next in the same process, as on AWS; docs/environments.md says so. Only
+# processes are ended with the request that made them.
+NEVER = {"process"}
+
+
+class Principals:
+    """Two users that may invoke."""
+
+    def __init__(self, server, function):
+        iam = server.client("iam")
+        statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function.arn}
+        self.clients = []
+        for number in range(2):
+            name = f"{function.name}-{number}"
+            iam.create_user(UserName=name)
+            iam.put_user_policy(
+                UserName=name, PolicyName="p",
+                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+            )
+            key = iam.create_access_key(UserName=name)["AccessKey"]
+            self.clients.append(server.client(
+                "lambda", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+            ))
+        self.function = function
+
+    def invoke(self, who, event):
+        answer = self.clients[who].invoke(FunctionName=self.function.name, Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return set(payload)
+
+
+@pytest.fixture(params=["python", "node"])
+def planter(request, server):
+    """Makes a function of this language that plants and looks, used again as the argument says."""
+
+    def make(reuse, **settings):
+        variables = {"Environment": {"Variables": {"CASEMATE_REUSE": reuse}}}
+        shared = {"MemorySize": 1024, "Timeout": 30} | variables | settings
+        if request.param == "python":
+            return Function(server, {"app.py": (HERE / "planting.py").read_text()}, **shared)
+        files = {"app.js": (HERE / "planting.js").read_text()}
+        return Function(server, files, runtime=node_runtime(server), **shared)
+
+    return make
+
+
+def invoked(function, event):
+    answer, payload = function.invoke(event)
+    assert "FunctionError" not in answer, payload
+    return set(payload)
+
+
+def test_what_is_planted_in_a_warm_environment_stays_but_for_processes(planter):
+    function = planter("warm")
+    assert invoked(function, {"do": "look"}) == set()
+    planted = invoked(function, {"do": "plant"})
+    assert len(planted) >= 14
+    assert invoked(function, {"do": "look"}) == planted - NEVER
+
+
+def test_what_is_planted_for_one_principal_is_not_there_for_another(planter, server):
+    function = planter("per-principal")
+    users = Principals(server, function)
+    planted = users.invoke(0, {"do": "plant"})
+    assert users.invoke(1, {"do": "look"}) == set()
+    assert users.invoke(0, {"do": "look"}) == planted - NEVER
+    assert users.invoke(1, {"do": "look"}) == set()
+
+
+def test_what_is_planted_in_an_invocation_of_its_own_is_gone(planter):
+    function = planter("per-invocation")
+    for _ in range(2):
+        assert len(invoked(function, {"do": "plant"})) >= 14
+        assert invoked(function, {"do": "look"}) == set()
+
+
+def test_a_crash_or_a_time_out_of_what_planted_hands_nothing_on(server):
+    code = (HERE / "planting.py").read_text()
+    for reuse in ("warm", "per-invocation"):
+        function = Function(
+            server, {"app.py": code}, MemorySize=1024, Timeout=3, Environment={"Variables": {"CASEMATE_REUSE": reuse}}
+        )
+        for how in ("crash", "hang"):
+            answer, _ = function.invoke({"do": how})
+            assert answer["FunctionError"] == "Unhandled", (reuse, how)
+            assert invoked(function, {"do": "look"}) == set(), (reuse, how)
+
+
+DRAWS = """
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const atLoad = Math.random();
+
+exports.handler = async (event) => {
+  const bytes = new Uint8Array(16);
+  globalThis.crypto.getRandomValues(bytes);
+  const folder = fs.mkdtempSync('/tmp/draw-');
+  return {
+    draws: [
+      atLoad, Math.random(), Math.random(), crypto.randomUUID(), crypto.randomBytes(16).toString('hex'),
+      Buffer.from(bytes).toString('hex'), crypto.generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }).x,
+      folder, process.env.AWS_LAMBDA_LOG_STREAM_NAME, process.env.AWS_ACCESS_KEY_ID, process.env.AWS_SECRET_ACCESS_KEY,
+      process.env.AWS_SESSION_TOKEN,
+    ],
+    tmp: fs.readdirSync('/tmp').length,
+    late: fs.readFileSync('/proc/self/environ', 'utf8').includes('_CASEMATE_LATE'),
+  };
+};
+"""
+
+
+def test_processes_that_waited_for_their_function_share_no_randomness_ids_or_credentials(server):
+    per_invocation = {"Environment": {"Variables": {"CASEMATE_REUSE": "per-invocation"}}}
+    functions = [
+        Function(server, {"app.js": DRAWS}, runtime=node_runtime(server), MemorySize=512, **per_invocation)
+        for _ in range(2)
+    ]
+    seen, late = set(), 0
+    for _ in range(6):
+        for function in functions:
+            answer, payload = function.invoke()
+            assert "FunctionError" not in answer, payload
+            assert payload["tmp"] == 1
+            for value in payload["draws"]:
+                assert value not in seen, f"drawn twice: {value}"
+                seen.add(value)
+            late += payload["late"]
+    assert late >= 4, "hardly any process had waited: this shows nothing"
+
+
+SEARCH = """
+const fs = require('node:fs');
+
+exports.handler = async (event) => {
+  if (event.keep) { globalThis.kept = Buffer.from(event.keep.repeat(1000)); return { late: false, found: 0 }; }
+  // Put together only here, and searched for in two halves, so that the looking is not found.
+  const half = Buffer.from(['bright', 'lantern', ''].join(String.fromCharCode(45)));
+  const memory = fs.openSync('/proc/self/mem');
+  let found = 0;
+  for (const line of fs.readFileSync('/proc/self/maps', 'utf8').split('\\n')) {
+    const [where, rights] = line.split(' ');
+    if (!rights || !rights.startsWith('rw') || line.includes('[v')) continue;
+    const [start, end] = where.split('-').map((text) => parseInt(text, 16));
+    for (let at = start; at < end; at += 1 << 20) {
+      const piece = Buffer.alloc(Math.min(1 << 20, end - at));
+      try { fs.readSync(memory, piece, 0, piece.length, at); } catch { continue; }
+      for (let hit = piece.indexOf(half); hit >= 0; hit = piece.indexOf(half, hit + 1)) {
+        if (piece.subarray(hit + half.length, hit + 2 * half.length).equals(half)) found += 1;
+      }
+      piece.fill(0);
+    }
+  }
+  return { late: fs.readFileSync('/proc/self/environ', 'utf8').includes('_CASEMATE_LATE'), found };
+};
+"""
+
+
+def test_an_earlier_event_is_not_in_the_memory_of_a_process_that_waited(server):
+    found = {}
+    for reuse in ("warm", "per-invocation"):
+        function = Function(
+            server, {"app.js": SEARCH}, runtime=node_runtime(server), MemorySize=1024,
+            Environment={"Variables": {"CASEMATE_REUSE": reuse}},
+        )
+        found[reuse] = []
+        for _ in range(3):
+            for event in ({"keep": "bright-lantern-"}, {}):
+                answer, payload = function.invoke(event)
+                assert "FunctionError" not in answer, payload
+            found[reuse].append(payload)
+    # The same search finds it where the process is used again.
+    assert all(one["found"] > 0 for one in found["warm"]), found
+    assert all(one["found"] == 0 for one in found["per-invocation"]), found
+    assert any(one["late"] for one in found["per-invocation"]), found

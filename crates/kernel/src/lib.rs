@@ -21,6 +21,7 @@ mod directory;
 mod env;
 mod explain;
 mod fault;
+mod foresight;
 mod gate;
 mod http;
 mod invoke;

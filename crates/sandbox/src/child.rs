@@ -12,6 +12,8 @@ mod identity;
 pub(crate) mod landlock;
 mod limits;
 mod members;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod minimality;
 mod mounts;
 mod network;
 mod seccomp;
@@ -87,9 +89,10 @@ fn become_runtime(start: &Start, fds: ChildDescriptors) -> Result<Never, Failure
     let rules = landlock::rules(&start.exec_policy, &runtime.0, &start.companions)
         .map_err(at(Step::LandlockRules))?;
     landlock::restrict(&rules).map_err(at(Step::LandlockRestrict))?;
+    let domains = members::domains(start, &runtime.0).map_err(at(Step::LandlockRules))?;
     let listener = seccomp::load_with_listener(&program).map_err(at(Step::SystemCallFilter))?;
     if !start.companions.is_empty() {
-        return members::look_after(start, &fds, (&tmp, listener), &runtime);
+        return members::look_after(start, &fds, (&tmp, listener), (&runtime, &domains));
     }
     let handed = [tmp.as_raw_fd(), listener.as_raw_fd()];
     wire::report(fds.channel.as_fd(), &Report::Supervised, &handed).map_err(at(Step::HandOver))?;

@@ -30,6 +30,7 @@
 mod accepting;
 mod cgroup;
 mod child;
+mod contents;
 mod driver;
 mod egress;
 mod elf;
@@ -58,6 +59,7 @@ mod wiring;
 
 pub use crate::{
     accepting::accept,
+    contents::{Change, RootDigest},
     driver::Driver,
     egress::Rules as EgressRules,
     elf::loaded_bytes,

@@ -40,8 +40,8 @@ impl Parts {
     }
 
     /// Who is about to execute a program of ours.
-    pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
-        self.pidfds.iter().map(|pidfd| sys::pid_of(pidfd.as_fd())).collect()
+    pub(crate) fn launching(&self) -> io::Result<Vec<OwnedFd>> {
+        self.pidfds.iter().map(OwnedFd::try_clone).collect()
     }
 }
 
@@ -63,6 +63,11 @@ impl Members {
         tokio::spawn(take_reports(channel, sender));
         let output = Some(pipe::Receiver::from_owned_fd(output)?);
         Ok(Self { go: Mutex::new(Some(go)), output, pidfds, outlets: Mutex::new(outlets), ends })
+    }
+
+    /// The runtime's process and those of the companions, as far as they have not ended.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.pidfds.iter().filter_map(|pidfd| sys::pid_of(pidfd.as_fd()).ok())
     }
 
     /// Resolves when the runtime has ended; never where the environment ended as a whole.

@@ -41,7 +41,8 @@ type Question = libc::seccomp_notif;
 pub(crate) struct Supervisor {
     answering: Answering,
     first_pid: u32,
-    launching: Vec<u32>,
+    /// Held by descriptor: a number may pass to another process.
+    launching: Vec<OwnedFd>,
     judgement: Arc<RwLock<Judgement>>,
     out: Option<WayOut>,
 }
@@ -77,7 +78,7 @@ impl Supervisor {
     /// `launching`: processes of ours that have run nothing of the function's and are about to execute one program each.
     pub(crate) fn new(
         listener: OwnedFd,
-        (first_pid, launching): (u32, Vec<u32>),
+        (first_pid, launching): (u32, Vec<OwnedFd>),
         judgement: Arc<RwLock<Judgement>>,
         recorder: Arc<Recorder>,
         out: Option<WayOut>,
@@ -143,13 +144,18 @@ impl Supervisor {
         if watched().any(|watched| watched == call) {
             return (Verdict::GoOn, self.trespass(question));
         }
+        let is_asker = |pidfd: &OwnedFd| sys::pid_of(pidfd.as_fd()).is_ok_and(|pid| pid == question.pid);
+        let own = self.launching.iter().position(is_asker);
+        if own.is_some() && call == libc::SYS_landlock_restrict_self {
+            // Takes rights away from a process of ours, which are then missing in the program it becomes.
+            return (Verdict::GoOn, None);
+        }
         if call != libc::SYS_execve && call != libc::SYS_execveat {
             // INVARIANT: what is not known to be harmless is refused, also what is in no table.
             let (errno, call) =
                 telling::refused(call, first).unwrap_or_else(|| (libc::EPERM, format!("call {call}")));
             return (Verdict::Refuse(errno), Some(Event::CallRefused { pid: question.pid, call }));
         }
-        let own = self.launching.iter().position(|pid| *pid == question.pid);
         if let (Some(own), libc::SYS_execve) = (own, call) {
             // Ours: the launcher has one thread and has not run anything of the function's. Once each.
             self.launching.swap_remove(own);

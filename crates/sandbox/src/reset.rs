@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{environment::Environment, spec::ResetOutcome, sys};
+use crate::{environment::Environment, members::Members, spec::ResetOutcome, sys};
 
 /// Processes that are part of an environment rather than left over in it: those it had when its start was over.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +34,12 @@ impl Environment {
         Ok(Residents(self.group.members()?.into_iter().filter_map(of).collect()))
     }
 
-    /// Whether there are processes besides the runtime and `residents`. While it runs more may come.
+    /// Whether there are processes besides the runtime, its companions and `residents`. While it runs more may come.
     pub fn has_strays(&self, residents: &Residents) -> io::Result<bool> {
         Ok(self.strays(residents)?.next().is_some())
     }
 
-    /// Kills every process that is not the runtime and is none of `residents`. While frozen. Answers how many.
+    /// Kills every process that is not the runtime, no companion and none of `residents`. While frozen. Answers how many.
     pub fn kill_strays(&self, residents: &Residents) -> io::Result<usize> {
         self.frozen()?;
         let mut killed = 0;
@@ -71,7 +71,9 @@ impl Environment {
             let known = residents.0.iter().find(|process| process.pid == pid);
             known.is_some_and(|process| started(pid) == Some(process.started))
         };
-        let others = self.group.members()?.into_iter().filter(|pid| pid.cast_unsigned() != self.pid);
+        let mut own: Vec<u32> = self.members.iter().flat_map(Members::pids).collect();
+        own.push(self.pid);
+        let others = self.group.members()?.into_iter().filter(move |pid| !own.contains(&pid.cast_unsigned()));
         Ok(others.filter(move |pid| !is_resident(*pid)))
     }
 
@@ -79,8 +81,11 @@ impl Environment {
     /// its rights and attributes.
     ///
     /// Without root the server may not touch the files of subordinate users: then this fails, and the environment
-    /// must be replaced instead.
+    /// must be replaced instead. So it is where there are companions: what they keep in memory is of earlier invocations.
     pub async fn reset(&self) -> io::Result<ResetOutcome> {
+        if self.members.is_some() {
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+        }
         let strays = self.kill_strays(&Residents::default())?;
         let tmp = Arc::clone(&self.tmp);
         let emptied = tokio::task::spawn_blocking(move || restore(&tmp)).await;

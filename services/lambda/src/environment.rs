@@ -7,6 +7,7 @@
 //! ```
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
+mod extensions;
 mod fork;
 mod late;
 mod machine;
@@ -26,8 +27,13 @@ use bytes::Bytes;
 use casemate_kernel::Env;
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
-use tokio::{sync::Notify, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+    time::Instant,
+};
 
+pub(crate) use extensions::FAREWELLS_MAX;
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
@@ -36,6 +42,7 @@ use crate::{
     credentials::Endpoint,
     event::Attribution,
     exchange::Exchange,
+    extensions::{Extensions, Fault, Invoke, Reason},
     fair::{Fair, Place},
     forking::Forks,
     function::Function,
@@ -46,7 +53,8 @@ use crate::{
     report::{self, Used},
 };
 
-/// How long an answer is held back for the runtime to ask for its next request: output and measurements are then complete.
+/// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then
+/// complete. Only who asked for the log waits with it.
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Credentials must outlive a request by this much, seconds.
@@ -63,10 +71,17 @@ pub(crate) struct Environment {
     env: Env,
     sandbox: Arc<Isolate>,
     exchange: Arc<Exchange>,
+    extensions: Arc<Extensions>,
+    /// Why it ends, for extensions.
+    ending: Mutex<Reason>,
+    /// When the time of the last request is over.
+    deadline: Mutex<Option<Instant>>,
     output: Output,
     attribution: Attribution,
     /// How long the start took, until a request has reported it.
     init: Mutex<Option<Duration>>,
+    /// A request that has been answered and not yet reported.
+    unreported: Mutex<Option<Unreported>>,
     busy: AtomicBool,
     /// Told to a freezing that is still under way.
     wanted: Notify,
@@ -79,8 +94,10 @@ pub(crate) struct Environment {
     endpoint: Option<Arc<Endpoint>>,
     /// How many left-over processes have been ended.
     strays: AtomicUsize,
-    _folders: Vec<Arc<Folder>>,
-    _berth: Berth,
+    folders: Vec<Arc<Folder>>,
+    berth: Option<Berth>,
+    /// Turns for environments that end with a word to their extensions.
+    farewells: Arc<Semaphore>,
 }
 
 /// Room for environments on this host.
@@ -100,10 +117,20 @@ struct Held {
 #[derive(Debug)]
 pub(crate) struct Unfit;
 
+/// A request whose answer went out before the log was complete.
+#[derive(Debug)]
+struct Unreported {
+    request_id: String,
+    duration: Duration,
+    /// Whether nothing of its output is still to come.
+    complete: bool,
+}
+
 /// How a request went, seen from the environment.
 enum End {
     Answered(Outcome),
     Exited(Exit),
+    ExtensionFailed(Fault),
     TimedOut,
 }
 
@@ -130,8 +157,9 @@ impl Environment {
         self.forks.is_some()
     }
 
-    /// Runs one request. Afterwards [`Self::settle`] says whether the environment can take another.
-    pub(crate) async fn run(&self, mut invocation: Invocation) -> Result<Finished, Unfit> {
+    /// Runs one request. Whoever wants the end of its log waits until that is written. Afterwards [`Self::conclude`] completes
+    /// the log, and [`Self::settle`] says whether the environment can take another request.
+    pub(crate) async fn run(&self, mut invocation: Invocation, with_log: bool) -> Result<Finished, Unfit> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         if !self.renew_credentials().await {
@@ -143,7 +171,14 @@ impl Environment {
         self.sandbox.begin_invocation().await;
         self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
-        if !self.exchange.offer(invocation) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + limit);
+        let told = Invoke {
+            request_id: id.clone(),
+            invoked: invocation.invoked.clone(),
+            trace_id: invocation.trace_id.clone(),
+            deadline: invocation.deadline,
+        };
+        if !self.exchange.offer(invocation) || !self.extensions.invoke(told) {
             return Err(Unfit);
         }
         let end = tokio::select! {
@@ -151,12 +186,25 @@ impl Environment {
             outcome = self.exchange.outcome() => End::Answered(outcome),
             exit = self.sandbox.exited() => End::Exited(exit),
             exit = self.child_ended() => End::Exited(exit),
+            fault = self.extension_failed() => End::ExtensionFailed(fault),
             () = tokio::time::sleep(limit) => End::TimedOut,
         };
         let duration = began.elapsed().min(limit);
         // From here on an answer comes too late.
         self.exchange.close(&id);
-        if let End::Answered(_) = &end {
+        let end = match end {
+            // Credentials that are fetched are over before the answer is given.
+            End::Answered(outcome) if !with_log && self.endpoint.is_none() => {
+                let complete = self.is_complete(&outcome);
+                let unreported = Unreported { request_id: id, duration, complete };
+                *self.unreported.lock().unwrap_or_else(PoisonError::into_inner) = Some(unreported);
+                return Ok(Finished { outcome, tail: Vec::new() });
+            }
+            other => other,
+        };
+        if let End::Answered(outcome) = &end
+            && !self.is_complete(outcome)
+        {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
         let finished = self.finish(&id, end, duration).await;
@@ -168,21 +216,58 @@ impl Environment {
 
     async fn finish(&self, id: &str, end: End, duration: Duration) -> Finished {
         let (mut lines, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
-        let usage = self.sandbox.usage().await;
         let (outcome, status) = match end {
             End::Answered(outcome) => (outcome, None),
             End::Exited(exit) => {
                 let how = exit_text(exit);
                 lines.push(report::exited(id, &how));
+                self.ends_for(Reason::Failure);
                 (Outcome::exited(id, &how), Some("error"))
             }
+            End::ExtensionFailed(fault) => {
+                lines.push(fault.line(id));
+                self.ends_for(Reason::Failure);
+                self.end_runtime();
+                (fault.outcome(id), Some("error"))
+            }
             End::TimedOut => {
+                self.ends_for(Reason::Timeout);
+                // A machine cannot be asked any more afterwards; it remembers what it said last.
+                self.sandbox.usage().await;
                 self.stop_working().await;
                 lines.push(report::timed_out(id, self.env.clock.now(), timeout_s));
                 (Outcome::timed_out(id, timeout_s), Some("timeout"))
             }
         };
+        let tail = self.report(id, duration, (status, lines)).await;
+        Finished { outcome, tail }
+    }
+
+    /// Has all been written with the answer? A template's child has then nothing left to do; of a failure it may still tell.
+    fn is_complete(&self, outcome: &Outcome) -> bool {
+        self.is_template() && matches!(outcome, Outcome::Answer(_))
+    }
+
+    /// Completes the log of a request that was answered first.
+    pub(crate) async fn conclude(&self) {
+        let unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Unreported { request_id, duration, complete }) = unreported {
+            if !complete {
+                drop(tokio::time::timeout(SETTLE, self.over()).await);
+            }
+            drop(self.report(&request_id, duration, (None, Vec::new())).await);
+        }
+    }
+
+    /// The last lines of a request; answers with the end of its log.
+    async fn report(
+        &self,
+        id: &str,
+        duration: Duration,
+        (status, mut lines): (Option<&'static str>, Vec<String>),
+    ) -> Vec<u8> {
         let memory_mb = self.function.settings.memory_mb;
+        let usage = self.sandbox.usage().await;
         let used = Used {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
@@ -192,17 +277,16 @@ impl Environment {
             status,
         };
         lines.extend([report::end(id), report::report(id, &used)]);
-        Finished { outcome, tail: self.output.end(lines).await }
+        self.output.end(lines).await
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
     /// environment is over.
     pub(crate) async fn settle(&self) -> bool {
-        let limit = Duration::from_secs(u64::from(self.function.settings.timeout_s));
         let settled = if self.is_template() {
             self.wipe().await
         } else {
-            tokio::time::timeout(limit, self.next_or_exit()).await.unwrap_or(false) && self.end_strays().await
+            self.finished_in_time().await && self.end_strays().await
         };
         self.attribution.end();
         self.busy.store(false, Ordering::SeqCst);
@@ -213,6 +297,38 @@ impl Environment {
     async fn end_strays(&self) -> bool {
         let Ok(ended) = self.sandbox.end_strays().await else { return false };
         self.strays.fetch_add(ended, Ordering::SeqCst) + ended <= STRAYS_MAX
+    }
+
+    /// The runtime, and the extensions within the time of the request.
+    async fn finished_in_time(&self) -> bool {
+        let limit = Duration::from_secs(u64::from(self.function.settings.timeout_s));
+        if !self.has_extensions() {
+            return tokio::time::timeout(limit, self.next_or_exit()).await.unwrap_or(false);
+        }
+        let finished = async {
+            if !self.next_or_exit().await {
+                return false;
+            }
+            tokio::select! {
+                biased;
+                () = self.extensions.idle() => true,
+                _ = self.extension_failed() => false,
+                _ = self.sandbox.exited() => false,
+            }
+        };
+        let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        // AWS: what extensions do after the runtime counts as part of the request.
+        match tokio::time::timeout_at(deadline.unwrap_or_else(|| Instant::now() + limit), finished).await {
+            Ok(true) => true,
+            Ok(false) => {
+                self.ends_for(Reason::Failure);
+                false
+            }
+            Err(_) => {
+                self.ends_for(Reason::Timeout);
+                false
+            }
+        }
     }
 
     async fn next_or_exit(&self) -> bool {
@@ -265,12 +381,16 @@ impl Environment {
             _ = self.sandbox.exited() => false,
             () = std::future::ready(()) => true,
         };
-        alive && self.exchange.is_waiting()
+        alive && self.exchange.is_waiting() && self.extensions.is_idle()
     }
 }
 
 impl Drop for Environment {
     fn drop(&mut self) {
+        if let Some(farewell) = self.farewell() {
+            drop(tokio::spawn(farewell.say()));
+            return;
+        }
         self.sandbox.kill();
         for task in &self.tasks {
             task.abort();
@@ -309,7 +429,8 @@ pub(crate) fn start_report(request_id: &str, report: &Bytes) -> Outcome {
     if let Some(fields) = value.as_object_mut() {
         let of = |name: &str| fields.get(name).and_then(|value| value.as_str());
         // AWS: the platform's own reports name the request in the text.
-        if let (Some("Runtime.InvalidEntrypoint"), Some(text)) = (of("errorType"), of("errorMessage")) {
+        let is_platforms = |kind: &str| kind == "Runtime.InvalidEntrypoint" || kind.starts_with("Extension.");
+        if let (true, Some(text)) = (of("errorType").is_some_and(is_platforms), of("errorMessage")) {
             let text = format!("RequestId: {request_id} {text}");
             fields.insert("errorMessage".to_owned(), text.into());
         }

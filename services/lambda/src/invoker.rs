@@ -15,13 +15,13 @@ use std::{
 use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, Host, NotStarted, Room, exit_text, start_report},
+    environment::{Environment, FAREWELLS_MAX, Host, NotStarted, Room, exit_text, start_report},
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -84,6 +84,8 @@ struct Work {
     function: Arc<Function>,
     reuse: Reuse,
     principal: Option<String>,
+    /// Does whoever asked want the end of its log?
+    with_log: bool,
     invocation: Invocation,
 }
 
@@ -124,6 +126,7 @@ impl Invoker {
             room: Room::new(places_max),
             blanks: Arc::default(),
             machines: Machines::default(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
         });
         Self {
             env: env.clone(),
@@ -163,6 +166,16 @@ impl Invoker {
         function: Arc<Function>,
         request: Request,
     ) -> Result<Finished, Error> {
+        self.invoke_logged(function, request, false).await
+    }
+
+    /// The same; where `with_log`, with the end of its log, for which the answer waits.
+    pub(crate) async fn invoke_logged(
+        self: &Arc<Self>,
+        function: Arc<Function>,
+        request: Request,
+        with_log: bool,
+    ) -> Result<Finished, Error> {
         let host = match &self.host {
             Ok(host) => host.clone(),
             // INVARIANT: never without a sandbox.
@@ -178,6 +191,7 @@ impl Invoker {
         let work = Work {
             reuse: controls.reuse,
             principal: request.principal.clone(),
+            with_log,
             invocation: self.invocation(request),
             function,
         };
@@ -210,7 +224,7 @@ impl Invoker {
         while let Some(idle) = self.idle(&work).await {
             self.note_used(&work, &idle);
             if idle.wake().await
-                && let Ok(finished) = idle.run(work.invocation.clone()).await
+                && let Ok(finished) = idle.run(work.invocation.clone(), work.with_log).await
             {
                 let coming = self.coming(&work, &idle);
                 drop(answer.send(Ok(finished)));
@@ -227,7 +241,7 @@ impl Invoker {
                 }
             };
             self.note_used(&work, &environment);
-            if let Ok(finished) = environment.run(work.invocation.clone()).await {
+            if let Ok(finished) = environment.run(work.invocation.clone(), work.with_log).await {
                 let coming = self.coming(&work, &environment);
                 drop(answer.send(Ok(finished)));
                 return self.put_back(&host, (environment, coming), &work, slot).await;
@@ -268,8 +282,11 @@ impl Invoker {
         work: &Work,
         slot: Slot,
     ) {
+        environment.conclude().await;
         let fit_for = work.fit_for_after(&environment);
-        let ready = fit_for.is_some() && environment.settle().await;
+        // What extensions do after the answer they do also where nobody follows.
+        let settled = (fit_for.is_some() || environment.has_extensions()) && environment.settle().await;
+        let ready = settled && fit_for.is_some();
         drop(slot);
         let function = &environment.function;
         if !ready || !self.is_current(function) {

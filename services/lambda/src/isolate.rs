@@ -2,6 +2,7 @@
 //!
 //! Everything above asks the same of it, whatever it is. Knows nothing of functions or requests.
 
+mod companions;
 mod machine;
 
 use std::{

@@ -1,4 +1,4 @@
-//! What a function writes: read from its two pipes, split into lines, sent to the log, and the last of it kept for the
+//! What a function writes: read from its pipes, split into lines, sent to the log, and the last of it kept for the
 //! caller.
 //!
 //! Knows nothing of where lines go ([`Delivery`] does) or of who may see them.
@@ -40,19 +40,9 @@ enum Command {
 
 impl Output {
     /// Begins to read.
-    pub(crate) fn start(
-        stdout: Option<Receiver>,
-        stderr: Option<Receiver>,
-        delivery: Delivery,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn start(pipes: [Option<Receiver>; PIPES], delivery: Delivery, clock: Arc<dyn Clock>) -> Self {
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        let reader = Reader {
-            streams: [Stream::new(stdout), Stream::new(stderr)],
-            tail: Tail::default(),
-            delivery,
-            clock,
-        };
+        let reader = Reader { streams: pipes.map(Stream::new), tail: Tail::default(), delivery, clock };
         drop(tokio::spawn(reader.run(queue)));
         Self { commands }
     }
@@ -76,9 +66,11 @@ impl Output {
 }
 
 const COMMANDS_MAX: usize = 16;
+const PIPES: usize = 3;
 
 struct Reader {
-    streams: [Stream; 2],
+    /// Standard output and standard error of the runtime, and both of all extensions.
+    streams: [Stream; PIPES],
     tail: Tail,
     delivery: Delivery,
     clock: Arc<dyn Clock>,
@@ -87,7 +79,7 @@ struct Reader {
 impl Reader {
     async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         loop {
-            let [out, err] = &self.streams;
+            let [out, err, beside] = &self.streams;
             let command = tokio::select! {
                 command = queue.recv() => match command {
                     Some(command) => Some(command),
@@ -95,6 +87,7 @@ impl Reader {
                 },
                 () = out.readable() => None,
                 () = err.readable() => None,
+                () = beside.readable() => None,
             };
             self.take_up();
             match command {

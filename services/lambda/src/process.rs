@@ -140,6 +140,23 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     all
 }
 
+/// What extensions are given: what the runtime is, without what is the runtime's alone.
+// AWS: Lambda developer guide, "Extensions API", "Environment variables". Ours are also those that begin with `_`.
+pub(crate) fn of_extensions(given: &Given<'_>) -> Vec<(String, String)> {
+    let mut all = environment(given);
+    all.retain(|(name, _)| !name.starts_with('_') && !RUNTIMES_OWN.contains(&name.as_str()));
+    all
+}
+
+/// Not for extensions.
+const RUNTIMES_OWN: [&str; 5] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+];
+
 /// Where a language's modules are looked for, besides the package.
 fn of_language(family: Family, runtime: &str) -> Vec<(&'static str, String)> {
     match family {

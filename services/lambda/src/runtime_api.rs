@@ -1,4 +1,4 @@
-//! The Runtime API over HTTP: what a runtime says to its environment, and nothing else.
+//! The Runtime API over HTTP: what a runtime, and extensions beside it, say to their environment, and nothing else.
 //!
 //! A runtime may open several connections (Python's reports a failed start on a new one). Bodies are read one at a time
 //! and never beyond the limit, and only when their turn has come, so a function cannot fill the server's memory.
@@ -28,19 +28,21 @@ use crate::{
     credentials::{self, Endpoint},
     environment::Late,
     exchange::{Exchange, Refused},
+    extensions::Extensions,
     forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
     isolate::{Accept, Channel},
 };
 
 mod body;
+mod extensions;
 mod pace;
 
 use body::{PassError, ReadError, pass_on, read, reported};
 use pace::{Heard, Pace};
 
-/// Connections of one environment at a time. Ours: runtimes use one or two.
-const CONNECTIONS_MAX: usize = 16;
+/// Connections of one environment at a time. Ours: runtimes use one or two, each of ten extensions as many.
+const CONNECTIONS_MAX: usize = 32;
 /// Bytes of a request's head.
 // DIVERGES: error reports for tracing travel in a header, which may have 1 MB on AWS; here all headers together may have a
 // quarter of that, which is more than the traceback of the deepest recursion Python allows.
@@ -57,14 +59,14 @@ type Answer = Response<Full<Bytes>>;
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
     listener: &impl Accept,
-    exchange: Arc<Exchange>,
+    (exchange, extensions): (Arc<Exchange>, Arc<Extensions>),
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
     late: Option<(Late, Channel)>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (late, asking) = late.unzip();
-    let shared = Arc::new(Shared { exchange, body: Mutex::new(()), forks, credentials, late });
+    let shared = Arc::new(Shared { exchange, extensions, body: Mutex::new(()), forks, credentials, late });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
     if let Some(stream) = asking {
@@ -86,6 +88,7 @@ pub(crate) async fn serve(
 
 struct Shared {
     exchange: Arc<Exchange>,
+    extensions: Arc<Extensions>,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
@@ -140,6 +143,9 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
         (path.as_str(), request.method(), &shared.credentials)
     {
         return give_credentials(endpoint, request.headers());
+    }
+    if let Some(path) = path.strip_prefix(extensions::BASE) {
+        return extensions::route(shared, path, request).await;
     }
     let Some(path) = path.strip_prefix(BASE) else { return not_found() };
     let parts: Vec<&str> = path.split('/').collect();

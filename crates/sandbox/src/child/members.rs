@@ -5,18 +5,20 @@
 //! filter loaded → a process for the runtime (waits for a byte) → one for each companion (executes at once)
 //!               → hand over → closes everything → waits for ends, for ever
 //! ```
+//! Each of them lays its own Landlock rules before it executes: the same, without the files of the others. So none can be
+//! looked into, traced or signalled by another (signals from Linux 6.12 on), though all have one user.
 //! Everything was taken from it before: its processes inherit user, limits, Landlock and filter. It cannot be looked into
 //! by them (it is not dumpable, and their `/proc` does not show it and has executed nothing since) nor ended by them (the first process of its namespace has no
 //! handlers). Knows nothing of what companions are for.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
     fs::File,
     io::{self, Read},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use super::{ChildDescriptors, FAILED, Never, Strings, execute, network};
+use super::{ChildDescriptors, FAILED, Never, Strings, execute, landlock, network};
 use crate::{
     error::{Failure, Step, at},
     spec::MemberEnd,
@@ -29,7 +31,7 @@ pub(super) fn look_after(
     start: &Start,
     fds: &ChildDescriptors,
     (tmp, listener): (&File, OwnedFd),
-    runtime: &Strings,
+    (runtime, domains): (&Strings, &[OwnedFd]),
 ) -> Result<Never, Failure> {
     let channel = fds.channel.as_fd();
     let pipe = || sys::pipe().map_err(at(Step::Streams));
@@ -41,6 +43,7 @@ pub(super) fn look_after(
     let mut members = vec![begin(0, channel, || {
         // SAFETY: this process's own copy, which nothing uses any more: it would never see the pipe's end.
         unsafe { libc::close(told.as_raw_fd()) };
+        enter(domains.first())?;
         wait_for_go(&go)?;
         let (path, argv, env) = runtime;
         become_program(path, argv, env)
@@ -50,6 +53,7 @@ pub(super) fn look_after(
         members.push(begin(index + 1, channel, || {
             sys::duplicate_onto(output.as_fd(), 1)?;
             sys::duplicate_onto(output.as_fd(), 2)?;
+            enter(domains.get(index + 1))?;
             let path = CString::new(program.as_str()).map_err(io::Error::other)?;
             become_program(&path, std::slice::from_ref(&path), &env)
         })?);
@@ -61,6 +65,21 @@ pub(super) fn look_after(
     keep_nothing(channel).map_err(at(Step::CloseDescriptors))?;
     let members: Vec<libc::pid_t> = members.iter().map(|(pid, _)| *pid).collect();
     wait_for_ends(channel, &members)
+}
+
+/// Rules for the runtime and for each companion; none where there are no companions. Made before the filter is loaded: it
+/// lets nobody make rules.
+pub(super) fn domains(start: &Start, runtime: &CStr) -> io::Result<Vec<OwnedFd>> {
+    if start.companions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = start.companions.iter().map(std::slice::from_ref);
+    let each = std::iter::once(Default::default()).chain(own);
+    each.map(|companions| landlock::rules(&start.exec_policy, runtime, companions)).collect()
+}
+
+fn enter(domain: Option<&OwnedFd>) -> io::Result<()> {
+    landlock::restrict(domain.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?)
 }
 
 /// A process that becomes a program, or says that it could not.

@@ -65,6 +65,12 @@ show('memory', lambda: open('/proc/1/mem'))
 show('kill', lambda: os.kill(1, 9))
 show('channel', lambda: os.listdir('/proc/1/fd'))
 show('exec', lambda: os.execv('/opt/companion', ['x']))
+beside = os.getpid() + 1
+show('seen', lambda: [name for name in os.listdir('/proc') if name.isdigit()] == [str(os.getpid())])
+show('its memory', lambda: open(f'/proc/{beside}/mem', 'rb'))
+show('its environ', lambda: open(f'/proc/{beside}/environ').read())
+show('its descriptors', lambda: os.listdir(f'/proc/{beside}/fd'))
+show('its end', lambda: os.kill(beside, 9))
 sys.exit(5)
 ";
         let (mut environment, _folders) = start(COMPANION, main, ExecPolicy::Deny).await;
@@ -95,7 +101,10 @@ sys.exit(5)
             "memory ENOENT",
             "channel ENOENT",
             "exec EPERM",
-            "kill None",
+            "seen True",
+            "its memory ENOENT",
+            "its environ ENOENT",
+            "its descriptors ENOENT",
         ] {
             assert!(runtime.contains(refused), "{runtime}");
         }
@@ -110,6 +119,49 @@ sys.exit(5)
         ] {
             assert!(companion.contains(line), "{line} in {companion}");
         }
+        let scoped = runtime.contains("its end EPERM") && runtime.contains("kill EPERM");
+        assert!(scoped || !signals_are_scoped(), "{runtime}");
+        environment.stop().await;
+    });
+}
+
+/// Landlock keeps signals within a domain from Linux 6.12 on.
+fn signals_are_scoped() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(12))
+}
+
+#[test]
+fn an_environment_with_companions_is_not_reset_and_its_companions_are_no_strays() {
+    run(async {
+        let companion = "go = socket.create_connection(('127.0.0.1', 9001)); go.send(b'g'); go.recv(1)";
+        let main = "
+go = socket.create_connection(('127.0.0.1', 9001))
+if os.fork() == 0:
+    go.send(b'f')
+    while True: signal.pause()
+go.recv(1)
+";
+        let main = format!("import signal\n{main}");
+        let (environment, _folders) = start(companion, &main, ExecPolicy::Deny).await;
+        let (mut companion, _) = environment.runtime_api().accept().await.unwrap();
+        assert_eq!(companion.read_u8().await.unwrap(), b'g');
+        let none = casemate_sandbox::Residents::default();
+        environment.run_runtime().unwrap();
+        let (mut runtime, _) = environment.runtime_api().accept().await.unwrap();
+        assert_eq!(runtime.read_u8().await.unwrap(), b'f');
+        assert!(environment.has_strays(&none).unwrap());
+        environment.freeze().await.unwrap();
+        // Where freezing is sure; where it is not, neither is done.
+        if let Ok(killed) = environment.kill_strays(&none) {
+            assert_eq!(killed, 1);
+        }
+        assert!(environment.reset().await.is_err());
+        environment.thaw().await.unwrap();
+        companion.write_all(b"e").await.unwrap();
+        environment.companions_over().await;
+        assert_eq!(environment.companion_ended(&[]).await, (0, MemberEnd::Exited(ExitStatus::Code(0))));
         environment.stop().await;
     });
 }

@@ -23,7 +23,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Berth, Environment, Held, Late, Room, root::Root};
+use super::{
+    Berth, Environment, Held, Late, Room,
+    extensions::{self, Listed},
+    root::{ENTRYPOINT, Root},
+};
 use crate::{
     ServeConnection,
     api::Error,
@@ -33,6 +37,7 @@ use crate::{
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
+    extensions::{Extensions, Fault as ExtensionFault, Reason},
     forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
@@ -67,6 +72,8 @@ pub(crate) struct Host {
     pub(crate) blanks: Arc<Blanks>,
     /// Virtual machines.
     pub(crate) machines: Machines,
+    /// Turns for environments that end with a word to their extensions.
+    pub(crate) farewells: Arc<Semaphore>,
 }
 
 /// Why there is no environment.
@@ -102,6 +109,7 @@ struct Start {
     log_stream: String,
     /// What its process is told late, and over which connection.
     late: Option<(Late, Channel)>,
+    extensions: Arc<Extensions>,
 }
 
 /// What is to be started.
@@ -130,6 +138,7 @@ impl Host {
         let folder = self.packages.folder(function.code).await?;
         let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
         let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
+        let listed = Listed::of(layers.as_deref(), purpose)?;
         let root = self.root(&function).await?;
         let family = root.family;
         root.check_package(folder.path())?;
@@ -152,9 +161,10 @@ impl Host {
             log_stream: &log_stream,
             purpose,
         };
-        let suits_blank =
-            root.exec == ExecPolicy::Deny && blanks::suits(family, &function.settings, &controls);
-        let spec = spec(&given, (&*folder, layers.as_deref()), &root, controls);
+        let suits_blank = root.exec == ExecPolicy::Deny
+            && listed.is_empty()
+            && blanks::suits(family, &function.settings, &controls);
+        let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
         let started = self.isolated(isolation, (spec, suits_blank, now), (&function, &root)).await;
         let (sandbox, late) = match started {
             Ok(started) => started,
@@ -166,8 +176,9 @@ impl Host {
             }
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth);
-        let environment =
-            self.assemble(sandbox, Start { id, function, held, credentials, endpoint, log_stream, late });
+        let extensions = listed.registry(&self.env, &function);
+        let start = Start { id, function, held, credentials, endpoint, log_stream, late, extensions };
+        let environment = self.assemble(sandbox, start);
         environment
             .output
             .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
@@ -178,25 +189,25 @@ impl Host {
         initialised(environment, family, (began, self.start_limit(isolation, limit))).await
     }
 
-    fn assemble(
-        &self,
-        mut sandbox: Isolate,
-        Start { id, function, held: (folders, berth), credentials, endpoint, log_stream, late }: Start,
-    ) -> Environment {
+    fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
+        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions } = start;
+        let (folders, berth) = held;
+        let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
-        let output = Output::start(stdout, stderr, delivery, Arc::clone(&self.env.clock));
+        let output = Output::start([stdout, stderr, beside], delivery, Arc::clone(&self.env.clock));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), forks.clone(), endpoint.clone()),
-                late,
+                (Arc::clone(&exchange), Arc::clone(&extensions)),
+                (forks.clone(), endpoint.clone(), late),
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
+            extensions::watch(&sandbox, &extensions),
         ];
         if let Some(events) = events {
             let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
@@ -218,9 +229,13 @@ impl Host {
             env: self.env.clone(),
             sandbox,
             exchange,
+            extensions,
+            ending: Mutex::default(),
+            deadline: Mutex::default(),
             output,
             attribution,
             init: Mutex::new(None),
+            unreported: Mutex::new(None),
             busy: AtomicBool::new(true),
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
@@ -228,8 +243,9 @@ impl Host {
             forks,
             endpoint,
             strays: AtomicUsize::new(0),
-            _folders: folders,
-            _berth: berth,
+            folders,
+            berth: Some(berth),
+            farewells: Arc::clone(&self.farewells),
         }
     }
 }
@@ -242,6 +258,9 @@ async fn initialised(
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
         return Err(environment.explain(failure, began.elapsed()).await);
+    }
+    for line in environment.extensions.lines() {
+        environment.output.line(line).await;
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if family != Family::Provided {
@@ -282,6 +301,7 @@ pub(super) async fn credentials(
 enum Failure {
     Reported(Bytes),
     Exited(Exit),
+    Extension(ExtensionFault),
     TimedOut,
     Unfit(String),
 }
@@ -300,18 +320,41 @@ impl Environment {
         }
         tokio::select! {
             biased;
-            waiting = self.exchange.waiting() => waiting.map_err(Failure::Reported),
+            began = self.all_asked() => began,
+            fault = self.extension_failed() => Err(Failure::Extension(fault)),
             exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
             () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }
+    }
+
+    /// The extensions have registered, the runtime has begun, and all of them ask for what comes.
+    async fn all_asked(&self) -> Result<(), Failure> {
+        self.extensions.registered().await;
+        // One that cannot be told any more is gone, and that will show.
+        drop(self.sandbox.run_runtime());
+        self.exchange.waiting().await.map_err(Failure::Reported)?;
+        // AWS: from the runtime's first request on nobody registers.
+        self.extensions.close_registration();
+        self.extensions.idle().await;
+        Ok(())
     }
 
     async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
-        let status = if matches!(failure, Failure::TimedOut) { "timeout" } else { "error" };
-        let tail = self.output.end(vec![report::init_failed(took, status)]).await;
+        self.ends_for(if matches!(failure, Failure::TimedOut) { Reason::Timeout } else { Reason::Failure });
+        let status = match &failure {
+            Failure::TimedOut => "timeout".to_owned(),
+            Failure::Extension(fault) => format!("error\tError Type: {}", fault.kind()),
+            _ => "error".to_owned(),
+        };
+        let mut lines = self.extensions.lines();
+        lines.push(report::init_failed(took, &status));
+        let tail = self.output.end(lines).await;
+        if let Some(error) = self.sandbox.runtime_not_executed() {
+            return invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {error}"));
+        }
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
             // Nobody learnt how it ended: the spawner was killed, and its environments with it. Not the function's doing.
@@ -319,6 +362,7 @@ impl Environment {
                 NotStarted::Refused(unavailable(&StartError::SpawnerGone))
             }
             Failure::Exited(exit) => NotStarted::Exited(exit, tail),
+            Failure::Extension(fault) => NotStarted::Reported(fault.report().into(), tail),
             Failure::TimedOut => NotStarted::TimedOut(tail),
             Failure::Unfit(why) => NotStarted::Unforkable(why),
         }
@@ -334,7 +378,7 @@ impl std::fmt::Debug for Host {
 fn spec(
     given: &Given<'_>,
     (folder, layers): (&Folder, Option<&Folder>),
-    root: &Root,
+    (root, listed): (&Root, &Listed),
     controls: Controls,
 ) -> EnvironmentSpec {
     let settings = &given.function.settings;
@@ -349,17 +393,17 @@ fn spec(
         exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
         hostname: HOSTNAME.to_owned(),
-        companions: casemate_sandbox::Companions::default(),
+        companions: listed.companions(given),
     }
 }
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    (exchange, forks, credentials): (Arc<Exchange>, Option<Arc<Forks>>, Option<Arc<Endpoint>>),
-    late: Option<(Late, Channel)>,
+    said_to: (Arc<Exchange>, Arc<Extensions>),
+    (forks, credentials, late): (Option<Arc<Forks>>, Option<Arc<Endpoint>>, Option<(Late, Channel)>),
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        runtime_api::serve(&*sandbox, exchange, forks, credentials, late).await;
+        runtime_api::serve(&*sandbox, said_to, forks, credentials, late).await;
     })
 }
 

@@ -10,10 +10,23 @@ use tokio::{
 
 use super::*;
 
-struct Api {
-    exchange: Arc<Exchange>,
+pub(super) struct Api {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) extensions: Arc<Extensions>,
     address: std::net::SocketAddr,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// With these external ones.
+pub(super) fn with_extensions(names: &[&str]) -> Arc<Extensions> {
+    let about = crate::extensions::About {
+        account: "123456789012".into(),
+        name: "f".into(),
+        version: "$LATEST".into(),
+        handler: "main.handler".into(),
+    };
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    Arc::new(Extensions::new(about, Arc::new(casemate_names::NamedEntropy::seeded(1)), &names))
 }
 
 impl Drop for Api {
@@ -22,20 +35,30 @@ impl Drop for Api {
     }
 }
 
-async fn api() -> Api {
+pub(super) async fn api() -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
-    let shared = Arc::clone(&exchange);
+    let extensions = with_extensions(&["one", "two"]);
+    let shared = (Arc::clone(&exchange), Arc::clone(&extensions));
     let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
-    Api { exchange, address, task }
+    Api { exchange, extensions, address, task }
 }
 
 impl Api {
+    /// One that another has set up.
+    pub(super) fn at(address: std::net::SocketAddr, task: tokio::task::JoinHandle<()>) -> Self {
+        Self { exchange: Arc::new(Exchange::new()), extensions: with_extensions(&[]), address, task }
+    }
+
     async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
+        self.send_to(method, &format!("/2018-06-01/runtime/{path}"), headers, body).await
+    }
+
+    pub(super) async fn send_to(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
-            "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -301,9 +324,10 @@ async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_onc
     let late = Late::new(&[("WHO".to_owned(), "f".to_owned())]);
     let shared = Arc::clone(&exchange);
     let task = tokio::spawn(async move {
-        serve(&listener, shared, None, None, Some((late, Channel::Socket(accepted)))).await;
+        serve(&listener, (shared, with_extensions(&[])), None, None, Some((late, Channel::Socket(accepted))))
+            .await;
     });
-    let api = Api { exchange, address, task };
+    let api = Api { exchange, extensions: with_extensions(&[]), address, task };
     // Another process that is there first learns nothing, nor does anybody get work.
     for (method, path) in [("GET", "casemate/function"), ("GET", "invocation/next"), ("POST", "init/error")] {
         let answer = api.send(method, path, "", b"").await;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use casemate_kernel::{
-    Access, AnyOperation, As, Ask, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Proof,
-    ResourceAccount, ResourcePolicy, Service, TrustEdge, bind,
+    Access, AnyOperation, As, Ask, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Permit,
+    Proof, ResourceAccount, ResourcePolicy, Service, SessionRequest, TrustEdge, bind,
     policy::{Kind as PolicyKind, NamedPolicy, Policy, ResourceRule},
 };
 use casemate_names::{Arn, Timestamp};
@@ -174,6 +174,9 @@ impl Service for Toys {
 
 macro_rules! operation {
     ($of:ident, $meta:ident, $name:ident, |$service:ident, $input:ident| $access:expr) => {
+        operation!($of, $meta, $name, done, |$service, $input| $access);
+    };
+    ($of:ident, $meta:ident, $name:ident, $run:ident, |$service:ident, $input:ident| $access:expr) => {
         pub(crate) struct $name;
 
         impl OperationModel for $name {
@@ -199,17 +202,54 @@ macro_rules! operation {
 
             async fn run(&self, call: Call<$name>) -> Result<Toy, Fault> {
                 let (input, permit) = call.into_parts();
-                self.done(input, &permit).await
+                self.$run(input, &permit).await
             }
         }
     };
 }
 
 impl Toys {
-    fn done(&self, toy: Toy, _permit: &casemate_kernel::Permit) -> std::future::Ready<Result<Toy, Fault>> {
+    fn done(&self, toy: Toy, _permit: &Permit) -> std::future::Ready<Result<Toy, Fault>> {
         std::future::ready(self.keep(&toy.name).map(|()| toy))
     }
+
+    /// Makes a session of the role `lent`, whatever was asked.
+    async fn lend(&self, toy: Toy, permit: &Permit) -> Result<Toy, Fault> {
+        let sessions = self.env.sessions()?;
+        let role =
+            sessions.role(&self.role("lent"))?.ok_or_else(|| Fault::broken("there is no such role"))?;
+        let request = SessionRequest {
+            role,
+            session_name: "lent".to_owned(),
+            duration_s: 900,
+            policies: None,
+            tags: Vec::new(),
+            transitive_tags: Vec::new(),
+            source_identity: None,
+            bound_to: None,
+            source_function: None,
+        };
+        sessions.mint(permit, request).await?;
+        Ok(toy)
+    }
+
+    fn role(&self, name: &str) -> Arn {
+        Arn::global(&self.env.site.scope, "iam", &format!("role/{name}"))
+    }
 }
+
+// Lends the role `lent` to whoever was admitted to what the toy's name says.
+operation!(Toys, TOYS, Lend, lend, |toys, toy| {
+    let (lent, other) = (toys.role("lent"), toys.role("other"));
+    Ok(match toy.name.as_str() {
+        "Assume-01" => Access::on("sts:AssumeRole", lent),
+        "Other-01" => Access::on("sts:AssumeRole", other),
+        "Borrow-01" => Access::on("toys:Borrow", lent),
+        "Both-01" => Access::on("sts:AssumeRole", other).and(Ask::on("toys:Borrow", lent)),
+        "Federated-01" => Access::on("sts:AssumeRoleWithWebIdentity", lent),
+        _ => Access::Public("anybody may ask for nothing", None),
+    })
+});
 
 operation!(Toys, TOYS, MakeToy, |toys, toy| Ok(Access::on("toys:MakeToy", toys.arn(&toy.name))));
 operation!(Toys, TOYS, SwapToys, |toys, toy| {
@@ -223,6 +263,10 @@ operation!(Toys, TOYS, ThrowToy, |_toys, _toy| {
 });
 operation!(Toys, TOYS, WhoPlays, |_toys, _toy| Ok(Access::Identified("everybody may know who they are")));
 operation!(Toys, TOYS, LookAround, |_toys, _toy| Ok(Access::Public("the shop window", None)));
+// Open to everybody, of an account's own.
+operation!(Toys, TOYS, PeekAt, |toys, _toy| {
+    Ok(Access::Public("this account's window", Some(toys.env.site.scope.account.clone())))
+});
 // Guarded badly, each in its own way.
 operation!(Toys, TOYS, AskNothing, |_toys, _toy| Ok(Access::Iam(Vec::new())));
 operation!(Toys, TOYS, ActFirst, |toys, toy| {
@@ -239,7 +283,7 @@ impl Shop {
         Arn::regional(&self.0.site.scope, "shop", "counter/1")
     }
 
-    async fn done(&self, toy: Toy, permit: &casemate_kernel::Permit) -> Result<Toy, Fault> {
+    async fn done(&self, toy: Toy, permit: &Permit) -> Result<Toy, Fault> {
         let speaker = match toy.name.as_str() {
             "Caller-01" => As::Caller,
             "Untrusted-01" => {
@@ -280,11 +324,20 @@ pub(crate) fn found_arn(name: &str) -> Arn {
 
 /// A world with just these operations of the toy service.
 pub(crate) fn world_of(operations: fn(&Arc<Toys>) -> Vec<Box<dyn AnyOperation>>) -> World {
-    let open = |env: &Env| {
-        let toys = Arc::new(Toys { env: env.clone(), shelf: Arc::default() });
+    builder_of(operations).0.start()
+}
+
+/// The same before it starts, with the shelf.
+pub(crate) fn builder_of(
+    operations: fn(&Arc<Toys>) -> Vec<Box<dyn AnyOperation>>,
+) -> (WorldBuilder, Arc<Shelf>) {
+    let shelf = Arc::<Shelf>::default();
+    let behind = Arc::clone(&shelf);
+    let open = move |env: &Env| {
+        let toys = Arc::new(Toys { env: env.clone(), shelf: behind });
         Ok(Assembly { operations: operations(&toys), ..Assembly::default() })
     };
-    WorldBuilder::new().service("toys", "toys.amazonaws.com", open).start()
+    (WorldBuilder::new().service("toys", "toys.amazonaws.com", open), shelf)
 }
 
 /// The well-guarded operations, the shop, and the shelf.

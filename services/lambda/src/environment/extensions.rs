@@ -1,0 +1,234 @@
+//! The extensions of an environment: which there are, how its start waits for them, and their last two seconds.
+//!
+//! ```text
+//!   started ──all registered──▶ the runtime begins ──it asks for a request──▶ nobody registers any more ──all ask──▶ ready
+//!   over: SIGTERM to the runtime, SIGKILL ──SHUTDOWN to the external ones──▶ gone, or SIGKILL to all
+//! ```
+
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use casemate_kernel::Env;
+use casemate_sandbox::{Companions, Signal};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+use super::{Environment, start::NotStarted};
+use crate::{
+    credentials::Endpoint,
+    extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},
+    function::Function,
+    isolate::Isolate,
+    packages::Folder,
+    process::{self, Given, Purpose},
+};
+
+/// From the end's beginning until everything is killed.
+// AWS: 2 seconds with external extensions, 500 ms with internal ones only (Lambda developer guide, "Shutdown phase").
+const EXTERNAL_LIMIT: Duration = Duration::from_secs(2);
+const INTERNAL_LIMIT: Duration = Duration::from_millis(500);
+/// What the runtime has of it where there are external extensions.
+// AWS: 300 ms (as above).
+const RUNTIME_LIMIT: Duration = Duration::from_millis(300);
+/// How long an extension that has reported a failure may take to end by itself. Ours: as long as in the end.
+const REPORTED_LIMIT: Duration = Duration::from_secs(2);
+/// Environments that end at a time with a word to their extensions; the others are killed at once. Ours: their room on the
+/// host has been given to others already.
+pub(crate) const FAREWELLS_MAX: usize = 32;
+
+/// The external extensions of a function's layers.
+#[derive(Debug, Default)]
+pub(super) struct Listed(Vec<String>);
+
+impl Listed {
+    /// What lies in the layers' folder for it. An environment whose process is forked for each request can have none.
+    pub(super) fn of(layers: Option<&Folder>, purpose: Purpose) -> Result<Self, NotStarted> {
+        let names = layers.map(|layers| listed(layers.path())).unwrap_or_default();
+        if names.len() > EXTENSIONS_MAX {
+            return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
+        }
+        if purpose == Purpose::Template && !names.is_empty() {
+            return Err(NotStarted::Unforkable("it has external extensions".to_owned()));
+        }
+        Ok(Self(names))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As the sandbox starts them.
+    pub(super) fn companions(&self, given: &Given<'_>) -> Companions {
+        if self.0.is_empty() {
+            return Companions::default();
+        }
+        let programs = self.0.iter().map(|name| format!("{FOLDER}/{name}")).collect();
+        Companions { programs, env: process::of_extensions(given) }
+    }
+
+    /// As the Extensions API knows them.
+    pub(super) fn registry(&self, env: &Env, function: &Function) -> Arc<Extensions> {
+        let about = About {
+            account: function.arn.account_id().map(|account| account.as_str().to_owned()).unwrap_or_default(),
+            name: function.name.clone(),
+            version: function.version.to_string(),
+            handler: function.settings.handler.clone(),
+        };
+        Arc::new(Extensions::new(about, Arc::clone(&env.entropy), &self.0))
+    }
+}
+
+// AWS: every file of the folder, whatever it is; what is a folder itself is passed over.
+fn listed(layers: &Path) -> Vec<String> {
+    let entries = fs::read_dir(layers.join("extensions")).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()));
+    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Tells the registry of processes that end.
+pub(super) fn watch(sandbox: &Arc<Isolate>, extensions: &Arc<Extensions>) -> JoinHandle<()> {
+    let (sandbox, extensions) = (Arc::clone(sandbox), Arc::clone(extensions));
+    tokio::spawn(async move {
+        let mut known = Vec::new();
+        loop {
+            let (index, end) = sandbox.companion_ended(&known).await;
+            extensions.ended(index, end);
+            known.push(index);
+        }
+    })
+}
+
+impl Environment {
+    /// Resolves when an extension has failed.
+    pub(super) async fn extension_failed(&self) -> Fault {
+        match self.extensions.failed().await {
+            Ok(fault) => fault,
+            Err(said) => timeout(REPORTED_LIMIT, self.extensions.ended_by_itself()).await.unwrap_or(said),
+        }
+    }
+
+    /// Does the environment have any?
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.extensions.kinds() != (false, false)
+    }
+
+    /// For what extensions are told at the end. The first word counts.
+    pub(super) fn ends_for(&self, reason: Reason) {
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if *ending == Reason::Spindown {
+            *ending = reason;
+        }
+    }
+
+    /// A request must not go on in the runtime; where there are external extensions, they still hear of the end.
+    pub(super) fn end_runtime(&self) {
+        if self.extensions.kinds().0 {
+            self.sandbox.end_runtime(Signal::Kill);
+        } else {
+            self.sandbox.kill();
+        }
+    }
+
+    /// What is to be done at the end; `None`: nobody is to be told.
+    pub(super) fn farewell(&mut self) -> Option<Farewell> {
+        if !self.has_extensions() || self.is_template() {
+            return None;
+        }
+        tokio::runtime::Handle::try_current().ok()?;
+        let turn = Arc::clone(&self.farewells).try_acquire_owned().ok()?;
+        // Others may have its room now.
+        drop(self.berth.take());
+        Some(Farewell {
+            sandbox: Arc::clone(&self.sandbox),
+            extensions: Arc::clone(&self.extensions),
+            reason: *self.ending.lock().unwrap_or_else(PoisonError::into_inner),
+            env: self.env.clone(),
+            tasks: std::mem::take(&mut self.tasks),
+            endpoint: self.endpoint.take(),
+            key: self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take(),
+            _folders: std::mem::take(&mut self.folders),
+            _turn: turn,
+        })
+    }
+}
+
+/// The last moments of an environment whose extensions are told of its end. Dropping it is the end.
+pub(super) struct Farewell {
+    sandbox: Arc<Isolate>,
+    extensions: Arc<Extensions>,
+    reason: Reason,
+    env: Env,
+    /// What serves its sockets.
+    tasks: Vec<JoinHandle<()>>,
+    endpoint: Option<Arc<Endpoint>>,
+    key: Option<String>,
+    _folders: Vec<Arc<Folder>>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Farewell {
+    pub(super) async fn say(mut self) {
+        let (external, _) = self.extensions.kinds();
+        let (limit, for_runtime) =
+            if external { (EXTERNAL_LIMIT, RUNTIME_LIMIT) } else { (INTERNAL_LIMIT, INTERNAL_LIMIT) };
+        let began = Instant::now();
+        let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
+        if self.sandbox.thaw().await.is_ok() {
+            self.sandbox.end_runtime(Signal::Terminate);
+            if timeout(for_runtime, self.sandbox.exited()).await.is_err() {
+                self.sandbox.end_runtime(Signal::Kill);
+            }
+            if external {
+                self.extensions.shut_down(self.reason, deadline);
+                tokio::select! {
+                    () = self.extensions.gone() => {}
+                    () = self.sandbox.over() => {}
+                    () = tokio::time::sleep_until(began + limit) => {}
+                }
+            }
+        }
+        self.sandbox.kill();
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.set(None);
+        }
+        if let (Some(key), Ok(sessions)) = (self.key.take(), self.env.sessions()) {
+            // Bound to an environment that is gone, the key is worthless even where this fails.
+            drop(sessions.revoke(&key).await);
+        }
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.sandbox.kill();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_folder_are_extensions_and_folders_are_not() {
+        let layers = tempfile::tempdir().unwrap();
+        assert!(listed(layers.path()).is_empty());
+        let folder = layers.path().join("extensions");
+        fs::create_dir_all(folder.join("lib")).unwrap();
+        fs::write(folder.join("two"), "").unwrap();
+        fs::write(folder.join("one.py"), "").unwrap();
+        std::os::unix::fs::symlink("/etc", folder.join("zelda")).unwrap();
+        assert_eq!(listed(layers.path()), ["one.py", "two", "zelda"]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Programs beside the runtime, as far as what holds them can have any: a machine has none.
+
+use std::io;
+
+use casemate_sandbox::{MemberEnd, Signal};
+use tokio::net::unix::pipe;
+
+use super::{Isolate, Process};
+
+impl Isolate {
+    /// Lets the runtime begin, which waits for it where there are companions.
+    pub(crate) fn run_runtime(&self) -> io::Result<()> {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.run_runtime(),
+            Self::Machine(_) => Ok(()),
+        }
+    }
+
+    /// Why the runtime's program could not be executed, where there are companions.
+    pub(crate) fn runtime_not_executed(&self) -> Option<io::Error> {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.runtime_not_executed(),
+            Self::Machine(_) => None,
+        }
+    }
+
+    /// What companions write, once.
+    pub(crate) fn take_companion_output(&mut self) -> Option<pipe::Receiver> {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.take_companion_output(),
+            Self::Machine(_) => None,
+        }
+    }
+
+    /// Resolves when a companion has ended that is not among `known`; never without companions.
+    pub(crate) async fn companion_ended(&self, known: &[usize]) -> (usize, MemberEnd) {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.companion_ended(known).await,
+            Self::Machine(_) => std::future::pending().await,
+        }
+    }
+
+    /// Resolves when nothing is left.
+    pub(crate) async fn over(&self) {
+        match self {
+            Self::Process(Process { sandbox, .. }) => drop(sandbox.over().await),
+            Self::Machine(machine) => drop(machine.exited().await),
+        }
+    }
+
+    /// Signals the runtime; companions go on.
+    pub(crate) fn end_runtime(&self, signal: Signal) {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.end_runtime(signal),
+            Self::Machine(machine) => machine.kill(),
+        }
+    }
+}
