@@ -310,8 +310,10 @@ fn lay_out(config: &Config) -> Result<(Kernel, Files, Agent), Error> {
         initramfs: config.state.join("initramfs"),
         groups: config.groups.clone(),
     };
-    let write =
-        |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
+    let write = |path: &Path, bytes: &[u8]| {
+        let written = fs::write(path, bytes).and_then(|()| disk::readable(path));
+        written.map_err(doing("writing the guest's files"))
+    };
     write(&files.kernel, &kernel.image)?;
     write(&files.initramfs, &first_root)?;
     Ok((kernel, files, agent))
