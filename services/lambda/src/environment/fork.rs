@@ -17,7 +17,7 @@ impl Environment {
         match &self.forks {
             Some(forks) => {
                 let status = forks.ended().await;
-                Exit { status, out_of_memory: false, usage: self.sandbox.usage() }
+                Exit { status, out_of_memory: false, usage: self.sandbox.usage().await }
             }
             None => std::future::pending().await,
         }
