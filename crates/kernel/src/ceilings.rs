@@ -182,6 +182,8 @@ pub(crate) fn may_know_why(kernel: &Kernel, caller: &Caller, ask: &Ask) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use casemate_names::{Arn, Timestamp};
     use casemate_policy::Value;
 
@@ -260,6 +262,12 @@ mod tests {
         assert_eq!(value(&service(), "aws:sourceorgid"), id());
         assert_eq!(value(&service(), "aws:principalorgid"), Value::Absent);
         assert_eq!(value(&role("/"), "aws:principalorgid"), id());
+        let path = || Value::Many(vec![Cow::Borrowed("o-a1b2c3d4e5/r-ab12/")]);
+        assert_eq!(value(&role("/"), "aws:principalorgpaths"), path());
+        assert_eq!(value(&service(), "aws:sourceorgpaths"), path());
+        for caller in [role("/"), service(), Caller::Anonymous] {
+            assert_eq!(value(&caller, "aws:resourceorgpaths"), path());
+        }
         assert_eq!(value(&role("/"), "aws:sourceorgpaths"), Value::Absent);
         assert_eq!(value(&Caller::Anonymous, "aws:principalorgpaths"), Value::Absent);
         assert_eq!(value(&Caller::Anonymous, "aws:resourceorgid"), id());

@@ -89,7 +89,11 @@ impl Group {
         self.set_memory_limit(limits).map_err(|error| (Layer::MemoryLimit, error))?;
         let pids = |error| (Layer::ProcessLimit, error);
         put(&self.pids.path, "pids.max", &limits.pids_max.to_string()).map_err(pids)?;
-        self.set_cpu(CpuShare::Init).map_err(|error| (Layer::CpuLimit, error))
+        let cpu = |error| (Layer::CpuLimit, error);
+        if self.cpu.version == Version::One {
+            put(&self.cpu.path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string()).map_err(cpu)?;
+        }
+        self.set_cpu(CpuShare::Init).map_err(cpu)
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -100,12 +104,24 @@ impl Group {
     pub(crate) fn set_cpu(&self, share: CpuShare) -> io::Result<()> {
         let quota_us = quota_us(self.limits().memory_mb, share);
         match self.cpu.version {
-            Version::One => {
-                put(&self.cpu.path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string())?;
-                put(&self.cpu.path, "cpu.cfs_quota_us", &quota_us.to_string())
-            }
+            // The period stays as it was set at the start.
+            Version::One => put(&self.cpu.path, "cpu.cfs_quota_us", &quota_us.to_string()),
             Version::Two => put(&self.cpu.path, "cpu.max", &format!("{quota_us} {CPU_PERIOD_US}")),
-        }
+        }?;
+        if share == CpuShare::Init { self.allow_burst() } else { Ok(()) }
+    }
+
+    /// What of its share it left unused in one period it may use in a later one, up to a period's worth: the mean stays. A
+    /// request that needs little more than one period's share, or whose threads wake on two processors, between which the
+    /// kernel divides the share, then does not pause for a period in the middle.
+    fn allow_burst(&self) -> io::Result<()> {
+        let file = match self.cpu.version {
+            Version::One => "cpu.cfs_burst_us",
+            Version::Two => "cpu.max.burst",
+        };
+        // Kernels before 5.14 have none. Never above the quota, which is at least this at this moment.
+        let burst_us = quota_us(self.limits().memory_mb, CpuShare::Invocation);
+        put_if_there(&self.cpu.path, file, &burst_us.to_string())
     }
 
     /// The directory for `CLONE_INTO_CGROUP`.

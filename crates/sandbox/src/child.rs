@@ -12,6 +12,8 @@ mod identity;
 pub(crate) mod landlock;
 mod limits;
 mod members;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod minimality;
 mod mounts;
 mod network;
 mod seccomp;

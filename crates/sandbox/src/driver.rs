@@ -5,7 +5,6 @@
 
 use std::{
     io,
-    os::fd::RawFd,
     path::PathBuf,
     sync::{
         Arc, RwLock,
@@ -20,6 +19,7 @@ use tokio::{
 
 use crate::{
     cgroup::{Cgroups, Group, Limits},
+    contents::{Contents, Told},
     egress::{Gateway, Rules},
     environment::Environment,
     error::StartError,
@@ -29,6 +29,7 @@ use crate::{
     members::Members,
     notify::{Boundary, Judgement, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
+    runtime_root::RootPlan,
     runtimes::RuntimeTable,
     slots::{SlotLease, Slots},
     spawner::Spawner,
@@ -126,13 +127,23 @@ impl Driver {
         if argv.is_empty() || argv.iter().any(|text| text.contains('\0')) {
             return Err(StartError::Specification("argv must name a program and have no NUL byte"));
         }
-        let planned = tokio::task::spawn_blocking(move || runtime.root()?.with_bootstrap(files, mounts));
-        let plan = planned.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
-        let plan = plan.map_err(StartError::Supervisor)?;
+        let planned = tokio::task::spawn_blocking(move || {
+            let (root, added) = (runtime.root()?, RootPlan::default().with_bootstrap(files, mounts)?);
+            // INVARIANT: before the mounts are made, so that whatever changes later is seen.
+            let contents = Contents::take(&root, &added)?;
+            Ok((root.and(added), Arc::new(contents)))
+        });
+        let planned = planned.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
+        let (plan, contents) = planned.map_err(StartError::Supervisor)?;
         let name = format!("{runtime_id}-{}", self.number());
         let contained = plan.contained();
-        let inner = TemplateInner { name, runtime_id: runtime_id.to_owned(), argv, contained, plan };
+        let runtime_id = runtime_id.to_owned();
+        let inner =
+            TemplateInner { name, runtime_id, argv, contained, plan, contents: Arc::clone(&contents) };
         let template = Template { inner: Arc::new(inner) };
+        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
+        let reader = std::thread::Builder::new().name("root-digest".into());
+        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
         let mut tries = Tries::default();
         loop {
             let link = self.inner.keeper.link().await?;
@@ -171,9 +182,9 @@ impl Driver {
         }
     }
 
-    /// A question about an environment to the spawner that made it. With another one, that environment is gone.
-    pub(crate) async fn ask_about(&self, request: &Request, about: &[RawFd]) -> Result<Report, StartError> {
-        self.inner.keeper.link().await?.ask_about(request, about).await
+    /// The way to the spawner there is now.
+    pub(crate) async fn link(&self) -> Result<Arc<Link>, StartError> {
+        self.inner.keeper.link().await
     }
 
     async fn start_with(
@@ -183,6 +194,7 @@ impl Driver {
         code_dir: Option<PathBuf>,
     ) -> Result<Judged, StartError> {
         link.assemble(&spec.template.inner).await?;
+        let unchanged = self.look(&spec.template);
         let egress = spec.egress.clone();
         let id = self.number();
         let lease = self.inner.slots.take();
@@ -208,7 +220,7 @@ impl Driver {
             Ok(()) => gather_in_time(&wiring.channel).await,
             Err(error) => Err(error),
         };
-        match parts {
+        match unchanged.await.and(parts) {
             Ok(parts) => {
                 let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
                 let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
@@ -223,6 +235,25 @@ impl Driver {
                 tokio::spawn(abandon(group, wiring.exit, lease));
                 Err(error)
             }
+        }
+    }
+
+    /// Begins to look whether the root is as it was, beside the making of the environment: where programs are asked about,
+    /// none has been executed when the look is over. A custom runtime may have begun by then; it is killed unheard.
+    fn look(&self, template: &Template) -> impl Future<Output = Result<(), StartError>> + use<> {
+        let contents = Arc::clone(&template.inner.contents);
+        let looking = (!contents.is_fresh(tokio::time::Instant::now()))
+            .then(|| tokio::task::spawn_blocking(move || contents.look()));
+        let (driver, runtime_id) = (self.clone(), template.inner.runtime_id.clone());
+        async move {
+            let Some(looking) = looking else { return Ok(()) };
+            let looked = looking.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
+            let Err((change, first)) = looked else { return Ok(()) };
+            if first == Told::First {
+                let (runtime_id, change) = (runtime_id.clone(), change.clone());
+                driver.inner.keeper.tell(Incident::RootChanged { runtime_id, change });
+            }
+            Err(StartError::RootChanged { runtime_id, change })
         }
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::Layer;
+use crate::{contents::Change, layer::Layer};
 
 /// The steps between "start" and the runtime's first instruction, in order.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -191,6 +191,13 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
+    /// A file of the runtime root is not what it was when the root was assembled.
+    RootChanged {
+        /// The runtime.
+        runtime_id: String,
+        /// Which file, in which way.
+        change: Change,
+    },
     /// The function's code is not there.
     CodeMissing {
         /// Where it should be.
@@ -234,6 +241,11 @@ impl fmt::Display for StartError {
             Self::Root { path, source } => {
                 write!(f, "`{}` could not be put into the runtime root: {source}", path.display())
             }
+            Self::RootChanged { runtime_id, change } => write!(
+                f,
+                "the root of runtime `{runtime_id}` is not what it was when it was assembled: {change}; the function was \
+                 not started, and none is in this root until the server is restarted"
+            ),
             Self::CodeMissing { path, source } => {
                 write!(f, "code directory `{}` cannot be opened: {source}", path.display())
             }
@@ -257,6 +269,7 @@ impl std::error::Error for StartError {
             Self::Supervisor(source) => Some(source),
             Self::Layer { .. }
             | Self::UnknownRuntime { .. }
+            | Self::RootChanged { .. }
             | Self::Specification(_)
             | Self::SpawnerGone
             | Self::SpawnerDown { .. }

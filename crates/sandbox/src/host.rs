@@ -79,6 +79,23 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_descriptors_that_was_lowered_is_raised_to_what_is_allowed() {
+        let limit = || {
+            // SAFETY: all-zero bytes are a valid rlimit.
+            let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+            // SAFETY: the struct outlives the call.
+            assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
+            limit
+        };
+        let lowered = libc::rlimit { rlim_cur: limit().rlim_max / 2, ..limit() };
+        // SAFETY: the struct outlives the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const lowered) }, 0);
+        assert_eq!(limit().rlim_cur, lowered.rlim_cur);
+        assert_eq!(raise_descriptors().unwrap(), lowered.rlim_max);
+        assert_eq!(limit().rlim_cur, lowered.rlim_max);
+    }
+
+    #[test]
     fn the_kernels_tables_are_read() {
         let info = "MemTotal:       24576000 kB\nMemFree:  1 kB\nMemAvailable:   1024 kB\n";
         let pressure =

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    contents::Change,
     error::StartError,
     layer::{Layer, LayerReport, Status},
     link::Link,
@@ -49,6 +50,13 @@ pub enum Incident {
         /// Why.
         why: String,
     },
+    /// A file of a runtime's root is not what it was: nothing is started in that root until the server is restarted.
+    RootChanged {
+        /// The runtime.
+        runtime_id: String,
+        /// Which file, in which way.
+        change: Change,
+    },
 }
 
 /// See the module.
@@ -57,6 +65,8 @@ pub(crate) struct Keeper {
     /// The only lasting owner; when it goes, the link goes, and with it the spawner.
     state: Arc<watch::Sender<State>>,
     incidents: Mutex<Option<mpsc::Receiver<Incident>>>,
+    /// The watchman has the other, and with its end there are no more incidents.
+    sender: mpsc::WeakSender<Incident>,
     is_sealed: bool,
 }
 
@@ -77,7 +87,7 @@ impl Keeper {
             Origin::Sealed(sealed) => Some(sealed),
             Origin::Fork => None,
         };
-        let is_sealed = sealed.is_some();
+        let (is_sealed, weak) = (sealed.is_some(), sender.downgrade());
         let watchman = Watchman {
             state: Arc::downgrade(&state),
             incidents: sender,
@@ -86,7 +96,7 @@ impl Keeper {
             restarts: Restarts::default(),
         };
         std::thread::Builder::new().name("spawner".into()).spawn(move || watchman.run(process, pid))?;
-        Ok(Self { state, incidents: Mutex::new(Some(incidents)), is_sealed })
+        Ok(Self { state, incidents: Mutex::new(Some(incidents)), sender: weak, is_sealed })
     }
 
     /// The spawner there is; waits while another is being started.
@@ -112,6 +122,13 @@ impl Keeper {
     /// What happened, once.
     pub(crate) fn take_incidents(&self) -> Option<mpsc::Receiver<Incident>> {
         self.incidents.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Something else happened. Lost where nobody takes incidents, or there are too many.
+    pub(crate) fn tell(&self, incident: Incident) {
+        if let Some(sender) = self.sender.upgrade() {
+            let _ = sender.try_send(incident);
+        }
     }
 
     /// What the spawner is worth.
@@ -167,23 +184,11 @@ impl Watchman {
             return Err("because it was a fork of this process".to_owned());
         };
         let _inside = self.runtime.enter();
-        let mut last = None;
-        while self.restarts.allow(tokio::time::Instant::now()) {
-            let started = sealed
-                .start(true)
-                .and_then(|Spawner { requests, process, pid, .. }| Ok((Link::new(requests)?, process, pid)));
-            match started {
-                Ok(started) => return Ok(started),
-                Err(error) => last = Some(error),
-            }
-            // What was in the way (memory, descriptors of the environments that died with it) goes within moments.
-            std::thread::sleep(RESTART_PAUSE);
-        }
-        let often = format!(
-            "because it ended more than {RESTARTS_MAX} times within {} seconds",
-            RESTARTS_WINDOW.as_secs()
-        );
-        Err(last.map_or(often, |error| format!("because starting it failed: {error}")))
+        let start = || {
+            let Spawner { requests, process, pid, .. } = sealed.start(true)?;
+            Ok((Link::new(requests)?, process, pid))
+        };
+        self.restarts.attempt(start, tokio::time::Instant::now, std::thread::sleep)
     }
 
     fn tell(&self, incident: Incident) {
@@ -220,6 +225,29 @@ impl Restarts {
         }
         allowed
     }
+
+    /// Starts one, as often as is allowed and with a pause after each failure.
+    fn attempt<T>(
+        &mut self,
+        mut start: impl FnMut() -> io::Result<T>,
+        now: impl Fn() -> tokio::time::Instant,
+        pause: impl Fn(Duration),
+    ) -> Result<T, String> {
+        let mut last = None;
+        while self.allow(now()) {
+            match start() {
+                Ok(started) => return Ok(started),
+                Err(error) => last = Some(error),
+            }
+            // What was in the way (memory, descriptors of the environments that died with it) goes within moments.
+            pause(RESTART_PAUSE);
+        }
+        let often = format!(
+            "because it ended more than {RESTARTS_MAX} times within {} seconds",
+            RESTARTS_WINDOW.as_secs()
+        );
+        Err(last.map_or(often, |error| format!("because starting it failed: {error}")))
+    }
 }
 
 /// Most restarts within the window. Ours: a fault of the kernel's or an operator's mistake is over by then; who can kill a
@@ -233,7 +261,37 @@ const INCIDENTS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    /// Starts that fail `failures` times; what came of it, and the pauses.
+    fn attempt(restarts: &mut Restarts, failures: usize) -> (Result<usize, String>, Vec<Duration>) {
+        let (began, pauses) = (tokio::time::Instant::now(), RefCell::new(Vec::new()));
+        let mut tries = 0;
+        let start = || {
+            tries += 1;
+            if tries > failures { Ok(tries) } else { Err(io::Error::from(io::ErrorKind::OutOfMemory)) }
+        };
+        // Time passes in the pauses alone.
+        let now = || began + pauses.borrow().iter().sum::<Duration>();
+        let done = restarts.attempt(start, now, |pause| pauses.borrow_mut().push(pause));
+        (done, pauses.into_inner())
+    }
+
+    #[test]
+    fn after_a_start_that_failed_it_is_waited_and_tried_again_until_it_was_too_often() {
+        assert_eq!(attempt(&mut Restarts::default(), 0), (Ok(1), Vec::new()));
+        assert_eq!(attempt(&mut Restarts::default(), 3), (Ok(4), vec![RESTART_PAUSE; 3]));
+        let mut restarts = Restarts::default();
+        let (refused, pauses) = attempt(&mut restarts, usize::MAX);
+        assert!(refused.unwrap_err().starts_with("because starting it failed: "));
+        assert_eq!(pauses, vec![RESTART_PAUSE; RESTARTS_MAX]);
+        // All are used up: none is even tried.
+        let (refused, pauses) = attempt(&mut restarts, 0);
+        assert!(refused.unwrap_err().starts_with("because it ended more than 5 times"));
+        assert!(pauses.is_empty());
+    }
 
     #[test]
     fn five_restarts_in_a_minute_are_allowed_and_more_only_when_the_first_is_past() {

@@ -10,7 +10,7 @@
 use std::{
     os::fd::AsRawFd,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, Weak},
 };
 
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use crate::{
     Driver, Environment, MEMORY_MB,
     egress::Rules,
     error::StartError,
+    link::Link,
     notify::{Boundary, Judgement},
     spec::{Companions, EnvironmentSpec, ExecPolicy, PIDS_MAX, Template},
     wire::{Report, Request},
@@ -30,6 +31,8 @@ pub struct Blank {
     environment: Environment,
     judgement: Arc<RwLock<Judgement>>,
     contained: Vec<PathBuf>,
+    /// The spawner that made it, and with which it ends.
+    spawner: Weak<Link>,
 }
 
 /// What a blank becomes.
@@ -84,8 +87,10 @@ impl Driver {
             hostname,
             companions: Companions::default(),
         };
+        let spawner = Arc::downgrade(&self.link().await?);
         let (environment, judgement) = self.begin(spec, None).await?;
-        Ok(Blank { environment, judgement, contained })
+        // Made by another one, if the first ended meanwhile, it is refused when it is bound.
+        Ok(Blank { environment, judgement, contained, spawner })
     }
 
     /// Makes a blank the environment of one function, and lets it run. A failure ends it.
@@ -94,7 +99,12 @@ impl Driver {
         if !MEMORY_MB.contains(&memory_mb) {
             return Err(StartError::Specification("memory_mb must be 128 to 10,240"));
         }
-        let Blank { environment, judgement, contained } = blank;
+        let Blank { environment, judgement, contained, spawner } = blank;
+        let link = self.link().await?;
+        // With another spawner, what the first has made is dying, however alive it still looks.
+        if !std::ptr::eq(spawner.as_ptr(), Arc::as_ptr(&link)) {
+            return Err(StartError::SpawnerGone);
+        }
         {
             // Before any of the function's code can ask.
             let code = std::iter::once(code_dir.as_path()).chain(layers_dir.as_deref().map(Path::new));
@@ -104,7 +114,7 @@ impl Driver {
         environment.group.grow(memory_mb).map_err(StartError::Supervisor)?;
         environment.begin_init().map_err(StartError::Supervisor)?;
         let request = Request::Bind { code_dir, layers_dir };
-        match self.ask_about(&request, &[environment.pidfd.as_raw_fd()]).await? {
+        match link.ask_about(&request, &[environment.pidfd.as_raw_fd()]).await? {
             Report::Bound => {}
             Report::Failed(failure) => return Err(failure.into()),
             _ => return Err(StartError::SpawnerGone),
@@ -193,6 +203,12 @@ except OSError as error:
         let (code, layers) = (folder("main.txt"), folder("layer.txt"));
         let mut environment = driver.bind(blank, binding(&code, Some(&layers), 512)).await.unwrap();
         assert_eq!(environment.group.memory_bytes(), 512 << 20);
+        // Its burst is that of its new size, too, where the kernel has one.
+        let cpu = environment.group.cpu.path.as_path();
+        let burst = ["cpu.cfs_burst_us", "cpu.max.burst"].map(|name| fs::read_to_string(cpu.join(name)));
+        for burst in burst.into_iter().flatten() {
+            assert_eq!(burst.trim(), (512 * 20_000 / 1_769).to_string());
+        }
         let mut events = environment.take_events().unwrap();
         stream.write_u8(b'g').await.unwrap();
         let mut said = String::new();
@@ -225,11 +241,30 @@ except OSError as error:
         let (driver, template) = driver().await;
         let (blank, _stream) = blank(&driver, &template).await;
         let (judgement, contained) = (Arc::clone(&blank.judgement), blank.contained.clone());
+        let spawner = Weak::clone(&blank.spawner);
         let (code, other) = (folder("main.txt"), folder("main.txt"));
         let environment = driver.bind(blank, binding(&code, None, 128)).await.unwrap();
-        let again = Blank { environment, judgement, contained };
+        let again = Blank { environment, judgement, contained, spawner };
         let refused = driver.bind(again, binding(&other, None, 128)).await.unwrap_err();
         assert!(refused.to_string().contains("Device or resource busy"), "{refused:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_blank_of_another_spawner_is_not_bound_however_alive_it_is() {
+        let (driver, template) = driver().await;
+        let (mut alive, _stream) = blank(&driver, &template).await;
+        let other = crate::sys::packet_pair().unwrap();
+        let link = Arc::new(Link::new(other.0).unwrap());
+        alive.spawner = Arc::downgrade(&link);
+        let code = folder("main.txt");
+        let refused = driver.bind(alive, binding(&code, None, 128)).await;
+        assert!(matches!(refused, Err(StartError::SpawnerGone)), "{refused:?}");
+        // One that is gone altogether is no spawner either.
+        let (mut left, _stream) = blank(&driver, &template).await;
+        left.spawner = Arc::downgrade(&link);
+        drop(link);
+        let refused = driver.bind(left, binding(&code, None, 128)).await;
+        assert!(matches!(refused, Err(StartError::SpawnerGone)), "{refused:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

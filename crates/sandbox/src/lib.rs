@@ -30,6 +30,7 @@
 mod accepting;
 mod cgroup;
 mod child;
+mod contents;
 mod driver;
 mod egress;
 mod elf;
@@ -57,6 +58,7 @@ mod wiring;
 
 pub use crate::{
     accepting::accept,
+    contents::{Change, RootDigest},
     driver::Driver,
     elf::loaded_bytes,
     egress::Rules as EgressRules,

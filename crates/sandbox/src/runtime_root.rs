@@ -125,6 +125,15 @@ impl RootPlan {
         }
     }
 
+    /// With all of another.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.binds.extend(other.binds);
+        self.covers.extend(other.covers);
+        self.files.extend(other.files);
+        self.links.extend(other.links);
+        self
+    }
+
     /// Adds the caller's bootstrap files and mounts.
     pub(crate) fn with_bootstrap(
         mut self,

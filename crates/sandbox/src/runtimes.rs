@@ -15,6 +15,7 @@ use std::{
 };
 
 use crate::{
+    contents::{Contents, RootDigest},
     elf,
     runtime_root::{BindKind, RootPlan},
     spec::ExecPolicy,
@@ -143,6 +144,12 @@ impl Runtime {
         let shown = plan.binds.into_iter().filter(|bind| bind.kind != BindKind::Device);
         let files = shown.map(|bind| HostFile { host: bind.mount.host, at: bind.mount.at }).collect();
         Ok((files, plan.covers))
+    }
+
+    /// Reads every file of the root: its digest, and the list it is made of, with SHA-256, size, rights and path of each. A
+    /// server says the same digest when it first uses the runtime.
+    pub fn listing(&self) -> io::Result<(RootDigest, String)> {
+        Contents::take(&self.root()?, &RootPlan::default())?.listing()
     }
 
     /// Does the function's package bring the program?

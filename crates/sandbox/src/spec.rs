@@ -4,7 +4,12 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EgressRules, error::StartError, runtime_root::RootPlan};
+use crate::{
+    EgressRules,
+    contents::{Change, Contents, RootDigest},
+    error::StartError,
+    runtime_root::RootPlan,
+};
 
 /// Port of the Runtime API inside an environment.
 // AWS: the emulator and the service listen on 127.0.0.1:9001; runtimes read AWS_LAMBDA_RUNTIME_API.
@@ -76,6 +81,8 @@ pub(crate) struct TemplateInner {
     pub(crate) contained: Vec<PathBuf>,
     /// What it is made of, for a spawner that has not assembled it yet.
     pub(crate) plan: RootPlan,
+    /// The host's files in it.
+    pub(crate) contents: Arc<Contents>,
 }
 
 impl Template {
@@ -87,6 +94,11 @@ impl Template {
     /// Program and arguments.
     pub fn argv(&self) -> &[String] {
         &self.inner.argv
+    }
+
+    /// All its files in one number, once they have been read, which begins when the root is assembled.
+    pub async fn digest(&self) -> Result<RootDigest, Change> {
+        self.inner.contents.digested().await
     }
 
     /// The same root for other arguments.
@@ -376,6 +388,7 @@ mod tests {
                     argv: Vec::new(),
                     contained: Vec::new(),
                     plan: RootPlan::default(),
+                    contents: Arc::new(Contents::take(&RootPlan::default(), &RootPlan::default()).unwrap()),
                 }),
             },
             code_dir: PathBuf::from("/nowhere"),

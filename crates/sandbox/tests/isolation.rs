@@ -18,5 +18,7 @@ mod limits;
 mod opens;
 #[path = "isolation/rootless.rs"]
 mod rootless;
+#[path = "isolation/roots.rs"]
+mod roots;
 #[path = "isolation/security.rs"]
 mod security;

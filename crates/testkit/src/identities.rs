@@ -189,6 +189,10 @@ impl Directory for Identities {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).policies.get(unique_id).cloned())
     }
 
+    fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
+        Ok(Directory::role(self, arn)?.map(|role| role.unique_id.clone()))
+    }
+
     fn used(&self, _access_key_id: &str, _service: &str, _now: Timestamp) {}
 }
 

@@ -1,4 +1,5 @@
-//! How fast functions start and answer, with every layer in force: `cargo xtask bench functions [rounds]`.
+//! How fast functions start and answer, with every layer in force: `cargo xtask bench functions [rounds]`; and what many idle
+//! environments hold: `cargo xtask bench functions idle [python3|nodejs] [count]`.
 //!
 //! A request is a signed `Invoke` through the whole request path of an in-memory system: gate, environment, answer, audit. The
 //! static program is started through the driver alone. Plain starts of the same interpreters are measured in the same run.
@@ -8,6 +9,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a measuring program"
 )]
 #![cfg_attr(test, allow(dead_code, clippy::allow_attributes, reason = "benches are also built as tests"))]
@@ -40,8 +42,14 @@ const HELD: usize = 60;
 const STOCKED: Duration = Duration::from_millis(600);
 
 fn main() {
-    let rounds = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(20);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = arguments.iter().find_map(|text| text.parse().ok());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if arguments.iter().any(|argument| argument == "idle") {
+        let node = arguments.iter().any(|argument| argument == "nodejs");
+        return runtime.block_on(idle(if node { "nodejs" } else { "python3" }, number.unwrap_or(1_000)));
+    }
+    let rounds = number.unwrap_or(20);
     runtime.block_on(async {
         println!("| what | fastest | p50 | p99 |\n|---|---|---|---|");
         static_program(rounds).await;
@@ -91,14 +99,25 @@ async fn function(bench: &Bench, name: &str, family: &str, reuse: &str) {
     bench.invoke(name, "{}").await.ok();
 }
 
-async fn timed(bench: &Bench, name: &str) -> (Duration, Duration) {
+/// A request as most are: nobody waits for its log.
+async fn timed(bench: &Bench, name: &str) -> Duration {
+    let payload = Document::Blob("{}".into());
+    let input = Document::structure([("FunctionName", text(name)), ("Payload", payload)]);
     let began = Instant::now();
-    let invoked = bench.invoke(name, "{}").await;
+    let answer = bench.call("Invoke", input).await;
     let took = began.elapsed();
-    invoked.ok();
-    let (_, rest) = invoked.log.rsplit_once("\tDuration: ").expect("a REPORT line");
-    let own: f64 = rest.split(' ').next().unwrap().parse().unwrap();
-    (took, Duration::from_secs_f64(own / 1_000.0))
+    support::Invoked::of(&answer).ok();
+    took
+}
+
+/// How long the runtime had each request of a function, by the lines in its log.
+fn durations(bench: &Bench) -> Vec<Duration> {
+    let delivered = bench.delivered.lock().unwrap();
+    let own = delivered.iter().filter_map(|(_, line)| {
+        let (_, rest) = line.strip_prefix("REPORT ")?.split_once("\tDuration: ")?;
+        rest.split(' ').next()?.parse::<f64>().ok()
+    });
+    own.map(|own| Duration::from_secs_f64(own / 1_000.0)).collect()
 }
 
 async fn zoned(bench: &Bench, name: &str) {
@@ -117,7 +136,7 @@ async fn cold(bench: &Bench, family: &str, (name, what): (&str, &str), pause: Du
         let change = Document::structure([("FunctionName", text(name)), ("Description", description)]);
         bench.done("UpdateFunctionConfiguration", change).await;
         tokio::time::sleep(pause).await;
-        times.push(timed(bench, name).await.0);
+        times.push(timed(bench, name).await);
     }
     row(&format!("{family}: {what}"), times);
 }
@@ -127,9 +146,9 @@ async fn once(bench: &Bench, family: &str, rounds: usize) {
     let (mut apart, mut at_once) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        apart.push(timed(bench, "once").await.0);
+        apart.push(timed(bench, "once").await);
         if family == "python3" {
-            at_once.push(timed(bench, "once").await.0);
+            at_once.push(timed(bench, "once").await);
         }
     }
     row(&format!("{family}: request with a process of its own, ready ahead"), apart);
@@ -139,12 +158,17 @@ async fn once(bench: &Bench, family: &str, rounds: usize) {
 }
 
 async fn warm(bench: &Bench, family: &str, rounds: usize) {
-    let (mut whole, mut beyond) = (Vec::new(), Vec::new());
+    // What others have written is delivered before.
+    bench.invoke("warm", "{}").await.ok();
+    tokio::time::sleep(STOCKED).await;
+    bench.delivered.lock().unwrap().clear();
+    let mut whole = Vec::new();
     for _ in 0..rounds {
-        let (took, own) = timed(bench, "warm").await;
-        whole.push(took);
-        beyond.push(took.saturating_sub(own));
+        whole.push(timed(bench, "warm").await);
     }
+    bench.eventually("all are reported", |bench| durations(bench).len() == rounds).await;
+    let own = durations(bench);
+    let beyond = whole.iter().zip(own).map(|(took, own)| took.saturating_sub(own)).collect();
     row(&format!("{family}: warm request"), whole);
     row(&format!("{family}: of that beyond the runtime's own round trip"), beyond);
 }
@@ -152,6 +176,20 @@ async fn warm(bench: &Bench, family: &str, rounds: usize) {
 async fn memory(family: &str, reuse: &str) {
     let bench = sandboxed();
     function(&bench, "held", family, reuse).await;
+    memory_of(&bench, family, HELD).await;
+    let (processes, kib) = environments();
+    let log = bench.invoke("held", "0").await.log;
+    let (_, rest) = log.rsplit_once("Max Memory Used: ").expect("a REPORT line");
+    println!(
+        "{family}, {reuse}: {HELD} idle environments, {processes} processes, hold {} KiB each (proportional set size); one \
+         is charged at most {}",
+        kib / HELD,
+        rest.split('\t').next().unwrap().trim()
+    );
+}
+
+/// Has so many environments of the function `held` serve a request each.
+async fn memory_of(bench: &Bench, family: &str, count: usize) {
     let sleeping = if family == "nodejs" {
         archive(&[(
             "index.js",
@@ -163,18 +201,57 @@ async fn memory(family: &str, reuse: &str) {
     let update = Document::structure([("FunctionName", text("held")), ("ZipFile", sleeping)]);
     bench.done("UpdateFunctionCode", update).await;
     // All at once, so that none is used for two.
-    let all = (0..HELD).map(|_| bench.invoke("held", "8"));
+    let all = (0..count).map(|_| bench.invoke("held", "8"));
     let answers = futures(all).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(answers, HELD);
+    assert_eq!(answers, count);
+}
+
+/// Most that may be provisioned.
+// AWS: 1,000 less the 100 that stay unreserved.
+const PROVISIONED_MAX: usize = 900;
+
+/// Many idle environments: so many as may be are provisioned, the rest has served requests.
+async fn idle(family: &str, count: usize) {
+    let began = Instant::now();
+    let bench = sandboxed();
+    function(&bench, "held", family, "warm").await;
+    bench.done("PublishVersion", Document::structure([("FunctionName", text("held"))])).await;
+    let provisioned = count.min(PROVISIONED_MAX);
+    let wanted = Document::Integer(i64::try_from(provisioned).unwrap());
+    let put = [
+        ("FunctionName", text("held")),
+        ("Qualifier", text("1")),
+        ("ProvisionedConcurrentExecutions", wanted),
+    ];
+    bench.done("PutProvisionedConcurrencyConfig", Document::structure(put)).await;
+    loop {
+        let get = Document::structure([("FunctionName", text("held")), ("Qualifier", text("1"))]);
+        let state = bench.done("GetProvisionedConcurrencyConfig", get).await;
+        let ready = state["AvailableProvisionedConcurrentExecutions"].as_u64().unwrap();
+        if ready >= u64::try_from(provisioned).unwrap() {
+            break;
+        }
+        eprintln!("{ready} after {:.0} s", began.elapsed().as_secs_f64());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    if count > provisioned {
+        memory_of(&bench, family, count - provisioned).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let (processes, kib) = environments();
-    let log = bench.invoke("held", "0").await.log;
-    let (_, rest) = log.rsplit_once("Max Memory Used: ").expect("a REPORT line");
+    let open = fs::read_dir("/proc/self/fd").unwrap().count();
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    let field =
+        |name: &str| own.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned();
     println!(
-        "{family}, {reuse}: {HELD} idle environments, {processes} processes, hold {} KiB each (proportional set size); one \
-         is charged at most {}",
-        kib / HELD,
-        rest.split('\t').next().unwrap().trim()
+        "{family}: {count} idle environments after {:.0} s: {processes} processes, {} MiB in all, {} KiB each; this process: \
+         resident {}, {} threads, {open} descriptors",
+        began.elapsed().as_secs_f64(),
+        kib >> 10,
+        kib / count,
+        field("VmRSS:"),
+        field("Threads:"),
     );
 }
 

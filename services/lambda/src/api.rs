@@ -50,6 +50,16 @@ impl OperationModel for CreateAlias {
     type Output = CreateAliasOutput;
 }
 
+/// The operation `CreateEventSourceMapping`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateEventSourceMapping;
+
+impl OperationModel for CreateEventSourceMapping {
+    const META: &'static OpMeta = &op_meta::CREATE_EVENT_SOURCE_MAPPING;
+    type Input = CreateEventSourceMappingInput;
+    type Output = CreateEventSourceMappingOutput;
+}
+
 /// The operation `CreateFunction`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateFunction;
@@ -78,6 +88,16 @@ impl OperationModel for DeleteAlias {
     const META: &'static OpMeta = &op_meta::DELETE_ALIAS;
     type Input = DeleteAliasInput;
     type Output = DeleteAliasOutput;
+}
+
+/// The operation `DeleteEventSourceMapping`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteEventSourceMapping;
+
+impl OperationModel for DeleteEventSourceMapping {
+    const META: &'static OpMeta = &op_meta::DELETE_EVENT_SOURCE_MAPPING;
+    type Input = DeleteEventSourceMappingInput;
+    type Output = DeleteEventSourceMappingOutput;
 }
 
 /// The operation `DeleteFunction`.
@@ -158,6 +178,16 @@ impl OperationModel for GetAlias {
     const META: &'static OpMeta = &op_meta::GET_ALIAS;
     type Input = GetAliasInput;
     type Output = GetAliasOutput;
+}
+
+/// The operation `GetEventSourceMapping`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetEventSourceMapping;
+
+impl OperationModel for GetEventSourceMapping {
+    const META: &'static OpMeta = &op_meta::GET_EVENT_SOURCE_MAPPING;
+    type Input = GetEventSourceMappingInput;
+    type Output = GetEventSourceMappingOutput;
 }
 
 /// The operation `GetFunction`.
@@ -308,6 +338,16 @@ impl OperationModel for ListAliases {
     const META: &'static OpMeta = &op_meta::LIST_ALIASES;
     type Input = ListAliasesInput;
     type Output = ListAliasesOutput;
+}
+
+/// The operation `ListEventSourceMappings`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListEventSourceMappings;
+
+impl OperationModel for ListEventSourceMappings {
+    const META: &'static OpMeta = &op_meta::LIST_EVENT_SOURCE_MAPPINGS;
+    type Input = ListEventSourceMappingsInput;
+    type Output = ListEventSourceMappingsOutput;
 }
 
 /// The operation `ListFunctionEventInvokeConfigs`.
@@ -500,6 +540,16 @@ impl OperationModel for UpdateAlias {
     type Output = UpdateAliasOutput;
 }
 
+/// The operation `UpdateEventSourceMapping`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateEventSourceMapping;
+
+impl OperationModel for UpdateEventSourceMapping {
+    const META: &'static OpMeta = &op_meta::UPDATE_EVENT_SOURCE_MAPPING;
+    type Input = UpdateEventSourceMappingInput;
+    type Output = UpdateEventSourceMappingOutput;
+}
+
 /// The operation `UpdateFunctionCode`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateFunctionCode;
@@ -543,11 +593,20 @@ impl OperationModel for UpdateFunctionUrlConfig {
 /// `AliasConfiguration`.
 pub type CreateAliasOutput = AliasConfiguration;
 
+/// `EventSourceMappingConfiguration`.
+pub type CreateEventSourceMappingOutput = EventSourceMappingConfiguration;
+
 /// `FunctionConfiguration`.
 pub type CreateFunctionOutput = FunctionConfiguration;
 
+/// `EventSourceMappingConfiguration`.
+pub type DeleteEventSourceMappingOutput = EventSourceMappingConfiguration;
+
 /// `AliasConfiguration`.
 pub type GetAliasOutput = AliasConfiguration;
+
+/// `EventSourceMappingConfiguration`.
+pub type GetEventSourceMappingOutput = EventSourceMappingConfiguration;
 
 /// `FunctionConfiguration`.
 pub type GetFunctionConfigurationOutput = FunctionConfiguration;
@@ -572,6 +631,9 @@ pub type PutFunctionEventInvokeConfigOutput = FunctionEventInvokeConfig;
 
 /// `AliasConfiguration`.
 pub type UpdateAliasOutput = AliasConfiguration;
+
+/// `EventSourceMappingConfiguration`.
+pub type UpdateEventSourceMappingOutput = EventSourceMappingConfiguration;
 
 /// `FunctionConfiguration`.
 pub type UpdateFunctionCodeOutput = FunctionConfiguration;
@@ -951,6 +1013,33 @@ impl Shape for AliasRoutingConfiguration {
     }
 }
 
+/// `AmazonManagedKafkaEventSourceConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AmazonManagedKafkaEventSourceConfig {
+    /// `ConsumerGroupId`.
+    pub consumer_group_id: Option<String>,
+    /// `SchemaRegistryConfig`.
+    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+}
+
+impl Shape for AmazonManagedKafkaEventSourceConfig {
+    const SCHEMA: &'static Schema = &schema::AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            consumer_group_id: Value::read(document.take("ConsumerGroupId")),
+            schema_registry_config: Value::read(document.take("SchemaRegistryConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ConsumerGroupId", self.consumer_group_id.write());
+        document.push("SchemaRegistryConfig", self.schema_registry_config.write());
+        document
+    }
+}
+
 /// `ApplicationLogLevel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum ApplicationLogLevel {
@@ -1179,6 +1268,145 @@ impl Shape for CreateAliasInput {
         document.push("FunctionVersion", self.function_version.write());
         document.push("Description", self.description.write());
         document.push("RoutingConfig", self.routing_config.write());
+        document
+    }
+}
+
+/// `CreateEventSourceMappingRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateEventSourceMappingInput {
+    /// `EventSourceArn`.
+    pub event_source_arn: Option<String>,
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Enabled`.
+    pub enabled: Option<bool>,
+    /// `BatchSize`.
+    pub batch_size: Option<i32>,
+    /// `FilterCriteria`.
+    pub filter_criteria: Option<FilterCriteria>,
+    /// `KMSKeyArn`.
+    pub kms_key_arn: Option<String>,
+    /// `MetricsConfig`.
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    /// `LoggingConfig`.
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    /// `ScalingConfig`.
+    pub scaling_config: Option<ScalingConfig>,
+    /// `MaximumBatchingWindowInSeconds`.
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    /// `ParallelizationFactor`.
+    pub parallelization_factor: Option<i32>,
+    /// `StartingPosition`.
+    pub starting_position: Option<EventSourcePosition>,
+    /// `StartingPositionTimestamp`.
+    pub starting_position_timestamp: Option<Timestamp>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+    /// `MaximumRecordAgeInSeconds`.
+    pub maximum_record_age_in_seconds: Option<i32>,
+    /// `BisectBatchOnFunctionError`.
+    pub bisect_batch_on_function_error: Option<bool>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `Tags`.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// `TumblingWindowInSeconds`.
+    pub tumbling_window_in_seconds: Option<i32>,
+    /// `Topics`.
+    pub topics: Option<Vec<String>>,
+    /// `Queues`.
+    pub queues: Option<Vec<String>>,
+    /// `SourceAccessConfigurations`.
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    /// `SelfManagedEventSource`.
+    pub self_managed_event_source: Option<SelfManagedEventSource>,
+    /// `FunctionResponseTypes`.
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    /// `AmazonManagedKafkaEventSourceConfig`.
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    /// `SelfManagedKafkaEventSourceConfig`.
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    /// `DocumentDBEventSourceConfig`.
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    /// `ProvisionedPollerConfig`.
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+
+impl Shape for CreateEventSourceMappingInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_EVENT_SOURCE_MAPPING_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            event_source_arn: Value::read(document.take("EventSourceArn")),
+            function_name: Value::read(document.take("FunctionName")),
+            enabled: Value::read(document.take("Enabled")),
+            batch_size: Value::read(document.take("BatchSize")),
+            filter_criteria: Value::read(document.take("FilterCriteria")),
+            kms_key_arn: Value::read(document.take("KMSKeyArn")),
+            metrics_config: Value::read(document.take("MetricsConfig")),
+            logging_config: Value::read(document.take("LoggingConfig")),
+            scaling_config: Value::read(document.take("ScalingConfig")),
+            maximum_batching_window_in_seconds: Value::read(document.take("MaximumBatchingWindowInSeconds")),
+            parallelization_factor: Value::read(document.take("ParallelizationFactor")),
+            starting_position: Value::read(document.take("StartingPosition")),
+            starting_position_timestamp: Value::read(document.take("StartingPositionTimestamp")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+            maximum_record_age_in_seconds: Value::read(document.take("MaximumRecordAgeInSeconds")),
+            bisect_batch_on_function_error: Value::read(document.take("BisectBatchOnFunctionError")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            tags: Value::read(document.take("Tags")),
+            tumbling_window_in_seconds: Value::read(document.take("TumblingWindowInSeconds")),
+            topics: Value::read(document.take("Topics")),
+            queues: Value::read(document.take("Queues")),
+            source_access_configurations: Value::read(document.take("SourceAccessConfigurations")),
+            self_managed_event_source: Value::read(document.take("SelfManagedEventSource")),
+            function_response_types: Value::read(document.take("FunctionResponseTypes")),
+            amazon_managed_kafka_event_source_config: Value::read(
+                document.take("AmazonManagedKafkaEventSourceConfig"),
+            ),
+            self_managed_kafka_event_source_config: Value::read(
+                document.take("SelfManagedKafkaEventSourceConfig"),
+            ),
+            document_db_event_source_config: Value::read(document.take("DocumentDBEventSourceConfig")),
+            provisioned_poller_config: Value::read(document.take("ProvisionedPollerConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EventSourceArn", self.event_source_arn.write());
+        document.push("FunctionName", self.function_name.write());
+        document.push("Enabled", self.enabled.write());
+        document.push("BatchSize", self.batch_size.write());
+        document.push("FilterCriteria", self.filter_criteria.write());
+        document.push("KMSKeyArn", self.kms_key_arn.write());
+        document.push("MetricsConfig", self.metrics_config.write());
+        document.push("LoggingConfig", self.logging_config.write());
+        document.push("ScalingConfig", self.scaling_config.write());
+        document.push("MaximumBatchingWindowInSeconds", self.maximum_batching_window_in_seconds.write());
+        document.push("ParallelizationFactor", self.parallelization_factor.write());
+        document.push("StartingPosition", self.starting_position.write());
+        document.push("StartingPositionTimestamp", self.starting_position_timestamp.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document.push("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.write());
+        document.push("BisectBatchOnFunctionError", self.bisect_batch_on_function_error.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("Tags", self.tags.write());
+        document.push("TumblingWindowInSeconds", self.tumbling_window_in_seconds.write());
+        document.push("Topics", self.topics.write());
+        document.push("Queues", self.queues.write());
+        document.push("SourceAccessConfigurations", self.source_access_configurations.write());
+        document.push("SelfManagedEventSource", self.self_managed_event_source.write());
+        document.push("FunctionResponseTypes", self.function_response_types.write());
+        document.push(
+            "AmazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.write(),
+        );
+        document
+            .push("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.write());
+        document.push("DocumentDBEventSourceConfig", self.document_db_event_source_config.write());
+        document.push("ProvisionedPollerConfig", self.provisioned_poller_config.write());
         document
     }
 }
@@ -1464,6 +1692,27 @@ impl Shape for DeleteAliasInput {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
         document.push("Name", self.name.write());
+        document
+    }
+}
+
+/// `DeleteEventSourceMappingRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteEventSourceMappingInput {
+    /// `UUID`.
+    pub uuid: String,
+}
+
+impl Shape for DeleteEventSourceMappingInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_EVENT_SOURCE_MAPPING_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { uuid: Value::read(document.take("UUID")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UUID", self.uuid.write());
         document
     }
 }
@@ -1798,6 +2047,37 @@ impl Value for DirectS3Read {
     }
 }
 
+/// `DocumentDBEventSourceConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DocumentDBEventSourceConfig {
+    /// `DatabaseName`.
+    pub database_name: Option<String>,
+    /// `CollectionName`.
+    pub collection_name: Option<String>,
+    /// `FullDocument`.
+    pub full_document: Option<FullDocument>,
+}
+
+impl Shape for DocumentDBEventSourceConfig {
+    const SCHEMA: &'static Schema = &schema::DOCUMENT_DB_EVENT_SOURCE_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            database_name: Value::read(document.take("DatabaseName")),
+            collection_name: Value::read(document.take("CollectionName")),
+            full_document: Value::read(document.take("FullDocument")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DatabaseName", self.database_name.write());
+        document.push("CollectionName", self.collection_name.write());
+        document.push("FullDocument", self.full_document.write());
+        document
+    }
+}
+
 /// `DurableConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DurableConfig {
@@ -1826,6 +2106,44 @@ impl Shape for DurableConfig {
         document.push("RetentionPeriodInDays", self.retention_period_in_days.write());
         document.push("ExecutionTimeout", self.execution_timeout.write());
         document
+    }
+}
+
+/// `EndPointType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum EndPointType {
+    /// `KAFKA_BOOTSTRAP_SERVERS`.
+    #[default]
+    KafkaBootstrapServers,
+}
+
+impl EndPointType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::KafkaBootstrapServers];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KafkaBootstrapServers => "KAFKA_BOOTSTRAP_SERVERS",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "KAFKA_BOOTSTRAP_SERVERS" => Self::KafkaBootstrapServers,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for EndPointType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -1925,6 +2243,345 @@ impl Shape for EphemeralStorage {
     }
 }
 
+/// `EventSourceMappingConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventSourceMappingConfiguration {
+    /// `UUID`.
+    pub uuid: Option<String>,
+    /// `StartingPosition`.
+    pub starting_position: Option<EventSourcePosition>,
+    /// `StartingPositionTimestamp`.
+    pub starting_position_timestamp: Option<Timestamp>,
+    /// `BatchSize`.
+    pub batch_size: Option<i32>,
+    /// `MaximumBatchingWindowInSeconds`.
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    /// `ParallelizationFactor`.
+    pub parallelization_factor: Option<i32>,
+    /// `EventSourceArn`.
+    pub event_source_arn: Option<String>,
+    /// `FilterCriteria`.
+    pub filter_criteria: Option<FilterCriteria>,
+    /// `FilterCriteriaError`.
+    pub filter_criteria_error: Option<FilterCriteriaError>,
+    /// `KMSKeyArn`.
+    pub kms_key_arn: Option<String>,
+    /// `MetricsConfig`.
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    /// `LoggingConfig`.
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    /// `ScalingConfig`.
+    pub scaling_config: Option<ScalingConfig>,
+    /// `FunctionArn`.
+    pub function_arn: Option<String>,
+    /// `LastModified`.
+    pub last_modified: Option<Timestamp>,
+    /// `LastProcessingResult`.
+    pub last_processing_result: Option<String>,
+    /// `State`.
+    pub state: Option<String>,
+    /// `StateTransitionReason`.
+    pub state_transition_reason: Option<String>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+    /// `Topics`.
+    pub topics: Option<Vec<String>>,
+    /// `Queues`.
+    pub queues: Option<Vec<String>>,
+    /// `SourceAccessConfigurations`.
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    /// `SelfManagedEventSource`.
+    pub self_managed_event_source: Option<SelfManagedEventSource>,
+    /// `MaximumRecordAgeInSeconds`.
+    pub maximum_record_age_in_seconds: Option<i32>,
+    /// `BisectBatchOnFunctionError`.
+    pub bisect_batch_on_function_error: Option<bool>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `TumblingWindowInSeconds`.
+    pub tumbling_window_in_seconds: Option<i32>,
+    /// `FunctionResponseTypes`.
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    /// `AmazonManagedKafkaEventSourceConfig`.
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    /// `SelfManagedKafkaEventSourceConfig`.
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    /// `DocumentDBEventSourceConfig`.
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    /// `EventSourceMappingArn`.
+    pub event_source_mapping_arn: Option<String>,
+    /// `ProvisionedPollerConfig`.
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+
+impl Shape for EventSourceMappingConfiguration {
+    const SCHEMA: &'static Schema = &schema::EVENT_SOURCE_MAPPING_CONFIGURATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            uuid: Value::read(document.take("UUID")),
+            starting_position: Value::read(document.take("StartingPosition")),
+            starting_position_timestamp: Value::read(document.take("StartingPositionTimestamp")),
+            batch_size: Value::read(document.take("BatchSize")),
+            maximum_batching_window_in_seconds: Value::read(document.take("MaximumBatchingWindowInSeconds")),
+            parallelization_factor: Value::read(document.take("ParallelizationFactor")),
+            event_source_arn: Value::read(document.take("EventSourceArn")),
+            filter_criteria: Value::read(document.take("FilterCriteria")),
+            filter_criteria_error: Value::read(document.take("FilterCriteriaError")),
+            kms_key_arn: Value::read(document.take("KMSKeyArn")),
+            metrics_config: Value::read(document.take("MetricsConfig")),
+            logging_config: Value::read(document.take("LoggingConfig")),
+            scaling_config: Value::read(document.take("ScalingConfig")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            last_modified: Value::read(document.take("LastModified")),
+            last_processing_result: Value::read(document.take("LastProcessingResult")),
+            state: Value::read(document.take("State")),
+            state_transition_reason: Value::read(document.take("StateTransitionReason")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+            topics: Value::read(document.take("Topics")),
+            queues: Value::read(document.take("Queues")),
+            source_access_configurations: Value::read(document.take("SourceAccessConfigurations")),
+            self_managed_event_source: Value::read(document.take("SelfManagedEventSource")),
+            maximum_record_age_in_seconds: Value::read(document.take("MaximumRecordAgeInSeconds")),
+            bisect_batch_on_function_error: Value::read(document.take("BisectBatchOnFunctionError")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            tumbling_window_in_seconds: Value::read(document.take("TumblingWindowInSeconds")),
+            function_response_types: Value::read(document.take("FunctionResponseTypes")),
+            amazon_managed_kafka_event_source_config: Value::read(
+                document.take("AmazonManagedKafkaEventSourceConfig"),
+            ),
+            self_managed_kafka_event_source_config: Value::read(
+                document.take("SelfManagedKafkaEventSourceConfig"),
+            ),
+            document_db_event_source_config: Value::read(document.take("DocumentDBEventSourceConfig")),
+            event_source_mapping_arn: Value::read(document.take("EventSourceMappingArn")),
+            provisioned_poller_config: Value::read(document.take("ProvisionedPollerConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UUID", self.uuid.write());
+        document.push("StartingPosition", self.starting_position.write());
+        document.push("StartingPositionTimestamp", self.starting_position_timestamp.write());
+        document.push("BatchSize", self.batch_size.write());
+        document.push("MaximumBatchingWindowInSeconds", self.maximum_batching_window_in_seconds.write());
+        document.push("ParallelizationFactor", self.parallelization_factor.write());
+        document.push("EventSourceArn", self.event_source_arn.write());
+        document.push("FilterCriteria", self.filter_criteria.write());
+        document.push("FilterCriteriaError", self.filter_criteria_error.write());
+        document.push("KMSKeyArn", self.kms_key_arn.write());
+        document.push("MetricsConfig", self.metrics_config.write());
+        document.push("LoggingConfig", self.logging_config.write());
+        document.push("ScalingConfig", self.scaling_config.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("LastModified", self.last_modified.write());
+        document.push("LastProcessingResult", self.last_processing_result.write());
+        document.push("State", self.state.write());
+        document.push("StateTransitionReason", self.state_transition_reason.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document.push("Topics", self.topics.write());
+        document.push("Queues", self.queues.write());
+        document.push("SourceAccessConfigurations", self.source_access_configurations.write());
+        document.push("SelfManagedEventSource", self.self_managed_event_source.write());
+        document.push("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.write());
+        document.push("BisectBatchOnFunctionError", self.bisect_batch_on_function_error.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("TumblingWindowInSeconds", self.tumbling_window_in_seconds.write());
+        document.push("FunctionResponseTypes", self.function_response_types.write());
+        document.push(
+            "AmazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.write(),
+        );
+        document
+            .push("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.write());
+        document.push("DocumentDBEventSourceConfig", self.document_db_event_source_config.write());
+        document.push("EventSourceMappingArn", self.event_source_mapping_arn.write());
+        document.push("ProvisionedPollerConfig", self.provisioned_poller_config.write());
+        document
+    }
+}
+
+/// `EventSourceMappingLoggingConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventSourceMappingLoggingConfig {
+    /// `SystemLogLevel`.
+    pub system_log_level: Option<EventSourceMappingSystemLogLevel>,
+}
+
+impl Shape for EventSourceMappingLoggingConfig {
+    const SCHEMA: &'static Schema = &schema::EVENT_SOURCE_MAPPING_LOGGING_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { system_log_level: Value::read(document.take("SystemLogLevel")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SystemLogLevel", self.system_log_level.write());
+        document
+    }
+}
+
+/// `EventSourceMappingMetric`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum EventSourceMappingMetric {
+    /// `EventCount`.
+    #[default]
+    EventCount,
+    /// `ErrorCount`.
+    ErrorCount,
+    /// `KafkaMetrics`.
+    KafkaMetrics,
+}
+
+impl EventSourceMappingMetric {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::EventCount, Self::ErrorCount, Self::KafkaMetrics];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EventCount => "EventCount",
+            Self::ErrorCount => "ErrorCount",
+            Self::KafkaMetrics => "KafkaMetrics",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "EventCount" => Self::EventCount,
+            "ErrorCount" => Self::ErrorCount,
+            "KafkaMetrics" => Self::KafkaMetrics,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for EventSourceMappingMetric {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `EventSourceMappingMetricsConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventSourceMappingMetricsConfig {
+    /// `Metrics`.
+    pub metrics: Option<Vec<EventSourceMappingMetric>>,
+}
+
+impl Shape for EventSourceMappingMetricsConfig {
+    const SCHEMA: &'static Schema = &schema::EVENT_SOURCE_MAPPING_METRICS_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { metrics: Value::read(document.take("Metrics")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Metrics", self.metrics.write());
+        document
+    }
+}
+
+/// `EventSourceMappingSystemLogLevel`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum EventSourceMappingSystemLogLevel {
+    /// `DEBUG`.
+    #[default]
+    Debug,
+    /// `INFO`.
+    Info,
+    /// `WARN`.
+    Warn,
+}
+
+impl EventSourceMappingSystemLogLevel {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Debug, Self::Info, Self::Warn];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "DEBUG" => Self::Debug,
+            "INFO" => Self::Info,
+            "WARN" => Self::Warn,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for EventSourceMappingSystemLogLevel {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `EventSourcePosition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum EventSourcePosition {
+    /// `TRIM_HORIZON`.
+    #[default]
+    TrimHorizon,
+    /// `LATEST`.
+    Latest,
+    /// `AT_TIMESTAMP`.
+    AtTimestamp,
+}
+
+impl EventSourcePosition {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::TrimHorizon, Self::Latest, Self::AtTimestamp];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TrimHorizon => "TRIM_HORIZON",
+            Self::Latest => "LATEST",
+            Self::AtTimestamp => "AT_TIMESTAMP",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "TRIM_HORIZON" => Self::TrimHorizon,
+            "LATEST" => Self::Latest,
+            "AT_TIMESTAMP" => Self::AtTimestamp,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for EventSourcePosition {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `FileSystemConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileSystemConfig {
@@ -1953,6 +2610,117 @@ impl Shape for FileSystemConfig {
         document.push("LocalMountPath", self.local_mount_path.write());
         document.push("S3FilesConfig", self.s3_files_config.write());
         document
+    }
+}
+
+/// `Filter`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// `Pattern`.
+    pub pattern: Option<String>,
+}
+
+impl Shape for Filter {
+    const SCHEMA: &'static Schema = &schema::FILTER;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { pattern: Value::read(document.take("Pattern")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Pattern", self.pattern.write());
+        document
+    }
+}
+
+/// `FilterCriteria`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilterCriteria {
+    /// `Filters`.
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for FilterCriteria {
+    const SCHEMA: &'static Schema = &schema::FILTER_CRITERIA;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { filters: Value::read(document.take("Filters")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Filters", self.filters.write());
+        document
+    }
+}
+
+/// `FilterCriteriaError`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilterCriteriaError {
+    /// `ErrorCode`.
+    pub error_code: Option<String>,
+    /// `Message`.
+    pub message: Option<String>,
+}
+
+impl Shape for FilterCriteriaError {
+    const SCHEMA: &'static Schema = &schema::FILTER_CRITERIA_ERROR;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            error_code: Value::read(document.take("ErrorCode")),
+            message: Value::read(document.take("Message")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ErrorCode", self.error_code.write());
+        document.push("Message", self.message.write());
+        document
+    }
+}
+
+/// `FullDocument`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum FullDocument {
+    /// `UpdateLookup`.
+    #[default]
+    UpdateLookup,
+    /// `Default`.
+    Default,
+}
+
+impl FullDocument {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::UpdateLookup, Self::Default];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UpdateLookup => "UpdateLookup",
+            Self::Default => "Default",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "UpdateLookup" => Self::UpdateLookup,
+            "Default" => Self::Default,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for FullDocument {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -2303,6 +3071,44 @@ impl Shape for FunctionEventInvokeConfig {
     }
 }
 
+/// `FunctionResponseType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum FunctionResponseType {
+    /// `ReportBatchItemFailures`.
+    #[default]
+    ReportBatchItemFailures,
+}
+
+impl FunctionResponseType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::ReportBatchItemFailures];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReportBatchItemFailures => "ReportBatchItemFailures",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "ReportBatchItemFailures" => Self::ReportBatchItemFailures,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for FunctionResponseType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `FunctionRuntimeConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FunctionRuntimeConfig {
@@ -2561,6 +3367,27 @@ impl Shape for GetAliasInput {
         let mut document = Document::empty();
         document.push("FunctionName", self.function_name.write());
         document.push("Name", self.name.write());
+        document
+    }
+}
+
+/// `GetEventSourceMappingRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetEventSourceMappingInput {
+    /// `UUID`.
+    pub uuid: String,
+}
+
+impl Shape for GetEventSourceMappingInput {
+    const SCHEMA: &'static Schema = &schema::GET_EVENT_SOURCE_MAPPING_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { uuid: Value::read(document.take("UUID")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UUID", self.uuid.write());
         document
     }
 }
@@ -3532,6 +4359,225 @@ impl Shape for InvokeWithResponseStreamOutput {
     }
 }
 
+/// `KafkaEventSourceMappingConsumptionMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum KafkaEventSourceMappingConsumptionMode {
+    /// `Stream`.
+    #[default]
+    Stream,
+    /// `Queue`.
+    Queue,
+}
+
+impl KafkaEventSourceMappingConsumptionMode {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Stream, Self::Queue];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stream => "Stream",
+            Self::Queue => "Queue",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Stream" => Self::Stream,
+            "Queue" => Self::Queue,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for KafkaEventSourceMappingConsumptionMode {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `KafkaSchemaRegistryAccessConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KafkaSchemaRegistryAccessConfig {
+    /// `Type`.
+    pub r#type: Option<KafkaSchemaRegistryAuthType>,
+    /// `URI`.
+    pub uri: Option<String>,
+}
+
+impl Shape for KafkaSchemaRegistryAccessConfig {
+    const SCHEMA: &'static Schema = &schema::KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { r#type: Value::read(document.take("Type")), uri: Value::read(document.take("URI")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Type", self.r#type.write());
+        document.push("URI", self.uri.write());
+        document
+    }
+}
+
+/// `KafkaSchemaRegistryAuthType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum KafkaSchemaRegistryAuthType {
+    /// `BASIC_AUTH`.
+    #[default]
+    BasicAuth,
+    /// `CLIENT_CERTIFICATE_TLS_AUTH`.
+    ClientCertificateTlsAuth,
+    /// `SERVER_ROOT_CA_CERTIFICATE`.
+    ServerRootCaCertificate,
+    /// `OAUTHBEARER_AUTH`.
+    OauthbearerAuth,
+}
+
+impl KafkaSchemaRegistryAuthType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::BasicAuth,
+        Self::ClientCertificateTlsAuth,
+        Self::ServerRootCaCertificate,
+        Self::OauthbearerAuth,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BasicAuth => "BASIC_AUTH",
+            Self::ClientCertificateTlsAuth => "CLIENT_CERTIFICATE_TLS_AUTH",
+            Self::ServerRootCaCertificate => "SERVER_ROOT_CA_CERTIFICATE",
+            Self::OauthbearerAuth => "OAUTHBEARER_AUTH",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "BASIC_AUTH" => Self::BasicAuth,
+            "CLIENT_CERTIFICATE_TLS_AUTH" => Self::ClientCertificateTlsAuth,
+            "SERVER_ROOT_CA_CERTIFICATE" => Self::ServerRootCaCertificate,
+            "OAUTHBEARER_AUTH" => Self::OauthbearerAuth,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for KafkaSchemaRegistryAuthType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `KafkaSchemaRegistryConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KafkaSchemaRegistryConfig {
+    /// `SchemaRegistryURI`.
+    pub schema_registry_uri: Option<String>,
+    /// `EventRecordFormat`.
+    pub event_record_format: Option<SchemaRegistryEventRecordFormat>,
+    /// `AccessConfigs`.
+    pub access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>>,
+    /// `SchemaValidationConfigs`.
+    pub schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>>,
+}
+
+impl Shape for KafkaSchemaRegistryConfig {
+    const SCHEMA: &'static Schema = &schema::KAFKA_SCHEMA_REGISTRY_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            schema_registry_uri: Value::read(document.take("SchemaRegistryURI")),
+            event_record_format: Value::read(document.take("EventRecordFormat")),
+            access_configs: Value::read(document.take("AccessConfigs")),
+            schema_validation_configs: Value::read(document.take("SchemaValidationConfigs")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SchemaRegistryURI", self.schema_registry_uri.write());
+        document.push("EventRecordFormat", self.event_record_format.write());
+        document.push("AccessConfigs", self.access_configs.write());
+        document.push("SchemaValidationConfigs", self.schema_validation_configs.write());
+        document
+    }
+}
+
+/// `KafkaSchemaValidationAttribute`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum KafkaSchemaValidationAttribute {
+    /// `KEY`.
+    #[default]
+    Key,
+    /// `VALUE`.
+    Value,
+}
+
+impl KafkaSchemaValidationAttribute {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Key, Self::Value];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "KEY",
+            Self::Value => "VALUE",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "KEY" => Self::Key,
+            "VALUE" => Self::Value,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for KafkaSchemaValidationAttribute {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `KafkaSchemaValidationConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KafkaSchemaValidationConfig {
+    /// `Attribute`.
+    pub attribute: Option<KafkaSchemaValidationAttribute>,
+}
+
+impl Shape for KafkaSchemaValidationConfig {
+    const SCHEMA: &'static Schema = &schema::KAFKA_SCHEMA_VALIDATION_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { attribute: Value::read(document.take("Attribute")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Attribute", self.attribute.write());
+        document
+    }
+}
+
 /// `LambdaManagedInstancesCapacityProviderConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LambdaManagedInstancesCapacityProviderConfig {
@@ -4092,6 +5138,68 @@ impl Shape for ListAliasesOutput {
         let mut document = Document::empty();
         document.push("NextMarker", self.next_marker.write());
         document.push("Aliases", self.aliases.write());
+        document
+    }
+}
+
+/// `ListEventSourceMappingsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEventSourceMappingsInput {
+    /// `EventSourceArn`.
+    pub event_source_arn: Option<String>,
+    /// `FunctionName`.
+    pub function_name: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListEventSourceMappingsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_EVENT_SOURCE_MAPPINGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            event_source_arn: Value::read(document.take("EventSourceArn")),
+            function_name: Value::read(document.take("FunctionName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EventSourceArn", self.event_source_arn.write());
+        document.push("FunctionName", self.function_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListEventSourceMappingsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEventSourceMappingsOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `EventSourceMappings`.
+    pub event_source_mappings: Option<Vec<EventSourceMappingConfiguration>>,
+}
+
+impl Shape for ListEventSourceMappingsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_EVENT_SOURCE_MAPPINGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            event_source_mappings: Value::read(document.take("EventSourceMappings")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("EventSourceMappings", self.event_source_mappings.write());
         document
     }
 }
@@ -4871,6 +5979,37 @@ impl Value for ProvisionedConcurrencyStatusEnum {
     }
 }
 
+/// `ProvisionedPollerConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProvisionedPollerConfig {
+    /// `MinimumPollers`.
+    pub minimum_pollers: Option<i32>,
+    /// `MaximumPollers`.
+    pub maximum_pollers: Option<i32>,
+    /// `PollerGroupName`.
+    pub poller_group_name: Option<String>,
+}
+
+impl Shape for ProvisionedPollerConfig {
+    const SCHEMA: &'static Schema = &schema::PROVISIONED_POLLER_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            minimum_pollers: Value::read(document.take("MinimumPollers")),
+            maximum_pollers: Value::read(document.take("MaximumPollers")),
+            poller_group_name: Value::read(document.take("PollerGroupName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("MinimumPollers", self.minimum_pollers.write());
+        document.push("MaximumPollers", self.maximum_pollers.write());
+        document.push("PollerGroupName", self.poller_group_name.write());
+        document
+    }
+}
+
 /// `PublishLayerVersionRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PublishLayerVersionInput {
@@ -5545,6 +6684,121 @@ impl Value for S3ObjectStorageMode {
     }
 }
 
+/// `ScalingConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScalingConfig {
+    /// `MaximumConcurrency`.
+    pub maximum_concurrency: Option<i32>,
+}
+
+impl Shape for ScalingConfig {
+    const SCHEMA: &'static Schema = &schema::SCALING_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { maximum_concurrency: Value::read(document.take("MaximumConcurrency")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("MaximumConcurrency", self.maximum_concurrency.write());
+        document
+    }
+}
+
+/// `SchemaRegistryEventRecordFormat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum SchemaRegistryEventRecordFormat {
+    /// `JSON`.
+    #[default]
+    Json,
+    /// `SOURCE`.
+    Source,
+}
+
+impl SchemaRegistryEventRecordFormat {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Json, Self::Source];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Source => "SOURCE",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "JSON" => Self::Json,
+            "SOURCE" => Self::Source,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for SchemaRegistryEventRecordFormat {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `SelfManagedEventSource`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SelfManagedEventSource {
+    /// `Endpoints`.
+    pub endpoints: Option<BTreeMap<String, Vec<String>>>,
+}
+
+impl Shape for SelfManagedEventSource {
+    const SCHEMA: &'static Schema = &schema::SELF_MANAGED_EVENT_SOURCE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { endpoints: Value::read(document.take("Endpoints")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Endpoints", self.endpoints.write());
+        document
+    }
+}
+
+/// `SelfManagedKafkaEventSourceConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SelfManagedKafkaEventSourceConfig {
+    /// `ConsumerGroupId`.
+    pub consumer_group_id: Option<String>,
+    /// `SchemaRegistryConfig`.
+    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+    /// `ConsumptionMode`.
+    pub consumption_mode: Option<KafkaEventSourceMappingConsumptionMode>,
+}
+
+impl Shape for SelfManagedKafkaEventSourceConfig {
+    const SCHEMA: &'static Schema = &schema::SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            consumer_group_id: Value::read(document.take("ConsumerGroupId")),
+            schema_registry_config: Value::read(document.take("SchemaRegistryConfig")),
+            consumption_mode: Value::read(document.take("ConsumptionMode")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ConsumerGroupId", self.consumer_group_id.write());
+        document.push("SchemaRegistryConfig", self.schema_registry_config.write());
+        document.push("ConsumptionMode", self.consumption_mode.write());
+        document
+    }
+}
+
 /// `SnapStart`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SnapStart {
@@ -5674,6 +6928,140 @@ impl Shape for SnapStartResponse {
         document.push("ApplyOn", self.apply_on.write());
         document.push("OptimizationStatus", self.optimization_status.write());
         document
+    }
+}
+
+/// `SourceAccessConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceAccessConfiguration {
+    /// `Type`.
+    pub r#type: Option<SourceAccessType>,
+    /// `URI`.
+    pub uri: Option<String>,
+}
+
+impl Shape for SourceAccessConfiguration {
+    const SCHEMA: &'static Schema = &schema::SOURCE_ACCESS_CONFIGURATION;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { r#type: Value::read(document.take("Type")), uri: Value::read(document.take("URI")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Type", self.r#type.write());
+        document.push("URI", self.uri.write());
+        document
+    }
+}
+
+/// `SourceAccessType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum SourceAccessType {
+    /// `BASIC_AUTH`.
+    #[default]
+    BasicAuth,
+    /// `VPC_SUBNET`.
+    VpcSubnet,
+    /// `VPC_SECURITY_GROUP`.
+    VpcSecurityGroup,
+    /// `SASL_SCRAM_512_AUTH`.
+    SaslScram512Auth,
+    /// `SASL_SCRAM_256_AUTH`.
+    SaslScram256Auth,
+    /// `VIRTUAL_HOST`.
+    VirtualHost,
+    /// `CLIENT_CERTIFICATE_TLS_AUTH`.
+    ClientCertificateTlsAuth,
+    /// `SERVER_ROOT_CA_CERTIFICATE`.
+    ServerRootCaCertificate,
+    /// `OAUTHBEARER_AUTH`.
+    OauthbearerAuth,
+    /// `OAUTHBEARER_SCOPE`.
+    OauthbearerScope,
+    /// `OAUTHBEARER_AUDIENCE`.
+    OauthbearerAudience,
+    /// `OAUTHBEARER_LOGICAL_CLUSTER`.
+    OauthbearerLogicalCluster,
+    /// `OAUTHBEARER_IDENTITY_POOL`.
+    OauthbearerIdentityPool,
+    /// `IAM_AUTH`.
+    IamAuth,
+    /// `IAM_OAUTHBEARER_AUTH`.
+    IamOauthbearerAuth,
+}
+
+impl SourceAccessType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::BasicAuth,
+        Self::VpcSubnet,
+        Self::VpcSecurityGroup,
+        Self::SaslScram512Auth,
+        Self::SaslScram256Auth,
+        Self::VirtualHost,
+        Self::ClientCertificateTlsAuth,
+        Self::ServerRootCaCertificate,
+        Self::OauthbearerAuth,
+        Self::OauthbearerScope,
+        Self::OauthbearerAudience,
+        Self::OauthbearerLogicalCluster,
+        Self::OauthbearerIdentityPool,
+        Self::IamAuth,
+        Self::IamOauthbearerAuth,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BasicAuth => "BASIC_AUTH",
+            Self::VpcSubnet => "VPC_SUBNET",
+            Self::VpcSecurityGroup => "VPC_SECURITY_GROUP",
+            Self::SaslScram512Auth => "SASL_SCRAM_512_AUTH",
+            Self::SaslScram256Auth => "SASL_SCRAM_256_AUTH",
+            Self::VirtualHost => "VIRTUAL_HOST",
+            Self::ClientCertificateTlsAuth => "CLIENT_CERTIFICATE_TLS_AUTH",
+            Self::ServerRootCaCertificate => "SERVER_ROOT_CA_CERTIFICATE",
+            Self::OauthbearerAuth => "OAUTHBEARER_AUTH",
+            Self::OauthbearerScope => "OAUTHBEARER_SCOPE",
+            Self::OauthbearerAudience => "OAUTHBEARER_AUDIENCE",
+            Self::OauthbearerLogicalCluster => "OAUTHBEARER_LOGICAL_CLUSTER",
+            Self::OauthbearerIdentityPool => "OAUTHBEARER_IDENTITY_POOL",
+            Self::IamAuth => "IAM_AUTH",
+            Self::IamOauthbearerAuth => "IAM_OAUTHBEARER_AUTH",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "BASIC_AUTH" => Self::BasicAuth,
+            "VPC_SUBNET" => Self::VpcSubnet,
+            "VPC_SECURITY_GROUP" => Self::VpcSecurityGroup,
+            "SASL_SCRAM_512_AUTH" => Self::SaslScram512Auth,
+            "SASL_SCRAM_256_AUTH" => Self::SaslScram256Auth,
+            "VIRTUAL_HOST" => Self::VirtualHost,
+            "CLIENT_CERTIFICATE_TLS_AUTH" => Self::ClientCertificateTlsAuth,
+            "SERVER_ROOT_CA_CERTIFICATE" => Self::ServerRootCaCertificate,
+            "OAUTHBEARER_AUTH" => Self::OauthbearerAuth,
+            "OAUTHBEARER_SCOPE" => Self::OauthbearerScope,
+            "OAUTHBEARER_AUDIENCE" => Self::OauthbearerAudience,
+            "OAUTHBEARER_LOGICAL_CLUSTER" => Self::OauthbearerLogicalCluster,
+            "OAUTHBEARER_IDENTITY_POOL" => Self::OauthbearerIdentityPool,
+            "IAM_AUTH" => Self::IamAuth,
+            "IAM_OAUTHBEARER_AUTH" => Self::IamOauthbearerAuth,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for SourceAccessType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -6403,6 +7791,121 @@ impl Shape for UpdateAliasInput {
         document.push("Description", self.description.write());
         document.push("RoutingConfig", self.routing_config.write());
         document.push("RevisionId", self.revision_id.write());
+        document
+    }
+}
+
+/// `UpdateEventSourceMappingRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateEventSourceMappingInput {
+    /// `UUID`.
+    pub uuid: String,
+    /// `FunctionName`.
+    pub function_name: Option<String>,
+    /// `Enabled`.
+    pub enabled: Option<bool>,
+    /// `BatchSize`.
+    pub batch_size: Option<i32>,
+    /// `FilterCriteria`.
+    pub filter_criteria: Option<FilterCriteria>,
+    /// `KMSKeyArn`.
+    pub kms_key_arn: Option<String>,
+    /// `MetricsConfig`.
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    /// `LoggingConfig`.
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    /// `ScalingConfig`.
+    pub scaling_config: Option<ScalingConfig>,
+    /// `MaximumBatchingWindowInSeconds`.
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    /// `ParallelizationFactor`.
+    pub parallelization_factor: Option<i32>,
+    /// `DestinationConfig`.
+    pub destination_config: Option<DestinationConfig>,
+    /// `MaximumRecordAgeInSeconds`.
+    pub maximum_record_age_in_seconds: Option<i32>,
+    /// `BisectBatchOnFunctionError`.
+    pub bisect_batch_on_function_error: Option<bool>,
+    /// `MaximumRetryAttempts`.
+    pub maximum_retry_attempts: Option<i32>,
+    /// `TumblingWindowInSeconds`.
+    pub tumbling_window_in_seconds: Option<i32>,
+    /// `SourceAccessConfigurations`.
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    /// `FunctionResponseTypes`.
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    /// `AmazonManagedKafkaEventSourceConfig`.
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    /// `SelfManagedKafkaEventSourceConfig`.
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    /// `DocumentDBEventSourceConfig`.
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    /// `ProvisionedPollerConfig`.
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+
+impl Shape for UpdateEventSourceMappingInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_EVENT_SOURCE_MAPPING_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            uuid: Value::read(document.take("UUID")),
+            function_name: Value::read(document.take("FunctionName")),
+            enabled: Value::read(document.take("Enabled")),
+            batch_size: Value::read(document.take("BatchSize")),
+            filter_criteria: Value::read(document.take("FilterCriteria")),
+            kms_key_arn: Value::read(document.take("KMSKeyArn")),
+            metrics_config: Value::read(document.take("MetricsConfig")),
+            logging_config: Value::read(document.take("LoggingConfig")),
+            scaling_config: Value::read(document.take("ScalingConfig")),
+            maximum_batching_window_in_seconds: Value::read(document.take("MaximumBatchingWindowInSeconds")),
+            parallelization_factor: Value::read(document.take("ParallelizationFactor")),
+            destination_config: Value::read(document.take("DestinationConfig")),
+            maximum_record_age_in_seconds: Value::read(document.take("MaximumRecordAgeInSeconds")),
+            bisect_batch_on_function_error: Value::read(document.take("BisectBatchOnFunctionError")),
+            maximum_retry_attempts: Value::read(document.take("MaximumRetryAttempts")),
+            tumbling_window_in_seconds: Value::read(document.take("TumblingWindowInSeconds")),
+            source_access_configurations: Value::read(document.take("SourceAccessConfigurations")),
+            function_response_types: Value::read(document.take("FunctionResponseTypes")),
+            amazon_managed_kafka_event_source_config: Value::read(
+                document.take("AmazonManagedKafkaEventSourceConfig"),
+            ),
+            self_managed_kafka_event_source_config: Value::read(
+                document.take("SelfManagedKafkaEventSourceConfig"),
+            ),
+            document_db_event_source_config: Value::read(document.take("DocumentDBEventSourceConfig")),
+            provisioned_poller_config: Value::read(document.take("ProvisionedPollerConfig")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UUID", self.uuid.write());
+        document.push("FunctionName", self.function_name.write());
+        document.push("Enabled", self.enabled.write());
+        document.push("BatchSize", self.batch_size.write());
+        document.push("FilterCriteria", self.filter_criteria.write());
+        document.push("KMSKeyArn", self.kms_key_arn.write());
+        document.push("MetricsConfig", self.metrics_config.write());
+        document.push("LoggingConfig", self.logging_config.write());
+        document.push("ScalingConfig", self.scaling_config.write());
+        document.push("MaximumBatchingWindowInSeconds", self.maximum_batching_window_in_seconds.write());
+        document.push("ParallelizationFactor", self.parallelization_factor.write());
+        document.push("DestinationConfig", self.destination_config.write());
+        document.push("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.write());
+        document.push("BisectBatchOnFunctionError", self.bisect_batch_on_function_error.write());
+        document.push("MaximumRetryAttempts", self.maximum_retry_attempts.write());
+        document.push("TumblingWindowInSeconds", self.tumbling_window_in_seconds.write());
+        document.push("SourceAccessConfigurations", self.source_access_configurations.write());
+        document.push("FunctionResponseTypes", self.function_response_types.write());
+        document.push(
+            "AmazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.write(),
+        );
+        document
+            .push("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.write());
+        document.push("DocumentDBEventSourceConfig", self.document_db_event_source_config.write());
+        document.push("ProvisionedPollerConfig", self.provisioned_poller_config.write());
         document
     }
 }
@@ -7509,6 +9012,25 @@ impl ResourceConflictException {
     }
 }
 
+/// `ResourceInUseException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourceInUseException {
+    /// What the client is told.
+    pub message: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+}
+
+impl ResourceInUseException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("Message", message.as_str().into());
+        fields.push("Type", self.r#type.write());
+        Fault::modelled(&error_meta::RESOURCE_IN_USE_EXCEPTION, message, fields)
+    }
+}
+
 /// `ResourceNotFoundException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResourceNotFoundException {
@@ -7919,6 +9441,8 @@ pub enum Error {
     RequestTooLargeException(RequestTooLargeException),
     /// `ResourceConflictException`.
     ResourceConflictException(ResourceConflictException),
+    /// `ResourceInUseException`.
+    ResourceInUseException(ResourceInUseException),
     /// `ResourceNotFoundException`.
     ResourceNotFoundException(ResourceNotFoundException),
     /// `ResourceNotReadyException`.
@@ -8265,6 +9789,14 @@ impl Error {
         })
     }
 
+    /// `ResourceInUseException` with a message.
+    pub fn resource_in_use_exception(message: impl Into<String>) -> Self {
+        Self::ResourceInUseException(ResourceInUseException {
+            message: Some(message.into()),
+            ..Default::default()
+        })
+    }
+
     /// `ResourceNotFoundException` with a message.
     pub fn resource_not_found_exception(message: impl Into<String>) -> Self {
         Self::ResourceNotFoundException(ResourceNotFoundException {
@@ -8437,6 +9969,7 @@ impl From<Error> for Fault {
             Error::RecursiveInvocationException(error) => error.into_fault(),
             Error::RequestTooLargeException(error) => error.into_fault(),
             Error::ResourceConflictException(error) => error.into_fault(),
+            Error::ResourceInUseException(error) => error.into_fault(),
             Error::ResourceNotFoundException(error) => error.into_fault(),
             Error::ResourceNotReadyException(error) => error.into_fault(),
             Error::RuntimeAliasDeletedException(error) => error.into_fault(),
@@ -8546,6 +10079,24 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateEventSourceMapping`.
+    pub static CREATE_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateEventSourceMapping",
+        http: HttpBinding { method: "POST", uri: "/2015-03-31/event-source-mappings", status: 202 },
+        input: &schema::CREATE_EVENT_SOURCE_MAPPING_REQUEST,
+        output: &schema::EVENT_SOURCE_MAPPING_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateFunction`.
     pub static CREATE_FUNCTION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -8601,6 +10152,25 @@ pub mod op_meta {
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteEventSourceMapping`.
+    pub static DELETE_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteEventSourceMapping",
+        http: HttpBinding { method: "DELETE", uri: "/2015-03-31/event-source-mappings/{UUID}", status: 202 },
+        input: &schema::DELETE_EVENT_SOURCE_MAPPING_REQUEST,
+        output: &schema::EVENT_SOURCE_MAPPING_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_IN_USE_EXCEPTION,
             error_meta::RESOURCE_CONFLICT_EXCEPTION,
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
@@ -8755,6 +10325,23 @@ pub mod op_meta {
         },
         input: &schema::GET_ALIAS_REQUEST,
         output: &schema::ALIAS_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetEventSourceMapping`.
+    pub static GET_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetEventSourceMapping",
+        http: HttpBinding { method: "GET", uri: "/2015-03-31/event-source-mappings/{UUID}", status: 200 },
+        input: &schema::GET_EVENT_SOURCE_MAPPING_REQUEST,
+        output: &schema::EVENT_SOURCE_MAPPING_CONFIGURATION,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -9165,6 +10752,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListEventSourceMappings`.
+    pub static LIST_EVENT_SOURCE_MAPPINGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListEventSourceMappings",
+        http: HttpBinding { method: "GET", uri: "/2015-03-31/event-source-mappings", status: 200 },
+        input: &schema::LIST_EVENT_SOURCE_MAPPINGS_REQUEST,
+        output: &schema::LIST_EVENT_SOURCE_MAPPINGS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListFunctionEventInvokeConfigs`.
     pub static LIST_FUNCTION_EVENT_INVOKE_CONFIGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -9543,6 +11147,25 @@ pub mod op_meta {
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
             error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateEventSourceMapping`.
+    pub static UPDATE_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateEventSourceMapping",
+        http: HttpBinding { method: "PUT", uri: "/2015-03-31/event-source-mappings/{UUID}", status: 202 },
+        input: &schema::UPDATE_EVENT_SOURCE_MAPPING_REQUEST,
+        output: &schema::EVENT_SOURCE_MAPPING_CONFIGURATION,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_IN_USE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -9947,6 +11570,14 @@ pub mod error_meta {
         schema: &schema::RESOURCE_CONFLICT_EXCEPTION,
     };
 
+    /// `ResourceInUseException`.
+    pub const RESOURCE_IN_USE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "ResourceInUseException",
+        code: "ResourceInUseException",
+        status: 400,
+        schema: &schema::RESOURCE_IN_USE_EXCEPTION,
+    };
+
     /// `ResourceNotFoundException`.
     pub const RESOURCE_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "ResourceNotFoundException",
@@ -10323,6 +11954,21 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AmazonManagedKafkaEventSourceConfig`.
+    pub static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Schema = Schema {
+        name: "AmazonManagedKafkaEventSourceConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ConsumerGroupId", || &URI),
+                Member::new("SchemaRegistryConfig", || &KAFKA_SCHEMA_REGISTRY_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ApplicationLogLevel`.
     pub static APPLICATION_LOG_LEVEL: Schema = Schema {
         name: "ApplicationLogLevel",
@@ -10358,6 +12004,22 @@ pub mod schema {
                 r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
             ),
         },
+        sensitive: false,
+    };
+
+    /// `BatchSize`.
+    pub static BATCH_SIZE: Schema = Schema {
+        name: "BatchSize",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(10_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `BisectBatchOnFunctionError`.
+    pub static BISECT_BATCH_ON_FUNCTION_ERROR: Schema = Schema {
+        name: "BisectBatchOnFunctionError",
+        kind: Kind::Boolean,
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -10488,6 +12150,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CollectionName`.
+    pub static COLLECTION_NAME: Schema = Schema {
+        name: "CollectionName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(57.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `CompatibleArchitectures`.
     pub static COMPATIBLE_ARCHITECTURES: Schema = Schema {
         name: "CompatibleArchitectures",
@@ -10545,6 +12215,49 @@ pub mod schema {
                 Member::new("FunctionVersion", || &VERSION_WITH_LATEST_PUBLISHED).required(),
                 Member::new("Description", || &DESCRIPTION),
                 Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateEventSourceMappingRequest`.
+    pub static CREATE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
+        name: "CreateEventSourceMappingRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EventSourceArn", || &ARN),
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required(),
+                Member::new("Enabled", || &ENABLED),
+                Member::new("BatchSize", || &BATCH_SIZE),
+                Member::new("FilterCriteria", || &FILTER_CRITERIA),
+                Member::new("KMSKeyArn", || &KMS_KEY_ARN),
+                Member::new("MetricsConfig", || &EVENT_SOURCE_MAPPING_METRICS_CONFIG),
+                Member::new("LoggingConfig", || &EVENT_SOURCE_MAPPING_LOGGING_CONFIG),
+                Member::new("ScalingConfig", || &SCALING_CONFIG),
+                Member::new("MaximumBatchingWindowInSeconds", || &MAXIMUM_BATCHING_WINDOW_IN_SECONDS),
+                Member::new("ParallelizationFactor", || &PARALLELIZATION_FACTOR),
+                Member::new("StartingPosition", || &EVENT_SOURCE_POSITION),
+                Member::new("StartingPositionTimestamp", || &DATE),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+                Member::new("MaximumRecordAgeInSeconds", || &MAXIMUM_RECORD_AGE_IN_SECONDS),
+                Member::new("BisectBatchOnFunctionError", || &BISECT_BATCH_ON_FUNCTION_ERROR),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
+                Member::new("Tags", || &TAGS),
+                Member::new("TumblingWindowInSeconds", || &TUMBLING_WINDOW_IN_SECONDS),
+                Member::new("Topics", || &TOPICS),
+                Member::new("Queues", || &QUEUES),
+                Member::new("SourceAccessConfigurations", || &SOURCE_ACCESS_CONFIGURATIONS),
+                Member::new("SelfManagedEventSource", || &SELF_MANAGED_EVENT_SOURCE),
+                Member::new("FunctionResponseTypes", || &FUNCTION_RESPONSE_TYPE_LIST),
+                Member::new("AmazonManagedKafkaEventSourceConfig", || {
+                    &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG
+                }),
+                Member::new("SelfManagedKafkaEventSourceConfig", || &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+                Member::new("DocumentDBEventSourceConfig", || &DOCUMENT_DB_EVENT_SOURCE_CONFIG),
+                Member::new("ProvisionedPollerConfig", || &PROVISIONED_POLLER_CONFIG),
             ],
             payload: None,
             union: false,
@@ -10633,6 +12346,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DatabaseName`.
+    pub static DATABASE_NAME: Schema = Schema {
+        name: "DatabaseName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(63.0), pattern: Some(r"[^ /\.$\x22]*") },
+        sensitive: false,
+    };
+
     /// `Date`.
     pub static DATE: Schema = Schema {
         name: "Date",
@@ -10669,6 +12390,18 @@ pub mod schema {
                 Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
                 Member::new("Name", || &ALIAS).required().at(Location::Uri),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteEventSourceMappingRequest`.
+    pub static DELETE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
+        name: "DeleteEventSourceMappingRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("UUID", || &UUID_STRING).required().at(Location::Uri)],
             payload: None,
             union: false,
         },
@@ -10859,6 +12592,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DocumentDBEventSourceConfig`.
+    pub static DOCUMENT_DB_EVENT_SOURCE_CONFIG: Schema = Schema {
+        name: "DocumentDBEventSourceConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("DatabaseName", || &DATABASE_NAME),
+                Member::new("CollectionName", || &COLLECTION_NAME),
+                Member::new("FullDocument", || &FULL_DOCUMENT),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DurableConfig`.
     pub static DURABLE_CONFIG: Schema = Schema {
         name: "DurableConfig",
@@ -11021,6 +12770,48 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `Enabled`.
+    pub static ENABLED: Schema =
+        Schema { name: "Enabled", kind: Kind::Boolean, constraints: Constraints::NONE, sensitive: false };
+
+    /// `EndPointType`.
+    pub static END_POINT_TYPE: Schema = Schema {
+        name: "EndPointType",
+        kind: Kind::Enum(&["KAFKA_BOOTSTRAP_SERVERS"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Endpoint`.
+    pub static ENDPOINT: Schema = Schema {
+        name: "Endpoint",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(300.0),
+            pattern: Some(
+                r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `EndpointLists`.
+    pub static ENDPOINT_LISTS: Schema = Schema {
+        name: "EndpointLists",
+        kind: Kind::List { member: || &ENDPOINT, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(10.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `Endpoints`.
+    pub static ENDPOINTS: Schema = Schema {
+        name: "Endpoints",
+        kind: Kind::Map { key: || &END_POINT_TYPE, value: || &ENDPOINT_LISTS },
+        constraints: Constraints { min: Some(1.0), max: Some(2.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `Environment`.
     pub static ENVIRONMENT: Schema = Schema {
         name: "Environment",
@@ -11104,6 +12895,136 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `EventSourceMappingArn`.
+    pub static EVENT_SOURCE_MAPPING_ARN: Schema = Schema {
+        name: "EventSourceMappingArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(85.0),
+            max: Some(120.0),
+            pattern: Some(
+                r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingConfiguration`.
+    pub static EVENT_SOURCE_MAPPING_CONFIGURATION: Schema = Schema {
+        name: "EventSourceMappingConfiguration",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UUID", || &UUID_STRING),
+                Member::new("StartingPosition", || &EVENT_SOURCE_POSITION),
+                Member::new("StartingPositionTimestamp", || &DATE),
+                Member::new("BatchSize", || &BATCH_SIZE),
+                Member::new("MaximumBatchingWindowInSeconds", || &MAXIMUM_BATCHING_WINDOW_IN_SECONDS),
+                Member::new("ParallelizationFactor", || &PARALLELIZATION_FACTOR),
+                Member::new("EventSourceArn", || &ARN),
+                Member::new("FilterCriteria", || &FILTER_CRITERIA),
+                Member::new("FilterCriteriaError", || &FILTER_CRITERIA_ERROR),
+                Member::new("KMSKeyArn", || &KMS_KEY_ARN),
+                Member::new("MetricsConfig", || &EVENT_SOURCE_MAPPING_METRICS_CONFIG),
+                Member::new("LoggingConfig", || &EVENT_SOURCE_MAPPING_LOGGING_CONFIG),
+                Member::new("ScalingConfig", || &SCALING_CONFIG),
+                Member::new("FunctionArn", || &FUNCTION_ARN),
+                Member::new("LastModified", || &DATE),
+                Member::new("LastProcessingResult", || &STRING),
+                Member::new("State", || &STRING),
+                Member::new("StateTransitionReason", || &STRING),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+                Member::new("Topics", || &TOPICS),
+                Member::new("Queues", || &QUEUES),
+                Member::new("SourceAccessConfigurations", || &SOURCE_ACCESS_CONFIGURATIONS),
+                Member::new("SelfManagedEventSource", || &SELF_MANAGED_EVENT_SOURCE),
+                Member::new("MaximumRecordAgeInSeconds", || &MAXIMUM_RECORD_AGE_IN_SECONDS),
+                Member::new("BisectBatchOnFunctionError", || &BISECT_BATCH_ON_FUNCTION_ERROR),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
+                Member::new("TumblingWindowInSeconds", || &TUMBLING_WINDOW_IN_SECONDS),
+                Member::new("FunctionResponseTypes", || &FUNCTION_RESPONSE_TYPE_LIST),
+                Member::new("AmazonManagedKafkaEventSourceConfig", || {
+                    &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG
+                }),
+                Member::new("SelfManagedKafkaEventSourceConfig", || &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+                Member::new("DocumentDBEventSourceConfig", || &DOCUMENT_DB_EVENT_SOURCE_CONFIG),
+                Member::new("EventSourceMappingArn", || &EVENT_SOURCE_MAPPING_ARN),
+                Member::new("ProvisionedPollerConfig", || &PROVISIONED_POLLER_CONFIG),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingLoggingConfig`.
+    pub static EVENT_SOURCE_MAPPING_LOGGING_CONFIG: Schema = Schema {
+        name: "EventSourceMappingLoggingConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("SystemLogLevel", || &EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingMetric`.
+    pub static EVENT_SOURCE_MAPPING_METRIC: Schema = Schema {
+        name: "EventSourceMappingMetric",
+        kind: Kind::Enum(&["EventCount", "ErrorCount", "KafkaMetrics"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingMetricList`.
+    pub static EVENT_SOURCE_MAPPING_METRIC_LIST: Schema = Schema {
+        name: "EventSourceMappingMetricList",
+        kind: Kind::List { member: || &EVENT_SOURCE_MAPPING_METRIC, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(3.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingMetricsConfig`.
+    pub static EVENT_SOURCE_MAPPING_METRICS_CONFIG: Schema = Schema {
+        name: "EventSourceMappingMetricsConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("Metrics", || &EVENT_SOURCE_MAPPING_METRIC_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingSystemLogLevel`.
+    pub static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL: Schema = Schema {
+        name: "EventSourceMappingSystemLogLevel",
+        kind: Kind::Enum(&["DEBUG", "INFO", "WARN"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EventSourceMappingsList`.
+    pub static EVENT_SOURCE_MAPPINGS_LIST: Schema = Schema {
+        name: "EventSourceMappingsList",
+        kind: Kind::List {
+            member: || &EVENT_SOURCE_MAPPING_CONFIGURATION,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EventSourcePosition`.
+    pub static EVENT_SOURCE_POSITION: Schema = Schema {
+        name: "EventSourcePosition",
+        kind: Kind::Enum(&["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `EventSourceToken`.
     pub static EVENT_SOURCE_TOKEN: Schema = Schema {
         name: "EventSourceToken",
@@ -11163,6 +13084,77 @@ pub mod schema {
         name: "FileSystemConfigList",
         kind: Kind::List { member: || &FILE_SYSTEM_CONFIG, member_name: "member", flattened: false },
         constraints: Constraints { min: Some(0.0), max: Some(1.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `Filter`.
+    pub static FILTER: Schema = Schema {
+        name: "Filter",
+        kind: Kind::Structure {
+            members: &[Member::new("Pattern", || &PATTERN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FilterCriteria`.
+    pub static FILTER_CRITERIA: Schema = Schema {
+        name: "FilterCriteria",
+        kind: Kind::Structure {
+            members: &[Member::new("Filters", || &FILTER_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FilterCriteriaError`.
+    pub static FILTER_CRITERIA_ERROR: Schema = Schema {
+        name: "FilterCriteriaError",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ErrorCode", || &FILTER_CRITERIA_ERROR_CODE),
+                Member::new("Message", || &FILTER_CRITERIA_ERROR_MESSAGE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FilterCriteriaErrorCode`.
+    pub static FILTER_CRITERIA_ERROR_CODE: Schema = Schema {
+        name: "FilterCriteriaErrorCode",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(10.0), max: Some(50.0), pattern: Some("[A-Za-z]+Exception") },
+        sensitive: false,
+    };
+
+    /// `FilterCriteriaErrorMessage`.
+    pub static FILTER_CRITERIA_ERROR_MESSAGE: Schema = Schema {
+        name: "FilterCriteriaErrorMessage",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(10.0), max: Some(2_048.0), pattern: Some(".*") },
+        sensitive: false,
+    };
+
+    /// `FilterList`.
+    pub static FILTER_LIST: Schema = Schema {
+        name: "FilterList",
+        kind: Kind::List { member: || &FILTER, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FullDocument`.
+    pub static FULL_DOCUMENT: Schema = Schema {
+        name: "FullDocument",
+        kind: Kind::Enum(&["UpdateLookup", "Default"]),
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -11339,6 +13331,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `FunctionResponseType`.
+    pub static FUNCTION_RESPONSE_TYPE: Schema = Schema {
+        name: "FunctionResponseType",
+        kind: Kind::Enum(&["ReportBatchItemFailures"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FunctionResponseTypeList`.
+    pub static FUNCTION_RESPONSE_TYPE_LIST: Schema = Schema {
+        name: "FunctionResponseTypeList",
+        kind: Kind::List { member: || &FUNCTION_RESPONSE_TYPE, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(1.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `FunctionRuntimeAlias`.
     pub static FUNCTION_RUNTIME_ALIAS: Schema = Schema {
         name: "FunctionRuntimeAlias",
@@ -11497,6 +13505,18 @@ pub mod schema {
                 Member::new("FunctionName", || &FUNCTION_NAME).required().at(Location::Uri),
                 Member::new("Name", || &ALIAS).required().at(Location::Uri),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetEventSourceMappingRequest`.
+    pub static GET_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
+        name: "GetEventSourceMappingRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("UUID", || &UUID_STRING).required().at(Location::Uri)],
             payload: None,
             union: false,
         },
@@ -12155,6 +14175,100 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `KafkaEventSourceMappingConsumptionMode`.
+    pub static KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE: Schema = Schema {
+        name: "KafkaEventSourceMappingConsumptionMode",
+        kind: Kind::Enum(&["Stream", "Queue"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaRegistryAccessConfig`.
+    pub static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG: Schema = Schema {
+        name: "KafkaSchemaRegistryAccessConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("Type", || &KAFKA_SCHEMA_REGISTRY_AUTH_TYPE), Member::new("URI", || &ARN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaRegistryAccessConfigList`.
+    pub static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: Schema = Schema {
+        name: "KafkaSchemaRegistryAccessConfigList",
+        kind: Kind::List {
+            member: || &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaRegistryAuthType`.
+    pub static KAFKA_SCHEMA_REGISTRY_AUTH_TYPE: Schema = Schema {
+        name: "KafkaSchemaRegistryAuthType",
+        kind: Kind::Enum(&[
+            "BASIC_AUTH",
+            "CLIENT_CERTIFICATE_TLS_AUTH",
+            "SERVER_ROOT_CA_CERTIFICATE",
+            "OAUTHBEARER_AUTH",
+        ]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaRegistryConfig`.
+    pub static KAFKA_SCHEMA_REGISTRY_CONFIG: Schema = Schema {
+        name: "KafkaSchemaRegistryConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SchemaRegistryURI", || &SCHEMA_REGISTRY_URI),
+                Member::new("EventRecordFormat", || &SCHEMA_REGISTRY_EVENT_RECORD_FORMAT),
+                Member::new("AccessConfigs", || &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST),
+                Member::new("SchemaValidationConfigs", || &KAFKA_SCHEMA_VALIDATION_CONFIG_LIST),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaValidationAttribute`.
+    pub static KAFKA_SCHEMA_VALIDATION_ATTRIBUTE: Schema = Schema {
+        name: "KafkaSchemaValidationAttribute",
+        kind: Kind::Enum(&["KEY", "VALUE"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaValidationConfig`.
+    pub static KAFKA_SCHEMA_VALIDATION_CONFIG: Schema = Schema {
+        name: "KafkaSchemaValidationConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("Attribute", || &KAFKA_SCHEMA_VALIDATION_ATTRIBUTE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KafkaSchemaValidationConfigList`.
+    pub static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: Schema = Schema {
+        name: "KafkaSchemaValidationConfigList",
+        kind: Kind::List {
+            member: || &KAFKA_SCHEMA_VALIDATION_CONFIG,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `LambdaManagedInstancesCapacityProviderConfig`.
     pub static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Schema = Schema {
         name: "LambdaManagedInstancesCapacityProviderConfig",
@@ -12473,6 +14587,38 @@ pub mod schema {
         name: "ListAliasesResponse",
         kind: Kind::Structure {
             members: &[Member::new("NextMarker", || &STRING), Member::new("Aliases", || &ALIAS_LIST)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListEventSourceMappingsRequest`.
+    pub static LIST_EVENT_SOURCE_MAPPINGS_REQUEST: Schema = Schema {
+        name: "ListEventSourceMappingsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EventSourceArn", || &ARN).at(Location::QueryString),
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).at(Location::QueryString),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListEventSourceMappingsResponse`.
+    pub static LIST_EVENT_SOURCE_MAPPINGS_RESPONSE: Schema = Schema {
+        name: "ListEventSourceMappingsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("NextMarker", || &STRING),
+                Member::new("EventSourceMappings", || &EVENT_SOURCE_MAPPINGS_LIST),
+            ],
             payload: None,
             union: false,
         },
@@ -12827,6 +14973,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaximumBatchingWindowInSeconds`.
+    pub static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Schema = Schema {
+        name: "MaximumBatchingWindowInSeconds",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(300.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaximumConcurrency`.
+    pub static MAXIMUM_CONCURRENCY: Schema = Schema {
+        name: "MaximumConcurrency",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(2.0), max: Some(1_000.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaximumEventAgeInSeconds`.
     pub static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema = Schema {
         name: "MaximumEventAgeInSeconds",
@@ -12835,11 +14997,35 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `MaximumNumberOfPollers`.
+    pub static MAXIMUM_NUMBER_OF_POLLERS: Schema = Schema {
+        name: "MaximumNumberOfPollers",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(10_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaximumRecordAgeInSeconds`.
+    pub static MAXIMUM_RECORD_AGE_IN_SECONDS: Schema = Schema {
+        name: "MaximumRecordAgeInSeconds",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(-1.0), max: Some(604_800.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `MaximumRetryAttempts`.
     pub static MAXIMUM_RETRY_ATTEMPTS: Schema = Schema {
         name: "MaximumRetryAttempts",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(0.0), max: Some(2.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `MaximumRetryAttemptsEventSourceMapping`.
+    pub static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Schema = Schema {
+        name: "MaximumRetryAttemptsEventSourceMapping",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(-1.0), max: Some(10_000.0), pattern: None },
         sensitive: false,
     };
 
@@ -12856,6 +15042,14 @@ pub mod schema {
         name: "Method",
         kind: Kind::String,
         constraints: Constraints { min: Some(0.0), max: Some(6.0), pattern: Some(".*") },
+        sensitive: false,
+    };
+
+    /// `MinimumNumberOfPollers`.
+    pub static MINIMUM_NUMBER_OF_POLLERS: Schema = Schema {
+        name: "MinimumNumberOfPollers",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(200.0), pattern: None },
         sensitive: false,
     };
 
@@ -12995,6 +15189,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ParallelizationFactor`.
+    pub static PARALLELIZATION_FACTOR: Schema = Schema {
+        name: "ParallelizationFactor",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(10.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `Pattern`.
+    pub static PATTERN: Schema = Schema {
+        name: "Pattern",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(4_096.0), pattern: Some(r"[\s\S]*") },
+        sensitive: false,
+    };
+
     /// `PerExecutionEnvironmentMaxConcurrency`.
     pub static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Schema = Schema {
         name: "PerExecutionEnvironmentMaxConcurrency",
@@ -13100,6 +15310,30 @@ pub mod schema {
         name: "ProvisionedConcurrencyStatusEnum",
         kind: Kind::Enum(&["IN_PROGRESS", "READY", "FAILED"]),
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ProvisionedPollerConfig`.
+    pub static PROVISIONED_POLLER_CONFIG: Schema = Schema {
+        name: "ProvisionedPollerConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("MinimumPollers", || &MINIMUM_NUMBER_OF_POLLERS),
+                Member::new("MaximumPollers", || &MAXIMUM_NUMBER_OF_POLLERS),
+                Member::new("PollerGroupName", || &PROVISIONED_POLLER_GROUP_NAME),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ProvisionedPollerGroupName`.
+    pub static PROVISIONED_POLLER_GROUP_NAME: Schema = Schema {
+        name: "ProvisionedPollerGroupName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(128.0), pattern: Some("[a-zA-Z0-9-_]*") },
         sensitive: false,
     };
 
@@ -13278,6 +15512,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `Queue`.
+    pub static QUEUE: Schema = Schema {
+        name: "Queue",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(1_000.0), pattern: Some(r"[\s\S]*") },
+        sensitive: false,
+    };
+
+    /// `Queues`.
+    pub static QUEUES: Schema = Schema {
+        name: "Queues",
+        kind: Kind::List { member: || &QUEUE, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(1.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `RecursiveInvocationException`.
     pub static RECURSIVE_INVOCATION_EXCEPTION: Schema = Schema {
         name: "RecursiveInvocationException",
@@ -13402,6 +15652,18 @@ pub mod schema {
         name: "ResourceConflictException",
         kind: Kind::Structure {
             members: &[Member::new("Type", || &STRING), Member::new("message", || &STRING)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourceInUseException`.
+    pub static RESOURCE_IN_USE_EXCEPTION: Schema = Schema {
+        name: "ResourceInUseException",
+        kind: Kind::Structure {
+            members: &[Member::new("Type", || &STRING), Member::new("Message", || &STRING)],
             payload: None,
             union: false,
         },
@@ -13614,6 +15876,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ScalingConfig`.
+    pub static SCALING_CONFIG: Schema = Schema {
+        name: "ScalingConfig",
+        kind: Kind::Structure {
+            members: &[Member::new("MaximumConcurrency", || &MAXIMUM_CONCURRENCY)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SchemaRegistryEventRecordFormat`.
+    pub static SCHEMA_REGISTRY_EVENT_RECORD_FORMAT: Schema = Schema {
+        name: "SchemaRegistryEventRecordFormat",
+        kind: Kind::Enum(&["JSON", "SOURCE"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SchemaRegistryUri`.
+    pub static SCHEMA_REGISTRY_URI: Schema = Schema {
+        name: "SchemaRegistryUri",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(10_000.0),
+            pattern: Some(r"[a-zA-Z0-9-\/*:_+=.@-]*"),
+        },
+        sensitive: false,
+    };
+
     /// `SecurityGroupId`.
     pub static SECURITY_GROUP_ID: Schema = Schema {
         name: "SecurityGroupId",
@@ -13627,6 +15921,34 @@ pub mod schema {
         name: "SecurityGroupIds",
         kind: Kind::List { member: || &SECURITY_GROUP_ID, member_name: "member", flattened: false },
         constraints: Constraints { min: Some(0.0), max: Some(5.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `SelfManagedEventSource`.
+    pub static SELF_MANAGED_EVENT_SOURCE: Schema = Schema {
+        name: "SelfManagedEventSource",
+        kind: Kind::Structure {
+            members: &[Member::new("Endpoints", || &ENDPOINTS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SelfManagedKafkaEventSourceConfig`.
+    pub static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Schema = Schema {
+        name: "SelfManagedKafkaEventSourceConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ConsumerGroupId", || &URI),
+                Member::new("SchemaRegistryConfig", || &KAFKA_SCHEMA_REGISTRY_CONFIG),
+                Member::new("ConsumptionMode", || &KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -13769,6 +16091,50 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SourceAccessConfiguration`.
+    pub static SOURCE_ACCESS_CONFIGURATION: Schema = Schema {
+        name: "SourceAccessConfiguration",
+        kind: Kind::Structure {
+            members: &[Member::new("Type", || &SOURCE_ACCESS_TYPE), Member::new("URI", || &URI)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SourceAccessConfigurations`.
+    pub static SOURCE_ACCESS_CONFIGURATIONS: Schema = Schema {
+        name: "SourceAccessConfigurations",
+        kind: Kind::List { member: || &SOURCE_ACCESS_CONFIGURATION, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(0.0), max: Some(23.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `SourceAccessType`.
+    pub static SOURCE_ACCESS_TYPE: Schema = Schema {
+        name: "SourceAccessType",
+        kind: Kind::Enum(&[
+            "BASIC_AUTH",
+            "VPC_SUBNET",
+            "VPC_SECURITY_GROUP",
+            "SASL_SCRAM_512_AUTH",
+            "SASL_SCRAM_256_AUTH",
+            "VIRTUAL_HOST",
+            "CLIENT_CERTIFICATE_TLS_AUTH",
+            "SERVER_ROOT_CA_CERTIFICATE",
+            "OAUTHBEARER_AUTH",
+            "OAUTHBEARER_SCOPE",
+            "OAUTHBEARER_AUDIENCE",
+            "OAUTHBEARER_LOGICAL_CLUSTER",
+            "OAUTHBEARER_IDENTITY_POOL",
+            "IAM_AUTH",
+            "IAM_OAUTHBEARER_AUTH",
+        ]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -14096,6 +16462,26 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `Topic`.
+    pub static TOPIC: Schema = Schema {
+        name: "Topic",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(249.0),
+            pattern: Some(r"[^.]([a-zA-Z0-9\-_.]+)"),
+        },
+        sensitive: false,
+    };
+
+    /// `Topics`.
+    pub static TOPICS: Schema = Schema {
+        name: "Topics",
+        kind: Kind::List { member: || &TOPIC, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(1.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `TracingConfig`.
     pub static TRACING_CONFIG: Schema = Schema {
         name: "TracingConfig",
@@ -14125,6 +16511,34 @@ pub mod schema {
         name: "TracingMode",
         kind: Kind::Enum(&["Active", "PassThrough"]),
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TumblingWindowInSeconds`.
+    pub static TUMBLING_WINDOW_IN_SECONDS: Schema = Schema {
+        name: "TumblingWindowInSeconds",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(900.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `URI`.
+    pub static URI: Schema = Schema {
+        name: "URI",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(200.0),
+            pattern: Some(r"[ a-zA-Z0-9-\/*:_+=.@-]*"),
+        },
+        sensitive: false,
+    };
+
+    /// `UUIDString`.
+    pub static UUID_STRING: Schema = Schema {
+        name: "UUIDString",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(36.0), max: Some(36.0), pattern: None },
         sensitive: false,
     };
 
@@ -14199,6 +16613,43 @@ pub mod schema {
                 Member::new("Description", || &DESCRIPTION),
                 Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
                 Member::new("RevisionId", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateEventSourceMappingRequest`.
+    pub static UPDATE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
+        name: "UpdateEventSourceMappingRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UUID", || &UUID_STRING).required().at(Location::Uri),
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME),
+                Member::new("Enabled", || &ENABLED),
+                Member::new("BatchSize", || &BATCH_SIZE),
+                Member::new("FilterCriteria", || &FILTER_CRITERIA),
+                Member::new("KMSKeyArn", || &KMS_KEY_ARN),
+                Member::new("MetricsConfig", || &EVENT_SOURCE_MAPPING_METRICS_CONFIG),
+                Member::new("LoggingConfig", || &EVENT_SOURCE_MAPPING_LOGGING_CONFIG),
+                Member::new("ScalingConfig", || &SCALING_CONFIG),
+                Member::new("MaximumBatchingWindowInSeconds", || &MAXIMUM_BATCHING_WINDOW_IN_SECONDS),
+                Member::new("ParallelizationFactor", || &PARALLELIZATION_FACTOR),
+                Member::new("DestinationConfig", || &DESTINATION_CONFIG),
+                Member::new("MaximumRecordAgeInSeconds", || &MAXIMUM_RECORD_AGE_IN_SECONDS),
+                Member::new("BisectBatchOnFunctionError", || &BISECT_BATCH_ON_FUNCTION_ERROR),
+                Member::new("MaximumRetryAttempts", || &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
+                Member::new("TumblingWindowInSeconds", || &TUMBLING_WINDOW_IN_SECONDS),
+                Member::new("SourceAccessConfigurations", || &SOURCE_ACCESS_CONFIGURATIONS),
+                Member::new("FunctionResponseTypes", || &FUNCTION_RESPONSE_TYPE_LIST),
+                Member::new("AmazonManagedKafkaEventSourceConfig", || {
+                    &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG
+                }),
+                Member::new("SelfManagedKafkaEventSourceConfig", || &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG),
+                Member::new("DocumentDBEventSourceConfig", || &DOCUMENT_DB_EVENT_SOURCE_CONFIG),
+                Member::new("ProvisionedPollerConfig", || &PROVISIONED_POLLER_CONFIG),
             ],
             payload: None,
             union: false,

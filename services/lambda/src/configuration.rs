@@ -56,7 +56,7 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         ));
     };
     refuse_vpc(input.vpc_config.as_ref())?;
-    refuse_snap_start(input.snap_start.as_ref())?;
+    refuse_snap_start(input.snap_start.as_ref(), runtime)?;
     Ok(Settings {
         runtime: available(runtime, driver)?,
         role: role(&input.role)?,
@@ -82,7 +82,7 @@ pub(crate) fn change(
 ) -> Result<(), Error> {
     refuse_change(input)?;
     refuse_vpc(input.vpc_config.as_ref())?;
-    refuse_snap_start(input.snap_start.as_ref())?;
+    refuse_snap_start(input.snap_start.as_ref(), input.runtime.as_ref().unwrap_or(&settings.runtime))?;
     if let Some(runtime) = &input.runtime {
         settings.runtime = available(runtime, driver)?;
     }
@@ -185,11 +185,20 @@ fn refuse_vpc(config: Option<&VpcConfig>) -> Result<(), Error> {
     }
 }
 
-fn refuse_snap_start(config: Option<&SnapStart>) -> Result<(), Error> {
-    match config.and_then(|config| config.apply_on) {
-        Some(SnapStartApplyOn::PublishedVersions) => Err(refusal::not_here("SnapStart")),
-        _ => Ok(()),
+fn refuse_snap_start(config: Option<&SnapStart>, runtime: &str) -> Result<(), Error> {
+    if config.and_then(|config| config.apply_on) != Some(SnapStartApplyOn::PublishedVersions) {
+        return Ok(());
     }
+    // AWS: "SnapStart is available for the following Lambda managed runtimes: Java 11 and later, Python 3.12 and later, .NET 8
+    // and later" (developer guide); the text is the service's.
+    let since = [("java", 11), ("python3.", 12), ("dotnet", 8)];
+    let number = |of: &str| runtime.strip_prefix(of).and_then(|number| number.parse::<u32>().ok());
+    if since.iter().any(|(of, first)| number(of).is_some_and(|number| number >= *first)) {
+        return Err(refusal::not_here("SnapStart"));
+    }
+    Err(Error::invalid_parameter_value_exception(format!(
+        "{runtime} is not supported for SnapStart enabled functions."
+    )))
 }
 
 /// Refuses identifiers that neither AWS nor this host knows.
@@ -324,6 +333,21 @@ mod tests {
         for input in not_taken {
             assert!(of_new(&input, None).is_err(), "{input:?}");
         }
+    }
+
+    #[test]
+    fn snap_start_is_refused_in_awss_words_where_aws_has_none_and_in_ours_where_it_has() {
+        let asked = SnapStart { apply_on: Some(SnapStartApplyOn::PublishedVersions) };
+        let refused = |runtime: &str| format!("{:?}", refuse_snap_start(Some(&asked), runtime).unwrap_err());
+        for runtime in ["nodejs20.x", "python3.11", "provided.al2023", "ruby3.3", "java8.al2", "dotnet6"] {
+            let text = format!("{runtime} is not supported for SnapStart enabled functions.");
+            assert!(refused(runtime).contains(&text), "{runtime}");
+        }
+        for runtime in ["python3.12", "python3.13", "java11", "java21", "dotnet8"] {
+            assert!(!refused(runtime).contains("SnapStart enabled functions"), "{runtime}");
+        }
+        let off = SnapStart { apply_on: Some(SnapStartApplyOn::None) };
+        assert!(refuse_snap_start(Some(&off), "nodejs20.x").is_ok() && refuse_snap_start(None, "x").is_ok());
     }
 
     #[test]

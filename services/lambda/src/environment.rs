@@ -51,7 +51,8 @@ use crate::{
     report::{self, Used},
 };
 
-/// How long an answer is held back for the runtime to ask for its next request: output and measurements are then complete.
+/// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then
+/// complete. Only who asked for the log waits with it.
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Credentials must outlive a request by this much, seconds.
@@ -77,6 +78,8 @@ pub(crate) struct Environment {
     attribution: Attribution,
     /// How long the start took, until a request has reported it.
     init: Mutex<Option<Duration>>,
+    /// A request that has been answered and not yet reported.
+    unreported: Mutex<Option<Unreported>>,
     busy: AtomicBool,
     /// Told to a freezing that is still under way.
     wanted: Notify,
@@ -112,6 +115,15 @@ struct Held {
 #[derive(Debug)]
 pub(crate) struct Unfit;
 
+/// A request whose answer went out before the log was complete.
+#[derive(Debug)]
+struct Unreported {
+    request_id: String,
+    duration: Duration,
+    /// Whether nothing of its output is still to come.
+    complete: bool,
+}
+
 /// How a request went, seen from the environment.
 enum End {
     Answered(Outcome),
@@ -143,8 +155,9 @@ impl Environment {
         self.forks.is_some()
     }
 
-    /// Runs one request. Afterwards [`Self::settle`] says whether the environment can take another.
-    pub(crate) async fn run(&self, mut invocation: Invocation) -> Result<Finished, Unfit> {
+    /// Runs one request. Whoever wants the end of its log waits until that is written. Afterwards [`Self::conclude`] completes
+    /// the log, and [`Self::settle`] says whether the environment can take another request.
+    pub(crate) async fn run(&self, mut invocation: Invocation, with_log: bool) -> Result<Finished, Unfit> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         if !self.renew_credentials().await {
@@ -178,7 +191,19 @@ impl Environment {
         let duration = began.elapsed().min(limit);
         // From here on an answer comes too late.
         self.exchange.close(&id);
-        if let End::Answered(_) = &end {
+        let end = match end {
+            // Credentials that are fetched are over before the answer is given.
+            End::Answered(outcome) if !with_log && self.endpoint.is_none() => {
+                let complete = self.is_complete(&outcome);
+                let unreported = Unreported { request_id: id, duration, complete };
+                *self.unreported.lock().unwrap_or_else(PoisonError::into_inner) = Some(unreported);
+                return Ok(Finished { outcome, tail: Vec::new() });
+            }
+            other => other,
+        };
+        if let End::Answered(outcome) = &end
+            && !self.is_complete(outcome)
+        {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
         let finished = self.finish(&id, end, duration).await;
@@ -211,6 +236,33 @@ impl Environment {
                 (Outcome::timed_out(id, timeout_s), Some("timeout"))
             }
         };
+        let tail = self.report(id, duration, (status, lines)).await;
+        Finished { outcome, tail }
+    }
+
+    /// Has all been written with the answer? A template's child has then nothing left to do; of a failure it may still tell.
+    fn is_complete(&self, outcome: &Outcome) -> bool {
+        self.is_template() && matches!(outcome, Outcome::Answer(_))
+    }
+
+    /// Completes the log of a request that was answered first.
+    pub(crate) async fn conclude(&self) {
+        let unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Unreported { request_id, duration, complete }) = unreported {
+            if !complete {
+                drop(tokio::time::timeout(SETTLE, self.over()).await);
+            }
+            drop(self.report(&request_id, duration, (None, Vec::new())).await);
+        }
+    }
+
+    /// The last lines of a request; answers with the end of its log.
+    async fn report(
+        &self,
+        id: &str,
+        duration: Duration,
+        (status, mut lines): (Option<&'static str>, Vec<String>),
+    ) -> Vec<u8> {
         let memory_mb = self.function.settings.memory_mb;
         let used = Used {
             duration,
@@ -221,7 +273,7 @@ impl Environment {
             status,
         };
         lines.extend([report::end(id), report::report(id, &used)]);
-        Finished { outcome, tail: self.output.end(lines).await }
+        self.output.end(lines).await
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the

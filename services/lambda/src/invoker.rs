@@ -82,6 +82,8 @@ struct Work {
     function: Arc<Function>,
     reuse: Reuse,
     principal: Option<String>,
+    /// Does whoever asked want the end of its log?
+    with_log: bool,
     invocation: Invocation,
 }
 
@@ -146,6 +148,16 @@ impl Invoker {
         function: Arc<Function>,
         request: Request,
     ) -> Result<Finished, Error> {
+        self.invoke_logged(function, request, false).await
+    }
+
+    /// The same; where `with_log`, with the end of its log, for which the answer waits.
+    pub(crate) async fn invoke_logged(
+        self: &Arc<Self>,
+        function: Arc<Function>,
+        request: Request,
+        with_log: bool,
+    ) -> Result<Finished, Error> {
         let host = match &self.host {
             Ok(host) => host.clone(),
             // INVARIANT: never without a sandbox.
@@ -161,6 +173,7 @@ impl Invoker {
         let work = Work {
             reuse: controls.reuse,
             principal: request.principal.clone(),
+            with_log,
             invocation: self.invocation(request),
             function,
         };
@@ -193,7 +206,7 @@ impl Invoker {
         while let Some(idle) = self.idle(&work).await {
             self.note_used(&work, &idle);
             if idle.wake().await
-                && let Ok(finished) = idle.run(work.invocation.clone()).await
+                && let Ok(finished) = idle.run(work.invocation.clone(), work.with_log).await
             {
                 let coming = self.coming(&work, &idle);
                 drop(answer.send(Ok(finished)));
@@ -210,7 +223,7 @@ impl Invoker {
                 }
             };
             self.note_used(&work, &environment);
-            if let Ok(finished) = environment.run(work.invocation.clone()).await {
+            if let Ok(finished) = environment.run(work.invocation.clone(), work.with_log).await {
                 let coming = self.coming(&work, &environment);
                 drop(answer.send(Ok(finished)));
                 return self.put_back(&host, (environment, coming), &work, slot).await;
@@ -251,6 +264,7 @@ impl Invoker {
         work: &Work,
         slot: Slot,
     ) {
+        environment.conclude().await;
         let fit_for = work.fit_for_after(&environment);
         // What extensions do after the answer they do also where nobody follows.
         let settled = (fit_for.is_some() || environment.has_extensions()) && environment.settle().await;

@@ -11,8 +11,7 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no container images, code signing, event source mappings or VPC attachment yet; what names them is
-//! refused.
+//! DIVERGES: no container images, code signing or VPC attachment yet; what names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
@@ -42,6 +41,7 @@ mod invocation;
 mod invoker;
 mod isolate;
 mod layer;
+mod mapping;
 mod ops;
 mod output;
 mod package;
@@ -62,6 +62,7 @@ mod returning;
 mod role;
 mod runtime_api;
 mod streaming;
+mod tags;
 mod throttle;
 mod trace;
 mod url;
@@ -194,9 +195,9 @@ impl Service for Lambda {
     }
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Error> {
-        let Some(at) = FunctionRef::of_arn(arn) else { return Ok(Vec::new()) };
-        let found = self.env.store.read(|tx| tx.get::<Function>(&at.key()))?;
-        Ok(found.map_or_else(Vec::new, |function| function.tags.into_iter().collect()))
+        let Some(at) = tags::Tagged::of_arn(arn) else { return Ok(Vec::new()) };
+        let found = self.env.store.read(|tx| at.tags(tx))?;
+        Ok(found.unwrap_or_default().into_iter().collect())
     }
 }
 

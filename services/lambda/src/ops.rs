@@ -5,9 +5,11 @@
 mod add_layer_version_permission;
 mod add_permission;
 mod create_alias;
+mod create_event_source_mapping;
 mod create_function;
 mod create_function_url_config;
 mod delete_alias;
+mod delete_event_source_mapping;
 mod delete_function;
 mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
@@ -16,6 +18,7 @@ mod delete_layer_version;
 mod delete_provisioned_concurrency_config;
 mod get_account_settings;
 mod get_alias;
+mod get_event_source_mapping;
 mod get_function;
 mod get_function_concurrency;
 mod get_function_configuration;
@@ -31,6 +34,7 @@ mod invoke;
 mod invoke_async;
 mod invoke_with_response_stream;
 mod list_aliases;
+mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
 mod list_function_url_configs;
 mod list_functions;
@@ -50,6 +54,7 @@ mod remove_permission;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
+mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
 mod update_function_event_invoke_config;
@@ -67,9 +72,11 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::AddLayerVersionPermission, Lambda>(service),
         bind::<api::AddPermission, Lambda>(service),
         bind::<api::CreateAlias, Lambda>(service),
+        bind::<api::CreateEventSourceMapping, Lambda>(service),
         bind::<api::CreateFunction, Lambda>(service),
         bind::<api::CreateFunctionUrlConfig, Lambda>(service),
         bind::<api::DeleteAlias, Lambda>(service),
+        bind::<api::DeleteEventSourceMapping, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
         bind::<api::DeleteFunctionConcurrency, Lambda>(service),
         bind::<api::DeleteFunctionEventInvokeConfig, Lambda>(service),
@@ -78,6 +85,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteProvisionedConcurrencyConfig, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
         bind::<api::GetAlias, Lambda>(service),
+        bind::<api::GetEventSourceMapping, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
         bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
@@ -93,6 +101,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::InvokeAsync, Lambda>(service),
         bind::<api::InvokeWithResponseStream, Lambda>(service),
         bind::<api::ListAliases, Lambda>(service),
+        bind::<api::ListEventSourceMappings, Lambda>(service),
         bind::<api::ListFunctionEventInvokeConfigs, Lambda>(service),
         bind::<api::ListFunctionUrlConfigs, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
@@ -112,6 +121,7 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::TagResource, Lambda>(service),
         bind::<api::UntagResource, Lambda>(service),
         bind::<api::UpdateAlias, Lambda>(service),
+        bind::<api::UpdateEventSourceMapping, Lambda>(service),
         bind::<api::UpdateFunctionCode, Lambda>(service),
         bind::<api::UpdateFunctionConfiguration, Lambda>(service),
         bind::<api::UpdateFunctionEventInvokeConfig, Lambda>(service),

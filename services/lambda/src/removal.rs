@@ -10,6 +10,7 @@ use crate::{
     event_config::EventConfig,
     function::Function,
     function_url::{self, FunctionUrl},
+    mapping::Mapping,
     permission::Permissions,
     provisioned::Provisioned,
     refusal,
@@ -33,6 +34,7 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     below::<EventConfig>(tx, &at.key())?;
     below::<Provisioned>(tx, &at.key())?;
     urls(tx, &at.key())?;
+    Mapping::remove_all(tx, at)?;
     Ok((packages.into_iter().flatten().collect(), arns))
 }
 
@@ -63,6 +65,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     tx.delete::<Permissions>(&at.qualified_key())?;
     tx.delete::<EventConfig>(&at.qualified_key())?;
     tx.delete::<Provisioned>(&at.qualified_key())?;
+    Mapping::remove_all(tx, at)?;
     Ok((version.packages(), vec![version.arn]))
 }
 
@@ -72,6 +75,7 @@ pub(crate) fn alias(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<(), StoreE
     function_url::remove(tx, &at.qualified_key())?;
     tx.delete::<EventConfig>(&at.qualified_key())?;
     tx.delete::<Provisioned>(&at.qualified_key())?;
+    Mapping::remove_all(tx, at)?;
     tx.delete::<Permissions>(&at.qualified_key())
 }
 

@@ -230,6 +230,66 @@ impl LayerRef {
     }
 }
 
+/// What has an id that we give, instead of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ObjectKind {
+    EventSourceMapping,
+    CodeSigningConfig,
+}
+
+impl ObjectKind {
+    const ALL: [Self; 2] = [Self::EventSourceMapping, Self::CodeSigningConfig];
+
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::EventSourceMapping => "event-source-mapping",
+            Self::CodeSigningConfig => "code-signing-config",
+        }
+    }
+}
+
+/// Such a thing, wherever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ObjectRef {
+    pub(crate) kind: ObjectKind,
+    pub(crate) scope: Scope,
+    /// Its id, or whatever was sent in its place.
+    pub(crate) id: String,
+}
+
+impl ObjectRef {
+    /// One of the caller's account, by its id.
+    pub(crate) fn of_id(kind: ObjectKind, id: &str, env: &Env, caller: &Caller) -> Self {
+        let scope = caller.account().map_or_else(|| env.site.scope.clone(), |account| env.scope_of(&account));
+        Self { kind, scope, id: id.to_owned() }
+    }
+
+    /// The one an ARN names; `None` for ARNs of anything else.
+    pub(crate) fn of_arn(arn: &Arn) -> Option<Self> {
+        if arn.service() != "lambda" {
+            return None;
+        }
+        let (kind, id) = arn.resource().split_once(':')?;
+        let kind = ObjectKind::ALL.into_iter().find(|one| one.shown() == kind)?;
+        let scope = Scope {
+            partition: arn.partition().to_owned(),
+            account: arn.account_id()?,
+            region: Region::parse(arn.region()).ok()?,
+        };
+        (!id.is_empty() && !id.contains(':')).then(|| Self { kind, scope, id: id.to_owned() })
+    }
+
+    /// Its ARN.
+    pub(crate) fn arn(&self) -> Arn {
+        Arn::regional(&self.scope, "lambda", &format!("{}:{}", self.kind.shown(), self.id))
+    }
+
+    /// The key of its row among those of its kind.
+    pub(crate) fn key(&self) -> Key {
+        Key::of(&self.scope).text(&self.id)
+    }
+}
+
 fn is_region(text: &str) -> bool {
     text.contains('-')
         && text.bytes().last().is_some_and(|byte| byte.is_ascii_digit())
@@ -305,6 +365,20 @@ mod tests {
     fn two_different_qualifiers_contradict() {
         assert!(FunctionRef::within("f:1", Some("2"), home()).contradictory);
         assert!(!FunctionRef::within("f:1", Some("1"), home()).contradictory);
+    }
+
+    #[test]
+    fn objects_are_found_by_their_arns_and_by_no_others() {
+        let scope = home();
+        for kind in ObjectKind::ALL {
+            let object = ObjectRef { kind, scope: scope.clone(), id: "x-1".to_owned() };
+            assert_eq!(ObjectRef::of_arn(&object.arn()), Some(object));
+        }
+        for text in ["function:f", "event-source-mapping:", "event-source-mapping:a:b", "code-signing-config"]
+        {
+            let arn = Arn::regional(&scope, "lambda", text);
+            assert_eq!(ObjectRef::of_arn(&arn), None, "{text}");
+        }
     }
 
     #[test]

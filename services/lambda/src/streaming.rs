@@ -54,16 +54,17 @@ pub(crate) struct Streaming {
 
 impl Streaming {
     /// Starts the request and waits for the first sign of an answer. What keeps the request from running at all is an
-    /// error here.
+    /// error here. Where `with_log`, its end waits for that of the log.
     pub(crate) async fn begin(
         invoker: &Arc<Invoker>,
         function: Arc<Function>,
         mut request: Request,
+        with_log: bool,
     ) -> Result<Self, Error> {
         let (sink, pieces) = mpsc::channel(PIECES_WAITING_MAX);
         request.sink = Some(sink);
         let invoker = Arc::clone(invoker);
-        let work = tokio::spawn(async move { invoker.invoke(function, request).await });
+        let work = tokio::spawn(async move { invoker.invoke_logged(function, request, with_log).await });
         let mut streaming = Self { pieces, work: Some(work), first: None, finished: None };
         streaming.first = Some(streaming.wait().await?);
         Ok(streaming)

@@ -234,7 +234,7 @@ impl Plane {
     }
 
     async fn streamed(&self, function: Arc<Function>, request: Request) -> Result<Outgoing, Refusal> {
-        let mut streaming = Streaming::begin(&self.lambda.invoker, function, request).await?;
+        let mut streaming = Streaming::begin(&self.lambda.invoker, function, request, false).await?;
         let mut prelude = match streaming.next().await {
             Next::Piece(Piece::Begun(content_type)) => Prelude::of(content_type),
             Next::Piece(Piece::Data(_)) | Next::Lost => {

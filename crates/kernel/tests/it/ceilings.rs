@@ -23,8 +23,7 @@ const OTHER_THINGS: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"moon:*","Resource":"*"}}"#;
 const OPEN: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#;
-const NOBODY_MAKES: &str =
-    r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"toys:MakeToy","Resource":"*"}}"#;
+const NOBODY_MAKES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"toys:MakeToy","Resource":"*"}}"#;
 const NOBODY_DOES: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
 const TRUSTS_KIT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"testkit.amazonaws.com"}}}"#;
@@ -57,7 +56,14 @@ impl Club {
         self.set(account, organization, service, resource, false);
     }
 
-    fn set(&self, account: &AccountId, organization: &str, service: &[&[&str]], resource: &[&[&str]], closed: bool) {
+    fn set(
+        &self,
+        account: &AccountId,
+        organization: &str,
+        service: &[&[&str]],
+        resource: &[&[&str]],
+        closed: bool,
+    ) {
         let membership = Membership {
             organization: organization.to_owned(),
             path: format!("{organization}/r-1/"),
@@ -137,7 +143,12 @@ async fn service_control_policies_bind_everybody_of_the_account() {
         club.put(&home, "o-1", &[&[ALL], &[ALL]], &[]);
         allowed(&world, &who).await;
         // A denial at any level; and each level must allow, of which no policy at all is none.
-        for levels in [[&[NO_MAKING][..], &[ALL]], [&[ALL], &[ALL, NO_MAKING]], [&[ALL], &[OTHER_THINGS]], [&[ALL], &[]]] {
+        for levels in [
+            [&[NO_MAKING][..], &[ALL]],
+            [&[ALL], &[ALL, NO_MAKING]],
+            [&[ALL], &[OTHER_THINGS]],
+            [&[ALL], &[]],
+        ] {
             club.put(&home, "o-1", &levels, &[]);
             refused(&world, &who).await;
         }
@@ -321,4 +332,29 @@ async fn why_is_told_within_an_account_and_an_organisation_only() {
     assert!(!tells(&refused(&world, &foreign).await), "in another");
     club.put(&other, "o-1", &[&[ALL]], &[]);
     assert!(tells(&refused(&world, &foreign).await), "in the same");
+}
+
+#[tokio::test]
+async fn simulations_are_told_the_ceilings_that_the_gate_would_find() {
+    let (world, club, _) = world();
+    let (home, other) = (home(&world), world.other_account());
+    club.put(&home, "o-1", &[&[ALL], &[NO_MAKING]], &[&[NOBODY_MAKES]]);
+    let counts = |role: Option<&str>, action: &str, resource_account: Option<&AccountId>| {
+        let bounds = world.env().bounds(&home, role, action, resource_account).unwrap();
+        (
+            bounds.membership().map(|member| member.organization.clone()),
+            bounds.service_control().iter().map(Vec::len).collect::<Vec<_>>(),
+            bounds.resource_control().iter().map(Vec::len).collect::<Vec<_>>(),
+        )
+    };
+    let member = Some("o-1".to_owned());
+    assert_eq!(counts(None, "toys:MakeToy", Some(&home)), (member.clone(), vec![1, 1], vec![1]));
+    assert_eq!(counts(None, "moon:Land", Some(&home)), (member.clone(), vec![1, 1], vec![]));
+    assert_eq!(counts(None, "toys:MakeToy", Some(&other)), (member.clone(), vec![1, 1], vec![]));
+    assert_eq!(
+        counts(Some("role/aws-service-role/x/y"), "toys:MakeToy", Some(&home)),
+        (member, vec![], vec![])
+    );
+    let alone = world.env().bounds(&other, None, "toys:MakeToy", None).unwrap();
+    assert!(alone.membership().is_none() && alone.service_control().is_empty());
 }

@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod ceilings;
+mod evidence;
 mod federated;
+mod forwarded;
+mod keys;
 mod kit;
 mod permits;
 mod toys;

@@ -439,8 +439,10 @@ fn days(text: &str) -> Option<i64> {
 }
 
 fn ip(value: &str, wanted: &str) -> Option<bool> {
+    // "010" is eight to some readers and ten to others, so it is no part of an address (RFC 3986, `dec-octet`).
+    let part = |text: &str| if text.len() > 1 && text.starts_with('0') { None } else { text.parse().ok() };
     let bits = |text: &str| -> Option<String> {
-        let parts: Vec<u8> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        let parts: Vec<u8> = text.split('.').map(part).collect::<Option<_>>()?;
         let written: Vec<String> = parts.iter().map(|part| format!("{part:08b}")).collect();
         (parts.len() == 4).then(|| written.concat())
     };

@@ -36,7 +36,7 @@ pub(super) fn program(policy: &ExecPolicy) -> Vec<libc::sock_filter> {
     case(&mut code, libc::SYS_connect, &[ASK]);
     case(&mut code, libc::SYS_socket, &socket_rule());
     case(&mut code, libc::SYS_socketpair, &only(0, &[AF_UNIX], libc::EAFNOSUPPORT));
-    case(&mut code, libc::SYS_ioctl, &except(1, &[libc::TIOCSTI, TIOCLINUX], libc::EPERM));
+    case(&mut code, libc::SYS_ioctl, &ioctl_rule());
     case(&mut code, libc::SYS_prctl, &only(0, &syscalls::PRCTL_OPTIONS, libc::EPERM));
     // Limits and priority are each process's own: one that serves a single invocation must not be able to set those of
     // the process it was forked from, and so of the invocations after it.
@@ -87,25 +87,42 @@ fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::so
     code.extend_from_slice(block);
 }
 
-/// Families UNIX, INET and INET6, and no raw sockets in the latter two.
+/// Families UNIX, INET and INET6; in the latter two no raw sockets, and no protocols but TCP and UDP: asking for another
+/// would have the kernel look for it, and load it from a module.
 fn socket_rule() -> Vec<libc::sock_filter> {
     vec![
         load(argument(0)),
-        jump(libc::BPF_JEQ, AF_UNIX, 5, 0),
-        jump(libc::BPF_JEQ, AF_INET, 5, 0),
-        jump(libc::BPF_JEQ, AF_INET6, 4, 0),
+        jump(libc::BPF_JEQ, AF_UNIX, 15, 0),
+        jump(libc::BPF_JEQ, AF_INET, 4, 0),
+        jump(libc::BPF_JEQ, AF_INET6, 3, 0),
         // The C library looks for interfaces here and goes on without: that is no attempt at anything.
         jump(libc::BPF_JEQ, AF_NETLINK, 0, 1),
         refuse(libc::EAFNOSUPPORT),
         ASK,
-        answer(libc::SECCOMP_RET_ALLOW),
         load(argument(1)),
         instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
         jump(libc::BPF_JEQ, SOCK_STREAM, 2, 0),
         jump(libc::BPF_JEQ, SOCK_DGRAM, 1, 0),
         ASK,
+        load(argument(2)),
+        jump(libc::BPF_JEQ, ANY_PROTOCOL, 3, 0),
+        jump(libc::BPF_JEQ, TCP, 2, 0),
+        jump(libc::BPF_JEQ, UDP, 1, 0),
+        refuse(libc::EPROTONOSUPPORT),
         answer(libc::SECCOMP_RET_ALLOW),
     ]
+}
+
+/// Requests of the list; others are answered as by files that know none. Typing into terminals is refused by its name.
+fn ioctl_rule() -> Vec<libc::sock_filter> {
+    let mut block = vec![
+        load(argument(1)),
+        jump(libc::BPF_JEQ, TIOCSTI, 1, 0),
+        jump(libc::BPF_JEQ, TIOCLINUX, 0, 1),
+        refuse(libc::EPERM),
+    ];
+    block.extend(only(1, &syscalls::IOCTL_REQUESTS, libc::ENOTTY));
+    block
 }
 
 /// Allowed if the first two arguments are these.
@@ -122,28 +139,13 @@ fn both(first: u32, second: u32, errno: libc::c_int) -> Vec<libc::sock_filter> {
 
 /// Allowed if the argument is one of these.
 fn only(index: u32, values: &[u32], errno: libc::c_int) -> Vec<libc::sock_filter> {
-    choice(index, values, refuse(errno), answer(libc::SECCOMP_RET_ALLOW))
-}
-
-/// Refused if the argument is one of these.
-fn except(index: u32, values: &[libc::c_ulong], errno: libc::c_int) -> Vec<libc::sock_filter> {
-    let values: Vec<u32> = values.iter().filter_map(|value| u32::try_from(*value).ok()).collect();
-    choice(index, &values, answer(libc::SECCOMP_RET_ALLOW), refuse(errno))
-}
-
-fn choice(
-    index: u32,
-    values: &[u32],
-    otherwise: libc::sock_filter,
-    matched: libc::sock_filter,
-) -> Vec<libc::sock_filter> {
     let mut block = vec![load(argument(index))];
     let count = values.len();
     for (position, value) in values.iter().enumerate() {
         block.push(jump(libc::BPF_JEQ, *value, u8::try_from(count - position).unwrap_or(u8::MAX), 0));
     }
-    block.push(otherwise);
-    block.push(matched);
+    block.push(refuse(errno));
+    block.push(answer(libc::SECCOMP_RET_ALLOW));
     block
 }
 
@@ -213,7 +215,7 @@ fn refuse(errno: libc::c_int) -> libc::sock_filter {
     answer(libc::SECCOMP_RET_ERRNO | errno.cast_unsigned())
 }
 
-fn number(call: libc::c_long) -> u32 {
+pub(super) fn number(call: libc::c_long) -> u32 {
     u32::try_from(call).unwrap_or(u32::MAX)
 }
 
@@ -244,7 +246,12 @@ const AF_INET6: u32 = libc::AF_INET6.cast_unsigned();
 const AF_NETLINK: u32 = libc::AF_NETLINK.cast_unsigned();
 const SOCK_STREAM: u32 = libc::SOCK_STREAM.cast_unsigned();
 const SOCK_DGRAM: u32 = libc::SOCK_DGRAM.cast_unsigned();
-const TIOCLINUX: libc::c_ulong = 0x541C;
+const ANY_PROTOCOL: u32 = 0;
+const TCP: u32 = libc::IPPROTO_TCP.cast_unsigned();
+const UDP: u32 = libc::IPPROTO_UDP.cast_unsigned();
+// `asm-generic/ioctls.h`
+const TIOCSTI: u32 = 0x5412;
+const TIOCLINUX: u32 = 0x541C;
 const NAMESPACE_FLAGS: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
@@ -254,17 +261,34 @@ const NAMESPACE_FLAGS: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET)
     .cast_unsigned();
 
+/// What `socket_rule` lets through, as `tests/filter` writes it: family, type and protocol. Of UNIX, one that stands for all.
+#[cfg(test)]
+pub(super) fn sockets_allowed() -> Vec<String> {
+    let mut all = vec![format!("{AF_UNIX} {SOCK_STREAM} {ANY_PROTOCOL}")];
+    for family in [AF_INET, AF_INET6] {
+        for (kind, own) in [(SOCK_STREAM, TCP), (SOCK_DGRAM, UDP)] {
+            all.extend([ANY_PROTOCOL, own].map(|protocol| format!("{family} {kind} {protocol}")));
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// What the program answers, by an interpreter of the instructions used here.
-    fn run(program: &[libc::sock_filter], call: libc::c_long, arguments: [u64; 2]) -> u32 {
+    fn run(program: &[libc::sock_filter], call: libc::c_long, [first, second]: [u64; 2]) -> u32 {
+        run_with(program, call, [first, second, 0])
+    }
+
+    fn run_with(program: &[libc::sock_filter], call: libc::c_long, arguments: [u64; 3]) -> u32 {
         let read = |offset: u32| match offset {
             NUMBER_OFFSET => number(call),
             ARCH_OFFSET => AUDIT_ARCH,
             16 => (arguments[0] & 0xffff_ffff) as u32,
             24 => (arguments[1] & 0xffff_ffff) as u32,
+            32 => (arguments[2] & 0xffff_ffff) as u32,
             other => panic!("offset {other}"),
         };
         let (mut at, mut value) = (0, 0);
@@ -362,6 +386,35 @@ mod tests {
         }
         assert_eq!(run(&program, libc::SYS_socketpair, [1, 1]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(run(&program, libc::SYS_socketpair, [2, 1]), errno(libc::EAFNOSUPPORT));
+    }
+
+    #[test]
+    fn sockets_of_other_protocols_than_tcp_and_udp_do_not_exist() {
+        let program = program(&ExecPolicy::Allow);
+        // ICMP, DCCP, SCTP, UDP-Lite, SMC, MPTCP.
+        for protocol in [1, 33, 132, 136, 256, 262] {
+            for (family, kind) in [(2, 1), (2, 2), (10, 1), (10, 2)] {
+                let answered = run_with(&program, libc::SYS_socket, [family, kind, protocol]);
+                assert_eq!(answered, errno(libc::EPROTONOSUPPORT), "{family} {kind} {protocol}");
+            }
+        }
+        for protocol in [0, 6, 17] {
+            let answered = run_with(&program, libc::SYS_socket, [2, 1 | 0o2_004_000, protocol]);
+            assert_eq!(answered, libc::SECCOMP_RET_ALLOW);
+        }
+    }
+
+    #[test]
+    fn requests_to_devices_that_nothing_needs_are_unknown() {
+        let program = program(&ExecPolicy::Allow);
+        // NS_GET_USERNS, FS_IOC_SETFLAGS, BTRFS_IOC_SNAP_CREATE, KVM_CREATE_VM, TUNSETIFF, FIBMAP, SIOCSIFFLAGS.
+        for request in [0xb701, 0x4008_6602, 0x5000_9401, 0xae01, 0x4004_54ca, 0x1, 0x8914] {
+            assert_eq!(run(&program, libc::SYS_ioctl, [0, request]), errno(libc::ENOTTY), "{request:x}");
+        }
+        for request in syscalls::IOCTL_REQUESTS {
+            let answered = run(&program, libc::SYS_ioctl, [0, u64::from(request)]);
+            assert_eq!(answered, libc::SECCOMP_RET_ALLOW, "{request:x}");
+        }
     }
 
     #[test]

@@ -9,11 +9,20 @@ use super::{CliError, output, serve::with_runtime};
 
 /// Shows what is in force on this machine.
 #[derive(Debug, Args)]
-pub(crate) struct Doctor {}
+pub(crate) struct Doctor {
+    /// Read the roots of all runtimes and say their digests, as a server's trail has them
+    #[arg(long)]
+    roots: bool,
+    /// List every file of one runtime's root instead: SHA-256, bytes, rights, path. The digest is that of the list
+    #[arg(long, value_name = "RUNTIME")]
+    root: Option<String>,
+}
 
 impl Doctor {
-    #[expect(clippy::unused_self, reason = "a command without options")]
     pub(crate) fn run(self) -> Result<ExitCode, CliError> {
+        if let Some(id) = self.root {
+            return list(&id);
+        }
         with_runtime(|spawner| async move {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let driver = Driver::new(spawner?, RuntimeTable::discover(&path))?;
@@ -21,7 +30,8 @@ impl Doctor {
             output::line(&driver.probe().await.to_string());
             output::line("Runtimes:");
             for runtime in driver.runtimes().iter() {
-                output::line(&format!("  {} ({})", runtime.id, runtime.version));
+                let digest = if self.roots { format!(": {}", runtime.listing()?.0) } else { String::new() };
+                output::line(&format!("  {} ({}){digest}", runtime.id, runtime.version));
             }
             output::line(
                 "Always in force: SigV4 on every signed operation, IAM on every call, sealed storage, audit chain.",
@@ -29,4 +39,12 @@ impl Doctor {
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+fn list(id: &str) -> Result<ExitCode, CliError> {
+    let table = RuntimeTable::discover(&std::env::var_os("PATH").unwrap_or_default());
+    let runtime = table.find(id).ok_or_else(|| format!("the runtime {id} is not on this host"))?;
+    let (_, listing) = runtime.listing()?;
+    output::line(listing.trim_end());
+    Ok(ExitCode::SUCCESS)
 }

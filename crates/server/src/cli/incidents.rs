@@ -41,6 +41,13 @@ fn described(incident: &Incident) -> (&'static str, String, Option<&'static str>
             format!("no other is started, {why}"),
             Some("no function runs until the server is restarted"),
         ),
+        Incident::RootChanged { runtime_id, change } => (
+            "sandbox.root-changed",
+            format!("runtime {runtime_id}: {change}"),
+            Some(
+                "a file of a runtime's root was changed: no environment is started in it until the server is restarted",
+            ),
+        ),
     }
 }
 

@@ -108,7 +108,7 @@ impl Provisioner for Function {
                 job.hand.call("lambda", "UpdateFunctionCode", request).await?;
             }
             if changed.contains(&"Tags") {
-                retag(job, before).await?;
+                retag(job, before, "Arn").await?;
             }
             Ok(Made::unchanged(before))
         })
@@ -171,8 +171,9 @@ fn zip_of(name: &str, content: &[u8]) -> Result<Bytes, zip::result::ZipError> {
     Ok(Bytes::from(writer.finish()?.into_inner()))
 }
 
-async fn retag(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
-    let arn = before.existing.attributes.get("Arn").cloned().unwrap_or_default();
+/// Makes the tags of something of Lambda's what the template says. `attribute` is what its ARN is called.
+pub(super) async fn retag(job: &Job<'_>, before: &Before<'_>, attribute: &str) -> Result<(), Failure> {
+    let arn = before.existing.attributes.get(attribute).cloned().unwrap_or_default();
     let tags = |node: &Node| node.get("Tags").map_or_else(Document::empty, tag_map);
     let (now, then) = (tags(job.properties), tags(before.properties));
     let gone: Vec<String> =

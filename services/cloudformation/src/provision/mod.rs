@@ -21,6 +21,7 @@ mod iam_user_addition;
 mod kind;
 mod lambda_function;
 mod lambda_layer;
+mod lambda_mapping;
 mod lambda_parts;
 mod lambda_permission;
 mod log_group;
@@ -74,6 +75,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &iam_user_addition::KIND,
     &lambda_function::KIND,
     &lambda_layer::KIND,
+    &lambda_mapping::KIND,
     &lambda_parts::ALIAS,
     &lambda_parts::EVENT_INVOKE_CONFIG,
     &lambda_parts::URL,

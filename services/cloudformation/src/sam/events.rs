@@ -1,6 +1,6 @@
-//! Events of functions. Only `Api` events are known; others are refused.
+//! Events of functions that are routes. Those that are queues and streams are elsewhere; others are refused.
 
-use super::{IMPLICIT_API, only};
+use super::{IMPLICIT_API, only, sources};
 use crate::{
     intrinsic::function,
     template::{Node, Resource, TemplateError},
@@ -41,6 +41,7 @@ pub(super) fn of(resource: &Resource, alias: Option<&str>) -> Result<Vec<ApiEven
     events
         .map_or(&[][..], Node::entries)
         .iter()
+        .filter(|entry| !sources::is_source(&entry.node))
         .map(|entry| {
             let event = read(resource, &entry.key, &entry.node)?;
             Ok(ApiEvent { alias: alias.map(str::to_owned), ..event })

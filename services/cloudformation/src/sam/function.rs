@@ -83,7 +83,7 @@ pub(super) fn expand(
         properties.set("Role", role.clone());
     } else {
         properties.set("Role", Node::attribute(resource.line, &role_id, "Arn"));
-        let role = role(resource, parts.policies, stack_name, facts)?;
+        let role = role(resource, (parts.policies, &parts.managed), stack_name, facts)?;
         resources.push(Resource {
             condition: resource.condition.clone(),
             ..Resource::made(role_id, resource.line, "AWS::IAM::Role", role)
@@ -107,7 +107,7 @@ fn code(resource: &Resource) -> Result<Node, TemplateError> {
 
 fn role(
     resource: &Resource,
-    destinations: Vec<Node>,
+    (destinations, sources): (Vec<Node>, &[&str]),
     stack_name: &str,
     facts: &Facts,
 ) -> Result<Node, TemplateError> {
@@ -116,7 +116,8 @@ fn role(
     let trust = own.get("AssumeRolePolicyDocument").cloned().unwrap_or_else(|| lambda_trust(line));
     let mut role = Node::map(line, [("AssumeRolePolicyDocument", trust)]);
     let mut inline = vec![logging(resource, stack_name, facts)?];
-    let mut managed = Vec::new();
+    let mut managed =
+        sources.iter().map(|name| managed_policy(name, line)).collect::<Result<Vec<_>, TemplateError>>()?;
     for policy in policies(own) {
         let name = Node::text(policy.line, format!("{}RolePolicy{}", resource.logical_id, inline.len() - 1));
         match (&policy.value, policy.only_entry()) {

@@ -15,6 +15,7 @@ mod policy_templates;
 mod published;
 mod resolved;
 mod simple_table;
+mod sources;
 
 use std::collections::BTreeSet;
 

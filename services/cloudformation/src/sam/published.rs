@@ -4,7 +4,7 @@
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use casemate_names::hex;
 
-use super::{copy, known_text, only, policy_templates, resolved};
+use super::{copy, known_text, only, policy_templates, resolved, sources};
 use crate::{
     intrinsic::{Facts, NO_VALUE, function as intrinsic},
     template::{Deletion, Node, Resource, TemplateError, Value},
@@ -32,6 +32,8 @@ pub(super) struct Parts {
     pub(super) resources: Vec<Resource>,
     /// Policies for the function's role: what its destinations need.
     pub(super) policies: Vec<Node>,
+    /// Policies of AWS for the function's role: what its event sources need.
+    pub(super) managed: Vec<&'static str>,
     /// The logical id of the alias that events lead to.
     pub(super) alias: Option<String>,
 }
@@ -60,12 +62,13 @@ pub(super) fn expand(source: &Resource, made: &Node, facts: &Facts) -> Result<Pa
     if let Some(config) = own.get("EventInvokeConfig") {
         event_invoke_config(source, config, alias.as_deref(), &mut parts)?;
     }
+    sources::expand(source, &mut parts)?;
     Ok(parts)
 }
 
 impl Parts {
     /// A resource that is there when the function is.
-    fn push(&mut self, source: &Resource, suffix: &str, kind: &str, properties: Node) {
+    pub(super) fn push(&mut self, source: &Resource, suffix: &str, kind: &str, properties: Node) {
         let id = format!("{}{suffix}", source.logical_id);
         let made = Resource::made(id, properties.line, kind, properties);
         self.resources.push(Resource {
@@ -76,7 +79,7 @@ impl Parts {
     }
 
     /// What a URL and its permissions are for: AWS: the alias, if there is one.
-    fn target(&self, source: &Resource, line: u32) -> Node {
+    pub(super) fn target(&self, source: &Resource, line: u32) -> Node {
         Node::reference(line, self.alias.as_deref().unwrap_or(&source.logical_id))
     }
 }
@@ -245,7 +248,8 @@ fn event_invoke_config(
         only(destinations, &["OnFailure", "OnSuccess"], "DestinationConfig")?;
         let mut plain = Node::map(destinations.line, []);
         for (key, node) in destinations.entries().iter().map(|entry| (&entry.key, &entry.node)) {
-            let (arn, policy) = destination(source, key, node)?;
+            let owner = format!("{}EventInvokeConfig{key}", source.logical_id);
+            let (arn, policy) = destination(&owner, key, node)?;
             plain.set(key, Node::map(node.line, [("Destination", arn)]));
             parts.policies.push(policy);
         }
@@ -258,8 +262,8 @@ fn event_invoke_config(
     Ok(())
 }
 
-/// A destination's ARN, and the policy that lets the function's role reach it.
-fn destination(source: &Resource, event: &str, node: &Node) -> Result<(Node, Node), TemplateError> {
+/// A destination's ARN, and the policy that lets the function's role reach it. `owner` begins the policy's name.
+pub(super) fn destination(owner: &str, event: &str, node: &Node) -> Result<(Node, Node), TemplateError> {
     only(node, &["Destination", "Type"], event)?;
     let line = node.line;
     let kind = node.get("Type").and_then(Node::as_text).unwrap_or("(none)");
@@ -292,7 +296,7 @@ fn destination(source: &Resource, event: &str, node: &Node) -> Result<(Node, Nod
             ("Resource", arn.clone()),
         ],
     );
-    let name = format!("{}EventInvokeConfig{event}{suffix}", source.logical_id);
+    let name = format!("{owner}{suffix}");
     let document = policy_templates::document(line, vec![statement]);
     Ok((arn.clone(), Node::map(line, [("PolicyName", Node::text(line, name)), ("PolicyDocument", document)])))
 }

@@ -1,6 +1,7 @@
 //! The transform on whole templates.
 
 mod published;
+mod sources;
 
 use super::*;
 use crate::intrinsic::settle_conditions;

@@ -184,3 +184,53 @@ async fn a_function_of_sam_is_published_and_its_alias_follows() {
     assert!(scene.call("DeleteStack", of("app")).await.status.is_success());
     assert_eq!(scene.settled("app").await, "gone", "{}", scene.events("app").await);
 }
+
+fn fed(properties: &str, events: &str) -> String {
+    format!(
+        "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: f
+      Runtime: python3.11
+      Handler: index.handler
+      InlineCode: 'x = 1'
+      Events:
+        Orders: {{Type: SQS, Properties: {{Queue: 'arn:aws:sqs:us-east-1:123456789012:q'{events}}}}}
+  Second:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {{FunctionName: !Ref F, EventSourceArn: 'arn:aws:sqs:us-east-1:123456789012:r'{properties}}}
+"
+    )
+}
+
+#[tokio::test]
+async fn event_sources_are_mapped_change_in_place_and_go() {
+    let scene = Scene::new().await;
+    let all = async || {
+        let listed = shown(&scene, "ListEventSourceMappings", &[]).await;
+        let mut all = listed["EventSourceMappings"].as_array().unwrap().clone();
+        all.sort_by_key(|one| one["EventSourceArn"].as_str().unwrap().to_owned());
+        all
+    };
+    let tagged = ", BatchSize: 3, Enabled: false, Tags: [{Key: team, Value: a}]";
+    scene.created("app", &fed(tagged, ", BatchSize: 5")).await;
+    let before = all().await;
+    assert_eq!((before.len(), &before[0]["BatchSize"], &before[1]["BatchSize"]), (2, &5.into(), &3.into()));
+    assert_eq!(before[1]["StateTransitionReason"], "USER_INITIATED");
+    let answer = scene.update("app", &fed("", "")).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    assert_eq!(scene.settled("app").await, "UPDATE_COMPLETE", "{}", scene.events("app").await);
+    let after = all().await;
+    assert_eq!((after.len(), &after[0]["BatchSize"], &after[1]["BatchSize"]), (2, &10.into(), &10.into()));
+    assert_eq!((&after[0]["UUID"], &after[1]["UUID"]), (&before[0]["UUID"], &before[1]["UUID"]));
+    assert_ne!(after[1]["StateTransitionReason"], "USER_INITIATED");
+    let arn = after[1]["EventSourceMappingArn"].as_str().unwrap();
+    let tags = scene.other("lambda", "ListTags", Document::structure([("Resource", arn.into())])).await;
+    assert_eq!(tags.json()["Tags"], serde_json::json!({}));
+    assert!(scene.call("DeleteStack", of("app")).await.status.is_success());
+    assert_eq!(scene.settled("app").await, "gone", "{}", scene.events("app").await);
+    let none = scene.other("lambda", "ListEventSourceMappings", Document::empty()).await.json();
+    assert_eq!(none["EventSourceMappings"], serde_json::json!([]));
+}

@@ -46,11 +46,10 @@ impl Environment {
     pub(super) async fn wipe(&self) -> bool {
         let Some(forks) = &self.forks else { return false };
         drop(forks.withdraw());
-        let ended = self.end_credentials().await;
-        if !ended || self.sandbox.freeze().await.is_err() || self.sandbox.reset().await.is_err() {
-            return false;
-        }
-        if self.sandbox.thaw().await.is_err() {
+        // From here on what runs is the platform's, or is about to be stopped: it does not wait for the function's share of
+        // the processor, which the request may have used up.
+        let (ended, cleared) = tokio::join!(self.end_credentials(), self.clear());
+        if !ended || !cleared || self.sandbox.thaw().await.is_err() {
             return false;
         }
         let ready = tokio::select! {
@@ -59,6 +58,13 @@ impl Environment {
             ready = tokio::time::timeout(TURN_LIMIT, forks.ready()) => matches!(ready, Ok(Ok(()))),
         };
         ready && self.fork().await
+    }
+
+    /// Stops everything and ends all but the template.
+    async fn clear(&self) -> bool {
+        self.sandbox.begin_init().await.is_ok()
+            && self.sandbox.freeze().await.is_ok()
+            && self.sandbox.reset().await.is_ok()
     }
 
     /// Makes a child with credentials of its own, and waits until it asks for its request. Until then only the template and

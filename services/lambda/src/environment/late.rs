@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use casemate_kernel::audit;
 use casemate_names::{Secret, Timestamp};
 use casemate_sandbox::{Binding, EnvironmentSpec, StartError};
 
@@ -63,13 +64,21 @@ impl Host {
                 layers_dir: spec.layers_dir.clone(),
                 memory_mb: spec.memory_mb,
             };
-            // A blank may end at any time; what else is wrong shows again below.
-            if let Ok(sandbox) = self.driver.bind(blank, binding).await {
-                let told = (Late::new(&spec.env), Channel::Socket(speaker));
-                return Ok((Isolate::process(sandbox), Some(told)));
+            match self.driver.bind(blank, binding).await {
+                Ok(sandbox) => {
+                    let told = (Late::new(&spec.env), Channel::Socket(speaker));
+                    return Ok((Isolate::process(sandbox), Some(told)));
+                }
+                // A blank may end at any time; what else is wrong shows again below, but not that it was wrong here.
+                Err(error) => self.note_failed_bind(&error, now),
             }
         }
         self.driver.start(spec).await.map(|sandbox| (Isolate::process(sandbox), None))
+    }
+
+    /// A process that waited could not be made a function's: the request gets a new one, the operator is told.
+    fn note_failed_bind(&self, error: &StartError, at: Timestamp) {
+        self.env.audit.event(failed_bind(error, at));
     }
 
     /// Starts a blank, if one is missing, until none is.
@@ -106,9 +115,30 @@ impl Host {
     }
 }
 
+fn failed_bind(error: &StartError, at: Timestamp) -> audit::Event {
+    audit::Event {
+        name: "sandbox.bind-failed",
+        at,
+        place: "server".to_owned(),
+        function: None,
+        request_id: None,
+        detail: format!(
+            "a process that waited for a function was not given one, another is started: {error}"
+        ),
+        alarm: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_could_not_be_given_its_function_is_told_of() {
+        let event = failed_bind(&StartError::SpawnerGone, Timestamp::from_millis(7));
+        assert_eq!((event.name, event.at.millis()), ("sandbox.bind-failed", 7));
+        assert!(event.detail.ends_with(&StartError::SpawnerGone.to_string()), "{}", event.detail);
+    }
 
     #[test]
     fn variables_are_told_once_and_never_shown() {

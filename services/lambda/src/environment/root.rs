@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use casemate_kernel::Fault;
+use casemate_kernel::{Env, Fault, audit};
 use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
 
 use super::{Host, NotStarted, start};
@@ -94,8 +94,26 @@ impl Host {
             bootstrap::of(&runtime, sdk.as_deref(), scratch.path())
         });
         let bootstrap = work.await.map_err(Fault::internal)?.map_err(Error::service_exception)?;
-        Ok(self.driver.prepare(&id, bootstrap).await.map_err(|error| start::unavailable(&error))?)
+        let template =
+            self.driver.prepare(&id, bootstrap).await.map_err(|error| start::unavailable(&error))?;
+        // Reading all files takes a second; no request waits for it.
+        drop(tokio::spawn(record(self.env.clone(), template.clone())));
+        Ok(template)
     }
+}
+
+/// Says in the trail what the root is made of. What changed while it was read, is the next start's alarm.
+async fn record(env: Env, template: Template) {
+    let Ok(digest) = template.digest().await else { return };
+    env.audit.event(audit::Event {
+        name: "sandbox.root",
+        at: env.clock.now(),
+        place: "server".to_owned(),
+        function: None,
+        request_id: None,
+        detail: format!("runtime {}: {digest}", template.runtime_id()),
+        alarm: None,
+    });
 }
 
 /// The program of a custom runtime.

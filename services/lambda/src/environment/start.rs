@@ -229,6 +229,7 @@ impl Host {
             output,
             attribution,
             init: Mutex::new(None),
+            unreported: Mutex::new(None),
             busy: AtomicBool::new(true),
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),

@@ -133,25 +133,31 @@ impl Invoker {
         for Start { function, purpose } in missing {
             let (invoker, host) = (Arc::clone(self), host.clone());
             drop(tokio::spawn(async move {
-                invoker.start_ahead(&host, &function, purpose).await;
+                let started = invoker.start_ahead(&host, &function, purpose).await;
                 invoker.ready.started(&function.arn);
+                if started {
+                    // The next; what failed is tried again at the next look, not at once.
+                    invoker.missing.notify_one();
+                }
             }));
         }
     }
 
-    /// Only where there is room: what is started ahead drives nobody away.
-    async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) {
+    /// Only where there is room: what is started ahead drives nobody away. `false`: nothing was started.
+    async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) -> bool {
         let variables = function.settings.variables.clone().unwrap_or_default();
-        let Ok(controls) = Controls::of(&variables) else { return };
-        let Some(berth) = host.room.take(&function.arn) else { return };
+        let Ok(controls) = Controls::of(&variables) else { return false };
+        let Some(berth) = host.room.take(&function.arn) else { return false };
         let Ok(environment) = self.begin(host, function, controls.reuse, purpose, berth).await else {
-            return;
+            return false;
         };
-        if self.is_current(function) {
-            environment.await_request();
-            self.pool.put(Arc::clone(&environment), FitFor::Everybody, self.env.clock.now());
-            environment.freeze().await;
+        if !self.is_current(function) {
+            return false;
         }
+        environment.await_request();
+        self.pool.put(Arc::clone(&environment), FitFor::Everybody, self.env.clock.now());
+        environment.freeze().await;
+        true
     }
 }
 

@@ -158,6 +158,19 @@ async fn provisioned_environments_are_there_before_the_request_and_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_started_ahead_is_started_a_few_at_a_time() {
+    let host = host(8);
+    let (f, ready) = (host.function("f", KIND, &[]).await, Ready::default());
+    ready.provision(Arc::clone(&f), 100);
+    let missing = || ready.missing(host.later(0), |_| 0, |_| 0).len();
+    assert_eq!((missing(), missing()), (8, 0));
+    for _ in 0..3 {
+        ready.started(&f.arn);
+    }
+    assert_eq!((missing(), missing()), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn provisioned_environments_are_replaced_before_their_credentials_end() {
     let host = host(8);
     let f = host.function("f", KIND, &[]).await;

@@ -56,8 +56,9 @@ impl Operation<Invoke> for Lambda {
             }
             InvocationType::RequestResponse => {
                 let version = function.version;
-                let finished = self.invoker.invoke(Arc::new(function), request).await?;
-                Ok(answered(finished, version, input.log_type == Some(LogType::Tail)))
+                let with_log = input.log_type == Some(LogType::Tail);
+                let finished = self.invoker.invoke_logged(Arc::new(function), request, with_log).await?;
+                Ok(answered(finished, version, with_log))
             }
         }
     }

@@ -53,9 +53,9 @@ impl Operation<InvokeWithResponseStream> for Lambda {
         if input.invocation_type == Some(ResponseStreamingInvocationType::DryRun) {
             return Ok(InvokeWithResponseStreamOutput { status_code: Some(204), ..Default::default() });
         }
-        let streaming = Streaming::begin(&self.invoker, function, request).await?;
-        let (sender, body) = BodyStream::channel();
         let with_log = input.log_type == Some(LogType::Tail);
+        let streaming = Streaming::begin(&self.invoker, function, request, with_log).await?;
+        let (sender, body) = BodyStream::channel();
         drop(tokio::spawn(async move {
             // A client that is gone: the function still runs to its end.
             let _ = hand_on(streaming, sender, with_log).await;

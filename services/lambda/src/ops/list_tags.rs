@@ -15,6 +15,7 @@ impl Operation<ListTags> for Lambda {
 
     async fn run(&self, call: Call<ListTags>) -> Result<ListTagsOutput, Error> {
         let at = self.tagged(&call.input.resource)?;
-        Ok(ListTagsOutput { tags: Some(self.function(&at)?.tags) })
+        let tags = self.env.store.read(|tx| at.tags(tx))?;
+        Ok(ListTagsOutput { tags: Some(tags.ok_or_else(|| at.missing())?) })
     }
 }

@@ -23,6 +23,8 @@ fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         (_, "MaximumRetryAttempts") => Some(Document::Integer(1)),
         (_, "RecursiveLoop") => Some(text("Allow")),
         (_, "AuthType") => Some(text("AWS_IAM")),
+        (_, "UUID") => Some(text("00000000-0000-4000-8000-000000000000")),
+        (_, "EventSourceArn") => Some(text("arn:aws:sqs:us-east-1:123456789012:q")),
         (_, "Role") => Some(Bench::role_arn("writer")),
         (_, "Resource") => Some(text("arn:aws:lambda:us-east-1:123456789012:function:f")),
         ("CreateFunction", "Runtime") => Some(text("python3.11")),

@@ -16,6 +16,7 @@ mod gate;
 mod late;
 mod layers;
 mod logs;
+mod mappings;
 mod measure;
 mod queue;
 mod reuse;

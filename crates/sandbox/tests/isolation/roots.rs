@@ -1,0 +1,95 @@
+//! What a root is made of is digested, and nothing is started in a root whose files are not what they were.
+
+use std::{fs, path::Path};
+
+use casemate_sandbox::{
+    Bootstrap, Driver, EnvironmentSpec, ExecPolicy, Family, Incident, OwnRoot, RuntimeTable, StartError,
+    Template, spawner,
+};
+
+use crate::harness::{package, prepare_custom, run, spec, static_package};
+
+/// A driver with a runtime `own` whose root has one program.
+async fn bench() -> (Driver, tempfile::TempDir, Template) {
+    let root = static_package();
+    fs::create_dir(root.path().join("bin")).unwrap();
+    fs::rename(root.path().join("bootstrap"), root.path().join("bin/run")).unwrap();
+    let mut table = RuntimeTable::discover("".as_ref());
+    let argv = vec!["/bin/run".to_owned()];
+    let own = OwnRoot {
+        folder: root.path().into(),
+        argv: argv.clone(),
+        exec: ExecPolicy::Allow,
+        sha256: String::new(),
+    };
+    table.add_own("own", Family::Provided, own);
+    let driver = Driver::new(spawner::start().unwrap(), table).unwrap();
+    let template = driver.prepare("own", Bootstrap { argv, ..Bootstrap::default() }).await.unwrap();
+    (driver, root, template)
+}
+
+fn allowed(template: Template, code: &Path) -> EnvironmentSpec {
+    EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(template, code) }
+}
+
+/// Starts environments until one is refused: a look is good for some milliseconds.
+async fn refused(driver: &Driver, spec: &EnvironmentSpec) -> StartError {
+    loop {
+        match driver.start(spec.clone()).await {
+            Ok(environment) => drop(environment.stop().await),
+            Err(error) => return error,
+        }
+    }
+}
+
+#[test]
+fn a_root_that_changed_under_a_running_server_is_used_no_more_and_others_are() {
+    run(async {
+        let (driver, root, template) = bench().await;
+        let code = package("nothing", "");
+        let mut incidents = driver.take_incidents().unwrap();
+        let spec = allowed(template.clone(), code.path());
+        driver.start(spec.clone()).await.unwrap().stop().await;
+        assert_eq!(template.digest().await.unwrap().files, 6, "one program, five files of ours");
+        fs::write(root.path().join("bin/planted"), "").unwrap();
+        let error = refused(&driver, &spec).await;
+        let StartError::RootChanged { runtime_id, change } = &error else { panic!("{error:?}") };
+        assert_eq!((runtime_id.as_str(), &change.path), ("own", &root.path().join("bin")));
+        assert!(error.to_string().contains("until the server is restarted"), "{error}");
+        // Also when it is gone again, and told once.
+        fs::remove_file(root.path().join("bin/planted")).unwrap();
+        assert!(matches!(driver.start(spec).await, Err(StartError::RootChanged { .. })));
+        assert!(matches!(incidents.recv().await, Some(Incident::RootChanged { .. })));
+        assert!(incidents.try_recv().is_err());
+        let package = static_package();
+        let other = allowed(prepare_custom(&driver).await, package.path());
+        driver.start(other).await.unwrap().stop().await;
+    });
+}
+
+#[test]
+fn a_managed_runtime_executes_nothing_in_a_root_that_changed() {
+    run(async {
+        let (driver, root, template) = bench().await;
+        let code = package("nothing", "");
+        // With programs asked about, not even the first is executed.
+        let spec = spec(template, code.path());
+        driver.start(spec.clone()).await.unwrap().stop().await;
+        fs::write(root.path().join("bin/run"), "#!/bin/other").unwrap();
+        let error = refused(&driver, &spec).await;
+        assert!(matches!(error, StartError::RootChanged { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn the_digest_of_a_hosts_runtime_is_that_of_its_listing() {
+    run(async {
+        let table = RuntimeTable::discover("".as_ref());
+        let driver = Driver::new(spawner::start().unwrap(), table).unwrap();
+        let (digest, listing) = driver.runtimes().find("provided.al2023").unwrap().listing().unwrap();
+        assert_eq!(prepare_custom(&driver).await.digest().await.unwrap(), digest);
+        let lines = listing.lines().filter(|line| !line.contains(" -> ")).count();
+        assert_eq!(lines as u64, digest.files);
+        assert!(listing.contains("/libc.so.6") && digest.sha256.len() == 64, "{digest}");
+    });
+}
