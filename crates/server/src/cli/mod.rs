@@ -7,6 +7,7 @@ mod explain;
 mod incidents;
 mod least_privilege;
 mod log;
+mod microvm;
 mod outbox;
 mod output;
 mod package;
@@ -101,6 +102,8 @@ pub(crate) struct ServerOptions {
     /// What functions may be allowed to connect to at all, e.g. api.example.com:443,*.example.org:443 [default: nothing]
     #[arg(long = "egress", env = "CASEMATE_EGRESS_CEILING", value_parser = EgressRules::parse)]
     egress_ceiling: Option<EgressRules>,
+    #[command(flatten)]
+    microvm: microvm::MicrovmOptions,
 }
 
 /// How to reach a running server, and as whom.
