@@ -10,6 +10,7 @@
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
@@ -28,6 +29,7 @@ pub(crate) const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
 const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
+const DECOY: &str = "CASEMATE_DECOY";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
@@ -42,6 +44,8 @@ pub(crate) struct Controls {
     pub(crate) egress: EgressRules,
     pub(crate) credentials: Credentials,
     pub(crate) client: Client,
+    /// Does a key that belongs to nobody lie among its variables?
+    pub(crate) decoy: bool,
 }
 
 /// For how long one environment serves.
@@ -126,10 +130,11 @@ impl Controls {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                DECOY => switch(value).map(|decoy| controls.decoy = decoy),
                 CLIENT => client(value).map(|client| controls.client = client),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {CLIENT}"
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}"
                     ));
                 }
             };
@@ -145,6 +150,7 @@ fn allowed(name: &str) -> &'static str {
         EXEC => {
             "deny, audit, allow or list: followed by 1 to 32 absolute paths, not in /tmp, with commas between them"
         }
+        DECOY => "on or off",
         CLIENT => "own or aws",
         _ => "environment or endpoint",
     }
@@ -190,6 +196,14 @@ fn credentials(value: &str) -> Option<Credentials> {
     }
 }
 
+fn switch(value: &str) -> Option<bool> {
+    match value {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 fn client(value: &str) -> Option<Client> {
     match value {
         "own" => Some(Client::Own),
@@ -220,6 +234,7 @@ mod tests {
             ("CASEMATE_EGRESS", "api.example.com:443,10.0.0.0/8:5432"),
             ("CASEMATE_CREDENTIALS", "endpoint"),
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
+            ("CASEMATE_DECOY", "on"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -230,6 +245,7 @@ mod tests {
                 egress: EgressRules::parse("api.example.com:443,10.0.0.0/8:5432").unwrap(),
                 credentials: Credentials::Endpoint,
                 client: Client::Aws,
+                decoy: true,
             }
         );
     }
@@ -252,6 +268,7 @@ mod tests {
             ("CASEMATE_EGRESS", "example.com"),
             ("CASEMATE_CREDENTIALS", "none"),
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
+            ("CASEMATE_DECOY", "1"),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

@@ -1,12 +1,13 @@
 //! The whole environment of a function's process: nothing else is in it.
 
-use casemate_kernel::SessionCredentials;
+use casemate_kernel::{Decoy, SessionCredentials};
 use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
     controls::{self, Client, Controls},
     credentials::Endpoint,
+    decoy,
     function::Function,
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Given<'a> {
     pub(crate) credentials: Option<&'a SessionCredentials>,
     /// Where it fetches them instead of being given them.
     pub(crate) endpoint: Option<&'a Endpoint>,
+    /// A key that belongs to nobody.
+    pub(crate) decoy: Option<&'a Decoy>,
     pub(crate) purpose: Purpose,
     pub(crate) log_stream: &'a str,
 }
@@ -80,6 +83,9 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     };
     // What the owner may change.
     for (name, value) in defaults(given.family, &function.settings.runtime) {
+        set(name, &value);
+    }
+    for (name, value) in given.decoy.iter().flat_map(|key| decoy::variables(key)) {
         set(name, &value);
     }
     for (name, value) in function.settings.variables.iter().flatten() {
