@@ -159,6 +159,37 @@ def test_stolen_credentials_are_refused_outside_and_raise_an_alarm(server):
     assert "leaked" in alarms[-1]["alarm"]
 
 
+BAIT = """
+import os
+
+
+def handler(event, context):
+    return {name: os.environ.get(name) for name in ("BACKUP_AWS_ACCESS_KEY_ID", "BACKUP_AWS_SECRET_ACCESS_KEY")}
+"""
+
+
+def test_whoever_uses_the_decoy_is_refused_as_with_an_unknown_key_and_raises_an_alarm(server):
+    function = Function(server, {"app.py": BAIT}, Environment={"Variables": {"CASEMATE_DECOY": "on"}})
+    _, found = function.invoke()
+    thief = {
+        "aws_access_key_id": found["BACKUP_AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": found["BACKUP_AWS_SECRET_ACCESS_KEY"],
+    }
+    with pytest.raises(ClientError) as refused:
+        server.client("sts", **thief).get_caller_identity()
+    assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+    alarms = server.wait_for_audit("the decoy key of", lambda record: record.get("alarm"))
+    assert function.name in alarms[-1]["alarm"] and "execution environment" in alarms[-1]["alarm"]
+    _, found = Function(server, {"app.py": BAIT}).invoke()
+    assert set(found.values()) == {None}
+
+
+def test_the_trail_says_what_the_root_of_a_runtime_is_made_of(server):
+    Function(server, {"app.py": BAIT}).invoke()
+    records = server.wait_for_audit("sandbox.root", lambda record: record.get("operation") == "sandbox.root")
+    assert "files" in records[-1]["detail"] and "sha256" in records[-1]["detail"]
+
+
 SIGNED = '''
 import datetime, hashlib, hmac, json, os, urllib.error, urllib.request
 

@@ -16,6 +16,7 @@ use crate::{
     AnyOperation, AnyService, Assembly, Ceilings, DataPlane, Directory, Env, Fault, Gate, Heavy, Outbox,
     Sessions, Site, Task, TrustEdge,
     audit::Audit,
+    decoys::Decoys,
     observer::{self, Observer},
     session_table::SessionTable,
 };
@@ -35,6 +36,7 @@ pub struct Kernel {
     directory: Arc<dyn Directory>,
     ceilings: Option<Arc<dyn Ceilings>>,
     sessions: SessionTable,
+    decoys: Decoys,
     observer: Observer,
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
@@ -176,6 +178,7 @@ impl Builder {
             gate: Gate::new()?,
             observer: Observer::open(&self.store, &*self.entropy).map_err(Fault::internal)?,
             sessions: SessionTable::new(self.store.clone()),
+            decoys: Decoys::default(),
             store: self.store,
             signing_keys: SigningKeyCache::new(),
             site: self.site,
@@ -251,6 +254,10 @@ impl Kernel {
 
     pub(crate) fn ceilings(&self) -> Option<&dyn Ceilings> {
         self.ceilings.as_deref()
+    }
+
+    pub(crate) fn decoys(&self) -> &Decoys {
+        &self.decoys
     }
 
     pub(crate) fn session_table(&self) -> &SessionTable {

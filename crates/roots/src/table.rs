@@ -98,6 +98,8 @@ impl fmt::Display for TableError {
 
 impl std::error::Error for TableError {}
 
+/// `O_NOFOLLOW`.
+const NO_FOLLOW: i32 = 0o400_000;
 /// The file's name in the data directory.
 const FILE: &str = "runtimes.json";
 const FORMAT: u16 = 1;
@@ -149,6 +151,7 @@ impl Table {
         entry.sha256 = hex::encode(tree::examine(&entry.root).map_err(TableError::Root)?);
         check(&entry)?;
         check_program(&entry)?;
+        let _held = self.hold()?;
         let at = self.entries.binary_search_by(|one| one.id.cmp(&entry.id));
         let at = match at {
             Ok(_) if !replace => {
@@ -175,6 +178,7 @@ impl Table {
 
     /// Takes a runtime out. `false`: there was none.
     pub fn remove(&mut self, id: &str) -> Result<bool, TableError> {
+        let _held = self.hold()?;
         let before = self.entries.len();
         self.entries.retain(|entry| entry.id != id);
         if self.entries.len() == before {
@@ -198,6 +202,31 @@ impl Table {
         Ok(())
     }
 
+    /// Keeps other writers out as long as the file is held, and takes over what they have written before.
+    fn hold(&mut self) -> Result<fs::File, TableError> {
+        let path = self.path.with_extension("lock");
+        let opened = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(NO_FOLLOW)
+            .open(&path)
+            .and_then(|file| self.give(&file).and_then(|()| file.lock()).map(|()| file));
+        let file = opened.map_err(|error| TableError::Io(path, error))?;
+        self.entries = Self::open(self.path.parent().unwrap_or(Path::new(".")))?.entries;
+        Ok(file)
+    }
+
+    /// A file of ours in somebody else's data directory is his: root adds runtimes for the servers of ordinary users.
+    fn give(&self, file: &fs::File) -> io::Result<()> {
+        let folder = fs::metadata(self.path.parent().unwrap_or(Path::new(".")))?;
+        if folder.uid() == file.metadata()?.uid() {
+            return Ok(());
+        }
+        std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()))
+    }
+
     fn write(&self) -> Result<(), TableError> {
         let content = Content { format: FORMAT, runtimes: self.entries.clone() };
         let fresh = self.path.with_extension("json.new");
@@ -205,6 +234,7 @@ impl Table {
             drop(fs::remove_file(&fresh));
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
             file.write_all(&bytes)?;
+            self.give(&file)?;
             file.sync_all()?;
             fs::rename(&fresh, &self.path)
         });
@@ -321,6 +351,37 @@ mod tests {
         table.add(entry(&bench), true).unwrap();
         assert!(table.remove("php8.2").unwrap() && !table.remove("php8.2").unwrap());
         assert!(Table::open(&bench.data).unwrap().entries().is_empty());
+    }
+
+    #[test]
+    fn who_writes_at_the_same_time_takes_nothing_from_the_other() {
+        let bench = bench();
+        let mut one = Table::open(&bench.data).unwrap();
+        let mut other = Table::open(&bench.data).unwrap();
+        one.add(entry(&bench), false).unwrap();
+        other.add(Entry { id: "perl5".to_owned(), ..entry(&bench) }, false).unwrap();
+        assert!(matches!(other.add(entry(&bench), false), Err(TableError::Entry(_))));
+        let ids: Vec<String> =
+            Table::open(&bench.data).unwrap().entries().iter().map(|entry| entry.id.clone()).collect();
+        assert_eq!(ids, ["perl5", "php8.2"]);
+        // A lock that is held is waited for; one that leads elsewhere is not opened.
+        let lock = bench.data.join("runtimes.lock");
+        assert_eq!(fs::metadata(&lock).unwrap().mode() & 0o777, 0o600);
+        fs::remove_file(&lock).unwrap();
+        symlink(bench.root.join("bin/run"), &lock).unwrap();
+        assert!(matches!(one.remove("perl5"), Err(TableError::Io(..))));
+    }
+
+    #[test]
+    fn a_table_in_an_ordinary_users_directory_is_his() {
+        let bench = bench();
+        let own = fs::metadata("/proc/self").unwrap().uid();
+        let user = if own == 0 { 65_534 } else { own };
+        std::os::unix::fs::chown(&bench.data, Some(user), None).unwrap();
+        Table::open(&bench.data).unwrap().add(entry(&bench), false).unwrap();
+        for name in [FILE, "runtimes.lock"] {
+            assert_eq!(fs::metadata(bench.data.join(name)).unwrap().uid(), user, "{name}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -152,10 +153,21 @@ impl Contents {
         )
     }
 
-    /// Whether a look that was made lately serves.
+    /// Whether a look that was made lately serves. Waits for nobody: while somebody looks, it is not known.
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.looked.try_lock().is_ok_and(|looked| self.serves(&looked, now))
+    }
+
+    fn serves(&self, looked: &Looked, now: Instant) -> bool {
         self.changed.get().is_none() && looked.good_until.is_some_and(|until| now < until)
+    }
+
+    /// Looks, unless somebody has just looked.
+    pub(crate) fn look_unless_fresh(&self) -> Result<(), (Change, Told)> {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let serves = self.serves(&looked, Instant::now());
+        drop(looked);
+        if serves { Ok(()) } else { self.look() }
     }
 
     /// Looks whether everything is as it was. Once it is not, it never is again.
@@ -178,7 +190,8 @@ impl Contents {
         }
         let now = Instant::now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.good_until = now.checked_add(now.duration_since(begun) * LOOK_SHARE);
+        let good = (now.duration_since(begun) * LOOK_SHARE).min(LOOK_GOOD_MAX);
+        looked.good_until = now.checked_add(good);
         Ok(())
     }
 
@@ -318,6 +331,8 @@ impl Found<'_> {
 /// A look that took one millisecond is good for fifty: looking takes a fiftieth of a processor at most, however many
 /// environments are started. Ours.
 const LOOK_SHARE: u32 = 50;
+/// On a busy machine a look takes long and is worth no more for it. Ours.
+const LOOK_GOOD_MAX: Duration = Duration::from_secs(1);
 /// As `casemate-roots` allows.
 const ENTRIES_MAX: usize = 1_000_000;
 

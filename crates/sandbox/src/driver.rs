@@ -243,7 +243,7 @@ impl Driver {
     fn look(&self, template: &Template) -> impl Future<Output = Result<(), StartError>> + use<> {
         let contents = Arc::clone(&template.inner.contents);
         let looking = (!contents.is_fresh(tokio::time::Instant::now()))
-            .then(|| tokio::task::spawn_blocking(move || contents.look()));
+            .then(|| tokio::task::spawn_blocking(move || contents.look_unless_fresh()));
         let (driver, runtime_id) = (self.clone(), template.inner.runtime_id.clone());
         async move {
             let Some(looking) = looking else { return Ok(()) };

@@ -5,6 +5,7 @@
 
 mod java;
 mod ruby;
+mod walk;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

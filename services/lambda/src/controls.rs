@@ -11,6 +11,7 @@
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_ISOLATION` | `process`, `microvm` | what the operator's `--isolation-floor` says: `process` unless it is raised |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
@@ -32,6 +33,7 @@ const EXEC: &str = "CASEMATE_EXEC";
 const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
 pub(crate) const ISOLATION: &str = "CASEMATE_ISOLATION";
+const DECOY: &str = "CASEMATE_DECOY";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
@@ -48,6 +50,8 @@ pub(crate) struct Controls {
     pub(crate) client: Client,
     /// `None`: what the operator has all functions run in.
     pub(crate) isolation: Option<Isolation>,
+    /// Does a key that belongs to nobody lie among its variables?
+    pub(crate) decoy: bool,
 }
 
 /// For how long one environment serves.
@@ -132,11 +136,12 @@ impl Controls {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                DECOY => switch(value).map(|decoy| controls.decoy = decoy),
                 CLIENT => client(value).map(|client| controls.client = client),
                 ISOLATION => isolation(value).map(|isolation| controls.isolation = Some(isolation)),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {CLIENT}, \
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}, \
                          {ISOLATION}"
                     ));
                 }
@@ -153,6 +158,7 @@ fn allowed(name: &str) -> &'static str {
         EXEC => {
             "deny, audit, allow or list: followed by 1 to 32 absolute paths, not in /tmp, with commas between them"
         }
+        DECOY => "on or off",
         CLIENT => "own or aws",
         ISOLATION => "process or microvm",
         _ => "environment or endpoint",
@@ -207,6 +213,14 @@ fn isolation(value: &str) -> Option<Isolation> {
     }
 }
 
+fn switch(value: &str) -> Option<bool> {
+    match value {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 fn client(value: &str) -> Option<Client> {
     match value {
         "own" => Some(Client::Own),
@@ -237,6 +251,7 @@ mod tests {
             ("CASEMATE_EGRESS", "api.example.com:443,10.0.0.0/8:5432"),
             ("CASEMATE_CREDENTIALS", "endpoint"),
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
+            ("CASEMATE_DECOY", "on"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -247,6 +262,7 @@ mod tests {
                 egress: EgressRules::parse("api.example.com:443,10.0.0.0/8:5432").unwrap(),
                 credentials: Credentials::Endpoint,
                 client: Client::Aws,
+                decoy: true,
             }
         );
     }
@@ -269,6 +285,7 @@ mod tests {
             ("CASEMATE_EGRESS", "example.com"),
             ("CASEMATE_CREDENTIALS", "none"),
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
+            ("CASEMATE_DECOY", "1"),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

@@ -24,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use casemate_kernel::Env;
+use casemate_kernel::{Decoy, Env};
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
 use tokio::{
@@ -96,6 +96,8 @@ pub(crate) struct Environment {
     strays: AtomicUsize,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
+    /// Known as long as it lies here.
+    _decoy: Option<Decoy>,
     /// Turns for environments that end with a word to their extensions.
     farewells: Arc<Semaphore>,
 }

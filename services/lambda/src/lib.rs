@@ -26,6 +26,7 @@ mod bootstrap;
 mod configuration;
 mod controls;
 mod credentials;
+mod decoy;
 mod delivery;
 mod destination;
 mod environment;

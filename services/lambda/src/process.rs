@@ -1,12 +1,13 @@
 //! The whole environment of a function's process: nothing else is in it.
 
-use casemate_kernel::SessionCredentials;
+use casemate_kernel::{Decoy, SessionCredentials};
 use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
     bootstrap::{PYTHON_SDK, RUNTIME_DIR},
     controls::{self, Client, Controls},
     credentials::Endpoint,
+    decoy,
     function::Function,
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Given<'a> {
     pub(crate) credentials: Option<&'a SessionCredentials>,
     /// Where it fetches them instead of being given them.
     pub(crate) endpoint: Option<&'a Endpoint>,
+    /// A key that belongs to nobody.
+    pub(crate) decoy: Option<&'a Decoy>,
     pub(crate) purpose: Purpose,
     pub(crate) log_stream: &'a str,
 }
@@ -80,6 +83,9 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     };
     // What the owner may change.
     for (name, value) in defaults(given.family, &function.settings.runtime) {
+        set(name, &value);
+    }
+    for (name, value) in given.decoy.iter().flat_map(|key| decoy::variables(key)) {
         set(name, &value);
     }
     for (name, value) in function.settings.variables.iter().flatten() {
@@ -157,6 +163,12 @@ const RUNTIMES_OWN: [&str; 5] = [
     "LAMBDA_RUNTIME_DIR",
 ];
 
+/// `3.2`, and nothing but numbers.
+fn is_version(text: &str) -> bool {
+    text.split('.').count() == 2
+        && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Where a language's modules are looked for, besides the package.
 fn of_language(family: Family, runtime: &str) -> Vec<(&'static str, String)> {
     match family {
@@ -167,10 +179,31 @@ fn of_language(family: Family, runtime: &str) -> Vec<(&'static str, String)> {
         )],
         // AWS: both, with these folders of package and layers.
         Family::Ruby => {
-            let version = runtime.trim_start_matches("ruby");
-            let gems = format!("/var/task/vendor/bundle/ruby/{version}.0:/opt/ruby/gems/{version}.0");
-            vec![("GEM_PATH", gems), ("RUBYLIB", "/var/task:/opt/ruby/lib".to_owned())]
+            let mut all = vec![("RUBYLIB", "/var/task:/opt/ruby/lib".to_owned())];
+            // The identifier of an operator's own root tells no version: there the bootstrap asks the interpreter.
+            if let Some(version) = runtime.strip_prefix("ruby").filter(|text| is_version(text)) {
+                let gems = format!("/var/task/vendor/bundle/ruby/{version}.0:/opt/ruby/gems/{version}.0");
+                all.push(("GEM_PATH", gems));
+            }
+            all
         }
         Family::Java | Family::Provided => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gems_are_looked_for_by_the_version_and_not_by_the_name_of_a_root() {
+        let gems = |runtime| {
+            let all = of_language(Family::Ruby, runtime);
+            all.into_iter().find(|(name, _)| *name == "GEM_PATH").map(|(_, value)| value)
+        };
+        assert!(gems("ruby3.2").unwrap().starts_with("/var/task/vendor/bundle/ruby/3.2.0:"));
+        for own in ["my-ruby", "ruby", "ruby3", "ruby3.2-ours", "ruby-3.2", "ruby3."] {
+            assert_eq!(gems(own), None, "{own}");
+        }
     }
 }

@@ -95,6 +95,36 @@ async fn bound_credentials_are_worthless_elsewhere_and_raise_an_alarm() {
 }
 
 #[tokio::test]
+async fn a_decoy_is_refused_as_an_unknown_key_and_raises_an_alarm_as_long_as_it_lies_there() {
+    let (world, _) = world();
+    let decoy = world.env().plant_decoy("the cellar".to_owned()).unwrap();
+    assert!(!format!("{decoy:?}").contains(decoy.access_key_id()));
+    let with = |id: &str, secret: &str| casemate_testkit::Credentials {
+        access_key_id: id.to_owned(),
+        secret: casemate_names::Secret::new(secret.to_owned()),
+        ..world.identities().root()
+    };
+    let (id, secret) = (decoy.access_key_id().to_owned(), decoy.secret_access_key().expose().clone());
+    let before = world.digest();
+    // With its own secret, and with a guessed one; each answer is that of a key nobody knows.
+    let unknown = world.call(&with("AKIAUNKNOWN000000000", "x"), "toys", "MakeToy", toy("ball-01")).await;
+    assert!(world.last_record().alarm.is_none());
+    for secret in [secret.as_str(), "guessed"] {
+        let answer = world.call(&with(&id, secret), "toys", "MakeToy", toy("ball-01")).await;
+        assert_eq!((answer.status, answer.code()), (unknown.status, unknown.code()));
+        let alarm = world.last_record().alarm.unwrap();
+        assert!(alarm.contains("the decoy key of the cellar was used from"), "{alarm}");
+    }
+    assert_eq!(world.digest(), before);
+    // Others are not mistaken for it, and two are not the same.
+    let other = world.env().plant_decoy("the attic".to_owned()).unwrap();
+    assert_ne!(other.access_key_id(), id);
+    drop(decoy);
+    world.call(&with(&id, &secret), "toys", "MakeToy", toy("ball-01")).await;
+    assert!(world.last_record().alarm.is_none());
+}
+
+#[tokio::test]
 async fn an_unknown_operation_is_refused_and_recorded() {
     let (world, _) = world();
     let root = world.identities().root();

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Family, Runtime};
+use super::{Family, Runtime, walk};
 use crate::{
     elf,
     runtime_root::{BindKind, RootPlan},
@@ -57,9 +57,9 @@ pub(super) fn add(plan: &mut RootPlan, home: Option<&Path>, objects: &mut Vec<Pa
     let Some(home) = home else { return };
     plan.bind(home, BindKind::Directory);
     for part in ["conf", "lib"] {
-        outside(&home.join(part), home, 0, plan);
+        outside(&home.join(part), home, plan);
     }
-    let libraries = fs::read_dir(home.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let libraries = walk::all(&home.join("lib"), 0).into_iter().map(|(path, _)| path);
     let wanted = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         path.extension().is_some_and(|end| end == "so")
@@ -70,13 +70,9 @@ pub(super) fn add(plan: &mut RootPlan, home: Option<&Path>, objects: &mut Vec<Pa
 }
 
 /// Files of the host that links inside lead to, at their own places.
-fn outside(folder: &Path, home: &Path, depth: usize, plan: &mut RootPlan) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-        if kind.is_dir() && depth < DEPTH_MAX {
-            outside(&path, home, depth + 1, plan);
-        } else if kind.is_symlink()
-            && let Ok(target) = path.canonicalize()
+fn outside(folder: &Path, home: &Path, plan: &mut RootPlan) {
+    for (path, _) in walk::all(folder, DEPTH_MAX).iter().filter(|(_, kind)| kind.is_symlink()) {
+        if let Ok(target) = path.canonicalize()
             && target.is_file()
             && SETTINGS.iter().any(|folder| target.starts_with(folder))
             && !target.starts_with(home)

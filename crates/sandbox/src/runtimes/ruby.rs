@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{Family, Runtime};
+use super::{Family, Runtime, walk};
 use crate::{
     elf,
     runtime_root::{BindKind, RootPlan},
@@ -56,18 +56,10 @@ pub(super) fn add(plan: &mut RootPlan, prefix: Option<&Path>, objects: &mut Vec<
     folders.extend([prefix.join("lib/ruby"), prefix.join("share/rubygems-integration")]);
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         plan.bind(folder, BindKind::Directory);
-        compiled(folder, 0, objects);
-    }
-}
-
-fn compiled(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-        if kind.is_dir() && depth < DEPTH_MAX {
-            compiled(&path, depth + 1, found);
-        } else if kind.is_file() && path.extension().is_some_and(|end| end == "so") {
-            found.push(path);
-        }
+        let compiled = walk::all(folder, DEPTH_MAX)
+            .into_iter()
+            .filter(|(path, kind)| kind.is_file() && path.extension().is_some_and(|end| end == "so"));
+        objects.extend(compiled.map(|(path, _)| path));
     }
 }
 

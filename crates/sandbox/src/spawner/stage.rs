@@ -4,6 +4,7 @@
 //! host, and nothing has to be cleaned up. Every mount of a root is read-only and ignores set-uid bits.
 
 use std::{
+    ffi::CStr,
     fs, io,
     os::{
         fd::{AsFd, OwnedFd},
@@ -38,35 +39,44 @@ pub(super) fn enter() -> io::Result<()> {
     folder(Path::new("/sys/roots"))
 }
 
-/// Carries out a plan. On failure says which file it was; what was mounted stays unused.
+/// Carries out a plan. On failure says which file it was, and nothing of the root is left.
 pub(super) fn assemble(template: &str, plan: &RootPlan) -> Result<(), (PathBuf, io::Error)> {
     let root = root_path(template);
     let whole = |error| (root.clone(), error);
     folder(&root).map_err(whole)?;
     let target = sys::c_path(&root).map_err(whole)?;
+    build(&root, &target, plan).inspect_err(|_| {
+        // With all mounts in it. Where there was none yet, there is nothing to take away.
+        let _ = sys::detach(&target);
+        let _ = fs::remove_dir(&root);
+    })
+}
+
+fn build(root: &Path, target: &CStr, plan: &RootPlan) -> Result<(), (PathBuf, io::Error)> {
+    let whole = |error| (root.to_path_buf(), error);
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     let options = Some(c"size=16m,mode=755");
-    sys::mount(Some(c"casemate-root"), &target, Some(c"tmpfs"), flags, options).map_err(whole)?;
+    sys::mount(Some(c"casemate-root"), target, Some(c"tmpfs"), flags, options).map_err(whole)?;
     for name in ["var/task", "var/runtime", "opt", "tmp", "proc", "dev", "etc"] {
         folder(&root.join(name)).map_err(whole)?;
     }
     for bind in &plan.binds {
-        place(&root, bind).map_err(|error| (bind.mount.host.clone(), error))?;
+        place(root, bind).map_err(|error| (bind.mount.host.clone(), error))?;
     }
     for path in &plan.covers {
-        cover(&root, path).map_err(|error| (path.clone(), error))?;
+        cover(root, path).map_err(|error| (path.clone(), error))?;
     }
     for (path, bytes) in &plan.files {
-        write(&inside(&root, path), bytes).map_err(|error| (path.clone(), error))?;
+        write(&inside(root, path), bytes).map_err(|error| (path.clone(), error))?;
     }
     for (path, link) in &plan.links {
-        let path = inside(&root, path);
+        let path = inside(root, path);
         let made = parent(&path).and_then(|()| symlink(link, &path));
         // A runtime that lies where a link would go has precedence.
         made.or_else(exists_is_fine).map_err(|error| (path.clone(), error))?;
     }
     let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV;
-    sys::mount(None, &target, None, flags, None).map_err(whole)
+    sys::mount(None, target, None, flags, None).map_err(whole)
 }
 
 /// A detached, read-only copy of the mount at a host directory, for `/var/task` and `/opt`.

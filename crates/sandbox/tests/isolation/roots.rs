@@ -82,6 +82,30 @@ fn a_managed_runtime_executes_nothing_in_a_root_that_changed() {
 }
 
 #[test]
+fn of_a_root_that_cannot_be_assembled_no_mount_is_left() {
+    run(async {
+        let spawner = spawner::start().unwrap();
+        let pid = spawner.pid();
+        let mounts = || {
+            let all = fs::read_to_string(format!("/proc/{pid}/mounts")).unwrap();
+            all.lines().filter(|line| line.contains("/sys/roots/")).count()
+        };
+        let driver = Driver::new(spawner, RuntimeTable::discover("".as_ref())).unwrap();
+        prepare_custom(&driver).await;
+        let before = mounts();
+        assert!(before > 10, "{before}");
+        let file = package("file", "");
+        // A folder cannot be made below a file, which is noticed when most is mounted already.
+        let mount = casemate_sandbox::Mount { host: file.path().into(), at: "/dev/null/below".into() };
+        let argv = vec!["/var/task/bootstrap".to_owned()];
+        let bootstrap = Bootstrap { argv, mounts: vec![mount], ..Bootstrap::default() };
+        let error = driver.prepare("provided.al2023", bootstrap).await.unwrap_err();
+        assert!(matches!(error, StartError::Root { .. }), "{error:?}");
+        assert_eq!(mounts(), before);
+    });
+}
+
+#[test]
 fn the_digest_of_a_hosts_runtime_is_that_of_its_listing() {
     run(async {
         let table = RuntimeTable::discover("".as_ref());

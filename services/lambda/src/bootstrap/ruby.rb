@@ -10,6 +10,13 @@ require "stringio"
 $stdout.sync = true
 $stderr.sync = true
 
+# An operator's own root has an identifier that tells no version, and so no variable for the folders of gems.
+unless ENV["GEM_PATH"]
+  abi = RbConfig::CONFIG["ruby_version"]
+  ENV["GEM_PATH"] = "/var/task/vendor/bundle/ruby/#{abi}:/opt/ruby/gems/#{abi}"
+  Gem.clear_paths
+end
+
 module Casemate
   BASE = "/2018-06-01/runtime/"
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use casemate_kernel::{Env, Fault, Peer, SessionCredentials, SessionRequest};
+use casemate_kernel::{Decoy, Env, Fault, Peer, SessionCredentials, SessionRequest};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Template,
@@ -34,6 +34,7 @@ use crate::{
     blanks::{self, Blanks},
     controls::{Controls, Credentials, Exec},
     credentials::Endpoint,
+    decoy,
     delivery::Delivery,
     event::{self, Attribution},
     exchange::Exchange,
@@ -102,7 +103,7 @@ struct Start {
     /// What its credentials are bound to, and the last part of its log stream's name.
     id: String,
     function: Arc<Function>,
-    held: (Vec<Arc<Folder>>, Berth),
+    held: (Vec<Arc<Folder>>, Berth, Option<Decoy>),
     /// `None`: it will be a template.
     credentials: Option<SessionCredentials>,
     endpoint: Option<Arc<Endpoint>>,
@@ -153,11 +154,13 @@ impl Host {
         let log_stream = log_stream(now, function.version, &id);
         let endpoint =
             (controls.credentials == Credentials::Endpoint).then(|| Arc::new(Endpoint::new(&self.env)));
+        let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
             family,
             credentials: credentials.as_ref(),
             endpoint: endpoint.as_deref(),
+            decoy: decoy.as_ref(),
             log_stream: &log_stream,
             purpose,
         };
@@ -175,7 +178,7 @@ impl Host {
                 return Err(error);
             }
         };
-        let held = (std::iter::once(folder).chain(layers).collect(), berth);
+        let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
         let start = Start { id, function, held, credentials, endpoint, log_stream, late, extensions };
         let environment = self.assemble(sandbox, start);
@@ -191,7 +194,7 @@ impl Host {
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
         let Start { id, function, held, credentials, endpoint, log_stream, late, extensions } = start;
-        let (folders, berth) = held;
+        let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
@@ -245,6 +248,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             folders,
             berth: Some(berth),
+            _decoy: decoy,
             farewells: Arc::clone(&self.farewells),
         }
     }
