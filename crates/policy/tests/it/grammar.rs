@@ -191,6 +191,9 @@ fn resource_policies_must_name_a_principal_and_never_allow_by_exception() {
 fn oversized_documents_are_refused_before_they_are_read() {
     let text = " ".repeat(Policy::LENGTH_MAX + 1);
     assert!(refusal(Kind::Identity, &text).contains("131072"));
+    let largest = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let largest = format!("{largest}{}", " ".repeat(Policy::LENGTH_MAX - largest.len()));
+    assert!(Policy::parse(&largest, Kind::Identity).is_ok());
     let deep = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
     assert_eq!(refusal(Kind::Identity, &deep), SYNTAX);
 }
