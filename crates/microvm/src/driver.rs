@@ -40,6 +40,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Whether emulation will do.
     pub acceleration: Acceleration,
+    /// Who makes control groups for machines; without, the launcher's limits stand alone.
+    pub groups: Option<casemate_sandbox::Driver>,
 }
 
 /// Makes machines. Cheap to clone.
@@ -306,9 +308,12 @@ fn lay_out(config: &Config) -> Result<(Kernel, Files, Agent), Error> {
         launcher: config.launcher.clone(),
         kernel: config.state.join("kernel"),
         initramfs: config.state.join("initramfs"),
+        groups: config.groups.clone(),
     };
-    let write =
-        |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
+    let write = |path: &Path, bytes: &[u8]| {
+        let written = fs::write(path, bytes).and_then(|()| disk::readable(path));
+        written.map_err(doing("writing the guest's files"))
+    };
     write(&files.kernel, &kernel.image)?;
     write(&files.initramfs, &first_root)?;
     Ok((kernel, files, agent))

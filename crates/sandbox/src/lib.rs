@@ -44,6 +44,7 @@ mod layer;
 mod link;
 mod members;
 mod notify;
+mod outer;
 mod pump;
 mod reset;
 mod runtime_root;
@@ -70,6 +71,7 @@ pub use crate::{
     late::{Binding, Blank},
     layer::{Layer, LayerReport, Probe, Status},
     members::{Outlet, Signal},
+    outer::{OuterGroup, OuterLimits},
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,
