@@ -166,6 +166,8 @@ fn trust_policies_speak_of_assuming_the_role_only() {
         assert_eq!(statement(Kind::Trust, body), message, "{body}");
     }
     assert_eq!(refusal(Kind::Trust, "{"), "This policy contains invalid Json");
+    let fine = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#;
+    assert!(Policy::parse(fine, Kind::Trust).is_ok());
 }
 
 #[test]
