@@ -345,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_with_a_variable_fits_what_the_variable_makes_of_it() {
+        for (text, fitting, other) in [
+            ("${aws:username}", "ann", ["bob", "", "annx"]),
+            ("*${aws:username}", "x/ann", ["x/bob", "nn", "annx"]),
+            ("${aws:username}*", "ann/x", ["bob/x", "an", "xann"]),
+            ("a?${aws:username}", "abann", ["aann", "abbob", "abannx"]),
+            ("*${aws:username}*x", "1ann2x", ["1bob2x", "1ann2", "x"]),
+        ] {
+            let pattern = Pattern::new(tokens(text, ALL));
+            assert_eq!(pattern.matches(fitting, &Ann), Truth::True, "{text}");
+            for other in other {
+                assert_eq!(pattern.matches(other, &Ann), Truth::False, "{text} {other}");
+            }
+        }
+    }
+
+    #[test]
     fn the_start_of_a_pattern_is_what_every_match_begins_with() {
         for (text, start, whole, literal) in [
             ("abc", "abc", true, Some("abc")),
@@ -357,5 +374,7 @@ mod tests {
             assert_eq!(pattern.literal_start(), (start, whole), "{text}");
             assert_eq!(pattern.literal(), literal, "{text}");
         }
+        let abc = Pattern::new(tokens("abc", ALL));
+        assert_eq!((abc.is("abc", &NoContext), abc.is("abd", &NoContext)), (Some(true), Some(false)));
     }
 }
