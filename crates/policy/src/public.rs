@@ -69,3 +69,20 @@ fn ties(condition: &Condition, keys: &FixedKeys<'_>) -> bool {
 fn is_narrow(network: &Network) -> bool {
     network.prefix() >= if network.is_v4() { V4_PREFIX_MIN } else { V6_PREFIX_MIN }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn a_key_that_is_not_named_ties_nobody_whatever_its_value_looks_like() {
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*",
+            "Condition":{"StringLike":{"toys:Shelf":"arn:aws:toys:us-east-1:123456789012:shelf/*"}}}}"#;
+        let policy = Policy::parse(text, Kind::Resource).unwrap();
+        let with = |whole, account| public_statement(&policy, &FixedKeys { whole, account }).is_some();
+        assert!(with(&[], &[]));
+        assert!(with(&["toys:shelf"], &["toys:other"]));
+        assert!(!with(&[], &["toys:shelf"]));
+    }
+}

@@ -269,6 +269,31 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_to_eighteen_digits_on_either_side_and_not_beyond() {
+        let number = |text: &str| Number::parse(text).unwrap_or_else(|| panic!("{text}"));
+        let nines = "9".repeat(DIGITS);
+        let smallest = format!("0.{}1", "0".repeat(DIGITS - 1));
+        for (less, more) in [
+            ("1", "1.5"),
+            ("1.5", "1.75"),
+            ("-1.5", "-1.25"),
+            ("-0.5", "0"),
+            ("9", "10"),
+            ("0", &smallest),
+            (&nines[1..], &nines),
+            (&nines, &format!("{nines}.{nines}")),
+        ] {
+            assert!(number(less) < number(more), "{less} {more}");
+        }
+        assert_eq!(number("0.50"), number("0.5"));
+        assert_eq!(number("+7"), number("7"));
+        assert_eq!(number("-1.5").scaled(), -1_500_000_000_000_000_000);
+        for text in [&format!("{nines}9"), &format!("{nines}9.5"), &format!("{smallest}0"), "/", "1:", "0a"] {
+            assert_eq!(Number::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn dates_have_several_shapes() {
         let noon = Some(Timestamp::from_civil(2013, 8, 16, 12, 0, 0).unwrap());
         for text in [

@@ -323,4 +323,58 @@ mod tests {
         assert_eq!(pattern.matches("home/ann/x", &NoContext), Truth::Unknown);
         assert_eq!(pattern.matches("home/ann/y", &NoContext), Truth::False);
     }
+
+    struct Ann;
+
+    impl Context for Ann {
+        fn value<'v>(&'v self, key: &str) -> Value<'v> {
+            if key == "aws:username" { Value::One(Cow::Borrowed("ann")) } else { Value::Absent }
+        }
+    }
+
+    #[test]
+    fn a_text_with_variables_is_exactly_what_they_make_of_it() {
+        let pattern = Pattern::new(tokens("home/${aws:username}/x", Reading { wildcards: false, ..ALL }));
+        assert_eq!(pattern.is("home/ann/x", &Ann), Some(true));
+        for other in ["home/ann/", "home/ann/xy", "home/bob/x", "home/${aws:username}/x", ""] {
+            assert_eq!(pattern.is(other, &Ann), Some(false), "{other}");
+        }
+        assert_eq!(pattern.is("home/ann/x", &NoContext), None);
+        assert_eq!(pattern.text(&Ann).as_deref(), Some("home/ann/x"));
+        assert_eq!(pattern.text(&NoContext), None);
+    }
+
+    #[test]
+    fn a_pattern_with_a_variable_fits_what_the_variable_makes_of_it() {
+        for (text, fitting, other) in [
+            ("${aws:username}", "ann", ["bob", "", "annx"]),
+            ("*${aws:username}", "x/ann", ["x/bob", "nn", "annx"]),
+            ("${aws:username}*", "ann/x", ["bob/x", "an", "xann"]),
+            ("a?${aws:username}", "abann", ["aann", "abbob", "abannx"]),
+            ("*${aws:username}*x", "1ann2x", ["1bob2x", "1ann2", "x"]),
+        ] {
+            let pattern = Pattern::new(tokens(text, ALL));
+            assert_eq!(pattern.matches(fitting, &Ann), Truth::True, "{text}");
+            for other in other {
+                assert_eq!(pattern.matches(other, &Ann), Truth::False, "{text} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_start_of_a_pattern_is_what_every_match_begins_with() {
+        for (text, start, whole, literal) in [
+            ("abc", "abc", true, Some("abc")),
+            ("ab*c", "ab", false, None),
+            ("*", "", false, None),
+            ("ab${aws:username}", "ab", false, None),
+            ("${aws:username}ab", "", false, None),
+        ] {
+            let pattern = Pattern::new(tokens(text, ALL));
+            assert_eq!(pattern.literal_start(), (start, whole), "{text}");
+            assert_eq!(pattern.literal(), literal, "{text}");
+        }
+        let abc = Pattern::new(tokens("abc", ALL));
+        assert_eq!((abc.is("abc", &NoContext), abc.is("abd", &NoContext)), (Some(true), Some(false)));
+    }
 }

@@ -166,6 +166,8 @@ fn trust_policies_speak_of_assuming_the_role_only() {
         assert_eq!(statement(Kind::Trust, body), message, "{body}");
     }
     assert_eq!(refusal(Kind::Trust, "{"), "This policy contains invalid Json");
+    let fine = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#;
+    assert!(Policy::parse(fine, Kind::Trust).is_ok());
 }
 
 #[test]
@@ -191,6 +193,9 @@ fn resource_policies_must_name_a_principal_and_never_allow_by_exception() {
 fn oversized_documents_are_refused_before_they_are_read() {
     let text = " ".repeat(Policy::LENGTH_MAX + 1);
     assert!(refusal(Kind::Identity, &text).contains("131072"));
+    let largest = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let largest = format!("{largest}{}", " ".repeat(Policy::LENGTH_MAX - largest.len()));
+    assert!(Policy::parse(&largest, Kind::Identity).is_ok());
     let deep = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
     assert_eq!(refusal(Kind::Identity, &deep), SYNTAX);
 }
