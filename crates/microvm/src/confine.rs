@@ -39,6 +39,8 @@ struct Wishes {
     devices: Vec<PathBuf>,
     user: Option<u32>,
     memory_mb: Option<u64>,
+    /// Files through which control groups are entered.
+    groups: Vec<PathBuf>,
     /// Whose child it is; where that has ended, nothing is started.
     parent: Option<i32>,
     program: Vec<OsString>,
@@ -49,6 +51,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::In
     let mut program = wishes.program.iter();
     let path = program.next().ok_or_else(|| invalid("no program"))?;
     die_with(wishes.parent)?;
+    for entrance in &wishes.groups {
+        std::fs::write(entrance, "0")?;
+    }
     limits(&wishes)?;
     isolate(wishes.user)?;
     if let Some(user) = wishes.user {
@@ -86,6 +91,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
             Some("--memory-mb") => {
                 wishes.memory_mb = value.to_str().and_then(|text| text.parse().ok());
             }
+            Some("--group") => wishes.groups.push(value.into()),
             Some("--parent") => wishes.parent = value.to_str().and_then(|text| text.parse().ok()),
             Some("--user") => {
                 let user = value.to_str().and_then(|text| text.parse().ok()).filter(|user| *user != 0);
@@ -199,7 +205,7 @@ const SYSTEM_FOLDERS: [&str; 4] = ["/usr", "/lib", "/lib64", "/proc/self"];
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 /// Address space beside the guest's memory: translated code, stacks, libraries. Most of it is never touched.
 const OWN_MB: u64 = 2_048;
-const THREADS_MAX: u64 = 64;
+pub(crate) const THREADS_MAX: u64 = 64;
 /// The console and QEMU's own words; the guest's memory is not a file of a folder and already has its size.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const DESCRIPTORS_MAX: u64 = 256;

@@ -42,6 +42,7 @@ impl Disk {
     pub(crate) fn blank(path: PathBuf) -> io::Result<Self> {
         let disk = Self(path);
         fs::File::create_new(&disk.0)?.set_len(CODE_DISK_BYTES)?;
+        readable(&disk.0)?;
         Ok(disk)
     }
 }
@@ -78,7 +79,9 @@ pub(crate) fn runtime(
         folder.link(&Path::new("/casemate/path").join(name), interpreter)?;
     }
     folder.finish(&image)?;
-    Ok(Disk(image))
+    let disk = Disk(image);
+    readable(disk.path())?;
+    Ok(disk)
 }
 
 /// Makes the disk of a function's code. All have one size, so that a guest takes each for the one it was booted with.
@@ -102,7 +105,14 @@ pub(crate) fn code(code: &CodeDisk, image: PathBuf) -> io::Result<Disk> {
         return Err(io::Error::other("the code is larger than its disk"));
     }
     file.set_len(CODE_DISK_BYTES)?;
+    readable(disk.path())?;
     Ok(disk)
+}
+
+/// A machine's user may read it and nobody write it, whatever the server's own files are like. The folder it lies in is closed to
+/// everybody else.
+pub(crate) fn readable(file: &Path) -> io::Result<()> {
+    fs::set_permissions(file, fs::Permissions::from_mode(0o444))
 }
 
 /// A folder that is removed again, whatever happens.
@@ -216,6 +226,8 @@ fn size(root: &Path) -> io::Result<(u64, u64)> {
             let kind = entry.metadata()?;
             entries += 1;
             if kind.is_dir() {
+                // Whatever the server's umask is: the function's user must get in.
+                fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755))?;
                 waiting.push(entry.path());
             } else {
                 bytes += kind.len();

@@ -40,6 +40,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Whether emulation will do.
     pub acceleration: Acceleration,
+    /// Who makes control groups for machines; without, the launcher's limits stand alone.
+    pub groups: Option<casemate_sandbox::Driver>,
 }
 
 /// Makes machines. Cheap to clone.
@@ -182,10 +184,7 @@ impl Driver {
 
     fn disk_path(&self, name: &str, kind: &str) -> Result<PathBuf, Error> {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
-        if name.is_empty()
-            || name.starts_with('.')
-            || name.len() > NAME_BYTES_MAX
-            || !name.chars().all(plain)
+        if name.is_empty() || name.starts_with('.') || name.len() > NAME_BYTES_MAX || !name.chars().all(plain)
         {
             return Err(Error::Refused("a disk's name has 1 to 100 letters, digits, dots and hyphens"));
         }
@@ -213,7 +212,8 @@ impl Driver {
         }
         let FunctionSpec { argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
         let RuntimeDisk { id: runtime_id, mounts, .. } = image.runtime.clone();
-        let start = Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
+        let start =
+            Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
         machine.start(start).await
     }
 
@@ -308,9 +308,12 @@ fn lay_out(config: &Config) -> Result<(Kernel, Files, Agent), Error> {
         launcher: config.launcher.clone(),
         kernel: config.state.join("kernel"),
         initramfs: config.state.join("initramfs"),
+        groups: config.groups.clone(),
     };
-    let write =
-        |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(doing("writing the guest's files"));
+    let write = |path: &Path, bytes: &[u8]| {
+        let written = fs::write(path, bytes).and_then(|()| disk::readable(path));
+        written.map_err(doing("writing the guest's files"))
+    };
     write(&files.kernel, &kernel.image)?;
     write(&files.initramfs, &first_root)?;
     Ok((kernel, files, agent))

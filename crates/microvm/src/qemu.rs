@@ -14,6 +14,7 @@ use std::{
     thread,
 };
 
+use casemate_sandbox::{OuterGroup, OuterLimits};
 use rustix::{
     fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create},
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
@@ -40,6 +41,8 @@ pub(crate) struct Files {
     pub(crate) launcher: PathBuf,
     pub(crate) kernel: PathBuf,
     pub(crate) initramfs: PathBuf,
+    /// Who makes control groups for machines.
+    pub(crate) groups: Option<casemate_sandbox::Driver>,
 }
 
 /// One start.
@@ -109,6 +112,10 @@ impl Process {
         if launch.accelerator == Accelerator::Kvm {
             command.arg("--device").arg("/dev/kvm");
         }
+        let group = files.groups.as_ref().map(|groups| group(groups, launch.ram_mb)).transpose()?;
+        for entrance in group.iter().flat_map(OuterGroup::entrances) {
+            command.arg("--group").arg(entrance);
+        }
         command.arg("--").arg(&files.qemu).args(arguments(launch));
         let errors = File::create(folder.join("errors"))?;
         command
@@ -130,6 +137,7 @@ impl Process {
             };
             let _ = child.wait();
             done.send_replace(true);
+            drop(group);
         })?;
         let pidfd = started.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
         let place = File::open(folder)?.into();
@@ -172,6 +180,12 @@ impl Drop for Process {
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A control group for a machine: its memory and QEMU's own, its threads, at most one processor for a small one.
+fn group(groups: &casemate_sandbox::Driver, ram_mb: u64) -> io::Result<OuterGroup> {
+    let limits = OuterLimits { memory_mb: ram_mb + QEMU_MB, pids_max: confine::THREADS_MAX };
+    groups.outer_group(limits).map_err(io::Error::other)
 }
 
 /// The files a machine reads, by their names in its folder.
@@ -265,6 +279,8 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     all
 }
 
+/// What QEMU itself may hold beside the guest's memory: translated code above all.
+const QEMU_MB: u64 = 512;
 /// Names in a machine's folder.
 const KERNEL: &str = "kernel";
 const INITRAMFS: &str = "initramfs";

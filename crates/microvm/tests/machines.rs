@@ -47,6 +47,7 @@ fn config(state: &Path, acceleration: Acceleration) -> Config {
         launcher: PathBuf::from(env!("CARGO_BIN_EXE_casemate-machine")),
         state: state.to_path_buf(),
         acceleration,
+        groups: None,
     }
 }
 

@@ -327,7 +327,11 @@ impl Driver {
         }
     }
 
-    fn number(&self) -> u64 {
+    pub(crate) fn cgroups(&self) -> &Cgroups {
+        &self.inner.cgroups
+    }
+
+    pub(crate) fn number(&self) -> u64 {
         self.inner.numbers.fetch_add(1, Ordering::Relaxed)
     }
 }

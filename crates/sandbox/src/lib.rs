@@ -44,6 +44,7 @@ mod layer;
 mod link;
 mod members;
 mod notify;
+mod outer;
 mod pump;
 mod reset;
 mod runtime_root;
@@ -60,8 +61,8 @@ pub use crate::{
     accepting::accept,
     contents::{Change, RootDigest},
     driver::Driver,
-    elf::loaded_bytes,
     egress::Rules as EgressRules,
+    elf::loaded_bytes,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},
@@ -70,6 +71,7 @@ pub use crate::{
     late::{Binding, Blank},
     layer::{Layer, LayerReport, Probe, Status},
     members::{Outlet, Signal},
+    outer::{OuterGroup, OuterLimits},
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,

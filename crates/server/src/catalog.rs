@@ -15,6 +15,8 @@ use crate::{
 pub struct Extras {
     /// What running functions needs.
     pub lambda: casemate_lambda::Extras,
+    /// Virtual machines for functions.
+    pub machines: casemate_lambda::Machines,
 }
 
 /// Opens every service and builds the kernel.
@@ -30,7 +32,7 @@ pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Ta
         ("dynamodb", casemate_dynamodb::open(&env(&builder, "dynamodb"))?),
         ("logs", casemate_logs::open(&env(&builder, "logs"))?),
         ("organizations", casemate_organizations::open(&env(&builder, "organizations"))?),
-        ("lambda", casemate_lambda::open(&env(&builder, "lambda"), extras.lambda)?),
+        ("lambda", open_lambda(&env(&builder, "lambda"), extras)?),
         ("apigateway", casemate_apigateway::open(&env(&builder, "apigateway"), keys)?),
         ("cloudformation", casemate_cloudformation::open(&env(&builder, "cloudformation"))?),
     ];
@@ -42,6 +44,10 @@ pub fn assemble(builder: Builder, extras: Extras) -> Result<(Arc<Kernel>, Vec<Ta
     let planes: Vec<Arc<dyn DataPlane>> = vec![Arc::new(admin), Arc::new(observations)];
     builder.add(admin::SERVICE, "", Assembly { data_planes: planes, ..Assembly::default() });
     builder.build()
+}
+
+fn open_lambda(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
+    casemate_lambda::open_with_machines(env, extras.lambda, extras.machines)
 }
 
 fn env(builder: &Builder, service: &'static str) -> Env {

@@ -9,6 +9,7 @@
 //! | `CASEMATE_REUSE` | `warm`, `per-principal`, `per-invocation` | `warm`, as on AWS |
 //! | `CASEMATE_EXEC` | `deny`, `audit`, `list:/path,…`, `allow` | `deny` for managed runtimes, `allow` for custom ones |
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
+//! | `CASEMATE_ISOLATION` | `process`, `microvm` | what the operator's `--isolation-floor` says: `process` unless it is raised |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
@@ -20,6 +21,8 @@ use std::collections::BTreeMap;
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, ExecPolicy};
 
+use crate::machines::Isolation;
+
 /// Names that begin so are the platform's.
 pub(crate) const PREFIX: &str = "CASEMATE_";
 
@@ -28,6 +31,7 @@ pub(crate) const REUSE: &str = "CASEMATE_REUSE";
 const EXEC: &str = "CASEMATE_EXEC";
 const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
+pub(crate) const ISOLATION: &str = "CASEMATE_ISOLATION";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
@@ -42,6 +46,8 @@ pub(crate) struct Controls {
     pub(crate) egress: EgressRules,
     pub(crate) credentials: Credentials,
     pub(crate) client: Client,
+    /// `None`: what the operator has all functions run in.
+    pub(crate) isolation: Option<Isolation>,
 }
 
 /// For how long one environment serves.
@@ -127,9 +133,11 @@ impl Controls {
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
                 CLIENT => client(value).map(|client| controls.client = client),
+                ISOLATION => isolation(value).map(|isolation| controls.isolation = Some(isolation)),
                 _ => {
                     return Err(format!(
-                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {CLIENT}"
+                        "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {CLIENT}, \
+                         {ISOLATION}"
                     ));
                 }
             };
@@ -146,6 +154,7 @@ fn allowed(name: &str) -> &'static str {
             "deny, audit, allow or list: followed by 1 to 32 absolute paths, not in /tmp, with commas between them"
         }
         CLIENT => "own or aws",
+        ISOLATION => "process or microvm",
         _ => "environment or endpoint",
     }
 }
@@ -186,6 +195,14 @@ fn credentials(value: &str) -> Option<Credentials> {
     match value {
         "environment" => Some(Credentials::Environment),
         "endpoint" => Some(Credentials::Endpoint),
+        _ => None,
+    }
+}
+
+fn isolation(value: &str) -> Option<Isolation> {
+    match value {
+        "process" => Some(Isolation::Process),
+        "microvm" => Some(Isolation::Machine),
         _ => None,
     }
 }

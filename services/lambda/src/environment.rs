@@ -10,6 +10,7 @@
 mod extensions;
 mod fork;
 mod late;
+mod machine;
 mod renewal;
 mod root;
 mod start;
@@ -34,6 +35,7 @@ use tokio::{
 
 pub(crate) use extensions::FAREWELLS_MAX;
 pub(crate) use late::Late;
+pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use crate::{
@@ -166,7 +168,7 @@ impl Environment {
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
-        self.sandbox.begin_invocation();
+        self.sandbox.begin_invocation().await;
         self.output.begin(report::start(&id, self.function.version)).await;
         let began = Instant::now();
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + limit);
@@ -176,7 +178,8 @@ impl Environment {
             trace_id: invocation.trace_id.clone(),
             deadline: invocation.deadline,
         };
-        if !self.exchange.offer(invocation) || !self.extensions.invoke(told) {
+        // In this order: what the runtime has been offered it works on.
+        if !self.extensions.invoke(told) || !self.exchange.offer(invocation) {
             return Err(Unfit);
         }
         let end = tokio::select! {
@@ -225,11 +228,13 @@ impl Environment {
             End::ExtensionFailed(fault) => {
                 lines.push(fault.line(id));
                 self.ends_for(Reason::Failure);
-                self.end_runtime();
+                self.end_runtime().await;
                 (fault.outcome(id), Some("error"))
             }
             End::TimedOut => {
                 self.ends_for(Reason::Timeout);
+                // A machine cannot be asked any more afterwards; it remembers what it said last.
+                self.sandbox.usage().await;
                 self.stop_working().await;
                 lines.push(report::timed_out(id, self.env.clock.now(), timeout_s));
                 (Outcome::timed_out(id, timeout_s), Some("timeout"))
@@ -263,12 +268,13 @@ impl Environment {
         (status, mut lines): (Option<&'static str>, Vec<String>),
     ) -> Vec<u8> {
         let memory_mb = self.function.settings.memory_mb;
+        let usage = self.sandbox.usage().await;
         let used = Used {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
             memory_mb,
             // The group's peak also counts `/tmp` and what the kernel itself needs for it.
-            memory_peak_bytes: self.sandbox.usage().memory_peak_bytes.min(u64::from(memory_mb) << 20),
+            memory_peak_bytes: usage.memory_peak_bytes.min(u64::from(memory_mb) << 20),
             status,
         };
         lines.extend([report::end(id), report::report(id, &used)]);

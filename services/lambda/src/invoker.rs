@@ -25,6 +25,7 @@ use crate::{
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
+    machines::Machines,
     packages::Packages,
     pool::{FitFor, Pool, Wanted},
     ready::{self, Ready},
@@ -58,6 +59,7 @@ pub(crate) struct Invoker {
     missing: Notify,
     /// Revisions of functions whose process cannot be forked.
     unforkable: Mutex<BTreeSet<String>>,
+    machines: Machines,
 }
 
 /// A request before it is bound to an environment.
@@ -123,6 +125,7 @@ impl Invoker {
             templates: Arc::default(),
             room: Room::new(places_max),
             blanks: Arc::default(),
+            machines: Machines::default(),
             farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
         });
         Self {
@@ -134,7 +137,22 @@ impl Invoker {
             returning: Returning::default(),
             missing: Notify::new(),
             unforkable: Mutex::default(),
+            machines: Machines::default(),
         }
+    }
+
+    /// The same with virtual machines.
+    pub(crate) fn with_machines(mut self, machines: Machines) -> Self {
+        if let Ok(host) = &mut self.host {
+            host.machines = machines.clone();
+        }
+        self.machines = machines;
+        self
+    }
+
+    /// Who runs in a virtual machine.
+    pub(crate) fn machines(&self) -> &Machines {
+        &self.machines
     }
 
     /// The sandbox, where there is one.

@@ -3,14 +3,17 @@
 //! Everything above asks the same of it, whatever it is. Knows nothing of functions or requests.
 
 mod companions;
+mod machine;
 
 use std::{
     io,
     pin::Pin,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
+use casemate_microvm::{Disk, Machine, Stream};
+use casemate_names::Clock;
 use casemate_sandbox::{Exit, Recorded, Residents, Usage};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -18,11 +21,15 @@ use tokio::{
     sync::mpsc,
 };
 
+use machine::InMachine;
+
 /// One of them. Dropping it ends what is inside.
 #[derive(Debug)]
 pub(crate) enum Isolate {
     /// A process sandbox on the host's kernel.
     Process(Process),
+    /// The same inside a virtual machine.
+    Machine(Box<InMachine>),
 }
 
 /// A process sandbox.
@@ -46,103 +53,137 @@ impl Isolate {
         Self::Process(Process { sandbox, residents: OnceLock::new() })
     }
 
+    /// A machine in which a function has been started, and the disk of its code.
+    pub(crate) async fn machine(
+        machine: Machine,
+        code: Arc<Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        InMachine::new(machine, code, clock).await.map(|machine| Self::Machine(Box::new(machine)))
+    }
+
     /// Outputs and events.
     pub(crate) fn take(&mut self) -> Taken {
-        let Self::Process(Process { sandbox, .. }) = self;
-        Taken { stdout: sandbox.take_stdout(), stderr: sandbox.take_stderr(), events: sandbox.take_events() }
+        match self {
+            Self::Process(Process { sandbox, .. }) => Taken {
+                stdout: sandbox.take_stdout(),
+                stderr: sandbox.take_stderr(),
+                events: sandbox.take_events(),
+            },
+            Self::Machine(machine) => machine.take(),
+        }
     }
 
     /// The next connection to the platform's AWS endpoint, made inside; an error is the end of it.
     pub(crate) async fn accept_aws_endpoint(&self) -> io::Result<Channel> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        casemate_sandbox::accept(sandbox.aws_endpoint()).await.map(|(stream, _)| Channel::Socket(stream))
+        match self {
+            Self::Process(Process { sandbox, .. }) => casemate_sandbox::accept(sandbox.aws_endpoint())
+                .await
+                .map(|(stream, _)| Channel::Socket(stream)),
+            Self::Machine(machine) => machine.aws_endpoint().await.map(Channel::Machine),
+        }
     }
 
     /// Initial allowance of processor time, for the platform's own work between requests.
-    #[expect(clippy::unused_async, reason = "what is not on this kernel has to be asked")]
     pub(crate) async fn begin_init(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.begin_init()
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.begin_init(),
+            Self::Machine(machine) => machine.begin_init().await,
+        }
     }
 
     /// Processor time by memory size from now on.
-    #[expect(clippy::unused_async, reason = "what is not on this kernel has to be asked")]
     pub(crate) async fn end_init(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.end_init()
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.end_init(),
+            Self::Machine(machine) => machine.end_init().await,
+        }
     }
 
     /// Says that a request begins.
-    pub(crate) fn begin_invocation(&self) {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.begin_invocation();
+    pub(crate) async fn begin_invocation(&self) {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.begin_invocation(),
+            Self::Machine(machine) => machine.begin_invocation().await,
+        }
     }
 
     /// How many requests have begun.
     pub(crate) fn invocations(&self) -> u64 {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.invocations()
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.invocations(),
+            Self::Machine(machine) => machine.invocations(),
+        }
     }
 
     /// Stops everything inside; returns when it has stopped.
     pub(crate) async fn freeze(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.freeze().await
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.freeze().await,
+            Self::Machine(machine) => machine.freeze().await,
+        }
     }
 
     /// Lets it run again.
     pub(crate) async fn thaw(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.thaw().await
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.thaw().await,
+            Self::Machine(machine) => machine.thaw().await,
+        }
     }
 
-    /// Gives what is inside back its first state, as far as that is done. While frozen.
+    /// Gives what is inside back its first state, as far as that is done. While frozen. A machine is replaced instead.
     pub(crate) async fn reset(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.reset().await.map(drop)
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.reset().await.map(drop),
+            Self::Machine(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+        }
     }
 
     /// What there is now belongs to the runtime: what comes besides is left over after a request.
-    #[expect(clippy::unused_async, reason = "what is not on this kernel has to be asked")]
     pub(crate) async fn note_residents(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, residents }) = self;
-        drop(residents.set(sandbox.residents()?));
-        Ok(())
+        match self {
+            Self::Process(Process { sandbox, residents }) => {
+                drop(residents.set(sandbox.residents()?));
+                Ok(())
+            }
+            Self::Machine(machine) => machine.note_residents().await,
+        }
     }
 
     /// Ends the processes that a request has left behind; how many they were.
     pub(crate) async fn end_strays(&self) -> io::Result<usize> {
-        let Self::Process(Process { sandbox, residents }) = self;
-        let Some(residents) = residents.get() else { return Ok(0) };
-        if !sandbox.has_strays(residents)? {
-            return Ok(0);
+        match self {
+            Self::Process(Process { sandbox, residents }) => match residents.get() {
+                Some(residents) => sandbox.end_strays(residents).await,
+                None => Ok(0),
+            },
+            Self::Machine(machine) => machine.end_strays().await,
         }
-        // Stopped first: what runs could fork faster than it is ended.
-        let ended = match sandbox.freeze().await {
-            Ok(()) => sandbox.kill_strays(residents),
-            Err(error) => Err(error),
-        };
-        let thawed = sandbox.thaw().await;
-        let ended = ended?;
-        thawed.map(|()| ended)
     }
 
     /// Ends it, now.
     pub(crate) fn kill(&self) {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.kill();
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.kill(),
+            Self::Machine(machine) => machine.kill(),
+        }
     }
 
     /// Waits for its end.
     pub(crate) async fn exited(&self) -> Exit {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.exited().await
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.exited().await,
+            Self::Machine(machine) => machine.exited().await,
+        }
     }
 
     /// What it has used so far.
-    pub(crate) fn usage(&self) -> Usage {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.usage()
+    pub(crate) async fn usage(&self) -> Usage {
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.usage(),
+            Self::Machine(machine) => machine.usage().await,
+        }
     }
 }
 
@@ -154,8 +195,10 @@ pub(crate) trait Accept: Sync {
 
 impl Accept for Isolate {
     async fn runtime_api(&self) -> io::Result<Channel> {
-        let Self::Process(Process { sandbox, .. }) = self;
-        sandbox.runtime_api().runtime_api().await
+        match self {
+            Self::Process(Process { sandbox, .. }) => sandbox.runtime_api().runtime_api().await,
+            Self::Machine(machine) => machine.runtime_api().await.map(Channel::Machine),
+        }
     }
 }
 
@@ -170,13 +213,16 @@ impl Accept for TcpListener {
 pub enum Channel {
     /// On this kernel.
     Socket(TcpStream),
+    /// Over a machine's port.
+    Machine(Stream),
 }
 
 impl Channel {
     /// Small answers do not wait for the other side's acknowledgement.
     pub(crate) fn send_at_once(&self) {
-        let Self::Socket(stream) = self;
-        drop(stream.set_nodelay(true));
+        if let Self::Socket(stream) = self {
+            drop(stream.set_nodelay(true));
+        }
     }
 }
 
@@ -186,24 +232,32 @@ impl AsyncRead for Channel {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self::Socket(stream) = self.get_mut();
-        Pin::new(stream).poll_read(context, buffer)
+        match self.get_mut() {
+            Self::Socket(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Machine(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
     }
 }
 
 impl AsyncWrite for Channel {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self::Socket(stream) = self.get_mut();
-        Pin::new(stream).poll_write(context, bytes)
+        match self.get_mut() {
+            Self::Socket(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Machine(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self::Socket(stream) = self.get_mut();
-        Pin::new(stream).poll_flush(context)
+        match self.get_mut() {
+            Self::Socket(stream) => Pin::new(stream).poll_flush(context),
+            Self::Machine(stream) => Pin::new(stream).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self::Socket(stream) = self.get_mut();
-        Pin::new(stream).poll_shutdown(context)
+        match self.get_mut() {
+            Self::Socket(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Machine(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 }

@@ -41,6 +41,7 @@ mod invocation;
 mod invoker;
 mod isolate;
 mod layer;
+mod machines;
 mod mapping;
 mod ops;
 mod output;
@@ -80,6 +81,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use api::Error;
 use function::Function;
 pub use isolate::Channel;
+pub use machines::{Isolation, Machines};
 use resource::{FunctionRef, LayerRef};
 
 /// Makes what serves connections accepted inside one execution environment, as the platform's own AWS endpoint.
@@ -110,10 +112,15 @@ pub struct Lambda {
     policies: permission::Compiled,
 }
 
-/// Opens the service.
+/// Opens the service. No function runs in a virtual machine.
 pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
+    open_with_machines(env, extras, Machines::default())
+}
+
+/// Opens the service.
+pub fn open_with_machines(env: &Env, extras: Extras, machines: Machines) -> Result<Assembly, Fault> {
     let packages = Arc::new(packages::Packages::open(env, &extras.functions_dir)?);
-    let invoker = Arc::new(invoker::Invoker::new(env, extras, Arc::clone(&packages)));
+    let invoker = Arc::new(invoker::Invoker::new(env, extras, Arc::clone(&packages)).with_machines(machines));
     let queue = Arc::new(queue::Queue::new(env, Arc::clone(&invoker)));
     let service = Arc::new(Lambda {
         env: env.clone(),

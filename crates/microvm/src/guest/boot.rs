@@ -3,14 +3,17 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::process::CommandExt,
+    os::{fd::AsFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::mount::{MountFlags, mount, mount_move};
+use rustix::{
+    mount::{MountFlags, mount, mount_move},
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
+};
 
 use super::{AGENT_PATH, CODE_MOUNT, NAME, SECOND_STAGE, about};
 use crate::{
@@ -42,8 +45,23 @@ fn empty_first_root() {
 }
 
 /// Shows the function's code; its disk is not looked at before, so that a template without it serves every function.
-pub(super) fn mount_code() -> io::Result<()> {
-    read_only(&disk(CODE_DISK)?, CODE_MOUNT)
+/// The spawner has mounts of its own, which have to show it, too.
+pub(super) fn mount_code(spawner_pid: u32) -> io::Result<()> {
+    let device = disk(CODE_DISK)?;
+    read_only(&device, CODE_MOUNT)?;
+    let mounts = File::open(format!("/proc/{spawner_pid}/ns/mnt"))?;
+    // A thread of its own: what enters other mounts cannot come back.
+    let entered = thread::spawn(move || {
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for shared descriptor tables, which are not unshared here"
+        )]
+        about("own folders", rustix::thread::unshare(UnshareFlags::FS))?;
+        let kind = Some(LinkNameSpaceType::Mount);
+        about("spawner's mounts", move_into_link_name_space(mounts.as_fd(), kind))?;
+        read_only(&device, CODE_MOUNT)
+    });
+    entered.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the agent panicked")))
 }
 
 /// What the second stage needs: the kernel's file systems again, memory for temporary files, control groups.

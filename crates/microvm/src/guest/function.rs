@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, boot, serve::tell};
+use super::{CODE_MOUNT, serve::tell};
 use crate::{
     mux::Mux,
     protocol::{Message, STDERR_PORT, STDOUT_PORT, Start},
@@ -58,7 +58,6 @@ impl Function {
 
 /// Starts it. What goes wrong is told in the sandbox's words.
 pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Result<Function, String> {
-    boot::mount_code().map_err(|error| error.to_string())?;
     let code = PathBuf::from(CODE_MOUNT);
     let files = bootstrap_files(&code.join("bootstrap")).map_err(|error| error.to_string())?;
     let mounts = start.mounts.into_iter().map(|at| Mount { host: at.clone(), at }).collect();
@@ -89,7 +88,8 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         let mux = Arc::clone(mux);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                let _ = tell(&mux, &Message::Event { event: event.event, invocation: event.invocation }).await;
+                let _ =
+                    tell(&mux, &Message::Event { event: event.event, invocation: event.invocation }).await;
             }
         });
     }

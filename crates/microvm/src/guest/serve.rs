@@ -9,7 +9,7 @@ use rustix::{
 };
 
 use super::{
-    about,
+    about, boot,
     function::{self, Function},
     port,
 };
@@ -22,6 +22,7 @@ use crate::{
 pub(super) fn run() -> io::Result<()> {
     // Before any thread exists.
     let spawner = spawner::start().map_err(|error| io::Error::other(error.to_string()))?;
+    let spawner_pid = spawner.pid();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let table = RuntimeTable::discover(OsStr::new(SEARCH_PATH));
@@ -37,7 +38,7 @@ pub(super) fn run() -> io::Result<()> {
                 return Err(io::Error::other("the host opened a stream"));
             };
             let request: Request = serde_json::from_slice(&bytes)?;
-            let outcome = obey(&driver, &mux, &mut function, request.command).await;
+            let outcome = obey((&driver, spawner_pid), &mux, &mut function, request.command).await;
             tell(&mux, &Message::Answer { number: request.number, outcome }).await?;
         }
         Err(io::Error::other("the host is gone"))
@@ -45,7 +46,7 @@ pub(super) fn run() -> io::Result<()> {
 }
 
 async fn obey(
-    driver: &Driver,
+    (driver, spawner_pid): (&Driver, u32),
     mux: &Arc<Mux>,
     function: &mut Option<Function>,
     command: Command,
@@ -62,6 +63,7 @@ async fn obey(
         }
         Command::Start(_) if function.is_some() => Err("a function has been started already".to_owned()),
         Command::Start(start) => {
+            boot::mount_code(spawner_pid).map_err(text)?;
             *function = Some(function::start(driver, mux, start).await?);
             Ok(Answer::Done)
         }

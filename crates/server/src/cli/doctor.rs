@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use casemate_sandbox::{Driver, RuntimeTable};
 use clap::Args;
 
-use super::{CliError, output, serve::with_runtime};
+use super::{CliError, microvm::MicrovmOptions, output, serve::with_runtime};
 
 /// Shows what is in force on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    #[command(flatten)]
+    microvm: MicrovmOptions,
     /// Read the roots of all runtimes and say their digests, as a server's trail has them
     #[arg(long)]
     roots: bool,
@@ -28,6 +30,7 @@ impl Doctor {
             let driver = Driver::new(spawner?, RuntimeTable::discover(&path))?;
             output::line("Isolation layers of the process sandbox:");
             output::line(&driver.probe().await.to_string());
+            output::line(&self.microvm.report(&driver).await);
             output::line("Runtimes:");
             for runtime in driver.runtimes().iter() {
                 let digest = if self.roots { format!(": {}", runtime.listing()?.0) } else { String::new() };

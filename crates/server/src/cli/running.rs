@@ -40,13 +40,17 @@ pub(crate) async fn start(
     let runtimes = runtime::table(&settings.data_dir)?;
     let driver = driver(spawner, runtimes, options.egress_ceiling.clone().unwrap_or_default());
     let incidents = driver.as_ref().ok().and_then(Driver::take_incidents);
+    let machines = options.microvm.machines(&settings.data_dir.join("machines"), &driver).await;
     let lambda = casemate_lambda::Extras {
         driver,
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
         functions_dir: settings.data_dir.join("functions"),
     };
-    let extras = Extras { lambda };
+    if let Some(line) = options.microvm.line(&machines) {
+        output::line(&line);
+    }
+    let extras = Extras { lambda, machines: options.microvm.for_functions(machines) };
     let (kernel, tasks) = catalog::assemble(opened.builder, extras)?;
     if let Some((id, secret)) = casemate_iam::ensure_administrator(&env).await? {
         announce_administrator(&settings, &opened.site, &id, &secret)?;

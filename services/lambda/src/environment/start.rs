@@ -41,6 +41,7 @@ use crate::{
     forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
+    machines::Machines,
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given, Purpose},
@@ -69,6 +70,8 @@ pub(crate) struct Host {
     pub(crate) room: Room,
     /// Processes that wait for a function.
     pub(crate) blanks: Arc<Blanks>,
+    /// Virtual machines.
+    pub(crate) machines: Machines,
     /// Turns for environments that end with a word to their extensions.
     pub(crate) farewells: Arc<Semaphore>,
 }
@@ -139,6 +142,8 @@ impl Host {
         let root = self.root(&function).await?;
         let family = root.family;
         root.check_package(folder.path())?;
+        // INVARIANT: never in less than was asked for.
+        let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = match purpose {
             Purpose::Template => None,
             Purpose::OnDemand | Purpose::Provisioned => {
@@ -160,13 +165,14 @@ impl Host {
             && listed.is_empty()
             && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
-        let (sandbox, late) = match self.sandbox(spec, suits_blank, now).await {
+        let started = self.isolated(isolation, (spec, suits_blank, now), (&function, &root)).await;
+        let (sandbox, late) = match started {
             Ok(started) => started,
             Err(error) => {
                 if let Some(credentials) = credentials {
                     drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
                 }
-                return Err(root.not_started(error));
+                return Err(error);
             }
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth);
@@ -180,7 +186,7 @@ impl Host {
         if let Some(remark) = remark {
             environment.output.line(remark).await;
         }
-        initialised(environment, family, (began, limit)).await
+        initialised(environment, family, (began, self.start_limit(isolation, limit))).await
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
@@ -314,8 +320,9 @@ impl Environment {
         }
         tokio::select! {
             biased;
-            began = self.all_asked() => began,
+            // First: nothing of the function's runs where an extension failed before.
             fault = self.extension_failed() => Err(Failure::Extension(fault)),
+            began = self.all_asked() => began,
             exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
             () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }

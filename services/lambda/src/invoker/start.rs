@@ -84,6 +84,7 @@ impl Invoker {
         let mut remark = None;
         if reuse == Reuse::PerInvocation
             && host.family(function) == Some(Family::Python)
+            && host.forks(function)
             && self.is_forkable(function)
         {
             match host.start(order(function, Purpose::Template, INIT_LIMIT, berth, None)).await {

@@ -29,6 +29,7 @@ impl Operation<CreateFunction> for Lambda {
         at.check(&self.env)?;
         configuration::check_name(&at.name)?;
         let settings = configuration::of_new(input, self.invoker.driver())?;
+        self.invoker.machines().check(&settings, self.invoker.driver())?;
         let architecture = configuration::architecture(input.architectures.as_deref(), &settings.runtime)?;
         role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         let key = at.key();

@@ -34,11 +34,12 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
         let at = self.at(&call.input.function_name, None, call.caller());
         let mut settings = self.latest(&at)?.settings;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
+        self.invoker.machines().check(&settings, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         }
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
-        let driver = self.invoker.driver().cloned();
+        let (driver, machines) = (self.invoker.driver().cloned(), self.invoker.machines().clone());
         let (input, _) = call.into_parts();
         let env = self.env.clone();
         let changed = self
@@ -47,6 +48,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
                 let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &function)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
+                machines.check(&function.settings, driver.as_ref())?;
                 let before = match &input.layers {
                     Some(layers) => exchange_layers(tx, &mut function, layers, &env)?,
                     None => Vec::new(),

@@ -1,0 +1,122 @@
+//! What an operator says of virtual machines for functions, and what is in force of it.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use casemate_lambda::{Isolation, Machines};
+use casemate_microvm::{Acceleration, Config, Driver, KernelSource, Stock};
+use casemate_sandbox::Driver as Sandbox;
+use clap::{Args, ValueEnum};
+
+/// Whether functions run in virtual machines, and how those are made.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MicrovmOptions {
+    /// The least that every function runs in
+    #[arg(long, env = "CASEMATE_ISOLATION_FLOOR", value_enum, default_value_t = Floor::Process)]
+    isolation_floor: Floor,
+    /// Kernel of virtual machines: a linux-image-…-cloud-amd64 package, or an image with virtio-mmio and ext4 built in
+    /// [default: none, functions cannot ask for a machine]
+    #[arg(long, env = "CASEMATE_MICROVM_KERNEL")]
+    microvm_kernel: Option<PathBuf>,
+    /// QEMU, for virtual machines
+    #[arg(long, env = "CASEMATE_MICROVM_QEMU", default_value = "/usr/bin/qemu-system-x86_64")]
+    microvm_qemu: PathBuf,
+    /// Emulate virtual machines where the host has no usable hardware virtualisation: slow, and not a boundary
+    #[arg(long, env = "CASEMATE_MICROVM_EMULATION")]
+    microvm_emulation: bool,
+}
+
+/// See [`Isolation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Floor {
+    /// A process sandbox
+    Process,
+    /// A virtual machine
+    Microvm,
+}
+
+/// Machines, or why there are none.
+pub(crate) type Made = Result<Arc<Stock>, String>;
+
+impl MicrovmOptions {
+    /// Looks what there is. Takes seconds where a kernel is given: a guest must really boot. What an earlier server left in
+    /// `state` goes.
+    /// `sandbox` makes their control groups; a function in a machine needs the process sandbox of this server as well.
+    pub(crate) async fn machines(&self, state: &Path, sandbox: &Result<Sandbox, String>) -> Made {
+        let kernel = self
+            .microvm_kernel
+            .as_deref()
+            .ok_or_else(|| "no kernel was given (--microvm-kernel)".to_owned())?;
+        let groups = sandbox.clone()?;
+        emptied(state).map_err(|error| format!("`{}`: {error}", state.display()))?;
+        let config = Config {
+            qemu: self.microvm_qemu.clone(),
+            kernel: KernelSource::from_path(kernel),
+            agent: std::env::current_exe().map_err(|error| error.to_string())?,
+            // Whatever lies at its path by then.
+            launcher: PathBuf::from("/proc/self/exe"),
+            state: state.to_owned(),
+            acceleration: if self.microvm_emulation {
+                Acceleration::EmulationAllowed
+            } else {
+                Acceleration::HardwareOnly
+            },
+            groups: Some(groups),
+        };
+        let driver = Driver::new(config).await.map_err(|error| error.to_string())?;
+        Stock::new(driver).map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    /// What functions are given of it.
+    pub(crate) fn for_functions(&self, made: Made) -> Machines {
+        let floor = match self.isolation_floor {
+            Floor::Process => Isolation::Process,
+            Floor::Microvm => Isolation::Machine,
+        };
+        Machines::new(made, floor)
+    }
+
+    /// What is in force, where anything was asked for.
+    pub(crate) fn line(&self, made: &Made) -> Option<String> {
+        if self.microvm_kernel.is_none() && self.isolation_floor == Floor::Process {
+            return None;
+        }
+        let machines = match made {
+            Ok(stock) if stock.driver().is_emulating() => {
+                "virtual machines by software emulation, which is slow and NOT a boundary".to_owned()
+            }
+            Ok(_) => "virtual machines by hardware virtualisation".to_owned(),
+            Err(why) => format!("NO virtual machines ({why})"),
+        };
+        Some(match (self.isolation_floor, made) {
+            (Floor::Process, _) => format!("isolation: process sandbox; for functions that ask: {machines}"),
+            (Floor::Microvm, Ok(_)) => format!("isolation: every function in {machines}"),
+            (Floor::Microvm, Err(_)) => format!("isolation: {machines}: no function will run"),
+        })
+    }
+
+    /// The same for `doctor`, with what was found.
+    pub(crate) async fn report(&self, sandbox: &Sandbox) -> String {
+        let state = std::env::temp_dir().join(format!("casemate-doctor-{}", std::process::id()));
+        let made = self.machines(&state, &Ok(sandbox.clone())).await;
+        let found = made.as_ref().map(|stock| stock.driver().probe().to_string()).unwrap_or_default();
+        let line = self.line(&made);
+        let why = made.err().unwrap_or_default();
+        drop(fs::remove_dir_all(&state));
+        let line = line.unwrap_or_else(|| format!("isolation: process sandbox; no virtual machines: {why}"));
+        format!("{line}\n{found}")
+    }
+}
+
+/// A folder of the server's own, empty: disks hold functions' code.
+fn emptied(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}

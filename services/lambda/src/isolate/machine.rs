@@ -1,0 +1,189 @@
+//! A virtual machine as an environment: what comes over its one port, sorted and put into the forms that the others have.
+//!
+//! The guest may have been taken over: what it says of the function (events, usage, its end) is as trustworthy as the function
+//! would be without a machine, and is used for nothing else.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use casemate_microvm::{Connection, Disk, Machine, Stream};
+use casemate_names::Clock;
+use casemate_sandbox::{Event, Exit, ExitStatus, RUNTIME_API_PORT, Recorded, Usage};
+use tokio::{
+    net::unix::pipe,
+    sync::{Mutex as AsyncMutex, mpsc},
+    time::{Instant, timeout},
+};
+
+use super::Taken;
+use crate::environment::unix_ns;
+
+/// Connections that wait to be taken; further ones are reset.
+const WAITING_MAX: usize = 64;
+/// Events that wait to be recorded.
+const EVENTS_MAX: usize = 1_024;
+/// How long a guest may take to say what its function has used. Ours: it answers in milliseconds, and nothing depends on it.
+const USAGE_LIMIT: Duration = Duration::from_secs(2);
+
+/// See the module. Dropping it ends the machine.
+#[derive(Debug)]
+pub(crate) struct InMachine {
+    machine: Machine,
+    runtime_api: AsyncMutex<mpsc::Receiver<Stream>>,
+    aws_endpoint: AsyncMutex<mpsc::Receiver<Stream>>,
+    taken: Option<Taken>,
+    begun: Arc<AtomicU64>,
+    /// The last it said.
+    used: Mutex<Usage>,
+    clock: Arc<dyn Clock>,
+    _code: Arc<Disk>,
+}
+
+impl InMachine {
+    /// Takes up a machine in which a function has been started. `code` is its disk.
+    pub(crate) async fn new(
+        mut machine: Machine,
+        code: Arc<Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        let gone = || io::Error::other("the virtual machine has ended");
+        let (stdout, stderr) = machine.take_outputs().await.ok_or_else(gone)?;
+        let connections = machine.take_connections().ok_or_else(gone)?;
+        let events = machine.take_events().ok_or_else(gone)?;
+        let begun = Arc::new(AtomicU64::new(0));
+        let taken = Taken {
+            stdout: Some(piped(stdout)?),
+            stderr: Some(piped(stderr)?),
+            events: Some(recorded(events, Arc::clone(&begun))),
+        };
+        let (runtime_api, aws_endpoint) = sorted(connections);
+        Ok(Self {
+            machine,
+            runtime_api: AsyncMutex::new(runtime_api),
+            aws_endpoint: AsyncMutex::new(aws_endpoint),
+            taken: Some(taken),
+            begun,
+            used: Mutex::default(),
+            clock,
+            _code: code,
+        })
+    }
+
+    pub(super) fn take(&mut self) -> Taken {
+        self.taken.take().unwrap_or(Taken { stdout: None, stderr: None, events: None })
+    }
+
+    pub(super) async fn runtime_api(&self) -> io::Result<Stream> {
+        next(&self.runtime_api).await
+    }
+
+    pub(super) async fn aws_endpoint(&self) -> io::Result<Stream> {
+        next(&self.aws_endpoint).await
+    }
+
+    pub(super) async fn begin_init(&self) -> io::Result<()> {
+        self.machine.begin_init().await.map_err(io::Error::other)
+    }
+
+    pub(super) async fn end_init(&self) -> io::Result<()> {
+        self.machine.end_init().await.map_err(io::Error::other)
+    }
+
+    pub(super) async fn begin_invocation(&self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        // A machine that does not hear it has ended, which shows at once.
+        drop(self.machine.begin_invocation().await);
+    }
+
+    pub(super) fn invocations(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    pub(super) async fn freeze(&self) -> io::Result<()> {
+        self.machine.freeze().await.map_err(io::Error::other)
+    }
+
+    /// Its clock has stood still meanwhile.
+    pub(super) async fn thaw(&self) -> io::Result<()> {
+        self.machine.thaw(unix_ns(self.clock.now())).await.map_err(io::Error::other)
+    }
+
+    pub(super) async fn note_residents(&self) -> io::Result<()> {
+        self.machine.note_residents().await.map_err(io::Error::other)
+    }
+
+    pub(super) async fn end_strays(&self) -> io::Result<usize> {
+        self.machine.end_strays().await.map_err(io::Error::other)
+    }
+
+    pub(super) fn kill(&self) {
+        self.machine.kill();
+    }
+
+    pub(super) async fn exited(&self) -> Exit {
+        let killed =
+            || Exit { status: ExitStatus::Signal(KILLED), out_of_memory: false, usage: self.last_used() };
+        self.machine.exited().await.unwrap_or_else(killed)
+    }
+
+    pub(super) async fn usage(&self) -> Usage {
+        if let Ok(Ok(usage)) = timeout(USAGE_LIMIT, self.machine.usage()).await {
+            *self.used.lock().unwrap_or_else(PoisonError::into_inner) = usage;
+        }
+        self.last_used()
+    }
+
+    fn last_used(&self) -> Usage {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn next(connections: &AsyncMutex<mpsc::Receiver<Stream>>) -> io::Result<Stream> {
+    connections.lock().await.recv().await.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+}
+
+/// Output in a pipe, as a process's is. A pipe that is not read stops the writer inside.
+fn piped(mut output: Stream) -> io::Result<pipe::Receiver> {
+    let (mut sender, receiver) = pipe::pipe()?;
+    drop(tokio::spawn(async move {
+        drop(tokio::io::copy(&mut output, &mut sender).await);
+    }));
+    Ok(receiver)
+}
+
+/// Connections by where they were made to.
+fn sorted(mut connections: mpsc::Receiver<Connection>) -> (mpsc::Receiver<Stream>, mpsc::Receiver<Stream>) {
+    let (runtime_api, to_runtime_api) = mpsc::channel(WAITING_MAX);
+    let (aws_endpoint, to_aws_endpoint) = mpsc::channel(WAITING_MAX);
+    drop(tokio::spawn(async move {
+        while let Some(Connection { port, stream, .. }) = connections.recv().await {
+            let queue = if port == RUNTIME_API_PORT { &runtime_api } else { &aws_endpoint };
+            // One queue that is full must not hold up the other.
+            drop(queue.try_send(stream));
+        }
+    }));
+    (to_runtime_api, to_aws_endpoint)
+}
+
+/// Events with the time of their arrival. No event belongs to a request that has not begun.
+fn recorded(mut events: mpsc::Receiver<(Event, u64)>, begun: Arc<AtomicU64>) -> mpsc::Receiver<Recorded> {
+    let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+    drop(tokio::spawn(async move {
+        while let Some((event, invocation)) = events.recv().await {
+            let invocation = invocation.min(begun.load(Ordering::SeqCst));
+            if sender.send(Recorded { event, invocation, at: Instant::now() }).await.is_err() {
+                return;
+            }
+        }
+    }));
+    receiver
+}
+
+/// SIGKILL: the machine ended without a word of its function.
+const KILLED: i32 = 9;

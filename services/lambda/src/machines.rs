@@ -1,0 +1,160 @@
+//! Virtual machines for functions: whether there are any, which functions must or may run in one, and the disks of their code.
+//!
+//! INVARIANT: a function never runs in less than it asks for or the operator demands. What cannot be had is refused when the
+//! function is made or changed, and again whenever it would start.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use casemate_microvm::{Disk, Stock};
+use casemate_sandbox::{Driver, Family, Runtime};
+use casemate_store::BlobId;
+
+use crate::{
+    api::Error,
+    controls::{Controls, ISOLATION},
+    function::Settings,
+};
+
+/// What holds a function, weaker first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    /// A process sandbox on the host's kernel.
+    #[default]
+    Process,
+    /// The same in a virtual machine with a kernel of its own.
+    Machine,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Machines {
+    stock: Result<Arc<Stock>, String>,
+    floor: Isolation,
+    codes: Arc<Mutex<BTreeMap<CodeKey, Weak<Disk>>>>,
+}
+
+/// What a code disk is made of: the runtime's bootstrap files, the package, the layers in order.
+pub(crate) type CodeKey = (String, Vec<BlobId>);
+
+impl Default for Machines {
+    fn default() -> Self {
+        Self::new(Err("none were asked for when the server was started".to_owned()), Isolation::Process)
+    }
+}
+
+impl Machines {
+    /// `stock`: where machines come from, or why there are none. `floor`: the least that any function runs in.
+    pub fn new(stock: Result<Arc<Stock>, String>, floor: Isolation) -> Self {
+        Self { stock, floor, codes: Arc::default() }
+    }
+
+    /// In what a function runs that wishes this and has this runtime, or why it must not run here.
+    pub(crate) fn isolation(
+        &self,
+        controls: &Controls,
+        runtime: Option<&Runtime>,
+    ) -> Result<Isolation, String> {
+        let wanted = controls.isolation.unwrap_or(self.floor);
+        if wanted < self.floor {
+            return Err(format!(
+                "{ISOLATION}=process is less than this installation allows any function (its --isolation-floor)"
+            ));
+        }
+        if wanted == Isolation::Process {
+            return Ok(wanted);
+        }
+        if let Err(why) = &self.stock {
+            return Err(format!("this host runs no function in a virtual machine: {why}"));
+        }
+        if !controls.egress.is_empty() {
+            return Err(
+                "CASEMATE_EGRESS: a function in a virtual machine can connect to nothing outside yet".into(),
+            );
+        }
+        match runtime {
+            Some(Runtime { own: None, family: Family::Python | Family::Node | Family::Provided, .. }) => {
+                Ok(wanted)
+            }
+            _ => {
+                Err("virtual machines run Python, Node.js and custom runtimes of this host only, so far"
+                    .into())
+            }
+        }
+    }
+
+    /// Refuses settings with which a function would not be started.
+    pub(crate) fn check(&self, settings: &Settings, driver: Option<&Driver>) -> Result<(), Error> {
+        let none = BTreeMap::new();
+        let controls = Controls::of(settings.variables.as_ref().unwrap_or(&none));
+        let runtime = driver.and_then(|driver| driver.runtimes().find(&settings.runtime));
+        let isolation = controls.and_then(|controls| self.isolation(&controls, runtime));
+        isolation.map(drop).map_err(Error::invalid_parameter_value_exception)
+    }
+
+    pub(crate) fn stock(&self) -> Result<&Arc<Stock>, String> {
+        self.stock.as_ref().map_err(Clone::clone)
+    }
+
+    /// The disk of this code, if a machine still has it.
+    pub(crate) fn code(&self, key: &CodeKey) -> Option<Arc<Disk>> {
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
+    }
+
+    /// Remembers a disk for as long as something holds it.
+    pub(crate) fn remember(&self, key: CodeKey, disk: &Arc<Disk>) {
+        let mut all = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, disk| disk.strong_count() > 0);
+        all.insert(key, Arc::downgrade(disk));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use casemate_names::Secret;
+    use casemate_sandbox::RuntimeTable;
+
+    use super::*;
+
+    fn asked(machines: &Machines, variables: &[(&str, &str)]) -> Result<Isolation, String> {
+        let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
+        let controls = Controls::of(&variables.iter().map(secret).collect())?;
+        let table = RuntimeTable::discover(OsStr::new(""));
+        machines.isolation(&controls, table.find("provided.al2023"))
+    }
+
+    fn floor(floor: Isolation) -> Machines {
+        Machines::new(Err("no kernel".to_owned()), floor)
+    }
+
+    #[test]
+    fn without_a_wish_and_a_floor_functions_are_processes() {
+        assert_eq!(asked(&Machines::default(), &[]), Ok(Isolation::Process));
+        assert_eq!(asked(&floor(Isolation::Process), &[(ISOLATION, "process")]), Ok(Isolation::Process));
+    }
+
+    #[test]
+    fn a_wish_for_a_machine_is_refused_where_there_are_none() {
+        let refused = asked(&floor(Isolation::Process), &[(ISOLATION, "microvm")]).unwrap_err();
+        assert!(refused.ends_with("no kernel"), "{refused}");
+    }
+
+    #[test]
+    fn a_floor_of_machines_is_never_lowered() {
+        let machines = floor(Isolation::Machine);
+        let refused = asked(&machines, &[(ISOLATION, "process")]).unwrap_err();
+        assert!(refused.contains("--isolation-floor"), "{refused}");
+        let refused = asked(&machines, &[]).unwrap_err();
+        assert!(refused.ends_with("no kernel"), "{refused}");
+    }
+
+    #[test]
+    fn unknown_isolation_is_refused() {
+        let refused = asked(&Machines::default(), &[(ISOLATION, "none")]).unwrap_err();
+        assert!(refused.contains("process or microvm"), "{refused}");
+    }
+}

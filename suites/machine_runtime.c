@@ -1,0 +1,40 @@
+/* A whole runtime and function in one static program: answers each request with its kernel's release; `"sleep"` never. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static char answer[1 << 16];
+
+static void talk(const char *method, const char *path, const char *body) {
+    char request[4096];
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(9001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int connection = socket(AF_INET, SOCK_STREAM, 0), used = 0, piece;
+    if (connect(connection, (struct sockaddr *)&at, sizeof at)) exit(11);
+    int length = snprintf(request, sizeof request,
+        "%s /2018-06-01/runtime/%s HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+        method, path, strlen(body), body);
+    if (write(connection, request, length) != length) exit(12);
+    while ((piece = read(connection, answer + used, sizeof answer - 1 - used)) > 0) used += piece;
+    answer[used] = 0;
+    close(connection);
+}
+
+int main(void) {
+    struct utsname names;
+    uname(&names);
+    for (;;) {
+        char id[128] = "", path[512], result[512], *line = answer;
+        talk("GET", "invocation/next", "");
+        while (line && strncasecmp(line, "lambda-runtime-aws-request-id:", 30)) line = (line = strchr(line, '\n')) ? line + 1 : NULL;
+        if (!line || sscanf(line + 30, " %127[0-9a-f-]", id) != 1) return 13;
+        if (strstr(answer, "\"sleep\"")) for (;;) pause();
+        snprintf(result, sizeof result, "{\"kernel\":\"%s\"}", names.release);
+        snprintf(path, sizeof path, "invocation/%s/response", id);
+        talk("POST", path, result);
+    }
+}

@@ -1,0 +1,234 @@
+"""Functions in virtual machines of their own, under software emulation: asked for by the function, or demanded by the operator."""
+
+import base64
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from conftest import ROOT, Server
+from functions import Function
+
+KERNELS = ROOT / "target/tools/kernel"
+INSTALL = "run `. .ci/install.sh && need_qemu` in the repository's root"
+MACHINE = {"CASEMATE_ISOLATION": "microvm"}
+
+
+def machines():
+    """What the operator says, for machines by emulation."""
+    kernels = sorted(KERNELS.glob("*.deb"))
+    assert kernels and shutil.which("qemu-system-x86_64"), INSTALL
+    return {"CASEMATE_MICROVM_KERNEL": str(kernels[-1]), "CASEMATE_MICROVM_EMULATION": "true"}
+
+
+def qemus(server):
+    """Machines of this server's, by their folders."""
+    return sorted(path.name for path in (server.data_dir / "machines").glob("vm-*"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("microvm") / "data", environment=machines()).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A server without machines."""
+    running = Server(tmp_path_factory.mktemp("no-machines") / "data").start()
+    yield running
+    running.stop()
+
+
+APP = '''
+import os, time, uuid
+
+made = uuid.uuid4().hex
+count = 0
+
+def handler(event, context):
+    global count
+    count += 1
+    what = event.get("do")
+    if what == "fail":
+        raise ValueError("as asked")
+    if what == "fill":
+        held = bytearray()
+        while True:
+            held += b"x" * (8 << 20)
+    if what == "sleep":
+        time.sleep(event["seconds"])
+    print("line of", context.aws_request_id)
+    task = "writable"
+    try:
+        open("/var/task/new", "w")
+    except OSError as error:
+        task = error.strerror
+    return {
+        "kernel": os.uname().release, "made": made, "count": count, "mark": os.environ.get("MARK"), "task": task,
+        "shell": os.path.exists("/bin/sh"), "request": context.aws_request_id, "now": time.time(),
+        "key": os.environ["AWS_ACCESS_KEY_ID"], "wishes": [name for name in os.environ if name.startswith("CASEMATE_")],
+    }
+'''
+
+
+class Slow(Function):
+    """A function whose start takes long, and is waited for."""
+
+    def __init__(self, server, files, **settings):
+        super().__init__(server, files, **settings)
+        key, secret = server.keys
+        patient = Config(retries={"total_max_attempts": 1}, read_timeout=300)
+        self.lambda_ = boto3.client(
+            "lambda", endpoint_url=server.endpoint, region_name="us-east-1", config=patient,
+            aws_access_key_id=key, aws_secret_access_key=secret,
+        )
+
+
+@pytest.fixture(scope="module")
+def python(server):
+    return Slow(
+        server, {"app.py": APP}, Timeout=30, MemorySize=256, Environment={"Variables": MACHINE | {"MARK": "here"}},
+    )
+
+
+@pytest.fixture(scope="module")
+def custom_program(tmp_path_factory):
+    program = tmp_path_factory.mktemp("custom") / "bootstrap"
+    compiler = shutil.which("cc") or pytest.fail("no C compiler")
+    subprocess.run([compiler, "-static", "-O1", "-o", program, Path(__file__).parent / "machine_runtime.c"], check=True)
+    return program.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def custom(server, custom_program):
+    return Slow(
+        server, {"bootstrap": custom_program}, runtime="provided.al2023", Timeout=4, MemorySize=256,
+        Environment={"Variables": MACHINE},
+    )
+
+
+def test_start_line_says_what_is_in_force(server):
+    assert "isolation: process sandbox; for functions that ask: virtual machines by software emulation" in server.text
+
+
+def test_two_runtimes_answer_from_kernels_of_their_own_and_stay_warm(server, python, custom):
+    with ThreadPoolExecutor(2) as both:
+        cold, other = both.map(lambda one: one.invoke({}, LogType="Tail"), (python, custom))
+    (answer, said), (custom_answer, custom_said) = cold, other
+    assert "FunctionError" not in answer and "FunctionError" not in custom_answer, (said, custom_said)
+    assert said["kernel"] != platform.release() and "cloud" in said["kernel"]
+    assert custom_said["kernel"] == said["kernel"]
+    assert (said["mark"], said["task"], said["shell"], said["wishes"]) == ("here", "Read-only file system", False, [])
+    tail = base64.b64decode(answer["LogResult"]).decode()
+    assert "INIT_START" not in tail and f"START RequestId: {said['request']}" in tail
+    assert f"line of {said['request']}" in tail and "Max Memory Used: " in tail and "Max Memory Used: 0 MB" not in tail
+    _, again = python.invoke({})
+    assert (again["made"], again["count"]) == (said["made"], 2), "the machine is used again"
+    assert abs(again["now"] - time.time()) < 20, "its clock goes on after it stood still"
+    assert again["key"] == said["key"] and again["key"].startswith("ASIA")
+
+
+def test_errors_are_the_functions_own(python):
+    answer, said = python.invoke({"do": "fail"})
+    assert answer["FunctionError"] == "Unhandled" and said["errorType"] == "ValueError" and said["errorMessage"] == "as asked"
+
+
+def test_two_requests_at_once_have_two_machines(server, python):
+    with ThreadPoolExecutor(2) as both:
+        answers = list(both.map(python.invoke, [{"do": "sleep", "seconds": 12}, {"do": "sleep", "seconds": 1}]))
+    said = [body for _, body in answers]
+    assert len({one["made"] for one in said}) == 2, said
+    assert len({one["key"] for one in said}) == 2, "each machine has credentials of its own"
+    assert len(qemus(server)) >= 2
+
+
+def test_a_request_that_takes_too_long_ends_with_its_machine(server, custom):
+    before = set(qemus(server))
+    answer, said = custom.invoke("sleep")
+    assert answer["FunctionError"] == "Unhandled" and said["errorType"] == "Sandbox.Timedout", said
+    assert len(set(qemus(server)) - before) == 0 and len(qemus(server)) < len(before)
+
+
+def test_memory_beyond_the_functions_size_ends_it(server, python):
+    answer, said = python.invoke({"do": "fill"})
+    assert answer["FunctionError"] == "Unhandled", said
+    assert said["errorType"] in ("Runtime.ExitError", "MemoryError"), said
+    assert server.wait_for_audit(python.name, lambda record: "memory" in json.dumps(record).lower())
+
+
+def test_what_a_machine_has_not_is_refused_when_the_function_is_made(server):
+    for wish, value, why in (
+        ("CASEMATE_EGRESS", "example.com:443", "CASEMATE_EGRESS"),
+        ("CASEMATE_ISOLATION", "none", "process or microvm"),
+    ):
+        with pytest.raises(ClientError, match=why) as refused:
+            Function(server, {"app.py": APP}, Environment={"Variables": MACHINE | {wish: value}})
+        assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
+
+
+def test_a_wish_for_a_machine_is_refused_where_there_is_none(plain):
+    with pytest.raises(ClientError, match="runs no function in a virtual machine"):
+        Function(plain, {"app.py": APP}, Environment={"Variables": MACHINE})
+    function = Function(plain, {"app.py": APP})
+    assert function.invoke({})[1]["kernel"] == platform.release()
+    with pytest.raises(ClientError, match="runs no function in a virtual machine"):
+        plain.client("lambda").update_function_configuration(
+            FunctionName=function.name, Environment={"Variables": MACHINE}
+        )
+    assert function.invoke({})[1]["kernel"] == platform.release()
+
+
+def test_a_floor_is_never_lowered(tmp_path_factory, custom_program):
+    """Functions without a wish run in machines; weaker wishes are refused; without machines nothing runs."""
+    data = tmp_path_factory.mktemp("floor") / "data"
+    floor = {"CASEMATE_ISOLATION_FLOOR": "microvm"}
+    running = Server(data, environment=floor | machines()).start()
+    try:
+        assert "isolation: every function in virtual machines by software emulation" in running.text
+        function = Slow(running, {"bootstrap": custom_program}, runtime="provided.al2023", MemorySize=256)
+        assert "cloud" in function.invoke({})[1]["kernel"]
+        with pytest.raises(ClientError, match="less than this installation allows"):
+            Function(running, {"app.py": APP}, Environment={"Variables": {"CASEMATE_ISOLATION": "process"}})
+        pids = {pid for pid in children(running.process.pid) if "qemu" in name_of(pid)}
+        assert pids
+        # However the server ends, its machines end with it.
+        running.kill()
+        assert ended(pids)
+    finally:
+        running.stop()
+    # The same data, no kernel any more: what ran in a machine does not run as a process.
+    without = Server(data, environment=floor).start()
+    try:
+        assert "no function will run" in without.text
+        with pytest.raises(ClientError, match="runs no function in a virtual machine"):
+            without.client("lambda").invoke(FunctionName=function.name)
+    finally:
+        without.stop()
+
+
+def children(pid):
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def name_of(pid):
+    return Path(f"/proc/{pid}/comm").read_text()
+
+
+def ended(pids):
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if not any(os.path.exists(f"/proc/{pid}") for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
