@@ -50,7 +50,9 @@ impl Isolate {
 
     /// Kills the runtime and whatever else runs beside the companions. An error: that cannot be told apart here.
     pub(crate) async fn end_all_but_companions(&self) -> io::Result<()> {
-        let Self::Process(Process { sandbox, .. }) = self;
+        let Self::Process(Process { sandbox, .. }) = self else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         sandbox.end_runtime(Signal::Kill);
         // Stopped first: what runs could fork faster than it is ended.
         let ended = match sandbox.freeze().await {
