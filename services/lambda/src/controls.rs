@@ -247,6 +247,7 @@ mod tests {
                 egress: EgressRules::parse("api.example.com:443,10.0.0.0/8:5432").unwrap(),
                 credentials: Credentials::Endpoint,
                 client: Client::Aws,
+                isolation: None,
             }
         );
     }
