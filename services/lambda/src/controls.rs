@@ -263,6 +263,7 @@ mod tests {
                 credentials: Credentials::Endpoint,
                 client: Client::Aws,
                 decoy: true,
+                isolation: None,
             }
         );
     }

@@ -18,8 +18,8 @@ use crate::{function::Function, process::Purpose};
 
 /// How long after its last request a function keeps a spare environment, seconds.
 const SPARE_S: i64 = 60;
-/// Environments started ahead at a time. Ours: more would only share the processors, and where there are hundreds none would be
-/// ready within the time a start may take.
+/// Environments of a function started ahead at a time. Ours: more would only share the processors, and of hundreds none would be
+/// ready within the time a start may take. Each function's own: one whose starts hang holds up no other.
 const STARTING_MAX: usize = 8;
 /// What an idle environment of Python or Node.js is counted as, in bytes. Measured: see docs/benchmarks.md.
 const ENVIRONMENT_BYTES: u64 = 8 << 20;
@@ -107,16 +107,13 @@ impl Ready {
             want.provisioned > 0 || want.starting > 0 || want.spare_until.is_some_and(|until| now < until)
         });
         let mut starts = Vec::new();
-        let starting: usize = wanted.values().map(|want| want.starting).sum();
-        let mut left = STARTING_MAX.saturating_sub(starting);
         for want in wanted.values_mut() {
             let spare = want.spare_until.is_some_and(|until| now < until);
             // Places are taken while starting, so those that are starting are among those it has.
             let provisioned = want.provisioned.saturating_sub(has(&want.function).max(want.starting));
             let spares = usize::from(spare).saturating_sub(fresh(&want.function) + want.starting);
             let purpose = if provisioned > 0 { Purpose::Provisioned } else { Purpose::OnDemand };
-            let count = provisioned.max(spares).min(left);
-            left -= count;
+            let count = provisioned.max(spares).min(STARTING_MAX.saturating_sub(want.starting));
             want.starting += count;
             starts.extend((0..count).map(|_| Start { function: Arc::clone(&want.function), purpose }));
         }

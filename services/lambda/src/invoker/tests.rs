@@ -168,6 +168,10 @@ async fn what_is_started_ahead_is_started_a_few_at_a_time() {
         ready.started(&f.arn);
     }
     assert_eq!((missing(), missing()), (3, 0));
+    // Another function does not wait for them.
+    let g = host.function("g", KIND, &[]).await;
+    ready.provision(g, 2);
+    assert_eq!((missing(), missing()), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -244,6 +244,31 @@ async fn a_program_is_not_executed_and_the_attempt_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_ask_for_the_log_waits_for_none_of_it_and_it_is_complete_all_the_same() {
+    for (name, reuse) in [("warm", "warm"), ("forked", "per-invocation")] {
+        let bench = sandboxed();
+        let variables = Document::structure([("CASEMATE_REUSE", text(reuse))]);
+        let environment = ("Environment", Document::structure([("Variables", variables)]));
+        let code = "def handler(event, context):\n  print('line', event)\n  return event\n";
+        bench.python_with(name, code, &[environment]).await;
+        for number in 0..5 {
+            let payload = Document::Blob(number.to_string().into_bytes().into());
+            let input = Document::structure([("FunctionName", text(name)), ("Payload", payload)]);
+            let answer = bench.call("Invoke", input).await;
+            assert!(answer.headers.get("x-amz-log-result").is_none());
+            assert_eq!(crate::support::Invoked::of(&answer).ok(), number);
+        }
+        let kinds = |bench: &Bench| -> Vec<String> {
+            let lines = bench.delivered.lock().unwrap();
+            let kind = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+            lines.iter().map(|(_, line)| kind(line)).filter(|kind| kind != "INIT_START").collect()
+        };
+        bench.eventually("all is delivered", |bench| kinds(bench).len() >= 20).await;
+        assert_eq!(kinds(&bench), ["START", "line", "END", "REPORT"].repeat(5), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_functions_code_and_environment_are_out_of_reach() {
     let bench = sandboxed();
     bench
