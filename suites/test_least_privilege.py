@@ -111,6 +111,23 @@ def test_text_shows_the_difference_the_proofs_and_a_sam_fragment(role):
     assert sam.startswith("      Policies:\n") and "!Sub" in sam and "${AWS::AccountId}" in sam
 
 
+def test_lint_names_what_was_never_used(role):
+    role.put({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Used", "Effect": "Allow", "Action": ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Scan"], "Resource": "*"},
+        {"Sid": "Never", "Effect": "Allow", "Action": "dynamodb:DeleteTable", "Resource": "*"},
+    ]})
+    work(role, "alice")
+    done = role.server.casemate("policy", "lint", "--role", "app", "--json", check=False)
+    assert done.returncode == 1, done.stderr
+    (file,) = json.loads(done.stdout)["files"]
+    assert file["file"] == "app/p"
+    unused = {f["sid"]: f["message"] for f in file["findings"] if f["rule"]["id"] == "CM060"}
+    assert unused == {"Used": "never used: dynamodb:Scan", "Never": "never used: dynamodb:DeleteTable"}
+    missing = role.server.casemate("policy", "lint", "--role", "nobody", check=False)
+    assert missing.returncode == 2 and "nobody" in missing.stderr
+    assert role.server.casemate("policy", "lint", check=False).returncode == 2
+
+
 def test_records_outlive_a_restart_and_a_new_role_of_the_same_name_has_none(role):
     work(role, "alice")
     before = role.minimal()

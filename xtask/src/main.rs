@@ -5,6 +5,7 @@ mod bench;
 mod codegen;
 mod compat;
 mod files;
+mod mutants;
 mod names;
 mod scoreboard;
 mod tidy;
@@ -23,6 +24,7 @@ usage: cargo xtask <chore>
   compat [--check]                        write docs/compat.md from the comments tagged AWS: and DIVERGES:
   scoreboard [--check]                    ask the policy engine all vectors and write docs/scoreboard.md
   bench NAME [arguments]                  measure functions, load or decide, as docs/benchmarks.md tells
+  mutants [--score] [file…]               try the mutants of the code that decides and write docs/mutation-score.md
   access                                  print what each operation needs (crates/testkit/access.golden)";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some((&"compat", rest)) => compat::run(rest),
         Some((&"scoreboard", rest)) => scoreboard::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
+        Some((&"mutants", rest)) => mutants::run(rest),
         Some((&"tidy", [])) => tidy::run(),
         Some((&"access", [])) => files::read(&files::root().join("crates/testkit/access.golden")),
         _ => Err(USAGE.to_owned()),

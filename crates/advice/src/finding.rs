@@ -128,4 +128,7 @@ rules! {
     SHARED_ROLE = "CM050" "shared role" Warning,
         "Functions that share a role each have the rights of all of them.",
         "Give each function its own role.";
+    UNUSED = "CM060" "unused permission" Warning,
+        "The role was never seen using it, so it only serves who takes the role over.",
+        "Remove it, or wait until everything the role is for has happened once.";
 }

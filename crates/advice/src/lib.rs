@@ -40,3 +40,13 @@ pub fn lint(text: &str, kind: Kind) -> Vec<Finding> {
     findings.sort_by_key(|finding| (finding.statement, finding.rule.id));
     findings
 }
+
+/// A finding that is no matter of the document: that these actions of a statement were never used. Who records use knows.
+pub fn unused(text: &str, statement: usize, sid: Option<String>, actions: &[String]) -> Finding {
+    Finding {
+        statement: Some(statement),
+        sid,
+        line: lines::of_statements(text).get(statement).copied(),
+        ..Finding::whole(&finding::UNUSED, format!("never used: {}", actions.join(", ")))
+    }
+}

@@ -45,7 +45,7 @@ impl Kernel {
             region: self.site().scope.region.as_str(),
             service,
             path_style: PathStyle::Normalise,
-            skew_s: self.skew_s(),
+            skew_s: self.skew_s(service),
         }
     }
 

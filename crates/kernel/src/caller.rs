@@ -211,3 +211,19 @@ impl Caller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearers_facts_are_told_by_name_and_nobody_else_has_any() {
+        let issuer = Arn::parse("arn:aws:pool:us-east-1:123456789012:pool/p").unwrap();
+        let facts = vec![("username", "ann".to_owned()), ("client", "c".to_owned())];
+        let bearer = Caller::Bearer { issuer, subject: "s".to_owned(), facts };
+        assert_eq!(bearer.bearer_fact("username"), Some("ann"));
+        assert_eq!(bearer.bearer_fact("client"), Some("c"));
+        assert_eq!(bearer.bearer_fact("s"), None);
+        assert_eq!(Caller::Anonymous.bearer_fact("username"), None);
+    }
+}

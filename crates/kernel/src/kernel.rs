@@ -39,6 +39,7 @@ pub struct Kernel {
     signing_keys: SigningKeyCache,
     trust: Vec<TrustEdge>,
     store: Store,
+    skews_s: HashMap<&'static str, i64>,
     skew_s: i64,
 }
 
@@ -69,6 +70,7 @@ pub struct Builder {
     audit: Audit,
     heavy: Heavy,
     trust: Vec<TrustEdge>,
+    skews_s: HashMap<&'static str, i64>,
     skew_s: i64,
     handle: KernelHandle,
     assemblies: Vec<(&'static str, &'static str, Assembly)>,
@@ -92,6 +94,7 @@ impl Builder {
             audit,
             heavy: Heavy::new(width),
             trust: Vec::new(),
+            skews_s: HashMap::new(),
             skew_s: SKEW_S,
             handle: KernelHandle::default(),
             assemblies: Vec::new(),
@@ -109,6 +112,13 @@ impl Builder {
     #[must_use]
     pub fn max_clock_skew(mut self, seconds: i64) -> Self {
         self.skew_s = seconds.clamp(1, SKEW_S);
+        self
+    }
+
+    /// The same for what is signed for one service, by its signing name.
+    #[must_use]
+    pub fn max_clock_skew_of(mut self, service: &'static str, seconds: i64) -> Self {
+        self.skews_s.insert(service, seconds.clamp(1, SKEW_S));
         self
     }
 
@@ -179,6 +189,7 @@ impl Builder {
             directory,
             ceilings,
             trust: self.trust,
+            skews_s: self.skews_s,
             skew_s: self.skew_s,
         });
         tasks.push(Task { name: "kernel.sessions", work: Box::pin(sweep_sessions(Arc::downgrade(&kernel))) });
@@ -246,9 +257,9 @@ impl Kernel {
         &self.sessions
     }
 
-    /// How far the time of a signature may lie from ours, either way, seconds.
-    pub(crate) fn skew_s(&self) -> i64 {
-        self.skew_s
+    /// How far the time of a signature for `service` may lie from ours, either way, seconds.
+    pub(crate) fn skew_s(&self, service: &str) -> i64 {
+        self.skews_s.get(service).copied().unwrap_or(self.skew_s)
     }
 
     pub(crate) fn signing_keys(&self) -> &SigningKeyCache {

@@ -64,7 +64,8 @@ pub use resource_account::ResourceAccount;
 pub use session::{SessionCredentials, SessionRequest, Sessions};
 pub use session_user::{FederatedRequest, UserCredentials};
 pub use temporary::{
-    Evidence, FederatedSession, Federation, IdentityProvider, MfaAnswer, UserSession, WebIdentity,
+    AssertionEncryption, Evidence, FederatedSession, Federation, IdentityProvider, MfaAnswer, UserSession,
+    WebIdentity,
 };
 
 pub use casemate_policy as policy;

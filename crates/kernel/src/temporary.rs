@@ -3,7 +3,7 @@
 
 use std::{any::Any, fmt};
 
-use casemate_names::{AccountId, Arn, Timestamp};
+use casemate_names::{AccountId, Arn, Secret, Timestamp};
 use casemate_policy::NamedPolicy;
 use casemate_sigv4::AuthError;
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,21 @@ pub enum IdentityProvider {
         metadata: String,
         /// After this the metadata is not to be believed any more.
         valid_until: Timestamp,
+        /// Private keys in PEM that assertions may be encrypted for.
+        keys: Vec<Secret<String>>,
+        /// Whether they must be.
+        encryption: AssertionEncryption,
     },
+}
+
+/// Whether a provider's assertions are believed in the open, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum AssertionEncryption {
+    /// They are.
+    #[default]
+    Allowed,
+    /// Only encrypted ones are.
+    Required,
 }
 
 impl Kernel {

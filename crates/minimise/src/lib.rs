@@ -71,6 +71,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What `current` grants and was not recorded.
+pub fn unused(recorded: &Recorded, current: &[Document]) -> Result<Vec<Unused>, Error> {
+    unused::unused(&narrow::narrow(recorded, current)?, recorded, current)
+}
+
 /// Narrows `current` to what was recorded.
 pub fn minimise(recorded: &Recorded, current: &[Document]) -> Result<Outcome, Error> {
     let mut draft = narrow::narrow(recorded, current)?;

@@ -6,6 +6,8 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 
+use crate::pem::body;
+
 const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 /// `[0] EXPLICIT`: the version of a certificate.
@@ -31,6 +33,11 @@ pub(crate) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
         rest = element(rest, SEQUENCE)?.2;
     }
     element(rest, SEQUENCE).map(|(_, whole, _)| whole)
+}
+
+/// Is this text one certificate with an RSA key of 2048 bits or more in PEM?
+pub fn is_certificate(pem: &str) -> bool {
+    body(pem, "CERTIFICATE").is_some_and(|der| is_usable(der.expose()))
 }
 
 /// Can the key of this certificate verify an RSA signature at all?

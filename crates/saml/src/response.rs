@@ -5,7 +5,8 @@ use std::fmt;
 use casemate_names::Timestamp;
 
 use crate::{
-    Metadata,
+    DecryptionKey, Metadata,
+    encryption::{Cipher, Encrypted},
     signature::{Signed, has_ambiguous_ids, judge},
     xml::{Comments, Id, Tree},
 };
@@ -26,6 +27,20 @@ pub struct Expected<'a> {
     pub now: Timestamp,
     /// Tolerance for the provider's clock, seconds.
     pub leeway_s: i64,
+    /// Keys of ours that an assertion may be encrypted for.
+    pub keys: &'a [DecryptionKey],
+    /// Whether it must be.
+    pub encryption: Encryption,
+}
+
+/// Whether assertions in the open are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encryption {
+    /// They are.
+    #[default]
+    Allowed,
+    /// They are not.
+    Required,
 }
 
 /// A named attribute of the subject.
@@ -96,66 +111,124 @@ pub fn read_response(
     expected: &Expected<'_>,
 ) -> Result<Assertion, Rejected> {
     let tree = Tree::parse(text, Comments::Refused).map_err(|invalid| Rejected::Malformed(invalid.0))?;
-    let root = Tree::ROOT;
-    let assertion = only_assertion(&tree)?;
-    check_signatures(&tree, root, assertion, metadata)?;
-    // From here on only what a signature covers is read: the assertion itself.
-    let reader = Reader { tree: &tree, assertion, expected };
-    check_issuer(&tree, assertion, metadata)?;
-    if tree.only(root, SAML, "Issuer").is_some() {
-        check_issuer(&tree, root, metadata)?;
+    let found = only_assertion(&tree, expected.encryption)?;
+    if has_ambiguous_ids(&tree) {
+        return Err(Rejected::Signature("an id given twice"));
     }
-    check_success(&tree, root)?;
-    if tree.get(root).attribute("Destination").is_some_and(|to| !expected.recipients.contains(&to)) {
-        return Err(Rejected::WrongRecipient);
+    let around = judge(&tree, Tree::ROOT, &metadata.certificates);
+    let response = Response { tree: &tree, around, metadata, expected };
+    match found {
+        Found::Open(assertion) => response.believed(&tree, assertion),
+        Found::Encrypted(element) => response.believed(&response.opened(element)?, Tree::ROOT),
     }
-    let audience = reader.conditions()?;
-    let (name_id, name_id_format, recipient) = reader.subject()?;
-    Ok(Assertion {
-        issuer: metadata.entity_id.clone(),
-        id: tree.get(assertion).attribute("ID").unwrap_or_default().to_owned(),
-        issued_at: reader.issued_at()?,
-        audience,
-        recipient,
-        name_id,
-        name_id_format,
-        session_not_on_or_after: reader.session_end()?,
-        attributes: reader.attributes()?,
-    })
+}
+
+/// Where the assertion is.
+enum Found {
+    Open(Id),
+    Encrypted(Id),
 }
 
 /// The only assertion of the document, which must be a child of its root.
-fn only_assertion(tree: &Tree) -> Result<Id, Rejected> {
+fn only_assertion(tree: &Tree, encryption: Encryption) -> Result<Found, Rejected> {
     let root = Tree::ROOT;
     if !tree.is(root, SAMLP, "Response") || tree.get(root).attribute("Version") != Some("2.0") {
         return Err(Rejected::Malformed("not a SAML 2.0 response"));
     }
-    // Anywhere and in any namespace: what is not looked at cannot be mistaken for what is.
-    let alike = |id: &Id| matches!(tree.get(*id).local.as_str(), "Assertion" | "EncryptedAssertion");
-    if tree.all().filter(alike).count() != 1
-        || tree.all().filter(|id| tree.get(*id).local == "Response").count() != 1
-    {
+    if count(tree, &["Assertion", "EncryptedAssertion"]) != 1 || count(tree, &["Response"]) != 1 {
         return Err(Rejected::Malformed("not exactly one assertion"));
     }
-    let assertion = tree.only(root, SAML, "Assertion");
-    let assertion = assertion.ok_or(Rejected::Malformed("no assertion in the open"))?;
-    if tree.get(assertion).attribute("Version") != Some("2.0") {
-        return Err(Rejected::Malformed("not a SAML 2.0 assertion"));
+    if let Some(element) = tree.only(root, SAML, "EncryptedAssertion") {
+        return Ok(Found::Encrypted(element));
     }
-    Ok(assertion)
+    let assertion = tree.only(root, SAML, "Assertion");
+    let assertion = assertion.ok_or(Rejected::Malformed("not exactly one assertion"))?;
+    if encryption == Encryption::Required {
+        return Err(Rejected::Malformed("an assertion in the open"));
+    }
+    Ok(Found::Open(assertion))
 }
 
-/// A signature must cover the assertion: its own, or that of the response it lies in. None may be bad.
-fn check_signatures(tree: &Tree, root: Id, assertion: Id, metadata: &Metadata) -> Result<(), Rejected> {
-    if has_ambiguous_ids(tree) {
-        return Err(Rejected::Signature("an id given twice"));
+/// Elements of these names, anywhere and in any namespace: what is not looked at cannot be mistaken for what is.
+fn count(tree: &Tree, names: &[&str]) -> usize {
+    tree.all().filter(|id| names.contains(&tree.get(*id).local.as_str())).count()
+}
+
+/// A response whose own signature, if it has one, has been judged.
+struct Response<'a> {
+    tree: &'a Tree,
+    around: Signed,
+    metadata: &'a Metadata,
+    expected: &'a Expected<'a>,
+}
+
+impl Response<'_> {
+    /// The encrypted assertion, as a document of its own. Not yet believed.
+    fn opened(&self, element: Id) -> Result<Tree, Rejected> {
+        if let Signed::Bad(why) = self.around {
+            return Err(Rejected::Signature(why));
+        }
+        let encrypted = Encrypted::read(self.tree, element).map_err(Rejected::Malformed)?;
+        // Jager and Somorovsky, "How to Break XML Encryption" (CCS 2011): whoever may send changed CBC texts and see whether
+        // they are understood can read them. Under a signature nobody may; GCM needs none.
+        if matches!(encrypted.cipher, Cipher::Cbc(_)) && self.around != Signed::Yes {
+            return Err(Rejected::Signature("AES-CBC in a response that is not signed"));
+        }
+        // One refusal for whatever is wrong with the inside.
+        let refused = || Rejected::Malformed("an assertion that cannot be decrypted");
+        let text = encrypted.open(self.expected.keys).ok_or_else(refused)?;
+        let opened = Tree::parse(&text, Comments::Refused).map_err(|_| refused())?;
+        let alone = count(&opened, &["Assertion", "EncryptedAssertion", "Response"]) == 1;
+        if alone && !has_ambiguous_ids(&opened) { Ok(opened) } else { Err(refused()) }
     }
-    let own = judge(tree, assertion, &metadata.certificates);
-    let around = judge(tree, root, &metadata.certificates);
-    match (own, around) {
-        (Signed::Bad(why), _) | (_, Signed::Bad(why)) => Err(Rejected::Signature(why)),
-        (Signed::Yes, _) | (_, Signed::Yes) => Ok(()),
-        (Signed::No, Signed::No) => Err(Rejected::Signature("no signature")),
+
+    /// What an assertion says, if it is the provider's word for us. `tree` is the response's own, or the decrypted one.
+    fn believed(&self, tree: &Tree, assertion: Id) -> Result<Assertion, Rejected> {
+        let Self { metadata, expected, .. } = *self;
+        if !tree.is(assertion, SAML, "Assertion") || tree.get(assertion).attribute("Version") != Some("2.0") {
+            return Err(Rejected::Malformed("not a SAML 2.0 assertion"));
+        }
+        self.check_signatures(judge(tree, assertion, &metadata.certificates))?;
+        // From here on only what a signature covers is read: the assertion itself.
+        check_issuer(tree, assertion, metadata)?;
+        self.check_envelope()?;
+        let reader = Reader { tree, assertion, expected };
+        let audience = reader.conditions()?;
+        let (name_id, name_id_format, recipient) = reader.subject()?;
+        Ok(Assertion {
+            issuer: metadata.entity_id.clone(),
+            id: tree.get(assertion).attribute("ID").unwrap_or_default().to_owned(),
+            issued_at: reader.issued_at()?,
+            audience,
+            recipient,
+            name_id,
+            name_id_format,
+            session_not_on_or_after: reader.session_end()?,
+            attributes: reader.attributes()?,
+        })
+    }
+
+    /// A signature must cover the assertion: its own, or that of the response it lies in. None may be bad.
+    fn check_signatures(&self, own: Signed) -> Result<(), Rejected> {
+        match (own, self.around) {
+            (Signed::Bad(why), _) | (_, Signed::Bad(why)) => Err(Rejected::Signature(why)),
+            (Signed::Yes, _) | (_, Signed::Yes) => Ok(()),
+            (Signed::No, Signed::No) => Err(Rejected::Signature("no signature")),
+        }
+    }
+
+    /// What the response says around the assertion must not speak against it.
+    fn check_envelope(&self) -> Result<(), Rejected> {
+        let root = Tree::ROOT;
+        if self.tree.only(root, SAML, "Issuer").is_some() {
+            check_issuer(self.tree, root, self.metadata)?;
+        }
+        check_success(self.tree, root)?;
+        let to = self.tree.get(root).attribute("Destination");
+        if to.is_some_and(|to| !self.expected.recipients.contains(&to)) {
+            return Err(Rejected::WrongRecipient);
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     xml::{Id, Tree},
 };
 
-const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
@@ -176,7 +176,7 @@ fn exclusive(tree: &Tree, method: Id) -> Option<Vec<String>> {
     (prefixes.len() <= PREFIXES_MAX).then_some(prefixes)
 }
 
-fn decoded(tree: &Tree, id: Id) -> Option<Vec<u8>> {
+pub(crate) fn decoded(tree: &Tree, id: Id) -> Option<Vec<u8>> {
     let text: String = tree.text(id)?.split_ascii_whitespace().collect();
     STANDARD.decode(text).ok()
 }

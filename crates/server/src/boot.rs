@@ -22,6 +22,8 @@ use casemate_names::{AccountId, Clock, Entropy, Region, Scope, Secret, SystemClo
 use casemate_store::{RootKey, Store};
 use serde::{Deserialize, Serialize};
 
+use crate::clock_skew;
+
 /// Where a server keeps its data and how it is reached.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -37,8 +39,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How clients reach us, if not at `http://localhost:PORT`.
     pub endpoint: Option<String>,
-    /// How far the time of a signature may lie from ours, seconds.
-    pub max_clock_skew_s: i64,
+    /// How far the time of a signature may lie from ours.
+    pub max_clock_skews: Vec<clock_skew::Setting>,
 }
 
 /// An opened data directory.
@@ -123,8 +125,8 @@ pub fn open(settings: &Settings) -> Result<Opened, BootError> {
     let endpoint =
         settings.endpoint.clone().unwrap_or_else(|| format!("http://localhost:{}", settings.listen.port()));
     let site = Site { scope, endpoint, data_dir: Some(settings.data_dir.clone()) };
-    let builder = Builder::new(site.clone(), Arc::clone(&clock), entropy, store, audit.clone())
-        .max_clock_skew(settings.max_clock_skew_s);
+    let builder = Builder::new(site.clone(), Arc::clone(&clock), entropy, store, audit.clone());
+    let builder = clock_skew::apply(builder, &settings.max_clock_skews);
     Ok(Opened { builder, audit, site, clock })
 }
 

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod boot;
 pub mod catalog;
 pub mod cli;
+pub mod clock_skew;
 mod issuers;
 pub mod listen;
 pub mod trust;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use casemate_kernel::{
-    Access, Assembly, Caller, Directory, Fault, IdentityPolicies, LongTermCredential, OperationModel, Proof,
-    ResourcePolicy, RoleFacts, Service, bind,
+    Access, Assembly, BoxFuture, Caller, Directory, Fault, IdentityPolicies, LongTermCredential, MfaAnswer,
+    OperationModel, Proof, ResourcePolicy, RoleFacts, Service, bind,
     policy::{Kind as PolicyKind, NamedPolicy, Policy, ResourceRule},
 };
 use casemate_names::{AccountId, Arn, Entropy, Scope, Secret, Timestamp, alphanumeric, lower_alphanumeric};
@@ -62,6 +62,8 @@ struct State {
     policies: BTreeMap<String, Arc<IdentityPolicies>>,
     roles: BTreeMap<String, Arc<RoleFacts>>,
     trust: BTreeMap<String, NamedPolicy>,
+    /// Codes by user and device.
+    devices: BTreeMap<(String, String), String>,
 }
 
 impl Identities {
@@ -133,6 +135,12 @@ impl Identities {
             .insert(unique_id.to_owned(), policies);
     }
 
+    /// Gives a user, by unique id, an MFA device that shows this code for ever.
+    pub fn device(&self, unique_id: &str, serial: &str, code: &str) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.devices.insert((unique_id.to_owned(), serial.to_owned()), code.to_owned());
+    }
+
     /// Makes a key inactive.
     pub fn deactivate(&self, access_key_id: &str) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -191,6 +199,26 @@ impl Directory for Identities {
 
     fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
         Ok(Directory::role(self, arn)?.map(|role| role.unique_id.clone()))
+    }
+
+    fn verify_mfa<'a>(
+        &'a self,
+        caller: &'a Caller,
+        serial: &'a str,
+        code: &'a str,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<MfaAnswer, Fault>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let device = match caller {
+            Caller::User { unique_id, .. } => state.devices.get(&(unique_id.clone(), serial.to_owned())),
+            _ => None,
+        };
+        let answer = match device {
+            Some(shown) if shown == code => MfaAnswer::Right,
+            Some(_) => MfaAnswer::Wrong,
+            None => MfaAnswer::NoSuchDevice,
+        };
+        Box::pin(std::future::ready(Ok(answer)))
     }
 
     fn used(&self, _access_key_id: &str, _service: &str, _now: Timestamp) {}

@@ -96,6 +96,13 @@ impl WorldBuilder {
         self
     }
 
+    /// The same for one service.
+    #[must_use]
+    pub fn max_clock_skew_of(mut self, service: &'static str, seconds: i64) -> Self {
+        self.builder = self.builder.max_clock_skew_of(service, seconds);
+        self
+    }
+
     /// Which service may call which.
     #[must_use]
     pub fn trust(mut self, edges: &[TrustEdge]) -> Self {

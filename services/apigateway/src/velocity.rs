@@ -191,6 +191,8 @@ const NESTING_MAX: usize = 64;
 const DEPTH_MAX: usize = 256;
 /// Ours: nodes, operators and entries of one run. Two loops of 1,000 in each other come to about one million.
 const STEPS_MAX: u64 = 4_000_000;
+/// Ours: how much text can be read, compared or copied for one step, bytes; 512 MB a run.
+const TEXT_BYTES_A_STEP: usize = 128;
 /// Ours: all text and entries made in one run, bytes.
 const ALLOCATED_BYTES_MAX: usize = 128 << 20;
 /// Ours: numbers in a range.

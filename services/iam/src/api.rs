@@ -200,6 +200,16 @@ impl OperationModel for CreateServiceLinkedRole {
     type Output = CreateServiceLinkedRoleOutput;
 }
 
+/// The operation `CreateServiceSpecificCredential`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateServiceSpecificCredential;
+
+impl OperationModel for CreateServiceSpecificCredential {
+    const META: &'static OpMeta = &op_meta::CREATE_SERVICE_SPECIFIC_CREDENTIAL;
+    type Input = CreateServiceSpecificCredentialInput;
+    type Output = CreateServiceSpecificCredentialOutput;
+}
+
 /// The operation `CreateUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateUser;
@@ -378,6 +388,36 @@ impl OperationModel for DeleteServiceLinkedRole {
     const META: &'static OpMeta = &op_meta::DELETE_SERVICE_LINKED_ROLE;
     type Input = DeleteServiceLinkedRoleInput;
     type Output = DeleteServiceLinkedRoleOutput;
+}
+
+/// The operation `DeleteServiceSpecificCredential`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteServiceSpecificCredential;
+
+impl OperationModel for DeleteServiceSpecificCredential {
+    const META: &'static OpMeta = &op_meta::DELETE_SERVICE_SPECIFIC_CREDENTIAL;
+    type Input = DeleteServiceSpecificCredentialInput;
+    type Output = DeleteServiceSpecificCredentialOutput;
+}
+
+/// The operation `DeleteSigningCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteSigningCertificate;
+
+impl OperationModel for DeleteSigningCertificate {
+    const META: &'static OpMeta = &op_meta::DELETE_SIGNING_CERTIFICATE;
+    type Input = DeleteSigningCertificateInput;
+    type Output = DeleteSigningCertificateOutput;
+}
+
+/// The operation `DeleteSSHPublicKey`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteSSHPublicKey;
+
+impl OperationModel for DeleteSSHPublicKey {
+    const META: &'static OpMeta = &op_meta::DELETE_SSH_PUBLIC_KEY;
+    type Input = DeleteSSHPublicKeyInput;
+    type Output = DeleteSSHPublicKeyOutput;
 }
 
 /// The operation `DeleteUser`.
@@ -690,6 +730,16 @@ impl OperationModel for GetServiceLinkedRoleDeletionStatus {
     type Output = GetServiceLinkedRoleDeletionStatusOutput;
 }
 
+/// The operation `GetSSHPublicKey`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetSSHPublicKey;
+
+impl OperationModel for GetSSHPublicKey {
+    const META: &'static OpMeta = &op_meta::GET_SSH_PUBLIC_KEY;
+    type Input = GetSSHPublicKeyInput;
+    type Output = GetSSHPublicKeyOutput;
+}
+
 /// The operation `GetUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetUser;
@@ -960,6 +1010,36 @@ impl OperationModel for ListSAMLProviders {
     type Output = ListSAMLProvidersOutput;
 }
 
+/// The operation `ListServiceSpecificCredentials`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListServiceSpecificCredentials;
+
+impl OperationModel for ListServiceSpecificCredentials {
+    const META: &'static OpMeta = &op_meta::LIST_SERVICE_SPECIFIC_CREDENTIALS;
+    type Input = ListServiceSpecificCredentialsInput;
+    type Output = ListServiceSpecificCredentialsOutput;
+}
+
+/// The operation `ListSigningCertificates`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSigningCertificates;
+
+impl OperationModel for ListSigningCertificates {
+    const META: &'static OpMeta = &op_meta::LIST_SIGNING_CERTIFICATES;
+    type Input = ListSigningCertificatesInput;
+    type Output = ListSigningCertificatesOutput;
+}
+
+/// The operation `ListSSHPublicKeys`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSSHPublicKeys;
+
+impl OperationModel for ListSSHPublicKeys {
+    const META: &'static OpMeta = &op_meta::LIST_SSH_PUBLIC_KEYS;
+    type Input = ListSSHPublicKeysInput;
+    type Output = ListSSHPublicKeysOutput;
+}
+
 /// The operation `ListUserPolicies`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListUserPolicies;
@@ -1078,6 +1158,16 @@ impl OperationModel for RemoveUserFromGroup {
     const META: &'static OpMeta = &op_meta::REMOVE_USER_FROM_GROUP;
     type Input = RemoveUserFromGroupInput;
     type Output = RemoveUserFromGroupOutput;
+}
+
+/// The operation `ResetServiceSpecificCredential`.
+#[derive(Debug, Clone, Copy)]
+pub struct ResetServiceSpecificCredential;
+
+impl OperationModel for ResetServiceSpecificCredential {
+    const META: &'static OpMeta = &op_meta::RESET_SERVICE_SPECIFIC_CREDENTIAL;
+    type Input = ResetServiceSpecificCredentialInput;
+    type Output = ResetServiceSpecificCredentialOutput;
 }
 
 /// The operation `ResyncMFADevice`.
@@ -1350,6 +1440,36 @@ impl OperationModel for UpdateSAMLProvider {
     type Output = UpdateSAMLProviderOutput;
 }
 
+/// The operation `UpdateServiceSpecificCredential`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateServiceSpecificCredential;
+
+impl OperationModel for UpdateServiceSpecificCredential {
+    const META: &'static OpMeta = &op_meta::UPDATE_SERVICE_SPECIFIC_CREDENTIAL;
+    type Input = UpdateServiceSpecificCredentialInput;
+    type Output = UpdateServiceSpecificCredentialOutput;
+}
+
+/// The operation `UpdateSigningCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateSigningCertificate;
+
+impl OperationModel for UpdateSigningCertificate {
+    const META: &'static OpMeta = &op_meta::UPDATE_SIGNING_CERTIFICATE;
+    type Input = UpdateSigningCertificateInput;
+    type Output = UpdateSigningCertificateOutput;
+}
+
+/// The operation `UpdateSSHPublicKey`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateSSHPublicKey;
+
+impl OperationModel for UpdateSSHPublicKey {
+    const META: &'static OpMeta = &op_meta::UPDATE_SSH_PUBLIC_KEY;
+    type Input = UpdateSSHPublicKeyInput;
+    type Output = UpdateSSHPublicKeyOutput;
+}
+
 /// The operation `UpdateUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateUser;
@@ -1358,6 +1478,26 @@ impl OperationModel for UpdateUser {
     const META: &'static OpMeta = &op_meta::UPDATE_USER;
     type Input = UpdateUserInput;
     type Output = UpdateUserOutput;
+}
+
+/// The operation `UploadSigningCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadSigningCertificate;
+
+impl OperationModel for UploadSigningCertificate {
+    const META: &'static OpMeta = &op_meta::UPLOAD_SIGNING_CERTIFICATE;
+    type Input = UploadSigningCertificateInput;
+    type Output = UploadSigningCertificateOutput;
+}
+
+/// The operation `UploadSSHPublicKey`.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadSSHPublicKey;
+
+impl OperationModel for UploadSSHPublicKey {
+    const META: &'static OpMeta = &op_meta::UPLOAD_SSH_PUBLIC_KEY;
+    type Input = UploadSSHPublicKeyInput;
+    type Output = UploadSSHPublicKeyOutput;
 }
 
 /// `GetContextKeysForPolicyResponse`.
@@ -2634,6 +2774,58 @@ impl Shape for CreateServiceLinkedRoleOutput {
     }
 }
 
+/// `CreateServiceSpecificCredentialRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateServiceSpecificCredentialInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `ServiceName`.
+    pub service_name: String,
+    /// `CredentialAgeDays`.
+    pub credential_age_days: Option<i32>,
+}
+
+impl Shape for CreateServiceSpecificCredentialInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            service_name: Value::read(document.take("ServiceName")),
+            credential_age_days: Value::read(document.take("CredentialAgeDays")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("ServiceName", self.service_name.write());
+        document.push("CredentialAgeDays", self.credential_age_days.write());
+        document
+    }
+}
+
+/// `CreateServiceSpecificCredentialResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateServiceSpecificCredentialOutput {
+    /// `ServiceSpecificCredential`.
+    pub service_specific_credential: Option<ServiceSpecificCredential>,
+}
+
+impl Shape for CreateServiceSpecificCredentialOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { service_specific_credential: Value::read(document.take("ServiceSpecificCredential")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServiceSpecificCredential", self.service_specific_credential.write());
+        document
+    }
+}
+
 /// `CreateUserRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateUserInput {
@@ -3322,6 +3514,49 @@ impl Shape for DeleteSAMLProviderInput {
     }
 }
 
+/// `DeleteSSHPublicKeyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSSHPublicKeyOutput {}
+
+impl Shape for DeleteSSHPublicKeyOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SSH_PUBLIC_KEY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteSSHPublicKeyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSSHPublicKeyInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+}
+
+impl Shape for DeleteSSHPublicKeyInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SSH_PUBLIC_KEY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            ssh_public_key_id: Value::read(document.take("SSHPublicKeyId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SSHPublicKeyId", self.ssh_public_key_id.write());
+        document
+    }
+}
+
 /// `DeleteServiceLinkedRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteServiceLinkedRoleInput {
@@ -3360,6 +3595,92 @@ impl Shape for DeleteServiceLinkedRoleOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("DeletionTaskId", self.deletion_task_id.write());
+        document
+    }
+}
+
+/// `DeleteServiceSpecificCredentialOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteServiceSpecificCredentialOutput {}
+
+impl Shape for DeleteServiceSpecificCredentialOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteServiceSpecificCredentialRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteServiceSpecificCredentialInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+}
+
+impl Shape for DeleteServiceSpecificCredentialInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            service_specific_credential_id: Value::read(document.take("ServiceSpecificCredentialId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("ServiceSpecificCredentialId", self.service_specific_credential_id.write());
+        document
+    }
+}
+
+/// `DeleteSigningCertificateOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSigningCertificateOutput {}
+
+impl Shape for DeleteSigningCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SIGNING_CERTIFICATE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteSigningCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSigningCertificateInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `CertificateId`.
+    pub certificate_id: String,
+}
+
+impl Shape for DeleteSigningCertificateInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SIGNING_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            certificate_id: Value::read(document.take("CertificateId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("CertificateId", self.certificate_id.write());
         document
     }
 }
@@ -4964,6 +5285,58 @@ impl Shape for GetSAMLProviderOutput {
         document.push("Tags", self.tags.write());
         document.push("AssertionEncryptionMode", self.assertion_encryption_mode.write());
         document.push("PrivateKeyList", self.private_key_list.write());
+        document
+    }
+}
+
+/// `GetSSHPublicKeyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetSSHPublicKeyInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+    /// `Encoding`.
+    pub encoding: EncodingType,
+}
+
+impl Shape for GetSSHPublicKeyInput {
+    const SCHEMA: &'static Schema = &schema::GET_SSH_PUBLIC_KEY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            ssh_public_key_id: Value::read(document.take("SSHPublicKeyId")),
+            encoding: Value::read(document.take("Encoding")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SSHPublicKeyId", self.ssh_public_key_id.write());
+        document.push("Encoding", self.encoding.write());
+        document
+    }
+}
+
+/// `GetSSHPublicKeyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetSSHPublicKeyOutput {
+    /// `SSHPublicKey`.
+    pub ssh_public_key: Option<SSHPublicKey>,
+}
+
+impl Shape for GetSSHPublicKeyOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SSH_PUBLIC_KEY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { ssh_public_key: Value::read(document.take("SSHPublicKey")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SSHPublicKey", self.ssh_public_key.write());
         document
     }
 }
@@ -7008,6 +7381,200 @@ impl Shape for ListSAMLProvidersOutput {
     }
 }
 
+/// `ListSSHPublicKeysRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSSHPublicKeysInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListSSHPublicKeysInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SSH_PUBLIC_KEYS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListSSHPublicKeysResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSSHPublicKeysOutput {
+    /// `SSHPublicKeys`.
+    pub ssh_public_keys: Option<Vec<SSHPublicKeyMetadata>>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListSSHPublicKeysOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            ssh_public_keys: Value::read(document.take("SSHPublicKeys")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SSHPublicKeys", self.ssh_public_keys.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListServiceSpecificCredentialsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListServiceSpecificCredentialsInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `ServiceName`.
+    pub service_name: Option<String>,
+    /// `AllUsers`.
+    pub all_users: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListServiceSpecificCredentialsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            service_name: Value::read(document.take("ServiceName")),
+            all_users: Value::read(document.take("AllUsers")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("ServiceName", self.service_name.write());
+        document.push("AllUsers", self.all_users.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListServiceSpecificCredentialsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListServiceSpecificCredentialsOutput {
+    /// `ServiceSpecificCredentials`.
+    pub service_specific_credentials: Option<Vec<ServiceSpecificCredentialMetadata>>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+}
+
+impl Shape for ListServiceSpecificCredentialsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_specific_credentials: Value::read(document.take("ServiceSpecificCredentials")),
+            marker: Value::read(document.take("Marker")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServiceSpecificCredentials", self.service_specific_credentials.write());
+        document.push("Marker", self.marker.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document
+    }
+}
+
+/// `ListSigningCertificatesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSigningCertificatesInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListSigningCertificatesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SIGNING_CERTIFICATES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListSigningCertificatesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSigningCertificatesOutput {
+    /// `Certificates`.
+    pub certificates: Vec<SigningCertificate>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListSigningCertificatesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SIGNING_CERTIFICATES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            certificates: Value::read(document.take("Certificates")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Certificates", self.certificates.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
 /// `ListUserPoliciesRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListUserPoliciesInput {
@@ -8529,6 +9096,54 @@ impl Value for ReportStateType {
     }
 }
 
+/// `ResetServiceSpecificCredentialRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResetServiceSpecificCredentialInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+}
+
+impl Shape for ResetServiceSpecificCredentialInput {
+    const SCHEMA: &'static Schema = &schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            service_specific_credential_id: Value::read(document.take("ServiceSpecificCredentialId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("ServiceSpecificCredentialId", self.service_specific_credential_id.write());
+        document
+    }
+}
+
+/// `ResetServiceSpecificCredentialResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResetServiceSpecificCredentialOutput {
+    /// `ServiceSpecificCredential`.
+    pub service_specific_credential: Option<ServiceSpecificCredential>,
+}
+
+impl Shape for ResetServiceSpecificCredentialOutput {
+    const SCHEMA: &'static Schema = &schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { service_specific_credential: Value::read(document.take("ServiceSpecificCredential")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServiceSpecificCredential", self.service_specific_credential.write());
+        document
+    }
+}
+
 /// `ResourceSpecificResult`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResourceSpecificResult {
@@ -8871,6 +9486,84 @@ impl Shape for SAMLProviderListEntry {
     }
 }
 
+/// `SSHPublicKey`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SSHPublicKey {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+    /// `Fingerprint`.
+    pub fingerprint: String,
+    /// `SSHPublicKeyBody`.
+    pub ssh_public_key_body: String,
+    /// `Status`.
+    pub status: StatusType,
+    /// `UploadDate`.
+    pub upload_date: Option<Timestamp>,
+}
+
+impl Shape for SSHPublicKey {
+    const SCHEMA: &'static Schema = &schema::SSH_PUBLIC_KEY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            ssh_public_key_id: Value::read(document.take("SSHPublicKeyId")),
+            fingerprint: Value::read(document.take("Fingerprint")),
+            ssh_public_key_body: Value::read(document.take("SSHPublicKeyBody")),
+            status: Value::read(document.take("Status")),
+            upload_date: Value::read(document.take("UploadDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SSHPublicKeyId", self.ssh_public_key_id.write());
+        document.push("Fingerprint", self.fingerprint.write());
+        document.push("SSHPublicKeyBody", self.ssh_public_key_body.write());
+        document.push("Status", self.status.write());
+        document.push("UploadDate", self.upload_date.write());
+        document
+    }
+}
+
+/// `SSHPublicKeyMetadata`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SSHPublicKeyMetadata {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+    /// `Status`.
+    pub status: StatusType,
+    /// `UploadDate`.
+    pub upload_date: Timestamp,
+}
+
+impl Shape for SSHPublicKeyMetadata {
+    const SCHEMA: &'static Schema = &schema::SSH_PUBLIC_KEY_METADATA;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            ssh_public_key_id: Value::read(document.take("SSHPublicKeyId")),
+            status: Value::read(document.take("Status")),
+            upload_date: Value::read(document.take("UploadDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SSHPublicKeyId", self.ssh_public_key_id.write());
+        document.push("Status", self.status.write());
+        document.push("UploadDate", self.upload_date.write());
+        document
+    }
+}
+
 /// `ServiceLastAccessed`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServiceLastAccessed {
@@ -8918,6 +9611,116 @@ impl Shape for ServiceLastAccessed {
     }
 }
 
+/// `ServiceSpecificCredential`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServiceSpecificCredential {
+    /// `CreateDate`.
+    pub create_date: Timestamp,
+    /// `ExpirationDate`.
+    pub expiration_date: Option<Timestamp>,
+    /// `ServiceName`.
+    pub service_name: String,
+    /// `ServiceUserName`.
+    pub service_user_name: Option<String>,
+    /// `ServicePassword`.
+    pub service_password: Option<Secret<String>>,
+    /// `ServiceCredentialAlias`.
+    pub service_credential_alias: Option<String>,
+    /// `ServiceCredentialSecret`.
+    pub service_credential_secret: Option<Secret<String>>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+    /// `UserName`.
+    pub user_name: String,
+    /// `Status`.
+    pub status: StatusType,
+}
+
+impl Shape for ServiceSpecificCredential {
+    const SCHEMA: &'static Schema = &schema::SERVICE_SPECIFIC_CREDENTIAL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            create_date: Value::read(document.take("CreateDate")),
+            expiration_date: Value::read(document.take("ExpirationDate")),
+            service_name: Value::read(document.take("ServiceName")),
+            service_user_name: Value::read(document.take("ServiceUserName")),
+            service_password: Value::read(document.take("ServicePassword")),
+            service_credential_alias: Value::read(document.take("ServiceCredentialAlias")),
+            service_credential_secret: Value::read(document.take("ServiceCredentialSecret")),
+            service_specific_credential_id: Value::read(document.take("ServiceSpecificCredentialId")),
+            user_name: Value::read(document.take("UserName")),
+            status: Value::read(document.take("Status")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CreateDate", self.create_date.write());
+        document.push("ExpirationDate", self.expiration_date.write());
+        document.push("ServiceName", self.service_name.write());
+        document.push("ServiceUserName", self.service_user_name.write());
+        document.push("ServicePassword", self.service_password.write());
+        document.push("ServiceCredentialAlias", self.service_credential_alias.write());
+        document.push("ServiceCredentialSecret", self.service_credential_secret.write());
+        document.push("ServiceSpecificCredentialId", self.service_specific_credential_id.write());
+        document.push("UserName", self.user_name.write());
+        document.push("Status", self.status.write());
+        document
+    }
+}
+
+/// `ServiceSpecificCredentialMetadata`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServiceSpecificCredentialMetadata {
+    /// `UserName`.
+    pub user_name: String,
+    /// `Status`.
+    pub status: StatusType,
+    /// `ServiceUserName`.
+    pub service_user_name: Option<String>,
+    /// `ServiceCredentialAlias`.
+    pub service_credential_alias: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Timestamp,
+    /// `ExpirationDate`.
+    pub expiration_date: Option<Timestamp>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+    /// `ServiceName`.
+    pub service_name: String,
+}
+
+impl Shape for ServiceSpecificCredentialMetadata {
+    const SCHEMA: &'static Schema = &schema::SERVICE_SPECIFIC_CREDENTIAL_METADATA;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            status: Value::read(document.take("Status")),
+            service_user_name: Value::read(document.take("ServiceUserName")),
+            service_credential_alias: Value::read(document.take("ServiceCredentialAlias")),
+            create_date: Value::read(document.take("CreateDate")),
+            expiration_date: Value::read(document.take("ExpirationDate")),
+            service_specific_credential_id: Value::read(document.take("ServiceSpecificCredentialId")),
+            service_name: Value::read(document.take("ServiceName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("Status", self.status.write());
+        document.push("ServiceUserName", self.service_user_name.write());
+        document.push("ServiceCredentialAlias", self.service_credential_alias.write());
+        document.push("CreateDate", self.create_date.write());
+        document.push("ExpirationDate", self.expiration_date.write());
+        document.push("ServiceSpecificCredentialId", self.service_specific_credential_id.write());
+        document.push("ServiceName", self.service_name.write());
+        document
+    }
+}
+
 /// `SetDefaultPolicyVersionOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SetDefaultPolicyVersionOutput {}
@@ -8957,6 +9760,45 @@ impl Shape for SetDefaultPolicyVersionInput {
         let mut document = Document::empty();
         document.push("PolicyArn", self.policy_arn.write());
         document.push("VersionId", self.version_id.write());
+        document
+    }
+}
+
+/// `SigningCertificate`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SigningCertificate {
+    /// `UserName`.
+    pub user_name: String,
+    /// `CertificateId`.
+    pub certificate_id: String,
+    /// `CertificateBody`.
+    pub certificate_body: String,
+    /// `Status`.
+    pub status: StatusType,
+    /// `UploadDate`.
+    pub upload_date: Option<Timestamp>,
+}
+
+impl Shape for SigningCertificate {
+    const SCHEMA: &'static Schema = &schema::SIGNING_CERTIFICATE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            certificate_id: Value::read(document.take("CertificateId")),
+            certificate_body: Value::read(document.take("CertificateBody")),
+            status: Value::read(document.take("Status")),
+            upload_date: Value::read(document.take("UploadDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("CertificateId", self.certificate_id.write());
+        document.push("CertificateBody", self.certificate_body.write());
+        document.push("Status", self.status.write());
+        document.push("UploadDate", self.upload_date.write());
         document
     }
 }
@@ -10306,6 +11148,147 @@ impl Shape for UpdateSAMLProviderOutput {
     }
 }
 
+/// `UpdateSSHPublicKeyOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSSHPublicKeyOutput {}
+
+impl Shape for UpdateSSHPublicKeyOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SSH_PUBLIC_KEY_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateSSHPublicKeyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSSHPublicKeyInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+    /// `Status`.
+    pub status: StatusType,
+}
+
+impl Shape for UpdateSSHPublicKeyInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            ssh_public_key_id: Value::read(document.take("SSHPublicKeyId")),
+            status: Value::read(document.take("Status")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SSHPublicKeyId", self.ssh_public_key_id.write());
+        document.push("Status", self.status.write());
+        document
+    }
+}
+
+/// `UpdateServiceSpecificCredentialOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateServiceSpecificCredentialOutput {}
+
+impl Shape for UpdateServiceSpecificCredentialOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateServiceSpecificCredentialRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateServiceSpecificCredentialInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+    /// `Status`.
+    pub status: StatusType,
+}
+
+impl Shape for UpdateServiceSpecificCredentialInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            service_specific_credential_id: Value::read(document.take("ServiceSpecificCredentialId")),
+            status: Value::read(document.take("Status")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("ServiceSpecificCredentialId", self.service_specific_credential_id.write());
+        document.push("Status", self.status.write());
+        document
+    }
+}
+
+/// `UpdateSigningCertificateOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSigningCertificateOutput {}
+
+impl Shape for UpdateSigningCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SIGNING_CERTIFICATE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateSigningCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSigningCertificateInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `CertificateId`.
+    pub certificate_id: String,
+    /// `Status`.
+    pub status: StatusType,
+}
+
+impl Shape for UpdateSigningCertificateInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SIGNING_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            certificate_id: Value::read(document.take("CertificateId")),
+            status: Value::read(document.take("Status")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("CertificateId", self.certificate_id.write());
+        document.push("Status", self.status.write());
+        document
+    }
+}
+
 /// `UpdateUserOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateUserOutput {}
@@ -10349,6 +11332,102 @@ impl Shape for UpdateUserInput {
         document.push("UserName", self.user_name.write());
         document.push("NewPath", self.new_path.write());
         document.push("NewUserName", self.new_user_name.write());
+        document
+    }
+}
+
+/// `UploadSSHPublicKeyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UploadSSHPublicKeyInput {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyBody`.
+    pub ssh_public_key_body: String,
+}
+
+impl Shape for UploadSSHPublicKeyInput {
+    const SCHEMA: &'static Schema = &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            ssh_public_key_body: Value::read(document.take("SSHPublicKeyBody")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("SSHPublicKeyBody", self.ssh_public_key_body.write());
+        document
+    }
+}
+
+/// `UploadSSHPublicKeyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UploadSSHPublicKeyOutput {
+    /// `SSHPublicKey`.
+    pub ssh_public_key: Option<SSHPublicKey>,
+}
+
+impl Shape for UploadSSHPublicKeyOutput {
+    const SCHEMA: &'static Schema = &schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { ssh_public_key: Value::read(document.take("SSHPublicKey")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SSHPublicKey", self.ssh_public_key.write());
+        document
+    }
+}
+
+/// `UploadSigningCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UploadSigningCertificateInput {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `CertificateBody`.
+    pub certificate_body: String,
+}
+
+impl Shape for UploadSigningCertificateInput {
+    const SCHEMA: &'static Schema = &schema::UPLOAD_SIGNING_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            user_name: Value::read(document.take("UserName")),
+            certificate_body: Value::read(document.take("CertificateBody")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UserName", self.user_name.write());
+        document.push("CertificateBody", self.certificate_body.write());
+        document
+    }
+}
+
+/// `UploadSigningCertificateResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UploadSigningCertificateOutput {
+    /// `Certificate`.
+    pub certificate: SigningCertificate,
+}
+
+impl Shape for UploadSigningCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { certificate: Value::read(document.take("Certificate")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Certificate", self.certificate.write());
         document
     }
 }
@@ -10585,6 +11664,48 @@ impl AssignmentStatusType {
 }
 
 impl Value for AssignmentStatusType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `encodingType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum EncodingType {
+    /// `SSH`.
+    #[default]
+    Ssh,
+    /// `PEM`.
+    Pem,
+}
+
+impl EncodingType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Ssh, Self::Pem];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "SSH",
+            Self::Pem => "PEM",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "SSH" => Self::Ssh,
+            "PEM" => Self::Pem,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for EncodingType {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -11105,6 +12226,38 @@ impl DeleteConflictException {
     }
 }
 
+/// `DuplicateCertificateException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DuplicateCertificateException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl DuplicateCertificateException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::DUPLICATE_CERTIFICATE_EXCEPTION, message, fields)
+    }
+}
+
+/// `DuplicateSSHPublicKeyException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DuplicateSSHPublicKeyException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl DuplicateSSHPublicKeyException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION, message, fields)
+    }
+}
+
 /// `EntityAlreadyExistsException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EntityAlreadyExistsException {
@@ -11153,6 +12306,22 @@ impl InvalidAuthenticationCodeException {
     }
 }
 
+/// `InvalidCertificateException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvalidCertificateException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl InvalidCertificateException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::INVALID_CERTIFICATE_EXCEPTION, message, fields)
+    }
+}
+
 /// `InvalidInputException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InvalidInputException {
@@ -11166,6 +12335,22 @@ impl InvalidInputException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::INVALID_INPUT_EXCEPTION, message, fields)
+    }
+}
+
+/// `InvalidPublicKeyException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvalidPublicKeyException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl InvalidPublicKeyException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::INVALID_PUBLIC_KEY_EXCEPTION, message, fields)
     }
 }
 
@@ -11198,6 +12383,22 @@ impl LimitExceededException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::LIMIT_EXCEEDED_EXCEPTION, message, fields)
+    }
+}
+
+/// `MalformedCertificateException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MalformedCertificateException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl MalformedCertificateException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::MALFORMED_CERTIFICATE_EXCEPTION, message, fields)
     }
 }
 
@@ -11313,6 +12514,22 @@ impl ServiceFailureException {
     }
 }
 
+/// `ServiceNotSupportedException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServiceNotSupportedException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl ServiceNotSupportedException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::SERVICE_NOT_SUPPORTED_EXCEPTION, message, fields)
+    }
+}
+
 /// `UnmodifiableEntityException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UnmodifiableEntityException {
@@ -11329,6 +12546,22 @@ impl UnmodifiableEntityException {
     }
 }
 
+/// `UnrecognizedPublicKeyEncodingException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnrecognizedPublicKeyEncodingException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl UnrecognizedPublicKeyEncodingException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION, message, fields)
+    }
+}
+
 /// Everything an operation of this service may answer instead of its output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
@@ -11342,18 +12575,28 @@ pub enum Error {
     CredentialReportNotReadyException(CredentialReportNotReadyException),
     /// `DeleteConflictException`.
     DeleteConflictException(DeleteConflictException),
+    /// `DuplicateCertificateException`.
+    DuplicateCertificateException(DuplicateCertificateException),
+    /// `DuplicateSSHPublicKeyException`.
+    DuplicateSSHPublicKeyException(DuplicateSSHPublicKeyException),
     /// `EntityAlreadyExistsException`.
     EntityAlreadyExistsException(EntityAlreadyExistsException),
     /// `EntityTemporarilyUnmodifiableException`.
     EntityTemporarilyUnmodifiableException(EntityTemporarilyUnmodifiableException),
     /// `InvalidAuthenticationCodeException`.
     InvalidAuthenticationCodeException(InvalidAuthenticationCodeException),
+    /// `InvalidCertificateException`.
+    InvalidCertificateException(InvalidCertificateException),
     /// `InvalidInputException`.
     InvalidInputException(InvalidInputException),
+    /// `InvalidPublicKeyException`.
+    InvalidPublicKeyException(InvalidPublicKeyException),
     /// `InvalidUserTypeException`.
     InvalidUserTypeException(InvalidUserTypeException),
     /// `LimitExceededException`.
     LimitExceededException(LimitExceededException),
+    /// `MalformedCertificateException`.
+    MalformedCertificateException(MalformedCertificateException),
     /// `MalformedPolicyDocumentException`.
     MalformedPolicyDocumentException(MalformedPolicyDocumentException),
     /// `NoSuchEntityException`.
@@ -11368,8 +12611,12 @@ pub enum Error {
     PolicyNotAttachableException(PolicyNotAttachableException),
     /// `ServiceFailureException`.
     ServiceFailureException(ServiceFailureException),
+    /// `ServiceNotSupportedException`.
+    ServiceNotSupportedException(ServiceNotSupportedException),
     /// `UnmodifiableEntityException`.
     UnmodifiableEntityException(UnmodifiableEntityException),
+    /// `UnrecognizedPublicKeyEncodingException`.
+    UnrecognizedPublicKeyEncodingException(UnrecognizedPublicKeyEncodingException),
     /// The input breaks a rule that the model's constraints cannot say.
     Validation(String),
     /// Anything else, also errors of inner calls; passed on as it is.
@@ -11410,6 +12657,16 @@ impl Error {
         Self::DeleteConflictException(DeleteConflictException { message: Some(message.into()) })
     }
 
+    /// `DuplicateCertificateException` with a message.
+    pub fn duplicate_certificate_exception(message: impl Into<String>) -> Self {
+        Self::DuplicateCertificateException(DuplicateCertificateException { message: Some(message.into()) })
+    }
+
+    /// `DuplicateSSHPublicKeyException` with a message.
+    pub fn duplicate_ssh_public_key_exception(message: impl Into<String>) -> Self {
+        Self::DuplicateSSHPublicKeyException(DuplicateSSHPublicKeyException { message: Some(message.into()) })
+    }
+
     /// `EntityAlreadyExistsException` with a message.
     pub fn entity_already_exists_exception(message: impl Into<String>) -> Self {
         Self::EntityAlreadyExistsException(EntityAlreadyExistsException { message: Some(message.into()) })
@@ -11429,9 +12686,19 @@ impl Error {
         })
     }
 
+    /// `InvalidCertificateException` with a message.
+    pub fn invalid_certificate_exception(message: impl Into<String>) -> Self {
+        Self::InvalidCertificateException(InvalidCertificateException { message: Some(message.into()) })
+    }
+
     /// `InvalidInputException` with a message.
     pub fn invalid_input_exception(message: impl Into<String>) -> Self {
         Self::InvalidInputException(InvalidInputException { message: Some(message.into()) })
+    }
+
+    /// `InvalidPublicKeyException` with a message.
+    pub fn invalid_public_key_exception(message: impl Into<String>) -> Self {
+        Self::InvalidPublicKeyException(InvalidPublicKeyException { message: Some(message.into()) })
     }
 
     /// `InvalidUserTypeException` with a message.
@@ -11442,6 +12709,11 @@ impl Error {
     /// `LimitExceededException` with a message.
     pub fn limit_exceeded_exception(message: impl Into<String>) -> Self {
         Self::LimitExceededException(LimitExceededException { message: Some(message.into()) })
+    }
+
+    /// `MalformedCertificateException` with a message.
+    pub fn malformed_certificate_exception(message: impl Into<String>) -> Self {
+        Self::MalformedCertificateException(MalformedCertificateException { message: Some(message.into()) })
     }
 
     /// `MalformedPolicyDocumentException` with a message.
@@ -11485,9 +12757,21 @@ impl Error {
         Self::ServiceFailureException(ServiceFailureException { message: Some(message.into()) })
     }
 
+    /// `ServiceNotSupportedException` with a message.
+    pub fn service_not_supported_exception(message: impl Into<String>) -> Self {
+        Self::ServiceNotSupportedException(ServiceNotSupportedException { message: Some(message.into()) })
+    }
+
     /// `UnmodifiableEntityException` with a message.
     pub fn unmodifiable_entity_exception(message: impl Into<String>) -> Self {
         Self::UnmodifiableEntityException(UnmodifiableEntityException { message: Some(message.into()) })
+    }
+
+    /// `UnrecognizedPublicKeyEncodingException` with a message.
+    pub fn unrecognized_public_key_encoding_exception(message: impl Into<String>) -> Self {
+        Self::UnrecognizedPublicKeyEncodingException(UnrecognizedPublicKeyEncodingException {
+            message: Some(message.into()),
+        })
     }
 }
 
@@ -11499,12 +12783,17 @@ impl From<Error> for Fault {
             Error::CredentialReportNotPresentException(error) => error.into_fault(),
             Error::CredentialReportNotReadyException(error) => error.into_fault(),
             Error::DeleteConflictException(error) => error.into_fault(),
+            Error::DuplicateCertificateException(error) => error.into_fault(),
+            Error::DuplicateSSHPublicKeyException(error) => error.into_fault(),
             Error::EntityAlreadyExistsException(error) => error.into_fault(),
             Error::EntityTemporarilyUnmodifiableException(error) => error.into_fault(),
             Error::InvalidAuthenticationCodeException(error) => error.into_fault(),
+            Error::InvalidCertificateException(error) => error.into_fault(),
             Error::InvalidInputException(error) => error.into_fault(),
+            Error::InvalidPublicKeyException(error) => error.into_fault(),
             Error::InvalidUserTypeException(error) => error.into_fault(),
             Error::LimitExceededException(error) => error.into_fault(),
+            Error::MalformedCertificateException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::NoSuchEntityException(error) => error.into_fault(),
             Error::OpenIdIdpCommunicationErrorException(error) => error.into_fault(),
@@ -11512,7 +12801,9 @@ impl From<Error> for Fault {
             Error::PolicyEvaluationException(error) => error.into_fault(),
             Error::PolicyNotAttachableException(error) => error.into_fault(),
             Error::ServiceFailureException(error) => error.into_fault(),
+            Error::ServiceNotSupportedException(error) => error.into_fault(),
             Error::UnmodifiableEntityException(error) => error.into_fault(),
+            Error::UnrecognizedPublicKeyEncodingException(error) => error.into_fault(),
             Error::Validation(text) => Self::validation(text),
             Error::Internal(fault) => fault,
         }
@@ -11859,6 +13150,22 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateServiceSpecificCredential`.
+    pub static CREATE_SERVICE_SPECIFIC_CREDENTIAL: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateServiceSpecificCredential",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+        output: &schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE,
+        result_wrapper: "CreateServiceSpecificCredentialResult",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::SERVICE_NOT_SUPPORTED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateUser`.
     pub static CREATE_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -12164,6 +13471,47 @@ pub mod op_meta {
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteServiceSpecificCredential`.
+    pub static DELETE_SERVICE_SPECIFIC_CREDENTIAL: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteServiceSpecificCredential",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+        output: &schema::DELETE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT,
+        result_wrapper: "",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteSigningCertificate`.
+    pub static DELETE_SIGNING_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteSigningCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_SIGNING_CERTIFICATE_REQUEST,
+        output: &schema::DELETE_SIGNING_CERTIFICATE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteSSHPublicKey`.
+    pub static DELETE_SSH_PUBLIC_KEY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteSSHPublicKey",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
+        output: &schema::DELETE_SSH_PUBLIC_KEY_OUTPUT,
+        result_wrapper: "",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -12604,6 +13952,21 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetSSHPublicKey`.
+    pub static GET_SSH_PUBLIC_KEY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetSSHPublicKey",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
+        output: &schema::GET_SSH_PUBLIC_KEY_RESPONSE,
+        result_wrapper: "GetSSHPublicKeyResult",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetUser`.
     pub static GET_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -12964,6 +14327,42 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListServiceSpecificCredentials`.
+    pub static LIST_SERVICE_SPECIFIC_CREDENTIALS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListServiceSpecificCredentials",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_REQUEST,
+        output: &schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE,
+        result_wrapper: "ListServiceSpecificCredentialsResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_NOT_SUPPORTED_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListSigningCertificates`.
+    pub static LIST_SIGNING_CERTIFICATES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListSigningCertificates",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SIGNING_CERTIFICATES_REQUEST,
+        output: &schema::LIST_SIGNING_CERTIFICATES_RESPONSE,
+        result_wrapper: "ListSigningCertificatesResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListSSHPublicKeys`.
+    pub static LIST_SSH_PUBLIC_KEYS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListSSHPublicKeys",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
+        output: &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE,
+        result_wrapper: "ListSSHPublicKeysResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListUserPolicies`.
     pub static LIST_USER_POLICIES: OpMeta = OpMeta {
         service: &SERVICE,
@@ -13146,6 +14545,18 @@ pub mod op_meta {
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ResetServiceSpecificCredential`.
+    pub static RESET_SERVICE_SPECIFIC_CREDENTIAL: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ResetServiceSpecificCredential",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+        output: &schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE,
+        result_wrapper: "ResetServiceSpecificCredentialResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -13609,6 +15020,47 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateServiceSpecificCredential`.
+    pub static UPDATE_SERVICE_SPECIFIC_CREDENTIAL: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateServiceSpecificCredential",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+        output: &schema::UPDATE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT,
+        result_wrapper: "",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateSigningCertificate`.
+    pub static UPDATE_SIGNING_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateSigningCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_SIGNING_CERTIFICATE_REQUEST,
+        output: &schema::UPDATE_SIGNING_CERTIFICATE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateSSHPublicKey`.
+    pub static UPDATE_SSH_PUBLIC_KEY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateSSHPublicKey",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
+        output: &schema::UPDATE_SSH_PUBLIC_KEY_OUTPUT,
+        result_wrapper: "",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::INVALID_INPUT_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateUser`.
     pub static UPDATE_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -13624,6 +15076,45 @@ pub mod op_meta {
             error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UploadSigningCertificate`.
+    pub static UPLOAD_SIGNING_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UploadSigningCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPLOAD_SIGNING_CERTIFICATE_REQUEST,
+        output: &schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE,
+        result_wrapper: "UploadSigningCertificateResult",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::MALFORMED_CERTIFICATE_EXCEPTION,
+            error_meta::INVALID_CERTIFICATE_EXCEPTION,
+            error_meta::DUPLICATE_CERTIFICATE_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UploadSSHPublicKey`.
+    pub static UPLOAD_SSH_PUBLIC_KEY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UploadSSHPublicKey",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
+        output: &schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE,
+        result_wrapper: "UploadSSHPublicKeyResult",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_PUBLIC_KEY_EXCEPTION,
+            error_meta::DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION,
+            error_meta::UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -13675,6 +15166,22 @@ pub mod error_meta {
         schema: &schema::DELETE_CONFLICT_EXCEPTION,
     };
 
+    /// `DuplicateCertificateException`.
+    pub const DUPLICATE_CERTIFICATE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "DuplicateCertificateException",
+        code: "DuplicateCertificate",
+        status: 409,
+        schema: &schema::DUPLICATE_CERTIFICATE_EXCEPTION,
+    };
+
+    /// `DuplicateSSHPublicKeyException`.
+    pub const DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "DuplicateSSHPublicKeyException",
+        code: "DuplicateSSHPublicKey",
+        status: 400,
+        schema: &schema::DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION,
+    };
+
     /// `EntityAlreadyExistsException`.
     pub const ENTITY_ALREADY_EXISTS_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "EntityAlreadyExistsException",
@@ -13699,12 +15206,28 @@ pub mod error_meta {
         schema: &schema::INVALID_AUTHENTICATION_CODE_EXCEPTION,
     };
 
+    /// `InvalidCertificateException`.
+    pub const INVALID_CERTIFICATE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "InvalidCertificateException",
+        code: "InvalidCertificate",
+        status: 400,
+        schema: &schema::INVALID_CERTIFICATE_EXCEPTION,
+    };
+
     /// `InvalidInputException`.
     pub const INVALID_INPUT_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "InvalidInputException",
         code: "InvalidInput",
         status: 400,
         schema: &schema::INVALID_INPUT_EXCEPTION,
+    };
+
+    /// `InvalidPublicKeyException`.
+    pub const INVALID_PUBLIC_KEY_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "InvalidPublicKeyException",
+        code: "InvalidPublicKey",
+        status: 400,
+        schema: &schema::INVALID_PUBLIC_KEY_EXCEPTION,
     };
 
     /// `InvalidUserTypeException`.
@@ -13721,6 +15244,14 @@ pub mod error_meta {
         code: "LimitExceeded",
         status: 409,
         schema: &schema::LIMIT_EXCEEDED_EXCEPTION,
+    };
+
+    /// `MalformedCertificateException`.
+    pub const MALFORMED_CERTIFICATE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "MalformedCertificateException",
+        code: "MalformedCertificate",
+        status: 400,
+        schema: &schema::MALFORMED_CERTIFICATE_EXCEPTION,
     };
 
     /// `MalformedPolicyDocumentException`.
@@ -13779,12 +15310,28 @@ pub mod error_meta {
         schema: &schema::SERVICE_FAILURE_EXCEPTION,
     };
 
+    /// `ServiceNotSupportedException`.
+    pub const SERVICE_NOT_SUPPORTED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "ServiceNotSupportedException",
+        code: "NotSupportedService",
+        status: 404,
+        schema: &schema::SERVICE_NOT_SUPPORTED_EXCEPTION,
+    };
+
     /// `UnmodifiableEntityException`.
     pub const UNMODIFIABLE_ENTITY_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "UnmodifiableEntityException",
         code: "UnmodifiableEntity",
         status: 400,
         schema: &schema::UNMODIFIABLE_ENTITY_EXCEPTION,
+    };
+
+    /// `UnrecognizedPublicKeyEncodingException`.
+    pub const UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "UnrecognizedPublicKeyEncodingException",
+        code: "UnrecognizedPublicKeyEncoding",
+        status: 400,
+        schema: &schema::UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION,
     };
 }
 
@@ -14514,6 +16061,34 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CreateServiceSpecificCredentialRequest`.
+    pub static CREATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Schema = Schema {
+        name: "CreateServiceSpecificCredentialRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("ServiceName", || &SERVICE_NAME).required(),
+                Member::new("CredentialAgeDays", || &CREDENTIAL_AGE_DAYS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateServiceSpecificCredentialResponse`.
+    pub static CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE: Schema = Schema {
+        name: "CreateServiceSpecificCredentialResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ServiceSpecificCredential", || &SERVICE_SPECIFIC_CREDENTIAL)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CreateUserRequest`.
     pub static CREATE_USER_REQUEST: Schema = Schema {
         name: "CreateUserRequest",
@@ -14926,6 +16501,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteSSHPublicKeyOutput`.
+    pub static DELETE_SSH_PUBLIC_KEY_OUTPUT: Schema = Schema {
+        name: "DeleteSSHPublicKeyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteSSHPublicKeyRequest`.
+    pub static DELETE_SSH_PUBLIC_KEY_REQUEST: Schema = Schema {
+        name: "DeleteSSHPublicKeyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SSHPublicKeyId", || &PUBLIC_KEY_ID_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteServiceLinkedRoleRequest`.
     pub static DELETE_SERVICE_LINKED_ROLE_REQUEST: Schema = Schema {
         name: "DeleteServiceLinkedRoleRequest",
@@ -14943,6 +16541,52 @@ pub mod schema {
         name: "DeleteServiceLinkedRoleResponse",
         kind: Kind::Structure {
             members: &[Member::new("DeletionTaskId", || &DELETION_TASK_ID_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteServiceSpecificCredentialOutput`.
+    pub static DELETE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT: Schema = Schema {
+        name: "DeleteServiceSpecificCredentialOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteServiceSpecificCredentialRequest`.
+    pub static DELETE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Schema = Schema {
+        name: "DeleteServiceSpecificCredentialRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("ServiceSpecificCredentialId", || &SERVICE_SPECIFIC_CREDENTIAL_ID).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteSigningCertificateOutput`.
+    pub static DELETE_SIGNING_CERTIFICATE_OUTPUT: Schema = Schema {
+        name: "DeleteSigningCertificateOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteSigningCertificateRequest`.
+    pub static DELETE_SIGNING_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "DeleteSigningCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
+                Member::new("CertificateId", || &CERTIFICATE_ID_TYPE).required(),
+            ],
             payload: None,
             union: false,
         },
@@ -15126,6 +16770,30 @@ pub mod schema {
                 Member::new("UserName", || &USER_NAME_TYPE).required(),
                 Member::new("PolicyArn", || &ARN_TYPE).required(),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DuplicateCertificateException`.
+    pub static DUPLICATE_CERTIFICATE_EXCEPTION: Schema = Schema {
+        name: "DuplicateCertificateException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &DUPLICATE_CERTIFICATE_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DuplicateSSHPublicKeyException`.
+    pub static DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION: Schema = Schema {
+        name: "DuplicateSSHPublicKeyException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &DUPLICATE_SSH_PUBLIC_KEY_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -15807,6 +17475,34 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetSSHPublicKeyRequest`.
+    pub static GET_SSH_PUBLIC_KEY_REQUEST: Schema = Schema {
+        name: "GetSSHPublicKeyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SSHPublicKeyId", || &PUBLIC_KEY_ID_TYPE).required(),
+                Member::new("Encoding", || &ENCODING_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetSSHPublicKeyResponse`.
+    pub static GET_SSH_PUBLIC_KEY_RESPONSE: Schema = Schema {
+        name: "GetSSHPublicKeyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("SSHPublicKey", || &SSH_PUBLIC_KEY)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetServiceLastAccessedDetailsRequest`.
     pub static GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Schema = Schema {
         name: "GetServiceLastAccessedDetailsRequest",
@@ -16049,11 +17745,35 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `InvalidCertificateException`.
+    pub static INVALID_CERTIFICATE_EXCEPTION: Schema = Schema {
+        name: "InvalidCertificateException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &INVALID_CERTIFICATE_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `InvalidInputException`.
     pub static INVALID_INPUT_EXCEPTION: Schema = Schema {
         name: "InvalidInputException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &INVALID_INPUT_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `InvalidPublicKeyException`.
+    pub static INVALID_PUBLIC_KEY_EXCEPTION: Schema = Schema {
+        name: "InvalidPublicKeyException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &INVALID_PUBLIC_KEY_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -16890,6 +18610,104 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListSSHPublicKeysRequest`.
+    pub static LIST_SSH_PUBLIC_KEYS_REQUEST: Schema = Schema {
+        name: "ListSSHPublicKeysRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListSSHPublicKeysResponse`.
+    pub static LIST_SSH_PUBLIC_KEYS_RESPONSE: Schema = Schema {
+        name: "ListSSHPublicKeysResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("SSHPublicKeys", || &SSH_PUBLIC_KEY_LIST_TYPE),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListServiceSpecificCredentialsRequest`.
+    pub static LIST_SERVICE_SPECIFIC_CREDENTIALS_REQUEST: Schema = Schema {
+        name: "ListServiceSpecificCredentialsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("ServiceName", || &SERVICE_NAME),
+                Member::new("AllUsers", || &ALL_USERS),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListServiceSpecificCredentialsResponse`.
+    pub static LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE: Schema = Schema {
+        name: "ListServiceSpecificCredentialsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServiceSpecificCredentials", || &SERVICE_SPECIFIC_CREDENTIALS_LIST_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListSigningCertificatesRequest`.
+    pub static LIST_SIGNING_CERTIFICATES_REQUEST: Schema = Schema {
+        name: "ListSigningCertificatesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListSigningCertificatesResponse`.
+    pub static LIST_SIGNING_CERTIFICATES_RESPONSE: Schema = Schema {
+        name: "ListSigningCertificatesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Certificates", || &CERTIFICATE_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListUserPoliciesRequest`.
     pub static LIST_USER_POLICIES_REQUEST: Schema = Schema {
         name: "ListUserPoliciesRequest",
@@ -17043,6 +18861,18 @@ pub mod schema {
                 Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
                 Member::new("EnableDate", || &DATE_TYPE).required(),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `MalformedCertificateException`.
+    pub static MALFORMED_CERTIFICATE_EXCEPTION: Schema = Schema {
+        name: "MalformedCertificateException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &MALFORMED_CERTIFICATE_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -17708,6 +19538,33 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ResetServiceSpecificCredentialRequest`.
+    pub static RESET_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Schema = Schema {
+        name: "ResetServiceSpecificCredentialRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("ServiceSpecificCredentialId", || &SERVICE_SPECIFIC_CREDENTIAL_ID).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResetServiceSpecificCredentialResponse`.
+    pub static RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE: Schema = Schema {
+        name: "ResetServiceSpecificCredentialResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ServiceSpecificCredential", || &SERVICE_SPECIFIC_CREDENTIAL)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ResourceHandlingOptionType`.
     pub static RESOURCE_HANDLING_OPTION_TYPE: Schema = Schema {
         name: "ResourceHandlingOptionType",
@@ -17924,6 +19781,50 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `SSHPublicKey`.
+    pub static SSH_PUBLIC_KEY: Schema = Schema {
+        name: "SSHPublicKey",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SSHPublicKeyId", || &PUBLIC_KEY_ID_TYPE).required(),
+                Member::new("Fingerprint", || &PUBLIC_KEY_FINGERPRINT_TYPE).required(),
+                Member::new("SSHPublicKeyBody", || &PUBLIC_KEY_MATERIAL_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+                Member::new("UploadDate", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SSHPublicKeyListType`.
+    pub static SSH_PUBLIC_KEY_LIST_TYPE: Schema = Schema {
+        name: "SSHPublicKeyListType",
+        kind: Kind::List { member: || &SSH_PUBLIC_KEY_METADATA, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SSHPublicKeyMetadata`.
+    pub static SSH_PUBLIC_KEY_METADATA: Schema = Schema {
+        name: "SSHPublicKeyMetadata",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SSHPublicKeyId", || &PUBLIC_KEY_ID_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+                Member::new("UploadDate", || &DATE_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ServiceFailureException`.
     pub static SERVICE_FAILURE_EXCEPTION: Schema = Schema {
         name: "ServiceFailureException",
@@ -17956,6 +19857,74 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ServiceNotSupportedException`.
+    pub static SERVICE_NOT_SUPPORTED_EXCEPTION: Schema = Schema {
+        name: "ServiceNotSupportedException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &SERVICE_NOT_SUPPORTED_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServiceSpecificCredential`.
+    pub static SERVICE_SPECIFIC_CREDENTIAL: Schema = Schema {
+        name: "ServiceSpecificCredential",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CreateDate", || &DATE_TYPE).required(),
+                Member::new("ExpirationDate", || &DATE_TYPE),
+                Member::new("ServiceName", || &SERVICE_NAME).required(),
+                Member::new("ServiceUserName", || &SERVICE_USER_NAME),
+                Member::new("ServicePassword", || &SERVICE_PASSWORD),
+                Member::new("ServiceCredentialAlias", || &SERVICE_CREDENTIAL_ALIAS),
+                Member::new("ServiceCredentialSecret", || &SERVICE_CREDENTIAL_SECRET),
+                Member::new("ServiceSpecificCredentialId", || &SERVICE_SPECIFIC_CREDENTIAL_ID).required(),
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServiceSpecificCredentialMetadata`.
+    pub static SERVICE_SPECIFIC_CREDENTIAL_METADATA: Schema = Schema {
+        name: "ServiceSpecificCredentialMetadata",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+                Member::new("ServiceUserName", || &SERVICE_USER_NAME),
+                Member::new("ServiceCredentialAlias", || &SERVICE_CREDENTIAL_ALIAS),
+                Member::new("CreateDate", || &DATE_TYPE).required(),
+                Member::new("ExpirationDate", || &DATE_TYPE),
+                Member::new("ServiceSpecificCredentialId", || &SERVICE_SPECIFIC_CREDENTIAL_ID).required(),
+                Member::new("ServiceName", || &SERVICE_NAME).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServiceSpecificCredentialsListType`.
+    pub static SERVICE_SPECIFIC_CREDENTIALS_LIST_TYPE: Schema = Schema {
+        name: "ServiceSpecificCredentialsListType",
+        kind: Kind::List {
+            member: || &SERVICE_SPECIFIC_CREDENTIAL_METADATA,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ServicesLastAccessed`.
     pub static SERVICES_LAST_ACCESSED: Schema = Schema {
         name: "ServicesLastAccessed",
@@ -17979,6 +19948,24 @@ pub mod schema {
             members: &[
                 Member::new("PolicyArn", || &ARN_TYPE).required(),
                 Member::new("VersionId", || &POLICY_VERSION_ID_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SigningCertificate`.
+    pub static SIGNING_CERTIFICATE: Schema = Schema {
+        name: "SigningCertificate",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("CertificateId", || &CERTIFICATE_ID_TYPE).required(),
+                Member::new("CertificateBody", || &CERTIFICATE_BODY_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+                Member::new("UploadDate", || &DATE_TYPE),
             ],
             payload: None,
             union: false,
@@ -18312,6 +20299,18 @@ pub mod schema {
         name: "UnmodifiableEntityException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &UNMODIFIABLE_ENTITY_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UnrecognizedPublicKeyEncodingException`.
+    pub static UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION: Schema = Schema {
+        name: "UnrecognizedPublicKeyEncodingException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &UNRECOGNIZED_PUBLIC_KEY_ENCODING_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -18705,6 +20704,78 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateSSHPublicKeyOutput`.
+    pub static UPDATE_SSH_PUBLIC_KEY_OUTPUT: Schema = Schema {
+        name: "UpdateSSHPublicKeyOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateSSHPublicKeyRequest`.
+    pub static UPDATE_SSH_PUBLIC_KEY_REQUEST: Schema = Schema {
+        name: "UpdateSSHPublicKeyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SSHPublicKeyId", || &PUBLIC_KEY_ID_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateServiceSpecificCredentialOutput`.
+    pub static UPDATE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT: Schema = Schema {
+        name: "UpdateServiceSpecificCredentialOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateServiceSpecificCredentialRequest`.
+    pub static UPDATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Schema = Schema {
+        name: "UpdateServiceSpecificCredentialRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE),
+                Member::new("ServiceSpecificCredentialId", || &SERVICE_SPECIFIC_CREDENTIAL_ID).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateSigningCertificateOutput`.
+    pub static UPDATE_SIGNING_CERTIFICATE_OUTPUT: Schema = Schema {
+        name: "UpdateSigningCertificateOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateSigningCertificateRequest`.
+    pub static UPDATE_SIGNING_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "UpdateSigningCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
+                Member::new("CertificateId", || &CERTIFICATE_ID_TYPE).required(),
+                Member::new("Status", || &STATUS_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UpdateUserOutput`.
     pub static UPDATE_USER_OUTPUT: Schema = Schema {
         name: "UpdateUserOutput",
@@ -18722,6 +20793,60 @@ pub mod schema {
                 Member::new("NewPath", || &PATH_TYPE),
                 Member::new("NewUserName", || &USER_NAME_TYPE),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UploadSSHPublicKeyRequest`.
+    pub static UPLOAD_SSH_PUBLIC_KEY_REQUEST: Schema = Schema {
+        name: "UploadSSHPublicKeyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &USER_NAME_TYPE).required(),
+                Member::new("SSHPublicKeyBody", || &PUBLIC_KEY_MATERIAL_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UploadSSHPublicKeyResponse`.
+    pub static UPLOAD_SSH_PUBLIC_KEY_RESPONSE: Schema = Schema {
+        name: "UploadSSHPublicKeyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("SSHPublicKey", || &SSH_PUBLIC_KEY)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UploadSigningCertificateRequest`.
+    pub static UPLOAD_SIGNING_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "UploadSigningCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UserName", || &EXISTING_USER_NAME_TYPE),
+                Member::new("CertificateBody", || &CERTIFICATE_BODY_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UploadSigningCertificateResponse`.
+    pub static UPLOAD_SIGNING_CERTIFICATE_RESPONSE: Schema = Schema {
+        name: "UploadSigningCertificateResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Certificate", || &SIGNING_CERTIFICATE).required()],
             payload: None,
             union: false,
         },
@@ -18836,6 +20961,10 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `allUsers`.
+    pub static ALL_USERS: Schema =
+        Schema { name: "allUsers", kind: Kind::Boolean, constraints: Constraints::NONE, sensitive: false };
+
     /// `arnType`.
     pub static ARN_TYPE: Schema = Schema {
         name: "arnType",
@@ -18896,6 +21025,34 @@ pub mod schema {
     pub static BOOLEAN_TYPE: Schema =
         Schema { name: "booleanType", kind: Kind::Boolean, constraints: Constraints::NONE, sensitive: false };
 
+    /// `certificateBodyType`.
+    pub static CERTIFICATE_BODY_TYPE: Schema = Schema {
+        name: "certificateBodyType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(16_384.0),
+            pattern: Some(r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+        },
+        sensitive: false,
+    };
+
+    /// `certificateIdType`.
+    pub static CERTIFICATE_ID_TYPE: Schema = Schema {
+        name: "certificateIdType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(24.0), max: Some(128.0), pattern: Some(r"[\w]+") },
+        sensitive: false,
+    };
+
+    /// `certificateListType`.
+    pub static CERTIFICATE_LIST_TYPE: Schema = Schema {
+        name: "certificateListType",
+        kind: Kind::List { member: || &SIGNING_CERTIFICATE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `clientIDListType`.
     pub static CLIENT_ID_LIST_TYPE: Schema = Schema {
         name: "clientIDListType",
@@ -18909,6 +21066,14 @@ pub mod schema {
         name: "clientIDType",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(255.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `credentialAgeDays`.
+    pub static CREDENTIAL_AGE_DAYS: Schema = Schema {
+        name: "credentialAgeDays",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(1.0), max: Some(36_600.0), pattern: None },
         sensitive: false,
     };
 
@@ -18956,6 +21121,30 @@ pub mod schema {
     pub static DELETE_CONFLICT_MESSAGE: Schema = Schema {
         name: "deleteConflictMessage",
         kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `duplicateCertificateMessage`.
+    pub static DUPLICATE_CERTIFICATE_MESSAGE: Schema = Schema {
+        name: "duplicateCertificateMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `duplicateSSHPublicKeyMessage`.
+    pub static DUPLICATE_SSH_PUBLIC_KEY_MESSAGE: Schema = Schema {
+        name: "duplicateSSHPublicKeyMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `encodingType`.
+    pub static ENCODING_TYPE: Schema = Schema {
+        name: "encodingType",
+        kind: Kind::Enum(&["SSH", "PEM"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -19076,9 +21265,25 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `invalidCertificateMessage`.
+    pub static INVALID_CERTIFICATE_MESSAGE: Schema = Schema {
+        name: "invalidCertificateMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `invalidInputMessage`.
     pub static INVALID_INPUT_MESSAGE: Schema = Schema {
         name: "invalidInputMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `invalidPublicKeyMessage`.
+    pub static INVALID_PUBLIC_KEY_MESSAGE: Schema = Schema {
+        name: "invalidPublicKeyMessage",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
@@ -19124,6 +21329,14 @@ pub mod schema {
             member_name: "member",
             flattened: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `malformedCertificateMessage`.
+    pub static MALFORMED_CERTIFICATE_MESSAGE: Schema = Schema {
+        name: "malformedCertificateMessage",
+        kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -19404,6 +21617,34 @@ pub mod schema {
         sensitive: true,
     };
 
+    /// `publicKeyFingerprintType`.
+    pub static PUBLIC_KEY_FINGERPRINT_TYPE: Schema = Schema {
+        name: "publicKeyFingerprintType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(48.0), max: Some(48.0), pattern: Some(r"[:\w]+") },
+        sensitive: false,
+    };
+
+    /// `publicKeyIdType`.
+    pub static PUBLIC_KEY_ID_TYPE: Schema = Schema {
+        name: "publicKeyIdType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(20.0), max: Some(128.0), pattern: Some(r"[\w]+") },
+        sensitive: false,
+    };
+
+    /// `publicKeyMaterialType`.
+    pub static PUBLIC_KEY_MATERIAL_TYPE: Schema = Schema {
+        name: "publicKeyMaterialType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(16_384.0),
+            pattern: Some(r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+        },
+        sensitive: false,
+    };
+
     /// `responseMarkerType`.
     pub static RESPONSE_MARKER_TYPE: Schema = Schema {
         name: "responseMarkerType",
@@ -19464,6 +21705,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `serviceCredentialAlias`.
+    pub static SERVICE_CREDENTIAL_ALIAS: Schema = Schema {
+        name: "serviceCredentialAlias",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(200.0), pattern: Some(r"[\w+=,.@-]+") },
+        sensitive: false,
+    };
+
+    /// `serviceCredentialSecret`.
+    pub static SERVICE_CREDENTIAL_SECRET: Schema = Schema {
+        name: "serviceCredentialSecret",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: true,
+    };
+
     /// `serviceFailureExceptionMessage`.
     pub static SERVICE_FAILURE_EXCEPTION_MESSAGE: Schema = Schema {
         name: "serviceFailureExceptionMessage",
@@ -19471,6 +21728,10 @@ pub mod schema {
         constraints: Constraints::NONE,
         sensitive: false,
     };
+
+    /// `serviceName`.
+    pub static SERVICE_NAME: Schema =
+        Schema { name: "serviceName", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
 
     /// `serviceNameType`.
     pub static SERVICE_NAME_TYPE: Schema = Schema {
@@ -19493,6 +21754,38 @@ pub mod schema {
         name: "serviceNamespaceType",
         kind: Kind::String,
         constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: Some(r"[\w-]*") },
+        sensitive: false,
+    };
+
+    /// `serviceNotSupportedMessage`.
+    pub static SERVICE_NOT_SUPPORTED_MESSAGE: Schema = Schema {
+        name: "serviceNotSupportedMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `servicePassword`.
+    pub static SERVICE_PASSWORD: Schema = Schema {
+        name: "servicePassword",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: true,
+    };
+
+    /// `serviceSpecificCredentialId`.
+    pub static SERVICE_SPECIFIC_CREDENTIAL_ID: Schema = Schema {
+        name: "serviceSpecificCredentialId",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(20.0), max: Some(128.0), pattern: Some(r"[\w]+") },
+        sensitive: false,
+    };
+
+    /// `serviceUserName`.
+    pub static SERVICE_USER_NAME: Schema = Schema {
+        name: "serviceUserName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(0.0), max: Some(200.0), pattern: Some(r"[\w+=,.@-]*") },
         sensitive: false,
     };
 
@@ -19626,6 +21919,14 @@ pub mod schema {
     /// `unmodifiableEntityMessage`.
     pub static UNMODIFIABLE_ENTITY_MESSAGE: Schema = Schema {
         name: "unmodifiableEntityMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `unrecognizedPublicKeyEncodingMessage`.
+    pub static UNRECOGNIZED_PUBLIC_KEY_ENCODING_MESSAGE: Schema = Schema {
+        name: "unrecognizedPublicKeyEncodingMessage",
         kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access_keys::{self, Owner},
     api::Error,
+    deposits::{Deposit, SigningCertificateRow},
     entity::Entity,
     login_profiles::{self, LoginProfileRow, login_profile_key},
     mfa,
@@ -57,13 +58,20 @@ pub(crate) fn latest(tx: &ReadTx<'_>, scope: &Scope) -> Result<Option<ReportRow>
 }
 
 /// Makes the report.
-// DIVERGES: passwords are never used to sign in, and certificates are not reported.
+// DIVERGES: passwords are never used to sign in.
 pub(crate) fn content(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses) -> Result<String, Error> {
     let mut text = String::from(HEAD);
     let lifetime = login_profiles::policy(tx, scope)?.and_then(|policy| policy.lifetime_s());
     text.push_str(&line(&root(tx, scope, uses)?));
+    let holders = mfa::holders(tx, scope)?;
     for (_, user) in tx.scan::<UserRow>(&Key::of_account(scope), None, USERS_READ_MAX)? {
-        text.push_str(&line(&of_user(tx, scope, uses, &user, lifetime)?));
+        text.push_str(&line(&of_user(
+            tx,
+            scope,
+            uses,
+            (&user, holders.contains(&user.unique_id)),
+            lifetime,
+        )?));
     }
     Ok(text)
 }
@@ -77,7 +85,7 @@ fn root(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses) -> Result<Vec<String>, Erro
     cells.extend(
         ["not_supported", "no_information", "not_supported", "not_supported", "false"].map(str::to_owned),
     );
-    finish(&mut cells, &keys);
+    finish(&mut cells, &keys, &[]);
     Ok(cells)
 }
 
@@ -85,7 +93,7 @@ fn of_user(
     tx: &ReadTx<'_>,
     scope: &Scope,
     uses: &Uses,
-    user: &UserRow,
+    (user, has_mfa): (&UserRow, bool),
     lifetime_s: Option<i64>,
 ) -> Result<Vec<String>, Error> {
     let mut cells = vec![user.name.clone(), user.arn(scope).as_str().to_owned(), time(user.created_at)];
@@ -99,8 +107,9 @@ fn of_user(
         }
         None => cells.extend(["false", NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE].map(str::to_owned)),
     }
-    cells.push((!mfa::of_user(tx, scope, user)?.is_empty()).to_string());
-    finish(&mut cells, &keys(tx, scope, uses, &Owner::User(user.name.clone()))?);
+    cells.push(has_mfa.to_string());
+    let certificates = SigningCertificateRow::all(tx, scope, user)?;
+    finish(&mut cells, &keys(tx, scope, uses, &Owner::User(user.name.clone()))?, &certificates);
     Ok(cells)
 }
 
@@ -122,7 +131,7 @@ fn keys(tx: &ReadTx<'_>, scope: &Scope, uses: &Uses, owner: &Owner) -> Result<Ve
 }
 
 /// Adds the cells of two keys and two certificates.
-fn finish(cells: &mut Vec<String>, keys: &[KeyFacts]) {
+fn finish(cells: &mut Vec<String>, keys: &[KeyFacts], certificates: &[SigningCertificateRow]) {
     for at in 0..access_keys::KEYS_MAX {
         let none = || NOT_APPLICABLE.to_owned();
         match keys.get(at) {
@@ -138,8 +147,11 @@ fn finish(cells: &mut Vec<String>, keys: &[KeyFacts]) {
             None => cells.extend(["false".to_owned(), none(), none(), none(), none()]),
         }
     }
-    for _ in 0..2 {
-        cells.extend(["false".to_owned(), NOT_APPLICABLE.to_owned()]);
+    for at in 0..SigningCertificateRow::PER_USER_MAX {
+        match certificates.get(at) {
+            Some(row) => cells.extend([row.active.to_string(), time(row.uploaded_at)]),
+            None => cells.extend(["false".to_owned(), NOT_APPLICABLE.to_owned()]),
+        }
     }
 }
 
@@ -168,11 +180,11 @@ mod tests {
     #[test]
     fn every_line_has_as_many_cells_as_the_head() {
         let mut cells = vec![String::new(); 8];
-        finish(&mut cells, &[]);
+        finish(&mut cells, &[], &[]);
         assert_eq!(cells.len(), HEAD.split(',').count());
         let key = KeyFacts { active: true, created_at: Timestamp::from_seconds(0), used: None };
         let mut cells = vec![String::new(); 8];
-        finish(&mut cells, &[key]);
+        finish(&mut cells, &[key], &[]);
         assert_eq!(cells.len(), HEAD.split(',').count());
     }
 

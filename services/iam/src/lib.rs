@@ -16,9 +16,11 @@ pub mod api;
 mod access_keys;
 mod account;
 mod administrator;
+mod assertion_keys;
 mod birth;
 mod by_arn;
 mod credential_report;
+mod deposits;
 mod details;
 mod directory;
 mod documents;
@@ -42,6 +44,7 @@ mod show;
 mod simulate;
 mod simulation;
 mod sources;
+mod ssh_keys;
 mod tags;
 mod totp;
 mod trust;
@@ -142,6 +145,13 @@ impl Iam {
     /// A unique id: four letters that tell the kind, seventeen that tell nothing.
     pub(crate) fn unique_id(&self, prefix: &str) -> String {
         unique_id(&*self.env.entropy, prefix)
+    }
+
+    /// An id of a SAML provider or of one of its keys.
+    // AWS: `privateKeyIdType` has 22 to 64 letters and digits.
+    pub(crate) fn saml_id(&self) -> String {
+        let tail = lower_alphanumeric(&*self.env.entropy, "iam.saml-id", 28).to_ascii_uppercase();
+        format!("ASPK{tail}")
     }
 }
 

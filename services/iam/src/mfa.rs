@@ -6,6 +6,8 @@
 //!
 //! Invariants: a code is good once; a seed leaves the server once, in the answer to its creation.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use casemate_kernel::{Caller, MfaAnswer};
 use casemate_names::{Scope, Secret, Timestamp};
@@ -205,6 +207,12 @@ fn drift(last_step: i64, now: Timestamp) -> i64 {
 /// The devices of a user.
 pub(crate) fn of_user(tx: &ReadTx<'_>, scope: &Scope, user: &UserRow) -> Result<Vec<MfaRow>, Error> {
     Ok(MfaRow::all(tx, scope)?.into_iter().filter(|row| row.is_of(user)).collect())
+}
+
+/// The unique ids of all users who have a device.
+pub(crate) fn holders(tx: &ReadTx<'_>, scope: &Scope) -> Result<BTreeSet<String>, Error> {
+    let held = MfaRow::all(tx, scope)?.into_iter().filter_map(|row| row.holder);
+    Ok(held.map(|holder| holder.unique_id).collect())
 }
 
 /// Refuses a further device beyond the quota.

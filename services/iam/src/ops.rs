@@ -20,6 +20,7 @@ mod create_policy_version;
 mod create_role;
 mod create_saml_provider;
 mod create_service_linked_role;
+mod create_service_specific_credential;
 mod create_user;
 mod create_virtual_mfa_device;
 mod deactivate_mfa_device;
@@ -38,6 +39,9 @@ mod delete_role_permissions_boundary;
 mod delete_role_policy;
 mod delete_saml_provider;
 mod delete_service_linked_role;
+mod delete_service_specific_credential;
+mod delete_signing_certificate;
+mod delete_ssh_public_key;
 mod delete_user;
 mod delete_user_permissions_boundary;
 mod delete_user_policy;
@@ -69,6 +73,7 @@ mod get_saml_provider;
 mod get_service_last_accessed_details;
 mod get_service_last_accessed_details_with_entities;
 mod get_service_linked_role_deletion_status;
+mod get_ssh_public_key;
 mod get_user;
 mod get_user_policy;
 mod list_access_keys;
@@ -96,6 +101,9 @@ mod list_role_tags;
 mod list_roles;
 mod list_saml_provider_tags;
 mod list_saml_providers;
+mod list_service_specific_credentials;
+mod list_signing_certificates;
+mod list_ssh_public_keys;
 mod list_user_policies;
 mod list_user_tags;
 mod list_users;
@@ -108,6 +116,7 @@ mod put_user_policy;
 mod remove_client_id_from_open_id_connect_provider;
 mod remove_role_from_instance_profile;
 mod remove_user_from_group;
+mod reset_service_specific_credential;
 mod resync_mfa_device;
 mod set_default_policy_version;
 mod simulate_custom_policy;
@@ -135,7 +144,12 @@ mod update_open_id_connect_provider_thumbprint;
 mod update_role;
 mod update_role_description;
 mod update_saml_provider;
+mod update_service_specific_credential;
+mod update_signing_certificate;
+mod update_ssh_public_key;
 mod update_user;
+mod upload_signing_certificate;
+mod upload_ssh_public_key;
 
 use std::sync::Arc;
 
@@ -165,6 +179,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::CreateRole, Iam>(service),
         bind::<api::CreateSAMLProvider, Iam>(service),
         bind::<api::CreateServiceLinkedRole, Iam>(service),
+        bind::<api::CreateServiceSpecificCredential, Iam>(service),
         bind::<api::CreateUser, Iam>(service),
         bind::<api::CreateVirtualMFADevice, Iam>(service),
         bind::<api::DeactivateMFADevice, Iam>(service),
@@ -183,6 +198,9 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteRolePolicy, Iam>(service),
         bind::<api::DeleteSAMLProvider, Iam>(service),
         bind::<api::DeleteServiceLinkedRole, Iam>(service),
+        bind::<api::DeleteServiceSpecificCredential, Iam>(service),
+        bind::<api::DeleteSigningCertificate, Iam>(service),
+        bind::<api::DeleteSSHPublicKey, Iam>(service),
         bind::<api::DeleteUser, Iam>(service),
         bind::<api::DeleteUserPermissionsBoundary, Iam>(service),
         bind::<api::DeleteUserPolicy, Iam>(service),
@@ -214,6 +232,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetServiceLastAccessedDetails, Iam>(service),
         bind::<api::GetServiceLastAccessedDetailsWithEntities, Iam>(service),
         bind::<api::GetServiceLinkedRoleDeletionStatus, Iam>(service),
+        bind::<api::GetSSHPublicKey, Iam>(service),
         bind::<api::GetUser, Iam>(service),
         bind::<api::GetUserPolicy, Iam>(service),
         bind::<api::ListAccessKeys, Iam>(service),
@@ -241,6 +260,9 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListRoles, Iam>(service),
         bind::<api::ListSAMLProviderTags, Iam>(service),
         bind::<api::ListSAMLProviders, Iam>(service),
+        bind::<api::ListServiceSpecificCredentials, Iam>(service),
+        bind::<api::ListSigningCertificates, Iam>(service),
+        bind::<api::ListSSHPublicKeys, Iam>(service),
         bind::<api::ListUserPolicies, Iam>(service),
         bind::<api::ListUserTags, Iam>(service),
         bind::<api::ListUsers, Iam>(service),
@@ -253,6 +275,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::RemoveClientIDFromOpenIDConnectProvider, Iam>(service),
         bind::<api::RemoveRoleFromInstanceProfile, Iam>(service),
         bind::<api::RemoveUserFromGroup, Iam>(service),
+        bind::<api::ResetServiceSpecificCredential, Iam>(service),
         bind::<api::ResyncMFADevice, Iam>(service),
         bind::<api::SetDefaultPolicyVersion, Iam>(service),
         bind::<api::SimulateCustomPolicy, Iam>(service),
@@ -280,6 +303,11 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::UpdateRole, Iam>(service),
         bind::<api::UpdateRoleDescription, Iam>(service),
         bind::<api::UpdateSAMLProvider, Iam>(service),
+        bind::<api::UpdateServiceSpecificCredential, Iam>(service),
+        bind::<api::UpdateSigningCertificate, Iam>(service),
+        bind::<api::UpdateSSHPublicKey, Iam>(service),
         bind::<api::UpdateUser, Iam>(service),
+        bind::<api::UploadSigningCertificate, Iam>(service),
+        bind::<api::UploadSSHPublicKey, Iam>(service),
     ]
 }

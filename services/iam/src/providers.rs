@@ -6,7 +6,7 @@ use casemate_saml::Metadata;
 use casemate_store::{ReadTx, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Error, by_arn::ByArn};
+use crate::{api::Error, assertion_keys::AssertionKeys, by_arn::ByArn};
 
 /// Client ids of one provider.
 // AWS: IAM quotas, "Client IDs for an OIDC provider".
@@ -42,6 +42,8 @@ pub(crate) struct SamlRow {
     pub(crate) valid_until: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) tags: Vec<(String, String)>,
+    #[serde(default)]
+    pub(crate) keys: AssertionKeys,
 }
 
 impl Row for OidcRow {
@@ -173,7 +175,10 @@ pub(crate) fn known(tx: &ReadTx<'_>, scope: &Scope, arn: &Arn) -> Result<Option<
         return Ok(Some(IdentityProvider::OpenIdConnect { url: row.url, client_ids: row.client_ids }));
     }
     let row = SamlRow::find(tx, scope, arn.as_str())?;
-    Ok(row.map(|row| IdentityProvider::Saml { metadata: row.metadata, valid_until: row.valid_until }))
+    Ok(row.map(|row| {
+        let (keys, encryption) = row.keys.known();
+        IdentityProvider::Saml { metadata: row.metadata, valid_until: row.valid_until, keys, encryption }
+    }))
 }
 
 #[cfg(test)]

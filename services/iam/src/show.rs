@@ -5,12 +5,17 @@ use casemate_names::{Arn, Scope};
 use casemate_store::{Key, ReadTx};
 
 use crate::{
-    api::{Error, Group, Policy, PolicyVersion, Role, User},
+    api::{
+        Error, Group, Policy, PolicyVersion, Role, SSHPublicKey, SSHPublicKeyMetadata,
+        ServiceSpecificCredential, ServiceSpecificCredentialMetadata, SigningCertificate, User,
+    },
+    deposits::{ServiceCredentialRow, SigningCertificateRow, SshKeyRow, status},
     documents::percent_encoded,
     entity::Entity,
     holder::no_policy,
     managed::{self, Managed},
     rows::{GroupRow, PolicyRow, RoleRow, Usage, UseRow, UserRow, Version, use_key},
+    ssh_keys::PublicKey,
     tags, trust,
 };
 
@@ -25,6 +30,69 @@ pub(crate) enum Detail {
     Listed,
     /// Everything.
     Full,
+}
+
+/// A public key, in the encoding asked for.
+pub(crate) fn ssh_key(row: SshKeyRow, user_name: String, key: &PublicKey, body: String) -> SSHPublicKey {
+    SSHPublicKey {
+        user_name,
+        ssh_public_key_id: row.id,
+        fingerprint: key.fingerprint(),
+        ssh_public_key_body: body,
+        status: status(row.active),
+        upload_date: Some(row.uploaded_at),
+    }
+}
+
+/// A public key in a list.
+pub(crate) fn ssh_key_metadata(row: SshKeyRow, user: &str) -> SSHPublicKeyMetadata {
+    SSHPublicKeyMetadata {
+        user_name: user.to_owned(),
+        ssh_public_key_id: row.id,
+        status: status(row.active),
+        upload_date: row.uploaded_at,
+    }
+}
+
+/// A signing certificate.
+pub(crate) fn certificate(row: SigningCertificateRow, user: &str) -> SigningCertificate {
+    SigningCertificate {
+        user_name: user.to_owned(),
+        certificate_id: row.id,
+        certificate_body: row.body,
+        status: status(row.active),
+        upload_date: Some(row.uploaded_at),
+    }
+}
+
+/// A credential for one service, with its password.
+pub(crate) fn service_credential(row: ServiceCredentialRow, user: &str) -> ServiceSpecificCredential {
+    ServiceSpecificCredential {
+        create_date: row.created_at,
+        service_name: row.service,
+        service_user_name: Some(row.service_user),
+        service_password: Some(row.password),
+        service_specific_credential_id: row.id,
+        user_name: user.to_owned(),
+        status: status(row.active),
+        ..ServiceSpecificCredential::default()
+    }
+}
+
+/// A credential for one service in a list.
+pub(crate) fn service_credential_metadata(
+    row: ServiceCredentialRow,
+    user: &str,
+) -> ServiceSpecificCredentialMetadata {
+    ServiceSpecificCredentialMetadata {
+        user_name: user.to_owned(),
+        status: status(row.active),
+        service_user_name: Some(row.service_user),
+        create_date: row.created_at,
+        service_specific_credential_id: row.id,
+        service_name: row.service,
+        ..ServiceSpecificCredentialMetadata::default()
+    }
 }
 
 /// A user.

@@ -178,7 +178,8 @@ impl Environment {
             trace_id: invocation.trace_id.clone(),
             deadline: invocation.deadline,
         };
-        if !self.exchange.offer(invocation) || !self.extensions.invoke(told) {
+        // In this order: what the runtime has been offered it works on.
+        if !self.extensions.invoke(told) || !self.exchange.offer(invocation) {
             return Err(Unfit);
         }
         let end = tokio::select! {
@@ -227,7 +228,7 @@ impl Environment {
             End::ExtensionFailed(fault) => {
                 lines.push(fault.line(id));
                 self.ends_for(Reason::Failure);
-                self.end_runtime();
+                self.end_runtime().await;
                 (fault.outcome(id), Some("error"))
             }
             End::TimedOut => {

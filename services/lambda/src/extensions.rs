@@ -220,9 +220,10 @@ impl Extensions {
 
     // The environment's side.
 
-    /// Resolves when every external extension has registered.
+    /// Resolves when every external extension has registered; never when one has failed.
     pub(crate) async fn registered(&self) {
-        let has = |state: &State| state.extensions.iter().all(|one| one.stage != Stage::Started);
+        let is = |one: &Extension| one.stage != Stage::Started && !one.stage.has_failed();
+        let has = |state: &State| state.extensions.iter().all(is);
         drop(self.state.subscribe().wait_for(has).await);
     }
 

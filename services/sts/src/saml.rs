@@ -3,9 +3,9 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use casemate_kernel::{IdentityProvider, WebIdentity};
+use casemate_kernel::{AssertionEncryption, IdentityProvider, WebIdentity};
 use casemate_names::{AccountId, Arn, Timestamp};
-use casemate_saml::{Assertion, Expected, Metadata, Rejected, read_response};
+use casemate_saml::{Assertion, DecryptionKey, Encryption, Expected, Metadata, Rejected, read_response};
 
 use crate::{
     Sts,
@@ -57,7 +57,9 @@ impl Sts {
             return Err(absent());
         }
         let registered = self.env.sessions()?.identity_provider(asked.provider)?;
-        let Some(IdentityProvider::Saml { metadata, valid_until }) = registered else { return Err(absent()) };
+        let Some(IdentityProvider::Saml { metadata, valid_until, keys, encryption }) = registered else {
+            return Err(absent());
+        };
         if now >= valid_until {
             return Err(invalid("The metadata of the provider is not valid any more"));
         }
@@ -67,11 +69,18 @@ impl Sts {
         let text = text.ok_or_else(|| invalid("Invalid base64 SAMLResponse"))?;
         let own = format!("{}/saml", self.env.site.endpoint);
         let [first, second] = AUDIENCES;
+        // Parsed when they were stored; one that could not be read any more would open nothing.
+        let keys: Vec<_> = keys.iter().filter_map(|pem| DecryptionKey::parse(pem.expose())).collect();
         let expected = Expected {
             audiences: &[first, second, &own],
             recipients: &[RECIPIENT, &own],
             now,
             leeway_s: LEEWAY_S,
+            keys: &keys,
+            encryption: match encryption {
+                AssertionEncryption::Required => Encryption::Required,
+                AssertionEncryption::Allowed => Encryption::Allowed,
+            },
         };
         let assertion = read_response(&text, &metadata, &expected).map_err(|why| refused(&why))?;
         if now >= assertion.issued_at.plus_seconds(REDEEM_S) {

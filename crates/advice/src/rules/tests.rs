@@ -276,6 +276,14 @@ fn suggestions_and_lines_are_given() {
 }
 
 #[test]
+fn what_was_never_used_is_named_at_its_statement() {
+    let text = "{\"Version\": \"2012-10-17\", \"Statement\": [\n{\"Sid\": \"A\"},\n{\"Sid\": \"B\"}]}";
+    let found = crate::unused(text, 1, Some("B".to_owned()), &["s3:Get*".to_owned(), "s3:Put*".to_owned()]);
+    assert_eq!((found.rule.id, found.line, found.statement), ("CM060", Some(3), Some(1)));
+    assert_eq!(found.message, "never used: s3:Get*, s3:Put*");
+}
+
+#[test]
 fn ids_are_in_order_and_unique() {
     assert!(RULES.windows(2).all(|pair| pair[0].id < pair[1].id));
 }

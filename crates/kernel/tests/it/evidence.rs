@@ -14,6 +14,8 @@ use casemate_testkit::{Credentials, World};
 use crate::toys::{Toy, builder, toy};
 
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+const SERIAL: &str = "arn:aws:iam::123456789012:mfa/device";
+const CODE: &str = "123456";
 const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/idp.example.com";
 
 static CRECHE: ServiceMeta = ServiceMeta {
@@ -58,8 +60,7 @@ impl Service for Creche {
 
 fn shown(name: &str) -> Evidence {
     if name.starts_with("Code") {
-        let serial = "arn:aws:iam::123456789012:mfa/ann".to_owned();
-        return Evidence::Mfa { serial, code: "123456".to_owned() };
+        return Evidence::Mfa { serial: SERIAL.to_owned(), code: CODE.to_owned() };
     }
     let key = |key: &str, value: &str| (format!("idp.example.com:{key}"), vec![value.to_owned()]);
     Evidence::Identity(Box::new(WebIdentity {
@@ -142,7 +143,7 @@ const SCHEMA: &Schema = <Toy as Shape>::SCHEMA;
 
 operation!(TakeIn, Auth::None, "sts:AssumeRoleWithWebIdentity");
 // Its caller is admitted to the ordinary right, which is not the one that identities of providers have.
-operation!(TakeOver, Auth::None, "sts:AssumeRole");
+operation!(TakeOver, Auth::SigV4, "sts:AssumeRole");
 operation!(TakeKnown, Auth::SigV4, "sts:AssumeRoleWithWebIdentity");
 
 struct Scene {
@@ -247,17 +248,52 @@ async fn a_role_that_trusts_another_provider_or_the_account_trusts_no_identity()
     }
 }
 
+fn unique_id(who: &Credentials) -> &str {
+    match &who.caller {
+        Some(Caller::User { unique_id, .. }) => unique_id,
+        other => panic!("not a user: {other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn a_code_that_is_not_right_is_a_refusal_and_strangers_have_no_devices() {
+async fn a_code_counts_if_it_is_right_and_of_a_device_of_the_caller() {
+    // The role is for whoever has shown a code, and nobody is kept out otherwise.
+    let scene = scene(r#""*""#, r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#);
+    let ids = scene.world.identities();
+    let (ann, bob, eve) = (ids.user("ann", &[ALL]), ids.user("bob", &[ALL]), ids.user("eve", &[ALL]));
+    ids.device(unique_id(&ann), SERIAL, CODE);
+    ids.device(unique_id(&bob), SERIAL, "654321");
+    ids.device(unique_id(&eve), "arn:aws:iam::123456789012:mfa/eve", CODE);
+    let answer = scene.world.call(&ann, "creche", "TakeOver", toy("Code-01")).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    scene.made.lock().unwrap().clear();
+
+    for (who, why) in [(&bob, "invalid MFA one time pass code"), (&eve, "unable to validate MFA code")] {
+        scene.refused(Some(who), "TakeOver", "Code-01").await;
+        let answer = scene.world.call(who, "creche", "TakeOver", toy("Code-01")).await;
+        assert!(answer.text().contains(why), "{}", answer.text());
+    }
+    // An identity instead of a code, and no code at all.
+    scene.refused(Some(&ann), "TakeOver", "Ann-01").await;
+}
+
+#[tokio::test]
+async fn a_code_that_is_not_right_is_a_refusal_where_none_is_needed_and_only_users_have_devices() {
     let scene = scene(r#""*""#, "{}");
     let ids = scene.world.identities();
     let role = ids.role("worker", &[ALL], None);
     let session = scene.world.session(&role, 900, None).await;
     for who in [ids.user("ann", &[ALL]), ids.root(), session] {
-        scene.refused(Some(&who), "TakeKnown", "Code-01").await;
+        scene.refused(Some(&who), "TakeOver", "Code-01").await;
     }
-    scene.refused(None, "TakeKnown", "Code-01").await;
-    scene.refused(None, "TakeIn", "Code-01").await;
+    let stranger = scene.world.call_unsigned("creche", "TakeOver", toy("Code-01")).await;
+    assert_eq!(
+        stranger.code().as_deref(),
+        Some("MissingAuthenticationTokenException"),
+        "{}",
+        stranger.text()
+    );
+    scene.refused(None, "TakeOver", "Code-01").await;
 }
 
 /// The kernel asks for evidence on requests only: what a service asks of another is decided by who speaks.

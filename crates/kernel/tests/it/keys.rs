@@ -252,7 +252,9 @@ async fn keys_of_the_root_and_of_temporary_credentials() {
         scene.has(&Way::Signed(&session), key, value).await;
     }
 
-    let input = Document::structure([("Name", "bob".into()), ("Policy", ALL.into())]);
+    let tag = Document::structure([("Key", "Team".into()), ("Value", "blue".into())]);
+    let tags = Document::List(vec![tag]);
+    let input = Document::structure([("Name", "bob".into()), ("Policy", ALL.into()), ("Tags", tags)]);
     let bob = scene.made(&ann, "GetFederationToken", input).await;
     // A grant to everybody is none to a federated user beyond its policies, which here allow everything.
     for (key, value) in [
@@ -260,12 +262,29 @@ async fn keys_of_the_root_and_of_temporary_credentials() {
         ("aws:PrincipalAccount", "123456789012"),
         ("aws:PrincipalType", "FederatedUser"),
         ("aws:userid", "123456789012:bob"),
+        ("aws:PrincipalTag/Team", "blue"),
         ("aws:TokenIssueTime", "2026-11-24T00:00:00Z"),
         ("aws:MultiFactorAuthPresent", "false"),
     ] {
         scene.has(&Way::Signed(&bob), key, value).await;
     }
     scene.lacks(&Way::Signed(&bob), &["aws:username"]).await;
+}
+
+#[tokio::test]
+async fn a_session_made_with_a_code_says_so_and_how_long_ago_that_was() {
+    let scene = Scene::new();
+    let ann = scene.ann();
+    let Some(Caller::User { unique_id, .. }) = &ann.caller else { panic!("not a user") };
+    let serial = "arn:aws:iam::123456789012:mfa/ann";
+    scene.world.identities().device(unique_id, serial, "123456");
+    let input = Document::structure([("SerialNumber", serial.into()), ("TokenCode", "123456".into())]);
+    let session = scene.made(&ann, "GetSessionToken", input).await;
+    let way = Way::Signed(&session);
+    scene.has(&way, "aws:MultiFactorAuthPresent", "true").await;
+    scene.has(&way, "aws:MultiFactorAuthAge", "0").await;
+    scene.world.clock.advance_seconds(90);
+    scene.has(&way, "aws:MultiFactorAuthAge", "90").await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod ceilings;
 mod evidence;
 mod federated;
+mod forwarded;
 mod keys;
 mod kit;
 mod permits;

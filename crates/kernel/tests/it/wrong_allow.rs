@@ -142,6 +142,23 @@ async fn one_second_beyond_the_clock_skew_is_refused_in_both_directions() {
 }
 
 #[tokio::test]
+async fn each_service_has_its_own_clock_skew() {
+    let (builder, _) = builder();
+    let world =
+        builder.max_clock_skew(60).max_clock_skew_of("toys", 300).max_clock_skew_of("shop", 7).start();
+    let root = world.identities().root();
+    for (service, name, skew_s) in [("toys", "MakeToy", 300), ("shop", "Order", 7)] {
+        let op = world.operation(service, name);
+        for offset_s in [skew_s, -skew_s, skew_s + 1, -skew_s - 1] {
+            let at = world.now().plus_seconds(offset_s);
+            let signed = Request::of(op, &toy("ball-01")).signed(&root, service, "us-east-1", at);
+            let refused = world.send(&signed).await.text().contains("ignature ");
+            assert_eq!(refused, offset_s.abs() > skew_s, "{service} {offset_s}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn item_6_what_has_expired_is_refused_to_the_second() {
     let (world, _) = world();
     let root = world.identities().root();

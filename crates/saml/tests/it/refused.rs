@@ -1,5 +1,5 @@
 use casemate_names::Timestamp;
-use casemate_saml::{Expected, Metadata, Rejected, read_response};
+use casemate_saml::{Encryption, Expected, Metadata, Rejected, read_response};
 use proptest::prelude::*;
 
 use crate::{OURS, fixture, read, read_at};
@@ -43,7 +43,9 @@ fn a_response_has_its_time() {
 fn another_providers_metadata_does_not_vouch_for_it() {
     let metadata = Metadata::parse(&fixture("other-metadata")).unwrap();
     let now = Timestamp::parse_iso8601("2026-11-24T00:00:00Z").unwrap();
-    let expected = Expected { audiences: &[OURS], recipients: &[OURS], now, leeway_s: 0 };
+    let encryption = Encryption::Allowed;
+    let expected =
+        Expected { audiences: &[OURS], recipients: &[OURS], now, leeway_s: 0, keys: &[], encryption };
     assert!(matches!(
         read_response(&fixture("assertion"), &metadata, &expected),
         Err(Rejected::Signature(_))

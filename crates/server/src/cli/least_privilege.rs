@@ -2,18 +2,11 @@
 
 use std::process::ExitCode;
 
-use bytes::Bytes;
 use casemate_minimise::{Certificate, Document, Outcome, Recorded, diff, minimise, sam};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{
-    CliError, ClientOptions,
-    client::Client,
-    output,
-    role_policies::{self, percent_encoded},
-};
-use crate::admin;
+use super::{CliError, ClientOptions, client::Client, output, role_policies};
 
 /// Makes the minimal policies of a role from what it was seen using.
 ///
@@ -45,14 +38,8 @@ impl LeastPrivilege {
             return Err("no keys in the environment or the data directory: records are not public".into());
         }
         let current = role_policies::fetch(&client, &self.role).await?;
-        let target = format!("/_casemate/recorded?principal={}", percent_encoded(&current.arn));
-        let answer = client.send(admin::SERVICE, "GET", &target, Vec::new(), Bytes::new()).await?.json()?;
-        let recorded: Recorded = serde_json::from_value(answer)?;
-        let documents: Vec<Document> = current
-            .documents
-            .iter()
-            .map(|(name, text)| Document::parse(name, text))
-            .collect::<Result<_, _>>()?;
+        let recorded = role_policies::recorded(&client, &current.arn).await?;
+        let documents = current.parsed()?;
         let outcome = minimise(&recorded, &documents)?;
         if outcome.documents.is_empty() {
             return Err(format!("nothing is recorded that the policies of {} grant", current.arn).into());

@@ -28,7 +28,7 @@ use casemate_names::{AccountId, Region, Secret};
 use casemate_sandbox::EgressRules;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{boot::Settings, listen::PlainHttp};
+use crate::{boot::Settings, clock_skew, listen::PlainHttp};
 
 /// Casemate: a self-hosted, AWS wire-compatible serverless platform with its security controls really enforced.
 #[derive(Debug, Parser)]
@@ -87,9 +87,9 @@ pub(crate) struct ServerOptions {
     /// How clients reach the server [default: http://localhost:PORT]
     #[arg(long, env = "CASEMATE_ENDPOINT")]
     endpoint: Option<String>,
-    /// Seconds by which a signature's time may differ from the server's, before and after: 300 where all clocks are kept
-    #[arg(long, env = "CASEMATE_MAX_CLOCK_SKEW", default_value_t = 900, value_parser = clap::value_parser!(i64).range(1..=900))]
-    max_clock_skew: i64,
+    /// How far a signature's time may differ from the server's, for all services or one, e.g. 5m,sts=15m [default: as AWS]
+    #[arg(long, env = "CASEMATE_MAX_CLOCK_SKEW", value_delimiter = ',', value_parser = clock_skew::Setting::parse)]
+    max_clock_skew: Vec<clock_skew::Setting>,
     /// Serve plain HTTP beyond the loopback interface (only behind something that encrypts)
     #[arg(long)]
     allow_plain_http: bool,
@@ -138,7 +138,7 @@ impl ServerOptions {
             region: self.region.clone(),
             listen: self.listen,
             endpoint: self.endpoint.clone(),
-            max_clock_skew_s: self.max_clock_skew,
+            max_clock_skews: self.max_clock_skew.clone(),
         }
     }
 

@@ -1,14 +1,17 @@
 //! The policies of a role, fetched by ordinary IAM calls.
 
+use bytes::Bytes;
 use casemate_iam::api;
 use casemate_kernel::OperationModel;
-use casemate_schema::{Document, OpMeta};
+use casemate_minimise::{Document, Recorded};
+use casemate_schema::{Document as Input, OpMeta};
 
 use super::{
     CliError,
     client::Client,
     xml::{self, Element},
 };
+use crate::admin;
 
 /// A role and its identity policies.
 #[derive(Debug)]
@@ -16,6 +19,21 @@ pub(crate) struct RolePolicies {
     pub(crate) arn: String,
     /// Name (inline) or ARN (managed), and text.
     pub(crate) documents: Vec<(String, String)>,
+}
+
+impl RolePolicies {
+    /// The policies as the minimiser reads them.
+    pub(crate) fn parsed(&self) -> Result<Vec<Document>, CliError> {
+        let documents = self.documents.iter().map(|(name, text)| Document::parse(name, text));
+        Ok(documents.collect::<Result<_, _>>()?)
+    }
+}
+
+/// What was recorded of a role's use.
+pub(crate) async fn recorded(client: &Client, arn: &str) -> Result<Recorded, CliError> {
+    let target = format!("/_casemate/recorded?principal={}", percent_encoded(arn));
+    let answer = client.send(admin::SERVICE, "GET", &target, Vec::new(), Bytes::new()).await?.json()?;
+    Ok(serde_json::from_value(answer)?)
 }
 
 /// Fetches a role's policies. `role` is its name or ARN.
@@ -81,7 +99,7 @@ async fn call(
     op: &'static OpMeta,
     members: &[(&'static str, &str)],
 ) -> Result<Element, CliError> {
-    let input = members.iter().fold(Document::empty(), |mut input, (name, value)| {
+    let input = members.iter().fold(Input::empty(), |mut input, (name, value)| {
         input.push(name, (*value).into());
         input
     });

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod assume;
+mod deposits;
 mod errors;
 mod federated;
 mod groups;

@@ -150,3 +150,107 @@ async fn attributes_become_tags_source_identity_and_length() {
     let refused = refusal(&assume(&scene, "other", PROVIDER, &text).await);
     assert_eq!(refused, "AccessDenied: Not authorized to perform sts:TagSession");
 }
+
+fn private_key(name: &str) -> String {
+    let path = format!("{}/../saml/tests/it/fixtures/sealed-{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A provider that encrypts, its key, and a role that trusts it.
+async fn sealing(mode: Option<&str>) -> Scene {
+    let scene = Scene::new().await;
+    let (metadata, key) = (saml_document("sealed-metadata"), private_key("key"));
+    let mut members =
+        vec![("Name", "idp"), ("SAMLMetadataDocument", metadata.as_str()), ("AddPrivateKey", key.as_str())];
+    members.extend(mode.map(|mode| ("AssertionEncryptionMode", mode)));
+    scene.iam(&scene.root, "CreateSAMLProvider", &members).await;
+    role(&scene, "saml", &trust(""), ALLOW_ALL).await;
+    scene
+}
+
+#[tokio::test]
+async fn an_encrypted_assertion_becomes_a_session() {
+    for mode in [None, Some("Allowed"), Some("Required")] {
+        let scene = sealing(mode).await;
+        for name in ["sealed-gcm", "sealed-cbc"] {
+            let answer = assume(&scene, "saml", PROVIDER, &saml_document(name)).await;
+            let me = scene.whoami(&credentials(&answer)).await;
+            let expected = "arn:aws:sts::123456789012:assumed-role/saml/ann@example.com";
+            assert_eq!(me.element("Arn").unwrap(), expected, "{mode:?} {name}");
+        }
+        let open = assume(&scene, "saml", PROVIDER, &saml_document("sealed-open")).await;
+        assert_eq!(open.status == 200, mode != Some("Required"), "{mode:?}: {}", open.text());
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_assertion_that_is_not_the_providers_word_is_refused() {
+    let scene = sealing(Some("Required")).await;
+    for (name, why) in [
+        ("sealed-unsigned", "InvalidIdentityToken: Response signature invalid"),
+        ("sealed-cbc-unsigned", "InvalidIdentityToken: Response signature invalid"),
+        ("sealed-rsa15", "InvalidIdentityToken: The response could not be read"),
+        ("sealed-no-xml", "InvalidIdentityToken: The response could not be read"),
+        ("sealed-audience", "InvalidIdentityToken: Response does not contain the required audience."),
+    ] {
+        assert_eq!(refusal(&assume(&scene, "saml", PROVIDER, &saml_document(name)).await), why, "{name}");
+    }
+    let plain = idp().await;
+    let closed = refusal(&assume(&plain, "saml", PROVIDER, &saml_document("sealed-gcm")).await);
+    assert_eq!(closed, "InvalidIdentityToken: The response could not be read");
+}
+
+#[tokio::test]
+async fn a_removed_key_opens_nothing_from_the_next_request_on() {
+    let scene = sealing(None).await;
+    let text = saml_document("sealed-gcm");
+    assert_eq!(assume(&scene, "saml", PROVIDER, &text).await.status, 200);
+    let named = [("SAMLProviderArn", PROVIDER)];
+    let shown = scene.iam(&scene.root, "GetSAMLProvider", &named).await;
+    assert!(!shown.text().contains("PRIVATE KEY"), "{}", shown.text());
+    let id = shown.element("KeyId").unwrap();
+    scene.iam(&scene.root, "UpdateSAMLProvider", &[named[0], ("RemovePrivateKey", &id)]).await;
+    assert_ne!(assume(&scene, "saml", PROVIDER, &text).await.status, 200);
+    let again =
+        scene.refused(&scene.root, "UpdateSAMLProvider", &[named[0], ("RemovePrivateKey", &id)]).await;
+    assert_eq!(again, format!("NoSuchEntity: Private key {id} not found."));
+}
+
+#[tokio::test]
+async fn keys_of_a_provider_are_checked_and_counted() {
+    let scene = sealing(Some("Required")).await;
+    let (named, other) = (("SAMLProviderArn", PROVIDER), private_key("other-key"));
+    let id = scene.iam(&scene.root, "GetSAMLProvider", &[named]).await.element("KeyId").unwrap();
+    let encrypted = other.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    for (members, why) in [
+        (vec![("AddPrivateKey", "no key")], "InvalidInput: The private key must be an unencrypted RSA key"),
+        (
+            vec![("AddPrivateKey", &*encrypted)],
+            "InvalidInput: The private key must be an unencrypted RSA key",
+        ),
+        (
+            vec![("AddPrivateKey", &*other), ("RemovePrivateKey", &*id)],
+            "InvalidInput: A private key is added",
+        ),
+        (
+            vec![("RemovePrivateKey", &*id)],
+            "InvalidInput: Encryption cannot be required without a private key.",
+        ),
+    ] {
+        let refused =
+            scene.refused(&scene.root, "UpdateSAMLProvider", &[&[named][..], &members].concat()).await;
+        assert!(refused.starts_with(why), "{refused}");
+    }
+    // Nothing of what was refused has been done.
+    let text = saml_document("sealed-gcm");
+    assert_eq!(assume(&scene, "saml", PROVIDER, &text).await.status, 200);
+    let add = [named, ("AddPrivateKey", &*other)];
+    scene.iam(&scene.root, "UpdateSAMLProvider", &add).await;
+    let third = scene.refused(&scene.root, "UpdateSAMLProvider", &add).await;
+    assert!(third.starts_with("LimitExceeded: "), "{third}");
+    let metadata = saml_document("sealed-metadata");
+    let members =
+        [("Name", "x"), ("SAMLMetadataDocument", &*metadata), ("AssertionEncryptionMode", "Required")];
+    let refused = scene.refused(&scene.root, "CreateSAMLProvider", &members).await;
+    assert_eq!(refused, "InvalidInput: Encryption cannot be required without a private key.");
+}

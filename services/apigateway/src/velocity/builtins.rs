@@ -144,6 +144,7 @@ impl Machine<'_> {
     fn any_parameter(&mut self, name: &str) -> Result<Value, RenderError> {
         let inputs = self.inputs;
         self.heap.charge(inputs.headers.len())?;
+        self.heap.charge_text(name.len())?;
         let header = || {
             inputs.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
         };

@@ -184,6 +184,7 @@ impl Machine<'_> {
             return Ok(Value::Bool(false));
         }
         let key = self.heap.shown(key)?;
+        self.heap.charge_text(key.len())?;
         let found = self.heap.map(map);
         // Names in any case are found by looking at all of them.
         let entries = found.map_or(0, |map| map.entries().len());

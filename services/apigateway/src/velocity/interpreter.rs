@@ -316,6 +316,7 @@ impl<'a> Machine<'a> {
             }
             (Value::Map(map), key) => {
                 let key = self.heap.shown(key)?;
+                self.heap.charge_text(key.len())?;
                 let found = self.heap.map(*map).and_then(|map| map.get(&key));
                 Ok(found.cloned().unwrap_or(Value::Null))
             }

@@ -2,9 +2,11 @@
 //! the methods and API Gateway's mapping template reference. `airspeed-ext` 0.6 (PyPI) agrees where it has the same
 //! language; it differs in Java's spelling of lists and in most methods.
 
+use std::rc::Rc;
+
 use serde_json::json;
 
-use super::*;
+use super::{value::Value, *};
 
 struct Given {
     path: BTreeMap<String, String>,
@@ -484,6 +486,55 @@ fn bombs_end_as_errors() {
     let body = "x".repeat(1 << 20);
     assert_eq!(run("$input.body$input.body", &body).unwrap().len(), 2 << 20);
     assert!(run(&"$input.body".repeat(11), &body).unwrap_err().contains("MB"));
+}
+
+/// What a template costs, and what it comes to, where `$s` is this text.
+fn cost(template: &str, text: &str) -> (u64, String) {
+    let (given, script) = (given(), Script::parse(template).unwrap());
+    let inputs = Inputs {
+        body: "[1]",
+        path: &given.path,
+        query: &given.query,
+        headers: &given.headers,
+        stage_variables: &given.stage_variables,
+        context: &given.context,
+        overrides: &given.overrides,
+    };
+    let mut machine = Machine::new(&script, &inputs);
+    machine.variables.insert("input".to_owned(), Value::Input);
+    machine.variables.insert("s".to_owned(), Value::Text(Rc::from(text)));
+    let mut out = String::new();
+    machine.run(&script.nodes, &mut out).unwrap();
+    (machine.heap.steps, out)
+}
+
+#[test]
+fn a_long_text_is_charged_by_its_length_wherever_it_is_read() {
+    const BYTES: usize = 1 << 20;
+    let (letters, blanks) = ("x".repeat(BYTES), " ".repeat(BYTES));
+    for (text, before, call) in [
+        (&letters, "#set($l = [$s])#set($t = $s + 'y')", "$l.contains($t)"),
+        (&letters, "", "$s.contains('z')"),
+        (&letters, "", "$s.indexOf('z')"),
+        (&letters, "", "$s.startsWith('z', 0)"),
+        (&letters, "#set($a = 'a')", "$a.startsWith($s, 0)"),
+        (&letters, "#set($a = 'a')", "$a.replace($s, 'b')"),
+        (&blanks, "#set($a = 'a')#set($p = '(?x)' + $s)#set($x = $a.matches($p))", "$a.matches($p)"),
+        (&letters, "#set($m = {})", "$m.containsKey($s)"),
+        (&letters, "#set($m = {})", "$m[$s]"),
+        (&letters, "#set($m = {})#set($m[$s] = 1)", "$m.put($s, 2)"),
+        (&letters, "#set($m = {})#set($m[$s] = 1)", "$m.toString()"),
+        (&letters, "", "$input.params($s)"),
+        (&letters, "", "$s.replaceAll('z', '')"),
+        (&letters, "", "$s.split('z')"),
+        (&letters, "#set($p = \"$[?(@ == '$s')]\")", "$input.path($p)"),
+    ] {
+        let (without, _) = cost(&format!("{before}done"), text);
+        let (with, out) = cost(&format!("{before}#set($x = {call})done"), text);
+        assert_eq!(out, "done", "{call}");
+        let least = u64::try_from(BYTES / TEXT_BYTES_A_STEP).unwrap();
+        assert!(with - without >= least, "{call}: {} steps", with - without);
+    }
 }
 
 #[test]

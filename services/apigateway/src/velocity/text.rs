@@ -48,6 +48,7 @@ impl Machine<'_> {
             ("replaceFirst", [pattern, with]) => self.replaced(text, pattern, with, 1)?,
             ("replace", [old, new]) => {
                 let (old, new) = (self.heap.shown(old)?, self.heap.shown(new)?);
+                self.heap.charge_text(old.len())?;
                 let times = text.matches(&*old).count();
                 self.heap.allocate(text.len().saturating_add(times.saturating_mul(new.len())))?;
                 let replaced = text.replace(&*old, &new);
@@ -60,6 +61,7 @@ impl Machine<'_> {
                 self.heap.text(&joined)?
             }
             ("startsWith", [Value::Text(prefix), from @ Value::Int(_)]) => {
+                self.heap.charge_text(prefix.len())?;
                 let units: Vec<u16> = text.encode_utf16().collect();
                 let rest = place(from, units.len() + 1).ok().and_then(|from| units.get(from..));
                 let prefix: Vec<u16> = prefix.encode_utf16().collect();
@@ -96,6 +98,8 @@ impl Machine<'_> {
     /// A pattern, compiled once a run; `whole` must match all of the text.
     fn pattern(&mut self, pattern: &Value, whole: bool) -> Result<Rc<Regex>, RenderError> {
         let pattern = self.heap.shown(pattern)?;
+        // Also one that is compiled already is looked up by its text.
+        self.heap.charge_text(pattern.len())?;
         let source = if whole { format!("^(?:{pattern})$") } else { pattern.to_string() };
         if let Some(known) = self.patterns.get(&source) {
             return Ok(Rc::clone(known));

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::{ALLOCATED_BYTES_MAX, OUTPUT_BYTES_MAX, RenderError, STEPS_MAX};
+use super::{ALLOCATED_BYTES_MAX, OUTPUT_BYTES_MAX, RenderError, STEPS_MAX, TEXT_BYTES_A_STEP};
 
 /// A value.
 #[derive(Debug, Clone)]
@@ -72,7 +72,8 @@ pub(super) struct Map {
 pub(super) struct Heap {
     lists: Vec<List>,
     maps: Vec<Map>,
-    steps: u64,
+    /// Work so far, see `charge`.
+    pub(super) steps: u64,
     bytes: usize,
 }
 
@@ -114,7 +115,7 @@ impl Map {
 }
 
 impl Heap {
-    /// Counts work. An entry of a list costs one, a kilobyte of text four.
+    /// Counts work. An entry of a list costs one; for text see `charge_text`.
     pub(super) fn charge(&mut self, steps: usize) -> Result<(), RenderError> {
         self.steps = self.steps.saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
         if self.steps > STEPS_MAX {
@@ -125,7 +126,7 @@ impl Heap {
 
     /// Counts work on text.
     pub(super) fn charge_text(&mut self, bytes: usize) -> Result<(), RenderError> {
-        self.charge(1 + bytes / 256)
+        self.charge(1 + bytes / TEXT_BYTES_A_STEP)
     }
 
     /// Counts memory.
@@ -175,7 +176,7 @@ impl Heap {
     /// A new entry takes memory, an old one only time.
     fn charge_entry(&mut self, map: usize, key: &str) -> Result<(), RenderError> {
         let known = self.maps.get(map).is_some_and(|map| map.places.contains_key(key));
-        if known { self.charge(1) } else { self.allocate(ENTRY_BYTES + key.len()) }
+        if known { self.charge_text(key.len()) } else { self.allocate(ENTRY_BYTES + key.len()) }
     }
 
     /// Sets an entry; the old value.
@@ -307,6 +308,7 @@ impl Heap {
             Kind::Ordinary | Kind::AnyCase | Kind::Once => {
                 out.push('{');
                 for (at, (key, value)) in entries.iter().enumerate() {
+                    self.charge_text(key.len())?;
                     out.push_str(if at == 0 { "" } else { ", " });
                     out.push_str(key);
                     out.push('=');

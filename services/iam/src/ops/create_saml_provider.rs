@@ -5,6 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{CreateSAMLProvider, CreateSAMLProviderInput, CreateSAMLProviderOutput, Error},
+    assertion_keys::{AssertionKeys, KeyChange},
     by_arn::ByArn,
     providers::{SamlRow, check_metadata},
     resource::entity_arn,
@@ -20,16 +21,21 @@ impl Operation<CreateSAMLProvider> for Iam {
     async fn run(&self, call: Call<CreateSAMLProvider>) -> Result<CreateSAMLProviderOutput, Error> {
         let (scope, now) = (call.scope().clone(), call.now());
         let input = call.input;
-        if input.add_private_key.is_some() || input.assertion_encryption_mode.is_some() {
-            return Err(Error::invalid_input_exception("Encrypted assertions are not supported."));
-        }
+        let mut keys = AssertionKeys::default();
+        let change = KeyChange {
+            add: input.add_private_key.map(|pem| (self.saml_id(), pem)),
+            remove: None,
+            encryption: input.assertion_encryption_mode,
+        };
+        keys.change(&change, to_the_second(now))?;
         let row = SamlRow {
             valid_until: check_metadata(&input.saml_metadata_document, now)?,
-            uuid: self.unique_id("ASPK"),
+            uuid: self.saml_id(),
             name: input.name,
             metadata: input.saml_metadata_document,
             created_at: to_the_second(now),
             tags: tags::taken(input.tags.as_deref())?,
+            keys,
         };
         let arn = row.arn(&scope).as_str().to_owned();
         let shown = (!row.tags.is_empty()).then(|| tags::shown(&row.tags));

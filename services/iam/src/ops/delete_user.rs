@@ -5,6 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{DeleteUser, DeleteUserInput, DeleteUserOutput, Error},
+    deposits,
     entity::Entity,
     holder,
     login_profiles::{LoginProfileRow, login_profile_key},
@@ -39,6 +40,7 @@ impl Operation<DeleteUser> for Iam {
                 return Err(Error::delete_conflict_exception(text));
             }
             mfa::check_none(tx, &scope, &user)?;
+            deposits::check_none(tx, &scope, &user)?;
             holder::release_boundary(tx, &scope, &user)?;
             tx.delete::<UserRow>(&name_key(&scope, &user.name))?;
             Ok(())

@@ -23,7 +23,8 @@ impl Operation<GetSAMLProvider> for Iam {
             create_date: Some(row.created_at),
             valid_until: Some(row.valid_until),
             tags: (!row.tags.is_empty()).then(|| tags::shown(&row.tags)),
-            ..GetSAMLProviderOutput::default()
+            assertion_encryption_mode: row.keys.mode(),
+            private_key_list: row.keys.shown(),
         })
     }
 }

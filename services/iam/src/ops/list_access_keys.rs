@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     access_keys::{Owner, fetch},
-    api::{AccessKeyMetadata, Error, ListAccessKeys, ListAccessKeysInput, ListAccessKeysOutput, StatusType},
+    api::{AccessKeyMetadata, Error, ListAccessKeys, ListAccessKeysInput, ListAccessKeysOutput},
+    deposits::status,
     page::{Paging, page_of},
     rows::UserRow,
 };
@@ -29,7 +30,7 @@ impl Operation<ListAccessKeys> for Iam {
                 let shown = AccessKeyMetadata {
                     user_name: Some(row.user.unwrap_or_else(|| owner.shown())),
                     access_key_id: Some(id.clone()),
-                    status: Some(if row.active { StatusType::Active } else { StatusType::Inactive }),
+                    status: Some(status(row.active)),
                     create_date: Some(row.created_at),
                 };
                 all.push((id, shown));

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     access_keys::{Owner, set_active},
-    api::{Error, StatusType, UpdateAccessKey, UpdateAccessKeyInput, UpdateAccessKeyOutput},
+    api::{Error, UpdateAccessKey, UpdateAccessKeyInput, UpdateAccessKeyOutput},
+    deposits::is_active,
     rows::UserRow,
 };
 
@@ -19,13 +20,7 @@ impl Operation<UpdateAccessKey> for Iam {
 
     async fn run(&self, call: Call<UpdateAccessKey>) -> Result<UpdateAccessKeyOutput, Error> {
         let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
-        let active = match call.input.status {
-            StatusType::Active => true,
-            StatusType::Inactive => false,
-            StatusType::Expired => {
-                return Err(Error::Validation("A key can be set to Active or Inactive only.".to_owned()));
-            }
-        };
+        let active = is_active(call.input.status)?;
         let scope = call.scope().clone();
         let id = call.input.access_key_id;
         self.change(move |tx| set_active(tx, &scope, &owner, &id, active)).await?;

@@ -1,11 +1,13 @@
-//! `UpdateSAMLProvider`: replaces the metadata of a provider.
+//! `UpdateSAMLProvider`: replaces the metadata of a provider, adds or removes a key for its assertions.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     Iam,
     api::{Error, UpdateSAMLProvider, UpdateSAMLProviderInput, UpdateSAMLProviderOutput},
+    assertion_keys::KeyChange,
     providers::{SamlRow, check_metadata},
+    to_the_second,
 };
 
 impl Operation<UpdateSAMLProvider> for Iam {
@@ -16,12 +18,11 @@ impl Operation<UpdateSAMLProvider> for Iam {
     async fn run(&self, call: Call<UpdateSAMLProvider>) -> Result<UpdateSAMLProviderOutput, Error> {
         let (scope, now) = (call.scope().clone(), call.now());
         let input = call.input;
-        if input.add_private_key.is_some()
-            || input.remove_private_key.is_some()
-            || input.assertion_encryption_mode.is_some()
-        {
-            return Err(Error::invalid_input_exception("Encrypted assertions are not supported."));
-        }
+        let change = KeyChange {
+            add: input.add_private_key.map(|pem| (self.saml_id(), pem)),
+            remove: input.remove_private_key,
+            encryption: input.assertion_encryption_mode,
+        };
         let given =
             input.saml_metadata_document.map(|text| Ok::<_, Error>((check_metadata(&text, now)?, text)));
         let given = given.transpose()?;
@@ -30,7 +31,7 @@ impl Operation<UpdateSAMLProvider> for Iam {
                 row.metadata.clone_from(text);
                 row.valid_until = *until;
             }
-            Ok(())
+            row.keys.change(&change, to_the_second(now))
         })
         .await?;
         Ok(UpdateSAMLProviderOutput { saml_provider_arn: Some(input.saml_provider_arn) })

@@ -130,10 +130,9 @@ impl Environment {
     }
 
     /// A request must not go on in the runtime; where there are external extensions, they still hear of the end.
-    pub(super) fn end_runtime(&self) {
-        if self.extensions.kinds().0 {
-            self.sandbox.end_runtime(Signal::Kill);
-        } else {
+    pub(super) async fn end_runtime(&self) {
+        let (external, _) = self.extensions.kinds();
+        if !external || self.sandbox.end_all_but_companions().await.is_err() {
             self.sandbox.kill();
         }
     }
@@ -184,10 +183,8 @@ impl Farewell {
         let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
         if self.sandbox.thaw().await.is_ok() {
             self.sandbox.end_runtime(Signal::Terminate);
-            if timeout(for_runtime, self.sandbox.exited()).await.is_err() {
-                self.sandbox.end_runtime(Signal::Kill);
-            }
-            if external {
+            drop(timeout(for_runtime, self.sandbox.exited()).await);
+            if external && self.sandbox.end_all_but_companions().await.is_ok() {
                 self.extensions.shut_down(self.reason, deadline);
                 tokio::select! {
                     () = self.extensions.gone() => {}

@@ -36,7 +36,7 @@ impl Environment {
     pub(super) async fn stop_working(&self) {
         // A template stays; its child is ended with the rest when the environment is wiped.
         if !self.is_template() {
-            self.end_runtime();
+            self.end_runtime().await;
         } else if self.sandbox.freeze().await.is_err() {
             self.sandbox.kill();
         }

@@ -105,15 +105,13 @@ impl Host {
 /// Says in the trail what the root is made of. What changed while it was read, is the next start's alarm.
 async fn record(env: Env, template: Template) {
     let Ok(digest) = template.digest().await else { return };
-    let (runtime, digest) = (template.runtime_id(), digest.to_string());
-    tracing::info!(runtime, digest, "root of a runtime");
     env.audit.event(audit::Event {
         name: "sandbox.root",
         at: env.clock.now(),
         place: "server".to_owned(),
         function: None,
         request_id: None,
-        detail: format!("runtime {runtime}: {digest}"),
+        detail: format!("runtime {}: {digest}", template.runtime_id()),
         alarm: None,
     });
 }

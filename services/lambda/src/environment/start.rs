@@ -320,8 +320,9 @@ impl Environment {
         }
         tokio::select! {
             biased;
-            began = self.all_asked() => began,
+            // First: nothing of the function's runs where an extension failed before.
             fault = self.extension_failed() => Err(Failure::Extension(fault)),
+            began = self.all_asked() => began,
             exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
             () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }

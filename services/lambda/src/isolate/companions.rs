@@ -2,7 +2,7 @@
 
 use std::io;
 
-use casemate_sandbox::{MemberEnd, Signal};
+use casemate_sandbox::{MemberEnd, Residents, Signal};
 use tokio::net::unix::pipe;
 
 use super::{Isolate, Process};
@@ -46,6 +46,21 @@ impl Isolate {
             Self::Process(Process { sandbox, .. }) => drop(sandbox.over().await),
             Self::Machine(machine) => drop(machine.exited().await),
         }
+    }
+
+    /// Kills the runtime and whatever else runs beside the companions. An error: that cannot be told apart here.
+    pub(crate) async fn end_all_but_companions(&self) -> io::Result<()> {
+        let Self::Process(Process { sandbox, .. }) = self else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        sandbox.end_runtime(Signal::Kill);
+        // Stopped first: what runs could fork faster than it is ended.
+        let ended = match sandbox.freeze().await {
+            Ok(()) => sandbox.kill_strays(&Residents::default()).map(drop),
+            Err(error) => Err(error),
+        };
+        let thawed = sandbox.thaw().await;
+        ended.and(thawed)
     }
 
     /// Signals the runtime; companions go on.

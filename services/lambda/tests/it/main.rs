@@ -11,6 +11,7 @@
 mod configuration;
 mod credentials;
 mod destinations;
+mod extensions;
 mod gate;
 mod late;
 mod layers;

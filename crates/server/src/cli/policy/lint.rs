@@ -2,25 +2,30 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use casemate_advice::{Finding, Resource, Severity, kind_of, lint, lint_template, sarif};
+use casemate_advice::{Finding, Resource, Severity, kind_of, lint, lint_template, sarif, unused};
 use casemate_cloudformation::outline;
 use casemate_kernel::policy;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::{CliError, output};
+use crate::cli::{CliError, ClientOptions, client::Client, output, role_policies};
 
 /// Larger files are no policies (AWS: 131,072 characters) and no templates (51,200 bytes).
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Looks at policy documents and templates.
+/// Looks at policy documents, templates, and the policies of roles on a server with what was never used of them.
 ///
 /// Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 a file cannot be read.
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
     /// Policy documents (JSON) or templates (JSON or YAML)
-    #[arg(required = true)]
+    #[arg(required_unless_present = "role")]
     files: Vec<PathBuf>,
+    /// Name or ARN of a role whose policies are fetched and compared with its recorded use; can be repeated
+    #[arg(long)]
+    role: Vec<String>,
+    #[command(flatten)]
+    client: ClientOptions,
     /// What the documents are
     #[arg(long, value_enum, default_value_t = KindName::Auto)]
     kind: KindName,
@@ -68,6 +73,13 @@ impl Lint {
                 }
             }
         }
+        match self.look_at_roles() {
+            Ok(found) => files.extend(found),
+            Err(error) => {
+                output::error(&error.to_string());
+                unreadable = true;
+            }
+        }
         self.show(&files)?;
         let least = match self.fail_on {
             Least::Note => Severity::Note,
@@ -108,6 +120,23 @@ impl Lint {
         Ok(lint_template(&resources))
     }
 
+    /// The policies of the roles, each under the name `ROLE/POLICY`.
+    fn look_at_roles(&self) -> Result<Vec<(String, Vec<Finding>)>, CliError> {
+        if self.role.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = Client::from_options(&self.client)?;
+        if !client.has_keys() {
+            return Err("no keys in the environment or the data directory: records are not public".into());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut found = Vec::new();
+        for role in &self.role {
+            found.extend(runtime.block_on(look_at_role(&client, role))?);
+        }
+        Ok(found)
+    }
+
     fn kind(&self) -> Option<policy::Kind> {
         Some(match self.kind {
             KindName::Auto => return None,
@@ -140,6 +169,22 @@ impl Lint {
         }
         Ok(())
     }
+}
+
+async fn look_at_role(client: &Client, role: &str) -> Result<Vec<(String, Vec<Finding>)>, CliError> {
+    let current = role_policies::fetch(client, role).await?;
+    let recorded = role_policies::recorded(client, &current.arn).await?;
+    let never = casemate_minimise::unused(&recorded, &current.parsed()?)?;
+    if recorded.lost > 0 {
+        output::error(&format!("{}: {} requests could not be recorded", current.arn, recorded.lost));
+    }
+    let each = current.documents.iter().map(|(name, text)| {
+        let mut findings = lint(text, policy::Kind::Identity);
+        let here = never.iter().filter(|unused| unused.policy == *name);
+        findings.extend(here.map(|found| unused(text, found.statement, found.sid.clone(), &found.actions)));
+        (format!("{role}/{name}"), findings)
+    });
+    Ok(each.collect())
 }
 
 fn shown(file: &str, finding: &Finding) -> [String; 2] {

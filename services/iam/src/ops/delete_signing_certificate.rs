@@ -1,0 +1,34 @@
+//! `DeleteSigningCertificate`: removes a certificate.
+
+use casemate_kernel::{Access, Call, Caller, Operation};
+
+use crate::{
+    Iam,
+    access_keys::Owner,
+    api::{DeleteSigningCertificate, DeleteSigningCertificateInput, DeleteSigningCertificateOutput, Error},
+    deposits::{Deposit, SigningCertificateRow},
+    entity::Entity,
+    rows::UserRow,
+};
+
+impl Operation<DeleteSigningCertificate> for Iam {
+    fn access(&self, input: &DeleteSigningCertificateInput, caller: &Caller) -> Result<Access, Error> {
+        let user = Owner::meant(input.user_name.as_deref(), caller)?;
+        self.ask_on::<UserRow>("iam:DeleteSigningCertificate", &user.shown(), caller)
+    }
+
+    async fn run(
+        &self,
+        call: Call<DeleteSigningCertificate>,
+    ) -> Result<DeleteSigningCertificateOutput, Error> {
+        let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
+        let scope = call.scope().clone();
+        let input = call.input;
+        self.change(move |tx| {
+            let user = UserRow::fetch(tx, &scope, &owner.shown())?;
+            SigningCertificateRow::remove(tx, &scope, &user, &input.certificate_id)
+        })
+        .await?;
+        Ok(DeleteSigningCertificateOutput {})
+    }
+}
