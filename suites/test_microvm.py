@@ -216,6 +216,16 @@ def test_a_floor_is_never_lowered(tmp_path_factory, custom_program):
         without.stop()
 
 
+def test_a_server_that_stops_leaves_neither_machines_nor_their_control_groups(server, custom):
+    """Last of all: it stops the server of this file."""
+    custom.invoke({})
+    pids = {pid for pid in children(server.process.pid) if "qemu" in name_of(pid)}
+    groups = lambda: [path for path in Path("/sys/fs/cgroup").rglob(f"casemate-{server.process.pid}-*/outer-*") if path.is_dir()]
+    assert pids and groups()
+    server.stop()
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")] and not groups()
+
+
 def children(pid):
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]

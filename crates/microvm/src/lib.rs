@@ -32,6 +32,7 @@ mod probe;
 mod protocol;
 mod qemu;
 mod qmp;
+mod roll;
 mod stock;
 mod template;
 
@@ -45,6 +46,7 @@ pub use crate::{
     machine::{Connection, Machine},
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},
+    roll::end_all,
     stock::Stock,
     template::{Pending, Template},
 };

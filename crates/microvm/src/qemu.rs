@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::{
     confine, guest,
     protocol::{CODE_DISK, PORT_NAME, RUNTIME_DISK},
+    roll,
 };
 
 /// How the guest's processor is made.
@@ -128,16 +129,17 @@ impl Process {
         let (tell, started) = std::sync::mpsc::sync_channel(1);
         // The death signal follows the thread that started a process: this one lives as long as the machine.
         thread::Builder::new().name("vm-keeper".into()).spawn(move || {
-            let mut child = match spawn_held(&mut command) {
-                Ok((child, pidfd)) => {
+            let (mut child, entry) = match spawn_held(&mut command) {
+                Ok((child, pidfd, entry)) => {
                     let _ = tell.send(Ok(pidfd));
-                    child
+                    (child, entry)
                 }
                 Err(error) => return drop(tell.send(Err(error))),
             };
             let _ = child.wait();
             done.send_replace(true);
             drop(group);
+            drop(entry);
         })?;
         let pidfd = started.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
         let place = File::open(folder)?.into();
@@ -201,14 +203,14 @@ fn link_files(files: &Files, folder: &Path, launch: Launch<'_>) -> io::Result<()
     linked(files, launch).into_iter().try_for_each(|(name, path)| fs::hard_link(path, folder.join(name)))
 }
 
-/// Starts a process and takes hold of it.
-fn spawn_held(command: &mut Command) -> io::Result<(Child, OwnedFd)> {
+/// Starts a process, takes hold of it and enters it in the roll.
+fn spawn_held(command: &mut Command) -> io::Result<(Child, OwnedFd, roll::Entry)> {
     let mut child = command.spawn()?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let held = pid.ok_or_else(|| io::Error::other("process id"));
     let held = held.and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
-    match held {
-        Ok(pidfd) => Ok((child, pidfd)),
+    match held.and_then(|pidfd| roll::enter(&pidfd).map(|entry| (pidfd, entry))) {
+        Ok((pidfd, entry)) => Ok((child, pidfd, entry)),
         Err(error) => {
             let _ = child.kill();
             let _ = child.wait();

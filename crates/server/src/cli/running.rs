@@ -87,9 +87,16 @@ impl Running {
             tracing::warn!(%error, "what was recorded since the last write is lost");
         }
         drop(self.kernel);
+        let machines = tokio::task::spawn_blocking(|| casemate_microvm::end_all(MACHINES_END_LIMIT));
+        if machines.await.is_ok_and(|left| left > 0) {
+            tracing::warn!("virtual machines have not ended yet; they will with this process");
+        }
         self.audit.close();
     }
 }
+
+/// How long a server that stops waits for its virtual machines, which have been killed.
+const MACHINES_END_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn driver(
     spawner: Result<Spawner, String>,
