@@ -58,8 +58,8 @@ mod wiring;
 pub use crate::{
     accepting::accept,
     driver::Driver,
-    elf::loaded_bytes,
     egress::Rules as EgressRules,
+    elf::loaded_bytes,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
     host::{HostMemory, environments_by_descriptors},

@@ -23,8 +23,7 @@ const OTHER_THINGS: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"moon:*","Resource":"*"}}"#;
 const OPEN: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#;
-const NOBODY_MAKES: &str =
-    r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"toys:MakeToy","Resource":"*"}}"#;
+const NOBODY_MAKES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"toys:MakeToy","Resource":"*"}}"#;
 const NOBODY_DOES: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
 const TRUSTS_KIT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"testkit.amazonaws.com"}}}"#;
@@ -57,7 +56,14 @@ impl Club {
         self.set(account, organization, service, resource, false);
     }
 
-    fn set(&self, account: &AccountId, organization: &str, service: &[&[&str]], resource: &[&[&str]], closed: bool) {
+    fn set(
+        &self,
+        account: &AccountId,
+        organization: &str,
+        service: &[&[&str]],
+        resource: &[&[&str]],
+        closed: bool,
+    ) {
         let membership = Membership {
             organization: organization.to_owned(),
             path: format!("{organization}/r-1/"),
@@ -137,7 +143,12 @@ async fn service_control_policies_bind_everybody_of_the_account() {
         club.put(&home, "o-1", &[&[ALL], &[ALL]], &[]);
         allowed(&world, &who).await;
         // A denial at any level; and each level must allow, of which no policy at all is none.
-        for levels in [[&[NO_MAKING][..], &[ALL]], [&[ALL], &[ALL, NO_MAKING]], [&[ALL], &[OTHER_THINGS]], [&[ALL], &[]]] {
+        for levels in [
+            [&[NO_MAKING][..], &[ALL]],
+            [&[ALL], &[ALL, NO_MAKING]],
+            [&[ALL], &[OTHER_THINGS]],
+            [&[ALL], &[]],
+        ] {
             club.put(&home, "o-1", &levels, &[]);
             refused(&world, &who).await;
         }

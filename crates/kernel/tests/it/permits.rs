@@ -63,8 +63,11 @@ async fn a_service_is_trusted_by_name_and_for_the_source_the_role_names() {
     );
     assert!(trusts(&of_account, &mine) && !trusts(&of_account, &elsewhere));
     let arn = mine.as_str();
-    let of_source =
-        trusting(&world, "of-source", &format!(r#","Condition":{{"ArnEquals":{{"aws:SourceArn":"{arn}"}}}}"#));
+    let of_source = trusting(
+        &world,
+        "of-source",
+        &format!(r#","Condition":{{"ArnEquals":{{"aws:SourceArn":"{arn}"}}}}"#),
+    );
     assert!(trusts(&of_source, &mine) && !trusts(&of_source, &elsewhere));
     let never = trusting(&world, "never", r#","Condition":{"Null":{"aws:SourceArn":"true"}}"#);
     assert!(!trusts(&never, &mine));
@@ -97,7 +100,9 @@ async fn an_access_key_is_its_owners_accounts() {
     let role = trusting(&world, "worker", "");
     let session = world.session(&role, 900, None).await;
     let foreign = world.identities().user_of(&world.other_account(), "eve", &[ALL], None);
-    let of = |key: &str| sessions.account_of_key(key).unwrap().map(|account: AccountId| account.as_str().to_owned());
+    let of = |key: &str| {
+        sessions.account_of_key(key).unwrap().map(|account: AccountId| account.as_str().to_owned())
+    };
     assert_eq!(of(&session.access_key_id).as_deref(), Some("123456789012"));
     assert_eq!(of(&foreign.access_key_id).as_deref(), Some("210987654321"));
     assert_eq!(of("AKIANOBODY"), None);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use casemate_kernel::{
-    Access, AnyOperation, As, Ask, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Permit, Proof,
-    ResourceAccount, ResourcePolicy, Service, SessionRequest, TrustEdge, bind,
+    Access, AnyOperation, As, Ask, Assembly, Call, Caller, Env, Fault, Operation, OperationModel, Permit,
+    Proof, ResourceAccount, ResourcePolicy, Service, SessionRequest, TrustEdge, bind,
     policy::{Kind as PolicyKind, NamedPolicy, Policy, ResourceRule},
 };
 use casemate_names::{Arn, Timestamp};
@@ -216,7 +216,8 @@ impl Toys {
     /// Makes a session of the role `lent`, whatever was asked.
     async fn lend(&self, toy: Toy, permit: &Permit) -> Result<Toy, Fault> {
         let sessions = self.env.sessions()?;
-        let role = sessions.role(&self.role("lent"))?.ok_or_else(|| Fault::broken("there is no such role"))?;
+        let role =
+            sessions.role(&self.role("lent"))?.ok_or_else(|| Fault::broken("there is no such role"))?;
         let request = SessionRequest {
             role,
             session_name: "lent".to_owned(),

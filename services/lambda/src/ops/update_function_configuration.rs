@@ -13,7 +13,7 @@ use crate::{
     },
     ask, configuration,
     function::Function,
-    layer, packages, refusal, role,
+    image, layer, packages, refusal, role,
 };
 
 impl Operation<UpdateFunctionConfiguration> for Lambda {
@@ -32,7 +32,9 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
     ) -> Result<UpdateFunctionConfigurationOutput, Error> {
         let now = call.now();
         let at = self.at(&call.input.function_name, None, call.caller());
-        let mut settings = self.latest(&at)?.settings;
+        let latest = self.latest(&at)?;
+        let mut settings = latest.settings;
+        image::change(&mut latest.image.clone(), &call.input)?;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
@@ -46,6 +48,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
             .abandon(move |tx| {
                 let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &function)?;
+                image::change(&mut function.image, &input)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
                 let before = match &input.layers {
                     Some(layers) => exchange_layers(tx, &mut function, layers, &env)?,
