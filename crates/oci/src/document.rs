@@ -166,7 +166,16 @@ struct RootFs {
     diff_ids: Option<Vec<Digest>>,
 }
 
+/// Bytes of an image's command and variables. Ours: a process can be given 2 MiB as a rule, and has variables of others, too.
+const WORDS_BYTES_MAX: usize = 256 * 1024;
+
 impl Config {
+    fn bytes(&self) -> usize {
+        let words = self.entrypoint.iter().chain(&self.cmd).chain([&self.working_dir]).map(String::len);
+        let variables = self.env.iter().map(|(name, value)| name.len() + value.len());
+        words.chain(variables).sum()
+    }
+
     /// Reads an image's configuration: also for which platform it is, and the digests of its layers unpacked.
     pub(crate) fn read(bytes: &[u8]) -> Result<(Self, Platform, Vec<Digest>), OciError> {
         let malformed = |why: &str| OciError::malformed(format!("the image's configuration {why}"));
@@ -195,6 +204,11 @@ impl Config {
         }
         if config.env.iter().any(|(name, _)| name.is_empty()) {
             return Err(malformed("has a variable without a name"));
+        }
+        if config.bytes() > WORDS_BYTES_MAX {
+            return Err(OciError::TooLarge(format!(
+                "the image's command and variables have more than {WORDS_BYTES_MAX} bytes"
+            )));
         }
         let platform = Platform { architecture: file.architecture, os: file.os };
         Ok((config, platform, file.rootfs.diff_ids.unwrap_or_default()))
@@ -249,5 +263,7 @@ mod tests {
         ] {
             assert!(Config::read(config(&bad).as_bytes()).is_err(), "{bad}");
         }
+        let long = format!(r#""config":{{"Env":["A={}"]}},{layers}"#, "x".repeat(WORDS_BYTES_MAX));
+        assert!(matches!(Config::read(config(&long).as_bytes()), Err(OciError::TooLarge(_))));
     }
 }

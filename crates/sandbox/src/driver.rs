@@ -30,7 +30,7 @@ use crate::{
     notify::{Boundary, Judgement, Supervisor, WayOut},
     pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtime_root::RootPlan,
-    runtimes::RuntimeTable,
+    runtimes::{Runtime, RuntimeTable},
     slots::{SlotLease, Slots},
     spawner::Spawner,
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
@@ -123,6 +123,16 @@ impl Driver {
             let known = self.inner.runtimes.iter().map(|runtime| runtime.id.clone()).collect();
             return Err(StartError::UnknownRuntime { id: runtime_id.to_owned(), known });
         };
+        self.prepare_runtime(runtime, bootstrap).await
+    }
+
+    /// The same for a runtime that is not in the table, such as the root of a container image.
+    pub async fn prepare_runtime(
+        &self,
+        runtime: Runtime,
+        bootstrap: Bootstrap,
+    ) -> Result<Template, StartError> {
+        let runtime_id = runtime.id.clone();
         let Bootstrap { files, argv, mounts } = bootstrap;
         if argv.is_empty() || argv.iter().any(|text| text.contains('\0')) {
             return Err(StartError::Specification("argv must name a program and have no NUL byte"));
@@ -137,9 +147,15 @@ impl Driver {
         let (plan, contents) = planned.map_err(StartError::Supervisor)?;
         let name = format!("{runtime_id}-{}", self.number());
         let contained = plan.contained();
-        let runtime_id = runtime_id.to_owned();
-        let inner =
-            TemplateInner { name, runtime_id, argv, contained, plan, contents: Arc::clone(&contents) };
+        let inner = TemplateInner {
+            name,
+            runtime_id,
+            argv,
+            working_dir: WORKING_DIR.into(),
+            contained,
+            plan,
+            contents: Arc::clone(&contents),
+        };
         let template = Template { inner: Arc::new(inner) };
         // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
         let reader = std::thread::Builder::new().name("root-digest".into());
@@ -344,6 +360,7 @@ fn start_request(
     Start {
         template: spec.template.inner.name.clone(),
         argv: spec.template.inner.argv.clone(),
+        working_dir: spec.template.inner.working_dir.clone(),
         env: spec.env,
         code_dir,
         companions: spec.companions.programs,
@@ -380,6 +397,9 @@ impl Tries {
     }
 }
 
+/// Where runtimes begin.
+// AWS: the package's folder.
+const WORKING_DIR: &str = "/var/task";
 /// Spawners tried for one start: who loses so many while one environment starts is told so.
 const TRIES_MAX: u32 = 3;
 /// Events kept for a slow receiver.

@@ -138,6 +138,18 @@ pub struct HostFile {
 }
 
 impl Runtime {
+    /// A root of its own that is in no table, whose program speaks the Runtime API itself.
+    pub fn of_root(id: String, own: OwnRoot) -> Self {
+        Self {
+            id,
+            family: Family::Provided,
+            version: String::new(),
+            interpreter: None,
+            own: Some(own),
+            prefix: None,
+        }
+    }
+
     /// What of the host the root of this runtime is made of, for building the same root elsewhere: files and folders
     /// without devices, and the folders in them that are hidden.
     pub fn host_files(&self) -> io::Result<(Vec<HostFile>, Vec<PathBuf>)> {

@@ -77,6 +77,8 @@ pub(crate) struct TemplateInner {
     pub(crate) name: String,
     pub(crate) runtime_id: String,
     pub(crate) argv: Vec<String>,
+    /// Where the runtime begins: a path inside.
+    pub(crate) working_dir: PathBuf,
     /// Where inside its files lie.
     pub(crate) contained: Vec<PathBuf>,
     /// What it is made of, for a spawner that has not assembled it yet.
@@ -105,6 +107,13 @@ impl Template {
     #[must_use]
     pub fn with_argv(&self, argv: Vec<String>) -> Self {
         let inner = TemplateInner { argv, ..TemplateInner::clone(&self.inner) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The same root for a runtime that begins in another folder.
+    #[must_use]
+    pub fn with_working_dir(&self, working_dir: PathBuf) -> Self {
+        let inner = TemplateInner { working_dir, ..TemplateInner::clone(&self.inner) };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -386,6 +395,7 @@ mod tests {
                     name: "t".into(),
                     runtime_id: "r".into(),
                     argv: Vec::new(),
+                    working_dir: PathBuf::new(),
                     contained: Vec::new(),
                     plan: RootPlan::default(),
                     contents: Arc::new(Contents::take(&RootPlan::default(), &RootPlan::default()).unwrap()),

@@ -38,6 +38,8 @@ pub(crate) enum Request {
 pub(crate) struct Start {
     pub(crate) template: String,
     pub(crate) argv: Vec<String>,
+    /// Where the runtime begins: a path inside.
+    pub(crate) working_dir: PathBuf,
     pub(crate) env: Vec<(String, String)>,
     /// Programs beside the runtime, and their variables.
     pub(crate) companions: Vec<String>,

@@ -7,11 +7,11 @@ use casemate_sandbox::Driver;
 use crate::{
     api::{
         Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error, LogFormat,
-        LoggingConfig, PackageType, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, TracingConfig,
+        LoggingConfig, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, TracingConfig,
         UpdateFunctionConfigurationInput, VpcConfig,
     },
     function::Settings,
-    refusal,
+    image, refusal,
     variables::{self, Variables},
 };
 
@@ -49,18 +49,23 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 /// The settings of a new function.
 pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Result<Settings, Error> {
     refuse_new(input)?;
-    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
-        // AWS: text as the service words it.
-        return Err(Error::invalid_parameter_value_exception(
-            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
-        ));
+    let (runtime, handler) = match (&input.runtime, &input.handler) {
+        // The image has both.
+        _ if image::is_asked(input) => (String::new(), String::new()),
+        (Some(runtime), Some(handler)) => (available(runtime, driver)?, handler.clone()),
+        _ => {
+            // AWS: text as the service words it.
+            return Err(Error::invalid_parameter_value_exception(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            ));
+        }
     };
     refuse_vpc(input.vpc_config.as_ref())?;
     refuse_snap_start(input.snap_start.as_ref(), runtime)?;
     Ok(Settings {
-        runtime: available(runtime, driver)?,
+        runtime,
         role: role(&input.role)?,
-        handler: handler.clone(),
+        handler,
         description: input.description.clone().unwrap_or_default(),
         timeout_s: timeout(input.timeout)?.unwrap_or(TIMEOUT_S_DEFAULT),
         memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
@@ -124,7 +129,7 @@ pub(crate) fn architecture(asked: Option<&[Architecture]>, runtime: &str) -> Res
             return Err(Error::invalid_parameter_value_exception("exactly one architecture must be given"));
         }
     };
-    if runtime.starts_with("provided") && asked != host {
+    if (runtime.is_empty() || runtime.starts_with("provided")) && asked != host {
         return Err(refusal::not_here(&format!("architecture {asked} (this host is {host})")));
     }
     Ok(asked.to_owned())
@@ -132,12 +137,7 @@ pub(crate) fn architecture(asked: Option<&[Architecture]>, runtime: &str) -> Res
 
 fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
     let code = &input.code;
-    if input.package_type == Some(PackageType::Image)
-        || code.image_uri.is_some()
-        || input.image_config.is_some()
-    {
-        return Err(refusal::not_here("package type Image"));
-    }
+    image::check_new(input)?;
     if code.s3_bucket.is_some() || code.s3_key.is_some() {
         return Err(refusal::not_here("code from S3 (give ZipFile)"));
     }
@@ -159,7 +159,6 @@ fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> 
     let asked = [
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
         (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
-        (input.image_config.is_some(), "package type Image"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
         (input.accelerator_config.is_some(), "an accelerator"),
@@ -302,6 +301,7 @@ fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::PackageType;
 
     fn input() -> CreateFunctionInput {
         CreateFunctionInput {

@@ -9,6 +9,7 @@
 
 mod extensions;
 mod fork;
+mod image;
 mod late;
 mod machine;
 mod renewal;

@@ -13,6 +13,7 @@ use crate::{
         LastUpdateStatus, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn,
         SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
     },
+    image::ImageUse,
     layer::LayerUse,
     resource::FunctionRef,
     variables::Variables,
@@ -55,6 +56,9 @@ pub(crate) struct Function {
     /// Tells it from functions that had its name before. Empty where it was made before there were such ids.
     #[serde(default)]
     pub(crate) creation_id: String,
+    /// The container image that is its code; `code` names no package then.
+    #[serde(default)]
+    pub(crate) image: Option<ImageUse>,
 }
 
 /// What functions have reserved together.
@@ -108,7 +112,16 @@ impl Function {
     /// Every package it refers to: its own and its layers'.
     pub(crate) fn packages(&self) -> Vec<BlobId> {
         let layers = self.settings.layers.iter().map(|layer| layer.code);
-        std::iter::once(self.code).chain(layers).collect()
+        self.image.is_none().then_some(self.code).into_iter().chain(layers).collect()
+    }
+
+    /// What its code digests to, as the API says it.
+    // AWS: base64 for packages; for images the hexadecimal digits of the manifest's digest.
+    pub(crate) fn code_sha256(&self) -> String {
+        match &self.image {
+            Some(image) => image.digest.hex(),
+            None => STANDARD.encode(self.code.sha256()),
+        }
     }
 
     /// The ARN without version: what reservations, trust policies and condition keys speak of.
@@ -129,13 +142,13 @@ impl Function {
             function_arn: Some(self.arn.as_str().to_owned()),
             runtime: Some(settings.runtime.clone()).filter(|runtime| !runtime.is_empty()),
             role: Some(settings.role.as_str().to_owned()),
-            handler: Some(settings.handler.clone()),
+            handler: Some(settings.handler.clone()).filter(|_| self.image.is_none()),
             code_size: i64::try_from(self.code_bytes).ok(),
             description: Some(settings.description.clone()),
             timeout: i32::try_from(settings.timeout_s).ok(),
             memory_size: i32::try_from(settings.memory_mb).ok(),
             last_modified: Some(last_modified(self.modified_at)),
-            code_sha256: Some(STANDARD.encode(self.code.sha256())),
+            code_sha256: Some(self.code_sha256()),
             version: Some(self.version.to_string()),
             environment: settings
                 .variables
@@ -152,7 +165,8 @@ impl Function {
                 .dead_letters
                 .clone()
                 .map(|target| DeadLetterConfig { target_arn: Some(target) }),
-            package_type: Some(PackageType::Zip),
+            package_type: Some(self.image.as_ref().map_or(PackageType::Zip, |_| PackageType::Image)),
+            image_config_response: self.image.as_ref().and_then(ImageUse::config_shown),
             architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
             ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),
             snap_start: Some(SnapStartResponse {

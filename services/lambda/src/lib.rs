@@ -11,7 +11,7 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no container images, code signing or VPC attachment yet; what names them is refused.
+//! DIVERGES: no code signing or VPC attachment yet; what names them is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
@@ -23,6 +23,7 @@ mod alias;
 mod ask;
 mod blanks;
 mod bootstrap;
+mod code;
 mod configuration;
 mod controls;
 mod credentials;
@@ -38,6 +39,7 @@ mod fair;
 mod forking;
 mod function;
 mod function_url;
+mod image;
 mod invocation;
 mod invoker;
 mod isolate;

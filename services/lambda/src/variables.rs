@@ -40,6 +40,11 @@ const RESERVED: &[&str] = &[
 /// The owner's variables.
 pub(crate) type Variables = BTreeMap<String, Secret<String>>;
 
+/// Whether only the platform sets it.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// Refuses reserved names, what is too much, what no process can be given, and wishes of the platform that it cannot read.
 pub(crate) fn check(variables: &Variables, driver: Option<&Driver>) -> Result<(), Error> {
     let reserved: Vec<&str> =

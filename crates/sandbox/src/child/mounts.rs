@@ -39,7 +39,7 @@ pub(super) fn enter(start: &Start, fds: &ChildDescriptors) -> Result<(), Failure
     mask_proc()?;
     sys::pivot_root_here().map_err(at(Step::PivotRoot))?;
     sys::detach(c".").map_err(at(Step::DetachHost))?;
-    std::env::set_current_dir("/var/task").map_err(at(Step::WorkingDirectory))
+    std::env::set_current_dir(&start.working_dir).map_err(at(Step::WorkingDirectory))
 }
 
 fn attach(tree: &OwnedFd, target: &str, step: Step) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ mod client;
 mod deploy;
 mod doctor;
 mod explain;
+mod image;
 mod incidents;
 mod least_privilege;
 mod log;
@@ -60,6 +61,8 @@ enum Command {
     Explain(explain::Explain),
     /// Compare policy documents, or find what their authors probably did not mean
     Policy(policy::Policy),
+    /// Add, list and remove container images for functions
+    Image(image::Image),
     /// Add, list and remove runtimes with a root of their own
     Runtime(runtime::Runtime),
     /// Show which isolation layers and other protections are in force on this machine
@@ -162,6 +165,7 @@ pub fn run() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Runtime(command) => command.run(),
+        Command::Image(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {

@@ -27,6 +27,7 @@ pub(super) const KIND: Kind = Kind {
         property("EphemeralStorage"),
         property("FunctionName").replaces(),
         property("Handler"),
+        property("ImageConfig"),
         property("Layers"),
         property("MemorySize"),
         property("PackageType").replaces(),
@@ -61,13 +62,18 @@ impl Provisioner for Function {
                 Err(TemplateError::at(code.line, text))
             }
             Value::Map(entries) => {
-                let s3 = entries.iter().find(|entry| entry.key != "ZipFile");
+                let known = |key: &str| key == "ZipFile" || (key == "ImageUri" && is_image(properties));
+                let s3 = entries.iter().find(|entry| !known(&entry.key));
                 s3.map_or(Ok(()), |entry| {
-                    // DIVERGES: code in S3 and container images are not there yet.
-                    let text = format!(
-                        "Code.{} is not supported: give ZipFile, or a local directory with `casemate deploy`",
-                        entry.key
-                    );
+                    // DIVERGES: code in S3 is not there yet.
+                    let text = if entry.key == "ImageUri" {
+                        "Code.ImageUri needs PackageType: Image".to_owned()
+                    } else {
+                        format!(
+                            "Code.{} is not supported: give ZipFile, or a local directory with `casemate deploy`",
+                            entry.key
+                        )
+                    };
                     Err(TemplateError::at(entry.line, text))
                 })
             }
@@ -80,8 +86,8 @@ impl Provisioner for Function {
             let name = job.name("FunctionName", NAME_MAX);
             let mut request = job.request()?;
             super::gateway::default(&mut request, "FunctionName", name.as_str().into());
-            let code = Document::structure([("ZipFile", archive(job).await?.into())]);
-            request.push("Code", code);
+            let (member, code) = code(job).await?;
+            request.push("Code", Document::structure([(member, code)]));
             let answer = job.hand.call("lambda", "CreateFunction", request).await?;
             let arn = super::gateway::text(&answer, "FunctionArn");
             Ok(Made::of(name, [("Arn", arn)]))
@@ -99,10 +105,8 @@ impl Provisioner for Function {
                 job.hand.call("lambda", "UpdateFunctionConfiguration", request).await?;
             }
             if changed.iter().any(|name| matches!(*name, "Code" | "Architectures")) {
-                let mut request = Document::structure([
-                    ("FunctionName", before.id.into()),
-                    ("ZipFile", archive(job).await?.into()),
-                ]);
+                let (member, code) = code(job).await?;
+                let mut request = Document::structure([("FunctionName", before.id.into()), (member, code)]);
                 let architectures = job.request()?.take("Architectures");
                 request.push("Architectures", architectures);
                 job.hand.call("lambda", "UpdateFunctionCode", request).await?;
@@ -129,6 +133,7 @@ fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
     let defaults = [
         ("DeadLetterConfig", Document::structure([("TargetArn", "".into())])),
         ("Description", Document::from("")),
+        ("ImageConfig", Document::empty()),
         ("Environment", Document::structure([("Variables", Document::empty())])),
         ("Layers", Document::List(Vec::new())),
         ("MemorySize", Document::from(128)),
@@ -139,6 +144,20 @@ fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
             request.push(name, value);
         }
     }
+}
+
+/// Whether the code is a container image.
+fn is_image(properties: &Node) -> bool {
+    properties.get("PackageType").and_then(Node::scalar).as_deref() == Some("Image")
+}
+
+/// What is sent as code, and as which member.
+async fn code(job: &Job<'_>) -> Result<(&'static str, Document), Failure> {
+    if !is_image(job.properties) {
+        return Ok(("ZipFile", archive(job).await?.into()));
+    }
+    let uri = job.properties.get("Code").and_then(|code| code.get("ImageUri")).and_then(Node::scalar);
+    uri.map(|uri| ("ImageUri", uri.into())).ok_or_else(|| Failure::from("there is no Code.ImageUri"))
 }
 
 /// The zip to run: an uploaded package, or inline source as the only file.
@@ -207,6 +226,9 @@ mod tests {
         assert!(refused("Code: {S3Bucket: b, S3Key: k}").contains("Code.S3Bucket is not supported"));
         assert!(refused("Code: casemate-package://xyz").contains("does not name a package"));
         assert!(Function.check(&parse_value("Code: {ZipFile: 'x'}").unwrap()).is_ok());
+        assert!(refused("Code: {ImageUri: r.example/app}").contains("needs PackageType: Image"));
+        let image = "PackageType: Image\nCode: {ImageUri: r.example/app}";
+        assert!(Function.check(&parse_value(image).unwrap()).is_ok());
     }
 
     #[test]

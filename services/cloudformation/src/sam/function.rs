@@ -30,6 +30,8 @@ const PROPERTIES: &[&str] = &[
     "Events",
     "FunctionName",
     "Handler",
+    "ImageConfig",
+    "ImageUri",
     "InlineCode",
     "Layers",
     "MemorySize",
@@ -64,6 +66,7 @@ pub(super) fn expand(
             "EphemeralStorage",
             "FunctionName",
             "Handler",
+            "ImageConfig",
             "Layers",
             "MemorySize",
             "PackageType",
@@ -96,6 +99,12 @@ pub(super) fn expand(
 
 fn code(resource: &Resource) -> Result<Node, TemplateError> {
     let own = &resource.properties;
+    if let Some(uri) = own.get("ImageUri") {
+        if let Some(other) = own.get("CodeUri").or_else(|| own.get("InlineCode")) {
+            return Err(TemplateError::at(other.line, "give ImageUri or the code itself, not both"));
+        }
+        return Ok(Node::map(uri.line, [("ImageUri", uri.clone())]));
+    }
     match (own.get("CodeUri"), own.get("InlineCode")) {
         (None, Some(source)) => Ok(Node::map(source.line, [("ZipFile", source.clone())])),
         // A map names S3; the function's own check says what it thinks of that.

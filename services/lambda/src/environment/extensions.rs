@@ -49,8 +49,8 @@ pub(super) struct Listed(Vec<String>);
 
 impl Listed {
     /// What lies in the layers' folder for it. An environment whose process is forked for each request can have none.
-    pub(super) fn of(layers: Option<&Folder>, purpose: Purpose) -> Result<Self, NotStarted> {
-        let names = layers.map(|layers| listed(layers.path())).unwrap_or_default();
+    pub(super) fn of(layers: Option<&Path>, purpose: Purpose) -> Result<Self, NotStarted> {
+        let names = layers.map(listed).unwrap_or_default();
         if names.len() > EXTENSIONS_MAX {
             return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
         }

@@ -1,12 +1,15 @@
 //! Which root a function's environments stand in, and what the runtime in it wants.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+};
 
 use casemate_kernel::{Env, Fault, audit};
 use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
 
 use super::{Host, NotStarted, start};
-use crate::{api::Error, bootstrap, function::Function};
+use crate::{api::Error, bootstrap, function::Function, packages::Folder};
 
 /// A root to start environments in.
 #[derive(Debug)]
@@ -17,9 +20,34 @@ pub(super) struct Root {
     pub(super) exec: ExecPolicy,
     /// Does the function's package bring the program?
     in_package: bool,
+    /// The program that package or image bring.
+    entrypoint: Option<String>,
+    /// What only images have.
+    pub(super) image: Option<InImage>,
+}
+
+/// What a container image brings besides its root.
+#[derive(Debug, Default)]
+pub(super) struct InImage {
+    /// Its own `/var/task`, on the host.
+    pub(super) task: Option<PathBuf>,
+    /// Its own `/opt`, on the host, where extensions lie in it.
+    pub(super) layers: Option<PathBuf>,
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) working_dir: PathBuf,
 }
 
 impl Root {
+    /// The root of an image.
+    pub(super) fn of_image(
+        template: Template,
+        (family, exec): (Family, ExecPolicy),
+        entrypoint: Option<String>,
+        image: InImage,
+    ) -> Self {
+        Self { template, family, exec, in_package: false, entrypoint, image: Some(image) }
+    }
+
     /// What is wrong with a package that should bring the program and does not.
     pub(super) fn check_package(&self, folder: &std::path::Path) -> Result<(), NotStarted> {
         if self.in_package && !folder.join("bootstrap").is_file() {
@@ -30,12 +58,42 @@ impl Root {
         Ok(())
     }
 
+    /// What is shown as its package, where it brings that.
+    pub(super) fn task(&self) -> Option<&Path> {
+        self.image.as_ref()?.task.as_deref()
+    }
+
+    /// The folder in which extensions lie.
+    pub(super) fn layers<'a>(&'a self, layers: Option<&'a Folder>) -> Option<&'a Path> {
+        match &self.image {
+            Some(image) => image.layers.as_deref(),
+            None => layers.map(Folder::path),
+        }
+    }
+
+    /// The variables of the process, from those that any runtime gets.
+    pub(super) fn environment(
+        &self,
+        all: Vec<(String, String)>,
+        function: &Function,
+    ) -> Vec<(String, String)> {
+        match &self.image {
+            Some(image) => image.environment(all, function.settings.variables.as_ref()),
+            None => all,
+        }
+    }
+
     /// Why no process was started, as the caller gets it.
     pub(super) fn not_started(&self, error: StartError) -> NotStarted {
         match error {
             // A program of the package's own that the system cannot execute.
-            StartError::Step { step: Step::Execute, source, .. } if self.in_package => {
-                start::invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
+            StartError::Step { step: Step::Execute, source, .. } if self.entrypoint.is_some() => {
+                let program = self.entrypoint.as_deref().unwrap_or_default();
+                start::invalid_entrypoint(&format!("fork/exec {program}: {source}"))
+            }
+            StartError::Step { step: Step::WorkingDirectory, source, .. } if self.image.is_some() => {
+                let folder = self.image.as_ref().map(|image| image.working_dir.display().to_string());
+                start::invalid_working_dir(&format!("chdir {}: {source}", folder.unwrap_or_default()))
             }
             error => start::unavailable(&error).into(),
         }
@@ -45,6 +103,9 @@ impl Root {
 impl Host {
     /// The root of a function's runtime; assembled once.
     pub(super) async fn root(&self, function: &Function) -> Result<Root, NotStarted> {
+        if let Some(image) = &function.image {
+            return self.root_of_image(function, image).await;
+        }
         let id = &function.settings.runtime;
         let runtime = self.runtime(id)?;
         let (family, exec, in_package) = (runtime.family, runtime.exec_policy(), runtime.is_in_package());
@@ -53,11 +114,15 @@ impl Host {
             Family::Java => bootstrap::with_heap(&template, function.settings.memory_mb),
             _ => template,
         };
-        Ok(Root { template, family, exec, in_package })
+        let entrypoint = in_package.then(|| ENTRYPOINT.to_owned());
+        Ok(Root { template, family, exec, in_package, entrypoint, image: None })
     }
 
     /// What kind of runtime a function has; `None`: none of this host's.
     pub(crate) fn family(&self, function: &Function) -> Option<Family> {
+        if function.image.is_some() {
+            return Some(Family::Provided);
+        }
         self.driver.runtimes().find(&function.settings.runtime).map(|runtime| runtime.family)
     }
 
@@ -73,7 +138,7 @@ impl Host {
         found.ok_or_else(|| Error::service_exception(format!("the runtime {id} is not on this host")))
     }
 
-    async fn assembled(&self, runtime: Runtime) -> Result<Template, NotStarted> {
+    pub(super) async fn assembled(&self, runtime: Runtime) -> Result<Template, NotStarted> {
         let cell = {
             let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(templates.entry(runtime.id.clone()).or_default())
@@ -84,7 +149,7 @@ impl Host {
 
     async fn assemble_anew(&self, runtime: Runtime) -> Result<Template, NotStarted> {
         let scratch = self.packages.scratch().await?;
-        let (id, sdk) = (runtime.id.clone(), self.python_sdk.clone());
+        let (found, sdk) = (runtime.clone(), self.python_sdk.clone());
         // Digests of roots and compilers take their time.
         let work = tokio::task::spawn_blocking(move || {
             if let Some(own) = &runtime.own {
@@ -94,8 +159,11 @@ impl Host {
             bootstrap::of(&runtime, sdk.as_deref(), scratch.path())
         });
         let bootstrap = work.await.map_err(Fault::internal)?.map_err(Error::service_exception)?;
-        let template =
-            self.driver.prepare(&id, bootstrap).await.map_err(|error| start::unavailable(&error))?;
+        let template = self
+            .driver
+            .prepare_runtime(found, bootstrap)
+            .await
+            .map_err(|error| start::unavailable(&error))?;
         // Reading all files takes a second; no request waits for it.
         drop(tokio::spawn(record(self.env.clone(), template.clone())));
         Ok(template)

@@ -136,11 +136,11 @@ impl Host {
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
-        let folder = self.packages.folder(function.code).await?;
+        let folder = self.code_folder(&function).await?;
         let layers: Vec<BlobId> = function.settings.layers.iter().map(|layer| layer.code).collect();
         let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
-        let listed = Listed::of(layers.as_deref(), purpose)?;
         let root = self.root(&function).await?;
+        let listed = Listed::of(root.layers(layers.as_deref()), purpose)?;
         let family = root.family;
         root.check_package(folder.path())?;
         // INVARIANT: never in less than was asked for.
@@ -182,10 +182,11 @@ impl Host {
         let extensions = listed.registry(&self.env, &function);
         let start = Start { id, function, held, credentials, endpoint, log_stream, late, extensions };
         let environment = self.assemble(sandbox, start);
-        environment
-            .output
-            .line(format!("INIT_START Runtime Version: {}", environment.function.settings.runtime))
-            .await;
+        // An image has no version of a runtime.
+        if environment.function.image.is_none() {
+            let runtime = &environment.function.settings.runtime;
+            environment.output.line(format!("INIT_START Runtime Version: {runtime}")).await;
+        }
         if let Some(remark) = remark {
             environment.output.line(remark).await;
         }
@@ -389,9 +390,9 @@ fn spec(
     let settings = &given.function.settings;
     EnvironmentSpec {
         template: root.template.clone(),
-        code_dir: folder.path().to_owned(),
+        code_dir: root.task().unwrap_or_else(|| folder.path()).to_owned(),
         layers_dir: layers.map(|layers| layers.path().to_owned()),
-        env: process::environment(given),
+        env: root.environment(process::environment(given), given.function),
         memory_mb: u64::from(settings.memory_mb),
         tmp_mb: u64::from(settings.tmp_mb),
         pids_max: PIDS_MAX,
@@ -434,6 +435,12 @@ fn serve_endpoint(
 pub(crate) fn log_stream(now: Timestamp, version: Version, id: &str) -> String {
     let civil = now.civil();
     format!("{:04}/{:02}/{:02}/[{version}]{id}", civil.year, civil.month, civil.day)
+}
+
+// AWS: type and texts of the service.
+pub(super) fn invalid_working_dir(why: &str) -> NotStarted {
+    let report = serde_json::json!({ "errorType": "Runtime.InvalidWorkingDir", "errorMessage": format!("Error: {why}") });
+    NotStarted::Reported(report.to_string().into(), Vec::new())
 }
 
 // AWS: type and texts of the service.

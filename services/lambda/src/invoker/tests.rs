@@ -67,6 +67,7 @@ impl Host {
             unpacked_bytes: 0,
             loops_allowed: false,
             creation_id: String::new(),
+            image: None,
             name: name.to_owned(),
             code: received.id,
             code_bytes: received.bytes,

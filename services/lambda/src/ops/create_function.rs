@@ -6,9 +6,14 @@ use casemate_names::uuid;
 use crate::{
     Lambda,
     api::{CreateFunction, CreateFunctionInput, CreateFunctionOutput, Error},
-    ask, configuration,
+    ask,
+    code::Code,
+    configuration,
     function::Function,
-    layer, packages, role,
+    image::{self, Instead},
+    layer, packages,
+    resource::FunctionRef,
+    role,
     version::{self, Version},
 };
 
@@ -36,19 +41,16 @@ impl Operation<CreateFunction> for Lambda {
         if self.env.store.read(|tx| tx.exists::<Function>(&key))? {
             return Err(exists(&at.name));
         }
-        let archive = input.code.zip_file.clone().ok_or_else(|| {
-            // AWS: text as the service words it.
-            Error::invalid_parameter_value_exception("Please provide a source for function code.")
-        })?;
-        let received = self.packages.receive(archive).await?;
+        let code = self.code_of_new(input, &at).await?;
         let function = Function {
             arn: at.arn(),
             name: at.name.clone(),
             version: Version::Latest,
             settings,
-            code: received.id,
-            code_bytes: received.bytes,
-            unpacked_bytes: received.unpacked_bytes,
+            code: code.id(),
+            code_bytes: code.bytes().0,
+            unpacked_bytes: code.bytes().1,
+            image: code.image().cloned(),
             architecture,
             modified_at: now,
             revision_id: uuid(&*self.env.entropy, "lambda.revision"),
@@ -61,8 +63,7 @@ impl Operation<CreateFunction> for Lambda {
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
         let (env, layers) = (self.env.clone(), input.layers.clone().unwrap_or_default());
         let made = self
-            .packages
-            .adopt(received, move |tx| {
+            .adopt_code(code, move |tx| {
                 if tx.exists::<Function>(&key)? {
                     return Err(exists(&function.name));
                 }
@@ -82,6 +83,19 @@ impl Operation<CreateFunction> for Lambda {
             .await?;
         // AWS: the number of a version that was published at once, but the ARN without it.
         Ok(made.shown_as(&made.unqualified()))
+    }
+}
+
+impl Lambda {
+    async fn code_of_new(&self, input: &CreateFunctionInput, at: &FunctionRef) -> Result<Code, Error> {
+        if image::is_asked(input) {
+            let mut image = self.image(at, input.code.image_uri.as_deref()).await?;
+            if let Some(config) = &input.image_config {
+                image.instead = Instead::of(config)?;
+            }
+            return Ok(Code::Image(image));
+        }
+        self.package(input.code.zip_file.clone()).await
     }
 }
 

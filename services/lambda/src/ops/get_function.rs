@@ -6,6 +6,7 @@ use crate::{
     Lambda,
     api::{Concurrency, Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
     ask,
+    image::ImageUse,
 };
 
 impl Operation<GetFunction> for Lambda {
@@ -20,10 +21,13 @@ impl Operation<GetFunction> for Lambda {
         Ok(GetFunctionOutput {
             configuration: Some(function.shown_as(&at.requested_arn())),
             // DIVERGES: no download link; there is no object storage yet to sign one for.
-            code: Some(FunctionCodeLocation {
-                repository_type: Some("Casemate".to_owned()),
-                ..FunctionCodeLocation::default()
-            }),
+            code: Some(function.image.as_ref().map_or_else(
+                || FunctionCodeLocation {
+                    repository_type: Some("Casemate".to_owned()),
+                    ..FunctionCodeLocation::default()
+                },
+                ImageUse::location,
+            )),
             concurrency: function
                 .reserved
                 .map(|reserved| Concurrency { reserved_concurrent_executions: i32::try_from(reserved).ok() }),

@@ -1,6 +1,5 @@
 //! `PublishVersion`: keeps what `$LATEST` is now, under a number.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::uuid;
 
@@ -32,7 +31,7 @@ impl Operation<PublishVersion> for Lambda {
             .share(move |tx| {
                 let latest = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &latest)?;
-                let code_sha256 = STANDARD.encode(latest.code.sha256());
+                let code_sha256 = latest.code_sha256();
                 if input.code_sha256.as_ref().is_some_and(|expected| *expected != code_sha256) {
                     // AWS: text as the service words it.
                     return Err(Error::invalid_parameter_value_exception(format!(

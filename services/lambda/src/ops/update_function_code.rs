@@ -6,9 +6,14 @@ use casemate_names::uuid;
 use crate::{
     Lambda,
     api::{Error, UpdateFunctionCode, UpdateFunctionCodeInput, UpdateFunctionCodeOutput},
-    ask, configuration,
+    ask,
+    code::Code,
+    configuration,
     function::Function,
-    layer, refusal, version,
+    image::{self, ImageUse},
+    layer, refusal,
+    resource::FunctionRef,
+    version,
 };
 
 impl Operation<UpdateFunctionCode> for Lambda {
@@ -23,50 +28,69 @@ impl Operation<UpdateFunctionCode> for Lambda {
         refuse(input)?;
         let function = self.latest(&at)?;
         check_revision(input.revision_id.as_deref(), &function)?;
+        image::check_code(function.image.as_ref(), input.image_uri.as_deref(), input.zip_file.is_some())?;
         let architecture = match input.architectures.as_deref() {
             None => function.architecture.clone(),
             asked => configuration::architecture(asked, &function.settings.runtime)?,
         };
-        let archive = input.zip_file.clone().ok_or_else(|| {
-            // AWS: text as the service words it.
-            Error::invalid_parameter_value_exception("Please provide a source for function code.")
-        })?;
-        let received = self.packages.receive(archive).await?;
-        let (code, code_bytes) = (received.id, received.bytes);
-        let unpacked_bytes = received.unpacked_bytes;
+        let received = self.code_of(&function, input, &at).await?;
+        let (code, (code_bytes, unpacked_bytes)) = (received.id(), received.bytes());
+        let image = received.image().cloned();
         layer::check_size(unpacked_bytes, &function.settings.layers)?;
         if input.dry_run == Some(true) {
-            return Ok(Function { code, code_bytes, unpacked_bytes, architecture, ..function }.shown());
+            return Ok(Function { code, code_bytes, unpacked_bytes, architecture, image, ..function }.shown());
         }
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
         let (expected, publish) = (input.revision_id.clone(), input.publish == Some(true));
         let latest = at.arn();
         let changed = self
-            .packages
-            .adopt(received, move |tx| {
+            .adopt_code(received, move |tx| {
                 let before = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(expected.as_deref(), &before)?;
                 layer::check_size(unpacked_bytes, &before.settings.layers)?;
-                let old = before.code;
+                // What is said beside an image stays, also what was said meanwhile.
+                let image = image.clone().map(|image| ImageUse {
+                    instead: before.image.clone().map(|before| before.instead).unwrap_or_default(),
+                    ..image
+                });
+                let old = before.image.is_none().then_some(before.code);
                 let after = Function {
                     code,
                     code_bytes,
                     unpacked_bytes,
                     architecture: architecture.clone(),
+                    image,
                     modified_at: now,
                     revision_id: revision_id.clone(),
                     ..before
                 };
                 tx.put(&at.key(), &after)?;
                 if publish {
-                    return Ok((Some(old), version::publish(tx, &at, &after, None, &version_revision)?));
+                    return Ok((old, version::publish(tx, &at, &after, None, &version_revision)?));
                 }
-                Ok((Some(old), after))
+                Ok((old, after))
             })
             .await?;
         self.invoker.retire(&latest);
         Ok(changed.shown())
+    }
+}
+
+impl Lambda {
+    async fn code_of(
+        &self,
+        function: &Function,
+        input: &UpdateFunctionCodeInput,
+        at: &FunctionRef,
+    ) -> Result<Code, Error> {
+        match &function.image {
+            Some(before) => {
+                let image = self.image(at, input.image_uri.as_deref()).await?;
+                Ok(Code::Image(ImageUse { instead: before.instead.clone(), ..image }))
+            }
+            None => self.package(input.zip_file.clone()).await,
+        }
     }
 }
 
@@ -80,9 +104,6 @@ pub(super) fn check_revision(expected: Option<&str>, function: &Function) -> Res
 fn refuse(input: &UpdateFunctionCodeInput) -> Result<(), Error> {
     if input.s3_bucket.is_some() || input.s3_key.is_some() {
         return Err(refusal::not_here("code from S3 (give ZipFile)"));
-    }
-    if input.image_uri.is_some() {
-        return Err(refusal::not_here("package type Image"));
     }
     if input.publish_to.is_some() {
         return Err(refusal::not_here("publishing to a capacity provider"));

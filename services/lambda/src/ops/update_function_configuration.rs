@@ -13,7 +13,7 @@ use crate::{
     },
     ask, configuration,
     function::Function,
-    layer, packages, refusal, role,
+    image, layer, packages, refusal, role,
 };
 
 impl Operation<UpdateFunctionConfiguration> for Lambda {
@@ -32,7 +32,9 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
     ) -> Result<UpdateFunctionConfigurationOutput, Error> {
         let now = call.now();
         let at = self.at(&call.input.function_name, None, call.caller());
-        let mut settings = self.latest(&at)?.settings;
+        let latest = self.latest(&at)?;
+        let mut settings = latest.settings;
+        image::change(&mut latest.image.clone(), &call.input)?;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
         self.invoker.machines().check(&settings, self.invoker.driver())?;
         if call.input.role.is_some() {
@@ -47,6 +49,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
             .abandon(move |tx| {
                 let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &function)?;
+                image::change(&mut function.image, &input)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
                 machines.check(&function.settings, driver.as_ref())?;
                 let before = match &input.layers {
