@@ -170,8 +170,14 @@ fn key_wrapping(tree: &Tree, key: Id) -> Result<&'static OaepAlgorithm, &'static
     let named = tree.get(method).attribute("Algorithm");
     // The older name fixes the mask's hash function and lets the other be chosen; the newer lets both.
     match (named, digest, mask) {
-        (Some("http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"), "sha1", "mgf1sha1")
-        | (Some("http://www.w3.org/2009/xmlenc11#rsa-oaep"), "sha1", "mgf1sha1") => Ok(&OAEP_SHA1_MGF1SHA1),
+        (
+            Some(
+                "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
+                | "http://www.w3.org/2009/xmlenc11#rsa-oaep",
+            ),
+            "sha1",
+            "mgf1sha1",
+        ) => Ok(&OAEP_SHA1_MGF1SHA1),
         (Some("http://www.w3.org/2009/xmlenc11#rsa-oaep"), "sha256", "mgf1sha256") => {
             Ok(&OAEP_SHA256_MGF1SHA256)
         }
