@@ -155,7 +155,7 @@ fn memory_holds(pid: u32, wanted: &[u8]) -> bool {
 
 /// What will be so soon, and then stays so.
 fn eventually<E: std::fmt::Debug>(holds: impl Fn() -> Result<(), E>) {
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     while let Err(why) = holds() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{why:?}");
         std::thread::yield_now();
