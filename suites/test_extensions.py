@@ -192,7 +192,7 @@ def test_ten_extensions_and_no_more(server, python):
 
 
 INTERNAL = '''
-import http.client, json, os, threading
+import http.client, json, os, threading, time
 
 def call(method, path, body=None, **headers):
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -220,6 +220,8 @@ def listen():
 threading.Thread(target=listen, daemon=True).start()
 
 def handler(event, context):
+    while not HEARD:
+        time.sleep(0.01)
     return {"refused": REFUSED, "heard": HEARD, "late": register("late", ["INVOKE"])[::2]}
 '''
     for reuse in ("warm", "per-invocation"):

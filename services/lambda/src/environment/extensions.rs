@@ -26,6 +26,7 @@ use crate::{
     extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},
     function::Function,
     isolate::Isolate,
+    output::Output,
     packages::Folder,
     process::{self, Given, Purpose},
 };
@@ -154,6 +155,7 @@ impl Environment {
             tasks: std::mem::take(&mut self.tasks),
             endpoint: self.endpoint.take(),
             key: self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take(),
+            _output: self.output.clone(),
             _folders: std::mem::take(&mut self.folders),
             _turn: turn,
         })
@@ -170,6 +172,8 @@ pub(super) struct Farewell {
     tasks: Vec<JoinHandle<()>>,
     endpoint: Option<Arc<Endpoint>>,
     key: Option<String>,
+    /// Reads what they write to the last.
+    _output: Output,
     _folders: Vec<Arc<Folder>>,
     _turn: OwnedSemaphorePermit,
 }

@@ -106,7 +106,7 @@ async fn register(shared: &Shared, request: Request<Incoming>) -> Answer {
 async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
     let id = match identifier(headers) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err((kind, text)) => return forbidden(kind, text),
     };
     match shared.extensions.next(&id).await {
         Ok(Told::Invoke(invoke)) => {
@@ -144,7 +144,7 @@ fn invoked(invoke: &Invoke) -> String {
 fn failed(headers: &HeaderMap, report: impl FnOnce(&str, &str) -> Result<(), Refused>) -> Answer {
     let id = match identifier(headers) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err((kind, text)) => return forbidden(kind, text),
     };
     let Some(error) = text(headers, ERROR, ERROR_BYTES_MAX).filter(|error| !error.is_empty()) else {
         return forbidden("Extension.MissingHeader", &format!("{ERROR} not found"));
@@ -162,11 +162,12 @@ fn text(headers: &HeaderMap, name: &str, bytes_max: usize) -> Option<String> {
     (text.len() <= bytes_max && !text.contains('\t')).then(|| text.to_owned())
 }
 
-fn identifier(headers: &HeaderMap) -> Result<String, Answer> {
+/// Whose call it is; else the refusal's type and text.
+fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str)> {
     let given = headers.get(IDENTIFIER).map(HeaderValue::as_bytes).unwrap_or_default();
     if given.is_empty() {
         let text = "Missing Lambda-Extension-Identifier header";
-        return Err(forbidden("Extension.MissingExtensionIdentifier", text));
+        return Err(("Extension.MissingExtensionIdentifier", text));
     }
     let is_uuid = given.len() == 36
         && given.iter().enumerate().all(|(at, byte)| match at {
@@ -175,7 +176,7 @@ fn identifier(headers: &HeaderMap) -> Result<String, Answer> {
         });
     match std::str::from_utf8(given) {
         Ok(text) if is_uuid => Ok(text.to_ascii_lowercase()),
-        _ => Err(forbidden("Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier")),
+        _ => Err(("Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier")),
     }
 }
 
