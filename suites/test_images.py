@@ -283,7 +283,7 @@ def base_image(tmp_path_factory):
         if path.is_file() and not {"test", "site-packages", "dist-packages", "__pycache__"} & set(path.parts):
             files[f"var/lang/lib/{version}/{path.relative_to(library)}"] = path.read_bytes()
     needed = libraries(python) | libraries(shell)
-    for extension in (library / "lib-dynload").glob("*.so"):
+    for extension in [*(library / "lib-dynload").glob("*.so"), *client.rglob("*.so")]:
         needed |= libraries(extension)
     for path in needed:
         files[path.lstrip("/")] = Path(path).read_bytes()
