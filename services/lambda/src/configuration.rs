@@ -61,7 +61,7 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         }
     };
     refuse_vpc(input.vpc_config.as_ref())?;
-    refuse_snap_start(input.snap_start.as_ref(), runtime)?;
+    refuse_snap_start(input.snap_start.as_ref(), &runtime)?;
     Ok(Settings {
         runtime,
         role: role(&input.role)?,
@@ -195,6 +195,7 @@ fn refuse_snap_start(config: Option<&SnapStart>, runtime: &str) -> Result<(), Er
     if since.iter().any(|(of, first)| number(of).is_some_and(|number| number >= *first)) {
         return Err(refusal::not_here("SnapStart"));
     }
+    let runtime = if runtime.is_empty() { "A container image" } else { runtime };
     Err(Error::invalid_parameter_value_exception(format!(
         "{runtime} is not supported for SnapStart enabled functions."
     )))
