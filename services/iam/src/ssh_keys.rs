@@ -61,7 +61,11 @@ impl PublicKey {
 
     fn checked(self) -> Result<Self, Rejected> {
         let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+        // 256 bytes are 2048 bits only with the highest of them set.
+        let long = self.modulus.len() > *MODULUS_BYTES.start()
+            || self.modulus.first().is_some_and(|byte| *byte >= 0x80);
         let right = MODULUS_BYTES.contains(&self.modulus.len())
+            && long
             && self.exponent.len() <= 8
             && odd(&self.exponent)
             && odd(&self.modulus)
@@ -200,8 +204,12 @@ mod tests {
             PublicKey { exponent: exponent.to_vec(), modulus: modulus.to_vec() }.line()
         };
         let short = key.modulus.get(..255).unwrap();
+        let bits_2047 = [&[0x7f], key.modulus.get(1..).unwrap()].concat();
+        let bits_2049 = [&[0x01], &*key.modulus].concat();
+        assert!(PublicKey::parse(&line(&[3], &bits_2049)).is_ok());
         for text in [
             line(&[3], short),
+            line(&[3], &bits_2047),
             line(&[1], &key.modulus),
             line(&[4], &key.modulus),
             line(&[1; 9], &key.modulus),
