@@ -105,10 +105,12 @@ impl Encrypted {
     }
 
     /// What is inside, if one of these keys opens it.
-    pub(crate) fn open(&self, with: &[DecryptionKey]) -> Option<String> {
-        let pairs = with.iter().flat_map(|key| self.keys.iter().map(move |wrapped| (key, wrapped)));
-        pairs
-            .filter_map(|(key, (algorithm, wrapped))| key.unwrap_key(algorithm, wrapped))
+    pub(crate) fn open(&self, with: &[Secret<String>]) -> Option<String> {
+        let keys = with.iter().filter_map(|pem| DecryptionKey::parse(pem.expose()));
+        let unwrapped = |key: DecryptionKey| {
+            self.keys.iter().filter_map(move |(algorithm, wrapped)| key.unwrap_key(algorithm, wrapped))
+        };
+        keys.flat_map(unwrapped)
             .find_map(|key| self.cipher.decrypt(key.expose(), &self.content))
             .and_then(|plain| String::from_utf8(plain).ok())
     }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use casemate_names::Timestamp;
+use casemate_names::{Secret, Timestamp};
 
 use crate::{
-    DecryptionKey, Metadata,
+    Metadata,
     encryption::{Cipher, Encrypted},
     signature::{Signed, has_ambiguous_ids, judge},
     xml::{Comments, Id, Tree},
@@ -27,8 +27,9 @@ pub struct Expected<'a> {
     pub now: Timestamp,
     /// Tolerance for the provider's clock, seconds.
     pub leeway_s: i64,
-    /// Keys of ours that an assertion may be encrypted for.
-    pub keys: &'a [DecryptionKey],
+    /// Keys of ours that an assertion may be encrypted for, as [`crate::DecryptionKey::parse`] takes them: parsing is
+    /// dear, and done only where there is something to decrypt. What it does not take opens nothing.
+    pub keys: &'a [Secret<String>],
     /// Whether it must be.
     pub encryption: Encryption,
 }

@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casemate_kernel::{AssertionEncryption, IdentityProvider, WebIdentity};
 use casemate_names::{AccountId, Arn, Timestamp};
-use casemate_saml::{Assertion, DecryptionKey, Encryption, Expected, Metadata, Rejected, read_response};
+use casemate_saml::{Assertion, Encryption, Expected, Metadata, Rejected, read_response};
 
 use crate::{
     Sts,
@@ -45,7 +45,7 @@ pub(crate) struct Asked<'a> {
 
 impl Sts {
     /// Believes a response, base64 as posted by a browser, or says why not.
-    pub(crate) fn believe_response(
+    pub(crate) async fn believe_response(
         &self,
         encoded: &str,
         asked: Asked<'_>,
@@ -68,21 +68,24 @@ impl Sts {
         let text = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let text = text.ok_or_else(|| invalid("Invalid base64 SAMLResponse"))?;
         let own = format!("{}/saml", self.env.site.endpoint);
-        let [first, second] = AUDIENCES;
-        // Parsed when they were stored; one that could not be read any more would open nothing.
-        let keys: Vec<_> = keys.iter().filter_map(|pem| DecryptionKey::parse(pem.expose())).collect();
-        let expected = Expected {
-            audiences: &[first, second, &own],
-            recipients: &[RECIPIENT, &own],
-            now,
-            leeway_s: LEEWAY_S,
-            keys: &keys,
-            encryption: match encryption {
-                AssertionEncryption::Required => Encryption::Required,
-                AssertionEncryption::Allowed => Encryption::Allowed,
-            },
+        let encryption = match encryption {
+            AssertionEncryption::Required => Encryption::Required,
+            AssertionEncryption::Allowed => Encryption::Allowed,
         };
-        let assertion = read_response(&text, &metadata, &expected).map_err(|why| refused(&why))?;
+        let read = move || {
+            let [first, second] = AUDIENCES;
+            let expected = Expected {
+                audiences: &[first, second, &own],
+                recipients: &[RECIPIENT, &own],
+                now,
+                leeway_s: LEEWAY_S,
+                keys: &keys,
+                encryption,
+            };
+            read_response(&text, &metadata, &expected)
+        };
+        // Anybody may have it verify signatures and decrypt: not on the reactor.
+        let assertion = self.env.heavy.run(read).await?.map_err(|why| refused(&why))?;
         if now >= assertion.issued_at.plus_seconds(REDEEM_S) {
             return Err(too_late());
         }

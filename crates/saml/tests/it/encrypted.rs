@@ -1,20 +1,22 @@
 //! Assertions encrypted by an independent implementation (`fixtures/make_encrypted.py`).
 
-use casemate_names::Timestamp;
+use casemate_names::{Secret, Timestamp};
 use casemate_saml::{Assertion, DecryptionKey, Encryption, Expected, Metadata, Rejected, read_response};
 
 use crate::{OURS, fixture};
 
-fn key(name: &str) -> DecryptionKey {
+fn key(name: &str) -> Secret<String> {
     let path = format!("{}/tests/it/fixtures/sealed-{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    DecryptionKey::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+    let pem = std::fs::read_to_string(path).unwrap();
+    assert!(DecryptionKey::parse(&pem).is_some(), "{name}");
+    Secret::new(pem)
 }
 
 fn sealed(name: &str) -> String {
     fixture(&format!("sealed-{name}"))
 }
 
-fn read(text: &str, keys: &[DecryptionKey], encryption: Encryption) -> Result<Assertion, Rejected> {
+fn read(text: &str, keys: &[Secret<String>], encryption: Encryption) -> Result<Assertion, Rejected> {
     let now = Timestamp::parse_iso8601("2026-11-24T00:00:00Z").unwrap();
     let expected = Expected { audiences: &[OURS], recipients: &[OURS], now, leeway_s: 0, keys, encryption };
     read_response(text, &Metadata::parse(&sealed("metadata")).unwrap(), &expected)
@@ -47,7 +49,7 @@ fn any_of_the_keys_opens_it_in_either_form_of_pem() {
 
 #[test]
 fn without_the_right_key_it_stays_closed() {
-    for keys in [vec![], vec![key("other-key")]] {
+    for keys in [vec![], vec![key("other-key")], vec![Secret::new("no key".to_owned())]] {
         assert_eq!(read(&sealed("gcm"), &keys, Encryption::Allowed), closed());
         assert_eq!(read(&sealed("cbc"), &keys, Encryption::Allowed), closed());
     }

@@ -8,7 +8,7 @@ mod refused;
 mod wrapping;
 
 use casemate_names::Timestamp;
-use casemate_saml::{Assertion, DecryptionKey, Encryption, Expected, Metadata, Rejected, read_response};
+use casemate_saml::{Assertion, Encryption, Expected, Metadata, Rejected, read_response};
 
 pub(crate) const OURS: &str = "https://signin.aws.amazon.com/saml";
 
@@ -25,9 +25,9 @@ pub(crate) fn metadata() -> Metadata {
 /// Reads a response some seconds after the moment at which the documents were made.
 pub(crate) fn read_at(text: &str, seconds: i64) -> Result<Assertion, Rejected> {
     let now = Timestamp::parse_iso8601("2026-11-24T00:00:00Z").unwrap().plus_seconds(seconds);
-    let keys: &[DecryptionKey] = &[];
     let encryption = Encryption::Allowed;
-    let expected = Expected { audiences: &[OURS], recipients: &[OURS], now, leeway_s: 0, keys, encryption };
+    let expected =
+        Expected { audiences: &[OURS], recipients: &[OURS], now, leeway_s: 0, keys: &[], encryption };
     read_response(text, &metadata(), &expected)
 }
 

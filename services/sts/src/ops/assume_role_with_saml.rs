@@ -32,7 +32,7 @@ impl Operation<AssumeRoleWithSAML> for Sts {
         _caller: &'a Caller,
         now: Timestamp,
     ) -> Option<BoxFuture<'a, Result<Evidence, Error>>> {
-        let believed = || {
+        Some(Box::pin(async move {
             let (role, account) = role_arn(&input.role_arn)?;
             let provider = Arn::parse(&input.principal_arn)
                 .map_err(|_| Error::Validation(format!("{} is invalid", input.principal_arn)))?;
@@ -41,10 +41,9 @@ impl Operation<AssumeRoleWithSAML> for Sts {
                 return Err(Error::Validation("SAMLAssertion is too long.".to_owned()));
             }
             let asked = Asked { role: &role, account: &account, provider: &provider };
-            let identity = self.believe_response(response, asked, now)?;
+            let identity = self.believe_response(response, asked, now).await?;
             Ok(Evidence::Identity(Box::new(identity)))
-        };
-        Some(Box::pin(std::future::ready(believed())))
+        }))
     }
 
     async fn run(&self, call: Call<AssumeRoleWithSAML>) -> Result<AssumeRoleWithSAMLOutput, Error> {
