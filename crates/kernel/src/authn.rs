@@ -23,7 +23,6 @@ impl Kernel {
             bracket.identified(&Caller::Anonymous, None);
             return Ok(Caller::Anonymous);
         };
-        self.decoys().note(&claim.access_key_id, presented.peer, bracket);
         let expected = self.expected(presented.service);
         sigv4::check(claim, &expected, presented.now)?;
         let caller = self.verify_key(presented, claim, &expected, bracket)?;

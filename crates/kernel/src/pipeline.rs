@@ -55,6 +55,8 @@ impl Kernel {
         let plane = self.planes().iter().find(|(_, plane)| plane.matches(&incoming.head));
         if let Some((service, plane)) = plane {
             bracket.routed(service, "data-plane");
+            let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head));
+            self.note_decoy(claim.ok().flatten().as_ref(), &facts.peer, &mut bracket);
             if let Some(refusal) = self.closed(&**plane, &incoming.head, &mut bracket) {
                 bracket.answered(refusal.status.as_u16());
                 bracket.close();
@@ -106,6 +108,7 @@ impl Kernel {
         bracket: &mut Bracket,
     ) -> Outgoing {
         let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head));
+        self.note_decoy(claim.as_ref().ok().and_then(Option::as_ref), &facts.peer, bracket);
         let scope = claim.as_ref().ok().and_then(Option::as_ref).map(|claim| claim.scope.service.as_str());
         let route = match self.router().route(&incoming.head, scope, &incoming.body) {
             Ok(route) => route,
@@ -235,9 +238,18 @@ impl Kernel {
         let mut bracket = Bracket::open(self.audit(), Kind::Request, &self.new_request_id(), now, peer);
         bracket.http(head.method.as_str(), head.path());
         bracket.routed("kernel", "refused-by-listener");
+        let claim = with_sigv4_head(head, |head| sigv4::parse(&head));
+        self.note_decoy(claim.ok().flatten().as_ref(), peer, &mut bracket);
         bracket.detail(why);
         bracket.answered(status);
         bracket.close();
+    }
+
+    /// An alarm, wherever the request leads, if it claims a key that lies somewhere as a decoy.
+    fn note_decoy(&self, claim: Option<&sigv4::Claim>, peer: &Peer, bracket: &mut Bracket) {
+        if let Some(claim) = claim {
+            self.decoys().note(&claim.access_key_id, peer, bracket);
+        }
     }
 
     fn plausible_or_less(

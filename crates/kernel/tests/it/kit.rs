@@ -95,7 +95,7 @@ async fn bound_credentials_are_worthless_elsewhere_and_raise_an_alarm() {
 }
 
 #[tokio::test]
-async fn a_decoy_is_refused_as_an_unknown_key_and_raises_an_alarm_as_long_as_it_lies_there() {
+async fn a_decoy_is_refused_as_an_unknown_key_and_raises_an_alarm_wherever_it_is_used() {
     let (world, _) = world();
     let decoy = world.env().plant_decoy("the cellar".to_owned()).unwrap();
     assert!(!format!("{decoy:?}").contains(decoy.access_key_id()));
@@ -119,9 +119,26 @@ async fn a_decoy_is_refused_as_an_unknown_key_and_raises_an_alarm_as_long_as_it_
     // Others are not mistaken for it, and two are not the same.
     let other = world.env().plant_decoy("the attic".to_owned()).unwrap();
     assert_ne!(other.access_key_id(), id);
+    // Also when it lies there no more, and where nobody could serve the request.
     drop(decoy);
     world.call(&with(&id, &secret), "toys", "MakeToy", toy("ball-01")).await;
-    assert!(world.last_record().alarm.is_none());
+    assert!(world.last_record().alarm.is_some());
+    let request = world.request(&with(&id, &secret), "toys", "MakeToy", &toy("ball-01"));
+    let mut nowhere = request.clone();
+    for (name, value) in &mut nowhere.headers {
+        if name == "x-amz-target" {
+            *value = http::HeaderValue::from_static("Toys.NoSuchThing");
+        }
+    }
+    assert!(!world.send(&nowhere).await.status.is_success());
+    assert!(world.last_record().alarm.is_some());
+    // Nor does a listener have to let it through.
+    let peer = Peer::Environment {
+        id: "environment-1".to_owned(),
+        function: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
+    };
+    world.kernel.refused(&peer, &request.incoming().head, 413, "too large");
+    assert!(world.last_record().alarm.is_some());
 }
 
 #[tokio::test]
