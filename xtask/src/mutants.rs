@@ -88,6 +88,10 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let chosen = chosen(wanted)?;
     if !score_only {
         unchanged()?;
+        for judged in ALL.iter().filter(|judged| chosen.iter().any(|(one, _)| one.package == judged.package))
+        {
+            passes_without(judged)?;
+        }
         for (judged, file) in &chosen {
             try_all(judged, file)?;
         }
@@ -134,6 +138,21 @@ fn unchanged() -> Result<(), String> {
     }
     Err("mutants are made in place: commit or put away the changes in crates/ first, or use a clone"
         .to_owned())
+}
+
+/// The tests that judge must pass without a mutant: those that fail anyway would catch every one.
+fn passes_without(judged: &Judged) -> Result<(), String> {
+    let status = Command::new(env!("CARGO"))
+        .current_dir(files::root())
+        .envs(ENVIRONMENT.iter().copied())
+        .args(["test", "-p", judged.package])
+        .args(judged.tests)
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("the tests of {} fail without any mutant ({status}): nothing was tried", judged.package))
 }
 
 fn try_all(judged: &Judged, file: &str) -> Result<(), String> {

@@ -60,14 +60,27 @@ impl Setting {
 /// Tells the kernel. Of several settings for the same the last counts; a setting for all replaces AWS's values, not
 /// those for one service.
 pub fn apply(builder: Builder, settings: &[Setting]) -> Builder {
+    // A service that is not listed here is held to it as well.
+    let builder = match everywhere(settings) {
+        Some(seconds) => builder.max_clock_skew(seconds),
+        None => builder,
+    };
     in_force(settings).fold(builder, |builder, (name, seconds)| builder.max_clock_skew_of(name, seconds))
 }
 
 fn in_force(settings: &[Setting]) -> impl Iterator<Item = (&'static str, i64)> {
-    let last =
-        |name| settings.iter().rev().find(|setting| setting.service == name).map(|found| found.seconds);
-    let everywhere = last(None);
-    SERVICES.iter().map(move |(name, usual)| (*name, last(Some(*name)).or(everywhere).unwrap_or(*usual)))
+    let everywhere = everywhere(settings);
+    SERVICES
+        .iter()
+        .map(move |(name, usual)| (*name, last(settings, Some(*name)).or(everywhere).unwrap_or(*usual)))
+}
+
+fn everywhere(settings: &[Setting]) -> Option<i64> {
+    last(settings, None)
+}
+
+fn last(settings: &[Setting], service: Option<&str>) -> Option<i64> {
+    settings.iter().rev().find(|setting| setting.service == service).map(|found| found.seconds)
 }
 
 fn known(name: &str) -> Result<&'static str, String> {
