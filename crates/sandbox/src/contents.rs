@@ -340,8 +340,8 @@ impl Found<'_> {
     }
 }
 
-/// A look that took one millisecond is good for fifty: looking takes a fiftieth of a processor at most, however many
-/// environments are started. Ours.
+/// A look that took one millisecond is good for fifty: looking takes a fiftieth of a processor however many environments are
+/// started, until the limit below is reached. Ours.
 const LOOK_SHARE: u32 = 50;
 /// On a busy machine a look takes long and is worth no more for it. Ours.
 const LOOK_GOOD_MAX: Duration = Duration::from_secs(1);
