@@ -39,7 +39,9 @@ impl Place {
 
 /// All of a host.
 #[derive(Debug)]
-pub(crate) struct Assemblies<T>(Mutex<BTreeMap<String, (Option<Place>, Arc<Assembly<T>>)>>);
+pub(crate) struct Assemblies<T>(Mutex<BTreeMap<String, Placed<T>>>);
+
+type Placed<T> = (Option<Place>, Arc<Assembly<T>>);
 
 impl<T> Default for Assemblies<T> {
     fn default() -> Self {

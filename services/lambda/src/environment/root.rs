@@ -166,7 +166,7 @@ impl Host {
         let verified = verified.map_err(|why| {
             self.refused(format!("runtime {id}: {why}"));
             // Where its files lie on the host, the trail says.
-            let why = "its root is not, or cannot be seen to be, what it was when it was added";
+            let why = "its root cannot be read, or does not hold what it held when it was added";
             Failed::Kept(Error::service_exception(format!("the runtime {id} is not used: {why}")))
         })?;
         let bootstrap = verified.map_err(|why| Failed::Kept(Error::service_exception(why)))?;
