@@ -157,17 +157,19 @@ impl Driver {
             contents: Arc::clone(&contents),
         };
         let template = Template { inner: Arc::new(inner) };
-        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
-        let reader = std::thread::Builder::new().name("root-digest".into());
-        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
         let mut tries = Tries::default();
         loop {
             let link = self.inner.keeper.link().await?;
             let done = link.assemble(&template.inner).await;
             if !(tries.is_lost(&done) && self.inner.keeper.has_lost(&link).await) {
-                return done.map(|()| template);
+                done?;
+                break;
             }
         }
+        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
+        let reader = std::thread::Builder::new().name("root-digest".into());
+        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
+        Ok(template)
     }
 
     /// Starts an environment; returns when its runtime program has been executed, or, where there are companions, when

@@ -7,6 +7,7 @@
 //! ```
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
+mod assembly;
 mod extensions;
 mod fork;
 mod image;

@@ -143,6 +143,11 @@ pub(crate) fn check_new(input: &CreateFunctionInput) -> Result<(), Error> {
         if input.image_config.is_some() {
             return Err(config_without_image());
         }
+        if input.code.image_uri.is_some() {
+            return Err(Error::invalid_parameter_value_exception(
+                "Please don't provide ImageUri when creating a function with packageType Zip.",
+            ));
+        }
         return Ok(());
     }
     if input.runtime.is_some() || input.handler.is_some() || has_layers(input.layers.as_deref()) {
@@ -174,13 +179,13 @@ pub(crate) fn change(
     input: &UpdateFunctionConfigurationInput,
 ) -> Result<(), Error> {
     match (image, &input.image_config) {
+        (None, Some(_)) => Err(config_without_image()),
         (Some(_), _)
             if input.runtime.is_some() || input.handler.is_some() || has_layers(input.layers.as_deref()) =>
         {
             Err(unfit())
         }
         (_, None) => Ok(()),
-        (None, Some(_)) => Err(config_without_image()),
         (Some(image), Some(config)) => {
             image.instead = Instead::of(config)?;
             Ok(())
@@ -247,6 +252,14 @@ mod tests {
             CreateFunctionInput { image_config: Some(config("a\0", "/")), ..input() },
             CreateFunctionInput { image_config: Some(config("a", "relative")), ..input() },
             CreateFunctionInput { image_config: Some(config(&"a".repeat(70_000), "/")), ..input() },
+            CreateFunctionInput { package_type: None, ..input() },
+            CreateFunctionInput {
+                package_type: None,
+                runtime: Some("python3.12".to_owned()),
+                handler: Some("a.b".to_owned()),
+                code: FunctionCode { zip_file: Some(vec![1].into()), ..input().code },
+                ..input()
+            },
             CreateFunctionInput { package_type: None, image_config: Some(config("a", "/")), ..input() },
         ];
         for input in bad {

@@ -17,14 +17,11 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Template,
 };
 use casemate_store::BlobId;
-use tokio::{
-    sync::{OnceCell, Semaphore},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 use super::{
     Berth, Environment, Held, Late, Room,
+    assembly::Assemblies,
     extensions::{self, Listed},
     root::{ENTRYPOINT, Root},
 };
@@ -66,7 +63,7 @@ pub(crate) struct Host {
     pub(crate) serve_connection: ServeConnection,
     pub(crate) python_sdk: Option<PathBuf>,
     /// Runtime roots by runtime, each made once.
-    pub(crate) templates: Arc<Mutex<BTreeMap<String, Arc<OnceCell<Template>>>>>,
+    pub(crate) templates: Arc<Assemblies<Template>>,
     /// Room for environments.
     pub(crate) room: Room,
     /// Processes that wait for a function.

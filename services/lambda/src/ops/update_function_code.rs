@@ -42,12 +42,15 @@ impl Operation<UpdateFunctionCode> for Lambda {
         }
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
+        let (uri, is_package) = (input.image_uri.clone(), input.zip_file.is_some());
         let (expected, publish) = (input.revision_id.clone(), input.publish == Some(true));
         let latest = at.arn();
         let changed = self
             .adopt_code(received, move |tx| {
                 let before = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(expected.as_deref(), &before)?;
+                // It may be another function by now, of the same name.
+                image::check_code(before.image.as_ref(), uri.as_deref(), is_package)?;
                 layer::check_size(unpacked_bytes, &before.settings.layers)?;
                 // What is said beside an image stays, also what was said meanwhile.
                 let image = image.clone().map(|image| ImageUse {
