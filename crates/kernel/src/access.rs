@@ -78,7 +78,7 @@ impl Access {
         if let Self::Iam(asks) = &mut self
             && let Some(ask) = asks.last_mut()
         {
-            ask.keys.push((key.to_owned(), Some(values)));
+            ask.put(key, Some(values));
         }
         self
     }
@@ -98,14 +98,14 @@ impl Ask {
     /// Adds a condition key with its values (one value: single-valued key; the operator in the policy decides).
     #[must_use]
     pub fn with(mut self, key: &str, values: Vec<String>) -> Self {
-        self.keys.push((key.to_owned(), Some(values)));
+        self.put(key, Some(values));
         self
     }
 
     /// Adds a condition key whose value could not be determined.
     #[must_use]
     pub fn with_unknown(mut self, key: &str) -> Self {
-        self.keys.push((key.to_owned(), None));
+        self.put(key, None);
         self
     }
 
@@ -114,13 +114,23 @@ impl Ask {
     pub fn with_request_tags<'t>(mut self, tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut names = Vec::new();
         for (key, value) in tags {
-            self.keys.push((format!("aws:RequestTag/{key}"), Some(vec![value.to_owned()])));
+            self.put(&format!("aws:RequestTag/{key}"), Some(vec![value.to_owned()]));
             names.push(key.to_owned());
         }
         if !names.is_empty() {
-            self.keys.push(("aws:TagKeys".to_owned(), Some(names)));
+            self.put("aws:TagKeys", Some(names));
         }
         self
+    }
+
+    /// Adds a key. Of which two different things are said, in whatever case, nothing is known: which of them the operation
+    /// goes by is not for the gate to guess.
+    pub(crate) fn put(&mut self, key: &str, values: Option<Vec<String>>) {
+        match self.keys.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            Some((_, said)) if *said == values => {}
+            Some((_, said)) => *said = None,
+            None => self.keys.push((key.to_owned(), values)),
+        }
     }
 }
 
@@ -146,6 +156,29 @@ mod tests {
         let kept = [("toys:Colour".to_owned(), Some(texts(&["red"]))), ("toys:Size".to_owned(), None)];
         assert_eq!(asks[0].keys, [kept, proven.clone()].concat());
         assert_eq!(asks[1].keys, proven);
+    }
+
+    #[test]
+    fn of_what_is_said_twice_differently_nothing_is_known() {
+        let red = || texts(&["red"]);
+        let ask = Ask::on_any("toys:Make").with("toys:Colour", red());
+        let known = [("toys:Colour".to_owned(), Some(red()))];
+        let unknown = [("toys:Colour".to_owned(), None)];
+        assert_eq!(ask.clone().with("TOYS:colour", red()).keys, known);
+        assert_eq!(ask.clone().with("toys:colour", texts(&["blue"])).keys, unknown);
+        assert_eq!(ask.clone().with("toys:Colour", texts(&["red", "blue"])).keys, unknown);
+        assert_eq!(ask.clone().with_unknown("toys:Colour").keys, unknown);
+        assert_eq!(ask.with("toys:Colour", texts(&["blue"])).with("toys:Colour", red()).keys, unknown);
+        assert_eq!(
+            Ask::on_any("toys:Make").with_unknown("toys:Colour").with("toys:Colour", red()).keys,
+            unknown
+        );
+        let access =
+            Access::on_any("toys:Make").with("toys:Colour", red()).with("toys:colour", texts(&["blue"]));
+        let Access::Iam(asks) = access else { panic!("asks stay asks") };
+        assert_eq!(asks[0].keys, unknown);
+        let tagged = Ask::on_any("toys:Make").with_request_tags([("team", "a"), ("Team", "root")]);
+        assert_eq!(tagged.keys[0], ("aws:RequestTag/team".to_owned(), None));
     }
 
     #[test]

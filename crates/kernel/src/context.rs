@@ -147,15 +147,20 @@ impl GateContext<'_> {
 
     fn principal_tag(&self, tag: &str) -> Value<'_> {
         // AWS: session tags override the role's own tags of the same key.
-        find_tag(self.caller.session_tags(), tag)
-            .or_else(|| find_tag(self.caller_tags, tag))
-            .map_or(Value::Absent, |v| one(v))
+        match find_tag(self.caller.session_tags(), tag) {
+            Value::Absent => find_tag(self.caller_tags, tag),
+            found => found,
+        }
     }
 
     fn resource_tag(&self, tag: &str) -> Value<'_> {
         let (Some(owner), Some(resource)) = (self.owner, &self.ask.resource) else { return Value::Absent };
         match owner.tags(resource) {
-            Ok(tags) => find_tag(&tags, tag).map_or(Value::Absent, |value| owned(value.to_owned())),
+            Ok(tags) => match find_tag(&tags, tag) {
+                Value::One(value) => owned(value.into_owned()),
+                Value::Unknown => Value::Unknown,
+                Value::Absent | Value::Many(_) => Value::Absent,
+            },
             Err(_) => Value::Unknown,
         }
     }
@@ -176,9 +181,15 @@ fn listed(values: &[String]) -> Value<'_> {
     }
 }
 
-fn find_tag<'t>(tags: &'t [(String, String)], key: &str) -> Option<&'t str> {
+/// A tag's value. Some services keep tags apart that differ in case only; which of them is meant cannot be told then.
+fn find_tag<'t>(tags: &'t [(String, String)], key: &str) -> Value<'t> {
     // AWS: tag keys in condition keys are compared without case.
-    tags.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+    let mut found = tags.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value);
+    match found.next() {
+        None => Value::Absent,
+        Some(value) if found.all(|other| other == value) => one(value),
+        Some(_) => Value::Unknown,
+    }
 }
 
 fn one(text: &str) -> Value<'_> {
@@ -191,4 +202,19 @@ fn owned<'v>(text: String) -> Value<'v> {
 
 fn optional<'v>(text: Option<String>) -> Value<'v> {
     text.map_or(Value::Absent, owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_tags_that_differ_in_case_only_none_is_taken_for_the_other() {
+        let tags = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(find_tag(&tags(&[("Team", "root"), ("team", "a")]), "team"), Value::Unknown);
+        assert_eq!(find_tag(&tags(&[("Team", "a"), ("stage", "b"), ("team", "a")]), "team"), one("a"));
+        assert_eq!(find_tag(&tags(&[("stage", "b")]), "team"), Value::Absent);
+    }
 }

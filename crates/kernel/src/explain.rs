@@ -79,8 +79,7 @@ impl Kernel {
             trace: None,
             called_via: Vec::new(),
         };
-        let keys = keys_of(question, &caller);
-        let ask = Ask { action: "", resource: question.resource.clone(), keys };
+        let ask = ask_of(question, &caller);
         let case = Case { action: &question.action, ..Case::of(&caller, &ask, &facts, now) };
         let explained = self.gate().gathered(self, &case, |layers, request| match &question.refused {
             None => (explain(layers, request), named(layers)),
@@ -174,18 +173,21 @@ impl Kernel {
 }
 
 /// The context given; what only a real request has is unknown rather than made up.
-fn keys_of(question: &Question, caller: &Caller) -> Vec<(String, Option<Vec<String>>)> {
-    let mut keys = question.context.clone();
+fn ask_of(question: &Question, caller: &Caller) -> Ask {
+    let mut ask = Ask { action: "", resource: question.resource.clone(), keys: Vec::new() };
+    for (key, values) in &question.context {
+        ask.put(key, values.clone());
+    }
     let mut unknown: Vec<&str> = vec!["aws:SourceIp", "aws:SecureTransport", "aws:UserAgent", "aws:Referer"];
     if matches!(caller, Caller::Service { .. }) {
         unknown.extend(["aws:SourceArn", "aws:SourceAccount"]);
     }
     for key in unknown {
-        if !keys.iter().any(|(given, _)| given.eq_ignore_ascii_case(key)) {
-            keys.push((key.to_owned(), None));
+        if !ask.keys.iter().any(|(given, _)| given.eq_ignore_ascii_case(key)) {
+            ask.put(key, None);
         }
     }
-    keys
+    ask
 }
 
 /// A refused request's condition keys as its record has them. What is not recorded cannot be told.

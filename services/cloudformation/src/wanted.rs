@@ -114,7 +114,9 @@ pub(crate) fn tags(given: Option<Vec<api::Tag>>) -> Result<Option<Vec<(String, S
     }
     let mut tags: Vec<(String, String)> = given.into_iter().map(|tag| (tag.key, tag.value)).collect();
     tags.sort();
-    if tags.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
+    // Policies compare keys without case: with two of them they could mean either.
+    let mut seen = std::collections::BTreeSet::new();
+    if !tags.iter().all(|(key, _)| seen.insert(key.to_ascii_lowercase())) {
         return Err(Error::Validation("Duplicate tag keys".to_owned()));
     }
     // AWS: the prefix is reserved.

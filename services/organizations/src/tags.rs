@@ -21,7 +21,8 @@ pub(crate) fn add(tags: &mut BTreeMap<String, String>, given: &[Tag]) -> Result<
             let text = "You can't use aws: as a prefix of tag keys.";
             return Err(refusal::invalid(InvalidInputExceptionReason::InvalidSystemTagsParameter, text));
         }
-        if !seen.insert(tag.key.as_str()) {
+        // Policies compare keys without case: with two of them they could mean either.
+        if !seen.insert(tag.key.to_ascii_lowercase()) {
             let text = "You provided the same tag key twice.";
             return Err(refusal::invalid(InvalidInputExceptionReason::DuplicateTagKey, text));
         }

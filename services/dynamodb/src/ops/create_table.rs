@@ -76,6 +76,7 @@ impl DynamoDb {
         for index in input.global_secondary_indexes.iter().flatten() {
             indexes.push(define::global(index, billing, IndexState::Active, id())?);
         }
+        super::tag_resource::unique(input.tags.as_deref().unwrap_or_default())?;
         let tags: BTreeMap<String, String> =
             input.tags.iter().flatten().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
         if tags.len() > TAGS_MAX {

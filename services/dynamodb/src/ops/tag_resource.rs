@@ -1,10 +1,12 @@
 //! `TagResource`: adds tags to a table.
 
+use std::collections::BTreeSet;
+
 use casemate_kernel::{Access, Ask, Call, Caller, Operation};
 use casemate_names::Arn;
 
 use super::create_table::TAGS_MAX;
-use crate::api::{Error, TagResource, TagResourceInput, TagResourceOutput};
+use crate::api::{Error, Tag, TagResource, TagResourceInput, TagResourceOutput};
 use crate::resource::{TableRef, tagged_table};
 use crate::{DynamoDb, table};
 
@@ -16,6 +18,7 @@ impl Operation<TagResource> for DynamoDb {
 
     async fn run(&self, call: Call<TagResource>) -> Result<TagResourceOutput, Error> {
         let at = named(&call.input.resource_arn)?;
+        unique(&call.input.tags)?;
         let (input, _) = call.into_parts();
         self.env
             .store
@@ -37,6 +40,16 @@ impl Operation<TagResource> for DynamoDb {
             .await?;
         self.lookup.forget();
         Ok(TagResourceOutput::default())
+    }
+}
+
+/// Refuses a key that is given twice: whoever was asked about the one value must not be given the other.
+// AWS: keys are case sensitive (developer guide, "Tagging restrictions in DynamoDB"). The text is ours.
+pub(super) fn unique(tags: &[Tag]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    match tags.iter().find(|tag| !seen.insert(tag.key.as_str())) {
+        None => Ok(()),
+        Some(tag) => Err(Error::Validation(format!("Duplicate tag key: {}", tag.key))),
     }
 }
 

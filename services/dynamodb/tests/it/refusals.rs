@@ -58,6 +58,42 @@ async fn creating_with_tags_needs_the_right_to_tag() {
 }
 
 #[tokio::test]
+async fn a_key_given_twice_is_judged_by_neither_of_its_values() {
+    let scene = Scene::new().await;
+    let policy = |effect: &str, team: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"{effect}","Action":"dynamodb:*","Resource":"*",
+            "Condition":{{"StringEquals":{{"aws:RequestTag/team":"{team}"}}}}}}}}"#
+        )
+    };
+    let identities = scene.world.identities();
+    let allowed = identities.user("allowed", &[&policy("Allow", "a")]);
+    let denied = identities.user("denied", &[crate::ALLOW_ALL, &policy("Deny", "root")]);
+    let tags = |keys: [&str; 2]| json!([{"Key": keys[0], "Value": "a"}, {"Key": keys[1], "Value": "root"}]);
+    for keys in [["team", "team"], ["team", "Team"], ["Team", "team"]] {
+        let mut create = crate::notes();
+        create["TableName"] = json!("other");
+        create["Tags"] = tags(keys);
+        let tag = json!({"ResourceArn": TABLE, "Tags": tags(keys)});
+        for (operation, input) in [("TagResource", tag), ("CreateTable", create)] {
+            for who in [&allowed, &denied] {
+                let answer = call_as(&scene.world, who, operation, input.clone()).await;
+                let code = answer.code();
+                assert_eq!(code.as_deref(), Some("AccessDeniedException"), "{operation} {keys:?}");
+            }
+        }
+    }
+    // Nor is it stored for whoever may do anything.
+    let mut create = crate::notes();
+    create["TableName"] = json!("other");
+    create["Tags"] = tags(["team", "team"]);
+    scene.invalid("CreateTable", create).await;
+    scene.invalid("TagResource", json!({"ResourceArn": TABLE, "Tags": tags(["team", "team"])})).await;
+    let one = json!({"ResourceArn": TABLE, "Tags": [{"Key": "team", "Value": "a"}]});
+    assert_eq!(call_as(&scene.world, &allowed, "TagResource", one).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_table_is_not_made_in_another_account() {
     let scene = Scene::empty();
     let mut input = crate::notes();
