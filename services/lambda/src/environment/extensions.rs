@@ -6,13 +6,13 @@
 //! ```
 
 use std::{
-    fs,
+    fs, io,
     path::Path,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use casemate_kernel::Env;
+use casemate_kernel::{Env, Fault as KernelFault};
 use casemate_sandbox::{Companions, Signal};
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -51,7 +51,7 @@ pub(super) struct Listed(Vec<String>);
 impl Listed {
     /// What lies in the layers' folder for it. An environment whose process is forked for each request can have none.
     pub(super) fn of(layers: Option<&Path>, purpose: Purpose) -> Result<Self, NotStarted> {
-        let names = layers.map(listed).unwrap_or_default();
+        let names = layers.map(listed).transpose()?.unwrap_or_default();
         if names.len() > EXTENSIONS_MAX {
             return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
         }
@@ -86,13 +86,47 @@ impl Listed {
     }
 }
 
+/// The names of the files in the folder of extensions. What cannot be read in full is not started without what is missing.
 // AWS: every file of the folder, whatever it is; what is a folder itself is passed over.
-fn listed(layers: &Path) -> Vec<String> {
-    let entries = fs::read_dir(layers.join("extensions")).into_iter().flatten().flatten();
-    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()));
-    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+fn listed(layers: &Path) -> Result<Vec<String>, NotStarted> {
+    let folder = layers.join("extensions");
+    let kind = match fs::symlink_metadata(&folder) {
+        Ok(about) => about.file_type(),
+        Err(error) if is_nowhere(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(KernelFault::internal(error).into()),
+    };
+    if kind.is_symlink() {
+        // On the host it leads elsewhere than inside.
+        return Err(unlisted(format!("{FOLDER} is a link")));
+    }
+    if !kind.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(KernelFault::internal)? {
+        let entry = entry.map_err(KernelFault::internal)?;
+        if entry.file_type().map_err(KernelFault::internal)?.is_dir() {
+            continue;
+        }
+        // It registers with its name in a header, and log lines name it.
+        match entry.file_name().into_string() {
+            Ok(name) if name.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) => names.push(name),
+            Ok(name) => return Err(unlisted(format!("{FOLDER}: invalid name {name:?}"))),
+            Err(name) => return Err(unlisted(format!("{FOLDER}: invalid name {name:?}"))),
+        }
+    }
     names.sort_unstable();
-    names
+    Ok(names)
+}
+
+/// Is there simply nothing?
+pub(super) fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The start fails, as the function's owner can read.
+pub(super) fn unlisted(why: String) -> NotStarted {
+    NotStarted::Reported(Fault::unlisted(why).report().into(), Vec::new())
 }
 
 /// Tells the registry of processes that end.
@@ -224,12 +258,37 @@ mod tests {
     #[test]
     fn files_of_the_folder_are_extensions_and_folders_are_not() {
         let layers = tempfile::tempdir().unwrap();
-        assert!(listed(layers.path()).is_empty());
+        assert!(listed(layers.path()).unwrap().is_empty());
         let folder = layers.path().join("extensions");
         fs::create_dir_all(folder.join("lib")).unwrap();
         fs::write(folder.join("two"), "").unwrap();
         fs::write(folder.join("one.py"), "").unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("zelda")).unwrap();
-        assert_eq!(listed(layers.path()), ["one.py", "two", "zelda"]);
+        assert_eq!(listed(layers.path()).unwrap(), ["one.py", "two", "zelda"]);
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_not_started_without() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let reported = |layers: &Path| match listed(layers) {
+            Err(NotStarted::Reported(report, _)) => String::from_utf8(report.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        for name in [&b"one\xff"[..], b"one\n", b"one\t", b"\x7f", "ä".as_bytes()] {
+            let layers = tempfile::tempdir().unwrap();
+            fs::create_dir_all(layers.path().join("extensions")).unwrap();
+            fs::write(layers.path().join("extensions").join(OsStr::from_bytes(name)), "").unwrap();
+            let report = reported(layers.path());
+            assert!(report.contains("Extension.LaunchError") && report.contains("invalid name"), "{report}");
+        }
+        let layers = tempfile::tempdir().unwrap();
+        fs::write(layers.path().join("extensions"), "").unwrap();
+        assert!(listed(layers.path()).unwrap().is_empty(), "a file is no folder");
+        assert!(listed(&layers.path().join("extensions")).unwrap().is_empty());
+        let layers = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc", layers.path().join("extensions")).unwrap();
+        assert!(reported(layers.path()).contains("is a link"));
+        let long = Path::new("/").join("x".repeat(300));
+        assert!(matches!(listed(&long), Err(NotStarted::Refused(_))), "an error is not nothing");
     }
 }
