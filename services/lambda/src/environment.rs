@@ -98,7 +98,7 @@ pub(crate) struct Environment {
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.
-    _decoy: Option<Decoy>,
+    decoy: Option<Decoy>,
     /// Turns for environments that end with a word to their extensions.
     farewells: Arc<Semaphore>,
 }

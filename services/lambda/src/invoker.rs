@@ -349,7 +349,8 @@ impl Invoker {
         held.saturating_sub(self.ready.starting(&function.arn))
     }
 
-    /// A function has changed or is gone: its idle environments stop now, its working ones after their request.
+    /// A function has changed or is gone: its idle environments end now, those with extensions after their last two seconds;
+    /// its working ones after their request.
     pub(crate) fn retire(&self, function: &Arn) {
         self.ready.retire(function);
         self.pool.retire(function);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_kernel::{Env, Fault as KernelFault};
+use casemate_kernel::{Decoy, Env, Fault as KernelFault};
 use casemate_sandbox::{Companions, Signal};
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -191,6 +191,7 @@ impl Environment {
             key: self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take(),
             _output: self.output.clone(),
             _folders: std::mem::take(&mut self.folders),
+            _decoy: self.decoy.take(),
             _turn: turn,
         })
     }
@@ -209,6 +210,8 @@ pub(super) struct Farewell {
     /// Reads what they write to the last.
     _output: Output,
     _folders: Vec<Arc<Folder>>,
+    /// Whoever still runs may still use it.
+    _decoy: Option<Decoy>,
     _turn: OwnedSemaphorePermit,
 }
 

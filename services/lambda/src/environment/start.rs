@@ -250,7 +250,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             folders,
             berth: Some(berth),
-            _decoy: decoy,
+            decoy,
             farewells: Arc::clone(&self.farewells),
         }
     }
