@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Environment, start::NotStarted};
+use super::{Environment, root::Root, start::NotStarted};
 use crate::{
     credentials::Endpoint,
     extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},
@@ -66,12 +66,12 @@ impl Listed {
     }
 
     /// As the sandbox starts them.
-    pub(super) fn companions(&self, given: &Given<'_>) -> Companions {
+    pub(super) fn companions(&self, given: &Given<'_>, root: &Root) -> Companions {
         if self.0.is_empty() {
             return Companions::default();
         }
         let programs = self.0.iter().map(|name| format!("{FOLDER}/{name}")).collect();
-        Companions { programs, env: process::of_extensions(given) }
+        Companions { programs, env: root.environment(process::of_extensions(given), given.function) }
     }
 
     /// As the Extensions API knows them.

@@ -400,7 +400,7 @@ fn spec(
         exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
         hostname: HOSTNAME.to_owned(),
-        companions: listed.companions(given),
+        companions: listed.companions(given, root),
     }
 }
 
