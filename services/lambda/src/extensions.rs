@@ -154,6 +154,8 @@ struct Extension {
     stage: Stage,
     /// Not yet taken.
     event: Option<Told>,
+    /// Has it been told of the environment's end? It is told once.
+    told_end: bool,
     /// What it reported, or why it is not running.
     error: Option<String>,
 }
@@ -161,6 +163,13 @@ struct Extension {
 impl Extension {
     fn hears_of(&self, subject: Subject) -> bool {
         self.subjects.contains(&subject)
+    }
+
+    /// Tells it of the environment's end, if it hears of that and has not.
+    fn end(&mut self, told: &Told) {
+        if self.hears_of(Subject::Shutdown) && !self.told_end {
+            (self.stage, self.event, self.told_end) = (Stage::Running, Some(told.clone()), true);
+        }
     }
 }
 
@@ -202,6 +211,7 @@ impl Extensions {
             subjects: Vec::new(),
             stage: Stage::Started,
             event: None,
+            told_end: false,
             error: None,
         });
         let state = State { open: true, extensions: external.collect(), closing: None, fault: None };
@@ -286,10 +296,8 @@ impl Extensions {
     pub(crate) fn shut_down(&self, reason: Reason, deadline: Timestamp) {
         let told = Told::Shutdown { reason, deadline };
         self.state.send_modify(|state| {
-            for one in &mut state.extensions {
-                if one.stage == Stage::Ready && one.hears_of(Subject::Shutdown) {
-                    (one.stage, one.event) = (Stage::Running, Some(told.clone()));
-                }
+            for one in state.extensions.iter_mut().filter(|one| one.stage == Stage::Ready) {
+                one.end(&told);
             }
             (state.open, state.closing) = (false, Some(told));
         });
@@ -444,6 +452,7 @@ impl State {
             subjects,
             stage: Stage::Registered,
             event: None,
+            told_end: false,
             error: None,
         });
         Ok(Secret::new(id))
@@ -458,8 +467,8 @@ impl State {
         }
         // What it was told before and did not take it has missed.
         (one.stage, one.event) = (Stage::Ready, None);
-        if let Some(told) = closing.filter(|_| one.hears_of(Subject::Shutdown)) {
-            (one.stage, one.event) = (Stage::Running, Some(told));
+        if let Some(told) = closing {
+            one.end(&told);
         }
         Ok(())
     }

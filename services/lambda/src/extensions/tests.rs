@@ -77,6 +77,9 @@ async fn who_is_busy_at_the_end_is_told_when_it_asks() {
     let one = id(&extensions, "one", &both());
     extensions.shut_down(Reason::Timeout, Timestamp::from_millis(1));
     assert!(matches!(extensions.next(&one).await, Ok(Told::Shutdown { reason: Reason::Timeout, .. })));
+    // Once: who asks again waits.
+    let again = tokio::time::timeout(std::time::Duration::ZERO, extensions.next(&one)).await;
+    assert!(again.is_err(), "{again:?}");
 }
 
 #[tokio::test]
