@@ -130,8 +130,8 @@ pub(crate) enum Refused {
     TooMany,
     /// There is no such event, or not for this kind of extension.
     EventType(String),
-    /// It comes at the wrong time.
-    Transition { from: Stage, to: Stage, whose: String },
+    /// It comes at the wrong time. Who is named by an identifier is told it, and nobody else.
+    Transition { from: Stage, to: Stage, whose: Secret<String> },
     /// No extension has this identifier.
     Unknown,
 }
@@ -410,7 +410,7 @@ impl Extensions {
                 if !allowed.contains(&from) {
                     // AWS: the text speaks of the state after the last, here.
                     let to = if to == Stage::ExitError { Stage::Exited } else { to };
-                    return Err(Refused::Transition { from, to, whose: id.to_owned() });
+                    return Err(Refused::Transition { from, to, whose: Secret::new(id.to_owned()) });
                 }
                 (one.stage, one.error) = (to, Some(error.to_owned()));
                 Ok(())
@@ -430,7 +430,7 @@ impl State {
         let subjects = subjects(events, external.is_some())?;
         if let Some(one) = external.and_then(|index| self.extensions.get_mut(index)) {
             if one.stage != Stage::Started || !self.open {
-                let (from, whose) = (one.stage, name.to_owned());
+                let (from, whose) = (one.stage, Secret::new(name.to_owned()));
                 return Err(Refused::Transition { from, to: Stage::Registered, whose });
             }
             (one.stage, one.subjects) = (Stage::Registered, subjects);
@@ -462,7 +462,7 @@ impl State {
         let closing = self.closing.clone();
         let one = self.find(id)?;
         if !matches!(one.stage, Stage::Registered | Stage::Running) {
-            let (from, whose) = (one.stage, id.to_owned());
+            let (from, whose) = (one.stage, Secret::new(id.to_owned()));
             return Err(Refused::Transition { from, to: Stage::Ready, whose });
         }
         // What it was told before and did not take it has missed.

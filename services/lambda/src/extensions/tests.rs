@@ -47,7 +47,7 @@ async fn asking(extensions: &Arc<Extensions>, id: &str) -> tokio::task::JoinHand
 }
 
 fn transition(from: Stage, to: Stage, whose: &str) -> Refused {
-    Refused::Transition { from, to, whose: whose.to_owned() }
+    Refused::Transition { from, to, whose: Secret::new(whose.to_owned()) }
 }
 
 #[tokio::test]
@@ -140,6 +140,8 @@ async fn nobody_speaks_for_an_extension_without_its_identifier() {
         assert_eq!(extensions.exit_error(wrong, "x"), Err(Refused::Unknown));
     }
     assert!(!format!("{extensions:?}").contains(&one));
+    let asked = extensions.init_error(&one, "x").and_then(|()| extensions.exit_error(&one, "x"));
+    assert!(matches!(asked, Err(Refused::Transition { .. })) && !format!("{asked:?}").contains(&one));
 }
 
 #[tokio::test]
