@@ -267,6 +267,12 @@ impl Extensions {
         }
     }
 
+    /// The failure there has been already.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let state = self.state.borrow();
+        state.fault.clone().or_else(|| fault::reported(&state.extensions))
+    }
+
     /// Resolves when the process of one has ended.
     pub(crate) async fn ended_by_itself(&self) -> Fault {
         let mut changes = self.state.subscribe();

@@ -131,6 +131,19 @@ async fn registering_late_twice_or_as_the_eleventh_is_refused() {
 }
 
 #[tokio::test]
+async fn a_failure_between_two_requests_is_known_before_the_next() {
+    let extensions = extensions(&["one", "two"]);
+    let (one, two) = (id(&extensions, "one", &both()), id(&extensions, "two", &both()));
+    let _asked = (asking(&extensions, &one).await, asking(&extensions, &two).await);
+    assert_eq!(extensions.fault(), None);
+    extensions.exit_error(&two, "Extension.Two").unwrap();
+    assert_eq!(extensions.fault().unwrap().kind(), "Extension.ExitError");
+    extensions.ended(0, MemberEnd::Exited(ExitStatus::Code(9)));
+    assert_eq!(extensions.fault().unwrap().kind(), "Extension.Crash");
+    assert!(!extensions.invoke(invoke()));
+}
+
+#[tokio::test]
 async fn nobody_speaks_for_an_extension_without_its_identifier() {
     let extensions = extensions(&["one", "two"]);
     let (one, two) = (id(&extensions, "one", &both()), id(&extensions, "two", &both()));
