@@ -34,7 +34,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use extensions::FAREWELLS_MAX;
+pub(crate) use extensions::{EXTERNAL_LIMIT, FAREWELLS_MAX};
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};

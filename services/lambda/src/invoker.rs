@@ -375,7 +375,7 @@ impl Invoker {
             }
             if short {
                 for _ in 0..EVICTED_AT_ONCE {
-                    if !self.pool.evict(|function| self.ready.kept(function)) {
+                    if self.pool.evict(|function| self.ready.kept(function)).is_none() {
                         break;
                     }
                 }

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Environment, root::Root, start::NotStarted};
+use super::{Berth, Environment, root::Root, start::NotStarted};
 use crate::{
     credentials::Endpoint,
     extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},
@@ -33,15 +33,15 @@ use crate::{
 
 /// From the end's beginning until everything is killed.
 // AWS: 2 seconds with external extensions, 500 ms with internal ones only (Lambda developer guide, "Shutdown phase").
-const EXTERNAL_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const EXTERNAL_LIMIT: Duration = Duration::from_secs(2);
 const INTERNAL_LIMIT: Duration = Duration::from_millis(500);
 /// What the runtime has of it where there are external extensions.
 // AWS: 300 ms (as above).
 const RUNTIME_LIMIT: Duration = Duration::from_millis(300);
 /// How long an extension that has reported a failure may take to end by itself. Ours: as long as in the end.
 const REPORTED_LIMIT: Duration = Duration::from_secs(2);
-/// Environments that end at a time with a word to their extensions; the others are killed at once. Ours: their room on the
-/// host has been given to others already.
+/// Environments that end at a time with a word to their extensions; the others are killed at once. Ours: they hold their room
+/// on the host meanwhile.
 pub(crate) const FAREWELLS_MAX: usize = 32;
 
 /// The external extensions of a function's layers.
@@ -164,6 +164,11 @@ impl Environment {
         }
     }
 
+    /// Does it end some time after it is dropped, and its room comes free then?
+    pub(crate) fn ends_slowly(&self) -> bool {
+        self.has_extensions() && !self.is_template()
+    }
+
     /// A request must not go on in the runtime; where there are external extensions, they still hear of the end.
     pub(super) async fn end_runtime(&self) {
         let (external, _) = self.extensions.kinds();
@@ -174,13 +179,11 @@ impl Environment {
 
     /// What is to be done at the end; `None`: nobody is to be told.
     pub(super) fn farewell(&mut self) -> Option<Farewell> {
-        if !self.has_extensions() || self.is_template() {
+        if !self.ends_slowly() {
             return None;
         }
         tokio::runtime::Handle::try_current().ok()?;
         let turn = Arc::clone(&self.farewells).try_acquire_owned().ok()?;
-        // Others may have its room now.
-        drop(self.berth.take());
         Some(Farewell {
             sandbox: Arc::clone(&self.sandbox),
             extensions: Arc::clone(&self.extensions),
@@ -192,6 +195,7 @@ impl Environment {
             _output: self.output.clone(),
             _folders: std::mem::take(&mut self.folders),
             _decoy: self.decoy.take(),
+            _berth: self.berth.take(),
             _turn: turn,
         })
     }
@@ -212,6 +216,8 @@ pub(super) struct Farewell {
     _folders: Vec<Arc<Folder>>,
     /// Whoever still runs may still use it.
     _decoy: Option<Decoy>,
+    /// Its room is taken until its processes are gone.
+    _berth: Option<Berth>,
     _turn: OwnedSemaphorePermit,
 }
 
