@@ -18,12 +18,13 @@ use casemate_sandbox::{ExecPolicy, Family, OwnRoot, Runtime};
 use super::{
     Host, NotStarted,
     assembly::Place,
+    extensions::{is_nowhere, unlisted},
     root::{InImage, Root},
     start,
 };
 use crate::{
     api::Error,
-    controls,
+    controls, extensions,
     function::Function,
     image::{self, ImageUse},
     packages::Folder,
@@ -72,10 +73,7 @@ impl Host {
         let entrypoint = begun.argv.first().cloned();
         let inside = InImage {
             task: task(&found.root),
-            // Its extensions are where their name says they are, or there are none.
-            layers: folder_inside(&found.root, "/opt/extensions")
-                .filter(|path| *path == found.root.join("opt/extensions"))
-                .map(|_| found.root.join("opt")),
+            layers: layers_inside(&found.root)?,
             variables: begun.variables,
             working_dir: begun.working_dir.clone(),
         };
@@ -161,6 +159,17 @@ fn folder_inside(root: &Path, inside: &str) -> Option<PathBuf> {
     tree::resolve(root, Path::new(inside)).ok().filter(|path| path.is_dir())
 }
 
+/// An image's own `/opt`, on the host, where extensions may lie in it.
+fn layers_inside(root: &Path) -> Result<Option<PathBuf>, NotStarted> {
+    match tree::resolve(root, Path::new(extensions::FOLDER)) {
+        Ok(path) if path == root.join("opt/extensions") => Ok(Some(root.join("opt"))),
+        // They are executed by that name: they lie there, or the image is not started.
+        Ok(_) => Err(unlisted(format!("{} is a link or lies behind one", extensions::FOLDER))),
+        Err(error) if is_nowhere(&error) => Ok(None),
+        Err(error) => Err(Fault::internal(error).into()),
+    }
+}
+
 impl InImage {
     /// The process's environment: `all` as for any runtime, with the image's variables below the function's.
     pub(super) fn environment(
@@ -235,6 +244,25 @@ mod tests {
         for to in ["/tmp/app", "/tmp", "../dev/x", "/srv/link", "/proc", "/", "..", "/none"] {
             assert_eq!(leads(to), None, "{to}");
         }
+    }
+
+    #[test]
+    fn extensions_of_an_image_that_lie_behind_links_are_refused_and_not_passed_over() {
+        let root = root();
+        assert_eq!(layers_inside(root.path()).unwrap(), None);
+        fs::create_dir_all(root.path().join("opt/extensions")).unwrap();
+        assert_eq!(layers_inside(root.path()).unwrap(), Some(root.path().join("opt")));
+        fs::rename(root.path().join("opt"), root.path().join("other")).unwrap();
+        symlink("other", root.path().join("opt")).unwrap();
+        assert!(matches!(layers_inside(root.path()), Err(NotStarted::Reported(..))));
+        fs::remove_file(root.path().join("opt")).unwrap();
+        fs::create_dir(root.path().join("opt")).unwrap();
+        symlink("/other/extensions", root.path().join("opt/extensions")).unwrap();
+        assert!(matches!(layers_inside(root.path()), Err(NotStarted::Reported(..))));
+        symlink("round", root.path().join("round")).unwrap();
+        fs::remove_file(root.path().join("opt/extensions")).unwrap();
+        symlink("/round", root.path().join("opt/extensions")).unwrap();
+        assert!(matches!(layers_inside(root.path()), Err(NotStarted::Refused(_))));
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             folders,
             berth: Some(berth),
-            _decoy: decoy,
+            decoy,
             farewells: Arc::clone(&self.farewells),
         }
     }
@@ -397,7 +397,7 @@ fn spec(
         exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
         hostname: HOSTNAME.to_owned(),
-        companions: listed.companions(given),
+        companions: listed.companions(given, root),
     }
 }
 
