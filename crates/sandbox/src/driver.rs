@@ -258,7 +258,7 @@ impl Driver {
 
     /// Begins to look whether the root is as it was, beside the making of the environment: where programs are asked about,
     /// none has been executed when the look is over. A custom runtime may have begun by then; it is killed unheard.
-    fn look(&self, template: &Template) -> impl Future<Output = Result<(), StartError>> + use<> {
+    pub(crate) fn look(&self, template: &Template) -> impl Future<Output = Result<(), StartError>> + use<> {
         let contents = Arc::clone(&template.inner.contents);
         let looking = (!contents.is_fresh(tokio::time::Instant::now()))
             .then(|| tokio::task::spawn_blocking(move || contents.look_unless_fresh()));
