@@ -95,7 +95,7 @@ mod tests {
         let returning = Returning::default();
         let f = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
         let g = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:g").unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         assert!(!returning.wait(&f, until).await);
         let coming = returning.begin(&f);
         assert!(!returning.wait(&g, until).await);

@@ -112,7 +112,10 @@ fn listed(layers: &Path) -> Result<Vec<String>, NotStarted> {
         match entry.file_name().into_string() {
             Ok(name) if name.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) => names.push(name),
             Ok(name) => return Err(unlisted(format!("{FOLDER}: invalid name {name:?}"))),
-            Err(name) => return Err(unlisted(format!("{FOLDER}: invalid name {name:?}"))),
+            Err(name) => {
+                let name = name.to_string_lossy();
+                return Err(unlisted(format!("{FOLDER}: invalid name {name:?}")));
+            }
         }
     }
     names.sort_unstable();
