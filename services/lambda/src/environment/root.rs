@@ -1,6 +1,9 @@
 //! Which root a function's environments stand in, and what the runtime in it wants.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use casemate_kernel::{Env, Fault, audit};
 use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
@@ -15,29 +18,36 @@ pub(super) struct Root {
     pub(super) family: Family,
     /// Which programs may be started inside, unless the function says otherwise.
     pub(super) exec: ExecPolicy,
-    /// Does the function's package bring the program?
-    in_package: bool,
+    /// The program, if the function's package or a layer brings it.
+    entrypoint: Option<&'static str>,
 }
 
 impl Root {
-    /// What is wrong with a package that should bring the program and does not.
-    pub(super) fn check_package(&self, folder: &std::path::Path) -> Result<(), NotStarted> {
-        if self.in_package && !folder.join("bootstrap").is_file() {
+    /// The same root with the program that the package brings, or else a layer; with what is wrong where neither does.
+    // AWS: the package's `bootstrap` is run; "if this file doesn't exist, Lambda searches for the runtime in the function's
+    // layers" (developer guide, "Building a custom runtime").
+    pub(super) fn with_program(self, package: &Path, layers: Option<&Path>) -> Result<Self, NotStarted> {
+        let has = |folder: &Path| folder.join("bootstrap").is_file();
+        if self.entrypoint.is_none() || has(package) {
+            return Ok(self);
+        }
+        if !layers.is_some_and(has) {
             return Err(start::invalid_entrypoint(&format!(
-                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
+                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} {LAYERS_ENTRYPOINT}]"
             )));
         }
-        Ok(())
+        let template = self.template.with_argv(vec![LAYERS_ENTRYPOINT.to_owned()]);
+        Ok(Self { template, entrypoint: Some(LAYERS_ENTRYPOINT), ..self })
     }
 
     /// Why no process was started, as the caller gets it.
     pub(super) fn not_started(&self, error: StartError) -> NotStarted {
-        match error {
-            // A program of the package's own that the system cannot execute.
-            StartError::Step { step: Step::Execute, source, .. } if self.in_package => {
-                start::invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {source}"))
+        match (error, self.entrypoint) {
+            // A program of the function's own that the system cannot execute.
+            (StartError::Step { step: Step::Execute, source, .. }, Some(program)) => {
+                start::invalid_entrypoint(&format!("fork/exec {program}: {source}"))
             }
-            error => start::unavailable(&error).into(),
+            (error, _) => start::unavailable(&error).into(),
         }
     }
 }
@@ -47,13 +57,14 @@ impl Host {
     pub(super) async fn root(&self, function: &Function) -> Result<Root, NotStarted> {
         let id = &function.settings.runtime;
         let runtime = self.runtime(id)?;
-        let (family, exec, in_package) = (runtime.family, runtime.exec_policy(), runtime.is_in_package());
+        let (family, exec) = (runtime.family, runtime.exec_policy());
+        let entrypoint = runtime.is_in_package().then_some(ENTRYPOINT);
         let template = self.assembled(runtime).await?;
         let template = match family {
             Family::Java => bootstrap::with_heap(&template, function.settings.memory_mb),
             _ => template,
         };
-        Ok(Root { template, family, exec, in_package })
+        Ok(Root { template, family, exec, entrypoint })
     }
 
     /// What kind of runtime a function has; `None`: none of this host's.
@@ -116,5 +127,6 @@ async fn record(env: Env, template: Template) {
     });
 }
 
-/// The program of a custom runtime.
+/// The program of a custom runtime in the package, and in layers.
 pub(super) const ENTRYPOINT: &str = "/var/task/bootstrap";
+const LAYERS_ENTRYPOINT: &str = "/opt/bootstrap";

@@ -1,5 +1,6 @@
 //! `CreateFunction`: checks configuration, role and package, and keeps them.
 
+use bytes::Bytes;
 use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::uuid;
 
@@ -8,7 +9,10 @@ use crate::{
     api::{CreateFunction, CreateFunctionInput, CreateFunctionOutput, Error},
     ask, configuration,
     function::Function,
-    layer, packages, role,
+    layer, packages,
+    resource::FunctionRef,
+    role,
+    signing::{self, Config, Use},
     version::{self, Version},
 };
 
@@ -17,7 +21,10 @@ impl Operation<CreateFunction> for Lambda {
         let arn = self.at(&input.function_name, None, caller).arn();
         let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let create = ask::on("lambda:CreateFunction", arn.clone(), caller).with_request_tags(tags);
-        let create = layer::condition(create, input.layers.as_deref());
+        let mut create = layer::condition(create, input.layers.as_deref());
+        if let Some(config) = &input.code_signing_config_arn {
+            create = create.with("lambda:CodeSigningConfigArn", vec![config.clone()]);
+        }
         let mut asks = vec![create, role::pass(&self.env, &input.role, &arn)];
         asks.extend(layer::asks(input.layers.as_deref(), caller));
         Ok(Access::Iam(asks))
@@ -41,6 +48,7 @@ impl Operation<CreateFunction> for Lambda {
             Error::invalid_parameter_value_exception("Please provide a source for function code.")
         })?;
         let received = self.packages.receive(archive).await?;
+        let signing = self.signing_of_new(input, &at, received.archive()).await?;
         let function = Function {
             arn: at.arn(),
             name: at.name.clone(),
@@ -73,6 +81,10 @@ impl Operation<CreateFunction> for Lambda {
                     packages::refer(tx, layer.code)?;
                 }
                 tx.put(&key, &function)?;
+                if let Some(config) = &signing {
+                    signing::check_unchanged(tx, config)?;
+                    tx.put(&key, &Use(config.arn.clone()))?;
+                }
                 if publish {
                     let version = version::publish(tx, &at, &function, None, &version_revision)?;
                     return Ok((None, version));
@@ -82,6 +94,27 @@ impl Operation<CreateFunction> for Lambda {
             .await?;
         // AWS: the number of a version that was published at once, but the ARN without it.
         Ok(made.shown_as(&made.unqualified()))
+    }
+}
+
+impl Lambda {
+    /// The code signing configuration a new function is to have, which its packages have passed.
+    async fn signing_of_new(
+        &self,
+        input: &CreateFunctionInput,
+        at: &FunctionRef,
+        archive: Bytes,
+    ) -> Result<Option<Config>, Error> {
+        let Some(arn) = &input.code_signing_config_arn else { return Ok(None) };
+        let place = signing::place(arn, &self.env).filter(|place| place.scope == at.scope);
+        let place = place.ok_or_else(|| signing::none_to_use(arn))?;
+        let layers = input.layers.as_deref().unwrap_or_default();
+        let (config, layers) = self.env.store.read(|tx| {
+            let config = tx.get::<Config>(&place.key())?.ok_or_else(|| signing::none_to_use(arn))?;
+            Ok::<_, Error>((config, layer::uses(tx, layers, &self.env)?))
+        })?;
+        self.check_signatures(Some(&config), &at.arn(), Some(archive), &layers).await?;
+        Ok(Some(config))
     }
 }
 

@@ -8,7 +8,9 @@ use crate::{
     api::{Error, UpdateFunctionCode, UpdateFunctionCodeInput, UpdateFunctionCodeOutput},
     ask, configuration,
     function::Function,
-    layer, refusal, version,
+    layer, refusal,
+    signing::{self, Config},
+    version,
 };
 
 impl Operation<UpdateFunctionCode> for Lambda {
@@ -32,6 +34,8 @@ impl Operation<UpdateFunctionCode> for Lambda {
             Error::invalid_parameter_value_exception("Please provide a source for function code.")
         })?;
         let received = self.packages.receive(archive).await?;
+        let config = self.env.store.read(|tx| Config::of_function(tx, &at))?;
+        self.check_signatures(config.as_ref(), &at.arn(), Some(received.archive()), &[]).await?;
         let (code, code_bytes) = (received.id, received.bytes);
         let unpacked_bytes = received.unpacked_bytes;
         layer::check_size(unpacked_bytes, &function.settings.layers)?;
@@ -47,6 +51,7 @@ impl Operation<UpdateFunctionCode> for Lambda {
             .adopt(received, move |tx| {
                 let before = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(expected.as_deref(), &before)?;
+                signing::check_same(tx, &at, config.as_ref())?;
                 layer::check_size(unpacked_bytes, &before.settings.layers)?;
                 let old = before.code;
                 let after = Function {
