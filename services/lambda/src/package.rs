@@ -3,6 +3,8 @@
 //! Every entry is judged before the first is written. Nothing is ever written through a link: a name below a link or below
 //! a file is refused, and links are made last. Knows nothing of functions or of where the folder is.
 
+pub(crate) mod listing;
+
 use std::{
     collections::BTreeMap,
     fmt, fs,

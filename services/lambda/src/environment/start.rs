@@ -141,8 +141,8 @@ impl Host {
         let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let root = self.root(&function).await?;
         let listed = Listed::of(root.layers(layers.as_deref()), purpose)?;
+        let root = root.with_program(folder.path(), layers.as_deref().map(Folder::path))?;
         let family = root.family;
-        root.check_package(folder.path())?;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = match purpose {
