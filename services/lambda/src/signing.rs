@@ -1,7 +1,7 @@
 //! Code signing: which publishers' packages a function takes, and what happens to others.
 //!
 //! A publisher is a signing profile version, named by an ARN. Its public key is in a file that the operator puts into the
-//! folder of signing profiles: `<account>.<profile>.<version>.pub`, its 32 bytes in base64. A profile without file signs
+//! folder of signing profiles: `<partition>.<region>.<account>.<profile>.<version>.pub`, its 32 bytes in base64. A profile without file signs
 //! nothing that is believed; taking the file away revokes it for packages to come.
 //!
 //! DIVERGES: signing profiles are made by `casemate sign`, not by AWS Signer; a signature has no validity period.
@@ -110,8 +110,7 @@ pub(crate) fn none_to_use(arn: &str) -> Error {
 }
 
 /// An image carries no signature that could be judged here.
-// AWS: "Code signing is only supported for functions that are deployed as .zip file archives" (developer guide, "Code
-// signing"). The text is ours.
+// AWS: "Functions defined as container images do not support code signing" (developer guide). The text is ours.
 pub(crate) fn not_of_images() -> Error {
     Error::invalid_parameter_value_exception(
         "Code signing is not supported for functions with packageType Image.",
@@ -132,15 +131,18 @@ pub(crate) fn check_publishers(arns: &[String]) -> Result<(), Error> {
 /// The name of the file with a profile version's public key, in the folder of signing profiles.
 pub fn key_file(arn: &str) -> Option<String> {
     let arn = Arn::parse(arn).ok()?;
-    let account = arn.account_id()?;
+    let (account, (partition, region)) = (arn.account_id()?, (arn.partition(), arn.region()));
     let rest = arn.resource().strip_prefix("/signing-profiles/")?;
     let (name, version) = rest.split_once('/')?;
     // AWS: profile names have 2-64 letters, digits and underscores; versions ten letters and digits.
     let fine = |text: &str| {
         !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
+    let place = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let ours = arn.service() == "signer" && fine(name) && fine(version);
-    ours.then(|| format!("{}.{name}.{version}.pub", account.as_str()))
+    // All that an ARN can say is in it: two profiles never share a key.
+    (ours && !region.is_empty() && place(partition) && place(region))
+        .then(|| format!("{partition}.{region}.{}.{name}.{version}.pub", account.as_str()))
 }
 
 /// The public keys of signing profiles.

@@ -116,8 +116,14 @@ fn register(profile: &str, public_key: &Path, data_dir: &Path) -> Result<(), Cli
     let bytes = bytes.ok_or_else(|| format!("{} holds no public key", public_key.display()))?;
     let folder = data_dir.join(FOLDER);
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join(file_of(profile)?), format!("{}\n", STANDARD.encode(bytes)))?;
-    Ok(())
+    let file = folder.join(file_of(profile)?);
+    let text = format!("{}\n", STANDARD.encode(bytes));
+    match fs::read_to_string(&file) {
+        Ok(before) if before == text => Ok(()),
+        // Whose signatures are believed does not change by the way.
+        Ok(_) => Err(format!("{profile} has another key; remove {} to change that", file.display()).into()),
+        Err(_) => Ok(fs::write(&file, text)?),
+    }
 }
 
 fn file_of(profile: &str) -> Result<String, CliError> {
@@ -149,6 +155,10 @@ mod tests {
         assert!(profile("../ours", &folder.path().join("other"), &scope).is_err());
         register(&arn, &beside(&key), folder.path()).unwrap();
         assert!(register(&arn, &key, folder.path()).is_err(), "a private key is not registered");
+        register(&arn, &beside(&key), folder.path()).unwrap();
+        let other = folder.path().join("theirs");
+        profile("theirs", &other, &scope).unwrap();
+        assert!(register(&arn, &beside(&other), folder.path()).is_err(), "a key is not exchanged");
         let file = folder.path().join(FOLDER).join(file_of(&arn).unwrap());
         let registered = STANDARD.decode(fs::read_to_string(file).unwrap().trim()).unwrap();
         assert_eq!(registered, casemate_lambda::public_key(&fs::read(&key).unwrap()).unwrap());

@@ -21,7 +21,7 @@ pub(super) struct Root {
     /// Does the function's package bring the program, or one of its layers?
     is_brought: bool,
     /// The program that package, layer or image bring.
-    entrypoint: Option<String>,
+    pub(super) entrypoint: Option<String>,
     /// What only images have.
     pub(super) image: Option<InImage>,
 }

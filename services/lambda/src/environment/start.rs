@@ -26,7 +26,7 @@ use tokio::{
 use super::{
     Berth, Environment, Held, Late, Room,
     extensions::{self, Listed},
-    root::{ENTRYPOINT, Root},
+    root::Root,
 };
 use crate::{
     ServeConnection,
@@ -111,6 +111,7 @@ struct Start {
     /// What its process is told late, and over which connection.
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
+    program: String,
 }
 
 /// What is to be started.
@@ -180,7 +181,9 @@ impl Host {
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
-        let start = Start { id, function, held, credentials, endpoint, log_stream, late, extensions };
+        let program = root.entrypoint.unwrap_or_default();
+        let start =
+            Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program };
         let environment = self.assemble(sandbox, start);
         // An image has no version of a runtime.
         if environment.function.image.is_none() {
@@ -194,7 +197,8 @@ impl Host {
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
-        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions } = start;
+        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program } =
+            start;
         let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
@@ -248,6 +252,7 @@ impl Host {
             forks,
             endpoint,
             strays: AtomicUsize::new(0),
+            program,
             folders,
             berth: Some(berth),
             _decoy: decoy,
@@ -360,7 +365,7 @@ impl Environment {
         lines.push(report::init_failed(took, &status));
         let tail = self.output.end(lines).await;
         if let Some(error) = self.sandbox.runtime_not_executed() {
-            return invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {error}"));
+            return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),

@@ -23,6 +23,9 @@ pub(crate) struct Listing {
     pub(crate) entries: Vec<Listed>,
     pub(crate) manifest: Option<Vec<u8>>,
     pub(crate) signature: Option<Vec<u8>>,
+    /// Whether every reader finds the same in it: the entries' own headers say what the directory says, none lies over
+    /// another, and none is outside the directory.
+    pub(crate) is_consistent: bool,
 }
 
 /// An entry, as it is unpacked.
@@ -39,10 +42,12 @@ pub(crate) struct Listed {
 pub(crate) fn list(archive: &[u8]) -> Result<Listing, PackageError> {
     let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(unreadable)?;
     let plan = plan(&mut archive, UNPACKED_BYTES_MAX)?;
-    let (mut listing, mut left) = (Listing::default(), UNPACKED_BYTES_MAX);
+    let is_consistent = archive.validate_header_consistency().is_ok();
+    let (mut listing, mut left) = (Listing { is_consistent, ..Listing::default() }, UNPACKED_BYTES_MAX);
     for (parts, entry) in plan {
         let name = parts.join("/");
-        let is_file = matches!(entry.kind, Kind::File { .. });
+        // As they are made: with an execute bit, which nobody signed, they are entries as any other.
+        let is_file = entry.kind == Kind::File { executable: false };
         let mut source = archive.by_index(entry.index).map_err(unreadable)?;
         match name.as_str() {
             MANIFEST if is_file => listing.manifest = Some(read(&mut source, &name, MANIFEST_BYTES_MAX)?),

@@ -82,6 +82,9 @@ fn fits(listing: &Listing) -> Seal {
         (Some(manifest), Some(signature)) => (manifest, signature),
         _ => return Seal::Broken("it has a manifest or a signature, not both"),
     };
+    if !listing.is_consistent {
+        return Seal::Broken("the archive contradicts itself");
+    }
     if signature.len() != listing::SIGNATURE_BYTES {
         return Seal::Broken("the signature is too short");
     }
@@ -233,6 +236,14 @@ mod tests {
             "no manifest"
         );
         assert!(broken(&parts(b"{}", &signature)) && broken(&parts(&manifest, &signature[1..])));
+        // Execute bits of the manifest's and the signature's own.
+        for (of_manifest, of_signature) in [(0o755, 0o644), (0o644, 0o755)] {
+            assert!(broken(&archive(&[
+                ("app.py", 0o644, b"x = 1"),
+                (MANIFEST, of_manifest, &manifest),
+                (SIGNATURE, of_signature, &signature),
+            ])));
+        }
         // A file twice, under names that are one.
         assert!(read(&with(&[("app.py", 0o644, b"x = 1"), ("./app.py", 0o644, b"x = 2")])).is_err());
         // A manifest of another's making: well formed, but not signed.
@@ -243,5 +254,64 @@ mod tests {
         let more = String::from_utf8(manifest.clone()).unwrap().replacen('{', "{\"x\":1,", 1);
         assert!(broken(&parts(more.as_bytes(), &signature)));
         assert!(broken(&parts(&[&manifest[..], b"{}"].concat(), &signature)));
+    }
+
+    fn replaced(bytes: &[u8], from: &str, to: &str, times: usize) -> Vec<u8> {
+        assert_eq!(from.len(), to.len());
+        let (mut bytes, mut left, mut at) = (bytes.to_vec(), times, 0);
+        while left > 0 && at + from.len() <= bytes.len() {
+            if bytes[at..].starts_with(from.as_bytes()) {
+                bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+                left -= 1;
+            }
+            at += 1;
+        }
+        assert_eq!(left, 0, "{from}");
+        bytes
+    }
+
+    #[test]
+    fn an_archive_in_which_readers_find_different_things_is_broken() {
+        let signed = sign(&archive(&[("aaa.py", 0o644, b"x = 1")]), PROFILE, &key(1)).unwrap();
+        let broken = |bytes: &[u8]| matches!(read(bytes).unwrap().seal, Seal::Broken(_));
+        assert!(!broken(&signed));
+        // The entry's own header, which comes first, names it differently.
+        assert!(broken(&replaced(&signed, "aaa.py", "bbb.py", 1)));
+        // A whole entry that the directory does not list, before the package and in its middle.
+        let hidden = archive(&[("zzz.py", 0o644, b"evil")]);
+        let local = &hidden[..hidden.windows(4).position(|four| four == b"PK\x01\x02").unwrap()];
+        assert!(broken(&[local, &signed].concat()));
+    }
+
+    #[test]
+    fn names_that_differ_in_case_are_two_and_links_are_signed_with_their_targets() {
+        let linked = |target: &str| {
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            writer.start_file("a/one", SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+            writer.start_file("A/one", SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+            writer.add_symlink("link", target, SimpleFileOptions::default()).unwrap();
+            writer.finish().unwrap().into_inner()
+        };
+        let (manifest, signature) = stored(&sign(&linked("a/one"), PROFILE, &key(1)).unwrap());
+        let with = |base: Vec<u8>| {
+            let mut writer = ZipWriter::new_append(Cursor::new(base)).unwrap();
+            for (name, content) in [(MANIFEST, &manifest), (SIGNATURE, &signature)] {
+                writer.start_file(name, SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+                writer.write_all(content).unwrap();
+            }
+            writer.finish().unwrap().into_inner()
+        };
+        assert_eq!(read(&with(linked("a/one"))).unwrap().seal, Seal::By(PROFILE.to_owned()));
+        assert!(matches!(read(&with(linked("A/one"))).unwrap().seal, Seal::Broken(_)), "another target");
+        // The manifest, or a folder of it, by way of a link: nothing is read through links.
+        for at in [MANIFEST, ".casemate"] {
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            writer.start_file("m", SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+            writer.write_all(&manifest).unwrap();
+            let target = if at == MANIFEST { "../m" } else { "m" };
+            writer.add_symlink(at, target, SimpleFileOptions::default()).unwrap();
+            let sealed = read(&writer.finish().unwrap().into_inner()).unwrap();
+            assert_eq!(sealed.seal, Seal::None, "{at}");
+        }
     }
 }

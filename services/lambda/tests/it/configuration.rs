@@ -349,13 +349,15 @@ async fn when_a_runtime_may_change_is_kept_and_no_version_of_it_is_promised() {
         (put("Auto", &[("Qualifier", text("live"))]), 400),
         (put("Auto", &[("Qualifier", text("2"))]), 404),
         (put("Sometimes", &[]), 400),
-        (with(put("Auto", &[]), &[("FunctionName", text("g"))]), 404),
+        (with(named("g"), &[("UpdateRuntimeOn", text("Auto"))]), 404),
     ] {
         let answer = bench.call("PutRuntimeManagementConfig", input).await;
         assert_eq!(answer.status, status, "{}", answer.text());
     }
     // A later function of the same name inherits nothing.
-    bench.done("PutRuntimeManagementConfig", put("FunctionUpdate", &[])).await;
+    let latest = ("Qualifier", text("$LATEST"));
+    bench.done("PutRuntimeManagementConfig", put("FunctionUpdate", &[latest])).await;
+    assert_eq!(of(named("f")).await, "FunctionUpdate");
     bench.done("DeleteFunction", named("f")).await;
     bench.done("CreateFunction", python("f")).await;
     assert_eq!(of(named("f")).await, "Auto");
