@@ -60,6 +60,7 @@ use casemate_names::{Arn, Entropy, Scope, Timestamp, lower_alphanumeric};
 use casemate_store::{ReadTx, WriteTx};
 
 use crate::{
+    access_keys::Owner,
     api::Error,
     by_arn::ByArn,
     directory::{Cache, IamDirectory},
@@ -131,6 +132,21 @@ impl Iam {
             ask = ask.with("iam:PermissionsBoundary", vec![boundary.clone()]);
         }
         Ok(Access::Iam(vec![ask]))
+    }
+
+    /// What an operation asks for that is about the named user or else about its caller. Where neither is a user it asks for
+    /// all of them; the operation itself then says what is missing, to those who may hear it.
+    pub(crate) fn ask_on_owner(
+        &self,
+        action: &'static str,
+        named: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Access, Error> {
+        let user = match Owner::meant(named, caller) {
+            Ok(Owner::User(name)) => name,
+            Ok(Owner::Root) | Err(_) => "*".to_owned(),
+        };
+        self.ask_on::<UserRow>(action, &user, caller)
     }
 
     /// What an operation on a managed policy asks for. Text that is no ARN asks for a policy nobody has.

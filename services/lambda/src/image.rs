@@ -129,7 +129,7 @@ pub(crate) fn images(env: &Env) -> Result<Option<Images>, Error> {
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 fn broken(error: OciError) -> Error {
-    Error::Internal(casemate_kernel::Fault::broken(&format!("the images cannot be read: {error}")))
+    Error::Internal(casemate_kernel::Fault::broken(format!("the images cannot be read: {error}")))
 }
 
 /// Does a request want an image?
@@ -174,14 +174,13 @@ pub(crate) fn change(
     input: &UpdateFunctionConfigurationInput,
 ) -> Result<(), Error> {
     match (image, &input.image_config) {
-        (None, None) => Ok(()),
-        (None, Some(_)) => Err(config_without_image()),
         (Some(_), _)
             if input.runtime.is_some() || input.handler.is_some() || has_layers(input.layers.as_deref()) =>
         {
             Err(unfit())
         }
-        (Some(_), None) => Ok(()),
+        (_, None) => Ok(()),
+        (None, Some(_)) => Err(config_without_image()),
         (Some(image), Some(config)) => {
             image.instead = Instead::of(config)?;
             Ok(())

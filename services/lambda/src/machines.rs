@@ -71,7 +71,8 @@ impl Machines {
         }
         if !controls.egress.is_empty() {
             return Err(
-                "CASEMATE_EGRESS: a function in a virtual machine can connect to nothing outside yet".into(),
+                "a function in a virtual machine can connect to nothing outside yet: CASEMATE_EGRESS must be empty"
+                    .into(),
             );
         }
         match runtime {

@@ -6,16 +6,12 @@ use crate::{
     Iam,
     access_keys::{Fresh, Owner, create},
     api::{AccessKey, CreateAccessKey, CreateAccessKeyInput, CreateAccessKeyOutput, Error, StatusType},
-    rows::UserRow,
     to_the_second,
 };
 
 impl Operation<CreateAccessKey> for Iam {
     fn access(&self, input: &CreateAccessKeyInput, caller: &Caller) -> Result<Access, Error> {
-        match Owner::meant(input.user_name.as_deref(), caller) {
-            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:CreateAccessKey", &name, caller),
-            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:CreateAccessKey", "*", caller),
-        }
+        self.ask_on_owner("iam:CreateAccessKey", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<CreateAccessKey>) -> Result<CreateAccessKeyOutput, Error> {

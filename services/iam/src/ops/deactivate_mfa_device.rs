@@ -14,8 +14,7 @@ use crate::{
 
 impl Operation<DeactivateMFADevice> for Iam {
     fn access(&self, input: &DeactivateMFADeviceInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:DeactivateMFADevice", &user.shown(), caller)
+        self.ask_on_owner("iam:DeactivateMFADevice", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<DeactivateMFADevice>) -> Result<DeactivateMFADeviceOutput, Error> {

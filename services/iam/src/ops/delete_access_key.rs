@@ -6,15 +6,11 @@ use crate::{
     Iam,
     access_keys::{Owner, delete},
     api::{DeleteAccessKey, DeleteAccessKeyInput, DeleteAccessKeyOutput, Error},
-    rows::UserRow,
 };
 
 impl Operation<DeleteAccessKey> for Iam {
     fn access(&self, input: &DeleteAccessKeyInput, caller: &Caller) -> Result<Access, Error> {
-        match Owner::meant(input.user_name.as_deref(), caller) {
-            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:DeleteAccessKey", &name, caller),
-            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:DeleteAccessKey", "*", caller),
-        }
+        self.ask_on_owner("iam:DeleteAccessKey", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<DeleteAccessKey>) -> Result<DeleteAccessKeyOutput, Error> {

@@ -16,8 +16,7 @@ use crate::{
 
 impl Operation<DeleteServiceSpecificCredential> for Iam {
     fn access(&self, input: &DeleteServiceSpecificCredentialInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:DeleteServiceSpecificCredential", &user.shown(), caller)
+        self.ask_on_owner("iam:DeleteServiceSpecificCredential", input.user_name.as_deref(), caller)
     }
 
     async fn run(

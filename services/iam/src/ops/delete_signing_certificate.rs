@@ -13,8 +13,7 @@ use crate::{
 
 impl Operation<DeleteSigningCertificate> for Iam {
     fn access(&self, input: &DeleteSigningCertificateInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:DeleteSigningCertificate", &user.shown(), caller)
+        self.ask_on_owner("iam:DeleteSigningCertificate", input.user_name.as_deref(), caller)
     }
 
     async fn run(

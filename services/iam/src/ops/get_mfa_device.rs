@@ -13,8 +13,7 @@ use crate::{
 
 impl Operation<GetMFADevice> for Iam {
     fn access(&self, input: &GetMFADeviceInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:GetMFADevice", &user.shown(), caller)
+        self.ask_on_owner("iam:GetMFADevice", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<GetMFADevice>) -> Result<GetMFADeviceOutput, Error> {

@@ -8,15 +8,11 @@ use crate::{
     api::{AccessKeyMetadata, Error, ListAccessKeys, ListAccessKeysInput, ListAccessKeysOutput},
     deposits::status,
     page::{Paging, page_of},
-    rows::UserRow,
 };
 
 impl Operation<ListAccessKeys> for Iam {
     fn access(&self, input: &ListAccessKeysInput, caller: &Caller) -> Result<Access, Error> {
-        match Owner::meant(input.user_name.as_deref(), caller) {
-            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:ListAccessKeys", &name, caller),
-            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:ListAccessKeys", "*", caller),
-        }
+        self.ask_on_owner("iam:ListAccessKeys", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<ListAccessKeys>) -> Result<ListAccessKeysOutput, Error> {

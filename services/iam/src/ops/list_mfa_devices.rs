@@ -15,8 +15,7 @@ use crate::{
 
 impl Operation<ListMFADevices> for Iam {
     fn access(&self, input: &ListMFADevicesInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:ListMFADevices", &user.shown(), caller)
+        self.ask_on_owner("iam:ListMFADevices", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<ListMFADevices>) -> Result<ListMFADevicesOutput, Error> {

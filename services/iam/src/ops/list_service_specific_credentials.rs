@@ -18,8 +18,7 @@ use crate::{
 
 impl Operation<ListServiceSpecificCredentials> for Iam {
     fn access(&self, input: &ListServiceSpecificCredentialsInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:ListServiceSpecificCredentials", &user.shown(), caller)
+        self.ask_on_owner("iam:ListServiceSpecificCredentials", input.user_name.as_deref(), caller)
     }
 
     async fn run(

@@ -15,8 +15,7 @@ use crate::{
 
 impl Operation<ListSigningCertificates> for Iam {
     fn access(&self, input: &ListSigningCertificatesInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:ListSigningCertificates", &user.shown(), caller)
+        self.ask_on_owner("iam:ListSigningCertificates", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<ListSigningCertificates>) -> Result<ListSigningCertificatesOutput, Error> {

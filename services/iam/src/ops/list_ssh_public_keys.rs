@@ -15,8 +15,7 @@ use crate::{
 
 impl Operation<ListSSHPublicKeys> for Iam {
     fn access(&self, input: &ListSSHPublicKeysInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:ListSSHPublicKeys", &user.shown(), caller)
+        self.ask_on_owner("iam:ListSSHPublicKeys", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<ListSSHPublicKeys>) -> Result<ListSSHPublicKeysOutput, Error> {

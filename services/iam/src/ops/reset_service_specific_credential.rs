@@ -17,8 +17,7 @@ use crate::{
 
 impl Operation<ResetServiceSpecificCredential> for Iam {
     fn access(&self, input: &ResetServiceSpecificCredentialInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:ResetServiceSpecificCredential", &user.shown(), caller)
+        self.ask_on_owner("iam:ResetServiceSpecificCredential", input.user_name.as_deref(), caller)
     }
 
     async fn run(

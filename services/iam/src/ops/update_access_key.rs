@@ -7,15 +7,11 @@ use crate::{
     access_keys::{Owner, set_active},
     api::{Error, UpdateAccessKey, UpdateAccessKeyInput, UpdateAccessKeyOutput},
     deposits::is_active,
-    rows::UserRow,
 };
 
 impl Operation<UpdateAccessKey> for Iam {
     fn access(&self, input: &UpdateAccessKeyInput, caller: &Caller) -> Result<Access, Error> {
-        match Owner::meant(input.user_name.as_deref(), caller) {
-            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:UpdateAccessKey", &name, caller),
-            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>("iam:UpdateAccessKey", "*", caller),
-        }
+        self.ask_on_owner("iam:UpdateAccessKey", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<UpdateAccessKey>) -> Result<UpdateAccessKeyOutput, Error> {

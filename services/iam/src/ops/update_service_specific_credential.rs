@@ -16,8 +16,7 @@ use crate::{
 
 impl Operation<UpdateServiceSpecificCredential> for Iam {
     fn access(&self, input: &UpdateServiceSpecificCredentialInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:UpdateServiceSpecificCredential", &user.shown(), caller)
+        self.ask_on_owner("iam:UpdateServiceSpecificCredential", input.user_name.as_deref(), caller)
     }
 
     async fn run(

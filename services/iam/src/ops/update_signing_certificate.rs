@@ -13,8 +13,7 @@ use crate::{
 
 impl Operation<UpdateSigningCertificate> for Iam {
     fn access(&self, input: &UpdateSigningCertificateInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:UpdateSigningCertificate", &user.shown(), caller)
+        self.ask_on_owner("iam:UpdateSigningCertificate", input.user_name.as_deref(), caller)
     }
 
     async fn run(

@@ -15,8 +15,7 @@ use crate::{
 
 impl Operation<UploadSigningCertificate> for Iam {
     fn access(&self, input: &UploadSigningCertificateInput, caller: &Caller) -> Result<Access, Error> {
-        let user = Owner::meant(input.user_name.as_deref(), caller)?;
-        self.ask_on::<UserRow>("iam:UploadSigningCertificate", &user.shown(), caller)
+        self.ask_on_owner("iam:UploadSigningCertificate", input.user_name.as_deref(), caller)
     }
 
     async fn run(
