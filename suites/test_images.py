@@ -208,6 +208,14 @@ def test_what_aws_refuses_is_refused_in_its_words(images, program):
     for change in ({"Handler": "a.b"}, {"Runtime": "python3.12"}):
         error = images.refused(images.lambda_.update_function_configuration, FunctionName="plain", **change)
         assert error["Message"].startswith("Please don't provide Handler or Runtime or Layer")
+    publisher = "arn:aws:signer:us-east-1:123456789012:/signing-profiles/ours/0123456789"
+    config = images.lambda_.create_code_signing_config(
+        AllowedPublishers={"SigningProfileVersionArns": [publisher]})["CodeSigningConfig"]["CodeSigningConfigArn"]
+    put = images.lambda_.put_function_code_signing_config
+    for call in (lambda: create("signed", uri, CodeSigningConfigArn=config),
+                 lambda: put(FunctionName="plain", CodeSigningConfigArn=config)):
+        error = images.refused(call)
+        assert (error["Code"], "packageType Image" in error["Message"]) == ("InvalidParameterValueException", True)
     assert images.invoke("plain")["arguments"] == ["/run"]
 
 

@@ -96,6 +96,8 @@ pub(crate) struct Environment {
     endpoint: Option<Arc<Endpoint>>,
     /// How many left-over processes have been ended.
     strays: AtomicUsize,
+    /// What the package, a layer or the image brings as its runtime; empty where the host has it.
+    program: String,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.

@@ -19,10 +19,10 @@ pub(super) struct Root {
     pub(super) family: Family,
     /// Which programs may be started inside, unless the function says otherwise.
     pub(super) exec: ExecPolicy,
-    /// Does the function's package bring the program?
-    in_package: bool,
-    /// The program that package or image bring.
-    entrypoint: Option<String>,
+    /// Does the function's package bring the program, or one of its layers?
+    is_brought: bool,
+    /// The program that package, layer or image bring.
+    pub(super) entrypoint: Option<String>,
     /// What only images have.
     pub(super) image: Option<InImage>,
 }
@@ -46,17 +46,24 @@ impl Root {
         entrypoint: Option<String>,
         image: InImage,
     ) -> Self {
-        Self { template, family, exec, in_package: false, entrypoint, image: Some(image) }
+        Self { template, family, exec, is_brought: false, entrypoint, image: Some(image) }
     }
 
-    /// What is wrong with a package that should bring the program and does not.
-    pub(super) fn check_package(&self, folder: &std::path::Path) -> Result<(), NotStarted> {
-        if self.in_package && !folder.join("bootstrap").is_file() {
+    /// The same root with the program that the package brings, or else a layer; with what is wrong where neither does.
+    // AWS: the package's `bootstrap` is run; "if this file doesn't exist, Lambda searches for the runtime in the function's
+    // layers" (developer guide, "Building a custom runtime").
+    pub(super) fn with_program(self, package: &Path, layers: Option<&Path>) -> Result<Self, NotStarted> {
+        let has = |folder: &Path| folder.join("bootstrap").is_file();
+        if !self.is_brought || has(package) {
+            return Ok(self);
+        }
+        if !layers.is_some_and(has) {
             return Err(start::invalid_entrypoint(&format!(
-                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
+                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} {LAYERS_ENTRYPOINT}]"
             )));
         }
-        Ok(())
+        let template = self.template.with_argv(vec![LAYERS_ENTRYPOINT.to_owned()]);
+        Ok(Self { template, entrypoint: Some(LAYERS_ENTRYPOINT.to_owned()), ..self })
     }
 
     /// What is shown as its package, where it brings that.
@@ -109,14 +116,14 @@ impl Host {
         }
         let id = &function.settings.runtime;
         let runtime = self.runtime(id)?;
-        let (family, exec, in_package) = (runtime.family, runtime.exec_policy(), runtime.is_in_package());
+        let (family, exec) = (runtime.family, runtime.exec_policy());
+        let entrypoint = runtime.is_in_package().then(|| ENTRYPOINT.to_owned());
         let template = self.assembled(runtime, None).await?;
         let template = match family {
             Family::Java => bootstrap::with_heap(&template, function.settings.memory_mb),
             _ => template,
         };
-        let entrypoint = in_package.then(|| ENTRYPOINT.to_owned());
-        Ok(Root { template, family, exec, in_package, entrypoint, image: None })
+        Ok(Root { template, family, exec, is_brought: entrypoint.is_some(), entrypoint, image: None })
     }
 
     /// What kind of runtime a function has; `None`: none of this host's.
@@ -217,5 +224,6 @@ async fn record(env: Env, template: Template) {
     });
 }
 
-/// The program of a custom runtime.
+/// The program of a custom runtime in the package, and in layers.
 pub(super) const ENTRYPOINT: &str = "/var/task/bootstrap";
+const LAYERS_ENTRYPOINT: &str = "/opt/bootstrap";

@@ -23,7 +23,7 @@ use super::{
     Berth, Environment, Held, Late, Room,
     assembly::Assemblies,
     extensions::{self, Listed},
-    root::{ENTRYPOINT, Root},
+    root::Root,
 };
 use crate::{
     ServeConnection,
@@ -108,6 +108,7 @@ struct Start {
     /// What its process is told late, and over which connection.
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
+    program: String,
 }
 
 /// What is to be started.
@@ -138,8 +139,8 @@ impl Host {
         let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let root = self.root(&function).await?;
         let listed = Listed::of(root.layers(layers.as_deref()), purpose)?;
+        let root = root.with_program(folder.path(), layers.as_deref().map(Folder::path))?;
         let family = root.family;
-        root.check_package(folder.path())?;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = match purpose {
@@ -177,7 +178,9 @@ impl Host {
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
-        let start = Start { id, function, held, credentials, endpoint, log_stream, late, extensions };
+        let program = root.entrypoint.unwrap_or_default();
+        let start =
+            Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program };
         let environment = self.assemble(sandbox, start);
         // An image has no version of a runtime.
         if environment.function.image.is_none() {
@@ -191,7 +194,8 @@ impl Host {
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
-        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions } = start;
+        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program } =
+            start;
         let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
@@ -245,6 +249,7 @@ impl Host {
             forks,
             endpoint,
             strays: AtomicUsize::new(0),
+            program,
             folders,
             berth: Some(berth),
             decoy,
@@ -357,7 +362,7 @@ impl Environment {
         lines.push(report::init_failed(took, &status));
         let tail = self.output.end(lines).await;
         if let Some(error) = self.sandbox.runtime_not_executed() {
-            return invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {error}"));
+            return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
