@@ -26,6 +26,10 @@ use crate::{
 use settings::Settings;
 use source::Source;
 
+/// Mappings of a function with its versions and aliases. Ours; AWS names no quota.
+// DIVERGES: a function has at most 500 event source mappings.
+const MAPPINGS_MAX: usize = 500;
+
 /// The reason of the state of a mapping that was asked to be enabled.
 const NOT_POLLED: &str = "Nothing in this installation polls this event source yet";
 /// The same where it was asked to be disabled.
@@ -110,9 +114,13 @@ impl Mapping {
         ObjectRef { kind: ObjectKind::EventSourceMapping, scope: of.scope.clone(), id: self.uuid.clone() }
     }
 
-    /// Refuses a second mapping of the same source to the same function.
+    /// Refuses a second mapping of the same source to the same function, and one more than a function may have.
     pub(crate) fn refuse_second(&self, tx: &ReadTx<'_>, of: &FunctionRef) -> Result<(), Error> {
         let all = tx.scan::<Self>(&of.key(), None, usize::MAX)?;
+        if all.iter().filter(|(_, other)| other.uuid != self.uuid).count() >= MAPPINGS_MAX {
+            let text = format!("A function may have at most {MAPPINGS_MAX} event source mappings.");
+            return Err(Error::invalid_parameter_value_exception(text));
+        }
         let same = all.iter().map(|(_, other)| other).find(|other| {
             other.uuid != self.uuid && other.function == self.function && other.source.overlaps(&self.source)
         });

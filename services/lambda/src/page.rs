@@ -5,6 +5,9 @@ use casemate_store::{Key, ReadTx, Row};
 
 use crate::api::Error;
 
+/// Rows read at a time by [`Page::scan_for`]. Ours.
+const SCANNED: usize = 100;
+
 /// Which part of a list is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
@@ -43,6 +46,25 @@ impl Page {
     /// The rows of the page and one more, if there is one.
     pub(crate) fn scan<T: Row>(&self, tx: &ReadTx<'_>) -> Result<Vec<(Key, T)>, Error> {
         Ok(tx.scan::<T>(&self.prefix, self.after.as_ref(), self.limit.saturating_add(1))?)
+    }
+
+    /// The same of those rows only that are wanted; the others take no place on the page, and are never held all at once.
+    pub(crate) fn scan_for<T: Row>(
+        &self,
+        tx: &ReadTx<'_>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<Vec<(Key, T)>, Error> {
+        let (mut found, mut after) = (Vec::new(), self.after.clone());
+        loop {
+            let rows = tx.scan::<T>(&self.prefix, after.as_ref(), SCANNED)?;
+            let whole = rows.len() == SCANNED;
+            after = rows.last().map(|(key, _)| key.clone());
+            let missing = self.limit.saturating_add(1).saturating_sub(found.len());
+            found.extend(rows.into_iter().filter(|(_, row)| wanted(row)).take(missing));
+            if !whole || found.len() > self.limit {
+                return Ok(found);
+            }
+        }
     }
 
     /// Cuts what was found to the page, and makes the marker for the next.

@@ -76,6 +76,15 @@ impl Tagged {
     }
 }
 
+/// Refuses a request's tags where one has a key that is AWS's. Those that a resource has already are not its to judge.
+// AWS: `aws:` is reserved, in any case (Lambda developer guide, "Tag limitations"). The text is ours.
+pub(crate) fn check_given(given: &Tags) -> Result<(), Error> {
+    if given.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
+        return Err(Error::invalid_parameter_value_exception("Tag keys that begin with aws: are reserved."));
+    }
+    Ok(())
+}
+
 /// Refuses more tags than a resource may have.
 pub(crate) fn check(tags: &Tags) -> Result<(), Error> {
     if tags.len() > TAGS_MAX {

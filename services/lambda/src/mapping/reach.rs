@@ -53,7 +53,7 @@ pub(crate) fn check(env: &Env, mapping: &Mapping, function: &Function, now: Time
             )));
         }
     }
-    for Need { action, on, service } in needs(mapping, kind) {
+    for Need { action, on, service } in needs(mapping, kind)? {
         if !may(&Ask::on(action, on))? {
             let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
             // AWS: text as the service words it.
@@ -84,7 +84,7 @@ const fn stream_actions(kind: Kind) -> (&'static [&'static str], &'static str) {
     }
 }
 
-fn needs(mapping: &Mapping, kind: Kind) -> Vec<Need> {
+fn needs(mapping: &Mapping, kind: Kind) -> Result<Vec<Need>, Error> {
     let (source, actions): (_, &[&'static str]) = match kind {
         Kind::Queue { .. } => ("SQS", &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]),
         Kind::Msk => ("Kafka", &["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]),
@@ -99,12 +99,12 @@ fn needs(mapping: &Mapping, kind: Kind) -> Vec<Need> {
         .flat_map(|arn| actions.iter().map(|action| Need { action, on: arn.clone(), service: source }))
         .collect();
     let secrets = mapping.settings.access.iter().filter(|(name, _)| SECRETS.contains(&name.as_str()));
-    let secrets = secrets.filter_map(|(_, uri)| Arn::parse(uri).ok());
-    needs.extend(secrets.map(|on| Need {
-        action: "secretsmanager:GetSecretValue",
-        on,
-        service: "Secrets Manager",
-    }));
+    for (name, uri) in secrets {
+        let on = secret(uri).ok_or_else(|| {
+            refused(&format!("the source access configuration {name} needs the ARN of a secret"))
+        })?;
+        needs.push(Need { action: "secretsmanager:GetSecretValue", on, service: "Secrets Manager" });
+    }
     let destination = mapping.settings.on_failure.as_deref().and_then(|to| Arn::parse(to).ok());
     if let Some(on) = destination {
         match on.service() {
@@ -113,5 +113,10 @@ fn needs(mapping: &Mapping, kind: Kind) -> Vec<Need> {
             _ => {}
         }
     }
-    needs
+    Ok(needs)
+}
+
+/// What may be asked for: the right to read anything else would not be judged.
+fn secret(uri: &str) -> Option<Arn> {
+    Arn::parse(uri).ok().filter(|arn| arn.service() == "secretsmanager")
 }

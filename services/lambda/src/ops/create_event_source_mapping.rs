@@ -33,6 +33,7 @@ impl Operation<CreateEventSourceMapping> for Lambda {
         let source = Source::of(&input, self.env.site.scope.region.as_str())?;
         let settings = Settings::of_kind(source.kind(), &uuid).changed(source.kind(), &input)?;
         let tags = input.tags.unwrap_or_default();
+        tags::check_given(&tags)?;
         tags::check(&tags)?;
         let mapping = Mapping {
             uuid,
@@ -65,11 +66,15 @@ impl Lambda {
         Ok(at)
     }
 
-    /// Refuses a mapping whose function's execution role could not do its part.
+    /// Refuses a mapping where an execution role of what it feeds could not do its part.
     pub(super) fn judge(&self, mapping: &Mapping, now: Timestamp) -> Result<(), Error> {
         let of = FunctionRef::of_arn(&mapping.function).ok_or_else(no_function)?;
-        let function = self.env.store.read(|tx| version::resolve(tx, &of, None))?.ok_or_else(no_function)?;
-        reach::check(&self.env, mapping, &function, now)
+        // Of an alias's two versions, which may have other roles, the least draw chooses the second, if it is ever chosen.
+        for draw in [None, Some(0)] {
+            let function = self.env.store.read(|tx| version::resolve(tx, &of, draw))?;
+            reach::check(&self.env, mapping, &function.ok_or_else(no_function)?, now)?;
+        }
+        Ok(())
     }
 }
 

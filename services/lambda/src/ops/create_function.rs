@@ -16,6 +16,7 @@ use crate::{
     resource::FunctionRef,
     role,
     signing::{self, Config, Use},
+    tags,
     version::{self, Version},
 };
 
@@ -38,6 +39,9 @@ impl Operation<CreateFunction> for Lambda {
         let at = self.at(&input.function_name, None, call.caller());
         at.check(&self.env)?;
         configuration::check_name(&at.name)?;
+        let tags = input.tags.clone().unwrap_or_default();
+        tags::check_given(&tags)?;
+        tags::check(&tags)?;
         let settings = configuration::of_new(input, self.invoker.driver())?;
         self.invoker.machines().check(&settings, self.invoker.driver())?;
         let architecture = configuration::architecture(input.architectures.as_deref(), &settings.runtime)?;
@@ -60,7 +64,7 @@ impl Operation<CreateFunction> for Lambda {
             architecture,
             modified_at: now,
             revision_id: uuid(&*self.env.entropy, "lambda.revision"),
-            tags: input.tags.clone().unwrap_or_default(),
+            tags,
             reserved: None,
             loops_allowed: false,
             creation_id: uuid(&*self.env.entropy, "lambda.creation"),

@@ -32,14 +32,8 @@ impl Operation<ListEventSourceMappings> for Lambda {
             let function = of.as_ref().is_none_or(|of| mapping.function == of.requested_arn());
             function && input.event_source_arn.as_deref().is_none_or(|source| arn == Some(source))
         };
-        let mut page = Page::of(prefix, input.marker.as_deref(), input.max_items, PAGE_MAX)?;
-        let (limit, mut found) = (page.limit, Vec::new());
-        // What does not match takes no place on a page.
-        page.limit = usize::MAX;
-        let all = self.env.store.read(|tx| page.scan::<Mapping>(tx))?;
-        found.extend(all.into_iter().filter(|(_, mapping)| wanted(mapping)).take(limit.saturating_add(1)));
-        page.limit = limit;
-        let (mappings, next_marker) = page.cut(found);
+        let page = Page::of(prefix, input.marker.as_deref(), input.max_items, PAGE_MAX)?;
+        let (mappings, next_marker) = page.cut(self.env.store.read(|tx| page.scan_for(tx, wanted))?);
         let shown = mappings.iter().map(Mapping::shown).collect();
         Ok(ListEventSourceMappingsOutput { event_source_mappings: Some(shown), next_marker })
     }

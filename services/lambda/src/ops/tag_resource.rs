@@ -18,6 +18,7 @@ impl Operation<TagResource> for Lambda {
 
     async fn run(&self, call: Call<TagResource>) -> Result<TagResourceOutput, Error> {
         let (input, _) = call.into_parts();
+        tags::check_given(&input.tags)?;
         self.change_tags(&input.resource, move |tags| {
             tags.extend(input.tags.clone());
             tags::check(tags)

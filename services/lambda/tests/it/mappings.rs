@@ -113,6 +113,71 @@ async fn a_role_that_cannot_read_the_source_is_refused() {
 }
 
 #[tokio::test]
+async fn only_a_secret_that_the_role_may_read_is_taken_for_one() {
+    let mut bench = bench();
+    function(&mut bench, "f", &[ALL]).await;
+    let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-a1b2c3";
+    for (uri, fine) in [
+        (secret, true),
+        ("s", false),
+        ("", false),
+        ("arn:aws:ssm:us-east-1:123456789012:parameter/s", false),
+        ("https://example.com/", false),
+    ] {
+        let login = Document::structure([("Type", text("BASIC_AUTH")), ("URI", text(uri))]);
+        let input = with(
+            mapping("f", "arn:aws:mq:us-east-1:123456789012:broker:b:b-1"),
+            &[
+                ("Queues", Document::List(vec![text("q")])),
+                ("SourceAccessConfigurations", Document::List(vec![login])),
+            ],
+        );
+        let answer = bench.call("CreateEventSourceMapping", input).await;
+        assert_eq!(answer.status == 202, fine, "{uri}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn each_role_that_an_alias_leads_to_is_judged() {
+    let mut bench = bench();
+    function(&mut bench, "f", &[READS_QUEUE]).await;
+    bench.done("PublishVersion", named("f")).await;
+    bench.world.identities().role("none", &[], Some(TRUST));
+    let change = with(named("f"), &[("Role", Bench::role_arn("none"))]);
+    bench.done("UpdateFunctionConfiguration", change).await;
+    bench.done("PublishVersion", named("f")).await;
+    let alias = with(named("f"), &[("Name", text("live")), ("FunctionVersion", text("1"))]);
+    let weights = Document::Map(vec![("2".to_owned(), Document::Double(0.01))]);
+    let both = with(
+        with(named("f"), &[("Name", text("both")), ("FunctionVersion", text("1"))]),
+        &[("RoutingConfig", Document::structure([("AdditionalVersionWeights", weights)]))],
+    );
+    bench.done("CreateAlias", alias).await;
+    bench.done("CreateAlias", both).await;
+    let answer = bench.call("CreateEventSourceMapping", mapping("f:both", QUEUE)).await;
+    refused(&answer, "InvalidParameterValueException", "permissions to call ReceiveMessage on SQS");
+    bench.done("CreateEventSourceMapping", mapping("f:live", QUEUE)).await;
+}
+
+#[tokio::test]
+async fn keys_of_awss_own_tags_are_refused() {
+    let mut bench = bench();
+    function(&mut bench, "f", &[ALL]).await;
+    for key in ["aws:x", "AWS:x", "aWs:"] {
+        let tags = ("Tags", Document::Map(vec![(key.to_owned(), text("a"))]));
+        let resource = ("Resource", text("arn:aws:lambda:us-east-1:123456789012:function:f"));
+        for (operation, input) in [
+            ("CreateFunction", with(python("g"), &[tags.clone()])),
+            ("CreateEventSourceMapping", with(mapping("f", QUEUE), &[tags.clone()])),
+            ("TagResource", Document::structure([resource, tags.clone()])),
+        ] {
+            let answer = bench.call(operation, input).await;
+            refused(&answer, "InvalidParameterValueException", "reserved");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_mapping_is_refused() {
     let mut bench = bench();
     function(&mut bench, "f", &[ALL]).await;
@@ -209,6 +274,28 @@ async fn lists_are_of_a_function_a_source_or_the_account() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 3);
+}
+
+#[tokio::test]
+async fn a_function_has_so_many_and_a_list_finds_the_last_of_them() {
+    let mut bench = bench();
+    function(&mut bench, "f", &[ALL]).await;
+    let queue = |number: usize| format!("{QUEUE}{number}");
+    for number in 0..500 {
+        bench.done("CreateEventSourceMapping", mapping("f", &queue(number))).await;
+    }
+    let answer = bench.call("CreateEventSourceMapping", mapping("f", QUEUE)).await;
+    refused(&answer, "InvalidParameterValueException", "at most 500");
+    // In whatever order they lie, each is found by its source, whichever stretch of rows it is in.
+    for number in [0, 99, 100, 250, 499] {
+        let of = Document::structure([("EventSourceArn", text(&queue(number)))]);
+        let listed = bench.done("ListEventSourceMappings", of).await;
+        let found = listed["EventSourceMappings"].as_array().unwrap();
+        assert_eq!((found.len(), &listed["NextMarker"]), (1, &serde_json::Value::Null), "{number}");
+        assert_eq!(found[0]["EventSourceArn"], queue(number));
+        let change = with(uuid(found[0]["UUID"].as_str().unwrap()), &[("BatchSize", Document::Integer(1))]);
+        bench.done("UpdateEventSourceMapping", change).await;
+    }
 }
 
 #[tokio::test]
