@@ -312,7 +312,7 @@ impl Environment {
     /// Ends the processes that a request has left behind. `false`: the environment must not be used again.
     async fn end_strays(&self) -> bool {
         let Ok(ended) = self.sandbox.end_strays().await else { return false };
-        self.strays.fetch_add(ended, Ordering::SeqCst) + ended <= STRAYS_MAX
+        self.strays.fetch_add(ended, Ordering::SeqCst).saturating_add(ended) <= STRAYS_MAX
     }
 
     /// The runtime, and the extensions within the time of the request.
