@@ -33,6 +33,7 @@ impl Operation<CreateCodeSigningConfig> for Lambda {
         let publishers = input.allowed_publishers.signing_profile_version_arns;
         signing::check_publishers(&publishers)?;
         let tags = input.tags.unwrap_or_default();
+        tags::check_given(&tags)?;
         tags::check(&tags)?;
         let config = Config {
             arn: at.arn(),
