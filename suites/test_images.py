@@ -153,7 +153,8 @@ def test_an_image_runs_with_its_own_words_and_the_functions_over_them(images, pr
 
 def test_a_digest_stays_until_the_code_is_updated(images, program):
     words = {"Entrypoint": ["/run"]}
-    first = images.add("moving:live", [{"run": program, "one": "1"}], **words)
+    folder, first = images.layout([{"run": program, "one": "1"}], **words)
+    images.command("add", "moving:live", folder)
     images.create("moving", f"{REGISTRY}/moving:live", Publish=True)
     second = images.layout([{"run": program, "two": "2"}], **words)
     assert "--replace" in images.command("add", "moving:live", second[0], check=False).stderr
@@ -167,7 +168,11 @@ def test_a_digest_stays_until_the_code_is_updated(images, program):
     images.lambda_.update_function_code(**code)
     assert (images.invoke("moving", "read:/one")["can"], images.invoke("moving", "read:/two")["can"]) == (0, 1)
     assert images.invoke("moving:1", "read:/one")["can"] == 1
-    images.lambda_.update_function_code(FunctionName="moving", ImageUri=f"{REGISTRY}/moving@{first}")
+    # A digest without a name is for nothing new; it gets a name of its own.
+    back = {"FunctionName": "moving", "ImageUri": f"{REGISTRY}/moving@{first}"}
+    assert "does not exist" in images.refused(images.lambda_.update_function_code, **back)["Message"]
+    images.command("add", "moving:before", folder)
+    images.lambda_.update_function_code(**back)
     assert images.invoke("moving", "read:/one")["can"] == 1
 
     # Without a name the functions go on; without the image they say so.
@@ -203,6 +208,14 @@ def test_what_aws_refuses_is_refused_in_its_words(images, program):
     for change in ({"Handler": "a.b"}, {"Runtime": "python3.12"}):
         error = images.refused(images.lambda_.update_function_configuration, FunctionName="plain", **change)
         assert error["Message"].startswith("Please don't provide Handler or Runtime or Layer")
+    publisher = "arn:aws:signer:us-east-1:123456789012:/signing-profiles/ours/0123456789"
+    config = images.lambda_.create_code_signing_config(
+        AllowedPublishers={"SigningProfileVersionArns": [publisher]})["CodeSigningConfig"]["CodeSigningConfigArn"]
+    put = images.lambda_.put_function_code_signing_config
+    for call in (lambda: create("signed", uri, CodeSigningConfigArn=config),
+                 lambda: put(FunctionName="plain", CodeSigningConfigArn=config)):
+        error = images.refused(call)
+        assert (error["Code"], "packageType Image" in error["Message"]) == ("InvalidParameterValueException", True)
     assert images.invoke("plain")["arguments"] == ["/run"]
 
 

@@ -78,8 +78,7 @@ pub(crate) fn runtime(
         let name = runtime.id.split_once(".x").map_or(runtime.id.as_str(), |_| "node");
         folder.link(&Path::new("/casemate/path").join(name), interpreter)?;
     }
-    folder.finish(&image)?;
-    let disk = Disk(image);
+    let disk = folder.finish(image)?;
     readable(disk.path())?;
     Ok(disk)
 }
@@ -98,8 +97,7 @@ pub(crate) fn code(code: &CodeDisk, image: PathBuf) -> io::Result<Disk> {
         }
         folder.write(&Path::new("/bootstrap").join(name), contents, true)?;
     }
-    folder.finish(&image)?;
-    let disk = Disk(image);
+    let disk = folder.finish(image)?;
     let file = fs::File::options().write(true).open(disk.path())?;
     if file.metadata()?.len() > CODE_DISK_BYTES {
         return Err(io::Error::other("the code is larger than its disk"));
@@ -187,24 +185,30 @@ impl Staging {
         Ok(())
     }
 
-    fn finish(self, image: &Path) -> io::Result<()> {
+    fn finish(self, image: PathBuf) -> io::Result<Disk> {
+        self.made_by(Path::new("/sbin/mke2fs"), image)
+    }
+
+    fn made_by(self, mke2fs: &Path, image: PathBuf) -> io::Result<Disk> {
         let (bytes, entries) = size(&self.root)?;
         // Whole blocks, an inode per entry, and room for the file system's own tables.
         let blocks = (bytes + entries * 4096 + bytes / 8) / 4096 + 1024;
         let inodes = entries + 64;
-        let made = Command::new("/sbin/mke2fs")
+        // From here on the file goes if it does not become whole: a piece of it would stand in the way of the next try.
+        let disk = Disk(image);
+        let made = Command::new(mke2fs)
             .args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-O", "^has_journal,^resize_inode"])
             .args(["-E", "root_owner=0:0,lazy_itable_init=0", "-U", DISK_UUID, "-N"])
             .arg(inodes.to_string())
             .arg("-d")
             .arg(&self.root)
-            .arg(image)
+            .arg(disk.path())
             .arg(blocks.to_string())
             .env_clear()
             .stdin(Stdio::null())
             .output()?;
         if made.status.success() {
-            return Ok(());
+            return Ok(disk);
         }
         let text = String::from_utf8_lossy(&made.stderr).into_owned();
         Err(io::Error::other(format!("mke2fs: {}", text.trim())))
@@ -241,3 +245,20 @@ fn size(root: &Path) -> io::Result<(u64, u64)> {
 const CODE_DISK_BYTES: u64 = 1 << 30;
 /// The same for every disk: nothing is found by it.
 const DISK_UUID: &str = "00000000-0000-4000-8000-000000000001";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disk_that_could_not_be_made_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        let staging = Staging::new(&image).unwrap();
+        // What a mke2fs that then fails has written.
+        fs::write(&image, b"a piece").unwrap();
+        assert!(staging.made_by(Path::new("/bin/false"), image.clone()).is_err());
+        assert!(!image.exists());
+        assert!(Staging::new(&image).is_ok());
+    }
+}

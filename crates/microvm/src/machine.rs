@@ -7,24 +7,24 @@
 //! Knows nothing of invocations. The guest may be hostile: all it can do is use up its own streams and messages.
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use casemate_sandbox::{Event, Exit, Usage};
+use casemate_sandbox::{Event, Exit, PIDS_MAX, Usage};
 use serde_json::json;
 use tokio::{
     net::UnixStream,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::timeout,
 };
 
 use crate::{
+    asking::Asking,
     error::{Error, doing},
     mux::{Incoming, Mux, Stream},
     protocol::{Answer, Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
@@ -56,19 +56,12 @@ pub struct Machine {
     /// Whether its function was given credentials; then no template is made of it.
     pub(crate) holds_credentials: bool,
     numbers: AtomicU64,
-    shared: Arc<Shared>,
+    asking: Arc<Asking>,
     connections: Option<mpsc::Receiver<Connection>>,
     events: Option<mpsc::Receiver<(Event, u64)>>,
     outputs: mpsc::Receiver<(u16, u32, Stream)>,
     pub(crate) output_ids: Vec<(u16, u32)>,
     exit: watch::Receiver<Option<Exit>>,
-}
-
-type Outcome = Result<Answer, String>;
-
-#[derive(Debug, Default)]
-struct Shared {
-    waiting: Mutex<BTreeMap<u64, oneshot::Sender<Outcome>>>,
 }
 
 impl Machine {
@@ -149,12 +142,12 @@ impl Machine {
         ram_mb: u64,
         (sender, connections): (mpsc::Sender<Connection>, mpsc::Receiver<Connection>),
     ) -> Self {
-        let shared = Arc::new(Shared::default());
+        let asking = Arc::new(Asking::default());
         let (event_sender, events) = mpsc::channel(EVENTS_MAX);
         let (output_sender, outputs) = mpsc::channel(2);
         let (done, exit) = watch::channel(None);
         let dispatch = Dispatch {
-            shared: Arc::clone(&shared),
+            asking: Arc::clone(&asking),
             connections: sender,
             events: event_sender,
             outputs: output_sender,
@@ -170,7 +163,7 @@ impl Machine {
             started: false,
             holds_credentials: false,
             numbers: AtomicU64::new(1),
-            shared,
+            asking,
             connections: Some(connections),
             events: Some(events),
             outputs,
@@ -196,8 +189,8 @@ impl Machine {
 
     /// The function's standard output and standard error, once, after it has been started.
     pub async fn take_outputs(&mut self) -> Option<(Stream, Stream)> {
-        let (first, _, stdout) = self.outputs.recv().await?;
-        let (second, _, stderr) = self.outputs.recv().await?;
+        let both = async { Some((self.outputs.recv().await?, self.outputs.recv().await?)) };
+        let ((first, _, stdout), (second, _, stderr)) = timeout(ANSWER_TIMEOUT, both).await.ok()??;
         (first == STDOUT_PORT && second == STDERR_PORT).then_some((stdout, stderr))
     }
 
@@ -238,7 +231,7 @@ impl Machine {
 
     /// Says that a request begins: events that are limited per invocation start anew.
     pub async fn begin_invocation(&self) -> Result<(), Error> {
-        self.command(Command::BeginInvocation).await
+        self.ask_within(self.prompt(), Command::BeginInvocation).await.map(drop)
     }
 
     /// What there is now belongs to the runtime.
@@ -249,7 +242,8 @@ impl Machine {
     /// Ends the processes that are there besides; how many they were.
     pub async fn end_strays(&self) -> Result<usize, Error> {
         match self.ask(Command::EndStrays).await? {
-            Answer::Ended(count) => Ok(count),
+            // There cannot have been more; who counts them need not fear the guest's numbers.
+            Answer::Ended(count) if u64::try_from(count).is_ok_and(|count| count <= PIDS_MAX) => Ok(count),
             _ => Err(Error::Guest("it answered something else".into())),
         }
     }
@@ -275,7 +269,7 @@ impl Machine {
     /// Lets it run again, at the time `unix_ns`.
     pub async fn thaw(&self, unix_ns: u64) -> Result<(), Error> {
         self.qmp.execute("cont", json!({})).await.map_err(doing("thaw"))?;
-        self.command(Command::SetClock { unix_ns }).await
+        self.ask_within(self.prompt(), Command::SetClock { unix_ns }).await.map(drop)
     }
 
     /// Waits for the end of the function; `None` if the machine ended without a word of it.
@@ -309,23 +303,25 @@ impl Machine {
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, Error> {
+        self.ask_within(ANSWER_TIMEOUT, command).await
+    }
+
+    /// A guest that does not answer in time is ended: nothing can be done with it any more.
+    async fn ask_within(&self, limit: Duration, command: Command) -> Result<Answer, Error> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let (sender, answer) = oneshot::channel();
-        self.shared.table().insert(number, sender);
         let text = serde_json::to_vec(&Request { number, command }).map_err(io::Error::other);
         let text = text.map_err(doing("request to the guest"))?;
-        self.mux.control(text).await.map_err(doing("request to the guest"))?;
-        let answered = timeout(ANSWER_TIMEOUT, async {
-            tokio::select! {
-                answer = answer => answer.map_err(|_| Error::Gone),
-                () = self.process.ended() => Err(Error::Gone),
-            }
-        });
-        if let Ok(outcome) = answered.await {
-            return outcome?.map_err(Error::Guest);
-        }
-        self.shared.table().remove(&number);
-        Err(Error::TimedOut(self.process.last_words()))
+        let answered = self.asking.ask(&self.mux, (number, text), (limit, self.process.ended()));
+        let Some(outcome) = answered.await else {
+            self.process.kill();
+            return Err(Error::TimedOut(self.process.last_words()));
+        };
+        outcome?.map_err(Error::Guest)
+    }
+
+    /// How long the guest may take for what a request waits for.
+    fn prompt(&self) -> Duration {
+        if self.process.is_emulated() { PROMPT_EMULATED } else { PROMPT }
     }
 
     /// Numbers of requests go on where the snapshot left them, so that no old answer is taken for a new one.
@@ -338,15 +334,9 @@ impl Machine {
     }
 }
 
-impl Shared {
-    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Outcome>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Hands what arrives to those who wait for it.
 struct Dispatch {
-    shared: Arc<Shared>,
+    asking: Arc<Asking>,
     connections: mpsc::Sender<Connection>,
     events: mpsc::Sender<(Event, u64)>,
     outputs: mpsc::Sender<(u16, u32, Stream)>,
@@ -367,9 +357,7 @@ impl Dispatch {
                 }
                 Incoming::Control(bytes) => match serde_json::from_slice(&bytes) {
                     Ok(Message::Answer { number, outcome }) => {
-                        if let Some(waiting) = self.shared.table().remove(&number) {
-                            let _ = waiting.send(outcome);
-                        }
+                        self.asking.answered(number, outcome);
                     }
                     Ok(Message::Event { event, invocation }) => self.event((event, invocation), &mut lost),
                     Ok(Message::Exited(exit)) => {
@@ -380,7 +368,7 @@ impl Dispatch {
                 },
             }
         }
-        self.shared.table().clear();
+        self.asking.end();
     }
 
     fn event(&self, event: (Event, u64), lost: &mut u64) {
@@ -422,6 +410,10 @@ async fn open_port(process: &Process) -> Result<(Mux, mpsc::Receiver<Incoming>),
 const BOOT_TIMEOUT: Duration = Duration::from_mins(3);
 /// Starting an interpreter under emulation takes seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// What a request waits for before it begins takes the agent microseconds.
+const PROMPT: Duration = Duration::from_secs(2);
+/// The same where the guest's processor is a program on a host that may be busy.
+const PROMPT_EMULATED: Duration = Duration::from_secs(12);
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 const SOCKET_PAUSE: Duration = Duration::from_millis(2);
 const EVENTS_MAX: usize = 1_024;

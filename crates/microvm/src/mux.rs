@@ -70,7 +70,10 @@ impl Mux {
         tokio::spawn(async move {
             // However it ended, the streams end with it.
             let _ = reader.read_frames(read, &incoming).await;
-            reader.table().clear();
+            for (_, entry) in std::mem::take(&mut *reader.table()) {
+                // Who waits for credit waits in vain.
+                entry.credit.close();
+            }
         });
         (mux, received)
     }

@@ -113,6 +113,23 @@ async fn credit_beyond_the_window_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn writer_without_credit_ends_with_the_connection() {
+    let (mux, mut incoming, mut wire) = raw();
+    put(&mut wire, &[Frame::Open { stream: 1, port: 1 }]).await;
+    let (_, _, mut stream) = opened(&mut incoming).await;
+    // More than window and pipe hold: it waits for credit that never comes.
+    let writer = tokio::spawn(async move { stream.write_all(&vec![0; 1 << 20]).await });
+    while let Some(Frame::Data { .. }) = Frame::read(&mut wire).await.unwrap() {
+        if mux.table().get(&1).is_some_and(|entry| entry.credit.available_permits() == 0) {
+            break;
+        }
+    }
+    drop(wire);
+    ends(incoming).await;
+    assert!(writer.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn stream_number_used_twice_ends_the_connection() {
     let (_mux, incoming, mut wire) = raw();
     put(&mut wire, &[Frame::Open { stream: 2, port: 1 }, Frame::Open { stream: 2, port: 1 }]).await;

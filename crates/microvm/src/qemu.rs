@@ -75,6 +75,7 @@ pub(crate) struct Process {
     place: OwnedFd,
     pidfd: OwnedFd,
     ended: watch::Receiver<bool>,
+    accelerator: Accelerator,
 }
 
 impl Process {
@@ -125,6 +126,8 @@ impl Process {
             .stdin(Stdio::from(ram.try_clone()?))
             .stdout(Stdio::null())
             .stderr(Stdio::from(errors));
+        // Before there is a process that would have to be ended again.
+        let place = File::open(folder)?.into();
         let (done, ended) = watch::channel(false);
         let (tell, started) = std::sync::mpsc::sync_channel(1);
         // The death signal follows the thread that started a process: this one lives as long as the machine.
@@ -142,8 +145,7 @@ impl Process {
             drop(entry);
         })?;
         let pidfd = started.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
-        let place = File::open(folder)?.into();
-        Ok(Self { folder: folder.to_path_buf(), place, pidfd, ended })
+        Ok(Self { folder: folder.to_path_buf(), place, pidfd, ended, accelerator: launch.accelerator })
     }
 
     /// A socket in its folder.
@@ -155,6 +157,10 @@ impl Process {
     pub(crate) async fn ended(&self) {
         let mut ended = self.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;
+    }
+
+    pub(crate) fn is_emulated(&self) -> bool {
+        self.accelerator == Accelerator::Emulation
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -169,6 +169,9 @@ struct RootFs {
 /// Bytes of an image's command and variables. Ours: a process can be given 2 MiB as a rule, and has variables of others, too.
 const WORDS_BYTES_MAX: usize = 256 * 1024;
 
+/// Variables of an image. Ours.
+const VARIABLES_MAX: usize = 1_000;
+
 impl Config {
     fn bytes(&self) -> usize {
         let words = self.entrypoint.iter().chain(&self.cmd).chain([&self.working_dir]).map(String::len);
@@ -185,6 +188,9 @@ impl Config {
             return Err(malformed("does not describe layers"));
         }
         let run = file.config.unwrap_or_default();
+        if run.env.as_ref().is_some_and(|env| env.len() > VARIABLES_MAX) {
+            return Err(OciError::TooLarge(format!("the image has more than {VARIABLES_MAX} variables")));
+        }
         let mut env = Vec::new();
         for text in run.env.unwrap_or_default() {
             let (name, value) =
@@ -263,6 +269,10 @@ mod tests {
         ] {
             assert!(Config::read(config(&bad).as_bytes()).is_err(), "{bad}");
         }
+        let many = |count| format!(r#""config":{{"Env":{:?}}},{layers}"#, vec!["A="; count]);
+        Config::read(config(&many(VARIABLES_MAX)).as_bytes()).unwrap();
+        let refused = Config::read(config(&many(VARIABLES_MAX + 1)).as_bytes());
+        assert!(matches!(refused, Err(OciError::TooLarge(_))));
         let long = format!(r#""config":{{"Env":["A={}"]}},{layers}"#, "x".repeat(WORDS_BYTES_MAX));
         assert!(matches!(Config::read(config(&long).as_bytes()), Err(OciError::TooLarge(_))));
     }

@@ -52,10 +52,15 @@ impl Account {
         Self { bytes_left, entries_left, left_out: 0 }
     }
 
-    fn take(&mut self, bytes: u64) -> Result<(), OciError> {
-        self.entries_left = self.entries_left.checked_sub(1).ok_or_else(|| {
+    fn take_entries(&mut self, count: u64) -> Result<(), OciError> {
+        self.entries_left = self.entries_left.checked_sub(count).ok_or_else(|| {
             OciError::TooLarge(format!("the image has more than {ENTRIES_MAX} files, folders and links"))
         })?;
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<(), OciError> {
+        self.take_entries(1)?;
         self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(|| {
             OciError::TooLarge(format!("the image has more than {IMAGE_BYTES_MAX} bytes unpacked"))
         })?;
@@ -121,6 +126,7 @@ fn carry_out(stream: &mut impl Read, root: &mut Root, account: &mut Account) -> 
     let mut all = Named::new(archive.entries().map_err(unreadable)?);
     while let Some(named) = all.next()? {
         one(named, root, account)?;
+        account.take_entries(root.take_implied())?;
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ pub(crate) struct Root {
     depths: BTreeMap<u64, usize>,
     /// What the present layer has made: inode of the folder, name.
     made: BTreeSet<(u64, Vec<u8>)>,
+    /// Folders that no entry was for and that were made on the way to one.
+    implied: u64,
 }
 
 /// Why something was not made.
@@ -75,12 +77,17 @@ impl Root {
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         let folder = fs::open(folder, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
         let inode = fs::fstat(&folder)?.st_ino;
-        Ok(Self { folder, depths: BTreeMap::from([(inode, 0)]), made: BTreeSet::new() })
+        Ok(Self { folder, depths: BTreeMap::from([(inode, 0)]), made: BTreeSet::new(), implied: 0 })
     }
 
     /// What was made until now belongs to lower layers.
     pub(crate) fn begin_layer(&mut self) {
         self.made.clear();
+    }
+
+    /// How many folders were made that no entry was for, since this was last asked.
+    pub(crate) fn take_implied(&mut self) -> u64 {
+        std::mem::take(&mut self.implied)
     }
 
     /// Makes a folder, or gives one that is there the rights.
@@ -219,6 +226,7 @@ impl Root {
                 Err(Errno::NOENT) => {
                     let place = self.at(folder, part.last().map_or(&[], Vec::as_slice))?;
                     self.make_one(&place)?;
+                    self.implied += 1;
                     self.made.insert((place.inode, place.name.to_vec()));
                     self.open_inside(&path_of(part))?
                 }

@@ -41,7 +41,7 @@ pub struct Images {
 pub struct Entry {
     /// Lower-case path.
     pub repository: String,
-    /// `None` since another image has it.
+    /// `None` since another image has it, or since it was taken away: the image is then for no new function.
     pub tag: Option<String>,
     /// Which image.
     pub digest: Digest,
@@ -125,12 +125,14 @@ impl Images {
         Ok(table.images)
     }
 
-    /// What a name means to an account; an error where the image is not for it.
+    /// What a name means to an account; an error where the image is not for it. A digest, too, means something only while a
+    /// name means it: taking a name away, or giving it to another, ends the use of the image for what is new.
     pub fn find(&self, uri: &Uri, account: &str) -> Result<Found, OciError> {
         let meant = |entry: &Entry| {
+            let Some(tag) = &entry.tag else { return false };
             entry.repository == uri.repository
                 && match &uri.pin {
-                    Pin::Tag(tag) => entry.tag.as_ref() == Some(tag),
+                    Pin::Tag(wanted) => tag == wanted,
                     Pin::Digest(digest) => entry.digest == *digest,
                 }
         };

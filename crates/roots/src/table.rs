@@ -100,6 +100,8 @@ impl std::error::Error for TableError {}
 
 /// `O_NOFOLLOW`.
 const NO_FOLLOW: i32 = 0o400_000;
+/// `O_NONBLOCK`: a pipe that nobody reads is not waited for.
+const NO_WAITING: i32 = 0o4_000;
 /// The file's name in the data directory.
 const FILE: &str = "runtimes.json";
 const FORMAT: u16 = 1;
@@ -205,16 +207,27 @@ impl Table {
     /// Keeps other writers out as long as the file is held, and takes over what they have written before.
     fn hold(&mut self) -> Result<fs::File, TableError> {
         let path = self.path.with_extension("lock");
-        let opened = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(NO_FOLLOW)
-            .open(&path)
-            .and_then(|file| self.give(&file).and_then(|()| file.lock()).map(|()| file));
+        let opened = self.open_lock(&path).and_then(|file| file.lock().map(|()| file));
         let file = opened.map_err(|error| TableError::Io(path, error))?;
         self.entries = Self::open(self.path.parent().unwrap_or(Path::new(".")))?.entries;
+        Ok(file)
+    }
+
+    /// Makes the file, or opens one that is there. Only what was just made is given away: what was there may be a second name
+    /// of a file that has nothing to do with us.
+    fn open_lock(&self, path: &Path) -> io::Result<fs::File> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).mode(0o600).custom_flags(NO_FOLLOW | NO_WAITING);
+        match options.clone().create_new(true).open(path) {
+            Ok(file) => return self.give(&file).map(|()| file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let file = options.open(path)?;
+        let found = file.metadata()?;
+        if !found.is_file() || found.nlink() != 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "is no file with one name"));
+        }
         Ok(file)
     }
 
@@ -382,6 +395,29 @@ mod tests {
         for name in [FILE, "runtimes.lock"] {
             assert_eq!(fs::metadata(bench.data.join(name)).unwrap().uid(), user, "{name}");
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_a_second_name_or_no_file_is_neither_used_nor_given_away() {
+        let bench = bench();
+        let own = fs::metadata("/proc/self").unwrap().uid();
+        let user = if own == 0 { 65_534 } else { own };
+        std::os::unix::fs::chown(&bench.data, Some(user), None).unwrap();
+        let lock = bench.data.join("runtimes.lock");
+        let theirs = bench.root.join("bin/run");
+        let before = fs::metadata(&theirs).unwrap().uid();
+        fs::hard_link(&theirs, &lock).unwrap();
+        let mut table = Table::open(&bench.data).unwrap();
+        assert!(matches!(table.add(entry(&bench), false), Err(TableError::Io(..))));
+        assert_eq!(fs::metadata(&theirs).unwrap().uid(), before);
+        fs::remove_file(&lock).unwrap();
+        // A file that is there already stays whose it is.
+        fs::write(&lock, "").unwrap();
+        table.add(entry(&bench), false).unwrap();
+        assert_eq!(fs::metadata(&lock).unwrap().uid(), own);
+        fs::remove_file(&lock).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+        assert!(matches!(table.remove("php8.2"), Err(TableError::Io(..))));
     }
 
     #[test]

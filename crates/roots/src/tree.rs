@@ -67,7 +67,7 @@ const DEPTH_MAX: usize = 128;
 const LINKS_MAX: usize = 40;
 
 /// Folders at the top that environments never see.
-const UNSEEN: [&str; 4] = ["dev", "proc", "sys", "tmp"];
+pub const UNSEEN: [&str; 4] = ["dev", "proc", "sys", "tmp"];
 
 /// Looks at everything in a folder and digests it: names, kinds, rights, contents. `root` must be a whole path without links.
 pub fn examine(root: &Path) -> Result<[u8; 32], TreeError> {

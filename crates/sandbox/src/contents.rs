@@ -4,7 +4,8 @@
 //!   taken ──digested (in the background)──▶ known ──a look finds a difference──▶ changed, for good
 //! ```
 //! A look compares device, inode, rights, size and both times of every file and folder, which needs no reading. Where one of
-//! them differs, what it holds decides: a file that was only touched, linked or put there again is the same. Whoever starts
+//! them differs, what it holds decides: a file that was only touched, linked or put there again is the same. Not so what is
+//! itself mounted: a mount goes on showing what was replaced, where nobody looks any more. Whoever starts
 //! environments looks first; the same look serves all starts for a while that is [`LOOK_SHARE`] times as long as it took.
 //!
 //! Knows nothing of who assembles roots, or of what is written into them besides the host's files.
@@ -12,7 +13,7 @@
 mod entry;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
     io,
     path::{Path, PathBuf},
@@ -34,6 +35,8 @@ use crate::runtime_root::{BindKind, RootPlan};
 pub(crate) struct Contents {
     /// Path inside, path on the host; in the order of the plan, folders before what they hold.
     entries: Vec<(PathBuf, PathBuf)>,
+    /// Which of them are mounted themselves; others are what lies in those.
+    mounted: BTreeSet<usize>,
     /// How many of them are the runtime's own, which the digest is of. What is added, is only watched.
     own: usize,
     /// Written by whoever assembles the root.
@@ -101,7 +104,8 @@ impl fmt::Display for Change {
 impl Contents {
     /// Looks at everything in a plan, and in what is added to it. Nothing is read.
     pub(crate) fn take(plan: &RootPlan, added: &RootPlan) -> io::Result<Self> {
-        let mut found = Found { covers: &plan.covers, entries: Vec::new(), marks: Vec::new() };
+        let mut found =
+            Found { covers: &plan.covers, entries: Vec::new(), mounted: BTreeSet::new(), marks: Vec::new() };
         found.all(plan)?;
         let own = found.entries.len();
         found.all(added)?;
@@ -110,6 +114,7 @@ impl Contents {
         written.extend(plan.links.iter().map(|(at, to)| (at.clone(), Substance::Link(to.clone()))));
         Ok(Self {
             entries: found.entries,
+            mounted: found.mounted,
             own,
             written,
             looked: Mutex::new(Looked { marks: found.marks, good_until: None }),
@@ -204,6 +209,9 @@ impl Contents {
             if now == *mark {
                 continue;
             }
+            if self.mounted.contains(&index) && !now.is_same_inode(mark) {
+                return Err(change("was replaced; what is mounted is the old one".into()));
+            }
             let Some(before) = known.and_then(|known| known.get(index)) else {
                 return Err(change("was written to or replaced".into()));
             };
@@ -282,6 +290,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 struct Found<'a> {
     covers: &'a [PathBuf],
     entries: Vec<(PathBuf, PathBuf)>,
+    mounted: BTreeSet<usize>,
     marks: Vec<Mark>,
 }
 
@@ -302,6 +311,9 @@ impl Found<'_> {
                 continue;
             }
             let mark = Mark::of(&host)?;
+            if device.is_none() {
+                self.mounted.insert(self.entries.len());
+            }
             // Mounts below are not part of a bind.
             if *device.get_or_insert(mark.device) != mark.device {
                 continue;
@@ -328,8 +340,8 @@ impl Found<'_> {
     }
 }
 
-/// A look that took one millisecond is good for fifty: looking takes a fiftieth of a processor at most, however many
-/// environments are started. Ours.
+/// A look that took one millisecond is good for fifty: looking takes a fiftieth of a processor however many environments are
+/// started, until the limit below is reached. Ours.
 const LOOK_SHARE: u32 = 50;
 /// On a busy machine a look takes long and is worth no more for it. Ours.
 const LOOK_GOOD_MAX: Duration = Duration::from_secs(1);
@@ -461,6 +473,29 @@ mod tests {
         fs::write(bench.at("lib/packages/c"), "other").unwrap();
         contents.look().unwrap();
         assert!(contents.is_fresh(Instant::now()));
+    }
+
+    #[test]
+    fn what_is_mounted_and_was_replaced_is_a_change_though_it_holds_the_same() {
+        let replaced = |name: &str, replace: &dyn Fn(&Bench)| {
+            let bench = Bench::new();
+            let contents = bench.known();
+            replace(&bench);
+            let (change, _) = contents.look().unwrap_err();
+            assert_eq!(change.path, bench.at(name));
+            assert!(change.what.contains("what is mounted is the old one"), "{change}");
+        };
+        replaced("program", &|bench| {
+            fs::copy(bench.at("program"), bench.at("fresh")).unwrap();
+            fs::rename(bench.at("fresh"), bench.at("program")).unwrap();
+        });
+        replaced("lib", &|bench| {
+            fs::rename(bench.at("lib"), bench.at("old")).unwrap();
+            fs::create_dir(bench.at("lib")).unwrap();
+            for name in ["a", "link", "deep", "packages"] {
+                fs::rename(bench.at("old").join(name), bench.at("lib").join(name)).unwrap();
+            }
+        });
     }
 
     #[test]

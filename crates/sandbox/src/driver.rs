@@ -157,17 +157,19 @@ impl Driver {
             contents: Arc::clone(&contents),
         };
         let template = Template { inner: Arc::new(inner) };
-        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
-        let reader = std::thread::Builder::new().name("root-digest".into());
-        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
         let mut tries = Tries::default();
         loop {
             let link = self.inner.keeper.link().await?;
             let done = link.assemble(&template.inner).await;
             if !(tries.is_lost(&done) && self.inner.keeper.has_lost(&link).await) {
-                return done.map(|()| template);
+                done?;
+                break;
             }
         }
+        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
+        let reader = std::thread::Builder::new().name("root-digest".into());
+        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
+        Ok(template)
     }
 
     /// Starts an environment; returns when its runtime program has been executed, or, where there are companions, when
@@ -256,7 +258,7 @@ impl Driver {
 
     /// Begins to look whether the root is as it was, beside the making of the environment: where programs are asked about,
     /// none has been executed when the look is over. A custom runtime may have begun by then; it is killed unheard.
-    fn look(&self, template: &Template) -> impl Future<Output = Result<(), StartError>> + use<> {
+    pub(crate) fn look(&self, template: &Template) -> impl Future<Output = Result<(), StartError>> + use<> {
         let contents = Arc::clone(&template.inner.contents);
         let looking = (!contents.is_fresh(tokio::time::Instant::now()))
             .then(|| tokio::task::spawn_blocking(move || contents.look_unless_fresh()));

@@ -40,10 +40,11 @@ impl HostMemory {
     }
 }
 
-/// Descriptors that this process holds for one environment as a rule: two listeners, three pipes, two handles, the filter, an
-/// alarm, and a few connections. One that opens all the connections it may (to the AWS endpoint, the Runtime API, outside)
-/// takes more; when there are none left, listeners wait for some to be closed.
-const DESCRIPTORS_PER_ENVIRONMENT: u64 = 16;
+/// Descriptors that this process holds for one environment with as many extensions as it may have: two listeners, pipes,
+/// handles, the filter, an alarm, for each extension what it is watched with, and their connections. Without extensions it is
+/// some sixteen. One that opens all the connections it may (to the AWS endpoint, the Runtime API, outside) takes more; when
+/// there are none left, listeners wait for some to be closed.
+const DESCRIPTORS_PER_ENVIRONMENT: u64 = 45;
 /// Descriptors left for everything else.
 const DESCRIPTORS_ELSEWHERE: u64 = 512;
 

@@ -30,7 +30,8 @@ use crate::{
 pub struct Blank {
     environment: Environment,
     judgement: Arc<RwLock<Judgement>>,
-    contained: Vec<PathBuf>,
+    /// Whose root it stands in.
+    template: Template,
     /// The spawner that made it, and with which it ends.
     spawner: Weak<Link>,
 }
@@ -73,9 +74,8 @@ impl Driver {
         tmp_mb: u64,
         hostname: String,
     ) -> Result<Blank, StartError> {
-        let contained = template.inner.contained.clone();
         let spec = EnvironmentSpec {
-            template,
+            template: template.clone(),
             code_dir: PathBuf::new(),
             layers_dir: None,
             env,
@@ -90,7 +90,7 @@ impl Driver {
         let spawner = Arc::downgrade(&self.link().await?);
         let (environment, judgement) = self.begin(spec, None).await?;
         // Made by another one, if the first ended meanwhile, it is refused when it is bound.
-        Ok(Blank { environment, judgement, contained, spawner })
+        Ok(Blank { environment, judgement, template, spawner })
     }
 
     /// Makes a blank the environment of one function, and lets it run. A failure ends it.
@@ -99,17 +99,19 @@ impl Driver {
         if !MEMORY_MB.contains(&memory_mb) {
             return Err(StartError::Specification("memory_mb must be 128 to 10,240"));
         }
-        let Blank { environment, judgement, contained, spawner } = blank;
+        let Blank { environment, judgement, template, spawner } = blank;
         let link = self.link().await?;
         // With another spawner, what the first has made is dying, however alive it still looks.
         if !std::ptr::eq(spawner.as_ptr(), Arc::as_ptr(&link)) {
             return Err(StartError::SpawnerGone);
         }
+        // While it waited nobody looked: what is no longer as it was digested gets no function.
+        self.look(&template).await?;
         {
             // Before any of the function's code can ask.
             let code = std::iter::once(code_dir.as_path()).chain(layers_dir.as_deref().map(Path::new));
             let mut judgement = judgement.write().unwrap_or_else(PoisonError::into_inner);
-            judgement.boundary = Boundary::new(contained, code);
+            judgement.boundary = Boundary::new(template.inner.contained.clone(), code);
         }
         environment.group.grow(memory_mb).map_err(StartError::Supervisor)?;
         environment.begin_init().map_err(StartError::Supervisor)?;
@@ -240,11 +242,11 @@ except OSError as error:
     async fn nothing_is_bound_twice_and_no_ordinary_environment_is_bound() {
         let (driver, template) = driver().await;
         let (blank, _stream) = blank(&driver, &template).await;
-        let (judgement, contained) = (Arc::clone(&blank.judgement), blank.contained.clone());
+        let (judgement, of) = (Arc::clone(&blank.judgement), blank.template.clone());
         let spawner = Weak::clone(&blank.spawner);
         let (code, other) = (folder("main.txt"), folder("main.txt"));
         let environment = driver.bind(blank, binding(&code, None, 128)).await.unwrap();
-        let again = Blank { environment, judgement, contained, spawner };
+        let again = Blank { environment, judgement, template: of, spawner };
         let refused = driver.bind(again, binding(&other, None, 128)).await.unwrap_err();
         assert!(refused.to_string().contains("Device or resource busy"), "{refused:?}");
     }

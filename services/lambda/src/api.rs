@@ -50,6 +50,16 @@ impl OperationModel for CreateAlias {
     type Output = CreateAliasOutput;
 }
 
+/// The operation `CreateCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateCodeSigningConfig;
+
+impl OperationModel for CreateCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::CREATE_CODE_SIGNING_CONFIG;
+    type Input = CreateCodeSigningConfigInput;
+    type Output = CreateCodeSigningConfigOutput;
+}
+
 /// The operation `CreateEventSourceMapping`.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateEventSourceMapping;
@@ -90,6 +100,16 @@ impl OperationModel for DeleteAlias {
     type Output = DeleteAliasOutput;
 }
 
+/// The operation `DeleteCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteCodeSigningConfig;
+
+impl OperationModel for DeleteCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_CODE_SIGNING_CONFIG;
+    type Input = DeleteCodeSigningConfigInput;
+    type Output = DeleteCodeSigningConfigOutput;
+}
+
 /// The operation `DeleteEventSourceMapping`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteEventSourceMapping;
@@ -108,6 +128,16 @@ impl OperationModel for DeleteFunction {
     const META: &'static OpMeta = &op_meta::DELETE_FUNCTION;
     type Input = DeleteFunctionInput;
     type Output = DeleteFunctionOutput;
+}
+
+/// The operation `DeleteFunctionCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteFunctionCodeSigningConfig;
+
+impl OperationModel for DeleteFunctionCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::DELETE_FUNCTION_CODE_SIGNING_CONFIG;
+    type Input = DeleteFunctionCodeSigningConfigInput;
+    type Output = DeleteFunctionCodeSigningConfigOutput;
 }
 
 /// The operation `DeleteFunctionConcurrency`.
@@ -180,6 +210,16 @@ impl OperationModel for GetAlias {
     type Output = GetAliasOutput;
 }
 
+/// The operation `GetCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetCodeSigningConfig;
+
+impl OperationModel for GetCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::GET_CODE_SIGNING_CONFIG;
+    type Input = GetCodeSigningConfigInput;
+    type Output = GetCodeSigningConfigOutput;
+}
+
 /// The operation `GetEventSourceMapping`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetEventSourceMapping;
@@ -198,6 +238,16 @@ impl OperationModel for GetFunction {
     const META: &'static OpMeta = &op_meta::GET_FUNCTION;
     type Input = GetFunctionInput;
     type Output = GetFunctionOutput;
+}
+
+/// The operation `GetFunctionCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetFunctionCodeSigningConfig;
+
+impl OperationModel for GetFunctionCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::GET_FUNCTION_CODE_SIGNING_CONFIG;
+    type Input = GetFunctionCodeSigningConfigInput;
+    type Output = GetFunctionCodeSigningConfigOutput;
 }
 
 /// The operation `GetFunctionConcurrency`.
@@ -300,6 +350,16 @@ impl OperationModel for GetProvisionedConcurrencyConfig {
     type Output = GetProvisionedConcurrencyConfigOutput;
 }
 
+/// The operation `GetRuntimeManagementConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetRuntimeManagementConfig;
+
+impl OperationModel for GetRuntimeManagementConfig {
+    const META: &'static OpMeta = &op_meta::GET_RUNTIME_MANAGEMENT_CONFIG;
+    type Input = GetRuntimeManagementConfigInput;
+    type Output = GetRuntimeManagementConfigOutput;
+}
+
 /// The operation `Invoke`.
 #[derive(Debug, Clone, Copy)]
 pub struct Invoke;
@@ -340,6 +400,16 @@ impl OperationModel for ListAliases {
     type Output = ListAliasesOutput;
 }
 
+/// The operation `ListCodeSigningConfigs`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListCodeSigningConfigs;
+
+impl OperationModel for ListCodeSigningConfigs {
+    const META: &'static OpMeta = &op_meta::LIST_CODE_SIGNING_CONFIGS;
+    type Input = ListCodeSigningConfigsInput;
+    type Output = ListCodeSigningConfigsOutput;
+}
+
 /// The operation `ListEventSourceMappings`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListEventSourceMappings;
@@ -378,6 +448,16 @@ impl OperationModel for ListFunctions {
     const META: &'static OpMeta = &op_meta::LIST_FUNCTIONS;
     type Input = ListFunctionsInput;
     type Output = ListFunctionsOutput;
+}
+
+/// The operation `ListFunctionsByCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFunctionsByCodeSigningConfig;
+
+impl OperationModel for ListFunctionsByCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG;
+    type Input = ListFunctionsByCodeSigningConfigInput;
+    type Output = ListFunctionsByCodeSigningConfigOutput;
 }
 
 /// The operation `ListLayerVersions`.
@@ -450,6 +530,16 @@ impl OperationModel for PublishVersion {
     type Output = PublishVersionOutput;
 }
 
+/// The operation `PutFunctionCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutFunctionCodeSigningConfig;
+
+impl OperationModel for PutFunctionCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::PUT_FUNCTION_CODE_SIGNING_CONFIG;
+    type Input = PutFunctionCodeSigningConfigInput;
+    type Output = PutFunctionCodeSigningConfigOutput;
+}
+
 /// The operation `PutFunctionConcurrency`.
 #[derive(Debug, Clone, Copy)]
 pub struct PutFunctionConcurrency;
@@ -488,6 +578,16 @@ impl OperationModel for PutProvisionedConcurrencyConfig {
     const META: &'static OpMeta = &op_meta::PUT_PROVISIONED_CONCURRENCY_CONFIG;
     type Input = PutProvisionedConcurrencyConfigInput;
     type Output = PutProvisionedConcurrencyConfigOutput;
+}
+
+/// The operation `PutRuntimeManagementConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct PutRuntimeManagementConfig;
+
+impl OperationModel for PutRuntimeManagementConfig {
+    const META: &'static OpMeta = &op_meta::PUT_RUNTIME_MANAGEMENT_CONFIG;
+    type Input = PutRuntimeManagementConfigInput;
+    type Output = PutRuntimeManagementConfigOutput;
 }
 
 /// The operation `RemoveLayerVersionPermission`.
@@ -538,6 +638,16 @@ impl OperationModel for UpdateAlias {
     const META: &'static OpMeta = &op_meta::UPDATE_ALIAS;
     type Input = UpdateAliasInput;
     type Output = UpdateAliasOutput;
+}
+
+/// The operation `UpdateCodeSigningConfig`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateCodeSigningConfig;
+
+impl OperationModel for UpdateCodeSigningConfig {
+    const META: &'static OpMeta = &op_meta::UPDATE_CODE_SIGNING_CONFIG;
+    type Input = UpdateCodeSigningConfigInput;
+    type Output = UpdateCodeSigningConfigOutput;
 }
 
 /// The operation `UpdateEventSourceMapping`.
@@ -1013,6 +1123,27 @@ impl Shape for AliasRoutingConfiguration {
     }
 }
 
+/// `AllowedPublishers`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AllowedPublishers {
+    /// `SigningProfileVersionArns`.
+    pub signing_profile_version_arns: Vec<String>,
+}
+
+impl Shape for AllowedPublishers {
+    const SCHEMA: &'static Schema = &schema::ALLOWED_PUBLISHERS;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { signing_profile_version_arns: Value::read(document.take("SigningProfileVersionArns")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("SigningProfileVersionArns", self.signing_profile_version_arns.write());
+        document
+    }
+}
+
 /// `AmazonManagedKafkaEventSourceConfig`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AmazonManagedKafkaEventSourceConfig {
@@ -1169,6 +1300,112 @@ impl Shape for CapacityProviderConfig {
     }
 }
 
+/// `CodeSigningConfig`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeSigningConfig {
+    /// `CodeSigningConfigId`.
+    pub code_signing_config_id: String,
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `AllowedPublishers`.
+    pub allowed_publishers: AllowedPublishers,
+    /// `CodeSigningPolicies`.
+    pub code_signing_policies: CodeSigningPolicies,
+    /// `LastModified`.
+    pub last_modified: String,
+}
+
+impl Shape for CodeSigningConfig {
+    const SCHEMA: &'static Schema = &schema::CODE_SIGNING_CONFIG;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            code_signing_config_id: Value::read(document.take("CodeSigningConfigId")),
+            code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")),
+            description: Value::read(document.take("Description")),
+            allowed_publishers: Value::read(document.take("AllowedPublishers")),
+            code_signing_policies: Value::read(document.take("CodeSigningPolicies")),
+            last_modified: Value::read(document.take("LastModified")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigId", self.code_signing_config_id.write());
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document.push("Description", self.description.write());
+        document.push("AllowedPublishers", self.allowed_publishers.write());
+        document.push("CodeSigningPolicies", self.code_signing_policies.write());
+        document.push("LastModified", self.last_modified.write());
+        document
+    }
+}
+
+/// `CodeSigningPolicies`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeSigningPolicies {
+    /// `UntrustedArtifactOnDeployment`.
+    pub untrusted_artifact_on_deployment: Option<CodeSigningPolicy>,
+}
+
+impl Shape for CodeSigningPolicies {
+    const SCHEMA: &'static Schema = &schema::CODE_SIGNING_POLICIES;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { untrusted_artifact_on_deployment: Value::read(document.take("UntrustedArtifactOnDeployment")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UntrustedArtifactOnDeployment", self.untrusted_artifact_on_deployment.write());
+        document
+    }
+}
+
+/// `CodeSigningPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CodeSigningPolicy {
+    /// `Warn`.
+    #[default]
+    Warn,
+    /// `Enforce`.
+    Enforce,
+}
+
+impl CodeSigningPolicy {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Warn, Self::Enforce];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "Warn",
+            Self::Enforce => "Enforce",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Warn" => Self::Warn,
+            "Enforce" => Self::Enforce,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for CodeSigningPolicy {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `Concurrency`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Concurrency {
@@ -1268,6 +1505,62 @@ impl Shape for CreateAliasInput {
         document.push("FunctionVersion", self.function_version.write());
         document.push("Description", self.description.write());
         document.push("RoutingConfig", self.routing_config.write());
+        document
+    }
+}
+
+/// `CreateCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCodeSigningConfigInput {
+    /// `Description`.
+    pub description: Option<String>,
+    /// `AllowedPublishers`.
+    pub allowed_publishers: AllowedPublishers,
+    /// `CodeSigningPolicies`.
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+    /// `Tags`.
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for CreateCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::CREATE_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            description: Value::read(document.take("Description")),
+            allowed_publishers: Value::read(document.take("AllowedPublishers")),
+            code_signing_policies: Value::read(document.take("CodeSigningPolicies")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Description", self.description.write());
+        document.push("AllowedPublishers", self.allowed_publishers.write());
+        document.push("CodeSigningPolicies", self.code_signing_policies.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `CreateCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCodeSigningConfigOutput {
+    /// `CodeSigningConfig`.
+    pub code_signing_config: CodeSigningConfig,
+}
+
+impl Shape for CreateCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::CREATE_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { code_signing_config: Value::read(document.take("CodeSigningConfig")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfig", self.code_signing_config.write());
         document
     }
 }
@@ -1696,6 +1989,43 @@ impl Shape for DeleteAliasInput {
     }
 }
 
+/// `DeleteCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigInput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+}
+
+impl Shape for DeleteCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document
+    }
+}
+
+/// `DeleteCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigOutput {}
+
+impl Shape for DeleteCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
 /// `DeleteEventSourceMappingRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteEventSourceMappingInput {
@@ -1713,6 +2043,43 @@ impl Shape for DeleteEventSourceMappingInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("UUID", self.uuid.write());
+        document
+    }
+}
+
+/// `DeleteFunctionCodeSigningConfigOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionCodeSigningConfigOutput {}
+
+impl Shape for DeleteFunctionCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_CODE_SIGNING_CONFIG_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteFunctionCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionCodeSigningConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for DeleteFunctionCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { function_name: Value::read(document.take("FunctionName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
         document
     }
 }
@@ -3371,6 +3738,48 @@ impl Shape for GetAliasInput {
     }
 }
 
+/// `GetCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCodeSigningConfigInput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+}
+
+impl Shape for GetCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document
+    }
+}
+
+/// `GetCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCodeSigningConfigOutput {
+    /// `CodeSigningConfig`.
+    pub code_signing_config: CodeSigningConfig,
+}
+
+impl Shape for GetCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { code_signing_config: Value::read(document.take("CodeSigningConfig")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfig", self.code_signing_config.write());
+        document
+    }
+}
+
 /// `GetEventSourceMappingRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetEventSourceMappingInput {
@@ -3388,6 +3797,54 @@ impl Shape for GetEventSourceMappingInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("UUID", self.uuid.write());
+        document
+    }
+}
+
+/// `GetFunctionCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionCodeSigningConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for GetFunctionCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { function_name: Value::read(document.take("FunctionName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
+/// `GetFunctionCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionCodeSigningConfigOutput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for GetFunctionCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")),
+            function_name: Value::read(document.take("FunctionName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document.push("FunctionName", self.function_name.write());
         document
     }
 }
@@ -3962,6 +4419,64 @@ impl Shape for GetProvisionedConcurrencyConfigOutput {
         document.push("Status", self.status.write());
         document.push("StatusReason", self.status_reason.write());
         document.push("LastModified", self.last_modified.write());
+        document
+    }
+}
+
+/// `GetRuntimeManagementConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRuntimeManagementConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+}
+
+impl Shape for GetRuntimeManagementConfigInput {
+    const SCHEMA: &'static Schema = &schema::GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document
+    }
+}
+
+/// `GetRuntimeManagementConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRuntimeManagementConfigOutput {
+    /// `UpdateRuntimeOn`.
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    /// `FunctionArn`.
+    pub function_arn: Option<String>,
+    /// `RuntimeVersionArn`.
+    pub runtime_version_arn: Option<String>,
+}
+
+impl Shape for GetRuntimeManagementConfigOutput {
+    const SCHEMA: &'static Schema = &schema::GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            update_runtime_on: Value::read(document.take("UpdateRuntimeOn")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            runtime_version_arn: Value::read(document.take("RuntimeVersionArn")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UpdateRuntimeOn", self.update_runtime_on.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("RuntimeVersionArn", self.runtime_version_arn.write());
         document
     }
 }
@@ -5142,6 +5657,60 @@ impl Shape for ListAliasesOutput {
     }
 }
 
+/// `ListCodeSigningConfigsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCodeSigningConfigsInput {
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListCodeSigningConfigsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_CODE_SIGNING_CONFIGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListCodeSigningConfigsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCodeSigningConfigsOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `CodeSigningConfigs`.
+    pub code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+impl Shape for ListCodeSigningConfigsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_CODE_SIGNING_CONFIGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            code_signing_configs: Value::read(document.take("CodeSigningConfigs")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("CodeSigningConfigs", self.code_signing_configs.write());
+        document
+    }
+}
+
 /// `ListEventSourceMappingsRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListEventSourceMappingsInput {
@@ -5316,6 +5885,64 @@ impl Shape for ListFunctionUrlConfigsOutput {
         let mut document = Document::empty();
         document.push("FunctionUrlConfigs", self.function_url_configs.write());
         document.push("NextMarker", self.next_marker.write());
+        document
+    }
+}
+
+/// `ListFunctionsByCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigInput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListFunctionsByCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListFunctionsByCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigOutput {
+    /// `NextMarker`.
+    pub next_marker: Option<String>,
+    /// `FunctionArns`.
+    pub function_arns: Option<Vec<String>>,
+}
+
+impl Shape for ListFunctionsByCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_marker: Value::read(document.take("NextMarker")),
+            function_arns: Value::read(document.take("FunctionArns")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextMarker", self.next_marker.write());
+        document.push("FunctionArns", self.function_arns.write());
         document
     }
 }
@@ -6147,6 +6774,60 @@ impl Shape for PublishVersionInput {
     }
 }
 
+/// `PutFunctionCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigInput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for PutFunctionCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")),
+            function_name: Value::read(document.take("FunctionName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
+/// `PutFunctionCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigOutput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+    /// `FunctionName`.
+    pub function_name: String,
+}
+
+impl Shape for PutFunctionCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::PUT_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")),
+            function_name: Value::read(document.take("FunctionName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document.push("FunctionName", self.function_name.write());
+        document
+    }
+}
+
 /// `PutFunctionConcurrencyRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutFunctionConcurrencyInput {
@@ -6346,6 +7027,72 @@ impl Shape for PutProvisionedConcurrencyConfigOutput {
         document.push("Status", self.status.write());
         document.push("StatusReason", self.status_reason.write());
         document.push("LastModified", self.last_modified.write());
+        document
+    }
+}
+
+/// `PutRuntimeManagementConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigInput {
+    /// `FunctionName`.
+    pub function_name: String,
+    /// `Qualifier`.
+    pub qualifier: Option<String>,
+    /// `UpdateRuntimeOn`.
+    pub update_runtime_on: UpdateRuntimeOn,
+    /// `RuntimeVersionArn`.
+    pub runtime_version_arn: Option<String>,
+}
+
+impl Shape for PutRuntimeManagementConfigInput {
+    const SCHEMA: &'static Schema = &schema::PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            function_name: Value::read(document.take("FunctionName")),
+            qualifier: Value::read(document.take("Qualifier")),
+            update_runtime_on: Value::read(document.take("UpdateRuntimeOn")),
+            runtime_version_arn: Value::read(document.take("RuntimeVersionArn")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("FunctionName", self.function_name.write());
+        document.push("Qualifier", self.qualifier.write());
+        document.push("UpdateRuntimeOn", self.update_runtime_on.write());
+        document.push("RuntimeVersionArn", self.runtime_version_arn.write());
+        document
+    }
+}
+
+/// `PutRuntimeManagementConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigOutput {
+    /// `UpdateRuntimeOn`.
+    pub update_runtime_on: UpdateRuntimeOn,
+    /// `FunctionArn`.
+    pub function_arn: String,
+    /// `RuntimeVersionArn`.
+    pub runtime_version_arn: Option<String>,
+}
+
+impl Shape for PutRuntimeManagementConfigOutput {
+    const SCHEMA: &'static Schema = &schema::PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            update_runtime_on: Value::read(document.take("UpdateRuntimeOn")),
+            function_arn: Value::read(document.take("FunctionArn")),
+            runtime_version_arn: Value::read(document.take("RuntimeVersionArn")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("UpdateRuntimeOn", self.update_runtime_on.write());
+        document.push("FunctionArn", self.function_arn.write());
+        document.push("RuntimeVersionArn", self.runtime_version_arn.write());
         document
     }
 }
@@ -7795,6 +8542,62 @@ impl Shape for UpdateAliasInput {
     }
 }
 
+/// `UpdateCodeSigningConfigRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigInput {
+    /// `CodeSigningConfigArn`.
+    pub code_signing_config_arn: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `AllowedPublishers`.
+    pub allowed_publishers: Option<AllowedPublishers>,
+    /// `CodeSigningPolicies`.
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+}
+
+impl Shape for UpdateCodeSigningConfigInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_CODE_SIGNING_CONFIG_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            code_signing_config_arn: Value::read(document.take("CodeSigningConfigArn")),
+            description: Value::read(document.take("Description")),
+            allowed_publishers: Value::read(document.take("AllowedPublishers")),
+            code_signing_policies: Value::read(document.take("CodeSigningPolicies")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfigArn", self.code_signing_config_arn.write());
+        document.push("Description", self.description.write());
+        document.push("AllowedPublishers", self.allowed_publishers.write());
+        document.push("CodeSigningPolicies", self.code_signing_policies.write());
+        document
+    }
+}
+
+/// `UpdateCodeSigningConfigResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigOutput {
+    /// `CodeSigningConfig`.
+    pub code_signing_config: CodeSigningConfig,
+}
+
+impl Shape for UpdateCodeSigningConfigOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_CODE_SIGNING_CONFIG_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { code_signing_config: Value::read(document.take("CodeSigningConfig")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("CodeSigningConfig", self.code_signing_config.write());
+        document
+    }
+}
+
 /// `UpdateEventSourceMappingRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateEventSourceMappingInput {
@@ -8214,6 +9017,52 @@ impl Shape for UpdateFunctionUrlConfigOutput {
         document.push("LastModifiedTime", self.last_modified_time.write());
         document.push("InvokeMode", self.invoke_mode.write());
         document
+    }
+}
+
+/// `UpdateRuntimeOn`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum UpdateRuntimeOn {
+    /// `Auto`.
+    #[default]
+    Auto,
+    /// `Manual`.
+    Manual,
+    /// `FunctionUpdate`.
+    FunctionUpdate,
+}
+
+impl UpdateRuntimeOn {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Auto, Self::Manual, Self::FunctionUpdate];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto",
+            Self::Manual => "Manual",
+            Self::FunctionUpdate => "FunctionUpdate",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "Auto" => Self::Auto,
+            "Manual" => Self::Manual,
+            "FunctionUpdate" => Self::FunctionUpdate,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for UpdateRuntimeOn {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -10079,6 +10928,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `CreateCodeSigningConfig`.
+    pub static CREATE_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "CreateCodeSigningConfig",
+        http: HttpBinding { method: "POST", uri: "/2020-04-22/code-signing-configs", status: 201 },
+        input: &schema::CREATE_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::CREATE_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[error_meta::INVALID_PARAMETER_VALUE_EXCEPTION, error_meta::SERVICE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `CreateEventSourceMapping`.
     pub static CREATE_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10160,6 +11021,27 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteCodeSigningConfig`.
+    pub static DELETE_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteCodeSigningConfig",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
+            status: 204,
+        },
+        input: &schema::DELETE_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::DELETE_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeleteEventSourceMapping`.
     pub static DELETE_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10193,6 +11075,29 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DeleteFunctionCodeSigningConfig`.
+    pub static DELETE_FUNCTION_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteFunctionCodeSigningConfig",
+        http: HttpBinding {
+            method: "DELETE",
+            uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
+            status: 204,
+        },
+        input: &schema::DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::DELETE_FUNCTION_CODE_SIGNING_CONFIG_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -10335,6 +11240,26 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetCodeSigningConfig`.
+    pub static GET_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetCodeSigningConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
+            status: 200,
+        },
+        input: &schema::GET_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::GET_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `GetEventSourceMapping`.
     pub static GET_EVENT_SOURCE_MAPPING: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10365,6 +11290,28 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetFunctionCodeSigningConfig`.
+    pub static GET_FUNCTION_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetFunctionCodeSigningConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
+            status: 200,
+        },
+        input: &schema::GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -10568,6 +11515,27 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetRuntimeManagementConfig`.
+    pub static GET_RUNTIME_MANAGEMENT_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetRuntimeManagementConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
+            status: 200,
+        },
+        input: &schema::GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST,
+        output: &schema::GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `Invoke`.
     pub static INVOKE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10752,6 +11720,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListCodeSigningConfigs`.
+    pub static LIST_CODE_SIGNING_CONFIGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListCodeSigningConfigs",
+        http: HttpBinding { method: "GET", uri: "/2020-04-22/code-signing-configs", status: 200 },
+        input: &schema::LIST_CODE_SIGNING_CONFIGS_REQUEST,
+        output: &schema::LIST_CODE_SIGNING_CONFIGS_RESPONSE,
+        result_wrapper: "",
+        errors: &[error_meta::INVALID_PARAMETER_VALUE_EXCEPTION, error_meta::SERVICE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListEventSourceMappings`.
     pub static LIST_EVENT_SOURCE_MAPPINGS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -10819,6 +11799,26 @@ pub mod op_meta {
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListFunctionsByCodeSigningConfig`.
+    pub static LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListFunctionsByCodeSigningConfig",
+        http: HttpBinding {
+            method: "GET",
+            uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
+            status: 200,
+        },
+        input: &schema::LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -10958,6 +11958,29 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `PutFunctionCodeSigningConfig`.
+    pub static PUT_FUNCTION_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutFunctionCodeSigningConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2020-06-30/functions/{FunctionName}/code-signing-config",
+            status: 200,
+        },
+        input: &schema::PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::PUT_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+            error_meta::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `PutFunctionConcurrency`.
     pub static PUT_FUNCTION_CONCURRENCY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -11035,6 +12058,28 @@ pub mod op_meta {
         },
         input: &schema::PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST,
         output: &schema::PUT_PROVISIONED_CONCURRENCY_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::RESOURCE_CONFLICT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `PutRuntimeManagementConfig`.
+    pub static PUT_RUNTIME_MANAGEMENT_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "PutRuntimeManagementConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2021-07-20/functions/{FunctionName}/runtime-management-config",
+            status: 200,
+        },
+        input: &schema::PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST,
+        output: &schema::PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE,
         result_wrapper: "",
         errors: &[
             error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
@@ -11147,6 +12192,26 @@ pub mod op_meta {
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
             error_meta::PRECONDITION_FAILED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UpdateCodeSigningConfig`.
+    pub static UPDATE_CODE_SIGNING_CONFIG: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateCodeSigningConfig",
+        http: HttpBinding {
+            method: "PUT",
+            uri: "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}",
+            status: 200,
+        },
+        input: &schema::UPDATE_CODE_SIGNING_CONFIG_REQUEST,
+        output: &schema::UPDATE_CODE_SIGNING_CONFIG_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::INVALID_PARAMETER_VALUE_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::RESOURCE_NOT_FOUND_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -11954,6 +13019,18 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `AllowedPublishers`.
+    pub static ALLOWED_PUBLISHERS: Schema = Schema {
+        name: "AllowedPublishers",
+        kind: Kind::Structure {
+            members: &[Member::new("SigningProfileVersionArns", || &SIGNING_PROFILE_VERSION_ARNS).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `AmazonManagedKafkaEventSourceConfig`.
     pub static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Schema = Schema {
         name: "AmazonManagedKafkaEventSourceConfig",
@@ -12100,6 +13177,25 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CodeSigningConfig`.
+    pub static CODE_SIGNING_CONFIG: Schema = Schema {
+        name: "CodeSigningConfig",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CodeSigningConfigId", || &CODE_SIGNING_CONFIG_ID).required(),
+                Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN).required(),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("AllowedPublishers", || &ALLOWED_PUBLISHERS).required(),
+                Member::new("CodeSigningPolicies", || &CODE_SIGNING_POLICIES).required(),
+                Member::new("LastModified", || &TIMESTAMP).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CodeSigningConfigArn`.
     pub static CODE_SIGNING_CONFIG_ARN: Schema = Schema {
         name: "CodeSigningConfigArn",
@@ -12114,6 +13210,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `CodeSigningConfigId`.
+    pub static CODE_SIGNING_CONFIG_ID: Schema = Schema {
+        name: "CodeSigningConfigId",
+        kind: Kind::String,
+        constraints: Constraints { min: None, max: None, pattern: Some(r"csc-[a-zA-Z0-9-_\.]{17}") },
+        sensitive: false,
+    };
+
+    /// `CodeSigningConfigList`.
+    pub static CODE_SIGNING_CONFIG_LIST: Schema = Schema {
+        name: "CodeSigningConfigList",
+        kind: Kind::List { member: || &CODE_SIGNING_CONFIG, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `CodeSigningConfigNotFoundException`.
     pub static CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION: Schema = Schema {
         name: "CodeSigningConfigNotFoundException",
@@ -12122,6 +13234,26 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CodeSigningPolicies`.
+    pub static CODE_SIGNING_POLICIES: Schema = Schema {
+        name: "CodeSigningPolicies",
+        kind: Kind::Structure {
+            members: &[Member::new("UntrustedArtifactOnDeployment", || &CODE_SIGNING_POLICY)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CodeSigningPolicy`.
+    pub static CODE_SIGNING_POLICY: Schema = Schema {
+        name: "CodeSigningPolicy",
+        kind: Kind::Enum(&["Warn", "Enforce"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -12216,6 +13348,35 @@ pub mod schema {
                 Member::new("Description", || &DESCRIPTION),
                 Member::new("RoutingConfig", || &ALIAS_ROUTING_CONFIGURATION),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateCodeSigningConfigRequest`.
+    pub static CREATE_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "CreateCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("AllowedPublishers", || &ALLOWED_PUBLISHERS).required(),
+                Member::new("CodeSigningPolicies", || &CODE_SIGNING_POLICIES),
+                Member::new("Tags", || &TAGS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `CreateCodeSigningConfigResponse`.
+    pub static CREATE_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "CreateCodeSigningConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("CodeSigningConfig", || &CODE_SIGNING_CONFIG).required()],
             payload: None,
             union: false,
         },
@@ -12397,11 +13558,55 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteCodeSigningConfigRequest`.
+    pub static DELETE_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN)
+                .required()
+                .at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteCodeSigningConfigResponse`.
+    pub static DELETE_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "DeleteCodeSigningConfigResponse",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteEventSourceMappingRequest`.
     pub static DELETE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
         name: "DeleteEventSourceMappingRequest",
         kind: Kind::Structure {
             members: &[Member::new("UUID", || &UUID_STRING).required().at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionCodeSigningConfigOutput`.
+    pub static DELETE_FUNCTION_CODE_SIGNING_CONFIG_OUTPUT: Schema = Schema {
+        name: "DeleteFunctionCodeSigningConfigOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteFunctionCodeSigningConfigRequest`.
+    pub static DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "DeleteFunctionCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME)
+                .required()
+                .at(Location::Uri)],
             payload: None,
             union: false,
         },
@@ -13172,6 +14377,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `FunctionArnList`.
+    pub static FUNCTION_ARN_LIST: Schema = Schema {
+        name: "FunctionArnList",
+        kind: Kind::List { member: || &FUNCTION_ARN, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `FunctionCode`.
     pub static FUNCTION_CODE: Schema = Schema {
         name: "FunctionCode",
@@ -13512,11 +14725,66 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetCodeSigningConfigRequest`.
+    pub static GET_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "GetCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN)
+                .required()
+                .at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetCodeSigningConfigResponse`.
+    pub static GET_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetCodeSigningConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("CodeSigningConfig", || &CODE_SIGNING_CONFIG).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetEventSourceMappingRequest`.
     pub static GET_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
         name: "GetEventSourceMappingRequest",
         kind: Kind::Structure {
             members: &[Member::new("UUID", || &UUID_STRING).required().at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionCodeSigningConfigRequest`.
+    pub static GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "GetFunctionCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME)
+                .required()
+                .at(Location::Uri)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetFunctionCodeSigningConfigResponse`.
+    pub static GET_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetFunctionCodeSigningConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN).required(),
+                Member::new("FunctionName", || &FUNCTION_NAME).required(),
+            ],
             payload: None,
             union: false,
         },
@@ -13805,6 +15073,38 @@ pub mod schema {
                 Member::new("Status", || &PROVISIONED_CONCURRENCY_STATUS_ENUM),
                 Member::new("StatusReason", || &STRING),
                 Member::new("LastModified", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetRuntimeManagementConfigRequest`.
+    pub static GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Schema = Schema {
+        name: "GetRuntimeManagementConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetRuntimeManagementConfigResponse`.
+    pub static GET_RUNTIME_MANAGEMENT_CONFIG_RESPONSE: Schema = Schema {
+        name: "GetRuntimeManagementConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UpdateRuntimeOn", || &UPDATE_RUNTIME_ON),
+                Member::new("FunctionArn", || &NAME_SPACED_FUNCTION_ARN),
+                Member::new("RuntimeVersionArn", || &RUNTIME_VERSION_ARN),
             ],
             payload: None,
             union: false,
@@ -14594,6 +15894,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListCodeSigningConfigsRequest`.
+    pub static LIST_CODE_SIGNING_CONFIGS_REQUEST: Schema = Schema {
+        name: "ListCodeSigningConfigsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListCodeSigningConfigsResponse`.
+    pub static LIST_CODE_SIGNING_CONFIGS_RESPONSE: Schema = Schema {
+        name: "ListCodeSigningConfigsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("NextMarker", || &STRING),
+                Member::new("CodeSigningConfigs", || &CODE_SIGNING_CONFIG_LIST),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListEventSourceMappingsRequest`.
     pub static LIST_EVENT_SOURCE_MAPPINGS_REQUEST: Schema = Schema {
         name: "ListEventSourceMappingsRequest",
@@ -14681,6 +16011,37 @@ pub mod schema {
             members: &[
                 Member::new("FunctionUrlConfigs", || &FUNCTION_URL_CONFIG_LIST).required(),
                 Member::new("NextMarker", || &STRING),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionsByCodeSigningConfigRequest`.
+    pub static LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "ListFunctionsByCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN).required().at(Location::Uri),
+                Member::new("Marker", || &STRING).at(Location::QueryString),
+                Member::new("MaxItems", || &MAX_LIST_ITEMS).at(Location::QueryString),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListFunctionsByCodeSigningConfigResponse`.
+    pub static LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "ListFunctionsByCodeSigningConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("NextMarker", || &STRING),
+                Member::new("FunctionArns", || &FUNCTION_ARN_LIST),
             ],
             payload: None,
             union: false,
@@ -15408,6 +16769,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PutFunctionCodeSigningConfigRequest`.
+    pub static PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "PutFunctionCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN).required(),
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutFunctionCodeSigningConfigResponse`.
+    pub static PUT_FUNCTION_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "PutFunctionCodeSigningConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN).required(),
+                Member::new("FunctionName", || &FUNCTION_NAME).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `PutFunctionConcurrencyRequest`.
     pub static PUT_FUNCTION_CONCURRENCY_REQUEST: Schema = Schema {
         name: "PutFunctionConcurrencyRequest",
@@ -15496,6 +16887,40 @@ pub mod schema {
                 Member::new("Status", || &PROVISIONED_CONCURRENCY_STATUS_ENUM),
                 Member::new("StatusReason", || &STRING),
                 Member::new("LastModified", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutRuntimeManagementConfigRequest`.
+    pub static PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Schema = Schema {
+        name: "PutRuntimeManagementConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("FunctionName", || &NAMESPACED_FUNCTION_NAME).required().at(Location::Uri),
+                Member::new("Qualifier", || &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER)
+                    .at(Location::QueryString),
+                Member::new("UpdateRuntimeOn", || &UPDATE_RUNTIME_ON).required(),
+                Member::new("RuntimeVersionArn", || &RUNTIME_VERSION_ARN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `PutRuntimeManagementConfigResponse`.
+    pub static PUT_RUNTIME_MANAGEMENT_CONFIG_RESPONSE: Schema = Schema {
+        name: "PutRuntimeManagementConfigResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("UpdateRuntimeOn", || &UPDATE_RUNTIME_ON).required(),
+                Member::new("FunctionArn", || &FUNCTION_ARN).required(),
+                Member::new("RuntimeVersionArn", || &RUNTIME_VERSION_ARN),
             ],
             payload: None,
             union: false,
@@ -16001,6 +17426,14 @@ pub mod schema {
             union: false,
         },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SigningProfileVersionArns`.
+    pub static SIGNING_PROFILE_VERSION_ARNS: Schema = Schema {
+        name: "SigningProfileVersionArns",
+        kind: Kind::List { member: || &ARN, member_name: "member", flattened: false },
+        constraints: Constraints { min: Some(1.0), max: Some(20.0), pattern: None },
         sensitive: false,
     };
 
@@ -16621,6 +18054,35 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateCodeSigningConfigRequest`.
+    pub static UPDATE_CODE_SIGNING_CONFIG_REQUEST: Schema = Schema {
+        name: "UpdateCodeSigningConfigRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("CodeSigningConfigArn", || &CODE_SIGNING_CONFIG_ARN).required().at(Location::Uri),
+                Member::new("Description", || &DESCRIPTION),
+                Member::new("AllowedPublishers", || &ALLOWED_PUBLISHERS),
+                Member::new("CodeSigningPolicies", || &CODE_SIGNING_POLICIES),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateCodeSigningConfigResponse`.
+    pub static UPDATE_CODE_SIGNING_CONFIG_RESPONSE: Schema = Schema {
+        name: "UpdateCodeSigningConfigResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("CodeSigningConfig", || &CODE_SIGNING_CONFIG).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UpdateEventSourceMappingRequest`.
     pub static UPDATE_EVENT_SOURCE_MAPPING_REQUEST: Schema = Schema {
         name: "UpdateEventSourceMappingRequest",
@@ -16773,6 +18235,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateRuntimeOn`.
+    pub static UPDATE_RUNTIME_ON: Schema = Schema {
+        name: "UpdateRuntimeOn",
+        kind: Kind::Enum(&["Auto", "Manual", "FunctionUpdate"]),
         constraints: Constraints::NONE,
         sensitive: false,
     };

@@ -30,6 +30,14 @@ impl Code {
         }
     }
 
+    /// A package as it came.
+    pub(crate) fn archive(&self) -> Option<Bytes> {
+        match self {
+            Self::Package(received) => Some(received.archive()),
+            Self::Image(_) => None,
+        }
+    }
+
     pub(crate) fn image(&self) -> Option<&ImageUse> {
         match self {
             Self::Package(_) => None,

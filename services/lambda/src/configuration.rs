@@ -145,7 +145,6 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
         (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
         (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
-        (input.code_signing_config_arn.is_some(), "code signing"),
         (input.tenancy_config.is_some(), "tenant isolation"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),

@@ -7,6 +7,7 @@
 //! ```
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
+mod assembly;
 mod extensions;
 mod fork;
 mod image;
@@ -34,7 +35,7 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use extensions::FAREWELLS_MAX;
+pub(crate) use extensions::{EXTERNAL_LIMIT, FAREWELLS_MAX};
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
@@ -95,10 +96,12 @@ pub(crate) struct Environment {
     endpoint: Option<Arc<Endpoint>>,
     /// How many left-over processes have been ended.
     strays: AtomicUsize,
+    /// What the package, a layer or the image brings as its runtime; empty where the host has it.
+    program: String,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.
-    _decoy: Option<Decoy>,
+    decoy: Option<Decoy>,
     /// Turns for environments that end with a word to their extensions.
     farewells: Arc<Semaphore>,
 }
@@ -168,11 +171,20 @@ impl Environment {
         if !self.renew_credentials().await {
             return Err(Unfit);
         }
+        let failed = self.extensions.fault();
+        // What is not ready leaves no line of a request that another environment serves.
+        if failed.is_none() && !self.is_ready() {
+            return Err(Unfit);
+        }
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
         self.sandbox.begin_invocation().await;
         self.output.begin(report::start(&id, self.function.version)).await;
+        if let Some(fault) = failed {
+            // It was ready, and an extension has failed since: as if it had at the request's beginning.
+            return Ok(self.finish(&id, End::ExtensionFailed(fault), Duration::ZERO).await);
+        }
         let began = Instant::now();
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + limit);
         let told = Invoke {
@@ -300,7 +312,7 @@ impl Environment {
     /// Ends the processes that a request has left behind. `false`: the environment must not be used again.
     async fn end_strays(&self) -> bool {
         let Ok(ended) = self.sandbox.end_strays().await else { return false };
-        self.strays.fetch_add(ended, Ordering::SeqCst) + ended <= STRAYS_MAX
+        self.strays.fetch_add(ended, Ordering::SeqCst).saturating_add(ended) <= STRAYS_MAX
     }
 
     /// The runtime, and the extensions within the time of the request.
@@ -385,7 +397,12 @@ impl Environment {
             _ = self.sandbox.exited() => false,
             () = std::future::ready(()) => true,
         };
-        alive && self.exchange.is_waiting() && self.extensions.is_idle()
+        alive && self.is_ready()
+    }
+
+    /// Does everything in it wait for a request?
+    fn is_ready(&self) -> bool {
+        self.exchange.is_waiting() && self.extensions.is_idle()
     }
 }
 

@@ -130,8 +130,8 @@ pub(crate) enum Refused {
     TooMany,
     /// There is no such event, or not for this kind of extension.
     EventType(String),
-    /// It comes at the wrong time.
-    Transition { from: Stage, to: Stage, whose: String },
+    /// It comes at the wrong time. Who is named by an identifier is told it, and nobody else.
+    Transition { from: Stage, to: Stage, whose: Secret<String> },
     /// No extension has this identifier.
     Unknown,
 }
@@ -154,6 +154,8 @@ struct Extension {
     stage: Stage,
     /// Not yet taken.
     event: Option<Told>,
+    /// Has it been told of the environment's end? It is told once.
+    told_end: bool,
     /// What it reported, or why it is not running.
     error: Option<String>,
 }
@@ -161,6 +163,13 @@ struct Extension {
 impl Extension {
     fn hears_of(&self, subject: Subject) -> bool {
         self.subjects.contains(&subject)
+    }
+
+    /// Tells it of the environment's end, if it hears of that and has not.
+    fn end(&mut self, told: &Told) {
+        if self.hears_of(Subject::Shutdown) && !self.told_end {
+            (self.stage, self.event, self.told_end) = (Stage::Running, Some(told.clone()), true);
+        }
     }
 }
 
@@ -202,6 +211,7 @@ impl Extensions {
             subjects: Vec::new(),
             stage: Stage::Started,
             event: None,
+            told_end: false,
             error: None,
         });
         let state = State { open: true, extensions: external.collect(), closing: None, fault: None };
@@ -257,6 +267,12 @@ impl Extensions {
         }
     }
 
+    /// The failure there has been already.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let state = self.state.borrow();
+        state.fault.clone().or_else(|| fault::reported(&state.extensions))
+    }
+
     /// Resolves when the process of one has ended.
     pub(crate) async fn ended_by_itself(&self) -> Fault {
         let mut changes = self.state.subscribe();
@@ -286,10 +302,8 @@ impl Extensions {
     pub(crate) fn shut_down(&self, reason: Reason, deadline: Timestamp) {
         let told = Told::Shutdown { reason, deadline };
         self.state.send_modify(|state| {
-            for one in &mut state.extensions {
-                if one.stage == Stage::Ready && one.hears_of(Subject::Shutdown) {
-                    (one.stage, one.event) = (Stage::Running, Some(told.clone()));
-                }
+            for one in state.extensions.iter_mut().filter(|one| one.stage == Stage::Ready) {
+                one.end(&told);
             }
             (state.open, state.closing) = (false, Some(told));
         });
@@ -402,7 +416,7 @@ impl Extensions {
                 if !allowed.contains(&from) {
                     // AWS: the text speaks of the state after the last, here.
                     let to = if to == Stage::ExitError { Stage::Exited } else { to };
-                    return Err(Refused::Transition { from, to, whose: id.to_owned() });
+                    return Err(Refused::Transition { from, to, whose: Secret::new(id.to_owned()) });
                 }
                 (one.stage, one.error) = (to, Some(error.to_owned()));
                 Ok(())
@@ -422,7 +436,7 @@ impl State {
         let subjects = subjects(events, external.is_some())?;
         if let Some(one) = external.and_then(|index| self.extensions.get_mut(index)) {
             if one.stage != Stage::Started || !self.open {
-                let (from, whose) = (one.stage, name.to_owned());
+                let (from, whose) = (one.stage, Secret::new(name.to_owned()));
                 return Err(Refused::Transition { from, to: Stage::Registered, whose });
             }
             (one.stage, one.subjects) = (Stage::Registered, subjects);
@@ -444,6 +458,7 @@ impl State {
             subjects,
             stage: Stage::Registered,
             event: None,
+            told_end: false,
             error: None,
         });
         Ok(Secret::new(id))
@@ -453,13 +468,13 @@ impl State {
         let closing = self.closing.clone();
         let one = self.find(id)?;
         if !matches!(one.stage, Stage::Registered | Stage::Running) {
-            let (from, whose) = (one.stage, id.to_owned());
+            let (from, whose) = (one.stage, Secret::new(id.to_owned()));
             return Err(Refused::Transition { from, to: Stage::Ready, whose });
         }
         // What it was told before and did not take it has missed.
         (one.stage, one.event) = (Stage::Ready, None);
-        if let Some(told) = closing.filter(|_| one.hears_of(Subject::Shutdown)) {
-            (one.stage, one.event) = (Stage::Running, Some(told));
+        if let Some(told) = closing {
+            one.end(&told);
         }
         Ok(())
     }

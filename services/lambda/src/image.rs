@@ -129,7 +129,7 @@ pub(crate) fn images(env: &Env) -> Result<Option<Images>, Error> {
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 fn broken(error: OciError) -> Error {
-    Error::Internal(casemate_kernel::Fault::broken(&format!("the images cannot be read: {error}")))
+    Error::Internal(casemate_kernel::Fault::broken(format!("the images cannot be read: {error}")))
 }
 
 /// Does a request want an image?
@@ -142,6 +142,11 @@ pub(crate) fn check_new(input: &CreateFunctionInput) -> Result<(), Error> {
     if !is_asked(input) {
         if input.image_config.is_some() {
             return Err(config_without_image());
+        }
+        if input.code.image_uri.is_some() {
+            return Err(Error::invalid_parameter_value_exception(
+                "Please don't provide ImageUri when creating a function with packageType Zip.",
+            ));
         }
         return Ok(());
     }
@@ -174,14 +179,13 @@ pub(crate) fn change(
     input: &UpdateFunctionConfigurationInput,
 ) -> Result<(), Error> {
     match (image, &input.image_config) {
-        (None, None) => Ok(()),
         (None, Some(_)) => Err(config_without_image()),
         (Some(_), _)
             if input.runtime.is_some() || input.handler.is_some() || has_layers(input.layers.as_deref()) =>
         {
             Err(unfit())
         }
-        (Some(_), None) => Ok(()),
+        (_, None) => Ok(()),
         (Some(image), Some(config)) => {
             image.instead = Instead::of(config)?;
             Ok(())
@@ -248,6 +252,14 @@ mod tests {
             CreateFunctionInput { image_config: Some(config("a\0", "/")), ..input() },
             CreateFunctionInput { image_config: Some(config("a", "relative")), ..input() },
             CreateFunctionInput { image_config: Some(config(&"a".repeat(70_000), "/")), ..input() },
+            CreateFunctionInput { package_type: None, ..input() },
+            CreateFunctionInput {
+                package_type: None,
+                runtime: Some("python3.12".to_owned()),
+                handler: Some("a.b".to_owned()),
+                code: FunctionCode { zip_file: Some(vec![1].into()), ..input().code },
+                ..input()
+            },
             CreateFunctionInput { package_type: None, image_config: Some(config("a", "/")), ..input() },
         ];
         for input in bad {

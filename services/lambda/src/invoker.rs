@@ -15,7 +15,10 @@ use std::{
 use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot},
+    time::Instant,
+};
 
 use crate::{
     Extras,
@@ -31,7 +34,7 @@ use crate::{
     ready::{self, Ready},
     refusal,
     resource::{FunctionRef, functions_key},
-    returning::{Coming, Returning},
+    returning::{self, Coming, Returning},
     streaming::Sink,
     throttle::{Slot, Throttle},
     version,
@@ -252,9 +255,10 @@ impl Invoker {
 
     /// An idle environment for the request, or one that is idle in a moment.
     async fn idle(&self, work: &Work) -> Option<Arc<Environment>> {
+        let until = Instant::now() + returning::LIMIT;
         loop {
             let found = self.pool.take(&work.function, work.wanted(), self.env.clock.now());
-            if found.is_some() || !self.returning.wait(&work.function.arn).await {
+            if found.is_some() || !self.returning.wait(&work.function.arn, until).await {
                 return found;
             }
         }
@@ -345,7 +349,8 @@ impl Invoker {
         held.saturating_sub(self.ready.starting(&function.arn))
     }
 
-    /// A function has changed or is gone: its idle environments stop now, its working ones after their request.
+    /// A function has changed or is gone: its idle environments end now, those with extensions after their last two seconds;
+    /// its working ones after their request.
     pub(crate) fn retire(&self, function: &Arn) {
         self.ready.retire(function);
         self.pool.retire(function);
@@ -370,7 +375,7 @@ impl Invoker {
             }
             if short {
                 for _ in 0..EVICTED_AT_ONCE {
-                    if !self.pool.evict(|function| self.ready.kept(function)) {
+                    if self.pool.evict(|function| self.ready.kept(function)).is_none() {
                         break;
                     }
                 }

@@ -25,6 +25,7 @@ use machine::InMachine;
 
 /// One of them. Dropping it ends what is inside.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the larger one")]
 pub(crate) enum Isolate {
     /// A process sandbox on the host's kernel.
     Process(Process),

@@ -11,7 +11,7 @@
 //! INVARIANT: an environment's credentials are those of the function's execution role, bound to that environment, and die
 //! with it.
 //!
-//! DIVERGES: no code signing or VPC attachment yet; what names them is refused.
+//! DIVERGES: no VPC attachment yet; what names one is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
 //! DIVERGES: `GetFunction` gives no download link to the package.
@@ -21,6 +21,7 @@
 pub mod api;
 mod alias;
 mod ask;
+mod backlog;
 mod blanks;
 mod bootstrap;
 mod code;
@@ -65,6 +66,8 @@ mod resource;
 mod returning;
 mod role;
 mod runtime_api;
+mod runtime_management;
+mod signing;
 mod streaming;
 mod tags;
 mod throttle;
@@ -86,6 +89,10 @@ use function::Function;
 pub use isolate::Channel;
 pub use machines::{Isolation, Machines};
 use resource::{FunctionRef, LayerRef};
+pub use signing::{
+    key_file,
+    seal::{SignError, public_key, sign},
+};
 
 /// Makes what serves connections accepted inside one execution environment, as the platform's own AWS endpoint.
 pub type ServeConnection = Arc<dyn Fn(Peer) -> ServeStream + Send + Sync>;
@@ -103,6 +110,8 @@ pub struct Extras {
     pub python_sdk: Option<PathBuf>,
     /// Where packages are unpacked. A cache: emptied at every start.
     pub functions_dir: PathBuf,
+    /// Where the operator keeps public keys of signing profiles, see [`key_file`].
+    pub signing_profiles: PathBuf,
 }
 
 /// The service.
@@ -113,6 +122,7 @@ pub struct Lambda {
     invoker: Arc<invoker::Invoker>,
     queue: Arc<queue::Queue>,
     policies: permission::Compiled,
+    publishers: Arc<signing::Publishers>,
 }
 
 /// Opens the service. No function runs in a virtual machine.
@@ -123,6 +133,7 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
 /// Opens the service.
 pub fn open_with_machines(env: &Env, extras: Extras, machines: Machines) -> Result<Assembly, Fault> {
     let packages = Arc::new(packages::Packages::open(env, &extras.functions_dir)?);
+    let publishers = Arc::new(signing::Publishers::new(&extras.signing_profiles));
     let invoker = Arc::new(invoker::Invoker::new(env, extras, Arc::clone(&packages)).with_machines(machines));
     let queue = Arc::new(queue::Queue::new(env, Arc::clone(&invoker)));
     let service = Arc::new(Lambda {
@@ -131,6 +142,7 @@ pub fn open_with_machines(env: &Env, extras: Extras, machines: Machines) -> Resu
         invoker: Arc::clone(&invoker),
         queue: Arc::clone(&queue),
         policies: permission::Compiled::default(),
+        publishers,
     });
     service.provision_all()?;
     let tasks = vec![

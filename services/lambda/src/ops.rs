@@ -5,12 +5,15 @@
 mod add_layer_version_permission;
 mod add_permission;
 mod create_alias;
+mod create_code_signing_config;
 mod create_event_source_mapping;
 mod create_function;
 mod create_function_url_config;
 mod delete_alias;
+mod delete_code_signing_config;
 mod delete_event_source_mapping;
 mod delete_function;
+mod delete_function_code_signing_config;
 mod delete_function_concurrency;
 mod delete_function_event_invoke_config;
 mod delete_function_url_config;
@@ -18,8 +21,10 @@ mod delete_layer_version;
 mod delete_provisioned_concurrency_config;
 mod get_account_settings;
 mod get_alias;
+mod get_code_signing_config;
 mod get_event_source_mapping;
 mod get_function;
+mod get_function_code_signing_config;
 mod get_function_concurrency;
 mod get_function_configuration;
 mod get_function_event_invoke_config;
@@ -30,14 +35,17 @@ mod get_layer_version_by_arn;
 mod get_layer_version_policy;
 mod get_policy;
 mod get_provisioned_concurrency_config;
+mod get_runtime_management_config;
 mod invoke;
 mod invoke_async;
 mod invoke_with_response_stream;
 mod list_aliases;
+mod list_code_signing_configs;
 mod list_event_source_mappings;
 mod list_function_event_invoke_configs;
 mod list_function_url_configs;
 mod list_functions;
+mod list_functions_by_code_signing_config;
 mod list_layer_versions;
 mod list_layers;
 mod list_provisioned_concurrency_configs;
@@ -45,15 +53,18 @@ mod list_tags;
 mod list_versions_by_function;
 mod publish_layer_version;
 mod publish_version;
+mod put_function_code_signing_config;
 mod put_function_concurrency;
 mod put_function_event_invoke_config;
 mod put_function_recursion_config;
 mod put_provisioned_concurrency_config;
+mod put_runtime_management_config;
 mod remove_layer_version_permission;
 mod remove_permission;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
+mod update_code_signing_config;
 mod update_event_source_mapping;
 mod update_function_code;
 mod update_function_configuration;
@@ -72,12 +83,15 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::AddLayerVersionPermission, Lambda>(service),
         bind::<api::AddPermission, Lambda>(service),
         bind::<api::CreateAlias, Lambda>(service),
+        bind::<api::CreateCodeSigningConfig, Lambda>(service),
         bind::<api::CreateEventSourceMapping, Lambda>(service),
         bind::<api::CreateFunction, Lambda>(service),
         bind::<api::CreateFunctionUrlConfig, Lambda>(service),
         bind::<api::DeleteAlias, Lambda>(service),
+        bind::<api::DeleteCodeSigningConfig, Lambda>(service),
         bind::<api::DeleteEventSourceMapping, Lambda>(service),
         bind::<api::DeleteFunction, Lambda>(service),
+        bind::<api::DeleteFunctionCodeSigningConfig, Lambda>(service),
         bind::<api::DeleteFunctionConcurrency, Lambda>(service),
         bind::<api::DeleteFunctionEventInvokeConfig, Lambda>(service),
         bind::<api::DeleteFunctionUrlConfig, Lambda>(service),
@@ -85,8 +99,10 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteProvisionedConcurrencyConfig, Lambda>(service),
         bind::<api::GetAccountSettings, Lambda>(service),
         bind::<api::GetAlias, Lambda>(service),
+        bind::<api::GetCodeSigningConfig, Lambda>(service),
         bind::<api::GetEventSourceMapping, Lambda>(service),
         bind::<api::GetFunction, Lambda>(service),
+        bind::<api::GetFunctionCodeSigningConfig, Lambda>(service),
         bind::<api::GetFunctionConcurrency, Lambda>(service),
         bind::<api::GetFunctionConfiguration, Lambda>(service),
         bind::<api::GetFunctionEventInvokeConfig, Lambda>(service),
@@ -97,14 +113,17 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetLayerVersionPolicy, Lambda>(service),
         bind::<api::GetPolicy, Lambda>(service),
         bind::<api::GetProvisionedConcurrencyConfig, Lambda>(service),
+        bind::<api::GetRuntimeManagementConfig, Lambda>(service),
         bind::<api::Invoke, Lambda>(service),
         bind::<api::InvokeAsync, Lambda>(service),
         bind::<api::InvokeWithResponseStream, Lambda>(service),
         bind::<api::ListAliases, Lambda>(service),
+        bind::<api::ListCodeSigningConfigs, Lambda>(service),
         bind::<api::ListEventSourceMappings, Lambda>(service),
         bind::<api::ListFunctionEventInvokeConfigs, Lambda>(service),
         bind::<api::ListFunctionUrlConfigs, Lambda>(service),
         bind::<api::ListFunctions, Lambda>(service),
+        bind::<api::ListFunctionsByCodeSigningConfig, Lambda>(service),
         bind::<api::ListLayerVersions, Lambda>(service),
         bind::<api::ListLayers, Lambda>(service),
         bind::<api::ListProvisionedConcurrencyConfigs, Lambda>(service),
@@ -112,15 +131,18 @@ pub(crate) fn operations(service: &Arc<Lambda>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListVersionsByFunction, Lambda>(service),
         bind::<api::PublishLayerVersion, Lambda>(service),
         bind::<api::PublishVersion, Lambda>(service),
+        bind::<api::PutFunctionCodeSigningConfig, Lambda>(service),
         bind::<api::PutFunctionConcurrency, Lambda>(service),
         bind::<api::PutFunctionEventInvokeConfig, Lambda>(service),
         bind::<api::PutFunctionRecursionConfig, Lambda>(service),
         bind::<api::PutProvisionedConcurrencyConfig, Lambda>(service),
+        bind::<api::PutRuntimeManagementConfig, Lambda>(service),
         bind::<api::RemoveLayerVersionPermission, Lambda>(service),
         bind::<api::RemovePermission, Lambda>(service),
         bind::<api::TagResource, Lambda>(service),
         bind::<api::UntagResource, Lambda>(service),
         bind::<api::UpdateAlias, Lambda>(service),
+        bind::<api::UpdateCodeSigningConfig, Lambda>(service),
         bind::<api::UpdateEventSourceMapping, Lambda>(service),
         bind::<api::UpdateFunctionCode, Lambda>(service),
         bind::<api::UpdateFunctionConfiguration, Lambda>(service),

@@ -3,6 +3,8 @@
 //! Every entry is judged before the first is written. Nothing is ever written through a link: a name below a link or below
 //! a file is refused, and links are made last. Knows nothing of functions or of where the folder is.
 
+pub(crate) mod listing;
+
 use std::{
     collections::BTreeMap,
     fmt, fs,
@@ -37,6 +39,8 @@ pub(crate) enum PackageError {
     Name(String),
     /// Two entries for one name, or a name below a file or link.
     Conflict(String),
+    /// Entries of the very same name.
+    Twice,
     /// A link that leads out of the package.
     Link(String),
     /// More than [`UNPACKED_BYTES_MAX`].
@@ -140,6 +144,10 @@ fn plan(archive: &mut ZipArchive<Cursor<&[u8]>>, bytes_max: u64) -> Result<Plan,
     }
     if archive.len() > ENTRIES_MAX {
         return Err(PackageError::TooMany);
+    }
+    // The reader shows only the last of them.
+    if archive.has_duplicate_names() {
+        return Err(PackageError::Twice);
     }
     let (mut plan, mut announced) = (Plan::new(), 0_u64);
     for index in 0..archive.len() {
@@ -288,6 +296,7 @@ impl fmt::Display for PackageError {
             Self::Conflict(name) => {
                 write!(f, "the package holds {name:?} twice, or below something that is no folder")
             }
+            Self::Twice => f.write_str("the package holds a name twice"),
             Self::Link(name) => write!(f, "the link {name:?} leads out of the package"),
             Self::TooLarge => write!(f, "the package has more than {UNPACKED_BYTES_MAX} bytes unzipped"),
             Self::TooMany => write!(f, "the package has more than {ENTRIES_MAX} entries"),
@@ -403,6 +412,20 @@ mod tests {
             let bytes = archive(|zip| zip.add_symlink(name, target, SimpleFileOptions::default()).unwrap());
             assert!(matches!(unpacked(&bytes), Err(PackageError::Link(_))), "{name} -> {target}");
         }
+    }
+
+    #[test]
+    fn the_very_same_name_twice_is_refused() {
+        let mut bytes = archive(|zip| {
+            file(zip, "aaa", 0o644, b"1");
+            file(zip, "bbb", 0o644, b"2");
+        });
+        for at in 0..bytes.len() - 2 {
+            if bytes[at..].starts_with(b"bbb") {
+                bytes[at..at + 3].copy_from_slice(b"aaa");
+            }
+        }
+        assert!(matches!(unpacked(&bytes), Err(PackageError::Twice)));
     }
 
     #[test]

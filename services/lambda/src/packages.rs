@@ -80,6 +80,13 @@ pub(crate) struct Packages {
     changes: tokio::sync::Mutex<()>,
 }
 
+impl Received {
+    /// The archive as it came.
+    pub(crate) fn archive(&self) -> Bytes {
+        self.archive.clone()
+    }
+}
+
 impl Packages {
     /// Sets the old cache aside and begins a new one.
     pub(crate) fn open(env: &Env, folder: &Path) -> Result<Self, Fault> {
@@ -201,9 +208,7 @@ impl Packages {
         if let Some(folder) = self.find(id) {
             return Ok(folder);
         }
-        let archive = self.blobs.get(id).await.map_err(Fault::internal)?;
-        let archive = archive.ok_or_else(|| Fault::broken("a function's package is gone"))?;
-        let (folder, _) = self.unpack(archive.into()).await?;
+        let (folder, _) = self.unpack(self.archive(id).await?).await?;
         self.remember(id, Arc::clone(&folder));
         Ok(folder)
     }
@@ -223,8 +228,7 @@ impl Packages {
         }
         let mut archives = Vec::new();
         for id in ids {
-            let archive = self.blobs.get(*id).await.map_err(Fault::internal)?;
-            archives.push(archive.ok_or_else(|| Fault::broken("a layer's package is gone"))?);
+            archives.push(self.archive(*id).await?);
         }
         let folder = self
             .in_new_folder(move |folder| {
@@ -236,6 +240,12 @@ impl Packages {
         all.retain(|_, folder| folder.strong_count() > 0);
         all.insert(ids.to_vec(), Arc::downgrade(&folder));
         Ok(folder)
+    }
+
+    /// A package that is kept.
+    pub(crate) async fn archive(&self, id: BlobId) -> Result<Bytes, Error> {
+        let archive = self.blobs.get(id).await.map_err(Fault::internal)?;
+        Ok(archive.ok_or_else(|| Fault::broken("a package is gone"))?.into())
     }
 
     async fn unpack(&self, archive: Bytes) -> Result<(Arc<Folder>, u64), Error> {

@@ -38,6 +38,14 @@ pub(crate) enum FitFor {
     Principal(String),
 }
 
+/// When the room of an environment that gave way is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evicted {
+    Now,
+    /// When its extensions have ended.
+    Soon,
+}
+
 /// What a request may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted<'a> {
@@ -114,11 +122,11 @@ impl Pool {
         drop(gone);
     }
 
-    /// Stops the environment that was unused longest, of functions that have more idle ones than `kept` says stay. `false`
+    /// Stops the environment that was unused longest, of functions that have more idle ones than `kept` says stay. `None`
     /// when there is none.
-    pub(crate) fn evict(&self, kept: impl Fn(&str) -> usize) -> bool {
-        let oldest = take_oldest(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner), kept);
-        oldest.is_some()
+    pub(crate) fn evict(&self, kept: impl Fn(&str) -> usize) -> Option<Evicted> {
+        let oldest = take_oldest(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner), kept)?;
+        Some(if oldest.environment.ends_slowly() { Evicted::Soon } else { Evicted::Now })
     }
 
     /// Stops what cannot serve any more and what was unused for too long; of each function at least as many as `kept` says stay.

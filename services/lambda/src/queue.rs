@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::{
     api::Error,
+    backlog,
     destination::{self, Condition, Ended, Response},
     event_config::{AGE_S, EventConfig, RETRIES},
     function::Function,
@@ -100,7 +101,7 @@ impl Queue {
         Self { env: env.clone(), invoker, arrived: Notify::new(), running: Mutex::default() }
     }
 
-    /// Accepts a request: durable when it resolves.
+    /// Accepts a request, if not too many wait: durable when it resolves.
     pub(crate) async fn accept(
         &self,
         function: &Function,
@@ -119,7 +120,14 @@ impl Queue {
             creation_id: function.creation_id.clone(),
         };
         let key = key(now, &waiting);
-        self.env.store.write(move |tx| tx.put(&key, &waiting)).await?;
+        self.env
+            .store
+            .write(move |tx| {
+                backlog::add(tx, &waiting.function, waiting.payload.len())?;
+                tx.put(&key, &waiting)?;
+                Ok::<_, Error>(())
+            })
+            .await?;
         self.arrived.notify_one();
         Ok(())
     }
@@ -197,16 +205,17 @@ impl Queue {
             }
         };
         let from = place.clone();
+        let (function, bytes) = (waiting.function, waiting.payload.len());
         // Where the row cannot be moved, it is tried again.
         drop(
             self.env
                 .store
                 .write(move |tx| {
                     tx.delete::<Waiting>(&from)?;
-                    if let Some((at, waiting)) = &again {
-                        tx.put(&key(*at, waiting), waiting)?;
+                    match &again {
+                        Some((at, waiting)) => tx.put(&key(*at, waiting), waiting),
+                        None => backlog::remove(tx, &function, bytes),
                     }
-                    Ok::<_, StoreError>(())
                 })
                 .await,
         );

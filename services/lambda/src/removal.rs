@@ -15,6 +15,8 @@ use crate::{
     provisioned::Provisioned,
     refusal,
     resource::FunctionRef,
+    runtime_management::RuntimeManagement,
+    signing,
     version::{Published, Version},
 };
 
@@ -35,6 +37,8 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     below::<Provisioned>(tx, &at.key())?;
     urls(tx, &at.key())?;
     Mapping::remove_all(tx, at)?;
+    below::<RuntimeManagement>(tx, &at.key())?;
+    tx.delete::<signing::Use>(&at.key())?;
     Ok((packages.into_iter().flatten().collect(), arns))
 }
 
@@ -65,6 +69,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     tx.delete::<Permissions>(&at.qualified_key())?;
     tx.delete::<EventConfig>(&at.qualified_key())?;
     tx.delete::<Provisioned>(&at.qualified_key())?;
+    tx.delete::<RuntimeManagement>(&at.qualified_key())?;
     Mapping::remove_all(tx, at)?;
     Ok((version.packages(), vec![version.arn]))
 }

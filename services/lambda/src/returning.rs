@@ -8,10 +8,10 @@ use std::{
 };
 
 use casemate_names::Arn;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
-/// How long it is waited. Ours: clearing takes some milliseconds, a start some tens.
-const LIMIT: Duration = Duration::from_millis(100);
+/// How long a request waits in all. Ours: clearing takes some milliseconds, a start some tens.
+pub(crate) const LIMIT: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -43,8 +43,9 @@ impl Returning {
         Coming { returning: self.clone(), function: function.clone() }
     }
 
-    /// Waits until an environment of this function may be back. `false`: none is coming that is not awaited already.
-    pub(crate) async fn wait(&self, function: &Arn) -> bool {
+    /// Waits until an environment of this function may be back. `false`: none is coming that is not awaited already, or none
+    /// came until then.
+    pub(crate) async fn wait(&self, function: &Arn, until: Instant) -> bool {
         let mut changed = std::pin::pin!(self.0.changed.notified());
         // From here on no change is missed.
         changed.as_mut().enable();
@@ -53,11 +54,11 @@ impl Returning {
             waits = counts.awaited < counts.coming;
             counts.awaited += usize::from(waits);
         });
-        if waits {
-            let _awaited = Awaited(self, function);
-            drop(tokio::time::timeout(LIMIT, changed).await);
+        if !waits {
+            return false;
         }
-        waits
+        let _awaited = Awaited(self, function);
+        tokio::time::timeout_at(until, changed).await.is_ok()
     }
 
     fn change(&self, function: &Arn, change: impl FnOnce(&mut Counts)) {
@@ -94,20 +95,43 @@ mod tests {
         let returning = Returning::default();
         let f = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
         let g = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:g").unwrap();
-        assert!(!returning.wait(&f).await);
+        let until = Instant::now() + Duration::from_mins(1);
+        assert!(!returning.wait(&f, until).await);
         let coming = returning.begin(&f);
-        assert!(!returning.wait(&g).await);
+        assert!(!returning.wait(&g, until).await);
         let first = tokio::spawn({
             let (returning, f) = (returning.clone(), f.clone());
-            async move { returning.wait(&f).await }
+            async move { returning.wait(&f, until).await }
         });
         while returning.0.counts.lock().unwrap().get(&f).unwrap().awaited == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(!returning.wait(&f).await, "the only one is awaited already");
+        assert!(!returning.wait(&f, until).await, "the only one is awaited already");
         drop(coming);
         assert!(first.await.unwrap());
-        assert!(!returning.wait(&f).await);
+        assert!(!returning.wait(&f, until).await);
         assert!(returning.0.counts.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_vain_is_told_so_however_much_others_change() {
+        let returning = Returning::default();
+        let f = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
+        let g = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:g").unwrap();
+        let _coming = returning.begin(&f);
+        let others = tokio::spawn({
+            let returning = returning.clone();
+            async move {
+                // For as long as the test takes.
+                loop {
+                    drop(returning.begin(&g));
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let until = Instant::now() + LIMIT;
+        while returning.wait(&f, until).await {}
+        assert!(Instant::now() >= until);
+        others.abort();
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     mapping::Mapping,
     refusal,
     resource::{FunctionRef, ObjectKind, ObjectRef},
+    signing::Config,
 };
 
 /// Tags of one resource.
@@ -40,7 +41,7 @@ impl Tagged {
             Self::Function(at) => tx.get::<Function>(&at.key())?.map(|function| function.tags),
             Self::Object(at) => match at.kind {
                 ObjectKind::EventSourceMapping => Mapping::find(tx, at)?.map(|mapping| mapping.tags),
-                ObjectKind::CodeSigningConfig => None,
+                ObjectKind::CodeSigningConfig => tx.get::<Config>(&at.key())?.map(|config| config.tags),
             },
         })
     }
@@ -57,7 +58,10 @@ impl Tagged {
                     let mapping = Mapping::find(tx, at)?.ok_or_else(|| self.missing())?;
                     Mapping { tags, ..mapping }.put(tx, at)?;
                 }
-                ObjectKind::CodeSigningConfig => return Err(self.missing()),
+                ObjectKind::CodeSigningConfig => {
+                    let config = tx.get::<Config>(&at.key())?.ok_or_else(|| self.missing())?;
+                    tx.put(&at.key(), &Config { tags, ..config })?;
+                }
             },
         }
         Ok(())

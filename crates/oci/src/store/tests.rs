@@ -576,6 +576,17 @@ fn limits_hold_on_entries_bytes_layers_and_growth() {
         assert_eq!(done.is_ok(), fine);
         assert!(fine || matches!(done, Err(OciError::TooLarge(_))));
     }
+    // Folders that are only on the way count.
+    let deep = Layout::new().layer(|tar| done(tar.file("b/c/d/e", "1"))).write();
+    let mut source = Source::open(&deep.path(), deep.held.path()).unwrap();
+    let chosen = source.choose(&Platform::of_host(), None).unwrap();
+    for (entries, fine) in [(4, true), (3, false)] {
+        let root = deep.held.path().join(format!("root-{entries}"));
+        fs::create_dir(&root).unwrap();
+        let done = unpack(&source, &chosen, &root, Account::small(1, entries));
+        assert_eq!(done.is_ok(), fine, "{entries}");
+        assert!(fine || matches!(done, Err(OciError::TooLarge(_))));
+    }
     let mut many = Layout::new();
     many.layers = vec![(archive(|_| ()), Digest::of(&archive(|_| ())), PLAIN); LAYERS_MAX + 1];
     assert!(matches!(many.refused(), OciError::TooLarge(_)));
@@ -643,13 +654,21 @@ fn names_move_only_when_told_to_and_digests_stay() {
     let after = images.add(&Addition { replace: true, ..addition(&path) }).unwrap().digest;
     let find = |text: &str| images.find(&text.parse().unwrap(), "123456789012").unwrap();
     assert_eq!(find("registry.example/app:1"), Found::Image(after));
-    assert_eq!(find(&format!("registry.example/app@{before}")), Found::Image(before));
+    // What has lost its name is for nothing new, by its digest neither, and is here for what has it.
+    assert_eq!(find(&format!("registry.example/app@{before}")), Found::Nothing);
+    assert_eq!(find(&format!("registry.example/app@{after}")), Found::Image(after));
+    assert!(images.image(before).unwrap().is_some());
     assert_eq!(find(&format!("registry.example/other@{before}")), Found::Nothing);
     assert_eq!(find("registry.example/app:2"), Found::Nothing);
     let name = "app:1".parse().unwrap();
     assert!(images.remove_name(&name).unwrap() && !images.remove_name(&name).unwrap());
     assert_eq!(find("registry.example/app:1"), Found::Nothing);
+    assert_eq!(find(&format!("registry.example/app@{after}")), Found::Nothing);
     assert!(images.image(after).unwrap().is_some());
+    let path = first.path();
+    let again = Addition { name: "app:old".parse().unwrap(), ..addition(&path) };
+    assert_eq!(images.add(&again).unwrap().digest, before);
+    assert_eq!(find(&format!("registry.example/app@{before}")), Found::Image(before));
     assert!(images.remove(after).unwrap() && !images.remove(after).unwrap());
     assert!(images.image(after).unwrap().is_none() && images.image(before).unwrap().is_some());
     assert_eq!(find(&format!("registry.example/app@{after}")), Found::Nothing);
@@ -664,6 +683,13 @@ fn an_image_for_some_accounts_is_not_for_others() {
     for uri in ["r.example/app:1".to_owned(), format!("r.example/app@{digest}")] {
         let find = |account| layout.images().find(&uri.parse().unwrap(), account).unwrap();
         assert_eq!((find("111111111111"), find("222222222222")), (Found::Image(digest), Found::NotFor));
+    }
+    // Others instead.
+    let accounts = vec!["222222222222".to_owned()];
+    layout.images().add(&Addition { accounts, replace: true, ..addition(&path) }).unwrap();
+    for uri in ["r.example/app:1".to_owned(), format!("r.example/app@{digest}")] {
+        let find = |account| layout.images().find(&uri.parse().unwrap(), account).unwrap();
+        assert_eq!((find("222222222222"), find("111111111111")), (Found::Image(digest), Found::NotFor));
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{seccomp, syscalls};
+use crate::spec::ExecPolicy;
 
 const RECORDED: &str = include_str!("../../tests/filter/recorded.txt");
 const REASONS: &str = include_str!("../../tests/filter/reasons.txt");
@@ -46,7 +47,7 @@ fn rules() -> BTreeSet<Rule> {
         .chain(of(libc::SYS_prctl, hexadecimal(&syscalls::PRCTL_OPTIONS)))
         .chain(of(libc::SYS_ioctl, hexadecimal(&syscalls::IOCTL_REQUESTS)))
         .chain(of(libc::SYS_socketpair, vec!["0x1".to_owned()]))
-        .chain(of(libc::SYS_socket, seccomp::sockets_allowed()))
+        .chain(of(libc::SYS_socket, seccomp::sockets_allowed().into_iter().collect()))
         .collect()
 }
 
@@ -72,6 +73,42 @@ fn a_rule_that_nothing_needs_is_found() {
     let death_signal = (seccomp::number(libc::SYS_prctl), Some("0x1".to_owned()));
     rules.extend([quotas.clone(), death_signal.clone()]);
     assert_eq!(unneeded(&rules), [death_signal, quotas]);
+    // Programs try these, and are refused.
+    let argument = |call: libc::c_long, argument: &str| (seccomp::number(call), Some(argument.to_owned()));
+    let attempts = BTreeSet::from([
+        (seccomp::number(libc::SYS_unshare), None),
+        (seccomp::number(libc::SYS_chroot), None),
+        (seccomp::number(libc::SYS_setuid), None),
+        argument(libc::SYS_ioctl, "0x540f"),
+        argument(libc::SYS_socket, "2 1 132"),
+    ]);
+    assert_eq!(unneeded(&attempts), attempts.into_iter().collect::<Vec<_>>());
+}
+
+/// Does the filter let it through? Execution and connecting are what the supervisor may allow.
+fn passes((number, argument): &Rule) -> bool {
+    let call = libc::c_long::from(*number);
+    let value = |text: &str| {
+        let digits = text.strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16));
+        digits.unwrap_or_else(|| text.parse()).unwrap_or_else(|_| panic!("{text}"))
+    };
+    let arguments = match argument {
+        None if OWN_RULES.contains(&call) => return true,
+        None => [0; 3],
+        Some(request) if call == libc::SYS_ioctl => [0, value(request), 0],
+        Some(texts) => {
+            let mut values = texts.split(' ').map(value);
+            [(); 3].map(|()| values.next().unwrap_or(0))
+        }
+    };
+    let answered = seccomp::tests::run_with(&seccomp::program(&ExecPolicy::Allow), call, arguments);
+    answered == libc::SECCOMP_RET_ALLOW || call == libc::SYS_connect
+}
+
+#[test]
+fn what_the_filter_refuses_is_not_recorded_as_used() {
+    let refused: Vec<Rule> = lines(RECORDED).into_keys().filter(|rule| !passes(rule)).collect();
+    assert_eq!(refused, []);
 }
 
 #[test]

@@ -87,12 +87,12 @@ fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::so
     code.extend_from_slice(block);
 }
 
-/// Families UNIX, INET and INET6; in the latter two no raw sockets, and no protocols but TCP and UDP: asking for another
-/// would have the kernel look for it, and load it from a module.
+/// Families UNIX, INET and INET6; in the latter two streams of TCP and datagrams of UDP alone: asking for another protocol, or
+/// for one of these with the other type, would have the kernel look for it, and load it from a module.
 fn socket_rule() -> Vec<libc::sock_filter> {
     vec![
         load(argument(0)),
-        jump(libc::BPF_JEQ, AF_UNIX, 15, 0),
+        jump(libc::BPF_JEQ, AF_UNIX, 16, 0),
         jump(libc::BPF_JEQ, AF_INET, 4, 0),
         jump(libc::BPF_JEQ, AF_INET6, 3, 0),
         // The C library looks for interfaces here and goes on without: that is no attempt at anything.
@@ -102,12 +102,13 @@ fn socket_rule() -> Vec<libc::sock_filter> {
         load(argument(1)),
         instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
         jump(libc::BPF_JEQ, SOCK_STREAM, 2, 0),
-        jump(libc::BPF_JEQ, SOCK_DGRAM, 1, 0),
+        jump(libc::BPF_JEQ, SOCK_DGRAM, 3, 0),
         ASK,
         load(argument(2)),
-        jump(libc::BPF_JEQ, ANY_PROTOCOL, 3, 0),
-        jump(libc::BPF_JEQ, TCP, 2, 0),
-        jump(libc::BPF_JEQ, UDP, 1, 0),
+        jump(libc::BPF_JEQ, TCP, 4, 2),
+        load(argument(2)),
+        jump(libc::BPF_JEQ, UDP, 2, 0),
+        jump(libc::BPF_JEQ, ANY_PROTOCOL, 1, 0),
         refuse(libc::EPROTONOSUPPORT),
         answer(libc::SECCOMP_RET_ALLOW),
     ]
@@ -261,20 +262,29 @@ const NAMESPACE_FLAGS: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET)
     .cast_unsigned();
 
-/// What `socket_rule` lets through, as `tests/filter` writes it: family, type and protocol. Of UNIX, one that stands for all.
+/// What the filter lets through, as `tests/filter` writes it: family, type and protocol. Of UNIX, one that stands for all.
 #[cfg(test)]
-pub(super) fn sockets_allowed() -> Vec<String> {
-    let mut all = vec![format!("{AF_UNIX} {SOCK_STREAM} {ANY_PROTOCOL}")];
-    for family in [AF_INET, AF_INET6] {
-        for (kind, own) in [(SOCK_STREAM, TCP), (SOCK_DGRAM, UDP)] {
-            all.extend([ANY_PROTOCOL, own].map(|protocol| format!("{family} {kind} {protocol}")));
+pub(super) fn sockets_allowed() -> BTreeSet<String> {
+    let program = program(&ExecPolicy::Allow);
+    let allowed = |family, kind, protocol| {
+        let arguments = [family, kind, protocol].map(u64::from);
+        tests::run_with(&program, libc::SYS_socket, arguments) == libc::SECCOMP_RET_ALLOW
+    };
+    let mut all = BTreeSet::new();
+    for family in 0..64 {
+        for (kind, protocol) in (0..16).flat_map(|kind| (0..512).map(move |protocol| (kind, protocol))) {
+            if allowed(family, kind, protocol) {
+                let (kind, protocol) =
+                    if family == AF_UNIX { (SOCK_STREAM, ANY_PROTOCOL) } else { (kind, protocol) };
+                all.insert(format!("{family} {kind} {protocol}"));
+            }
         }
     }
     all
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// What the program answers, by an interpreter of the instructions used here.
@@ -282,7 +292,11 @@ mod tests {
         run_with(program, call, [first, second, 0])
     }
 
-    fn run_with(program: &[libc::sock_filter], call: libc::c_long, arguments: [u64; 3]) -> u32 {
+    pub(in crate::child) fn run_with(
+        program: &[libc::sock_filter],
+        call: libc::c_long,
+        arguments: [u64; 3],
+    ) -> u32 {
         let read = |offset: u32| match offset {
             NUMBER_OFFSET => number(call),
             ARCH_OFFSET => AUDIT_ARCH,
@@ -398,9 +412,13 @@ mod tests {
                 assert_eq!(answered, errno(libc::EPROTONOSUPPORT), "{family} {kind} {protocol}");
             }
         }
-        for protocol in [0, 6, 17] {
-            let answered = run_with(&program, libc::SYS_socket, [2, 1 | 0o2_004_000, protocol]);
-            assert_eq!(answered, libc::SECCOMP_RET_ALLOW);
+        for family in [2, 10] {
+            for (kind, own, other) in [(1, 6, 17), (2, 17, 6)] {
+                let ask =
+                    |protocol| run_with(&program, libc::SYS_socket, [family, kind | 0o2_004_000, protocol]);
+                assert_eq!([ask(0), ask(own)], [libc::SECCOMP_RET_ALLOW; 2]);
+                assert_eq!(ask(other), errno(libc::EPROTONOSUPPORT), "{family} {kind} {other}");
+            }
         }
     }
 

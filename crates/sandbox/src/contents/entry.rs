@@ -34,6 +34,10 @@ impl Mark {
         })
     }
 
+    pub(super) fn is_same_inode(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     pub(super) fn is_folder(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
     }

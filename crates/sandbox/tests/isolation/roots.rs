@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use casemate_sandbox::{
-    Bootstrap, Driver, EnvironmentSpec, ExecPolicy, Family, Incident, OwnRoot, RuntimeTable, StartError,
-    Template, spawner,
+    Binding, Bootstrap, Driver, EnvironmentSpec, ExecPolicy, Family, Incident, OwnRoot, RuntimeTable,
+    StartError, Template, spawner,
 };
 
 use crate::harness::{package, prepare_custom, run, spec, static_package};
@@ -77,6 +77,20 @@ fn a_managed_runtime_executes_nothing_in_a_root_that_changed() {
         driver.start(spec.clone()).await.unwrap().stop().await;
         fs::write(root.path().join("bin/run"), "#!/bin/other").unwrap();
         let error = refused(&driver, &spec).await;
+        assert!(matches!(error, StartError::RootChanged { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn what_waited_in_a_root_that_changed_is_given_no_function() {
+    run(async {
+        let (driver, root, template) = bench().await;
+        let code = package("nothing", "");
+        let blank = driver.start_blank(template.clone(), Vec::new(), 16, "function".into()).await.unwrap();
+        fs::write(root.path().join("bin/planted"), "").unwrap();
+        refused(&driver, &allowed(template, code.path())).await;
+        let binding = Binding { code_dir: code.path().into(), layers_dir: None, memory_mb: 128 };
+        let error = driver.bind(blank, binding).await.unwrap_err();
         assert!(matches!(error, StartError::RootChanged { .. }), "{error:?}");
     });
 }

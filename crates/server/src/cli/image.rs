@@ -36,7 +36,7 @@ enum Action {
         /// Only functions of this account may be made of it; may be given several times. Without: all accounts
         #[arg(long = "account")]
         accounts: Vec<String>,
-        /// Take the name from the image that has it. That one stays for the functions made of it
+        /// Take the name from the image that has it. That one stays for the functions made of it, and is for no new ones
         #[arg(long)]
         replace: bool,
     },
@@ -44,7 +44,7 @@ enum Action {
     List,
     /// Remove a name, or an image with all its names by its digest
     Remove {
-        /// A name, such as team/app:1.0: functions made of its image go on. Or sha256:…: they stop
+        /// A name, such as team/app:1.0: functions made of its image go on, and no new ones are made of it. Or sha256:…: they stop
         what: String,
     },
 }
@@ -92,10 +92,13 @@ fn list(images: &Images) -> Result<(), CliError> {
         let state = image.verify().err().unwrap_or_else(|| "as it was added".to_owned());
         output::line(&format!("{digest}  {} bytes\n    {state}", image.about.bytes));
         for entry in entries.iter().filter(|entry| entry.digest == digest) {
-            let tag = entry.tag.as_ref().map_or_else(|| format!("@{digest}"), |tag| format!(":{tag}"));
+            let Some(tag) = &entry.tag else {
+                output::line(&format!("    {}  without a name: for no new functions", entry.repository));
+                continue;
+            };
             let accounts =
                 if entry.accounts.is_empty() { "all accounts".to_owned() } else { entry.accounts.join(", ") };
-            output::line(&format!("    {}{tag}  for {accounts}", entry.repository));
+            output::line(&format!("    {}:{tag}  for {accounts}", entry.repository));
         }
     }
     Ok(())

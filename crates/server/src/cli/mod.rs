@@ -18,6 +18,7 @@ mod running;
 mod runtime;
 mod serve;
 mod shadow;
+mod sign;
 mod stack;
 mod up;
 mod user;
@@ -65,6 +66,8 @@ enum Command {
     Image(image::Image),
     /// Add, list and remove runtimes with a root of their own
     Runtime(runtime::Runtime),
+    /// Make signing profiles and sign packages of functions and layers
+    Sign(sign::Sign),
     /// Show which isolation layers and other protections are in force on this machine
     Doctor(doctor::Doctor),
 }
@@ -166,6 +169,7 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => command.run(),
         Command::Runtime(command) => command.run(),
         Command::Image(command) => command.run(),
+        Command::Sign(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {

@@ -46,6 +46,7 @@ pub(crate) async fn start(
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
         functions_dir: settings.data_dir.join("functions"),
+        signing_profiles: settings.data_dir.join(super::sign::FOLDER),
     };
     if let Some(line) = options.microvm.line(&machines) {
         output::line(&line);

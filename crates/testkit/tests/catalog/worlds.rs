@@ -57,5 +57,7 @@ fn without_sandbox() -> casemate_lambda::Extras {
         serve_connection: Arc::new(|_| Box::new(|_, _| {})),
         python_sdk: None,
         functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalog-functions").join(number),
+        // Nobody is registered.
+        signing_profiles: Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-signing-profiles"),
     }
 }

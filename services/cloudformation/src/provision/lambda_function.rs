@@ -21,6 +21,7 @@ pub(super) const KIND: Kind = Kind {
     properties: &[
         property("Architectures"),
         property("Code").to(To::Own(Form::Any)).required(),
+        property("CodeSigningConfigArn"),
         property("DeadLetterConfig"),
         property("Description"),
         property("Environment"),
@@ -98,7 +99,12 @@ impl Provisioner for Function {
         Box::pin(async move {
             let changed: Vec<&str> =
                 job.kind.changed(before.properties, job.properties).iter().map(|p| p.name).collect();
-            if changed.iter().any(|name| !matches!(*name, "Code" | "Tags" | "Architectures")) {
+            if changed.contains(&"CodeSigningConfigArn") {
+                // First: what comes after is judged by the new configuration.
+                signed_by(job, before).await?;
+            }
+            let elsewhere = ["Code", "Tags", "Architectures", "CodeSigningConfigArn"];
+            if changed.iter().any(|name| !elsewhere.contains(name)) {
                 let mut request = job.request_for("lambda", "UpdateFunctionConfiguration")?;
                 super::gateway::default(&mut request, "FunctionName", before.id.into());
                 forget(job, before, &mut request);
@@ -124,6 +130,18 @@ impl Provisioner for Function {
             Ok(job.hand.remove("lambda", "DeleteFunction", input).await?)
         })
     }
+}
+
+/// Gives the function the code signing configuration of the template, or takes it away.
+async fn signed_by(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
+    let mut input = Document::structure([("FunctionName", before.id.into())]);
+    if let Some(config) = job.text("CodeSigningConfigArn") {
+        input.push("CodeSigningConfigArn", config.into());
+        job.hand.call("lambda", "PutFunctionCodeSigningConfig", input).await?;
+    } else {
+        job.hand.call("lambda", "DeleteFunctionCodeSigningConfig", input).await?;
+    }
+    Ok(())
 }
 
 /// Properties that the template no longer has go back to their defaults.

@@ -24,6 +24,7 @@ mod lambda_layer;
 mod lambda_mapping;
 mod lambda_parts;
 mod lambda_permission;
+mod lambda_signing;
 mod log_group;
 mod method;
 mod organizations;
@@ -81,6 +82,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &lambda_parts::URL,
     &lambda_parts::VERSION,
     &lambda_permission::KIND,
+    &lambda_signing::KIND,
     &log_group::KIND,
     &method::KIND,
     &organizations::ACCOUNT,

@@ -234,3 +234,53 @@ async fn event_sources_are_mapped_change_in_place_and_go() {
     let none = scene.other("lambda", "ListEventSourceMappings", Document::empty()).await.json();
     assert_eq!(none["EventSourceMappings"], serde_json::json!([]));
 }
+
+#[tokio::test]
+async fn code_signing_is_made_given_to_a_function_and_taken_away() {
+    let scene = Scene::new().await;
+    let template = |policy: &str, used: &str| {
+        format!(
+            "Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{{Effect: Allow, Action: 'sts:AssumeRole', Principal: {{Service: lambda.amazonaws.com}}}}]
+  Signing:
+    Type: AWS::Lambda::CodeSigningConfig
+    Properties:
+      AllowedPublishers:
+        SigningProfileVersionArns: ['arn:aws:signer:us-east-1:123456789012:/signing-profiles/p/0123456789']
+      {policy}
+  F:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: f
+      Role: !GetAtt Role.Arn
+      Runtime: python3.11
+      Handler: index.handler
+      Code: {{ZipFile: 'x = 1'}}
+      {used}
+"
+        )
+    };
+    let used = "CodeSigningConfigArn: !Ref Signing";
+    scene.created("app", &template("Description: d", used)).await;
+    let arn = shown(&scene, "GetFunctionCodeSigningConfig", &[]).await["CodeSigningConfigArn"].clone();
+    let config = async || {
+        let input = Document::structure([("CodeSigningConfigArn", arn.as_str().unwrap().into())]);
+        scene.other("lambda", "GetCodeSigningConfig", input).await.json()["CodeSigningConfig"].clone()
+    };
+    assert_eq!(config().await["CodeSigningPolicies"]["UntrustedArtifactOnDeployment"], "Warn");
+    let enforced = "CodeSigningPolicies: {UntrustedArtifactOnDeployment: Enforce}";
+    let answer = scene.update("app", &template(enforced, "")).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    assert_eq!(scene.settled("app").await, "UPDATE_COMPLETE", "{}", scene.events("app").await);
+    let after = config().await;
+    assert_eq!(after["CodeSigningPolicies"]["UntrustedArtifactOnDeployment"], "Enforce");
+    assert_eq!(after["Description"], "");
+    assert_eq!(shown(&scene, "GetFunctionCodeSigningConfig", &[]).await["CodeSigningConfigArn"], "");
+    assert!(scene.call("DeleteStack", of("app")).await.status.is_success());
+    assert_eq!(scene.settled("app").await, "gone", "{}", scene.events("app").await);
+}

@@ -165,6 +165,8 @@ fn without_sandbox() -> casemate_lambda::Extras {
         serve_connection: Arc::new(|_| Box::new(|_, _| {})),
         python_sdk: None,
         functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("cloudformation-functions").join(number),
+        // Nobody is registered.
+        signing_profiles: Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-signing-profiles"),
     }
 }
 

@@ -6,13 +6,13 @@
 //! ```
 
 use std::{
-    fs,
+    fs, io,
     path::Path,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use casemate_kernel::Env;
+use casemate_kernel::{Decoy, Env, Fault as KernelFault};
 use casemate_sandbox::{Companions, Signal};
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Environment, start::NotStarted};
+use super::{Berth, Environment, root::Root, start::NotStarted};
 use crate::{
     credentials::Endpoint,
     extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},
@@ -33,15 +33,15 @@ use crate::{
 
 /// From the end's beginning until everything is killed.
 // AWS: 2 seconds with external extensions, 500 ms with internal ones only (Lambda developer guide, "Shutdown phase").
-const EXTERNAL_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const EXTERNAL_LIMIT: Duration = Duration::from_secs(2);
 const INTERNAL_LIMIT: Duration = Duration::from_millis(500);
 /// What the runtime has of it where there are external extensions.
 // AWS: 300 ms (as above).
 const RUNTIME_LIMIT: Duration = Duration::from_millis(300);
 /// How long an extension that has reported a failure may take to end by itself. Ours: as long as in the end.
 const REPORTED_LIMIT: Duration = Duration::from_secs(2);
-/// Environments that end at a time with a word to their extensions; the others are killed at once. Ours: their room on the
-/// host has been given to others already.
+/// Environments that end at a time with a word to their extensions; the others are killed at once. Ours: they hold their room
+/// on the host meanwhile.
 pub(crate) const FAREWELLS_MAX: usize = 32;
 
 /// The external extensions of a function's layers.
@@ -51,7 +51,7 @@ pub(super) struct Listed(Vec<String>);
 impl Listed {
     /// What lies in the layers' folder for it. An environment whose process is forked for each request can have none.
     pub(super) fn of(layers: Option<&Path>, purpose: Purpose) -> Result<Self, NotStarted> {
-        let names = layers.map(listed).unwrap_or_default();
+        let names = layers.map(listed).transpose()?.unwrap_or_default();
         if names.len() > EXTENSIONS_MAX {
             return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
         }
@@ -66,12 +66,12 @@ impl Listed {
     }
 
     /// As the sandbox starts them.
-    pub(super) fn companions(&self, given: &Given<'_>) -> Companions {
+    pub(super) fn companions(&self, given: &Given<'_>, root: &Root) -> Companions {
         if self.0.is_empty() {
             return Companions::default();
         }
         let programs = self.0.iter().map(|name| format!("{FOLDER}/{name}")).collect();
-        Companions { programs, env: process::of_extensions(given) }
+        Companions { programs, env: root.environment(process::of_extensions(given), given.function) }
     }
 
     /// As the Extensions API knows them.
@@ -86,13 +86,50 @@ impl Listed {
     }
 }
 
+/// The names of the files in the folder of extensions. What cannot be read in full is not started without what is missing.
 // AWS: every file of the folder, whatever it is; what is a folder itself is passed over.
-fn listed(layers: &Path) -> Vec<String> {
-    let entries = fs::read_dir(layers.join("extensions")).into_iter().flatten().flatten();
-    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()));
-    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+fn listed(layers: &Path) -> Result<Vec<String>, NotStarted> {
+    let folder = layers.join("extensions");
+    let kind = match fs::symlink_metadata(&folder) {
+        Ok(about) => about.file_type(),
+        Err(error) if is_nowhere(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(KernelFault::internal(error).into()),
+    };
+    if kind.is_symlink() {
+        // On the host it leads elsewhere than inside.
+        return Err(unlisted(format!("{FOLDER} is a link")));
+    }
+    if !kind.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(KernelFault::internal)? {
+        let entry = entry.map_err(KernelFault::internal)?;
+        if entry.file_type().map_err(KernelFault::internal)?.is_dir() {
+            continue;
+        }
+        // It registers with its name in a header, and log lines name it.
+        match entry.file_name().into_string() {
+            Ok(name) if name.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) => names.push(name),
+            Ok(name) => return Err(unlisted(format!("{FOLDER}: invalid name {name:?}"))),
+            Err(name) => {
+                let name = name.to_string_lossy();
+                return Err(unlisted(format!("{FOLDER}: invalid name {name:?}")));
+            }
+        }
+    }
     names.sort_unstable();
-    names
+    Ok(names)
+}
+
+/// Is there simply nothing?
+pub(super) fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The start fails, as the function's owner can read.
+pub(super) fn unlisted(why: String) -> NotStarted {
+    NotStarted::Reported(Fault::unlisted(why).report().into(), Vec::new())
 }
 
 /// Tells the registry of processes that end.
@@ -130,6 +167,11 @@ impl Environment {
         }
     }
 
+    /// Does it end some time after it is dropped, and its room comes free then?
+    pub(crate) fn ends_slowly(&self) -> bool {
+        self.has_extensions() && !self.is_template()
+    }
+
     /// A request must not go on in the runtime; where there are external extensions, they still hear of the end.
     pub(super) async fn end_runtime(&self) {
         let (external, _) = self.extensions.kinds();
@@ -140,13 +182,11 @@ impl Environment {
 
     /// What is to be done at the end; `None`: nobody is to be told.
     pub(super) fn farewell(&mut self) -> Option<Farewell> {
-        if !self.has_extensions() || self.is_template() {
+        if !self.ends_slowly() {
             return None;
         }
         tokio::runtime::Handle::try_current().ok()?;
         let turn = Arc::clone(&self.farewells).try_acquire_owned().ok()?;
-        // Others may have its room now.
-        drop(self.berth.take());
         Some(Farewell {
             sandbox: Arc::clone(&self.sandbox),
             extensions: Arc::clone(&self.extensions),
@@ -157,6 +197,8 @@ impl Environment {
             key: self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take(),
             _output: self.output.clone(),
             _folders: std::mem::take(&mut self.folders),
+            _decoy: self.decoy.take(),
+            _berth: self.berth.take(),
             _turn: turn,
         })
     }
@@ -175,6 +217,10 @@ pub(super) struct Farewell {
     /// Reads what they write to the last.
     _output: Output,
     _folders: Vec<Arc<Folder>>,
+    /// Whoever still runs may still use it.
+    _decoy: Option<Decoy>,
+    /// Its room is taken until its processes are gone.
+    _berth: Option<Berth>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -224,12 +270,37 @@ mod tests {
     #[test]
     fn files_of_the_folder_are_extensions_and_folders_are_not() {
         let layers = tempfile::tempdir().unwrap();
-        assert!(listed(layers.path()).is_empty());
+        assert!(listed(layers.path()).unwrap().is_empty());
         let folder = layers.path().join("extensions");
         fs::create_dir_all(folder.join("lib")).unwrap();
         fs::write(folder.join("two"), "").unwrap();
         fs::write(folder.join("one.py"), "").unwrap();
         std::os::unix::fs::symlink("/etc", folder.join("zelda")).unwrap();
-        assert_eq!(listed(layers.path()), ["one.py", "two", "zelda"]);
+        assert_eq!(listed(layers.path()).unwrap(), ["one.py", "two", "zelda"]);
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_not_started_without() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let reported = |layers: &Path| match listed(layers) {
+            Err(NotStarted::Reported(report, _)) => String::from_utf8(report.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        for name in [&b"one\xff"[..], b"one\n", b"one\t", b"\x7f", "ä".as_bytes()] {
+            let layers = tempfile::tempdir().unwrap();
+            fs::create_dir_all(layers.path().join("extensions")).unwrap();
+            fs::write(layers.path().join("extensions").join(OsStr::from_bytes(name)), "").unwrap();
+            let report = reported(layers.path());
+            assert!(report.contains("Extension.LaunchError") && report.contains("invalid name"), "{report}");
+        }
+        let layers = tempfile::tempdir().unwrap();
+        fs::write(layers.path().join("extensions"), "").unwrap();
+        assert!(listed(layers.path()).unwrap().is_empty(), "a file is no folder");
+        assert!(listed(&layers.path().join("extensions")).unwrap().is_empty());
+        let layers = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc", layers.path().join("extensions")).unwrap();
+        assert!(reported(layers.path()).contains("is a link"));
+        let long = Path::new("/").join("x".repeat(300));
+        assert!(matches!(listed(&long), Err(NotStarted::Refused(_))), "an error is not nothing");
     }
 }

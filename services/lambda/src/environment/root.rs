@@ -1,14 +1,15 @@
 //! Which root a function's environments stand in, and what the runtime in it wants.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
-};
+use std::path::{Path, PathBuf};
 
 use casemate_kernel::{Env, Fault, audit};
 use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
 
-use super::{Host, NotStarted, start};
+use super::{
+    Host, NotStarted,
+    assembly::{Failed, Place},
+    start,
+};
 use crate::{api::Error, bootstrap, function::Function, packages::Folder};
 
 /// A root to start environments in.
@@ -18,10 +19,10 @@ pub(super) struct Root {
     pub(super) family: Family,
     /// Which programs may be started inside, unless the function says otherwise.
     pub(super) exec: ExecPolicy,
-    /// Does the function's package bring the program?
-    in_package: bool,
-    /// The program that package or image bring.
-    entrypoint: Option<String>,
+    /// Does the function's package bring the program, or one of its layers?
+    is_brought: bool,
+    /// The program that package, layer or image bring.
+    pub(super) entrypoint: Option<String>,
     /// What only images have.
     pub(super) image: Option<InImage>,
 }
@@ -45,17 +46,24 @@ impl Root {
         entrypoint: Option<String>,
         image: InImage,
     ) -> Self {
-        Self { template, family, exec, in_package: false, entrypoint, image: Some(image) }
+        Self { template, family, exec, is_brought: false, entrypoint, image: Some(image) }
     }
 
-    /// What is wrong with a package that should bring the program and does not.
-    pub(super) fn check_package(&self, folder: &std::path::Path) -> Result<(), NotStarted> {
-        if self.in_package && !folder.join("bootstrap").is_file() {
+    /// The same root with the program that the package brings, or else a layer; with what is wrong where neither does.
+    // AWS: the package's `bootstrap` is run; "if this file doesn't exist, Lambda searches for the runtime in the function's
+    // layers" (developer guide, "Building a custom runtime").
+    pub(super) fn with_program(self, package: &Path, layers: Option<&Path>) -> Result<Self, NotStarted> {
+        let has = |folder: &Path| folder.join("bootstrap").is_file();
+        if !self.is_brought || has(package) {
+            return Ok(self);
+        }
+        if !layers.is_some_and(has) {
             return Err(start::invalid_entrypoint(&format!(
-                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} /opt/bootstrap]"
+                "Couldn't find valid bootstrap(s): [{ENTRYPOINT} {LAYERS_ENTRYPOINT}]"
             )));
         }
-        Ok(())
+        let template = self.template.with_argv(vec![LAYERS_ENTRYPOINT.to_owned()]);
+        Ok(Self { template, entrypoint: Some(LAYERS_ENTRYPOINT.to_owned()), ..self })
     }
 
     /// What is shown as its package, where it brings that.
@@ -108,14 +116,14 @@ impl Host {
         }
         let id = &function.settings.runtime;
         let runtime = self.runtime(id)?;
-        let (family, exec, in_package) = (runtime.family, runtime.exec_policy(), runtime.is_in_package());
-        let template = self.assembled(runtime).await?;
+        let (family, exec) = (runtime.family, runtime.exec_policy());
+        let entrypoint = runtime.is_in_package().then(|| ENTRYPOINT.to_owned());
+        let template = self.assembled(runtime, None).await?;
         let template = match family {
             Family::Java => bootstrap::with_heap(&template, function.settings.memory_mb),
             _ => template,
         };
-        let entrypoint = in_package.then(|| ENTRYPOINT.to_owned());
-        Ok(Root { template, family, exec, in_package, entrypoint, image: None })
+        Ok(Root { template, family, exec, is_brought: entrypoint.is_some(), entrypoint, image: None })
     }
 
     /// What kind of runtime a function has; `None`: none of this host's.
@@ -130,7 +138,7 @@ impl Host {
     pub(super) async fn template(&self, runtime_id: &str) -> Result<(Template, Family), NotStarted> {
         let runtime = self.runtime(runtime_id)?;
         let family = runtime.family;
-        Ok((self.assembled(runtime).await?, family))
+        Ok((self.assembled(runtime, None).await?, family))
     }
 
     fn runtime(&self, id: &str) -> Result<Runtime, Error> {
@@ -138,35 +146,67 @@ impl Host {
         found.ok_or_else(|| Error::service_exception(format!("the runtime {id} is not on this host")))
     }
 
-    pub(super) async fn assembled(&self, runtime: Runtime) -> Result<Template, NotStarted> {
-        let cell = {
-            let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(templates.entry(runtime.id.clone()).or_default())
-        };
-        // Whoever wants this runtime waits; others do not.
-        cell.get_or_try_init(|| self.assemble_anew(runtime)).await.cloned()
+    /// `place`: of a root that may be replaced while the server runs.
+    pub(super) async fn assembled(
+        &self,
+        runtime: Runtime,
+        place: Option<Place>,
+    ) -> Result<Template, NotStarted> {
+        let assembly = self.templates.of(&runtime.id, place);
+        assembly.get(|| self.env.clock.now(), async || self.assemble_anew(runtime).await).await
     }
 
-    async fn assemble_anew(&self, runtime: Runtime) -> Result<Template, NotStarted> {
-        let scratch = self.packages.scratch().await?;
+    async fn assemble_anew(&self, runtime: Runtime) -> Result<Template, Failed> {
+        let passing = |error: Error| Failed::Passing(error.into());
+        let scratch = self.packages.scratch().await.map_err(passing)?;
+        let id = runtime.id.clone();
         let (found, sdk) = (runtime.clone(), self.python_sdk.clone());
         // Digests of roots and compilers take their time.
         let work = tokio::task::spawn_blocking(move || {
             if let Some(own) = &runtime.own {
-                let verified = casemate_roots::table::verify(&own.folder, &own.sha256);
-                verified.map_err(|why| format!("the runtime {} is not used: {why}", runtime.id))?;
+                casemate_roots::table::verify(&own.folder, &own.sha256)?;
             }
-            bootstrap::of(&runtime, sdk.as_deref(), scratch.path())
+            Ok(bootstrap::of(&runtime, sdk.as_deref(), scratch.path()))
         });
-        let bootstrap = work.await.map_err(Fault::internal)?.map_err(Error::service_exception)?;
-        let template = self
-            .driver
-            .prepare_runtime(found, bootstrap)
-            .await
-            .map_err(|error| start::unavailable(&error))?;
+        let verified: Result<_, String> =
+            work.await.map_err(|error| passing(Fault::internal(error).into()))?;
+        let verified = verified.map_err(|why| {
+            self.refused(format!("runtime {id}: {why}"));
+            // Where its files lie on the host, the trail says.
+            let why = "its root cannot be read, or does not hold what it held when it was added";
+            Failed::Kept(Error::service_exception(format!("the runtime {id} is not used: {why}")))
+        })?;
+        let bootstrap = verified.map_err(|why| Failed::Kept(Error::service_exception(why)))?;
+        let prepared = self.driver.prepare_runtime(found, bootstrap).await;
+        let template = prepared.map_err(|error| match &error {
+            StartError::SpawnerGone | StartError::TimedOut => passing(start::unavailable(&error)),
+            StartError::Root { .. } => {
+                self.refused(format!("runtime {id}: {error}"));
+                let why = "a file could not be put into the runtime root";
+                Failed::Kept(Error::service_exception(format!(
+                    "the execution environment cannot be started: {why}"
+                )))
+            }
+            error => Failed::Kept(start::unavailable(error)),
+        })?;
         // Reading all files takes a second; no request waits for it.
         drop(tokio::spawn(record(self.env.clone(), template.clone())));
         Ok(template)
+    }
+}
+
+impl Host {
+    /// Says in the trail why a root is not used, with the paths that are no caller's business.
+    fn refused(&self, detail: String) {
+        self.env.audit.event(audit::Event {
+            name: "sandbox.root-refused",
+            at: self.env.clock.now(),
+            place: "server".to_owned(),
+            function: None,
+            request_id: None,
+            detail,
+            alarm: Some("a runtime's or an image's root cannot be used".to_owned()),
+        });
     }
 }
 
@@ -184,5 +224,6 @@ async fn record(env: Env, template: Template) {
     });
 }
 
-/// The program of a custom runtime.
+/// The program of a custom runtime in the package, and in layers.
 pub(super) const ENTRYPOINT: &str = "/var/task/bootstrap";
+const LAYERS_ENTRYPOINT: &str = "/opt/bootstrap";

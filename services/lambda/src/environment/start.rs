@@ -17,16 +17,13 @@ use casemate_sandbox::{
     Driver, EnvironmentSpec, ExecPolicy, Exit, ExitStatus, Family, PIDS_MAX, StartError, Template,
 };
 use casemate_store::BlobId;
-use tokio::{
-    sync::{OnceCell, Semaphore},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 use super::{
     Berth, Environment, Held, Late, Room,
+    assembly::Assemblies,
     extensions::{self, Listed},
-    root::{ENTRYPOINT, Root},
+    root::Root,
 };
 use crate::{
     ServeConnection,
@@ -66,7 +63,7 @@ pub(crate) struct Host {
     pub(crate) serve_connection: ServeConnection,
     pub(crate) python_sdk: Option<PathBuf>,
     /// Runtime roots by runtime, each made once.
-    pub(crate) templates: Arc<Mutex<BTreeMap<String, Arc<OnceCell<Template>>>>>,
+    pub(crate) templates: Arc<Assemblies<Template>>,
     /// Room for environments.
     pub(crate) room: Room,
     /// Processes that wait for a function.
@@ -111,6 +108,7 @@ struct Start {
     /// What its process is told late, and over which connection.
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
+    program: String,
 }
 
 /// What is to be started.
@@ -141,8 +139,8 @@ impl Host {
         let layers = if layers.is_empty() { None } else { Some(self.packages.merged(&layers).await?) };
         let root = self.root(&function).await?;
         let listed = Listed::of(root.layers(layers.as_deref()), purpose)?;
+        let root = root.with_program(folder.path(), layers.as_deref().map(Folder::path))?;
         let family = root.family;
-        root.check_package(folder.path())?;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = match purpose {
@@ -180,7 +178,9 @@ impl Host {
         };
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
-        let start = Start { id, function, held, credentials, endpoint, log_stream, late, extensions };
+        let program = root.entrypoint.unwrap_or_default();
+        let start =
+            Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program };
         let environment = self.assemble(sandbox, start);
         // An image has no version of a runtime.
         if environment.function.image.is_none() {
@@ -194,7 +194,8 @@ impl Host {
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
-        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions } = start;
+        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program } =
+            start;
         let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
@@ -248,9 +249,10 @@ impl Host {
             forks,
             endpoint,
             strays: AtomicUsize::new(0),
+            program,
             folders,
             berth: Some(berth),
-            _decoy: decoy,
+            decoy,
             farewells: Arc::clone(&self.farewells),
         }
     }
@@ -360,7 +362,7 @@ impl Environment {
         lines.push(report::init_failed(took, &status));
         let tail = self.output.end(lines).await;
         if let Some(error) = self.sandbox.runtime_not_executed() {
-            return invalid_entrypoint(&format!("fork/exec {ENTRYPOINT}: {error}"));
+            return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
         match failure {
             Failure::Reported(report) => NotStarted::Reported(report, tail),
@@ -400,7 +402,7 @@ fn spec(
         exec_policy: controls.exec.as_ref().map_or_else(|| root.exec.clone(), Exec::policy),
         egress: controls.egress,
         hostname: HOSTNAME.to_owned(),
-        companions: listed.companions(given),
+        companions: listed.companions(given, root),
     }
 }
 

@@ -43,6 +43,11 @@ impl Fault {
         Self { kind: "Extension.LaunchError", text: "ErrTooManyExtensions".to_owned() }
     }
 
+    /// Which there are cannot be said. Ours: on AWS they are launched or fail one by one.
+    pub(crate) fn unlisted(why: String) -> Self {
+        Self { kind: "Extension.LaunchError", text: why }
+    }
+
     /// Its type.
     pub(crate) fn kind(&self) -> &'static str {
         self.kind

@@ -47,7 +47,7 @@ async fn asking(extensions: &Arc<Extensions>, id: &str) -> tokio::task::JoinHand
 }
 
 fn transition(from: Stage, to: Stage, whose: &str) -> Refused {
-    Refused::Transition { from, to, whose: whose.to_owned() }
+    Refused::Transition { from, to, whose: Secret::new(whose.to_owned()) }
 }
 
 #[tokio::test]
@@ -77,6 +77,9 @@ async fn who_is_busy_at_the_end_is_told_when_it_asks() {
     let one = id(&extensions, "one", &both());
     extensions.shut_down(Reason::Timeout, Timestamp::from_millis(1));
     assert!(matches!(extensions.next(&one).await, Ok(Told::Shutdown { reason: Reason::Timeout, .. })));
+    // Once: who asks again waits.
+    let again = tokio::time::timeout(std::time::Duration::ZERO, extensions.next(&one)).await;
+    assert!(again.is_err(), "{again:?}");
 }
 
 #[tokio::test]
@@ -128,6 +131,19 @@ async fn registering_late_twice_or_as_the_eleventh_is_refused() {
 }
 
 #[tokio::test]
+async fn a_failure_between_two_requests_is_known_before_the_next() {
+    let extensions = extensions(&["one", "two"]);
+    let (one, two) = (id(&extensions, "one", &both()), id(&extensions, "two", &both()));
+    let _asked = (asking(&extensions, &one).await, asking(&extensions, &two).await);
+    assert_eq!(extensions.fault(), None);
+    extensions.exit_error(&two, "Extension.Two").unwrap();
+    assert_eq!(extensions.fault().unwrap().kind(), "Extension.ExitError");
+    extensions.ended(0, MemberEnd::Exited(ExitStatus::Code(9)));
+    assert_eq!(extensions.fault().unwrap().kind(), "Extension.Crash");
+    assert!(!extensions.invoke(invoke()));
+}
+
+#[tokio::test]
 async fn nobody_speaks_for_an_extension_without_its_identifier() {
     let extensions = extensions(&["one", "two"]);
     let (one, two) = (id(&extensions, "one", &both()), id(&extensions, "two", &both()));
@@ -137,6 +153,8 @@ async fn nobody_speaks_for_an_extension_without_its_identifier() {
         assert_eq!(extensions.exit_error(wrong, "x"), Err(Refused::Unknown));
     }
     assert!(!format!("{extensions:?}").contains(&one));
+    let asked = extensions.init_error(&one, "x").and_then(|()| extensions.exit_error(&one, "x"));
+    assert!(matches!(asked, Err(Refused::Transition { .. })) && !format!("{asked:?}").contains(&one));
 }
 
 #[tokio::test]

@@ -7,15 +7,16 @@ use std::{
 };
 
 use casemate_sandbox::Family;
+use tokio::time::Instant;
 
 use super::{Invoker, Work};
 use crate::{
     api::ThrottleReason,
     controls::{Controls, REUSE, Reuse},
-    environment::{Berth, Environment, Host, NotStarted, Order},
+    environment::{Berth, EXTERNAL_LIMIT, Environment, Host, NotStarted, Order},
     fair::Grant,
     function::Function,
-    pool::FitFor,
+    pool::{Evicted, FitFor},
     process::Purpose,
     ready::Start,
     refusal,
@@ -26,6 +27,8 @@ use crate::{
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a request waits for room on a full host. Ours: AWS has room or refuses at once.
 const ROOM_LIMIT: Duration = Duration::from_secs(10);
+/// How long it waits for the room of one that gave way. Ours: its extensions' last two seconds, and what killing takes.
+const GIVEN_WAY_LIMIT: Duration = EXTERNAL_LIMIT.saturating_add(Duration::from_millis(500));
 /// Revisions remembered whose process cannot be forked; beyond it all are forgotten and found out again.
 const UNFORKABLE_MAX: usize = 10_000;
 
@@ -47,6 +50,7 @@ impl Invoker {
     async fn room(&self, host: &Host, function: &Function) -> Result<Grant<Arc<Environment>>, NotStarted> {
         let full =
             || NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded));
+        let until = Instant::now() + ROOM_LIMIT;
         loop {
             if let Some(berth) = host.room.take(&function.arn) {
                 return Ok(Grant::Place(berth));
@@ -57,19 +61,25 @@ impl Invoker {
                 let spared = own_only && other != function.arn.as_str();
                 if spared { usize::MAX } else { self.ready.kept(other) }
             };
-            if !self.pool.evict(kept) {
-                break;
+            let limit = match self.pool.evict(kept) {
+                Some(Evicted::Now) => continue,
+                // One gives way, not all: its room comes in a moment. If somebody else gets it, another one does.
+                Some(Evicted::Soon) => until.min(Instant::now() + GIVEN_WAY_LIMIT),
+                None => until,
+            };
+            let granted = host.room.wait(&function.arn).ok_or_else(full)?;
+            match tokio::time::timeout_at(limit, granted).await {
+                Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
+                    // Of another revision, or nearly over: its room is worth more than it.
+                    drop(environment);
+                }
+                Ok(Ok(grant)) => return Ok(grant),
+                Ok(Err(_)) => return Err(full()),
+                Err(_) => {}
             }
-        }
-        let granted = host.room.wait(&function.arn).ok_or_else(full)?;
-        match tokio::time::timeout(ROOM_LIMIT, granted).await {
-            Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
-                // Of another revision, or nearly over: its room is worth more than it.
-                drop(environment);
-                host.room.take(&function.arn).map(Grant::Place).ok_or_else(full)
+            if Instant::now() >= until {
+                return Err(full());
             }
-            Ok(Ok(grant)) => Ok(grant),
-            Ok(Err(_)) | Err(_) => Err(full()),
         }
     }
 

@@ -32,6 +32,7 @@ fn host(places_max: usize) -> Host {
         serve_connection: Arc::new(|_| Box::new(|_, _| {})),
         python_sdk: None,
         functions_dir: folder.path().join("functions"),
+        signing_profiles: folder.path().join("signing-profiles"),
     };
     let mut made = None;
     let world = WorldBuilder::new()

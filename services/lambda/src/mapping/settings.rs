@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     filter,
-    source::{Kind, refused},
+    source::{FIFO, Kind, refused},
 };
 use crate::{
     api::{
@@ -49,12 +49,12 @@ pub(crate) struct Settings {
     pub(crate) access: Vec<(String, String)>,
     pub(crate) partial_failures: bool,
     pub(crate) consumer_group: Option<String>,
-    pub(crate) document_db: Option<Collection>,
+    pub(crate) document_db: Option<DocumentSource>,
 }
 
 /// What of a DocumentDB cluster is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Collection {
+pub(crate) struct DocumentSource {
     pub(crate) database: String,
     pub(crate) collection: Option<String>,
     pub(crate) full_document: Option<String>,
@@ -349,10 +349,10 @@ fn pair(one: &SourceAccessConfiguration) -> Result<(String, String), Error> {
     }
 }
 
-fn collection(config: &DocumentDBEventSourceConfig) -> Result<Collection, Error> {
+fn collection(config: &DocumentDBEventSourceConfig) -> Result<DocumentSource, Error> {
     let database =
         config.database_name.clone().ok_or_else(|| refused("DatabaseName is needed for DocumentDB"))?;
-    Ok(Collection {
+    Ok(DocumentSource {
         database,
         collection: config.collection_name.clone(),
         full_document: config.full_document.map(|mode| mode.as_str().to_owned()),
@@ -365,7 +365,7 @@ fn check_destination(kind: Kind, to: &str) -> Result<(), Error> {
     let service = casemate_names::Arn::parse(to).ok().map(|arn| arn.service().to_owned());
     let fine = matches!(service.as_deref(), Some("sqs" | "sns" | "s3"))
         || (kind.is_kafka() && to.starts_with("kafka://"));
-    if fine && !to.ends_with(".fifo") {
+    if fine && !to.ends_with(FIFO) {
         return Ok(());
     }
     // AWS: text as the service words it.

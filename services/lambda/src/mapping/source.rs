@@ -21,13 +21,16 @@ pub(crate) enum Kind {
     DocumentDb,
 }
 
+/// How the name of a queue ends that keeps order.
+pub(crate) const FIFO: &str = ".fifo";
+
 impl Kind {
     // AWS: the ARN forms of `EventSourceArn` in the API reference of CreateEventSourceMapping.
     fn of(arn: &Arn) -> Option<Self> {
         let resource = arn.resource();
         match arn.service() {
             "sqs" if !resource.is_empty() && !resource.contains(['/', ':']) => {
-                Some(Self::Queue { fifo: resource.ends_with(".fifo") })
+                Some(Self::Queue { fifo: resource.ends_with(FIFO) })
             }
             "kinesis" if resource.starts_with("stream/") => Some(Self::Kinesis),
             "dynamodb" if resource.starts_with("table/") && resource.contains("/stream/") => {

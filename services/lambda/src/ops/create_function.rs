@@ -1,5 +1,6 @@
 //! `CreateFunction`: checks configuration, role and package, and keeps them.
 
+use bytes::Bytes;
 use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::uuid;
 
@@ -13,7 +14,9 @@ use crate::{
     image::{self, Instead},
     layer, packages,
     resource::FunctionRef,
-    role, tags,
+    role,
+    signing::{self, Config, Use},
+    tags,
     version::{self, Version},
 };
 
@@ -22,7 +25,10 @@ impl Operation<CreateFunction> for Lambda {
         let arn = self.at(&input.function_name, None, caller).arn();
         let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let create = ask::on("lambda:CreateFunction", arn.clone(), caller).with_request_tags(tags);
-        let create = layer::condition(create, input.layers.as_deref());
+        let mut create = layer::condition(create, input.layers.as_deref());
+        if let Some(config) = &input.code_signing_config_arn {
+            create = create.with("lambda:CodeSigningConfigArn", vec![config.clone()]);
+        }
         let mut asks = vec![create, role::pass(&self.env, &input.role, &arn)];
         asks.extend(layer::asks(input.layers.as_deref(), caller));
         Ok(Access::Iam(asks))
@@ -45,6 +51,7 @@ impl Operation<CreateFunction> for Lambda {
             return Err(exists(&at.name));
         }
         let code = self.code_of_new(input, &at).await?;
+        let signing = self.signing_of_new(input, &at, code.archive()).await?;
         let function = Function {
             arn: at.arn(),
             name: at.name.clone(),
@@ -77,6 +84,10 @@ impl Operation<CreateFunction> for Lambda {
                     packages::refer(tx, layer.code)?;
                 }
                 tx.put(&key, &function)?;
+                if let Some(config) = &signing {
+                    signing::check_unchanged(tx, config)?;
+                    tx.put(&key, &Use(config.arn.clone()))?;
+                }
                 if publish {
                     let version = version::publish(tx, &at, &function, None, &version_revision)?;
                     return Ok((None, version));
@@ -99,6 +110,26 @@ impl Lambda {
             return Ok(Code::Image(image));
         }
         self.package(input.code.zip_file.clone()).await
+    }
+
+    /// The code signing configuration a new function is to have, which its packages have passed.
+    async fn signing_of_new(
+        &self,
+        input: &CreateFunctionInput,
+        at: &FunctionRef,
+        archive: Option<Bytes>,
+    ) -> Result<Option<Config>, Error> {
+        let Some(arn) = &input.code_signing_config_arn else { return Ok(None) };
+        let archive = archive.ok_or_else(signing::not_of_images)?;
+        let place = signing::place(arn, &self.env).filter(|place| place.scope == at.scope);
+        let place = place.ok_or_else(|| signing::none_to_use(arn))?;
+        let layers = input.layers.as_deref().unwrap_or_default();
+        let (config, layers) = self.env.store.read(|tx| {
+            let config = tx.get::<Config>(&place.key())?.ok_or_else(|| signing::none_to_use(arn))?;
+            Ok::<_, Error>((config, layer::uses(tx, layers, &self.env)?))
+        })?;
+        self.check_signatures(Some(&config), &at.arn(), Some(archive), &layers).await?;
+        Ok(Some(config))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     api::{Error, ListEventSourceMappings, ListEventSourceMappingsInput, ListEventSourceMappingsOutput},
     mapping::Mapping,
     page::Page,
+    resource::FunctionRef,
 };
 
 /// Mappings of one page.
@@ -25,7 +26,7 @@ impl Operation<ListEventSourceMappings> for Lambda {
             Some(name) => Some(self.fed(name, call.caller())?),
             None => None,
         };
-        let prefix = of.as_ref().map_or_else(|| Key::of(call.scope()), |of| of.key());
+        let prefix = of.as_ref().map_or_else(|| Key::of(call.scope()), FunctionRef::key);
         let wanted = |mapping: &Mapping| {
             let arn = mapping.source.arn.as_ref().map(casemate_names::Arn::as_str);
             let function = of.as_ref().is_none_or(|of| mapping.function == of.requested_arn());

@@ -8,6 +8,7 @@ use casemate_store::Key;
 use crate::{
     Lambda,
     api::{Error, LayersListItem, ListLayers, ListLayersInput, ListLayersOutput},
+    configuration,
     layer::LayerVersion,
     page::Page,
     resource::functions_key,
@@ -24,6 +25,9 @@ impl Operation<ListLayers> for Lambda {
 
     async fn run(&self, call: Call<ListLayers>) -> Result<ListLayersOutput, Error> {
         let input = &call.input;
+        if let Some(runtime) = &input.compatible_runtime {
+            configuration::check_runtime(runtime, "compatibleRuntime", self.invoker.driver())?;
+        }
         let all = functions_key(call.scope());
         let page = Page::of(all.clone(), input.marker.as_deref(), input.max_items, PAGE_MAX)?;
         let versions = self.env.store.read(|tx| tx.scan::<LayerVersion>(&all, None, usize::MAX))?;

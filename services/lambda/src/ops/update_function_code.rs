@@ -13,6 +13,7 @@ use crate::{
     image::{self, ImageUse},
     layer, refusal,
     resource::FunctionRef,
+    signing::{self, Config},
     version,
 };
 
@@ -34,6 +35,11 @@ impl Operation<UpdateFunctionCode> for Lambda {
             asked => configuration::architecture(asked, &function.settings.runtime)?,
         };
         let received = self.code_of(&function, input, &at).await?;
+        let config = self.env.store.read(|tx| Config::of_function(tx, &at))?;
+        if config.is_some() && received.image().is_some() {
+            return Err(signing::not_of_images());
+        }
+        self.check_signatures(config.as_ref(), &at.arn(), received.archive(), &[]).await?;
         let (code, (code_bytes, unpacked_bytes)) = (received.id(), received.bytes());
         let image = received.image().cloned();
         layer::check_size(unpacked_bytes, &function.settings.layers)?;
@@ -42,12 +48,16 @@ impl Operation<UpdateFunctionCode> for Lambda {
         }
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
+        let (uri, is_package) = (input.image_uri.clone(), input.zip_file.is_some());
         let (expected, publish) = (input.revision_id.clone(), input.publish == Some(true));
         let latest = at.arn();
         let changed = self
             .adopt_code(received, move |tx| {
                 let before = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(expected.as_deref(), &before)?;
+                // It may be another function by now, of the same name.
+                image::check_code(before.image.as_ref(), uri.as_deref(), is_package)?;
+                signing::check_same(tx, &at, config.as_ref())?;
                 layer::check_size(unpacked_bytes, &before.settings.layers)?;
                 // What is said beside an image stays, also what was said meanwhile.
                 let image = image.clone().map(|image| ImageUse {

@@ -13,7 +13,10 @@ use crate::{
     },
     ask, configuration,
     function::Function,
-    image, layer, packages, refusal, role,
+    image, layer, packages, refusal,
+    resource::FunctionRef,
+    role,
+    signing::{self, Config},
 };
 
 impl Operation<UpdateFunctionConfiguration> for Lambda {
@@ -40,6 +43,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         }
+        let config = self.check_new_layers(&at, call.input.layers.as_deref()).await?;
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let (driver, machines) = (self.invoker.driver().cloned(), self.invoker.machines().clone());
         let (input, _) = call.into_parts();
@@ -53,7 +57,10 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
                 machines.check(&function.settings, driver.as_ref())?;
                 let before = match &input.layers {
-                    Some(layers) => exchange_layers(tx, &mut function, layers, &env)?,
+                    Some(layers) => {
+                        signing::check_same(tx, &at, config.as_ref())?;
+                        exchange_layers(tx, &mut function, layers, &env)?
+                    }
                     None => Vec::new(),
                 };
                 function.modified_at = now;
@@ -64,6 +71,22 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
             .await?;
         self.invoker.retire(&changed.arn);
         Ok(changed.shown())
+    }
+}
+
+impl Lambda {
+    /// The function's code signing configuration, which its new layers have passed.
+    async fn check_new_layers(
+        &self,
+        at: &FunctionRef,
+        layers: Option<&[String]>,
+    ) -> Result<Option<Config>, Error> {
+        let (config, layers) = self.env.store.read(|tx| {
+            let layers = layer::uses(tx, layers.unwrap_or_default(), &self.env)?;
+            Ok::<_, Error>((Config::of_function(tx, at)?, layers))
+        })?;
+        self.check_signatures(config.as_ref(), &at.arn(), None, &layers).await?;
+        Ok(config)
     }
 }
 

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming, header::HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::{Answer, Shared, json, not_found, problem, settled};
 use crate::extensions::{EXTENSIONS_MAX, Invoke, Refused, Told};
@@ -64,7 +65,7 @@ async fn register(shared: &Shared, request: Request<Incoming>) -> Answer {
         forks.unfit("it registers an internal extension".to_owned());
         return refuse(&Refused::Closed);
     }
-    let registration = match body(request.into_body()).await {
+    let registration = match body(&shared.body, request.into_body()).await {
         // An object: a list would also do for what is read into a structure.
         Ok(body) => serde_json::from_slice::<serde_json::Map<_, _>>(&body)
             .and_then(|object| serde_json::from_value::<Registration>(object.into()))
@@ -180,7 +181,9 @@ fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str
     }
 }
 
-async fn body(body: Incoming) -> Result<Bytes, &'static str> {
+/// Reads a body; one at a time, as all bodies of an environment, whose turn is `turn`.
+async fn body(turn: &Mutex<()>, body: Incoming) -> Result<Bytes, &'static str> {
+    let _one_at_a_time = turn.lock().await;
     let whole = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_LIMIT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
@@ -204,7 +207,7 @@ fn refuse(refused: &Refused) -> Answer {
         }
         Refused::EventType(text) => forbidden("Extension.InvalidEventType", text),
         Refused::Transition { from, to, whose } => {
-            let (from, to) = (from.name(), to.name());
+            let (from, to, whose) = (from.name(), to.name(), whose.expose());
             let text = format!(
                 "State transition from {from} to {to} failed for extension {whose}. Error: State transition is not allowed"
             );

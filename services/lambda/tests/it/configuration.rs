@@ -323,3 +323,42 @@ async fn a_reservation_of_zero_stops_a_function() {
     let versions = bench.done("ListVersionsByFunction", named("f")).await;
     assert_eq!(versions["Versions"][0]["Version"], "$LATEST");
 }
+
+/// `PutRuntimeManagementConfig` and `GetRuntimeManagementConfig`.
+#[tokio::test]
+async fn when_a_runtime_may_change_is_kept_and_no_version_of_it_is_promised() {
+    let bench = bench();
+    bench.done("CreateFunction", with(python("f"), &[("Publish", Document::Bool(true))])).await;
+    let latest = "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST";
+    let shown = bench.done("GetRuntimeManagementConfig", named("f")).await;
+    assert_eq!((&shown["UpdateRuntimeOn"], &shown["FunctionArn"]), (&"Auto".into(), &latest.into()));
+    let put = |mode: &str, more: &[(&str, Document)]| {
+        with(with(named("f"), &[("UpdateRuntimeOn", text(mode))]), more)
+    };
+    let one = ("Qualifier", text("1"));
+    let kept = bench.done("PutRuntimeManagementConfig", put("FunctionUpdate", &[one.clone()])).await;
+    assert_eq!(kept["FunctionArn"], "arn:aws:lambda:us-east-1:123456789012:function:f:1");
+    let of = async |input| bench.done("GetRuntimeManagementConfig", input).await["UpdateRuntimeOn"].clone();
+    assert_eq!(of(with(named("f"), &[one.clone()])).await, "FunctionUpdate");
+    assert_eq!(of(named("f")).await, "Auto");
+    let arn = ("RuntimeVersionArn", text("arn:aws:lambda:us-east-1::runtime:0123456789abcdef"));
+    for (input, status) in [
+        (put("Manual", &[]), 400),
+        (put("Manual", &[arn.clone()]), 400),
+        (put("Auto", &[arn]), 400),
+        (put("Auto", &[("Qualifier", text("live"))]), 400),
+        (put("Auto", &[("Qualifier", text("2"))]), 404),
+        (put("Sometimes", &[]), 400),
+        (with(named("g"), &[("UpdateRuntimeOn", text("Auto"))]), 404),
+    ] {
+        let answer = bench.call("PutRuntimeManagementConfig", input).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    // A later function of the same name inherits nothing.
+    let latest = ("Qualifier", text("$LATEST"));
+    bench.done("PutRuntimeManagementConfig", put("FunctionUpdate", &[latest])).await;
+    assert_eq!(of(named("f")).await, "FunctionUpdate");
+    bench.done("DeleteFunction", named("f")).await;
+    bench.done("CreateFunction", python("f")).await;
+    assert_eq!(of(named("f")).await, "Auto");
+}

@@ -24,6 +24,16 @@ fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         (_, "RecursiveLoop") => Some(text("Allow")),
         (_, "AuthType") => Some(text("AWS_IAM")),
         (_, "UUID") => Some(text("00000000-0000-4000-8000-000000000000")),
+        (_, "CodeSigningConfigArn") => {
+            Some(text("arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-0123456789abcdefg"))
+        }
+        (_, "AllowedPublishers") => Some(Document::structure([(
+            "SigningProfileVersionArns",
+            Document::List(vec![text(
+                "arn:aws:signer:us-east-1:123456789012:/signing-profiles/p/0123456789",
+            )]),
+        )])),
+        (_, "UpdateRuntimeOn") => Some(text("Auto")),
         (_, "EventSourceArn") => Some(text("arn:aws:sqs:us-east-1:123456789012:q")),
         (_, "Role") => Some(Bench::role_arn("writer")),
         (_, "Resource") => Some(text("arn:aws:lambda:us-east-1:123456789012:function:f")),

@@ -6,7 +6,7 @@ use casemate_testkit::Credentials;
 
 use crate::{
     configuration::{named, python, with},
-    support::{ALL, Bench, archive, bench, runtime, sandboxed, text},
+    support::{ALL, Bench, archive, archive_of, bench, runtime, sandboxed, text},
 };
 
 const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:layer:tools";
@@ -74,9 +74,37 @@ async fn versions_are_published_listed_and_deleted() {
         (&listed["Layers"][0]["LayerName"], listed["Layers"].as_array().unwrap().len()),
         (&"zebra".into(), 1)
     );
+    let unknown = Document::structure([("CompatibleRuntime", text("cobol85"))]);
+    let answer = bench.call("ListLayers", unknown).await;
+    assert!(answer.message().contains("Value 'cobol85' at 'compatibleRuntime'"), "{}", answer.text());
     bench.done("DeleteLayerVersion", version(2)).await;
     assert_eq!(bench.call("GetLayerVersion", version(2)).await.status, 404);
     assert_eq!(bench.done("PublishLayerVersion", layer("tools", "x = 3")).await["Version"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_runtimes_program_may_be_in_a_layer_and_the_packages_own_comes_first() {
+    let bench = sandboxed();
+    let program = std::env::current_exe().unwrap();
+    let program = program.parent().unwrap().parent().unwrap().join("examples/custom_runtime");
+    let program = std::fs::read(&program).expect("built with the tests");
+    let content = archive_of([("bootstrap", program.as_slice(), 0o755)]);
+    let content = Document::structure([("ZipFile", content)]);
+    bench
+        .done(
+            "PublishLayerVersion",
+            Document::structure([("LayerName", text("tools")), ("Content", content)]),
+        )
+        .await;
+    let of = |name: &str, files: &[(&str, &str)]| {
+        let function = Bench::definition(name, "provided.al2023", "any", archive(files));
+        with(function, &[layers(&[&format!("{ARN}:1")])])
+    };
+    bench.done("CreateFunction", of("f", &[("data", "x")])).await;
+    assert_eq!(bench.invoke("f", "[1,2]").await.ok(), serde_json::json!({ "echo": [1, 2] }));
+    bench.done("CreateFunction", of("g", &[("bootstrap", "not executable")])).await;
+    let report = bench.invoke("g", "{}").await.failed();
+    assert!(report["errorMessage"].as_str().unwrap().contains("fork/exec /var/task/bootstrap: "), "{report}");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod measure;
 mod queue;
 mod reuse;
 mod runs;
+mod signing;
 mod support;
 mod urls;
 mod versions;

@@ -32,6 +32,8 @@ pub(crate) struct Bench {
     pub(crate) other_service: Env,
     /// Environments that connected to the AWS endpoint.
     pub(crate) connected: Arc<Mutex<Vec<Peer>>>,
+    /// Where public keys of signing profiles are.
+    pub(crate) signing_profiles: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
 
@@ -51,6 +53,8 @@ fn with(driver: Result<Driver, String>) -> Bench {
     let runs = driver.is_ok();
     let folder = tempfile::tempdir().unwrap();
     let functions_dir = folder.path().join("functions");
+    let signing_profiles = folder.path().join("signing-profiles");
+    std::fs::create_dir(&signing_profiles).unwrap();
     let delivered = Delivered::default();
     let connected: Arc<Mutex<Vec<Peer>>> = Arc::default();
     let seen = Arc::clone(&connected);
@@ -72,6 +76,7 @@ fn with(driver: Result<Driver, String>) -> Bench {
         }),
         python_sdk: None,
         functions_dir,
+        signing_profiles: signing_profiles.clone(),
     };
     let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
     let own = TrustEdge { from: "lambda", to: "lambda", operation: "Invoke" };
@@ -96,7 +101,7 @@ fn with(driver: Result<Driver, String>) -> Bench {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}"#,
     ));
     let other_service = other_service.unwrap();
-    Bench { world, admin, delivered, other_service, connected, _folder: folder }
+    Bench { world, admin, delivered, other_service, connected, signing_profiles, _folder: folder }
 }
 
 pub(crate) fn text(value: &str) -> Document {

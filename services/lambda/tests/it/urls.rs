@@ -85,3 +85,25 @@ async fn a_policy_may_forbid_open_urls() {
     bench.done("UpdateFunctionUrlConfig", created("f", "NONE")).await;
     assert_eq!(call("DeleteFunctionUrlConfig", named("f")).await, 403);
 }
+
+#[tokio::test]
+async fn the_functions_tags_decide_over_its_url() {
+    let bench = bench();
+    let tags = |team: &str| ("Tags", Document::Map(vec![("team".to_owned(), text(team))]));
+    bench.done("CreateFunction", with(python("f"), &[tags("a")])).await;
+    bench.done("CreateFunction", with(python("g"), &[tags("b")])).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:*FunctionUrlConfig","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}}}"#;
+    let ann = bench.world.identities().user("ann", &[policy]);
+    let status =
+        async |operation, input| bench.world.call(&ann, "lambda", operation, input).await.status.as_u16();
+    assert_eq!(status("CreateFunctionUrlConfig", created("f", "AWS_IAM")).await, 201);
+    assert_eq!(status("CreateFunctionUrlConfig", created("g", "AWS_IAM")).await, 403);
+    bench.done("CreateFunctionUrlConfig", created("g", "AWS_IAM")).await;
+    for operation in ["GetFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"] {
+        assert_eq!(status(operation, named("g")).await, 403, "{operation}");
+    }
+    assert_eq!(status("GetFunctionUrlConfig", named("f")).await, 200);
+    let keys = ("TagKeys", Document::List(vec![text("team")]));
+    bench.done("UntagResource", with(Document::structure([("Resource", text(ARN))]), &[keys])).await;
+    assert_eq!(status("GetFunctionUrlConfig", named("f")).await, 403);
+}
