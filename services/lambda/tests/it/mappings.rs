@@ -167,8 +167,8 @@ async fn keys_of_awss_own_tags_are_refused() {
         let tags = ("Tags", Document::Map(vec![(key.to_owned(), text("a"))]));
         let resource = ("Resource", text("arn:aws:lambda:us-east-1:123456789012:function:f"));
         for (operation, input) in [
-            ("CreateFunction", with(python("g"), &[tags.clone()])),
-            ("CreateEventSourceMapping", with(mapping("f", QUEUE), &[tags.clone()])),
+            ("CreateFunction", with(python("g"), std::slice::from_ref(&tags))),
+            ("CreateEventSourceMapping", with(mapping("f", QUEUE), std::slice::from_ref(&tags))),
             ("TagResource", Document::structure([resource, tags.clone()])),
         ] {
             let answer = bench.call(operation, input).await;
