@@ -144,6 +144,7 @@ async fn a_failure_between_two_requests_is_known_before_the_next() {
 }
 
 #[tokio::test]
+#[expect(clippy::string_slice, reason = "ASCII of the test itself")]
 async fn nobody_speaks_for_an_extension_without_its_identifier() {
     let extensions = extensions(&["one", "two"]);
     let (one, two) = (id(&extensions, "one", &both()), id(&extensions, "two", &both()));

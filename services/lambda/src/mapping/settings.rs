@@ -397,6 +397,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn what_a_kind_of_source_does_not_know_is_refused() {
         let queue = Kind::Queue { fifo: false };
         let scaling = || Some(ScalingConfig { maximum_concurrency: Some(2) });

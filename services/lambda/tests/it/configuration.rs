@@ -336,15 +336,16 @@ async fn when_a_runtime_may_change_is_kept_and_no_version_of_it_is_promised() {
         with(with(named("f"), &[("UpdateRuntimeOn", text(mode))]), more)
     };
     let one = ("Qualifier", text("1"));
-    let kept = bench.done("PutRuntimeManagementConfig", put("FunctionUpdate", &[one.clone()])).await;
+    let kept =
+        bench.done("PutRuntimeManagementConfig", put("FunctionUpdate", std::slice::from_ref(&one))).await;
     assert_eq!(kept["FunctionArn"], "arn:aws:lambda:us-east-1:123456789012:function:f:1");
     let of = async |input| bench.done("GetRuntimeManagementConfig", input).await["UpdateRuntimeOn"].clone();
-    assert_eq!(of(with(named("f"), &[one.clone()])).await, "FunctionUpdate");
+    assert_eq!(of(with(named("f"), std::slice::from_ref(&one))).await, "FunctionUpdate");
     assert_eq!(of(named("f")).await, "Auto");
     let arn = ("RuntimeVersionArn", text("arn:aws:lambda:us-east-1::runtime:0123456789abcdef"));
     for (input, status) in [
         (put("Manual", &[]), 400),
-        (put("Manual", &[arn.clone()]), 400),
+        (put("Manual", std::slice::from_ref(&arn)), 400),
         (put("Auto", &[arn]), 400),
         (put("Auto", &[("Qualifier", text("live"))]), 400),
         (put("Auto", &[("Qualifier", text("2"))]), 404),

@@ -94,8 +94,9 @@ async fn a_role_that_cannot_read_the_source_is_refused() {
     }
     let latest = ("StartingPosition", text("LATEST"));
     for source in [STREAM, SHARDS] {
-        let answer =
-            bench.call("CreateEventSourceMapping", with(mapping("none", source), &[latest.clone()])).await;
+        let answer = bench
+            .call("CreateEventSourceMapping", with(mapping("none", source), std::slice::from_ref(&latest)))
+            .await;
         refused(
             &answer,
             "InvalidParameterValueException",

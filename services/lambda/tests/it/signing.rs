@@ -23,6 +23,7 @@ fn key(byte: u8) -> Vec<u8> {
     pkcs8
 }
 
+#[expect(clippy::unreachable, reason = "a test")]
 fn zip(content: &str) -> Vec<u8> {
     let Document::Blob(bytes) = archive(&[("app.py", content)]) else { unreachable!() };
     bytes.to_vec()

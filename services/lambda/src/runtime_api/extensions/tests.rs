@@ -126,6 +126,7 @@ async fn late_second_and_surplus_registrations_are_refused() {
 }
 
 #[tokio::test]
+#[expect(clippy::string_slice, reason = "ASCII of the test itself")]
 async fn whoever_names_no_registered_extension_is_refused() {
     let api = api().await;
     let one = identifier(&register(&api, "one", BOTH).await);
