@@ -13,7 +13,7 @@ use std::{
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetStatus,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
 use rustix::{
     fs::{FileType, Mode},
@@ -159,18 +159,22 @@ fn become_user(user: u32) -> io::Result<()> {
 }
 
 fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let abi = ABI::V1;
-    let all = AccessFs::from_all(abi);
+    // Kernels before 6.2 know no rule for truncating.
+    let (mut rules, abi) = match ruleset(ABI::V3) {
+        Ok(rules) => (rules, ABI::V3),
+        Err(_) => (ruleset(ABI::V1)?, ABI::V1),
+    };
     // No links and no pipes: what it makes in its folder is what the host opens there.
-    let own = AccessFs::ReadFile
+    let mut own = AccessFs::ReadFile
         | AccessFs::WriteFile
         | AccessFs::ReadDir
         | AccessFs::MakeReg
         | AccessFs::MakeSock
         | AccessFs::RemoveFile;
+    if abi == ABI::V3 {
+        own |= AccessFs::Truncate;
+    }
     let read = AccessFs::from_read(abi);
-    let mut rules =
-        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(all)?.create()?;
     for path in &wishes.writable {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, own))?;
     }
@@ -195,6 +199,12 @@ fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sy
         return Err("Landlock is not in force".into());
     }
     Ok(())
+}
+
+/// Every access that this version of Landlock knows is to be ruled, or there is no ruleset.
+fn ruleset(abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    rules.handle_access(AccessFs::from_all(abi))?.create()
 }
 
 fn invalid(what: &'static str) -> io::Error {

@@ -16,7 +16,7 @@ use crate::{
     driver::Config,
     error::{Error, doing},
     kernel::Kernel,
-    qemu::{self, Accelerator, Files, Launch, Memory, Process},
+    qemu::{self, Accelerator, Files, Launch, Memory, OWN, Process},
 };
 
 /// Whether emulation will do where there is no hardware virtualisation.
@@ -118,7 +118,7 @@ pub(crate) async fn boot(
     let process = Process::start(files, &config.state, launch, &ram).map_err(doing("starting QEMU"))?;
     let in_time = timeout(limit, process.ended()).await.is_ok();
     let boot_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let console = fs::read_to_string(process.folder.join("console")).unwrap_or_default();
+    let console = fs::read_to_string(process.folder.join(OWN).join("console")).unwrap_or_default();
     if console.contains(crate::guest::PROBE_LINE) {
         return Ok(Ok(boot_ms));
     }

@@ -6,7 +6,7 @@ use std::{
     io,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::DirBuilderExt,
+        unix::fs::{DirBuilderExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -71,7 +71,7 @@ pub(crate) enum Memory {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) folder: PathBuf,
-    /// The same, by descriptor: names of sockets must be short.
+    /// What in it is the machine's own, by descriptor: names of sockets must be short.
     place: OwnedFd,
     pidfd: OwnedFd,
     ended: watch::Receiver<bool>,
@@ -86,6 +86,7 @@ impl Process {
         // Its sockets are for this machine's user and for the server only.
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let made = link_files(files, &folder, launch)
+            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(folder.join(OWN)))
             .and_then(|()| Self::spawn(files, &folder, launch, ram, number));
         made.inspect_err(|_| {
             let _ = fs::remove_dir_all(&folder);
@@ -102,13 +103,16 @@ impl Process {
         let mut command = Command::new(&files.launcher);
         command.arg(confine::NAME).arg("--parent").arg(std::process::id().to_string());
         // By names within its folder: its user may not pass the folders above.
-        command.arg("--writable").arg(".").arg("--memory-mb").arg(launch.ram_mb.to_string());
+        command.arg("--writable").arg(OWN).arg("--memory-mb").arg(launch.ram_mb.to_string());
         for (name, _) in linked(files, launch) {
             command.arg("--readable").arg(name);
         }
         if rustix::process::geteuid().is_root() {
             let user = FIRST_USER + u32::try_from(number % USERS).unwrap_or(0);
-            std::os::unix::fs::chown(folder, Some(user), Some(user))?;
+            // What it reads is not its own: it may only pass.
+            std::os::unix::fs::chown(folder, None, Some(user))?;
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o710))?;
+            std::os::unix::fs::chown(folder.join(OWN), Some(user), Some(user))?;
             command.arg("--user").arg(user.to_string());
         }
         if launch.accelerator == Accelerator::Kvm {
@@ -119,7 +123,7 @@ impl Process {
             command.arg("--group").arg(entrance);
         }
         command.arg("--").arg(&files.qemu).args(arguments(launch));
-        let errors = File::create(folder.join("errors"))?;
+        let errors = File::create(folder.join(OWN).join("errors"))?;
         command
             .env_clear()
             .current_dir(folder)
@@ -127,7 +131,7 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::from(errors));
         // Before there is a process that would have to be ended again.
-        let place = File::open(folder)?.into();
+        let place = File::open(folder.join(OWN))?.into();
         let (done, ended) = watch::channel(false);
         let (tell, started) = std::sync::mpsc::sync_channel(1);
         // The death signal follows the thread that started a process: this one lives as long as the machine.
@@ -148,7 +152,7 @@ impl Process {
         Ok(Self { folder: folder.to_path_buf(), place, pidfd, ended, accelerator: launch.accelerator })
     }
 
-    /// A socket in its folder.
+    /// A socket of its own.
     pub(crate) fn socket(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}/{name}", self.place.as_raw_fd()))
     }
@@ -175,7 +179,7 @@ impl Process {
     pub(crate) fn last_words(&self) -> String {
         let mut words = String::new();
         for name in ["console", "errors"] {
-            let text = fs::read(self.folder.join(name)).unwrap_or_default();
+            let text = fs::read(self.folder.join(OWN).join(name)).unwrap_or_default();
             let from = text.len().saturating_sub(LAST_WORDS_BYTES);
             words.push_str(&String::from_utf8_lossy(text.get(from..).unwrap_or_default()));
         }
@@ -266,8 +270,8 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     add("-display", "none");
     add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add("-global", "virtio-mmio.force-legacy=false");
-    add("-serial", "file:console");
-    add("-qmp", "unix:qmp,server=on,wait=off");
+    add("-serial", &format!("file:{OWN}/console"));
+    add("-qmp", &format!("unix:{OWN}/qmp,server=on,wait=off"));
     if launch.memory == Memory::PrivateIncoming {
         add("-incoming", "defer");
     }
@@ -280,7 +284,7 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
             add("-drive", &format!("file={serial},if=none,id={serial},format=raw,readonly=on"));
             add("-device", &format!("virtio-blk-device,drive={serial},serial={serial}"));
         }
-        add("-chardev", "socket,id=port,path=port,server=on,wait=off");
+        add("-chardev", &format!("socket,id=port,path={OWN}/port,server=on,wait=off"));
         add("-device", "virtio-serial-device");
         add("-device", &format!("virtserialport,chardev=port,name={PORT_NAME}"));
     }
@@ -289,6 +293,9 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
 
 /// What QEMU itself may hold beside the guest's memory: translated code above all.
 const QEMU_MB: u64 = 512;
+/// The only folder that a machine's QEMU may write to. Beside it lie the files it reads, which are not copies: they are shared
+/// with every machine that is started later.
+pub(crate) const OWN: &str = "own";
 /// Names in a machine's folder.
 const KERNEL: &str = "kernel";
 const INITRAMFS: &str = "initramfs";

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
-    qemu::{self, Process},
+    qemu::{self, OWN, Process},
     qmp::Qmp,
 };
 
@@ -138,7 +138,7 @@ async fn save(machine: &Machine) -> io::Result<Vec<u8>> {
     std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
     ignore_shared(&machine.qmp).await?;
     machine.qmp.execute("stop", json!({})).await?;
-    machine.qmp.execute("migrate", json!({ "uri": "unix:state" })).await?;
+    machine.qmp.execute("migrate", json!({ "uri": format!("unix:{OWN}/state") })).await?;
     let saved = timeout(STATE_TIMEOUT, async {
         let (stream, _) = listener.accept().await?;
         let mut bytes = Vec::new();
@@ -156,7 +156,7 @@ async fn save(machine: &Machine) -> io::Result<Vec<u8>> {
 /// Gives a waiting machine the device state and lets it go on.
 pub(crate) async fn load(qmp: &Qmp, process: &Process, devices: &[u8]) -> io::Result<()> {
     ignore_shared(qmp).await?;
-    qmp.execute("migrate-incoming", json!({ "uri": "unix:state" })).await?;
+    qmp.execute("migrate-incoming", json!({ "uri": format!("unix:{OWN}/state") })).await?;
     let mut stream = UnixStream::connect(process.socket("state")).await?;
     stream.write_all(devices).await?;
     stream.shutdown().await?;
