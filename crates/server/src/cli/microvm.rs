@@ -9,6 +9,7 @@ use std::{
 
 use casemate_lambda::{Isolation, Machines};
 use casemate_microvm::{Acceleration, Config, Driver, KernelSource, Stock};
+use casemate_names::{SystemEntropy, hex_id};
 use casemate_sandbox::Driver as Sandbox;
 use clap::{Args, ValueEnum};
 
@@ -47,12 +48,19 @@ impl MicrovmOptions {
     /// `state` goes.
     /// `sandbox` makes their control groups; a function in a machine needs the process sandbox of this server as well.
     pub(crate) async fn machines(&self, state: &Path, sandbox: &Result<Sandbox, String>) -> Made {
-        let kernel = self
-            .microvm_kernel
-            .as_deref()
-            .ok_or_else(|| "no kernel was given (--microvm-kernel)".to_owned())?;
+        self.kernel()?;
         let groups = sandbox.clone()?;
         emptied(state).map_err(|error| format!("`{}`: {error}", state.display()))?;
+        self.machines_in(state, groups).await
+    }
+
+    fn kernel(&self) -> Result<&Path, String> {
+        self.microvm_kernel.as_deref().ok_or_else(|| "no kernel was given (--microvm-kernel)".to_owned())
+    }
+
+    /// The same in a folder that is there and empty.
+    async fn machines_in(&self, state: &Path, groups: Sandbox) -> Made {
+        let kernel = self.kernel()?;
         let config = Config {
             qemu: self.microvm_qemu.clone(),
             kernel: KernelSource::from_path(kernel),
@@ -101,8 +109,13 @@ impl MicrovmOptions {
 
     /// The same for `doctor`, with what was found.
     pub(crate) async fn report(&self, sandbox: &Sandbox) -> String {
-        let state = std::env::temp_dir().join(format!("casemate-doctor-{}", std::process::id()));
-        let made = self.machines(&state, &Ok(sandbox.clone())).await;
+        let name = hex_id(&SystemEntropy::default(), "doctor", 32);
+        let state = std::env::temp_dir().join(format!("casemate-doctor-{name}"));
+        // Everybody may make files beside it: of a name nobody foresees, by us and nobody else, closed to others.
+        let made = match fs::DirBuilder::new().mode(0o700).create(&state) {
+            Ok(()) => self.machines_in(&state, sandbox.clone()).await,
+            Err(error) => Err(format!("`{}`: {error}", state.display())),
+        };
         let found = made.as_ref().map(|stock| stock.driver().probe().to_string()).unwrap_or_default();
         let line = self.line(&made);
         let why = made.err().unwrap_or_default();
