@@ -4,6 +4,7 @@
 
 mod companions;
 mod machine;
+mod measured;
 
 use std::{
     io,

@@ -14,20 +14,18 @@ use std::{
 
 use casemate_microvm::{Connection, Disk, Machine, Stream};
 use casemate_names::Clock;
-use casemate_sandbox::{Event, Exit, ExitStatus, RUNTIME_API_PORT, Recorded, Usage};
+use casemate_sandbox::{Exit, ExitStatus, RUNTIME_API_PORT, Usage};
 use tokio::{
     net::unix::pipe,
     sync::{Mutex as AsyncMutex, mpsc},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
-use super::Taken;
+use super::{Taken, measured::recorded};
 use crate::environment::unix_ns;
 
 /// Connections that wait to be taken; further ones are reset.
 const WAITING_MAX: usize = 64;
-/// Events that wait to be recorded.
-const EVENTS_MAX: usize = 1_024;
 /// How long a guest may take to say what its function has used. Ours: it answers in milliseconds, and nothing depends on it.
 const USAGE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -97,7 +95,7 @@ impl InMachine {
 
     pub(super) async fn begin_invocation(&self) {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        // A machine that does not hear it has ended, which shows at once.
+        // A machine that does not hear it has ended, or is ended for it, which shows at once.
         drop(self.machine.begin_invocation().await);
     }
 
@@ -169,20 +167,6 @@ fn sorted(mut connections: mpsc::Receiver<Connection>) -> (mpsc::Receiver<Stream
         }
     }));
     (to_runtime_api, to_aws_endpoint)
-}
-
-/// Events with the time of their arrival. No event belongs to a request that has not begun.
-fn recorded(mut events: mpsc::Receiver<(Event, u64)>, begun: Arc<AtomicU64>) -> mpsc::Receiver<Recorded> {
-    let (sender, receiver) = mpsc::channel(EVENTS_MAX);
-    drop(tokio::spawn(async move {
-        while let Some((event, invocation)) = events.recv().await {
-            let invocation = invocation.min(begun.load(Ordering::SeqCst));
-            if sender.send(Recorded { event, invocation, at: Instant::now() }).await.is_err() {
-                return;
-            }
-        }
-    }));
-    receiver
 }
 
 /// SIGKILL: the machine ended without a word of its function.
