@@ -27,7 +27,12 @@ const EMULATED_START: u32 = 6;
 impl Host {
     /// In what a function runs, or why it must not run here.
     pub(super) fn isolation(&self, function: &Function, controls: &Controls) -> Result<Isolation, String> {
-        self.machines.isolation(controls, self.driver.runtimes().find(&function.settings.runtime))
+        // An image is a root of its own, whatever runtime its function might name.
+        let runtime = match &function.image {
+            Some(_) => None,
+            None => self.driver.runtimes().find(&function.settings.runtime),
+        };
+        self.machines.isolation(controls, runtime)
     }
 
     /// Whether a function's requests may run in forks of one process: in machines each gets a machine instead.
