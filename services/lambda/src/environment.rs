@@ -49,6 +49,7 @@ use crate::{
     output::Output,
     packages::Folder,
     platform::{Note, Status},
+    telemetry::Telemetry,
     report::{self, Used},
 };
 
@@ -70,6 +71,7 @@ pub(crate) struct Environment {
     sandbox: Arc<Isolate>,
     exchange: Arc<Exchange>,
     extensions: Arc<Extensions>,
+    telemetry: Arc<Telemetry>,
     /// Why it ends, for extensions.
     ending: Mutex<Reason>,
     /// When the time of the last request is over.
@@ -296,6 +298,7 @@ impl Environment {
             return;
         }
         *frozen = true;
+        self.telemetry.set_running(false);
         tokio::select! {
             biased;
             () = wanted => {}
@@ -321,6 +324,7 @@ impl Environment {
             if self.sandbox.thaw().await.is_err() {
                 return false;
             }
+            self.telemetry.set_running(true);
             *frozen = false;
         }
         let alive = tokio::select! {

@@ -378,6 +378,13 @@ impl Extensions {
         }
     }
 
+    /// The name of whoever holds this identifier.
+    pub(crate) fn name_of(&self, id: &str) -> Result<String, Refused> {
+        let of = |one: &&Extension| one.stage != Stage::Started && one.id.matches(id.as_bytes());
+        let state = self.state.borrow();
+        state.extensions.iter().find(of).map(|one| one.name.clone()).ok_or(Refused::Unknown)
+    }
+
     /// An extension says that it cannot start.
     pub(crate) fn init_error(&self, id: &str, error: &str) -> Result<(), Refused> {
         self.fail(id, error, Stage::InitError, &[Stage::Registered])

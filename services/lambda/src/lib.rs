@@ -64,6 +64,7 @@ mod returning;
 mod role;
 mod runtime_api;
 mod streaming;
+mod telemetry;
 mod throttle;
 mod trace;
 mod url;

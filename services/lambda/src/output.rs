@@ -11,7 +11,12 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{delivery::Delivery, logging::Logging, platform::Note};
+use crate::{
+    delivery::Delivery,
+    logging::Logging,
+    platform::Note,
+    telemetry::{Source, Telemetry},
+};
 
 /// The last of a request's output that its caller may have, in bytes.
 // AWS: 4 KB (API reference of Invoke, LogResult).
@@ -43,12 +48,12 @@ impl Output {
     pub(crate) fn start(
         pipes: [Option<Receiver>; PIPES],
         delivery: Delivery,
-        logging: Logging,
+        (logging, telemetry): (Logging, Arc<Telemetry>),
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let (streams, tail) = (pipes.map(Stream::new), Tail::default());
-        let reader = Reader { streams, tail, delivery, logging, clock };
+        let reader = Reader { streams, tail, delivery, logging, telemetry, clock };
         drop(tokio::spawn(reader.run(queue)));
         Self { commands }
     }
@@ -71,6 +76,11 @@ impl Output {
     }
 }
 
+/// Who writes to this one of the pipes.
+fn source_of(index: usize) -> Source {
+    if index < 2 { Source::Function } else { Source::Extension }
+}
+
 const COMMANDS_MAX: usize = 16;
 const PIPES: usize = 3;
 
@@ -80,6 +90,7 @@ struct Reader {
     tail: Tail,
     delivery: Delivery,
     logging: Logging,
+    telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
 }
 
@@ -124,7 +135,7 @@ impl Reader {
         for index in 0..self.streams.len() {
             let lines = self.streams.get_mut(index).map(Stream::take_up).unwrap_or_default();
             for line in lines {
-                self.write(line);
+                self.write(source_of(index), line);
             }
         }
     }
@@ -134,15 +145,17 @@ impl Reader {
         for index in 0..self.streams.len() {
             let begun = self.streams.get_mut(index).map(|stream| std::mem::take(&mut stream.begun));
             if let Some(begun) = begun.filter(|begun| !begun.is_empty()) {
-                self.write(begun);
+                self.write(source_of(index), begun);
             }
         }
     }
 
     /// A note of the platform's, in the log's format.
     fn tell(&mut self, note: &Note) {
+        let now = self.clock.now();
+        self.telemetry.note(now, note);
         let line = if self.logging.json {
-            (note.level >= self.logging.system).then(|| note.json(self.clock.now()))
+            (note.level >= self.logging.system).then(|| note.json(now))
         } else {
             note.text.clone()
         };
@@ -152,8 +165,9 @@ impl Reader {
     }
 
     /// A line of the function's, if it matters enough.
-    fn write(&mut self, line: Vec<u8>) {
+    fn write(&mut self, source: Source, line: Vec<u8>) {
         if self.logging.passes(&line) {
+            self.telemetry.line(self.clock.now(), source, &line, self.logging.json);
             self.emit(line);
         }
     }

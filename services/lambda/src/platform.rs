@@ -11,6 +11,7 @@ use crate::{
     logging::Level,
     process::Purpose,
     report::{self, Used},
+    telemetry::Api,
     version::Version,
 };
 
@@ -161,6 +162,25 @@ impl Note {
         let text = format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]", events.join(","));
         let error = error.map(|error| format!("\tError Type: {error}")).unwrap_or_default();
         Self { kind: "platform.extension", level, record, text: Some(text + &error) }
+    }
+
+    /// An extension listens from now on.
+    pub(crate) fn subscription(api: Api, name: &str, types: &[&str]) -> Self {
+        let record = json!({ "name": name, "state": "Subscribed", "types": types });
+        let (kind, word) = match api {
+            Api::Telemetry => ("platform.telemetrySubscription", "TELEMETRY"),
+            Api::Logs => ("platform.logsSubscription", "LOGS"),
+        };
+        // AWS: as the service writes it.
+        let text = format!("{word}\tName: {name}\tState: Subscribed\tTypes: [{}]", types.join(", "));
+        Self { kind, level: Level::Info, record, text: Some(text) }
+    }
+
+    /// A subscriber was too slow.
+    pub(crate) fn logs_dropped(records: u64, bytes: u64) -> Self {
+        let reason = "Consumer seems to have fallen behind as it has not acknowledged receipt of logs.";
+        let record = json!({ "droppedRecords": records, "droppedBytes": bytes, "reason": reason });
+        Self { kind: "platform.logsDropped", level: Level::Warn, record, text: None }
     }
 
     /// Something in the environment failed; `text` names the request.

@@ -46,6 +46,7 @@ use crate::{
     platform::{Note, Status},
     process::{self, Given, Purpose},
     role, runtime_api,
+    telemetry::Telemetry,
     version::Version,
 };
 
@@ -191,12 +192,13 @@ impl Host {
         let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
-        let (pipes, logging) = ([stdout, stderr, beside], function.settings.logging);
-        let output = Output::start(pipes, delivery, logging, Arc::clone(&self.env.clock));
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
+        let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
+        let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions)),
+                (Arc::clone(&exchange), Arc::clone(&extensions), Arc::clone(&telemetry)),
                 (forks.clone(), endpoint.clone(), late),
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
@@ -223,6 +225,7 @@ impl Host {
             sandbox,
             exchange,
             extensions,
+            telemetry,
             ending: Mutex::default(),
             deadline: Mutex::default(),
             output,
@@ -331,6 +334,7 @@ impl Environment {
         self.exchange.waiting().await.map_err(Failure::Reported)?;
         // AWS: from the runtime's first request on nobody registers.
         self.extensions.close_registration();
+        self.telemetry.close();
         self.extensions.idle().await;
         Ok(())
     }
@@ -396,7 +400,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>),
+    said_to: (Arc<Exchange>, Arc<Extensions>, Arc<Telemetry>),
     (forks, credentials, late): (Option<Arc<Forks>>, Option<Arc<Endpoint>>, Option<(Late, Channel)>),
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
