@@ -26,6 +26,12 @@ impl Isolate {
         sandbox.take_companion_output()
     }
 
+    /// Sockets that reach what listens inside, as many as there are companions; once.
+    pub(crate) fn take_outlets(&self) -> Vec<Outlet> {
+        let Self::Process(Process { sandbox, .. }) = self;
+        std::iter::from_fn(|| sandbox.take_outlet()).collect()
+    }
+
     /// Resolves when a companion has ended that is not among `known`; never without companions.
     pub(crate) async fn companion_ended(&self, known: &[usize]) -> (usize, MemberEnd) {
         let Self::Process(Process { sandbox, .. }) = self;

@@ -162,7 +162,7 @@ fn text(headers: &HeaderMap, name: &str, bytes_max: usize) -> Option<String> {
     (text.len() <= bytes_max && !text.contains('\t')).then(|| text.to_owned())
 }
 
-fn identifier(headers: &HeaderMap) -> Result<String, Answer> {
+pub(super) fn identifier(headers: &HeaderMap) -> Result<String, Answer> {
     let given = headers.get(IDENTIFIER).map(HeaderValue::as_bytes).unwrap_or_default();
     if given.is_empty() {
         let text = "Missing Lambda-Extension-Identifier header";
@@ -179,7 +179,7 @@ fn identifier(headers: &HeaderMap) -> Result<String, Answer> {
     }
 }
 
-async fn body(body: Incoming) -> Result<Bytes, &'static str> {
+pub(super) async fn body(body: Incoming) -> Result<Bytes, &'static str> {
     let whole = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_LIMIT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
@@ -188,7 +188,7 @@ async fn body(body: Incoming) -> Result<Bytes, &'static str> {
     }
 }
 
-fn unknown(text: &str) -> Answer {
+pub(super) fn unknown(text: &str) -> Answer {
     forbidden("Extension.UnknownExtensionIdentifier", text)
 }
 
@@ -213,7 +213,7 @@ fn refuse(refused: &Refused) -> Answer {
     }
 }
 
-fn forbidden(kind: &str, text: &str) -> Answer {
+pub(super) fn forbidden(kind: &str, text: &str) -> Answer {
     problem(StatusCode::FORBIDDEN, kind, text)
 }
 
