@@ -39,7 +39,8 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         let agent = Agent::copy(&own, folder.path().join("agent")).unwrap();
         assert!(fs::metadata(&agent.file).unwrap().len() <= fs::metadata(&own).unwrap().len());
-        let ran = std::process::Command::new(&agent.file).args(["--list", "--exact", "none"]).output().unwrap();
+        let ran =
+            std::process::Command::new(&agent.file).args(["--list", "--exact", "none"]).output().unwrap();
         assert!(ran.status.success());
         assert!(Agent::copy(Path::new("/etc/passwd"), folder.path().join("other")).is_err());
     }

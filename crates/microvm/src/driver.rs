@@ -182,10 +182,7 @@ impl Driver {
 
     fn disk_path(&self, name: &str, kind: &str) -> Result<PathBuf, Error> {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
-        if name.is_empty()
-            || name.starts_with('.')
-            || name.len() > NAME_BYTES_MAX
-            || !name.chars().all(plain)
+        if name.is_empty() || name.starts_with('.') || name.len() > NAME_BYTES_MAX || !name.chars().all(plain)
         {
             return Err(Error::Refused("a disk's name has 1 to 100 letters, digits, dots and hyphens"));
         }
@@ -213,7 +210,8 @@ impl Driver {
         }
         let FunctionSpec { argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
         let RuntimeDisk { id: runtime_id, mounts, .. } = image.runtime.clone();
-        let start = Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
+        let start =
+            Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
         machine.start(start).await
     }
 

@@ -68,7 +68,8 @@ impl Stock {
         let made = cell(&self.templates, (runtime.id.clone(), ram_mb));
         let make = || async {
             let disk = cell(&self.runtimes, runtime.id.clone());
-            let disk = disk.get_or_try_init(|| self.driver.runtime_disk(&runtime.id, runtime, mounts)).await?;
+            let disk =
+                disk.get_or_try_init(|| self.driver.runtime_disk(&runtime.id, runtime, mounts)).await?;
             let image = Image { runtime: disk.clone(), code: Arc::clone(&self.blank) };
             let booted = self.driver.boot(&image, spec, &fresh()).await?;
             self.driver.snapshot(booted, Vec::new()).await

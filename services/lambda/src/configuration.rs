@@ -69,7 +69,10 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         variables: variables_of(input.environment.as_ref(), driver)?,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
         log_group: input.logging_config.as_ref().and_then(|config| config.log_group.clone()),
-        logging: input.logging_config.as_ref().map_or(Ok(Logging::default()), |config| Logging::default().changed(config))?,
+        logging: input
+            .logging_config
+            .as_ref()
+            .map_or(Ok(Logging::default()), |config| Logging::default().changed(config))?,
         dead_letters: dead_letters(input.dead_letter_config.as_ref())?.filter(|target| !target.is_empty()),
         // Looked up when the function is stored.
         layers: Vec::new(),

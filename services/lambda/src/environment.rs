@@ -49,8 +49,8 @@ use crate::{
     output::Output,
     packages::Folder,
     platform::{Note, Status},
-    telemetry::Telemetry,
     report::{self, Used},
+    telemetry::Telemetry,
 };
 
 /// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then

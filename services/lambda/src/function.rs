@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-        LastUpdateStatus, PackageType, SnapStartApplyOn,
-        SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+        LastUpdateStatus, PackageType, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+        State, TracingConfigResponse, TracingMode,
     },
     layer::LayerUse,
     logging::Logging,

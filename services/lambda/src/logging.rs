@@ -81,7 +81,10 @@ impl Logging {
     pub(crate) fn shown(self, group: String) -> LoggingConfig {
         LoggingConfig {
             log_format: Some(if self.json { LogFormat::Json } else { LogFormat::Text }),
-            application_log_level: self.json.then(|| ApplicationLogLevel::parse(self.application.name())).flatten(),
+            application_log_level: self
+                .json
+                .then(|| ApplicationLogLevel::parse(self.application.name()))
+                .flatten(),
             system_log_level: self.json.then(|| SystemLogLevel::parse(self.system.name())).flatten(),
             log_group: Some(group),
         }
@@ -131,7 +134,8 @@ mod tests {
         ] {
             assert!(text.changed(&levels).unwrap_err().to_string().contains("JSON log format"));
         }
-        let json = text.changed(&asked(Some(LogFormat::Json), Some(ApplicationLogLevel::Error), None)).unwrap();
+        let json =
+            text.changed(&asked(Some(LogFormat::Json), Some(ApplicationLogLevel::Error), None)).unwrap();
         assert_eq!((json.json, json.application, json.system), (true, Level::Error, Level::Info));
         let more = json.changed(&asked(None, None, Some(SystemLogLevel::Debug))).unwrap();
         assert_eq!((more.application, more.system), (Level::Error, Level::Debug));
@@ -146,10 +150,23 @@ mod tests {
     #[test]
     fn lines_below_the_level_do_not_pass_and_what_is_no_object_does() {
         let json = Logging { json: true, application: Level::Warn, system: Level::Info };
-        for line in [r#"{"level":"INFO"}"#, r#"{"level":"debug","msg":"x"}"#, "{}", r#"{"level":7}"#, r#"{"level":"what"}"#] {
+        for line in [
+            r#"{"level":"INFO"}"#,
+            r#"{"level":"debug","msg":"x"}"#,
+            "{}",
+            r#"{"level":7}"#,
+            r#"{"level":"what"}"#,
+        ] {
             assert!(!json.passes(line.as_bytes()), "{line}");
         }
-        for line in [r#"{"level":"WARN"}"#, r#"{"level":"warning"}"#, r#"{"level":"CRITICAL"}"#, "plain", "{broken", ""] {
+        for line in [
+            r#"{"level":"WARN"}"#,
+            r#"{"level":"warning"}"#,
+            r#"{"level":"CRITICAL"}"#,
+            "plain",
+            "{broken",
+            "",
+        ] {
             assert!(json.passes(line.as_bytes()), "{line}");
         }
         assert!(Logging { json: false, ..json }.passes(b"{}"));

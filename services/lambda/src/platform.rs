@@ -4,7 +4,7 @@
 //! levels.
 
 use casemate_names::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     function::Function,
@@ -216,7 +216,7 @@ fn insert(record: &mut Value, name: &str, value: Option<&str>) {
 }
 
 fn trace(record: &mut Value, trace_id: &str) {
-    if let Some(record) = record.as_object_mut().filter(|_: &&mut Map<_, _>| !trace_id.is_empty()) {
+    if let Some(record) = record.as_object_mut().filter(|_| !trace_id.is_empty()) {
         record.insert("tracing".to_owned(), json!({ "type": "X-Amzn-Trace-Id", "value": trace_id }));
     }
 }
@@ -233,7 +233,10 @@ mod tests {
         assert_eq!(note.text.as_deref(), Some("START RequestId: id Version: $LATEST"));
         let at = Timestamp::from_millis(1_500);
         let expected = r#"{"record":{"requestId":"id","tracing":{"type":"X-Amzn-Trace-Id","value":"Root=1"},"version":"$LATEST"},"time":"1970-01-01T00:00:01.500Z","type":"platform.start"}"#;
-        assert_eq!(serde_json::from_str::<Value>(&note.json(at)).unwrap(), serde_json::from_str::<Value>(expected).unwrap());
+        assert_eq!(
+            serde_json::from_str::<Value>(&note.json(at)).unwrap(),
+            serde_json::from_str::<Value>(expected).unwrap()
+        );
         let done = Note::runtime_done("id", Duration::from_micros(1_234_567), (Status::Timeout, None), "");
         assert_eq!(done.record["metrics"]["durationMs"], 1_234.567);
         assert_eq!((done.level, done.text.as_deref()), (Level::Warn, Some("END RequestId: id")));

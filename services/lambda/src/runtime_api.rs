@@ -68,7 +68,8 @@ pub(crate) async fn serve(
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (late, asking) = late.unzip();
-    let shared = Arc::new(Shared { exchange, extensions, telemetry, body: Mutex::new(()), forks, credentials, late });
+    let shared =
+        Arc::new(Shared { exchange, extensions, telemetry, body: Mutex::new(()), forks, credentials, late });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
     if let Some(stream) = asking {

@@ -187,8 +187,13 @@ impl Telemetry {
         }
         let outlet = state.outlets.pop().ok_or(Refused::NoWay)?;
         let queue = Arc::new(Queue::default());
-        let delivery =
-            courier::Courier::new(outlet, wanted.clone(), Arc::clone(&queue), self.running.subscribe(), &self.clock);
+        let delivery = courier::Courier::new(
+            outlet,
+            wanted.clone(),
+            Arc::clone(&queue),
+            self.running.subscribe(),
+            &self.clock,
+        );
         let courier = tokio::spawn(delivery.run());
         let types = wanted.types();
         let subscriber = Subscriber { name: name.to_owned(), wanted, queue, courier };

@@ -89,7 +89,8 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         let mux = Arc::clone(mux);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                let _ = tell(&mux, &Message::Event { event: event.event, invocation: event.invocation }).await;
+                let _ =
+                    tell(&mux, &Message::Event { event: event.event, invocation: event.invocation }).await;
             }
         });
     }

@@ -329,8 +329,14 @@ async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_onc
     let late = Late::new(&[("WHO".to_owned(), "f".to_owned())]);
     let shared = Arc::clone(&exchange);
     let task = tokio::spawn(async move {
-        serve(&listener, (shared, with_extensions(&[]), nobody()), None, None, Some((late, Channel::Socket(accepted))))
-            .await;
+        serve(
+            &listener,
+            (shared, with_extensions(&[]), nobody()),
+            None,
+            None,
+            Some((late, Channel::Socket(accepted))),
+        )
+        .await;
     });
     let api = Api { exchange, extensions: with_extensions(&[]), address, task };
     // Another process that is there first learns nothing, nor does anybody get work.

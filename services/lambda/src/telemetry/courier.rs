@@ -20,7 +20,7 @@ const TRIES_MAX: u32 = 5;
 /// Between two tries, times the number of tries.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Of an answer that is read: its first line says all.
-const ANSWER_BYTES_MAX: usize = 256;
+const ANSWER_BYTES_MAX: u64 = 256;
 
 pub(super) struct Courier {
     outlet: Outlet,
@@ -61,7 +61,8 @@ impl Courier {
             let more = self.queue.more.notified();
             {
                 let mut waiting = self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let full = waiting.events.len() >= self.wanted.items_max || waiting.bytes >= self.wanted.bytes_max;
+                let full =
+                    waiting.events.len() >= self.wanted.items_max || waiting.bytes >= self.wanted.bytes_max;
                 let late = due.is_some_and(|due| Instant::now() >= due);
                 if !waiting.events.is_empty() && (full || late || std::mem::take(&mut waiting.flush)) {
                     return self.take(&mut waiting);
@@ -154,7 +155,7 @@ async fn deliver(outlet: &mut Outlet, destination: &Destination, batch: &[String
             stream.write_all(head.as_bytes()).await?;
             stream.write_all(format!("[{}]", batch.join(",")).as_bytes()).await?;
             let mut answer = Vec::new();
-            stream.take(ANSWER_BYTES_MAX as u64).read_to_end(&mut answer).await?;
+            stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
             // What has taken the batch and refuses it would refuse it again.
             if answer.starts_with(b"HTTP/1.") { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
         }

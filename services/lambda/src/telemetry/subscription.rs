@@ -63,7 +63,9 @@ impl Subscription {
             return Err("types should not be empty".to_owned());
         }
         let known = ["platform", "function", "extension"];
-        if let Some(other) = types.iter().find(|kind| !kind.as_str().is_some_and(|kind| known.contains(&kind))) {
+        if let Some(other) =
+            types.iter().find(|kind| !kind.as_str().is_some_and(|kind| known.contains(&kind)))
+        {
             return Err(format!("types must be among {}: {}", known.join(", "), short(other)));
         }
         let has = |name: &str| types.iter().any(|kind| kind == name);
@@ -72,7 +74,8 @@ impl Subscription {
             Some(Value::Object(buffering)) => buffering.clone(),
             Some(_) => return Err("buffering must be an object".to_owned()),
         };
-        let destination = body.get("destination").and_then(Value::as_object).ok_or("destination is not provided")?;
+        let destination =
+            body.get("destination").and_then(Value::as_object).ok_or("destination is not provided")?;
         Ok(Self {
             api,
             platform: has("platform"),
@@ -133,7 +136,8 @@ impl Destination {
         match text("protocol") {
             Some("HTTP") => {}
             Some("TCP") => {
-                let port = given.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+                let port =
+                    given.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
                 return Ok(Self::Tcp { port: usable(port)? });
             }
             _ => return Err("protocol must be HTTP or TCP".to_owned()),
@@ -177,7 +181,11 @@ fn usable(port: Option<u16>) -> Result<u16, Invalid> {
     }
 }
 
-fn within(buffering: &Map<String, Value>, name: &str, (least, most, otherwise): (u64, u64, u64)) -> Result<u64, Invalid> {
+fn within(
+    buffering: &Map<String, Value>,
+    name: &str,
+    (least, most, otherwise): (u64, u64, u64),
+) -> Result<u64, Invalid> {
     let Some(given) = buffering.get(name) else { return Ok(otherwise) };
     let given = given.as_u64().filter(|given| (least..=most).contains(given));
     given.ok_or_else(|| format!("{name} must be {least} to {most}"))
@@ -211,32 +219,51 @@ mod tests {
         assert_eq!((read.items_max, read.bytes_max, read.timeout.as_millis()), (1_000, 262_144, 25));
         assert_eq!(read.destination.port(), 8_080);
         assert!(read.hears("platform.initStart") && !read.hears_lines_of(Source::Extension));
-        let older = parse(Api::Logs, |body| body["schemaVersion"].take().is_null().then_some(()).unwrap_or_default());
+        let older = parse(Api::Logs, |body| drop(body["schemaVersion"].take()));
         assert!(older.is_err(), "null is no version");
-        let older = parse(Api::Logs, |body| drop(body.as_object_mut().unwrap().remove("schemaVersion"))).unwrap();
+        let older =
+            parse(Api::Logs, |body| drop(body.as_object_mut().unwrap().remove("schemaVersion"))).unwrap();
         assert!(older.hears("platform.report") && !older.hears("platform.initStart"));
-        let tcp = parse(Api::Logs, |body| body["destination"] = json!({ "protocol": "TCP", "port": 9_999 })).unwrap();
+        let tcp = parse(Api::Logs, |body| body["destination"] = json!({ "protocol": "TCP", "port": 9_999 }))
+            .unwrap();
         assert_eq!(tcp.destination, Destination::Tcp { port: 9_999 });
-        let plain = parse(Api::Telemetry, |body| drop(body.as_object_mut().unwrap().remove("buffering"))).unwrap();
+        let plain =
+            parse(Api::Telemetry, |body| drop(body.as_object_mut().unwrap().remove("buffering"))).unwrap();
         assert_eq!((plain.items_max, plain.bytes_max, plain.timeout.as_millis()), (10_000, 262_144, 1_000));
     }
 
     #[test]
     fn destinations_beyond_the_environment_are_refused() {
         for uri in [
-            "http://example.com:80/", "http://127.0.0.1:8080/", "http://localhost:8080", "http://169.254.169.254:80/",
-            "https://sandbox.localdomain:8080", "http://sandbox.localdomain", "http://sandbox.localdomain:0",
-            "http://sandbox.localdomain:65536", "http://sandbox.localdomain:+80", "http://sandbox.localdomain:9001",
-            "http://sandbox.localdomain:4566/", "http://sandbox.localdomain@example.com:80/",
-            "http://user:sandbox.localdomain:80/", "http://sandbox.localdomain.example.com:80/",
-            "http://sandbox.localdomain:8080/a b", "http://sandbox.localdomain:8080/\r\nX: y", "8080", "",
+            "http://example.com:80/",
+            "http://127.0.0.1:8080/",
+            "http://localhost:8080",
+            "http://169.254.169.254:80/",
+            "https://sandbox.localdomain:8080",
+            "http://sandbox.localdomain",
+            "http://sandbox.localdomain:0",
+            "http://sandbox.localdomain:65536",
+            "http://sandbox.localdomain:+80",
+            "http://sandbox.localdomain:9001",
+            "http://sandbox.localdomain:4566/",
+            "http://sandbox.localdomain@example.com:80/",
+            "http://user:sandbox.localdomain:80/",
+            "http://sandbox.localdomain.example.com:80/",
+            "http://sandbox.localdomain:8080/a b",
+            "http://sandbox.localdomain:8080/\r\nX: y",
+            "8080",
+            "",
         ] {
             let refused = parse(Api::Telemetry, |body| body["destination"]["URI"] = uri.into());
             assert!(refused.is_err(), "{uri}");
         }
-        for port in [json!(0), json!(9_001), json!(4_566), json!(65_536), json!("80"), json!(-1), Value::Null] {
+        for port in [json!(0), json!(9_001), json!(4_566), json!(65_536), json!("80"), json!(-1), Value::Null]
+        {
             let destination = json!({ "protocol": "TCP", "port": port });
-            assert!(parse(Api::Logs, |body| body["destination"] = destination.clone()).is_err(), "{destination}");
+            assert!(
+                parse(Api::Logs, |body| body["destination"] = destination.clone()).is_err(),
+                "{destination}"
+            );
         }
     }
 

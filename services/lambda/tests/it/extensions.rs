@@ -73,7 +73,8 @@ async fn an_extension_hears_of_each_request_and_of_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_runs_out_of_time_or_ends_tells_its_extensions_why() {
-    let code = "import os, time\ndef handler(event, context):\n    os._exit(3) if event else time.sleep(30)\n";
+    let code =
+        "import os, time\ndef handler(event, context):\n    os._exit(3) if event else time.sleep(30)\n";
     let bench = deployed(code, &program("", "pass"), &[("Timeout", Document::Integer(1))]).await;
     assert_eq!(bench.invoke("f", "{}").await.failed()["errorType"], "Sandbox.Timedout");
     logged(&bench, "ears SHUTDOWN None timeout").await;
@@ -86,7 +87,11 @@ async fn where_an_extension_fails_nothing_of_the_function_runs() {
     let code = "print('the function has run', flush=True)\ndef handler(event, context):\n    pass\n";
     for (extension, kind, why) in [
         (program("sys.exit(7)", "pass"), "Extension.Crash", "exit status 7"),
-        ("#!/none\n".to_owned(), "Extension.LaunchError", "fork/exec /opt/extensions/ears: no such file or directory"),
+        (
+            "#!/none\n".to_owned(),
+            "Extension.LaunchError",
+            "fork/exec /opt/extensions/ears: no such file or directory",
+        ),
     ] {
         let bench = deployed(code, &extension, &[]).await;
         let invoked = bench.invoke("f", "{}").await;

@@ -55,8 +55,7 @@ async fn a_mapping_is_kept_shown_changed_and_removed() {
     let keys = Document::List(vec![text("team")]);
     bench.done("UntagResource", with(of_arn.clone(), &[("TagKeys", keys)])).await;
     assert_eq!(bench.done("ListTags", of_arn.clone()).await["Tags"], serde_json::json!({}));
-    let change =
-        with(uuid(id), &[("BatchSize", Document::Integer(5)), ("Enabled", Document::Bool(false))]);
+    let change = with(uuid(id), &[("BatchSize", Document::Integer(5)), ("Enabled", Document::Bool(false))]);
     let changed = bench.done("UpdateEventSourceMapping", change).await;
     assert_eq!((&changed["BatchSize"], &changed["State"]), (&5.into(), &"Disabled".into()));
     assert_eq!(changed["StateTransitionReason"], "USER_INITIATED");
