@@ -163,7 +163,7 @@ fn text(headers: &HeaderMap, name: &str, bytes_max: usize) -> Option<String> {
 }
 
 /// Whose call it is; else the refusal's type and text.
-fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str)> {
+pub(super) fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str)> {
     let given = headers.get(IDENTIFIER).map(HeaderValue::as_bytes).unwrap_or_default();
     if given.is_empty() {
         let text = "Missing Lambda-Extension-Identifier header";
@@ -180,7 +180,7 @@ fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str
     }
 }
 
-async fn body(body: Incoming) -> Result<Bytes, &'static str> {
+pub(super) async fn body(body: Incoming) -> Result<Bytes, &'static str> {
     let whole = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_LIMIT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
@@ -189,7 +189,7 @@ async fn body(body: Incoming) -> Result<Bytes, &'static str> {
     }
 }
 
-fn unknown(text: &str) -> Answer {
+pub(super) fn unknown(text: &str) -> Answer {
     forbidden("Extension.UnknownExtensionIdentifier", text)
 }
 
@@ -214,7 +214,7 @@ fn refuse(refused: &Refused) -> Answer {
     }
 }
 
-fn forbidden(kind: &str, text: &str) -> Answer {
+pub(super) fn forbidden(kind: &str, text: &str) -> Answer {
     problem(StatusCode::FORBIDDEN, kind, text)
 }
 
