@@ -157,6 +157,7 @@ mod tests {
             variables: Some(variables.iter().map(pair).collect()),
             tracing: "PassThrough".to_owned(),
             log_group: None,
+            logging: crate::logging::Logging::default(),
             dead_letters: None,
             layers: Vec::new(),
         }

@@ -6,12 +6,14 @@ use casemate_sandbox::Driver;
 
 use crate::{
     api::{
-        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error, LogFormat,
-        LoggingConfig, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, TracingConfig,
-        UpdateFunctionConfigurationInput, VpcConfig,
+        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error,
+        RUNTIME_VALUES, SnapStart, SnapStartApplyOn, TracingConfig, UpdateFunctionConfigurationInput,
+        VpcConfig,
     },
     function::Settings,
-    image, refusal,
+    image,
+    logging::Logging,
+    refusal,
     variables::{self, Variables},
 };
 
@@ -72,7 +74,11 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
         variables: variables_of(input.environment.as_ref(), driver)?,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
-        log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
+        log_group: input.logging_config.as_ref().and_then(|config| config.log_group.clone()),
+        logging: input
+            .logging_config
+            .as_ref()
+            .map_or(Ok(Logging::default()), |config| Logging::default().changed(config))?,
         dead_letters: dead_letters(input.dead_letter_config.as_ref())?.filter(|target| !target.is_empty()),
         // Looked up when the function is stored.
         layers: Vec::new(),
@@ -112,7 +118,8 @@ pub(crate) fn change(
     if let Some(target) = dead_letters(input.dead_letter_config.as_ref())? {
         settings.dead_letters = Some(target).filter(|target| !target.is_empty());
     }
-    if let Some(logging) = check_logging(input.logging_config.as_ref())? {
+    if let Some(logging) = &input.logging_config {
+        settings.logging = settings.logging.changed(logging)?;
         // AWS: a configuration without a group means the default group.
         settings.log_group.clone_from(&logging.log_group);
     }
@@ -285,17 +292,6 @@ fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<String>, Err
         ));
     }
     Ok(Some(target))
-}
-
-fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig>, Error> {
-    let Some(config) = config else { return Ok(None) };
-    if config.log_format == Some(LogFormat::Json)
-        || config.application_log_level.is_some()
-        || config.system_log_level.is_some()
-    {
-        return Err(refusal::not_here("log format JSON"));
-    }
-    Ok(Some(config))
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn,
-        SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+        LastUpdateStatus, PackageType, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+        State, TracingConfigResponse, TracingMode,
     },
     image::ImageUse,
     layer::LayerUse,
+    logging::Logging,
     resource::FunctionRef,
     variables::Variables,
     version::Version,
@@ -89,6 +90,9 @@ pub(crate) struct Settings {
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// How its log is written.
+    #[serde(default)]
+    pub(crate) logging: Logging,
     /// The queue or topic that gets requests which failed for good.
     #[serde(default)]
     pub(crate) dead_letters: Option<String>,
@@ -173,11 +177,7 @@ impl Function {
                 apply_on: Some(SnapStartApplyOn::None),
                 optimization_status: Some(SnapStartOptimizationStatus::Off),
             }),
-            logging_config: Some(LoggingConfig {
-                log_format: Some(LogFormat::Text),
-                log_group: Some(self.log_group()),
-                ..LoggingConfig::default()
-            }),
+            logging_config: Some(settings.logging.shown(self.log_group())),
             ..FunctionConfiguration::default()
         }
     }

@@ -11,7 +11,12 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::delivery::Delivery;
+use crate::{
+    delivery::Delivery,
+    logging::Logging,
+    platform::Note,
+    telemetry::{Source, Telemetry},
+};
 
 /// The last of a request's output that its caller may have, in bytes.
 // AWS: 4 KB (API reference of Invoke, LogResult).
@@ -30,39 +35,50 @@ pub(crate) struct Output {
 
 #[derive(Debug)]
 enum Command {
-    /// A line of the platform's own; everything the function wrote before comes before it.
-    Line(String),
-    /// A request begins, with a line of the platform's: the tail is empty again.
-    Begin(String),
-    /// A request has ended, with lines of the platform's: everything it wrote comes before them.
-    End(Vec<String>, oneshot::Sender<Vec<u8>>),
+    /// A note of the platform's; everything the function wrote before comes before it.
+    Note(Note),
+    /// A request begins, with a note of the platform's: the tail is empty again.
+    Begin(Note),
+    /// A request has ended, with notes of the platform's: everything it wrote comes before them.
+    End(Vec<Note>, oneshot::Sender<Vec<u8>>),
 }
 
 impl Output {
     /// Begins to read.
-    pub(crate) fn start(pipes: [Option<Receiver>; PIPES], delivery: Delivery, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn start(
+        pipes: [Option<Receiver>; PIPES],
+        delivery: Delivery,
+        (logging, telemetry): (Logging, Arc<Telemetry>),
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        let reader = Reader { streams: pipes.map(Stream::new), tail: Tail::default(), delivery, clock };
+        let (streams, tail) = (pipes.map(Stream::new), Tail::default());
+        let reader = Reader { streams, tail, delivery, logging, telemetry, clock };
         drop(tokio::spawn(reader.run(queue)));
         Self { commands }
     }
 
-    /// Adds a line of the platform's own.
-    pub(crate) async fn line(&self, text: String) {
-        drop(self.commands.send(Command::Line(text)).await);
+    /// Adds a note of the platform's own.
+    pub(crate) async fn note(&self, note: Note) {
+        drop(self.commands.send(Command::Note(note)).await);
     }
 
-    /// A request begins with `line`.
-    pub(crate) async fn begin(&self, line: String) {
-        drop(self.commands.send(Command::Begin(line)).await);
+    /// A request begins with `note`.
+    pub(crate) async fn begin(&self, note: Note) {
+        drop(self.commands.send(Command::Begin(note)).await);
     }
 
-    /// A request ends with `lines`; the last of what was written since it began, these included.
-    pub(crate) async fn end(&self, lines: Vec<String>) -> Vec<u8> {
+    /// A request ends with `notes`; the last of what was written since it began, these included.
+    pub(crate) async fn end(&self, notes: Vec<Note>) -> Vec<u8> {
         let (answer, tail) = oneshot::channel();
-        drop(self.commands.send(Command::End(lines, answer)).await);
+        drop(self.commands.send(Command::End(notes, answer)).await);
         tail.await.unwrap_or_default()
     }
+}
+
+/// Who writes to this one of the pipes.
+fn source_of(index: usize) -> Source {
+    if index < 2 { Source::Function } else { Source::Extension }
 }
 
 const COMMANDS_MAX: usize = 16;
@@ -73,6 +89,8 @@ struct Reader {
     streams: [Stream; PIPES],
     tail: Tail,
     delivery: Delivery,
+    logging: Logging,
+    telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
 }
 
@@ -91,17 +109,17 @@ impl Reader {
             };
             self.take_up();
             match command {
-                Some(Command::Line(text)) => self.emit(text.into_bytes()),
-                Some(Command::Begin(line)) => {
+                Some(Command::Note(note)) => self.tell(&note),
+                Some(Command::Begin(note)) => {
                     // A line that an earlier request left unfinished is not this one's.
                     self.finish_lines();
                     self.tail = Tail::default();
-                    self.emit(line.into_bytes());
+                    self.tell(&note);
                 }
-                Some(Command::End(lines, answer)) => {
+                Some(Command::End(notes, answer)) => {
                     self.finish_lines();
-                    for line in lines {
-                        self.emit(line.into_bytes());
+                    for note in &notes {
+                        self.tell(note);
                     }
                     drop(answer.send(self.tail.bytes()));
                 }
@@ -117,7 +135,7 @@ impl Reader {
         for index in 0..self.streams.len() {
             let lines = self.streams.get_mut(index).map(Stream::take_up).unwrap_or_default();
             for line in lines {
-                self.emit(line);
+                self.write(source_of(index), line);
             }
         }
     }
@@ -127,8 +145,30 @@ impl Reader {
         for index in 0..self.streams.len() {
             let begun = self.streams.get_mut(index).map(|stream| std::mem::take(&mut stream.begun));
             if let Some(begun) = begun.filter(|begun| !begun.is_empty()) {
-                self.emit(begun);
+                self.write(source_of(index), begun);
             }
+        }
+    }
+
+    /// A note of the platform's, in the log's format.
+    fn tell(&mut self, note: &Note) {
+        let now = self.clock.now();
+        self.telemetry.note(now, note);
+        let line = if self.logging.json {
+            (note.level >= self.logging.system).then(|| note.json(now))
+        } else {
+            note.text.clone()
+        };
+        if let Some(line) = line {
+            self.emit(line.into_bytes());
+        }
+    }
+
+    /// A line of the function's, if it matters enough.
+    fn write(&mut self, source: Source, line: Vec<u8>) {
+        if self.logging.passes(&line) {
+            self.telemetry.line(self.clock.now(), source, &line, self.logging.json);
+            self.emit(line);
         }
     }
 

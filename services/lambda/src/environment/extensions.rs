@@ -29,6 +29,7 @@ use crate::{
     output::Output,
     packages::Folder,
     process::{self, Given, Purpose},
+    telemetry::Telemetry,
 };
 
 /// From the end's beginning until everything is killed.
@@ -190,6 +191,7 @@ impl Environment {
         Some(Farewell {
             sandbox: Arc::clone(&self.sandbox),
             extensions: Arc::clone(&self.extensions),
+            telemetry: Arc::clone(&self.telemetry),
             reason: *self.ending.lock().unwrap_or_else(PoisonError::into_inner),
             env: self.env.clone(),
             tasks: std::mem::take(&mut self.tasks),
@@ -208,6 +210,7 @@ impl Environment {
 pub(super) struct Farewell {
     sandbox: Arc<Isolate>,
     extensions: Arc<Extensions>,
+    telemetry: Arc<Telemetry>,
     reason: Reason,
     env: Env,
     /// What serves its sockets.
@@ -232,6 +235,8 @@ impl Farewell {
         let began = Instant::now();
         let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
         if self.sandbox.thaw().await.is_ok() {
+            self.telemetry.set_running(true);
+            self.telemetry.flush();
             self.sandbox.end_runtime(Signal::Terminate);
             drop(timeout(for_runtime, self.sandbox.exited()).await);
             if external && self.sandbox.end_all_but_companions().await.is_ok() {

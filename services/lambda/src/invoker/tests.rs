@@ -88,6 +88,7 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
+                logging: crate::logging::Logging::default(),
                 dead_letters: None,
                 layers: Vec::new(),
             },
