@@ -37,9 +37,9 @@ pub(crate) struct Delivery {
 }
 
 #[derive(Debug)]
-struct Line {
+pub(crate) struct Line {
     at: Timestamp,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Delivery {
@@ -57,6 +57,13 @@ impl Delivery {
         };
         drop(tokio::spawn(courier.run(queue)));
         Self { lines, waiting_bytes }
+    }
+
+    /// One that is only listened to.
+    #[cfg(test)]
+    pub(crate) fn tapped() -> (Self, mpsc::Receiver<Line>) {
+        let (lines, queue) = mpsc::channel(WAITING_MAX);
+        (Self { lines, waiting_bytes: Arc::default() }, queue)
     }
 
     /// Hands a line over; it is dropped when too many wait.

@@ -3,7 +3,14 @@
 //!
 //! Knows nothing of where lines go ([`Delivery`] does) or of who may see them.
 
-use std::{collections::VecDeque, future::pending, io, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    future::pending,
+    io::{self, Read},
+    os::fd::AsFd,
+    sync::Arc,
+};
 
 use casemate_names::Clock;
 use tokio::{
@@ -34,11 +41,12 @@ pub(crate) struct Output {
 }
 
 #[derive(Debug)]
-enum Command {
+pub(crate) enum Command {
     /// A note of the platform's; everything the function wrote before comes before it.
     Note(Note),
-    /// A request begins, with a note of the platform's: the tail is empty again.
-    Begin(Note),
+    /// A request begins, with a note of the platform's: the tail is empty again. Everything that is written after the answer
+    /// comes after the note.
+    Begin(Note, oneshot::Sender<()>),
     /// A request has ended, with notes of the platform's: everything it wrote comes before them.
     End(Vec<Note>, oneshot::Sender<Vec<u8>>),
 }
@@ -58,14 +66,23 @@ impl Output {
         Self { commands }
     }
 
+    /// One that is only listened to.
+    #[cfg(test)]
+    pub(crate) fn tapped() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        (Self { commands }, queue)
+    }
+
     /// Adds a note of the platform's own.
     pub(crate) async fn note(&self, note: Note) {
         drop(self.commands.send(Command::Note(note)).await);
     }
 
-    /// A request begins with `note`.
+    /// A request begins with `note`; what is written from now on is the request's.
     pub(crate) async fn begin(&self, note: Note) {
-        drop(self.commands.send(Command::Begin(note)).await);
+        let (answer, begun) = oneshot::channel();
+        drop(self.commands.send(Command::Begin(note, answer)).await);
+        drop(begun.await);
     }
 
     /// A request ends with `notes`; the last of what was written since it began, these included.
@@ -110,11 +127,12 @@ impl Reader {
             self.take_up();
             match command {
                 Some(Command::Note(note)) => self.tell(&note),
-                Some(Command::Begin(note)) => {
+                Some(Command::Begin(note, answer)) => {
                     // A line that an earlier request left unfinished is not this one's.
                     self.finish_lines();
                     self.tail = Tail::default();
                     self.tell(&note);
+                    drop(answer.send(()));
                 }
                 Some(Command::End(notes, answer)) => {
                     self.finish_lines();
@@ -182,12 +200,15 @@ impl Reader {
 
 struct Stream {
     pipe: Option<Receiver>,
+    /// The same pipe, read without asking the event loop first.
+    direct: Option<File>,
     begun: Vec<u8>,
 }
 
 impl Stream {
     fn new(pipe: Option<Receiver>) -> Self {
-        Self { pipe, begun: Vec::new() }
+        let direct = pipe.as_ref().and_then(|pipe| pipe.as_fd().try_clone_to_owned().ok()).map(File::from);
+        Self { pipe, direct, begun: Vec::new() }
     }
 
     async fn readable(&self) {
@@ -204,14 +225,27 @@ impl Stream {
         // A function that writes without pause is read in turns, not for ever.
         for _ in 0..READS_MAX {
             let Some(pipe) = &self.pipe else { break };
-            match pipe.try_read(&mut buffer) {
-                Ok(0) => self.pipe = None,
+            // What the event loop has not heard of yet lies in the pipe all the same: what was written before an answer must
+            // be found when the answer is there.
+            let read = match (pipe.try_read(&mut buffer), &mut self.direct) {
+                (Err(error), Some(direct)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    direct.read(&mut buffer)
+                }
+                (read, _) => read,
+            };
+            match read {
+                Ok(0) => self.close(),
                 Ok(read) => self.split(buffer.get(..read).unwrap_or_default(), &mut lines),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.pipe = None,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.close(),
             }
         }
         lines
+    }
+
+    fn close(&mut self) {
+        (self.pipe, self.direct) = (None, None);
     }
 
     fn split(&mut self, bytes: &[u8], lines: &mut Vec<Vec<u8>>) {
@@ -254,7 +288,55 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use casemate_names::SystemClock;
+
     use super::*;
+    use crate::{logging::Level, version::Version};
+
+    /// An output with one pipe, the end to write to, and what is delivered.
+    fn piped(logging: Logging) -> (Output, File, mpsc::Receiver<crate::delivery::Line>) {
+        let (from, to) = std::io::pipe().unwrap();
+        let pipe = Receiver::from_owned_fd(from.into()).unwrap();
+        let (delivery, lines) = Delivery::tapped();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock), Vec::new()));
+        let output = Output::start([Some(pipe), None, None], delivery, (logging, telemetry), clock);
+        (output, std::os::fd::OwnedFd::from(to).into(), lines)
+    }
+
+    // On one thread: nobody asks the kernel for events between the writing and the end.
+    #[tokio::test]
+    async fn what_was_written_before_the_end_is_found_before_the_event_loop_hears_of_it() {
+        let (output, mut pipe, mut lines) = piped(Logging::default());
+        for number in 0..3 {
+            output.begin(Note::remark(format!("begin {number}"))).await;
+            pipe.write_all(format!("one of {number}\ntwo of {number}").as_bytes()).unwrap();
+            let tail = output.end(vec![Note::remark(format!("end {number}"))]).await;
+            let expected = format!("begin {number}\none of {number}\ntwo of {number}\nend {number}\n");
+            assert_eq!(String::from_utf8(tail).unwrap(), expected);
+            for expected in expected.lines() {
+                assert_eq!(lines.recv().await.unwrap().text, expected);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn notes_are_json_from_their_level_on_and_lines_from_theirs() {
+        let logging = Logging { json: true, application: Level::Warn, system: Level::Warn };
+        let (output, mut pipe, mut lines) = piped(logging);
+        output.begin(Note::start("id", Version::Latest, "")).await;
+        pipe.write_all(b"{\"level\":\"INFO\"}\n{\"level\":\"ERROR\"}\nplain\n").unwrap();
+        let tail = String::from_utf8(output.end(vec![Note::fault("broken".to_owned())]).await).unwrap();
+        let [error, plain, fault] = tail.lines().collect::<Vec<_>>()[..] else { panic!("{tail}") };
+        assert_eq!((error, plain), (r#"{"level":"ERROR"}"#, "plain"));
+        let fault: serde_json::Value = serde_json::from_str(fault).unwrap();
+        assert_eq!((&fault["type"], &fault["record"]), (&"platform.fault".into(), &"broken".into()));
+        for expected in tail.lines() {
+            assert_eq!(lines.recv().await.unwrap().text, expected);
+        }
+    }
 
     #[test]
     fn lines_are_split_and_long_ones_cut() {

@@ -60,7 +60,7 @@ impl Status {
 impl Note {
     /// As a line of JSON.
     pub(crate) fn json(&self, at: Timestamp) -> String {
-        json!({ "time": at.iso8601_millis(), "type": self.kind, "record": self.record }).to_string()
+        line(self.kind, at, &self.record)
     }
 
     /// The environment begins to start.
@@ -197,6 +197,11 @@ impl Note {
         let record = Value::String(text.clone());
         Self { kind: "platform.remark", level: Level::Info, record, text: Some(text) }
     }
+}
+
+/// As a line of JSON.
+pub(crate) fn line(kind: &str, at: Timestamp, record: &Value) -> String {
+    json!({ "time": at.iso8601_millis(), "type": kind, "record": record }).to_string()
 }
 
 fn initialization(purpose: Purpose) -> &'static str {

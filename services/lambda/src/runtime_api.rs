@@ -32,6 +32,7 @@ use crate::{
     forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
     isolate::{Accept, Channel},
+    output::Output,
     telemetry::Telemetry,
 };
 
@@ -61,15 +62,23 @@ type Answer = Response<Full<Bytes>>;
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
     listener: &impl Accept,
-    (exchange, extensions, telemetry): (Arc<Exchange>, Arc<Extensions>, Arc<Telemetry>),
+    (exchange, extensions, (telemetry, output)): (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
     late: Option<(Late, Channel)>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (late, asking) = late.unzip();
-    let shared =
-        Arc::new(Shared { exchange, extensions, telemetry, body: Mutex::new(()), forks, credentials, late });
+    let shared = Arc::new(Shared {
+        exchange,
+        extensions,
+        telemetry,
+        output,
+        body: Mutex::new(()),
+        forks,
+        credentials,
+        late,
+    });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
     if let Some(stream) = asking {
@@ -93,6 +102,8 @@ struct Shared {
     exchange: Arc<Exchange>,
     extensions: Arc<Extensions>,
     telemetry: Arc<Telemetry>,
+    /// For what is told of who subscribes.
+    output: Output,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,

@@ -13,7 +13,7 @@ use std::{
 
 use casemate_names::{Clock, Timestamp};
 use casemate_sandbox::Outlet;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -24,7 +24,7 @@ mod subscription;
 
 pub(crate) use subscription::{Api, Subscription};
 
-use crate::platform::Note;
+use crate::platform::{self, Note};
 
 /// Bytes that wait for one subscriber. Ours: twice the largest batch it can ask for.
 const WAITING_BYTES_MAX: usize = 2 << 20;
@@ -43,6 +43,8 @@ pub(crate) enum Source {
 pub(crate) enum Refused {
     /// Extensions subscribe while the environment starts, and not later.
     Closed,
+    /// It has another subscription.
+    Subscribed,
     /// There is no way to deliver: no external extension.
     NoWay,
 }
@@ -59,8 +61,8 @@ struct Waiting {
     events: VecDeque<String>,
     bytes: usize,
     dropped: Dropped,
-    /// Deliver what there is, now.
-    flush: bool,
+    /// Nothing waits for company any more.
+    hurried: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -69,22 +71,29 @@ struct Dropped {
     bytes: u64,
 }
 
+impl Dropped {
+    fn add(&mut self, event: &str) {
+        self.records += 1;
+        self.bytes += event.len() as u64;
+    }
+}
+
 impl Queue {
-    fn push(&self, event: String) {
+    fn push(&self, mut event: String) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.bytes + event.len() > WAITING_BYTES_MAX {
-            waiting.dropped.records += 1;
-            waiting.dropped.bytes += event.len() as u64;
+            waiting.dropped.add(&event);
             return;
         }
         waiting.bytes += event.len();
+        event.shrink_to_fit();
         waiting.events.push_back(event);
         drop(waiting);
         self.more.notify_one();
     }
 
-    fn flush(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).flush = true;
+    fn hurry(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).hurried = true;
         self.more.notify_one();
     }
 }
@@ -151,7 +160,7 @@ impl Telemetry {
         let object = || serde_json::from_slice::<Value>(line).ok().filter(Value::is_object);
         let text = || Value::String(String::from_utf8_lossy(line).into_owned());
         let record = as_json.then(object).flatten().unwrap_or_else(text);
-        let event = json!({ "time": at.iso8601_millis(), "type": kind, "record": record }).to_string();
+        let event = platform::line(kind, at, &record);
         for one in state.subscribers.iter().filter(|one| one.wanted.hears_lines_of(source)) {
             one.queue.push(event.clone());
         }
@@ -168,22 +177,21 @@ impl Telemetry {
         self.running.send_replace(running);
     }
 
-    /// Delivers what waits, now.
-    pub(crate) fn flush(&self) {
+    /// From now on everything is delivered at once: the environment ends.
+    pub(crate) fn hurry(&self) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.subscribers.iter().for_each(|one| one.queue.flush());
+        state.subscribers.iter().for_each(|one| one.queue.hurry());
     }
 
-    /// An extension subscribes; its earlier subscription is over.
-    pub(crate) fn subscribe(&self, name: &str, wanted: Subscription) -> Result<(), Refused> {
-        let now = self.clock.now();
+    /// An extension subscribes; answers with what is to be told of it. `None`: it has this very subscription already.
+    pub(crate) fn subscribe(&self, name: &str, wanted: Subscription) -> Result<Option<Note>, Refused> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.open {
             return Err(Refused::Closed);
         }
-        // Its socket goes with an earlier one's courier: sockets are as many as external extensions.
-        if state.subscribers.iter().any(|one| one.name == name) {
-            return Err(Refused::NoWay);
+        if let Some(earlier) = state.subscribers.iter().find(|one| one.name == name) {
+            // AWS: who asks twice has one subscription, and none of the other API's besides (Lambda Logs API, "Subscribing").
+            return if earlier.wanted == wanted { Ok(None) } else { Err(Refused::Subscribed) };
         }
         let outlet = state.outlets.pop().ok_or(Refused::NoWay)?;
         let queue = Arc::new(Queue::default());
@@ -195,25 +203,20 @@ impl Telemetry {
             &self.clock,
         );
         let courier = tokio::spawn(delivery.run());
-        let types = wanted.types();
+        let told = Note::subscription(wanted.api, name, &wanted.types());
         let subscriber = Subscriber { name: name.to_owned(), wanted, queue, courier };
         for (at, note) in &state.kept {
             subscriber.note(*at, note);
         }
-        let note = Note::subscription(subscriber.wanted.api, name, &types);
-        state.kept.push((now, note.clone()));
         state.subscribers.push(subscriber);
-        for one in &state.subscribers {
-            one.note(now, &note);
-        }
-        Ok(())
+        Ok(Some(told))
     }
 }
 
 impl Subscriber {
     fn note(&self, at: Timestamp, note: &Note) {
-        if self.wanted.hears(note.kind) {
-            self.queue.push(note.json(at));
+        for event in self.wanted.told(at, note) {
+            self.queue.push(event);
         }
     }
 }

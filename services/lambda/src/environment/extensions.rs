@@ -236,7 +236,7 @@ impl Farewell {
         let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
         if self.sandbox.thaw().await.is_ok() {
             self.telemetry.set_running(true);
-            self.telemetry.flush();
+            self.telemetry.hurry();
             self.sandbox.end_runtime(Signal::Terminate);
             drop(timeout(for_runtime, self.sandbox.exited()).await);
             if external && self.sandbox.end_all_but_companions().await.is_ok() {

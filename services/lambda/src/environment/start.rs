@@ -209,7 +209,7 @@ impl Host {
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions), Arc::clone(&telemetry)),
+                (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
                 (forks.clone(), endpoint.clone(), late),
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
@@ -415,7 +415,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>, Arc<Telemetry>),
+    said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
     (forks, credentials, late): (Option<Arc<Forks>>, Option<Arc<Endpoint>>, Option<(Late, Channel)>),
 ) -> JoinHandle<()> {
     tokio::spawn(async move {

@@ -34,20 +34,39 @@ pub(super) async fn subscribe(shared: &Shared, api: Api, request: Request<Incomi
     };
     let subscription = match subscription {
         Ok(subscription) => subscription,
-        Err(why) => return problem(StatusCode::BAD_REQUEST, "ValidationError", &why),
+        // AWS: the types of both references.
+        Err(why) => {
+            let kind = match api {
+                Api::Telemetry => "ValidationError",
+                Api::Logs => "Logs.ValidationError",
+            };
+            return problem(StatusCode::BAD_REQUEST, kind, &why);
+        }
+    };
+    let (closed, unsupported) = match api {
+        Api::Telemetry => (
+            ("Telemetry.SubscriptionClosed", "Telemetry API subscription is closed already"),
+            "Telemetry.NotSupported",
+        ),
+        Api::Logs => {
+            (("Logs.SubscriptionClosed", "Logs API subscription is closed already"), "Logs.NotSupported")
+        }
     };
     match shared.telemetry.subscribe(&name, subscription) {
-        Ok(()) => json(StatusCode::OK, r#""OK""#.to_owned()),
-        Err(Refused::Closed) => match api {
-            Api::Telemetry => {
-                forbidden("Telemetry.SubscriptionClosed", "Telemetry API subscription is closed already")
+        Ok(told) => {
+            if let Some(note) = told {
+                shared.output.note(note).await;
             }
-            Api::Logs => forbidden("Logs.SubscriptionClosed", "Logs API subscription is closed already"),
-        },
-        // DIVERGES: one subscription for each extension, and as many as there are external ones.
-        Err(Refused::NoWay) => forbidden(
-            "Telemetry.NotSupported",
-            "there is one subscription for each external extension, and none is left",
-        ),
+            json(StatusCode::OK, r#""OK""#.to_owned())
+        }
+        Err(Refused::Closed) => forbidden(closed.0, closed.1),
+        // DIVERGES: an extension's subscription cannot be changed.
+        Err(Refused::Subscribed) => {
+            forbidden(unsupported, "the extension has subscribed already, to something else")
+        }
+        // DIVERGES: there are as many subscriptions as external extensions.
+        Err(Refused::NoWay) => {
+            forbidden(unsupported, "there is one subscription for each external extension, and none is left")
+        }
     }
 }

@@ -18,8 +18,9 @@ pub(super) struct Api {
 }
 
 /// Telemetry that cannot be delivered.
-pub(super) fn nobody() -> Arc<Telemetry> {
-    Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), Vec::new()))
+pub(super) fn nobody() -> (Arc<Telemetry>, Output) {
+    let telemetry = Telemetry::new(Arc::new(casemate_names::SystemClock), Vec::new());
+    (Arc::new(telemetry), Output::tapped().0)
 }
 
 /// With these external ones.

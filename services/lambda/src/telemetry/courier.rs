@@ -1,29 +1,33 @@
 //! Takes events to one subscriber, in batches, over a socket of the environment's own network.
 
-use std::{io, sync::Arc, sync::PoisonError, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use casemate_names::Clock;
 use casemate_sandbox::Outlet;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, BufWriter},
     net::TcpStream,
     sync::watch,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::{Dropped, Queue, Subscription, subscription::Destination};
+use super::{Dropped, Queue, Subscription, Waiting, subscription::Destination};
 use crate::platform::Note;
 
-/// How long a batch may take while the environment runs. Ours.
+/// How long it is tried to deliver a batch, while the environment runs. Ours.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
-/// How often a batch is tried. Ours: an extension may subscribe before it listens.
-const TRIES_MAX: u32 = 5;
-/// Between two tries, times the number of tries.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Between two tries, at first and at most. Ours: an extension may subscribe before it listens.
+// AWS: "retries the attempt to send the logs (with backoff)" (Lambda Logs API, "Destination protocols").
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long the other side may take to close a connection over which everything has gone. Ours.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// What answers over HTTP begin with; no more of them is looked at.
-const ANSWER_BEGINS: &[u8; 7] = b"HTTP/1.";
+/// What an answer that takes the batch begins with; the third digit and all else does not matter.
+const TAKEN: [&[u8; 10]; 2] = [b"HTTP/1.1 2", b"HTTP/1.0 2"];
 
 pub(super) struct Courier {
     outlet: Outlet,
@@ -31,6 +35,14 @@ pub(super) struct Courier {
     queue: Arc<Queue>,
     running: watch::Receiver<bool>,
     clock: Arc<dyn Clock>,
+    limit: Duration,
+}
+
+/// What is delivered at once.
+struct Batch {
+    /// Told first, if there is any.
+    dropped: Dropped,
+    events: Vec<String>,
 }
 
 impl Courier {
@@ -41,7 +53,7 @@ impl Courier {
         running: watch::Receiver<bool>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        Self { outlet, wanted, queue, running, clock: Arc::clone(clock) }
+        Self { outlet, wanted, queue, running, clock: Arc::clone(clock), limit: DELIVERY_LIMIT }
     }
 
     /// Delivers until it is dropped.
@@ -49,16 +61,16 @@ impl Courier {
         loop {
             let batch = self.batch().await;
             if self.deliver_in_time(&batch).await.is_err() {
-                let bytes: u64 = batch.iter().map(|event| event.len() as u64).sum();
                 let mut waiting = self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                waiting.dropped.records += batch.len() as u64;
-                waiting.dropped.bytes += bytes;
+                waiting.dropped.records += batch.dropped.records;
+                waiting.dropped.bytes += batch.dropped.bytes;
+                batch.events.iter().for_each(|event| waiting.dropped.add(event));
             }
         }
     }
 
     /// The next batch, when it is due.
-    async fn batch(&self) -> Vec<String> {
+    async fn batch(&self) -> Batch {
         let mut due = None;
         loop {
             let more = self.queue.more.notified();
@@ -67,7 +79,7 @@ impl Courier {
                 let full =
                     waiting.events.len() >= self.wanted.items_max || waiting.bytes >= self.wanted.bytes_max;
                 let late = due.is_some_and(|due| Instant::now() >= due);
-                if !waiting.events.is_empty() && (full || late || std::mem::take(&mut waiting.flush)) {
+                if !waiting.events.is_empty() && (full || late || waiting.hurried) {
                     return self.take(&mut waiting);
                 }
                 if !waiting.events.is_empty() && due.is_none() {
@@ -81,38 +93,41 @@ impl Courier {
         }
     }
 
-    fn take(&self, waiting: &mut super::Waiting) -> Vec<String> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        let dropped = std::mem::take(&mut waiting.dropped);
-        if dropped != Dropped::default() {
-            batch.push(Note::logs_dropped(dropped.records, dropped.bytes).json(self.clock.now()));
-        }
-        while batch.len() < self.wanted.items_max
+    fn take(&self, waiting: &mut Waiting) -> Batch {
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        while events.len() < self.wanted.items_max
             && let Some(next) = waiting.events.front()
             && (bytes == 0 || bytes + next.len() <= self.wanted.bytes_max)
         {
             bytes += next.len();
-            batch.extend(waiting.events.pop_front());
+            events.extend(waiting.events.pop_front());
         }
         waiting.bytes = waiting.bytes.saturating_sub(bytes);
-        batch
+        Batch { dropped: std::mem::take(&mut waiting.dropped), events }
     }
 
-    /// Delivers a batch, with a few tries.
-    async fn deliver_in_time(&mut self, batch: &[String]) -> io::Result<()> {
-        let mut tries = 0;
+    /// Delivers a batch, with as many tries as it takes in its time.
+    async fn deliver_in_time(&mut self, batch: &Batch) -> io::Result<()> {
+        let dropped = (batch.dropped != Dropped::default())
+            .then(|| Note::logs_dropped(batch.dropped.records, batch.dropped.bytes).json(self.clock.now()));
+        let events: Vec<&str> =
+            dropped.as_deref().into_iter().chain(batch.events.iter().map(String::as_str)).collect();
+        let mut overdue = pin!(overdue(self.running.clone(), self.limit));
+        let (mut pause, most) = PAUSES;
         loop {
             thawed(&mut self.running).await;
-            let delivery = deliver(&mut self.outlet, &self.wanted.destination, batch);
-            let result = tokio::select! {
-                result = delivery => result,
-                () = overdue(self.running.clone()) => Err(io::ErrorKind::TimedOut.into()),
-            };
-            tries += 1;
-            if result.is_ok() || tries >= TRIES_MAX {
-                return result;
+            tokio::select! {
+                biased;
+                delivered = deliver(&mut self.outlet, &self.wanted.destination, &events) => if delivered.is_ok() {
+                    return Ok(());
+                },
+                () = &mut overdue => return Err(io::ErrorKind::TimedOut.into()),
             }
-            sleep(PAUSE * tries).await;
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = &mut overdue => return Err(io::ErrorKind::TimedOut.into()),
+            }
+            pause = (pause * 2).min(most);
         }
     }
 }
@@ -122,8 +137,7 @@ async fn thawed(running: &mut watch::Receiver<bool>) {
 }
 
 /// When a delivery has taken too long. The time of a frozen environment does not count.
-async fn overdue(mut running: watch::Receiver<bool>) {
-    let mut left = DELIVERY_LIMIT;
+async fn overdue(mut running: watch::Receiver<bool>, mut left: Duration) {
     loop {
         let began = Instant::now();
         // Frozen in time; otherwise the time is up, or nobody freezes or thaws it any more.
@@ -136,35 +150,39 @@ async fn overdue(mut running: watch::Receiver<bool>) {
     }
 }
 
-async fn deliver(outlet: &mut Outlet, destination: &Destination, batch: &[String]) -> io::Result<()> {
-    let mut stream = outlet.connect(destination.port()).await?;
+async fn deliver(outlet: &mut Outlet, destination: &Destination, events: &[&str]) -> io::Result<()> {
+    let mut stream = BufWriter::new(outlet.connect(destination.port()).await?);
     match destination {
         Destination::Tcp { .. } => {
-            for event in batch {
+            for event in events {
                 stream.write_all(event.as_bytes()).await?;
                 stream.write_all(b"\n").await?;
             }
             stream.shutdown().await?;
-            read_to_end(&mut stream).await;
-            Ok(())
         }
-        Destination::Http { path, host, .. } => {
-            let length = batch.iter().map(String::len).sum::<usize>() + batch.len() + 1;
+        Destination::Http { method, path, host, .. } => {
+            // An array: between any two events there is a comma.
+            let length = events.iter().map(|event| event.len() + 1).sum::<usize>() + 1;
             let head = format!(
-                "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
             );
             stream.write_all(head.as_bytes()).await?;
-            stream.write_all(format!("[{}]", batch.join(",")).as_bytes()).await?;
-            let mut begin = [0; ANSWER_BEGINS.len()];
-            stream.read_exact(&mut begin).await?;
-            // What has taken the batch and refuses it would refuse it again.
-            if begin != *ANSWER_BEGINS {
+            for (index, event) in events.iter().enumerate() {
+                stream.write_all(if index == 0 { b"[" } else { b"," }).await?;
+                stream.write_all(event.as_bytes()).await?;
+            }
+            stream.write_all(b"]").await?;
+            stream.flush().await?;
+            let mut begin = [0; TAKEN[0].len()];
+            stream.get_mut().read_exact(&mut begin).await?;
+            // AWS: what results in an error is sent again.
+            if !TAKEN.contains(&&begin) {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            read_to_end(&mut stream).await;
-            Ok(())
         }
     }
+    read_to_end(stream.get_mut()).await;
+    Ok(())
 }
 
 /// Until the other side closes: the next connection breaks this one off, and what is under way with it.
@@ -175,3 +193,6 @@ async fn read_to_end(stream: &mut TcpStream) {
     };
     drop(timeout(CLOSE_LIMIT, rest).await);
 }
+
+#[cfg(test)]
+mod tests;

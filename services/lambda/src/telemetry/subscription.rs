@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use casemate_names::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Source;
+use crate::platform::{Note, line};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     /// From 2022.
     Telemetry,
-    /// From 2020: without most notes of the platform.
+    /// From 2020: with fewer notes of the platform, and in other words.
     Logs,
 }
 
@@ -25,6 +27,8 @@ pub(crate) struct Subscription {
     platform: bool,
     function: bool,
     extension: bool,
+    /// Is the older one told when the runtime is done?
+    runtime_done: bool,
     pub(super) destination: Destination,
     /// A batch is delivered when it has so many events, …
     pub(super) items_max: usize,
@@ -37,7 +41,7 @@ pub(crate) struct Subscription {
 /// Where to, inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Destination {
-    Http { port: u16, path: String, host: String },
+    Http { port: u16, path: String, host: String, method: &'static str },
     Tcp { port: u16 },
 }
 
@@ -57,34 +61,46 @@ impl Subscription {
     pub(crate) fn parse(api: Api, body: &[u8]) -> Result<Self, Invalid> {
         let body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|error| format!("the body is no JSON object: {error}"))?;
-        schema(api, body.get("schemaVersion"))?;
-        let types = body.get("types").and_then(Value::as_array).ok_or("types should not be empty")?;
-        if types.is_empty() {
-            return Err("types should not be empty".to_owned());
-        }
-        let known = ["platform", "function", "extension"];
-        if let Some(other) =
-            types.iter().find(|kind| !kind.as_str().is_some_and(|kind| known.contains(&kind)))
-        {
-            return Err(format!("types must be among {}: {}", known.join(", "), short(other)));
-        }
-        let has = |name: &str| types.iter().any(|kind| kind == name);
+        let mut wrong = Vec::new();
+        let destination = body
+            .get("destination")
+            .and_then(Value::as_object)
+            .ok_or("destination is not provided".to_owned());
+        let destination = noted(&mut wrong, destination.and_then(|given| Destination::parse(api, given)));
+        let types = noted(&mut wrong, types_of(body.get("types")));
+        let runtime_done = noted(&mut wrong, schema(api, body.get("schemaVersion")));
         let buffering = match body.get("buffering") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(buffering)) => buffering.clone(),
-            Some(_) => return Err("buffering must be an object".to_owned()),
+            Some(_) => {
+                wrong.push("buffering must be an object".to_owned());
+                Map::new()
+            }
         };
-        let destination =
-            body.get("destination").and_then(Value::as_object).ok_or("destination is not provided")?;
+        let items_max = noted(&mut wrong, within(&buffering, "maxItems", ITEMS));
+        let bytes_max = noted(&mut wrong, within(&buffering, "maxBytes", BYTES));
+        let timeout_ms = noted(&mut wrong, within(&buffering, "timeoutMs", TIMEOUT_MS));
+        let (Some(destination), Some([platform, function, extension]), Some(runtime_done)) =
+            (destination, types, runtime_done)
+        else {
+            return Err(wrong.join("; "));
+        };
+        let (Some(items), Some(bytes), Some(timeout_ms)) = (items_max, bytes_max, timeout_ms) else {
+            return Err(wrong.join("; "));
+        };
+        if !wrong.is_empty() {
+            return Err(wrong.join("; "));
+        }
         Ok(Self {
             api,
-            platform: has("platform"),
-            function: has("function"),
-            extension: has("extension"),
-            destination: Destination::parse(destination)?,
-            items_max: usize::try_from(within(&buffering, "maxItems", ITEMS)?).unwrap_or(usize::MAX),
-            bytes_max: usize::try_from(within(&buffering, "maxBytes", BYTES)?).unwrap_or(usize::MAX),
-            timeout: Duration::from_millis(within(&buffering, "timeoutMs", TIMEOUT_MS)?),
+            platform,
+            function,
+            extension,
+            runtime_done,
+            destination,
+            items_max: usize::try_from(items).unwrap_or(usize::MAX),
+            bytes_max: usize::try_from(bytes).unwrap_or(usize::MAX),
+            timeout: Duration::from_millis(timeout_ms),
         })
     }
 
@@ -101,37 +117,76 @@ impl Subscription {
         }
     }
 
-    /// Is it told of this note of the platform's?
-    pub(super) fn hears(&self, kind: &str) -> bool {
-        // AWS: what the older one tells (Lambda Logs API, "Log messages").
-        const OLDER: [&str; 7] = [
-            "platform.start",
-            "platform.runtimeDone",
-            "platform.report",
-            "platform.fault",
-            "platform.extension",
-            "platform.logsSubscription",
-            "platform.logsDropped",
-        ];
-        self.platform && (self.api == Api::Telemetry || OLDER.contains(&kind))
+    /// What it is told of a note of the platform's.
+    pub(super) fn told(&self, at: Timestamp, note: &Note) -> Vec<String> {
+        match (self.platform, self.api) {
+            (false, _) => Vec::new(),
+            (true, Api::Telemetry) => vec![note.json(at)],
+            (true, Api::Logs) => self.older(at, note),
+        }
+    }
+
+    // AWS: Lambda Logs API, "Platform logs": these, with these fields.
+    fn older(&self, at: Timestamp, note: &Note) -> Vec<String> {
+        let with = |fields: &[&str]| {
+            let picked =
+                fields.iter().filter_map(|name| Some(((*name).to_owned(), note.record.get(name)?.clone())));
+            Value::Object(picked.collect())
+        };
+        match note.kind {
+            "platform.start" => vec![line("platform.start", at, &with(&["requestId", "version"]))],
+            "platform.runtimeDone" => {
+                let mut done = with(&["requestId", "status"]);
+                if let Some(status) = done.get_mut("status").filter(|status| **status == "error") {
+                    *status = "failure".into();
+                }
+                let end = line("platform.end", at, &with(&["requestId"]));
+                let done = self.runtime_done.then(|| line("platform.runtimeDone", at, &done));
+                done.into_iter().chain([end]).collect()
+            }
+            "platform.report" => {
+                vec![line("platform.report", at, &with(&["requestId", "metrics", "tracing"]))]
+            }
+            "platform.fault" | "platform.extension" | "platform.logsSubscription" => vec![note.json(at)],
+            _ => Vec::new(),
+        }
     }
 }
 
-fn schema(api: Api, given: Option<&Value>) -> Result<(), Invalid> {
+/// What is in order; what is not is told with all else that is not.
+fn noted<T>(wrong: &mut Vec<Invalid>, parsed: Result<T, Invalid>) -> Option<T> {
+    parsed.map_err(|why| wrong.push(why)).ok()
+}
+
+/// Of the platform, the function, extensions?
+fn types_of(given: Option<&Value>) -> Result<[bool; 3], Invalid> {
+    const KNOWN: [&str; 3] = ["platform", "function", "extension"];
+    let types = given.and_then(Value::as_array).filter(|types| !types.is_empty());
+    // AWS: the text.
+    let types = types.ok_or("types should not be empty")?;
+    let is_known = |kind: &Value| kind.as_str().is_some_and(|kind| KNOWN.contains(&kind));
+    if let Some(other) = types.iter().find(|kind| !is_known(kind)) {
+        return Err(format!("types must be among {}: {}", KNOWN.join(", "), short(other)));
+    }
+    Ok(KNOWN.map(|name| types.iter().any(|kind| kind == name)))
+}
+
+/// Answers whether an older subscriber is told when the runtime is done.
+fn schema(api: Api, given: Option<&Value>) -> Result<bool, Invalid> {
     // AWS: the versions of both references.
     let (known, may_be_missing): (&[&str], bool) = match api {
         Api::Telemetry => (&["2022-07-01", "2022-12-13", "2025-01-29"], false),
         Api::Logs => (&["2020-08-15", "2021-03-18"], true),
     };
     match given {
-        None if may_be_missing => Ok(()),
-        Some(Value::String(given)) if known.contains(&given.as_str()) => Ok(()),
+        None if may_be_missing => Ok(false),
+        Some(Value::String(given)) if known.contains(&given.as_str()) => Ok(given == "2021-03-18"),
         _ => Err(format!("schemaVersion must be one of {}", known.join(", "))),
     }
 }
 
 impl Destination {
-    fn parse(given: &Map<String, Value>) -> Result<Self, Invalid> {
+    fn parse(api: Api, given: &Map<String, Value>) -> Result<Self, Invalid> {
         let text = |name: &str| given.get(name).and_then(Value::as_str);
         match text("protocol") {
             Some("HTTP") => {}
@@ -142,10 +197,14 @@ impl Destination {
             }
             _ => return Err("protocol must be HTTP or TCP".to_owned()),
         }
-        if text("method").is_some_and(|method| method != "POST") {
-            return Err("method must be POST".to_owned());
-        }
-        if text("encoding").is_some_and(|encoding| encoding != "JSON") {
+        // AWS: the older one has "through PUT or POST".
+        let method = match (given.get("method"), text("method"), api) {
+            (None, ..) | (_, Some("POST"), _) => "POST",
+            (_, Some("PUT"), Api::Logs) => "PUT",
+            (.., Api::Logs) => return Err("method must be POST or PUT".to_owned()),
+            (.., Api::Telemetry) => return Err("method must be POST".to_owned()),
+        };
+        if given.contains_key("encoding") && text("encoding") != Some("JSON") {
             return Err("encoding must be JSON".to_owned());
         }
         let uri = text("URI").ok_or("URI is not provided")?;
@@ -160,7 +219,7 @@ impl Destination {
         if path.len() > PATH_BYTES_MAX || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the path of the URI cannot be sent".to_owned());
         }
-        Ok(Self::Http { port, path: path.to_owned(), host: authority.to_owned() })
+        Ok(Self::Http { port, path: path.to_owned(), host: authority.to_owned(), method })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -200,6 +259,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{platform::Status, process::Purpose, report::Used, version::Version};
 
     fn parse(api: Api, change: impl FnOnce(&mut Value)) -> Result<Subscription, Invalid> {
         let mut body = json!({
@@ -218,18 +278,88 @@ mod tests {
         assert_eq!(read.types(), ["platform", "function"]);
         assert_eq!((read.items_max, read.bytes_max, read.timeout.as_millis()), (1_000, 262_144, 25));
         assert_eq!(read.destination.port(), 8_080);
-        assert!(read.hears("platform.initStart") && !read.hears_lines_of(Source::Extension));
+        assert!(read.hears_lines_of(Source::Function) && !read.hears_lines_of(Source::Extension));
         let older = parse(Api::Logs, |body| drop(body["schemaVersion"].take()));
         assert!(older.is_err(), "null is no version");
         let older =
             parse(Api::Logs, |body| drop(body.as_object_mut().unwrap().remove("schemaVersion"))).unwrap();
-        assert!(older.hears("platform.report") && !older.hears("platform.initStart"));
+        assert!(!older.runtime_done);
         let tcp = parse(Api::Logs, |body| body["destination"] = json!({ "protocol": "TCP", "port": 9_999 }))
             .unwrap();
         assert_eq!(tcp.destination, Destination::Tcp { port: 9_999 });
         let plain =
             parse(Api::Telemetry, |body| drop(body.as_object_mut().unwrap().remove("buffering"))).unwrap();
         assert_eq!((plain.items_max, plain.bytes_max, plain.timeout.as_millis()), (10_000, 262_144, 1_000));
+    }
+
+    #[test]
+    fn each_api_tells_its_own() {
+        let used = Used {
+            duration: Duration::from_millis(2),
+            init: None,
+            memory_mb: 128,
+            memory_peak_bytes: 1 << 20,
+            status: None,
+        };
+        let notes = [
+            Note::init_runtime_done(Purpose::OnDemand, Status::Success),
+            Note::start("id", Version::Latest, "Root=1"),
+            Note::runtime_done("id", used.duration, (Status::Error, Some("Runtime.ExitError")), "Root=1"),
+            Note::report("id", &used, (Status::Error, None), ""),
+            Note::fault("broken".to_owned()),
+        ];
+        let told = |subscription: &Subscription| -> Vec<Value> {
+            let lines = notes.iter().flat_map(|note| subscription.told(Timestamp::from_millis(0), note));
+            lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
+        };
+        let kinds = |told: &[Value]| -> Vec<String> {
+            told.iter().map(|one| one["type"].as_str().unwrap().replace("platform.", "")).collect()
+        };
+        let telemetry = told(&parse(Api::Telemetry, |_| {}).unwrap());
+        assert_eq!(kinds(&telemetry), ["initRuntimeDone", "start", "runtimeDone", "report", "fault"]);
+        assert_eq!(telemetry[2]["record"]["errorType"], "Runtime.ExitError");
+        assert_eq!(telemetry[2]["record"]["tracing"]["value"], "Root=1");
+        let newer = told(&parse(Api::Logs, |_| {}).unwrap());
+        assert_eq!(kinds(&newer), ["start", "runtimeDone", "end", "report", "fault"]);
+        assert_eq!(newer[0]["record"], json!({ "requestId": "id", "version": "$LATEST" }));
+        assert_eq!(newer[1]["record"], json!({ "requestId": "id", "status": "failure" }));
+        assert_eq!(newer[2]["record"], json!({ "requestId": "id" }));
+        assert_eq!(newer[3]["record"]["metrics"]["memorySizeMB"], 128);
+        assert!(newer[3]["record"].get("status").is_none());
+        let older = told(&parse(Api::Logs, |body| body["schemaVersion"] = "2020-08-15".into()).unwrap());
+        assert_eq!(kinds(&older), ["start", "end", "report", "fault"]);
+        let without = parse(Api::Telemetry, |body| body["types"] = json!(["function", "extension"])).unwrap();
+        assert!(told(&without).is_empty());
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let refused = parse(Api::Telemetry, |body| {
+            (body["types"], body["destination"]["URI"]) = (json!([]), "http://sandbox.localdomain".into());
+        });
+        assert_eq!(refused.unwrap_err(), "URI port is not provided; types should not be empty");
+    }
+
+    #[test]
+    fn the_older_one_is_delivered_with_the_method_it_names() {
+        let with = |api, method: Value| {
+            parse(api, |body| body["destination"]["method"] = method).map(|read| match read.destination {
+                Destination::Http { method, .. } => method,
+                Destination::Tcp { .. } => "",
+            })
+        };
+        assert_eq!(with(Api::Logs, "PUT".into()), Ok("PUT"));
+        assert_eq!(with(Api::Logs, "POST".into()), Ok("POST"));
+        for (api, method) in [
+            (Api::Telemetry, json!("PUT")),
+            (Api::Logs, json!("DELETE")),
+            (Api::Logs, json!("POST / HTTP/1.1\r\nX: y")),
+            (Api::Logs, Value::Null),
+            (Api::Telemetry, json!(7)),
+        ] {
+            assert!(with(api, method.clone()).is_err(), "{method}");
+        }
+        assert!(parse(Api::Logs, |body| body["destination"]["encoding"] = json!("XML")).is_err());
     }
 
     #[test]
