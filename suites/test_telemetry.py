@@ -103,26 +103,61 @@ say("refused", json.dumps([
     subscribe(identifier="mine")[0],
     subscribe()[0],
     subscribe()[0],
+    subscribe(types=["function"])[0],
+    subscribe("/2020-08-15/logs", schemaVersion="2021-03-18")[0],
 ]))
 '''
     each = 'event["eventType"] == "INVOKE" and say("late", subscribe("/2020-08-15/logs", schemaVersion="2021-03-18")[::2])'
     function = deploy(server, {"odd": extension(python, after=after, each=each)})
     answer, told = function.invoke()
     assert "FunctionError" not in answer, told
-    assert json.loads(lines(function, "odd refused")[0].split("refused ", 1)[1]) == [400] * 8 + [403, 403, 200, 403]
+    assert json.loads(lines(function, "odd refused")[0].split("refused ", 1)[1]) == [400] * 8 + [403, 403, 200, 200, 403, 403]
     assert "Logs.SubscriptionClosed" in lines(function, "odd late")[0]
+    assert len(lines(function, "TELEMETRY\tName: odd")) == 1, "the same again is one subscription"
 
 
-@pytest.mark.parametrize("listens", [True, False])
-def test_a_flood_is_bounded_and_what_is_dropped_is_told(server, python, listens):  # noqa: F811
-    """A subscriber that is slow, or answers nobody, costs the server no more than its queue."""
-    slow = "time.sleep(0.2)\n        HEARD.extend" if listens else "time.sleep(9)\n        HEARD.extend"
-    after = LISTEN.replace("HEARD.extend", slow) + 'say("subscribed", subscribe(types=["function", "platform"])[0])'
-    each = SAY.strip("\n ").replace("json.dumps(HEARD)", 'json.dumps([one for one in HEARD if one["type"] == "platform.logsDropped"])')
+FLOODED = '''
+import sys
+LISTENER = http.server.HTTPServer(("sandbox.localdomain", 8080), Listener, bind_and_activate=False)
+REQUESTS = []
+
+def listen():
+    LISTENER.server_bind()
+    LISTENER.server_activate()
+    threading.Thread(target=LISTENER.serve_forever, daemon=True).start()
+
+def lost():
+    return [event["record"] for event in HEARD if event["type"] == "platform.logsDropped"]
+
+def on(event):
+    REQUESTS.append(event["eventType"])
+    if REQUESTS == ["INVOKE"] * 2:
+        if {late}:
+            listen()
+        while not lost():
+            time.sleep(0.05)
+        heard = sum(event["type"] == "function" for event in HEARD)
+        say("lost", json.dumps(lost()[0]), "heard", heard)
+
+if not {late}:
+    listen()
+say("subscribed", subscribe(types=["function", "platform"])[0])
+'''
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_flood_is_bounded_and_what_is_dropped_is_told(server, python, late):  # noqa: F811
+    """A subscriber that is slow, or does not listen at all for a while, costs the server no more than its queue."""
+    after = LISTEN.replace("HEARD.extend", "time.sleep(0.2)\n        HEARD.extend")
+    after = "\n".join(line for line in after.splitlines() if "serve_forever" not in line) + FLOODED.replace("{late}", str(late))
     code = "def handler(event, context):\n    for number in range(event.get('lines', 0)):\n        print('x' * 1000)\n    return 'done'\n"
-    function = deploy(server, {"slow": extension(python, after=after, each=each)}, code=code, Timeout=60, MemorySize=1769)
-    assert function.invoke({"lines": 6000})[1] == "done"
+    function = deploy(server, {"slow": extension(python, after=after, each="on(event)")}, code=code, Timeout=60, MemorySize=1769)
+    assert function.invoke({"lines": 8000})[1] == "done"
     assert function.invoke()[1] == "done"
-    dropped = heard(function, "slow")
-    if listens:
-        assert dropped and dropped[0]["record"]["droppedRecords"] > 0 and dropped[0]["record"]["droppedBytes"] > 0, dropped
+    told = lines(function, "slow lost", seconds=40)[0].split(" lost ", 1)[1]
+    record, heard = told.split(" heard ")
+    record = json.loads(record)
+    assert 0 < record["droppedRecords"] < 8000 and record["droppedBytes"] > 1000 * record["droppedRecords"], record
+    assert record["reason"].startswith("Consumer seems to have fallen behind")
+    assert record["droppedRecords"] + int(heard) <= 8000
+    assert len(lines(function, "REPORT RequestId", 2)) == 2, "what the platform writes survives the flood"

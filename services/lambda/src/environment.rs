@@ -8,6 +8,7 @@
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
 mod assembly;
+mod ending;
 mod extensions;
 mod fork;
 mod image;
@@ -29,13 +30,9 @@ use bytes::Bytes;
 use casemate_kernel::{Decoy, Env};
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(crate) use extensions::{EXTERNAL_LIMIT, FAREWELLS_MAX};
+pub(crate) use ending::EXTERNAL_LIMIT;
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
@@ -46,6 +43,7 @@ use crate::{
     exchange::Exchange,
     extensions::{Extensions, Fault, Invoke, Reason},
     fair::{Fair, Place},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     invocation::{Finished, Invocation, Outcome},
@@ -106,7 +104,7 @@ pub(crate) struct Environment {
     /// Known as long as it lies here.
     decoy: Option<Decoy>,
     /// Turns for environments that end with a word to their extensions.
-    farewells: Arc<Semaphore>,
+    farewells: Farewells,
 }
 
 /// Room for environments on this host.

@@ -37,6 +37,7 @@ mod event_config;
 mod exchange;
 mod extensions;
 mod fair;
+mod farewells;
 mod forking;
 mod function;
 mod function_url;
@@ -88,6 +89,7 @@ use casemate_names::{Arn, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
 use api::Error;
+pub use farewells::Farewells;
 use function::Function;
 pub use isolate::Channel;
 pub use machines::{Isolation, Machines};
@@ -115,6 +117,8 @@ pub struct Extras {
     pub functions_dir: PathBuf,
     /// Where the operator keeps public keys of signing profiles, see [`key_file`].
     pub signing_profiles: PathBuf,
+    /// Kept by the server, whose end says them.
+    pub farewells: Farewells,
 }
 
 /// The service.
@@ -137,7 +141,9 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
 pub fn open_with_machines(env: &Env, extras: Extras, machines: Machines) -> Result<Assembly, Fault> {
     let packages = Arc::new(packages::Packages::open(env, &extras.functions_dir)?);
     let publishers = Arc::new(signing::Publishers::new(&extras.signing_profiles));
+    let farewells = extras.farewells.clone();
     let invoker = Arc::new(invoker::Invoker::new(env, extras, Arc::clone(&packages)).with_machines(machines));
+    farewells.are_of(&invoker);
     let queue = Arc::new(queue::Queue::new(env, Arc::clone(&invoker)));
     let service = Arc::new(Lambda {
         env: env.clone(),

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    delivery::Delivery,
+    delivery::{Delivery, Whose},
     logging::Logging,
     platform::Note,
     telemetry::{Source, Telemetry},
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Begin(Note, oneshot::Sender<()>),
     /// A request has ended, with notes of the platform's: everything it wrote comes before them.
     End(Vec<Note>, oneshot::Sender<Vec<u8>>),
+    /// To be answered when everything written before is delivered.
+    Deliver(oneshot::Sender<()>),
 }
 
 impl Output {
@@ -93,6 +95,15 @@ impl Output {
     }
 }
 
+impl Output {
+    /// Resolves when everything that has been written is delivered, or given up.
+    pub(crate) async fn delivered(&self) {
+        let (answer, delivered) = oneshot::channel();
+        drop(self.commands.send(Command::Deliver(answer)).await);
+        drop(delivered.await);
+    }
+}
+
 /// Who writes to this one of the pipes.
 fn source_of(index: usize) -> Source {
     if index < 2 { Source::Function } else { Source::Extension }
@@ -132,7 +143,7 @@ impl Reader {
                     self.finish_lines();
                     self.tail = Tail::default();
                     self.tell(&note);
-                    drop(answer.send(()));
+                    let _ = answer.send(());
                 }
                 Some(Command::End(notes, answer)) => {
                     self.finish_lines();
@@ -140,6 +151,10 @@ impl Reader {
                         self.tell(note);
                     }
                     drop(answer.send(self.tail.bytes()));
+                }
+                Some(Command::Deliver(answer)) => {
+                    self.finish_lines();
+                    self.delivery.mark(answer);
                 }
                 None => {}
             }
@@ -178,7 +193,7 @@ impl Reader {
             note.text.clone()
         };
         if let Some(line) = line {
-            self.emit(line.into_bytes());
+            self.emit(line.into_bytes(), Whose::Platforms);
         }
     }
 
@@ -186,15 +201,15 @@ impl Reader {
     fn write(&mut self, source: Source, line: Vec<u8>) {
         if self.logging.passes(&line) {
             self.telemetry.line(self.clock.now(), source, &line, self.logging.json);
-            self.emit(line);
+            self.emit(line, Whose::Functions);
         }
     }
 
-    fn emit(&mut self, line: Vec<u8>) {
+    fn emit(&mut self, line: Vec<u8>, whose: Whose) {
         self.tail.push(&line);
         let text = String::from_utf8(line)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        self.delivery.send(self.clock.now(), text);
+        self.delivery.send(self.clock.now(), text, whose);
     }
 }
 
@@ -293,10 +308,10 @@ mod tests {
     use casemate_names::SystemClock;
 
     use super::*;
-    use crate::{logging::Level, version::Version};
+    use crate::{delivery::Tap, logging::Level, version::Version};
 
     /// An output with one pipe, the end to write to, and what is delivered.
-    fn piped(logging: Logging) -> (Output, File, mpsc::Receiver<crate::delivery::Line>) {
+    fn piped(logging: Logging) -> (Output, File, Tap) {
         let (from, to) = std::io::pipe().unwrap();
         let pipe = Receiver::from_owned_fd(from.into()).unwrap();
         let (delivery, lines) = Delivery::tapped();
@@ -316,9 +331,7 @@ mod tests {
             let tail = output.end(vec![Note::remark(format!("end {number}"))]).await;
             let expected = format!("begin {number}\none of {number}\ntwo of {number}\nend {number}\n");
             assert_eq!(String::from_utf8(tail).unwrap(), expected);
-            for expected in expected.lines() {
-                assert_eq!(lines.recv().await.unwrap().text, expected);
-            }
+            assert_eq!(lines.taken(), expected.lines().collect::<Vec<_>>());
         }
     }
 
@@ -333,9 +346,7 @@ mod tests {
         assert_eq!((error, plain), (r#"{"level":"ERROR"}"#, "plain"));
         let fault: serde_json::Value = serde_json::from_str(fault).unwrap();
         assert_eq!((&fault["type"], &fault["record"]), (&"platform.fault".into(), &"broken".into()));
-        for expected in tail.lines() {
-            assert_eq!(lines.recv().await.unwrap().text, expected);
-        }
+        assert_eq!(lines.taken(), tail.lines().collect::<Vec<_>>());
     }
 
     #[test]

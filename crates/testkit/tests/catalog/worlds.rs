@@ -59,5 +59,6 @@ fn without_sandbox() -> casemate_lambda::Extras {
         functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalog-functions").join(number),
         // Nobody is registered.
         signing_profiles: Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-signing-profiles"),
+        farewells: casemate_lambda::Farewells::default(),
     }
 }

@@ -36,6 +36,7 @@ use crate::{
     event::{self, Attribution},
     exchange::Exchange,
     extensions::{Extensions, Fault as ExtensionFault, Reason},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
@@ -73,7 +74,7 @@ pub(crate) struct Host {
     /// Virtual machines.
     pub(crate) machines: Machines,
     /// Turns for environments that end with a word to their extensions.
-    pub(crate) farewells: Arc<Semaphore>,
+    pub(crate) farewells: Farewells,
 }
 
 /// Why there is no environment.
@@ -254,7 +255,7 @@ impl Host {
             folders,
             berth: Some(berth),
             decoy,
-            farewells: Arc::clone(&self.farewells),
+            farewells: self.farewells.clone(),
         }
     }
 }

@@ -33,6 +33,7 @@ fn host(places_max: usize) -> Host {
         python_sdk: None,
         functions_dir: folder.path().join("functions"),
         signing_profiles: folder.path().join("signing-profiles"),
+        farewells: crate::Farewells::default(),
     };
     let mut made = None;
     let world = WorldBuilder::new()

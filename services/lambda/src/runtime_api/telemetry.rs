@@ -70,3 +70,6 @@ pub(super) async fn subscribe(shared: &Shared, api: Api, request: Request<Incomi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
