@@ -203,7 +203,7 @@ impl Telemetry {
             &self.clock,
         );
         let courier = tokio::spawn(delivery.run());
-        let told = Note::subscription(wanted.api, name, &wanted.types());
+        let told = Note::subscription(wanted.api, name, wanted.types());
         let subscriber = Subscriber { name: name.to_owned(), wanted, queue, courier };
         for (at, note) in &state.kept {
             subscriber.note(*at, note);

@@ -133,7 +133,7 @@ mod tests {
         }
 
         async fn over(&self) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
 
         fn kill(&self) {

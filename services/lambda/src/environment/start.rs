@@ -211,7 +211,8 @@ impl Host {
             serve_runtime_api(
                 Arc::clone(&sandbox),
                 (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
-                (forks.clone(), endpoint.clone(), late),
+                (forks.clone(), endpoint.clone()),
+                late,
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
             extensions::watch(&sandbox, &extensions),
@@ -417,7 +418,8 @@ fn spec(
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
     said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
-    (forks, credentials, late): (Option<Arc<Forks>>, Option<Arc<Endpoint>>, Option<(Late, Channel)>),
+    (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
+    late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         runtime_api::serve(&*sandbox, said_to, forks, credentials, late).await;

@@ -24,9 +24,8 @@ type Invalid = String;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subscription {
     pub(crate) api: Api,
-    platform: bool,
-    function: bool,
-    extension: bool,
+    /// Among [`TYPES`], in this order.
+    types: Vec<&'static str>,
     /// Is the older one told when the runtime is done?
     runtime_done: bool,
     pub(super) destination: Destination,
@@ -49,6 +48,8 @@ pub(super) enum Destination {
 const ITEMS: (u64, u64, u64) = (1_000, 10_000, 10_000);
 const BYTES: (u64, u64, u64) = (262_144, 1_048_576, 262_144);
 const TIMEOUT_MS: (u64, u64, u64) = (25, 30_000, 1_000);
+
+const TYPES: [&str; 3] = ["platform", "function", "extension"];
 
 /// Of a destination's path. Ours.
 const PATH_BYTES_MAX: usize = 1_024;
@@ -80,9 +81,7 @@ impl Subscription {
         let items_max = noted(&mut wrong, within(&buffering, "maxItems", ITEMS));
         let bytes_max = noted(&mut wrong, within(&buffering, "maxBytes", BYTES));
         let timeout_ms = noted(&mut wrong, within(&buffering, "timeoutMs", TIMEOUT_MS));
-        let (Some(destination), Some([platform, function, extension]), Some(runtime_done)) =
-            (destination, types, runtime_done)
-        else {
+        let (Some(destination), Some(types), Some(runtime_done)) = (destination, types, runtime_done) else {
             return Err(wrong.join("; "));
         };
         let (Some(items), Some(bytes), Some(timeout_ms)) = (items_max, bytes_max, timeout_ms) else {
@@ -93,9 +92,7 @@ impl Subscription {
         }
         Ok(Self {
             api,
-            platform,
-            function,
-            extension,
+            types,
             runtime_done,
             destination,
             items_max: usize::try_from(items).unwrap_or(usize::MAX),
@@ -105,21 +102,20 @@ impl Subscription {
     }
 
     /// As they are told of.
-    pub(super) fn types(&self) -> Vec<&'static str> {
-        let all = [(self.platform, "platform"), (self.function, "function"), (self.extension, "extension")];
-        all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
+    pub(super) fn types(&self) -> &[&'static str] {
+        &self.types
     }
 
     pub(super) fn hears_lines_of(&self, source: Source) -> bool {
         match source {
-            Source::Function => self.function,
-            Source::Extension => self.extension,
+            Source::Function => self.types.contains(&"function"),
+            Source::Extension => self.types.contains(&"extension"),
         }
     }
 
     /// What it is told of a note of the platform's.
     pub(super) fn told(&self, at: Timestamp, note: &Note) -> Vec<String> {
-        match (self.platform, self.api) {
+        match (self.types.contains(&"platform"), self.api) {
             (false, _) => Vec::new(),
             (true, Api::Telemetry) => vec![note.json(at)],
             (true, Api::Logs) => self.older(at, note),
@@ -158,17 +154,15 @@ fn noted<T>(wrong: &mut Vec<Invalid>, parsed: Result<T, Invalid>) -> Option<T> {
     parsed.map_err(|why| wrong.push(why)).ok()
 }
 
-/// Of the platform, the function, extensions?
-fn types_of(given: Option<&Value>) -> Result<[bool; 3], Invalid> {
-    const KNOWN: [&str; 3] = ["platform", "function", "extension"];
+fn types_of(given: Option<&Value>) -> Result<Vec<&'static str>, Invalid> {
     let types = given.and_then(Value::as_array).filter(|types| !types.is_empty());
     // AWS: the text.
     let types = types.ok_or("types should not be empty")?;
-    let is_known = |kind: &Value| kind.as_str().is_some_and(|kind| KNOWN.contains(&kind));
+    let is_known = |kind: &Value| kind.as_str().is_some_and(|kind| TYPES.contains(&kind));
     if let Some(other) = types.iter().find(|kind| !is_known(kind)) {
-        return Err(format!("types must be among {}: {}", KNOWN.join(", "), short(other)));
+        return Err(format!("types must be among {}: {}", TYPES.join(", "), short(other)));
     }
-    Ok(KNOWN.map(|name| types.iter().any(|kind| kind == name)))
+    Ok(TYPES.into_iter().filter(|name| types.iter().any(|kind| kind == name)).collect())
 }
 
 /// Answers whether an older subscriber is told when the runtime is done.

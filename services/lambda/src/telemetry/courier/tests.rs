@@ -17,7 +17,7 @@ fn telemetry() -> Telemetry {
     Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet(), outlet()])
 }
 
-fn wanted(api: Api, destination: Value) -> Subscription {
+fn wanted(api: Api, destination: &Value) -> Subscription {
     let body = json!({
         "schemaVersion": if api == Api::Logs { "2021-03-18" } else { "2022-12-13" },
         "types": ["platform", "function"],
@@ -40,7 +40,7 @@ async fn take(listener: &TcpListener, answer: &str) -> (String, Vec<Value>) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut all = Vec::new();
     let (head, body) = loop {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         let read = stream.read(&mut buffer).await.unwrap();
         assert!(read > 0, "the request broke off");
         all.extend_from_slice(&buffer[..read]);
@@ -70,7 +70,7 @@ async fn what_was_told_before_and_after_a_subscription_is_delivered_in_order() {
     let (telemetry, listener) = (telemetry(), listener().await);
     let now = Timestamp::from_millis(0);
     telemetry.note(now, &Note::remark("before".to_owned()));
-    let told = telemetry.subscribe("one", wanted(Api::Telemetry, http(&listener))).unwrap().unwrap();
+    let told = telemetry.subscribe("one", wanted(Api::Telemetry, &http(&listener))).unwrap().unwrap();
     assert_eq!(
         told.text.as_deref(),
         Some("TELEMETRY\tName: one\tState: Subscribed\tTypes: [platform, function]")
@@ -91,7 +91,7 @@ async fn what_was_told_before_and_after_a_subscription_is_delivered_in_order() {
 #[tokio::test]
 async fn objects_are_told_as_objects_where_the_log_is_json() {
     let (telemetry, listener) = (telemetry(), listener().await);
-    telemetry.subscribe("one", wanted(Api::Telemetry, http(&listener))).unwrap();
+    telemetry.subscribe("one", wanted(Api::Telemetry, &http(&listener))).unwrap();
     for line in [r#"{"level":"INFO","n":1}"#, "[1]", "{broken"] {
         telemetry.line(Timestamp::from_millis(0), Source::Function, line.as_bytes(), true);
     }
@@ -103,7 +103,7 @@ async fn objects_are_told_as_objects_where_the_log_is_json() {
 async fn what_is_refused_is_delivered_again_and_what_comes_meanwhile_follows() {
     let (telemetry, listener) = (telemetry(), listener().await);
     let destination = json!({ "protocol": "HTTP", "URI": http(&listener)["URI"], "method": "PUT" });
-    telemetry.subscribe("one", wanted(Api::Logs, destination)).unwrap();
+    telemetry.subscribe("one", wanted(Api::Logs, &destination)).unwrap();
     say(&telemetry, "first");
     for answer in [
         "HTTP/1.1 500 No\r\n\r\n",
@@ -123,7 +123,7 @@ async fn what_is_refused_is_delivered_again_and_what_comes_meanwhile_follows() {
 async fn over_tcp_each_event_is_a_line() {
     let (telemetry, listener) = (telemetry(), listener().await);
     let port = listener.local_addr().unwrap().port();
-    telemetry.subscribe("one", wanted(Api::Telemetry, json!({ "protocol": "TCP", "port": port }))).unwrap();
+    telemetry.subscribe("one", wanted(Api::Telemetry, &json!({ "protocol": "TCP", "port": port }))).unwrap();
     say(&telemetry, "a\u{e4}");
     say(&telemetry, "b");
     let (mut stream, _) = listener.accept().await.unwrap();
@@ -136,7 +136,7 @@ async fn over_tcp_each_event_is_a_line() {
 #[tokio::test]
 async fn who_is_too_slow_loses_what_does_not_fit_and_is_told_how_much() {
     let (telemetry, listener) = (telemetry(), listener().await);
-    telemetry.subscribe("one", wanted(Api::Telemetry, http(&listener))).unwrap();
+    telemetry.subscribe("one", wanted(Api::Telemetry, &http(&listener))).unwrap();
     // Nothing is taken away in between: everything happens on this thread.
     let line = "x".repeat(1_000);
     let bytes = crate::platform::line("function", Timestamp::from_millis(0), &line.as_str().into()).len();
@@ -164,7 +164,7 @@ async fn what_nobody_takes_in_its_time_is_dropped_and_counted_with_what_was_drop
     let queue = Arc::new(Queue::default());
     let running = watch::Sender::new(true);
     let clock: Arc<dyn Clock> = clock;
-    let subscription = wanted(Api::Telemetry, http(&listener));
+    let subscription = wanted(Api::Telemetry, &http(&listener));
     let mut courier = Courier::new(outlet(), subscription, Arc::clone(&queue), running.subscribe(), &clock);
     courier.limit = Duration::ZERO;
     queue.waiting.lock().unwrap().dropped = Dropped { records: 7, bytes: 70 };
@@ -192,8 +192,8 @@ async fn the_time_of_a_frozen_environment_does_not_count() {
 #[tokio::test]
 async fn the_end_does_not_wait_for_company() {
     let (telemetry, listener) = (telemetry(), listener().await);
-    let mut patient = wanted(Api::Telemetry, http(&listener));
-    patient.timeout = Duration::from_secs(30 * 60);
+    let mut patient = wanted(Api::Telemetry, &http(&listener));
+    patient.timeout = Duration::from_mins(30);
     telemetry.subscribe("one", patient).unwrap();
     say(&telemetry, "waiting");
     telemetry.hurry();
@@ -205,7 +205,7 @@ async fn the_end_does_not_wait_for_company() {
 #[tokio::test]
 async fn an_extension_has_one_subscription_and_there_are_as_many_as_ways_in() {
     let (telemetry, listener) = (telemetry(), listener().await);
-    let wish = |api| wanted(api, http(&listener));
+    let wish = |api| wanted(api, &http(&listener));
     assert!(telemetry.subscribe("one", wish(Api::Telemetry)).unwrap().is_some());
     assert_eq!(telemetry.subscribe("one", wish(Api::Telemetry)), Ok(None), "the same again");
     assert_eq!(telemetry.subscribe("one", wish(Api::Logs)), Err(Refused::Subscribed));
