@@ -399,7 +399,7 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
         };
         (kind.to_owned(), read(value)?.partial_cmp(&read(wanted)?)?)
     } else if let Some(kind) = name.strip_prefix("Date") {
-        (kind.to_owned(), days(value)?.cmp(&days(wanted)?))
+        return dates(kind, value, wanted);
     } else if name == "Bool" {
         let read = |text: &str| text.to_lowercase().parse::<bool>().ok();
         ("Equals".to_owned(), read(value)?.cmp(&read(wanted)?))
@@ -410,14 +410,40 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
     } else {
         panic!("{name} is not generated")
     };
-    Some(Some(match order.0.as_str() {
-        "Equals" => order.1.is_eq(),
-        "LessThan" => order.1.is_lt(),
-        "LessThanEquals" => order.1.is_le(),
-        "GreaterThan" => order.1.is_gt(),
-        "GreaterThanEquals" => order.1.is_ge(),
+    Some(Some(ordered(&order.0, order.1)))
+}
+
+fn ordered(name: &str, found: std::cmp::Ordering) -> bool {
+    match name {
+        "Equals" => found.is_eq(),
+        "LessThan" => found.is_lt(),
+        "LessThanEquals" => found.is_le(),
+        "GreaterThan" => found.is_gt(),
+        "GreaterThanEquals" => found.is_ge(),
         other => panic!("{other}"),
-    }))
+    }
+}
+
+/// AWS does not say whether a negative number of seconds is a date, and whether four digits are a year or seconds: a pair
+/// of texts says what it says however they are read, or nothing.
+fn dates(name: &str, value: &str, wanted: &str) -> Option<Maybe> {
+    let readings = |text: &str| {
+        let year = text.len() == 4 && text.chars().all(|c| c.is_ascii_digit());
+        let other = if year { days(&format!("{text}-01-01")) } else { days(text) };
+        vec![days(text), if text.starts_with('-') { None } else { other }]
+    };
+    let mut answers: Vec<Option<bool>> = Vec::new();
+    for value in readings(value) {
+        for wanted in readings(wanted) {
+            answers.push(value.zip(wanted).map(|(value, wanted)| ordered(name, value.cmp(&wanted))));
+        }
+    }
+    answers.dedup();
+    if let [one] = answers.as_slice() {
+        return one.map(Some);
+    }
+    // A reader that cannot read says no, where the operator is not negated; nobody says yes then.
+    (answers.contains(&Some(true))).then_some(None)
 }
 
 /// Milliseconds since 1970 of `YYYY-MM-DD` or of a number of seconds: the shapes that the generator writes.
@@ -431,7 +457,8 @@ fn days(text: &str) -> Option<i64> {
     let leap = |year: i64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
     let (year, month, day): (i64, i64, i64) =
         (text[..4].parse().unwrap(), text[5..7].parse().unwrap(), text[8..].parse().unwrap());
-    let years: i64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let length = |year: i64| if leap(year) { 366 } else { 365 };
+    let years: i64 = (1970..year).map(length).sum::<i64>() - (year..1970).map(length).sum::<i64>();
     let february = if leap(year) { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let months: i64 = lengths[..usize::try_from(month).unwrap() - 1].iter().sum();
