@@ -393,11 +393,7 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
         return Some(arn(wanted, value, false, new, facts));
     }
     let order = if let Some(kind) = name.strip_prefix("Numeric") {
-        let read = |text: &str| -> Option<f64> {
-            let legal = text.chars().all(|c| c.is_ascii_digit() || ".-".contains(c));
-            if legal && !text.ends_with('.') { text.parse().ok() } else { None }
-        };
-        (kind.to_owned(), read(value)?.partial_cmp(&read(wanted)?)?)
+        (kind.to_owned(), number(value)?.cmp(&number(wanted)?))
     } else if let Some(kind) = name.strip_prefix("Date") {
         return dates(kind, value, wanted);
     } else if name == "Bool" {
@@ -446,13 +442,22 @@ fn dates(name: &str, value: &str, wanted: &str) -> Option<Maybe> {
     (answers.contains(&Some(true))).then_some(None)
 }
 
+/// A decimal number times 10^18. More than eighteen digits before or behind the point are read by nobody.
+fn number(text: &str) -> Option<i128> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let legal = |part: &str| part.len() <= 18 && part.chars().all(|c| c.is_ascii_digit());
+    if digits.is_empty() || fraction.is_empty() || !legal(whole) || !legal(fraction) {
+        return None;
+    }
+    Some(sign * format!("{whole:0>18}{fraction:0<18}").parse::<i128>().unwrap())
+}
+
 /// Milliseconds since 1970 of `YYYY-MM-DD` or of a number of seconds: the shapes that the generator writes.
 fn days(text: &str) -> Option<i64> {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     if shape != "0000-00-00" {
-        let number = !text.ends_with('.') && text.chars().all(|c| c.is_ascii_digit() || ".-".contains(c));
-        let seconds: f64 = if number { text.parse().ok()? } else { return None };
-        return Some(format!("{:.0}", (seconds * 1000.0).trunc()).parse().unwrap());
+        return i64::try_from(number(text)? / 1_000_000_000_000_000).ok();
     }
     let leap = |year: i64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
     let (year, month, day): (i64, i64, i64) =
