@@ -453,9 +453,12 @@ fn number(text: &str) -> Option<i128> {
     Some(sign * format!("{whole:0>18}{fraction:0<18}").parse::<i128>().unwrap())
 }
 
-/// Milliseconds since 1970 of `YYYY-MM-DD` or of a number of seconds: the shapes that the generator writes.
+/// Milliseconds since 1970 of `YYYY-MM-DD`, `YYYY-MM` or of a number of seconds: the shapes that the generator writes.
 fn days(text: &str) -> Option<i64> {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if shape == "0000-00" {
+        return days(&format!("{text}-01"));
+    }
     if shape != "0000-00-00" {
         return i64::try_from(number(text)? / 1_000_000_000_000_000).ok();
     }
@@ -466,6 +469,9 @@ fn days(text: &str) -> Option<i64> {
     let years: i64 = (1970..year).map(length).sum::<i64>() - (year..1970).map(length).sum::<i64>();
     let february = if leap(year) { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    if !(1..=12).contains(&month) || !(1..=lengths[usize::try_from(month).unwrap() - 1]).contains(&day) {
+        return None;
+    }
     let months: i64 = lengths[..usize::try_from(month).unwrap() - 1].iter().sum();
     Some((years + months + day - 1) * 86_400_000)
 }
