@@ -28,7 +28,6 @@ mod entity;
 mod holder;
 mod last_accessed;
 mod login_profiles;
-mod managed;
 mod membership;
 mod mfa;
 mod ops;
