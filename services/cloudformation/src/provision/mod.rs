@@ -15,6 +15,7 @@ mod iam_instance_profile;
 mod iam_managed_policy;
 mod iam_policy;
 mod iam_role;
+mod iam_server_certificate;
 mod iam_service_linked_role;
 mod iam_user;
 mod iam_user_addition;
@@ -71,6 +72,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &iam_managed_policy::KIND,
     &iam_policy::KIND,
     &iam_role::KIND,
+    &iam_server_certificate::KIND,
     &iam_service_linked_role::KIND,
     &iam_user::KIND,
     &iam_user_addition::KIND,
