@@ -34,6 +34,8 @@ async fn a_policy_can_tell_through_which_service_a_request_came() {
         (allow("StringEquals", "toys:ViaService", "shop.amazonaws.com"), (false, false)),
         (allow("StringEquals", "toys:ViaService", "shop.eu-west-1.amazonaws.com"), (false, false)),
         (allow("Null", "toys:ViaService", "true"), (true, false)),
+        (allow("Bool", "toys:GrantIsForAWSResource", "true"), only_through),
+        (allow("Bool", "toys:GrantIsForAWSResource", "false"), (true, false)),
         (allow("StringNotEquals", "toys:ViaService", "shop.us-east-1.amazonaws.com"), (true, false)),
         (allow("Bool", "aws:ViaAWSService", "true"), only_through),
         (allow("Bool", "aws:ViaAWSService", "false"), (true, false)),

@@ -12,9 +12,7 @@ use crate::{
 
 impl Operation<ListGrants> for Kms {
     fn access(&self, input: &ListGrantsInput, caller: &Caller) -> Result<Access, Error> {
-        let ask = self.ask("kms:ListGrants", caller, &input.key_id, Reach::AnyKey)?;
-        let service = vec![matches!(caller, Caller::Service { .. }).to_string()];
-        Ok(Access::Iam(vec![ask.with("kms:GrantIsForAWSResource", service)]))
+        Ok(Access::Iam(vec![self.ask("kms:ListGrants", caller, &input.key_id, Reach::AnyKey)?]))
     }
 
     async fn run(&self, call: Call<ListGrants>) -> Result<ListGrantsOutput, Error> {

@@ -10,9 +10,7 @@ use crate::{
 
 impl Operation<RevokeGrant> for Kms {
     fn access(&self, input: &RevokeGrantInput, caller: &Caller) -> Result<Access, Error> {
-        let ask = self.ask("kms:RevokeGrant", caller, &input.key_id, Reach::AnyKey)?;
-        let service = vec![matches!(caller, Caller::Service { .. }).to_string()];
-        Ok(Access::Iam(vec![ask.with("kms:GrantIsForAWSResource", service)]))
+        Ok(Access::Iam(vec![self.ask("kms:RevokeGrant", caller, &input.key_id, Reach::AnyKey)?]))
     }
 
     async fn run(&self, call: Call<RevokeGrant>) -> Result<RevokeGrantOutput, Error> {

@@ -43,7 +43,7 @@ use crate::{
     output::Output,
     packages::{Folder, Packages},
     process::{self, Given, Purpose},
-    report, role, runtime_api,
+    report, role, runtime_api, variables_key,
     version::Version,
 };
 
@@ -129,6 +129,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
+        let function = variables_key::opened(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
