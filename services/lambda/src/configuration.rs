@@ -73,6 +73,8 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
         tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
         variables: variables_of(input.environment.as_ref(), driver)?,
+        // Sealed when everything else was found to be right.
+        sealed: None,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
         log_group: input.logging_config.as_ref().and_then(|config| config.log_group.clone()),
         logging: input
@@ -151,7 +153,7 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
     let asked = [
         (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
+        (code.source_kms_key_arn.is_some(), "a customer managed key for packages"),
         (input.tenancy_config.is_some(), "tenant isolation"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
@@ -164,7 +166,6 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
 fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> {
     let asked = [
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
         (input.accelerator_config.is_some(), "an accelerator"),
@@ -320,7 +321,6 @@ mod tests {
     fn what_would_not_be_honoured_is_refused() {
         let not_taken = [
             CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
-            CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },
             CreateFunctionInput { handler: None, ..input() },
             CreateFunctionInput { timeout: Some(901), ..input() },
             CreateFunctionInput { memory_size: Some(10_241), ..input() },

@@ -18,6 +18,7 @@ use crate::{
     logging::Logging,
     resource::FunctionRef,
     variables::Variables,
+    variables_key::Sealed,
     version::Version,
 };
 
@@ -86,6 +87,9 @@ pub(crate) struct Settings {
     pub(crate) tmp_mb: u32,
     /// The owner's environment variables; `None` when never set.
     pub(crate) variables: Option<Variables>,
+    /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
+    #[serde(default)]
+    pub(crate) sealed: Option<Sealed>,
     /// `Active` or `PassThrough`. Kept and shown; there is no tracing service.
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
@@ -157,7 +161,9 @@ impl Function {
             environment: settings
                 .variables
                 .clone()
+                .filter(|_| settings.sealed.is_none())
                 .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
+            kms_key_arn: settings.sealed.as_ref().map(|sealed| sealed.key.clone()),
             tracing_config: Some(TracingConfigResponse { mode: TracingMode::parse(&settings.tracing) }),
             revision_id: Some(self.revision_id.clone()),
             // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given.

@@ -78,6 +78,7 @@ mod throttle;
 mod trace;
 mod url;
 mod variables;
+mod variables_key;
 mod version;
 
 use std::{fmt, path::PathBuf, sync::Arc};

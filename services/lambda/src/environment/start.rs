@@ -47,6 +47,7 @@ use crate::{
     process::{self, Given, Purpose},
     role, runtime_api,
     telemetry::Telemetry,
+    variables_key,
     version::Version,
 };
 
@@ -132,6 +133,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
+        let function = variables_key::opened(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;

@@ -79,6 +79,7 @@ impl Host {
             tags: std::collections::BTreeMap::new(),
             reserved: None,
             settings: Settings {
+                sealed: None,
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
                 handler: "app.handler".to_owned(),
