@@ -159,6 +159,7 @@ mod tests {
             log_group: None,
             dead_letters: None,
             layers: Vec::new(),
+            snap_start: false,
         }
     }
 

@@ -77,6 +77,7 @@ impl Host {
             revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
             tags: std::collections::BTreeMap::new(),
             reserved: None,
+            state: crate::snapshot::State::Active,
             settings: Settings {
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
@@ -90,6 +91,7 @@ impl Host {
                 log_group: None,
                 dead_letters: None,
                 layers: Vec::new(),
+                snap_start: false,
             },
         };
         let row = function.clone();
