@@ -21,6 +21,8 @@ use tokio::{
     time::Instant,
 };
 
+use snapshot::Making;
+
 use crate::{
     Extras,
     api::Error,
@@ -64,8 +66,8 @@ pub(crate) struct Invoker {
     /// Revisions of functions whose process cannot be forked.
     unforkable: Mutex<BTreeSet<String>>,
     machines: Machines,
-    /// Revisions whose snapshots are being made.
-    making: Mutex<BTreeSet<String>>,
+    /// The snapshots that are being made.
+    making: Making,
 }
 
 /// A request before it is bound to an environment.
@@ -147,7 +149,7 @@ impl Invoker {
             missing: Notify::new(),
             unforkable: Mutex::default(),
             machines: Machines::default(),
-            making: Mutex::default(),
+            making: Making::default(),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Making a published version's snapshot, and saying in the version what came of it.
 
 use std::{
-    sync::{Arc, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use casemate_sandbox::Family;
 use casemate_store::{Key, StoreError};
+use tokio::sync::Semaphore;
 
 use super::{Invoker, start::order};
 use crate::{
@@ -27,21 +29,54 @@ use crate::{
 // timeout, whichever is higher" (developer guide, "Lambda execution environment lifecycle").
 const INIT_LIMIT: Duration = Duration::from_secs(130);
 
+/// Snapshots of one account that are made at a time; further versions stay pending until it is their turn. Ours: AWS has a
+/// limit, too ("you have reached your concurrent snapshot creation limit"), whose number it does not tell.
+const MAKING_MAX: usize = 8;
+
+/// The snapshots that are being made.
+#[derive(Debug, Default)]
+pub(super) struct Making {
+    /// By revision.
+    revisions: Mutex<BTreeSet<String>>,
+    /// By account: who publishes much waits for himself.
+    turns: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+impl Making {
+    /// `false`: it is being made.
+    fn begin(&self, revision: &str) -> bool {
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner).insert(revision.to_owned())
+    }
+
+    fn end(&self, revision: &str) {
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner).remove(revision);
+    }
+
+    fn turn(&self, function: &Function) -> Arc<Semaphore> {
+        let account =
+            function.arn.account_id().map(|account| account.as_str().to_owned()).unwrap_or_default();
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(account).or_insert_with(|| Arc::new(Semaphore::new(MAKING_MAX))))
+    }
+}
+
 impl Invoker {
     /// Makes the snapshot of a version that waits for it; of others, nothing.
     pub(crate) fn make_snapshot(self: &Arc<Self>, function: &Function) {
-        if function.state != State::Pending || !self.begin_making(function) {
+        if function.state != State::Pending || !self.making.begin(&function.revision_id) {
             return;
         }
         let (invoker, function) = (Arc::clone(self), Arc::new(function.clone()));
         drop(tokio::spawn(async move {
+            let turn = invoker.making.turn(&function).acquire_owned().await;
             let state = match invoker.made_snapshot(&function).await {
                 Ok(()) => State::Active,
                 Err(reason) => state_of(reason),
             };
             // A version that cannot be written stays pending, and is tried again after the server's restart.
             drop(invoker.note_state(&function, state).await);
-            invoker.making.lock().unwrap_or_else(PoisonError::into_inner).remove(&function.revision_id);
+            drop(turn);
+            invoker.making.end(&function.revision_id);
         }));
     }
 
@@ -51,12 +86,6 @@ impl Invoker {
         for (_, Published(version)) in all.unwrap_or_default() {
             self.make_snapshot(&version);
         }
-    }
-
-    /// `false`: it is being made.
-    fn begin_making(&self, function: &Function) -> bool {
-        let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        making.insert(function.revision_id.clone())
     }
 
     async fn made_snapshot(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
