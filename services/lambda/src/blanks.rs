@@ -161,6 +161,7 @@ mod tests {
             logging: crate::logging::Logging::default(),
             dead_letters: None,
             layers: Vec::new(),
+            snap_start: false,
         }
     }
 

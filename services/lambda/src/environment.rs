@@ -16,6 +16,7 @@ mod late;
 mod machine;
 mod renewal;
 mod root;
+mod snapshot;
 mod start;
 
 use std::{
@@ -36,6 +37,8 @@ pub(crate) use ending::EXTERNAL_LIMIT;
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
+
+use snapshot::Snapshot;
 
 use crate::{
     credentials::Endpoint,
@@ -99,6 +102,8 @@ pub(crate) struct Environment {
     strays: AtomicUsize,
     /// What the package, a layer or the image brings as its runtime; empty where the host has it.
     program: String,
+    /// Where it begins from a snapshot.
+    snapshot: Option<Snapshot>,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.
@@ -158,12 +163,13 @@ impl Environment {
         let needed = now.plus_seconds(i64::from(function.settings.timeout_s) + CREDENTIALS_MARGIN_S);
         self.function.arn == function.arn
             && self.function.revision_id == function.revision_id
-            && self.credentials_end() > needed
+            // What is restored gets new ones for each request.
+            && (self.is_snapshot() || self.credentials_end() > needed)
     }
 
     /// Does each request run in a process that has served no other?
     pub(crate) fn is_template(&self) -> bool {
-        self.forks.is_some()
+        self.forks.is_some() && self.snapshot.as_ref().is_none_or(|snapshot| snapshot.once)
     }
 
     /// Runs one request. Whoever wants the end of its log waits until that is written. Afterwards [`Self::conclude`] completes
@@ -295,6 +301,7 @@ impl Environment {
         let used = Used {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            restore: self.take_restore(),
             memory_mb,
             // The group's peak also counts `/tmp` and what the kernel itself needs for it.
             memory_peak_bytes: usage.memory_peak_bytes.min(u64::from(memory_mb) << 20),
@@ -308,7 +315,9 @@ impl Environment {
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
     /// environment is over.
     pub(crate) async fn settle(&self) -> bool {
-        let settled = if self.is_template() {
+        let settled = if self.is_snapshot() {
+            self.settle_snapshot().await
+        } else if self.is_template() {
             self.wipe().await
         } else {
             self.finished_in_time().await && self.end_strays().await
@@ -360,6 +369,7 @@ impl Environment {
         tokio::select! {
             biased;
             _ = self.sandbox.exited() => false,
+            _ = self.child_ended() => false,
             waiting = self.exchange.waiting() => waiting.is_ok(),
         }
     }
@@ -408,7 +418,7 @@ impl Environment {
             _ = self.sandbox.exited() => false,
             () = std::future::ready(()) => true,
         };
-        alive && self.is_ready()
+        alive && (self.is_unrestored() || self.is_ready())
     }
 
     /// Does everything in it wait for a request?

@@ -71,6 +71,7 @@ mod role;
 mod runtime_api;
 mod runtime_management;
 mod signing;
+mod snapshot;
 mod streaming;
 mod tags;
 mod telemetry;
@@ -191,7 +192,9 @@ impl Lambda {
         let mut draw = [0; 8];
         self.env.entropy.fill("lambda.alias-route", &mut draw);
         let found = self.env.store.read(|tx| version::resolve(tx, at, Some(u64::from_le_bytes(draw))))?;
-        found.ok_or_else(|| refusal::no_function(at))
+        let found = found.ok_or_else(|| refusal::no_function(at))?;
+        found.state.check()?;
+        Ok(found)
     }
 
     /// `$LATEST` of a function, for operations that know no other version.

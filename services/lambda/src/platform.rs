@@ -108,6 +108,26 @@ impl Note {
         Self { kind: "platform.initReport", level: status.level(on_success), record, text }
     }
 
+    /// An environment begins to be made from a snapshot.
+    pub(crate) fn restore_start(function: &Function) -> Self {
+        let runtime = &function.settings.runtime;
+        let record = json!({
+            "functionName": function.name,
+            "functionVersion": function.version.to_string(),
+            "runtimeVersion": runtime,
+            "instanceMaxMemory": u64::from(function.settings.memory_mb) << 20,
+        });
+        let text = Some(report::restore_start(runtime));
+        Self { kind: "platform.restoreStart", level: Level::Info, record, text }
+    }
+
+    /// It is made, its hooks have run; or not.
+    pub(crate) fn restore_report(duration: std::time::Duration, status: Status) -> Self {
+        let record = json!({ "status": status.name(), "metrics": { "durationMs": millis(duration) } });
+        let text = Some(report::restored(duration, status.reported()));
+        Self { kind: "platform.restoreReport", level: status.level(Level::Debug), record, text }
+    }
+
     /// A request begins.
     pub(crate) fn start(request_id: &str, version: Version, trace_id: &str) -> Self {
         let mut record = json!({ "requestId": request_id, "version": version.to_string() });
@@ -145,8 +165,10 @@ impl Note {
             "memorySizeMB": used.memory_mb,
             "maxMemoryUsedMB": used.memory_peak_bytes.div_ceil(1 << 20),
         });
-        if let (Some(init), Some(metrics)) = (used.init, metrics.as_object_mut()) {
-            metrics.insert("initDurationMs".to_owned(), millis(init).into());
+        for (name, duration) in [("initDurationMs", used.init), ("restoreDurationMs", used.restore)] {
+            if let (Some(duration), Some(metrics)) = (duration, metrics.as_object_mut()) {
+                metrics.insert(name.to_owned(), millis(duration).into());
+            }
         }
         let mut record = json!({ "requestId": request_id, "status": status.name(), "metrics": metrics });
         insert(&mut record, "errorType", error_type);
@@ -207,6 +229,7 @@ pub(crate) fn line(kind: &str, at: Timestamp, record: &Value) -> String {
 fn initialization(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Provisioned => "provisioned-concurrency",
+        Purpose::Snapshot { .. } => "snap-start",
         Purpose::OnDemand | Purpose::Template => "on-demand",
     }
 }

@@ -155,7 +155,9 @@ impl Pool {
                 // Whose credentials are nearly over is of no use to anybody; where some are to be ready, new ones follow.
                 gone.extend(idle.extract_if(.., |one| !one.environment.fits(&one.environment.function, now)));
                 // The first were unused longest.
-                let spare = idle.len().saturating_sub(kept(arn));
+                // The last one with a snapshot stays: what it would cost to make another is what it is for.
+                let snapshots = usize::from(idle.iter().any(|one| one.environment.is_snapshot()));
+                let spare = idle.len().saturating_sub(kept(arn).max(snapshots));
                 let old = idle.iter().take(spare).filter(|one| now >= one.since.plus_seconds(IDLE_S_MAX));
                 let old = old.count();
                 gone.extend(idle.drain(..old));

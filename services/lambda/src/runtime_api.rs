@@ -39,6 +39,7 @@ use crate::{
 mod body;
 mod extensions;
 mod pace;
+mod restore;
 mod telemetry;
 
 use body::{PassError, ReadError, pass_on, read, reported};
@@ -173,6 +174,8 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
         (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,
         (&Method::POST, ["init", "error"]) => init_error(shared, request).await,
+        (&Method::GET, ["restore", "next"]) => restore::next(shared, request.headers()),
+        (&Method::POST, ["restore", "error"]) => restore::error(shared, request).await,
         _ => not_found(),
     }
 }

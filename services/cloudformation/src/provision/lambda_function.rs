@@ -35,6 +35,7 @@ pub(super) const KIND: Kind = Kind {
         property("PackageType").replaces(),
         property("Role").required(),
         property("Runtime"),
+        property("SnapStart"),
         property("Tags").to(To::TagMap("Tags")),
         property("Timeout"),
         property("TracingConfig"),
@@ -156,6 +157,7 @@ fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
         ("Environment", Document::structure([("Variables", Document::empty())])),
         ("Layers", Document::List(Vec::new())),
         ("MemorySize", Document::from(128)),
+        ("SnapStart", Document::structure([("ApplyOn", "None".into())])),
         ("Timeout", Document::from(3)),
     ];
     for (name, value) in defaults {

@@ -24,6 +24,7 @@ use super::{
     assembly::Assemblies,
     extensions::{self, Listed},
     root::Root,
+    snapshot::Snapshot,
 };
 use crate::{
     ServeConnection,
@@ -113,6 +114,7 @@ struct Start {
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
     program: String,
+    snapshot: Option<Snapshot>,
 }
 
 /// What is to be started.
@@ -149,14 +151,16 @@ impl Host {
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = match purpose {
-            Purpose::Template => None,
+            Purpose::Template | Purpose::Snapshot { .. } => None,
             Purpose::OnDemand | Purpose::Provisioned => {
                 Some(credentials(&self.env, &function, &id, now).await?)
             }
         };
         let log_stream = log_stream(now, function.version, &id);
-        let endpoint =
-            (controls.credentials == Credentials::Endpoint).then(|| Arc::new(Endpoint::new(&self.env)));
+        let snapshot = Snapshot::of(purpose);
+        // AWS: where there is a snapshot, no keys are in the variables: SDKs fetch them.
+        let fetched = controls.credentials == Credentials::Endpoint || snapshot.is_some();
+        let endpoint = fetched.then(|| Arc::new(Endpoint::new(&self.env)));
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
@@ -184,8 +188,18 @@ impl Host {
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
         let program = root.entrypoint.unwrap_or_default();
-        let start =
-            Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program };
+        let start = Start {
+            id,
+            function,
+            held,
+            credentials,
+            endpoint,
+            log_stream,
+            late,
+            extensions,
+            program,
+            snapshot,
+        };
         let environment = self.assemble(sandbox, start);
         environment.output.note(Note::init_start(&environment.function, purpose)).await;
         if let Some(remark) = remark {
@@ -196,14 +210,25 @@ impl Host {
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
-        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program } =
-            start;
+        let Start {
+            id,
+            function,
+            held,
+            credentials,
+            endpoint,
+            log_stream,
+            late,
+            extensions,
+            program,
+            snapshot,
+        } = start;
         let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
+        let new = if snapshot.is_some() { Forks::of_snapshot } else { Forks::default };
+        let forks = credentials.is_none().then(|| Arc::new(new()));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
@@ -255,6 +280,7 @@ impl Host {
             endpoint,
             strays: AtomicUsize::new(0),
             program,
+            snapshot,
             folders,
             berth: Some(berth),
             decoy,
@@ -280,6 +306,10 @@ async fn initialised(
         environment.output.note(note).await;
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
+    if environment.is_snapshot() {
+        // Its children come with requests.
+        return Ok(environment);
+    }
     if family != Family::Provided {
         environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     }
@@ -326,6 +356,9 @@ enum Failure {
 impl Environment {
     /// Waits until the runtime asks for its first request, or the template for its first order.
     async fn first_next(&self, limit: Duration) -> Result<(), Failure> {
+        if self.is_snapshot() {
+            return self.first_ready(limit).await;
+        }
         if let Some(forks) = &self.forks {
             return tokio::select! {
                 biased;
@@ -340,6 +373,22 @@ impl Environment {
             // First: nothing of the function's runs where an extension failed before.
             fault = self.extension_failed() => Err(Failure::Extension(fault)),
             began = self.all_asked() => began,
+            exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
+            () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
+        }
+    }
+
+    /// The same of a snapshot: what keeps it from being made is the function's failure.
+    async fn first_ready(&self, limit: Duration) -> Result<(), Failure> {
+        let Some(forks) = &self.forks else { return Err(Failure::Unfit("it has no template".to_owned())) };
+        tokio::select! {
+            biased;
+            ready = forks.ready() => ready.map_err(Failure::Unfit),
+            failed = self.exchange.waiting() => Err(match failed {
+                Err(report) => Failure::Reported(report),
+                // Nothing but a child asks for a request, and there is none yet.
+                Ok(()) => Failure::Unfit("it asked for a request before it was restored".to_owned()),
+            }),
             exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
             () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }

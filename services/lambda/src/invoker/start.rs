@@ -19,7 +19,7 @@ use crate::{
     pool::{Evicted, FitFor},
     process::Purpose,
     ready::Start,
-    refusal,
+    refusal, snapshot,
 };
 
 /// How long a start may take before it is begun again within the request's own time.
@@ -47,7 +47,11 @@ impl Invoker {
     }
 
     /// Room for an environment; idle ones give way, then the request waits for its function's turn.
-    async fn room(&self, host: &Host, function: &Function) -> Result<Grant<Arc<Environment>>, NotStarted> {
+    pub(super) async fn room(
+        &self,
+        host: &Host,
+        function: &Function,
+    ) -> Result<Grant<Arc<Environment>>, NotStarted> {
         let full =
             || NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded));
         let until = Instant::now() + ROOM_LIMIT;
@@ -91,6 +95,9 @@ impl Invoker {
         purpose: Purpose,
         mut berth: Berth,
     ) -> Result<Arc<Environment>, NotStarted> {
+        if snapshot::is_of(function) {
+            return self.begin_snapshot(host, function, berth).await;
+        }
         let mut remark = None;
         if reuse == Reuse::PerInvocation
             && host.family(function) == Some(Family::Python)
@@ -172,7 +179,7 @@ impl Invoker {
     }
 }
 
-fn order(
+pub(super) fn order(
     function: &Arc<Function>,
     purpose: Purpose,
     limit: Duration,

@@ -78,6 +78,7 @@ impl Host {
             revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
             tags: std::collections::BTreeMap::new(),
             reserved: None,
+            state: crate::snapshot::State::Active,
             settings: Settings {
                 sealed: None,
                 runtime: runtime.unwrap(),
@@ -93,6 +94,7 @@ impl Host {
                 logging: crate::logging::Logging::default(),
                 dead_letters: None,
                 layers: Vec::new(),
+                snap_start: false,
             },
         };
         let row = function.clone();

@@ -16,6 +16,7 @@ use crate::{
     resource::FunctionRef,
     role,
     signing::{self, Config, Use},
+    snapshot::State,
     tags, variables_key,
     version::{self, Version},
 };
@@ -71,6 +72,7 @@ impl Operation<CreateFunction> for Lambda {
             reserved: None,
             loops_allowed: false,
             creation_id: uuid(&*self.env.entropy, "lambda.creation"),
+            state: State::Active,
         };
         let publish = input.publish == Some(true);
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
@@ -98,6 +100,7 @@ impl Operation<CreateFunction> for Lambda {
                 Ok((None, function))
             })
             .await?;
+        self.invoker.make_snapshot(&made);
         // AWS: the number of a version that was published at once, but the ARN without it.
         Ok(variables_key::reveal(call.permit(), &made, made.shown_as(&made.unqualified())).await)
     }

@@ -291,6 +291,7 @@ mod tests {
         let used = Used {
             duration: Duration::from_millis(2),
             init: None,
+            restore: None,
             memory_mb: 128,
             memory_peak_bytes: 1 << 20,
             status: None,

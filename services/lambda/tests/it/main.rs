@@ -23,6 +23,7 @@ mod queue;
 mod reuse;
 mod runs;
 mod signing;
+mod snapshots;
 mod support;
 mod urls;
 mod versions;
