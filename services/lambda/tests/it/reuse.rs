@@ -187,7 +187,7 @@ async fn what_forks_without_pause_while_its_request_ends_is_gone_before_the_next
         let bench = sandboxed();
         let more = [reuse(how), ("Timeout", Document::Integer(20))];
         bench.python_with("f", &evaluator(AT_LOAD), &more).await;
-        for round in 0..6 {
+        for round in 0..3 {
             run(&bench, SWARM).await;
             let look = format!(
                 "{LOOK}\nout = [name for name in out if name in ('listener', 'abstract')] + [(pid, state) for pid in \
