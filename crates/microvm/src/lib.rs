@@ -15,6 +15,7 @@
 //! `docs/isolation-microvm.md`.
 
 mod agent;
+mod arriving;
 mod asking;
 mod confine;
 mod cpio;

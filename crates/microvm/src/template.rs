@@ -82,7 +82,7 @@ impl Open {
             return from;
         }
         let (ours, mut theirs) = duplex(WINDOW_BYTES as usize);
-        let read = self.read.clone();
+        let (read, ours) = (self.read.clone(), Stream::by_way_of(ours, &from));
         tokio::spawn(async move {
             if theirs.write_all(&read).await.is_ok() {
                 let _ = tokio::io::copy_bidirectional(&mut from, &mut theirs).await;
