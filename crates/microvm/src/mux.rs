@@ -23,8 +23,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{
-        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf, duplex,
-        split,
+        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf,
+        duplex, split,
     },
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };

@@ -56,6 +56,13 @@ impl Template {
         &self.inner.layers
     }
 
+    /// Bytes that the guest's memory takes; what was never touched takes none.
+    pub(crate) fn bytes(&self) -> Result<u64, Error> {
+        let found = rustix::fs::fstat(&self.inner.ram).map_err(io::Error::from);
+        let blocks = found.map_err(doing("measuring the template"))?.st_blocks;
+        Ok(u64::try_from(blocks).unwrap_or(0).saturating_mul(BLOCK_BYTES))
+    }
+
     /// Bytes of device state, for measuring.
     pub fn device_bytes(&self) -> usize {
         self.inner.devices.len()
@@ -176,6 +183,8 @@ async fn ignore_shared(qmp: &Qmp) -> io::Result<()> {
     qmp.execute("migrate-set-capabilities", json!({ "capabilities": [capability] })).await.map(drop)
 }
 
+/// What `stat` counts in.
+const BLOCK_BYTES: u64 = 512;
 /// Device state is some 50 KB, without memory.
 const DEVICE_BYTES_MAX: u64 = 16 << 20;
 const STATE_TIMEOUT: Duration = Duration::from_secs(30);
