@@ -38,6 +38,8 @@ pub enum OciError {
     },
     /// A limit is exceeded.
     TooLarge(String),
+    /// What a registry answers, or that it does not.
+    Registry(String),
     /// The store's own files are not as they should be.
     Store(String),
 }
@@ -61,7 +63,9 @@ impl fmt::Display for OciError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "`{}`: {error}", path.display()),
-            Self::Malformed(why) | Self::TooLarge(why) | Self::Store(why) => f.write_str(why),
+            Self::Malformed(why) | Self::TooLarge(why) | Self::Registry(why) | Self::Store(why) => {
+                f.write_str(why)
+            }
             Self::Digest { named, found } => write!(f, "the blob {named} holds {found}"),
             Self::Size { blob, said } => {
                 write!(f, "the blob {blob} does not have the {said} bytes it should have")

@@ -1,7 +1,7 @@
-//! Container images on disk: read from an OCI layout or an archive, verified, unpacked into one root, and kept by digest.
+//! Container images: read from an OCI layout, an archive or a registry, verified, unpacked into one root, and kept by digest.
 //!
 //! Everything an image says of itself is judged before it is believed: each blob against its digest and size, each name
-//! against the root it must stay in, each number against a limit. Knows no registries and no functions, executes nothing.
+//! against the root it must stay in, each number against a limit. Knows no functions, executes nothing.
 
 mod digest;
 mod document;
@@ -9,6 +9,7 @@ mod error;
 mod layer;
 pub mod name;
 mod names;
+pub mod registry;
 mod root;
 mod source;
 pub mod store;

@@ -52,7 +52,7 @@ struct Span {
 
 /// Bytes of one JSON document.
 // OCI: registries need not take manifests beyond 4 MiB (distribution specification, "Pushing Manifests").
-const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
 /// Documents looked at for one image: indexes may hold indexes. Ours.
 const DOCUMENTS_MAX: usize = 64;
 /// Entries of an archive. Ours: each layer has two or three.

@@ -181,6 +181,18 @@ impl Images {
         Ok(about)
     }
 
+    /// An empty folder in which an image of a registry is gathered before it is added. One at a time; it goes when it is let go.
+    pub fn gathering(&self) -> Result<Gathering, OciError> {
+        drop(self.lock()?);
+        let lock = locked(&self.folder.join("gathering.lock"), "somebody else is fetching an image")?;
+        let folder = self.folder.join("gathering");
+        if fs::symlink_metadata(&folder).is_ok() {
+            fs::remove_dir_all(&folder).map_err(OciError::io(&folder))?;
+        }
+        fs::DirBuilder::new().mode(0o700).create(&folder).map_err(OciError::io(&folder))?;
+        Ok(Gathering { staging: Staging(folder), _lock: lock })
+    }
+
     /// Takes a name away. The image stays: what runs from it goes on. `false`: there is no such name.
     pub fn remove_name(&self, name: &Name) -> Result<bool, OciError> {
         let _lock = self.lock()?;
@@ -260,21 +272,40 @@ impl Images {
         {
             return Err(OciError::Io(self.folder.clone(), error));
         }
-        let path = self.folder.join("lock");
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(OciError::io(&path))?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| OciError::Store("somebody else is adding or removing an image".to_owned()))?;
+        let file = locked(&self.folder.join("lock"), "somebody else is adding or removing an image")?;
         for name in names(&self.folder)?.iter().filter(|name| name.starts_with(FRESH)) {
             let path = self.folder.join(name);
             fs::remove_dir_all(&path).map_err(OciError::io(path))?;
         }
         Ok(file)
+    }
+}
+
+fn locked(path: &Path, taken: &str) -> Result<fs::File, OciError> {
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(OciError::io(path))?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| OciError::Store(taken.to_owned()))?;
+    Ok(file)
+}
+
+/// A folder for an image that is being fetched; see [`Images::gathering`].
+#[derive(Debug)]
+pub struct Gathering {
+    staging: Staging,
+    _lock: fs::File,
+}
+
+impl Gathering {
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.staging.0
     }
 }
 
@@ -346,6 +377,7 @@ fn named(
 }
 
 /// A folder that goes unless it was renamed.
+#[derive(Debug)]
 struct Staging(PathBuf);
 
 impl Staging {

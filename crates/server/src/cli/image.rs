@@ -1,12 +1,17 @@
 //! `casemate image`: container images that functions may be made of, in the data directory. A server sees them at once.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use casemate_names::AccountId;
 use casemate_oci::{
-    Digest,
+    Digest, Platform,
     name::Name,
-    store::{Addition, Images},
+    registry::{Login, Remote},
+    store::{About, Addition, Images},
 };
 use clap::{Args, Subcommand};
 
@@ -33,12 +38,26 @@ enum Action {
         /// Which image, if there are several: its name in the layout, or its digest
         #[arg(long)]
         select: Option<String>,
-        /// Only functions of this account may be made of it; may be given several times. Without: all accounts
-        #[arg(long = "account")]
-        accounts: Vec<String>,
-        /// Take the name from the image that has it. That one stays for the functions made of it, and is for no new ones
+        #[command(flatten)]
+        uses: Uses,
+    },
+    /// Fetch an image from a registry and add it. Only this command asks registries, never a server
+    Pull {
+        /// What functions call it behind a registry's host, such as team/app:1.0
+        name: String,
+        /// Which image: HOST/REPOSITORY:TAG or HOST/REPOSITORY@DIGEST; a digest cannot come to mean something else
+        reference: String,
+        /// Who asks; the password is read from standard input
         #[arg(long)]
-        replace: bool,
+        user: Option<String>,
+        /// Ask this registry without TLS: who sits between can read the password and choose what a tag means
+        #[arg(long)]
+        plain_http: bool,
+        /// Trust the authorities in this PEM file, too
+        #[arg(long)]
+        ca: Option<PathBuf>,
+        #[command(flatten)]
+        uses: Uses,
     },
     /// List the images, and whether their files are as they were
     List,
@@ -49,25 +68,30 @@ enum Action {
     },
 }
 
+/// Whose image it is to be, and what becomes of the one that has the name.
+#[derive(Debug, Args)]
+struct Uses {
+    /// Only functions of this account may be made of it; may be given several times. Without: all accounts
+    #[arg(long = "account")]
+    accounts: Vec<String>,
+    /// Take the name from the image that has it. That one stays for the functions made of it, and is for no new ones
+    #[arg(long)]
+    replace: bool,
+}
+
 impl Image {
     pub(crate) fn run(self) -> Result<ExitCode, CliError> {
         let images = Images::of(&self.data_dir)?;
         match self.action {
-            Action::Add { name, path, select, accounts, replace } => {
-                if let Some(bad) = accounts.iter().find(|account| AccountId::parse(account).is_err()) {
-                    return Err(format!("{bad} is not the number of an account").into());
-                }
+            Action::Add { name, path, select, uses } => {
+                add(&images, name.parse()?, &path, select.as_deref(), uses)?;
+            }
+            Action::Pull { name, reference, user, plain_http, ca, uses } => {
                 let name: Name = name.parse()?;
-                let select = select.as_deref();
-                let about =
-                    images.add(&Addition { name: name.clone(), path: &path, select, accounts, replace })?;
-                output::line(&format!(
-                    "{name} is {}: {} layers, {} bytes",
-                    about.digest, about.layers, about.bytes
-                ));
-                if about.left_out > 0 {
-                    output::line(&format!("{} devices and pipes are left out", about.left_out));
-                }
+                let authorities = ca.map(|path| std::fs::read(&path)).transpose()?.into_iter().collect();
+                let login = user.map_or(Ok(Login::Anonymous), login)?;
+                let remote = Remote { reference, login, plain_http, authorities };
+                pull(&images, name, &remote, uses)?;
             }
             Action::List => list(&images)?,
             Action::Remove { what } => {
@@ -83,6 +107,43 @@ impl Image {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn add(images: &Images, name: Name, path: &Path, select: Option<&str>, uses: Uses) -> Result<(), CliError> {
+    let Uses { accounts, replace } = uses;
+    if let Some(bad) = accounts.iter().find(|account| AccountId::parse(account).is_err()) {
+        return Err(format!("{bad} is not the number of an account").into());
+    }
+    let about: About = images.add(&Addition { name: name.clone(), path, select, accounts, replace })?;
+    output::line(&format!("{name} is {}: {} layers, {} bytes", about.digest, about.layers, about.bytes));
+    if about.left_out > 0 {
+        output::line(&format!("{} devices and pipes are left out", about.left_out));
+    }
+    Ok(())
+}
+
+fn pull(images: &Images, name: Name, remote: &Remote, uses: Uses) -> Result<(), CliError> {
+    let gathering = images.gathering()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut progress = |text: &str| output::line(text);
+    runtime.block_on(remote.fetch(gathering.folder(), &Platform::of_host(), &mut progress))?;
+    add(images, name, gathering.folder(), None, uses)
+}
+
+/// Bytes of a password. Ours: tokens of registries have some thousands.
+const PASSWORD_BYTES_MAX: u64 = 64 * 1024;
+
+fn login(user: String) -> Result<Login, CliError> {
+    let mut password = String::new();
+    let read = std::io::stdin().take(PASSWORD_BYTES_MAX + 1).read_to_string(&mut password)?;
+    if read as u64 > PASSWORD_BYTES_MAX {
+        return Err(format!("the password has more than {PASSWORD_BYTES_MAX} bytes").into());
+    }
+    let password = password.trim_end_matches(['\n', '\r']).to_owned();
+    if password.is_empty() {
+        return Err("standard input holds no password".into());
+    }
+    Ok(Login::Password { user, password })
 }
 
 fn list(images: &Images) -> Result<(), CliError> {

@@ -1,0 +1,241 @@
+//! Images of registries: the one for this machine is written out as an OCI layout, which is then read like any other. So
+//! nothing that a registry says is believed before the blobs were weighed and digested again.
+
+use std::{fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+
+use futures_util::StreamExt;
+use oci_client::{
+    Client, Reference,
+    client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol},
+    secrets::RegistryAuth,
+};
+
+use crate::{
+    Digest, OciError, Platform,
+    document::{Descriptor, INDEXES, Listed, MANIFESTS, Manifest},
+    layer::LAYERS_MAX,
+    source::{ARCHIVE_BYTES_MAX, DOCUMENT_BYTES_MAX},
+};
+
+/// How long a registry may take to accept a connection, and how long it may be silent. Ours.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Who asks a registry.
+pub enum Login {
+    /// Nobody in particular.
+    Anonymous,
+    /// Somebody with a password, or with what stands for one.
+    Password {
+        /// Name of the user.
+        user: String,
+        /// Sent to the registry, and to the host that it names for tokens.
+        password: String,
+    },
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("Anonymous"),
+            Self::Password { user, .. } => {
+                f.debug_struct("Password").field("user", user).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// An image in a registry, and how to ask for it.
+#[derive(Debug)]
+pub struct Remote {
+    /// `HOST/REPOSITORY:TAG` or `HOST/REPOSITORY@DIGEST`, read as Docker reads it: without a host it is Docker Hub.
+    pub reference: String,
+    /// Who asks.
+    pub login: Login,
+    /// Whether this registry is asked without TLS: everybody between can then read the password and choose what a tag means.
+    pub plain_http: bool,
+    /// Certificates of authorities, PEM, beside those of this host.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+impl Remote {
+    /// Writes the image for `platform` into an empty folder, as an OCI layout; says its digest. `progress` is told what is fetched.
+    pub async fn fetch(
+        &self,
+        folder: &Path,
+        platform: &Platform,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Digest, OciError> {
+        let reference: Reference = self.reference.parse().map_err(|_| {
+            OciError::Malformed(format!("{:?} does not name an image of a registry", self.reference))
+        })?;
+        let session = Session { client: self.client(&reference)?, auth: self.auth(), reference, folder };
+        let (digest, size, manifest) = session.manifest(platform).await?;
+        if manifest.layers.len() > LAYERS_MAX {
+            return Err(OciError::TooLarge(format!("the image has more than {LAYERS_MAX} layers")));
+        }
+        if manifest.config.size > DOCUMENT_BYTES_MAX {
+            return Err(OciError::TooLarge("the image's configuration is too large".to_owned()));
+        }
+        let blobs = || std::iter::once(&manifest.config).chain(&manifest.layers);
+        let all = blobs().try_fold(0_u64, |sum, blob| sum.checked_add(blob.size));
+        if all.is_none_or(|bytes| bytes > ARCHIVE_BYTES_MAX) {
+            return Err(OciError::TooLarge(format!(
+                "the image has more than {ARCHIVE_BYTES_MAX} bytes packed"
+            )));
+        }
+        for (number, blob) in blobs().enumerate() {
+            progress(&format!(
+                "{} of {}: {} bytes, {}",
+                number + 1,
+                manifest.layers.len() + 1,
+                blob.size,
+                blob.digest
+            ));
+            session.blob(blob).await?;
+        }
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "manifests": [{ "digest": digest, "size": size }],
+        });
+        write(&folder.join("index.json"), index.to_string().as_bytes())?;
+        Ok(digest)
+    }
+
+    fn auth(&self) -> RegistryAuth {
+        match &self.login {
+            Login::Anonymous => RegistryAuth::Anonymous,
+            Login::Password { user, password } => RegistryAuth::Basic(user.clone(), password.clone()),
+        }
+    }
+
+    fn client(&self, reference: &Reference) -> Result<Client, OciError> {
+        let protocol = if self.plain_http {
+            ClientProtocol::HttpsExcept(vec![reference.resolve_registry().to_owned()])
+        } else {
+            ClientProtocol::Https
+        };
+        let certificate =
+            |data: &Vec<u8>| Certificate { encoding: CertificateEncoding::Pem, data: data.clone() };
+        let config = ClientConfig {
+            protocol,
+            extra_root_certificates: self.authorities.iter().map(certificate).collect(),
+            connect_timeout: Some(CONNECT_LIMIT),
+            read_timeout: Some(SILENCE_LIMIT),
+            user_agent: concat!("casemate/", env!("CARGO_PKG_VERSION")),
+            ..ClientConfig::default()
+        };
+        Client::try_from(config).map_err(refused)
+    }
+}
+
+/// One image being fetched.
+struct Session<'a> {
+    client: Client,
+    auth: RegistryAuth,
+    reference: Reference,
+    folder: &'a Path,
+}
+
+impl Session<'_> {
+    /// The manifest of the image for `platform`, written down: its digest and size, and what it says.
+    async fn manifest(&self, platform: &Platform) -> Result<(Digest, usize, Manifest), OciError> {
+        let pinned = self.reference.digest().map(str::parse::<Digest>).transpose()?;
+        let (digest, bytes) = self.document(&self.reference, pinned).await?;
+        let (digest, bytes, manifest) = match Listed::read(&bytes, "")? {
+            Listed::Manifest(manifest) => (digest, bytes, manifest),
+            Listed::Index(all) => {
+                let wanted = one_for(platform, &all)?.digest;
+                let reference = self.reference.clone_with_digest(wanted.to_string());
+                let (digest, bytes) = self.document(&reference, Some(wanted)).await?;
+                match Listed::read(&bytes, "")? {
+                    Listed::Manifest(manifest) => (digest, bytes, manifest),
+                    Listed::Index(_) => return Err(OciError::malformed("the index points at another index")),
+                }
+            }
+        };
+        write(&self.place(&digest)?, &bytes)?;
+        Ok((digest, bytes.len(), manifest))
+    }
+
+    /// A manifest or an index; the one with the digest, where that is known.
+    async fn document(
+        &self,
+        reference: &Reference,
+        pinned: Option<Digest>,
+    ) -> Result<(Digest, Vec<u8>), OciError> {
+        let kinds: Vec<&str> = INDEXES.into_iter().chain(MANIFESTS).collect();
+        let (bytes, _) =
+            self.client.pull_manifest_raw(reference, &self.auth, &kinds).await.map_err(refused)?;
+        if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
+            return Err(OciError::TooLarge(format!("the manifest has more than {DOCUMENT_BYTES_MAX} bytes")));
+        }
+        let digest = Digest::of(&bytes);
+        if let Some(named) = pinned.filter(|pinned| *pinned != digest) {
+            return Err(OciError::Digest { named: named.to_string(), found: digest.to_string() });
+        }
+        Ok((digest, bytes.to_vec()))
+    }
+
+    /// Writes down a blob, of at most as many bytes as its descriptor says. Its digest is checked where the layout is read.
+    async fn blob(&self, descriptor: &Descriptor) -> Result<(), OciError> {
+        let path = self.place(&descriptor.digest)?;
+        let mut file = create(&path)?;
+        let digest = descriptor.digest.to_string();
+        let mut stream =
+            self.client.pull_blob_stream(&self.reference, digest.as_str()).await.map_err(refused)?;
+        let mut left = descriptor.size;
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|error| OciError::Registry(printable(&error.to_string())))?;
+            left = left
+                .checked_sub(piece.len() as u64)
+                .ok_or_else(|| OciError::Size { blob: digest.clone(), said: descriptor.size })?;
+            file.write_all(&piece).map_err(OciError::io(&path))?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, digest: &Digest) -> Result<std::path::PathBuf, OciError> {
+        let blobs = self.folder.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(OciError::io(&blobs))?;
+        Ok(blobs.join(digest.hex()))
+    }
+}
+
+fn one_for<'a>(platform: &Platform, all: &'a [Descriptor]) -> Result<&'a Descriptor, OciError> {
+    let mut fitting: Vec<&Descriptor> =
+        all.iter().filter(|one| one.platform.as_ref() == Some(platform)).collect();
+    fitting.dedup_by_key(|one| one.digest);
+    match fitting.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let others = all.iter().filter_map(|one| one.platform.as_ref());
+            let others: Vec<String> =
+                others.map(|other| printable(&format!("{}/{}", other.os, other.architecture))).collect();
+            Err(OciError::Platform(format!("it is for {}", others.join(", "))))
+        }
+        several => Err(OciError::Ambiguous(several.iter().map(|one| one.digest.to_string()).collect())),
+    }
+}
+
+fn refused(error: impl fmt::Display) -> OciError {
+    OciError::Registry(printable(&error.to_string()))
+}
+
+/// Most characters of what a registry says. Ours.
+const MESSAGE_CHARACTERS_MAX: usize = 1_000;
+
+/// What somebody else has written, without what steers a terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(MESSAGE_CHARACTERS_MAX).map(shown).collect()
+}
+
+fn create(path: &Path) -> Result<fs::File, OciError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path).map_err(OciError::io(path))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), OciError> {
+    create(path)?.write_all(bytes).map_err(OciError::io(path))
+}
