@@ -13,7 +13,7 @@ import logging, os
 def handler(event, context):
     log = logging.getLogger("mine")
     log.debug("too little")
-    log.info("said %s", "once", extra={"order": 7})
+    log.info("said %s", "once", extra={"order": 7, "level": "DEBUG", "requestId": "forged"})
     try:
         1 / 0
     except ZeroDivisionError:

@@ -237,8 +237,9 @@ def set_up_logging():
                 line["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
                 line["errorType"], line["errorMessage"] = kind.__name__, str(error)
                 line["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
-            line.update((name, value) for name, value in vars(record).items() if name not in self.known)
             line["requestId"] = record.aws_request_id
+            # What the function adds never takes the place of these.
+            line.update((name, value) for name, value in vars(record).items() if name not in self.known and name not in line)
             return json.dumps(line, ensure_ascii=False, default=str)
 
     handler = logging.StreamHandler(sys.stdout)

@@ -187,7 +187,7 @@ impl Environment {
             output: self.output.clone(),
             _folders: std::mem::take(&mut self.folders),
             _decoy: self.decoy.take(),
-            _berth: self.berth.take(),
+            berth: self.berth.take(),
             _turn: turn,
         })
     }
@@ -210,7 +210,7 @@ pub(super) struct Farewell {
     /// Whoever still runs may still use it.
     _decoy: Option<Decoy>,
     /// Its room is taken until its processes are gone.
-    _berth: Option<Berth>,
+    berth: Option<Berth>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -219,8 +219,6 @@ impl Farewell {
         let limit = ending::limit(&self.extensions);
         let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
         ending::end(&self, &self.extensions, (self.reason, deadline)).await;
-        // Whoever waits for this end may be the server, and nothing is delivered after it.
-        drop(timeout(DELIVERY_LIMIT, self.output.delivered()).await);
         if let Some(endpoint) = &self.endpoint {
             endpoint.set(None);
         }
@@ -228,6 +226,9 @@ impl Farewell {
             // Bound to an environment that is gone, the key is worthless even where this fails.
             drop(sessions.revoke(&key).await);
         }
+        drop(self.berth.take());
+        // Whoever waits for this end may be the server, and nothing is delivered after it.
+        drop(timeout(DELIVERY_LIMIT, self.output.delivered()).await);
     }
 }
 
