@@ -6,16 +6,16 @@ use std::fmt;
 
 use casemate_kernel::{Access, Caller};
 use casemate_names::{Arn, Scope, Secret, Timestamp};
-use casemate_store::{Key, ReadTx, Row, WriteTx};
+use casemate_store::{Key, ReadTx, WriteTx};
 use casemate_x509::{Certificate, InvalidKey, PrivateKey, pem};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Iam,
-    api::{Error, ServerCertificate, ServerCertificateMetadata, Tag},
+    api::{Error, ServerCertificate, ServerCertificateMetadata},
+    by_arn::Tagged,
     resource::{entity_arn, path_and_name},
     rows::{NAME_BYTES_MAX, name_key},
-    tags,
 };
 
 /// What ARNs call a server certificate.
@@ -52,11 +52,6 @@ impl fmt::Debug for ServerCertificateRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerCertificateRow").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-impl Row for ServerCertificateRow {
-    const TABLE: &'static str = "iam.server-certificates";
-    const VERSION: u16 = 1;
 }
 
 /// A certificate and key that belong together and may be kept.
@@ -254,11 +249,6 @@ impl ServerCertificateRow {
             upload_date: Some(self.uploaded_at),
             expiration: Some(self.expires_at),
         }
-    }
-
-    /// As answers show its tags.
-    pub(crate) fn shown_tags(&self) -> Option<Vec<Tag>> {
-        (!self.tags.is_empty()).then(|| tags::shown(&self.tags))
     }
 
     /// All of it but the private key.
