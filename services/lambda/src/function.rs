@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn,
-        SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+        LastUpdateStatus, PackageType, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+        State, TracingConfigResponse, TracingMode,
     },
     image::ImageUse,
     layer::LayerUse,
+    logging::Logging,
     resource::FunctionRef,
     variables::Variables,
+    variables_key::Sealed,
     version::Version,
 };
 
@@ -85,10 +87,16 @@ pub(crate) struct Settings {
     pub(crate) tmp_mb: u32,
     /// The owner's environment variables; `None` when never set.
     pub(crate) variables: Option<Variables>,
+    /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
+    #[serde(default)]
+    pub(crate) sealed: Option<Sealed>,
     /// `Active` or `PassThrough`. Kept and shown; there is no tracing service.
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// How its log is written.
+    #[serde(default)]
+    pub(crate) logging: Logging,
     /// The queue or topic that gets requests which failed for good.
     #[serde(default)]
     pub(crate) dead_letters: Option<String>,
@@ -153,7 +161,9 @@ impl Function {
             environment: settings
                 .variables
                 .clone()
+                .filter(|_| settings.sealed.is_none())
                 .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
+            kms_key_arn: settings.sealed.as_ref().map(|sealed| sealed.key.clone()),
             tracing_config: Some(TracingConfigResponse { mode: TracingMode::parse(&settings.tracing) }),
             revision_id: Some(self.revision_id.clone()),
             // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given.
@@ -173,11 +183,7 @@ impl Function {
                 apply_on: Some(SnapStartApplyOn::None),
                 optimization_status: Some(SnapStartOptimizationStatus::Off),
             }),
-            logging_config: Some(LoggingConfig {
-                log_format: Some(LogFormat::Text),
-                log_group: Some(self.log_group()),
-                ..LoggingConfig::default()
-            }),
+            logging_config: Some(settings.logging.shown(self.log_group())),
             ..FunctionConfiguration::default()
         }
     }

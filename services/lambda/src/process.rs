@@ -111,6 +111,11 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("AWS_LAMBDA_INITIALIZATION_TYPE", initialization);
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", given.log_stream);
+    // AWS: "Text" or "JSON"; the level where the format has levels.
+    set("AWS_LAMBDA_LOG_FORMAT", if function.settings.logging.json { "JSON" } else { "Text" });
+    if function.settings.logging.json {
+        set("AWS_LAMBDA_LOG_LEVEL", function.settings.logging.application.name());
+    }
     set("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS);
     if let Some(endpoint) = given.endpoint {
         // AWS: as with SnapStart, SDKs fetch the credentials.
@@ -155,8 +160,10 @@ pub(crate) fn of_extensions(given: &Given<'_>) -> Vec<(String, String)> {
 }
 
 /// Not for extensions.
-const RUNTIMES_OWN: [&str; 5] = [
+const RUNTIMES_OWN: [&str; 7] = [
     "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_FORMAT",
+    "AWS_LAMBDA_LOG_LEVEL",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "LAMBDA_TASK_ROOT",

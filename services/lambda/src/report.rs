@@ -46,7 +46,7 @@ pub(crate) fn report(request_id: &str, used: &Used) -> String {
     let mut line = format!(
         "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB",
         used.duration.as_secs_f64() * 1_000.0,
-        billed_ms(used.duration + used.init.unwrap_or_default()),
+        billed_ms(used),
         used.memory_mb,
         used.memory_peak_bytes.div_ceil(1 << 20),
     );
@@ -70,8 +70,9 @@ pub(crate) fn exited(request_id: &str, how: &str) -> String {
 }
 
 // AWS: rounded up to the next millisecond; since August 2025 the start counts.
-fn billed_ms(duration: Duration) -> u128 {
-    duration.as_micros().div_ceil(1_000)
+pub(crate) fn billed_ms(used: &Used) -> u64 {
+    let duration = used.duration + used.init.unwrap_or_default();
+    u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod iam_service_linked_role;
 mod iam_user;
 mod iam_user_addition;
 mod kind;
+mod kms;
 mod lambda_function;
 mod lambda_layer;
 mod lambda_mapping;
@@ -76,6 +77,8 @@ pub(crate) const KINDS: &[&Kind] = &[
     &iam_service_linked_role::KIND,
     &iam_user::KIND,
     &iam_user_addition::KIND,
+    &kms::ALIAS,
+    &kms::KEY,
     &lambda_function::KIND,
     &lambda_layer::KIND,
     &lambda_mapping::KIND,

@@ -36,14 +36,18 @@ use crate::{
     event::{self, Attribution},
     exchange::Exchange,
     extensions::{Extensions, Fault as ExtensionFault, Reason},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
     machines::Machines,
     output::Output,
     packages::{Folder, Packages},
+    platform::{Note, Status},
     process::{self, Given, Purpose},
-    report, role, runtime_api,
+    role, runtime_api,
+    telemetry::Telemetry,
+    variables_key,
     version::Version,
 };
 
@@ -71,7 +75,7 @@ pub(crate) struct Host {
     /// Virtual machines.
     pub(crate) machines: Machines,
     /// Turns for environments that end with a word to their extensions.
-    pub(crate) farewells: Arc<Semaphore>,
+    pub(crate) farewells: Farewells,
 }
 
 /// Why there is no environment.
@@ -129,6 +133,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
+        let function = variables_key::opened(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -182,15 +187,12 @@ impl Host {
         let start =
             Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program };
         let environment = self.assemble(sandbox, start);
-        // An image has no version of a runtime.
-        if environment.function.image.is_none() {
-            let runtime = &environment.function.settings.runtime;
-            environment.output.line(format!("INIT_START Runtime Version: {runtime}")).await;
-        }
+        environment.output.note(Note::init_start(&environment.function, purpose)).await;
         if let Some(remark) = remark {
-            environment.output.line(remark).await;
+            environment.output.note(Note::remark(remark)).await;
         }
-        initialised(environment, family, (began, self.start_limit(isolation, limit))).await
+        let limit = self.start_limit(isolation, limit);
+        initialised(environment, (family, purpose), (began, limit)).await
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
@@ -204,11 +206,13 @@ impl Host {
         let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
-        let output = Output::start([stdout, stderr, beside], delivery, Arc::clone(&self.env.clock));
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
+        let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
+        let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions)),
+                (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
                 (forks.clone(), endpoint.clone()),
                 late,
             ),
@@ -236,6 +240,7 @@ impl Host {
             sandbox,
             exchange,
             extensions,
+            telemetry,
             ending: Mutex::default(),
             deadline: Mutex::default(),
             output,
@@ -253,7 +258,7 @@ impl Host {
             folders,
             berth: Some(berth),
             decoy,
-            farewells: Arc::clone(&self.farewells),
+            farewells: self.farewells.clone(),
         }
     }
 }
@@ -261,14 +266,18 @@ impl Host {
 /// Waits until it can take a request; from then on it has the function's share of the processor.
 async fn initialised(
     environment: Environment,
-    family: Family,
+    (family, purpose): (Family, Purpose),
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()).await);
     }
-    for line in environment.extensions.lines() {
-        environment.output.line(line).await;
+    let took = began.elapsed();
+    let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
+    notes.extend(environment.extensions.notes());
+    notes.push(Note::init_report(purpose, took, (Status::Success, None)));
+    for note in notes {
+        environment.output.note(note).await;
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if family != Family::Provided {
@@ -344,23 +353,25 @@ impl Environment {
         self.exchange.waiting().await.map_err(Failure::Reported)?;
         // AWS: from the runtime's first request on nobody registers.
         self.extensions.close_registration();
+        self.telemetry.close();
         self.extensions.idle().await;
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
+    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
         self.ends_for(if matches!(failure, Failure::TimedOut) { Reason::Timeout } else { Reason::Failure });
         let status = match &failure {
-            Failure::TimedOut => "timeout".to_owned(),
-            Failure::Extension(fault) => format!("error\tError Type: {}", fault.kind()),
-            _ => "error".to_owned(),
+            Failure::TimedOut => (Status::Timeout, None),
+            Failure::Extension(fault) => (Status::Error, Some(fault.kind())),
+            _ => (Status::Error, None),
         };
-        let mut lines = self.extensions.lines();
-        lines.push(report::init_failed(took, &status));
-        let tail = self.output.end(lines).await;
+        let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
+        notes.extend(self.extensions.notes());
+        notes.push(Note::init_report(purpose, took, status));
+        let tail = self.output.end(notes).await;
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
@@ -408,7 +419,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>),
+    said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
     (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {
