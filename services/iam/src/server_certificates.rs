@@ -74,6 +74,7 @@ impl Checked {
         let malformed = |text: &str| Error::malformed_certificate_exception(text);
         let der = pem::body(&body, LABEL).ok_or_else(unreadable)?;
         let certificate = Certificate::parse(der.expose()).ok_or_else(unreadable)?;
+        // DIVERGES: AWS takes RSA keys of 1024 bits as well.
         let key = PrivateKey::parse(private_key.expose()).map_err(|why| match why {
             InvalidKey::Encrypted => malformed("The private key must not be encrypted with a passphrase."),
             InvalidKey::Unreadable => malformed(
