@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
@@ -204,3 +205,44 @@ def test_an_instance_profile_holds_a_role_that_was_passed(empty):
     iam.remove_role_from_instance_profile(InstanceProfileName="box", RoleName="worker")
     iam.delete_instance_profile(InstanceProfileName="box")
     iam.delete_role(RoleName="worker")
+
+
+def made(folder, name, kind):
+    """A certificate signed by its own key, as OpenSSL makes it: (certificate, key)."""
+    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-newkey", *kind, "-subj", f"/CN={name}", "-days", "30", "-out", cert, "-keyout", key],
+        check=True, capture_output=True)
+    return cert, key
+
+
+def test_a_server_certificate_is_kept_without_showing_its_key(empty, tmp_path):
+    iam = empty.client("iam")
+    cert, key = made(tmp_path, "web", ["rsa:2048"])
+    other, other_key = made(tmp_path, "other", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    aws(empty, "iam", "upload-server-certificate", "--server-certificate-name", "web", "--path", "/site/",
+        "--certificate-body", f"file://{cert}", "--private-key", f"file://{key}")
+    iam.upload_server_certificate(ServerCertificateName="other", CertificateBody=other.read_text(),
+                                  PrivateKey=other_key.read_text(), Tags=[{"Key": "team", "Value": "a"}])
+    shown = iam.get_server_certificate(ServerCertificateName="web")["ServerCertificate"]
+    assert shown["CertificateBody"].split() == cert.read_text().split()
+    assert shown["ServerCertificateMetadata"]["Arn"].endswith(":server-certificate/site/web")
+    assert "PrivateKey" not in shown and "PRIVATE KEY" not in json.dumps(shown, default=str)
+    pages = iam.get_paginator("list_server_certificates").paginate(PaginationConfig={"PageSize": 1})
+    names = [one["ServerCertificateName"] for page in pages for one in page["ServerCertificateMetadataList"]]
+    assert names == ["other", "web"]
+    assert iam.list_server_certificate_tags(ServerCertificateName="other")["Tags"] == [{"Key": "team", "Value": "a"}]
+    swapped = dict(ServerCertificateName="x", CertificateBody=cert.read_text(), PrivateKey=other_key.read_text())
+    assert refusal(iam.upload_server_certificate, **swapped)["Code"] == "KeyPairMismatch"
+    broken = dict(swapped, CertificateBody="no certificate")
+    assert refusal(iam.upload_server_certificate, **broken)["Code"] == "MalformedCertificate"
+    assert iam.get_account_summary()["SummaryMap"]["ServerCertificates"] == 2
+    iam.update_server_certificate(ServerCertificateName="web", NewServerCertificateName="site")
+    iam.delete_server_certificate(ServerCertificateName="site")
+    assert refusal(iam.get_server_certificate, ServerCertificateName="site")["Code"] == "NoSuchEntity"
+    secret = other_key.read_text().splitlines()[1]
+    empty.stop()
+    for file in empty.data_dir.rglob("*"):
+        assert not file.is_file() or secret.encode() not in file.read_bytes(), f"the key lies open in {file}"
+    empty.start()
+    assert empty.client("iam").get_server_certificate(ServerCertificateName="other")["ServerCertificate"]

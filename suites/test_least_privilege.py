@@ -1,12 +1,14 @@
 """The recorder, `casemate least-privilege` and shadow mode, with boto3 and the command line."""
 
+import difflib
 import json
+import shutil
 import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import BINARY
+from conftest import BINARY, ROOT
 
 TRUST = {
     "Version": "2012-10-17",
@@ -109,6 +111,154 @@ def test_text_shows_the_difference_the_proofs_and_a_sam_fragment(role):
     assert shown.count("certified: ") == 3 and "NOT CERTIFIED" not in shown
     sam = role.server.casemate("least-privilege", "app", "--sam").stdout
     assert sam.startswith("      Policies:\n") and "!Sub" in sam and "${AWS::AccountId}" in sam
+
+
+YAML = """\
+# A role that may do too much, and a table.
+Resources:
+  Notes:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: owner, AttributeType: S}]
+      KeySchema: [{AttributeName: owner, KeyType: HASH}]
+  App:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: app
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal: {AWS: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:user/operator'}
+            Action: [sts:AssumeRole, sts:TagSession]
+      Policies:   # for the time being
+        - PolicyName: p
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement: {Effect: Allow, Action: "dynamodb:*", Resource: !GetAtt Notes.Arn}
+
+      # So that somebody can look.
+      ManagedPolicyArns:
+        - arn:aws:iam::aws:policy/ReadOnlyAccess
+Outputs:
+  Table: {Value: !Ref Notes}
+"""
+JSON = json.dumps({
+    "Resources": {
+        "Notes": {"Type": "AWS::DynamoDB::Table", "Properties": {
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "owner", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}]}},
+        "App": {"Type": "AWS::IAM::Role", "Properties": {
+            "Policies": [{"PolicyName": "p", "PolicyDocument": {
+                "Statement": {"Effect": "Allow", "Action": "dynamodb:*", "Resource": {"Fn::GetAtt": ["Notes", "Arn"]}}}}],
+            "RoleName": "app",
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/operator"}},
+                "Action": ["sts:AssumeRole", "sts:TagSession"]}]}}}},
+    "Outputs": {"Table": {"Value": {"Ref": "Notes"}}},
+}, indent=2)
+
+
+def patched(text, folder):
+    """Applies a patch as a person would."""
+    subprocess.run(["patch", "-p1", "--fuzz=0", "-d", folder], input=text, text=True, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("text", [YAML, JSON], ids=["yaml", "json"])
+def test_a_patch_narrows_the_role_in_its_template_and_nothing_else(empty, tmp_path, text):
+    iam = empty.client("iam")
+    iam.create_user(UserName="operator")
+    key = iam.create_access_key(UserName="operator")["AccessKey"]
+    operator = dict(aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    template = tmp_path / "app" / ("template.yaml" if text is YAML else "template.json")
+    template.parent.mkdir()
+    template.write_text(text)
+    empty.casemate("deploy", template)
+    table = empty.client("cloudformation").describe_stacks(StackName="app")["Stacks"][0]["Outputs"][0]["OutputValue"]
+
+    def session(user):
+        role = iam.get_role(RoleName="app")["Role"]["Arn"]
+        made = empty.client("sts", **operator).assume_role(
+            RoleArn=role, RoleSessionName=user, Tags=[{"Key": "user", "Value": user}])["Credentials"]
+        return empty.client("dynamodb", aws_access_key_id=made["AccessKeyId"],
+                            aws_secret_access_key=made["SecretAccessKey"], aws_session_token=made["SessionToken"])
+
+    def work(user):
+        session(user).put_item(TableName=table, Item={"owner": {"S": user}})
+        assert session(user).get_item(TableName=table, Key={"owner": {"S": user}})["Item"]["owner"]["S"] == user
+
+    for user in ("alice", "bobby"):
+        work(user)
+    done = subprocess.run([BINARY, "least-privilege", "app", "--sam", f"./app/{template.name}"], cwd=tmp_path,
+                          env=empty.environment | {"CASEMATE_DATA_DIR": str(empty.data_dir)},
+                          capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.startswith(f"--- a/app/{template.name}\n+++ b/app/{template.name}\n@@ ")
+    assert done.stderr.count("certified: ") == 3, done.stderr
+    assert template.read_text() == text, "the command itself changes nothing"
+    patched(done.stdout, tmp_path)
+    now = template.read_text()
+    assert now != text and "${Notes}" in now and "dynamodb:*" not in now and "ReadOnlyAccess" not in now
+    head, tail = text[:text.index("Policies")], text[text.index("Outputs"):]
+    assert now.startswith(head) and now.endswith(tail)
+    if text is YAML:
+        assert "\n\n      # So that somebody can look.\n      ManagedPolicyArns: []\nOutputs" in now
+    else:
+        before, after = json.loads(text), json.loads(now)
+        del before["Resources"]["App"]["Properties"]["Policies"], after["Resources"]["App"]["Properties"]["Policies"]
+        assert before == after
+
+    empty.casemate("deploy", template)
+    for user in ("alice", "carol"):
+        work(user)
+    for refused in (lambda: session("alice").get_item(TableName=table, Key={"owner": {"S": "bobby"}}),
+                    lambda: session("alice").scan(TableName=table)):
+        with pytest.raises(ClientError) as refusal:
+            refused()
+        assert code_of(refusal) == "AccessDeniedException"
+    assert not iam.list_attached_role_policies(RoleName="app")["AttachedPolicies"]
+    again = empty.casemate("least-privilege", "app", "--sam", template)
+    assert again.stdout == "" and "has these policies already" in again.stderr
+
+
+def test_a_role_that_is_not_the_templates_is_left_alone_unless_named(role, tmp_path):
+    work(role, "alice")
+    template = tmp_path / "template.yaml"
+    template.write_text(YAML)
+    done = role.server.casemate("least-privilege", "app", "--sam", template, check=False)
+    assert done.returncode == 1 and done.stdout == "" and "--resource" in done.stderr
+    named = ("least-privilege", "app", "--sam", template, "--resource")
+    patched(role.server.casemate(*named, "App").stdout, "/")
+    assert "table/notes" in template.read_text()
+    for resource, why in (("Notes", "neither a role"), ("Nobody", "neither a role")):
+        done = role.server.casemate(*named, resource, check=False)
+        assert done.returncode == 1 and done.stdout == "" and why in done.stderr
+    template.write_text(YAML.replace("      Policies:   #", "      Policies: !If [Small, [], []]\n      Other: #"))
+    done = role.server.casemate(*named, "App", check=False)
+    assert done.returncode == 1 and "depends on conditions" in done.stderr
+    done = role.server.casemate("least-privilege", "app", "--sam", tmp_path / "nothing.yaml", check=False)
+    assert done.returncode == 1 and "nothing.yaml" in done.stderr
+
+
+def test_the_function_of_the_notes_example_is_patched_where_it_stands_alone(notes, tmp_path):
+    token = notes.tokens("alice")["IdToken"]
+    assert notes.call("POST", "/notes", token, {"text": "hello"})[0] in (200, 201)
+    assert notes.call("GET", "/notes", token)[0] == 200
+    stack = notes.server.client("cloudformation").describe_stack_resources(StackName="notes")["StackResources"]
+    physical = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in stack}
+    template = tmp_path / "template.yaml"
+    shutil.copy(ROOT / "examples/notes/template.yaml", template)
+    old = template.read_text()
+    patch = notes.server.casemate("least-privilege", physical["ListNotesRole"], "--sam", template).stdout
+    assert "-      Policies: *on-behalf-of-users\n" in patch
+    assert [line for line in patch.splitlines() if line.startswith("-")][1:] == ["-      Policies: *on-behalf-of-users"]
+    patched(patch, "/")
+    kept = [line for line in difflib.ndiff(old.splitlines(), template.read_text().splitlines()) if line.startswith("- ")]
+    assert kept == ["-       Policies: *on-behalf-of-users"]
+    shared = notes.server.casemate("least-privilege", physical["CreateNoteRole"], "--sam", template, check=False)
+    assert shared.returncode == 1 and shared.stdout == "" and "YAML anchor" in shared.stderr
 
 
 def test_lint_names_what_was_never_used(role):

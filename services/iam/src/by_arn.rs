@@ -7,8 +7,11 @@ use casemate_store::{Key, ReadTx, Row, WriteTx};
 use crate::{
     Iam,
     api::{Error, Tag},
+    mfa::MfaRow,
     page::{Page, Paging},
+    providers::{OidcRow, SamlRow},
     resource::{entity_arn, under},
+    server_certificates::ServerCertificateRow,
     tags,
 };
 
@@ -16,8 +19,47 @@ use crate::{
 // AWS: `SAMLProviderNameType` 128, `OpenIDConnectProviderUrlType` 255, paths 512 and a name of 226 for devices.
 const NAME_BYTES_MAX: usize = 740;
 
+/// A row with tags of its own.
+pub(crate) trait Tagged: Row + Clone {
+    /// Keys and values.
+    fn tags(&self) -> &[(String, String)];
+    /// Keys and values.
+    fn tags_mut(&mut self) -> &mut Vec<(String, String)>;
+
+    /// As answers show them; absent when there are none.
+    fn shown_tags(&self) -> Option<Vec<Tag>> {
+        tags::shown_if_any(self.tags())
+    }
+}
+
+macro_rules! tagged_rows {
+    ($($row:ty => $table:literal),* $(,)?) => {$(
+        impl Row for $row {
+            const TABLE: &'static str = $table;
+            const VERSION: u16 = 1;
+        }
+
+        impl Tagged for $row {
+            fn tags(&self) -> &[(String, String)] {
+                &self.tags
+            }
+
+            fn tags_mut(&mut self) -> &mut Vec<(String, String)> {
+                &mut self.tags
+            }
+        }
+    )*};
+}
+
+tagged_rows! {
+    MfaRow => "iam.mfa-devices",
+    OidcRow => "iam.oidc-providers",
+    SamlRow => "iam.saml-providers",
+    ServerCertificateRow => "iam.server-certificates",
+}
+
 /// Something named by ARN.
-pub(crate) trait ByArn: Row + Clone {
+pub(crate) trait ByArn: Tagged {
     /// The resource type in its ARN.
     const NOUN: &'static str;
     /// The quota per account.
@@ -27,10 +69,6 @@ pub(crate) trait ByArn: Row + Clone {
 
     /// What follows the resource type in the ARN, less the slash between them.
     fn tail(&self) -> &str;
-    /// Keys and values.
-    fn tags(&self) -> &[(String, String)];
-    /// Keys and values.
-    fn tags_mut(&mut self) -> &mut Vec<(String, String)>;
     /// The text of NoSuchEntity.
     fn missing(arn: &str) -> String;
     /// The text of EntityAlreadyExists.

@@ -44,7 +44,7 @@ impl Holder {
 
     /// The tags as answers show them; absent when there are none.
     pub(crate) fn shown_tags(&self) -> Option<Vec<Tag>> {
-        (!self.tags.is_empty()).then(|| tags::shown(&self.tags))
+        tags::shown_if_any(&self.tags)
     }
 
     /// Refuses deletion while anything is attached.

@@ -33,13 +33,14 @@ const SAME_JOB_S: i64 = 4 * 3600;
 
 /// Namespaces of the services here, with their names.
 // AWS: service names as the Service Authorization Reference has them.
-const SERVICES: [(&str, &str); 10] = [
+const SERVICES: [(&str, &str); 11] = [
     ("apigateway", "Amazon API Gateway Management"),
     ("cloudformation", "AWS CloudFormation"),
     ("cognito-idp", "Amazon Cognito User Pools"),
     ("dynamodb", "Amazon DynamoDB"),
     ("execute-api", "Amazon API Gateway"),
     ("iam", "AWS Identity and Access Management (IAM)"),
+    ("kms", "AWS Key Management Service"),
     ("lambda", "AWS Lambda"),
     ("logs", "Amazon CloudWatch Logs"),
     ("organizations", "AWS Organizations"),

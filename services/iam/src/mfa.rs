@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use casemate_kernel::{Caller, MfaAnswer};
 use casemate_names::{Scope, Secret, Timestamp};
-use casemate_store::{ReadTx, Row, WriteTx};
+use casemate_store::{ReadTx, WriteTx};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{Error, Tag, User, VirtualMFADevice},
-    by_arn::ByArn,
+    api::{Error, User, VirtualMFADevice},
+    by_arn::{ByArn, Tagged},
     rows::UserRow,
-    tags, totp,
+    totp,
 };
 
 /// Bytes of a seed.
@@ -62,11 +62,6 @@ pub(crate) struct MfaHolder {
     rests_until: Option<Timestamp>,
 }
 
-impl Row for MfaRow {
-    const TABLE: &'static str = "iam.mfa-devices";
-    const VERSION: u16 = 1;
-}
-
 impl ByArn for MfaRow {
     const NOUN: &'static str = "mfa";
     // AWS: IAM quotas, "Virtual MFA devices (assigned or unassigned) in an AWS account": as many as users.
@@ -75,14 +70,6 @@ impl ByArn for MfaRow {
 
     fn tail(&self) -> &str {
         &self.name
-    }
-
-    fn tags(&self) -> &[(String, String)] {
-        &self.tags
-    }
-
-    fn tags_mut(&mut self) -> &mut Vec<(String, String)> {
-        &mut self.tags
     }
 
     fn missing(arn: &str) -> String {
@@ -190,10 +177,6 @@ impl MfaRow {
             enable_date: self.holder.as_ref().map(|holder| holder.enabled_at),
             tags: self.shown_tags(),
         }
-    }
-
-    fn shown_tags(&self) -> Option<Vec<Tag>> {
-        (!self.tags.is_empty()).then(|| tags::shown(&self.tags))
     }
 }
 

@@ -55,6 +55,10 @@ fn encoded(name: &str) -> String {
     text
 }
 
+fn invalid_marker() -> Error {
+    Error::Validation("Invalid Marker.".to_owned())
+}
+
 fn decoded(marker: &str) -> Result<String, Error> {
     let digits = marker.as_bytes();
     let pairs = digits.chunks(2).map(|pair| {
@@ -64,7 +68,7 @@ fn decoded(marker: &str) -> Result<String, Error> {
     pairs
         .collect::<Option<Vec<u8>>>()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))
+        .ok_or_else(invalid_marker)
 }
 
 /// Cuts a page from a list in memory; each item comes with the name it is found again by.
@@ -73,7 +77,7 @@ pub(crate) fn page_of<T>(all: Vec<(String, T)>, paging: &Paging) -> Result<Page<
     if let Some(after) = &paging.after
         && !rest.by_ref().any(|(name, _)| name == *after)
     {
-        return Err(Error::Validation("Invalid Marker.".to_owned()));
+        return Err(invalid_marker());
     }
     let mut items = Vec::new();
     let mut last = None;
@@ -96,7 +100,7 @@ pub(crate) fn page_of_numbers(total: usize, paging: &Paging) -> Result<Page<usiz
             .ok()
             .and_then(|last| last.checked_add(1))
             .filter(|from| *from < total)
-            .ok_or_else(|| Error::Validation("Invalid Marker.".to_owned()))?,
+            .ok_or_else(invalid_marker)?,
     };
     let to = from.saturating_add(paging.items).min(total);
     let marker = (to < total).then(|| encoded(&to.saturating_sub(1).to_string()));

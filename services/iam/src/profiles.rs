@@ -102,7 +102,7 @@ impl ProfileRow {
             arn: self.arn(scope).as_str().to_owned(),
             create_date: self.created_at,
             roles: roles.collect::<Result<_, Error>>()?,
-            tags: Some(tags::shown(&self.tags)).filter(|tags| detail == Detail::Full && !tags.is_empty()),
+            tags: tags::shown_if_any(&self.tags).filter(|_| detail == Detail::Full),
         })
     }
 }

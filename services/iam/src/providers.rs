@@ -3,7 +3,7 @@
 use casemate_kernel::IdentityProvider;
 use casemate_names::{Arn, Scope, Timestamp};
 use casemate_saml::Metadata;
-use casemate_store::{ReadTx, Row};
+use casemate_store::ReadTx;
 use serde::{Deserialize, Serialize};
 
 use crate::{api::Error, assertion_keys::AssertionKeys, by_arn::ByArn};
@@ -46,16 +46,6 @@ pub(crate) struct SamlRow {
     pub(crate) keys: AssertionKeys,
 }
 
-impl Row for OidcRow {
-    const TABLE: &'static str = "iam.oidc-providers";
-    const VERSION: u16 = 1;
-}
-
-impl Row for SamlRow {
-    const TABLE: &'static str = "iam.saml-providers";
-    const VERSION: u16 = 1;
-}
-
 impl ByArn for OidcRow {
     const NOUN: &'static str = "oidc-provider";
     // AWS: IAM quotas, "Identity providers (IdPs) associated with an IAM account", OpenID Connect.
@@ -64,14 +54,6 @@ impl ByArn for OidcRow {
 
     fn tail(&self) -> &str {
         without_scheme(&self.url)
-    }
-
-    fn tags(&self) -> &[(String, String)] {
-        &self.tags
-    }
-
-    fn tags_mut(&mut self) -> &mut Vec<(String, String)> {
-        &mut self.tags
     }
 
     fn missing(arn: &str) -> String {
@@ -93,14 +75,6 @@ impl ByArn for SamlRow {
 
     fn tail(&self) -> &str {
         &self.name
-    }
-
-    fn tags(&self) -> &[(String, String)] {
-        &self.tags
-    }
-
-    fn tags_mut(&mut self) -> &mut Vec<(String, String)> {
-        &mut self.tags
     }
 
     fn missing(arn: &str) -> String {

@@ -6,16 +6,16 @@ use std::fmt;
 
 use casemate_kernel::{Access, Caller};
 use casemate_names::{Arn, Scope, Secret, Timestamp};
-use casemate_store::{Key, ReadTx, Row, WriteTx};
+use casemate_store::{Key, ReadTx, WriteTx};
 use casemate_x509::{Certificate, InvalidKey, PrivateKey, pem};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Iam,
-    api::{Error, ServerCertificate, ServerCertificateMetadata, Tag},
+    api::{Error, ServerCertificate, ServerCertificateMetadata},
+    by_arn::Tagged,
     resource::{entity_arn, path_and_name},
     rows::{NAME_BYTES_MAX, name_key},
-    tags,
 };
 
 /// What ARNs call a server certificate.
@@ -54,11 +54,6 @@ impl fmt::Debug for ServerCertificateRow {
     }
 }
 
-impl Row for ServerCertificateRow {
-    const TABLE: &'static str = "iam.server-certificates";
-    const VERSION: u16 = 1;
-}
-
 /// A certificate and key that belong together and may be kept.
 #[derive(Debug)]
 pub(crate) struct Checked {
@@ -79,6 +74,7 @@ impl Checked {
         let malformed = |text: &str| Error::malformed_certificate_exception(text);
         let der = pem::body(&body, LABEL).ok_or_else(unreadable)?;
         let certificate = Certificate::parse(der.expose()).ok_or_else(unreadable)?;
+        // DIVERGES: AWS takes RSA keys of 1024 bits as well.
         let key = PrivateKey::parse(private_key.expose()).map_err(|why| match why {
             InvalidKey::Encrypted => malformed("The private key must not be encrypted with a passphrase."),
             InvalidKey::Unreadable => malformed(
@@ -254,11 +250,6 @@ impl ServerCertificateRow {
             upload_date: Some(self.uploaded_at),
             expiration: Some(self.expires_at),
         }
-    }
-
-    /// As answers show its tags.
-    pub(crate) fn shown_tags(&self) -> Option<Vec<Tag>> {
-        (!self.tags.is_empty()).then(|| tags::shown(&self.tags))
     }
 
     /// All of it but the private key.

@@ -180,7 +180,7 @@ impl AnyPolicy {
                 description: row.description.clone().filter(|_| full),
                 create_date: Some(row.created_at),
                 update_date: Some(row.updated_at),
-                tags: Some(tags::shown(&row.tags)).filter(|tags| full && !tags.is_empty()),
+                tags: tags::shown_if_any(&row.tags).filter(|_| full),
                 ..Policy::default()
             },
             Self::Aws(managed) => Policy {

@@ -71,6 +71,11 @@ pub(crate) fn shown(tags: &[(String, String)]) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
 }
 
+/// The same; absent when there are none.
+pub(crate) fn shown_if_any(tags: &[(String, String)]) -> Option<Vec<Tag>> {
+    (!tags.is_empty()).then(|| shown(tags))
+}
+
 /// One page of tags.
 pub(crate) fn page(tags: &[(String, String)], paging: &Paging) -> Result<Page<Tag>, Error> {
     page_of(shown(tags).into_iter().map(|tag| (tag.key.clone(), tag)).collect(), paging)

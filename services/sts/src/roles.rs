@@ -95,15 +95,19 @@ pub(crate) fn unauthorized(action: &str) -> Error {
 }
 
 impl Sts {
-    /// Makes the session of an identity that the gate has admitted to the role.
-    pub(crate) async fn assume_for_identity(
+    /// Makes the session of an identity that the gate has admitted to the role; answers with the identity. The session's
+    /// name is the one given, or else the one that the provider chose.
+    pub(crate) async fn assume_for_identity<'p>(
         &self,
-        permit: &Permit,
-        identity: &WebIdentity,
+        action: &str,
+        permit: &'p Permit,
         role: &str,
-        session_name: String,
+        session_name: Option<String>,
         limits: Limits<'_>,
-    ) -> Result<Assumed, Error> {
+    ) -> Result<(Assumed, &'p WebIdentity), Error> {
+        let Caller::WebIdentity(identity) = permit.caller() else { return Err(unauthorized(action)) };
+        let session_name = session_name.or_else(|| identity.session_name.clone());
+        let session_name = session_name.ok_or_else(|| unauthorized(action))?;
         let (arn, account) = role_arn(role)?;
         let sessions = self.env.sessions()?;
         let role = sessions
@@ -124,13 +128,14 @@ impl Sts {
         };
         let made = sessions.mint(permit, request).await?;
         let (id, secret) = (made.access_key_id, made.secret_access_key);
-        Ok(Assumed {
+        let assumed = Assumed {
             user: AssumedRoleUser {
                 assumed_role_id: format!("{}:{}", made.session.role_unique_id, made.session.session_name),
                 arn: made.session.session_arn.as_str().to_owned(),
             },
             credentials: shown(id, secret, &made.session_token, made.expires_at),
             packed: policies.packed,
-        })
+        };
+        Ok((assumed, identity))
     }
 }

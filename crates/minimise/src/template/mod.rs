@@ -117,10 +117,9 @@ fn within<'a>(root: &'a Node, path: &[&str]) -> Result<&'a Node, NotEdited> {
 /// Refuses a role that gets policies from elsewhere in the template as well: they would stay.
 fn check_alone(root: &Node, target: Target<'_>) -> Result<(), NotEdited> {
     const OTHERS: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
-    let Some(Kind::Map(resources, _)) = root.get("Resources").map(|resources| &resources.kind) else {
-        return Ok(());
-    };
-    for (name, resource) in resources {
+    let Some(resources) = root.get("Resources") else { return Ok(()) };
+    let Kind::Map(each, _) = &resources.kind else { return Ok(()) };
+    for (name, resource) in each {
         let kind = resource.get("Type").and_then(Node::text).unwrap_or_default();
         if !OTHERS.contains(&kind) {
             continue;
@@ -128,7 +127,7 @@ fn check_alone(root: &Node, target: Target<'_>) -> Result<(), NotEdited> {
         let properties = resource.get("Properties");
         let holders = ["Roles", "RoleName"].iter().filter_map(|key| properties?.get(key));
         if properties.is_some_and(|node| matches!(node.kind, Kind::Alias(..)))
-            || holders.into_iter().any(|node| may_mean(node, target))
+            || holders.into_iter().any(|node| may_mean(node, target, resources))
         {
             let text = format!(
                 "the role gets policies from {} ({kind}) too, or that cannot be told; they are not changed here",
@@ -140,12 +139,18 @@ fn check_alone(root: &Node, target: Target<'_>) -> Result<(), NotEdited> {
     Ok(())
 }
 
-/// Might one of these be the role? A reference to another resource and a plain text of another name are not.
-fn may_mean(node: &Node, target: Target<'_>) -> bool {
+/// Might one of these be the role? A reference to another resource and a plain text of another name are not; one to a
+/// parameter may be.
+fn may_mean(node: &Node, target: Target<'_>, resources: &Node) -> bool {
+    let known = |name: Option<&str>| name.is_some_and(|name| resources.get(name).is_some());
     let mut may = false;
     node.walk(&mut |inside| {
-        let intrinsic = inside.tag.as_deref().is_some_and(|tag| tag != "!Ref");
-        may |= intrinsic || matches!(inside.kind, Kind::Alias(..));
+        may |= match inside.tag.as_deref() {
+            Some("!Ref") => !known(inside.text()),
+            Some(_) => true,
+            None => inside.get("Ref").is_some_and(|name| !known(name.text())),
+        };
+        may |= matches!(inside.kind, Kind::Alias(..));
         if let Some(text) = inside.text() {
             may |= text == target.logical_id || text == target.name || text.starts_with("Fn::");
         }

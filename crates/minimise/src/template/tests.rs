@@ -223,12 +223,19 @@ fn what_cannot_be_edited_safely_is_refused_with_the_reason() {
         (other("Policy", NAME), "Worker", elsewhere),
         (other("Policy", "!Sub '${AWS::StackName}-x'"), "Worker", elsewhere),
         (other("Policy", "{Fn::Sub: x}"), "Worker", elsewhere),
+        (other("Policy", "!Ref Parameter"), "Worker", elsewhere),
+        (other("Policy", "{Ref: Parameter}"), "Worker", elsewhere),
         ("[".repeat(80), "Worker", "nested too deeply"),
     ] {
         let refused = edited(&text, id).expect_err(&text);
         assert!(refused.contains(why), "{refused}\n{text}");
     }
-    for (kind, roles) in [("Policy", "!Ref Notes"), ("Group", "!Ref Worker"), ("Policy", "someone-else")] {
+    for (kind, roles) in [
+        ("Policy", "!Ref Notes"),
+        ("Policy", "{Ref: Hello}"),
+        ("Group", "!Ref Worker"),
+        ("Policy", "someone-else"),
+    ] {
         assert!(edited(&other(kind, roles), "Worker").is_ok(), "{kind} {roles}");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         CreateOpenIDConnectProvider, CreateOpenIDConnectProviderInput, CreateOpenIDConnectProviderOutput,
         Error,
     },
-    by_arn::ByArn,
+    by_arn::{ByArn, Tagged},
     providers::{OidcRow, check_url},
     resource::entity_arn,
     tags, to_the_second,
@@ -40,7 +40,7 @@ impl Operation<CreateOpenIDConnectProvider> for Iam {
         // DIVERGES: AWS fetches the thumbprint itself where none is given; here none is kept, and none is needed.
         row.set_thumbprints(input.thumbprint_list.unwrap_or_default())?;
         let arn = row.arn(&scope).as_str().to_owned();
-        let shown = (!row.tags.is_empty()).then(|| tags::shown(&row.tags));
+        let shown = row.shown_tags();
         self.change(move |tx| row.create(tx, &scope)).await?;
         Ok(CreateOpenIDConnectProviderOutput { open_id_connect_provider_arn: Some(arn), tags: shown })
     }

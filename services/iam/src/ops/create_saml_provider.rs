@@ -6,7 +6,7 @@ use crate::{
     Iam,
     api::{CreateSAMLProvider, CreateSAMLProviderInput, CreateSAMLProviderOutput, Error},
     assertion_keys::{AssertionKeys, KeyChange},
-    by_arn::ByArn,
+    by_arn::{ByArn, Tagged},
     providers::{SamlRow, check_metadata},
     resource::entity_arn,
     tags, to_the_second,
@@ -38,7 +38,7 @@ impl Operation<CreateSAMLProvider> for Iam {
             keys,
         };
         let arn = row.arn(&scope).as_str().to_owned();
-        let shown = (!row.tags.is_empty()).then(|| tags::shown(&row.tags));
+        let shown = row.shown_tags();
         self.change(move |tx| row.create(tx, &scope)).await?;
         Ok(CreateSAMLProviderOutput { saml_provider_arn: Some(arn), tags: shown })
     }

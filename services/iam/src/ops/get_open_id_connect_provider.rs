@@ -5,9 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, GetOpenIDConnectProvider, GetOpenIDConnectProviderInput, GetOpenIDConnectProviderOutput},
-    by_arn::ByArn,
+    by_arn::{ByArn, Tagged},
     providers::OidcRow,
-    tags,
 };
 
 impl Operation<GetOpenIDConnectProvider> for Iam {
@@ -29,7 +28,7 @@ impl Operation<GetOpenIDConnectProvider> for Iam {
         Ok(GetOpenIDConnectProviderOutput {
             // AWS: without its scheme.
             url: Some(bare),
-            tags: (!row.tags.is_empty()).then(|| tags::shown(&row.tags)),
+            tags: row.shown_tags(),
             client_id_list: Some(row.client_ids),
             thumbprint_list: Some(row.thumbprints),
             create_date: Some(row.created_at),

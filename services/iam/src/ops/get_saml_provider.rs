@@ -5,9 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, GetSAMLProvider, GetSAMLProviderInput, GetSAMLProviderOutput},
-    by_arn::ByArn,
+    by_arn::{ByArn, Tagged},
     providers::SamlRow,
-    tags,
 };
 
 impl Operation<GetSAMLProvider> for Iam {
@@ -18,11 +17,11 @@ impl Operation<GetSAMLProvider> for Iam {
     async fn run(&self, call: Call<GetSAMLProvider>) -> Result<GetSAMLProviderOutput, Error> {
         let row = self.read(|tx| SamlRow::fetch(tx, call.scope(), &call.input.saml_provider_arn))?;
         Ok(GetSAMLProviderOutput {
+            tags: row.shown_tags(),
             saml_provider_uuid: Some(row.uuid),
             saml_metadata_document: Some(row.metadata),
             create_date: Some(row.created_at),
             valid_until: Some(row.valid_until),
-            tags: (!row.tags.is_empty()).then(|| tags::shown(&row.tags)),
             assertion_encryption_mode: row.keys.mode(),
             private_key_list: row.keys.shown(),
         })

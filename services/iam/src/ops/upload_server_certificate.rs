@@ -5,6 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Iam,
     api::{Error, UploadServerCertificate, UploadServerCertificateInput, UploadServerCertificateOutput},
+    by_arn::Tagged,
     resource::entity_arn,
     server_certificates::{Checked, NOUN},
     tags, to_the_second,

@@ -6,7 +6,7 @@ use casemate_names::{Arn, Timestamp};
 use crate::{
     Sts,
     api::{AssumeRoleWithSAML, AssumeRoleWithSAMLInput, AssumeRoleWithSAMLOutput, Error},
-    roles::{Limits, ask_for_identity, role_arn, unauthorized},
+    roles::{Limits, ask_for_identity, role_arn},
     saml::Asked,
 };
 
@@ -48,14 +48,14 @@ impl Operation<AssumeRoleWithSAML> for Sts {
 
     async fn run(&self, call: Call<AssumeRoleWithSAML>) -> Result<AssumeRoleWithSAMLOutput, Error> {
         let (input, permit) = call.into_parts();
-        let Caller::WebIdentity(identity) = permit.caller() else { return Err(unauthorized(ACTION)) };
         let limits = Limits {
             duration_s: input.duration_seconds,
             policy: input.policy.as_deref(),
             policy_arns: input.policy_arns.as_deref(),
         };
-        let name = identity.session_name.clone().ok_or_else(|| unauthorized(ACTION))?;
-        let made = self.assume_for_identity(&permit, identity, &input.role_arn, name, limits).await?;
+        // The name is the provider's.
+        let (made, identity) =
+            self.assume_for_identity(ACTION, &permit, &input.role_arn, None, limits).await?;
         Ok(AssumeRoleWithSAMLOutput {
             credentials: Some(made.credentials),
             assumed_role_user: Some(made.user),

@@ -8,7 +8,7 @@ use crate::{
     api::{
         AssumeRoleWithWebIdentity, AssumeRoleWithWebIdentityInput, AssumeRoleWithWebIdentityOutput, Error,
     },
-    roles::{Limits, ask_for_identity, role_arn, unauthorized},
+    roles::{Limits, ask_for_identity, role_arn},
 };
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
@@ -42,14 +42,14 @@ impl Operation<AssumeRoleWithWebIdentity> for Sts {
         call: Call<AssumeRoleWithWebIdentity>,
     ) -> Result<AssumeRoleWithWebIdentityOutput, Error> {
         let (input, permit) = call.into_parts();
-        let Caller::WebIdentity(identity) = permit.caller() else { return Err(unauthorized(ACTION)) };
         let limits = Limits {
             duration_s: input.duration_seconds,
             policy: input.policy.as_deref(),
             policy_arns: input.policy_arns.as_deref(),
         };
-        let name = input.role_session_name;
-        let made = self.assume_for_identity(&permit, identity, &input.role_arn, name, limits).await?;
+        let name = Some(input.role_session_name);
+        let (made, identity) =
+            self.assume_for_identity(ACTION, &permit, &input.role_arn, name, limits).await?;
         Ok(AssumeRoleWithWebIdentityOutput {
             credentials: Some(made.credentials),
             assumed_role_user: Some(made.user),
