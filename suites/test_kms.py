@@ -66,7 +66,7 @@ class House:
         trust = document({"Effect": "Allow", "Principal": {"AWS": self.id}, "Action": "sts:AssumeRole"})
         return self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
 
-    def session(self, role, name="s", **more):
+    def session(self, role, name="session", **more):
         name_of = f"taker-{uuid.uuid4().hex[:8]}"
         self.iam.create_user(UserName=name_of)
         self.iam.put_user_policy(
@@ -214,7 +214,7 @@ def test_the_key_policy_is_the_root_of_every_right(house):
 def test_a_namesake_inherits_neither_policy_nor_grant(house):
     name = f"role-{uuid.uuid4().hex[:8]}"
     role = house.role(name)
-    session_arn = f"arn:aws:sts::{house.id}:assumed-role/{name}/s"
+    session_arn = f"arn:aws:sts::{house.id}:assumed-role/{name}/session"
     key = house.key(
         allow("kms:Encrypt", Principal={"AWS": role}), allow("kms:DescribeKey", Principal={"AWS": session_arn})
     )
@@ -341,7 +341,7 @@ def test_another_account_needs_both_sides(house):
     status = organizations.describe_create_account_status(CreateAccountRequestId=made["Id"])
     other = status["CreateAccountStatus"]["AccountId"]
     role = f"arn:aws:iam::{other}:role/OrganizationAccountAccessRole"
-    made = house.server.client("sts", **boss).assume_role(RoleArn=role, RoleSessionName="s")["Credentials"]
+    made = house.server.client("sts", **boss).assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     inside = house.server.client(
         "kms",
         aws_access_key_id=made["AccessKeyId"],
