@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Server
+from functions import PYTHON, package, role as execution_role
 
 AWS = Path(__file__).resolve().parent / ".venv/bin/aws"
 DENIED = "AccessDeniedException"
@@ -47,13 +48,17 @@ class House:
 
     def user(self, *statements):
         """A user with these statements: its ARN and a client of KMS."""
+        arn, own = self.person(*statements)
+        return arn, self.server.client("kms", **own)
+
+    def person(self, *statements):
+        """A user with these statements: its ARN and its keys."""
         name = f"user-{uuid.uuid4().hex[:8]}"
         arn = self.iam.create_user(UserName=name)["User"]["Arn"]
         if statements:
             self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document(*statements))
         key = self.iam.create_access_key(UserName=name)["AccessKey"]
-        own = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
-        return arn, self.server.client("kms", **own)
+        return arn, {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 
     def role(self, name=None):
         """A role without rights: its ARN."""
@@ -61,7 +66,7 @@ class House:
         trust = document({"Effect": "Allow", "Principal": {"AWS": self.id}, "Action": "sts:AssumeRole"})
         return self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
 
-    def session(self, role, name="s", **more):
+    def session(self, role, name="session", **more):
         name_of = f"taker-{uuid.uuid4().hex[:8]}"
         self.iam.create_user(UserName=name_of)
         self.iam.put_user_policy(
@@ -209,7 +214,7 @@ def test_the_key_policy_is_the_root_of_every_right(house):
 def test_a_namesake_inherits_neither_policy_nor_grant(house):
     name = f"role-{uuid.uuid4().hex[:8]}"
     role = house.role(name)
-    session_arn = f"arn:aws:sts::{house.id}:assumed-role/{name}/s"
+    session_arn = f"arn:aws:sts::{house.id}:assumed-role/{name}/session"
     key = house.key(
         allow("kms:Encrypt", Principal={"AWS": role}), allow("kms:DescribeKey", Principal={"AWS": session_arn})
     )
@@ -336,7 +341,7 @@ def test_another_account_needs_both_sides(house):
     status = organizations.describe_create_account_status(CreateAccountRequestId=made["Id"])
     other = status["CreateAccountStatus"]["AccountId"]
     role = f"arn:aws:iam::{other}:role/OrganizationAccountAccessRole"
-    made = house.server.client("sts", **boss).assume_role(RoleArn=role, RoleSessionName="s")["Credentials"]
+    made = house.server.client("sts", **boss).assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     inside = house.server.client(
         "kms",
         aws_access_key_id=made["AccessKeyId"],
@@ -357,3 +362,122 @@ def test_another_account_needs_both_sides(house):
     granted = f"arn:aws:kms:us-east-1:{house.id}:key/{granted}"
     inside.encrypt(KeyId=granted, Plaintext=b"x")
     refused(DENIED, inside.generate_data_key, KeyId=granted, KeySpec="AES_256")
+
+
+SHOW = "import os\ndef handler(event, context):\n    return {k: v for k, v in os.environ.items() if k.startswith('MY_')}\n"
+
+
+class Sealed:
+    """A function whose variables are under a key."""
+
+    def __init__(self, house, key, maker=None, **more):
+        self.house, self.name = house, f"f-{uuid.uuid4().hex[:10]}"
+        self.role = execution_role(house.server, self.name, [])
+        self.key = f"arn:aws:kms:us-east-1:{house.id}:key/{key}"
+        self.lambda_ = maker or house.server.client("lambda")
+        variables = {"MY_SECRET": "hush-hush", "MY_EMPTY": ""} | more.pop("variables", {})
+        self.made = self.lambda_.create_function(
+            FunctionName=self.name, Runtime=PYTHON, Handler="app.handler", Role=self.role, Timeout=20,
+            Code={"ZipFile": package({"app.py": SHOW})}, Environment={"Variables": variables}, KMSKeyArn=self.key,
+        )
+
+    def invoke(self):
+        answer = self.house.server.client("lambda").invoke(FunctionName=self.name)
+        assert "FunctionError" not in answer, answer["Payload"].read()
+        return json.loads(answer["Payload"].read())
+
+    def cold(self):
+        """Lets no environment be kept: the next request starts one."""
+        self.house.server.client("lambda").update_function_configuration(
+            FunctionName=self.name, Description=uuid.uuid4().hex
+        )
+
+
+def test_a_functions_variables_are_decrypted_by_its_role_and_shown_to_who_may_decrypt(house):
+    function = Sealed(house, house.key())
+    assert function.made["KMSKeyArn"] == function.key
+    assert function.made["Environment"]["Variables"]["MY_SECRET"] == "hush-hush"
+    assert function.invoke() == {"MY_SECRET": "hush-hush", "MY_EMPTY": ""}
+    _, own = house.person(allow("lambda:*"), allow("iam:PassRole"))
+    reader = house.server.client("lambda", **own)
+    for shown in (
+        reader.get_function_configuration(FunctionName=function.name),
+        reader.get_function(FunctionName=function.name)["Configuration"],
+    ):
+        assert "hush-hush" not in str(shown) and "Variables" not in shown["Environment"]
+        assert shown["Environment"]["Error"]["ErrorCode"] == "AccessDeniedException"
+        assert shown["KMSKeyArn"] == function.key
+    listed = reader.list_functions()["Functions"] + reader.list_versions_by_function(
+        FunctionName=function.name)["Versions"]
+    published = reader.publish_version(FunctionName=function.name)
+    assert "hush-hush" not in str(listed) + str(published)
+    # A change of something else needs no right to the key; one of variables, key or role does.
+    reader.update_function_configuration(FunctionName=function.name, Timeout=10)
+    new = {"Variables": {"MY_SECRET": "new"}}
+    refused(DENIED, reader.update_function_configuration, FunctionName=function.name, Environment=new)
+    refused(DENIED, reader.update_function_configuration, FunctionName=function.name, KMSKeyArn="")
+    other = execution_role(house.server, f"r-{uuid.uuid4().hex[:8]}", [])
+    refused(DENIED, reader.update_function_configuration, FunctionName=function.name, Role=other)
+    refused(DENIED, Sealed, house, house.key(), reader)
+    assert function.invoke() == {"MY_SECRET": "hush-hush", "MY_EMPTY": ""}
+
+
+def test_a_function_without_its_key_does_not_start(house):
+    key = house.key()
+    function = Sealed(house, key)
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    house.admin.disable_key(KeyId=key)
+    function.cold()
+    refused("KMSDisabledException", function.invoke)
+    house.admin.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    refused("KMSInvalidStateException", function.invoke)
+    house.admin.cancel_key_deletion(KeyId=key)
+    house.admin.enable_key(KeyId=key)
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    grants = house.admin.list_grants(KeyId=key)["Grants"]
+    assert [grant["GranteePrincipal"] for grant in grants] == [function.role]
+    assert grants[0]["Constraints"]["EncryptionContextEquals"] == {
+        "aws:lambda:FunctionArn": function.made["FunctionArn"]
+    }
+    house.admin.revoke_grant(KeyId=key, GrantId=grants[0]["GrantId"])
+    function.cold()
+    assert "hush" not in refused("KMSAccessDeniedException", function.invoke)
+
+
+def test_variables_move_between_keys_and_out_of_them(house):
+    first, second = house.key(), house.key()
+    function = Sealed(house, first, variables={"CASEMATE_REUSE": "per-invocation"})
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    change = function.lambda_.update_function_configuration
+    second_arn = f"arn:aws:kms:us-east-1:{house.id}:key/{second}"
+    moved = change(FunctionName=function.name, KMSKeyArn=second_arn)
+    assert moved["KMSKeyArn"] == second_arn
+    assert moved["Environment"]["Variables"]["MY_SECRET"] == "hush-hush"
+    house.admin.disable_key(KeyId=first)
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    change(FunctionName=function.name, Environment={"Variables": {"MY_SECRET": "x" * 3900}})
+    assert function.invoke() == {"MY_SECRET": "x" * 3900}
+    other = execution_role(house.server, f"r-{uuid.uuid4().hex[:8]}", [])
+    change(FunctionName=function.name, Role=other)
+    assert function.invoke() == {"MY_SECRET": "x" * 3900}
+    out = change(FunctionName=function.name, KMSKeyArn="")
+    assert "KMSKeyArn" not in out and out["Environment"]["Variables"] == {"MY_SECRET": "x" * 3900}
+    house.admin.disable_key(KeyId=second)
+    assert function.invoke() == {"MY_SECRET": "x" * 3900}
+
+
+def test_a_key_can_be_for_use_through_lambda_only(house):
+    arn, own = house.person(allow("lambda:*"), allow("iam:PassRole"))
+    through = {"StringEquals": {"kms:ViaService": "lambda.us-east-1.amazonaws.com"}}
+    key = house.key(allow(["kms:Encrypt", "kms:Decrypt", "kms:CreateGrant"], Principal={"AWS": arn},
+                          Condition=through | {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+                    allow(["kms:Encrypt", "kms:Decrypt"], Principal={"AWS": arn}, Condition=through))
+    kms = house.server.client("kms", **own)
+    refused(DENIED, kms.encrypt, KeyId=key, Plaintext=b"x")
+    refused(DENIED, kms.create_grant, KeyId=key, GranteePrincipal=arn, Operations=["Decrypt"])
+    function = Sealed(house, key, house.server.client("lambda", **own))
+    assert function.made["Environment"]["Variables"]["MY_SECRET"] == "hush-hush"
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    elsewhere = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+    other = house.key(allow("kms:*", Principal={"AWS": arn}, Condition=elsewhere))
+    refused(DENIED, Sealed, house, other, house.server.client("lambda", **own))

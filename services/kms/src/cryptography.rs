@@ -23,7 +23,7 @@ impl Kms {
         text: &str,
         context: Option<&EncryptionContext>,
     ) -> Result<Ask, Error> {
-        Ok(with_algorithm(report(self.ask(action, caller, text, Reach::AnyName)?, context)))
+        Ok(with_algorithm(report(self.ask(action, caller, text, Reach::AnyName)?, context)?))
     }
 
     /// Asks for the use of the key that `text` names or, where nothing is said, of the one that the ciphertext names.
@@ -43,7 +43,7 @@ impl Kms {
             // Of bytes that name no key nothing more can be asked.
             None => own(Ask::on_any(action), caller),
         };
-        Ok(with_algorithm(report(ask, context)))
+        Ok(with_algorithm(report(ask, context)?))
     }
 
     /// The key to decrypt with, which must be the one that the call was admitted for.

@@ -42,12 +42,22 @@ pub(crate) fn check(context: Option<&EncryptionContext>) -> Result<(), Error> {
 /// Tells the policies of a context. Names that differ in case only make a key whose value is unknown: policies do not tell
 /// them apart.
 // AWS: without a context there are neither keys; `kms:EncryptionContextKeys` is multi-valued, each pair's key is not.
-pub(crate) fn report(mut ask: Ask, context: Option<&EncryptionContext>) -> Ask {
-    let Some(context) = context.filter(|context| !context.is_empty()) else { return ask };
+pub(crate) fn report(mut ask: Ask, context: Option<&EncryptionContext>) -> Result<Ask, Error> {
+    // Before anything else: what is told is looked through for every condition.
+    check(context)?;
+    let Some(context) = context.filter(|context| !context.is_empty()) else { return Ok(ask) };
+    let mut told: BTreeMap<String, (String, Option<Vec<String>>)> = BTreeMap::new();
     for (name, value) in context {
-        ask = ask.with(&format!("{PAIR_KEY}{name}"), vec![value.clone()]);
+        let values = Some(vec![value.clone()]);
+        let (_, said) = told
+            .entry(name.to_ascii_lowercase())
+            .or_insert_with(|| (format!("{PAIR_KEY}{name}"), values.clone()));
+        if *said != values {
+            *said = None;
+        }
     }
-    ask.with(NAMES_KEY, context.keys().cloned().collect())
+    ask.keys.extend(told.into_values());
+    Ok(ask.with(NAMES_KEY, context.keys().cloned().collect()))
 }
 
 #[cfg(test)]
@@ -78,10 +88,14 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_case_are_unknown_to_policies() {
-        let ask = report(Ask::on_any("kms:Encrypt"), Some(&context(&[("Team", "a"), ("team", "b")])));
+        let told =
+            |pairs: &[(&str, &str)]| report(Ask::on_any("kms:Encrypt"), Some(&context(pairs))).unwrap();
+        let ask = told(&[("Team", "a"), ("team", "b")]);
         let pair = ask.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case("kms:encryptioncontext:team"));
         assert_eq!(pair.unwrap().1, None);
-        let none = report(Ask::on_any("kms:Encrypt"), Some(&context(&[])));
-        assert!(none.keys.is_empty());
+        assert!(told(&[]).keys.is_empty());
+        assert!(
+            report(Ask::on_any("kms:Encrypt"), Some(&context(&[("a", &"x".repeat(BYTES_MAX))]))).is_err()
+        );
     }
 }

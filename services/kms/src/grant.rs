@@ -3,6 +3,8 @@
 //! What a grant allows is decided here and weighed by the policy engine, beside the key policy: an explicit deny beats it,
 //! and the principal's own ceilings bound it. Knows no HTTP and no clock.
 
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
+
 use casemate_kernel::{
     Env,
     policy::{Grants, Principal, Request, Value},
@@ -34,6 +36,10 @@ pub(crate) const OPERATIONS_KEY: &str = "kms:GrantOperations";
 pub(crate) const CONSTRAINT_KEY: &str = "kms:GrantConstraintType";
 /// Which grant is to be retired. AWS has no such condition key: here it carries the id from the operation to the grants.
 pub(crate) const GRANT_ID_KEY: &str = "kms:GrantId";
+
+/// The kinds of constraints, in policies.
+const EQUALS: &str = "EncryptionContextEquals";
+const SUBSET: &str = "EncryptionContextSubset";
 
 /// What a grant may be for: what a symmetric key can do.
 // AWS: Developer Guide, "Grant operations".
@@ -178,8 +184,8 @@ impl Constraint {
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
             Self::None => None,
-            Self::Equals(_) => Some("EncryptionContextEquals"),
-            Self::Subset(_) => Some("EncryptionContextSubset"),
+            Self::Equals(_) => Some(EQUALS),
+            Self::Subset(_) => Some(SUBSET),
         }
     }
 
@@ -191,21 +197,24 @@ impl Constraint {
         }
     }
 
-    fn holds(&self, context: &EncryptionContext) -> bool {
+    /// Does it hold for what is asked? Not where that cannot be told.
+    fn holds(&self, seen: &Seen<'_, '_>) -> bool {
         match self {
             Self::None => true,
-            Self::Equals(pairs) => pairs == context,
-            Self::Subset(pairs) => pairs.iter().all(|(name, value)| context.get(name) == Some(value)),
+            Self::Equals(pairs) => seen.count() == Some(pairs.len()) && seen.has(pairs),
+            Self::Subset(pairs) => seen.has(pairs),
         }
     }
 
-    /// Does another constraint, told by its kind and its pairs, let nothing through that this one does not?
-    fn covers(&self, kind: Option<&str>, pairs: &EncryptionContext) -> bool {
-        let equals = kind == Some("EncryptionContextEquals");
+    /// Does the constraint of the grant that is asked for let nothing through that this one does not?
+    fn covers(&self, seen: &Seen<'_, '_>) -> bool {
+        let kind = seen.texts(CONSTRAINT_KEY);
+        let kind = kind.as_deref().and_then(<[String]>::first).map(String::as_str);
+        let equals = kind == Some(EQUALS);
         match self {
             Self::None => true,
-            Self::Equals(_) => equals && self.holds(pairs),
-            Self::Subset(_) => (equals || kind == Some("EncryptionContextSubset")) && self.holds(pairs),
+            Self::Equals(_) => equals && self.holds(seen),
+            Self::Subset(_) => (equals || kind == Some(SUBSET)) && self.holds(seen),
         }
     }
 
@@ -271,49 +280,65 @@ impl Grant {
         self.operations.iter().any(|granted| granted == operation)
     }
 
-    fn allows(&self, id: &str, request: &Request<'_>) -> Option<bool> {
-        let operation = request.action.strip_prefix("kms:")?;
-        let grantee = self.grantee.is(request.principal) && self.is_for(operation);
-        Some(match operation {
+    fn allows(&self, id: &str, seen: &Seen<'_, '_>) -> bool {
+        let Some(operation) = seen.request.action.strip_prefix("kms:") else { return false };
+        let grantee = self.grantee.is(seen.request.principal) && self.is_for(operation);
+        match operation {
             "RetireGrant" => {
-                let retiring = self.retiring.as_ref().is_some_and(|party| party.is(request.principal));
-                let meant = texts(request, GRANT_ID_KEY)?;
-                (grantee || retiring) && matches!(meant.as_slice(), [meant] if meant == id)
+                let retiring = self.retiring.as_ref().is_some_and(|party| party.is(seen.request.principal));
+                (grantee || retiring) && seen.texts(GRANT_ID_KEY).is_some_and(|meant| *meant == [id])
             }
             // AWS: constraints do not bear on it (API reference, GrantConstraints).
             "DescribeKey" => grantee,
-            "CreateGrant" => grantee && self.covers(request)?,
-            _ => grantee && self.constraint.holds(&context_of(request)?),
-        })
+            "CreateGrant" => grantee && self.covers(seen),
+            _ => grantee && self.constraint.holds(seen),
+        }
     }
 
     /// AWS: "the new grant must be as restrictive as the parent grant, or more so" (Developer Guide, "Grants").
-    fn covers(&self, request: &Request<'_>) -> Option<bool> {
-        let operations = texts(request, OPERATIONS_KEY)?;
-        let kind = texts(request, CONSTRAINT_KEY)?;
-        let within = !operations.is_empty() && operations.iter().all(|operation| self.is_for(operation));
-        let constrained = self.constraint.covers(kind.first().map(String::as_str), &context_of(request)?);
-        Some(within && constrained)
+    fn covers(&self, seen: &Seen<'_, '_>) -> bool {
+        let within = |operations: Vec<String>| {
+            !operations.is_empty() && operations.iter().all(|operation| self.is_for(operation))
+        };
+        seen.texts(OPERATIONS_KEY).is_some_and(within) && self.constraint.covers(seen)
     }
 }
 
-/// What a request says of a condition key; `None` where that is not known.
-fn texts(request: &Request<'_>, key: &str) -> Option<Vec<String>> {
-    match request.context.value(&key.to_ascii_lowercase()) {
-        Value::Absent => Some(Vec::new()),
-        Value::Unknown => None,
-        Value::One(text) => Some(vec![text.into_owned()]),
-        Value::Many(texts) => Some(texts.into_iter().map(std::borrow::Cow::into_owned).collect()),
-    }
+/// What a request says, each thing looked up once however many grants there are.
+struct Seen<'a, 'r> {
+    request: &'a Request<'r>,
+    /// The names of the encryption context; `None` where they are not known.
+    names: OnceCell<Option<BTreeSet<String>>>,
 }
 
-/// The request's encryption context; `None` where names that differ in case only hide a value.
-fn context_of(request: &Request<'_>) -> Option<EncryptionContext> {
-    let pair = |name: String| {
-        let [value] = <[String; 1]>::try_from(texts(request, &format!("{PAIR_KEY}{name}"))?).ok()?;
-        Some((name, value))
-    };
-    texts(request, NAMES_KEY)?.into_iter().map(pair).collect()
+impl Seen<'_, '_> {
+    /// The values of a condition key; `None` where they are not known.
+    fn texts(&self, key: &str) -> Option<Vec<String>> {
+        match self.request.context.value(&key.to_ascii_lowercase()) {
+            Value::Absent => Some(Vec::new()),
+            Value::Unknown => None,
+            Value::One(text) => Some(vec![text.into_owned()]),
+            Value::Many(texts) => Some(texts.into_iter().map(Cow::into_owned).collect()),
+        }
+    }
+
+    fn names(&self) -> Option<&BTreeSet<String>> {
+        self.names.get_or_init(|| Some(self.texts(NAMES_KEY)?.into_iter().collect())).as_ref()
+    }
+
+    /// How many pairs the encryption context has.
+    fn count(&self) -> Option<usize> {
+        self.names().map(BTreeSet::len)
+    }
+
+    /// Has the encryption context these pairs, byte by byte? Not where names that differ in case only hide a value.
+    fn has(&self, pairs: &EncryptionContext) -> bool {
+        let value = |name: &str| self.texts(&format!("{PAIR_KEY}{name}"));
+        pairs.iter().all(|(name, wanted)| {
+            self.names().is_some_and(|names| names.contains(name))
+                && value(name).is_some_and(|values| values == [wanted.as_str()])
+        })
+    }
 }
 
 /// All grants of one key, as the policy engine asks them.
@@ -341,7 +366,8 @@ impl KeyGrants {
 
 impl Grants for KeyGrants {
     fn allowing(&self, request: &Request<'_>) -> Option<&str> {
-        let found = self.0.iter().find(|(id, grant)| grant.allows(id, request) == Some(true));
+        let seen = Seen { request, names: OnceCell::new() };
+        let found = self.0.iter().find(|(id, grant)| grant.allows(id, &seen));
         found.map(|(id, _)| id.as_str())
     }
 }

@@ -20,6 +20,18 @@ pub(crate) fn is_session(arn: &Arn) -> bool {
 }
 
 /// The unique id of a user or role, or of a session's role, now. `None`: there is no such thing.
+// DIVERGES: a session's ARN has its role's name without its path; sessions of roles with a path cannot be named in key
+// policies and grants, name the role.
 pub(crate) fn unique_id(env: &Env, arn: &Arn) -> Result<Option<String>, Fault> {
-    env.sessions()?.unique_id(arn)
+    if !is_session(arn) {
+        return env.sessions()?.unique_id(arn);
+    }
+    let mut parts = arn.resource().split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("assumed-role"), Some(role), Some(session), None) if !session.is_empty() => {
+            let role = Arn::from_parts([arn.partition(), "iam", "", arn.account(), &format!("role/{role}")]);
+            env.sessions()?.unique_id(&role)
+        }
+        _ => Ok(None),
+    }
 }

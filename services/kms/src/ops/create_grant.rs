@@ -20,7 +20,7 @@ impl Operation<CreateGrant> for Kms {
         let constraint = Constraint::new(input.constraints.as_ref())?;
         let ask = self.ask("kms:CreateGrant", caller, &input.key_id, Reach::AnyKey)?;
         let operations = input.operations.iter().map(|operation| operation.as_str().to_owned()).collect();
-        let mut ask = report(ask.with(OPERATIONS_KEY, operations), constraint.pairs());
+        let mut ask = report(ask.with(OPERATIONS_KEY, operations), constraint.pairs())?;
         for (key, value) in [
             (CONSTRAINT_KEY, constraint.kind()),
             ("kms:GranteePrincipal", input.grantee_principal.as_deref()),

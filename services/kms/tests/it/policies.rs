@@ -174,8 +174,12 @@ async fn a_role_made_again_under_its_name_inherits_nothing() {
     let scene = Scene::new().await;
     let (first, session) = scene.role("worker").await;
     let by_role = statement("Allow", first.arn.as_str(), "kms:Encrypt", "");
-    scene.put_policy(&by_role).await;
+    let named = session.caller.clone().unwrap().arn_text();
+    let by_session = statement("Allow", &named, "kms:DescribeKey", "");
+    scene.put_policy(&format!("{by_role},{by_session}")).await;
     scene.done_as(&session, "Encrypt", encrypt(&scene, json!({}))).await;
+    let describe = json!({"KeyId": scene.key});
+    scene.done_as(&session, "DescribeKey", describe.clone()).await;
     scene.world.identities().delete(&first.unique_id);
     let (second, again) = scene.role("worker").await;
     assert_eq!(first.arn, second.arn);
