@@ -45,6 +45,13 @@ pub(crate) enum Purpose {
     Snapshot { once: bool },
 }
 
+impl Purpose {
+    /// Does its process take no request itself, and hold no credentials?
+    pub(crate) fn is_template(self) -> bool {
+        matches!(self, Self::Template | Self::Snapshot { .. })
+    }
+}
+
 /// All that a process is given which is told later for which function it is.
 pub(crate) fn blank(family: Family, runtime: &str) -> Vec<(String, String)> {
     let mut all = defaults(family, runtime);

@@ -145,17 +145,13 @@ impl Host {
         let family = root.family;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
-        let credentials = match purpose {
-            Purpose::Template | Purpose::Snapshot { .. } => None,
-            Purpose::OnDemand | Purpose::Provisioned => {
-                Some(credentials(&self.env, &function, &id, now).await?)
-            }
+        let credentials = if purpose.is_template() {
+            None
+        } else {
+            Some(credentials(&self.env, &function, &id, now).await?)
         };
         let log_stream = log_stream(now, function.version, &id);
-        let snapshot = Snapshot::of(purpose);
-        // AWS: where there is a snapshot, no keys are in the variables: SDKs fetch them.
-        let fetched = controls.credentials == Credentials::Endpoint || snapshot.is_some();
-        let endpoint = fetched.then(|| Arc::new(Endpoint::new(&self.env)));
+        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
@@ -207,6 +203,14 @@ impl Host {
         initialised(environment, family, (began, self.start_limit(isolation, limit))).await
     }
 
+    /// Where credentials are fetched, if they are.
+    // AWS: where there is a snapshot, no keys are in the variables.
+    fn endpoint(&self, controls: &Controls, purpose: Purpose) -> Option<Arc<Endpoint>> {
+        let fetched =
+            controls.credentials == Credentials::Endpoint || matches!(purpose, Purpose::Snapshot { .. });
+        fetched.then(|| Arc::new(Endpoint::new(&self.env)))
+    }
+
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
         let Start {
             id,
@@ -225,8 +229,7 @@ impl Host {
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let new = if snapshot.is_some() { Forks::of_snapshot } else { Forks::default };
-        let forks = credentials.is_none().then(|| Arc::new(new()));
+        let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let output = Output::start([stdout, stderr, beside], delivery, Arc::clone(&self.env.clock));
