@@ -6,11 +6,13 @@ use casemate_sandbox::Driver;
 
 use crate::{
     api::{
-        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error, LogFormat,
-        LoggingConfig, RUNTIME_VALUES, TracingConfig, UpdateFunctionConfigurationInput, VpcConfig,
+        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error,
+        RUNTIME_VALUES, TracingConfig, UpdateFunctionConfigurationInput, VpcConfig,
     },
     function::Settings,
-    image, refusal, snapshot,
+    image,
+    logging::Logging,
+    refusal, snapshot,
     variables::{self, Variables},
 };
 
@@ -69,8 +71,14 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
         tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
         variables: variables_of(input.environment.as_ref(), driver)?,
+        // Sealed when everything else was found to be right.
+        sealed: None,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
-        log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
+        log_group: input.logging_config.as_ref().and_then(|config| config.log_group.clone()),
+        logging: input
+            .logging_config
+            .as_ref()
+            .map_or(Ok(Logging::default()), |config| Logging::default().changed(config))?,
         dead_letters: dead_letters(input.dead_letter_config.as_ref())?.filter(|target| !target.is_empty()),
         // Looked up when the function is stored.
         layers: Vec::new(),
@@ -112,7 +120,8 @@ pub(crate) fn change(
     if let Some(target) = dead_letters(input.dead_letter_config.as_ref())? {
         settings.dead_letters = Some(target).filter(|target| !target.is_empty());
     }
-    if let Some(logging) = check_logging(input.logging_config.as_ref())? {
+    if let Some(logging) = &input.logging_config {
+        settings.logging = settings.logging.changed(logging)?;
         // AWS: a configuration without a group means the default group.
         settings.log_group.clone_from(&logging.log_group);
     }
@@ -146,7 +155,7 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
     let asked = [
         (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
+        (code.source_kms_key_arn.is_some(), "a customer managed key for packages"),
         (input.tenancy_config.is_some(), "tenant isolation"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
@@ -159,7 +168,6 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
 fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> {
     let asked = [
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
         (input.accelerator_config.is_some(), "an accelerator"),
@@ -272,17 +280,6 @@ fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<String>, Err
     Ok(Some(target))
 }
 
-fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig>, Error> {
-    let Some(config) = config else { return Ok(None) };
-    if config.log_format == Some(LogFormat::Json)
-        || config.application_log_level.is_some()
-        || config.system_log_level.is_some()
-    {
-        return Err(refusal::not_here("log format JSON"));
-    }
-    Ok(Some(config))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,7 +306,6 @@ mod tests {
     fn what_would_not_be_honoured_is_refused() {
         let not_taken = [
             CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
-            CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },
             CreateFunctionInput { handler: None, ..input() },
             CreateFunctionInput { timeout: Some(901), ..input() },
             CreateFunctionInput { memory_size: Some(10_241), ..input() },
@@ -349,7 +345,7 @@ mod tests {
             };
             assert!(new(both).is_err());
             let later =
-                UpdateFunctionConfigurationInput { ephemeral_storage, runtime, environment, ..update() };
+                UpdateFunctionConfigurationInput { environment, runtime, ephemeral_storage, ..update() };
             assert!(change(&mut settings.clone(), &later, None).is_err(), "{later:?}");
         }
         let off = Some(SnapStart { apply_on: Some(SnapStartApplyOn::None) });

@@ -8,6 +8,7 @@
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
 mod assembly;
+mod ending;
 mod extensions;
 mod fork;
 mod image;
@@ -27,16 +28,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use casemate_kernel::{Decoy, Env};
+use casemate_kernel::{Decoy, Env, SessionCredentials};
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(crate) use extensions::{EXTERNAL_LIMIT, FAREWELLS_MAX};
+pub(crate) use ending::EXTERNAL_LIMIT;
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
@@ -49,13 +46,16 @@ use crate::{
     exchange::Exchange,
     extensions::{Extensions, Fault, Invoke, Reason},
     fair::{Fair, Place},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     invocation::{Finished, Invocation, Outcome},
     isolate::Isolate,
     output::Output,
     packages::Folder,
+    platform::{Note, Status},
     report::{self, Used},
+    telemetry::Telemetry,
 };
 
 /// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then
@@ -77,6 +77,7 @@ pub(crate) struct Environment {
     sandbox: Arc<Isolate>,
     exchange: Arc<Exchange>,
     extensions: Arc<Extensions>,
+    telemetry: Arc<Telemetry>,
     /// Why it ends, for extensions.
     ending: Mutex<Reason>,
     /// When the time of the last request is over.
@@ -108,7 +109,7 @@ pub(crate) struct Environment {
     /// Known as long as it lies here.
     decoy: Option<Decoy>,
     /// Turns for environments that end with a word to their extensions.
-    farewells: Arc<Semaphore>,
+    farewells: Farewells,
 }
 
 /// Room for environments on this host.
@@ -124,6 +125,16 @@ struct Held {
     end: Timestamp,
 }
 
+impl Held {
+    /// Without credentials it has none to lose.
+    fn of(credentials: Option<SessionCredentials>) -> Self {
+        match credentials {
+            Some(held) => Self { access_key_id: Some(held.access_key_id), end: held.expires_at },
+            None => Self { access_key_id: None, end: Timestamp::from_millis(0) },
+        }
+    }
+}
+
 /// The environment cannot take a request: it ended while it was idle.
 #[derive(Debug)]
 pub(crate) struct Unfit;
@@ -132,7 +143,9 @@ pub(crate) struct Unfit;
 #[derive(Debug)]
 struct Unreported {
     request_id: String,
+    trace_id: String,
     duration: Duration,
+    status: Status,
     /// Whether nothing of its output is still to come.
     complete: bool,
 }
@@ -173,6 +186,7 @@ impl Environment {
     /// the log, and [`Self::settle`] says whether the environment can take another request.
     pub(crate) async fn run(&self, mut invocation: Invocation, with_log: bool) -> Result<Finished, Unfit> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
+        let trace_id = invocation.trace_id.clone();
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         if !self.renew_credentials().await {
             return Err(Unfit);
@@ -186,17 +200,17 @@ impl Environment {
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
         self.sandbox.begin_invocation().await;
-        self.output.begin(report::start(&id, self.function.version)).await;
+        self.output.begin(Note::start(&id, self.function.version, &trace_id)).await;
         if let Some(fault) = failed {
             // It was ready, and an extension has failed since: as if it had at the request's beginning.
-            return Ok(self.finish(&id, End::ExtensionFailed(fault), Duration::ZERO).await);
+            return Ok(self.finish((&id, &trace_id), End::ExtensionFailed(fault), Duration::ZERO).await);
         }
         let began = Instant::now();
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + limit);
         let told = Invoke {
             request_id: id.clone(),
             invoked: invocation.invoked.clone(),
-            trace_id: invocation.trace_id.clone(),
+            trace_id: trace_id.clone(),
             deadline: invocation.deadline,
         };
         // In this order: what the runtime has been offered it works on.
@@ -218,7 +232,8 @@ impl Environment {
             // Credentials that are fetched are over before the answer is given.
             End::Answered(outcome) if !with_log && self.endpoint.is_none() => {
                 let complete = self.is_complete(&outcome);
-                let unreported = Unreported { request_id: id, duration, complete };
+                let status = status_of(&outcome);
+                let unreported = Unreported { request_id: id, trace_id, duration, status, complete };
                 *self.unreported.lock().unwrap_or_else(PoisonError::into_inner) = Some(unreported);
                 return Ok(Finished { outcome, tail: Vec::new() });
             }
@@ -229,39 +244,42 @@ impl Environment {
         {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
-        let finished = self.finish(&id, end, duration).await;
+        let finished = self.finish((&id, &trace_id), end, duration).await;
         if self.endpoint.is_some() && !self.end_credentials().await {
             self.sandbox.kill();
         }
         Ok(finished)
     }
 
-    async fn finish(&self, id: &str, end: End, duration: Duration) -> Finished {
-        let (mut lines, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
+    async fn finish(&self, (id, trace_id): (&str, &str), end: End, duration: Duration) -> Finished {
+        let (mut notes, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
         let (outcome, status) = match end {
-            End::Answered(outcome) => (outcome, None),
+            End::Answered(outcome) => {
+                let status = status_of(&outcome);
+                (outcome, (status, None))
+            }
             End::Exited(exit) => {
                 let how = exit_text(exit);
-                lines.push(report::exited(id, &how));
+                notes.push(Note::fault(report::exited(id, &how)));
                 self.ends_for(Reason::Failure);
-                (Outcome::exited(id, &how), Some("error"))
+                (Outcome::exited(id, &how), (Status::Error, Some("Runtime.ExitError")))
             }
             End::ExtensionFailed(fault) => {
-                lines.push(fault.line(id));
+                notes.push(Note::fault(fault.line(id)));
                 self.ends_for(Reason::Failure);
                 self.end_runtime().await;
-                (fault.outcome(id), Some("error"))
+                (fault.outcome(id), (Status::Error, Some(fault.kind())))
             }
             End::TimedOut => {
                 self.ends_for(Reason::Timeout);
                 // A machine cannot be asked any more afterwards; it remembers what it said last.
                 self.sandbox.usage().await;
                 self.stop_working().await;
-                lines.push(report::timed_out(id, self.env.clock.now(), timeout_s));
-                (Outcome::timed_out(id, timeout_s), Some("timeout"))
+                notes.push(Note::fault(report::timed_out(id, self.env.clock.now(), timeout_s)));
+                (Outcome::timed_out(id, timeout_s), (Status::Timeout, None))
             }
         };
-        let tail = self.report(id, duration, (status, lines)).await;
+        let tail = self.report((id, trace_id), duration, (status, notes)).await;
         Finished { outcome, tail }
     }
 
@@ -273,20 +291,20 @@ impl Environment {
     /// Completes the log of a request that was answered first.
     pub(crate) async fn conclude(&self) {
         let unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Unreported { request_id, duration, complete }) = unreported {
+        if let Some(Unreported { request_id, trace_id, duration, status, complete }) = unreported {
             if !complete {
                 drop(tokio::time::timeout(SETTLE, self.over()).await);
             }
-            drop(self.report(&request_id, duration, (None, Vec::new())).await);
+            drop(self.report((&request_id, &trace_id), duration, ((status, None), Vec::new())).await);
         }
     }
 
     /// The last lines of a request; answers with the end of its log.
     async fn report(
         &self,
-        id: &str,
+        (id, trace_id): (&str, &str),
         duration: Duration,
-        (status, mut lines): (Option<&'static str>, Vec<String>),
+        (status, mut notes): ((Status, Option<&'static str>), Vec<Note>),
     ) -> Vec<u8> {
         let memory_mb = self.function.settings.memory_mb;
         let usage = self.sandbox.usage().await;
@@ -297,10 +315,11 @@ impl Environment {
             memory_mb,
             // The group's peak also counts `/tmp` and what the kernel itself needs for it.
             memory_peak_bytes: usage.memory_peak_bytes.min(u64::from(memory_mb) << 20),
-            status,
+            status: status.0.reported(),
         };
-        lines.extend([report::end(id), report::report(id, &used)]);
-        self.output.end(lines).await
+        notes.push(Note::runtime_done(id, duration, status, trace_id));
+        notes.push(Note::report(id, &used, status, trace_id));
+        self.output.end(notes).await
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
@@ -375,6 +394,7 @@ impl Environment {
             return;
         }
         *frozen = true;
+        self.telemetry.set_running(false);
         tokio::select! {
             biased;
             () = wanted => {}
@@ -400,6 +420,7 @@ impl Environment {
             if self.sandbox.thaw().await.is_err() {
                 return false;
             }
+            self.telemetry.set_running(true);
             *frozen = false;
         }
         let alive = tokio::select! {
@@ -427,6 +448,14 @@ impl Drop for Environment {
             task.abort();
         }
         self.revoke();
+    }
+}
+
+/// How a request ended that the function answered.
+fn status_of(outcome: &Outcome) -> Status {
+    match outcome {
+        Outcome::Answer(_) => Status::Success,
+        Outcome::Failure(_) => Status::Failure,
     }
 }
 

@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn,
-        SnapStartOptimizationStatus, SnapStartResponse, TracingConfigResponse, TracingMode,
+        LastUpdateStatus, PackageType, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+        TracingConfigResponse, TracingMode,
     },
     image::ImageUse,
     layer::LayerUse,
+    logging::Logging,
     resource::FunctionRef,
     snapshot::{self, State},
     variables::Variables,
+    variables_key::Sealed,
     version::Version,
 };
 
@@ -89,10 +91,16 @@ pub(crate) struct Settings {
     pub(crate) tmp_mb: u32,
     /// The owner's environment variables; `None` when never set.
     pub(crate) variables: Option<Variables>,
+    /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
+    #[serde(default)]
+    pub(crate) sealed: Option<Sealed>,
     /// `Active` or `PassThrough`. Kept and shown; there is no tracing service.
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// How its log is written.
+    #[serde(default)]
+    pub(crate) logging: Logging,
     /// The queue or topic that gets requests which failed for good.
     #[serde(default)]
     pub(crate) dead_letters: Option<String>,
@@ -173,7 +181,9 @@ impl Function {
             environment: settings
                 .variables
                 .clone()
+                .filter(|_| settings.sealed.is_none())
                 .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
+            kms_key_arn: settings.sealed.as_ref().map(|sealed| sealed.key.clone()),
             tracing_config: Some(TracingConfigResponse { mode: TracingMode::parse(&settings.tracing) }),
             revision_id: Some(self.revision_id.clone()),
             // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given, unless a
@@ -193,11 +203,7 @@ impl Function {
             architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
             ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),
             snap_start: Some(self.snap_start()),
-            logging_config: Some(LoggingConfig {
-                log_format: Some(LogFormat::Text),
-                log_group: Some(self.log_group()),
-                ..LoggingConfig::default()
-            }),
+            logging_config: Some(settings.logging.shown(self.log_group())),
             ..FunctionConfiguration::default()
         }
     }

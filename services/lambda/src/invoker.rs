@@ -17,7 +17,7 @@ use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
 use tokio::{
-    sync::{Notify, Semaphore, oneshot},
+    sync::{Notify, oneshot},
     time::Instant,
 };
 
@@ -27,7 +27,7 @@ use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, FAREWELLS_MAX, Host, NotStarted, Room, Unfit, exit_text, start_report},
+    environment::{Environment, Host, NotStarted, Room, Unfit, exit_text, start_report},
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -137,7 +137,7 @@ impl Invoker {
             room: Room::new(places_max),
             blanks: Arc::default(),
             machines: Machines::default(),
-            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
+            farewells: extras.farewells,
         });
         Self {
             env: env.clone(),
@@ -234,6 +234,8 @@ impl Invoker {
         slot: Slot,
         answer: oneshot::Sender<Result<Finished, Error>>,
     ) {
+        // Until its environment is put back.
+        let _working = host.farewells.work();
         let mut open = (slot, answer);
         while let Some(idle) = self.idle(&work).await {
             self.note_used(&work, &idle);
@@ -415,6 +417,11 @@ impl Invoker {
             }
             drop(tokio::time::timeout(RECLAIM_EVERY, self.missing.notified()).await);
         }
+    }
+
+    /// From now on no environment waits for requests.
+    pub(crate) fn close(&self) {
+        self.pool.close();
     }
 
     /// Can a process of this revision be forked, as far as is known?

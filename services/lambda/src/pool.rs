@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use casemate_names::{Arn, Timestamp};
@@ -18,6 +21,8 @@ pub(crate) const IDLE_S_MAX: i64 = 300;
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: Mutex<BTreeMap<String, Vec<Idle>>>,
+    /// The server ends: none is kept any more.
+    closed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -102,6 +107,9 @@ impl Pool {
     /// Takes an environment back.
     pub(crate) fn put(&self, environment: Arc<Environment>, fit_for: FitFor, now: Timestamp) {
         let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
         let arn = environment.function.arn.as_str().to_owned();
         all.entry(arn).or_default().push(Idle { environment, since: now, fit_for });
     }
@@ -114,6 +122,15 @@ impl Pool {
             one.fit_for == FitFor::Everybody && one.environment.function.revision_id == function.revision_id
         })
         .count()
+    }
+
+    /// Stops every idle environment, and from now on whatever is put back.
+    pub(crate) fn close(&self) {
+        let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::SeqCst);
+        let gone = std::mem::take(&mut *all);
+        drop(all);
+        drop(gone);
     }
 
     /// Stops every idle environment of a function.

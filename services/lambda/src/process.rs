@@ -50,6 +50,16 @@ impl Purpose {
     pub(crate) fn is_template(self) -> bool {
         matches!(self, Self::Template | Self::Snapshot { .. })
     }
+
+    /// As AWS names it.
+    // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
+    pub(crate) fn initialization(self) -> &'static str {
+        match self {
+            Self::OnDemand | Self::Template => "on-demand",
+            Self::Provisioned => "provisioned-concurrency",
+            Self::Snapshot { .. } => "snap-start",
+        }
+    }
 }
 
 /// All that a process is given which is told later for which function it is.
@@ -114,15 +124,14 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.settings.memory_mb.to_string());
-    // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
-    let initialization = match given.purpose {
-        Purpose::Provisioned => "provisioned-concurrency",
-        Purpose::Snapshot { .. } => "snap-start",
-        Purpose::OnDemand | Purpose::Template => "on-demand",
-    };
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", initialization);
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", given.purpose.initialization());
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", given.log_stream);
+    // AWS: "Text" or "JSON"; the level where the format has levels.
+    set("AWS_LAMBDA_LOG_FORMAT", if function.settings.logging.json { "JSON" } else { "Text" });
+    if function.settings.logging.json {
+        set("AWS_LAMBDA_LOG_LEVEL", function.settings.logging.application.name());
+    }
     set("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS);
     if let Some(endpoint) = given.endpoint {
         // AWS: as with SnapStart, SDKs fetch the credentials.
@@ -169,8 +178,10 @@ pub(crate) fn of_extensions(given: &Given<'_>) -> Vec<(String, String)> {
 }
 
 /// Not for extensions.
-const RUNTIMES_OWN: [&str; 5] = [
+const RUNTIMES_OWN: [&str; 7] = [
     "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_FORMAT",
+    "AWS_LAMBDA_LOG_LEVEL",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "LAMBDA_TASK_ROOT",

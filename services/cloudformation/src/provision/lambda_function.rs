@@ -29,6 +29,7 @@ pub(super) const KIND: Kind = Kind {
         property("FunctionName").replaces(),
         property("Handler"),
         property("ImageConfig"),
+        property("KmsKeyArn").to(To::Member("KMSKeyArn")),
         property("Layers"),
         property("MemorySize"),
         property("PackageType").replaces(),
@@ -163,6 +164,9 @@ fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
         if gone(name) {
             request.push(name, value);
         }
+    }
+    if gone("KmsKeyArn") {
+        request.push("KMSKeyArn", "".into());
     }
 }
 

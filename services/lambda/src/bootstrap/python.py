@@ -151,8 +151,23 @@ def trace_of(error):
     return traceback.format_list(own)
 
 
+def stamp(seconds):
+    """As times are written in logs of JSON."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (seconds * 1000 % 1000)
+
+
+def writes_json():
+    """Whether the function's owner wants the log as JSON."""
+    return os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+
+
 def log_report(report):
     """Writes a failure to the log, as one event: line ends inside it are carriage returns."""
+    if writes_json():
+        line = {"timestamp": stamp(time.time()), "level": "ERROR", "log_level": "ERROR"}
+        sys.stdout.write(json.dumps(dict(line, **report), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
     lines = ["[ERROR] %s: %s" % (report["errorType"], report["errorMessage"])]
     if report["stackTrace"]:
         lines.append("Traceback (most recent call last):")
@@ -209,9 +224,31 @@ def set_up_logging():
     class OneEvent(logging.Formatter):
         converter = time.gmtime
 
+    class Structured(logging.Formatter):
+        known = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+        def format(self, record):
+            line = {"timestamp": stamp(record.created), "level": record.levelname, "message": record.getMessage(),
+                    "logger": record.name}
+            if record.exc_info and record.exc_info[0]:
+                import traceback
+
+                kind, error, trace = record.exc_info
+                line["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
+                line["errorType"], line["errorMessage"] = kind.__name__, str(error)
+                line["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
+            line.update((name, value) for name, value in vars(record).items() if name not in self.known)
+            line["requestId"] = record.aws_request_id
+            return json.dumps(line, ensure_ascii=False, default=str)
+
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(OneEvent("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
-                                  "%Y-%m-%dT%H:%M:%S"))
+    if writes_json():
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        logging.getLogger().setLevel({"TRACE": "NOTSET", "FATAL": "CRITICAL"}.get(level, level))
+        handler.setFormatter(Structured())
+    else:
+        handler.setFormatter(OneEvent("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
+                                      "%Y-%m-%dT%H:%M:%S"))
     handler.addFilter(RequestId())
     logging.getLogger().addHandler(handler)
 

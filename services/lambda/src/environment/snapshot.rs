@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -19,7 +19,12 @@ use casemate_kernel::Fault;
 use tokio::time::Instant;
 
 use super::{Environment, start::NotStarted};
-use crate::{api::Error, process::Purpose, report};
+use crate::{
+    api::Error,
+    platform::{Note, Status},
+    process::Purpose,
+    variables_key,
+};
 
 /// How long a restore may take, hooks included.
 // AWS: "If an after-restore runtime hook runs for longer than 10 seconds, the Restore phase times out" (developer guide,
@@ -75,15 +80,17 @@ impl Environment {
         let began = Instant::now();
         snapshot.spoilt.store(false, Ordering::SeqCst);
         snapshot.restored.store(true, Ordering::SeqCst);
-        self.output.line(report::restore_start(&self.function.settings.runtime)).await;
+        self.output.note(Note::restore_start(&self.function)).await;
         let restored = self.restored().await;
         let took = began.elapsed();
         let status = match &restored {
-            Ok(()) => None,
-            Err(Error::SnapStartTimeoutException(_)) => Some("timeout"),
-            Err(_) => Some("error"),
+            Ok(()) => Status::Success,
+            Err(Error::SnapStartTimeoutException(_)) => Status::Timeout,
+            Err(_) => Status::Error,
         };
-        self.output.line(report::restored(took, status)).await;
+        for note in [Note::restore_runtime_done(status), Note::restore_report(took, status)] {
+            self.output.note(note).await;
+        }
         if let Err(error) = restored {
             snapshot.spoil();
             return Err(NotStarted::Refused(error));
@@ -93,6 +100,8 @@ impl Environment {
     }
 
     async fn restored(&self) -> Result<(), Error> {
+        // The template was made with what a key hides: whoever may not read it any more gets nothing of it.
+        variables_key::opened(&self.env, Arc::clone(&self.function)).await?;
         self.sandbox.begin_init().await.map_err(Fault::internal)?;
         if !self.order_child().await {
             return Err(Fault::broken("a snapshot's template took no order").into());

@@ -37,14 +37,18 @@ use crate::{
     event::{self, Attribution},
     exchange::Exchange,
     extensions::{Extensions, Fault as ExtensionFault, Reason},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
     machines::Machines,
     output::Output,
     packages::{Folder, Packages},
+    platform::{Note, Status},
     process::{self, Given, Purpose},
-    report, role, runtime_api,
+    role, runtime_api,
+    telemetry::Telemetry,
+    variables_key,
     version::Version,
 };
 
@@ -72,7 +76,7 @@ pub(crate) struct Host {
     /// Virtual machines.
     pub(crate) machines: Machines,
     /// Turns for environments that end with a word to their extensions.
-    pub(crate) farewells: Arc<Semaphore>,
+    pub(crate) farewells: Farewells,
 }
 
 /// Why there is no environment.
@@ -131,6 +135,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
+        let function = variables_key::opened(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -145,11 +150,7 @@ impl Host {
         let family = root.family;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
-        let credentials = if purpose.is_template() {
-            None
-        } else {
-            Some(credentials(&self.env, &function, &id, now).await?)
-        };
+        let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
         let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
@@ -192,15 +193,25 @@ impl Host {
             snapshot,
         };
         let environment = self.assemble(sandbox, start);
-        // An image has no version of a runtime.
-        if environment.function.image.is_none() {
-            let runtime = &environment.function.settings.runtime;
-            environment.output.line(format!("INIT_START Runtime Version: {runtime}")).await;
-        }
+        environment.output.note(Note::init_start(&environment.function, purpose)).await;
         if let Some(remark) = remark {
-            environment.output.line(remark).await;
+            environment.output.note(Note::remark(remark)).await;
         }
-        initialised(environment, family, (began, self.start_limit(isolation, limit))).await
+        let limit = self.start_limit(isolation, limit);
+        initialised(environment, (family, purpose), (began, limit)).await
+    }
+
+    /// The credentials of an environment; a template has none, its children have.
+    async fn for_whole_life(
+        &self,
+        function: &Function,
+        (id, purpose): (&str, Purpose),
+        now: Timestamp,
+    ) -> Result<Option<SessionCredentials>, NotStarted> {
+        if purpose.is_template() {
+            return Ok(None);
+        }
+        credentials(&self.env, function, id, now).await.map(Some)
     }
 
     /// Where credentials are fetched, if they are.
@@ -215,7 +226,7 @@ impl Host {
         let Start {
             id,
             function,
-            held,
+            held: (folders, berth, decoy),
             credentials,
             endpoint,
             log_stream,
@@ -224,7 +235,6 @@ impl Host {
             program,
             snapshot,
         } = start;
-        let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
@@ -232,11 +242,13 @@ impl Host {
         let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
-        let output = Output::start([stdout, stderr, beside], delivery, Arc::clone(&self.env.clock));
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
+        let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
+        let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions)),
+                (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
                 (forks.clone(), endpoint.clone()),
                 late,
             ),
@@ -256,14 +268,12 @@ impl Host {
         Environment {
             function,
             id,
-            held: Mutex::new(match credentials {
-                Some(held) => Held { access_key_id: Some(held.access_key_id), end: held.expires_at },
-                None => Held { access_key_id: None, end: Timestamp::from_millis(0) },
-            }),
+            held: Mutex::new(Held::of(credentials)),
             env: self.env.clone(),
             sandbox,
             exchange,
             extensions,
+            telemetry,
             ending: Mutex::default(),
             deadline: Mutex::default(),
             output,
@@ -282,7 +292,7 @@ impl Host {
             folders,
             berth: Some(berth),
             decoy,
-            farewells: Arc::clone(&self.farewells),
+            farewells: self.farewells.clone(),
         }
     }
 }
@@ -290,14 +300,18 @@ impl Host {
 /// Waits until it can take a request; from then on it has the function's share of the processor.
 async fn initialised(
     environment: Environment,
-    family: Family,
+    (family, purpose): (Family, Purpose),
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()).await);
     }
-    for line in environment.extensions.lines() {
-        environment.output.line(line).await;
+    let took = began.elapsed();
+    let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
+    notes.extend(environment.extensions.notes());
+    notes.push(Note::init_report(purpose, took, (Status::Success, None)));
+    for note in notes {
+        environment.output.note(note).await;
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
@@ -396,23 +410,25 @@ impl Environment {
         self.exchange.waiting().await.map_err(Failure::Reported)?;
         // AWS: from the runtime's first request on nobody registers.
         self.extensions.close_registration();
+        self.telemetry.close();
         self.extensions.idle().await;
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
+    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
         self.ends_for(if matches!(failure, Failure::TimedOut) { Reason::Timeout } else { Reason::Failure });
         let status = match &failure {
-            Failure::TimedOut => "timeout".to_owned(),
-            Failure::Extension(fault) => format!("error\tError Type: {}", fault.kind()),
-            _ => "error".to_owned(),
+            Failure::TimedOut => (Status::Timeout, None),
+            Failure::Extension(fault) => (Status::Error, Some(fault.kind())),
+            _ => (Status::Error, None),
         };
-        let mut lines = self.extensions.lines();
-        lines.push(report::init_failed(took, &status));
-        let tail = self.output.end(lines).await;
+        let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
+        notes.extend(self.extensions.notes());
+        notes.push(Note::init_report(purpose, took, status));
+        let tail = self.output.end(notes).await;
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
@@ -460,7 +476,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>),
+    said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
     (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {

@@ -33,6 +33,7 @@ fn host(places_max: usize) -> Host {
         python_sdk: None,
         functions_dir: folder.path().join("functions"),
         signing_profiles: folder.path().join("signing-profiles"),
+        farewells: crate::Farewells::default(),
     };
     let mut made = None;
     let world = WorldBuilder::new()
@@ -79,6 +80,7 @@ impl Host {
             reserved: None,
             state: crate::snapshot::State::Active,
             settings: Settings {
+                sealed: None,
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
                 handler: "app.handler".to_owned(),
@@ -89,6 +91,7 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
+                logging: crate::logging::Logging::default(),
                 dead_letters: None,
                 layers: Vec::new(),
                 snap_start: false,

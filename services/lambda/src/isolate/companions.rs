@@ -2,7 +2,7 @@
 
 use std::io;
 
-use casemate_sandbox::{MemberEnd, Residents, Signal};
+use casemate_sandbox::{MemberEnd, Outlet, Residents, Signal};
 use tokio::net::unix::pipe;
 
 use super::{Isolate, Process};
@@ -29,6 +29,14 @@ impl Isolate {
         match self {
             Self::Process(Process { sandbox, .. }) => sandbox.take_companion_output(),
             Self::Machine(_) => None,
+        }
+    }
+
+    /// Sockets that reach what listens inside, as many as there are companions; once.
+    pub(crate) fn take_outlets(&self) -> Vec<Outlet> {
+        match self {
+            Self::Process(Process { sandbox, .. }) => std::iter::from_fn(|| sandbox.take_outlet()).collect(),
+            Self::Machine(_) => Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod configuration;
 mod credentials;
+mod decoys;
 mod destinations;
 mod extensions;
 mod gate;
