@@ -62,15 +62,15 @@ struct DriverInner {
 /// Disks of one function version. Cheap to clone; their files go with the last clone.
 #[derive(Clone, Debug)]
 pub struct Image {
-    pub(crate) runtime: RuntimeDisk,
+    pub(crate) runtime: Arc<RuntimeDisk>,
     pub(crate) code: Arc<Disk>,
 }
 
-/// The disk of a runtime. Cheap to clone.
-#[derive(Clone, Debug)]
+/// The disk of a runtime.
+#[derive(Debug)]
 pub struct RuntimeDisk {
     id: String,
-    disk: Arc<Disk>,
+    disk: Disk,
     /// Folders on it that are shown besides the runtime's own.
     mounts: Vec<PathBuf>,
 }
@@ -150,7 +150,7 @@ impl Driver {
     /// Makes the disks of a function version, named after it. Blocks for a second or so on a thread of its own.
     pub async fn prepare(&self, name: &str, runtime: &Runtime, code: CodeDisk) -> Result<Image, Error> {
         let runtime = self.runtime_disk(name, runtime, Vec::new()).await?;
-        Ok(Image { runtime, code: self.code_disk(name, code).await? })
+        Ok(Image { runtime: Arc::new(runtime), code: self.code_disk(name, code).await? })
     }
 
     /// Makes the disk of a runtime, with further folders of the host.
@@ -167,7 +167,7 @@ impl Driver {
         let (agent, made_of) = (self.inner.agent.clone(), runtime.clone());
         let shown = mounts.iter().map(|file| file.at.clone()).collect();
         let disk = blocking(move || disk::runtime(&made_of, &mounts, &agent, path)).await?;
-        Ok(RuntimeDisk { id: runtime.id.clone(), disk: Arc::new(disk), mounts: shown })
+        Ok(RuntimeDisk { id: runtime.id.clone(), disk, mounts: shown })
     }
 
     /// Makes the disk of a function version's code.
@@ -193,7 +193,11 @@ impl Driver {
 
     /// Boots a machine and returns when its agent has said hello. Its memory comes along for [`Driver::snapshot`].
     pub async fn boot(&self, image: &Image, spec: &FunctionSpec, fresh: &Fresh) -> Result<Booted, Error> {
-        let ram_mb = spec.ram_mb();
+        self.boot_with(image, spec.ram_mb(), fresh).await
+    }
+
+    /// The same for any function that needs no more memory.
+    pub(crate) async fn boot_with(&self, image: &Image, ram_mb: u64, fresh: &Fresh) -> Result<Booted, Error> {
         let ram = qemu::memory(ram_mb).map_err(doing("memory for the guest"))?;
         let launch = self.launch(image, ram_mb, Memory::Shared);
         let process = self.process(launch, &ram)?;
@@ -211,7 +215,7 @@ impl Driver {
             machine.holds_credentials = true;
         }
         let FunctionSpec { argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
-        let RuntimeDisk { id: runtime_id, mounts, .. } = image.runtime.clone();
+        let (runtime_id, mounts) = (image.runtime.id.clone(), image.runtime.mounts.clone());
         let start =
             Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
         machine.start(start).await
@@ -286,7 +290,7 @@ pub struct Booted {
 }
 
 /// On a thread that may wait for disks and programs.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -1,6 +1,9 @@
 //! Why a machine was not started or is no more. Nothing was started in a weaker form instead.
+//!
+//! What an error prints is for the operator: it may hold the guest's words and the host's paths. Callers are told
+//! [`Error::for_callers`].
 
-use std::{fmt, io};
+use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 
 /// What went wrong.
 #[derive(Debug)]
@@ -27,6 +30,34 @@ pub enum Error {
     Gone,
     /// What was asked for is not allowed.
     Refused(&'static str),
+    /// It took longer than it may.
+    TookTooLong(Duration),
+    /// What others waited for as well.
+    Shared(Arc<Error>),
+    /// What went wrong a moment ago; nothing was tried again.
+    Remembered(Arc<Error>),
+}
+
+impl Error {
+    /// What went wrong, without the guest's words and the host's paths.
+    pub fn for_callers(&self) -> Cow<'static, str> {
+        match self {
+            Self::Absent { what, .. } => format!("this host has no usable {what}").into(),
+            Self::Io { doing, .. } => format!("{doing} failed").into(),
+            Self::Guest(_) => "the guest refused".into(),
+            Self::TimedOut(_) => "the guest did not answer in time".into(),
+            Self::Gone => "the machine has ended".into(),
+            Self::Refused(what) => (*what).into(),
+            Self::TookTooLong(limit) => format!("it took longer than {} s", limit.as_secs()).into(),
+            Self::Shared(why) => why.for_callers(),
+            Self::Remembered(why) => format!("{}; it is not tried again yet", why.for_callers()).into(),
+        }
+    }
+
+    /// Whether the operator has been told already.
+    pub fn is_remembered(&self) -> bool {
+        matches!(self, Self::Remembered(_))
+    }
 }
 
 impl fmt::Display for Error {
@@ -42,6 +73,9 @@ impl fmt::Display for Error {
             }
             Self::Gone => f.write_str("the machine has ended"),
             Self::Refused(what) => write!(f, "refused: {what}"),
+            Self::TookTooLong(limit) => write!(f, "it took longer than {} s", limit.as_secs()),
+            Self::Shared(why) => why.fmt(f),
+            Self::Remembered(why) => write!(f, "failed a moment ago: {why}"),
         }
     }
 }
@@ -58,4 +92,34 @@ impl std::error::Error for Error {
 /// `map_err(doing("…"))`: names what an I/O error interrupted.
 pub(crate) fn doing(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io { doing: what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_told_neither_the_guests_words_nor_the_hosts_paths() {
+        let secret = "/host/secret console words";
+        let source = || io::Error::other(secret);
+        let all = || {
+            [
+                Error::Absent { what: "QEMU", why: secret.into() },
+                Error::Io { doing: "restoring", source: source() },
+                Error::Guest(secret.into()),
+                Error::TimedOut(secret.into()),
+                Error::Gone,
+                Error::Refused("a reason"),
+                Error::TookTooLong(Duration::from_secs(7)),
+            ]
+        };
+        let wrapped = all().into_iter().zip(all()).flat_map(|(one, other)| {
+            [Error::Shared(Arc::new(one)), Error::Remembered(Arc::new(Error::Shared(Arc::new(other))))]
+        });
+        for error in all().into_iter().chain(wrapped) {
+            let told = error.for_callers();
+            assert!(!told.is_empty() && !told.contains("secret") && !told.contains('/'), "{told}");
+        }
+        assert!(Error::TimedOut(secret.into()).to_string().contains(secret), "the operator is told");
+    }
 }

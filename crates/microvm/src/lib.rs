@@ -15,16 +15,19 @@
 //! `docs/isolation-microvm.md`.
 
 mod agent;
+mod arriving;
 mod asking;
 mod confine;
 mod cpio;
 mod disk;
 mod driver;
 mod error;
+mod fingerprint;
 pub mod firecracker;
 mod frame;
 mod guest;
 mod initramfs;
+mod kept;
 mod kernel;
 mod machine;
 mod mux;
@@ -48,7 +51,7 @@ pub use crate::{
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},
     roll::end_all,
-    stock::Stock,
+    stock::{Limits, Stock},
     template::{Pending, Template},
 };
 

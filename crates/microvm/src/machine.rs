@@ -359,6 +359,8 @@ impl Dispatch {
                     Ok(Message::Answer { number, outcome }) => {
                         self.asking.answered(number, outcome);
                     }
+                    // More than the sandbox inside would ever say of one: it takes more room here than on its way.
+                    Ok(Message::Event { event, .. }) if is_oversized(&event, bytes.len()) => lost += 1,
                     Ok(Message::Event { event, invocation }) => self.event((event, invocation), &mut lost),
                     Ok(Message::Exited(exit)) => {
                         self.done.send_replace(Some(exit));
@@ -379,6 +381,11 @@ impl Dispatch {
             *lost += 1;
         }
     }
+}
+
+fn is_oversized(event: &Event, bytes: usize) -> bool {
+    let arguments = if let Event::Executed { arguments, .. } = event { arguments.len() } else { 0 };
+    bytes > EVENT_BYTES_MAX || arguments > EVENT_ARGUMENTS_MAX
 }
 
 fn is_output(port: u16) -> bool {
@@ -417,4 +424,40 @@ const PROMPT_EMULATED: Duration = Duration::from_secs(12);
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 const SOCKET_PAUSE: Duration = Duration::from_millis(2);
 const EVENTS_MAX: usize = 1_024;
+/// Texts of an event are a thousand characters or so.
+const EVENT_BYTES_MAX: usize = 16 * 1024;
+/// As many as the sandbox records of an execution.
+const EVENT_ARGUMENTS_MAX: usize = 16;
 const CONNECTIONS_WAITING_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn events_larger_than_any_are_only_counted() {
+        let (event_sender, mut events) = mpsc::channel(EVENTS_MAX);
+        let dispatch = Dispatch {
+            asking: Arc::default(),
+            connections: mpsc::channel(1).0,
+            events: event_sender,
+            outputs: mpsc::channel(1).0,
+            done: watch::channel(None).0,
+        };
+        let (sender, incoming) = mpsc::channel(8);
+        let executed = |arguments: usize, path: usize| Event::Executed {
+            pid: 1,
+            path: "p".repeat(path),
+            arguments: vec![String::new(); arguments],
+        };
+        for event in [executed(17, 1), executed(0, 20_000), executed(8_000, 1), executed(16, 1)] {
+            let text = serde_json::to_vec(&Message::Event { event, invocation: 1 }).unwrap();
+            sender.try_send(Incoming::Control(text.into())).unwrap();
+        }
+        drop(sender);
+        dispatch.run(incoming).await;
+        assert_eq!(events.recv().await, Some((Event::Lost { count: 3 }, 1)));
+        assert_eq!(events.recv().await, Some((executed(16, 1), 1)));
+        assert_eq!(events.recv().await, None);
+    }
+}

@@ -1,7 +1,9 @@
 //! Many streams and one control channel over one pair of byte streams, with flow control per stream.
 //!
 //! The other side may be hostile: it can open [`STREAMS_MAX`] streams, have [`WINDOW_BYTES`] of each in our memory, and
-//! whatever goes beyond ends the whole connection. A stream that is not read stops only itself.
+//! whatever goes beyond ends the whole connection. A stream that is not read stops only itself. What waits is bytes, not
+//! frames: a byte that came alone takes no more room than one of many. A stream counts until its user has dropped it, also
+//! where the other side has long forgotten it.
 //!
 //! ```text
 //!   application ⇄ duplex pipe ⇄ two tasks per stream ⇄ frames ⇄ transport
@@ -10,24 +12,70 @@
 use std::{
     collections::BTreeMap,
     io,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
+    task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{
-        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split,
+        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf,
+        duplex, split,
     },
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
-use crate::frame::{Frame, PAYLOAD_BYTES_MAX, malformed};
+use crate::{
+    arriving::Arriving,
+    frame::{Frame, PAYLOAD_BYTES_MAX, malformed},
+};
 
 /// A connection to or from the guest.
-pub type Stream = DuplexStream;
+#[derive(Debug)]
+pub struct Stream {
+    pipe: DuplexStream,
+    /// Counts as long as its user has it.
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Stream {
+    /// The same connection with another pipe between it and its user.
+    pub(crate) fn by_way_of(pipe: DuplexStream, of: &Self) -> Self {
+        Self { pipe, place: Arc::clone(&of.place) }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.pipe).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(context)
+    }
+}
 
 /// What arrives.
 #[derive(Debug)]
@@ -41,18 +89,28 @@ pub(crate) enum Incoming {
 pub(crate) struct Mux {
     frames: mpsc::Sender<Frame>,
     streams: Arc<Mutex<BTreeMap<u32, Entry>>>,
+    /// For streams that something here still works for or that their user still has.
+    places: Arc<Semaphore>,
     last: Arc<AtomicU32>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// Where arriving bytes go; `None` after the other side's close.
-    arriving: Option<mpsc::UnboundedSender<Bytes>>,
+    /// Where arriving bytes go, until the other side closes.
+    arriving: Arc<Arriving>,
     /// How much we may send.
     credit: Arc<Semaphore>,
     /// How much the other side may still send.
     receivable: Arc<AtomicU32>,
     sent_close: bool,
+}
+
+impl Entry {
+    /// Nothing arrives any more, and who waits for credit waits in vain.
+    fn end(&self) {
+        self.arriving.close();
+        self.credit.close();
+    }
 }
 
 impl Mux {
@@ -64,15 +122,15 @@ impl Mux {
     {
         let (frames, outgoing) = mpsc::channel(FRAMES_WAITING_MAX);
         let (incoming, received) = mpsc::channel(INCOMING_WAITING_MAX);
-        let mux = Self { frames, streams: Arc::default(), last: Arc::default() };
+        let places = Arc::new(Semaphore::new(STREAMS_MAX));
+        let mux = Self { frames, streams: Arc::default(), places, last: Arc::default() };
         tokio::spawn(write_frames(write, outgoing));
         let reader = mux.clone();
         tokio::spawn(async move {
             // However it ended, the streams end with it.
             let _ = reader.read_frames(read, &incoming).await;
             for (_, entry) in std::mem::take(&mut *reader.table()) {
-                // Who waits for credit waits in vain.
-                entry.credit.close();
+                entry.end();
             }
         });
         (mux, received)
@@ -108,7 +166,7 @@ impl Mux {
     /// Whether everything received on a stream has been passed on and credited.
     pub(crate) fn is_idle(&self, id: u32) -> bool {
         self.table().get(&id).is_some_and(|entry| {
-            entry.arriving.is_some() && entry.receivable.load(Ordering::Acquire) == WINDOW_BYTES
+            !entry.arriving.is_closed() && entry.receivable.load(Ordering::Acquire) == WINDOW_BYTES
         })
     }
 
@@ -117,29 +175,36 @@ impl Mux {
     }
 
     fn attach(&self, id: u32) -> Option<Stream> {
+        let place = Arc::new(Arc::clone(&self.places).try_acquire_owned().ok()?);
         let mut table = self.table();
-        if table.len() >= STREAMS_MAX || table.contains_key(&id) {
+        if table.contains_key(&id) {
             return None;
         }
         let (theirs, ours) = duplex(WINDOW_BYTES as usize);
         let (read, write) = split(ours);
-        let (arriving, arrived) = mpsc::unbounded_channel();
+        let arriving = Arc::new(Arriving::default());
         let credit = Arc::new(Semaphore::new(WINDOW_BYTES as usize));
         let receivable = Arc::new(AtomicU32::new(WINDOW_BYTES));
         let entry = Entry {
-            arriving: Some(arriving),
+            arriving: Arc::clone(&arriving),
             credit: Arc::clone(&credit),
             receivable: Arc::clone(&receivable),
             sent_close: false,
         };
         table.insert(id, entry);
-        tokio::spawn(self.clone().pump_out(id, read, credit));
-        tokio::spawn(self.clone().pump_in(id, write, arrived, receivable));
-        Some(theirs)
+        tokio::spawn(self.clone().pump_out(id, read, credit, Arc::clone(&place)));
+        tokio::spawn(self.clone().pump_in(id, write, (arriving, receivable), Arc::clone(&place)));
+        Some(Stream { pipe: theirs, place })
     }
 
     /// From the application to the other side.
-    async fn pump_out(self, id: u32, mut from: ReadHalf<Stream>, credit: Arc<Semaphore>) {
+    async fn pump_out(
+        self,
+        id: u32,
+        mut from: ReadHalf<DuplexStream>,
+        credit: Arc<Semaphore>,
+        _place: Arc<OwnedSemaphorePermit>,
+    ) {
         let mut buffer = vec![0; usize::from(PAYLOAD_BYTES_MAX)];
         loop {
             let Ok(first) = credit.acquire().await else { return };
@@ -168,7 +233,7 @@ impl Mux {
             let mut table = self.table();
             let Some(entry) = table.get_mut(&id) else { return };
             entry.sent_close = true;
-            if entry.arriving.is_none() {
+            if entry.arriving.is_closed() {
                 table.remove(&id);
             }
             Frame::Close { stream: id }
@@ -180,11 +245,11 @@ impl Mux {
     async fn pump_in(
         self,
         id: u32,
-        mut to: WriteHalf<Stream>,
-        mut arrived: mpsc::UnboundedReceiver<Bytes>,
-        receivable: Arc<AtomicU32>,
+        mut to: WriteHalf<DuplexStream>,
+        (arriving, receivable): (Arc<Arriving>, Arc<AtomicU32>),
+        _place: Arc<OwnedSemaphorePermit>,
     ) {
-        while let Some(bytes) = arrived.recv().await {
+        while let Some(bytes) = arriving.all().await {
             if to.write_all(&bytes).await.is_err() {
                 if self.forget(id) {
                     let _ = self.send(Frame::Reset { stream: id }).await;
@@ -238,13 +303,14 @@ impl Mux {
                 let allowed = entry
                     .receivable
                     .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(count));
-                let arriving = entry.arriving.as_ref().filter(|_| allowed.is_ok()).ok_or_else(malformed)?;
                 // If nobody reads any more, the reset is already on its way.
-                let _ = arriving.send(bytes);
+                if allowed.is_err() || !entry.arriving.put(&bytes) {
+                    return Err(malformed());
+                }
             }
             Frame::Close { stream } => {
-                if let Some(entry) = table.get_mut(&stream) {
-                    entry.arriving = None;
+                if let Some(entry) = table.get(&stream) {
+                    entry.arriving.close();
                     if entry.sent_close {
                         table.remove(&stream);
                     }
@@ -252,7 +318,7 @@ impl Mux {
             }
             Frame::Reset { stream } => {
                 if let Some(entry) = table.remove(&stream) {
-                    entry.credit.close();
+                    entry.end();
                 }
             }
             Frame::Credit { stream, bytes } => {
@@ -271,7 +337,7 @@ impl Mux {
     fn forget(&self, id: u32) -> bool {
         let entry = self.table().remove(&id);
         entry.is_some_and(|entry| {
-            entry.credit.close();
+            entry.end();
             true
         })
     }

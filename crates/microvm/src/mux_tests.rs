@@ -165,3 +165,60 @@ async fn control_messages_keep_their_bounds_and_their_order() {
         }
     }
 }
+
+#[tokio::test]
+async fn bytes_that_come_one_in_a_frame_take_no_more_room_than_together() {
+    let (mux, mut incoming, mut wire) = raw();
+    put(&mut wire, &[Frame::Open { stream: 1, port: 1 }]).await;
+    let (_, _, _unread) = opened(&mut incoming).await;
+    // Fills what the application may leave unread, then the window, with nothing but single bytes.
+    let window = usize::try_from(WINDOW_BYTES).unwrap();
+    let single = vec![Frame::Data { stream: 1, bytes: vec![7].into() }; 1_024];
+    for _ in 0..window / single.len() {
+        put(&mut wire, &single).await;
+    }
+    while mux.table()[&1].receivable.load(Ordering::Acquire) < WINDOW_BYTES {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..window / single.len() {
+        put(&mut wire, &single).await;
+    }
+    // The first byte of them is on its way to the application, which has no room.
+    while mux.table()[&1].receivable.load(Ordering::Acquire) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let held = mux.table()[&1].arriving.held();
+    assert!(held > 0 && held <= 2 * window, "{held} bytes for {window}");
+    put(&mut wire, &single[..1]).await;
+    ends(incoming).await;
+}
+
+#[tokio::test]
+async fn data_after_the_close_ends_the_connection() {
+    let (_mux, mut incoming, mut wire) = raw();
+    put(&mut wire, &[Frame::Open { stream: 1, port: 1 }, Frame::Close { stream: 1 }]).await;
+    let (_, _, _kept) = opened(&mut incoming).await;
+    put(&mut wire, &[Frame::Data { stream: 1, bytes: vec![7].into() }]).await;
+    ends(incoming).await;
+}
+
+#[tokio::test]
+async fn streams_that_the_other_side_resets_count_until_their_users_have_dropped_them() {
+    let (mux, mut incoming, mut wire) = raw();
+    let most = u32::try_from(STREAMS_MAX).unwrap();
+    let mut kept = Vec::new();
+    for stream in 1..=most {
+        put(&mut wire, &[Frame::Open { stream, port: 1 }, Frame::Reset { stream }]).await;
+        kept.push(opened(&mut incoming).await);
+    }
+    put(&mut wire, &[Frame::Open { stream: most + 1, port: 1 }]).await;
+    assert_eq!(Frame::read(&mut wire).await.unwrap(), Some(Frame::Reset { stream: most + 1 }));
+    assert!(mux.open_streams().is_empty());
+    drop(kept);
+    while mux.places.available_permits() < STREAMS_MAX {
+        tokio::task::yield_now().await;
+    }
+    put(&mut wire, &[Frame::Open { stream: most + 2, port: 1 }]).await;
+    let (id, ..) = opened(&mut incoming).await;
+    assert_eq!(id, most + 2);
+}

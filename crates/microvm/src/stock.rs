@@ -1,83 +1,194 @@
 //! Machines that are ready before it is known for which function: a template per runtime and memory size, made when the first
 //! of its kind is wanted, of a guest whose agent has said hello and that has seen no code, no variables and no credentials.
 //!
-//! Knows nothing of functions but their disks.
+//! So many templates are kept and so long; see [`Limits`]. A template of a runtime whose files have changed is not used any
+//! more. Knows nothing of functions but their disks.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use casemate_sandbox::{HostFile, Runtime};
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::{Instant, timeout},
+};
 
 use crate::{
     disk::Disk,
-    driver::{Driver, Fresh, FunctionSpec, Image, RuntimeDisk},
+    driver::{Driver, Fresh, FunctionSpec, Image, RuntimeDisk, blocking},
     error::Error,
+    fingerprint,
+    kept::{Bounds, Kept},
     machine::Machine,
     template::Template,
 };
 
+/// What templates and starts may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The whole start of a machine, the making of its template included.
+    pub start: Duration,
+    /// The making of a template: its runtime's disk, its boot, its snapshot.
+    pub making: Duration,
+    /// How long it is not tried again after it has failed.
+    pub failed: Duration,
+    /// How long a template is kept that nobody uses.
+    pub unused: Duration,
+    /// Templates, those being made included.
+    pub templates: usize,
+    /// Bytes of all templates' memory. What a dropped template's running clones still map is theirs.
+    pub bytes: u64,
+}
+
+impl Limits {
+    /// Ours. A boot with hardware virtualisation takes a second, an emulated one on a busy machine minutes.
+    pub fn of(driver: &Driver) -> Self {
+        let (making, start) =
+            if driver.is_emulating() { (MAKING_EMULATED, START_EMULATED) } else { (MAKING, START) };
+        Self { start, making, failed: FAILED, unused: UNUSED, templates: TEMPLATES_MAX, bytes: BYTES_MAX }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Stock {
-    driver: Driver,
-    blank: Arc<Disk>,
-    runtimes: Cells<String, RuntimeDisk>,
-    templates: Cells<(String, u64), Template>,
+    maker: Arc<Maker>,
+    start: Duration,
+    templates: Kept<Key, Template>,
 }
 
-/// What is made once for each key; whoever wants the same waits, others do not.
-type Cells<K, T> = Mutex<BTreeMap<K, Arc<OnceCell<T>>>>;
+/// What a template is made of: runtime, memory in MB, the runtime's files.
+type Key = (String, u64, String);
+
+#[derive(Debug)]
+struct Maker {
+    driver: Driver,
+    blank: Arc<Disk>,
+    /// Disks that something still has, by runtime and its files, with the folders they show.
+    disks: Mutex<BTreeMap<(String, String), Weak<RuntimeDisk>>>,
+    boots: Semaphore,
+    numbers: AtomicU64,
+}
 
 impl Stock {
     /// Nothing is made yet.
     pub fn new(driver: Driver) -> Result<Self, Error> {
+        let limits = Limits::of(&driver);
+        Self::with_limits(driver, limits)
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(driver: Driver, limits: Limits) -> Result<Self, Error> {
+        let Limits { start, making, failed, unused, templates, bytes } = limits;
         let blank = driver.blank_disk()?;
-        Ok(Self { driver, blank, runtimes: Mutex::default(), templates: Mutex::default() })
+        let (disks, boots) = (Mutex::default(), Semaphore::new(BOOTS_MAX));
+        let maker = Maker { driver, blank, disks, boots, numbers: AtomicU64::new(1) };
+        let templates = Kept::new(Bounds { count: templates, bytes, unused, failed, making });
+        Ok(Self { maker: Arc::new(maker), start, templates })
     }
 
     /// What makes the machines.
     pub fn driver(&self) -> &Driver {
-        &self.driver
+        &self.maker.driver
     }
 
     /// A machine in which a function has been started: `code` is its disk. `mounts` are the same for every function of the
-    /// runtime. `fresh` is asked when a machine begins to run.
+    /// runtime. `fresh` is asked when a machine begins to run. What is not ready within the limit is ended.
     pub async fn start(
+        &self,
+        of: (&Runtime, Vec<HostFile>),
+        code: Arc<Disk>,
+        spec: FunctionSpec,
+        fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
+    ) -> Result<Machine, Error> {
+        let started = timeout(self.start, self.started(of, code, spec, fresh));
+        started.await.unwrap_or(Err(Error::TookTooLong(self.start)))
+    }
+
+    async fn started(
         &self,
         (runtime, mounts): (&Runtime, Vec<HostFile>),
         code: Arc<Disk>,
         spec: FunctionSpec,
-        fresh: &(dyn Fn() -> Fresh + Send + Sync),
+        fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Machine, Error> {
-        let template = self.template((runtime, mounts), &spec, fresh).await?;
-        let (mut machine, image) = self.driver.clone_with(&template, code, &fresh()).await?;
-        self.driver.start(&mut machine, &image, spec).await?;
+        let template = self.template((runtime, mounts), spec.ram_mb(), Arc::clone(&fresh)).await?;
+        let driver = self.driver();
+        let (mut machine, image) = driver.clone_with(&template, code, &fresh()).await?;
+        driver.start(&mut machine, &image, spec).await?;
         Ok(machine)
     }
 
     async fn template(
         &self,
         (runtime, mounts): (&Runtime, Vec<HostFile>),
-        spec: &FunctionSpec,
-        fresh: &(dyn Fn() -> Fresh + Send + Sync),
+        ram_mb: u64,
+        fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Template, Error> {
-        let ram_mb = spec.ram_mb();
-        let made = cell(&self.templates, (runtime.id.clone(), ram_mb));
-        let make = || async {
-            let disk = cell(&self.runtimes, runtime.id.clone());
-            let disk =
-                disk.get_or_try_init(|| self.driver.runtime_disk(&runtime.id, runtime, mounts)).await?;
-            let image = Image { runtime: disk.clone(), code: Arc::clone(&self.blank) };
-            let booted = self.driver.boot(&image, spec, &fresh()).await?;
-            self.driver.snapshot(booted, Vec::new()).await
-        };
-        made.get_or_try_init(make).await.cloned()
+        let (looked_at, besides) = (runtime.clone(), mounts.clone());
+        let files = blocking(move || fingerprint::of(&looked_at, &besides)).await?;
+        let outdated = |(id, _, seen): &Key| *id == runtime.id && *seen != files;
+        let (maker, of) = (Arc::clone(&self.maker), (runtime.clone(), mounts, files.clone()));
+        let make = move || async move { maker.template(of, ram_mb, &*fresh).await };
+        let key = (runtime.id.clone(), ram_mb, files.clone());
+        self.templates.get((key, Instant::now()), outdated, make).await
     }
 }
 
-fn cell<K: Ord, T>(cells: &Cells<K, T>, key: K) -> Arc<OnceCell<T>> {
-    Arc::clone(cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+impl Maker {
+    async fn template(
+        &self,
+        (runtime, mounts, files): (Runtime, Vec<HostFile>, String),
+        ram_mb: u64,
+        fresh: &(dyn Fn() -> Fresh + Send + Sync),
+    ) -> Result<(Template, u64), Error> {
+        let _turn = self.boots.acquire().await.map_err(|_| Error::Gone)?;
+        let disk = self.disk(&runtime, mounts, files).await?;
+        let image = Image { runtime: disk, code: Arc::clone(&self.blank) };
+        let booted = self.driver.boot_with(&image, ram_mb, &fresh()).await?;
+        let template = self.driver.snapshot(booted, Vec::new()).await?;
+        let bytes = template.bytes()?;
+        Ok((template, bytes))
+    }
+
+    /// The runtime's disk: that of another template, or a new one.
+    async fn disk(
+        &self,
+        runtime: &Runtime,
+        mounts: Vec<HostFile>,
+        files: String,
+    ) -> Result<Arc<RuntimeDisk>, Error> {
+        let mut disks = self.disks.lock().await;
+        disks.retain(|_, disk| disk.strong_count() > 0);
+        let key = (runtime.id.clone(), files);
+        if let Some(disk) = disks.get(&key).and_then(Weak::upgrade) {
+            return Ok(disk);
+        }
+        // A name of its own: an earlier disk of this runtime may still be in use.
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{number}", runtime.id);
+        let disk = Arc::new(self.driver.runtime_disk(&name, runtime, mounts).await?);
+        disks.insert(key, Arc::downgrade(&disk));
+        Ok(disk)
+    }
 }
+
+const START: Duration = Duration::from_secs(45);
+const MAKING: Duration = Duration::from_secs(30);
+const START_EMULATED: Duration = Duration::from_mins(5);
+const MAKING_EMULATED: Duration = Duration::from_mins(4);
+/// As long as a root of the process driver that could not be made.
+const FAILED: Duration = Duration::from_mins(1);
+const UNUSED: Duration = Duration::from_mins(30);
+/// Few runtimes and sizes are in use at a time.
+const TEMPLATES_MAX: usize = 8;
+/// A template that has just booted takes some 300 MB.
+const BYTES_MAX: u64 = 6 << 30;
+/// Templates that boot at a time; others wait for their turn.
+const BOOTS_MAX: usize = 2;

@@ -56,6 +56,13 @@ impl Template {
         &self.inner.layers
     }
 
+    /// Bytes that the guest's memory takes; what was never touched takes none.
+    pub(crate) fn bytes(&self) -> Result<u64, Error> {
+        let found = rustix::fs::fstat(&self.inner.ram).map_err(io::Error::from);
+        let blocks = found.map_err(doing("measuring the template"))?.st_blocks;
+        Ok(u64::try_from(blocks).unwrap_or(0).saturating_mul(BLOCK_BYTES))
+    }
+
     /// Bytes of device state, for measuring.
     pub fn device_bytes(&self) -> usize {
         self.inner.devices.len()
@@ -82,7 +89,7 @@ impl Open {
             return from;
         }
         let (ours, mut theirs) = duplex(WINDOW_BYTES as usize);
-        let read = self.read.clone();
+        let (read, ours) = (self.read.clone(), Stream::by_way_of(ours, &from));
         tokio::spawn(async move {
             if theirs.write_all(&read).await.is_ok() {
                 let _ = tokio::io::copy_bidirectional(&mut from, &mut theirs).await;
@@ -176,6 +183,8 @@ async fn ignore_shared(qmp: &Qmp) -> io::Result<()> {
     qmp.execute("migrate-set-capabilities", json!({ "capabilities": [capability] })).await.map(drop)
 }
 
+/// What `stat` counts in.
+const BLOCK_BYTES: u64 = 512;
 /// Device state is some 50 KB, without memory.
 const DEVICE_BYTES_MAX: u64 = 16 << 20;
 const STATE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use casemate_microvm::{Disk, Stock};
-use casemate_sandbox::{Driver, Family, Runtime};
+use casemate_sandbox::{Companions, Driver, EgressRules, Family, Runtime};
 use casemate_store::BlobId;
 
 use crate::{
@@ -31,6 +31,7 @@ pub enum Isolation {
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Machines {
+    /// Callers are told why there are none.
     stock: Result<Arc<Stock>, String>,
     floor: Isolation,
     codes: Arc<Mutex<BTreeMap<CodeKey, Weak<Disk>>>>,
@@ -57,33 +58,8 @@ impl Machines {
         controls: &Controls,
         runtime: Option<&Runtime>,
     ) -> Result<Isolation, String> {
-        let wanted = controls.isolation.unwrap_or(self.floor);
-        if wanted < self.floor {
-            return Err(format!(
-                "{ISOLATION}=process is less than this installation allows any function (its --isolation-floor)"
-            ));
-        }
-        if wanted == Isolation::Process {
-            return Ok(wanted);
-        }
-        if let Err(why) = &self.stock {
-            return Err(format!("this host runs no function in a virtual machine: {why}"));
-        }
-        if !controls.egress.is_empty() {
-            return Err(
-                "a function in a virtual machine can connect to nothing outside yet: CASEMATE_EGRESS must be empty"
-                    .into(),
-            );
-        }
-        match runtime {
-            Some(Runtime { own: None, family: Family::Python | Family::Node | Family::Provided, .. }) => {
-                Ok(wanted)
-            }
-            _ => {
-                Err("virtual machines run Python, Node.js and custom runtimes of this host only, so far"
-                    .into())
-            }
-        }
+        let there_are = self.stock.as_ref().map(drop).map_err(String::as_str);
+        decided((self.floor, there_are), controls, runtime)
     }
 
     /// Refuses settings with which a function would not be started.
@@ -112,12 +88,58 @@ impl Machines {
     }
 }
 
+/// In what a function runs: never in less than the floor, whatever it wishes, and in a machine only what machines can hold.
+fn decided(
+    (floor, there_are): (Isolation, Result<(), &str>),
+    controls: &Controls,
+    runtime: Option<&Runtime>,
+) -> Result<Isolation, String> {
+    let wanted = controls.isolation.unwrap_or(floor);
+    if wanted < floor {
+        return Err(format!(
+            "{ISOLATION}=process is less than this installation allows any function (its --isolation-floor)"
+        ));
+    }
+    if wanted == Isolation::Process {
+        return Ok(wanted);
+    }
+    there_are.map_err(|why| format!("this host runs no function in a virtual machine: {why}"))?;
+    if !controls.egress.is_empty() {
+        return Err(
+            "a function in a virtual machine can connect to nothing outside yet: CASEMATE_EGRESS must be empty"
+                .into(),
+        );
+    }
+    let what = match runtime {
+        None => "container images and runtimes that this host has not",
+        Some(Runtime { own: Some(_), .. }) => "runtimes that an operator added",
+        Some(Runtime { family: Family::Python | Family::Node | Family::Provided, .. }) => return Ok(wanted),
+        Some(Runtime { family: Family::Java, .. }) => "Java",
+        Some(Runtime { family: Family::Ruby, .. }) => "Ruby",
+    };
+    Err(format!(
+        "virtual machines run Python, Node.js and custom runtimes of this host only, so far, and not {what}"
+    ))
+}
+
+/// Whether a machine can hold what is about to be started, where it would otherwise be lost: nothing that was asked for is left
+/// out.
+pub(crate) fn holds(egress: &EgressRules, companions: &Companions) -> Result<(), &'static str> {
+    if !egress.is_empty() {
+        return Err("connections outside are not there in machines yet");
+    }
+    if !companions.programs.is_empty() {
+        return Err("extensions are not there in machines yet");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
 
     use casemate_names::Secret;
-    use casemate_sandbox::RuntimeTable;
+    use casemate_sandbox::{ExecPolicy, OwnRoot, RuntimeTable};
 
     use super::*;
 
@@ -151,6 +173,76 @@ mod tests {
         assert!(refused.contains("--isolation-floor"), "{refused}");
         let refused = asked(&machines, &[]).unwrap_err();
         assert!(refused.ends_with("no kernel"), "{refused}");
+    }
+
+    fn controls(variables: &[(&str, &str)]) -> Controls {
+        let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
+        Controls::of(&variables.iter().map(secret).collect()).unwrap()
+    }
+
+    /// A runtime of this kind, as far as it matters here.
+    fn of_kind(family: Family) -> Runtime {
+        let mut runtime = RuntimeTable::discover(OsStr::new("")).find("provided.al2023").cloned().unwrap();
+        runtime.family = family;
+        runtime
+    }
+
+    fn own(family: Family) -> Runtime {
+        let (folder, sha256) = ("/opt/mine".into(), "00".repeat(32));
+        let own = OwnRoot { folder, argv: vec!["/bin/run".into()], exec: ExecPolicy::Allow, sha256 };
+        let mut runtime = of_kind(family);
+        runtime.own = Some(own);
+        runtime
+    }
+
+    #[test]
+    fn where_there_are_machines_only_what_they_hold_runs_in_them_and_nothing_of_it_anywhere_else() {
+        let provided = of_kind(Family::Provided);
+        let only =
+            "virtual machines run Python, Node.js and custom runtimes of this host only, so far, and not ";
+        let (process, machine) = ((ISOLATION, "process"), (ISOLATION, "microvm"));
+        let egress = ("CASEMATE_EGRESS", "example.com:443");
+        let refused: [(&[(&str, &str)], Option<Runtime>, &str); 9] = [
+            (&[process], Some(provided.clone()), "less than this installation allows"),
+            (&[process, egress], Some(provided.clone()), "less than this installation allows"),
+            (&[egress], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
+            (&[machine, egress], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
+            (&[], None, "container images"),
+            (&[], Some(own(Family::Provided)), "runtimes that an operator added"),
+            (&[machine], Some(own(Family::Python)), "runtimes that an operator added"),
+            (&[], Some(of_kind(Family::Ruby)), "Ruby"),
+            (&[machine], Some(of_kind(Family::Java)), "Java"),
+        ];
+        for (wishes, runtime, why) in refused {
+            let said =
+                decided((Isolation::Machine, Ok(())), &controls(wishes), runtime.as_ref()).unwrap_err();
+            assert!(said.contains(why), "{wishes:?}: {said}");
+            // Without a floor the same is refused to whoever wishes a machine.
+            if !wishes.contains(&process) {
+                let wishes: Vec<_> = wishes.iter().copied().chain([machine]).collect();
+                let said = decided((Isolation::Process, Ok(())), &controls(&wishes), runtime.as_ref());
+                assert!(said.unwrap_err().contains(why), "{wishes:?}");
+            }
+        }
+        for (wishes, family) in
+            [(&[][..], Family::Provided), (&[machine], Family::Python), (&[], Family::Node)]
+        {
+            let decided = decided((Isolation::Machine, Ok(())), &controls(wishes), Some(&of_kind(family)));
+            assert_eq!(decided, Ok(Isolation::Machine));
+        }
+        let said =
+            decided((Isolation::Machine, Ok(())), &controls(&[]), Some(&own(Family::Node))).unwrap_err();
+        assert!(said.starts_with(only), "{said}");
+    }
+
+    #[test]
+    fn connections_and_extensions_are_refused_where_a_machine_would_lose_them() {
+        let none = (EgressRules::default(), Companions::default());
+        assert_eq!(holds(&none.0, &none.1), Ok(()));
+        let egress = controls(&[("CASEMATE_EGRESS", "example.com:443")]).egress;
+        assert!(holds(&egress, &none.1).unwrap_err().contains("connections outside"));
+        let with = Companions { programs: vec!["/opt/extensions/one".into()], env: Vec::new() };
+        assert!(holds(&none.0, &with).unwrap_err().contains("extensions"));
     }
 
     #[test]

@@ -171,11 +171,12 @@ impl Note {
             "memorySizeMB": used.memory_mb,
             "maxMemoryUsedMB": used.memory_peak_bytes.div_ceil(1 << 20),
         });
-        if let (Some(init), Some(metrics)) = (used.init, metrics.as_object_mut()) {
-            metrics.insert("initDurationMs".to_owned(), millis(init).into());
+        for (name, duration) in [("initDurationMs", used.init), ("restoreDurationMs", used.restore)] {
+            if let (Some(duration), Some(metrics)) = (duration, metrics.as_object_mut()) {
+                metrics.insert(name.to_owned(), millis(duration).into());
+            }
         }
         if let (Some(restore), Some(metrics)) = (used.restore, metrics.as_object_mut()) {
-            metrics.insert("restoreDurationMs".to_owned(), millis(restore).into());
             metrics.insert("billedRestoreDurationMs".to_owned(), report::whole_ms(restore).into());
         }
         let mut record = json!({ "requestId": request_id, "status": status.name(), "metrics": metrics });

@@ -1,7 +1,7 @@
 //! What an operator says of virtual machines for functions, and what is in force of it.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -41,7 +41,40 @@ enum Floor {
 }
 
 /// Machines, or why there are none.
-pub(crate) type Made = Result<Arc<Stock>, String>;
+pub(crate) type Made = Result<Arc<Stock>, Why>;
+
+/// Why there are no machines.
+#[derive(Debug)]
+pub(crate) struct Why {
+    /// For the operator, with the host's paths and the guest's last words.
+    whole: String,
+    /// For those whose functions do not run.
+    for_callers: String,
+}
+
+impl Why {
+    /// Something that whoever calls may know as a whole.
+    fn plain(why: &str) -> Self {
+        Self { whole: why.to_owned(), for_callers: why.to_owned() }
+    }
+
+    /// Something of this host's.
+    fn of_host(for_callers: &str, whole: impl fmt::Display) -> Self {
+        Self { whole: whole.to_string(), for_callers: for_callers.to_owned() }
+    }
+}
+
+impl From<casemate_microvm::Error> for Why {
+    fn from(error: casemate_microvm::Error) -> Self {
+        Self::of_host(&error.for_callers(), &error)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.whole)
+    }
+}
 
 impl MicrovmOptions {
     /// Looks what there is. Takes seconds where a kernel is given: a guest must really boot. What an earlier server left in
@@ -49,13 +82,15 @@ impl MicrovmOptions {
     /// `sandbox` makes their control groups; a function in a machine needs the process sandbox of this server as well.
     pub(crate) async fn machines(&self, state: &Path, sandbox: &Result<Sandbox, String>) -> Made {
         self.kernel()?;
-        let groups = sandbox.clone()?;
-        emptied(state).map_err(|error| format!("`{}`: {error}", state.display()))?;
+        let groups =
+            sandbox.clone().map_err(|why| Why::of_host("this host has no usable process sandbox", why))?;
+        emptied(state).map_err(|error| folder(state, &error))?;
         self.machines_in(state, groups).await
     }
 
-    fn kernel(&self) -> Result<&Path, String> {
-        self.microvm_kernel.as_deref().ok_or_else(|| "no kernel was given (--microvm-kernel)".to_owned())
+    fn kernel(&self) -> Result<&Path, Why> {
+        let given = self.microvm_kernel.as_deref();
+        given.ok_or_else(|| Why::plain("no kernel was given (--microvm-kernel)"))
     }
 
     /// The same in a folder that is there and empty.
@@ -64,7 +99,8 @@ impl MicrovmOptions {
         let config = Config {
             qemu: self.microvm_qemu.clone(),
             kernel: KernelSource::from_path(kernel),
-            agent: std::env::current_exe().map_err(|error| error.to_string())?,
+            agent: std::env::current_exe()
+                .map_err(|error| Why::of_host("the server's own program was not found", error))?,
             // Whatever lies at its path by then.
             launcher: PathBuf::from("/proc/self/exe"),
             state: state.to_owned(),
@@ -75,8 +111,8 @@ impl MicrovmOptions {
             },
             groups: Some(groups),
         };
-        let driver = Driver::new(config).await.map_err(|error| error.to_string())?;
-        Stock::new(driver).map(Arc::new).map_err(|error| error.to_string())
+        let driver = Driver::new(config).await?;
+        Ok(Arc::new(Stock::new(driver)?))
     }
 
     /// What functions are given of it.
@@ -85,7 +121,7 @@ impl MicrovmOptions {
             Floor::Process => Isolation::Process,
             Floor::Microvm => Isolation::Machine,
         };
-        Machines::new(made, floor)
+        Machines::new(made.map_err(|why| why.for_callers), floor)
     }
 
     /// What is in force, where anything was asked for.
@@ -114,15 +150,19 @@ impl MicrovmOptions {
         // Everybody may make files beside it: of a name nobody foresees, by us and nobody else, closed to others.
         let made = match fs::DirBuilder::new().mode(0o700).create(&state) {
             Ok(()) => self.machines_in(&state, sandbox.clone()).await,
-            Err(error) => Err(format!("`{}`: {error}", state.display())),
+            Err(error) => Err(folder(&state, &error)),
         };
         let found = made.as_ref().map(|stock| stock.driver().probe().to_string()).unwrap_or_default();
         let line = self.line(&made);
-        let why = made.err().unwrap_or_default();
+        let why = made.err().map(|why| why.to_string()).unwrap_or_default();
         drop(fs::remove_dir_all(&state));
         let line = line.unwrap_or_else(|| format!("isolation: process sandbox; no virtual machines: {why}"));
         format!("{line}\n{found}")
     }
+}
+
+fn folder(state: &Path, error: &io::Error) -> Why {
+    Why::of_host("the folder of virtual machines cannot be used", format!("`{}`: {error}", state.display()))
 }
 
 /// A folder of the server's own, empty: disks hold functions' code.
@@ -132,4 +172,20 @@ fn emptied(folder: &Path) -> io::Result<()> {
         _ => {}
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_owners_are_told_nothing_of_the_host() {
+        let error =
+            || casemate_microvm::Error::Absent { what: "guest kernel", why: "/root/kernel: gone".into() };
+        let why = Why::from(error());
+        assert!(why.to_string().contains("/root/kernel"), "the operator is told");
+        assert_eq!(why.for_callers, "this host has no usable guest kernel");
+        let why = folder(Path::new("/root/state"), &io::Error::other("full"));
+        assert!(why.to_string().contains("/root/state") && !why.for_callers.contains('/'));
+    }
 }

@@ -170,6 +170,7 @@ fn without_sandbox() -> casemate_lambda::Extras {
         functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("cloudformation-functions").join(number),
         // Nobody is registered.
         signing_profiles: Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-signing-profiles"),
+        farewells: casemate_lambda::Farewells::default(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a function's environment stands in: a process sandbox, or a virtual machine with the same sandbox inside.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use casemate_microvm::{CodeDisk, Disk, Fresh, FunctionSpec, Stock};
+use casemate_microvm::{CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Stock};
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{EnvironmentSpec, HostFile};
 
@@ -17,7 +17,7 @@ use crate::{
     controls::Controls,
     function::Function,
     isolate::Isolate,
-    machines::{CodeKey, Isolation},
+    machines::{self, CodeKey, Isolation},
 };
 
 /// How many times longer a start may take in a machine that is emulated.
@@ -68,18 +68,9 @@ impl Host {
     }
 
     async fn in_machine(&self, spec: EnvironmentSpec, function: &Function) -> Result<Isolate, NotStarted> {
-        let unavailable = |why: String| {
-            NotStarted::from(Error::service_exception(format!(
-                "the virtual machine cannot be started: {why}"
-            )))
-        };
+        let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
-        // Said again here, where it would be lost: nothing that was asked for is left out.
-        if !spec.egress.is_empty() || !spec.companions.programs.is_empty() {
-            return Err(unavailable(
-                "connections outside and extensions are not there in machines yet".into(),
-            ));
-        }
+        machines::holds(&spec.egress, &spec.companions).map_err(unavailable)?;
         let id = &function.settings.runtime;
         let runtime = self.driver.runtimes().find(id).cloned();
         let runtime = runtime.ok_or_else(|| unavailable(format!("the runtime {id} is not on this host")))?;
@@ -91,7 +82,7 @@ impl Host {
             layers_dir: spec.layers_dir,
             bootstrap: bootstrap.files.into_iter().map(|file| (file.name, file.contents)).collect(),
         };
-        let code = self.code_disk(stock, function, code).await.map_err(unavailable)?;
+        let code = self.code_disk(stock, function, code).await.map_err(failed)?;
         let mounts = bootstrap.mounts.into_iter().map(|mount| HostFile { host: mount.host, at: mount.at });
         let wanted = FunctionSpec {
             argv: spec.template.argv().to_vec(),
@@ -103,15 +94,14 @@ impl Host {
             hostname: spec.hostname,
         };
         let (clock, entropy) = (Arc::clone(&self.env.clock), Arc::clone(&self.env.entropy));
-        let fresh = move || {
+        let fresh = Arc::new(move || {
             let mut bytes = [0; 64];
             entropy.fill("lambda.machine", &mut bytes);
             Fresh { unix_ns: unix_ns(clock.now()), entropy: bytes }
-        };
-        let started = stock.start((&runtime, mounts.collect()), Arc::clone(&code), wanted, &fresh).await;
-        let machine = started.map_err(|error| unavailable(error.to_string()))?;
-        let isolate = Isolate::machine(machine, code, Arc::clone(&self.env.clock)).await;
-        isolate.map_err(|error| unavailable(error.to_string()))
+        });
+        let started = stock.start((&runtime, mounts.collect()), Arc::clone(&code), wanted, fresh).await;
+        let isolate = Isolate::machine(started.map_err(failed)?, code, Arc::clone(&self.env.clock)).await;
+        isolate.map_err(|source| failed(MachineError::Io { doing: "taking up the machine", source }))
     }
 
     async fn code_disk(
@@ -119,7 +109,7 @@ impl Host {
         stock: &Stock,
         function: &Function,
         code: CodeDisk,
-    ) -> Result<Arc<Disk>, String> {
+    ) -> Result<Arc<Disk>, MachineError> {
         let layers = function.settings.layers.iter().map(|layer| layer.code);
         let key: CodeKey =
             (function.settings.runtime.clone(), std::iter::once(function.code).chain(layers).collect());
@@ -127,10 +117,24 @@ impl Host {
             return Ok(disk);
         }
         let name = hex_id(&*self.env.entropy, "lambda.code-disk", 32);
-        let disk = stock.driver().code_disk(&name, code).await.map_err(|error| error.to_string())?;
+        let disk = stock.driver().code_disk(&name, code).await?;
         self.machines.remember(key, &disk);
         Ok(disk)
     }
+}
+
+fn unavailable(why: impl fmt::Display) -> NotStarted {
+    Error::service_exception(format!("the virtual machine cannot be started: {why}")).into()
+}
+
+/// Callers are told what they can do something about. The guest's console and the host's paths are the operator's: in its log,
+/// once, and with what would end a line made visible.
+fn failed(function: &Function, error: &MachineError) -> NotStarted {
+    if !error.is_remembered() {
+        let why = error.to_string();
+        tracing::warn!(function = %function.arn, ?why, "a virtual machine was not started");
+    }
+    unavailable(error.for_callers())
 }
 
 /// Nanoseconds since 1970.

@@ -18,7 +18,7 @@ use crate::{
     function::Function,
     pool::{Evicted, FitFor},
     process::Purpose,
-    ready::Start,
+    ready::{self, Start},
     refusal, snapshot,
 };
 
@@ -54,13 +54,13 @@ impl Invoker {
     ) -> Result<Grant<Arc<Environment>>, NotStarted> {
         let full =
             || NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded));
-        let until = Instant::now() + ROOM_LIMIT;
+        let (until, size) = (Instant::now() + ROOM_LIMIT, ready::places_of(function));
         loop {
-            if let Some(berth) = host.room.take(&function.arn) {
+            if let Some(berth) = host.room.take(&function.arn, size) {
                 return Ok(Grant::Place(berth));
             }
             // Where others have left it no room, theirs give way, too; where it has as many as it may, only its own.
-            let own_only = host.room.has_its_most(&function.arn);
+            let own_only = host.room.has_its_most(&function.arn, size);
             let kept = |other: &str| {
                 let spared = own_only && other != function.arn.as_str();
                 if spared { usize::MAX } else { self.ready.kept(other) }
@@ -71,7 +71,7 @@ impl Invoker {
                 Some(Evicted::Soon) => until.min(Instant::now() + GIVEN_WAY_LIMIT),
                 None => until,
             };
-            let granted = host.room.wait(&function.arn).ok_or_else(full)?;
+            let granted = host.room.wait(&function.arn, size).ok_or_else(full)?;
             match tokio::time::timeout_at(limit, granted).await {
                 Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
                     // Of another revision, or nearly over: its room is worth more than it.
@@ -165,7 +165,8 @@ impl Invoker {
     async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) -> bool {
         let variables = function.settings.variables.clone().unwrap_or_default();
         let Ok(controls) = Controls::of(&variables) else { return false };
-        let Some(berth) = host.room.take(&function.arn) else { return false };
+        let size = ready::places_of(function);
+        let Some(berth) = host.room.take(&function.arn, size) else { return false };
         let Ok(environment) = self.begin(host, function, controls.reuse, purpose, berth).await else {
             return false;
         };

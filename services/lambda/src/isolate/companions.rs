@@ -64,7 +64,7 @@ impl Isolate {
         sandbox.end_runtime(Signal::Kill);
         // Stopped first: what runs could fork faster than it is ended.
         let ended = match sandbox.freeze().await {
-            Ok(()) => sandbox.kill_strays(&Residents::default()).map(drop),
+            Ok(()) => sandbox.kill_strays(&Residents::default()).await.map(drop),
             Err(error) => Err(error),
         };
         let thawed = sandbox.thaw().await;

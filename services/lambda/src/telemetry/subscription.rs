@@ -290,8 +290,8 @@ mod tests {
     fn each_api_tells_its_own() {
         let used = Used {
             duration: Duration::from_millis(2),
-            restore: None,
             init: None,
+            restore: None,
             memory_mb: 128,
             memory_peak_bytes: 1 << 20,
             status: None,

@@ -1,0 +1,204 @@
+//! Things that take long to make and much room to keep: each made when it is first wanted, once, whoever waits for it.
+//!
+//! ```text
+//!   wanted ──▶ being made, in a task of its own ──▶ made ──▶ dropped: unused too long, or the least lately used of too many
+//!                        └──▶ failed: whoever wants it is told so for a while, and nothing is made
+//! ```
+//! That somebody waits no longer ends nothing: else a thing that takes long would be begun by every request and finished by
+//! none. What takes longer than its limit is given up. Knows nothing of what it keeps.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::error::Error;
+
+/// How much is kept, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Things that are made or being made.
+    pub(crate) count: usize,
+    /// Bytes of those that are made.
+    pub(crate) bytes: u64,
+    /// How long one may be unused.
+    pub(crate) unused: Duration,
+    /// How long a failure is remembered.
+    pub(crate) failed: Duration,
+    /// How long making one may take.
+    pub(crate) making: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Kept<K, T> {
+    shelf: Arc<Shelf<K, T>>,
+}
+
+#[derive(Debug)]
+struct Shelf<K, T> {
+    all: Mutex<BTreeMap<K, State<T>>>,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Making(watch::Receiver<Option<Outcome<T>>>),
+    Made { thing: T, bytes: u64, used: Instant },
+    Failed { why: Arc<Error>, at: Instant },
+}
+
+type Outcome<T> = Result<T, Arc<Error>>;
+
+impl<K, T> Kept<K, T>
+where
+    K: Clone + Ord + Send + 'static,
+    T: Clone + Send + Sync + 'static,
+{
+    /// Keeps nothing yet. What is unused is looked for as long as this is there.
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        let shelf = Arc::new(Shelf { all: Mutex::default(), bounds });
+        let looked_through = Arc::downgrade(&shelf);
+        tokio::spawn(async move {
+            loop {
+                sleep(bounds.unused / LOOKS).await;
+                let Some(shelf) = looked_through.upgrade() else { return };
+                shelf.sweep(Instant::now());
+            }
+        });
+        Self { shelf }
+    }
+
+    /// The thing of this key; `make` makes it and says how many bytes it takes, where there is none. What is `outdated` goes.
+    /// It is `now`.
+    pub(crate) async fn get<F>(
+        &self,
+        (key, now): (K, Instant),
+        outdated: impl Fn(&K) -> bool,
+        make: impl FnOnce() -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<(T, u64), Error>> + Send + 'static,
+    {
+        let made = {
+            self.shelf.sweep(now);
+            let mut all = self.shelf.locked();
+            all.retain(|key, state| matches!(state, State::Making(_)) || !outdated(key));
+            match all.get_mut(&key) {
+                Some(State::Made { thing, used, .. }) => {
+                    *used = now;
+                    return Ok(thing.clone());
+                }
+                Some(State::Failed { why, .. }) => return Err(Error::Remembered(Arc::clone(why))),
+                Some(State::Making(outcome)) => outcome.clone(),
+                None => {
+                    self.shelf.make_room(&mut all)?;
+                    let (told, outcome) = watch::channel(None);
+                    all.insert(key.clone(), State::Making(outcome.clone()));
+                    tokio::spawn(Arc::clone(&self.shelf).make(key, make(), told));
+                    outcome
+                }
+            }
+        };
+        waited_for(made).await
+    }
+
+    /// How many are made.
+    #[cfg(test)]
+    fn made(&self) -> usize {
+        self.shelf.locked().values().filter(|state| matches!(state, State::Made { .. })).count()
+    }
+}
+
+impl<K: Clone + Ord, T: Clone> Shelf<K, T> {
+    async fn make(
+        self: Arc<Self>,
+        key: K,
+        making: impl Future<Output = Result<(T, u64), Error>>,
+        told: watch::Sender<Option<Outcome<T>>>,
+    ) {
+        let limit = self.bounds.making;
+        let made = timeout(limit, making).await.unwrap_or(Err(Error::TookTooLong(limit)));
+        let made = made.and_then(|(thing, bytes)| {
+            let fits = bytes <= self.bounds.bytes;
+            fits.then_some((thing, bytes)).ok_or(Error::Refused("a template takes more room than all may"))
+        });
+        let (state, outcome) = match made {
+            Ok((thing, bytes)) => {
+                (State::Made { thing: thing.clone(), bytes, used: Instant::now() }, Ok(thing))
+            }
+            Err(why) => {
+                let why = Arc::new(why);
+                (State::Failed { why: Arc::clone(&why), at: Instant::now() }, Err(why))
+            }
+        };
+        {
+            let mut all = self.locked();
+            all.remove(&key);
+            let new = if let State::Made { bytes, .. } = &state { *bytes } else { 0 };
+            while bytes(&all).saturating_add(new) > self.bounds.bytes && drop_least_used(&mut all) {}
+            all.insert(key, state);
+        }
+        told.send_replace(Some(outcome));
+    }
+
+    /// Drops what has been unused or remembered long enough, and what ended while it was made.
+    fn sweep(&self, now: Instant) {
+        self.locked().retain(|_, state| match state {
+            State::Making(outcome) => outcome.has_changed().is_ok(),
+            State::Made { used, .. } => now.duration_since(*used) < self.bounds.unused,
+            State::Failed { at, .. } => now.duration_since(*at) < self.bounds.failed,
+        });
+    }
+
+    fn make_room(&self, all: &mut BTreeMap<K, State<T>>) -> Result<(), Error> {
+        let taken = |all: &BTreeMap<K, State<T>>| {
+            all.values().filter(|state| !matches!(state, State::Failed { .. })).count()
+        };
+        while taken(all) >= self.bounds.count {
+            if !drop_least_used(all) {
+                return Err(Error::Refused("as many templates as there may be are being made"));
+            }
+        }
+        Ok(())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<K, State<T>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there was one.
+fn drop_least_used<K: Clone + Ord, T>(all: &mut BTreeMap<K, State<T>>) -> bool {
+    let used = all.iter().filter_map(|(key, state)| match state {
+        State::Made { used, .. } => Some((*used, key.clone())),
+        State::Making(_) | State::Failed { .. } => None,
+    });
+    let least = used.min();
+    least.is_some_and(|(_, key)| all.remove(&key).is_some())
+}
+
+fn bytes<K, T>(all: &BTreeMap<K, State<T>>) -> u64 {
+    all.values().fold(0, |sum: u64, state| match state {
+        State::Made { bytes, .. } => sum.saturating_add(*bytes),
+        State::Making(_) | State::Failed { .. } => sum,
+    })
+}
+
+async fn waited_for<T: Clone>(mut made: watch::Receiver<Option<Outcome<T>>>) -> Result<T, Error> {
+    let outcome = made.wait_for(Option::is_some).await.map_err(|_| Error::Gone)?.clone();
+    outcome.unwrap_or(Err(Arc::new(Error::Gone))).map_err(Error::Shared)
+}
+
+/// Looks in the time that one may be unused.
+const LOOKS: u32 = 4;
+
+#[cfg(test)]
+#[path = "kept_tests.rs"]
+mod tests;

@@ -1,0 +1,176 @@
+//! Tests of what is kept, with things that are numbers and times that are said.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds {
+    count: 3,
+    bytes: 100,
+    unused: Duration::from_secs(600),
+    failed: Duration::from_secs(60),
+    making: Duration::from_secs(30),
+};
+
+/// Where something is given up for taking too long: at once.
+const SHORT: Bounds = Bounds { making: Duration::from_millis(20), ..BOUNDS };
+
+const NONE: fn(&u32) -> bool = |_| false;
+
+async fn get(kept: &Kept<u32, u32>, key: u32, bytes: u64) -> Result<u32, Error> {
+    get_at(kept, key, bytes, Instant::now()).await
+}
+
+async fn get_at(kept: &Kept<u32, u32>, key: u32, bytes: u64, now: Instant) -> Result<u32, Error> {
+    kept.get((key, now), NONE, || async move { Ok((key, bytes)) }).await
+}
+
+/// Counts how often something was begun, and how often it was given up or done.
+#[derive(Clone, Default)]
+struct Counted(Arc<(AtomicUsize, AtomicUsize)>);
+
+struct Under(Counted);
+
+impl Counted {
+    fn begin(&self) -> Under {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        Under(self.clone())
+    }
+
+    fn begun_and_over(&self) -> (usize, usize) {
+        (self.0.0.load(Ordering::SeqCst), self.0.1.load(Ordering::SeqCst))
+    }
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        self.0.0.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_is_not_tried_again_by_everybody_who_wants_it() {
+    let (kept, tried) = (Kept::<u32, u32>::new(BOUNDS), Counted::default());
+    let failing = |now| {
+        let tried = tried.clone();
+        kept.get((1, now), NONE, move || async move {
+            let _under = tried.begin();
+            Err(Error::TimedOut("console".into()))
+        })
+    };
+    assert!(matches!(failing(Instant::now()).await, Err(Error::Shared(_))));
+    for _ in 0..100 {
+        let again = failing(Instant::now()).await;
+        assert!(matches!(again, Err(Error::Remembered(why)) if matches!(*why, Error::TimedOut(_))));
+    }
+    assert_eq!(tried.begun_and_over().0, 1);
+    assert!(matches!(failing(Instant::now() + BOUNDS.failed).await, Err(Error::Shared(_))));
+    assert_eq!(tried.begun_and_over().0, 2);
+}
+
+/// Begins what never ends.
+async fn stuck(kept: &Kept<u32, u32>, tried: &Counted) -> Result<u32, Error> {
+    let tried = tried.clone();
+    let begin = move || async move {
+        let _under = tried.begin();
+        std::future::pending().await
+    };
+    kept.get((1, Instant::now()), NONE, begin).await
+}
+
+#[tokio::test]
+async fn those_who_give_up_waiting_begin_nothing_anew() {
+    let (kept, tried) = (Kept::new(BOUNDS), Counted::default());
+    for _ in 0..20 {
+        assert!(timeout(Duration::ZERO, stuck(&kept, &tried)).await.is_err());
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(tried.begun_and_over(), (1, 0));
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_given_up_and_remembered() {
+    let (kept, tried) = (Kept::new(SHORT), Counted::default());
+    let given_up = stuck(&kept, &tried).await;
+    assert!(matches!(given_up, Err(Error::Shared(why)) if matches!(*why, Error::TookTooLong(_))));
+    assert_eq!(tried.begun_and_over(), (1, 1), "what was under way has ended");
+    assert!(matches!(stuck(&kept, &tried).await, Err(Error::Remembered(_))));
+    assert_eq!(tried.begun_and_over(), (1, 1));
+}
+
+#[tokio::test]
+async fn whoever_waits_gets_what_was_made_once() {
+    let (kept, tried) = (Kept::<u32, u32>::new(BOUNDS), Counted::default());
+    let slow = || {
+        let tried = tried.clone();
+        kept.get((1, Instant::now()), NONE, move || async move {
+            let _under = tried.begin();
+            tokio::task::yield_now().await;
+            Ok((7, 1))
+        })
+    };
+    let (one, other) = tokio::join!(slow(), slow());
+    assert_eq!((one.unwrap(), other.unwrap()), (7, 7));
+    assert_eq!(tried.begun_and_over(), (1, 1));
+}
+
+#[tokio::test]
+async fn no_more_are_kept_than_there_may_be_and_the_least_used_goes() {
+    let kept = Kept::new(BOUNDS);
+    // The last use of each counts: a second apart.
+    let began = Instant::now();
+    for (seconds, key) in [1, 2, 3, 3, 1].into_iter().enumerate() {
+        let now = began + Duration::from_secs(u64::try_from(seconds).unwrap());
+        get_at(&kept, key, 1, now).await.unwrap();
+    }
+    get(&kept, 4, 1).await.unwrap();
+    assert_eq!(kept.made(), 3);
+    let keys: Vec<u32> = kept.shelf.locked().keys().copied().collect();
+    assert_eq!(keys, [1, 3, 4]);
+    // Bytes count as well: of the others only the one that was used last has room beside this.
+    get(&kept, 5, 99).await.unwrap();
+    let keys: Vec<u32> = kept.shelf.locked().keys().copied().collect();
+    assert_eq!(keys, [1, 5]);
+    assert!(get(&kept, 6, 101).await.is_err(), "one alone may be too large");
+}
+
+#[tokio::test]
+async fn where_all_are_being_made_another_is_refused() {
+    let kept = Arc::new(Kept::<u32, u32>::new(BOUNDS));
+    for key in 1..=3 {
+        let kept = Arc::clone(&kept);
+        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, || std::future::pending()).await });
+    }
+    while kept.shelf.locked().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(get(&kept, 4, 1).await, Err(Error::Refused(_))));
+}
+
+#[tokio::test]
+async fn unused_ones_go_by_themselves_and_outdated_ones_at_once() {
+    let kept = Kept::new(BOUNDS);
+    let thing = Arc::new(());
+    let held = Arc::clone(&thing);
+    kept.get((1, Instant::now()), NONE, || async move { Ok((held, 1)) }).await.unwrap();
+    kept.shelf.sweep(Instant::now());
+    while Arc::strong_count(&thing) > 2 {
+        tokio::task::yield_now().await;
+    }
+    kept.shelf.sweep(Instant::now() + BOUNDS.unused);
+    assert_eq!(Arc::strong_count(&thing), 1, "nobody had to ask");
+
+    let kept = Kept::new(BOUNDS);
+    get(&kept, 1, 1).await.unwrap();
+    kept.get((2, Instant::now()), |key| *key == 1, || async { Ok((2, 1)) }).await.unwrap();
+    let keys: Vec<u32> = kept.shelf.locked().keys().copied().collect();
+    assert_eq!(keys, [2]);
+}
+
+#[tokio::test]
+async fn making_that_panics_is_made_again() {
+    let kept = Kept::<u32, u32>::new(BOUNDS);
+    let broken = kept.get((1, Instant::now()), NONE, || async { panic!("as asked") }).await;
+    assert!(matches!(broken, Err(Error::Gone)));
+    assert_eq!(get(&kept, 1, 1).await.unwrap(), 1);
+}
