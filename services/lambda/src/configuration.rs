@@ -345,7 +345,7 @@ mod tests {
             };
             assert!(new(both).is_err());
             let later =
-                UpdateFunctionConfigurationInput { ephemeral_storage, runtime, environment, ..update() };
+                UpdateFunctionConfigurationInput { environment, runtime, ephemeral_storage, ..update() };
             assert!(change(&mut settings.clone(), &later, None).is_err(), "{later:?}");
         }
         let off = Some(SnapStart { apply_on: Some(SnapStartApplyOn::None) });

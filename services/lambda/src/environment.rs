@@ -28,7 +28,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use casemate_kernel::{Decoy, Env};
+use casemate_kernel::{Decoy, Env, SessionCredentials};
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
@@ -123,6 +123,16 @@ pub(crate) type Berth = Place<Arc<Environment>>;
 struct Held {
     access_key_id: Option<String>,
     end: Timestamp,
+}
+
+impl Held {
+    /// Without credentials it has none to lose.
+    fn of(credentials: Option<SessionCredentials>) -> Self {
+        match credentials {
+            Some(held) => Self { access_key_id: Some(held.access_key_id), end: held.expires_at },
+            None => Self { access_key_id: None, end: Timestamp::from_millis(0) },
+        }
+    }
 }
 
 /// The environment cannot take a request: it ended while it was idle.

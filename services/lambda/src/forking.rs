@@ -51,9 +51,9 @@ impl Default for Forks {
 }
 
 impl Forks {
-    /// The same for a snapshot: its template says why it cannot start, and its children that they are restored.
-    pub(crate) fn of_snapshot() -> Self {
-        Self { of_snapshot: true, ..Self::default() }
+    /// Of a snapshot, whose template says why it cannot start and whose children say that they are restored, or of none.
+    pub(crate) fn new(of_snapshot: bool) -> Self {
+        Self { of_snapshot, ..Self::default() }
     }
 
     /// Is the template a snapshot?

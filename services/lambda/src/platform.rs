@@ -66,7 +66,7 @@ impl Note {
     /// The environment begins to start.
     pub(crate) fn init_start(function: &Function, purpose: Purpose) -> Self {
         let mut record = json!({
-            "initializationType": initialization(purpose),
+            "initializationType": purpose.initialization(),
             "phase": "init",
             "functionName": function.name,
             "functionVersion": function.version.to_string(),
@@ -82,7 +82,7 @@ impl Note {
     /// The runtime has started, or could not.
     pub(crate) fn init_runtime_done(purpose: Purpose, status: Status) -> Self {
         let record = json!({
-            "initializationType": initialization(purpose), "phase": "init", "status": status.name(),
+            "initializationType": purpose.initialization(), "phase": "init", "status": status.name(),
         });
         let level = status.level(Level::Debug);
         Self { kind: "platform.initRuntimeDone", level, record, text: None }
@@ -95,7 +95,7 @@ impl Note {
         (status, error_type): (Status, Option<&str>),
     ) -> Self {
         let mut record = json!({
-            "initializationType": initialization(purpose), "phase": "init", "status": status.name(),
+            "initializationType": purpose.initialization(), "phase": "init", "status": status.name(),
             "metrics": { "durationMs": millis(duration) },
         });
         insert(&mut record, "errorType", error_type);
@@ -114,18 +114,24 @@ impl Note {
         let record = json!({
             "functionName": function.name,
             "functionVersion": function.version.to_string(),
-            "runtimeVersion": runtime,
             "instanceMaxMemory": u64::from(function.settings.memory_mb) << 20,
+            "runtimeVersion": runtime,
         });
         let text = Some(report::restore_start(runtime));
         Self { kind: "platform.restoreStart", level: Level::Info, record, text }
     }
 
-    /// It is made, its hooks have run; or not.
+    /// The hooks after the restore have run, or failed.
+    pub(crate) fn restore_runtime_done(status: Status) -> Self {
+        let record = json!({ "status": status.name() });
+        Self { kind: "platform.restoreRuntimeDone", level: status.level(Level::Debug), record, text: None }
+    }
+
+    /// The restore is over.
     pub(crate) fn restore_report(duration: std::time::Duration, status: Status) -> Self {
         let record = json!({ "status": status.name(), "metrics": { "durationMs": millis(duration) } });
         let text = Some(report::restored(duration, status.reported()));
-        Self { kind: "platform.restoreReport", level: status.level(Level::Debug), record, text }
+        Self { kind: "platform.restoreReport", level: status.level(Level::Info), record, text }
     }
 
     /// A request begins.
@@ -169,6 +175,9 @@ impl Note {
             if let (Some(duration), Some(metrics)) = (duration, metrics.as_object_mut()) {
                 metrics.insert(name.to_owned(), millis(duration).into());
             }
+        }
+        if let (Some(restore), Some(metrics)) = (used.restore, metrics.as_object_mut()) {
+            metrics.insert("billedRestoreDurationMs".to_owned(), report::whole_ms(restore).into());
         }
         let mut record = json!({ "requestId": request_id, "status": status.name(), "metrics": metrics });
         insert(&mut record, "errorType", error_type);
@@ -224,14 +233,6 @@ impl Note {
 /// As a line of JSON.
 pub(crate) fn line(kind: &str, at: Timestamp, record: &Value) -> String {
     json!({ "time": at.iso8601_millis(), "type": kind, "record": record }).to_string()
-}
-
-fn initialization(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Provisioned => "provisioned-concurrency",
-        Purpose::Snapshot { .. } => "snap-start",
-        Purpose::OnDemand | Purpose::Template => "on-demand",
-    }
 }
 
 // AWS: with three digits after the point.

@@ -45,6 +45,23 @@ pub(crate) enum Purpose {
     Snapshot { once: bool },
 }
 
+impl Purpose {
+    /// Does its process take no request itself, and hold no credentials?
+    pub(crate) fn is_template(self) -> bool {
+        matches!(self, Self::Template | Self::Snapshot { .. })
+    }
+
+    /// As AWS names it.
+    // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
+    pub(crate) fn initialization(self) -> &'static str {
+        match self {
+            Self::OnDemand | Self::Template => "on-demand",
+            Self::Provisioned => "provisioned-concurrency",
+            Self::Snapshot { .. } => "snap-start",
+        }
+    }
+}
+
 /// All that a process is given which is told later for which function it is.
 pub(crate) fn blank(family: Family, runtime: &str) -> Vec<(String, String)> {
     let mut all = defaults(family, runtime);
@@ -107,13 +124,7 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.settings.memory_mb.to_string());
-    // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
-    let initialization = match given.purpose {
-        Purpose::Provisioned => "provisioned-concurrency",
-        Purpose::Snapshot { .. } => "snap-start",
-        Purpose::OnDemand | Purpose::Template => "on-demand",
-    };
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", initialization);
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", given.purpose.initialization());
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", given.log_stream);
     // AWS: "Text" or "JSON"; the level where the format has levels.

@@ -71,7 +71,7 @@ pub(crate) fn report(request_id: &str, used: &Used) -> String {
     }
     if let Some(restore) = used.restore {
         // DIVERGES: AWS bills a part of it; here nothing is billed, and it counts whole.
-        let (whole, billed) = (restore.as_secs_f64() * 1_000.0, millis(restore));
+        let (whole, billed) = (restore.as_secs_f64() * 1_000.0, whole_ms(restore));
         let _ = write!(line, "\tRestore Duration: {whole:.2} ms\tBilled Restore Duration: {billed} ms");
     }
     if let Some(status) = used.status {
@@ -92,10 +92,12 @@ pub(crate) fn exited(request_id: &str, how: &str) -> String {
 
 // AWS: rounded up to the next millisecond; since August 2025 the start counts.
 pub(crate) fn billed_ms(used: &Used) -> u64 {
-    millis(used.duration + used.init.unwrap_or_default()) + used.restore.map(millis).unwrap_or_default()
+    whole_ms(used.duration + used.init.unwrap_or_default())
+        .saturating_add(used.restore.map(whole_ms).unwrap_or_default())
 }
 
-fn millis(duration: Duration) -> u64 {
+/// Rounded up.
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 

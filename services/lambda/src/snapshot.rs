@@ -61,7 +61,7 @@ impl State {
         let report: serde_json::Value = serde_json::from_slice(report).unwrap_or_default();
         let kind = report.get("errorType").and_then(serde_json::Value::as_str).unwrap_or("Runtime.Unknown");
         // The message may tell what the function knows; whoever may read its log finds it there.
-        let kind: String = kind.chars().filter(|c| c.is_ascii_graphic()).take(KIND_CHARS_MAX).collect();
+        let kind: String = kind.chars().filter(char::is_ascii_graphic).take(KIND_CHARS_MAX).collect();
         Self::failed(
             StateReasonCode::FunctionError,
             format!("An error occurred during function initialization: {kind}. Its log says more."),

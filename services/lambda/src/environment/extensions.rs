@@ -43,7 +43,7 @@ impl Listed {
         if names.len() > EXTENSIONS_MAX {
             return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
         }
-        if matches!(purpose, Purpose::Template | Purpose::Snapshot { .. }) && !names.is_empty() {
+        if purpose.is_template() && !names.is_empty() {
             return Err(NotStarted::Unforkable("it has external extensions".to_owned()));
         }
         Ok(Self(names))

@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -23,6 +23,7 @@ use crate::{
     api::Error,
     platform::{Note, Status},
     process::Purpose,
+    variables_key,
 };
 
 /// How long a restore may take, hooks included.
@@ -87,7 +88,9 @@ impl Environment {
             Err(Error::SnapStartTimeoutException(_)) => Status::Timeout,
             Err(_) => Status::Error,
         };
-        self.output.note(Note::restore_report(took, status)).await;
+        for note in [Note::restore_runtime_done(status), Note::restore_report(took, status)] {
+            self.output.note(note).await;
+        }
         if let Err(error) = restored {
             snapshot.spoil();
             return Err(NotStarted::Refused(error));
@@ -97,6 +100,8 @@ impl Environment {
     }
 
     async fn restored(&self) -> Result<(), Error> {
+        // The template was made with what a key hides: whoever may not read it any more gets nothing of it.
+        variables_key::opened(&self.env, Arc::clone(&self.function)).await?;
         self.sandbox.begin_init().await.map_err(Fault::internal)?;
         if !self.order_child().await {
             return Err(Fault::broken("a snapshot's template took no order").into());

@@ -150,17 +150,9 @@ impl Host {
         let family = root.family;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
-        let credentials = match purpose {
-            Purpose::Template | Purpose::Snapshot { .. } => None,
-            Purpose::OnDemand | Purpose::Provisioned => {
-                Some(credentials(&self.env, &function, &id, now).await?)
-            }
-        };
+        let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let snapshot = Snapshot::of(purpose);
-        // AWS: where there is a snapshot, no keys are in the variables: SDKs fetch them.
-        let fetched = controls.credentials == Credentials::Endpoint || snapshot.is_some();
-        let endpoint = fetched.then(|| Arc::new(Endpoint::new(&self.env)));
+        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
@@ -209,11 +201,32 @@ impl Host {
         initialised(environment, (family, purpose), (began, limit)).await
     }
 
+    /// The credentials of an environment; a template has none, its children have.
+    async fn for_whole_life(
+        &self,
+        function: &Function,
+        (id, purpose): (&str, Purpose),
+        now: Timestamp,
+    ) -> Result<Option<SessionCredentials>, NotStarted> {
+        if purpose.is_template() {
+            return Ok(None);
+        }
+        credentials(&self.env, function, id, now).await.map(Some)
+    }
+
+    /// Where credentials are fetched, if they are.
+    // AWS: where there is a snapshot, no keys are in the variables.
+    fn endpoint(&self, controls: &Controls, purpose: Purpose) -> Option<Arc<Endpoint>> {
+        let fetched =
+            controls.credentials == Credentials::Endpoint || matches!(purpose, Purpose::Snapshot { .. });
+        fetched.then(|| Arc::new(Endpoint::new(&self.env)))
+    }
+
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
         let Start {
             id,
             function,
-            held,
+            held: (folders, berth, decoy),
             credentials,
             endpoint,
             log_stream,
@@ -222,13 +235,11 @@ impl Host {
             program,
             snapshot,
         } = start;
-        let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let new = if snapshot.is_some() { Forks::of_snapshot } else { Forks::default };
-        let forks = credentials.is_none().then(|| Arc::new(new()));
+        let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
@@ -257,10 +268,7 @@ impl Host {
         Environment {
             function,
             id,
-            held: Mutex::new(match credentials {
-                Some(held) => Held { access_key_id: Some(held.access_key_id), end: held.expires_at },
-                None => Held { access_key_id: None, end: Timestamp::from_millis(0) },
-            }),
+            held: Mutex::new(Held::of(credentials)),
             env: self.env.clone(),
             sandbox,
             exchange,
