@@ -33,6 +33,7 @@ SERVICES = {
     "cognito_idp": "cognito-idp",
     "dynamodb": "dynamodb",
     "iam": "iam",
+    "kms": "kms",
     "lambda": "lambda",
     "logs": "logs",
     "organizations": "organizations",

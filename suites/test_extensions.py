@@ -75,15 +75,16 @@ def lines(function, mention, count=1, seconds=15):
     found = everything = []
     while time.monotonic() < end:
         try:
-            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function.name}")["events"]
-            everything = [event["message"] for event in events]
+            # A long log has several pages.
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function.name}")
+            everything = [event["message"] for page in pages for event in page["events"]]
         except logs.exceptions.ResourceNotFoundException:
             pass
         found = [line for line in everything if mention in line]
         if len(found) >= count:
             return found
         time.sleep(0.1)
-    raise AssertionError(f"{mention!r} is not in the log {count} times: {everything}")
+    raise AssertionError(f"{mention!r} is not in the log {count} times: {[line[:300] for line in everything[-200:]]}")
 
 
 def events(function, name, count=1):

@@ -26,6 +26,7 @@ const SERVICE_TYPES: &[(&str, &str)] = &[
     ("cognito_idp", "CognitoIdp"),
     ("dynamodb", "DynamoDb"),
     ("iam", "Iam"),
+    ("kms", "Kms"),
     ("lambda", "Lambda"),
     ("logs", "Logs"),
     ("organizations", "Organizations"),

@@ -184,7 +184,7 @@ impl Caller {
     }
 
     /// The caller as the policy engine matches it.
-    pub(crate) fn principal(&self) -> Principal {
+    pub fn principal(&self) -> Principal {
         match self {
             Self::Anonymous | Self::Bearer { .. } => Principal::Anonymous,
             Self::Root { account } => Principal::Root { account: account.as_str().to_owned() },

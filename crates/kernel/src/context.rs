@@ -38,6 +38,7 @@ impl Context for GateContext<'_> {
         self.principal_key(key)
             .or_else(|| self.request_key(key))
             .or_else(|| organization_keys::value(self.organizations, self.caller, key))
+            .or_else(|| self.through_service(key))
             .unwrap_or_else(|| self.service_resource_tag(key))
     }
 }
@@ -118,6 +119,26 @@ impl GateContext<'_> {
             "aws:calledvia" => Value::Many(self.facts.called_via.iter().map(|p| Cow::Borrowed(*p)).collect()),
             "aws:calledviafirst" => self.facts.called_via.first().map_or(Value::Absent, |p| one(p)),
             "aws:calledvialast" => self.facts.called_via.last().map_or(Value::Absent, |p| one(p)),
+            _ => return None,
+        })
+    }
+
+    /// `service:ViaService`, the service that passes a principal's request on, by its name in this region; and
+    /// `service:GrantIsForAWSResource`, whether a service asks at all. Keys of a few services, which spell them alike.
+    // AWS: KMS Developer Guide, "AWS KMS condition keys": e.g. `s3.us-east-1.amazonaws.com`; the first is absent of requests
+    // that come directly and of those that a service makes for itself.
+    fn through_service(&self, key: &str) -> Option<Value<'_>> {
+        let (_, name) = key.split_once(':')?;
+        let through = self.facts.called_via.last();
+        Some(match name {
+            "viaservice" => through.map_or(Value::Absent, |principal| match principal.split_once('.') {
+                Some((service, domain)) => owned(format!("{service}.{}.{domain}", self.region)),
+                None => Value::Unknown,
+            }),
+            "grantisforawsresource" => {
+                let service = through.is_some() || matches!(self.caller, Caller::Service { .. });
+                one(if service { "true" } else { "false" })
+            }
             _ => return None,
         })
     }

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use casemate_names::{RequestId, Scope, Timestamp};
 use casemate_policy::{
-    Decision, Decisive, Effect3, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request, ResourceRule,
-    Value, Verdict, decide, evaluate,
+    Decision, Decisive, Effect3, Grants, Kind, Layer, Layers, NamedPolicy, Policy, Reason, Request,
+    ResourceRule, Value, Verdict, decide, evaluate,
 };
 use casemate_schema::{Document, OpMeta};
 use casemate_sigv4::AuthError;
@@ -360,6 +360,10 @@ impl Gate {
         let policies = self.policies_of(kernel, caller)?;
         let resource_account = ResourceAccount::of(kernel, caller, ask)?;
         let organizations = Organizations::of(kernel, caller, action, resource_account.known())?;
+        let grants = match (owner, &ask.resource) {
+            (Some(owner), Some(arn)) => owner.grants(arn, action)?,
+            _ => None,
+        };
         let context = GateContext {
             caller,
             caller_tags: &policies.tags,
@@ -383,7 +387,7 @@ impl Gate {
                 ResourceAccount::Of(_) | ResourceAccount::Callers => organizations.resource_control(),
             },
             vpc_endpoint: None,
-            grants: None,
+            grants: grants.as_deref().map(|grants| grants as &dyn Grants),
             resource_rule: resource_policy.map_or(ResourceRule::Ordinary, |r| r.rule),
         };
         let principal = caller.principal();

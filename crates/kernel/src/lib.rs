@@ -58,7 +58,8 @@ pub use invoke::As;
 pub use kernel::{Builder, Kernel};
 pub use observer::LastUse;
 pub use operation::{
-    AnyOperation, AnyService, BoxFuture, Call, Operation, OperationModel, ResourcePolicy, Service, bind,
+    AnyOperation, AnyService, BoxFuture, Call, KeptGrants, Operation, OperationModel, ResourcePolicy,
+    Service, bind,
 };
 pub use outbox::{Message, Outbox};
 pub use plane::{DataPlane, Exchange};

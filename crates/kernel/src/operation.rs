@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
 use casemate_names::{Arn, RequestId, Scope, Timestamp};
-use casemate_policy::{NamedPolicy, ResourceRule};
+use casemate_policy::{Grants, NamedPolicy, ResourceRule};
 use casemate_schema::{Document, OpMeta, Shape};
 
 use crate::{
@@ -40,6 +40,13 @@ pub trait Service: fmt::Debug + Send + Sync + 'static {
     /// The policy attached to a resource, as it bears on `action`; `None` when there is none.
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Self::Error>;
 
+    /// Single permissions on a resource that may bear on `action`. Few services have such; they are weighed beside the
+    /// resource's policy and cannot get past a deny.
+    fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Self::Error> {
+        let _ = (arn, action);
+        Ok(None)
+    }
+
     /// The tags of a resource (`aws:ResourceTag/*`); empty when it has none or does not exist.
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Self::Error>;
 
@@ -58,6 +65,9 @@ pub trait Service: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 }
+
+/// Single permissions on one resource, as its service keeps them.
+pub type KeptGrants = Box<dyn Grants + Send + Sync>;
 
 /// A resource's policy and how it combines with identity policies.
 #[derive(Debug, Clone)]
@@ -191,6 +201,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn verify(&self, proof: &Proof, now: Timestamp) -> Result<Caller, Fault>;
     /// See [`Service::resource_policy`].
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault>;
+    /// See [`Service::grants`].
+    fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Fault>;
     /// See [`Service::tags`].
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault>;
     /// See [`Service::resource_account`].
@@ -214,6 +226,10 @@ impl<S: Service> AnyService for S {
 
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault> {
         Service::resource_policy(self, arn, action).map_err(Into::into)
+    }
+
+    fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Fault> {
+        Service::grants(self, arn, action).map_err(Into::into)
     }
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {

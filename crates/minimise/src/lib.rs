@@ -17,6 +17,7 @@ mod narrow;
 mod recorded;
 pub mod sam;
 mod shape;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod unused;

@@ -269,6 +269,7 @@ fn templates_for_sam_name_account_and_region_by_parameter() {
         account: "123456789012".to_owned(),
         region: "us-east-1".to_owned(),
         partition: "aws".to_owned(),
+        ..sam::Place::default()
     };
     let text = sam::policies(&outcome.documents, &place, 6);
     assert!(text.starts_with("      Policies:\n        - Version: \"2012-10-17\"\n          Statement:\n            - Sid: \"DynamodbQuery\"\n              Effect: \"Allow\"\n"), "{text}");

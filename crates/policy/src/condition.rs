@@ -9,7 +9,7 @@ use crate::{
     facts::{Context, Value},
     index::Certainty,
     operator::{Comparison, Operator, Order, Qualifier},
-    scalar::{Network, Number, address, binary, boolean, date},
+    scalar::{Date, Network, Number, address, binary, boolean},
     template::{Pattern, Reading, tokens},
     truth::Truth,
 };
@@ -30,7 +30,7 @@ enum Values {
     IgnoreCase(Vec<Pattern>),
     Like(Vec<Pattern>),
     Number(Order, Vec<Option<Number>>),
-    Date(Order, Vec<Option<Timestamp>>),
+    Date(Order, Vec<Date>),
     Bool(Vec<Option<bool>>),
     Binary(Vec<Option<Vec<u8>>>),
     Network(Vec<Option<Network>>),
@@ -85,7 +85,7 @@ impl Condition {
             Comparison::IgnoreCase => Values::IgnoreCase(each(values, pattern(false))),
             Comparison::Like => Values::Like(each(values, pattern(true))),
             Comparison::Number(order) => Values::Number(order, each(values, Number::parse)),
-            Comparison::Date(order) => Values::Date(order, each(values, date)),
+            Comparison::Date(order) => Values::Date(order, each(values, Date::parse)),
             Comparison::Bool => Values::Bool(each(values, boolean)),
             Comparison::Binary => Values::Binary(each(values, binary)),
             Comparison::Network => Values::Network(each(values, Network::parse)),
@@ -145,7 +145,7 @@ impl Condition {
             })),
             Values::Like(patterns) => Truth::any(patterns.iter().map(|p| p.matches(value, context))),
             Values::Number(order, numbers) => self.ordered(numbers, Number::parse(value).as_ref(), *order),
-            Values::Date(order, dates) => self.ordered(dates, date(value).as_ref(), *order),
+            Values::Date(order, dates) => self.dated(dates, Date::parse(value), *order),
             Values::Bool(wanted) => self.ordered(wanted, boolean(value).as_ref(), Order::Equal),
             Values::Binary(wanted) => self.ordered(wanted, binary(value).as_ref(), Order::Equal),
             Values::Network(networks) => self.in_networks(networks, address(value)),
@@ -163,6 +163,23 @@ impl Condition {
             (Some(value), Some(wanted)) => Truth::of(order.admits(value.cmp(wanted))),
             (None, _) | (_, None) => self.unreadable(),
         }))
+    }
+
+    /// As [`Self::ordered`]; undecided where the readers of dates do not agree on the answer.
+    fn dated(&self, wanted: &[Date], value: Date, order: Order) -> Truth {
+        let answer = |value: Option<Timestamp>, wanted: Option<Timestamp>| match (value, wanted) {
+            (Some(value), Some(wanted)) => Truth::of(order.admits(value.cmp(&wanted))),
+            (None, _) | (_, None) => self.unreadable(),
+        };
+        let pair = |wanted: &Date| {
+            if value.certain().is_some() && wanted.certain().is_some() {
+                return answer(value.certain(), wanted.certain());
+            }
+            Truth::agreed(
+                value.0.iter().flat_map(|value| wanted.0.iter().map(|wanted| answer(*value, *wanted))),
+            )
+        };
+        Truth::any(wanted.iter().map(pair))
     }
 
     fn in_networks(&self, networks: &[Option<Network>], address: Option<IpAddr>) -> Truth {

@@ -59,6 +59,32 @@ fn short_whole(text: &[u8]) -> Option<u64> {
     Some(so_far)
 }
 
+/// The moment that a text names, as either of two careful readers has it; `None`: to that reader it is no date.
+// DIVERGES: where AWS does not say. A negative number of seconds may be no date, and four digits may be a year (the W3C profile
+// of ISO 8601) or seconds since the epoch: both readings are tried, and an Allow needs both while a Deny needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Date(pub(crate) [Option<Timestamp>; 2]);
+
+impl Date {
+    pub(crate) fn parse(text: &str) -> Self {
+        let at = date(text);
+        let second = if text.starts_with('-') {
+            None
+        } else if let Some(year) = fixed(text, 4) {
+            Timestamp::from_civil(i64::from(year), 1, 1, 0, 0, 0)
+        } else {
+            at
+        };
+        Self([at, second])
+    }
+
+    /// The moment, where both readers agree on it.
+    pub(crate) fn certain(self) -> Option<Timestamp> {
+        let [one, other] = self.0;
+        one.filter(|_| one == other)
+    }
+}
+
 /// Reads an ISO 8601 date or date and time, or seconds since the epoch.
 // AWS: the W3C profile of ISO 8601, or epoch (UNIX) time.
 pub(crate) fn date(text: &str) -> Option<Timestamp> {

@@ -36,6 +36,13 @@ impl Truth {
         so_far
     }
 
+    /// What all answers say, if they say the same.
+    pub(crate) fn agreed(answers: impl IntoIterator<Item = Self>) -> Self {
+        let mut answers = answers.into_iter();
+        let Some(first) = answers.next() else { return Self::Unknown };
+        if answers.all(|other| other == first) { first } else { Self::Unknown }
+    }
+
     /// Whether all hold. Stops at the first that certainly does not.
     pub(crate) fn all(items: impl IntoIterator<Item = Self>) -> Self {
         let mut so_far = Self::True;

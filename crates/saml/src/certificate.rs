@@ -5,13 +5,7 @@ use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
     VerificationAlgorithm,
 };
-
-use crate::pem::body;
-
-const INTEGER: u8 = 0x02;
-const SEQUENCE: u8 = 0x30;
-/// `[0] EXPLICIT`: the version of a certificate.
-const VERSION: u8 = 0xa0;
+use casemate_x509::{pem::body, public_key};
 
 /// The hash function under an RSA signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,20 +13,6 @@ pub(crate) enum Hash {
     Sha256,
     Sha384,
     Sha512,
-}
-
-/// The `SubjectPublicKeyInfo` of a certificate in DER; `None` if it has none.
-// RFC 5280 §4.1: Certificate ::= SEQUENCE { tbsCertificate SEQUENCE { [0] version, serialNumber, signature, issuer,
-// validity, subject, subjectPublicKeyInfo, … }, … }
-pub(crate) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
-    let (whole, _, []) = element(certificate, SEQUENCE)? else { return None };
-    let (body, ..) = element(whole, SEQUENCE)?;
-    let mut rest = element(body, VERSION).map_or(body, |(_, _, rest)| rest);
-    rest = element(rest, INTEGER)?.2;
-    for _ in ["signature", "issuer", "validity", "subject"] {
-        rest = element(rest, SEQUENCE)?.2;
-    }
-    element(rest, SEQUENCE).map(|(_, whole, _)| whole)
 }
 
 /// Is this text one certificate with an RSA key of 2048 bits or more in PEM?
@@ -59,16 +39,4 @@ fn parsed(key: &[u8], hash: Hash) -> Option<ParsedPublicKey> {
         Hash::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
     };
     ParsedPublicKey::new(algorithm, key).ok()
-}
-
-/// Splits one DER element of the kind `tag` off: its content, the whole of it, and what follows.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8], &[u8])> {
-    let (length, head) = match der {
-        [t, length @ 0..=0x7f, ..] if *t == tag => (usize::from(*length), 2),
-        [t, 0x81, length, ..] if *t == tag => (usize::from(*length), 3),
-        [t, 0x82, high, low, ..] if *t == tag => (usize::from(*high) << 8 | usize::from(*low), 4),
-        _ => return None,
-    };
-    let (whole, rest) = der.split_at_checked(length.checked_add(head)?)?;
-    Some((whole.get(head..)?, whole, rest))
 }

@@ -16,9 +16,9 @@ use aws_lc_rs::{
     },
 };
 use casemate_names::Secret;
+use casemate_x509::pem::body;
 
 use crate::{
-    pem::body,
     signature::{DS, decoded},
     xml::{Id, Tree},
 };

@@ -12,7 +12,6 @@ mod canonical;
 mod certificate;
 mod encryption;
 mod metadata;
-mod pem;
 mod response;
 mod signature;
 mod xml;

@@ -156,6 +156,17 @@ impl Group {
         !matches!(self.freezing, Freezing::Signals)
     }
 
+    /// Whether what is killed dies while it is frozen.
+    pub(crate) fn kills_frozen(&self) -> bool {
+        matches!(self.freezing, Freezing::Two(_))
+    }
+
+    /// Whether the list of members has every process that is there when it is read, whatever is forked meanwhile. The old
+    /// interface counts first and lists no more than it counted.
+    pub(crate) fn lists_surely(&self) -> bool {
+        self.unified.is_some()
+    }
+
     /// Whether everything has stopped.
     pub(crate) fn is_frozen(&self) -> io::Result<bool> {
         match &self.freezing {

@@ -15,7 +15,7 @@ mod members;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod minimality;
 mod mounts;
-mod network;
+pub(crate) mod network;
 mod seccomp;
 mod syscalls;
 
@@ -30,9 +30,8 @@ use std::{
 };
 
 use crate::{
-    egress,
     error::{Failure, Step, at},
-    spec::{AWS_ENDPOINT_PORT, ExecPolicy, RUNTIME_API_PORT},
+    spec::ExecPolicy,
     sys,
     wire::{self, Report, Start},
 };
@@ -49,6 +48,8 @@ pub(crate) struct ChildDescriptors {
     pub(crate) layers: Option<OwnedFd>,
     /// Control groups of the old interface, still to be joined.
     pub(crate) tasks: Vec<OwnedFd>,
+    /// The supervisor's, in a network namespace that was made ahead; none: the namespace is new and empty.
+    pub(crate) sockets: Vec<OwnedFd>,
 }
 
 /// Runs the child to its end: the runtime, or a report of the step that failed.
@@ -128,19 +129,23 @@ fn close_descriptors(fds: &ChildDescriptors) -> io::Result<()> {
     keep.extend(&fds.code);
     keep.extend(&fds.layers);
     keep.extend(&fds.tasks);
+    keep.extend(&fds.sockets);
     let keep: Vec<_> = keep.into_iter().map(AsRawFd::as_raw_fd).collect();
     sys::close_all_from(3, &keep)
 }
 
 fn own_network(start: &Start, fds: &ChildDescriptors) -> Result<(), Failure> {
-    network::loopback_up().map_err(at(Step::Loopback))?;
-    let mut sockets = vec![network::listen(RUNTIME_API_PORT), network::listen(AWS_ENDPOINT_PORT)];
-    if start.way_out {
-        let (relay, resolver) = (egress::RELAY_PORT, egress::RESOLVER_PORT);
-        sockets.extend([network::listen(relay), network::datagrams(resolver), network::listen(resolver)]);
+    // In a namespace that was made ahead all is there.
+    let mut made = Vec::new();
+    if fds.sockets.is_empty() {
+        network::loopback_up().map_err(at(Step::Loopback))?;
+        made = network::supervisors().map_err(at(Step::Listen))?;
+        if start.way_out {
+            made.extend(network::way_out().map_err(at(Step::Listen))?);
+        }
     }
-    let sockets = sockets.into_iter().collect::<io::Result<Vec<_>>>().map_err(at(Step::Listen))?;
-    let handed: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    let sockets = fds.sockets.iter().chain(&made);
+    let handed: Vec<_> = sockets.map(AsRawFd::as_raw_fd).collect();
     wire::report(fds.channel.as_fd(), &Report::Listening, &handed).map_err(at(Step::HandOver))
 }
 

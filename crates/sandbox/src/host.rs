@@ -40,11 +40,12 @@ impl HostMemory {
     }
 }
 
-/// Descriptors that this process holds for one environment with as many extensions as it may have: two listeners, pipes,
-/// handles, the filter, an alarm, for each extension what it is watched with, and their connections. Without extensions it is
-/// some sixteen. One that opens all the connections it may (to the AWS endpoint, the Runtime API, outside) takes more; when
-/// there are none left, listeners wait for some to be closed.
-const DESCRIPTORS_PER_ENVIRONMENT: u64 = 45;
+/// Descriptors that this process holds for one environment: two listeners, pipes, handles, the filter, an alarm, and the
+/// runtime's connections; idle it is ten. One that opens all the connections it may (to the AWS endpoint, the Runtime API,
+/// outside) takes more; when there are none left, listeners wait for some to be closed.
+pub const DESCRIPTORS_PER_ENVIRONMENT: u64 = 16;
+/// The same with as many extensions as there may be: for each what it is watched with, and its connections.
+pub const DESCRIPTORS_WITH_COMPANIONS: u64 = 45;
 /// Descriptors left for everything else.
 const DESCRIPTORS_ELSEWHERE: u64 = 512;
 

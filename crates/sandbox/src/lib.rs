@@ -66,7 +66,9 @@ pub use crate::{
     elf::loaded_bytes,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},
-    host::{HostMemory, environments_by_descriptors},
+    host::{
+        DESCRIPTORS_PER_ENVIRONMENT, DESCRIPTORS_WITH_COMPANIONS, HostMemory, environments_by_descriptors,
+    },
     keeper::Incident,
     kernel_random::reseed_kernel,
     late::{Binding, Blank},

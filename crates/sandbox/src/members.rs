@@ -113,6 +113,13 @@ pub enum Signal {
 #[derive(Debug)]
 pub struct Outlet(OwnedFd);
 
+impl From<OwnedFd> for Outlet {
+    /// Of a TCP socket that blocks nobody and is not connected.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
 impl Outlet {
     /// Connects to a port inside. An earlier connection of this outlet is broken off, whoever still holds its stream.
     pub async fn connect(&mut self, port: u16) -> io::Result<TcpStream> {

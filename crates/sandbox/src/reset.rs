@@ -7,11 +7,12 @@ use std::{
     ffi::{CString, OsStr, OsString},
     fs, io,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::OpenOptionsExt,
     },
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{environment::Environment, members::Members, spec::ResetOutcome, sys};
@@ -39,26 +40,57 @@ impl Environment {
         Ok(self.strays(residents)?.next().is_some())
     }
 
-    /// Kills every process that is not the runtime, no companion and none of `residents`. While frozen. Answers how many.
-    pub fn kill_strays(&self, residents: &Residents) -> io::Result<usize> {
+    /// Kills every process that is not the runtime, no companion and none of `residents`, and waits until each has ended: what
+    /// it held is free, and whoever it belongs to can take its end. While frozen, and frozen afterwards. Answers how many.
+    ///
+    /// A signal alone is not enough: what is killed dies when the scheduler comes to it, and until then its sockets are open
+    /// and it is seen. An error means that something may be left.
+    pub async fn kill_strays(&self, residents: &Residents) -> io::Result<usize> {
         self.frozen()?;
         let mut killed = 0;
-        for pid in self.strays(residents)? {
-            // Frozen: the number cannot have passed to another process.
-            sys::kill(pid, libc::SIGKILL)?;
-            killed += 1;
+        for _ in 0..SWEEPS_MAX {
+            let strays: Vec<_> = self.strays(residents)?.collect();
+            if strays.is_empty() {
+                return Ok(killed);
+            }
+            self.end(&strays).await?;
+            killed += strays.len();
         }
-        Ok(killed)
+        Err(io::Error::from(io::ErrorKind::TimedOut))
     }
 
-    /// Ends the processes that are neither the runtime nor `residents`, while it runs; how many they were.
+    /// Kills these and waits for their ends.
+    async fn end(&self, strays: &[libc::pid_t]) -> io::Result<()> {
+        let die_frozen = self.group.kills_frozen();
+        if !die_frozen && strays.len() > ENDED_AT_ONCE_MAX {
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+        }
+        for some in strays.chunks(ENDED_AT_ONCE_MAX) {
+            // Frozen, and not killed yet: the numbers cannot have passed to other processes.
+            let ends = some.iter().map(|pid| sys::pidfd(*pid)).collect::<io::Result<Vec<_>>>()?;
+            ends.iter().try_for_each(|pidfd| sys::pidfd_signal(pidfd.as_fd(), libc::SIGKILL))?;
+            if !die_frozen {
+                // The killed run no more of their own; what the others start meanwhile the next sweep finds.
+                self.thaw().await?;
+            }
+            tokio::time::timeout(END_LIMIT, all_ended(ends)).await??;
+            if !die_frozen {
+                self.freeze().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the processes that are neither the runtime nor `residents`, while it runs; how many they were. None of them is
+    /// there any more afterwards.
     pub async fn end_strays(&self, residents: &Residents) -> io::Result<usize> {
-        if !self.has_strays(residents)? {
+        // One that forks and ends again and again is always in the list: the new one is added at its end.
+        if self.group.lists_surely() && !self.has_strays(residents)? {
             return Ok(0);
         }
         // Stopped first: what runs could fork faster than it is ended.
         let ended = match self.freeze().await {
-            Ok(()) => self.kill_strays(residents),
+            Ok(()) => self.kill_strays(residents).await,
             Err(error) => Err(error),
         };
         let thawed = self.thaw().await;
@@ -86,7 +118,7 @@ impl Environment {
         if self.members.is_some() {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         }
-        let strays = self.kill_strays(&Residents::default())?;
+        let strays = self.kill_strays(&Residents::default()).await?;
         let tmp = Arc::clone(&self.tmp);
         let emptied = tokio::task::spawn_blocking(move || restore(&tmp)).await;
         let tmp_entries = emptied.map_err(io::Error::other)??;
@@ -104,6 +136,21 @@ impl Environment {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "only a frozen environment can be reset"))
     }
 }
+
+/// Resolves when all have ended, so far that their parents can take their ends.
+async fn all_ended(processes: Vec<OwnedFd>) -> io::Result<()> {
+    for process in processes {
+        drop(sys::watch(process)?.readable().await?);
+    }
+    Ok(())
+}
+
+/// Looks for processes that are left. One is enough where nothing runs meanwhile.
+const SWEEPS_MAX: usize = 8;
+/// Killed processes that are waited for at a time: a descriptor each.
+const ENDED_AT_ONCE_MAX: usize = 64;
+/// Dying takes a millisecond or two; on a machine in trouble the environment is replaced.
+const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// When a process was started, in ticks since the machine's start. `None`: it is gone.
 fn started(pid: libc::pid_t) -> Option<u64> {

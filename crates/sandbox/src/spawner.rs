@@ -12,6 +12,7 @@
 pub(crate) mod identity_range;
 mod late;
 mod launch;
+mod networks;
 mod probe;
 mod program;
 pub(crate) mod stage;
@@ -31,6 +32,7 @@ use crate::{
     spawner::{
         identity_range::IdentityRange,
         launch::{LaunchDescriptors, Launched},
+        networks::Networks,
         program::Program,
     },
     spec::ExitStatus,
@@ -163,16 +165,20 @@ fn serve(requests: &OwnedFd) -> io::Result<()> {
     leave_the_server(requests)?;
     let range = identity_range::establish();
     let setup = Setup { stage: stage::enter(), range };
-    let mut running: Vec<Launched> = Vec::new();
+    let (mut running, mut networks): (Vec<Launched>, _) = (Vec::new(), Networks::default());
     loop {
         let mut polled: Vec<libc::pollfd> = Vec::with_capacity(running.len() + 1);
         polled.push(readable(requests.as_fd()));
         polled.extend(running.iter().map(|launched| readable(launched.pidfd.as_fd())));
-        wait(&mut polled)?;
+        // What is made ahead is made when nobody waits, one at a time.
+        if !wait(&mut polled, networks.is_short())? {
+            networks.add();
+            continue;
+        }
         running.retain(|launched| !ended(launched));
         if polled.first().is_some_and(|requests| requests.revents != 0) {
             match wire::receive(requests.as_fd()) {
-                Ok(Some((_, fds))) => running.extend(answer(fds, &setup)),
+                Ok(Some((_, fds))) => running.extend(answer(fds, &setup, &mut networks)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(None) | Err(_) => break,
             }
@@ -212,7 +218,7 @@ fn leave_the_server(requests: &OwnedFd) -> io::Result<()> {
 }
 
 /// Carries out one request; what was started comes back.
-fn answer(fds: Vec<OwnedFd>, setup: &Setup) -> Option<Launched> {
+fn answer(fds: Vec<OwnedFd>, setup: &Setup, networks: &mut Networks) -> Option<Launched> {
     let mut fds = fds.into_iter();
     let (payload, channel) = (fds.next()?, fds.next()?);
     let request = match wire::from_file::<Request>(payload) {
@@ -242,7 +248,8 @@ fn answer(fds: Vec<OwnedFd>, setup: &Setup) -> Option<Launched> {
         Request::Start(start) => {
             let (exit, stdout, stderr) = (fds.next()?, fds.next()?, fds.next()?);
             let fds = LaunchDescriptors { channel, exit, stdout, stderr, cgroups: fds.collect() };
-            launch::launch(&start, fds, &range)
+            networks.want();
+            launch::launch(&start, fds, (&range, networks))
         }
     }
 }
@@ -269,12 +276,13 @@ fn readable(fd: BorrowedFd<'_>) -> libc::pollfd {
     libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }
 }
 
-fn wait(polled: &mut [libc::pollfd]) -> io::Result<()> {
+/// Waits for one of them, or only looks; whether there is one.
+fn wait(polled: &mut [libc::pollfd], only_look: bool) -> io::Result<bool> {
     let count = libc::nfds_t::try_from(polled.len()).unwrap_or(0);
     // SAFETY: the slice outlives the call and its length is passed.
-    let ready = unsafe { libc::poll(polled.as_mut_ptr(), count, -1) };
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), count, if only_look { 0 } else { -1 }) };
     match sys::check(libc::c_long::from(ready)) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-        other => other.map(drop),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+        other => other.map(|ready| ready > 0),
     }
 }

@@ -295,6 +295,11 @@ pub(crate) fn pidfd_of_child(pid: u32) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
 }
 
+/// A handle for a process whose number cannot have passed to another.
+pub(crate) fn pidfd(pid: libc::pid_t) -> io::Result<OwnedFd> {
+    pidfd_of_child(pid.cast_unsigned())
+}
+
 /// Whether this number is an open packet socket.
 pub(crate) fn is_packet_socket(fd: RawFd) -> bool {
     let mut kind: libc::c_int = 0;

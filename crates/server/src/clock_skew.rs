@@ -25,6 +25,8 @@ const SERVICES: &[(&str, i64)] = &[
     // AWS: 5 minutes for calls of deployed APIs, aws-amplify/amplify-js issue 7913.
     ("execute-api", USUAL_S),
     ("iam", WIDEST_S),
+    // AWS: 5 minutes for KMS, aws/aws-sdk-js issue 2340.
+    ("kms", USUAL_S),
     // AWS: 5 minutes for Lambda, aws/aws-cli issue 4600 and aws/aws-sdk-js issue 2598.
     ("lambda", USUAL_S),
     // AWS: 5 minutes for CloudWatch Logs, bradgignac/logspout-cloudwatch issue 24.

@@ -7,6 +7,9 @@ use casemate_kernel::TrustEdge;
 pub const TRUST: &[TrustEdge] = &[
     edge("apigateway", "lambda", "Invoke"),
     edge("lambda", "lambda", "Invoke"),
+    edge("lambda", "kms", "CreateGrant"),
+    edge("lambda", "kms", "Decrypt"),
+    edge("lambda", "kms", "Encrypt"),
     edge("lambda", "logs", "CreateLogGroup"),
     edge("lambda", "logs", "CreateLogStream"),
     edge("lambda", "logs", "PutLogEvents"),
@@ -16,6 +19,7 @@ pub const TRUST: &[TrustEdge] = &[
     edge("cloudformation", "cognito-idp", "*"),
     edge("cloudformation", "dynamodb", "*"),
     edge("cloudformation", "iam", "*"),
+    edge("cloudformation", "kms", "*"),
     edge("cloudformation", "lambda", "*"),
     edge("cloudformation", "logs", "*"),
     edge("cloudformation", "organizations", "*"),

@@ -5,6 +5,7 @@
 //! - [`Request`], [`Response`]: what goes over the wire, byte for byte, and how it is signed.
 //! - [`golden!`]: wire transcripts kept beside the tests that made them.
 //! - [`refusals`]: twelve ways to be refused, tried on every registered operation.
+//! - [`CertificateAndKey`]: certificates made for one test.
 //! - [`access_table`]: what every operation needs, as a text that a person can review.
 //!
 //! It refuses to know any service: tests hand in the openers.
@@ -12,6 +13,7 @@
 #![expect(clippy::panic, clippy::expect_used, reason = "a test kit fails a test by panicking")]
 
 mod access;
+mod certificates;
 mod golden;
 mod identities;
 mod refusals;
@@ -20,6 +22,7 @@ mod wire;
 mod world;
 
 pub use access::access_table;
+pub use certificates::{CertificateAndKey, KeyKind};
 pub use golden::compare_with_golden;
 pub use identities::{Credentials, Identities};
 pub use refusals::{WAYS, refusals};

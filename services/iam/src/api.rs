@@ -380,6 +380,16 @@ impl OperationModel for DeleteSAMLProvider {
     type Output = DeleteSAMLProviderOutput;
 }
 
+/// The operation `DeleteServerCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteServerCertificate;
+
+impl OperationModel for DeleteServerCertificate {
+    const META: &'static OpMeta = &op_meta::DELETE_SERVER_CERTIFICATE;
+    type Input = DeleteServerCertificateInput;
+    type Output = DeleteServerCertificateOutput;
+}
+
 /// The operation `DeleteServiceLinkedRole`.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteServiceLinkedRole;
@@ -700,6 +710,16 @@ impl OperationModel for GetSAMLProvider {
     type Output = GetSAMLProviderOutput;
 }
 
+/// The operation `GetServerCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetServerCertificate;
+
+impl OperationModel for GetServerCertificate {
+    const META: &'static OpMeta = &op_meta::GET_SERVER_CERTIFICATE;
+    type Input = GetServerCertificateInput;
+    type Output = GetServerCertificateOutput;
+}
+
 /// The operation `GetServiceLastAccessedDetails`.
 #[derive(Debug, Clone, Copy)]
 pub struct GetServiceLastAccessedDetails;
@@ -1010,6 +1030,26 @@ impl OperationModel for ListSAMLProviders {
     type Output = ListSAMLProvidersOutput;
 }
 
+/// The operation `ListServerCertificateTags`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListServerCertificateTags;
+
+impl OperationModel for ListServerCertificateTags {
+    const META: &'static OpMeta = &op_meta::LIST_SERVER_CERTIFICATE_TAGS;
+    type Input = ListServerCertificateTagsInput;
+    type Output = ListServerCertificateTagsOutput;
+}
+
+/// The operation `ListServerCertificates`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListServerCertificates;
+
+impl OperationModel for ListServerCertificates {
+    const META: &'static OpMeta = &op_meta::LIST_SERVER_CERTIFICATES;
+    type Input = ListServerCertificatesInput;
+    type Output = ListServerCertificatesOutput;
+}
+
 /// The operation `ListServiceSpecificCredentials`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListServiceSpecificCredentials;
@@ -1190,6 +1230,16 @@ impl OperationModel for SetDefaultPolicyVersion {
     type Output = SetDefaultPolicyVersionOutput;
 }
 
+/// The operation `SetSecurityTokenServicePreferences`.
+#[derive(Debug, Clone, Copy)]
+pub struct SetSecurityTokenServicePreferences;
+
+impl OperationModel for SetSecurityTokenServicePreferences {
+    const META: &'static OpMeta = &op_meta::SET_SECURITY_TOKEN_SERVICE_PREFERENCES;
+    type Input = SetSecurityTokenServicePreferencesInput;
+    type Output = SetSecurityTokenServicePreferencesOutput;
+}
+
 /// The operation `SimulateCustomPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct SimulateCustomPolicy;
@@ -1270,6 +1320,16 @@ impl OperationModel for TagSAMLProvider {
     type Output = TagSAMLProviderOutput;
 }
 
+/// The operation `TagServerCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct TagServerCertificate;
+
+impl OperationModel for TagServerCertificate {
+    const META: &'static OpMeta = &op_meta::TAG_SERVER_CERTIFICATE;
+    type Input = TagServerCertificateInput;
+    type Output = TagServerCertificateOutput;
+}
+
 /// The operation `TagUser`.
 #[derive(Debug, Clone, Copy)]
 pub struct TagUser;
@@ -1338,6 +1398,16 @@ impl OperationModel for UntagSAMLProvider {
     const META: &'static OpMeta = &op_meta::UNTAG_SAML_PROVIDER;
     type Input = UntagSAMLProviderInput;
     type Output = UntagSAMLProviderOutput;
+}
+
+/// The operation `UntagServerCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct UntagServerCertificate;
+
+impl OperationModel for UntagServerCertificate {
+    const META: &'static OpMeta = &op_meta::UNTAG_SERVER_CERTIFICATE;
+    type Input = UntagServerCertificateInput;
+    type Output = UntagServerCertificateOutput;
 }
 
 /// The operation `UntagUser`.
@@ -1440,6 +1510,16 @@ impl OperationModel for UpdateSAMLProvider {
     type Output = UpdateSAMLProviderOutput;
 }
 
+/// The operation `UpdateServerCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateServerCertificate;
+
+impl OperationModel for UpdateServerCertificate {
+    const META: &'static OpMeta = &op_meta::UPDATE_SERVER_CERTIFICATE;
+    type Input = UpdateServerCertificateInput;
+    type Output = UpdateServerCertificateOutput;
+}
+
 /// The operation `UpdateServiceSpecificCredential`.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateServiceSpecificCredential;
@@ -1478,6 +1558,16 @@ impl OperationModel for UpdateUser {
     const META: &'static OpMeta = &op_meta::UPDATE_USER;
     type Input = UpdateUserInput;
     type Output = UpdateUserOutput;
+}
+
+/// The operation `UploadServerCertificate`.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadServerCertificate;
+
+impl OperationModel for UploadServerCertificate {
+    const META: &'static OpMeta = &op_meta::UPLOAD_SERVER_CERTIFICATE;
+    type Input = UploadServerCertificateInput;
+    type Output = UploadServerCertificateOutput;
 }
 
 /// The operation `UploadSigningCertificate`.
@@ -3557,6 +3647,43 @@ impl Shape for DeleteSSHPublicKeyInput {
     }
 }
 
+/// `DeleteServerCertificateOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteServerCertificateOutput {}
+
+impl Shape for DeleteServerCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SERVER_CERTIFICATE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DeleteServerCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteServerCertificateInput {
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+}
+
+impl Shape for DeleteServerCertificateInput {
+    const SCHEMA: &'static Schema = &schema::DELETE_SERVER_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { server_certificate_name: Value::read(document.take("ServerCertificateName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document
+    }
+}
+
 /// `DeleteServiceLinkedRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteServiceLinkedRoleInput {
@@ -5337,6 +5464,48 @@ impl Shape for GetSSHPublicKeyOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("SSHPublicKey", self.ssh_public_key.write());
+        document
+    }
+}
+
+/// `GetServerCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServerCertificateInput {
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+}
+
+impl Shape for GetServerCertificateInput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVER_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { server_certificate_name: Value::read(document.take("ServerCertificateName")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document
+    }
+}
+
+/// `GetServerCertificateResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetServerCertificateOutput {
+    /// `ServerCertificate`.
+    pub server_certificate: ServerCertificate,
+}
+
+impl Shape for GetServerCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::GET_SERVER_CERTIFICATE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { server_certificate: Value::read(document.take("ServerCertificate")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificate", self.server_certificate.write());
         document
     }
 }
@@ -7437,6 +7606,130 @@ impl Shape for ListSSHPublicKeysOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("SSHPublicKeys", self.ssh_public_keys.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListServerCertificateTagsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListServerCertificateTagsInput {
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListServerCertificateTagsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SERVER_CERTIFICATE_TAGS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_name: Value::read(document.take("ServerCertificateName")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListServerCertificateTagsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListServerCertificateTagsOutput {
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListServerCertificateTagsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            tags: Value::read(document.take("Tags")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Tags", self.tags.write());
+        document.push("IsTruncated", self.is_truncated.write());
+        document.push("Marker", self.marker.write());
+        document
+    }
+}
+
+/// `ListServerCertificatesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListServerCertificatesInput {
+    /// `PathPrefix`.
+    pub path_prefix: Option<String>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    pub max_items: Option<i32>,
+}
+
+impl Shape for ListServerCertificatesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_SERVER_CERTIFICATES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path_prefix: Value::read(document.take("PathPrefix")),
+            marker: Value::read(document.take("Marker")),
+            max_items: Value::read(document.take("MaxItems")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PathPrefix", self.path_prefix.write());
+        document.push("Marker", self.marker.write());
+        document.push("MaxItems", self.max_items.write());
+        document
+    }
+}
+
+/// `ListServerCertificatesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListServerCertificatesOutput {
+    /// `ServerCertificateMetadataList`.
+    pub server_certificate_metadata_list: Vec<ServerCertificateMetadata>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListServerCertificatesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_SERVER_CERTIFICATES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_metadata_list: Value::read(document.take("ServerCertificateMetadataList")),
+            is_truncated: Value::read(document.take("IsTruncated")),
+            marker: Value::read(document.take("Marker")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateMetadataList", self.server_certificate_metadata_list.write());
         document.push("IsTruncated", self.is_truncated.write());
         document.push("Marker", self.marker.write());
         document
@@ -9564,6 +9857,84 @@ impl Shape for SSHPublicKeyMetadata {
     }
 }
 
+/// `ServerCertificate`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServerCertificate {
+    /// `ServerCertificateMetadata`.
+    pub server_certificate_metadata: ServerCertificateMetadata,
+    /// `CertificateBody`.
+    pub certificate_body: String,
+    /// `CertificateChain`.
+    pub certificate_chain: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for ServerCertificate {
+    const SCHEMA: &'static Schema = &schema::SERVER_CERTIFICATE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_metadata: Value::read(document.take("ServerCertificateMetadata")),
+            certificate_body: Value::read(document.take("CertificateBody")),
+            certificate_chain: Value::read(document.take("CertificateChain")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateMetadata", self.server_certificate_metadata.write());
+        document.push("CertificateBody", self.certificate_body.write());
+        document.push("CertificateChain", self.certificate_chain.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `ServerCertificateMetadata`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServerCertificateMetadata {
+    /// `Path`.
+    pub path: String,
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `ServerCertificateId`.
+    pub server_certificate_id: String,
+    /// `Arn`.
+    pub arn: String,
+    /// `UploadDate`.
+    pub upload_date: Option<Timestamp>,
+    /// `Expiration`.
+    pub expiration: Option<Timestamp>,
+}
+
+impl Shape for ServerCertificateMetadata {
+    const SCHEMA: &'static Schema = &schema::SERVER_CERTIFICATE_METADATA;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path: Value::read(document.take("Path")),
+            server_certificate_name: Value::read(document.take("ServerCertificateName")),
+            server_certificate_id: Value::read(document.take("ServerCertificateId")),
+            arn: Value::read(document.take("Arn")),
+            upload_date: Value::read(document.take("UploadDate")),
+            expiration: Value::read(document.take("Expiration")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document.push("ServerCertificateId", self.server_certificate_id.write());
+        document.push("Arn", self.arn.write());
+        document.push("UploadDate", self.upload_date.write());
+        document.push("Expiration", self.expiration.write());
+        document
+    }
+}
+
 /// `ServiceLastAccessed`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServiceLastAccessed {
@@ -9760,6 +10131,43 @@ impl Shape for SetDefaultPolicyVersionInput {
         let mut document = Document::empty();
         document.push("PolicyArn", self.policy_arn.write());
         document.push("VersionId", self.version_id.write());
+        document
+    }
+}
+
+/// `SetSecurityTokenServicePreferencesOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetSecurityTokenServicePreferencesOutput {}
+
+impl Shape for SetSecurityTokenServicePreferencesOutput {
+    const SCHEMA: &'static Schema = &schema::SET_SECURITY_TOKEN_SERVICE_PREFERENCES_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `SetSecurityTokenServicePreferencesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SetSecurityTokenServicePreferencesInput {
+    /// `GlobalEndpointTokenVersion`.
+    pub global_endpoint_token_version: GlobalEndpointTokenVersion,
+}
+
+impl Shape for SetSecurityTokenServicePreferencesInput {
+    const SCHEMA: &'static Schema = &schema::SET_SECURITY_TOKEN_SERVICE_PREFERENCES_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { global_endpoint_token_version: Value::read(document.take("GlobalEndpointTokenVersion")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("GlobalEndpointTokenVersion", self.global_endpoint_token_version.write());
         document
     }
 }
@@ -10319,6 +10727,49 @@ impl Shape for TagSAMLProviderInput {
     }
 }
 
+/// `TagServerCertificateOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagServerCertificateOutput {}
+
+impl Shape for TagServerCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::TAG_SERVER_CERTIFICATE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `TagServerCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagServerCertificateInput {
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `Tags`.
+    pub tags: Vec<Tag>,
+}
+
+impl Shape for TagServerCertificateInput {
+    const SCHEMA: &'static Schema = &schema::TAG_SERVER_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_name: Value::read(document.take("ServerCertificateName")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
 /// `TagUserOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagUserOutput {}
@@ -10647,6 +11098,49 @@ impl Shape for UntagSAMLProviderInput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("SAMLProviderArn", self.saml_provider_arn.write());
+        document.push("TagKeys", self.tag_keys.write());
+        document
+    }
+}
+
+/// `UntagServerCertificateOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagServerCertificateOutput {}
+
+impl Shape for UntagServerCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_SERVER_CERTIFICATE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UntagServerCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagServerCertificateInput {
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for UntagServerCertificateInput {
+    const SCHEMA: &'static Schema = &schema::UNTAG_SERVER_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_name: Value::read(document.take("ServerCertificateName")),
+            tag_keys: Value::read(document.take("TagKeys")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateName", self.server_certificate_name.write());
         document.push("TagKeys", self.tag_keys.write());
         document
     }
@@ -11195,6 +11689,53 @@ impl Shape for UpdateSSHPublicKeyInput {
     }
 }
 
+/// `UpdateServerCertificateOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateServerCertificateOutput {}
+
+impl Shape for UpdateServerCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SERVER_CERTIFICATE_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `UpdateServerCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateServerCertificateInput {
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `NewPath`.
+    pub new_path: Option<String>,
+    /// `NewServerCertificateName`.
+    pub new_server_certificate_name: Option<String>,
+}
+
+impl Shape for UpdateServerCertificateInput {
+    const SCHEMA: &'static Schema = &schema::UPDATE_SERVER_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_name: Value::read(document.take("ServerCertificateName")),
+            new_path: Value::read(document.take("NewPath")),
+            new_server_certificate_name: Value::read(document.take("NewServerCertificateName")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document.push("NewPath", self.new_path.write());
+        document.push("NewServerCertificateName", self.new_server_certificate_name.write());
+        document
+    }
+}
+
 /// `UpdateServiceSpecificCredentialOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateServiceSpecificCredentialOutput {}
@@ -11380,6 +11921,76 @@ impl Shape for UploadSSHPublicKeyOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("SSHPublicKey", self.ssh_public_key.write());
+        document
+    }
+}
+
+/// `UploadServerCertificateRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UploadServerCertificateInput {
+    /// `Path`.
+    pub path: Option<String>,
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `CertificateBody`.
+    pub certificate_body: String,
+    /// `PrivateKey`.
+    pub private_key: Secret<String>,
+    /// `CertificateChain`.
+    pub certificate_chain: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for UploadServerCertificateInput {
+    const SCHEMA: &'static Schema = &schema::UPLOAD_SERVER_CERTIFICATE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            path: Value::read(document.take("Path")),
+            server_certificate_name: Value::read(document.take("ServerCertificateName")),
+            certificate_body: Value::read(document.take("CertificateBody")),
+            private_key: Value::read(document.take("PrivateKey")),
+            certificate_chain: Value::read(document.take("CertificateChain")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Path", self.path.write());
+        document.push("ServerCertificateName", self.server_certificate_name.write());
+        document.push("CertificateBody", self.certificate_body.write());
+        document.push("PrivateKey", self.private_key.write());
+        document.push("CertificateChain", self.certificate_chain.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `UploadServerCertificateResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UploadServerCertificateOutput {
+    /// `ServerCertificateMetadata`.
+    pub server_certificate_metadata: Option<ServerCertificateMetadata>,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for UploadServerCertificateOutput {
+    const SCHEMA: &'static Schema = &schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            server_certificate_metadata: Value::read(document.take("ServerCertificateMetadata")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServerCertificateMetadata", self.server_certificate_metadata.write());
+        document.push("Tags", self.tags.write());
         document
     }
 }
@@ -11706,6 +12317,48 @@ impl EncodingType {
 }
 
 impl Value for EncodingType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `globalEndpointTokenVersion`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum GlobalEndpointTokenVersion {
+    /// `v1Token`.
+    #[default]
+    V1Token,
+    /// `v2Token`.
+    V2Token,
+}
+
+impl GlobalEndpointTokenVersion {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::V1Token, Self::V2Token];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1Token => "v1Token",
+            Self::V2Token => "v2Token",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "v1Token" => Self::V1Token,
+            "v2Token" => Self::V2Token,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for GlobalEndpointTokenVersion {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -12370,6 +13023,22 @@ impl InvalidUserTypeException {
     }
 }
 
+/// `KeyPairMismatchException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KeyPairMismatchException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl KeyPairMismatchException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::KEY_PAIR_MISMATCH_EXCEPTION, message, fields)
+    }
+}
+
 /// `LimitExceededException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LimitExceededException {
@@ -12593,6 +13262,8 @@ pub enum Error {
     InvalidPublicKeyException(InvalidPublicKeyException),
     /// `InvalidUserTypeException`.
     InvalidUserTypeException(InvalidUserTypeException),
+    /// `KeyPairMismatchException`.
+    KeyPairMismatchException(KeyPairMismatchException),
     /// `LimitExceededException`.
     LimitExceededException(LimitExceededException),
     /// `MalformedCertificateException`.
@@ -12706,6 +13377,11 @@ impl Error {
         Self::InvalidUserTypeException(InvalidUserTypeException { message: Some(message.into()) })
     }
 
+    /// `KeyPairMismatchException` with a message.
+    pub fn key_pair_mismatch_exception(message: impl Into<String>) -> Self {
+        Self::KeyPairMismatchException(KeyPairMismatchException { message: Some(message.into()) })
+    }
+
     /// `LimitExceededException` with a message.
     pub fn limit_exceeded_exception(message: impl Into<String>) -> Self {
         Self::LimitExceededException(LimitExceededException { message: Some(message.into()) })
@@ -12792,6 +13468,7 @@ impl From<Error> for Fault {
             Error::InvalidInputException(error) => error.into_fault(),
             Error::InvalidPublicKeyException(error) => error.into_fault(),
             Error::InvalidUserTypeException(error) => error.into_fault(),
+            Error::KeyPairMismatchException(error) => error.into_fault(),
             Error::LimitExceededException(error) => error.into_fault(),
             Error::MalformedCertificateException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
@@ -13458,6 +14135,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DeleteServerCertificate`.
+    pub static DELETE_SERVER_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DeleteServerCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DELETE_SERVER_CERTIFICATE_REQUEST,
+        output: &schema::DELETE_SERVER_CERTIFICATE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::DELETE_CONFLICT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DeleteServiceLinkedRole`.
     pub static DELETE_SERVICE_LINKED_ROLE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -13912,6 +14606,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `GetServerCertificate`.
+    pub static GET_SERVER_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetServerCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_SERVER_CERTIFICATE_REQUEST,
+        output: &schema::GET_SERVER_CERTIFICATE_RESPONSE,
+        result_wrapper: "GetServerCertificateResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `GetServiceLastAccessedDetails`.
     pub static GET_SERVICE_LAST_ACCESSED_DETAILS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -14327,6 +15033,30 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListServerCertificateTags`.
+    pub static LIST_SERVER_CERTIFICATE_TAGS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListServerCertificateTags",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SERVER_CERTIFICATE_TAGS_REQUEST,
+        output: &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE,
+        result_wrapper: "ListServerCertificateTagsResult",
+        errors: &[error_meta::NO_SUCH_ENTITY_EXCEPTION, error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListServerCertificates`.
+    pub static LIST_SERVER_CERTIFICATES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListServerCertificates",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_SERVER_CERTIFICATES_REQUEST,
+        output: &schema::LIST_SERVER_CERTIFICATES_RESPONSE,
+        result_wrapper: "ListServerCertificatesResult",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `ListServiceSpecificCredentials`.
     pub static LIST_SERVICE_SPECIFIC_CREDENTIALS: OpMeta = OpMeta {
         service: &SERVICE,
@@ -14595,6 +15325,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `SetSecurityTokenServicePreferences`.
+    pub static SET_SECURITY_TOKEN_SERVICE_PREFERENCES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "SetSecurityTokenServicePreferences",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::SET_SECURITY_TOKEN_SERVICE_PREFERENCES_REQUEST,
+        output: &schema::SET_SECURITY_TOKEN_SERVICE_PREFERENCES_OUTPUT,
+        result_wrapper: "",
+        errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `SimulateCustomPolicy`.
     pub static SIMULATE_CUSTOM_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -14731,6 +15473,24 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `TagServerCertificate`.
+    pub static TAG_SERVER_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "TagServerCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::TAG_SERVER_CERTIFICATE_REQUEST,
+        output: &schema::TAG_SERVER_CERTIFICATE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `TagUser`.
     pub static TAG_USER: OpMeta = OpMeta {
         service: &SERVICE,
@@ -14840,6 +15600,23 @@ pub mod op_meta {
         http: HttpBinding { method: "POST", uri: "/", status: 200 },
         input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
         output: &schema::UNTAG_SAML_PROVIDER_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UntagServerCertificate`.
+    pub static UNTAG_SERVER_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UntagServerCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UNTAG_SERVER_CERTIFICATE_REQUEST,
+        output: &schema::UNTAG_SERVER_CERTIFICATE_OUTPUT,
         result_wrapper: "",
         errors: &[
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
@@ -15020,6 +15797,23 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `UpdateServerCertificate`.
+    pub static UPDATE_SERVER_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UpdateServerCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPDATE_SERVER_CERTIFICATE_REQUEST,
+        output: &schema::UPDATE_SERVER_CERTIFICATE_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::NO_SUCH_ENTITY_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `UpdateServiceSpecificCredential`.
     pub static UPDATE_SERVICE_SPECIFIC_CREDENTIAL: OpMeta = OpMeta {
         service: &SERVICE,
@@ -15074,6 +15868,26 @@ pub mod op_meta {
             error_meta::LIMIT_EXCEEDED_EXCEPTION,
             error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
             error_meta::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::SERVICE_FAILURE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `UploadServerCertificate`.
+    pub static UPLOAD_SERVER_CERTIFICATE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "UploadServerCertificate",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::UPLOAD_SERVER_CERTIFICATE_REQUEST,
+        output: &schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE,
+        result_wrapper: "UploadServerCertificateResult",
+        errors: &[
+            error_meta::LIMIT_EXCEEDED_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::ENTITY_ALREADY_EXISTS_EXCEPTION,
+            error_meta::MALFORMED_CERTIFICATE_EXCEPTION,
+            error_meta::KEY_PAIR_MISMATCH_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
@@ -15236,6 +16050,14 @@ pub mod error_meta {
         code: "InvalidUserType",
         status: 400,
         schema: &schema::INVALID_USER_TYPE_EXCEPTION,
+    };
+
+    /// `KeyPairMismatchException`.
+    pub const KEY_PAIR_MISMATCH_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "KeyPairMismatchException",
+        code: "KeyPairMismatch",
+        status: 400,
+        schema: &schema::KEY_PAIR_MISMATCH_EXCEPTION,
     };
 
     /// `LimitExceededException`.
@@ -16524,6 +17346,26 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DeleteServerCertificateOutput`.
+    pub static DELETE_SERVER_CERTIFICATE_OUTPUT: Schema = Schema {
+        name: "DeleteServerCertificateOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DeleteServerCertificateRequest`.
+    pub static DELETE_SERVER_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "DeleteServerCertificateRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteServiceLinkedRoleRequest`.
     pub static DELETE_SERVICE_LINKED_ROLE_REQUEST: Schema = Schema {
         name: "DeleteServiceLinkedRoleRequest",
@@ -17503,6 +18345,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetServerCertificateRequest`.
+    pub static GET_SERVER_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "GetServerCertificateRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetServerCertificateResponse`.
+    pub static GET_SERVER_CERTIFICATE_RESPONSE: Schema = Schema {
+        name: "GetServerCertificateResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ServerCertificate", || &SERVER_CERTIFICATE).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `GetServiceLastAccessedDetailsRequest`.
     pub static GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Schema = Schema {
         name: "GetServiceLastAccessedDetailsRequest",
@@ -17786,6 +18652,18 @@ pub mod schema {
         name: "InvalidUserTypeException",
         kind: Kind::Structure {
             members: &[Member::new("message", || &INVALID_USER_TYPE_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `KeyPairMismatchException`.
+    pub static KEY_PAIR_MISMATCH_EXCEPTION: Schema = Schema {
+        name: "KeyPairMismatchException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &KEY_PAIR_MISMATCH_MESSAGE)],
             payload: None,
             union: false,
         },
@@ -18632,6 +19510,71 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("SSHPublicKeys", || &SSH_PUBLIC_KEY_LIST_TYPE),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListServerCertificateTagsRequest`.
+    pub static LIST_SERVER_CERTIFICATE_TAGS_REQUEST: Schema = Schema {
+        name: "ListServerCertificateTagsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required(),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListServerCertificateTagsResponse`.
+    pub static LIST_SERVER_CERTIFICATE_TAGS_RESPONSE: Schema = Schema {
+        name: "ListServerCertificateTagsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+                Member::new("IsTruncated", || &BOOLEAN_TYPE),
+                Member::new("Marker", || &RESPONSE_MARKER_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListServerCertificatesRequest`.
+    pub static LIST_SERVER_CERTIFICATES_REQUEST: Schema = Schema {
+        name: "ListServerCertificatesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PathPrefix", || &PATH_PREFIX_TYPE),
+                Member::new("Marker", || &MARKER_TYPE),
+                Member::new("MaxItems", || &MAX_ITEMS_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListServerCertificatesResponse`.
+    pub static LIST_SERVER_CERTIFICATES_RESPONSE: Schema = Schema {
+        name: "ListServerCertificatesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateMetadataList", || &SERVER_CERTIFICATE_METADATA_LIST_TYPE)
+                    .required(),
                 Member::new("IsTruncated", || &BOOLEAN_TYPE),
                 Member::new("Marker", || &RESPONSE_MARKER_TYPE),
             ],
@@ -19825,6 +20768,42 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ServerCertificate`.
+    pub static SERVER_CERTIFICATE: Schema = Schema {
+        name: "ServerCertificate",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateMetadata", || &SERVER_CERTIFICATE_METADATA).required(),
+                Member::new("CertificateBody", || &CERTIFICATE_BODY_TYPE).required(),
+                Member::new("CertificateChain", || &CERTIFICATE_CHAIN_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServerCertificateMetadata`.
+    pub static SERVER_CERTIFICATE_METADATA: Schema = Schema {
+        name: "ServerCertificateMetadata",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE).required(),
+                Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required(),
+                Member::new("ServerCertificateId", || &ID_TYPE).required(),
+                Member::new("Arn", || &ARN_TYPE).required(),
+                Member::new("UploadDate", || &DATE_TYPE),
+                Member::new("Expiration", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ServiceFailureException`.
     pub static SERVICE_FAILURE_EXCEPTION: Schema = Schema {
         name: "ServiceFailureException",
@@ -19948,6 +20927,28 @@ pub mod schema {
             members: &[
                 Member::new("PolicyArn", || &ARN_TYPE).required(),
                 Member::new("VersionId", || &POLICY_VERSION_ID_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SetSecurityTokenServicePreferencesOutput`.
+    pub static SET_SECURITY_TOKEN_SERVICE_PREFERENCES_OUTPUT: Schema = Schema {
+        name: "SetSecurityTokenServicePreferencesOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `SetSecurityTokenServicePreferencesRequest`.
+    pub static SET_SECURITY_TOKEN_SERVICE_PREFERENCES_REQUEST: Schema = Schema {
+        name: "SetSecurityTokenServicePreferencesRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("GlobalEndpointTokenVersion", || &GLOBAL_ENDPOINT_TOKEN_VERSION).required()
             ],
             payload: None,
             union: false,
@@ -20242,6 +21243,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `TagServerCertificateOutput`.
+    pub static TAG_SERVER_CERTIFICATE_OUTPUT: Schema = Schema {
+        name: "TagServerCertificateOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TagServerCertificateRequest`.
+    pub static TAG_SERVER_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "TagServerCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `TagUserOutput`.
     pub static TAG_USER_OUTPUT: Schema = Schema {
         name: "TagUserOutput",
@@ -20447,6 +21471,29 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("SAMLProviderArn", || &ARN_TYPE).required(),
+                Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagServerCertificateOutput`.
+    pub static UNTAG_SERVER_CERTIFICATE_OUTPUT: Schema = Schema {
+        name: "UntagServerCertificateOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UntagServerCertificateRequest`.
+    pub static UNTAG_SERVER_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "UntagServerCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required(),
                 Member::new("TagKeys", || &TAG_KEY_LIST_TYPE).required(),
             ],
             payload: None,
@@ -20728,6 +21775,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `UpdateServerCertificateOutput`.
+    pub static UPDATE_SERVER_CERTIFICATE_OUTPUT: Schema = Schema {
+        name: "UpdateServerCertificateOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UpdateServerCertificateRequest`.
+    pub static UPDATE_SERVER_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "UpdateServerCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required(),
+                Member::new("NewPath", || &PATH_TYPE),
+                Member::new("NewServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `UpdateServiceSpecificCredentialOutput`.
     pub static UPDATE_SERVICE_SPECIFIC_CREDENTIAL_OUTPUT: Schema = Schema {
         name: "UpdateServiceSpecificCredentialOutput",
@@ -20820,6 +21891,40 @@ pub mod schema {
         name: "UploadSSHPublicKeyResponse",
         kind: Kind::Structure {
             members: &[Member::new("SSHPublicKey", || &SSH_PUBLIC_KEY)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UploadServerCertificateRequest`.
+    pub static UPLOAD_SERVER_CERTIFICATE_REQUEST: Schema = Schema {
+        name: "UploadServerCertificateRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Path", || &PATH_TYPE),
+                Member::new("ServerCertificateName", || &SERVER_CERTIFICATE_NAME_TYPE).required(),
+                Member::new("CertificateBody", || &CERTIFICATE_BODY_TYPE).required(),
+                Member::new("PrivateKey", || &PRIVATE_KEY_TYPE).required(),
+                Member::new("CertificateChain", || &CERTIFICATE_CHAIN_TYPE),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `UploadServerCertificateResponse`.
+    pub static UPLOAD_SERVER_CERTIFICATE_RESPONSE: Schema = Schema {
+        name: "UploadServerCertificateResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServerCertificateMetadata", || &SERVER_CERTIFICATE_METADATA),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
             payload: None,
             union: false,
         },
@@ -21037,6 +22142,18 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `certificateChainType`.
+    pub static CERTIFICATE_CHAIN_TYPE: Schema = Schema {
+        name: "certificateChainType",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: Some(1.0),
+            max: Some(2_097_152.0),
+            pattern: Some(r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+        },
+        sensitive: false,
+    };
+
     /// `certificateIdType`.
     pub static CERTIFICATE_ID_TYPE: Schema = Schema {
         name: "certificateIdType",
@@ -21197,6 +22314,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `globalEndpointTokenVersion`.
+    pub static GLOBAL_ENDPOINT_TOKEN_VERSION: Schema = Schema {
+        name: "globalEndpointTokenVersion",
+        kind: Kind::Enum(&["v1Token", "v2Token"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `groupDetailListType`.
     pub static GROUP_DETAIL_LIST_TYPE: Schema = Schema {
         name: "groupDetailListType",
@@ -21309,6 +22434,14 @@ pub mod schema {
     pub static JOB_STATUS_TYPE: Schema = Schema {
         name: "jobStatusType",
         kind: Kind::Enum(&["IN_PROGRESS", "COMPLETED", "FAILED"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `keyPairMismatchMessage`.
+    pub static KEY_PAIR_MISMATCH_MESSAGE: Schema = Schema {
+        name: "keyPairMismatchMessage",
+        kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -21702,6 +22835,22 @@ pub mod schema {
         name: "serialNumberType",
         kind: Kind::String,
         constraints: Constraints { min: Some(9.0), max: Some(256.0), pattern: Some(r"[\w+=/:,.@-]+") },
+        sensitive: false,
+    };
+
+    /// `serverCertificateMetadataListType`.
+    pub static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Schema = Schema {
+        name: "serverCertificateMetadataListType",
+        kind: Kind::List { member: || &SERVER_CERTIFICATE_METADATA, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `serverCertificateNameType`.
+    pub static SERVER_CERTIFICATE_NAME_TYPE: Schema = Schema {
+        name: "serverCertificateNameType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some(r"[\w+=,.@-]+") },
         sensitive: false,
     };
 

@@ -13,7 +13,7 @@ use crate::{
     documents::percent_encoded,
     entity::Entity,
     holder::{Holder, attached_policy},
-    managed, membership, profiles,
+    membership, profiles,
     rows::{GroupRow, PolicyRow, RoleRow, Usage, UserRow},
     show::{self, AnyPolicy, Detail},
     tags, trust,
@@ -61,7 +61,7 @@ pub(crate) fn entries(
     }
     if wanted(EntityType::AWSManagedPolicy) {
         // AWS: of its own policies those that something in the account uses.
-        for policy in managed::all() {
+        for policy in casemate_managed::all() {
             let arn = policy.arn();
             let uses = show::count(tx, scope, &arn, Usage::Permissions)?.saturating_add(show::count(
                 tx,

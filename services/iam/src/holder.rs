@@ -11,7 +11,6 @@ use crate::{
     api::{AttachedPermissionsBoundary, AttachedPolicy, Error, PermissionsBoundaryAttachmentType, Tag},
     documents::{self, chars_without_space},
     entity::Entity,
-    managed,
     page::{Page, Paging, page_of},
     rows::{Usage, UseRow, managed_document, use_key},
     tags,
@@ -266,11 +265,12 @@ pub(crate) fn check_usable(tx: &ReadTx<'_>, env: &Env, scope: &Scope, policy_arn
         Error::no_such_entity_exception(format!("Policy {policy_arn} does not exist or is not attachable."))
     };
     let own = casemate_names::Arn::parse(policy_arn).is_ok_and(|arn| arn.account() == scope.account.as_str());
-    if managed::find(policy_arn).is_none() && !own {
+    if casemate_managed::find(policy_arn).is_none() && !own {
         return Err(refused());
     }
     managed_document(tx, env, policy_arn)?.map(drop).ok_or_else(refused)?;
-    if managed::find(policy_arn).is_some_and(managed::Managed::is_for_service_linked_roles) {
+    if casemate_managed::find(policy_arn).is_some_and(casemate_managed::Managed::is_for_service_linked_roles)
+    {
         // AWS: text of PolicyNotAttachable.
         return Err(Error::policy_not_attachable_exception(
             "Cannot attach a Service Role Policy to a Customer Role.",

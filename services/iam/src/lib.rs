@@ -9,7 +9,7 @@
 //! recreated under the same name inherits nothing. Every write takes effect on the next request: compiled policies are
 //! cached only until any write.
 //!
-//! Not here: MFA devices other than virtual ones, signing certificates.
+//! Not here: MFA devices other than virtual ones.
 
 pub mod api;
 
@@ -28,7 +28,6 @@ mod entity;
 mod holder;
 mod last_accessed;
 mod login_profiles;
-mod managed;
 mod membership;
 mod mfa;
 mod ops;
@@ -39,6 +38,7 @@ mod providers;
 mod rename;
 mod resource;
 mod rows;
+mod server_certificates;
 mod service_linked;
 mod show;
 mod simulate;
@@ -69,6 +69,7 @@ use crate::{
     profiles::ProfileRow,
     providers::{OidcRow, SamlRow},
     rows::{PolicyRow, RoleRow, UserRow},
+    server_certificates::ServerCertificateRow,
 };
 
 pub use administrator::ensure_administrator;
@@ -241,6 +242,9 @@ impl Service for Iam {
                 Some(("oidc-provider", _)) => OidcRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
                 Some(("saml-provider", _)) => SamlRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
                 Some(("mfa", _)) => MfaRow::find(tx, &scope, arn.as_str())?.map(|row| row.tags),
+                Some(("server-certificate", _)) => {
+                    ServerCertificateRow::by_arn(tx, &scope, arn)?.map(|row| row.tags)
+                }
                 Some(("policy", _)) => PolicyRow::by_arn(tx, &scope, arn)?.map(|policy| policy.tags),
                 Some(_) | None => None,
             })

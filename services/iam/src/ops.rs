@@ -38,6 +38,7 @@ mod delete_role;
 mod delete_role_permissions_boundary;
 mod delete_role_policy;
 mod delete_saml_provider;
+mod delete_server_certificate;
 mod delete_service_linked_role;
 mod delete_service_specific_credential;
 mod delete_signing_certificate;
@@ -70,6 +71,7 @@ mod get_policy_version;
 mod get_role;
 mod get_role_policy;
 mod get_saml_provider;
+mod get_server_certificate;
 mod get_service_last_accessed_details;
 mod get_service_last_accessed_details_with_entities;
 mod get_service_linked_role_deletion_status;
@@ -101,6 +103,8 @@ mod list_role_tags;
 mod list_roles;
 mod list_saml_provider_tags;
 mod list_saml_providers;
+mod list_server_certificate_tags;
+mod list_server_certificates;
 mod list_service_specific_credentials;
 mod list_signing_certificates;
 mod list_ssh_public_keys;
@@ -119,6 +123,7 @@ mod remove_user_from_group;
 mod reset_service_specific_credential;
 mod resync_mfa_device;
 mod set_default_policy_version;
+mod set_security_token_service_preferences;
 mod simulate_custom_policy;
 mod simulate_principal_policy;
 mod tag_instance_profile;
@@ -127,6 +132,7 @@ mod tag_open_id_connect_provider;
 mod tag_policy;
 mod tag_role;
 mod tag_saml_provider;
+mod tag_server_certificate;
 mod tag_user;
 mod untag_instance_profile;
 mod untag_mfa_device;
@@ -134,6 +140,7 @@ mod untag_open_id_connect_provider;
 mod untag_policy;
 mod untag_role;
 mod untag_saml_provider;
+mod untag_server_certificate;
 mod untag_user;
 mod update_access_key;
 mod update_account_password_policy;
@@ -144,10 +151,12 @@ mod update_open_id_connect_provider_thumbprint;
 mod update_role;
 mod update_role_description;
 mod update_saml_provider;
+mod update_server_certificate;
 mod update_service_specific_credential;
 mod update_signing_certificate;
 mod update_ssh_public_key;
 mod update_user;
+mod upload_server_certificate;
 mod upload_signing_certificate;
 mod upload_ssh_public_key;
 
@@ -197,6 +206,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DeleteRolePermissionsBoundary, Iam>(service),
         bind::<api::DeleteRolePolicy, Iam>(service),
         bind::<api::DeleteSAMLProvider, Iam>(service),
+        bind::<api::DeleteServerCertificate, Iam>(service),
         bind::<api::DeleteServiceLinkedRole, Iam>(service),
         bind::<api::DeleteServiceSpecificCredential, Iam>(service),
         bind::<api::DeleteSigningCertificate, Iam>(service),
@@ -229,6 +239,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetRole, Iam>(service),
         bind::<api::GetRolePolicy, Iam>(service),
         bind::<api::GetSAMLProvider, Iam>(service),
+        bind::<api::GetServerCertificate, Iam>(service),
         bind::<api::GetServiceLastAccessedDetails, Iam>(service),
         bind::<api::GetServiceLastAccessedDetailsWithEntities, Iam>(service),
         bind::<api::GetServiceLinkedRoleDeletionStatus, Iam>(service),
@@ -260,6 +271,8 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListRoles, Iam>(service),
         bind::<api::ListSAMLProviderTags, Iam>(service),
         bind::<api::ListSAMLProviders, Iam>(service),
+        bind::<api::ListServerCertificateTags, Iam>(service),
+        bind::<api::ListServerCertificates, Iam>(service),
         bind::<api::ListServiceSpecificCredentials, Iam>(service),
         bind::<api::ListSigningCertificates, Iam>(service),
         bind::<api::ListSSHPublicKeys, Iam>(service),
@@ -278,6 +291,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ResetServiceSpecificCredential, Iam>(service),
         bind::<api::ResyncMFADevice, Iam>(service),
         bind::<api::SetDefaultPolicyVersion, Iam>(service),
+        bind::<api::SetSecurityTokenServicePreferences, Iam>(service),
         bind::<api::SimulateCustomPolicy, Iam>(service),
         bind::<api::SimulatePrincipalPolicy, Iam>(service),
         bind::<api::TagInstanceProfile, Iam>(service),
@@ -286,6 +300,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::TagPolicy, Iam>(service),
         bind::<api::TagRole, Iam>(service),
         bind::<api::TagSAMLProvider, Iam>(service),
+        bind::<api::TagServerCertificate, Iam>(service),
         bind::<api::TagUser, Iam>(service),
         bind::<api::UntagInstanceProfile, Iam>(service),
         bind::<api::UntagMFADevice, Iam>(service),
@@ -293,6 +308,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::UntagPolicy, Iam>(service),
         bind::<api::UntagRole, Iam>(service),
         bind::<api::UntagSAMLProvider, Iam>(service),
+        bind::<api::UntagServerCertificate, Iam>(service),
         bind::<api::UntagUser, Iam>(service),
         bind::<api::UpdateAccessKey, Iam>(service),
         bind::<api::UpdateAccountPasswordPolicy, Iam>(service),
@@ -303,10 +319,12 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::UpdateRole, Iam>(service),
         bind::<api::UpdateRoleDescription, Iam>(service),
         bind::<api::UpdateSAMLProvider, Iam>(service),
+        bind::<api::UpdateServerCertificate, Iam>(service),
         bind::<api::UpdateServiceSpecificCredential, Iam>(service),
         bind::<api::UpdateSigningCertificate, Iam>(service),
         bind::<api::UpdateSSHPublicKey, Iam>(service),
         bind::<api::UpdateUser, Iam>(service),
+        bind::<api::UploadServerCertificate, Iam>(service),
         bind::<api::UploadSigningCertificate, Iam>(service),
         bind::<api::UploadSSHPublicKey, Iam>(service),
     ]

@@ -7,7 +7,7 @@ use casemate_names::{AccountId, Arn, Scope, Secret, Timestamp};
 use casemate_store::{Key, ReadTx, Row, StoreError, WriteTx};
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Error, holder::Holder, managed, resource::entity_arn, resource::path_and_name};
+use crate::{api::Error, holder::Holder, resource::entity_arn, resource::path_and_name};
 
 /// Names longer than any that can exist are not looked up: access declarations see inputs before they are checked.
 // AWS: `policyNameType` and the like allow at most 128.
@@ -213,7 +213,7 @@ pub(crate) fn use_key(scope: &Scope, policy_arn: &str, usage: Usage, entity: Opt
 
 /// The document in force of a managed policy: the customer's or one of AWS's. `None`: there is no such policy.
 pub(crate) fn managed_document(tx: &ReadTx<'_>, env: &Env, arn: &str) -> Result<Option<String>, Error> {
-    if let Some(policy) = managed::find(arn) {
+    if let Some(policy) = casemate_managed::find(arn) {
         return Ok(Some(policy.document.to_owned()));
     }
     let Ok(arn) = Arn::parse(arn) else { return Ok(None) };

@@ -4,7 +4,7 @@ use casemate_names::{Arn, Scope};
 use casemate_store::{Key, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::{entity::SERVICE_LINKED_PATH, managed, resource::entity_arn};
+use crate::{entity::SERVICE_LINKED_PATH, resource::entity_arn};
 
 /// The latest deletion of a service-linked role.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ impl Linked {
 
     /// The ARN of the policy it holds.
     pub(crate) fn policy_arn(&self) -> Option<String> {
-        managed::named(self.policy).map(managed::Managed::arn)
+        casemate_managed::named(self.policy).map(casemate_managed::Managed::arn)
     }
 
     /// The trust policy: nobody but the service.
@@ -186,8 +186,12 @@ mod tests {
     fn every_service_has_its_policy_and_a_trust_policy_that_parses() {
         for linked in KNOWN {
             let arn = linked.policy_arn();
-            let found = arn.as_deref().and_then(managed::find);
-            assert!(found.is_some_and(managed::Managed::is_for_service_linked_roles), "{}", linked.policy);
+            let found = arn.as_deref().and_then(casemate_managed::find);
+            assert!(
+                found.is_some_and(casemate_managed::Managed::is_for_service_linked_roles),
+                "{}",
+                linked.policy
+            );
             assert!(Policy::parse(&linked.trust(), Kind::Trust).is_ok());
             assert_eq!(find(linked.principal).unwrap().role, linked.role);
             assert!(linked.role.len() <= 64, "{}", linked.role);

@@ -1,6 +1,7 @@
 //! Rows as answers show them, and managed policies whoever owns them.
 
 use casemate_kernel::{Env, Fault};
+use casemate_managed::Managed;
 use casemate_names::{Arn, Scope, Secret};
 use casemate_store::{Key, ReadTx};
 
@@ -13,7 +14,6 @@ use crate::{
     documents::percent_encoded,
     entity::Entity,
     holder::no_policy,
-    managed::{self, Managed},
     rows::{GroupRow, PolicyRow, RoleRow, Usage, UseRow, UserRow, Version, use_key},
     ssh_keys::PublicKey,
     tags, trust,
@@ -161,7 +161,7 @@ pub(crate) enum AnyPolicy {
 impl AnyPolicy {
     /// Looks a policy up; another account's do not exist for this one.
     pub(crate) fn fetch(tx: &ReadTx<'_>, scope: &Scope, arn: &str) -> Result<Self, Error> {
-        if let Some(managed) = managed::find(arn) {
+        if let Some(managed) = casemate_managed::find(arn) {
             return Ok(Self::Aws(managed));
         }
         own(tx, scope, arn).map(|row| Self::Own(Box::new(row)))
@@ -237,7 +237,7 @@ impl AnyPolicy {
 
 /// One of the account's own policies, to be changed.
 pub(crate) fn own(tx: &ReadTx<'_>, scope: &Scope, arn: &str) -> Result<PolicyRow, Error> {
-    if managed::find(arn).is_some() {
+    if casemate_managed::find(arn).is_some() {
         // AWS: its own policies cannot be changed, whatever the caller's rights. The text is ours.
         return Err(Fault::coded("AccessDenied", 403, format!("Policy {arn} is managed by AWS.")).into());
     }

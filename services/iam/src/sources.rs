@@ -182,7 +182,7 @@ fn boundary(tx: &ReadTx<'_>, env: &Env, holder: &Holder) -> Result<Option<Source
 
 pub(crate) fn managed_source(tx: &ReadTx<'_>, env: &Env, arn: &str) -> Result<Source, Error> {
     let name = arn.rsplit('/').next().unwrap_or(arn).to_owned();
-    let of_aws = crate::managed::find(arn).is_some();
+    let of_aws = casemate_managed::find(arn).is_some();
     let kind = if of_aws { PolicySourceType::AwsManaged } else { PolicySourceType::UserManaged };
     let text = managed_document(tx, env, arn)?.unwrap_or_else(|| DENY_ALL.to_owned());
     Ok(Source { id: name.clone(), kind, owner: None, name, arn: Some(arn.to_owned()), text })

@@ -1,19 +1,16 @@
 //! RSA public keys in the two encodings people have them in: a line of SSH and PEM. Refuses to know whose they are.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use casemate_x509::{
+    der::{BIT_STRING, INTEGER, SEQUENCE, element, made, only},
+    pem,
+};
 
 /// Bytes of a modulus.
 // AWS: IAM User Guide, "Use SSH keys with CodeCommit": at least 2048 bits. The upper bound is ours.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=2048;
 const NAME: &[u8] = b"ssh-rsa";
-const PEM_HEAD: &str = "-----BEGIN PUBLIC KEY-----";
-const PEM_END: &str = "-----END PUBLIC KEY-----";
-/// Base64 characters on a line of PEM (RFC 7468 §2).
-const LINE: usize = 64;
-
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const SEQUENCE: u8 = 0x30;
+const LABEL: &str = "PUBLIC KEY";
 /// The algorithm identifier of RSA with its parameter NULL (RFC 3279 §2.3.1).
 const RSA: [u8; 15] = [SEQUENCE, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
@@ -37,10 +34,9 @@ impl PublicKey {
     /// Reads either encoding.
     pub(crate) fn parse(text: &str) -> Result<Self, Rejected> {
         let text = text.trim();
-        if let Some(inside) = text.strip_prefix(PEM_HEAD).and_then(|rest| rest.strip_suffix(PEM_END)) {
-            let inside: String = inside.split_ascii_whitespace().collect();
-            let der = STANDARD.decode(inside).map_err(|_| Rejected::Encoding)?;
-            return Self::from_der(&der).ok_or(Rejected::Key)?.checked();
+        if text.starts_with("-----BEGIN ") {
+            let der = pem::body(text, LABEL).ok_or(Rejected::Encoding)?;
+            return Self::from_der(der.expose()).ok_or(Rejected::Key)?.checked();
         }
         let mut words = text.split_ascii_whitespace();
         let (Some("ssh-rsa"), Some(body)) = (words.next(), words.next()) else {
@@ -75,12 +71,10 @@ impl PublicKey {
 
     /// `SubjectPublicKeyInfo`.
     fn from_der(der: &[u8]) -> Option<Self> {
-        let (info, []) = element(der, SEQUENCE)? else { return None };
-        let (bits, []) = element(info.strip_prefix(&RSA)?, BIT_STRING)? else { return None };
-        let (key, []) = element(bits.strip_prefix(&[0])?, SEQUENCE)? else { return None };
-        let (modulus, rest) = element(key, INTEGER)?;
-        let (exponent, []) = element(rest, INTEGER)? else { return None };
-        Some(Self { exponent: unsigned(exponent)?, modulus: unsigned(modulus)? })
+        let bits = only(only(der, SEQUENCE)?.strip_prefix(&RSA)?, BIT_STRING)?;
+        let modulus = element(only(bits.strip_prefix(&[0])?, SEQUENCE)?, INTEGER)?;
+        let exponent = only(modulus.rest, INTEGER)?;
+        Some(Self { exponent: unsigned(exponent)?, modulus: unsigned(modulus.content)? })
     }
 
     /// As SSH encodes it.
@@ -101,17 +95,15 @@ impl PublicKey {
 
     /// As PEM.
     pub(crate) fn pem(&self) -> String {
-        let numbers = [der(INTEGER, signed(&self.modulus)), der(INTEGER, signed(&self.exponent))].concat();
-        let bits = [vec![0], der(SEQUENCE, numbers)].concat();
-        let info = der(SEQUENCE, [RSA.to_vec(), der(BIT_STRING, bits)].concat());
-        let mut text = format!("{PEM_HEAD}\n");
-        for (at, c) in STANDARD.encode(info).char_indices() {
-            if at > 0 && at % LINE == 0 {
-                text.push('\n');
-            }
-            text.push(c);
-        }
-        format!("{text}\n{PEM_END}")
+        pem::encoded(LABEL, &self.to_der().unwrap_or_default())
+    }
+
+    /// `None` for a key that is too long for it, which `checked` has refused.
+    fn to_der(&self) -> Option<Vec<u8>> {
+        let numbers =
+            [made(INTEGER, &signed(&self.modulus))?, made(INTEGER, &signed(&self.exponent))?].concat();
+        let bits = [vec![0], made(SEQUENCE, &numbers)?].concat();
+        made(SEQUENCE, &[RSA.to_vec(), made(BIT_STRING, &bits)?].concat())
     }
 
     /// MD5 of the key as SSH encodes it, in pairs of digits: names it, and protects nothing.
@@ -145,29 +137,6 @@ fn unsigned(number: &[u8]) -> Option<Vec<u8>> {
 fn signed(number: &[u8]) -> Vec<u8> {
     let zero = number.first().is_some_and(|byte| *byte >= 0x80);
     std::iter::repeat_n(0, usize::from(zero)).chain(number.iter().copied()).collect()
-}
-
-/// Splits a DER element of the kind `tag` off.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let rest = der.strip_prefix(&[tag])?;
-    let (length, rest) = match rest {
-        [short @ 0..=0x7f, rest @ ..] => (usize::from(*short), rest),
-        [0x81, length, rest @ ..] => (usize::from(*length), rest),
-        [0x82, high, low, rest @ ..] => (usize::from(*high) << 8 | usize::from(*low), rest),
-        _ => return None,
-    };
-    rest.split_at_checked(length)
-}
-
-/// A DER element.
-fn der(tag: u8, content: Vec<u8>) -> Vec<u8> {
-    let [high, low] = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
-    let head = match (high, low) {
-        (0, short @ 0..=0x7f) => vec![tag, short],
-        (0, _) => vec![tag, 0x81, low],
-        _ => vec![tag, 0x82, high, low],
-    };
-    [head, content].concat()
 }
 
 #[cfg(test)]

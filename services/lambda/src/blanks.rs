@@ -147,6 +147,7 @@ mod tests {
     fn settings(variables: &[&str]) -> Settings {
         let pair = |name: &&str| ((*name).to_owned(), Secret::new("x".to_owned()));
         Settings {
+            sealed: None,
             runtime: "nodejs20.x".to_owned(),
             role: Arn::parse("arn:aws:iam::123456789012:role/r").unwrap(),
             handler: "index.handler".to_owned(),
@@ -157,8 +158,10 @@ mod tests {
             variables: Some(variables.iter().map(pair).collect()),
             tracing: "PassThrough".to_owned(),
             log_group: None,
+            logging: crate::logging::Logging::default(),
             dead_letters: None,
             layers: Vec::new(),
+            snap_start: false,
         }
     }
 

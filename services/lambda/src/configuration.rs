@@ -6,12 +6,13 @@ use casemate_sandbox::Driver;
 
 use crate::{
     api::{
-        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error, LogFormat,
-        LoggingConfig, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, TracingConfig,
-        UpdateFunctionConfigurationInput, VpcConfig,
+        Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error,
+        RUNTIME_VALUES, TracingConfig, UpdateFunctionConfigurationInput, VpcConfig,
     },
     function::Settings,
-    image, refusal,
+    image,
+    logging::Logging,
+    refusal, snapshot,
     variables::{self, Variables},
 };
 
@@ -61,8 +62,7 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         }
     };
     refuse_vpc(input.vpc_config.as_ref())?;
-    refuse_snap_start(input.snap_start.as_ref(), &runtime)?;
-    Ok(Settings {
+    let settings = Settings {
         runtime,
         role: role(&input.role)?,
         handler,
@@ -71,12 +71,21 @@ pub(crate) fn of_new(input: &CreateFunctionInput, driver: Option<&Driver>) -> Re
         memory_mb: memory(input.memory_size)?.unwrap_or(MEMORY_MB_DEFAULT),
         tmp_mb: tmp(input.ephemeral_storage.as_ref()).unwrap_or(TMP_MB_DEFAULT),
         variables: variables_of(input.environment.as_ref(), driver)?,
+        // Sealed when everything else was found to be right.
+        sealed: None,
         tracing: tracing(input.tracing_config.as_ref()).unwrap_or_else(|| "PassThrough".to_owned()),
-        log_group: check_logging(input.logging_config.as_ref())?.and_then(|config| config.log_group.clone()),
+        log_group: input.logging_config.as_ref().and_then(|config| config.log_group.clone()),
+        logging: input
+            .logging_config
+            .as_ref()
+            .map_or(Ok(Logging::default()), |config| Logging::default().changed(config))?,
         dead_letters: dead_letters(input.dead_letter_config.as_ref())?.filter(|target| !target.is_empty()),
         // Looked up when the function is stored.
         layers: Vec::new(),
-    })
+        snap_start: snapshot::asked(input.snap_start.as_ref()).unwrap_or(false),
+    };
+    snapshot::check(&settings, driver)?;
+    Ok(settings)
 }
 
 /// Changes `settings`. Members that are not there stay as they are.
@@ -87,7 +96,6 @@ pub(crate) fn change(
 ) -> Result<(), Error> {
     refuse_change(input)?;
     refuse_vpc(input.vpc_config.as_ref())?;
-    refuse_snap_start(input.snap_start.as_ref(), input.runtime.as_ref().unwrap_or(&settings.runtime))?;
     if let Some(runtime) = &input.runtime {
         settings.runtime = available(runtime, driver)?;
     }
@@ -112,11 +120,14 @@ pub(crate) fn change(
     if let Some(target) = dead_letters(input.dead_letter_config.as_ref())? {
         settings.dead_letters = Some(target).filter(|target| !target.is_empty());
     }
-    if let Some(logging) = check_logging(input.logging_config.as_ref())? {
+    if let Some(logging) = &input.logging_config {
+        settings.logging = settings.logging.changed(logging)?;
         // AWS: a configuration without a group means the default group.
         settings.log_group.clone_from(&logging.log_group);
     }
-    Ok(())
+    settings.snap_start = snapshot::asked(input.snap_start.as_ref()).unwrap_or(settings.snap_start);
+    // Also where something else was changed that does not go with it.
+    snapshot::check(settings, driver)
 }
 
 /// For which processors the package is. A program of its own must fit the host; interpreters are the host's anyway.
@@ -144,7 +155,7 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
     let asked = [
         (input.publish_to.is_some(), "publishing to a capacity provider"),
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.kms_key_arn.is_some() || code.source_kms_key_arn.is_some(), "a customer managed key"),
+        (code.source_kms_key_arn.is_some(), "a customer managed key for packages"),
         (input.tenancy_config.is_some(), "tenant isolation"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
@@ -157,7 +168,6 @@ fn refuse_new(input: &CreateFunctionInput) -> Result<(), Error> {
 fn refuse_change(input: &UpdateFunctionConfigurationInput) -> Result<(), Error> {
     let asked = [
         (input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "a file system"),
-        (input.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "a customer managed key"),
         (input.capacity_provider_config.is_some(), "a capacity provider"),
         (input.durable_config.is_some(), "durable execution"),
         (input.accelerator_config.is_some(), "an accelerator"),
@@ -181,23 +191,6 @@ fn refuse_vpc(config: Option<&VpcConfig>) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn refuse_snap_start(config: Option<&SnapStart>, runtime: &str) -> Result<(), Error> {
-    if config.and_then(|config| config.apply_on) != Some(SnapStartApplyOn::PublishedVersions) {
-        return Ok(());
-    }
-    // AWS: "SnapStart is available for the following Lambda managed runtimes: Java 11 and later, Python 3.12 and later, .NET 8
-    // and later" (developer guide); the text is the service's.
-    let since = [("java", 11), ("python3.", 12), ("dotnet", 8)];
-    let number = |of: &str| runtime.strip_prefix(of).and_then(|number| number.parse::<u32>().ok());
-    if since.iter().any(|(of, first)| number(of).is_some_and(|number| number >= *first)) {
-        return Err(refusal::not_here("SnapStart"));
-    }
-    let runtime = if runtime.is_empty() { "A container image" } else { runtime };
-    Err(Error::invalid_parameter_value_exception(format!(
-        "{runtime} is not supported for SnapStart enabled functions."
-    )))
 }
 
 /// Refuses identifiers that neither AWS nor this host knows.
@@ -287,21 +280,10 @@ fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<String>, Err
     Ok(Some(target))
 }
 
-fn check_logging(config: Option<&LoggingConfig>) -> Result<Option<&LoggingConfig>, Error> {
-    let Some(config) = config else { return Ok(None) };
-    if config.log_format == Some(LogFormat::Json)
-        || config.application_log_level.is_some()
-        || config.system_log_level.is_some()
-    {
-        return Err(refusal::not_here("log format JSON"));
-    }
-    Ok(Some(config))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::PackageType;
+    use crate::api::{PackageType, SnapStart, SnapStartApplyOn};
 
     fn input() -> CreateFunctionInput {
         CreateFunctionInput {
@@ -324,7 +306,6 @@ mod tests {
     fn what_would_not_be_honoured_is_refused() {
         let not_taken = [
             CreateFunctionInput { package_type: Some(PackageType::Image), ..input() },
-            CreateFunctionInput { kms_key_arn: Some("arn".to_owned()), ..input() },
             CreateFunctionInput { handler: None, ..input() },
             CreateFunctionInput { timeout: Some(901), ..input() },
             CreateFunctionInput { memory_size: Some(10_241), ..input() },
@@ -336,18 +317,42 @@ mod tests {
     }
 
     #[test]
-    fn snap_start_is_refused_in_awss_words_where_aws_has_none_and_in_ours_where_it_has() {
-        let asked = SnapStart { apply_on: Some(SnapStartApplyOn::PublishedVersions) };
-        let refused = |runtime: &str| format!("{:?}", refuse_snap_start(Some(&asked), runtime).unwrap_err());
-        for runtime in ["nodejs20.x", "python3.11", "provided.al2023", "ruby3.3", "java8.al2", "dotnet6"] {
-            let text = format!("{runtime} is not supported for SnapStart enabled functions.");
-            assert!(refused(runtime).contains(&text), "{runtime}");
+    fn what_does_not_go_with_snap_start_is_refused_whichever_comes_first() {
+        let snap_start = || Some(SnapStart { apply_on: Some(SnapStartApplyOn::PublishedVersions) });
+        let new = |more: CreateFunctionInput| of_new(&more, None);
+        let python = || CreateFunctionInput { runtime: Some("python3.12".to_owned()), ..input() };
+        let mut settings = new(CreateFunctionInput { snap_start: snap_start(), ..python() }).unwrap();
+        assert!(settings.snap_start);
+        let large = || Some(EphemeralStorage { size: 513 });
+        let wishes = |name: &str, value: &str| {
+            let value = casemate_names::Secret::new(value.to_owned());
+            Some(Environment { variables: Some([(name.to_owned(), value)].into()) })
+        };
+        let update = UpdateFunctionConfigurationInput::default;
+        for (ephemeral_storage, runtime, environment) in [
+            (large(), None, None),
+            (None, Some("nodejs20.x".to_owned()), None),
+            (None, Some("python3.11".to_owned()), None),
+            (None, None, wishes("CASEMATE_RUNTIME_CLIENT", "aws")),
+            (None, None, wishes("CASEMATE_ISOLATION", "microvm")),
+        ] {
+            let both = CreateFunctionInput {
+                ephemeral_storage: ephemeral_storage.clone(),
+                runtime: runtime.clone().or(Some("python3.12".to_owned())),
+                environment: environment.clone(),
+                snap_start: snap_start(),
+                ..python()
+            };
+            assert!(new(both).is_err());
+            let later =
+                UpdateFunctionConfigurationInput { ephemeral_storage, runtime, environment, ..update() };
+            assert!(change(&mut settings.clone(), &later, None).is_err(), "{later:?}");
         }
-        for runtime in ["python3.12", "python3.13", "java11", "java21", "dotnet8"] {
-            assert!(!refused(runtime).contains("SnapStart enabled functions"), "{runtime}");
-        }
-        let off = SnapStart { apply_on: Some(SnapStartApplyOn::None) };
-        assert!(refuse_snap_start(Some(&off), "nodejs20.x").is_ok() && refuse_snap_start(None, "x").is_ok());
+        let off = Some(SnapStart { apply_on: Some(SnapStartApplyOn::None) });
+        let off =
+            UpdateFunctionConfigurationInput { snap_start: off, ephemeral_storage: large(), ..update() };
+        change(&mut settings, &off, None).unwrap();
+        assert!(!settings.snap_start);
     }
 
     #[test]

@@ -12,13 +12,17 @@ use std::{
 use casemate_kernel::{As, Env, Fault, FaultKind};
 use casemate_names::Timestamp;
 use casemate_schema::Document;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::function::Function;
 
 /// Lines and bytes of one environment waiting for delivery; beyond it lines are dropped. Ours: bounds memory.
 const WAITING_MAX: usize = 10_000;
 const WAITING_BYTES_MAX: usize = 4 << 20;
+/// Beside these: lines and bytes of the platform's own, which a function that floods its log does not drown. Ours: a request
+/// has some five, of a few hundred bytes.
+const RESERVED: usize = 256;
+const RESERVED_BYTES: usize = 256 * 1024;
 /// Events and bytes of one batch.
 // AWS: PutLogEvents takes 10,000 events and 1,048,576 bytes, each event counted with 26 bytes more. Ours are smaller.
 const BATCH_EVENTS_MAX: usize = 1_000;
@@ -32,20 +36,37 @@ const PAUSE_S: i64 = 60;
 /// Where one environment's lines go.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
-    lines: mpsc::Sender<Line>,
+    lines: mpsc::Sender<Item>,
     waiting_bytes: Arc<AtomicUsize>,
 }
 
+/// One that waits.
 #[derive(Debug)]
 struct Line {
     at: Timestamp,
     text: String,
 }
 
+#[derive(Debug)]
+enum Item {
+    Line(Line),
+    /// Everything before this is to be delivered, and this answered then.
+    Mark(oneshot::Sender<()>),
+}
+
+/// Who wrote a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The function or an extension.
+    Functions,
+    /// The platform.
+    Platforms,
+}
+
 impl Delivery {
     /// Begins to deliver to `stream` of the function's group; ends when the last handle is dropped and all is delivered.
     pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String) -> Self {
-        let (lines, queue) = mpsc::channel(WAITING_MAX);
+        let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let courier = Courier {
             env: env.clone(),
@@ -59,18 +80,38 @@ impl Delivery {
         Self { lines, waiting_bytes }
     }
 
+    /// One that is only listened to.
+    #[cfg(test)]
+    pub(crate) fn tapped() -> (Self, Tap) {
+        let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
+        (Self { lines, waiting_bytes: Arc::default() }, Tap(queue))
+    }
+
     /// Hands a line over; it is dropped when too many wait.
-    pub(crate) fn send(&self, at: Timestamp, text: String) {
+    pub(crate) fn send(&self, at: Timestamp, text: String, whose: Whose) {
         // AWS: an event's message has at least one character.
         if text.is_empty() {
             return;
         }
         let bytes = text.len();
-        if self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes > WAITING_BYTES_MAX
-            || self.lines.try_send(Line { at, text }).is_err()
+        let (bytes_max, lines_left) = match whose {
+            Whose::Functions => (WAITING_BYTES_MAX, RESERVED),
+            Whose::Platforms => (WAITING_BYTES_MAX + RESERVED_BYTES, 0),
+        };
+        if self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes > bytes_max
+            || self.lines.capacity() <= lines_left
+            || self.lines.try_send(Item::Line(Line { at, text })).is_err()
         {
             self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
         }
+    }
+}
+
+impl Delivery {
+    /// Tells when everything that has been handed over is delivered, or given up.
+    pub(crate) fn mark(&self, answer: oneshot::Sender<()>) {
+        // Who is told nothing goes on as well.
+        drop(self.lines.try_send(Item::Mark(answer)));
     }
 }
 
@@ -84,23 +125,34 @@ struct Courier {
 }
 
 impl Courier {
-    async fn run(mut self, mut queue: mpsc::Receiver<Line>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Item>) {
         while let Some(first) = queue.recv().await {
-            let mut batch = vec![first];
-            let mut bytes = batch.iter().map(size).sum::<usize>();
+            let (mut batch, mut bytes, mut mark) = (Vec::new(), 0, None);
             let deadline = tokio::time::Instant::now() + GATHER;
-            while batch.len() < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX {
-                match tokio::time::timeout_at(deadline, queue.recv()).await {
-                    Ok(Some(line)) => {
+            let mut next = Some(first);
+            while let Some(item) = next.take() {
+                match item {
+                    Item::Line(line) => {
                         bytes += size(&line);
                         batch.push(line);
                     }
-                    Ok(None) | Err(_) => break,
+                    Item::Mark(answer) => {
+                        mark = Some(answer);
+                        break;
+                    }
+                }
+                if batch.len() < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX {
+                    next = tokio::time::timeout_at(deadline, queue.recv()).await.unwrap_or_default();
                 }
             }
             let taken: usize = batch.iter().map(|line| line.text.len()).sum();
-            self.deliver(batch).await;
+            if !batch.is_empty() {
+                self.deliver(batch).await;
+            }
             self.waiting_bytes.fetch_sub(taken, Ordering::SeqCst);
+            if let Some(mark) = mark {
+                let _ = mark.send(());
+            }
         }
     }
 
@@ -158,4 +210,44 @@ impl Courier {
 
 fn size(line: &Line) -> usize {
     line.text.len() + EVENT_OVERHEAD_BYTES
+}
+
+/// What one that is only listened to has been given.
+#[cfg(test)]
+pub(crate) struct Tap(mpsc::Receiver<Item>);
+
+#[cfg(test)]
+impl Tap {
+    pub(crate) fn taken(&mut self) -> Vec<String> {
+        let text = |item| match item {
+            Item::Line(line) => line.text,
+            Item::Mark(_) => "mark".to_owned(),
+        };
+        std::iter::from_fn(|| self.0.try_recv().ok().map(text)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_the_functions_leaves_room_for_the_platforms_lines() {
+        let now = Timestamp::from_millis(0);
+        for line in ["x".repeat(262_000), "x".to_owned()] {
+            let (delivery, mut tap) = Delivery::tapped();
+            for _ in 0..WAITING_MAX + 10 {
+                delivery.send(now, line.clone(), Whose::Functions);
+            }
+            for _ in 0..RESERVED + 10 {
+                delivery.send(now, "REPORT".to_owned(), Whose::Platforms);
+            }
+            let taken = tap.taken();
+            let platforms = taken.iter().filter(|text| *text == "REPORT").count();
+            let functions = taken.len() - platforms;
+            assert!(platforms >= RESERVED, "{platforms}");
+            assert!(functions <= WAITING_MAX && functions * line.len() <= WAITING_BYTES_MAX, "{functions}");
+            assert!(functions > 10);
+        }
+    }
 }

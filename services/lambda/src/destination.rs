@@ -11,7 +11,12 @@ use casemate_schema::Document;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::{delivery::Delivery, environment::log_stream, function::Function, version::Version};
+use crate::{
+    delivery::{Delivery, Whose},
+    environment::log_stream,
+    function::Function,
+    version::Version,
+};
 
 /// How a request ended.
 #[derive(Debug, Clone)]
@@ -105,6 +110,7 @@ pub(crate) async fn tell(env: &Env, function: Arc<Function>, destination: &str, 
     Delivery::start(env, function, stream).send(
         now,
         format!("RequestId: {} Destination {destination} was not told of the end", ended.request_id),
+        Whose::Platforms,
     );
 }
 

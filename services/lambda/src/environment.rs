@@ -8,6 +8,7 @@
 //! "Over" is final: the process is killed and the role's credentials are revoked. Whatever happens, they go with the value.
 
 mod assembly;
+mod ending;
 mod extensions;
 mod fork;
 mod image;
@@ -15,6 +16,7 @@ mod late;
 mod machine;
 mod renewal;
 mod root;
+mod snapshot;
 mod start;
 
 use std::{
@@ -29,16 +31,14 @@ use bytes::Bytes;
 use casemate_kernel::{Decoy, Env};
 use casemate_names::Timestamp;
 use casemate_sandbox::{Exit, ExitStatus};
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(crate) use extensions::{EXTERNAL_LIMIT, FAREWELLS_MAX};
+pub(crate) use ending::EXTERNAL_LIMIT;
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
+
+use snapshot::Snapshot;
 
 use crate::{
     credentials::Endpoint,
@@ -46,13 +46,16 @@ use crate::{
     exchange::Exchange,
     extensions::{Extensions, Fault, Invoke, Reason},
     fair::{Fair, Place},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     invocation::{Finished, Invocation, Outcome},
     isolate::Isolate,
     output::Output,
     packages::Folder,
+    platform::{Note, Status},
     report::{self, Used},
+    telemetry::Telemetry,
 };
 
 /// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then
@@ -74,6 +77,7 @@ pub(crate) struct Environment {
     sandbox: Arc<Isolate>,
     exchange: Arc<Exchange>,
     extensions: Arc<Extensions>,
+    telemetry: Arc<Telemetry>,
     /// Why it ends, for extensions.
     ending: Mutex<Reason>,
     /// When the time of the last request is over.
@@ -98,12 +102,14 @@ pub(crate) struct Environment {
     strays: AtomicUsize,
     /// What the package, a layer or the image brings as its runtime; empty where the host has it.
     program: String,
+    /// Where it begins from a snapshot.
+    snapshot: Option<Snapshot>,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.
     decoy: Option<Decoy>,
     /// Turns for environments that end with a word to their extensions.
-    farewells: Arc<Semaphore>,
+    farewells: Farewells,
 }
 
 /// Room for environments on this host.
@@ -127,7 +133,9 @@ pub(crate) struct Unfit;
 #[derive(Debug)]
 struct Unreported {
     request_id: String,
+    trace_id: String,
     duration: Duration,
+    status: Status,
     /// Whether nothing of its output is still to come.
     complete: bool,
 }
@@ -155,18 +163,20 @@ impl Environment {
         let needed = now.plus_seconds(i64::from(function.settings.timeout_s) + CREDENTIALS_MARGIN_S);
         self.function.arn == function.arn
             && self.function.revision_id == function.revision_id
-            && self.credentials_end() > needed
+            // What is restored gets new ones for each request.
+            && (self.is_snapshot() || self.credentials_end() > needed)
     }
 
     /// Does each request run in a process that has served no other?
     pub(crate) fn is_template(&self) -> bool {
-        self.forks.is_some()
+        self.forks.is_some() && self.snapshot.as_ref().is_none_or(|snapshot| snapshot.once)
     }
 
     /// Runs one request. Whoever wants the end of its log waits until that is written. Afterwards [`Self::conclude`] completes
     /// the log, and [`Self::settle`] says whether the environment can take another request.
     pub(crate) async fn run(&self, mut invocation: Invocation, with_log: bool) -> Result<Finished, Unfit> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
+        let trace_id = invocation.trace_id.clone();
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         if !self.renew_credentials().await {
             return Err(Unfit);
@@ -180,17 +190,17 @@ impl Environment {
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
         self.sandbox.begin_invocation().await;
-        self.output.begin(report::start(&id, self.function.version)).await;
+        self.output.begin(Note::start(&id, self.function.version, &trace_id)).await;
         if let Some(fault) = failed {
             // It was ready, and an extension has failed since: as if it had at the request's beginning.
-            return Ok(self.finish(&id, End::ExtensionFailed(fault), Duration::ZERO).await);
+            return Ok(self.finish((&id, &trace_id), End::ExtensionFailed(fault), Duration::ZERO).await);
         }
         let began = Instant::now();
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + limit);
         let told = Invoke {
             request_id: id.clone(),
             invoked: invocation.invoked.clone(),
-            trace_id: invocation.trace_id.clone(),
+            trace_id: trace_id.clone(),
             deadline: invocation.deadline,
         };
         // In this order: what the runtime has been offered it works on.
@@ -212,7 +222,8 @@ impl Environment {
             // Credentials that are fetched are over before the answer is given.
             End::Answered(outcome) if !with_log && self.endpoint.is_none() => {
                 let complete = self.is_complete(&outcome);
-                let unreported = Unreported { request_id: id, duration, complete };
+                let status = status_of(&outcome);
+                let unreported = Unreported { request_id: id, trace_id, duration, status, complete };
                 *self.unreported.lock().unwrap_or_else(PoisonError::into_inner) = Some(unreported);
                 return Ok(Finished { outcome, tail: Vec::new() });
             }
@@ -223,39 +234,42 @@ impl Environment {
         {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
-        let finished = self.finish(&id, end, duration).await;
+        let finished = self.finish((&id, &trace_id), end, duration).await;
         if self.endpoint.is_some() && !self.end_credentials().await {
             self.sandbox.kill();
         }
         Ok(finished)
     }
 
-    async fn finish(&self, id: &str, end: End, duration: Duration) -> Finished {
-        let (mut lines, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
+    async fn finish(&self, (id, trace_id): (&str, &str), end: End, duration: Duration) -> Finished {
+        let (mut notes, timeout_s) = (Vec::new(), self.function.settings.timeout_s);
         let (outcome, status) = match end {
-            End::Answered(outcome) => (outcome, None),
+            End::Answered(outcome) => {
+                let status = status_of(&outcome);
+                (outcome, (status, None))
+            }
             End::Exited(exit) => {
                 let how = exit_text(exit);
-                lines.push(report::exited(id, &how));
+                notes.push(Note::fault(report::exited(id, &how)));
                 self.ends_for(Reason::Failure);
-                (Outcome::exited(id, &how), Some("error"))
+                (Outcome::exited(id, &how), (Status::Error, Some("Runtime.ExitError")))
             }
             End::ExtensionFailed(fault) => {
-                lines.push(fault.line(id));
+                notes.push(Note::fault(fault.line(id)));
                 self.ends_for(Reason::Failure);
                 self.end_runtime().await;
-                (fault.outcome(id), Some("error"))
+                (fault.outcome(id), (Status::Error, Some(fault.kind())))
             }
             End::TimedOut => {
                 self.ends_for(Reason::Timeout);
                 // A machine cannot be asked any more afterwards; it remembers what it said last.
                 self.sandbox.usage().await;
                 self.stop_working().await;
-                lines.push(report::timed_out(id, self.env.clock.now(), timeout_s));
-                (Outcome::timed_out(id, timeout_s), Some("timeout"))
+                notes.push(Note::fault(report::timed_out(id, self.env.clock.now(), timeout_s)));
+                (Outcome::timed_out(id, timeout_s), (Status::Timeout, None))
             }
         };
-        let tail = self.report(id, duration, (status, lines)).await;
+        let tail = self.report((id, trace_id), duration, (status, notes)).await;
         Finished { outcome, tail }
     }
 
@@ -267,39 +281,43 @@ impl Environment {
     /// Completes the log of a request that was answered first.
     pub(crate) async fn conclude(&self) {
         let unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Unreported { request_id, duration, complete }) = unreported {
+        if let Some(Unreported { request_id, trace_id, duration, status, complete }) = unreported {
             if !complete {
                 drop(tokio::time::timeout(SETTLE, self.over()).await);
             }
-            drop(self.report(&request_id, duration, (None, Vec::new())).await);
+            drop(self.report((&request_id, &trace_id), duration, ((status, None), Vec::new())).await);
         }
     }
 
     /// The last lines of a request; answers with the end of its log.
     async fn report(
         &self,
-        id: &str,
+        (id, trace_id): (&str, &str),
         duration: Duration,
-        (status, mut lines): (Option<&'static str>, Vec<String>),
+        (status, mut notes): ((Status, Option<&'static str>), Vec<Note>),
     ) -> Vec<u8> {
         let memory_mb = self.function.settings.memory_mb;
         let usage = self.sandbox.usage().await;
         let used = Used {
             duration,
             init: self.init.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            restore: self.take_restore(),
             memory_mb,
             // The group's peak also counts `/tmp` and what the kernel itself needs for it.
             memory_peak_bytes: usage.memory_peak_bytes.min(u64::from(memory_mb) << 20),
-            status,
+            status: status.0.reported(),
         };
-        lines.extend([report::end(id), report::report(id, &used)]);
-        self.output.end(lines).await
+        notes.push(Note::runtime_done(id, duration, status, trace_id));
+        notes.push(Note::report(id, &used, status, trace_id));
+        self.output.end(notes).await
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
     /// environment is over.
     pub(crate) async fn settle(&self) -> bool {
-        let settled = if self.is_template() {
+        let settled = if self.is_snapshot() {
+            self.settle_snapshot().await
+        } else if self.is_template() {
             self.wipe().await
         } else {
             self.finished_in_time().await && self.end_strays().await
@@ -351,6 +369,7 @@ impl Environment {
         tokio::select! {
             biased;
             _ = self.sandbox.exited() => false,
+            _ = self.child_ended() => false,
             waiting = self.exchange.waiting() => waiting.is_ok(),
         }
     }
@@ -365,6 +384,7 @@ impl Environment {
             return;
         }
         *frozen = true;
+        self.telemetry.set_running(false);
         tokio::select! {
             biased;
             () = wanted => {}
@@ -390,6 +410,7 @@ impl Environment {
             if self.sandbox.thaw().await.is_err() {
                 return false;
             }
+            self.telemetry.set_running(true);
             *frozen = false;
         }
         let alive = tokio::select! {
@@ -397,7 +418,7 @@ impl Environment {
             _ = self.sandbox.exited() => false,
             () = std::future::ready(()) => true,
         };
-        alive && self.is_ready()
+        alive && (self.is_unrestored() || self.is_ready())
     }
 
     /// Does everything in it wait for a request?
@@ -417,6 +438,14 @@ impl Drop for Environment {
             task.abort();
         }
         self.revoke();
+    }
+}
+
+/// How a request ended that the function answered.
+fn status_of(outcome: &Outcome) -> Status {
+    match outcome {
+        Outcome::Answer(_) => Status::Success,
+        Outcome::Failure(_) => Status::Failure,
     }
 }
 

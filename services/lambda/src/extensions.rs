@@ -18,6 +18,8 @@ use casemate_names::{Arn, Entropy, Secret, Timestamp, uuid};
 use casemate_sandbox::MemberEnd;
 use tokio::sync::watch;
 
+use crate::platform::Note;
+
 mod fault;
 #[cfg(test)]
 mod tests;
@@ -344,17 +346,13 @@ impl Extensions {
         (internal < state.extensions.len(), internal > 0)
     }
 
-    /// The lines about them for the function's log.
-    // AWS: as the service writes them.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let line = |one: &Extension| {
+    /// What is told about them when the environment has started, or could not.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        let note = |one: &Extension| {
             let subjects: Vec<_> = one.subjects.iter().map(|subject| subject.name()).collect();
-            let error = one.error.iter().map(|error| format!("\tError Type: {error}"));
-            let error: String = error.collect();
-            let (name, state) = (&one.name, one.stage.name());
-            format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]{error}", subjects.join(","))
+            Note::extension(&one.name, one.stage.name(), &subjects, one.error.as_deref())
         };
-        self.state.borrow().extensions.iter().map(line).collect()
+        self.state.borrow().extensions.iter().map(note).collect()
     }
 
     // An extension's side.
@@ -393,6 +391,13 @@ impl Extensions {
                 return Err(Refused::Unknown);
             }
         }
+    }
+
+    /// The name of whoever holds this identifier.
+    pub(crate) fn name_of(&self, id: &str) -> Result<String, Refused> {
+        let of = |one: &&Extension| one.stage != Stage::Started && one.id.matches(id.as_bytes());
+        let state = self.state.borrow();
+        state.extensions.iter().find(of).map(|one| one.name.clone()).ok_or(Refused::Unknown)
     }
 
     /// An extension says that it cannot start.

@@ -1,6 +1,6 @@
 //! Which function gets the next environment when the host has no room for more.
 //!
-//! Environments are counted places. While there are free ones, whoever asks gets one. When there are none, requests wait by
+//! Environments are counted places, one that may bring companions several. While there are free ones, whoever asks gets one. When there are none, requests wait by
 //! function, and a place that comes free goes to the waiting function that holds the fewest; among equals to the one that
 //! got none for longest. So a function that floods the host holds what the others leave, and a function that has a request
 //! now and then waits for one place to come free, not for the flood to end. An eighth of the places is beyond any one
@@ -39,9 +39,18 @@ struct State<W> {
 
 #[derive(Debug)]
 struct Share<W> {
+    /// Environments, and the places they take.
     held: usize,
+    places: usize,
     last_turn: u64,
-    waiting: VecDeque<oneshot::Sender<Grant<W>>>,
+    waiting: VecDeque<Waiter<W>>,
+}
+
+/// A request in the line, and how many places it needs.
+#[derive(Debug)]
+struct Waiter<W> {
+    grant: oneshot::Sender<Grant<W>>,
+    size: usize,
 }
 
 /// What a waiting request is given.
@@ -53,11 +62,12 @@ pub(crate) enum Grant<W> {
     HandedOn(W),
 }
 
-/// One of the places, until dropped.
+/// Room for one environment, until dropped.
 #[derive(Debug)]
 pub(crate) struct Place<W> {
     fair: Fair<W>,
     function: Arn,
+    size: usize,
 }
 
 /// Who would get a place that its holder gives back.
@@ -74,40 +84,43 @@ impl<W> Fair<W> {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// A place, if there is a free one.
-    pub(crate) fn take(&self, function: &Arn) -> Option<Place<W>> {
+    /// Room of this size, if it is free and nobody waits for more than there is.
+    pub(crate) fn take(&self, function: &Arn, size: usize) -> Option<Place<W>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.taken >= state.places_max || !state.may_have_more(function) {
+        let size = state.possible(size);
+        if !state.has_room(size) || !state.may_have_more(function, size) || state.next(None).is_some() {
             return None;
         }
-        state.hold(function);
-        Some(Place { fair: self.clone(), function: function.clone() })
+        state.hold(function, size);
+        Some(Place { fair: self.clone(), function: function.clone(), size })
     }
 
     /// Waits for what comes free. `None`: too many of this function wait already.
-    pub(crate) fn wait(&self, function: &Arn) -> Option<oneshot::Receiver<Grant<W>>> {
+    pub(crate) fn wait(&self, function: &Arn, size: usize) -> Option<oneshot::Receiver<Grant<W>>> {
         let (grant, granted) = oneshot::channel();
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let size = state.possible(size);
             let waiting = &mut state.share(function).waiting;
             // Those who gave up leave no one behind them waiting.
-            waiting.retain(|other| !other.is_closed());
+            waiting.retain(|other| !other.grant.is_closed());
             if waiting.len() >= WAITING_MAX {
                 return None;
             }
-            waiting.push_back(grant);
+            waiting.push_back(Waiter { grant, size });
         }
         // A place may have come free before we were in the line.
         self.serve();
         Some(granted)
     }
 
-    /// Whether a function holds as many places as one may.
-    pub(crate) fn has_its_most(&self, function: &Arn) -> bool {
-        !self.state.lock().unwrap_or_else(PoisonError::into_inner).may_have_more(function)
+    /// Whether a function holds as many places as one may, if it wants so many more.
+    pub(crate) fn has_its_most(&self, function: &Arn, size: usize) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        !state.may_have_more(function, state.possible(size))
     }
 
-    /// How many places a function holds.
+    /// How many environments a function has room for now.
     pub(crate) fn held(&self, function: &Arn) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.shares.get(function).map_or(0, |share| share.held)
@@ -130,7 +143,7 @@ impl<W> Fair<W> {
                 state.shares.get_mut(function).and_then(|share| share.waiting.pop_front())
             };
             let Some(next) = next else { return Err(what) };
-            match next.send(Grant::HandedOn(what)) {
+            match next.grant.send(Grant::HandedOn(what)) {
                 Err(Grant::HandedOn(back)) => what = back,
                 Ok(()) | Err(Grant::Place(_)) => return Ok(()),
             }
@@ -142,16 +155,20 @@ impl<W> Fair<W> {
         loop {
             let (next, place) = {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                if state.taken >= state.places_max {
+                let Some(function) = state.next(None) else { return };
+                let waiting = &mut state.share(&function).waiting;
+                waiting.retain(|other| !other.grant.is_closed());
+                let Some(size) = waiting.front().map(|first| first.size) else { return };
+                if !state.has_room(size) {
+                    // What comes free next is added to what is free: nobody takes it meanwhile.
                     return;
                 }
-                let Some(function) = state.next(None) else { return };
                 let Some(next) = state.share(&function).waiting.pop_front() else { return };
-                state.hold(&function);
-                (next, Place { fair: self.clone(), function })
+                state.hold(&function, size);
+                (next, Place { fair: self.clone(), function, size })
             };
             // Outside of the lock: where nobody waits any more, the place comes back and is dropped, which serves the next.
-            if next.send(Grant::Place(place)).is_err() {
+            if next.grant.send(Grant::Place(place)).is_err() {
                 return;
             }
         }
@@ -160,34 +177,48 @@ impl<W> Fair<W> {
 
 impl<W> State<W> {
     fn share(&mut self, function: &Arn) -> &mut Share<W> {
-        let new = || Share { held: 0, last_turn: 0, waiting: VecDeque::new() };
+        let new = || Share { held: 0, places: 0, last_turn: 0, waiting: VecDeque::new() };
         self.shares.entry(function.clone()).or_insert_with(new)
     }
 
-    fn hold(&mut self, function: &Arn) {
-        self.taken += 1;
+    /// A host may be smaller than what is wanted: then it has room for one.
+    fn possible(&self, size: usize) -> usize {
+        size.min(self.places_max).max(1)
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.taken + size <= self.places_max
+    }
+
+    fn hold(&mut self, function: &Arn, size: usize) {
+        self.taken += size;
         self.turn += 1;
         let turn = self.turn;
         let share = self.share(function);
         share.held += 1;
+        share.places += size;
         share.last_turn = turn;
     }
 
-    /// One function has at most seven eighths of the places, and at least one.
-    fn may_have_more(&self, function: &Arn) -> bool {
+    /// One function has at most seven eighths of the places, and at least one environment.
+    fn may_have_more(&self, function: &Arn, size: usize) -> bool {
         let most = self.places_max - self.places_max / RESERVE_SHARE;
-        self.shares.get(function).is_none_or(|share| share.held < most)
+        self.shares.get(function).is_none_or(|share| share.held == 0 || share.places + size <= most)
     }
 
     /// The function whose turn it is, if `giving` gave a place back.
     fn next(&self, giving: Option<&Arn>) -> Option<Arn> {
-        let waits = |share: &Share<W>| share.waiting.iter().any(|one| !one.is_closed());
+        let first = |share: &Share<W>| {
+            share.waiting.iter().find(|one| !one.grant.is_closed()).map(|one| one.size)
+        };
         let of = |(function, share): (&Arn, &Share<W>)| {
             (share.held.saturating_sub(usize::from(giving == Some(function))), share.last_turn)
         };
         // Who gives one back may have it again.
-        let may = |function: &Arn| giving == Some(function) || self.may_have_more(function);
-        let waiting = self.shares.iter().filter(|(function, share)| waits(share) && may(function));
+        let may = |function: &Arn, size| giving == Some(function) || self.may_have_more(function, size);
+        let waiting = self.shares.iter();
+        let waiting =
+            waiting.filter(|(function, share)| first(share).is_some_and(|size| may(function, size)));
         waiting.min_by_key(|(function, share)| of((function, share))).map(|(function, _)| function.clone())
     }
 }
@@ -196,9 +227,10 @@ impl<W> Drop for Place<W> {
     fn drop(&mut self) {
         {
             let mut state = self.fair.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.taken = state.taken.saturating_sub(1);
+            state.taken = state.taken.saturating_sub(self.size);
             let share = state.share(&self.function);
             share.held = share.held.saturating_sub(1);
+            share.places = share.places.saturating_sub(self.size);
             if share.held == 0 && share.waiting.is_empty() {
                 state.shares.remove(&self.function);
             }
@@ -233,16 +265,16 @@ mod tests {
     #[test]
     fn a_flood_delays_another_function_by_one_place_and_not_by_its_length() {
         let (fair, flood, quiet) = (Fair::<u32>::new(4), arn("flood"), arn("quiet"));
-        let mut held: Vec<_> = (0..4).map(|_| fair.take(&flood).unwrap()).collect();
-        assert!(fair.take(&quiet).is_none());
-        let mut line: Vec<Waiting> = (0..WAITING_MAX).map(|_| fair.wait(&flood).unwrap()).collect();
-        let mut late = fair.wait(&quiet).unwrap();
+        let mut held: Vec<_> = (0..4).map(|_| fair.take(&flood, 1).unwrap()).collect();
+        assert!(fair.take(&quiet, 1).is_none());
+        let mut line: Vec<Waiting> = (0..WAITING_MAX).map(|_| fair.wait(&flood, 1).unwrap()).collect();
+        let mut late = fair.wait(&quiet, 1).unwrap();
         assert_eq!(fair.heir(&flood), Heir::Other);
         held.pop();
         let got = place(&mut late).expect("the first place that comes free");
         assert!(line.iter_mut().all(|one| place(one).is_none()));
         // Two who both wait without end share evenly.
-        let mut quiets: Vec<Waiting> = (0..100).map(|_| fair.wait(&quiet).unwrap()).collect();
+        let mut quiets: Vec<Waiting> = (0..100).map(|_| fair.wait(&quiet, 1).unwrap()).collect();
         drop(held.pop());
         assert!(quiets.iter_mut().any(|one| place(one).map(|place| held.push(place)).is_some()));
         assert_eq!((fair.held(&flood), fair.held(&quiet)), (2, 2));
@@ -252,39 +284,70 @@ mod tests {
     #[test]
     fn one_function_never_has_every_place_and_gets_one_again_when_it_has_given_one_back() {
         let (fair, flood) = (Fair::<u32>::new(16), arn("flood"));
-        let mut held: Vec<_> = std::iter::from_fn(|| fair.take(&flood)).collect();
+        let mut held: Vec<_> = std::iter::from_fn(|| fair.take(&flood, 1)).collect();
         assert_eq!(held.len(), 14);
-        assert!(fair.has_its_most(&flood) && !fair.has_its_most(&arn("quiet")));
-        let mut next = fair.wait(&flood).unwrap();
+        assert!(fair.has_its_most(&flood, 1) && !fair.has_its_most(&arn("quiet"), 1));
+        let mut next = fair.wait(&flood, 1).unwrap();
         assert!(place(&mut next).is_none());
-        let quiet = fair.take(&arn("quiet"));
+        let quiet = fair.take(&arn("quiet"), 1);
         assert!(quiet.is_some());
         held.pop();
         assert!(place(&mut next).is_some());
     }
 
     #[test]
+    fn who_needs_several_places_gets_them_and_nobody_slips_in_before() {
+        let (fair, small, large) = (Fair::<u32>::new(8), arn("small"), arn("large"));
+        let mut held: Vec<_> = (0..6).map(|_| fair.take(&small, 1).unwrap()).collect();
+        // Two are free, three are needed.
+        assert!(fair.take(&large, 3).is_none());
+        let mut waiting = fair.wait(&large, 3).unwrap();
+        assert!(place(&mut waiting).is_none());
+        assert!(fair.take(&small, 1).is_none() && fair.take(&arn("other"), 1).is_none());
+        held.pop();
+        let got = place(&mut waiting).expect("three are free");
+        assert_eq!((fair.held(&large), fair.held(&small)), (1, 5));
+        assert!(fair.take(&small, 1).is_none());
+        drop(got);
+        // One function's places are counted, not its environments: seven of eight, and three more would be too many.
+        held.truncate(1);
+        let _large = (fair.take(&large, 3).unwrap(), fair.take(&large, 3).unwrap());
+        assert!(fair.has_its_most(&large, 3) && fair.take(&large, 3).is_none());
+        assert!(!fair.has_its_most(&large, 1));
+    }
+
+    #[test]
+    fn a_host_that_is_smaller_than_what_is_wanted_has_room_for_one() {
+        let (fair, large) = (Fair::<u32>::new(2), arn("large"));
+        let one = fair.take(&large, 3).unwrap();
+        assert!(fair.take(&large, 3).is_none());
+        let mut next = fair.wait(&large, 3).unwrap();
+        drop(one);
+        assert!(place(&mut next).is_some());
+    }
+
+    #[test]
     fn who_gave_up_is_passed_over() {
         let (fair, f) = (Fair::<u32>::new(1), arn("f"));
-        let held = fair.take(&f).unwrap();
-        drop(fair.wait(&f));
-        let mut second = fair.wait(&f).unwrap();
+        let held = fair.take(&f, 1).unwrap();
+        drop(fair.wait(&f, 1));
+        let mut second = fair.wait(&f, 1).unwrap();
         drop(held);
         let got = place(&mut second).unwrap();
         // A place that was given but not fetched comes back, too.
-        let unfetched = fair.wait(&f).unwrap();
+        let unfetched = fair.wait(&f, 1).unwrap();
         drop(got);
         drop(unfetched);
-        assert!(fair.take(&f).is_some());
+        assert!(fair.take(&f, 1).is_some());
     }
 
     #[test]
     fn what_a_function_has_finished_with_goes_to_its_own_next_request() {
         let (fair, f, g) = (Fair::<u32>::new(2), arn("f"), arn("g"));
-        let _held = (fair.take(&f).unwrap(), fair.take(&f).unwrap());
+        let _held = (fair.take(&f, 1).unwrap(), fair.take(&f, 1).unwrap());
         assert_eq!(fair.heir(&f), Heir::Nobody);
         assert_eq!(fair.hand_on(&f, 7), Err(7));
-        let mut own = fair.wait(&f).unwrap();
+        let mut own = fair.wait(&f, 1).unwrap();
         assert_eq!(fair.heir(&f), Heir::Same);
         assert_eq!(fair.hand_on(&g, 7), Err(7));
         assert_eq!(fair.hand_on(&f, 7), Ok(()));
@@ -294,10 +357,10 @@ mod tests {
     #[test]
     fn a_line_has_an_end() {
         let (fair, f) = (Fair::<u32>::new(0), arn("f"));
-        let line: Vec<_> = (0..WAITING_MAX).map(|_| fair.wait(&f).unwrap()).collect();
-        assert!(fair.wait(&f).is_none());
-        assert!(fair.wait(&arn("g")).is_some());
+        let line: Vec<_> = (0..WAITING_MAX).map(|_| fair.wait(&f, 1).unwrap()).collect();
+        assert!(fair.wait(&f, 1).is_none());
+        assert!(fair.wait(&arn("g"), 1).is_some());
         drop(line);
-        assert!(fair.wait(&f).is_some());
+        assert!(fair.wait(&f, 1).is_some());
     }
 }

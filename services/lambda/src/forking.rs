@@ -39,17 +39,28 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Forks {
     state: watch::Sender<State>,
+    of_snapshot: bool,
 }
 
 impl Default for Forks {
     fn default() -> Self {
         let state =
             State { turn: Turn::Starting, token: Secret::new(String::new()), credentials: None, ended: None };
-        Self { state: watch::Sender::new(state) }
+        Self { state: watch::Sender::new(state), of_snapshot: false }
     }
 }
 
 impl Forks {
+    /// The same for a snapshot: its template says why it cannot start, and its children that they are restored.
+    pub(crate) fn of_snapshot() -> Self {
+        Self { of_snapshot: true, ..Self::default() }
+    }
+
+    /// Is the template a snapshot?
+    pub(crate) fn is_of_snapshot(&self) -> bool {
+        self.of_snapshot
+    }
+
     // The environment's side.
 
     /// Resolves when the template waits for an order; `Err` with its reason when it must not be forked.

@@ -10,13 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-        LastUpdateStatus, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn,
-        SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+        LastUpdateStatus, PackageType, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
+        TracingConfigResponse, TracingMode,
     },
     image::ImageUse,
     layer::LayerUse,
+    logging::Logging,
     resource::FunctionRef,
+    snapshot::{self, State},
     variables::Variables,
+    variables_key::Sealed,
     version::Version,
 };
 
@@ -59,6 +62,9 @@ pub(crate) struct Function {
     /// The container image that is its code; `code` names no package then.
     #[serde(default)]
     pub(crate) image: Option<ImageUse>,
+    /// Whether it may be invoked.
+    #[serde(default)]
+    pub(crate) state: State,
 }
 
 /// What functions have reserved together.
@@ -85,16 +91,25 @@ pub(crate) struct Settings {
     pub(crate) tmp_mb: u32,
     /// The owner's environment variables; `None` when never set.
     pub(crate) variables: Option<Variables>,
+    /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
+    #[serde(default)]
+    pub(crate) sealed: Option<Sealed>,
     /// `Active` or `PassThrough`. Kept and shown; there is no tracing service.
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
     pub(crate) log_group: Option<String>,
+    /// How its log is written.
+    #[serde(default)]
+    pub(crate) logging: Logging,
     /// The queue or topic that gets requests which failed for good.
     #[serde(default)]
     pub(crate) dead_letters: Option<String>,
     /// Layers; later ones cover earlier ones.
     #[serde(default)]
     pub(crate) layers: Vec<LayerUse>,
+    /// Are its published versions initialised when they are published?
+    #[serde(default)]
+    pub(crate) snap_start: bool,
 }
 
 impl Row for Function {
@@ -134,9 +149,22 @@ impl Function {
         FunctionConfiguration { function_arn: Some(arn.as_str().to_owned()), ..self.shown() }
     }
 
+    // AWS: "On" for versions that are restored from snapshots, never for `$LATEST`.
+    fn snap_start(&self) -> SnapStartResponse {
+        let apply_on = if self.settings.snap_start {
+            SnapStartApplyOn::PublishedVersions
+        } else {
+            SnapStartApplyOn::None
+        };
+        let on = snapshot::is_of(self) && !matches!(self.state, State::Failed { .. });
+        let status = if on { SnapStartOptimizationStatus::On } else { SnapStartOptimizationStatus::Off };
+        SnapStartResponse { apply_on: Some(apply_on), optimization_status: Some(status) }
+    }
+
     /// The function as the API shows it.
     pub(crate) fn shown(&self) -> FunctionConfiguration {
         let settings = &self.settings;
+        let (state, state_reason, state_reason_code) = self.state.shown();
         FunctionConfiguration {
             function_name: Some(self.name.clone()),
             function_arn: Some(self.arn.as_str().to_owned()),
@@ -153,11 +181,16 @@ impl Function {
             environment: settings
                 .variables
                 .clone()
+                .filter(|_| settings.sealed.is_none())
                 .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
+            kms_key_arn: settings.sealed.as_ref().map(|sealed| sealed.key.clone()),
             tracing_config: Some(TracingConfigResponse { mode: TracingMode::parse(&settings.tracing) }),
             revision_id: Some(self.revision_id.clone()),
-            // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given.
-            state: Some(State::Active),
+            // AWS: a function passes through Pending and InProgress. Here it is ready when the answer is given, unless a
+            // snapshot is made.
+            state: Some(state),
+            state_reason,
+            state_reason_code,
             last_update_status: Some(LastUpdateStatus::Successful),
             layers: Some(settings.layers.iter().map(LayerUse::shown).collect::<Vec<_>>())
                 .filter(|layers| !layers.is_empty()),
@@ -169,15 +202,8 @@ impl Function {
             image_config_response: self.image.as_ref().and_then(ImageUse::config_shown),
             architectures: Some(Architecture::parse(&self.architecture).into_iter().collect()),
             ephemeral_storage: i32::try_from(settings.tmp_mb).ok().map(|size| EphemeralStorage { size }),
-            snap_start: Some(SnapStartResponse {
-                apply_on: Some(SnapStartApplyOn::None),
-                optimization_status: Some(SnapStartOptimizationStatus::Off),
-            }),
-            logging_config: Some(LoggingConfig {
-                log_format: Some(LogFormat::Text),
-                log_group: Some(self.log_group()),
-                ..LoggingConfig::default()
-            }),
+            snap_start: Some(self.snap_start()),
+            logging_config: Some(settings.logging.shown(self.log_group())),
             ..FunctionConfiguration::default()
         }
     }

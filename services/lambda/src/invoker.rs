@@ -4,6 +4,7 @@
 //! Where the host has no room, an idle environment of any function gives way; where there is none, requests wait, and
 //! functions get what comes free in turn.
 
+mod snapshot;
 mod start;
 
 use std::{
@@ -16,15 +17,17 @@ use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
 use tokio::{
-    sync::{Notify, Semaphore, oneshot},
+    sync::{Notify, oneshot},
     time::Instant,
 };
+
+use snapshot::Making;
 
 use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, FAREWELLS_MAX, Host, NotStarted, Room, exit_text, start_report},
+    environment::{Environment, Host, NotStarted, Room, Unfit, exit_text, start_report},
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -63,6 +66,8 @@ pub(crate) struct Invoker {
     /// Revisions of functions whose process cannot be forked.
     unforkable: Mutex<BTreeSet<String>>,
     machines: Machines,
+    /// The snapshots that are being made.
+    making: Making,
 }
 
 /// A request before it is bound to an environment.
@@ -80,6 +85,9 @@ pub(crate) struct Request {
     /// Where a streamed answer goes, if whoever asks takes one.
     pub(crate) sink: Option<Sink>,
 }
+
+/// The place a request takes, and who waits for its answer.
+type Open = (Slot, oneshot::Sender<Result<Finished, Error>>);
 
 /// A request on its way.
 #[derive(Debug)]
@@ -129,7 +137,7 @@ impl Invoker {
             room: Room::new(places_max),
             blanks: Arc::default(),
             machines: Machines::default(),
-            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
+            farewells: extras.farewells,
         });
         Self {
             env: env.clone(),
@@ -141,6 +149,7 @@ impl Invoker {
             missing: Notify::new(),
             unforkable: Mutex::default(),
             machines: Machines::default(),
+            making: Making::default(),
         }
     }
 
@@ -188,6 +197,7 @@ impl Invoker {
                 )));
             }
         };
+        function.state.check()?;
         let variables = function.settings.variables.clone().unwrap_or_default();
         let controls = Controls::of(&variables).map_err(Error::service_exception)?;
         let slot = self.enter(&function)?;
@@ -224,14 +234,16 @@ impl Invoker {
         slot: Slot,
         answer: oneshot::Sender<Result<Finished, Error>>,
     ) {
+        // Until its environment is put back.
+        let _working = host.farewells.work();
+        let mut open = (slot, answer);
         while let Some(idle) = self.idle(&work).await {
             self.note_used(&work, &idle);
-            if idle.wake().await
-                && let Ok(finished) = idle.run(work.invocation.clone(), work.with_log).await
-            {
-                let coming = self.coming(&work, &idle);
-                drop(answer.send(Ok(finished)));
-                return self.put_back(&host, (idle, coming), &work, slot).await;
+            if idle.wake().await {
+                match self.serve(&host, idle, &work, open).await {
+                    None => return,
+                    Some(still) => open = still,
+                }
             }
         }
         // What was handed on may end just then; a new environment does not.
@@ -240,17 +252,37 @@ impl Invoker {
                 Ok(environment) => environment,
                 Err(reason) => {
                     let outcome = not_started(&work.invocation.request_id, &work.function, reason);
-                    return drop(answer.send(outcome));
+                    return drop(open.1.send(outcome));
                 }
             };
             self.note_used(&work, &environment);
-            if let Ok(finished) = environment.run(work.invocation.clone(), work.with_log).await {
-                let coming = self.coming(&work, &environment);
-                drop(answer.send(Ok(finished)));
-                return self.put_back(&host, (environment, coming), &work, slot).await;
+            match self.serve(&host, environment, &work, open).await {
+                None => return,
+                Some(still) => open = still,
             }
         }
-        drop(answer.send(Err(Fault::broken("a new environment did not take a request").into())));
+        drop(open.1.send(Err(Fault::broken("a new environment did not take a request").into())));
+    }
+
+    /// Has an environment run the request; what it could not run it gives back.
+    async fn serve(
+        &self,
+        host: &Host,
+        environment: Arc<Environment>,
+        work: &Work,
+        (slot, answer): Open,
+    ) -> Option<Open> {
+        let outcome = match environment.restore().await {
+            Ok(()) => match environment.run(work.invocation.clone(), work.with_log).await {
+                Ok(finished) => Ok(finished),
+                Err(Unfit) => return Some((slot, answer)),
+            },
+            Err(reason) => not_started(&work.invocation.request_id, &work.function, reason),
+        };
+        let coming = self.coming(work, &environment);
+        drop(answer.send(outcome));
+        self.put_back(host, (environment, coming), work, slot).await;
+        None
     }
 
     /// An idle environment for the request, or one that is idle in a moment.
@@ -366,6 +398,7 @@ impl Invoker {
 
     /// Starts what is to be ready and stops what is unused or in the way, for as long as the kernel runs.
     pub(crate) async fn reclaim(self: &Arc<Self>) {
+        self.resume_snapshots();
         while self.env.kernel().is_ok() {
             let now = self.env.clock.now();
             self.pool.reclaim(now, |function| self.ready.kept(function));
@@ -384,6 +417,11 @@ impl Invoker {
             }
             drop(tokio::time::timeout(RECLAIM_EVERY, self.missing.notified()).await);
         }
+    }
+
+    /// From now on no environment waits for requests.
+    pub(crate) fn close(&self) {
+        self.pool.close();
     }
 
     /// Can a process of this revision be forked, as far as is known?

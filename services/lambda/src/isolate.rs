@@ -9,7 +9,7 @@ mod measured;
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -39,7 +39,7 @@ pub(crate) enum Isolate {
 pub(crate) struct Process {
     sandbox: casemate_sandbox::Environment,
     /// The processes of a managed runtime; what else is there after a request is left over. Unset: all may stay.
-    residents: OnceLock<Residents>,
+    residents: Mutex<Option<Residents>>,
 }
 
 /// What of it is taken once.
@@ -52,7 +52,7 @@ pub(crate) struct Taken {
 
 impl Isolate {
     pub(crate) fn process(sandbox: casemate_sandbox::Environment) -> Self {
-        Self::Process(Process { sandbox, residents: OnceLock::new() })
+        Self::Process(Process { sandbox, residents: Mutex::new(None) })
     }
 
     /// A machine in which a function has been started, and the disk of its code.
@@ -142,11 +142,12 @@ impl Isolate {
         }
     }
 
-    /// What there is now belongs to the runtime: what comes besides is left over after a request.
+    /// What there is now belongs to the runtime, and nothing that was said before: what comes besides is left over after a
+    /// request.
     pub(crate) async fn note_residents(&self) -> io::Result<()> {
         match self {
             Self::Process(Process { sandbox, residents }) => {
-                drop(residents.set(sandbox.residents()?));
+                *residents.lock().unwrap_or_else(PoisonError::into_inner) = Some(sandbox.residents()?);
                 Ok(())
             }
             Self::Machine(machine) => machine.note_residents().await,
@@ -156,10 +157,13 @@ impl Isolate {
     /// Ends the processes that a request has left behind; how many they were.
     pub(crate) async fn end_strays(&self) -> io::Result<usize> {
         match self {
-            Self::Process(Process { sandbox, residents }) => match residents.get() {
-                Some(residents) => sandbox.end_strays(residents).await,
-                None => Ok(0),
-            },
+            Self::Process(Process { sandbox, residents }) => {
+                let residents = residents.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                match residents {
+                    Some(residents) => sandbox.end_strays(&residents).await,
+                    None => Ok(0),
+                }
+            }
             Self::Machine(machine) => machine.end_strays().await,
         }
     }

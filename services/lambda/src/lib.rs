@@ -37,6 +37,7 @@ mod event_config;
 mod exchange;
 mod extensions;
 mod fair;
+mod farewells;
 mod forking;
 mod function;
 mod function_url;
@@ -45,6 +46,7 @@ mod invocation;
 mod invoker;
 mod isolate;
 mod layer;
+mod logging;
 mod machines;
 mod mapping;
 mod ops;
@@ -53,6 +55,7 @@ mod package;
 mod packages;
 mod page;
 mod permission;
+mod platform;
 mod pool;
 mod principal;
 mod process;
@@ -68,12 +71,15 @@ mod role;
 mod runtime_api;
 mod runtime_management;
 mod signing;
+mod snapshot;
 mod streaming;
 mod tags;
+mod telemetry;
 mod throttle;
 mod trace;
 mod url;
 mod variables;
+mod variables_key;
 mod version;
 
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -85,6 +91,7 @@ use casemate_names::{Arn, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 
 use api::Error;
+pub use farewells::Farewells;
 use function::Function;
 pub use isolate::Channel;
 pub use machines::{Isolation, Machines};
@@ -112,6 +119,8 @@ pub struct Extras {
     pub functions_dir: PathBuf,
     /// Where the operator keeps public keys of signing profiles, see [`key_file`].
     pub signing_profiles: PathBuf,
+    /// Kept by the server, whose end says them.
+    pub farewells: Farewells,
 }
 
 /// The service.
@@ -134,7 +143,9 @@ pub fn open(env: &Env, extras: Extras) -> Result<Assembly, Fault> {
 pub fn open_with_machines(env: &Env, extras: Extras, machines: Machines) -> Result<Assembly, Fault> {
     let packages = Arc::new(packages::Packages::open(env, &extras.functions_dir)?);
     let publishers = Arc::new(signing::Publishers::new(&extras.signing_profiles));
+    let farewells = extras.farewells.clone();
     let invoker = Arc::new(invoker::Invoker::new(env, extras, Arc::clone(&packages)).with_machines(machines));
+    farewells.are_of(&invoker);
     let queue = Arc::new(queue::Queue::new(env, Arc::clone(&invoker)));
     let service = Arc::new(Lambda {
         env: env.clone(),
@@ -181,7 +192,9 @@ impl Lambda {
         let mut draw = [0; 8];
         self.env.entropy.fill("lambda.alias-route", &mut draw);
         let found = self.env.store.read(|tx| version::resolve(tx, at, Some(u64::from_le_bytes(draw))))?;
-        found.ok_or_else(|| refusal::no_function(at))
+        let found = found.ok_or_else(|| refusal::no_function(at))?;
+        found.state.check()?;
+        Ok(found)
     }
 
     /// `$LATEST` of a function, for operations that know no other version.

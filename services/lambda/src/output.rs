@@ -3,7 +3,14 @@
 //!
 //! Knows nothing of where lines go ([`Delivery`] does) or of who may see them.
 
-use std::{collections::VecDeque, future::pending, io, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    future::pending,
+    io::{self, Read},
+    os::fd::AsFd,
+    sync::Arc,
+};
 
 use casemate_names::Clock;
 use tokio::{
@@ -11,7 +18,12 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::delivery::Delivery;
+use crate::{
+    delivery::{Delivery, Whose},
+    logging::Logging,
+    platform::Note,
+    telemetry::{Source, Telemetry},
+};
 
 /// The last of a request's output that its caller may have, in bytes.
 // AWS: 4 KB (API reference of Invoke, LogResult).
@@ -29,40 +41,72 @@ pub(crate) struct Output {
 }
 
 #[derive(Debug)]
-enum Command {
-    /// A line of the platform's own; everything the function wrote before comes before it.
-    Line(String),
-    /// A request begins, with a line of the platform's: the tail is empty again.
-    Begin(String),
-    /// A request has ended, with lines of the platform's: everything it wrote comes before them.
-    End(Vec<String>, oneshot::Sender<Vec<u8>>),
+pub(crate) enum Command {
+    /// A note of the platform's; everything the function wrote before comes before it.
+    Note(Note),
+    /// A request begins, with a note of the platform's: the tail is empty again. Everything that is written after the answer
+    /// comes after the note.
+    Begin(Note, oneshot::Sender<()>),
+    /// A request has ended, with notes of the platform's: everything it wrote comes before them.
+    End(Vec<Note>, oneshot::Sender<Vec<u8>>),
+    /// To be answered when everything written before is delivered.
+    Deliver(oneshot::Sender<()>),
 }
 
 impl Output {
     /// Begins to read.
-    pub(crate) fn start(pipes: [Option<Receiver>; PIPES], delivery: Delivery, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn start(
+        pipes: [Option<Receiver>; PIPES],
+        delivery: Delivery,
+        (logging, telemetry): (Logging, Arc<Telemetry>),
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        let reader = Reader { streams: pipes.map(Stream::new), tail: Tail::default(), delivery, clock };
+        let (streams, tail) = (pipes.map(Stream::new), Tail::default());
+        let reader = Reader { streams, tail, delivery, logging, telemetry, clock };
         drop(tokio::spawn(reader.run(queue)));
         Self { commands }
     }
 
-    /// Adds a line of the platform's own.
-    pub(crate) async fn line(&self, text: String) {
-        drop(self.commands.send(Command::Line(text)).await);
+    /// One that is only listened to.
+    #[cfg(test)]
+    pub(crate) fn tapped() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        (Self { commands }, queue)
     }
 
-    /// A request begins with `line`.
-    pub(crate) async fn begin(&self, line: String) {
-        drop(self.commands.send(Command::Begin(line)).await);
+    /// Adds a note of the platform's own.
+    pub(crate) async fn note(&self, note: Note) {
+        drop(self.commands.send(Command::Note(note)).await);
     }
 
-    /// A request ends with `lines`; the last of what was written since it began, these included.
-    pub(crate) async fn end(&self, lines: Vec<String>) -> Vec<u8> {
+    /// A request begins with `note`; what is written from now on is the request's.
+    pub(crate) async fn begin(&self, note: Note) {
+        let (answer, begun) = oneshot::channel();
+        drop(self.commands.send(Command::Begin(note, answer)).await);
+        drop(begun.await);
+    }
+
+    /// A request ends with `notes`; the last of what was written since it began, these included.
+    pub(crate) async fn end(&self, notes: Vec<Note>) -> Vec<u8> {
         let (answer, tail) = oneshot::channel();
-        drop(self.commands.send(Command::End(lines, answer)).await);
+        drop(self.commands.send(Command::End(notes, answer)).await);
         tail.await.unwrap_or_default()
     }
+}
+
+impl Output {
+    /// Resolves when everything that has been written is delivered, or given up.
+    pub(crate) async fn delivered(&self) {
+        let (answer, delivered) = oneshot::channel();
+        drop(self.commands.send(Command::Deliver(answer)).await);
+        drop(delivered.await);
+    }
+}
+
+/// Who writes to this one of the pipes.
+fn source_of(index: usize) -> Source {
+    if index < 2 { Source::Function } else { Source::Extension }
 }
 
 const COMMANDS_MAX: usize = 16;
@@ -73,6 +117,8 @@ struct Reader {
     streams: [Stream; PIPES],
     tail: Tail,
     delivery: Delivery,
+    logging: Logging,
+    telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
 }
 
@@ -91,19 +137,24 @@ impl Reader {
             };
             self.take_up();
             match command {
-                Some(Command::Line(text)) => self.emit(text.into_bytes()),
-                Some(Command::Begin(line)) => {
+                Some(Command::Note(note)) => self.tell(&note),
+                Some(Command::Begin(note, answer)) => {
                     // A line that an earlier request left unfinished is not this one's.
                     self.finish_lines();
                     self.tail = Tail::default();
-                    self.emit(line.into_bytes());
+                    self.tell(&note);
+                    let _ = answer.send(());
                 }
-                Some(Command::End(lines, answer)) => {
+                Some(Command::End(notes, answer)) => {
                     self.finish_lines();
-                    for line in lines {
-                        self.emit(line.into_bytes());
+                    for note in &notes {
+                        self.tell(note);
                     }
                     drop(answer.send(self.tail.bytes()));
+                }
+                Some(Command::Deliver(answer)) => {
+                    self.finish_lines();
+                    self.delivery.mark(answer);
                 }
                 None => {}
             }
@@ -117,7 +168,7 @@ impl Reader {
         for index in 0..self.streams.len() {
             let lines = self.streams.get_mut(index).map(Stream::take_up).unwrap_or_default();
             for line in lines {
-                self.emit(line);
+                self.write(source_of(index), line);
             }
         }
     }
@@ -127,27 +178,52 @@ impl Reader {
         for index in 0..self.streams.len() {
             let begun = self.streams.get_mut(index).map(|stream| std::mem::take(&mut stream.begun));
             if let Some(begun) = begun.filter(|begun| !begun.is_empty()) {
-                self.emit(begun);
+                self.write(source_of(index), begun);
             }
         }
     }
 
-    fn emit(&mut self, line: Vec<u8>) {
+    /// A note of the platform's, in the log's format.
+    fn tell(&mut self, note: &Note) {
+        let now = self.clock.now();
+        self.telemetry.note(now, note);
+        let line = if self.logging.json {
+            (note.level >= self.logging.system).then(|| note.json(now))
+        } else {
+            note.text.clone()
+        };
+        if let Some(line) = line {
+            self.emit(line.into_bytes(), Whose::Platforms);
+        }
+    }
+
+    /// A line of the function's, if it matters enough.
+    fn write(&mut self, source: Source, line: Vec<u8>) {
+        if self.logging.passes(&line) {
+            self.telemetry.line(self.clock.now(), source, &line, self.logging.json);
+            self.emit(line, Whose::Functions);
+        }
+    }
+
+    fn emit(&mut self, line: Vec<u8>, whose: Whose) {
         self.tail.push(&line);
         let text = String::from_utf8(line)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        self.delivery.send(self.clock.now(), text);
+        self.delivery.send(self.clock.now(), text, whose);
     }
 }
 
 struct Stream {
     pipe: Option<Receiver>,
+    /// The same pipe, read without asking the event loop first.
+    direct: Option<File>,
     begun: Vec<u8>,
 }
 
 impl Stream {
     fn new(pipe: Option<Receiver>) -> Self {
-        Self { pipe, begun: Vec::new() }
+        let direct = pipe.as_ref().and_then(|pipe| pipe.as_fd().try_clone_to_owned().ok()).map(File::from);
+        Self { pipe, direct, begun: Vec::new() }
     }
 
     async fn readable(&self) {
@@ -164,14 +240,27 @@ impl Stream {
         // A function that writes without pause is read in turns, not for ever.
         for _ in 0..READS_MAX {
             let Some(pipe) = &self.pipe else { break };
-            match pipe.try_read(&mut buffer) {
-                Ok(0) => self.pipe = None,
+            // What the event loop has not heard of yet lies in the pipe all the same: what was written before an answer must
+            // be found when the answer is there.
+            let read = match (pipe.try_read(&mut buffer), &mut self.direct) {
+                (Err(error), Some(direct)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    direct.read(&mut buffer)
+                }
+                (read, _) => read,
+            };
+            match read {
+                Ok(0) => self.close(),
                 Ok(read) => self.split(buffer.get(..read).unwrap_or_default(), &mut lines),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.pipe = None,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.close(),
             }
         }
         lines
+    }
+
+    fn close(&mut self) {
+        (self.pipe, self.direct) = (None, None);
     }
 
     fn split(&mut self, bytes: &[u8], lines: &mut Vec<Vec<u8>>) {
@@ -214,7 +303,51 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use casemate_names::SystemClock;
+
     use super::*;
+    use crate::{delivery::Tap, logging::Level, version::Version};
+
+    /// An output with one pipe, the end to write to, and what is delivered.
+    fn piped(logging: Logging) -> (Output, File, Tap) {
+        let (from, to) = std::io::pipe().unwrap();
+        let pipe = Receiver::from_owned_fd(from.into()).unwrap();
+        let (delivery, lines) = Delivery::tapped();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock), Vec::new()));
+        let output = Output::start([Some(pipe), None, None], delivery, (logging, telemetry), clock);
+        (output, std::os::fd::OwnedFd::from(to).into(), lines)
+    }
+
+    // On one thread: nobody asks the kernel for events between the writing and the end.
+    #[tokio::test]
+    async fn what_was_written_before_the_end_is_found_before_the_event_loop_hears_of_it() {
+        let (output, mut pipe, mut lines) = piped(Logging::default());
+        for number in 0..3 {
+            output.begin(Note::remark(format!("begin {number}"))).await;
+            pipe.write_all(format!("one of {number}\ntwo of {number}").as_bytes()).unwrap();
+            let tail = output.end(vec![Note::remark(format!("end {number}"))]).await;
+            let expected = format!("begin {number}\none of {number}\ntwo of {number}\nend {number}\n");
+            assert_eq!(String::from_utf8(tail).unwrap(), expected);
+            assert_eq!(lines.taken(), expected.lines().collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test]
+    async fn notes_are_json_from_their_level_on_and_lines_from_theirs() {
+        let logging = Logging { json: true, application: Level::Warn, system: Level::Warn };
+        let (output, mut pipe, mut lines) = piped(logging);
+        output.begin(Note::start("id", Version::Latest, "")).await;
+        pipe.write_all(b"{\"level\":\"INFO\"}\n{\"level\":\"ERROR\"}\nplain\n").unwrap();
+        let tail = String::from_utf8(output.end(vec![Note::fault("broken".to_owned())]).await).unwrap();
+        let [error, plain, fault] = tail.lines().collect::<Vec<_>>()[..] else { panic!("{tail}") };
+        assert_eq!((error, plain), (r#"{"level":"ERROR"}"#, "plain"));
+        let fault: serde_json::Value = serde_json::from_str(fault).unwrap();
+        assert_eq!((&fault["type"], &fault["record"]), (&"platform.fault".into(), &"broken".into()));
+        assert_eq!(lines.taken(), tail.lines().collect::<Vec<_>>());
+    }
 
     #[test]
     fn lines_are_split_and_long_ones_cut() {

@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use casemate_names::{Arn, Timestamp};
@@ -18,6 +21,8 @@ pub(crate) const IDLE_S_MAX: i64 = 300;
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: Mutex<BTreeMap<String, Vec<Idle>>>,
+    /// The server ends: none is kept any more.
+    closed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -102,6 +107,9 @@ impl Pool {
     /// Takes an environment back.
     pub(crate) fn put(&self, environment: Arc<Environment>, fit_for: FitFor, now: Timestamp) {
         let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
         let arn = environment.function.arn.as_str().to_owned();
         all.entry(arn).or_default().push(Idle { environment, since: now, fit_for });
     }
@@ -114,6 +122,15 @@ impl Pool {
             one.fit_for == FitFor::Everybody && one.environment.function.revision_id == function.revision_id
         })
         .count()
+    }
+
+    /// Stops every idle environment, and from now on whatever is put back.
+    pub(crate) fn close(&self) {
+        let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::SeqCst);
+        let gone = std::mem::take(&mut *all);
+        drop(all);
+        drop(gone);
     }
 
     /// Stops every idle environment of a function.
@@ -138,7 +155,9 @@ impl Pool {
                 // Whose credentials are nearly over is of no use to anybody; where some are to be ready, new ones follow.
                 gone.extend(idle.extract_if(.., |one| !one.environment.fits(&one.environment.function, now)));
                 // The first were unused longest.
-                let spare = idle.len().saturating_sub(kept(arn));
+                // The last one with a snapshot stays: what it would cost to make another is what it is for.
+                let snapshots = usize::from(idle.iter().any(|one| one.environment.is_snapshot()));
+                let spare = idle.len().saturating_sub(kept(arn).max(snapshots));
                 let old = idle.iter().take(spare).filter(|one| now >= one.since.plus_seconds(IDLE_S_MAX));
                 let old = old.count();
                 gone.extend(idle.drain(..old));

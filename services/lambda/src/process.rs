@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Provisioned,
     /// For requests, each in a child that its process forks.
     Template,
+    /// For a version's snapshot: a template whose children are environments, for one request each or for as many as come.
+    Snapshot { once: bool },
 }
 
 /// All that a process is given which is told later for which function it is.
@@ -106,11 +108,19 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.settings.memory_mb.to_string());
     // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
-    let provisioned = given.purpose == Purpose::Provisioned;
-    let initialization = if provisioned { "provisioned-concurrency" } else { "on-demand" };
+    let initialization = match given.purpose {
+        Purpose::Provisioned => "provisioned-concurrency",
+        Purpose::Snapshot { .. } => "snap-start",
+        Purpose::OnDemand | Purpose::Template => "on-demand",
+    };
     set("AWS_LAMBDA_INITIALIZATION_TYPE", initialization);
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", given.log_stream);
+    // AWS: "Text" or "JSON"; the level where the format has levels.
+    set("AWS_LAMBDA_LOG_FORMAT", if function.settings.logging.json { "JSON" } else { "Text" });
+    if function.settings.logging.json {
+        set("AWS_LAMBDA_LOG_LEVEL", function.settings.logging.application.name());
+    }
     set("AWS_LAMBDA_RUNTIME_API", RUNTIME_API_ADDRESS);
     if let Some(endpoint) = given.endpoint {
         // AWS: as with SnapStart, SDKs fetch the credentials.
@@ -129,9 +139,11 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
         set("AWS_SESSION_TOKEN", NO_CREDENTIALS);
         set("AWS_CREDENTIAL_EXPIRATION", "1970-01-01T00:00:00Z");
     }
-    if given.purpose == Purpose::Template {
-        // No variable of an owner can have such a name.
-        set("_LAMBDA_TEMPLATE", "1");
+    // No variable of an owner can have such a name.
+    match given.purpose {
+        Purpose::Template | Purpose::Snapshot { once: true } => set("_LAMBDA_TEMPLATE", "once"),
+        Purpose::Snapshot { once: false } => set("_LAMBDA_TEMPLATE", "stays"),
+        Purpose::OnDemand | Purpose::Provisioned => {}
     }
     set("LAMBDA_TASK_ROOT", TASK_ROOT);
     set("LAMBDA_RUNTIME_DIR", RUNTIME_DIR);
@@ -155,8 +167,10 @@ pub(crate) fn of_extensions(given: &Given<'_>) -> Vec<(String, String)> {
 }
 
 /// Not for extensions.
-const RUNTIMES_OWN: [&str; 5] = [
+const RUNTIMES_OWN: [&str; 7] = [
     "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_FORMAT",
+    "AWS_LAMBDA_LOG_LEVEL",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "LAMBDA_TASK_ROOT",

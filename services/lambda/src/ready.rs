@@ -12,7 +12,7 @@ use std::{
 };
 
 use casemate_names::{Arn, Timestamp};
-use casemate_sandbox::HostMemory;
+use casemate_sandbox::{DESCRIPTORS_PER_ENVIRONMENT, DESCRIPTORS_WITH_COMPANIONS, HostMemory};
 
 use crate::{function::Function, process::Purpose};
 
@@ -23,6 +23,9 @@ const SPARE_S: i64 = 60;
 const STARTING_MAX: usize = 8;
 /// What an idle environment of Python or Node.js is counted as, in bytes. Measured: see docs/benchmarks.md.
 const ENVIRONMENT_BYTES: u64 = 8 << 20;
+/// See [`casemate_sandbox::DESCRIPTORS_WITH_COMPANIONS`].
+const PLACES_WITH_EXTENSIONS: usize =
+    (DESCRIPTORS_WITH_COMPANIONS.div_ceil(DESCRIPTORS_PER_ENVIRONMENT)) as usize;
 /// Fewest and most environments in all. The latter: each also costs the server a thread.
 const ENVIRONMENTS: std::ops::RangeInclusive<u64> = 64..=4_096;
 /// Where less of the host's memory is left, idle environments are stopped: this share of all …
@@ -127,6 +130,13 @@ impl Ready {
             want.starting = want.starting.saturating_sub(1);
         }
     }
+}
+
+/// How many places an environment of a function takes. What may bring extensions, with layers or in its image, is counted as if
+/// it brought as many as it may: each has descriptors of its own.
+pub(crate) fn places_of(function: &Function) -> usize {
+    let may_extend = !function.settings.layers.is_empty() || function.image.is_some();
+    if may_extend { PLACES_WITH_EXTENSIONS } else { 1 }
 }
 
 /// How many environments a host of this size may have, given how many its server has descriptors for.

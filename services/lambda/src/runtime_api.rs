@@ -32,11 +32,15 @@ use crate::{
     forking::Forks,
     invocation::{ANSWER_BYTES_MAX, Invocation, Outcome, STREAM_BYTES_MAX},
     isolate::{Accept, Channel},
+    output::Output,
+    telemetry::Telemetry,
 };
 
 mod body;
 mod extensions;
 mod pace;
+mod restore;
+mod telemetry;
 
 use body::{PassError, ReadError, pass_on, read, reported};
 use pace::{Heard, Pace};
@@ -59,14 +63,23 @@ type Answer = Response<Full<Bytes>>;
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
     listener: &impl Accept,
-    (exchange, extensions): (Arc<Exchange>, Arc<Extensions>),
+    (exchange, extensions, (telemetry, output)): (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
     late: Option<(Late, Channel)>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (late, asking) = late.unzip();
-    let shared = Arc::new(Shared { exchange, extensions, body: Mutex::new(()), forks, credentials, late });
+    let shared = Arc::new(Shared {
+        exchange,
+        extensions,
+        telemetry,
+        output,
+        body: Mutex::new(()),
+        forks,
+        credentials,
+        late,
+    });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
     if let Some(stream) = asking {
@@ -89,6 +102,9 @@ pub(crate) async fn serve(
 struct Shared {
     exchange: Arc<Exchange>,
     extensions: Arc<Extensions>,
+    telemetry: Arc<Telemetry>,
+    /// For what is told of who subscribes.
+    output: Output,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
@@ -144,6 +160,9 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
     {
         return give_credentials(endpoint, request.headers());
     }
+    if let Some(api) = telemetry::api(request.method(), &path) {
+        return telemetry::subscribe(shared, api, request).await;
+    }
     if let Some(path) = path.strip_prefix(extensions::BASE) {
         return extensions::route(shared, path, request).await;
     }
@@ -155,6 +174,8 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
         (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,
         (&Method::POST, ["init", "error"]) => init_error(shared, request).await,
+        (&Method::GET, ["restore", "next"]) => restore::next(shared, request.headers()),
+        (&Method::POST, ["restore", "error"]) => restore::error(shared, request).await,
         _ => not_found(),
     }
 }

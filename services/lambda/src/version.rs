@@ -15,6 +15,7 @@ use crate::{
     function::Function,
     packages,
     resource::{self, FunctionRef, LATEST},
+    snapshot::{self, State},
 };
 
 /// Which state of a function something is.
@@ -93,6 +94,7 @@ pub(crate) fn publish(
     version.version = Version::Published(number);
     version.arn = resource::qualified(&latest.arn, &number.to_string());
     revision_id.clone_into(&mut version.revision_id);
+    version.state = if snapshot::is_of(&version) { State::Pending } else { State::Active };
     if let Some(description) = description {
         description.clone_into(&mut version.settings.description);
     }

@@ -26,6 +26,8 @@ pub(crate) fn add(tags: &mut BTreeMap<String, String>, given: &[Tag]) -> Result<
             let text = "You provided the same tag key twice.";
             return Err(refusal::invalid(InvalidInputExceptionReason::DuplicateTagKey, text));
         }
+        // DIVERGES: AWS keeps a key in two spellings; here the later one replaces the earlier, for the same reason.
+        tags.retain(|known, _| !known.eq_ignore_ascii_case(&tag.key));
         tags.insert(tag.key.clone(), tag.value.clone());
     }
     if tags.len() > TAGS_MAX {

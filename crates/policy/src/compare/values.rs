@@ -64,9 +64,20 @@ fn decimal(scaled: i128, one: i128) -> String {
 }
 
 pub(super) fn dates(wanted: &[String]) -> Vec<String> {
-    let points = wanted.iter().filter_map(|text| date(text)).map(|at| i128::from(at.millis())).collect();
+    let named = wanted.iter().filter_map(|text| date(text)).map(|at| i128::from(at.millis()));
+    let points = named.chain([0]).collect();
     let readable = |millis: i128| date(&instant(millis)).is_some_and(|at| i128::from(at.millis()) == millis);
-    spread(&points, SECOND, &readable).into_iter().map(instant).collect()
+    let all = spread(&points, SECOND, &readable);
+    // No later than 1970 there are also the texts that are no date to some readers.
+    let negative = all.iter().filter(|at| **at <= 0).map(|at| format!("-{}", decimal(-at, SECOND)));
+    // Four digits are both seconds and a year: what is true of them changes beside a point read as either.
+    let year =
+        |at: i128| i64::try_from(at).ok().map(|at| i128::from(Timestamp::from_millis(at).civil().year));
+    let near = all.iter().flat_map(|at| [Some(at.div_euclid(SECOND)), year(*at)]).flatten();
+    let digits: BTreeSet<i128> =
+        near.flat_map(|n| [n - 1, n, n + 1]).filter(|n| (0..=9999).contains(n)).chain([0, 9999]).collect();
+    let doubtful: Vec<String> = negative.chain(digits.iter().map(|n| format!("{n:04}"))).collect();
+    all.into_iter().map(instant).chain(doubtful).collect()
 }
 
 /// A date, or where that needs more than four digits for the year, seconds.
@@ -141,14 +152,20 @@ mod tests {
     #[test]
     fn dates_have_ends_gaps_and_outsides() {
         let found = dates(&owned(&["2020-01-01", "2020-01-01T00:00:00.001Z"]));
-        let expected = [
-            "2019-12-31T23:59:59Z",
+        let certain = [
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00Z",
+            "1970-01-01T00:00:01Z",
             "2020-01-01T00:00:00Z",
             "2020-01-01T00:00:00.001Z",
             "2020-01-01T00:00:01Z",
         ];
-        assert_eq!(found, expected);
-        assert_eq!(dates(&owned(&["253402300799"])).last().map(String::as_str), Some("253402300800"));
+        let doubtful = [
+            "-1", "-0", "0000", "0001", "0002", "1968", "1969", "1970", "1971", "2019", "2020", "2021",
+            "9999",
+        ];
+        assert_eq!(found, [&certain[..], &doubtful[..]].concat());
+        assert!(dates(&owned(&["253402300799"])).iter().any(|text| text == "253402300800"));
     }
 
     #[test]

@@ -219,6 +219,26 @@ fn dates_are_intervals() {
 }
 
 #[test]
+fn a_deny_that_only_a_doubtful_date_meets_is_found() {
+    let at = |year: &str| json!({"DateEquals": {"k": year}, "DateNotEquals": {"k": year}});
+    let denying = |year: &str| {
+        json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+            {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": at(year)}])
+    };
+    let allowing = allow("s3:GetObject", "*");
+    assert_eq!(relation(&allowing, &denying("2020-06-01")), Relation::Equal);
+    for (year, doubtful) in [
+        ("1960-01-01", "-315619200"),
+        ("2020-01-01", "2020"),
+        ("1970-01-01", "-0"),
+        ("1970-01-01T00:33:20Z", "2000"),
+    ] {
+        let found = diff(&allowing, &denying(year));
+        assert_eq!(witness(&found.less).context["k"], Given::One(doubtful.to_owned()));
+    }
+}
+
+#[test]
 fn address_ranges_split_and_joined_are_equal() {
     let within = |ranges: &[&str]| when(&json!({"IpAddress": {"aws:SourceIp": ranges}}));
     assert_eq!(relation(&within(&["0.0.0.0/0"]), &within(&["0.0.0.0/1", "128.0.0.0/1"])), Relation::Equal);

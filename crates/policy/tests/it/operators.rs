@@ -166,6 +166,32 @@ fn unreadable_policy_values_never_match() {
 }
 
 #[test]
+fn a_negative_number_is_perhaps_a_date_and_four_digits_perhaps_a_year() {
+    for (operator, wanted, value, answer) in [
+        ("DateLessThan", r#""1970-01-01""#, "-1", UNDECIDED),
+        ("DateEquals", r#""1970-01-01""#, "-0", UNDECIDED),
+        ("DateGreaterThan", r#""-10""#, "2026-01-01", UNDECIDED),
+        ("DateGreaterThan", r#""1970-01-01""#, "-1", NO),
+        ("DateLessThan", r#""-10""#, "2026-01-01", NO),
+        ("DateNotEquals", r#""1970-01-01""#, "-1", UNDECIDED),
+        ("DateNotEquals", r#""-1""#, "1969-12-31T23:59:59Z", UNDECIDED),
+        ("DateGreaterThan", r#"["-10","2000-01-01"]"#, "2026-01-01", YES),
+        ("DateLessThan", r#""1970-01-01""#, "1969-12-31", YES),
+        ("DateLessThan", r#""2030""#, "2026-01-01", UNDECIDED),
+        ("DateGreaterThan", r#""2030""#, "2026-01-01", UNDECIDED),
+        ("DateEquals", "2030", "2030-01-01", UNDECIDED),
+        ("DateLessThan", r#""2030""#, "2031-01-01", NO),
+        ("DateGreaterThan", r#""2030""#, "2031-01-01", YES),
+        ("DateLessThan", r#""2030""#, "1970-01-01", YES),
+        ("DateEquals", r#""2030""#, "2030", UNDECIDED),
+        ("DateEquals", r#""12030""#, "12030", YES),
+    ] {
+        let facts = Facts::default().one("k:x", value);
+        assert_eq!(applies(operator, wanted, &facts), answer, "{value} {operator} {wanted}");
+    }
+}
+
+#[test]
 fn several_keys_and_operators_must_all_hold() {
     let policy = identity(
         r#"{"Effect":"Allow","Action":"*","Resource":"*",

@@ -393,13 +393,9 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
         return Some(arn(wanted, value, false, new, facts));
     }
     let order = if let Some(kind) = name.strip_prefix("Numeric") {
-        let read = |text: &str| -> Option<f64> {
-            let legal = text.chars().all(|c| c.is_ascii_digit() || ".-".contains(c));
-            if legal && !text.ends_with('.') { text.parse().ok() } else { None }
-        };
-        (kind.to_owned(), read(value)?.partial_cmp(&read(wanted)?)?)
+        (kind.to_owned(), number(value)?.cmp(&number(wanted)?))
     } else if let Some(kind) = name.strip_prefix("Date") {
-        (kind.to_owned(), days(value)?.cmp(&days(wanted)?))
+        return dates(kind, value, wanted);
     } else if name == "Bool" {
         let read = |text: &str| text.to_lowercase().parse::<bool>().ok();
         ("Equals".to_owned(), read(value)?.cmp(&read(wanted)?))
@@ -410,30 +406,72 @@ fn single(name: &str, value: &str, wanted: &str, facts: &Facts, new: bool) -> Op
     } else {
         panic!("{name} is not generated")
     };
-    Some(Some(match order.0.as_str() {
-        "Equals" => order.1.is_eq(),
-        "LessThan" => order.1.is_lt(),
-        "LessThanEquals" => order.1.is_le(),
-        "GreaterThan" => order.1.is_gt(),
-        "GreaterThanEquals" => order.1.is_ge(),
-        other => panic!("{other}"),
-    }))
+    Some(Some(ordered(&order.0, order.1)))
 }
 
-/// Milliseconds since 1970 of `YYYY-MM-DD` or of a number of seconds: the shapes that the generator writes.
+fn ordered(name: &str, found: std::cmp::Ordering) -> bool {
+    match name {
+        "Equals" => found.is_eq(),
+        "LessThan" => found.is_lt(),
+        "LessThanEquals" => found.is_le(),
+        "GreaterThan" => found.is_gt(),
+        "GreaterThanEquals" => found.is_ge(),
+        other => panic!("{other}"),
+    }
+}
+
+/// AWS does not say whether a negative number of seconds is a date, and whether four digits are a year or seconds: a pair
+/// of texts says what it says however they are read, or nothing.
+fn dates(name: &str, value: &str, wanted: &str) -> Option<Maybe> {
+    let readings = |text: &str| {
+        let year = text.len() == 4 && text.chars().all(|c| c.is_ascii_digit());
+        let other = if year { days(&format!("{text}-01-01")) } else { days(text) };
+        vec![days(text), if text.starts_with('-') { None } else { other }]
+    };
+    let mut answers: Vec<Option<bool>> = Vec::new();
+    for value in readings(value) {
+        for wanted in readings(wanted) {
+            answers.push(value.zip(wanted).map(|(value, wanted)| ordered(name, value.cmp(&wanted))));
+        }
+    }
+    answers.dedup();
+    if let [one] = answers.as_slice() {
+        return one.map(Some);
+    }
+    // A reader that cannot read says no, where the operator is not negated; nobody says yes then.
+    (answers.contains(&Some(true))).then_some(None)
+}
+
+/// A decimal number times 10^18. More than eighteen digits before or behind the point are read by nobody.
+fn number(text: &str) -> Option<i128> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let legal = |part: &str| part.len() <= 18 && part.chars().all(|c| c.is_ascii_digit());
+    if digits.is_empty() || fraction.is_empty() || !legal(whole) || !legal(fraction) {
+        return None;
+    }
+    Some(sign * format!("{whole:0>18}{fraction:0<18}").parse::<i128>().unwrap())
+}
+
+/// Milliseconds since 1970 of `YYYY-MM-DD`, `YYYY-MM` or of a number of seconds: the shapes that the generator writes.
 fn days(text: &str) -> Option<i64> {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if shape == "0000-00" {
+        return days(&format!("{text}-01"));
+    }
     if shape != "0000-00-00" {
-        let number = !text.ends_with('.') && text.chars().all(|c| c.is_ascii_digit() || ".-".contains(c));
-        let seconds: f64 = if number { text.parse().ok()? } else { return None };
-        return Some(format!("{:.0}", (seconds * 1000.0).trunc()).parse().unwrap());
+        return i64::try_from(number(text)? / 1_000_000_000_000_000).ok();
     }
     let leap = |year: i64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
     let (year, month, day): (i64, i64, i64) =
         (text[..4].parse().unwrap(), text[5..7].parse().unwrap(), text[8..].parse().unwrap());
-    let years: i64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let length = |year: i64| if leap(year) { 366 } else { 365 };
+    let years: i64 = (1970..year).map(length).sum::<i64>() - (year..1970).map(length).sum::<i64>();
     let february = if leap(year) { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    if !(1..=12).contains(&month) || !(1..=lengths[usize::try_from(month).unwrap() - 1]).contains(&day) {
+        return None;
+    }
     let months: i64 = lengths[..usize::try_from(month).unwrap() - 1].iter().sum();
     Some((years + months + day - 1) * 86_400_000)
 }

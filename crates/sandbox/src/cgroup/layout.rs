@@ -49,6 +49,9 @@ impl Cgroups {
                 bases.entry(controller).or_insert_with(|| unified.clone());
             }
         }
+        if let Some(base) = bases.get("cpu") {
+            weigh(base);
+        }
         Ok(Self { bases })
     }
 
@@ -190,6 +193,17 @@ fn make_base(parent: &Path, name: &str, version: Version) -> Option<Place> {
     }
 }
 
+/// All environments together are one group, to which the kernel, where others want the processors too, would give as much as
+/// to one process. They get as much as one process for each processor. Nothing but time depends on it.
+fn weigh(base: &Place) {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let (file, of_one, most) = match base.version {
+        Version::One => ("cpu.shares", 1_024, 262_144),
+        Version::Two => ("cpu.weight", 100, 10_000),
+    };
+    let _ = put(&base.path, file, &processors.saturating_mul(of_one).min(most).to_string());
+}
+
 /// Kills and removes what servers left that no longer live.
 fn sweep(parent: &Path) {
     for base in fs::read_dir(parent).into_iter().flatten().flatten() {
@@ -262,6 +276,18 @@ mod tests {
             (&*found.own, &*found.top),
             (Path::new("/sys/fs/cgroup/app"), Path::new("/sys/fs/cgroup"))
         );
+    }
+
+    #[test]
+    fn environments_together_weigh_as_much_as_a_process_for_each_processor() {
+        let cgroups = Cgroups::discover(&[]).unwrap();
+        let base = cgroups.bases.get("cpu").unwrap();
+        let (file, of_one) = match base.version {
+            Version::One => ("cpu.shares", 1_024),
+            Version::Two => ("cpu.weight", 100),
+        };
+        let weight: usize = fs::read_to_string(base.path.join(file)).unwrap().trim().parse().unwrap();
+        assert_eq!(weight, std::thread::available_parallelism().unwrap().get() * of_one);
     }
 
     /// A host as of old: the freezer controller, and nothing unified; or no freezer at all.

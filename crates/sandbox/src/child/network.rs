@@ -6,10 +6,25 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
 };
 
-use crate::sys;
+use crate::{
+    egress,
+    spec::{AWS_ENDPOINT_PORT, RUNTIME_API_PORT},
+    sys,
+};
+
+/// What the supervisor listens on: the Runtime API, the AWS endpoint.
+pub(crate) fn supervisors() -> io::Result<Vec<OwnedFd>> {
+    Ok(vec![listen(RUNTIME_API_PORT)?, listen(AWS_ENDPOINT_PORT)?])
+}
+
+/// What it listens on besides where there is a way out: the relay, the resolver's datagrams, the resolver's streams.
+pub(crate) fn way_out() -> io::Result<Vec<OwnedFd>> {
+    let (relay, resolver) = (egress::RELAY_PORT, egress::RESOLVER_PORT);
+    Ok(vec![listen(relay)?, datagrams(resolver)?, listen(resolver)?])
+}
 
 /// Brings `lo` up; it is the only interface.
-pub(super) fn loopback_up() -> io::Result<()> {
+pub(crate) fn loopback_up() -> io::Result<()> {
     let socket = socket(libc::SOCK_DGRAM)?;
     // SAFETY: all-zero bytes are a valid ifreq.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -23,7 +38,7 @@ pub(super) fn loopback_up() -> io::Result<()> {
 }
 
 /// A listener on 127.0.0.1 of this network namespace, non-blocking for the supervisor.
-pub(super) fn listen(port: u16) -> io::Result<OwnedFd> {
+fn listen(port: u16) -> io::Result<OwnedFd> {
     let socket = bound(libc::SOCK_STREAM, port)?;
     // SAFETY: an open descriptor and an integer.
     sys::check(libc::c_long::from(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) }))?;
@@ -31,7 +46,7 @@ pub(super) fn listen(port: u16) -> io::Result<OwnedFd> {
 }
 
 /// A datagram socket on 127.0.0.1 of this network namespace, non-blocking for the supervisor.
-pub(super) fn datagrams(port: u16) -> io::Result<OwnedFd> {
+fn datagrams(port: u16) -> io::Result<OwnedFd> {
     bound(libc::SOCK_DGRAM, port)
 }
 

@@ -10,7 +10,7 @@ use crate::{
     child::{self, ChildDescriptors},
     error::{Failure, Step, at},
     runtime_root::{GROUP_ID, USER_ID},
-    spawner::{identity_range::IdentityRange, probe, stage},
+    spawner::{identity_range::IdentityRange, networks::Networks, probe, stage},
     sys::{self, Cloned},
     wire::{self, Report, Start},
 };
@@ -33,9 +33,13 @@ pub(super) struct Launched {
 }
 
 /// Starts the environment; a failure has been reported on the channel when `None` comes back.
-pub(super) fn launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> Option<Launched> {
+pub(super) fn launch(
+    start: &Start,
+    fds: LaunchDescriptors,
+    (range, networks): (&IdentityRange, &mut Networks),
+) -> Option<Launched> {
     let channel = fds.channel.try_clone().ok()?;
-    match try_launch(start, fds, range) {
+    match try_launch(start, &channel, fds, (range, networks)) {
         Ok(launched) => Some(launched),
         Err(failure) => {
             let _ = wire::report(channel.as_fd(), &Report::Failed(failure), &[]);
@@ -44,22 +48,29 @@ pub(super) fn launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRang
     }
 }
 
-fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> Result<Launched, Failure> {
+fn try_launch(
+    start: &Start,
+    channel: &OwnedFd,
+    fds: LaunchDescriptors,
+    (range, networks): (&IdentityRange, &mut Networks),
+) -> Result<Launched, Failure> {
+    let LaunchDescriptors { channel: childs, exit, stdout, stderr, cgroups } = fds;
     let code = start.code_dir.as_deref().map(stage::code_mount).transpose()?;
     let layers = start.layers_dir.as_deref().map(stage::code_mount).transpose()?;
-    let (go_read, go_write) = sys::pipe().map_err(at(Step::Clone))?;
-    let into = if start.into_cgroup { fds.cgroups.first().map(AsFd::as_fd) } else { None };
-    let (pid, pidfd) = match sys::clone3(NAMESPACES, into).map_err(|error| blame(&error))? {
-        Cloned::Child => {
-            let LaunchDescriptors { channel, stdout, stderr, cgroups, .. } = fds;
-            let tasks = cgroups.into_iter().skip(usize::from(start.into_cgroup)).collect();
-            child::run(start, ChildDescriptors { channel, go: go_read, stdout, stderr, code, layers, tasks })
-        }
-        Cloned::Parent { pid, pidfd } => (pid, pidfd),
-    };
+    let (go, go_write) = sys::pipe().map_err(at(Step::Clone))?;
+    let mut cgroups = cgroups.into_iter();
+    let into = if start.into_cgroup { cgroups.next() } else { None };
+    let (tasks, sockets) = (cgroups.collect(), Vec::new());
+    let fds = ChildDescriptors { channel: childs, go, stdout, stderr, code, layers, tasks, sockets };
+    let (pid, pidfd) = match networks.take() {
+        Some(network) => networks.within(network, start.way_out, |sockets| {
+            clone_child(start, ChildDescriptors { sockets, ..fds }, &into, NAMESPACES & !libc::CLONE_NEWNET)
+        }),
+        None => clone_child(start, fds, &into, NAMESPACES),
+    }?;
     let placed = map_users(pid, start, range).and_then(|()| {
         let started = Report::Started { pid: pid.cast_unsigned() };
-        wire::report(fds.channel.as_fd(), &started, &[pidfd.as_raw_fd()]).map_err(at(Step::HandOver))?;
+        wire::report(channel.as_fd(), &started, &[pidfd.as_raw_fd()]).map_err(at(Step::HandOver))?;
         fs::File::from(go_write).write_all(b"g").map_err(at(Step::HandOver))
     });
     if let Err(failure) = placed {
@@ -67,7 +78,21 @@ fn try_launch(start: &Start, fds: LaunchDescriptors, range: &IdentityRange) -> R
         let _ = reap(pidfd.as_fd(), 0);
         return Err(failure);
     }
-    Ok(Launched { pidfd, exit: fds.exit })
+    Ok(Launched { pidfd, exit })
+}
+
+/// The new process: its number and handle. In that process this does not return.
+fn clone_child(
+    start: &Start,
+    fds: ChildDescriptors,
+    into: &Option<OwnedFd>,
+    namespaces: libc::c_int,
+) -> Result<(libc::pid_t, OwnedFd), Failure> {
+    let into = into.as_ref().map(AsFd::as_fd);
+    match sys::clone3(namespaces, into).map_err(|error| blame(&error))? {
+        Cloned::Child => child::run(start, fds),
+        Cloned::Parent { pid, pidfd } => Ok((pid, pidfd)),
+    }
 }
 
 /// Finds out which of the namespaces it is that cannot be made.

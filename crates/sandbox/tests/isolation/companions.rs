@@ -154,7 +154,7 @@ go.recv(1)
         assert!(environment.has_strays(&none).unwrap());
         environment.freeze().await.unwrap();
         // Where freezing is sure; where it is not, neither is done.
-        if let Ok(killed) = environment.kill_strays(&none) {
+        if let Ok(killed) = environment.kill_strays(&none).await {
             assert_eq!(killed, 1);
         }
         assert!(environment.reset().await.is_err());

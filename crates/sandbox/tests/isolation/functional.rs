@@ -220,6 +220,85 @@ fn reset_kills_strays_and_empties_tmp_and_nothing_else() {
     });
 }
 
+/// On `f` becomes many processes that fork and end without pause, hold a port and memory, and ignore what can be ignored.
+const FORKS: &str = "
+import signal
+# Takes the ends of all that are left to it: they never fill the process limit.
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+s = socket.create_connection(('127.0.0.1', 9001))
+while True:
+    byte = s.recv(1)
+    if not byte: break
+    if byte == b'f':
+        listener = socket.socket(); listener.bind(('127.0.0.1', 7777)); listener.listen()
+        for _ in range(6):
+            child = None
+            while child is None:
+                try: child = os.fork()
+                except OSError: pass
+            if child == 0:
+                s.close(); os.setsid()
+                for number in (1, 2, 15): signal.signal(number, signal.SIG_IGN)
+                held = bytearray(4 << 20)
+                while True:
+                    try:
+                        if os.fork() > 0: os._exit(0)
+                    except OSError: pass
+        listener.close()
+    s.send(byte)
+";
+
+/// Living processes below this one, at this moment, as the host sees them.
+fn living_below(top: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let parents: std::collections::BTreeMap<u32, (u32, bool)> = numbers
+        .filter_map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+            let lives = !matches!(fields.next()?, "Z" | "X");
+            Some((pid, (fields.next()?.parse().ok()?, lives)))
+        })
+        .collect();
+    let is_below = |pid: u32| {
+        let mut at = pid;
+        while let Some((parent, _)) = parents.get(&at) {
+            if *parent == top {
+                return true;
+            }
+            at = *parent;
+        }
+        false
+    };
+    parents.iter().filter(|(pid, (_, lives))| *lives && is_below(**pid)).map(|(pid, _)| *pid).collect()
+}
+
+#[test]
+fn of_what_forks_without_pause_nothing_lives_when_it_has_been_ended() {
+    run(async {
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{FORKS}"));
+        let environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        echo(&mut stream, b'0').await;
+        let residents = environment.residents().unwrap();
+        for round in 0..16 {
+            echo(&mut stream, b'f').await;
+            let before = living_below(environment.pid());
+            let ended = if round % 2 == 0 {
+                environment.end_strays(&residents).await.unwrap()
+            } else {
+                environment.freeze().await.unwrap();
+                environment.reset().await.unwrap().strays
+            };
+            assert_eq!(living_below(environment.pid()), Vec::<u32>::new(), "round {round}");
+            assert!(!environment.has_strays(&residents).unwrap());
+            assert!(ended > 0 && !before.is_empty(), "nothing forked: {ended} ended, {before:?}");
+            environment.thaw().await.unwrap();
+        }
+        environment.stop().await;
+    });
+}
+
 #[test]
 fn dropped_environment_is_dead() {
     run(async {

@@ -1,6 +1,6 @@
 //! Who dies with whom: environments with the spawner, the spawner with the server, and what is left is swept.
 
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, ExitStatus, RuntimeTable, StartError};
 use tokio::io::AsyncReadExt;
@@ -148,6 +148,66 @@ fn many_starts_at_once_leave_nothing_behind() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("control groups left: {}", left());
+    });
+}
+
+/// Network namespaces that a process holds by descriptors.
+fn held_networks(pid: u32) -> BTreeSet<String> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    targets
+        .filter_map(|path| path.to_str().filter(|name| name.starts_with("net:[")).map(str::to_owned))
+        .collect()
+}
+
+fn network_of(pid: u32) -> String {
+    fs::read_link(format!("/proc/{pid}/ns/net")).unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn networks_made_ahead_are_used_once_and_end_with_the_spawner() {
+    run(async {
+        let spawner = casemate_sandbox::spawner::start().unwrap();
+        let spawner_pid = spawner.pid();
+        let driver = Driver::new(spawner, RuntimeTable::discover("".as_ref())).unwrap();
+        let (template, code) = (prepare_custom(&driver).await, static_package());
+        let spec = EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec(template, code.path()) };
+        assert_eq!(held_networks(spawner_pid), BTreeSet::new(), "made before there was any start");
+        let first = driver.start(spec.clone()).await.unwrap();
+        let own = network_of(spawner_pid);
+        assert_ne!(own, network_of(std::process::id()), "the spawner has the server's network");
+        let alone = BTreeSet::from([own.clone()]);
+        let (mut used, mut seen) = (BTreeSet::from([network_of(first.pid())]), BTreeSet::new());
+        let mut environments = vec![first];
+        for round in 0..24 {
+            // Some at once, so that the pool runs empty, then one after another.
+            if round > 12 {
+                while held_networks(spawner_pid) == alone {
+                    tokio::task::yield_now().await;
+                }
+            }
+            let ahead = held_networks(spawner_pid);
+            seen.extend(ahead.iter().cloned());
+            let environment = driver.start(spec.clone()).await.unwrap();
+            let network = network_of(environment.pid());
+            assert!(used.insert(network.clone()), "{network} was given to two environments");
+            assert!(network != own && !held_networks(spawner_pid).contains(&network));
+            environments.push(environment);
+        }
+        // INVARIANT of the test: some of them had been made ahead.
+        assert!(used.iter().any(|network| seen.contains(network)), "none was made ahead");
+        assert!(held_networks(spawner_pid).len() <= 9, "more than the pool may have");
+        assert_eq!(network_of(spawner_pid), own, "the spawner is in an environment's network");
+        drop(driver);
+        for environment in environments {
+            environment.exited().await;
+        }
+        wait_until_gone(spawner_pid).await;
+        seen.remove(&own);
+        let processes = fs::read_dir("/proc").unwrap();
+        let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let left: BTreeSet<String> = pids.flat_map(held_networks).collect();
+        assert_eq!(left.intersection(&seen).collect::<Vec<_>>(), Vec::<&String>::new());
     });
 }
 

@@ -1,12 +1,12 @@
 //! `casemate least-privilege ROLE`: the minimal policies of a role, from its recorded use, with proofs.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use casemate_minimise::{Certificate, Document, Outcome, Recorded, diff, minimise, sam};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{CliError, ClientOptions, client::Client, output, role_policies};
+use super::{CliError, ClientOptions, client::Client, output, role_policies, sam_patch::SamPatch};
 
 /// Makes the minimal policies of a role from what it was seen using.
 ///
@@ -21,9 +21,14 @@ pub(crate) struct LeastPrivilege {
     /// Machine-readable
     #[arg(long)]
     json: bool,
-    /// Only the `Policies` property for the function in a SAM template
-    #[arg(long, conflicts_with = "json")]
-    sam: bool,
+    /// A patch that makes the minimal policies those of the role in this template, for `patch -p1`; without a file, only
+    /// the `Policies` property for a function
+    #[arg(long, value_name = "TEMPLATE", num_args = 0..=1, conflicts_with = "json")]
+    #[expect(clippy::option_option, reason = "how clap tells an option without its value from none")]
+    sam: Option<Option<PathBuf>>,
+    /// The role, or the function it belongs to, in the template [default: what the stack that made the role says]
+    #[arg(long, value_name = "LOGICAL_ID", requires = "sam")]
+    resource: Option<String>,
 }
 
 impl LeastPrivilege {
@@ -46,11 +51,18 @@ impl LeastPrivilege {
         }
         if self.json {
             output::line(&as_json(&recorded, &outcome).to_string());
-        } else if self.sam {
-            output::line(
-                sam::policies(&outcome.documents, &place(&current.arn, &self.client.region), 6).trim_end(),
-            );
+        } else if let Some(template) = &self.sam {
+            let place = place(&current.arn, &self.client.region);
             report_on(&outcome, output::progress);
+            match template {
+                None => output::line(sam::policies(&outcome.documents, &place, 6).trim_end()),
+                // What goes on to `patch` must not be what has no proof.
+                Some(_) if !outcome.certificate.holds() => {}
+                Some(template) => {
+                    let role = SamPatch { template, resource: self.resource.as_deref(), arn: &current.arn };
+                    role.print(&client, &outcome.documents, place).await?;
+                }
+            }
         } else {
             print(&recorded, &documents, &outcome);
         }
@@ -153,5 +165,6 @@ fn place(arn: &str, region: &str) -> sam::Place {
         partition: parts.nth(1).unwrap_or_default().to_owned(),
         account: parts.nth(2).unwrap_or_default().to_owned(),
         region: region.to_owned(),
+        ..sam::Place::default()
     }
 }

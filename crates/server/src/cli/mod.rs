@@ -16,6 +16,7 @@ mod policy;
 mod role_policies;
 mod running;
 mod runtime;
+mod sam_patch;
 mod serve;
 mod shadow;
 mod sign;

@@ -23,6 +23,7 @@ pub(crate) struct Running {
     listener: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
     kernel: Arc<Kernel>,
+    farewells: casemate_lambda::Farewells,
 }
 
 /// Opens the data directory, assembles the services and listens. Nothing is announced before it serves.
@@ -41,12 +42,14 @@ pub(crate) async fn start(
     let driver = driver(spawner, runtimes, options.egress_ceiling.clone().unwrap_or_default());
     let incidents = driver.as_ref().ok().and_then(Driver::take_incidents);
     let machines = options.microvm.machines(&settings.data_dir.join("machines"), &driver).await;
+    let farewells = casemate_lambda::Farewells::default();
     let lambda = casemate_lambda::Extras {
         driver,
         serve_connection: connection_server(env.clone()),
         python_sdk: options.python_sdk.clone(),
         functions_dir: settings.data_dir.join("functions"),
         signing_profiles: settings.data_dir.join(super::sign::FOLDER),
+        farewells: farewells.clone(),
     };
     if let Some(line) = options.microvm.line(&machines) {
         output::line(&line);
@@ -61,7 +64,7 @@ pub(crate) async fn start(
     let listener = tokio::spawn(listener.run(socket, stopped));
     let incidents = incidents.map(|incidents| tokio::spawn(incidents::record(env, incidents)));
     let tasks = tasks.into_iter().map(supervise).chain(incidents).collect();
-    Ok(Running { site: opened.site, settings, audit: opened.audit, stop, listener, tasks, kernel })
+    Ok(Running { site: opened.site, settings, audit: opened.audit, stop, listener, tasks, kernel, farewells })
 }
 
 impl Running {
@@ -84,6 +87,7 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
+        self.farewells.say().await;
         if let Err(error) = self.kernel.flush_observations().await {
             tracing::warn!(%error, "what was recorded since the last write is lost");
         }

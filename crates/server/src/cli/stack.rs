@@ -161,7 +161,12 @@ async fn outputs(client: &Client, name: &str) -> Result<Deployed, CliError> {
     Ok(Deployed { outputs })
 }
 
-async fn call(client: &Client, op: &'static OpMeta, input: &Document) -> Result<Element, CliError> {
+/// Calls an operation; an error of the server is one.
+pub(crate) async fn call(
+    client: &Client,
+    op: &'static OpMeta,
+    input: &Document,
+) -> Result<Element, CliError> {
     let answer = client.call(op, input).await?;
     let tree = xml::parse(&answer.text())?;
     if answer.status.is_success() {

@@ -65,6 +65,11 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ("apigateway", _, "resourceArn") => {
             Arn::from_parts(["aws", "apigateway", REGION, "", "/restapis/sample"]).as_str().into()
         }
+        ("kms", _, "KeyId" | "TargetKeyId" | "SourceKeyId" | "DestinationKeyId") => {
+            "01234567-89ab-4def-8123-456789abcdef".into()
+        }
+        ("kms", _, "AliasName") => "alias/sample".into(),
+        ("kms", "RetireGrant", "GrantId") => "0123456789abcdef".into(),
         ("logs", "DescribeLogStreams" | "FilterLogEvents" | "GetLogEvents", "logGroupName") => {
             "logGroupName".into()
         }

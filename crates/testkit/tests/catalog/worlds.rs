@@ -37,6 +37,7 @@ fn open(world: WorldBuilder) -> World {
         world.service("apigateway", "apigateway.amazonaws.com", |env| casemate_apigateway::open(env, keys));
     let world = world.service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open);
     let world = world.service("iam", "iam.amazonaws.com", casemate_iam::open);
+    let world = world.service("kms", "kms.amazonaws.com", casemate_kms::open);
     let world =
         world.service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, without_sandbox()));
     let world = world.service("logs", "logs.amazonaws.com", casemate_logs::open);
@@ -59,5 +60,6 @@ fn without_sandbox() -> casemate_lambda::Extras {
         functions_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalog-functions").join(number),
         // Nobody is registered.
         signing_profiles: Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-signing-profiles"),
+        farewells: casemate_lambda::Farewells::default(),
     }
 }

@@ -18,6 +18,7 @@ mod providers;
 mod roles;
 mod saml;
 mod scene;
+mod server_certificates;
 mod session_tokens;
 mod simulator;
 mod trust;

@@ -172,3 +172,46 @@ async fn credentials_of_an_environment_are_worth_nothing_elsewhere() {
     assert_eq!(scene.send(request).await.status, 403);
     assert!(scene.world.last_record().alarm.is_some());
 }
+
+#[tokio::test]
+async fn a_decoy_key_is_refused_as_an_unknown_one_and_raises_an_alarm_on_every_route() {
+    let (scene, api) = guarded().await;
+    scene.mock(&api, "GET", "/open", json!({})).await;
+    scene.deploy(&api).await;
+    let decoy = scene.world.env().plant_decoy("the cellar".to_owned()).unwrap();
+    let with = |id: &str, secret: &str| casemate_testkit::Credentials {
+        access_key_id: id.to_owned(),
+        secret: secret.to_owned().into(),
+        ..scene.admin.clone()
+    };
+    let get = |path: &str, who: &casemate_testkit::Credentials| {
+        signed(&scene, who, scene.request(&api, Method::GET, path))
+    };
+    let unknown = scene.send(get("/x", &with("AKIAUNKNOWN000000000", "x"))).await;
+    assert_eq!(unknown.status, 403);
+    assert!(scene.world.last_record().alarm.is_none());
+    let alarmed = || {
+        let alarm = scene.world.last_record().alarm.expect("an alarm");
+        assert!(alarm.contains("the decoy key of the cellar was used from"), "{alarm}");
+    };
+    for secret in [decoy.secret_access_key().expose().as_str(), "guessed"] {
+        let bait = with(decoy.access_key_id(), secret);
+        assert_eq!(shown(&scene.send(get("/x", &bait)).await), shown(&unknown));
+        alarmed();
+        let presigned = scene.request(&api, Method::GET, "/x").presigned(
+            &bait,
+            "execute-api",
+            "us-east-1",
+            scene.world.now(),
+            60,
+        );
+        assert_eq!(shown(&scene.send(presigned).await), shown(&unknown));
+        alarmed();
+        // Where no signature is asked for none is refused; who carries the key is noticed all the same.
+        assert_eq!(scene.send(get("/open", &bait)).await.status, 200);
+        alarmed();
+        scene.send(get("/nowhere", &bait)).await;
+        alarmed();
+    }
+    assert!(scene.functions.events("echo").is_empty());
+}

@@ -1,16 +1,6 @@
 //! The policies that AWS manages, by name: templates may name them, and those that are not present here are refused with
 //! their line before anything is made.
 
-use std::sync::LazyLock;
-
-/// One line a policy; the first column is its path and name.
-const TABLE: &str = include_str!("../../../../models/managed_policies.tsv");
-
-static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let lines = TABLE.lines().filter(|line| line.starts_with('/'));
-    lines.filter_map(|line| line.split('\t').next()).collect()
-});
-
 /// Is this the ARN of a policy that AWS manages?
 pub(crate) fn is_aws_managed(arn: &str) -> bool {
     arn.split(':').nth(4) == Some("aws")
@@ -18,16 +8,12 @@ pub(crate) fn is_aws_managed(arn: &str) -> bool {
 
 /// The path and name of a policy of AWS, e.g. `/service-role/AWSLambdaRole`, by ARN or by name.
 pub(crate) fn find(arn_or_name: &str) -> Option<&'static str> {
-    let wanted = if is_aws_managed(arn_or_name) {
-        arn_or_name.split_once(":policy").map_or("", |(_, path)| path)
-    } else {
-        arn_or_name
+    let found = match arn_or_name {
+        arn if is_aws_managed(arn) => casemate_managed::find(arn),
+        path if path.starts_with('/') => casemate_managed::at(path),
+        name => casemate_managed::named(name),
     };
-    let is_path = wanted.starts_with('/');
-    KNOWN
-        .iter()
-        .copied()
-        .find(|known| if is_path { *known == wanted } else { known.rsplit('/').next() == Some(wanted) })
+    found.map(|policy| policy.path_and_name)
 }
 
 #[cfg(test)]

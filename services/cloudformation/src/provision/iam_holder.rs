@@ -2,7 +2,10 @@
 
 use casemate_schema::Document;
 
-use super::{Before, CallError, Failure, Job, aws_managed, kind::json_text};
+use super::{
+    Before, CallError, Failure, Job, aws_managed,
+    kind::{json_text, tag_map},
+};
 use crate::template::{Node, TemplateError};
 
 /// How one sort of holder is spoken of.
@@ -133,6 +136,38 @@ fn inline(properties: &Node) -> Vec<(String, String)> {
 /// The managed policies that properties ask for.
 fn managed(properties: &Node) -> Vec<String> {
     properties.get("ManagedPolicyArns").map_or(&[][..], Node::items).iter().filter_map(Node::scalar).collect()
+}
+
+/// How tags of one sort of thing are changed.
+pub(super) struct Tagged {
+    /// The member that names it.
+    pub(super) member: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) untag: &'static str,
+}
+
+impl Tagged {
+    /// Makes the tags those of the property `Tags`.
+    pub(super) async fn retag(&self, job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
+        let tags = |node: &Node| match node.get("Tags").map(tag_map) {
+            Some(Document::Map(tags)) => tags,
+            _ => Vec::new(),
+        };
+        let (now, then) = (tags(job.properties), tags(before.properties));
+        let gone: Vec<String> =
+            then.into_iter().map(|(key, _)| key).filter(|key| !now.iter().any(|(k, _)| k == key)).collect();
+        let named = || Document::structure([(self.member, before.id.into())]);
+        if !gone.is_empty() {
+            job.hand.call("iam", self.untag, with(named(), "TagKeys", gone.into())).await?;
+        }
+        if !now.is_empty() {
+            let tags = now
+                .into_iter()
+                .map(|(key, value)| Document::structure([("Key", key.into()), ("Value", value)]));
+            job.hand.call("iam", self.tag, with(named(), "Tags", Document::List(tags.collect()))).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Adds a member.

@@ -4,7 +4,7 @@ use casemate_schema::Document;
 
 use super::{
     Before, Failure, Job, Made, Provisioner, Work,
-    iam_holder::{ROLE, check_managed, with},
+    iam_holder::{ROLE, Tagged, check_managed, with},
     kind::{Form, Kind, To, json_text, property},
 };
 use crate::template::{Node, TemplateError};
@@ -30,6 +30,8 @@ pub(super) const KIND: Kind = Kind {
 
 /// AWS: IAM quotas: role names have at most 64 characters.
 const NAME_MAX: usize = 64;
+
+const TAGGED: Tagged = Tagged { member: "RoleName", tag: "TagRole", untag: "UntagRole" };
 
 struct Role;
 
@@ -67,7 +69,7 @@ impl Provisioner for Role {
             boundary(job, before).await?;
             ROLE.take(job, before).await?;
             ROLE.give(job, before.id).await?;
-            retag(job, before).await?;
+            TAGGED.retag(job, before).await?;
             Ok(Made::unchanged(before))
         })
     }
@@ -92,27 +94,6 @@ async fn boundary(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
         }
         (None, Some(_)) => job.hand.remove("iam", "DeleteRolePermissionsBoundary", role).await?,
         (None, None) => {}
-    }
-    Ok(())
-}
-
-async fn retag(job: &Job<'_>, before: &Before<'_>) -> Result<(), Failure> {
-    let tags =
-        |node: &Node| match super::kind::tag_map(node.get("Tags").unwrap_or(&Node::list(0, Vec::new()))) {
-            Document::Map(tags) => tags,
-            _ => Vec::new(),
-        };
-    let (now, then) = (tags(job.properties), tags(before.properties));
-    let gone: Vec<String> =
-        then.into_iter().map(|(key, _)| key).filter(|key| !now.iter().any(|(k, _)| k == key)).collect();
-    let role = || Document::structure([("RoleName", before.id.into())]);
-    if !gone.is_empty() {
-        job.hand.call("iam", "UntagRole", with(role(), "TagKeys", gone.into())).await?;
-    }
-    if !now.is_empty() {
-        let tags =
-            now.into_iter().map(|(key, value)| Document::structure([("Key", key.into()), ("Value", value)]));
-        job.hand.call("iam", "TagRole", with(role(), "Tags", Document::List(tags.collect()))).await?;
     }
     Ok(())
 }

@@ -29,11 +29,13 @@ pub(super) const KIND: Kind = Kind {
         property("FunctionName").replaces(),
         property("Handler"),
         property("ImageConfig"),
+        property("KmsKeyArn").to(To::Member("KMSKeyArn")),
         property("Layers"),
         property("MemorySize"),
         property("PackageType").replaces(),
         property("Role").required(),
         property("Runtime"),
+        property("SnapStart"),
         property("Tags").to(To::TagMap("Tags")),
         property("Timeout"),
         property("TracingConfig"),
@@ -155,12 +157,16 @@ fn forget(job: &Job<'_>, before: &Before<'_>, request: &mut Document) {
         ("Environment", Document::structure([("Variables", Document::empty())])),
         ("Layers", Document::List(Vec::new())),
         ("MemorySize", Document::from(128)),
+        ("SnapStart", Document::structure([("ApplyOn", "None".into())])),
         ("Timeout", Document::from(3)),
     ];
     for (name, value) in defaults {
         if gone(name) {
             request.push(name, value);
         }
+    }
+    if gone("KmsKeyArn") {
+        request.push("KMSKeyArn", "".into());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What belongs to a function: `AWS::Lambda::Version`, `Alias`, `Url` and `EventInvokeConfig`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use casemate_schema::Document;
 
@@ -96,6 +96,26 @@ async fn versions(job: &Job<'_>) -> Result<BTreeSet<String>, Failure> {
     }
 }
 
+/// Waits until a version with SnapStart has its snapshot.
+// AWS: the resource is complete when the version is active.
+async fn settled(job: &Job<'_>, arn: &str) -> Result<(), Failure> {
+    for _ in 0..LOOKS_MAX {
+        let input = Document::structure([("FunctionName", arn.into())]);
+        let shown = job.hand.call("lambda", "GetFunctionConfiguration", input).await?;
+        match text(&shown, "State").as_str() {
+            "Pending" => tokio::time::sleep(Duration::from_millis(LOOK_MS)).await,
+            "Active" => return Ok(()),
+            _ => return Err(text(&shown, "StateReason").as_str().into()),
+        }
+    }
+    Err("the version did not become active".into())
+}
+
+/// Looks at a version before giving up: its start may take 900 seconds.
+const LOOKS_MAX: u32 = 9_000;
+/// Milliseconds between two looks. Our own figure.
+const LOOK_MS: u64 = 100;
+
 impl Provisioner for Version {
     fn create<'a>(&'a self, job: &'a Job<'a>) -> Work<'a, Made> {
         Box::pin(async move {
@@ -108,6 +128,9 @@ impl Provisioner for Version {
                     "A version for this Lambda function exists ( {version} ). Modify the function to create a new version."
                 );
                 return Err(text.as_str().into());
+            }
+            if text(&answer, "State") == "Pending" {
+                settled(job, &arn).await?;
             }
             Ok(Made::of(arn.clone(), [("FunctionArn", arn), ("Version", version)]))
         })

@@ -15,10 +15,12 @@ mod iam_instance_profile;
 mod iam_managed_policy;
 mod iam_policy;
 mod iam_role;
+mod iam_server_certificate;
 mod iam_service_linked_role;
 mod iam_user;
 mod iam_user_addition;
 mod kind;
+mod kms;
 mod lambda_function;
 mod lambda_layer;
 mod lambda_mapping;
@@ -71,9 +73,12 @@ pub(crate) const KINDS: &[&Kind] = &[
     &iam_managed_policy::KIND,
     &iam_policy::KIND,
     &iam_role::KIND,
+    &iam_server_certificate::KIND,
     &iam_service_linked_role::KIND,
     &iam_user::KIND,
     &iam_user_addition::KIND,
+    &kms::ALIAS,
+    &kms::KEY,
     &lambda_function::KIND,
     &lambda_layer::KIND,
     &lambda_mapping::KIND,

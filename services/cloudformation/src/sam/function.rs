@@ -41,6 +41,7 @@ const PROPERTIES: &[&str] = &[
     "Role",
     "RolePath",
     "Runtime",
+    "SnapStart",
     "Tags",
     "Timeout",
     "Tracing",
@@ -71,6 +72,7 @@ pub(super) fn expand(
             "MemorySize",
             "PackageType",
             "Runtime",
+            "SnapStart",
             "Timeout",
         ],
     );

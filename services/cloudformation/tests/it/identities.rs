@@ -1,6 +1,7 @@
 //! Groups, users, instance profiles and service-linked roles in templates.
 
 use casemate_schema::Document;
+use casemate_testkit::{CertificateAndKey, KeyKind};
 
 use crate::{Scene, of};
 
@@ -104,4 +105,53 @@ async fn groups_users_profiles_and_linked_roles_are_made_changed_and_deleted() {
         let left = scene.other("iam", operation, Document::empty()).await.text();
         assert!(!left.contains("<Arn>"), "{operation}: {left}");
     }
+}
+
+#[tokio::test]
+async fn a_server_certificate_is_made_moved_tagged_replaced_and_deleted() {
+    let scene = Scene::new().await;
+    let made = || CertificateAndKey::new("example.com", KeyKind::P256, (2020, 2040), None);
+    let (first, second) = (made(), made());
+    let template = |path: &str, tag: &str, made: &CertificateAndKey| {
+        let indented = |pem: &str| pem.lines().map(|line| format!("        {line}\n")).collect::<String>();
+        format!(
+            "Resources:\n  Web:\n    Type: AWS::IAM::ServerCertificate\n    Properties:\n      Path: {path}\n      \
+             Tags: [{{Key: {tag}, Value: x}}]\n      CertificateBody: |\n{}      PrivateKey: |\n{}\
+             Outputs:\n  Arn: {{Value: !GetAtt Web.Arn}}\n  Name: {{Value: !Ref Web}}\n",
+            indented(&made.body),
+            indented(&made.key),
+        )
+    };
+    scene.created("tls", &template("/a/", "team", &first)).await;
+    let outputs = scene.describe("tls").await.text();
+    assert!(outputs.contains(":server-certificate/a/tls-Web-"), "{outputs}");
+    let list = || async { scene.other("iam", "ListServerCertificates", Document::empty()).await };
+    let before = list().await.element("ServerCertificateId").unwrap();
+
+    assert!(scene.update("tls", &template("/b/", "colour", &first)).await.status.is_success());
+    assert_eq!(scene.settled("tls").await, "UPDATE_COMPLETE");
+    assert!(scene.describe("tls").await.text().contains(":server-certificate/b/tls-Web-"));
+    let name = list().await.element("ServerCertificateName").unwrap();
+    let tags = iam(&scene, "ListServerCertificateTags", "ServerCertificateName", &name).await;
+    assert!(tags.contains("colour") && !tags.contains("team"), "{tags}");
+    assert_eq!(list().await.element("ServerCertificateId").unwrap(), before);
+
+    assert!(scene.update("tls", &template("/b/", "colour", &second)).await.status.is_success());
+    assert_eq!(scene.settled("tls").await, "UPDATE_COMPLETE");
+    let after = list().await;
+    assert_ne!(after.element("ServerCertificateId").unwrap(), before);
+    assert_eq!(after.text().matches("<ServerCertificateId>").count(), 1);
+
+    let mut mismatched = made();
+    mismatched.key.clone_from(&first.key);
+    assert!(scene.update("tls", &template("/b/", "colour", &mismatched)).await.status.is_success());
+    assert_eq!(scene.settled("tls").await, "UPDATE_ROLLBACK_COMPLETE");
+    let events = scene.events("tls").await;
+    assert!(events.contains("does not belong to the certificate"), "{events}");
+    let secret = first.key.lines().nth(1).unwrap().trim();
+    assert!(!events.contains(secret) && !scene.describe("tls").await.text().contains(secret));
+
+    assert!(scene.call("DeleteStack", of("tls")).await.status.is_success());
+    assert_eq!(scene.settled("tls").await, "gone");
+    assert!(!list().await.text().contains("<Arn>"));
 }

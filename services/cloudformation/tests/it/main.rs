@@ -7,6 +7,7 @@ mod example;
 mod failures;
 mod functions;
 mod identities;
+mod keys;
 mod organizations;
 mod packages;
 mod refusals;
@@ -53,6 +54,7 @@ impl Scene {
                 edge("cognito-idp"),
                 edge("dynamodb"),
                 edge("iam"),
+                edge("kms"),
                 edge("lambda"),
                 edge("logs"),
                 edge("organizations"),
@@ -62,6 +64,7 @@ impl Scene {
             .service("iam", "iam.amazonaws.com", casemate_iam::open)
             .service("sts", "sts.amazonaws.com", casemate_sts::open)
             .service("dynamodb", "dynamodb.amazonaws.com", casemate_dynamodb::open)
+            .service("kms", "kms.amazonaws.com", casemate_kms::open)
             .service("logs", "logs.amazonaws.com", casemate_logs::open)
             .service("organizations", "organizations.amazonaws.com", casemate_organizations::open)
             .service("cognito-idp", "cognito-idp.amazonaws.com", |env| {

@@ -14,6 +14,7 @@ use crate::{
     Iam,
     access_keys::{KEYS_MAX, Owner},
     api::{Error, GetAccountSummary, GetAccountSummaryInput, GetAccountSummaryOutput},
+    deposits::{Deposit, SigningCertificateRow},
     documents::{MANAGED_CHARS_MAX, TRUST_CHARS_MAX},
     entity::Entity,
     holder::ATTACHED_MAX,
@@ -22,6 +23,7 @@ use crate::{
     profiles::ProfileRow,
     providers::{OidcRow, SamlRow},
     rows::{GroupRow, PolicyRow, RoleRow, UserRow},
+    server_certificates::{self, ServerCertificateRow},
 };
 
 /// Rows of one sort that are counted; the quotas are below.
@@ -29,15 +31,12 @@ const COUNTED_MAX: usize = 100_000;
 
 /// What AWS says of things that there are none of here.
 // AWS: IAM quotas; IAM API reference, GetAccountSummary.
-const FIXED: [(&str, i32); 8] = [
+const FIXED: [(&str, i32); 5] = [
     ("AccountMFAEnabled", 0),
     ("AccountPasswordPresent", 0),
     ("AccountSigningCertificatesPresent", 0),
     ("GlobalEndpointTokenVersion", 2),
     ("PolicyVersionsInUseQuota", 10_000),
-    ("ServerCertificates", 0),
-    ("ServerCertificatesQuota", 20),
-    ("SigningCertificatesPerUserQuota", 2),
 ];
 
 impl Operation<GetAccountSummary> for Iam {
@@ -61,6 +60,8 @@ impl Operation<GetAccountSummary> for Iam {
             ("PolicySizeQuota", MANAGED_CHARS_MAX),
             ("RolePolicySizeQuota", RoleRow::INLINE_CHARS_MAX),
             ("RolesQuota", ROLES_MAX),
+            ("ServerCertificatesQuota", server_certificates::PER_ACCOUNT_MAX),
+            ("SigningCertificatesPerUserQuota", SigningCertificateRow::PER_USER_MAX),
             ("UserPolicySizeQuota", UserRow::INLINE_CHARS_MAX),
             ("UsersQuota", USERS_MAX),
             ("VersionsPerPolicyQuota", VERSIONS_MAX),
@@ -90,6 +91,7 @@ fn counted(tx: &ReadTx<'_>, scope: &Scope) -> Result<Vec<(&'static str, usize)>,
         ("PolicyVersionsInUse", versions),
         ("Providers", count::<OidcRow>(tx, scope)? + count::<SamlRow>(tx, scope)?),
         ("Roles", count::<RoleRow>(tx, scope)?),
+        ("ServerCertificates", count::<ServerCertificateRow>(tx, scope)?),
         ("Users", count::<UserRow>(tx, scope)?),
     ])
 }

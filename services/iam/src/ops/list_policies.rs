@@ -9,7 +9,6 @@ use crate::{
     api::{
         Error, ListPolicies, ListPoliciesInput, ListPoliciesOutput, Policy, PolicyScopeType, PolicyUsageType,
     },
-    managed,
     page::{Paging, page_of},
     rows::PolicyRow,
     show::{AnyPolicy, Detail},
@@ -58,7 +57,7 @@ fn candidates(
         all.extend(own.into_iter().map(|(_, row)| AnyPolicy::Own(Box::new(row))));
     }
     if wanted != Some(PolicyScopeType::Local) {
-        all.extend(managed::all().iter().map(AnyPolicy::Aws));
+        all.extend(casemate_managed::all().iter().map(AnyPolicy::Aws));
     }
     Ok(all)
 }

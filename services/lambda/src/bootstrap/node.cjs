@@ -19,7 +19,39 @@ let current;
 
 const writeOut = process.stdout.write.bind(process.stdout);
 
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+/** Which of the levels goes to a log of JSON, at least; undefined where the log is text. */
+let leastLevel;
+
+/** As the function's owner wants the log, once this is known. */
+function setUpLog() {
+  if (process.env.AWS_LAMBDA_LOG_FORMAT !== 'JSON') return;
+  leastLevel = Math.max(LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL ?? 'INFO'), 0);
+}
+
+const ofError = (error) => ({
+  errorType: error.constructor?.name ?? 'Error', errorMessage: error.message, stackTrace: String(error.stack ?? '').split('\n'),
+});
+
+function jsonLine(level, values) {
+  const line = { timestamp: new Date().toISOString(), level, requestId: requestId || undefined };
+  if (values.length === 1) {
+    // A value alone stays what it is.
+    try {
+      [line.message] = values;
+      return JSON.stringify(line, (_name, value) => (util.types.isNativeError(value) ? { ...ofError(value), ...value } : value));
+    } catch { /* what has no form in JSON is written as text */ }
+  }
+  line.message = util.format(...values);
+  const error = values.slice(1).find((value) => util.types.isNativeError(value));
+  return JSON.stringify(error ? { ...line, ...ofError(error) } : line);
+}
+
 function logLine(level, ...values) {
+  if (leastLevel !== undefined) {
+    if (LEVELS.indexOf(level) >= leastLevel) writeOut(`${jsonLine(level, values)}\n`);
+    return;
+  }
   const id = requestId || 'undefined';
   const text = util.format(...values).replaceAll('\n', '\r');
   writeOut(`${new Date().toISOString()}\t${id}\t${level}\t${text}\n`);
@@ -399,6 +431,7 @@ async function rehearse() {
 
 async function main() {
   if (process.env._CASEMATE_LATE) await becomeFunction();
+  setUpLog();
   if (process.env._CASEMATE_RUNTIME_CLIENT === 'aws') {
     delete process.env._CASEMATE_RUNTIME_CLIENT;
     // It goes on by itself. What it fails with is an exception for it, as where it is the main program; no forgotten promise.

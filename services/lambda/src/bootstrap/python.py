@@ -151,8 +151,23 @@ def trace_of(error):
     return traceback.format_list(own)
 
 
+def stamp(seconds):
+    """As times are written in logs of JSON."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (seconds * 1000 % 1000)
+
+
+def writes_json():
+    """Whether the function's owner wants the log as JSON."""
+    return os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+
+
 def log_report(report):
     """Writes a failure to the log, as one event: line ends inside it are carriage returns."""
+    if writes_json():
+        line = {"timestamp": stamp(time.time()), "level": "ERROR", "log_level": "ERROR"}
+        sys.stdout.write(json.dumps(dict(line, **report), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
     lines = ["[ERROR] %s: %s" % (report["errorType"], report["errorMessage"])]
     if report["stackTrace"]:
         lines.append("Traceback (most recent call last):")
@@ -209,9 +224,31 @@ def set_up_logging():
     class OneEvent(logging.Formatter):
         converter = time.gmtime
 
+    class Structured(logging.Formatter):
+        known = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+        def format(self, record):
+            line = {"timestamp": stamp(record.created), "level": record.levelname, "message": record.getMessage(),
+                    "logger": record.name}
+            if record.exc_info and record.exc_info[0]:
+                import traceback
+
+                kind, error, trace = record.exc_info
+                line["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
+                line["errorType"], line["errorMessage"] = kind.__name__, str(error)
+                line["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
+            line.update((name, value) for name, value in vars(record).items() if name not in self.known)
+            line["requestId"] = record.aws_request_id
+            return json.dumps(line, ensure_ascii=False, default=str)
+
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(OneEvent("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
-                                  "%Y-%m-%dT%H:%M:%S"))
+    if writes_json():
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        logging.getLogger().setLevel({"TRACE": "NOTSET", "FATAL": "CRITICAL"}.get(level, level))
+        handler.setFormatter(Structured())
+    else:
+        handler.setFormatter(OneEvent("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
+                                      "%Y-%m-%dT%H:%M:%S"))
     handler.addFilter(RequestId())
     logging.getLogger().addHandler(handler)
 
@@ -356,14 +393,19 @@ def reseed():
         sys.modules["uuid"]._last_timestamp = None
 
 
-def be_child(control, guard, handler, token):
-    """Takes one request and ends."""
+def be_child(control, guard, handler, token, kind):
+    """Takes one request and ends; from a snapshot whose children stay, as many as come."""
     code = 1
     try:
         control.socket.close()
         guard.__exit__()
         reseed()
-        run_one(RuntimeApi(control.host), handler, token)
+        api = RuntimeApi(control.host)
+        if kind.is_snapshot and not restored(api, token):
+            sys.exit(65)
+        run_one(api, handler, token)
+        while kind.stays:
+            run_one(api, handler, token)
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
@@ -382,10 +424,12 @@ def decline(control, why):
     os._exit(0)
 
 
-def be_template(control, handler):
+def be_template(control, handler, kind):
     """Forks a child whenever the platform asks for one, for ever."""
     import gc
 
+    if kind.is_snapshot and not hooked(control):
+        sys.exit(64)
     try:
         guard = Guard()
         why = unfit(control)
@@ -409,8 +453,81 @@ def be_template(control, handler):
             pass
         child = os.fork()
         if child == 0:
-            be_child(control, guard, handler, token.decode())
+            be_child(control, guard, handler, token.decode(), kind)
         word = ended(child)
+
+
+# ---- SnapStart ------------------------------------------------------------------------------------------------------------
+#
+# AWS: the module that its Python runtimes have preinstalled. Functions of ours, under its names.
+
+
+class Hooks:
+    """What the function wants to be called before its snapshot is made and after it is restored."""
+
+    def __init__(self):
+        self.before, self.after = [], []
+
+    def module(self):
+        made = type(sys)("snapshot_restore_py", "Hooks of snapshots, see the Lambda developer guide.")
+
+        def register_before_snapshot(func, *args, **kwargs):
+            """Calls `func` before the snapshot is made; the last one that was registered is called first."""
+            self.before.append((func, args, kwargs))
+            return func
+
+        def register_after_restore(func, *args, **kwargs):
+            """Calls `func` in every environment before its first request, in the order of registration."""
+            self.after.append((func, args, kwargs))
+            return func
+
+        made.register_before_snapshot, made.register_after_restore = register_before_snapshot, register_after_restore
+        made.get_before_snapshot, made.get_after_restore = lambda: self.before, lambda: self.after
+        return made
+
+
+class Kind:
+    """What sort of template a process is, if one."""
+
+    def __init__(self, told, initialization):
+        self.is_template = told is not None
+        self.stays = told == "stays"
+        self.is_snapshot = self.is_template and initialization == "snap-start"
+
+
+hooks = Hooks()
+
+
+def hooked(api):
+    """Runs the hooks before the snapshot. False, and reported, if one failed."""
+    try:
+        while hooks.before:
+            func, args, kwargs = hooks.before.pop()
+            func(*args, **kwargs)
+        return True
+    except BaseException as error:
+        report = report_of("Runtime.BeforeSnapshotError", "%s: %s" % (type(error).__name__, error), trace_of(error), "")
+    log_report(report)
+    send_report(api, "init/error", report)
+    return False
+
+
+def restored(api, token):
+    """Says that this process is there, and runs the hooks after the restore. False, and reported, if one failed."""
+    shown = [("Casemate-Child", token)]
+    status, _, _ = api.call("GET", "restore/next", headers=shown)
+    if status != 200:
+        return False
+    try:
+        for func, args, kwargs in hooks.after:
+            func(*args, **kwargs)
+        return True
+    except BaseException as error:
+        report = report_of("Runtime.AfterRestoreError", "%s: %s" % (type(error).__name__, error), trace_of(error), "")
+    log_report(report)
+    sys.stderr.flush()
+    send_report(api, "restore/error", report, shown)
+    return False
 
 
 def reap():
@@ -432,10 +549,10 @@ def ended(child):
     return {"exited": os.WEXITSTATUS(status)}
 
 
-def send_report(api, path, report):
+def send_report(api, path, report, headers=()):
     body = json.dumps(report, ensure_ascii=False).encode("utf-8", "replace")
     kind = report["errorType"].encode("ascii", "replace").decode("ascii")
-    api.call("POST", path, body, [("Lambda-Runtime-Function-Error-Type", kind)])
+    api.call("POST", path, body, [("Lambda-Runtime-Function-Error-Type", kind), *headers])
 
 
 def run_aws_client(api):
@@ -455,8 +572,8 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    is_template = os.environ.pop("_LAMBDA_TEMPLATE", None) is not None
-    if is_template:
+    kind = Kind(os.environ.pop("_LAMBDA_TEMPLATE", None), os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"))
+    if kind.is_template:
         # Before the function's code is loaded: by this the platform knows the template from everything else inside.
         api.connect()
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
@@ -469,6 +586,8 @@ def main():
         run_aws_client(api)
         sys.exit(1)
     set_up_logging()
+    # Also where there is no snapshot: the function's code is the same. Whatever its package brings, these are called.
+    sys.modules["snapshot_restore_py"] = hooks.module()
     try:
         handler = load(os.environ.get("_HANDLER", ""))
     except StartFailure as failure:
@@ -476,11 +595,11 @@ def main():
     except Exception as error:
         report = report_of(type(error).__name__, str(error), trace_of(error), "")
     else:
-        if is_template:
-            be_template(api, handler)
+        if kind.is_template:
+            be_template(api, handler, kind)
         while True:
             run_one(api, handler)
-    if is_template:
+    if kind.is_template and not kind.is_snapshot:
         # Perhaps it needs credentials, or threads, to be loaded: the platform tries in an ordinary environment.
         decline(api, "the function's code cannot be loaded in a template: %s" % report["errorMessage"])
     log_report(report)

@@ -14,13 +14,9 @@ use std::{
 
 use casemate_kernel::{Decoy, Env, Fault as KernelFault};
 use casemate_sandbox::{Companions, Signal};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    task::JoinHandle,
-    time::{Instant, timeout},
-};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::timeout};
 
-use super::{Berth, Environment, root::Root, start::NotStarted};
+use super::{Berth, Environment, ending, root::Root, start::NotStarted};
 use crate::{
     credentials::Endpoint,
     extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},
@@ -29,21 +25,13 @@ use crate::{
     output::Output,
     packages::Folder,
     process::{self, Given, Purpose},
+    telemetry::Telemetry,
 };
 
-/// From the end's beginning until everything is killed.
-// AWS: 2 seconds with external extensions, 500 ms with internal ones only (Lambda developer guide, "Shutdown phase").
-pub(crate) const EXTERNAL_LIMIT: Duration = Duration::from_secs(2);
-const INTERNAL_LIMIT: Duration = Duration::from_millis(500);
-/// What the runtime has of it where there are external extensions.
-// AWS: 300 ms (as above).
-const RUNTIME_LIMIT: Duration = Duration::from_millis(300);
 /// How long an extension that has reported a failure may take to end by itself. Ours: as long as in the end.
 const REPORTED_LIMIT: Duration = Duration::from_secs(2);
-/// Environments that end at a time with a word to their extensions; the others are killed at once. Ours: they hold their room
-/// on the host meanwhile.
-pub(crate) const FAREWELLS_MAX: usize = 32;
-
+/// How long the end waits for its last lines to be delivered. Ours.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(2);
 /// The external extensions of a function's layers.
 #[derive(Debug, Default)]
 pub(super) struct Listed(Vec<String>);
@@ -55,7 +43,7 @@ impl Listed {
         if names.len() > EXTENSIONS_MAX {
             return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
         }
-        if purpose == Purpose::Template && !names.is_empty() {
+        if matches!(purpose, Purpose::Template | Purpose::Snapshot { .. }) && !names.is_empty() {
             return Err(NotStarted::Unforkable("it has external extensions".to_owned()));
         }
         Ok(Self(names))
@@ -186,16 +174,17 @@ impl Environment {
             return None;
         }
         tokio::runtime::Handle::try_current().ok()?;
-        let turn = Arc::clone(&self.farewells).try_acquire_owned().ok()?;
+        let turn = self.farewells.begin()?;
         Some(Farewell {
             sandbox: Arc::clone(&self.sandbox),
             extensions: Arc::clone(&self.extensions),
+            telemetry: Arc::clone(&self.telemetry),
             reason: *self.ending.lock().unwrap_or_else(PoisonError::into_inner),
             env: self.env.clone(),
             tasks: std::mem::take(&mut self.tasks),
             endpoint: self.endpoint.take(),
             key: self.held.lock().unwrap_or_else(PoisonError::into_inner).access_key_id.take(),
-            _output: self.output.clone(),
+            output: self.output.clone(),
             _folders: std::mem::take(&mut self.folders),
             _decoy: self.decoy.take(),
             _berth: self.berth.take(),
@@ -208,6 +197,7 @@ impl Environment {
 pub(super) struct Farewell {
     sandbox: Arc<Isolate>,
     extensions: Arc<Extensions>,
+    telemetry: Arc<Telemetry>,
     reason: Reason,
     env: Env,
     /// What serves its sockets.
@@ -215,7 +205,7 @@ pub(super) struct Farewell {
     endpoint: Option<Arc<Endpoint>>,
     key: Option<String>,
     /// Reads what they write to the last.
-    _output: Output,
+    output: Output,
     _folders: Vec<Arc<Folder>>,
     /// Whoever still runs may still use it.
     _decoy: Option<Decoy>,
@@ -226,24 +216,11 @@ pub(super) struct Farewell {
 
 impl Farewell {
     pub(super) async fn say(mut self) {
-        let (external, _) = self.extensions.kinds();
-        let (limit, for_runtime) =
-            if external { (EXTERNAL_LIMIT, RUNTIME_LIMIT) } else { (INTERNAL_LIMIT, INTERNAL_LIMIT) };
-        let began = Instant::now();
+        let limit = ending::limit(&self.extensions);
         let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
-        if self.sandbox.thaw().await.is_ok() {
-            self.sandbox.end_runtime(Signal::Terminate);
-            drop(timeout(for_runtime, self.sandbox.exited()).await);
-            if external && self.sandbox.end_all_but_companions().await.is_ok() {
-                self.extensions.shut_down(self.reason, deadline);
-                tokio::select! {
-                    () = self.extensions.gone() => {}
-                    () = self.sandbox.over() => {}
-                    () = tokio::time::sleep_until(began + limit) => {}
-                }
-            }
-        }
-        self.sandbox.kill();
+        ending::end(&self, &self.extensions, (self.reason, deadline)).await;
+        // Whoever waits for this end may be the server, and nothing is delivered after it.
+        drop(timeout(DELIVERY_LIMIT, self.output.delivered()).await);
         if let Some(endpoint) = &self.endpoint {
             endpoint.set(None);
         }
@@ -251,6 +228,41 @@ impl Farewell {
             // Bound to an environment that is gone, the key is worthless even where this fails.
             drop(sessions.revoke(&key).await);
         }
+    }
+}
+
+impl ending::Processes for Farewell {
+    async fn thaw(&self) -> bool {
+        let thawed = self.sandbox.thaw().await.is_ok();
+        if thawed {
+            self.telemetry.set_running(true);
+            self.telemetry.hurry();
+        }
+        thawed
+    }
+
+    fn terminate_runtime(&self) {
+        self.sandbox.end_runtime(Signal::Terminate);
+    }
+
+    async fn runtime_ended(&self) {
+        self.sandbox.exited().await;
+    }
+
+    async fn end_all_but_extensions(&self) -> bool {
+        self.sandbox.end_all_but_companions().await.is_ok()
+    }
+
+    async fn over(&self) {
+        self.sandbox.over().await;
+    }
+
+    fn kill(&self) {
+        self.sandbox.kill();
+    }
+
+    fn after(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
+        tokio::time::sleep(time)
     }
 }
 

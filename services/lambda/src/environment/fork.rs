@@ -35,7 +35,10 @@ impl Environment {
     /// Keeps a request that has had its time from doing anything more.
     pub(super) async fn stop_working(&self) {
         // A template stays; its child is ended with the rest when the environment is wiped.
-        if !self.is_template() {
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.spoil();
+        }
+        if self.forks.is_none() {
             self.end_runtime().await;
         } else if self.sandbox.freeze().await.is_err() {
             self.sandbox.kill();
@@ -44,6 +47,11 @@ impl Environment {
 
     /// Leaves nothing of the last request, and makes the child for the next. `false`: the environment is over.
     pub(super) async fn wipe(&self) -> bool {
+        self.bare().await && self.fork().await
+    }
+
+    /// Leaves nothing but the template, ready for an order. `false`: the environment is over.
+    pub(super) async fn bare(&self) -> bool {
         let Some(forks) = &self.forks else { return false };
         drop(forks.withdraw());
         // From here on what runs is the platform's, or is about to be stopped: it does not wait for the function's share of
@@ -52,12 +60,11 @@ impl Environment {
         if !ended || !cleared || self.sandbox.thaw().await.is_err() {
             return false;
         }
-        let ready = tokio::select! {
+        tokio::select! {
             biased;
             _ = self.sandbox.exited() => false,
             ready = tokio::time::timeout(TURN_LIMIT, forks.ready()) => matches!(ready, Ok(Ok(()))),
-        };
-        ready && self.fork().await
+        }
     }
 
     /// Stops everything and ends all but the template.
@@ -77,6 +84,19 @@ impl Environment {
     }
 
     async fn make_child(&self) -> bool {
+        if !self.order_child().await {
+            return false;
+        }
+        tokio::select! {
+            biased;
+            _ = self.sandbox.exited() => false,
+            _ = self.child_ended() => false,
+            waiting = tokio::time::timeout(TURN_LIMIT, self.exchange.waiting()) => matches!(waiting, Ok(Ok(()))),
+        }
+    }
+
+    /// Has the template make a child with credentials of its own.
+    pub(super) async fn order_child(&self) -> bool {
         let Some(forks) = &self.forks else { return false };
         let now = self.env.clock.now();
         let Ok(credentials) = start::credentials(&self.env, &self.function, &self.id, now).await else {
@@ -92,15 +112,7 @@ impl Environment {
         }
         self.exchange.renew();
         let token = hex_id(&*self.env.entropy, "lambda.child", TOKEN_DIGITS);
-        if !forks.order(token, credentials) {
-            return false;
-        }
-        tokio::select! {
-            biased;
-            _ = self.sandbox.exited() => false,
-            _ = self.child_ended() => false,
-            waiting = tokio::time::timeout(TURN_LIMIT, self.exchange.waiting()) => matches!(waiting, Ok(Ok(()))),
-        }
+        forks.order(token, credentials)
     }
 
     /// Ends the session of the credentials that were given out last.

@@ -24,6 +24,7 @@ use super::{
     assembly::Assemblies,
     extensions::{self, Listed},
     root::Root,
+    snapshot::Snapshot,
 };
 use crate::{
     ServeConnection,
@@ -36,14 +37,18 @@ use crate::{
     event::{self, Attribution},
     exchange::Exchange,
     extensions::{Extensions, Fault as ExtensionFault, Reason},
+    farewells::Farewells,
     forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
     machines::Machines,
     output::Output,
     packages::{Folder, Packages},
+    platform::{Note, Status},
     process::{self, Given, Purpose},
-    report, role, runtime_api,
+    role, runtime_api,
+    telemetry::Telemetry,
+    variables_key,
     version::Version,
 };
 
@@ -71,7 +76,7 @@ pub(crate) struct Host {
     /// Virtual machines.
     pub(crate) machines: Machines,
     /// Turns for environments that end with a word to their extensions.
-    pub(crate) farewells: Arc<Semaphore>,
+    pub(crate) farewells: Farewells,
 }
 
 /// Why there is no environment.
@@ -109,6 +114,7 @@ struct Start {
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
     program: String,
+    snapshot: Option<Snapshot>,
 }
 
 /// What is to be started.
@@ -129,6 +135,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
+        let function = variables_key::opened(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -144,14 +151,16 @@ impl Host {
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = match purpose {
-            Purpose::Template => None,
+            Purpose::Template | Purpose::Snapshot { .. } => None,
             Purpose::OnDemand | Purpose::Provisioned => {
                 Some(credentials(&self.env, &function, &id, now).await?)
             }
         };
         let log_stream = log_stream(now, function.version, &id);
-        let endpoint =
-            (controls.credentials == Credentials::Endpoint).then(|| Arc::new(Endpoint::new(&self.env)));
+        let snapshot = Snapshot::of(purpose);
+        // AWS: where there is a snapshot, no keys are in the variables: SDKs fetch them.
+        let fetched = controls.credentials == Credentials::Endpoint || snapshot.is_some();
+        let endpoint = fetched.then(|| Arc::new(Endpoint::new(&self.env)));
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
@@ -179,36 +188,56 @@ impl Host {
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
         let program = root.entrypoint.unwrap_or_default();
-        let start =
-            Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program };
+        let start = Start {
+            id,
+            function,
+            held,
+            credentials,
+            endpoint,
+            log_stream,
+            late,
+            extensions,
+            program,
+            snapshot,
+        };
         let environment = self.assemble(sandbox, start);
-        // An image has no version of a runtime.
-        if environment.function.image.is_none() {
-            let runtime = &environment.function.settings.runtime;
-            environment.output.line(format!("INIT_START Runtime Version: {runtime}")).await;
-        }
+        environment.output.note(Note::init_start(&environment.function, purpose)).await;
         if let Some(remark) = remark {
-            environment.output.line(remark).await;
+            environment.output.note(Note::remark(remark)).await;
         }
-        initialised(environment, family, (began, self.start_limit(isolation, limit))).await
+        let limit = self.start_limit(isolation, limit);
+        initialised(environment, (family, purpose), (began, limit)).await
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
-        let Start { id, function, held, credentials, endpoint, log_stream, late, extensions, program } =
-            start;
+        let Start {
+            id,
+            function,
+            held,
+            credentials,
+            endpoint,
+            log_stream,
+            late,
+            extensions,
+            program,
+            snapshot,
+        } = start;
         let (folders, berth, decoy) = held;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let forks = credentials.is_none().then(|| Arc::new(Forks::default()));
+        let new = if snapshot.is_some() { Forks::of_snapshot } else { Forks::default };
+        let forks = credentials.is_none().then(|| Arc::new(new()));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
-        let output = Output::start([stdout, stderr, beside], delivery, Arc::clone(&self.env.clock));
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
+        let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
+        let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions)),
+                (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
                 (forks.clone(), endpoint.clone()),
                 late,
             ),
@@ -236,6 +265,7 @@ impl Host {
             sandbox,
             exchange,
             extensions,
+            telemetry,
             ending: Mutex::default(),
             deadline: Mutex::default(),
             output,
@@ -250,10 +280,11 @@ impl Host {
             endpoint,
             strays: AtomicUsize::new(0),
             program,
+            snapshot,
             folders,
             berth: Some(berth),
             decoy,
-            farewells: Arc::clone(&self.farewells),
+            farewells: self.farewells.clone(),
         }
     }
 }
@@ -261,16 +292,24 @@ impl Host {
 /// Waits until it can take a request; from then on it has the function's share of the processor.
 async fn initialised(
     environment: Environment,
-    family: Family,
+    (family, purpose): (Family, Purpose),
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()).await);
     }
-    for line in environment.extensions.lines() {
-        environment.output.line(line).await;
+    let took = began.elapsed();
+    let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
+    notes.extend(environment.extensions.notes());
+    notes.push(Note::init_report(purpose, took, (Status::Success, None)));
+    for note in notes {
+        environment.output.note(note).await;
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
+    if environment.is_snapshot() {
+        // Its children come with requests.
+        return Ok(environment);
+    }
     if family != Family::Provided {
         environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     }
@@ -317,6 +356,9 @@ enum Failure {
 impl Environment {
     /// Waits until the runtime asks for its first request, or the template for its first order.
     async fn first_next(&self, limit: Duration) -> Result<(), Failure> {
+        if self.is_snapshot() {
+            return self.first_ready(limit).await;
+        }
         if let Some(forks) = &self.forks {
             return tokio::select! {
                 biased;
@@ -336,6 +378,22 @@ impl Environment {
         }
     }
 
+    /// The same of a snapshot: what keeps it from being made is the function's failure.
+    async fn first_ready(&self, limit: Duration) -> Result<(), Failure> {
+        let Some(forks) = &self.forks else { return Err(Failure::Unfit("it has no template".to_owned())) };
+        tokio::select! {
+            biased;
+            ready = forks.ready() => ready.map_err(Failure::Unfit),
+            failed = self.exchange.waiting() => Err(match failed {
+                Err(report) => Failure::Reported(report),
+                // Nothing but a child asks for a request, and there is none yet.
+                Ok(()) => Failure::Unfit("it asked for a request before it was restored".to_owned()),
+            }),
+            exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
+            () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
+        }
+    }
+
     /// The extensions have registered, the runtime has begun, and all of them ask for what comes.
     async fn all_asked(&self) -> Result<(), Failure> {
         self.extensions.registered().await;
@@ -344,23 +402,25 @@ impl Environment {
         self.exchange.waiting().await.map_err(Failure::Reported)?;
         // AWS: from the runtime's first request on nobody registers.
         self.extensions.close_registration();
+        self.telemetry.close();
         self.extensions.idle().await;
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, took: Duration) -> NotStarted {
+    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
         self.ends_for(if matches!(failure, Failure::TimedOut) { Reason::Timeout } else { Reason::Failure });
         let status = match &failure {
-            Failure::TimedOut => "timeout".to_owned(),
-            Failure::Extension(fault) => format!("error\tError Type: {}", fault.kind()),
-            _ => "error".to_owned(),
+            Failure::TimedOut => (Status::Timeout, None),
+            Failure::Extension(fault) => (Status::Error, Some(fault.kind())),
+            _ => (Status::Error, None),
         };
-        let mut lines = self.extensions.lines();
-        lines.push(report::init_failed(took, &status));
-        let tail = self.output.end(lines).await;
+        let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
+        notes.extend(self.extensions.notes());
+        notes.push(Note::init_report(purpose, took, status));
+        let tail = self.output.end(notes).await;
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
@@ -408,7 +468,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>),
+    said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
     (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {

@@ -17,6 +17,10 @@ fn extensions(names: &[&str]) -> Arc<Extensions> {
     Arc::new(Extensions::new(about, Arc::new(NamedEntropy::seeded(1)), &names))
 }
 
+fn lines(extensions: &Extensions) -> Vec<String> {
+    extensions.notes().into_iter().filter_map(|note| note.text).collect()
+}
+
 fn both() -> Vec<String> {
     vec!["INVOKE".to_owned(), "SHUTDOWN".to_owned()]
 }
@@ -177,7 +181,7 @@ async fn asking_twice_and_failing_at_the_wrong_time_are_refused() {
     extensions.exit_error(&one, "Extension.Bye").unwrap();
     assert_eq!(extensions.next(&one).await, Err(transition(Stage::ExitError, Stage::Ready, &one)));
     assert_eq!(
-        extensions.lines(),
+        lines(&extensions),
         ["EXTENSION\tName: one\tState: ExitError\tEvents: [INVOKE,SHUTDOWN]\tError Type: Extension.Bye"]
     );
 }
@@ -195,7 +199,7 @@ async fn what_a_failure_is_called_depends_on_what_was_said_before() {
     let expected = r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: id Error: exit status 255"}"#;
     assert_eq!(text(&fault), expected);
     assert_eq!(
-        crash.lines(),
+        lines(&crash),
         ["EXTENSION\tName: one\tState: Exited\tEvents: []\tError Type: Extension.Crash"]
     );
     let launch = extensions(&["one"]);

@@ -18,8 +18,8 @@ use crate::{
     function::Function,
     pool::{Evicted, FitFor},
     process::Purpose,
-    ready::Start,
-    refusal,
+    ready::{self, Start},
+    refusal, snapshot,
 };
 
 /// How long a start may take before it is begun again within the request's own time.
@@ -47,16 +47,20 @@ impl Invoker {
     }
 
     /// Room for an environment; idle ones give way, then the request waits for its function's turn.
-    async fn room(&self, host: &Host, function: &Function) -> Result<Grant<Arc<Environment>>, NotStarted> {
+    pub(super) async fn room(
+        &self,
+        host: &Host,
+        function: &Function,
+    ) -> Result<Grant<Arc<Environment>>, NotStarted> {
         let full =
             || NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded));
-        let until = Instant::now() + ROOM_LIMIT;
+        let (until, size) = (Instant::now() + ROOM_LIMIT, ready::places_of(function));
         loop {
-            if let Some(berth) = host.room.take(&function.arn) {
+            if let Some(berth) = host.room.take(&function.arn, size) {
                 return Ok(Grant::Place(berth));
             }
             // Where others have left it no room, theirs give way, too; where it has as many as it may, only its own.
-            let own_only = host.room.has_its_most(&function.arn);
+            let own_only = host.room.has_its_most(&function.arn, size);
             let kept = |other: &str| {
                 let spared = own_only && other != function.arn.as_str();
                 if spared { usize::MAX } else { self.ready.kept(other) }
@@ -67,7 +71,7 @@ impl Invoker {
                 Some(Evicted::Soon) => until.min(Instant::now() + GIVEN_WAY_LIMIT),
                 None => until,
             };
-            let granted = host.room.wait(&function.arn).ok_or_else(full)?;
+            let granted = host.room.wait(&function.arn, size).ok_or_else(full)?;
             match tokio::time::timeout_at(limit, granted).await {
                 Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
                     // Of another revision, or nearly over: its room is worth more than it.
@@ -91,6 +95,9 @@ impl Invoker {
         purpose: Purpose,
         mut berth: Berth,
     ) -> Result<Arc<Environment>, NotStarted> {
+        if snapshot::is_of(function) {
+            return self.begin_snapshot(host, function, berth).await;
+        }
         let mut remark = None;
         if reuse == Reuse::PerInvocation
             && host.family(function) == Some(Family::Python)
@@ -158,7 +165,8 @@ impl Invoker {
     async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) -> bool {
         let variables = function.settings.variables.clone().unwrap_or_default();
         let Ok(controls) = Controls::of(&variables) else { return false };
-        let Some(berth) = host.room.take(&function.arn) else { return false };
+        let size = ready::places_of(function);
+        let Some(berth) = host.room.take(&function.arn, size) else { return false };
         let Ok(environment) = self.begin(host, function, controls.reuse, purpose, berth).await else {
             return false;
         };
@@ -172,7 +180,7 @@ impl Invoker {
     }
 }
 
-fn order(
+pub(super) fn order(
     function: &Arc<Function>,
     purpose: Purpose,
     limit: Duration,

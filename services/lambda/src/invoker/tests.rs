@@ -33,6 +33,7 @@ fn host(places_max: usize) -> Host {
         python_sdk: None,
         functions_dir: folder.path().join("functions"),
         signing_profiles: folder.path().join("signing-profiles"),
+        farewells: crate::Farewells::default(),
     };
     let mut made = None;
     let world = WorldBuilder::new()
@@ -77,7 +78,9 @@ impl Host {
             revision_id: hex_id(&*self.env.entropy, "test.revision", 32),
             tags: std::collections::BTreeMap::new(),
             reserved: None,
+            state: crate::snapshot::State::Active,
             settings: Settings {
+                sealed: None,
                 runtime: runtime.unwrap(),
                 role: Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap(),
                 handler: "app.handler".to_owned(),
@@ -88,8 +91,10 @@ impl Host {
                 variables: Some(variables.iter().map(secret).collect::<Variables>()),
                 tracing: "PassThrough".to_owned(),
                 log_group: None,
+                logging: crate::logging::Logging::default(),
                 dead_letters: None,
                 layers: Vec::new(),
+                snap_start: false,
             },
         };
         let row = function.clone();

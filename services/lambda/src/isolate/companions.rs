@@ -2,7 +2,7 @@
 
 use std::io;
 
-use casemate_sandbox::{MemberEnd, Residents, Signal};
+use casemate_sandbox::{MemberEnd, Outlet, Residents, Signal};
 use tokio::net::unix::pipe;
 
 use super::{Isolate, Process};
@@ -32,6 +32,14 @@ impl Isolate {
         }
     }
 
+    /// Sockets that reach what listens inside, as many as there are companions; once.
+    pub(crate) fn take_outlets(&self) -> Vec<Outlet> {
+        match self {
+            Self::Process(Process { sandbox, .. }) => std::iter::from_fn(|| sandbox.take_outlet()).collect(),
+            Self::Machine(_) => Vec::new(),
+        }
+    }
+
     /// Resolves when a companion has ended that is not among `known`; never without companions.
     pub(crate) async fn companion_ended(&self, known: &[usize]) -> (usize, MemberEnd) {
         match self {
@@ -56,7 +64,7 @@ impl Isolate {
         sandbox.end_runtime(Signal::Kill);
         // Stopped first: what runs could fork faster than it is ended.
         let ended = match sandbox.freeze().await {
-            Ok(()) => sandbox.kill_strays(&Residents::default()).map(drop),
+            Ok(()) => sandbox.kill_strays(&Residents::default()).await.map(drop),
             Err(error) => Err(error),
         };
         let thawed = sandbox.thaw().await;

@@ -16,7 +16,8 @@ use crate::{
     resource::FunctionRef,
     role,
     signing::{self, Config, Use},
-    tags,
+    snapshot::State,
+    tags, variables_key,
     version::{self, Version},
 };
 
@@ -42,13 +43,16 @@ impl Operation<CreateFunction> for Lambda {
         let tags = input.tags.clone().unwrap_or_default();
         tags::check_given(&tags)?;
         tags::check(&tags)?;
-        let settings = configuration::of_new(input, self.invoker.driver())?;
+        let mut settings = configuration::of_new(input, self.invoker.driver())?;
         self.invoker.machines().check(&settings, self.invoker.driver())?;
         let architecture = configuration::architecture(input.architectures.as_deref(), &settings.runtime)?;
         role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         let key = at.key();
         if self.env.store.read(|tx| tx.exists::<Function>(&key))? {
             return Err(exists(&at.name));
+        }
+        if let Some(key) = input.kms_key_arn.as_deref().filter(|key| !key.is_empty()) {
+            settings.seal(call.permit(), &at.arn(), key).await?;
         }
         let code = self.code_of_new(input, &at).await?;
         let signing = self.signing_of_new(input, &at, code.archive()).await?;
@@ -68,6 +72,7 @@ impl Operation<CreateFunction> for Lambda {
             reserved: None,
             loops_allowed: false,
             creation_id: uuid(&*self.env.entropy, "lambda.creation"),
+            state: State::Active,
         };
         let publish = input.publish == Some(true);
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
@@ -95,8 +100,9 @@ impl Operation<CreateFunction> for Lambda {
                 Ok((None, function))
             })
             .await?;
+        self.invoker.make_snapshot(&made);
         // AWS: the number of a version that was published at once, but the ARN without it.
-        Ok(made.shown_as(&made.unqualified()))
+        Ok(variables_key::reveal(call.permit(), &made, made.shown_as(&made.unqualified())).await)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     api::{Concurrency, Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
     ask,
     image::ImageUse,
+    variables_key,
 };
 
 impl Operation<GetFunction> for Lambda {
@@ -18,8 +19,9 @@ impl Operation<GetFunction> for Lambda {
     async fn run(&self, call: Call<GetFunction>) -> Result<GetFunctionOutput, Error> {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         let function = self.function(&at)?;
+        let shown = function.shown_as(&at.requested_arn());
         Ok(GetFunctionOutput {
-            configuration: Some(function.shown_as(&at.requested_arn())),
+            configuration: Some(variables_key::reveal(call.permit(), &function, shown).await),
             // DIVERGES: no download link; there is no object storage yet to sign one for.
             code: Some(function.image.as_ref().map_or_else(
                 || FunctionCodeLocation {

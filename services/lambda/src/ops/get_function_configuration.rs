@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, GetFunctionConfiguration, GetFunctionConfigurationInput, GetFunctionConfigurationOutput},
-    ask,
+    ask, variables_key,
 };
 
 impl Operation<GetFunctionConfiguration> for Lambda {
@@ -19,6 +19,8 @@ impl Operation<GetFunctionConfiguration> for Lambda {
         call: Call<GetFunctionConfiguration>,
     ) -> Result<GetFunctionConfigurationOutput, Error> {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
-        Ok(self.function(&at)?.shown_as(&at.requested_arn()))
+        let function = self.function(&at)?;
+        let shown = function.shown_as(&at.requested_arn());
+        Ok(variables_key::reveal(call.permit(), &function, shown).await)
     }
 }

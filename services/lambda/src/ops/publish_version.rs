@@ -43,6 +43,7 @@ impl Operation<PublishVersion> for Lambda {
                 version::publish(tx, &at, &latest, input.description.as_deref(), &revision_id)
             })
             .await?;
+        self.invoker.make_snapshot(&version);
         Ok(version.shown())
     }
 }

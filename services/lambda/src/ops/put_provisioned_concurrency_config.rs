@@ -10,6 +10,7 @@ use crate::{
     },
     ask,
     provisioned::{self, Provisioned},
+    snapshot,
 };
 
 impl Operation<PutProvisionedConcurrencyConfig> for Lambda {
@@ -32,6 +33,7 @@ impl Operation<PutProvisionedConcurrencyConfig> for Lambda {
             .store
             .write(move |tx| {
                 let function = provisioned::check_place(tx, &place)?;
+                snapshot::check_provisioned(&function)?;
                 provisioned::check_count(tx, &place, &function, count)?;
                 let row = Provisioned { function: place.requested_arn(), count, modified_at: now };
                 tx.put(&place.qualified_key(), &row)?;

@@ -83,6 +83,7 @@ impl Operation<UpdateFunctionCode> for Lambda {
             })
             .await?;
         self.invoker.retire(&latest);
+        self.invoker.make_snapshot(&changed);
         Ok(changed.shown())
     }
 }

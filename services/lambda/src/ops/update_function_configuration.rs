@@ -17,6 +17,7 @@ use crate::{
     resource::FunctionRef,
     role,
     signing::{self, Config},
+    variables_key,
 };
 
 impl Operation<UpdateFunctionConfiguration> for Lambda {
@@ -36,17 +37,18 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
         let now = call.now();
         let at = self.at(&call.input.function_name, None, call.caller());
         let latest = self.latest(&at)?;
-        let mut settings = latest.settings;
+        let mut settings = latest.settings.clone();
         image::change(&mut latest.image.clone(), &call.input)?;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
         self.invoker.machines().check(&settings, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         }
+        let rekeyed = variables_key::changed(call.permit(), &latest, &call.input, settings).await?;
         let config = self.check_new_layers(&at, call.input.layers.as_deref()).await?;
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let (driver, machines) = (self.invoker.driver().cloned(), self.invoker.machines().clone());
-        let (input, _) = call.into_parts();
+        let (input, permit) = call.into_parts();
         let env = self.env.clone();
         let changed = self
             .packages
@@ -56,6 +58,14 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
                 image::change(&mut function.image, &input)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
                 machines.check(&function.settings, driver.as_ref())?;
+                // What was sealed is what was read: not what somebody else has set since.
+                if rekeyed.is_some() || function.settings.sealed != latest.settings.sealed {
+                    check_revision(Some(&latest.revision_id), &function)?;
+                }
+                if let Some((variables, sealed)) = &rekeyed {
+                    function.settings.variables.clone_from(variables);
+                    function.settings.sealed.clone_from(sealed);
+                }
                 let before = match &input.layers {
                     Some(layers) => {
                         signing::check_same(tx, &at, config.as_ref())?;
@@ -70,7 +80,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
             })
             .await?;
         self.invoker.retire(&changed.arn);
-        Ok(changed.shown())
+        Ok(variables_key::reveal(&permit, &changed, changed.shown()).await)
     }
 }
 

@@ -164,7 +164,7 @@ fn text(headers: &HeaderMap, name: &str, bytes_max: usize) -> Option<String> {
 }
 
 /// Whose call it is; else the refusal's type and text.
-fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str)> {
+pub(super) fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str)> {
     let given = headers.get(IDENTIFIER).map(HeaderValue::as_bytes).unwrap_or_default();
     if given.is_empty() {
         let text = "Missing Lambda-Extension-Identifier header";
@@ -182,7 +182,7 @@ fn identifier(headers: &HeaderMap) -> Result<String, (&'static str, &'static str
 }
 
 /// Reads a body; one at a time, as all bodies of an environment, whose turn is `turn`.
-async fn body(turn: &Mutex<()>, body: Incoming) -> Result<Bytes, &'static str> {
+pub(super) async fn body(turn: &Mutex<()>, body: Incoming) -> Result<Bytes, &'static str> {
     let _one_at_a_time = turn.lock().await;
     let whole = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_LIMIT, whole).await {
@@ -192,7 +192,7 @@ async fn body(turn: &Mutex<()>, body: Incoming) -> Result<Bytes, &'static str> {
     }
 }
 
-fn unknown(text: &str) -> Answer {
+pub(super) fn unknown(text: &str) -> Answer {
     forbidden("Extension.UnknownExtensionIdentifier", text)
 }
 
@@ -217,7 +217,7 @@ fn refuse(refused: &Refused) -> Answer {
     }
 }
 
-fn forbidden(kind: &str, text: &str) -> Answer {
+pub(super) fn forbidden(kind: &str, text: &str) -> Answer {
     problem(StatusCode::FORBIDDEN, kind, text)
 }
 

@@ -17,6 +17,12 @@ pub(super) struct Api {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// Telemetry that cannot be delivered.
+pub(super) fn nobody() -> (Arc<Telemetry>, Output) {
+    let telemetry = Telemetry::new(Arc::new(casemate_names::SystemClock), Vec::new());
+    (Arc::new(telemetry), Output::tapped().0)
+}
+
 /// With these external ones.
 pub(super) fn with_extensions(names: &[&str]) -> Arc<Extensions> {
     let about = crate::extensions::About {
@@ -40,7 +46,7 @@ pub(super) async fn api() -> Api {
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let extensions = with_extensions(&["one", "two"]);
-    let shared = (Arc::clone(&exchange), Arc::clone(&extensions));
+    let shared = (Arc::clone(&exchange), Arc::clone(&extensions), nobody());
     let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
     Api { exchange, extensions, address, task }
 }
@@ -324,8 +330,14 @@ async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_onc
     let late = Late::new(&[("WHO".to_owned(), "f".to_owned())]);
     let shared = Arc::clone(&exchange);
     let task = tokio::spawn(async move {
-        serve(&listener, (shared, with_extensions(&[])), None, None, Some((late, Channel::Socket(accepted))))
-            .await;
+        serve(
+            &listener,
+            (shared, with_extensions(&[]), nobody()),
+            None,
+            None,
+            Some((late, Channel::Socket(accepted))),
+        )
+        .await;
     });
     let api = Api { exchange, extensions: with_extensions(&[]), address, task };
     // Another process that is there first learns nothing, nor does anybody get work.

@@ -79,6 +79,17 @@ async fn an_extension_hears_of_each_request_and_of_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_servers_end_tells_extensions_and_waits_until_their_last_words_are_delivered() {
+    let bench = deployed(HANDLER, &program("", "event == 'SHUTDOWN' and print('last words')"), &[]).await;
+    bench.invoke("f", "{}").await.ok();
+    bench.farewells.say().await;
+    let has = |line: &str| bench.delivered.lock().unwrap().iter().any(|(_, message)| message.contains(line));
+    assert!(has("ears SHUTDOWN None spindown") && has("last words"), "{:?}", bench.delivered);
+    // Nothing waits for requests any more, but whoever still asks is answered.
+    bench.invoke("f", "{}").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_runs_out_of_time_or_ends_tells_its_extensions_why() {
     let code =
         "import os, time\ndef handler(event, context):\n    os._exit(3) if event else time.sleep(30)\n";

@@ -10,6 +10,7 @@
 
 mod configuration;
 mod credentials;
+mod decoys;
 mod destinations;
 mod extensions;
 mod gate;
@@ -22,6 +23,7 @@ mod queue;
 mod reuse;
 mod runs;
 mod signing;
+mod snapshots;
 mod support;
 mod urls;
 mod versions;

@@ -161,6 +161,46 @@ async fn nothing_that_a_request_plants_is_there_for_the_next() {
     assert_eq!(run(&bench, LOOK).await, serde_json::json!([]));
 }
 
+/// Processes that fork and end without pause, out of reach of their parent, each with a port and an abstract socket open.
+const SWARM: &str = r"
+import os, signal, socket
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+listener = socket.socket(); listener.bind(('127.0.0.1', 7777)); listener.listen()
+abstract = socket.socket(socket.AF_UNIX); abstract.bind('\0planted'); abstract.listen()
+told, tell = os.pipe()
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid()
+        for number in (1, 2, 15): signal.signal(number, signal.SIG_IGN)
+        os.write(tell, b'x')
+        while True:
+            try:
+                if os.fork() > 0: os._exit(0)
+            except OSError: pass
+for _ in range(8): os.read(told, 1)
+listener.close(); abstract.close()
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_forks_without_pause_while_its_request_ends_is_gone_before_the_next() {
+    for how in ["per-invocation", "warm"] {
+        let bench = sandboxed();
+        let more = [reuse(how), ("Timeout", Document::Integer(20))];
+        bench.python_with("f", &evaluator(AT_LOAD), &more).await;
+        for round in 0..3 {
+            run(&bench, SWARM).await;
+            let look = format!(
+                "{LOOK}\nout = [name for name in out if name in ('listener', 'abstract')] + [(pid, state) for pid in \
+                 os.listdir('/proc') if pid.isdigit() and int(pid) not in (1, os.getpid()) for state in \
+                 [open('/proc/' + pid + '/stat').read().rsplit(')')[1].split()[0]] if state not in 'ZX' or {}]",
+                // The template takes the ends of what others left behind; a warm process need not.
+                if how == "warm" { "False" } else { "True" }
+            );
+            assert_eq!(run(&bench, &look).await, serde_json::json!([]), "{how}, round {round}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_warm_environment_most_of_that_is_found_so_the_looking_works() {
     let bench = sandboxed();

@@ -34,6 +34,8 @@ pub(crate) struct Bench {
     pub(crate) connected: Arc<Mutex<Vec<Peer>>>,
     /// Where public keys of signing profiles are.
     pub(crate) signing_profiles: std::path::PathBuf,
+    /// What the server's end says.
+    pub(crate) farewells: casemate_lambda::Farewells,
     _folder: tempfile::TempDir,
 }
 
@@ -55,7 +57,7 @@ fn with(driver: Result<Driver, String>) -> Bench {
     let functions_dir = folder.path().join("functions");
     let signing_profiles = folder.path().join("signing-profiles");
     std::fs::create_dir(&signing_profiles).unwrap();
-    let delivered = Delivered::default();
+    let (delivered, farewells) = (Delivered::default(), casemate_lambda::Farewells::default());
     let connected: Arc<Mutex<Vec<Peer>>> = Arc::default();
     let seen = Arc::clone(&connected);
     let extras = Extras {
@@ -77,6 +79,7 @@ fn with(driver: Result<Driver, String>) -> Bench {
         python_sdk: None,
         functions_dir,
         signing_profiles: signing_profiles.clone(),
+        farewells: farewells.clone(),
     };
     let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
     let own = TrustEdge { from: "lambda", to: "lambda", operation: "Invoke" };
@@ -101,7 +104,7 @@ fn with(driver: Result<Driver, String>) -> Bench {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}"#,
     ));
     let other_service = other_service.unwrap();
-    Bench { world, admin, delivered, other_service, connected, signing_profiles, _folder: folder }
+    Bench { world, admin, delivered, other_service, connected, signing_profiles, farewells, _folder: folder }
 }
 
 pub(crate) fn text(value: &str) -> Document {

@@ -152,3 +152,34 @@ async fn tags_come_and_go() {
     let nothing = json!({"ResourceId": "p-nothing0", "Tags": [{"Key": "k", "Value": "v"}]});
     scene.refused("TagResource", nothing, "TargetNotFoundException").await;
 }
+
+#[tokio::test]
+async fn a_key_given_twice_is_refused_and_another_spelling_replaces() {
+    let scene = Scene::new().await;
+    let root = scene.root().await;
+    let tag = |key: &str, value: &str| json!({"Key": key, "Value": value});
+    let before = json!([tag("team", "red")]);
+    scene.done("TagResource", json!({"ResourceId": root, "Tags": before})).await;
+    for twice in [[tag("a", "1"), tag("a", "1")], [tag("a", "1"), tag("A", "2")]] {
+        let twice = json!(twice);
+        let unit = json!({"ParentId": root, "Name": "u", "Tags": twice});
+        let account = json!({"Email": "u@example.com", "AccountName": "u", "Tags": twice});
+        let policy = json!({"Name": "p", "Description": "", "Type": SCP, "Content": DOCUMENT, "Tags": twice});
+        for (operation, input) in [
+            ("TagResource", json!({"ResourceId": root, "Tags": twice})),
+            ("CreateOrganizationalUnit", unit),
+            ("CreateAccount", account),
+            ("CreatePolicy", policy),
+        ] {
+            let refused = scene.refused(operation, input, "InvalidInputException").await;
+            assert_eq!(refused["Reason"], "DUPLICATE_TAG_KEY", "{operation}: {refused}");
+        }
+    }
+    let listed = scene.done("ListTagsForResource", json!({"ResourceId": root})).await;
+    assert_eq!(listed["Tags"], before, "nothing of a refused call is kept");
+    let units = scene.done("ListOrganizationalUnitsForParent", json!({"ParentId": root})).await;
+    assert_eq!(units["OrganizationalUnits"], json!([]));
+    scene.done("TagResource", json!({"ResourceId": root, "Tags": [tag("TEAM", "blue")]})).await;
+    let listed = scene.done("ListTagsForResource", json!({"ResourceId": root})).await;
+    assert_eq!(listed["Tags"], json!([tag("TEAM", "blue")]), "policies compare keys without case");
+}

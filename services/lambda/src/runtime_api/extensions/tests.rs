@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use casemate_names::{Arn, Timestamp};
 
-use super::super::tests::{Api, api, with_extensions};
+use super::super::tests::{Api, api, nobody, with_extensions};
 use crate::extensions::{Extensions, Invoke, Reason};
 
 const BOTH: &str = r#"{"events":["INVOKE","SHUTDOWN"]}"#;
@@ -178,7 +178,8 @@ async fn where_a_process_is_forked_for_each_request_nobody_registers() {
     use crate::{exchange::Exchange, forking::Forks};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (forks, shared) = (Arc::new(Forks::default()), (Arc::new(Exchange::new()), with_extensions(&[])));
+    let (forks, shared) =
+        (Arc::new(Forks::default()), (Arc::new(Exchange::new()), with_extensions(&[]), nobody()));
     let told = Arc::clone(&forks);
     let task =
         tokio::spawn(async move { super::super::serve(&listener, shared, Some(told), None, None).await });

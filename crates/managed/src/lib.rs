@@ -18,32 +18,43 @@ const SERVICE_LINKED: &str = "/aws-service-role/";
 
 /// One of AWS's policies.
 #[derive(Debug)]
-pub(crate) struct Managed {
+#[non_exhaustive]
+pub struct Managed {
+    /// Path and name, e.g. `/service-role/AWSLambdaRole`.
+    pub path_and_name: &'static str,
     /// Begins and ends with a slash.
-    pub(crate) path: &'static str,
-    pub(crate) name: &'static str,
+    pub path: &'static str,
+    /// Unique among them.
+    pub name: &'static str,
     /// The number of the version in force.
-    pub(crate) version: u32,
-    pub(crate) created_at: Timestamp,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) document: &'static str,
+    pub version: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When this version was.
+    pub updated_at: Timestamp,
+    /// JSON.
+    pub document: &'static str,
 }
 
 static ALL: LazyLock<Vec<Managed>> = LazyLock::new(|| TABLE.lines().filter_map(Managed::read).collect());
 
 /// Every policy, ordered by name.
-pub(crate) fn all() -> &'static [Managed] {
+pub fn all() -> &'static [Managed] {
     &ALL
 }
 
 /// Finds a policy by ARN.
-pub(crate) fn find(arn: &str) -> Option<&'static Managed> {
-    let (path, name) = split(arn.strip_prefix(PREFIX)?)?;
-    all().iter().find(|managed| managed.name == name && managed.path == path)
+pub fn find(arn: &str) -> Option<&'static Managed> {
+    at(arn.strip_prefix(PREFIX)?)
+}
+
+/// Finds a policy by path and name.
+pub fn at(path_and_name: &str) -> Option<&'static Managed> {
+    all().iter().find(|managed| managed.path_and_name == path_and_name)
 }
 
 /// Finds a policy by name.
-pub(crate) fn named(name: &str) -> Option<&'static Managed> {
+pub fn named(name: &str) -> Option<&'static Managed> {
     all().iter().find(|managed| managed.name == name)
 }
 
@@ -51,20 +62,21 @@ impl Managed {
     /// Reads a line of the table. The line that says where the table comes from is none.
     fn read(line: &'static str) -> Option<Self> {
         let mut parts = line.splitn(5, '\t');
-        let (path, name) = split(parts.next()?)?;
+        let path_and_name = parts.next()?;
+        let (path, name) = split(path_and_name)?;
         let version = parts.next()?.strip_prefix('v')?.parse().ok()?;
         let mut time = || parts.next()?.parse().ok().map(Timestamp::from_seconds);
         let (created_at, updated_at) = (time()?, time()?);
-        Some(Self { path, name, version, created_at, updated_at, document: parts.next()? })
+        Some(Self { path_and_name, path, name, version, created_at, updated_at, document: parts.next()? })
     }
 
     /// The policy's ARN.
-    pub(crate) fn arn(&self) -> String {
-        format!("{PREFIX}{}{}", self.path, self.name)
+    pub fn arn(&self) -> String {
+        format!("{PREFIX}{}", self.path_and_name)
     }
 
     /// Does it belong to service-linked roles? Nobody but AWS attaches those.
-    pub(crate) fn is_for_service_linked_roles(&self) -> bool {
+    pub fn is_for_service_linked_roles(&self) -> bool {
         self.path == SERVICE_LINKED
     }
 }
@@ -78,7 +90,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casemate_kernel::policy::{Kind, Policy};
+    use casemate_policy::{Kind, Policy};
 
     #[test]
     fn every_line_is_read_parses_and_is_found_again() {

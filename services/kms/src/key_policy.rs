@@ -1,0 +1,197 @@
+//! Key policies: the only root of every right to a key. Checked before they are stored, compiled by unique ids.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+
+use casemate_kernel::{
+    Caller, Env, Fault, RequestFacts, ResourcePolicy,
+    policy::{
+        Context, Kind, Layers, NamedPolicy, Policy, Request, ResourceRule, Value, decide, rewrite_principals,
+    },
+};
+use casemate_names::Scope;
+
+use crate::{
+    api::Error,
+    principals,
+    resource::root_arn,
+    rows::{KeyRow, Place},
+};
+
+/// The only policy a key has.
+pub(crate) const NAME: &str = "default";
+
+/// Bytes of a key policy.
+// AWS: 32 KB (KMS quotas, "Key policy document size").
+const BYTES_MAX: usize = 32_768;
+
+/// The policy of a key that was made without one: the account decides by its own policies.
+// AWS: Developer Guide, "Default key policy".
+pub(crate) fn default_policy(scope: &Scope) -> String {
+    let root = root_arn(scope);
+    format!(
+        r#"{{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {{
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {{
+      "AWS" : "{root}"
+    }},
+    "Action" : "kms:*",
+    "Resource" : "*"
+  }} ]
+}}"#
+    )
+}
+
+/// A policy that may be stored, with the unique ids of those it names.
+#[derive(Debug, Clone)]
+pub(crate) struct Checked {
+    /// As it was given.
+    pub(crate) text: String,
+    /// By ARN.
+    pub(crate) ids: BTreeMap<String, String>,
+}
+
+impl Checked {
+    /// Checks a document. Whom it names must exist.
+    pub(crate) fn new(env: &Env, text: &str) -> Result<Self, Error> {
+        if text.len() > BYTES_MAX {
+            return Err(Error::limit_exceeded_exception(format!(
+                "a key policy has at most {BYTES_MAX} bytes"
+            )));
+        }
+        Policy::parse(text, Kind::Resource)
+            .map_err(|error| Error::malformed_policy_document_exception(error.to_string()))?;
+        let mut ids = BTreeMap::new();
+        rewrite_principals(text, &mut |name| {
+            if let Some(arn) = principals::entity(name) {
+                // AWS: text of the service.
+                let id = principals::unique_id(env, &arn)?.ok_or_else(|| {
+                    Error::malformed_policy_document_exception(
+                        "Policy contains a statement with one or more invalid principals.",
+                    )
+                })?;
+                ids.insert(name.to_owned(), id);
+            }
+            Ok::<_, Error>(None)
+        })?;
+        Ok(Self { text: text.to_owned(), ids })
+    }
+
+    /// Refuses a policy under which the caller could not put another one afterwards.
+    // AWS: Developer Guide, "Key policies", the key policy lockout safety check; text of the service.
+    pub(crate) fn keeps_in(
+        &self,
+        key: &Place,
+        env: &Env,
+        caller: &Caller,
+        facts: &RequestFacts,
+    ) -> Result<(), Error> {
+        let policy = compiled(env, &self.text, &self.ids, key)?;
+        // Where the policy lets the account decide, the account's administrators can put it right.
+        let text =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
+        let any = Policy::parse(text, Kind::Identity).map_err(Fault::internal)?;
+        let identity = [NamedPolicy { name: "the account's own".to_owned(), policy: Arc::new(any) }];
+        let layers = Layers {
+            identity: &identity,
+            resource: Some(&policy),
+            resource_rule: ResourceRule::Trust,
+            ..Layers::default()
+        };
+        let (arn, principal) = (key.arn(), caller.principal());
+        let request = Request {
+            principal: &principal,
+            action: "kms:PutKeyPolicy",
+            resource: arn.as_str(),
+            resource_account: Some(key.scope.account.as_str()),
+            context: &Later { caller, facts },
+        };
+        if decide(&layers, &request).is_allowed() {
+            return Ok(());
+        }
+        Err(Error::malformed_policy_document_exception(
+            "The new key policy will not allow you to update the key policy in the future.",
+        ))
+    }
+}
+
+/// The condition keys of the same caller's next call, as far as they are bound to be the same.
+struct Later<'a> {
+    caller: &'a Caller,
+    facts: &'a RequestFacts,
+}
+
+impl Context for Later<'_> {
+    fn value<'v>(&'v self, key: &str) -> Value<'v> {
+        let text = |text: String| Value::One(Cow::Owned(text));
+        match key {
+            "aws:principalarn" => match self.caller.actor() {
+                Caller::Role(session) => Value::one(session.role_arn.as_str()),
+                other => text(other.arn_text()),
+            },
+            "aws:principalaccount" | "kms:calleraccount" => {
+                self.caller.account().map_or(Value::Absent, |account| text(account.as_str().to_owned()))
+            }
+            "aws:securetransport" => Value::one(if self.facts.peer.is_secure() { "true" } else { "false" }),
+            "aws:sourceip" => {
+                self.facts.peer.source_ip().map_or(Value::Absent, |ip| text(ip.to_canonical().to_string()))
+            }
+            "aws:viaawsservice" | "aws:principalisawsservice" | "kms:bypasspolicylockoutsafetycheck" => {
+                Value::one("false")
+            }
+            "kms:viaservice" | "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => Value::Absent,
+            _ => Value::Unknown,
+        }
+    }
+}
+
+/// A key's policy as the gate weighs it.
+pub(crate) fn of_key(env: &Env, row: &KeyRow, key: &Place) -> Result<ResourcePolicy, Error> {
+    let policy = compiled(env, &row.policy, &row.policy_ids, key)?;
+    Ok(ResourcePolicy { policy, rule: ResourceRule::Trust })
+}
+
+/// Each user and role by its unique id; a session by ARN for as long as its role is the one that was meant.
+fn compiled(
+    env: &Env,
+    text: &str,
+    ids: &BTreeMap<String, String>,
+    key: &Place,
+) -> Result<NamedPolicy, Error> {
+    let text = rewrite_principals(text, &mut |name| {
+        let Some(id) = ids.get(name) else { return Ok::<_, Error>(None) };
+        Ok(if stands(env, name, id)? { None } else { Some(id.clone()) })
+    })?;
+    // A stored policy that no longer parses is an error, and an error is a refusal.
+    let policy = Policy::parse(&text, Kind::Resource).map_err(Fault::internal)?;
+    Ok(NamedPolicy { name: format!("key policy of {}", key.id), policy: Arc::new(policy) })
+}
+
+/// May the ARN stand as it is? A session's may while its role is still the one that was meant.
+fn stands(env: &Env, name: &str, id: &str) -> Result<bool, Error> {
+    let Some(arn) = principals::entity(name).filter(principals::is_session) else { return Ok(false) };
+    Ok(principals::unique_id(env, &arn)?.as_deref() == Some(id))
+}
+
+/// A policy as answers show it: those who are gone appear by unique id.
+// AWS: IAM User Guide, "Principal": the ARN turns into the principal id when the principal is deleted.
+pub(crate) fn shown(env: &Env, row: &KeyRow) -> Result<String, Error> {
+    rewrite_principals(&row.policy, &mut |name| {
+        let (Some(id), Some(arn)) = (row.policy_ids.get(name), principals::entity(name)) else {
+            return Ok::<_, Error>(None);
+        };
+        Ok((principals::unique_id(env, &arn)?.as_ref() != Some(id)).then(|| id.clone()))
+    })
+}
+
+/// Refuses the name of a policy that no key has.
+// AWS: "the only valid name is default" (API reference); text of the service.
+pub(crate) fn only_default(name: Option<&str>) -> Result<(), Error> {
+    match name {
+        None | Some(NAME) => Ok(()),
+        Some(_) => Err(Error::not_found_exception("No such policy exists")),
+    }
+}

@@ -1,0 +1,164 @@
+//! What is stored, and under which keys. Every value is sealed by the store; material lies in rows of its own, so that
+//! what only needs to know a key never reads it.
+
+use std::collections::BTreeMap;
+
+use casemate_names::{Scope, Secret, Timestamp};
+use casemate_store::{Key, ReadTx, Row, StoreError, WriteTx};
+use serde::{Deserialize, Serialize};
+
+/// Rows read or deleted at a time.
+const BATCH: usize = 500;
+
+/// Whether a key can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// It can.
+    Enabled,
+    /// It cannot, until it is enabled again.
+    Disabled,
+    /// It cannot, and is gone at that time.
+    PendingDeletion {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Yearly or otherwise regular new material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rotation {
+    /// Days between two materials.
+    pub(crate) period_days: i32,
+    /// When new material is due.
+    pub(crate) next_at: Timestamp,
+}
+
+/// A KMS key, without its material.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeyRow {
+    /// When it was made.
+    pub(crate) created_at: Timestamp,
+    /// What its owner says of it.
+    pub(crate) description: String,
+    /// Whether it can be used.
+    pub(crate) state: State,
+    /// Automatic rotation, if it is on.
+    pub(crate) rotation: Option<Rotation>,
+    /// The version of the material that encrypts; the first is 1.
+    pub(crate) version: u32,
+    /// How often rotation was asked for.
+    pub(crate) on_demand_rotations: u32,
+    /// The key policy as it was given.
+    pub(crate) policy: String,
+    /// The unique ids of the users and roles that the policy names by ARN, at the time it was put.
+    pub(crate) policy_ids: BTreeMap<String, String>,
+    /// Tags.
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl Row for KeyRow {
+    const TABLE: &'static str = "kms.key";
+    const VERSION: u16 = 1;
+}
+
+/// What a key encrypts with, or did before it was rotated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Material {
+    /// 64 hexadecimal digits: what answers call it.
+    pub(crate) id: String,
+    /// Since when.
+    pub(crate) made_at: Timestamp,
+    /// Made because somebody asked for it.
+    pub(crate) on_demand: bool,
+    /// The secret itself.
+    pub(crate) secret: Secret<Vec<u8>>,
+}
+
+impl Row for Material {
+    const TABLE: &'static str = "kms.material";
+    const VERSION: u16 = 1;
+}
+
+/// A name for a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    /// The key, in the same account.
+    pub(crate) key_id: String,
+    /// When it was made.
+    pub(crate) created_at: Timestamp,
+    /// When it was last pointed elsewhere.
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Row for Alias {
+    const TABLE: &'static str = "kms.alias";
+    const VERSION: u16 = 1;
+}
+
+/// A key and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Whose.
+    pub(crate) scope: Scope,
+    /// Its id.
+    pub(crate) id: String,
+}
+
+impl Place {
+    /// The key's row.
+    pub(crate) fn key(&self) -> Key {
+        Key::of(&self.scope).text(&self.id)
+    }
+
+    /// The row of one of its materials.
+    pub(crate) fn material(&self, version: u32) -> Key {
+        self.key().number(u64::from(version))
+    }
+
+    /// The key's row, if there is one.
+    pub(crate) fn find(&self, tx: &ReadTx<'_>) -> Result<Option<KeyRow>, StoreError> {
+        tx.get(&self.key())
+    }
+
+    /// Removes the key and all that hangs on it.
+    pub(crate) fn erase(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+        erase_all::<Material>(tx, &self.key())?;
+        erase_all::<crate::grant::Grant>(tx, &self.key())?;
+        for (name, _) in self.aliases(tx)? {
+            tx.delete::<Alias>(&alias_key(&self.scope, &name))?;
+        }
+        tx.delete::<KeyRow>(&self.key())
+    }
+
+    /// The aliases that point to it, by name.
+    pub(crate) fn aliases(&self, tx: &ReadTx<'_>) -> Result<Vec<(String, Alias)>, StoreError> {
+        let (prefix, mut after, mut found) = (Key::of(&self.scope), None, Vec::new());
+        loop {
+            let read: Vec<(Key, Alias)> = tx.scan(&prefix, after.as_ref(), BATCH)?;
+            after = read.last().map(|(key, _)| key.clone());
+            let last = read.len() < BATCH;
+            let ours = read.into_iter().filter(|(_, alias)| alias.key_id == self.id);
+            found.extend(ours.filter_map(|(key, alias)| Some((key.text_at(0)?, alias))));
+            if last {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// An alias's row; `name` includes `alias/`.
+pub(crate) fn alias_key(scope: &Scope, name: &str) -> Key {
+    Key::of(scope).text(name)
+}
+
+fn erase_all<T: Row>(tx: &mut WriteTx<'_>, prefix: &Key) -> Result<(), StoreError> {
+    loop {
+        let keys = tx.keys::<T>(prefix, None, BATCH)?;
+        for key in &keys {
+            tx.delete::<T>(key)?;
+        }
+        if keys.len() < BATCH {
+            return Ok(());
+        }
+    }
+}

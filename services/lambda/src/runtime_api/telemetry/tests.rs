@@ -1,0 +1,92 @@
+//! Extensions made of raw bytes subscribe over loopback.
+
+use std::{os::fd::AsFd, sync::Arc};
+
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::super::{
+    Output, Telemetry, serve,
+    tests::{Api, with_extensions},
+};
+use crate::output::Command;
+
+const TELEMETRY: &str = "/2022-07-01/telemetry";
+const LOGS: &str = "/2020-08-15/logs";
+const WISH: &str =
+    r#"{"schemaVersion":"2022-12-13","types":["function"],"destination":{"protocol":"TCP","port":8080}}"#;
+const OLDER_WISH: &str = r#"{"types":["function"],"destination":{"protocol":"TCP","port":8080}}"#;
+
+struct Bench {
+    api: Api,
+    telemetry: Arc<Telemetry>,
+    told: tokio::sync::mpsc::Receiver<Command>,
+    id: String,
+}
+
+/// One external extension, registered.
+async fn bench() -> Bench {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let extensions = with_extensions(&["one"]);
+    let id = extensions.register("one", &[]).unwrap().expose().clone();
+    let outlet = TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap().into();
+    let telemetry = Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet]));
+    let (output, told) = Output::tapped();
+    let shared = (Arc::new(super::super::Exchange::new()), extensions, (Arc::clone(&telemetry), output));
+    let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
+    Bench { api: Api::at(address, task), telemetry, told, id }
+}
+
+impl Bench {
+    async fn put(&self, path: &str, id: &str, body: &str) -> String {
+        let headers = format!("Lambda-Extension-Identifier: {id}\r\n");
+        self.api.send_to("PUT", path, &headers, body.as_bytes()).await
+    }
+}
+
+fn refused(answer: &str, status: u16, kind: &str) {
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(answer.contains(&format!(r#""errorType":"{kind}""#)), "{answer}");
+}
+
+#[tokio::test]
+async fn a_subscription_is_answered_and_told_once() {
+    let mut bench = bench().await;
+    for _ in 0..2 {
+        let answer = bench.put(TELEMETRY, &bench.id, WISH).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n\"OK\""), "{answer}");
+    }
+    let Ok(Command::Note(note)) = bench.told.try_recv() else { panic!("nothing is told") };
+    assert_eq!(note.text.as_deref(), Some("TELEMETRY\tName: one\tState: Subscribed\tTypes: [function]"));
+    assert!(bench.told.try_recv().is_err(), "the same again is one subscription");
+    refused(&bench.put(LOGS, &bench.id, OLDER_WISH).await, 403, "Logs.NotSupported");
+}
+
+#[tokio::test]
+async fn whoever_names_no_registered_extension_does_not_subscribe() {
+    let mut bench = bench().await;
+    let nobody = bench.api.send_to("PUT", TELEMETRY, "", WISH.as_bytes()).await;
+    refused(&nobody, 403, "Extension.MissingExtensionIdentifier");
+    refused(&bench.put(TELEMETRY, "one", WISH).await, 403, "Extension.InvalidExtensionIdentifier");
+    let another = "00000000-0000-4000-8000-000000000000";
+    refused(&bench.put(LOGS, another, OLDER_WISH).await, 403, "Extension.UnknownExtensionIdentifier");
+    assert!(bench.told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_is_malformed_too_large_or_late_is_refused_in_each_apis_words() {
+    let mut bench = bench().await;
+    refused(&bench.put(TELEMETRY, &bench.id, "{").await, 400, "ValidationError");
+    refused(&bench.put(LOGS, &bench.id, "{}").await, 400, "Logs.ValidationError");
+    let large = format!("{}{}", WISH, " ".repeat(70_000));
+    refused(&bench.put(TELEMETRY, &bench.id, &large).await, 400, "ValidationError");
+    for (method, path) in [("POST", TELEMETRY), ("GET", LOGS), ("PUT", "/2022-07-01/telemetry/x")] {
+        let headers = format!("Lambda-Extension-Identifier: {}\r\n", bench.id);
+        let answer = bench.api.send_to(method, path, &headers, WISH.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    }
+    bench.telemetry.close();
+    refused(&bench.put(TELEMETRY, &bench.id, WISH).await, 403, "Telemetry.SubscriptionClosed");
+    refused(&bench.put(LOGS, &bench.id, OLDER_WISH).await, 403, "Logs.SubscriptionClosed");
+    assert!(bench.told.try_recv().is_err());
+}

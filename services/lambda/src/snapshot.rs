@@ -1,0 +1,217 @@
+//! SnapStart: a published version is initialised when it is published, and its environments begin where that ended.
+//!
+//! ```text
+//!   published ──▶ Pending ──initialised, hooks run──▶ Active
+//!                    └──the function's or the host's fault──▶ Failed
+//! ```
+//! What is kept is a template: a process in a sandbox of its own that has loaded the function, has seen no request and is
+//! forked ([`crate::forking`]). An environment is that sandbox with one child in it; where more are wanted at once than there
+//! are templates, another template is initialised first, since two environments must not share a sandbox.
+//!
+//! DIVERGES: templates live in the server's memory. After its restart, or when the host needed their room, the first request
+//! initialises one. AWS regenerates snapshots, too.
+//! DIVERGES: only Python's processes can be forked so. Other runtimes that AWS makes snapshots of are refused.
+//!
+//! Knows the rules and the states; not how anything is started.
+
+use casemate_sandbox::{Driver, Family};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{Error, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, State as Shown, StateReasonCode},
+    controls::{Client, Controls},
+    function::{Function, Settings},
+    machines::Isolation,
+    refusal,
+    version::Version,
+};
+
+/// Most of `/tmp`, MB.
+// AWS: "SnapStart does not support […] ephemeral storage greater than 512 MB" (developer guide, "SnapStart").
+const TMP_MB_MAX: u32 = 512;
+
+/// Longest name of an error that is repeated in a version's state.
+const KIND_CHARS_MAX: usize = 100;
+
+/// Whether a version may be invoked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// It may.
+    #[default]
+    Active,
+    /// It is being initialised.
+    Pending,
+    /// It could not be.
+    Failed {
+        /// Of AWS's codes.
+        code: String,
+        /// For people.
+        why: String,
+    },
+}
+
+impl State {
+    /// It failed, and why.
+    pub(crate) fn failed(code: StateReasonCode, why: impl Into<String>) -> Self {
+        Self::Failed { code: code.as_str().to_owned(), why: why.into() }
+    }
+
+    /// It failed because the runtime reported this.
+    pub(crate) fn failed_with(report: &[u8]) -> Self {
+        let report: serde_json::Value = serde_json::from_slice(report).unwrap_or_default();
+        let kind = report.get("errorType").and_then(serde_json::Value::as_str).unwrap_or("Runtime.Unknown");
+        // The message may tell what the function knows; whoever may read its log finds it there.
+        let kind: String = kind.chars().filter(|c| c.is_ascii_graphic()).take(KIND_CHARS_MAX).collect();
+        Self::failed(
+            StateReasonCode::FunctionError,
+            format!("An error occurred during function initialization: {kind}. Its log says more."),
+        )
+    }
+
+    /// As the API shows it: state, reason, and the reason's code.
+    pub(crate) fn shown(&self) -> (Shown, Option<String>, Option<StateReasonCode>) {
+        match self {
+            Self::Active => (Shown::Active, None, None),
+            // AWS: text and code of a function that is made.
+            Self::Pending => (
+                Shown::Pending,
+                Some("The function is being created.".to_owned()),
+                Some(StateReasonCode::Creating),
+            ),
+            Self::Failed { code, why } => (Shown::Failed, Some(why.clone()), StateReasonCode::parse(code)),
+        }
+    }
+
+    /// Refuses requests for what is not active.
+    // AWS: text as the service words it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let state = match self {
+            Self::Active => return Ok(()),
+            Self::Pending => "Pending",
+            Self::Failed { .. } => "Failed",
+        };
+        Err(Error::resource_conflict_exception(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        )))
+    }
+}
+
+/// Do environments of this version begin from a snapshot?
+pub(crate) fn is_of(function: &Function) -> bool {
+    function.settings.snap_start && function.version != Version::Latest
+}
+
+/// What is asked; `None`: nothing.
+pub(crate) fn asked(config: Option<&SnapStart>) -> Option<bool> {
+    let apply_on = config?.apply_on?;
+    Some(apply_on == SnapStartApplyOn::PublishedVersions)
+}
+
+/// Refuses settings with which there can be no snapshot.
+pub(crate) fn check(settings: &Settings, driver: Option<&Driver>) -> Result<(), Error> {
+    if !settings.snap_start {
+        return Ok(());
+    }
+    check_runtime(&settings.runtime, driver)?;
+    if settings.tmp_mb > TMP_MB_MAX {
+        // AWS: the code; the text is ours.
+        return Err(Error::invalid_parameter_value_exception(format!(
+            "SnapStart does not support ephemeral storage greater than {TMP_MB_MAX} MB"
+        )));
+    }
+    let wishes = settings.variables.as_ref().map(Controls::of).transpose();
+    let wishes = wishes.map_err(Error::invalid_parameter_value_exception)?.unwrap_or_default();
+    if wishes.client == Client::Aws {
+        return Err(refusal::not_here(
+            "SnapStart with AWS's own runtime client, whose process cannot be forked,",
+        ));
+    }
+    if wishes.isolation == Some(Isolation::Machine) {
+        return Err(refusal::not_here("SnapStart in a virtual machine"));
+    }
+    Ok(())
+}
+
+fn check_runtime(runtime: &str, driver: Option<&Driver>) -> Result<(), Error> {
+    // AWS: "SnapStart is available for the following Lambda managed runtimes: Java 11 and later, Python 3.12 and later, .NET 8
+    // and later" (developer guide); the text is the service's.
+    let since = [("java", 11), ("python3.", 12), ("dotnet", 8)];
+    let number = |of: &str| runtime.strip_prefix(of).and_then(|number| number.parse::<u32>().ok());
+    let is_awss = since.iter().any(|(of, first)| number(of).is_some_and(|number| number >= *first));
+    let family = driver.and_then(|driver| driver.runtimes().find(runtime)).map(|runtime| runtime.family);
+    // An operator's own runtime is none of AWS's list, and may be Python.
+    let is_own = !runtime.is_empty() && !RUNTIME_VALUES.contains(&runtime) && family == Some(Family::Python);
+    if !is_awss && !is_own {
+        let runtime = if runtime.is_empty() { "A container image" } else { runtime };
+        return Err(Error::invalid_parameter_value_exception(format!(
+            "{runtime} is not supported for SnapStart enabled functions."
+        )));
+    }
+    if !is_own && !runtime.starts_with("python") {
+        return Err(refusal::not_here(&format!(
+            "SnapStart of {runtime} (snapshots are of Python functions only)"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses provisioned concurrency of a version with snapshots.
+pub(crate) fn check_provisioned(function: &Function) -> Result<(), Error> {
+    if is_of(function) {
+        // AWS: the code; the text is ours.
+        return Err(Error::invalid_parameter_value_exception(
+            "Provisioned Concurrency is not supported for SnapStart enabled functions.",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_makes_no_snapshots_of_is_refused_in_its_words_and_what_we_cannot_in_ours() {
+        let refused = |runtime: &str| format!("{:?}", check_runtime(runtime, None).unwrap_err());
+        for runtime in [
+            "nodejs20.x",
+            "python3.11",
+            "provided.al2023",
+            "ruby3.3",
+            "java8.al2",
+            "dotnet6",
+            "unknown",
+            "my-python",
+        ] {
+            let text = format!("{runtime} is not supported for SnapStart enabled functions.");
+            assert!(refused(runtime).contains(&text), "{runtime}");
+        }
+        assert!(refused("").contains("A container image is not supported"));
+        for runtime in ["java11", "java21", "dotnet8"] {
+            assert!(refused(runtime).contains("not supported by this installation"), "{runtime}");
+        }
+        for runtime in ["python3.12", "python3.13"] {
+            check_runtime(runtime, None).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_an_active_version_is_invoked() {
+        State::Active.check().unwrap();
+        let failed = State::failed(StateReasonCode::FunctionError, "x");
+        for (state, name) in [(State::Pending, "Pending"), (failed, "Failed")] {
+            let Err(Error::ResourceConflictException(refusal)) = state.check() else { panic!("not refused") };
+            assert!(refusal.message.unwrap().ends_with(&format!("following state: {name}")));
+        }
+    }
+
+    #[test]
+    fn a_reason_names_the_error_and_repeats_nothing_of_it() {
+        let report = br#"{"errorType":"Value\nError","errorMessage":"the password is hush"}"#;
+        let (_, why, code) = State::failed_with(report).shown();
+        let why = why.unwrap();
+        assert!(why.contains("ValueError.") && !why.contains("hush"), "{why}");
+        assert_eq!(code, Some(StateReasonCode::FunctionError));
+        assert!(State::failed_with(b"nonsense").shown().1.unwrap().contains("Runtime.Unknown"));
+    }
+}

@@ -1,0 +1,224 @@
+//! Environment variables under a KMS key of the owner's: encrypted with the caller's rights when they are set, shown to who may
+//! decrypt, decrypted with the execution role's rights when an environment starts. Between these the function's row holds
+//! nothing but the ciphertext.
+//!
+//! Variables that begin with `CASEMATE_` stay as they are: they are wishes of the platform, which it has to know before it
+//! starts anything.
+//!
+//! AWS: the caller makes a grant of the key to the execution role, for this function's encryption context only; a role made
+//! again under the same name has none (Lambda Developer Guide, "Securing environment variables"; re:Post, "KMS Exception").
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use casemate_kernel::{As, Env, Fault, Permit};
+use casemate_names::{Arn, Secret};
+use casemate_schema::Document;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{
+        EnvironmentError, EnvironmentResponse, Error, FunctionConfiguration, UpdateFunctionConfigurationInput,
+    },
+    controls,
+    function::{Function, Settings},
+    variables::Variables,
+};
+
+/// The service that holds keys.
+const KMS: &str = "kms";
+/// Bytes that are encrypted at a time.
+// AWS: 4,096 bytes of plain text (KMS API reference, Encrypt).
+const PART_BYTES: usize = 4_096;
+
+/// A key, and what it hides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    /// The key, as its owner named it.
+    pub(crate) key: String,
+    /// Ciphertexts, which follow each other; none where there are no variables to hide.
+    parts: Vec<Vec<u8>>,
+}
+
+impl Settings {
+    /// Hides the variables under `key`, as the caller, and lets the execution role decrypt them.
+    pub(crate) async fn seal(&mut self, permit: &Permit, function: &Arn, key: &str) -> Result<(), Error> {
+        let mut parts = Vec::new();
+        let mut granted = key.to_owned();
+        if let Some(variables) = &mut self.variables {
+            let hidden: BTreeMap<String, Secret<String>> =
+                variables.extract_if(.., |name, _| !name.starts_with(controls::PREFIX)).collect();
+            let plain = Secret::new(serde_json::to_vec(&hidden).map_err(Fault::internal)?);
+            for part in plain.expose().chunks(PART_BYTES) {
+                let input = Document::structure([
+                    ("KeyId", key.into()),
+                    ("Plaintext", Document::Blob(Bytes::copy_from_slice(part))),
+                    ("EncryptionContext", context(function)),
+                ]);
+                let mut answer = permit.invoke(KMS, "Encrypt", As::Caller, input).await?;
+                parts.push(blob(answer.take("CiphertextBlob"))?);
+                granted = answer.get("KeyId").and_then(Document::as_str).unwrap_or(key).to_owned();
+            }
+        }
+        let operations = ["Decrypt", "RetireGrant"].map(|name| Document::from(name)).to_vec();
+        let grant = Document::structure([
+            ("KeyId", granted.as_str().into()),
+            ("GranteePrincipal", self.role.as_str().into()),
+            ("Operations", Document::List(operations)),
+            ("Constraints", Document::structure([("EncryptionContextEquals", context(function))])),
+            // Named, so that every change of the function asks for the same grant.
+            ("Name", function.as_str().into()),
+        ]);
+        permit.invoke(KMS, "CreateGrant", As::Caller, grant).await?;
+        self.sealed = Some(Sealed { key: key.to_owned(), parts });
+        Ok(())
+    }
+}
+
+impl Sealed {
+    /// What it hides, with the rights of whoever `ask` asks for.
+    async fn open<F>(&self, function: &Arn, ask: impl Fn(Document) -> F) -> Result<Variables, Fault>
+    where
+        F: Future<Output = Result<Document, Fault>>,
+    {
+        let mut plain = Vec::new();
+        for part in &self.parts {
+            let input = Document::structure([
+                ("CiphertextBlob", Document::Blob(Bytes::copy_from_slice(part))),
+                ("EncryptionContext", context(function)),
+            ]);
+            plain.extend_from_slice(&blob(ask(input).await?.take("Plaintext"))?);
+        }
+        let plain = Secret::new(plain);
+        if self.parts.is_empty() {
+            return Ok(Variables::new());
+        }
+        // The cause would quote what it could not read.
+        serde_json::from_slice(plain.expose())
+            .map_err(|_| Fault::broken("variables that were not sealed here"))
+    }
+
+    async fn open_as_caller(&self, permit: &Permit, function: &Arn) -> Result<Variables, Fault> {
+        self.open(function, |input| permit.invoke(KMS, "Decrypt", As::Caller, input)).await
+    }
+}
+
+/// The settings of `latest` after a change, in so far as variables and key are concerned: `settings` has been changed in
+/// everything else. `None`: neither is touched.
+pub(crate) async fn changed(
+    permit: &Permit,
+    latest: &Function,
+    input: &UpdateFunctionConfigurationInput,
+    mut settings: Settings,
+) -> Result<Option<(Option<Variables>, Option<Sealed>)>, Error> {
+    let before = latest.settings.sealed.as_ref();
+    let key = match input.kms_key_arn.as_deref() {
+        None => before.map(|sealed| sealed.key.clone()),
+        Some(key) => Some(key.to_owned()).filter(|key| !key.is_empty()),
+    };
+    let moved = key.as_ref() != before.map(|sealed| &sealed.key);
+    let other_role = settings.role != latest.settings.role;
+    if !moved && (key.is_none() || (input.environment.is_none() && !other_role)) {
+        return Ok(None);
+    }
+    let function = latest.unqualified();
+    if input.environment.is_none()
+        && let Some(sealed) = before
+        && let Some(variables) = &mut settings.variables
+    {
+        variables.extend(sealed.open_as_caller(permit, &function).await?);
+    }
+    settings.sealed = None;
+    if let Some(key) = key {
+        settings.seal(permit, &function, &key).await?;
+    }
+    Ok(Some((settings.variables, settings.sealed)))
+}
+
+/// Adds the variables to what the caller is shown, if the caller may decrypt them; otherwise why not.
+pub(crate) async fn reveal(
+    permit: &Permit,
+    function: &Function,
+    mut shown: FunctionConfiguration,
+) -> FunctionConfiguration {
+    let (Some(sealed), Some(clear)) = (&function.settings.sealed, &function.settings.variables) else {
+        return shown;
+    };
+    shown.environment = Some(match sealed.open_as_caller(permit, &function.unqualified()).await {
+        Ok(mut variables) => {
+            variables.extend(clear.clone());
+            EnvironmentResponse { variables: Some(variables), error: None }
+        }
+        Err(fault) => {
+            // AWS: the beginning of the service's text.
+            let text = format!(
+                "Lambda was unable to decrypt your environment variables because the KMS access was denied. Please check \
+                 your KMS permissions. KMS Exception: {} KMS Message: {}",
+                code(&fault),
+                fault.message()
+            );
+            let error = EnvironmentError {
+                error_code: Some(code(&fault).to_owned()),
+                message: Some(Secret::new(text)),
+            };
+            EnvironmentResponse { variables: None, error: Some(error) }
+        }
+    });
+    shown
+}
+
+/// The function with its variables, for an environment of its own: with the execution role's rights.
+pub(crate) async fn opened(env: &Env, function: Arc<Function>) -> Result<Arc<Function>, Error> {
+    let Some(sealed) = &function.settings.sealed else { return Ok(function) };
+    let speaker = As::Role {
+        role: function.settings.role.clone(),
+        session_name: function.name.clone(),
+        source: function.unqualified(),
+    };
+    let ask = |input| env.invoke(KMS, "Decrypt", speaker.clone(), input);
+    let hidden = sealed.open(&function.unqualified(), ask).await.map_err(|fault| not_opened(&fault))?;
+    let mut opened = Function::clone(&function);
+    if let Some(variables) = &mut opened.settings.variables {
+        // INVARIANT: what the platform was told in the clear is not changed by what was hidden.
+        variables.extend(hidden.into_iter().filter(|(name, _)| !name.starts_with(controls::PREFIX)));
+    }
+    Ok(Arc::new(opened))
+}
+
+// AWS: codes and the form of the texts of Invoke.
+fn not_opened(fault: &Fault) -> Error {
+    let why = |what: &str| {
+        format!(
+            "Lambda was unable to decrypt the environment variables because {what}. Please check the function's KMS key \
+             settings. KMS Exception: {} KMS Message: {}",
+            code(fault),
+            fault.message()
+        )
+    };
+    if fault.is("DisabledException") {
+        return Error::kms_disabled_exception(why("the KMS key is disabled"));
+    }
+    if fault.is("KMSInvalidStateException") {
+        return Error::kms_invalid_state_exception(why("the state of the KMS key does not allow it"));
+    }
+    if fault.is("NotFoundException") {
+        return Error::kms_not_found_exception(why("the KMS key was not found"));
+    }
+    Error::kms_access_denied_exception(why("KMS access was denied"))
+}
+
+fn code(fault: &Fault) -> &'static str {
+    fault.code(casemate_schema::Protocol::AwsJson1_1, "ValidationException").0
+}
+
+fn context(function: &Arn) -> Document {
+    // AWS: the context that Lambda encrypts variables in.
+    Document::Map(vec![("aws:lambda:FunctionArn".to_owned(), function.as_str().into())])
+}
+
+fn blob(document: Document) -> Result<Vec<u8>, Fault> {
+    match document {
+        Document::Blob(bytes) => Ok(bytes.to_vec()),
+        _ => Err(Fault::broken("an answer without the bytes that were asked for")),
+    }
+}
