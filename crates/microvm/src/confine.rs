@@ -1,7 +1,7 @@
-//! Starts QEMU with nothing but its own files: the launcher becomes it after giving everything else up.
+//! Starts QEMU or Firecracker with nothing but its own files: the launcher becomes it after giving everything else up.
 //!
 //! No network, no other process's queues, an own user where there is root, a few megabytes of files, no core, no new
-//! privileges, and Landlock over every path that was not named. QEMU's own filter of system calls comes on top.
+//! privileges, and Landlock over every path that was not named. The program's own filter of system calls comes on top.
 
 use std::{
     ffi::OsString,
@@ -36,9 +36,12 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 struct Wishes {
     writable: Vec<PathBuf>,
     readable: Vec<PathBuf>,
+    executable: Vec<PathBuf>,
     devices: Vec<PathBuf>,
     user: Option<u32>,
     memory_mb: Option<u64>,
+    /// How large a file may be that it writes; none: [`FILE_BYTES_MAX`].
+    file_mb: Option<u64>,
     /// Files through which control groups are entered.
     groups: Vec<PathBuf>,
     /// Whose child it is; where that has ended, nothing is started.
@@ -87,6 +90,11 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Wishes> {
         match name.to_str() {
             Some("--writable") => wishes.writable.push(value.into()),
             Some("--readable") => wishes.readable.push(value.into()),
+            Some("--executable") => wishes.executable.push(value.into()),
+            Some("--file-mb") => {
+                let most = value.to_str().and_then(|text| text.parse().ok());
+                wishes.file_mb = Some(most.ok_or_else(|| invalid("size of files"))?);
+            }
             Some("--device") => wishes.devices.push(value.into()),
             Some("--memory-mb") => {
                 wishes.memory_mb = value.to_str().and_then(|text| text.parse().ok());
@@ -114,7 +122,7 @@ fn limits(wishes: &Wishes) -> io::Result<()> {
     }
     for (resource, most) in [
         (Resource::Core, 0),
-        (Resource::Fsize, FILE_BYTES_MAX),
+        (Resource::Fsize, wishes.file_mb.map_or(FILE_BYTES_MAX, |most| most.saturating_mul(1 << 20))),
         (Resource::Nofile, DESCRIPTORS_MAX),
         (Resource::Memlock, 0),
     ] {
@@ -181,6 +189,10 @@ fn restrict(wishes: &Wishes) -> Result<(), Box<dyn std::error::Error + Send + Sy
     for path in &wishes.readable {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile))?;
     }
+    for path in &wishes.executable {
+        let execute = AccessFs::ReadFile | AccessFs::Execute;
+        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, execute))?;
+    }
     for path in &wishes.devices {
         rules =
             rules.add_rule(PathBeneath::new(PathFd::new(path)?, AccessFs::ReadFile | AccessFs::WriteFile))?;
@@ -216,7 +228,7 @@ const LOADER_CACHE: &str = "/etc/ld.so.cache";
 /// Address space beside the guest's memory: translated code, stacks, libraries. Most of it is never touched.
 const OWN_MB: u64 = 2_048;
 pub(crate) const THREADS_MAX: u64 = 64;
-/// The console and QEMU's own words; the guest's memory is not a file of a folder and already has its size.
+/// The console and the program's own words. QEMU's guest's memory is not a file of a folder and already has its size.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const DESCRIPTORS_MAX: u64 = 256;
 
@@ -239,6 +251,7 @@ mod tests {
             &["--writable"],
             &["--user", "0", "--", "x"],
             &["--user", "root", "--", "x"],
+            &["--file-mb", "all", "--", "x"],
             &["--everything", "yes", "--", "x"],
         ] {
             assert!(parsed(bad).is_err(), "{bad:?}");

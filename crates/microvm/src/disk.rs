@@ -38,6 +38,11 @@ impl Disk {
         &self.0
     }
 
+    /// A file that is there, and is ours from now on.
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// A code disk without anything, for machines whose function is not known yet.
     pub(crate) fn blank(path: PathBuf) -> io::Result<Self> {
         let disk = Self(path);

@@ -16,20 +16,23 @@ use crate::{
     agent::Agent,
     disk::{self, CodeDisk, Disk},
     error::{Error, doing},
-    initramfs,
-    kernel::{Kernel, KernelSource},
-    machine::{Machine, connect_control},
+    firecracker, guest, initramfs,
+    kernel::{FIRECRACKER_MODULES, Kernel, KernelSource, QEMU_MODULES},
+    machine::Machine,
+    monitor::{self, Control},
     probe::{self, Acceleration, Probe},
+    process::{Files, Process},
     protocol::{Command, Start},
-    qemu::{self, Accelerator, Files, Launch, Memory, Process},
+    qemu::{self, Accelerator, Launch, Memory},
+    state::{Place, State, load_firecracker, load_qemu},
     template::{self, Pending, Template},
 };
 
 /// Where things are and what is allowed.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The program `qemu-system-x86_64`.
-    pub qemu: PathBuf,
+    /// The program that makes machines.
+    pub monitor: Monitor,
     /// The guest's kernel.
     pub kernel: KernelSource,
     /// The program that becomes process 1: its `main` begins with [`crate::enter`].
@@ -40,8 +43,19 @@ pub struct Config {
     pub state: PathBuf,
     /// Whether emulation will do.
     pub acceleration: Acceleration,
+    /// The device of hardware virtualisation, [`KVM`]; a guest must boot with it all the same.
+    pub device: PathBuf,
     /// Who makes control groups for machines; without, the launcher's limits stand alone.
     pub groups: Option<casemate_sandbox::Driver>,
+}
+
+/// A program that makes machines, as the operator names it. None stands in for another.
+#[derive(Clone, Debug)]
+pub enum Monitor {
+    /// `qemu-system-x86_64`.
+    Qemu(PathBuf),
+    /// `firecracker`, which needs hardware virtualisation. Tested against a stub only: see [`crate::firecracker`].
+    Firecracker(PathBuf),
 }
 
 /// Makes machines. Cheap to clone.
@@ -73,6 +87,12 @@ pub struct RuntimeDisk {
     disk: Disk,
     /// Folders on it that are shown besides the runtime's own.
     mounts: Vec<PathBuf>,
+}
+
+impl RuntimeDisk {
+    pub(crate) fn path(&self) -> &Path {
+        self.disk.path()
+    }
 }
 
 /// A function as it is started.
@@ -126,6 +146,10 @@ impl std::fmt::Debug for Fresh {
 impl Driver {
     /// Reads the kernel, builds the initramfs, and tries to boot it. Takes seconds.
     pub async fn new(config: Config) -> Result<Self, Error> {
+        let emulates = config.acceleration == Acceleration::EmulationAllowed;
+        if emulates && matches!(config.monitor, Monitor::Firecracker(_)) {
+            return Err(Error::Refused("Firecracker does not emulate: it needs hardware virtualisation"));
+        }
         let (kernel, files, agent) = tokio::task::spawn_blocking({
             let config = config.clone();
             move || lay_out(&config)
@@ -198,10 +222,22 @@ impl Driver {
 
     /// The same for any function that needs no more memory.
     pub(crate) async fn boot_with(&self, image: &Image, ram_mb: u64, fresh: &Fresh) -> Result<Booted, Error> {
-        let ram = qemu::memory(ram_mb).map_err(doing("memory for the guest"))?;
-        let launch = self.launch(image, ram_mb, Memory::Shared);
-        let process = self.process(launch, &ram)?;
-        let machine = Machine::greet(process, ram_mb).await?;
+        let (process, control, ram) = match &self.inner.config.monitor {
+            Monitor::Qemu(_) => {
+                let ram = qemu::memory(ram_mb).map_err(doing("memory for the guest"))?;
+                let process = self.qemu(image, (ram_mb, &ram), Memory::Shared)?;
+                let control = monitor::qemu(&process).await?;
+                (process, control, Some(ram))
+            }
+            Monitor::Firecracker(_) => {
+                let process = firecracker::boot(self.place(), Some(image), ram_mb)
+                    .map_err(doing("starting Firecracker"))?;
+                let mut client = monitor::firecracker(&process).await?;
+                client.start(&firecracker::Machine::with_disks(ram_mb)).await?;
+                (process, Control::Firecracker(client.into()), None)
+            }
+        };
+        let machine = Machine::greet(process, control, ram_mb).await?;
         refresh(&machine, fresh).await?;
         Ok(Booted { machine, ram, image: image.clone() })
     }
@@ -224,7 +260,7 @@ impl Driver {
     /// Ends a machine and keeps its state as a template. `pending` are its open connections, none of which has been
     /// answered since it last asked.
     pub async fn snapshot(&self, booted: Booted, pending: Vec<Pending>) -> Result<Template, Error> {
-        template::take(booted, pending).await
+        template::take(booted, pending, &Place(&self.inner.config.state)).await
     }
 
     /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
@@ -249,35 +285,60 @@ impl Driver {
 
     async fn go_on(&self, template: &Template, image: &Image, fresh: &Fresh) -> Result<Machine, Error> {
         let inner = &template.inner;
-        let launch = self.launch(image, inner.ram_mb, Memory::PrivateIncoming);
-        let process = self.process(launch, &inner.ram)?;
-        let qmp = connect_control(&process).await?;
-        template::load(&qmp, &process, &inner.devices).await.map_err(|source| {
-            let words = process.last_words();
-            Error::Io { doing: "restoring", source: io::Error::other(format!("{source}; {words}")) }
-        })?;
-        let mut machine = Machine::restored(process, qmp, inner.ram_mb, &inner.open).await?;
+        let (process, control) = match &inner.state {
+            State::Qemu { ram, devices } => self.restored_qemu(image, (inner.ram_mb, ram), devices).await?,
+            State::Firecracker { memory, devices } => {
+                let process = firecracker::restore(self.place(), image, inner.ram_mb, (memory, devices))
+                    .map_err(doing("starting Firecracker"))?;
+                let mut client = monitor::firecracker(&process).await?;
+                load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, error))?;
+                (process, Control::Firecracker(client.into()))
+            }
+        };
+        // Nothing the host has to say comes before it says so; the guest must run to be spoken to by vsock.
+        control.go_on().await?;
+        let mut machine = Machine::restored(process, control, inner.ram_mb, &inner.open).await?;
         machine.started = inner.started;
         machine.continue_numbers(inner.next_number);
-        machine.resume().await?;
         refresh(&machine, fresh).await?;
         Ok(machine)
     }
 
-    fn launch<'a>(&self, image: &'a Image, ram_mb: u64, memory: Memory) -> Launch<'a> {
-        Launch {
-            accelerator: self.inner.accelerator,
-            ram_mb,
-            disks: Some((image.runtime.disk.path(), image.code.path())),
-            memory,
-            agent_argument: "boot",
+    async fn restored_qemu(
+        &self,
+        image: &Image,
+        (ram_mb, ram): (u64, &OwnedFd),
+        devices: &[u8],
+    ) -> Result<(Process, Control), Error> {
+        let process = self.qemu(image, (ram_mb, ram), Memory::PrivateIncoming)?;
+        let control = monitor::qemu(&process).await?;
+        if let Control::Qemu(qmp) = &control {
+            let loaded = load_qemu(qmp, &process, devices).await;
+            loaded.map_err(|source| in_its_words(&process, Error::Io { doing: "restoring", source }))?;
         }
+        Ok((process, control))
     }
 
-    fn process(&self, launch: Launch<'_>, ram: &OwnedFd) -> Result<Process, Error> {
-        let inner = &self.inner;
-        Process::start(&inner.files, &inner.config.state, launch, ram).map_err(doing("starting QEMU"))
+    fn qemu(&self, image: &Image, (ram_mb, ram): (u64, &OwnedFd), memory: Memory) -> Result<Process, Error> {
+        let launch = Launch {
+            accelerator: self.inner.accelerator,
+            ram_mb,
+            disks: Some((image.runtime.path(), image.code.path())),
+            memory,
+            agent_argument: guest::BOOT,
+        };
+        qemu::start(&self.inner.files, &self.inner.config.state, launch, ram).map_err(doing("starting QEMU"))
     }
+
+    fn place(&self) -> (&Files, &Path) {
+        (&self.inner.files, &self.inner.config.state)
+    }
+}
+
+/// With what the program has printed, for the operator.
+fn in_its_words(process: &Process, error: Error) -> Error {
+    let words = process.last_words();
+    Error::Io { doing: "restoring", source: io::Error::other(format!("{error}; {words}")) }
 }
 
 /// A machine that has booted, with its memory.
@@ -285,7 +346,8 @@ impl Driver {
 pub struct Booted {
     /// The machine.
     pub machine: Machine,
-    pub(crate) ram: OwnedFd,
+    /// Where it is not the program's own.
+    pub(crate) ram: Option<OwnedFd>,
     pub(crate) image: Image,
 }
 
@@ -301,17 +363,28 @@ async fn refresh(machine: &Machine, fresh: &Fresh) -> Result<(), Error> {
     machine.command(Command::Refresh { unix_ns: fresh.unix_ns, entropy: hex::encode(fresh.entropy) }).await
 }
 
-/// Writes kernel and initramfs where QEMU finds them.
+/// Writes kernel and initramfs where machines find them.
 fn lay_out(config: &Config) -> Result<(Kernel, Files, Agent), Error> {
     let absent = |what: &'static str| move |error: io::Error| Error::Absent { what, why: error.to_string() };
-    let kernel = Kernel::read(&config.kernel).map_err(absent("guest kernel"))?;
+    let (kernel, monitor) = match &config.monitor {
+        Monitor::Qemu(program) => {
+            let kernel = Kernel::read(&config.kernel, &QEMU_MODULES).map_err(absent("guest kernel"))?;
+            (kernel, program.clone())
+        }
+        Monitor::Firecracker(program) => {
+            let kernel = Kernel::read(&config.kernel, &FIRECRACKER_MODULES).and_then(Kernel::uncompressed);
+            let copied = firecracker::copy(program, &config.state).map_err(absent("Firecracker"))?;
+            (kernel.map_err(absent("guest kernel"))?, copied)
+        }
+    };
     let agent = Agent::copy(&config.agent, config.state.join("agent")).map_err(absent("guest agent"))?;
     let first_root = initramfs::build(&agent, &kernel).map_err(absent("guest agent"))?;
     let files = Files {
-        qemu: config.qemu.clone(),
+        monitor,
         launcher: config.launcher.clone(),
         kernel: config.state.join("kernel"),
         initramfs: config.state.join("initramfs"),
+        device: config.device.clone(),
         groups: config.groups.clone(),
     };
     let write = |path: &Path, bytes: &[u8]| {
@@ -327,6 +400,8 @@ fn is_credential(name: &str) -> bool {
     CREDENTIALS.contains(&name)
 }
 
+/// The device of hardware virtualisation on Linux.
+pub const KVM: &str = "/dev/kvm";
 /// Variables that hold credentials; a template made of a function that has one would give all clones the same.
 const CREDENTIALS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];

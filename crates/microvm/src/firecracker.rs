@@ -4,10 +4,17 @@
 //!   configuring ──InstanceStart──▶ running ⇄ paused ──snapshot/create──▶ paused
 //!   new process ──snapshot/load──▶ paused ──resume──▶ running
 //! ```
-//! Each step is possible in its state only, here before it is refused there. The process is the caller's to start and to
-//! jail; this module knows its socket. Tested against a stub of the published API, not against Firecracker itself.
+//! Each step is possible in its state only, here before it is refused there. The program is confined by the same launcher as
+//! QEMU. It is told names within its folder and nothing else: a clone finds its own files under the names that are in its
+//! snapshot. Tested against a stub of the published API, not against Firecracker itself.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,7 +24,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{net::UnixStream, time::timeout};
 
-use crate::error::{Error, doing};
+use crate::{
+    disk::Disk,
+    driver::Image,
+    error::{Error, doing},
+    guest,
+    process::{Files, INITRAMFS, KERNEL, OWN, Process, Start},
+    protocol::{CODE_DISK, RUNTIME_DISK, VSOCK_WORD},
+    state::{DEVICES, MEMORY},
+};
 
 /// A machine before its start.
 #[derive(Clone, Debug)]
@@ -36,6 +51,31 @@ pub struct Machine {
     pub disks: Vec<(String, PathBuf)>,
     /// The host's socket through which the guest's vsock is reached.
     pub vsock: PathBuf,
+}
+
+impl Machine {
+    /// That of a function.
+    pub(crate) fn with_disks(memory_mib: u64) -> Self {
+        let disks = [RUNTIME_DISK, CODE_DISK].map(|name| (name.to_owned(), PathBuf::from(name)));
+        Self { disks: disks.into(), ..Self::with(guest::BOOT, memory_mib) }
+    }
+
+    /// That in which process 1 only says that it runs.
+    pub(crate) fn for_probe(memory_mib: u64) -> Self {
+        Self::with(guest::PROBE, memory_mib)
+    }
+
+    fn with(agent_argument: &str, memory_mib: u64) -> Self {
+        Self {
+            vcpus: 1,
+            memory_mib,
+            kernel: KERNEL.into(),
+            initramfs: INITRAMFS.into(),
+            arguments: format!("{KERNEL_ARGUMENTS} {VSOCK_WORD} -- {} {agent_argument}", guest::NAME),
+            disks: Vec::new(),
+            vsock: Path::new(OWN).join("vsock"),
+        }
+    }
 }
 
 /// Where a snapshot's parts lie.
@@ -203,6 +243,67 @@ impl Client {
     }
 }
 
+/// Copies the program to where machines are made, so that it stays the one that was tried.
+pub(crate) fn copy(program: &Path, state: &Path) -> io::Result<PathBuf> {
+    let to = state.join(PROGRAM);
+    io::copy(&mut File::open(program)?, &mut File::create(&to)?)?;
+    fs::set_permissions(&to, fs::Permissions::from_mode(0o555))?;
+    Ok(to)
+}
+
+/// Starts the program for a machine that boots; without an image it has no disks.
+pub(crate) fn boot(
+    (files, state): (&Files, &Path),
+    image: Option<&Image>,
+    ram_mb: u64,
+) -> io::Result<Process> {
+    let mut reads = vec![(KERNEL, files.kernel.as_path()), (INITRAMFS, files.initramfs.as_path())];
+    reads.extend(image.into_iter().flat_map(disks));
+    // Its memory is written to a file when it becomes a template.
+    Process::start(files, state, start(files, reads, ram_mb, Some(ram_mb + 1)))
+}
+
+/// Starts the program for a machine that goes on from a snapshot.
+pub(crate) fn restore(
+    (files, state): (&Files, &Path),
+    image: &Image,
+    ram_mb: u64,
+    (memory, devices): (&Disk, &Disk),
+) -> io::Result<Process> {
+    let mut reads = vec![(MEMORY, memory.path()), (DEVICES, devices.path())];
+    reads.extend(disks(image));
+    Process::start(files, state, start(files, reads, ram_mb, None))
+}
+
+fn disks(image: &Image) -> [(&'static str, &Path); 2] {
+    [(RUNTIME_DISK, image.runtime.path()), (CODE_DISK, image.code.path())]
+}
+
+fn start<'a>(
+    files: &'a Files,
+    mut reads: Vec<(&'static str, &'a Path)>,
+    ram_mb: u64,
+    file_mb: Option<u64>,
+) -> Start<'a> {
+    reads.push((PROGRAM, &files.monitor));
+    Start {
+        program: Path::new(".").join(PROGRAM),
+        arguments: ["--api-sock", API_SOCKET, "--id", "casemate"].map(Into::into).into(),
+        reads,
+        executes: Some(PROGRAM),
+        input: None,
+        ram_mb,
+        file_mb,
+        prints_console: true,
+        is_emulated: false,
+    }
+}
+
+/// The program's name in a machine's folder.
+const PROGRAM: &str = "firecracker";
+const API_SOCKET: &str = "own/api";
+/// As its own documentation has them; the guest's generator gets the host's randomness from us.
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet reboot=k panic=-1 random.trust_cpu=off";
 /// Firecracker's limit (`vcpu_count` in its API description).
 const VCPUS: std::ops::RangeInclusive<u8> = 1..=32;
 /// The first number a guest may have; 0 to 2 are reserved.

@@ -9,6 +9,7 @@ mod boot;
 mod function;
 mod port;
 mod serve;
+mod vsock;
 
 use std::{io, process::ExitCode};
 
@@ -49,6 +50,8 @@ fn about<T>(what: &str, result: Result<T, impl Into<io::Error>>) -> io::Result<T
     })
 }
 
+/// Argument with which process 1 begins.
+pub(crate) const BOOT: &str = "boot";
 /// Argument with which process 1 only says [`PROBE_LINE`].
 pub(crate) const PROBE: &str = "probe";
 pub(crate) const PROBE_LINE: &str = "casemate guest is alive\n";

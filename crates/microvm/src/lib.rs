@@ -1,4 +1,4 @@
-//! Functions in virtual machines of their own: QEMU's `microvm`, a small guest with one agent, and templates of it.
+//! Functions in virtual machines of their own: QEMU's `microvm` or Firecracker, a small guest with one agent, and templates of it.
 //!
 //! ```text
 //!   Driver ──prepare──▶ Image ──boot──▶ Machine ──start──▶ function asks for its first event
@@ -7,6 +7,7 @@
 //!   Stock: a template per runtime and memory size, made before any function is known in it
 //!
 //!   host: QEMU, confined ═ virtio-serial ═ guest: agent (process 1) ── process sandbox ── function
+//!   or Firecracker       ═════ vsock ═════
 //! ```
 //! The guest has no network card and no way to write to the host: its disks are read-only, its one channel carries
 //! streams and bounded messages. Inside, the same process sandbox applies as without a machine.
@@ -30,13 +31,16 @@ mod initramfs;
 mod kept;
 mod kernel;
 mod machine;
+mod monitor;
 mod mux;
 mod package;
 mod probe;
+mod process;
 mod protocol;
 mod qemu;
 mod qmp;
 mod roll;
+mod state;
 mod stock;
 mod template;
 
@@ -44,9 +48,9 @@ use std::process::ExitCode;
 
 pub use crate::{
     disk::{CodeDisk, Disk},
-    driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image, RuntimeDisk},
+    driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image, KVM, Monitor, RuntimeDisk},
     error::Error,
-    kernel::{Kernel, KernelSource},
+    kernel::KernelSource,
     machine::{Connection, Machine},
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},

@@ -16,9 +16,7 @@ use std::{
 };
 
 use casemate_sandbox::{Event, Exit, PIDS_MAX, Usage};
-use serde_json::json;
 use tokio::{
-    net::UnixStream,
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -26,10 +24,10 @@ use tokio::{
 use crate::{
     asking::Asking,
     error::{Error, doing},
+    monitor::Control,
     mux::{Incoming, Mux, Stream},
+    process::Process,
     protocol::{Answer, Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
-    qemu::Process,
-    qmp::Qmp,
     template::Open,
 };
 
@@ -48,7 +46,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Machine {
     pub(crate) process: Process,
-    pub(crate) qmp: Qmp,
+    pub(crate) control: Control,
     pub(crate) mux: Mux,
     pub(crate) ram_mb: u64,
     pub(crate) layers: String,
@@ -66,9 +64,8 @@ pub struct Machine {
 
 impl Machine {
     /// Takes up the connection to a guest that boots: waits for its hello.
-    pub(crate) async fn greet(process: Process, ram_mb: u64) -> Result<Self, Error> {
-        let qmp = connect_control(&process).await?;
-        let (mux, mut incoming) = open_port(&process).await?;
+    pub(crate) async fn greet(process: Process, control: Control, ram_mb: u64) -> Result<Self, Error> {
+        let (mux, mut incoming) = open_port(&control, &process, BOOT_TIMEOUT).await?;
         let hello = timeout(BOOT_TIMEOUT, async {
             tokio::select! {
                 first = incoming.recv() => first,
@@ -82,7 +79,7 @@ impl Machine {
         };
         match serde_json::from_slice(&hello) {
             Ok(Message::Hello { protocol: PROTOCOL, layers }) => {
-                Ok(Self::new(process, qmp, mux, incoming, ram_mb, layers))
+                Ok(Self::new((process, control), mux, incoming, ram_mb, layers))
             }
             Ok(Message::Hello { protocol, .. }) => {
                 Err(Error::Guest(format!("it speaks protocol {protocol}, the host {PROTOCOL}")))
@@ -94,11 +91,11 @@ impl Machine {
     /// Takes up the connection to a guest that goes on from a snapshot; the streams open then are open now.
     pub(crate) async fn restored(
         process: Process,
-        qmp: Qmp,
+        control: Control,
         ram_mb: u64,
         open: &[Open],
     ) -> Result<Self, Error> {
-        let (mux, incoming) = open_port(&process).await?;
+        let (mux, incoming) = open_port(&control, &process, ANSWER_TIMEOUT).await?;
         let (sender, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
         let mut outputs = Vec::new();
         for stream in open {
@@ -110,7 +107,7 @@ impl Machine {
             let replayed = stream.replay(resumed);
             let _ = sender.try_send(Connection { port: stream.port, stream: replayed, id: stream.id });
         }
-        let mut machine = Self::with(process, qmp, mux, incoming, ram_mb, (sender, connections));
+        let mut machine = Self::with((process, control), mux, incoming, ram_mb, (sender, connections));
         machine.output_ids = outputs.iter().map(|(port, id, _)| (*port, *id)).collect();
         let (sender, receiver) = mpsc::channel(2);
         for output in outputs {
@@ -123,20 +120,19 @@ impl Machine {
     }
 
     fn new(
-        process: Process,
-        qmp: Qmp,
+        (process, control): (Process, Control),
         mux: Mux,
         incoming: mpsc::Receiver<Incoming>,
         ram_mb: u64,
         layers: String,
     ) -> Self {
-        let machine = Self::with(process, qmp, mux, incoming, ram_mb, mpsc::channel(CONNECTIONS_WAITING_MAX));
+        let machine =
+            Self::with((process, control), mux, incoming, ram_mb, mpsc::channel(CONNECTIONS_WAITING_MAX));
         Self { layers, ..machine }
     }
 
     fn with(
-        process: Process,
-        qmp: Qmp,
+        (process, control): (Process, Control),
         mux: Mux,
         incoming: mpsc::Receiver<Incoming>,
         ram_mb: u64,
@@ -156,7 +152,7 @@ impl Machine {
         tokio::spawn(dispatch.run(incoming));
         Self {
             process,
-            qmp,
+            control,
             mux,
             ram_mb,
             layers: String::new(),
@@ -263,12 +259,12 @@ impl Machine {
 
     /// Stops the machine's processors; returns when they have stopped.
     pub async fn freeze(&self) -> Result<(), Error> {
-        self.qmp.execute("stop", json!({})).await.map(drop).map_err(doing("freeze"))
+        self.control.stop().await
     }
 
     /// Lets it run again, at the time `unix_ns`.
     pub async fn thaw(&self, unix_ns: u64) -> Result<(), Error> {
-        self.qmp.execute("cont", json!({})).await.map_err(doing("thaw"))?;
+        self.control.go_on().await?;
         self.ask_within(self.prompt(), Command::SetClock { unix_ns }).await.map(drop)
     }
 
@@ -288,14 +284,16 @@ impl Machine {
         *self.exit.borrow()
     }
 
+    /// The same for whoever wants what it has left in its folder, which goes with what is returned.
+    pub(crate) async fn ended(self) -> Process {
+        self.process.kill();
+        self.process.ended().await;
+        self.process
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.process.has_ended()
-    }
-
-    /// After a restore: lets the processors run.
-    pub(crate) async fn resume(&self) -> Result<(), Error> {
-        self.qmp.execute("cont", json!({})).await.map(drop).map_err(doing("resuming"))
     }
 
     pub(crate) async fn command(&self, command: Command) -> Result<(), Error> {
@@ -392,24 +390,12 @@ fn is_output(port: u16) -> bool {
     port == STDOUT_PORT || port == STDERR_PORT
 }
 
-/// The control socket appears when QEMU has made the machine.
-pub(crate) async fn connect_control(process: &Process) -> Result<Qmp, Error> {
-    let socket = process.socket("qmp");
-    let connecting = async {
-        loop {
-            match Qmp::connect(&socket).await {
-                Ok(qmp) => return Ok(qmp),
-                Err(_) if process.has_ended() => return Err(Error::TimedOut(process.last_words())),
-                Err(_) => tokio::time::sleep(SOCKET_PAUSE).await,
-            }
-        }
-    };
-    timeout(SOCKET_TIMEOUT, connecting).await.map_err(|_| Error::TimedOut(process.last_words()))?
-}
-
-async fn open_port(process: &Process) -> Result<(Mux, mpsc::Receiver<Incoming>), Error> {
-    let port = UnixStream::connect(process.socket("port")).await.map_err(doing("the machine's port"))?;
-    let (read, write) = port.into_split();
+async fn open_port(
+    control: &Control,
+    process: &Process,
+    limit: Duration,
+) -> Result<(Mux, mpsc::Receiver<Incoming>), Error> {
+    let (read, write) = control.channel(process, limit).await?.into_split();
     Ok(Mux::start(read, write))
 }
 
@@ -421,8 +407,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 const PROMPT: Duration = Duration::from_secs(2);
 /// The same where the guest's processor is a program on a host that may be busy.
 const PROMPT_EMULATED: Duration = Duration::from_secs(12);
-const SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
-const SOCKET_PAUSE: Duration = Duration::from_millis(2);
 const EVENTS_MAX: usize = 1_024;
 /// Texts of an event are a thousand characters or so.
 const EVENT_BYTES_MAX: usize = 16 * 1024;

@@ -10,13 +10,17 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::timeout;
 
 use crate::{
-    driver::Config,
+    driver::{Config, Monitor},
     error::{Error, doing},
+    firecracker, guest,
     kernel::Kernel,
-    qemu::{self, Accelerator, Files, Launch, Memory, OWN, Process},
+    monitor,
+    process::{Files, OWN},
+    qemu::{self, Accelerator, Launch, Memory},
 };
 
 /// Whether emulation will do where there is no hardware virtualisation.
@@ -51,8 +55,8 @@ pub enum Hardware {
 /// What was found of this host.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Probe {
-    /// QEMU's version.
-    pub qemu: String,
+    /// The program that makes machines, and its version.
+    pub monitor: String,
     /// The kernel's version.
     pub kernel: String,
     /// SHA-256 of the kernel's image.
@@ -75,7 +79,7 @@ impl Probe {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "qemu              {}", self.qemu)?;
+        writeln!(f, "monitor           {}", self.monitor)?;
         writeln!(f, "guest kernel      {} (SHA-256 {})", self.kernel, self.kernel_sha256)?;
         match &self.hardware {
             Hardware::Usable { boot_ms } => writeln!(f, "kvm               usable, booted in {boot_ms} ms"),
@@ -88,38 +92,56 @@ impl fmt::Display for Probe {
 }
 
 pub(crate) async fn run(config: &Config, files: &Files, kernel: &Kernel) -> Result<Probe, Error> {
-    let qemu = version(&config.qemu)?;
-    let hardware = match fs::File::options().read(true).write(true).open("/dev/kvm") {
-        Err(error) => Hardware::Absent { why: format!("/dev/kvm: {error}") },
-        Ok(_) => match boot(config, files, Accelerator::Kvm, KVM_BOOT_TIMEOUT).await? {
+    let monitor = match &config.monitor {
+        Monitor::Qemu(program) => version(program, "QEMU", "QEMU emulator version ")?,
+        Monitor::Firecracker(_) => {
+            let version = version(&files.monitor, "Firecracker", "Firecracker ")?;
+            let program = fs::read(&files.monitor).map_err(doing("reading Firecracker"))?;
+            format!("{version} (SHA-256 {})", hex::encode(digest(&SHA256, &program)))
+        }
+    };
+    let hardware = match fs::File::options().read(true).write(true).open(&config.device) {
+        Err(error) => Hardware::Absent { why: format!("{}: {error}", config.device.display()) },
+        Ok(_) => match boot(config, files, KVM_BOOT_TIMEOUT).await? {
             Ok(boot_ms) => Hardware::Usable { boot_ms },
             Err(why) => Hardware::PresentButUnusable { why },
         },
     };
-    Ok(Probe { qemu, kernel: kernel.version.clone(), kernel_sha256: kernel.sha256.clone(), hardware })
+    Ok(Probe { monitor, kernel: kernel.version.clone(), kernel_sha256: kernel.sha256.clone(), hardware })
 }
 
 /// Boots the agent, which says its line and ends the machine. The inner `Err` says what happened instead.
-pub(crate) async fn boot(
-    config: &Config,
-    files: &Files,
-    accelerator: Accelerator,
-    limit: Duration,
-) -> Result<Result<u64, String>, Error> {
-    let ram = qemu::memory(PROBE_MB).map_err(doing("memory for the probe"))?;
-    let launch = Launch {
-        accelerator,
-        ram_mb: PROBE_MB,
-        disks: None,
-        memory: Memory::Shared,
-        agent_argument: crate::guest::PROBE,
-    };
+async fn boot(config: &Config, files: &Files, limit: Duration) -> Result<Result<u64, String>, Error> {
     let began = tokio::time::Instant::now();
-    let process = Process::start(files, &config.state, launch, &ram).map_err(doing("starting QEMU"))?;
-    let in_time = timeout(limit, process.ended()).await.is_ok();
+    let process = match &config.monitor {
+        Monitor::Qemu(_) => {
+            let ram = qemu::memory(PROBE_MB).map_err(doing("memory for the probe"))?;
+            let launch = Launch {
+                accelerator: Accelerator::Kvm,
+                ram_mb: PROBE_MB,
+                disks: None,
+                memory: Memory::Shared,
+                agent_argument: guest::PROBE,
+            };
+            qemu::start(files, &config.state, launch, &ram).map_err(doing("starting QEMU"))?
+        }
+        Monitor::Firecracker(_) => {
+            let process = firecracker::boot((files, &config.state), None, PROBE_MB)
+                .map_err(doing("starting Firecracker"))?;
+            let started = timeout(limit, async {
+                let mut client = monitor::firecracker(&process).await?;
+                client.start(&firecracker::Machine::for_probe(PROBE_MB)).await
+            });
+            if let Ok(Err(error)) = started.await {
+                return Ok(Err(format!("the machine was not made: {error}")));
+            }
+            process
+        }
+    };
+    let in_time = timeout(limit.saturating_sub(began.elapsed()), process.ended()).await.is_ok();
     let boot_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let console = fs::read_to_string(process.folder.join(OWN).join("console")).unwrap_or_default();
-    if console.contains(crate::guest::PROBE_LINE) {
+    if console.contains(guest::PROBE_LINE) {
         return Ok(Ok(boot_ms));
     }
     if in_time {
@@ -128,13 +150,15 @@ pub(crate) async fn boot(
     Ok(Err(format!("the guest made no progress in {} s", limit.as_secs())))
 }
 
-fn version(qemu: &Path) -> Result<String, Error> {
-    let absent = |why: String| Error::Absent { what: "QEMU", why };
-    let output = Command::new(qemu).arg("--version").env_clear().stdin(Stdio::null()).output();
-    let output = output.map_err(|error| absent(format!("{}: {error}", qemu.display())))?;
+/// What the program says of itself; another program says something else.
+fn version(program: &Path, what: &'static str, says: &str) -> Result<String, Error> {
+    let absent = |why: String| Error::Absent { what, why };
+    let output = Command::new(program).arg("--version").env_clear().stdin(Stdio::null()).output();
+    let output = output.map_err(|error| absent(format!("{}: {error}", program.display())))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let found = text.lines().next().and_then(|line| line.strip_prefix("QEMU emulator version "));
-    found.map(str::to_owned).ok_or_else(|| absent(format!("{} is not QEMU", qemu.display())))
+    let found = text.lines().next().and_then(|line| line.strip_prefix(says));
+    let found = found.ok_or_else(|| absent(format!("{} is not {what}", program.display())))?;
+    Ok(format!("{what} {}", found.trim()))
 }
 
 const PROBE_MB: u64 = 512;

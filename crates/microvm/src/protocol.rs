@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 pub(crate) const PROTOCOL: u32 = 2;
 /// Name of the virtio-serial port.
 pub(crate) const PORT_NAME: &str = "casemate";
+/// The agent's port of vsock, where there is no virtio-serial.
+pub(crate) const VSOCK_PORT: u32 = 1_024;
+/// What the agent says first on a connection of vsock.
+pub(crate) const PORT_READY: u8 = 6;
+/// A word among the kernel's arguments: the channel is vsock.
+pub(crate) const VSOCK_WORD: &str = "casemate.channel=vsock";
 /// Serial numbers of the disks.
 pub(crate) const RUNTIME_DISK: &str = "runtime";
 pub(crate) const CODE_DISK: &str = "code";

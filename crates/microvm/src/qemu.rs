@@ -1,30 +1,18 @@
-//! QEMU as a process: its command line, its files, its life. Knows nothing of what runs in the guest.
+//! QEMU's command line and the guest's memory. Knows nothing of what runs in the guest.
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
     io,
-    os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::{DirBuilderExt, PermissionsExt},
-    },
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
 };
 
-use casemate_sandbox::{OuterGroup, OuterLimits};
-use rustix::{
-    fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create},
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-};
-use tokio::sync::watch;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
 use crate::{
-    confine, guest,
+    guest,
+    process::{Files, INITRAMFS, KERNEL, OWN, Process, Start},
     protocol::{CODE_DISK, PORT_NAME, RUNTIME_DISK},
-    roll,
 };
 
 /// How the guest's processor is made.
@@ -32,18 +20,6 @@ use crate::{
 pub(crate) enum Accelerator {
     Kvm,
     Emulation,
-}
-
-/// The files a machine is started from.
-#[derive(Clone, Debug)]
-pub(crate) struct Files {
-    pub(crate) qemu: PathBuf,
-    /// The launcher.
-    pub(crate) launcher: PathBuf,
-    pub(crate) kernel: PathBuf,
-    pub(crate) initramfs: PathBuf,
-    /// Who makes control groups for machines.
-    pub(crate) groups: Option<casemate_sandbox::Driver>,
 }
 
 /// One start.
@@ -67,166 +43,24 @@ pub(crate) enum Memory {
     PrivateIncoming,
 }
 
-/// A running QEMU. Dropping it kills it and removes its folder.
-#[derive(Debug)]
-pub(crate) struct Process {
-    pub(crate) folder: PathBuf,
-    /// What in it is the machine's own, by descriptor: names of sockets must be short.
-    place: OwnedFd,
-    pidfd: OwnedFd,
-    ended: watch::Receiver<bool>,
-    accelerator: Accelerator,
-}
-
-impl Process {
-    /// Starts it in a folder of its own. `ram` becomes its standard input, which is where it finds the guest's memory.
-    pub(crate) fn start(files: &Files, state: &Path, launch: Launch<'_>, ram: &OwnedFd) -> io::Result<Self> {
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = state.join(format!("vm-{}-{number}", std::process::id()));
-        // Its sockets are for this machine's user and for the server only.
-        fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let made = link_files(files, &folder, launch)
-            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(folder.join(OWN)))
-            .and_then(|()| Self::spawn(files, &folder, launch, ram, number));
-        made.inspect_err(|_| {
-            let _ = fs::remove_dir_all(&folder);
-        })
-    }
-
-    fn spawn(
-        files: &Files,
-        folder: &Path,
-        launch: Launch<'_>,
-        ram: &OwnedFd,
-        number: u64,
-    ) -> io::Result<Self> {
-        let mut command = Command::new(&files.launcher);
-        command.arg(confine::NAME).arg("--parent").arg(std::process::id().to_string());
-        // By names within its folder: its user may not pass the folders above.
-        command.arg("--writable").arg(OWN).arg("--memory-mb").arg(launch.ram_mb.to_string());
-        for (name, _) in linked(files, launch) {
-            command.arg("--readable").arg(name);
-        }
-        if rustix::process::geteuid().is_root() {
-            let user = FIRST_USER + u32::try_from(number % USERS).unwrap_or(0);
-            // What it reads is not its own: it may only pass.
-            std::os::unix::fs::chown(folder, None, Some(user))?;
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o710))?;
-            std::os::unix::fs::chown(folder.join(OWN), Some(user), Some(user))?;
-            command.arg("--user").arg(user.to_string());
-        }
-        if launch.accelerator == Accelerator::Kvm {
-            command.arg("--device").arg("/dev/kvm");
-        }
-        let group = files.groups.as_ref().map(|groups| group(groups, launch.ram_mb)).transpose()?;
-        for entrance in group.iter().flat_map(OuterGroup::entrances) {
-            command.arg("--group").arg(entrance);
-        }
-        command.arg("--").arg(&files.qemu).args(arguments(launch));
-        let errors = File::create(folder.join(OWN).join("errors"))?;
-        command
-            .env_clear()
-            .current_dir(folder)
-            .stdin(Stdio::from(ram.try_clone()?))
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(errors));
-        // Before there is a process that would have to be ended again.
-        let place = File::open(folder.join(OWN))?.into();
-        let (done, ended) = watch::channel(false);
-        let (tell, started) = std::sync::mpsc::sync_channel(1);
-        // The death signal follows the thread that started a process: this one lives as long as the machine.
-        thread::Builder::new().name("vm-keeper".into()).spawn(move || {
-            let (mut child, entry) = match spawn_held(&mut command) {
-                Ok((child, pidfd, entry)) => {
-                    let _ = tell.send(Ok(pidfd));
-                    (child, entry)
-                }
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            let _ = child.wait();
-            done.send_replace(true);
-            drop(group);
-            drop(entry);
-        })?;
-        let pidfd = started.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
-        Ok(Self { folder: folder.to_path_buf(), place, pidfd, ended, accelerator: launch.accelerator })
-    }
-
-    /// A socket of its own.
-    pub(crate) fn socket(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.place.as_raw_fd()))
-    }
-
-    /// Waits for its end.
-    pub(crate) async fn ended(&self) {
-        let mut ended = self.ended.clone();
-        let _ = ended.wait_for(|ended| *ended).await;
-    }
-
-    pub(crate) fn is_emulated(&self) -> bool {
-        self.accelerator == Accelerator::Emulation
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        *self.ended.borrow()
-    }
-
-    pub(crate) fn kill(&self) {
-        let _ = pidfd_send_signal(self.pidfd.as_fd(), Signal::KILL);
-    }
-
-    /// The end of what the guest's console and QEMU itself said, for people.
-    pub(crate) fn last_words(&self) -> String {
-        let mut words = String::new();
-        for name in ["console", "errors"] {
-            let text = fs::read(self.folder.join(OWN).join(name)).unwrap_or_default();
-            let from = text.len().saturating_sub(LAST_WORDS_BYTES);
-            words.push_str(&String::from_utf8_lossy(text.get(from..).unwrap_or_default()));
-        }
-        words.chars().filter(|letter| !letter.is_control() || *letter == '\n').collect()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A control group for a machine: its memory and QEMU's own, its threads, at most one processor for a small one.
-fn group(groups: &casemate_sandbox::Driver, ram_mb: u64) -> io::Result<OuterGroup> {
-    let limits = OuterLimits { memory_mb: ram_mb + QEMU_MB, pids_max: confine::THREADS_MAX };
-    groups.outer_group(limits).map_err(io::Error::other)
-}
-
-/// The files a machine reads, by their names in its folder.
-fn linked<'a>(files: &'a Files, launch: Launch<'a>) -> Vec<(&'static str, &'a Path)> {
-    let mut all = vec![(KERNEL, files.kernel.as_path()), (INITRAMFS, files.initramfs.as_path())];
+/// Starts it. `ram` becomes its standard input, which is where it finds the guest's memory.
+pub(crate) fn start(files: &Files, state: &Path, launch: Launch<'_>, ram: &OwnedFd) -> io::Result<Process> {
+    let mut reads = vec![(KERNEL, files.kernel.as_path()), (INITRAMFS, files.initramfs.as_path())];
     if let Some((runtime, code)) = launch.disks {
-        all.extend([(RUNTIME_DISK, runtime), (CODE_DISK, code)]);
+        reads.extend([(RUNTIME_DISK, runtime), (CODE_DISK, code)]);
     }
-    all
-}
-
-fn link_files(files: &Files, folder: &Path, launch: Launch<'_>) -> io::Result<()> {
-    linked(files, launch).into_iter().try_for_each(|(name, path)| fs::hard_link(path, folder.join(name)))
-}
-
-/// Starts a process, takes hold of it and enters it in the roll.
-fn spawn_held(command: &mut Command) -> io::Result<(Child, OwnedFd, roll::Entry)> {
-    let mut child = command.spawn()?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let held = pid.ok_or_else(|| io::Error::other("process id"));
-    let held = held.and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
-    match held.and_then(|pidfd| roll::enter(&pidfd).map(|entry| (pidfd, entry))) {
-        Ok((pidfd, entry)) => Ok((child, pidfd, entry)),
-        Err(error) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(error)
-        }
-    }
+    let start = Start {
+        program: PathBuf::from(&files.monitor),
+        arguments: arguments(launch),
+        reads,
+        executes: None,
+        input: Some(ram),
+        ram_mb: launch.ram_mb,
+        file_mb: None,
+        prints_console: false,
+        is_emulated: launch.accelerator == Accelerator::Emulation,
+    };
+    Process::start(files, state, start)
 }
 
 /// Memory for a guest, in a file without a name.
@@ -291,19 +125,6 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     all
 }
 
-/// What QEMU itself may hold beside the guest's memory: translated code above all.
-const QEMU_MB: u64 = 512;
-/// The only folder that a machine's QEMU may write to. Beside it lie the files it reads, which are not copies: they are shared
-/// with every machine that is started later.
-pub(crate) const OWN: &str = "own";
-/// Names in a machine's folder.
-const KERNEL: &str = "kernel";
-const INITRAMFS: &str = "initramfs";
-static STARTED: AtomicU64 = AtomicU64::new(0);
-/// Users that QEMU runs as when the server is root: far from people's, containers' and environments'.
-const FIRST_USER: u32 = 1_900_000_000;
-const USERS: u64 = 10_000;
-const LAST_WORDS_BYTES: usize = 1_500;
 /// Without the clock's arguments emulated kernels hang while they measure it.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 reboot=t tsc=reliable no_timer_check \
     tsc_early_khz=1000000 lpj=4000000 random.trust_cpu=off";

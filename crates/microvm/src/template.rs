@@ -1,24 +1,18 @@
 //! A machine's state, from which clones go on: sealed memory, device state, and the streams that were open.
 //!
-//! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a sealed file that
-//! clones map privately. A template is made before the first event and of a function that was given no credentials.
+//! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a file that is sealed, or
+//! that clones may only read, and they map it privately. A template is made before the first event and of a function that was given no credentials.
 
-use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
-use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, duplex},
-    net::{UnixListener, UnixStream},
-    time::timeout,
-};
+use tokio::io::{AsyncWriteExt, duplex};
 
 use crate::{
     driver::{Booted, Image},
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
-    qemu::{self, OWN, Process},
-    qmp::Qmp,
+    state::{self, Place, State},
 };
 
 /// A connection that waits for its first answer when the snapshot is taken: the runtime's question for the first event.
@@ -38,11 +32,10 @@ pub struct Template {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) ram: OwnedFd,
+    pub(crate) state: State,
     pub(crate) ram_mb: u64,
     /// Its disks; the memory is worth nothing with others.
     pub(crate) image: Image,
-    pub(crate) devices: Vec<u8>,
     pub(crate) open: Vec<Open>,
     pub(crate) started: bool,
     pub(crate) next_number: u64,
@@ -58,19 +51,17 @@ impl Template {
 
     /// Bytes that the guest's memory takes; what was never touched takes none.
     pub(crate) fn bytes(&self) -> Result<u64, Error> {
-        let found = rustix::fs::fstat(&self.inner.ram).map_err(io::Error::from);
-        let blocks = found.map_err(doing("measuring the template"))?.st_blocks;
-        Ok(u64::try_from(blocks).unwrap_or(0).saturating_mul(BLOCK_BYTES))
+        self.inner.state.bytes().map_err(doing("measuring the template"))
     }
 
     /// Bytes of device state, for measuring.
     pub fn device_bytes(&self) -> usize {
-        self.inner.devices.len()
+        self.inner.state.device_bytes()
     }
 
     /// The memory as it was when the machine stopped, from the beginning; for proving what it does not hold.
     pub fn memory(&self) -> io::Result<std::fs::File> {
-        std::fs::File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.inner.ram)))
+        self.inner.state.memory()
     }
 }
 
@@ -100,7 +91,11 @@ impl Open {
 }
 
 /// Stops a machine and keeps its state. Whatever the outcome, the machine has ended.
-pub(crate) async fn take(booted: Booted, pending: Vec<Pending>) -> Result<Template, Error> {
+pub(crate) async fn take(
+    booted: Booted,
+    pending: Vec<Pending>,
+    place: &Place<'_>,
+) -> Result<Template, Error> {
     let Booted { machine, ram, image } = booted;
     if machine.holds_credentials {
         return Err(Error::Refused("a template must not hold credentials"));
@@ -115,12 +110,10 @@ pub(crate) async fn take(booted: Booted, pending: Vec<Pending>) -> Result<Templa
     machine.ping().await?;
     settle(&machine, &open).await?;
     let next_number = machine.next_number();
-    let devices = save(&machine).await.map_err(doing("saving the machine's state"))?;
     let (ram_mb, started, layers) = (machine.ram_mb, machine.started, machine.layers.clone());
-    machine.stop().await;
+    let state = state::save(machine, ram, place).await?;
     drop(pending);
-    qemu::seal(&ram).map_err(doing("sealing the template's memory"))?;
-    let inner = Inner { ram, ram_mb, image, devices, open, started, next_number, layers };
+    let inner = Inner { state, ram_mb, image, open, started, next_number, layers };
     Ok(Template { inner: Arc::new(inner) })
 }
 
@@ -138,56 +131,4 @@ async fn settle(machine: &Machine, open: &[Open]) -> Result<(), Error> {
     Err(Error::Refused("a connection is open that waits for nothing"))
 }
 
-async fn save(machine: &Machine) -> io::Result<Vec<u8>> {
-    let socket = machine.process.socket("state");
-    let listener = UnixListener::bind(&socket)?;
-    // QEMU may run as another user.
-    std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
-    ignore_shared(&machine.qmp).await?;
-    machine.qmp.execute("stop", json!({})).await?;
-    machine.qmp.execute("migrate", json!({ "uri": format!("unix:{OWN}/state") })).await?;
-    let saved = timeout(STATE_TIMEOUT, async {
-        let (stream, _) = listener.accept().await?;
-        let mut bytes = Vec::new();
-        stream.take(DEVICE_BYTES_MAX).read_to_end(&mut bytes).await?;
-        Ok::<_, io::Error>(bytes)
-    });
-    let bytes = saved.await??;
-    let status = machine.qmp.execute("query-migrate", json!({})).await?;
-    match status.get("status").and_then(serde_json::Value::as_str) {
-        Some("completed" | "active" | "device") => Ok(bytes),
-        other => Err(io::Error::other(format!("migration ended as {other:?}"))),
-    }
-}
-
-/// Gives a waiting machine the device state and lets it go on.
-pub(crate) async fn load(qmp: &Qmp, process: &Process, devices: &[u8]) -> io::Result<()> {
-    ignore_shared(qmp).await?;
-    qmp.execute("migrate-incoming", json!({ "uri": format!("unix:{OWN}/state") })).await?;
-    let mut stream = UnixStream::connect(process.socket("state")).await?;
-    stream.write_all(devices).await?;
-    stream.shutdown().await?;
-    for _ in 0..LOAD_LOOKS_MAX {
-        let status = qmp.execute("query-migrate", json!({})).await?;
-        match status.get("status").and_then(serde_json::Value::as_str) {
-            Some("completed") => return Ok(()),
-            Some("failed") => return Err(io::Error::other("the device state was refused")),
-            _ => tokio::time::sleep(LOAD_PAUSE).await,
-        }
-    }
-    Err(io::Error::from(io::ErrorKind::TimedOut))
-}
-
-async fn ignore_shared(qmp: &Qmp) -> io::Result<()> {
-    let capability = json!({ "capability": "x-ignore-shared", "state": true });
-    qmp.execute("migrate-set-capabilities", json!({ "capabilities": [capability] })).await.map(drop)
-}
-
-/// What `stat` counts in.
-const BLOCK_BYTES: u64 = 512;
-/// Device state is some 50 KB, without memory.
-const DEVICE_BYTES_MAX: u64 = 16 << 20;
-const STATE_TIMEOUT: Duration = Duration::from_secs(30);
 const SETTLE_LOOKS_MAX: u32 = 50;
-const LOAD_LOOKS_MAX: u32 = 15_000;
-const LOAD_PAUSE: Duration = Duration::from_millis(2);

@@ -14,8 +14,8 @@ use std::{
 };
 
 use casemate_microvm::{
-    Acceleration, CodeDisk, Config, Connection, Driver, Error, Fresh, FunctionSpec, Hardware, Image,
-    KernelSource, Machine, Pending, Stream, Template,
+    Acceleration, CodeDisk, Config, Connection, Driver, Error, Fresh, FunctionSpec, Hardware, Image, KVM,
+    KernelSource, Machine, Monitor, Pending, Stream, Template,
 };
 use casemate_sandbox::{Event, ExecPolicy, ExitStatus, RuntimeTable};
 use tempfile::TempDir;
@@ -41,12 +41,13 @@ fn config(state: &Path, acceleration: Acceleration) -> Config {
     let packages = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let package = packages.filter(|path| path.extension().is_some_and(|end| end == "deb")).max();
     Config {
-        qemu,
+        monitor: Monitor::Qemu(qemu),
         kernel: KernelSource::Package(package.unwrap_or_else(|| panic!("the kernel is missing: {INSTALL}"))),
         agent: PathBuf::from(env!("CARGO_BIN_EXE_casemate-machine")),
         launcher: PathBuf::from(env!("CARGO_BIN_EXE_casemate-machine")),
         state: state.to_path_buf(),
         acceleration,
+        device: KVM.into(),
         groups: None,
     }
 }
@@ -287,7 +288,8 @@ async fn hardware_virtualisation_counts_only_if_a_guest_really_boots() {
 async fn missing_programs_and_kernels_are_named() {
     let folder = state();
     let whole = config(folder.path(), Acceleration::EmulationAllowed);
-    let refused = Driver::new(Config { qemu: "/nowhere/qemu".into(), ..whole.clone() }).await;
+    let refused =
+        Driver::new(Config { monitor: Monitor::Qemu("/nowhere/qemu".into()), ..whole.clone() }).await;
     assert!(matches!(refused, Err(Error::Absent { what: "QEMU", .. })), "{refused:?}");
     let kernel = KernelSource::Image("/etc/passwd".into());
     let refused = Driver::new(Config { kernel, ..whole }).await;

@@ -53,6 +53,7 @@ mod slots;
 pub mod spawner;
 mod spec;
 mod sys;
+mod vsock;
 mod whole_root;
 mod wire;
 mod wiring;
@@ -84,4 +85,5 @@ pub use crate::{
         EnvironmentSpec, Event, ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, MemberEnd,
         Mount, PIDS_MAX, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
     },
+    vsock::vsock_listener,
 };

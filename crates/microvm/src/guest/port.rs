@@ -1,5 +1,5 @@
 //! The virtio-serial port as a byte stream. While the host is away (a snapshot is being taken or has just been
-//! restored) reads find nothing and are repeated.
+//! restored) reads find nothing and are repeated. Where the host said so, the channel is vsock instead: see [`super::vsock`].
 
 use std::{
     fs::{self, File},
@@ -11,11 +11,15 @@ use std::{
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
 use tokio_bridge::{from_thread, into_thread};
 
-use super::boot::wait_for;
-use crate::protocol::PORT_NAME;
+use super::{boot::wait_for, vsock};
+use crate::protocol::{PORT_NAME, VSOCK_WORD};
 
 /// Opens the port of our name. Two threads carry its bytes: the device knows no readiness that survives a restore.
 pub(super) fn open() -> io::Result<(ReadHalf<DuplexStream>, WriteHalf<DuplexStream>)> {
+    let words = fs::read_to_string("/proc/cmdline")?;
+    if words.split_whitespace().any(|word| word == VSOCK_WORD) {
+        return vsock::open();
+    }
     let device = wait_for("virtio-serial port", || {
         let ports = fs::read_dir("/sys/class/virtio-ports").ok()?.flatten();
         let is_it = |folder: &fs::DirEntry| {
@@ -83,5 +87,5 @@ fn pause() {
     thread::sleep(HOST_AWAY_PAUSE);
 }
 
-const BUFFER_BYTES: usize = 32 * 1024;
+pub(super) const BUFFER_BYTES: usize = 32 * 1024;
 const HOST_AWAY_PAUSE: Duration = Duration::from_millis(2);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use casemate_lambda::{Isolation, Machines};
-use casemate_microvm::{Acceleration, Config, Driver, KernelSource, Stock};
+use casemate_microvm::{Acceleration, Config, Driver, KVM, KernelSource, Monitor, Stock};
 use casemate_names::{SystemEntropy, hex_id};
 use casemate_sandbox::Driver as Sandbox;
 use clap::{Args, ValueEnum};
@@ -26,6 +26,10 @@ pub(crate) struct MicrovmOptions {
     /// QEMU, for virtual machines
     #[arg(long, env = "CASEMATE_MICROVM_QEMU", default_value = "/usr/bin/qemu-system-x86_64")]
     microvm_qemu: PathBuf,
+    /// Firecracker, for virtual machines instead of QEMU: hardware virtualisation only, tried against a stub of its API only
+    /// [default: none]
+    #[arg(long, env = "CASEMATE_MICROVM_FIRECRACKER")]
+    microvm_firecracker: Option<PathBuf>,
     /// Emulate virtual machines where the host has no usable hardware virtualisation: slow, and not a boundary
     #[arg(long, env = "CASEMATE_MICROVM_EMULATION")]
     microvm_emulation: bool,
@@ -97,7 +101,11 @@ impl MicrovmOptions {
     async fn machines_in(&self, state: &Path, groups: Sandbox) -> Made {
         let kernel = self.kernel()?;
         let config = Config {
-            qemu: self.microvm_qemu.clone(),
+            monitor: match &self.microvm_firecracker {
+                Some(program) => Monitor::Firecracker(program.clone()),
+                None => Monitor::Qemu(self.microvm_qemu.clone()),
+            },
+            device: PathBuf::from(KVM),
             kernel: KernelSource::from_path(kernel),
             agent: std::env::current_exe()
                 .map_err(|error| Why::of_host("the server's own program was not found", error))?,
