@@ -231,6 +231,8 @@ mod tests {
         assert!(!fits("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:123456789012:q"));
         assert!(!fits("arn:aws:sqs:*:1:q", "arn:aws:sqs:us-east-1:9:1:q"));
         assert!(!fits("arn:aws:s3:::Bucket", "arn:aws:s3:::bucket"));
+        assert!(fits("arn:aws:lambda:us-east-1:1:function:f", "arn:aws:lambda:us-east-1:1:function:f"));
+        assert!(!fits("arn:aws:lambda:us-east-1:1:function:f", "arn:aws:lambda:us-east-1:1:function"));
     }
 
     #[test]
@@ -257,6 +259,11 @@ mod tests {
         }
         assert_eq!(answer("arn:aws:sqs:u*t-1:q", "arn:aws:sqs:us-east-1:123456789012:q"), Truth::False);
         assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:123456789012:r"), Truth::False);
+        assert_eq!(
+            answer("arn:aws:sqs:u*1:q", "arn:aws:sqs:us-east-1:12:1:q"),
+            Truth::False,
+            "it ends no part"
+        );
         assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:q"), Truth::False, "not a whole ARN");
     }
 
@@ -274,6 +281,7 @@ mod tests {
         assert!(!fits("arn:aws:sqs", "arn:aws:sqs:us-east-1"));
         for (text, why) in [
             ("bucket", InvalidPattern::NotAnArn),
+            ("arn", InvalidPattern::NotAnArn),
             ("arn:aws", InvalidPattern::NotAnArn),
             ("a*", InvalidPattern::NotAnArn),
             ("arn:aws:s*:::x", InvalidPattern::WildcardService),
@@ -281,6 +289,11 @@ mod tests {
         ] {
             assert_eq!(ArnPattern::resource(text, true).err(), Some(why), "{text}");
         }
-        assert!(ArnPattern::condition("arn:aws:sqs:us-east-1", true).is_none());
+        for text in
+            ["arn:aws:sqs:us-east-1", "arn:aws:sqs:us-east-1:1", "*:aws:sqs:us-east-1:1:q", "a*:aws:sqs:::q"]
+        {
+            assert!(ArnPattern::condition(text, true).is_none(), "{text}");
+        }
+        assert!(ArnPattern::condition("arn:aws:sqs:us-east-1:1:q", true).is_some());
     }
 }

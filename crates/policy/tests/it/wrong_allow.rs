@@ -99,6 +99,29 @@ fn defaults_stand_in_for_absent_keys_only() {
 }
 
 #[test]
+fn a_deny_of_a_short_arn_is_found_among_many() {
+    let others: Vec<String> = (0..40)
+        .map(|n| {
+            format!(
+                r#"{{"Effect":"Deny","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:us-east-1:1:q{n}"}}"#
+            )
+        })
+        .collect();
+    for short in
+        ["arn:aws:sqs", "arn:aws:sqs:us-east-1", "arn:aws:sqs:us-east-1:123456789012", "arn:aws:sqs:us-*"]
+    {
+        let policy = identity(&format!(
+            r#"[{{"Effect":"Allow","Action":"*","Resource":"*"}},{},
+            {{"Effect":"Deny","Action":"sqs:SendMessage","Resource":"{short}"}}]"#,
+            others.join(",")
+        ));
+        let answer = |resource| says(&policy, "sqs:SendMessage", resource, &Facts::default());
+        assert_eq!(answer("arn:aws:sqs:us-east-1:123456789012:q"), Says::Deny, "{short}");
+        assert_eq!(answer("arn:aws:sqs:eu-west-1:2:q") == Says::Deny, short == "arn:aws:sqs", "{short}");
+    }
+}
+
+#[test]
 fn old_documents_have_no_variables() {
     let text = r#"{"Version":"2008-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"arn:aws:s3:::bucket/${aws:username}"}}"#;
     let policy = crate::support::named(text, Kind::Resource);
