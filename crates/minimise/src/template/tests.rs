@@ -66,7 +66,7 @@ Resources:
           PolicyDocument: {Statement: [{Effect: Allow, Action: '*', Resource: !GetAtt Notes.Arn}]}
         - PolicyName: q
           PolicyDocument: !Sub |
-            {}   
+            {}
 
       # This one stays.
       ManagedPolicyArns:
