@@ -152,6 +152,7 @@ JSON = json.dumps({
             "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}]}},
         "App": {"Type": "AWS::IAM::Role", "Properties": {
             "Policies": [{"PolicyName": "p", "PolicyDocument": {
+                "Version": "2012-10-17",
                 "Statement": {"Effect": "Allow", "Action": "dynamodb:*", "Resource": {"Fn::GetAtt": ["Notes", "Arn"]}}}}],
             "RoleName": "app",
             "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{

@@ -75,7 +75,7 @@ fn name(documents: &[Document], at: usize) -> String {
 fn arns(value: &mut Value, place: &Place) {
     match value {
         Value::String(text) if text.starts_with("arn:") => {
-            *value = json!({ "Fn::Sub": substituted(text, place) })
+            *value = json!({ "Fn::Sub": substituted(text, place) });
         }
         Value::Array(all) => all.iter_mut().for_each(|inside| arns(inside, place)),
         Value::Object(members) => members.iter_mut().for_each(|(_, inside)| arns(inside, place)),
@@ -118,11 +118,15 @@ fn member(out: &mut String, indent: usize, name: &str, value: &Value) {
         (Some(text), _) => line(out, indent, &format!("{name}: !Sub {}", quoted(text))),
         (None, Value::Object(members)) if !members.is_empty() => {
             line(out, indent, &format!("{name}:"));
-            members.iter().for_each(|(name, value)| member(out, inner, &key(name), value));
+            for (name, value) in members {
+                member(out, inner, &key(name), value);
+            }
         }
         (None, Value::Array(values)) if !values.is_empty() => {
             line(out, indent, &format!("{name}:"));
-            values.iter().for_each(|value| item(out, inner, value));
+            for value in values {
+                item(out, inner, value);
+            }
         }
         (None, value) => line(out, indent, &format!("{name}: {value}")),
     }

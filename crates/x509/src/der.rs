@@ -65,7 +65,7 @@ mod tests {
             assert_eq!(only(&more, SEQUENCE), None);
             assert_eq!(element(&whole, INTEGER), None);
         }
-        assert_eq!(made(SEQUENCE, &[0; 0x1_0000]), None);
+        assert_eq!(made(SEQUENCE, &vec![0; 0x1_0000]), None);
     }
 
     #[test]

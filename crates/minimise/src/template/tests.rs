@@ -66,7 +66,7 @@ Resources:
           PolicyDocument: {Statement: [{Effect: Allow, Action: '*', Resource: !GetAtt Notes.Arn}]}
         - PolicyName: q
           PolicyDocument: !Sub |
-            {}   
+            {}
 
       # This one stays.
       ManagedPolicyArns:
@@ -255,7 +255,7 @@ fn an_alias_is_replaced_where_it_stands() {
 
 #[test]
 fn hunks_are_numbered_and_shared_as_patch_expects() {
-    let old: String = (0..40).map(|n| format!("line {n}\n")).collect();
+    let old = (0..40).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
     for changed in [vec![0], vec![39], vec![3, 10], vec![3, 11, 20], (0..40).collect()] {
         let mut lines: Vec<String> = old.lines().map(|line| format!("{line}\n")).collect();
         for at in &changed {

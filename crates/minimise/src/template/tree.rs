@@ -150,15 +150,20 @@ impl Reader<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let kind = Kind::Scalar(text.into_owned(), style == ScalarStyle::Plain);
-                self.add(Node { start, end, tag: named(tag.as_deref()), anchor, kind })
+                self.add(Node { start, end, tag: named(tag.as_deref()), anchor, kind });
+                Ok(())
             }
             Event::Alias(anchor) => {
                 let written = self.text.get(start..end).unwrap_or_default().to_owned();
-                self.add(Node { start, end, tag: None, anchor: 0, kind: Kind::Alias(written, anchor) })
+                self.add(Node { start, end, tag: None, anchor: 0, kind: Kind::Alias(written, anchor) });
+                Ok(())
             }
             Event::SequenceStart(anchor, tag) => self.start(start, named(tag.as_deref()), anchor, false),
             Event::MappingStart(anchor, tag) => self.start(start, named(tag.as_deref()), anchor, true),
-            Event::SequenceEnd | Event::MappingEnd => self.finish(span),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.finish(span);
+                Ok(())
+            }
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(NotEdited("there is more than one document in the template's file".to_owned()))
             }
@@ -191,8 +196,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, span: Span) -> Result<(), NotEdited> {
-        let Some(Open { start, tag, anchor, is_map, items }) = self.open.pop() else { return Ok(()) };
+    fn finish(&mut self, span: Span) {
+        let Some(Open { start, tag, anchor, is_map, items }) = self.open.pop() else { return };
         // A bracket has a length, an indentation that ends has none.
         let end = self.end(span);
         let bracket = self.text.get(..end).is_some_and(|before| before.ends_with(['}', ']']));
@@ -200,15 +205,14 @@ impl Reader<'_> {
         let style = if flow { Style::Flow } else { Style::Block };
         let end = if flow { end } else { items.iter().map(|item| item.end).max().unwrap_or(start) };
         let kind = if is_map { Kind::Map(paired(items), style) } else { Kind::List(items) };
-        self.add(Node { start, end, tag, anchor, kind })
+        self.add(Node { start, end, tag, anchor, kind });
     }
 
-    fn add(&mut self, node: Node) -> Result<(), NotEdited> {
+    fn add(&mut self, node: Node) {
         match self.open.last_mut() {
             Some(open) => open.items.push(node),
             None => self.root = Some(node),
         }
-        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Certificates and keys as rcgen and OpenSSL make them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
+
 use casemate_x509::{Certificate, InvalidKey, PrivateKey, pem, public_key};
 use rcgen::{
     CertificateParams, DnType, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,

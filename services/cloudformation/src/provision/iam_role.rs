@@ -4,6 +4,7 @@ use casemate_schema::Document;
 
 use super::{
     Before, Failure, Job, Made, Provisioner, Work,
+    gateway::default,
     iam_holder::{ROLE, Tagged, check_managed, with},
     kind::{Form, Kind, To, json_text, property},
 };
@@ -63,8 +64,7 @@ impl Provisioner for Role {
             let input = Document::structure([("RoleName", name.clone()), ("PolicyDocument", trust.into())]);
             job.hand.call("iam", "UpdateAssumeRolePolicy", input).await?;
             let mut request = job.request_for("iam", "UpdateRole")?;
-            let _ = request.take("RoleName");
-            request.push("RoleName", name.clone());
+            default(&mut request, "RoleName", name);
             job.hand.call("iam", "UpdateRole", request).await?;
             boundary(job, before).await?;
             ROLE.take(job, before).await?;

@@ -86,13 +86,16 @@ async fn groups_users_profiles_and_linked_roles_are_made_changed_and_deleted() {
     let changed = PEOPLE
         .replace("Path: /team/", "Path: /crew/")
         .replace("      Groups: [!Ref Ops]\n", "")
-        .replace("IAMReadOnlyAccess", "AmazonSNSReadOnlyAccess");
+        .replace("IAMReadOnlyAccess", "AmazonSNSReadOnlyAccess")
+        .replace("AWSLambdaVPCAccessExecutionRole", "AWSLambdaBasicExecutionRole");
     let answer = scene.update("people", &changed).await;
     assert!(answer.status.is_success(), "{}", answer.text());
     assert_eq!(scene.settled("people").await, "UPDATE_COMPLETE");
     assert!(scene.describe("people").await.text().contains("group/crew/devs"));
     let groups = iam(&scene, "ListGroupsForUser", "UserName", "ann").await;
     assert!(groups.matches("<GroupName>").count() == 1, "{groups}");
+    let of_role = iam(&scene, "ListAttachedRolePolicies", "RoleName", "worker").await;
+    assert!(of_role.contains("BasicExecutionRole") && !of_role.contains("VPCAccess"), "{of_role}");
     let attached = iam(&scene, "ListAttachedGroupPolicies", "GroupName", "devs").await;
     assert!(
         attached.contains("AmazonSNSReadOnlyAccess") && !attached.contains("IAMReadOnlyAccess"),
