@@ -86,9 +86,6 @@ pub(crate) struct Settings {
     pub(crate) tmp_mb: u32,
     /// The owner's environment variables; `None` when never set.
     pub(crate) variables: Option<Variables>,
-    /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
-    #[serde(default)]
-    pub(crate) sealed: Option<Sealed>,
     /// `Active` or `PassThrough`. Kept and shown; there is no tracing service.
     pub(crate) tracing: String,
     /// The log group; `None` for the default.
@@ -99,6 +96,9 @@ pub(crate) struct Settings {
     /// Layers; later ones cover earlier ones.
     #[serde(default)]
     pub(crate) layers: Vec<LayerUse>,
+    /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
+    #[serde(default)]
+    pub(crate) sealed: Option<Sealed>,
 }
 
 impl Row for Function {
