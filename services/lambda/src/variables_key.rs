@@ -60,7 +60,7 @@ impl Settings {
                 granted = answer.get("KeyId").and_then(Document::as_str).unwrap_or(key).to_owned();
             }
         }
-        let operations = ["Decrypt", "RetireGrant"].map(|name| Document::from(name)).to_vec();
+        let operations = ["Decrypt", "RetireGrant"].map(Document::from).to_vec();
         let grant = Document::structure([
             ("KeyId", granted.as_str().into()),
             ("GranteePrincipal", self.role.as_str().into()),
