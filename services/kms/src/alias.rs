@@ -9,7 +9,7 @@ use crate::{
     api::Error,
     asks::own,
     resource::{alias_arn, is_alias, is_reserved},
-    rows::{Alias, Place},
+    rows::{Alias, KeyRow},
 };
 
 /// Aliases of one key.
@@ -51,8 +51,8 @@ fn invalid(name: &str) -> Error {
 }
 
 /// Refuses one more alias where a key has as many as it may.
-pub(crate) fn refuse_more(tx: &ReadTx<'_>, key: &Place) -> Result<(), Error> {
-    if key.aliases(tx)?.len() >= ALIASES_MAX {
+pub(crate) fn refuse_more(key: &KeyRow) -> Result<(), Error> {
+    if key.aliases.len() >= ALIASES_MAX {
         return Err(Error::limit_exceeded_exception(format!("a key has at most {ALIASES_MAX} aliases")));
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::{
     Kms,
     api::Error,
     resource::{Named, alias_arn, named, no_alias},
-    rows::{Alias, KeyRow, Place, alias_key},
+    rows::{Alias, Place, alias_key},
 };
 
 /// How far an operation reaches.
@@ -63,12 +63,9 @@ impl Kms {
     /// Asks for `action` on a key, with all that is known of it.
     pub(crate) fn on_key(&self, action: &'static str, caller: &Caller, place: &Place) -> Result<Ask, Error> {
         let ask = own(Ask::on(action, place.arn()), caller);
-        let found: Option<(KeyRow, Vec<String>)> = self.env.store.read(|tx| {
-            let Some(row) = place.find(tx)? else { return Ok::<_, Error>(None) };
-            Ok(Some((row, place.aliases(tx)?.into_iter().map(|(name, _)| name).collect())))
-        })?;
-        let Some((_, aliases)) = found else { return Ok(ask) };
+        let Some(row) = self.env.store.read(|tx| place.find(tx))? else { return Ok(ask) };
         let ask = key_facts(ask);
+        let aliases: Vec<String> = row.aliases.into_iter().collect();
         Ok(if aliases.is_empty() { ask } else { ask.with("kms:ResourceAliases", aliases) })
     }
 

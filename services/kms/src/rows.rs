@@ -1,13 +1,13 @@
 //! What is stored, and under which keys. Every value is sealed by the store; material lies in rows of its own, so that
 //! what only needs to know a key never reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casemate_names::{Scope, Secret, Timestamp};
 use casemate_store::{Key, ReadTx, Row, StoreError, WriteTx};
 use serde::{Deserialize, Serialize};
 
-/// Rows read or deleted at a time.
+/// Rows deleted at a time.
 const BATCH: usize = 500;
 
 /// Whether a key can be used.
@@ -54,6 +54,9 @@ pub(crate) struct KeyRow {
     pub(crate) policy_ids: BTreeMap<String, String>,
     /// Tags.
     pub(crate) tags: BTreeMap<String, String>,
+    // INVARIANT: those whose rows point here.
+    /// Its aliases.
+    pub(crate) aliases: BTreeSet<String>,
 }
 
 impl Row for KeyRow {
@@ -124,25 +127,10 @@ impl Place {
     pub(crate) fn erase(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
         erase_all::<Material>(tx, &self.key())?;
         erase_all::<crate::grant::Grant>(tx, &self.key())?;
-        for (name, _) in self.aliases(tx)? {
+        for name in self.find(tx)?.into_iter().flat_map(|row| row.aliases) {
             tx.delete::<Alias>(&alias_key(&self.scope, &name))?;
         }
         tx.delete::<KeyRow>(&self.key())
-    }
-
-    /// The aliases that point to it, by name.
-    pub(crate) fn aliases(&self, tx: &ReadTx<'_>) -> Result<Vec<(String, Alias)>, StoreError> {
-        let (prefix, mut after, mut found) = (Key::of(&self.scope), None, Vec::new());
-        loop {
-            let read: Vec<(Key, Alias)> = tx.scan(&prefix, after.as_ref(), BATCH)?;
-            after = read.last().map(|(key, _)| key.clone());
-            let last = read.len() < BATCH;
-            let ours = read.into_iter().filter(|(_, alias)| alias.key_id == self.id);
-            found.extend(ours.filter_map(|(key, alias)| Some((key.text_at(0)?, alias))));
-            if last {
-                return Ok(found);
-            }
-        }
     }
 }
 

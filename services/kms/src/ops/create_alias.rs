@@ -25,8 +25,8 @@ impl Operation<CreateAlias> for Kms {
         self.env
             .store
             .write(move |tx| {
-                place.kept(tx, now)?;
-                alias::refuse_more(tx, &place)?;
+                let mut key = place.kept(tx, now)?;
+                alias::refuse_more(&key)?;
                 let at = alias_key(&place.scope, &name);
                 if tx.exists::<Alias>(&at)? {
                     // AWS: text of the service.
@@ -35,6 +35,8 @@ impl Operation<CreateAlias> for Kms {
                         alias_arn(&place.scope, &name)
                     )));
                 }
+                key.aliases.insert(name.clone());
+                tx.put(&place.key(), &key)?;
                 Ok(tx.put(&at, &Alias { key_id: place.id.clone(), created_at: now, updated_at: now })?)
             })
             .await?;

@@ -1,6 +1,6 @@
 //! `CreateKey`: makes a symmetric key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casemate_kernel::{Access, Ask, Call, Caller, Operation};
 use casemate_names::{Arn, uuid};
@@ -59,6 +59,7 @@ impl Operation<CreateKey> for Kms {
             policy: policy.text,
             policy_ids: policy.ids,
             tags: BTreeMap::new(),
+            aliases: BTreeSet::new(),
         };
         tags::add(&mut row.tags, call.input.tags.as_deref().unwrap_or_default())?;
         let material = self.fresh_material(now, false);

@@ -32,6 +32,10 @@ impl Operation<DeleteAlias> for Kms {
                         "the alias was changed meanwhile; the request can be made again",
                     ));
                 }
+                if let Some(mut row) = key.find(tx)? {
+                    row.aliases.remove(&input.alias_name);
+                    tx.put(&key.key(), &row)?;
+                }
                 Ok(tx.delete::<Alias>(&at)?)
             })
             .await?;

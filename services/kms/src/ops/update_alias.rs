@@ -32,7 +32,7 @@ impl Operation<UpdateAlias> for Kms {
         self.env
             .store
             .write(move |tx| {
-                place.kept(tx, now)?;
+                let mut key = place.kept(tx, now)?;
                 let at = alias_key(&place.scope, &name);
                 let found: Alias = tx.get(&at)?.ok_or_else(|| no_alias(&place.scope, &name))?;
                 let old = Place { scope: place.scope.clone(), id: found.key_id.clone() };
@@ -42,7 +42,13 @@ impl Operation<UpdateAlias> for Kms {
                     ));
                 }
                 if old != place {
-                    alias::refuse_more(tx, &place)?;
+                    alias::refuse_more(&key)?;
+                    if let Some(mut before) = old.find(tx)? {
+                        before.aliases.remove(&name);
+                        tx.put(&old.key(), &before)?;
+                    }
+                    key.aliases.insert(name.clone());
+                    tx.put(&place.key(), &key)?;
                 }
                 Ok(tx.put(&at, &Alias { key_id: place.id.clone(), updated_at: now, ..found })?)
             })
