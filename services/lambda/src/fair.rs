@@ -208,9 +208,8 @@ impl<W> State<W> {
 
     /// The function whose turn it is, if `giving` gave a place back.
     fn next(&self, giving: Option<&Arn>) -> Option<Arn> {
-        let first = |share: &Share<W>| {
-            share.waiting.iter().find(|one| !one.grant.is_closed()).map(|one| one.size)
-        };
+        let first =
+            |share: &Share<W>| share.waiting.iter().find(|one| !one.grant.is_closed()).map(|one| one.size);
         let of = |(function, share): (&Arn, &Share<W>)| {
             (share.held.saturating_sub(usize::from(giving == Some(function))), share.last_turn)
         };
