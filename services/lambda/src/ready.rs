@@ -23,9 +23,6 @@ const SPARE_S: i64 = 60;
 const STARTING_MAX: usize = 8;
 /// What an idle environment of Python or Node.js is counted as, in bytes. Measured: see docs/benchmarks.md.
 const ENVIRONMENT_BYTES: u64 = 8 << 20;
-/// See [`casemate_sandbox::DESCRIPTORS_WITH_COMPANIONS`].
-const PLACES_WITH_EXTENSIONS: usize =
-    (DESCRIPTORS_WITH_COMPANIONS.div_ceil(DESCRIPTORS_PER_ENVIRONMENT)) as usize;
 /// Fewest and most environments in all. The latter: each also costs the server a thread.
 const ENVIRONMENTS: std::ops::RangeInclusive<u64> = 64..=4_096;
 /// Where less of the host's memory is left, idle environments are stopped: this share of all …
@@ -136,7 +133,8 @@ impl Ready {
 /// it brought as many as it may: each has descriptors of its own.
 pub(crate) fn places_of(function: &Function) -> usize {
     let may_extend = !function.settings.layers.is_empty() || function.image.is_some();
-    if may_extend { PLACES_WITH_EXTENSIONS } else { 1 }
+    let places = DESCRIPTORS_WITH_COMPANIONS.div_ceil(DESCRIPTORS_PER_ENVIRONMENT);
+    if may_extend { usize::try_from(places).unwrap_or(usize::MAX) } else { 1 }
 }
 
 /// How many environments a host of this size may have, given how many its server has descriptors for.

@@ -64,9 +64,14 @@ fn try_launch(
     let fds = ChildDescriptors { channel: childs, go, stdout, stderr, code, layers, tasks, sockets };
     let (pid, pidfd) = match networks.take() {
         Some(network) => networks.within(network, start.way_out, |sockets| {
-            clone_child(start, ChildDescriptors { sockets, ..fds }, &into, NAMESPACES & !libc::CLONE_NEWNET)
+            clone_child(
+                start,
+                ChildDescriptors { sockets, ..fds },
+                into.as_ref(),
+                NAMESPACES & !libc::CLONE_NEWNET,
+            )
         }),
-        None => clone_child(start, fds, &into, NAMESPACES),
+        None => clone_child(start, fds, into.as_ref(), NAMESPACES),
     }?;
     let placed = map_users(pid, start, range).and_then(|()| {
         let started = Report::Started { pid: pid.cast_unsigned() };
@@ -85,11 +90,10 @@ fn try_launch(
 fn clone_child(
     start: &Start,
     fds: ChildDescriptors,
-    into: &Option<OwnedFd>,
+    into: Option<&OwnedFd>,
     namespaces: libc::c_int,
 ) -> Result<(libc::pid_t, OwnedFd), Failure> {
-    let into = into.as_ref().map(AsFd::as_fd);
-    match sys::clone3(namespaces, into).map_err(|error| blame(&error))? {
+    match sys::clone3(namespaces, into.map(AsFd::as_fd)).map_err(|error| blame(&error))? {
         Cloned::Child => child::run(start, fds),
         Cloned::Parent { pid, pidfd } => Ok((pid, pidfd)),
     }
