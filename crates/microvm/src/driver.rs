@@ -291,7 +291,7 @@ impl Driver {
                 let process = firecracker::restore(self.place(), image, inner.ram_mb, (ram, devices))
                     .map_err(doing("starting Firecracker"))?;
                 let mut client = monitor::firecracker(&process).await?;
-                load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, error))?;
+                load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, &error))?;
                 (process, Control::Firecracker(client.into()))
             }
         };
@@ -320,7 +320,7 @@ impl Driver {
         let control = monitor::qemu(&process).await?;
         if let Control::Qemu(qmp) = &control {
             let loaded = load_qemu(qmp, &process, devices).await;
-            loaded.map_err(|source| in_its_words(&process, Error::Io { doing: "restoring", source }))?;
+            loaded.map_err(|source| in_its_words(&process, &Error::Io { doing: "restoring", source }))?;
         }
         Ok((process, control))
     }
@@ -342,7 +342,7 @@ impl Driver {
 }
 
 /// With what the program has printed, for the operator.
-fn in_its_words(process: &Process, error: Error) -> Error {
+fn in_its_words(process: &Process, error: &Error) -> Error {
     let words = process.last_words();
     Error::Io { doing: "restoring", source: io::Error::other(format!("{error}; {words}")) }
 }
