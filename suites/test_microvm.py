@@ -216,6 +216,22 @@ def test_a_floor_is_never_lowered(tmp_path_factory, custom_program):
         without.stop()
 
 
+def test_firecracker_is_not_replaced_by_qemu_and_callers_see_nothing_of_the_host(tmp_path_factory):
+    asked = machines() | {"CASEMATE_MICROVM_FIRECRACKER": "/nowhere/firecracker"}
+    for environment, why, told in (
+        (asked, "does not emulate", "does not emulate"),
+        (asked | {"CASEMATE_MICROVM_EMULATION": "false"}, "/nowhere/firecracker", "no usable Firecracker"),
+    ):
+        running = Server(tmp_path_factory.mktemp("firecracker") / "data", environment=environment).start()
+        try:
+            assert "NO virtual machines" in running.text and why in running.text
+            with pytest.raises(ClientError, match=told) as refused:
+                Function(running, {"app.py": APP}, Environment={"Variables": MACHINE})
+            assert "/" not in refused.value.response["Error"]["Message"]
+        finally:
+            running.stop()
+
+
 def test_a_server_that_stops_leaves_neither_machines_nor_their_control_groups(server, custom):
     """Last of all: it stops the server of this file."""
     custom.invoke({})

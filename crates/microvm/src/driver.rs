@@ -287,17 +287,23 @@ impl Driver {
         let inner = &template.inner;
         let (process, control) = match &inner.state {
             State::Qemu { ram, devices } => self.restored_qemu(image, (inner.ram_mb, ram), devices).await?,
-            State::Firecracker { memory, devices } => {
-                let process = firecracker::restore(self.place(), image, inner.ram_mb, (memory, devices))
+            State::Firecracker { ram, devices } => {
+                let process = firecracker::restore(self.place(), image, inner.ram_mb, (ram, devices))
                     .map_err(doing("starting Firecracker"))?;
                 let mut client = monitor::firecracker(&process).await?;
-                load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, error))?;
+                load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, &error))?;
                 (process, Control::Firecracker(client.into()))
             }
         };
-        // Nothing the host has to say comes before it says so; the guest must run to be spoken to by vsock.
-        control.go_on().await?;
+        // By vsock only a guest that runs can be spoken to. A serial port is there before, and a guest that runs finds us at it.
+        let runs_first = matches!(control, Control::Firecracker(_));
+        if runs_first {
+            control.go_on().await?;
+        }
         let mut machine = Machine::restored(process, control, inner.ram_mb, &inner.open).await?;
+        if !runs_first {
+            machine.control.go_on().await?;
+        }
         machine.started = inner.started;
         machine.continue_numbers(inner.next_number);
         refresh(&machine, fresh).await?;
@@ -314,7 +320,7 @@ impl Driver {
         let control = monitor::qemu(&process).await?;
         if let Control::Qemu(qmp) = &control {
             let loaded = load_qemu(qmp, &process, devices).await;
-            loaded.map_err(|source| in_its_words(&process, Error::Io { doing: "restoring", source }))?;
+            loaded.map_err(|source| in_its_words(&process, &Error::Io { doing: "restoring", source }))?;
         }
         Ok((process, control))
     }
@@ -336,7 +342,7 @@ impl Driver {
 }
 
 /// With what the program has printed, for the operator.
-fn in_its_words(process: &Process, error: Error) -> Error {
+fn in_its_words(process: &Process, error: &Error) -> Error {
     let words = process.last_words();
     Error::Io { doing: "restoring", source: io::Error::other(format!("{error}; {words}")) }
 }

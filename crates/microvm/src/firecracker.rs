@@ -11,7 +11,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::PermissionsExt,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,7 +31,7 @@ use crate::{
     guest,
     process::{Files, INITRAMFS, KERNEL, OWN, Process, Start},
     protocol::{CODE_DISK, RUNTIME_DISK, VSOCK_WORD},
-    state::{DEVICES, MEMORY},
+    state::DEVICES,
 };
 
 /// A machine before its start.
@@ -263,16 +263,16 @@ pub(crate) fn boot(
     Process::start(files, state, start(files, reads, ram_mb, Some(ram_mb + 1)))
 }
 
-/// Starts the program for a machine that goes on from a snapshot.
+/// Starts the program for a machine that goes on from a snapshot, whose memory becomes its standard input.
 pub(crate) fn restore(
     (files, state): (&Files, &Path),
     image: &Image,
     ram_mb: u64,
-    (memory, devices): (&Disk, &Disk),
+    (ram, devices): (&OwnedFd, &Disk),
 ) -> io::Result<Process> {
-    let mut reads = vec![(MEMORY, memory.path()), (DEVICES, devices.path())];
+    let mut reads = vec![(DEVICES, devices.path())];
     reads.extend(disks(image));
-    Process::start(files, state, start(files, reads, ram_mb, None))
+    Process::start(files, state, Start { input: Some(ram), ..start(files, reads, ram_mb, None) })
 }
 
 fn disks(image: &Image) -> [(&'static str, &Path); 2] {

@@ -7,8 +7,8 @@ use super::*;
 const BOUNDS: Bounds = Bounds {
     count: 3,
     bytes: 100,
-    unused: Duration::from_secs(600),
-    failed: Duration::from_secs(60),
+    unused: Duration::from_mins(10),
+    failed: Duration::from_mins(1),
     making: Duration::from_secs(30),
 };
 
@@ -139,7 +139,7 @@ async fn where_all_are_being_made_another_is_refused() {
     let kept = Arc::new(Kept::<u32, u32>::new(BOUNDS));
     for key in 1..=3 {
         let kept = Arc::clone(&kept);
-        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, || std::future::pending()).await });
+        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, std::future::pending).await });
     }
     while kept.shelf.locked().len() < 3 {
         tokio::task::yield_now().await;

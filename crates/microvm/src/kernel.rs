@@ -11,7 +11,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::package;
+use crate::{lz4, package};
 
 /// A kernel image with its modules, in memory.
 #[derive(Clone)]
@@ -106,18 +106,28 @@ impl Kernel {
             self.image.get(begin..begin.checked_add(length)?)
         });
         let payload = payload.ok_or_else(not_whole)?;
-        if !payload.starts_with(XZ) {
-            return Err(invalid(
-                "the kernel is compressed by something other than xz: give an ELF file (vmlinux)",
-            ));
-        }
-        let mut image = Vec::new();
-        lzma_rust2::XzReader::new(payload, false).take(IMAGE_BYTES_MAX).read_to_end(&mut image)?;
+        let image = unpacked(payload)?;
         if !image.starts_with(ELF) {
             return Err(invalid("the kernel in its image is no ELF file"));
         }
         Self::new(self.version, image, self.modules)
     }
+}
+
+/// By the two ways that Debian's and Ubuntu's kernels are compressed in.
+fn unpacked(payload: &[u8]) -> io::Result<Vec<u8>> {
+    if payload.starts_with(lz4::MAGIC) {
+        let unpacked = lz4::unpack(payload, IMAGE_BYTES_MAX);
+        return unpacked.ok_or_else(|| invalid("the kernel's compressed image is not whole"));
+    }
+    if !payload.starts_with(XZ) {
+        let why = "the kernel is compressed by something other than xz or lz4: give an ELF file (vmlinux)";
+        return Err(invalid(why));
+    }
+    let mut image = Vec::new();
+    let most = u64::try_from(IMAGE_BYTES_MAX).unwrap_or(0);
+    lzma_rust2::XzReader::new(payload, false).take(most).read_to_end(&mut image)?;
+    Ok(image)
 }
 
 fn image_version(path: &str) -> Option<&str> {
@@ -141,7 +151,7 @@ const SETUP_SECTORS: usize = 0x1f1;
 const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
 /// A distribution's kernel has some 50 MB.
-const IMAGE_BYTES_MAX: u64 = 512 << 20;
+const IMAGE_BYTES_MAX: usize = 512 << 20;
 /// What the guest's devices need, each after those it depends on: `virtio` depends on `virtio_ring` in newer kernels (Debian's
 /// 6.1.192), neither on the other in older ones.
 pub(crate) const QEMU_MODULES: [&str; 5] =
@@ -187,6 +197,8 @@ mod tests {
             (image(0, length + 1, &payload), "not whole"),
             (image(u32::MAX, u32::MAX, &payload), "not whole"),
             (image(0, 2, b"\x1f\x8b"), "other than xz"),
+            (image(0, 8, b"\x02\x21\x4c\x18\xff\xff\xff\xff"), "no ELF file"),
+            (image(0, 9, b"\x02\x21\x4c\x18\xff\xff\xff\xff\0"), "not whole"),
             (image(0, length, &payload), ""),
         ] {
             assert!(refused.unwrap_err().to_string().contains(why));

@@ -30,6 +30,7 @@ mod guest;
 mod initramfs;
 mod kept;
 mod kernel;
+mod lz4;
 mod machine;
 mod monitor;
 mod mux;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!              QEMU                                     Firecracker
-//!   memory     a sealed file without a name             a file, written once, that nobody may write any more
+//!   memory     a sealed file without a name             its own; a template's is a sealed copy of what it wrote
 //!   channel    virtio-serial, a socket of QEMU's        vsock, asked for by `CONNECT` on Firecracker's socket
-//!   snapshot   device state through a socket            device state and memory in files
+//!   snapshot   device state through a socket            device state and memory written to files, and copied
 //! ```
 //! Which of them it is, the operator has said; nothing here chooses, and none stands in for the other. Knows nothing of what
 //! the guest says.

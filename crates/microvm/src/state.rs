@@ -3,17 +3,17 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     os::{
         fd::{AsRawFd, OwnedFd},
-        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, SeekFrom};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -37,8 +37,8 @@ use crate::{
 pub(crate) enum State {
     /// Memory nobody can write any more, and the devices as QEMU told them.
     Qemu { ram: OwnedFd, devices: Vec<u8> },
-    /// Files, made by a process that has ended, which no machine may write.
-    Firecracker { memory: Disk, devices: Disk },
+    /// Our own copies of the files that a process has left which may still have others: the memory sealed as well.
+    Firecracker { ram: OwnedFd, devices: Disk },
 }
 
 /// Where files of templates may lie: the folder of the machines.
@@ -62,10 +62,8 @@ impl State {
 
     /// The memory from its beginning, for reading.
     pub(crate) fn memory(&self) -> io::Result<File> {
-        match self {
-            Self::Qemu { ram, .. } => File::open(format!("/proc/self/fd/{}", ram.as_raw_fd())),
-            Self::Firecracker { memory, .. } => File::open(memory.path()),
-        }
+        let (Self::Qemu { ram, .. } | Self::Firecracker { ram, .. }) = self;
+        File::open(format!("/proc/self/fd/{}", ram.as_raw_fd()))
     }
 }
 
@@ -87,35 +85,60 @@ pub(crate) async fn save(machine: Machine, ram: Option<OwnedFd>, place: &Place<'
             client.lock().await.create_snapshot(&files).await?;
             let ram_mb = machine.ram_mb;
             let process = machine.ended().await;
-            taken(&process, ram_mb, place).map_err(doing("saving the machine's state"))
+            let place = place.0.to_owned();
+            let taken = tokio::task::spawn_blocking(move || taken(&process, ram_mb, &place));
+            let taken = taken.await.map_err(io::Error::other).and_then(|taken| taken);
+            taken.map_err(doing("saving the machine's state"))
         }
         _ => Err(Error::Refused("the machine's memory is not where its kind keeps it")),
     }
 }
 
-/// Takes the files of a process that has ended. It may have been taken over by its guest: what it left is looked at first.
-fn taken(process: &Process, ram_mb: u64, place: &Place<'_>) -> io::Result<State> {
-    let number = TAKEN.fetch_add(1, Ordering::Relaxed);
-    let take = |name: &str, sized: &dyn Fn(u64) -> bool| {
-        let path = process.folder.join(OWN).join(name);
+/// Copies the files of a process that has ended. It may have been taken over by its guest: what it left is looked at first, and
+/// whoever still has it open changes nothing.
+fn taken(process: &Process, ram_mb: u64, place: &Path) -> io::Result<State> {
+    let left = |name: &str, sized: &dyn Fn(u64) -> bool| {
         let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        let found = File::options().read(true).custom_flags(nofollow).open(&path)?;
-        let about = found.metadata()?;
-        if !about.is_file() || about.nlink() != 1 || !sized(about.len()) {
+        let path = process.folder.join(OWN).join(name);
+        let file = File::options().read(true).custom_flags(nofollow).open(path)?;
+        let found = file.metadata()?;
+        if !found.is_file() || !sized(found.len()) {
             return Err(io::Error::other("the snapshot is not what it should be"));
         }
-        let to: PathBuf = place.0.join(format!("template-{number}.{name}"));
-        fs::rename(&path, &to)?;
-        let disk = Disk::of(to);
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::chown(disk.path(), Some(0), Some(0))?;
-        }
-        disk::readable(disk.path())?;
-        Ok(disk)
+        Ok(file)
     };
-    let memory = take(MEMORY, &|bytes| bytes == ram_mb << 20)?;
-    let devices = take(DEVICES, &|bytes| (1..=DEVICE_BYTES_MAX).contains(&bytes))?;
-    Ok(State::Firecracker { memory, devices })
+    let memory = left(MEMORY, &|bytes| bytes == ram_mb << 20)?;
+    let ram = qemu::memory(ram_mb)?;
+    copy_touched(&memory, &ram)?;
+    qemu::seal(&ram)?;
+    let mut state = Vec::new();
+    let devices = left(DEVICES, &|bytes| (1..=DEVICE_BYTES_MAX).contains(&bytes))?;
+    devices.take(DEVICE_BYTES_MAX).read_to_end(&mut state)?;
+    let number = TAKEN.fetch_add(1, Ordering::Relaxed);
+    let devices = Disk::of(place.join(format!("template-{number}.{DEVICES}")));
+    fs::write(devices.path(), state)?;
+    disk::readable(devices.path())?;
+    Ok(State::Firecracker { ram, devices })
+}
+
+/// Copies all but pages of zeros, which take no room where nothing is written. Of a file that grows no more is taken.
+fn copy_touched(from: &File, to: &OwnedFd) -> io::Result<()> {
+    let (zeros, mut page) = ([0; PAGE_BYTES], [0; PAGE_BYTES]);
+    let end = rustix::fs::fstat(to)?.st_size;
+    let mut at = 0;
+    while let Ok(next) = rustix::fs::seek(from, SeekFrom::Data(at)) {
+        // Pages are copied from their beginning.
+        let begin = next - next % PAGE_BYTES as u64;
+        at = begin + PAGE_BYTES as u64;
+        if i64::try_from(at).is_ok_and(|at| at > end) {
+            break;
+        }
+        from.read_exact_at(&mut page, begin)?;
+        if page != zeros && rustix::io::pwrite(to, &page, begin)? != PAGE_BYTES {
+            return Err(io::Error::from(io::ErrorKind::WriteZero));
+        }
+    }
+    Ok(())
 }
 
 async fn qemu_devices(qmp: &Qmp, process: &Process) -> io::Result<Vec<u8>> {
@@ -157,9 +180,9 @@ pub(crate) async fn load_qemu(qmp: &Qmp, process: &Process, devices: &[u8]) -> i
     Err(io::Error::from(io::ErrorKind::TimedOut))
 }
 
-/// The same for a Firecracker that has been told nothing yet and reads both under these names.
+/// The same for a Firecracker that has been told nothing yet; the memory is its standard input.
 pub(crate) async fn load_firecracker(client: &mut Client) -> Result<(), Error> {
-    client.load_snapshot(&SnapshotFiles { devices: DEVICES.into(), memory: MEMORY.into() }).await
+    client.load_snapshot(&SnapshotFiles { devices: DEVICES.into(), memory: INPUT.into() }).await
 }
 
 async fn ignore_shared(qmp: &Qmp) -> io::Result<()> {
@@ -170,6 +193,8 @@ async fn ignore_shared(qmp: &Qmp) -> io::Result<()> {
 /// Names in a machine's folder.
 pub(crate) const DEVICES: &str = "devices";
 pub(crate) const MEMORY: &str = "memory";
+const INPUT: &str = "/proc/self/fd/0";
+const PAGE_BYTES: usize = 4_096;
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 /// What `stat` counts in.
 const BLOCK_BYTES: u64 = 512;
@@ -178,3 +203,30 @@ const DEVICE_BYTES_MAX: u64 = 16 << 20;
 const STATE_TIMEOUT: Duration = Duration::from_secs(30);
 const LOAD_LOOKS_MAX: u32 = 15_000;
 const LOAD_PAUSE: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_is_the_same_and_takes_no_room_for_zeros() {
+        let source = tempfile::tempfile().unwrap();
+        source.set_len(4 << 20).unwrap();
+        let page = u64::try_from(PAGE_BYTES).unwrap();
+        for (at, bytes) in
+            [(0, &b"first"[..]), (5 * page + 7, b"within"), (9 * page, &[0; 9_000]), ((4 << 20) - 1, b"l")]
+        {
+            source.write_all_at(bytes, at).unwrap();
+        }
+        let copy = qemu::memory(4).unwrap();
+        copy_touched(&source, &copy).unwrap();
+        let all = |file: &File| {
+            let mut bytes = vec![0; 4 << 20];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        };
+        let copy = File::from(copy);
+        assert_eq!(all(&source), all(&copy));
+        assert!(copy.metadata().unwrap().blocks() * BLOCK_BYTES <= 8 * page);
+    }
+}

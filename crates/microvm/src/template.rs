@@ -1,7 +1,7 @@
 //! A machine's state, from which clones go on: sealed memory, device state, and the streams that were open.
 //!
-//! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a file that is sealed, or
-//! that clones may only read, and they map it privately. A template is made before the first event and of a function that was given no credentials.
+//! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a sealed file that
+//! clones map privately. A template is made before the first event and of a function that was given no credentials.
 
 use std::{io, sync::Arc};
 

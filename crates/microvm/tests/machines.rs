@@ -284,6 +284,23 @@ async fn hardware_virtualisation_counts_only_if_a_guest_really_boots() {
     }
 }
 
+/// With the stub, which looks whether it is given an ELF file: a distribution's kernel is compressed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_distributions_kernel_is_unpacked_for_firecracker_with_its_channels_modules() {
+    let folder = state();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let program = folder.path().join("stub");
+    fs::write(&program, include_str!("fixtures/firecracker.py")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let whole = config(folder.path(), Acceleration::HardwareOnly);
+    let config = Config { monitor: Monitor::Firecracker(program), device: "/dev/null".into(), ..whole };
+    let driver = Driver::new(config).await.unwrap();
+    assert!(driver.probe().kernel.contains("cloud"), "{}", driver.probe());
+    let first_root = fs::read(folder.path().join("initramfs")).unwrap();
+    let holds = |name: &[u8]| first_root.windows(name.len()).any(|part| part == name);
+    assert!(holds(b"vmw_vsock_virtio_transport.ko") && !holds(b"virtio_console.ko"));
+}
+
 #[tokio::test]
 async fn missing_programs_and_kernels_are_named() {
     let folder = state();

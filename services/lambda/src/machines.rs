@@ -180,6 +180,12 @@ mod tests {
         Controls::of(&variables.iter().map(secret).collect()).unwrap()
     }
 
+    type Wishes = &'static [(&'static str, &'static str)];
+
+    const PROCESS: (&str, &str) = (ISOLATION, "process");
+    const MACHINE: (&str, &str) = (ISOLATION, "microvm");
+    const EGRESS: (&str, &str) = ("CASEMATE_EGRESS", "example.com:443");
+
     /// A runtime of this kind, as far as it matters here.
     fn of_kind(family: Family) -> Runtime {
         let mut runtime = RuntimeTable::discover(OsStr::new("")).find("provided.al2023").cloned().unwrap();
@@ -200,32 +206,30 @@ mod tests {
         let provided = of_kind(Family::Provided);
         let only =
             "virtual machines run Python, Node.js and custom runtimes of this host only, so far, and not ";
-        let (process, machine) = ((ISOLATION, "process"), (ISOLATION, "microvm"));
-        let egress = ("CASEMATE_EGRESS", "example.com:443");
-        let refused: [(&[(&str, &str)], Option<Runtime>, &str); 9] = [
-            (&[process], Some(provided.clone()), "less than this installation allows"),
-            (&[process, egress], Some(provided.clone()), "less than this installation allows"),
-            (&[egress], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
-            (&[machine, egress], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
+        let refused: [(Wishes, Option<Runtime>, &str); 9] = [
+            (&[PROCESS], Some(provided.clone()), "less than this installation allows"),
+            (&[PROCESS, EGRESS], Some(provided.clone()), "less than this installation allows"),
+            (&[EGRESS], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
+            (&[MACHINE, EGRESS], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
             (&[], None, "container images"),
             (&[], Some(own(Family::Provided)), "runtimes that an operator added"),
-            (&[machine], Some(own(Family::Python)), "runtimes that an operator added"),
+            (&[MACHINE], Some(own(Family::Python)), "runtimes that an operator added"),
             (&[], Some(of_kind(Family::Ruby)), "Ruby"),
-            (&[machine], Some(of_kind(Family::Java)), "Java"),
+            (&[MACHINE], Some(of_kind(Family::Java)), "Java"),
         ];
         for (wishes, runtime, why) in refused {
             let said =
                 decided((Isolation::Machine, Ok(())), &controls(wishes), runtime.as_ref()).unwrap_err();
             assert!(said.contains(why), "{wishes:?}: {said}");
             // Without a floor the same is refused to whoever wishes a machine.
-            if !wishes.contains(&process) {
-                let wishes: Vec<_> = wishes.iter().copied().chain([machine]).collect();
+            if !wishes.contains(&PROCESS) {
+                let wishes: Vec<_> = wishes.iter().copied().chain([MACHINE]).collect();
                 let said = decided((Isolation::Process, Ok(())), &controls(&wishes), runtime.as_ref());
                 assert!(said.unwrap_err().contains(why), "{wishes:?}");
             }
         }
         for (wishes, family) in
-            [(&[][..], Family::Provided), (&[machine], Family::Python), (&[], Family::Node)]
+            [(&[][..], Family::Provided), (&[MACHINE][..], Family::Python), (&[], Family::Node)]
         {
             let decided = decided((Isolation::Machine, Ok(())), &controls(wishes), Some(&of_kind(family)));
             assert_eq!(decided, Ok(Isolation::Machine));
