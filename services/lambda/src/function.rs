@@ -104,15 +104,12 @@ pub(crate) struct Settings {
     /// Layers; later ones cover earlier ones.
     #[serde(default)]
     pub(crate) layers: Vec<LayerUse>,
-<<<<<<< HEAD
     /// Are its published versions initialised when they are published?
     #[serde(default)]
     pub(crate) snap_start: bool,
-=======
     /// The owner's KMS key and what it hides of the variables, which are not in `variables` then.
     #[serde(default)]
     pub(crate) sealed: Option<Sealed>,
->>>>>>> ad8efa5dbd1cc368ebd903ff09fc91bafb58d3d6
 }
 
 impl Row for Function {
