@@ -84,14 +84,14 @@ impl Image {
         let images = Images::of(&self.data_dir)?;
         match self.action {
             Action::Add { name, path, select, uses } => {
-                add(&images, name.parse()?, &path, select.as_deref(), uses)?;
+                add(&images, &name.parse()?, &path, select.as_deref(), uses)?;
             }
             Action::Pull { name, reference, user, plain_http, ca, uses } => {
                 let name: Name = name.parse()?;
                 let authorities = ca.map(|path| std::fs::read(&path)).transpose()?.into_iter().collect();
                 let login = user.map_or(Ok(Login::Anonymous), login)?;
                 let remote = Remote { reference, login, plain_http, authorities };
-                pull(&images, name, &remote, uses)?;
+                pull(&images, &name, &remote, uses)?;
             }
             Action::List => list(&images)?,
             Action::Remove { what } => {
@@ -109,7 +109,7 @@ impl Image {
     }
 }
 
-fn add(images: &Images, name: Name, path: &Path, select: Option<&str>, uses: Uses) -> Result<(), CliError> {
+fn add(images: &Images, name: &Name, path: &Path, select: Option<&str>, uses: Uses) -> Result<(), CliError> {
     let Uses { accounts, replace } = uses;
     if let Some(bad) = accounts.iter().find(|account| AccountId::parse(account).is_err()) {
         return Err(format!("{bad} is not the number of an account").into());
@@ -122,7 +122,7 @@ fn add(images: &Images, name: Name, path: &Path, select: Option<&str>, uses: Use
     Ok(())
 }
 
-fn pull(images: &Images, name: Name, remote: &Remote, uses: Uses) -> Result<(), CliError> {
+fn pull(images: &Images, name: &Name, remote: &Remote, uses: Uses) -> Result<(), CliError> {
     let gathering = images.gathering()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = |text: &str| output::line(text);

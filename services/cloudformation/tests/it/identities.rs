@@ -116,7 +116,7 @@ async fn a_server_certificate_is_made_moved_tagged_replaced_and_deleted() {
     let made = || CertificateAndKey::new("example.com", KeyKind::P256, (2020, 2040), None);
     let (first, second) = (made(), made());
     let template = |path: &str, tag: &str, made: &CertificateAndKey| {
-        let indented = |pem: &str| pem.lines().map(|line| format!("        {line}\n")).collect::<String>();
+        let indented = |pem: &str| pem.lines().flat_map(|line| ["        ", line, "\n"]).collect::<String>();
         format!(
             "Resources:\n  Web:\n    Type: AWS::IAM::ServerCertificate\n    Properties:\n      Path: {path}\n      \
              Tags: [{{Key: {tag}, Value: x}}]\n      CertificateBody: |\n{}      PrivateKey: |\n{}\

@@ -1,6 +1,12 @@
 //! KMS over the wire: the whole server in memory.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_pass_by_value,
+    reason = "a test's helpers"
+)]
 
 mod encryption;
 mod goldens;

@@ -248,8 +248,7 @@ async fn a_hook_that_fails_after_the_restore_is_said_and_the_snapshot_stays() {
         assert_eq!((answer.status.as_u16(), answer.code().unwrap().as_str()), (400, "SnapStartException"));
         assert!(answer.message().starts_with("The afterRestore() runtime hook encountered an error."));
     }
-    let written =
-        || bench.delivered.lock().unwrap().iter().map(|line| format!("{line:?}")).collect::<String>();
+    let written = || format!("{:?}", bench.delivered.lock().unwrap());
     bench
         .eventually("the hook's error is in the log", |_| written().contains("Runtime.AfterRestoreError"))
         .await;
