@@ -8,7 +8,7 @@ use std::{
 
 use casemate_names::Timestamp;
 
-use crate::scalar::{Network, Number, binary, date};
+use crate::scalar::{Date, Network, Number, binary, date};
 
 /// A value that is neither number, date, boolean, address, base64 nor ARN.
 pub(super) const UNREADABLE: &str = "?";
@@ -64,7 +64,8 @@ fn decimal(scaled: i128, one: i128) -> String {
 }
 
 pub(super) fn dates(wanted: &[String]) -> Vec<String> {
-    let named = wanted.iter().filter_map(|text| date(text)).map(|at| i128::from(at.millis()));
+    let named =
+        wanted.iter().flat_map(|text| Date::parse(text).0).flatten().map(|at| i128::from(at.millis()));
     let points = named.chain([0]).collect();
     let readable = |millis: i128| date(&instant(millis)).is_some_and(|at| i128::from(at.millis()) == millis);
     let all = spread(&points, SECOND, &readable);

@@ -219,6 +219,20 @@ fn dates_are_intervals() {
 }
 
 #[test]
+fn four_digits_are_compared_as_a_year_too() {
+    let after = |date: &str| when(&json!({"DateGreaterThan": {"aws:CurrentTime": date}}));
+    assert_eq!(relation(&after("2031"), &after("2030")), Relation::More);
+    assert_eq!(
+        relation(&after("2030"), &after("2030-01-01")),
+        Relation::Equal,
+        "an Allow needs both readings"
+    );
+    let found = diff(&after("2031"), &after("2030"));
+    let Given::One(moment) = &witness(&found.more).context["aws:currenttime"] else { panic!("one moment") };
+    assert!(moment.starts_with("2030-") || moment.starts_with("2031-01-01T00:00:00"), "{moment}");
+}
+
+#[test]
 fn a_deny_that_only_a_doubtful_date_meets_is_found() {
     let at = |year: &str| json!({"DateEquals": {"k": year}, "DateNotEquals": {"k": year}});
     let denying = |year: &str| {
