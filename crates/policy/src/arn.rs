@@ -166,9 +166,13 @@ fn is_arn(parts: &[Vec<Token>]) -> bool {
 }
 
 /// Can the pattern be read as one text, stars across colons?
-// AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon.
+// AWS: IAM User Guide, "Resource": a star that ends a part can match beyond the colon. Variables may be empty, so one that only
+// they follow counts as such.
 fn is_open(parts: &[Vec<Token>]) -> bool {
-    parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(|part| part.last() == Some(&Token::Star))
+    let ends_in_star = |part: &Vec<Token>| {
+        part.iter().rfind(|token| !matches!(token, Token::Variable { .. })) == Some(&Token::Star)
+    };
+    parts.len() > 1 && parts.iter().take(PREFIX_PARTS).any(ends_in_star)
 }
 
 /// Whether an element of `Resource` has that second, wide reading.
@@ -263,6 +267,12 @@ mod tests {
             answer("arn:aws:sqs:u*1:q", "arn:aws:sqs:us-east-1:12:1:q"),
             Truth::False,
             "it ends no part"
+        );
+        let before_a_variable = "arn:aws:sqs:u*${aws:PrincipalTag/t}:q";
+        assert_eq!(
+            answer(before_a_variable, "arn:aws:sqs:us-east-1:12:q"),
+            Truth::Unknown,
+            "it may be empty"
         );
         assert_eq!(answer("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:q"), Truth::False, "not a whole ARN");
     }

@@ -173,6 +173,33 @@ fn variable_in_prefix(pattern: &str) -> bool {
     false
 }
 
+/// Whether a star ends one of the first five parts, or only variables stand between it and the end: it may reach beyond the
+/// colon, but only a Deny counts on that.
+fn open(pattern: &str, variables: bool) -> bool {
+    let (mut rest, mut colons, mut star) = (pattern, 0, false);
+    while let Some(c) = rest.chars().next() {
+        let found =
+            if variables && rest.starts_with("${") { variable(rest, &Facts::default()) } else { None };
+        if let Some((replacement, after)) = found {
+            let inner = rest[2..rest.len() - after.len()].trim_end_matches('}').trim();
+            let escape = replacement.is_some() && ["*", "?", "$"].contains(&inner);
+            star = star && !escape;
+            rest = after;
+            continue;
+        }
+        if c == ':' && star {
+            return true;
+        }
+        star = c == '*';
+        colons += usize::from(c == ':');
+        if colons == 5 {
+            return false;
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    star
+}
+
 fn arn(raw: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Maybe {
     let written = signs(raw, true, variables, facts);
     let mut pattern = written.clone();
@@ -184,8 +211,7 @@ fn arn(raw: &str, text: &str, short: bool, variables: bool, facts: &Facts) -> Ma
         return Some(false);
     }
     let by_parts = all(pattern.iter().zip(parts).map(|(pattern, part)| compare(pattern, part)));
-    // A star that ends one of the first five parts may reach beyond its colon, but only a Deny counts on that.
-    let open = short && written.iter().take(5).any(|part| part.last() == Some(&Sign::Star));
+    let open = short && open(raw, variables);
     if by_parts == Some(true) && short && variables && variable_in_prefix(raw) {
         return None;
     }
