@@ -45,7 +45,7 @@ pub(crate) enum Refused {
     Closed,
     /// It has another subscription.
     Subscribed,
-    /// There is no way to deliver: no external extension.
+    /// There is no way to deliver: it is no external extension, or those of a virtual machine.
     NoWay,
 }
 
