@@ -126,25 +126,8 @@ struct Courier {
 
 impl Courier {
     async fn run(mut self, mut queue: mpsc::Receiver<Item>) {
-        while let Some(first) = queue.recv().await {
-            let (mut batch, mut bytes, mut mark) = (Vec::new(), 0, None);
-            let deadline = tokio::time::Instant::now() + GATHER;
-            let mut next = Some(first);
-            while let Some(item) = next.take() {
-                match item {
-                    Item::Line(line) => {
-                        bytes += size(&line);
-                        batch.push(line);
-                    }
-                    Item::Mark(answer) => {
-                        mark = Some(answer);
-                        break;
-                    }
-                }
-                if batch.len() < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX {
-                    next = tokio::time::timeout_at(deadline, queue.recv()).await.unwrap_or_default();
-                }
-            }
+        let mut held_over = None;
+        while let Some((batch, mark)) = gather(&mut queue, &mut held_over).await {
             let taken: usize = batch.iter().map(|line| line.text.len()).sum();
             if !batch.is_empty() {
                 self.deliver(batch).await;
@@ -208,6 +191,36 @@ impl Courier {
     }
 }
 
+/// What is delivered next: lines, and who is told then. A line for which there is no room is held over for the next batch.
+async fn gather(
+    queue: &mut mpsc::Receiver<Item>,
+    held_over: &mut Option<Line>,
+) -> Option<(Vec<Line>, Option<oneshot::Sender<()>>)> {
+    let mut next = match held_over.take() {
+        Some(line) => Some(Item::Line(line)),
+        None => Some(queue.recv().await?),
+    };
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let deadline = tokio::time::Instant::now() + GATHER;
+    while let Some(item) = next.take() {
+        match item {
+            Item::Line(line) if !batch.is_empty() && bytes + size(&line) > BATCH_BYTES_MAX => {
+                *held_over = Some(line);
+                break;
+            }
+            Item::Line(line) => {
+                bytes += size(&line);
+                batch.push(line);
+            }
+            Item::Mark(answer) => return Some((batch, Some(answer))),
+        }
+        if batch.len() < BATCH_EVENTS_MAX {
+            next = tokio::time::timeout_at(deadline, queue.recv()).await.unwrap_or_default();
+        }
+    }
+    Some((batch, None))
+}
+
 fn size(line: &Line) -> usize {
     line.text.len() + EVENT_OVERHEAD_BYTES
 }
@@ -230,6 +243,30 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn no_batch_is_larger_than_it_may_be_and_no_line_is_lost_or_overtaken() {
+        let (delivery, mut tap) = Delivery::tapped();
+        let long = 262_118;
+        let sent = [long, long, 7, BATCH_BYTES_MAX - EVENT_OVERHEAD_BYTES, 9, long, long, long];
+        for bytes in sent {
+            delivery.send(Timestamp::from_millis(0), "x".repeat(bytes), Whose::Functions);
+        }
+        let (answer, mut told) = oneshot::channel();
+        delivery.mark(answer);
+        drop(delivery);
+        let (mut held_over, mut seen) = (None, Vec::new());
+        while let Some((batch, mark)) = gather(&mut tap.0, &mut held_over).await {
+            assert!(!batch.is_empty() && batch.iter().map(size).sum::<usize>() <= BATCH_BYTES_MAX);
+            seen.extend(batch.iter().map(|line| line.text.len()));
+            assert_eq!(mark.is_some(), seen.len() == sent.len(), "told when all before it is there");
+            if let Some(mark) = mark {
+                mark.send(()).unwrap();
+            }
+        }
+        assert_eq!(seen, sent);
+        assert_eq!(told.try_recv(), Ok(()));
+    }
 
     #[test]
     fn a_flood_of_the_functions_leaves_room_for_the_platforms_lines() {
