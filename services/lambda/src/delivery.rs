@@ -14,7 +14,10 @@ use casemate_names::Timestamp;
 use casemate_schema::Document;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::function::Function;
+use crate::{
+    farewells::{Farewells, Working},
+    function::Function,
+};
 
 /// Lines and bytes of one environment waiting for delivery; beyond it lines are dropped. Ours: bounds memory.
 const WAITING_MAX: usize = 10_000;
@@ -38,6 +41,7 @@ const PAUSE_S: i64 = 60;
 pub(crate) struct Delivery {
     lines: mpsc::Sender<Item>,
     waiting_bytes: Arc<AtomicUsize>,
+    farewells: Farewells,
 }
 
 /// One that waits.
@@ -45,6 +49,8 @@ pub(crate) struct Delivery {
 struct Line {
     at: Timestamp,
     text: String,
+    /// The server's end waits for it.
+    _working: Working,
 }
 
 #[derive(Debug)]
@@ -65,7 +71,8 @@ pub(crate) enum Whose {
 
 impl Delivery {
     /// Begins to deliver to `stream` of the function's group; ends when the last handle is dropped and all is delivered.
-    pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String) -> Self {
+    /// The end that `farewells` says waits for what is handed over.
+    pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String, farewells: &Farewells) -> Self {
         let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let courier = Courier {
@@ -73,18 +80,20 @@ impl Delivery {
             function,
             stream,
             waiting_bytes: Arc::clone(&waiting_bytes),
+            farewells: farewells.clone(),
             prepared: false,
             paused_until: None,
         };
         drop(tokio::spawn(courier.run(queue)));
-        Self { lines, waiting_bytes }
+        Self { lines, waiting_bytes, farewells: farewells.clone() }
     }
 
     /// One that is only listened to.
     #[cfg(test)]
     pub(crate) fn tapped() -> (Self, Tap) {
         let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
-        (Self { lines, waiting_bytes: Arc::default() }, Tap(queue))
+        let farewells = Farewells::default();
+        (Self { lines, waiting_bytes: Arc::default(), farewells }, Tap(queue))
     }
 
     /// Hands a line over; it is dropped when too many wait.
@@ -100,7 +109,7 @@ impl Delivery {
         };
         if self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes > bytes_max
             || self.lines.capacity() <= lines_left
-            || self.lines.try_send(Item::Line(Line { at, text })).is_err()
+            || self.lines.try_send(Item::Line(Line { at, text, _working: self.farewells.work() })).is_err()
         {
             self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
         }
@@ -120,6 +129,7 @@ struct Courier {
     function: Arc<Function>,
     stream: String,
     waiting_bytes: Arc<AtomicUsize>,
+    farewells: Farewells,
     prepared: bool,
     paused_until: Option<Timestamp>,
 }
@@ -128,10 +138,13 @@ impl Courier {
     async fn run(mut self, mut queue: mpsc::Receiver<Item>) {
         let mut held_over = None;
         while let Some((batch, mark)) = gather(&mut queue, &mut held_over).await {
+            // Beyond the lines' own, which go when they are sent.
+            let working = self.farewells.work();
             let taken: usize = batch.iter().map(|line| line.text.len()).sum();
             if !batch.is_empty() {
                 self.deliver(batch).await;
             }
+            drop(working);
             self.waiting_bytes.fetch_sub(taken, Ordering::SeqCst);
             if let Some(mark) = mark {
                 let _ = mark.send(());
@@ -266,6 +279,20 @@ mod tests {
         }
         assert_eq!(seen, sent);
         assert_eq!(told.try_recv(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn the_servers_end_waits_for_lines_that_wait() {
+        let (delivery, mut tap) = Delivery::tapped();
+        delivery.send(Timestamp::from_millis(0), "REPORT".to_owned(), Whose::Platforms);
+        let mut end = std::pin::pin!(delivery.farewells.say());
+        let mut poll = async || {
+            std::future::poll_fn(|context| std::task::Poll::Ready(end.as_mut().poll(context).is_ready()))
+                .await
+        };
+        assert!(!poll().await);
+        assert_eq!(tap.taken(), ["REPORT"]);
+        assert!(poll().await);
     }
 
     #[test]
