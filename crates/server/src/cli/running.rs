@@ -5,7 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{CliError, ServerOptions, incidents, output, runtime};
 use crate::{
@@ -131,8 +134,10 @@ fn connection_server(env: Env) -> casemate_lambda::ServeConnection {
 
 fn supervise(task: Task) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let work = tokio::spawn(task.work);
-        if let Err(error) = work.await
+        // Whoever aborts this one drops the set, and the work with it.
+        let mut work = JoinSet::new();
+        work.spawn(task.work);
+        if let Some(Err(error)) = work.join_next().await
             && error.is_panic()
         {
             tracing::error!(task = task.name, "a background task panicked");
@@ -156,4 +161,32 @@ fn announce_administrator(
     output::line(&format!("In another shell: source {}", path.display()));
     output::line("");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_is_ended_takes_its_work_with_it() {
+        let (begun, begins) = oneshot::channel();
+        let (held, ended) = oneshot::channel::<()>();
+        let work = Box::pin(async move {
+            begun.send(()).unwrap();
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        let task = supervise(Task { name: "test", work });
+        begins.await.unwrap();
+        task.abort();
+        assert!(ended.await.is_err(), "dropped, not sent");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_over_and_nothing_else() {
+        let work = Box::pin(async { panic!("on purpose") });
+        assert!(supervise(Task { name: "test", work }).await.is_ok());
+    }
 }
