@@ -158,6 +158,8 @@ impl Reader {
                 }
                 None => {}
             }
+            // Whoever writes without pause does not have the thread to itself.
+            tokio::task::yield_now().await;
         }
         self.take_up();
         self.finish_lines();
@@ -283,7 +285,8 @@ impl Stream {
     }
 }
 
-const READS_MAX: usize = 64;
+/// So much as lies in a pipe at once.
+const READS_MAX: usize = 4;
 
 /// The last bytes of a request's output.
 #[derive(Debug, Default)]
