@@ -6,6 +6,7 @@ use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
 use tokio::{
+    signal::unix::{SignalKind, signal},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
@@ -71,15 +72,26 @@ pub(crate) async fn start(
 }
 
 impl Running {
-    /// Waits for Ctrl-C or SIGTERM, then lets requests finish and closes everything.
+    /// Waits for Ctrl-C or SIGTERM, then lets requests finish and closes everything; who asks again does not wait for that.
     pub(crate) async fn until_stopped(self) -> Result<(), CliError> {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut asked = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        asked().await;
+        output::progress("stopping: letting requests in flight finish; again: at once");
+        let audit = self.audit.clone();
         tokio::select! {
-            result = tokio::signal::ctrl_c() => result?,
-            _ = terminate.recv() => {}
+            () = self.shutdown() => {}
+            () = asked() => {
+                output::progress("stopping at once");
+                audit.close();
+            }
         }
-        output::progress("stopping: letting requests in flight finish");
-        self.shutdown().await;
         Ok(())
     }
 
@@ -90,16 +102,22 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
+        // Once more after the farewells, which take seconds that this one may not be given.
+        write_observations(&self.kernel).await;
         self.farewells.say().await;
-        if let Err(error) = self.kernel.flush_observations().await {
-            tracing::warn!(%error, "what was recorded since the last write is lost");
-        }
+        write_observations(&self.kernel).await;
         drop(self.kernel);
         let machines = tokio::task::spawn_blocking(|| casemate_microvm::end_all(MACHINES_END_LIMIT));
         if machines.await.is_ok_and(|left| left > 0) {
             tracing::warn!("virtual machines have not ended yet; they will with this process");
         }
         self.audit.close();
+    }
+}
+
+async fn write_observations(kernel: &Kernel) {
+    if let Err(error) = kernel.flush_observations().await {
+        tracing::warn!(%error, "what was recorded since the last write is lost");
     }
 }
 
