@@ -104,7 +104,14 @@ mod tests {
         fn new() -> Self {
             let time = watch::Sender::new(Duration::ZERO);
             let runtime_ended = watch::Sender::new(false);
-            Self { done: Arc::default(), time, runtime_ended, can_thaw: true, can_tell_apart: true, hangs: "" }
+            Self {
+                done: Arc::default(),
+                time,
+                runtime_ended,
+                can_thaw: true,
+                can_tell_apart: true,
+                hangs: "",
+            }
         }
 
         async fn answers(&self, call: &str) {
@@ -238,9 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_is_up_for_a_part_that_does_not_come_to_its_end() {
-        for (hangs, external, limit) in
-            [("thaw", true, 2_000), ("end", true, 2_000), ("thaw", false, 500)]
-        {
+        for (hangs, external, limit) in [("thaw", true, 2_000), ("end", true, 2_000), ("thaw", false, 500)] {
             let fake = Fake { hangs, ..Fake::new() };
             let extensions = extensions(if external { &["one"] } else { &[] });
             let ending = begin(&fake, &extensions).await;
