@@ -28,6 +28,6 @@ pub(crate) use relay::{Gateway, Sockets, Tasks, is_loopback};
 pub use rules::Rules;
 
 /// Port of the relay inside.
-pub(crate) const RELAY_PORT: u16 = 9003;
+pub const RELAY_PORT: u16 = 9003;
 /// Port of the stub resolver inside: where C libraries ask when nothing else is configured.
-pub(crate) const RESOLVER_PORT: u16 = 53;
+pub const RESOLVER_PORT: u16 = 53;

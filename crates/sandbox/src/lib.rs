@@ -62,7 +62,7 @@ pub use crate::{
     accepting::accept,
     contents::{Change, RootDigest},
     driver::Driver,
-    egress::Rules as EgressRules,
+    egress::{RELAY_PORT, RESOLVER_PORT, Rules as EgressRules},
     elf::loaded_bytes,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},

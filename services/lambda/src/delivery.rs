@@ -14,7 +14,10 @@ use casemate_names::Timestamp;
 use casemate_schema::Document;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::function::Function;
+use crate::{
+    farewells::{Farewells, Working},
+    function::Function,
+};
 
 /// Lines and bytes of one environment waiting for delivery; beyond it lines are dropped. Ours: bounds memory.
 const WAITING_MAX: usize = 10_000;
@@ -38,6 +41,7 @@ const PAUSE_S: i64 = 60;
 pub(crate) struct Delivery {
     lines: mpsc::Sender<Item>,
     waiting_bytes: Arc<AtomicUsize>,
+    farewells: Farewells,
 }
 
 /// One that waits.
@@ -45,6 +49,8 @@ pub(crate) struct Delivery {
 struct Line {
     at: Timestamp,
     text: String,
+    /// The server's end waits for it.
+    _working: Working,
 }
 
 #[derive(Debug)]
@@ -65,7 +71,8 @@ pub(crate) enum Whose {
 
 impl Delivery {
     /// Begins to deliver to `stream` of the function's group; ends when the last handle is dropped and all is delivered.
-    pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String) -> Self {
+    /// The end that `farewells` says waits for what is handed over.
+    pub(crate) fn start(env: &Env, function: Arc<Function>, stream: String, farewells: &Farewells) -> Self {
         let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let courier = Courier {
@@ -73,18 +80,20 @@ impl Delivery {
             function,
             stream,
             waiting_bytes: Arc::clone(&waiting_bytes),
+            farewells: farewells.clone(),
             prepared: false,
             paused_until: None,
         };
         drop(tokio::spawn(courier.run(queue)));
-        Self { lines, waiting_bytes }
+        Self { lines, waiting_bytes, farewells: farewells.clone() }
     }
 
     /// One that is only listened to.
     #[cfg(test)]
     pub(crate) fn tapped() -> (Self, Tap) {
         let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
-        (Self { lines, waiting_bytes: Arc::default() }, Tap(queue))
+        let farewells = Farewells::default();
+        (Self { lines, waiting_bytes: Arc::default(), farewells }, Tap(queue))
     }
 
     /// Hands a line over; it is dropped when too many wait.
@@ -100,7 +109,7 @@ impl Delivery {
         };
         if self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes > bytes_max
             || self.lines.capacity() <= lines_left
-            || self.lines.try_send(Item::Line(Line { at, text })).is_err()
+            || self.lines.try_send(Item::Line(Line { at, text, _working: self.farewells.work() })).is_err()
         {
             self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
         }
@@ -120,35 +129,22 @@ struct Courier {
     function: Arc<Function>,
     stream: String,
     waiting_bytes: Arc<AtomicUsize>,
+    farewells: Farewells,
     prepared: bool,
     paused_until: Option<Timestamp>,
 }
 
 impl Courier {
     async fn run(mut self, mut queue: mpsc::Receiver<Item>) {
-        while let Some(first) = queue.recv().await {
-            let (mut batch, mut bytes, mut mark) = (Vec::new(), 0, None);
-            let deadline = tokio::time::Instant::now() + GATHER;
-            let mut next = Some(first);
-            while let Some(item) = next.take() {
-                match item {
-                    Item::Line(line) => {
-                        bytes += size(&line);
-                        batch.push(line);
-                    }
-                    Item::Mark(answer) => {
-                        mark = Some(answer);
-                        break;
-                    }
-                }
-                if batch.len() < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX {
-                    next = tokio::time::timeout_at(deadline, queue.recv()).await.unwrap_or_default();
-                }
-            }
+        let mut held_over = None;
+        while let Some((batch, mark)) = gather(&mut queue, &mut held_over).await {
+            // Beyond the lines' own, which go when they are sent.
+            let working = self.farewells.work();
             let taken: usize = batch.iter().map(|line| line.text.len()).sum();
             if !batch.is_empty() {
                 self.deliver(batch).await;
             }
+            drop(working);
             self.waiting_bytes.fetch_sub(taken, Ordering::SeqCst);
             if let Some(mark) = mark {
                 let _ = mark.send(());
@@ -208,6 +204,36 @@ impl Courier {
     }
 }
 
+/// What is delivered next: lines, and who is told then. A line for which there is no room is held over for the next batch.
+async fn gather(
+    queue: &mut mpsc::Receiver<Item>,
+    held_over: &mut Option<Line>,
+) -> Option<(Vec<Line>, Option<oneshot::Sender<()>>)> {
+    let mut next = match held_over.take() {
+        Some(line) => Some(Item::Line(line)),
+        None => Some(queue.recv().await?),
+    };
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let deadline = tokio::time::Instant::now() + GATHER;
+    while let Some(item) = next.take() {
+        match item {
+            Item::Line(line) if !batch.is_empty() && bytes + size(&line) > BATCH_BYTES_MAX => {
+                *held_over = Some(line);
+                break;
+            }
+            Item::Line(line) => {
+                bytes += size(&line);
+                batch.push(line);
+            }
+            Item::Mark(answer) => return Some((batch, Some(answer))),
+        }
+        if batch.len() < BATCH_EVENTS_MAX {
+            next = tokio::time::timeout_at(deadline, queue.recv()).await.unwrap_or_default();
+        }
+    }
+    Some((batch, None))
+}
+
 fn size(line: &Line) -> usize {
     line.text.len() + EVENT_OVERHEAD_BYTES
 }
@@ -230,6 +256,44 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn no_batch_is_larger_than_it_may_be_and_no_line_is_lost_or_overtaken() {
+        let (delivery, mut tap) = Delivery::tapped();
+        let long = 262_118;
+        let sent = [long, long, 7, BATCH_BYTES_MAX - EVENT_OVERHEAD_BYTES, 9, long, long, long];
+        for bytes in sent {
+            delivery.send(Timestamp::from_millis(0), "x".repeat(bytes), Whose::Functions);
+        }
+        let (answer, mut told) = oneshot::channel();
+        delivery.mark(answer);
+        drop(delivery);
+        let (mut held_over, mut seen) = (None, Vec::new());
+        while let Some((batch, mark)) = gather(&mut tap.0, &mut held_over).await {
+            assert!(!batch.is_empty() && batch.iter().map(size).sum::<usize>() <= BATCH_BYTES_MAX);
+            seen.extend(batch.iter().map(|line| line.text.len()));
+            assert_eq!(mark.is_some(), seen.len() == sent.len(), "told when all before it is there");
+            if let Some(mark) = mark {
+                mark.send(()).unwrap();
+            }
+        }
+        assert_eq!(seen, sent);
+        assert_eq!(told.try_recv(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn the_servers_end_waits_for_lines_that_wait() {
+        let (delivery, mut tap) = Delivery::tapped();
+        delivery.send(Timestamp::from_millis(0), "REPORT".to_owned(), Whose::Platforms);
+        let mut end = std::pin::pin!(delivery.farewells.say());
+        let mut poll = async || {
+            std::future::poll_fn(|context| std::task::Poll::Ready(end.as_mut().poll(context).is_ready()))
+                .await
+        };
+        assert!(!poll().await);
+        assert_eq!(tap.taken(), ["REPORT"]);
+        assert!(poll().await);
+    }
 
     #[test]
     fn a_flood_of_the_functions_leaves_room_for_the_platforms_lines() {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::{
     delivery::{Delivery, Whose},
     environment::log_stream,
+    farewells::Farewells,
     function::Function,
     version::Version,
 };
@@ -107,7 +108,8 @@ pub(crate) async fn tell(env: &Env, function: Arc<Function>, destination: &str, 
     });
     let stream = log_stream(now, function.version, &hex_id(&*env.entropy, "lambda.destination-log", 32));
     // What became of the delivery is the operator's to know in detail; the log says that it failed.
-    Delivery::start(env, function, stream).send(
+    // Requests that wait end with the server; it does not wait for what is said of them.
+    Delivery::start(env, function, stream, &Farewells::default()).send(
         now,
         format!("RequestId: {} Destination {destination} was not told of the end", ended.request_id),
         Whose::Platforms,

@@ -393,11 +393,12 @@ impl Extensions {
         }
     }
 
-    /// The name of whoever holds this identifier.
-    pub(crate) fn name_of(&self, id: &str) -> Result<String, Refused> {
+    /// The name of whoever holds this identifier; `None`: it is in the runtime's process.
+    pub(crate) fn external_name(&self, id: &str) -> Result<Option<String>, Refused> {
         let of = |one: &&Extension| one.stage != Stage::Started && one.id.matches(id.as_bytes());
         let state = self.state.borrow();
-        state.extensions.iter().find(of).map(|one| one.name.clone()).ok_or(Refused::Unknown)
+        let one = state.extensions.iter().find(of).ok_or(Refused::Unknown)?;
+        Ok(matches!(one.place, Place::External(_)).then(|| one.name.clone()))
     }
 
     /// An extension says that it cannot start.

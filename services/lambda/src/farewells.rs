@@ -16,7 +16,8 @@ use crate::{environment::EXTERNAL_LIMIT, invoker::Invoker};
 
 /// Environments that end so at a time; the others are killed at once. Ours: they hold their room on the host meanwhile.
 const AT_A_TIME_MAX: u32 = 32;
-/// How long the server's end waits for environments that have answered, to be done with the request. Ours.
+/// How long the server's end waits for environments that have answered, to be done with the request, and for their lines to
+/// be delivered. Ours.
 const WORK_LIMIT: Duration = Duration::from_secs(1);
 /// How long it then waits for all of them: what they have, and time for their last lines to be delivered.
 const END_LIMIT: Duration = EXTERNAL_LIMIT.saturating_add(Duration::from_secs(3));
@@ -25,7 +26,7 @@ const END_LIMIT: Duration = EXTERNAL_LIMIT.saturating_add(Duration::from_secs(3)
 #[derive(Debug, Clone)]
 pub struct Farewells {
     turns: Arc<Semaphore>,
-    /// How many requests are under way.
+    /// How many requests are under way, and lines of the log.
     working: watch::Sender<usize>,
     invoker: Arc<OnceLock<Weak<Invoker>>>,
 }
@@ -52,7 +53,7 @@ impl Farewells {
         Arc::clone(&self.turns).try_acquire_owned().ok()
     }
 
-    /// A request is under way until this is dropped.
+    /// A request, or a line of the log, is under way until this is dropped.
     pub(crate) fn work(&self) -> Working {
         self.working.send_modify(|working| *working += 1);
         Working(self.working.clone())

@@ -399,7 +399,7 @@ impl Invoker {
     /// Starts what is to be ready and stops what is unused or in the way, for as long as the kernel runs.
     pub(crate) async fn reclaim(self: &Arc<Self>) {
         self.resume_snapshots();
-        while self.env.kernel().is_ok() {
+        while self.env.kernel().is_ok() && !self.pool.is_closed() {
             let now = self.env.clock.now();
             self.pool.reclaim(now, |function| self.ready.kept(function));
             let short = HostMemory::now().is_ok_and(ready::is_short);
@@ -422,6 +422,7 @@ impl Invoker {
     /// From now on no environment waits for requests.
     pub(crate) fn close(&self) {
         self.pool.close();
+        self.missing.notify_one();
     }
 
     /// Can a process of this revision be forked, as far as is known?

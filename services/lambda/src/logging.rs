@@ -3,6 +3,7 @@
 //! AWS: Lambda developer guide, "Configuring advanced logging controls".
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::api::{ApplicationLogLevel, Error, LogFormat, LoggingConfig, SystemLogLevel};
 
@@ -93,19 +94,15 @@ impl Logging {
     /// Does a line of the function's go to the log?
     // AWS: JSON objects are looked at for their level; one that has none has INFO. What is no object passes.
     pub(crate) fn passes(self, line: &[u8]) -> bool {
+        let line = line.trim_ascii_start();
         if !self.json || self.application == Level::Trace || line.first() != Some(&b'{') {
             return true;
         }
-        let Ok(line) = serde_json::from_slice::<Leveled>(line) else { return true };
-        let level = line.level.as_ref().and_then(serde_json::Value::as_str).and_then(Level::parse);
+        // Of two of a name the last one counts, as for most who read it.
+        let Ok(line) = serde_json::from_slice::<Map<String, Value>>(line) else { return true };
+        let level = line.get("level").and_then(Value::as_str).and_then(Level::parse);
         level.unwrap_or_default() >= self.application
     }
-}
-
-/// What is read of a line.
-#[derive(Debug, Deserialize)]
-struct Leveled {
-    level: Option<serde_json::Value>,
 }
 
 #[cfg(test)]
@@ -156,6 +153,10 @@ mod tests {
             "{}",
             r#"{"level":7}"#,
             r#"{"level":"what"}"#,
+            r#" {"level":"DEBUG"}"#,
+            "\t\r {\"level\":\"DEBUG\"} ",
+            r#"{"level":"DEBUG","level":"DEBUG"}"#,
+            r#"{"level":"ERROR","level":"DEBUG"}"#,
         ] {
             assert!(!json.passes(line.as_bytes()), "{line}");
         }
@@ -163,6 +164,7 @@ mod tests {
             r#"{"level":"WARN"}"#,
             r#"{"level":"warning"}"#,
             r#"{"level":"CRITICAL"}"#,
+            r#" {"level":"ERROR"}"#,
             "plain",
             "{broken",
             "",

@@ -158,6 +158,8 @@ impl Reader {
                 }
                 None => {}
             }
+            // Whoever writes without pause does not have the thread to itself.
+            tokio::task::yield_now().await;
         }
         self.take_up();
         self.finish_lines();
@@ -207,8 +209,10 @@ impl Reader {
 
     fn emit(&mut self, line: Vec<u8>, whose: Whose) {
         self.tail.push(&line);
-        let text = String::from_utf8(line)
+        let mut text = String::from_utf8(line)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        // What is no UTF-8 has become longer.
+        text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         self.delivery.send(self.clock.now(), text, whose);
     }
 }
@@ -281,7 +285,8 @@ impl Stream {
     }
 }
 
-const READS_MAX: usize = 64;
+/// So much as lies in a pipe at once.
+const READS_MAX: usize = 4;
 
 /// The last bytes of a request's output.
 #[derive(Debug, Default)]
@@ -358,6 +363,20 @@ mod tests {
         lines.clear();
         stream.split(&vec![b'x'; LINE_BYTES_MAX + 3], &mut lines);
         assert_eq!((lines.len(), lines[0].len(), stream.begun.len()), (1, LINE_BYTES_MAX, 3));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_text_is_no_longer_in_the_log_than_a_line_may_be() {
+        let (output, mut pipe, mut lines) = piped(Logging::default());
+        let writer =
+            std::thread::spawn(move || pipe.write_all(&[&[0xff; 100_000][..], b"\n"].concat()).unwrap());
+        while !writer.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        output.end(vec![Note::remark("end".to_owned())]).await;
+        let lines = lines.taken();
+        let [line, end] = lines.as_slice() else { panic!("{} lines", lines.len()) };
+        assert_eq!((line.len(), end.as_str()), (LINE_BYTES_MAX / 3 * 3, "end"));
     }
 
     #[test]

@@ -133,6 +133,11 @@ impl Pool {
         drop(gone);
     }
 
+    /// Is none kept any more?
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// Stops every idle environment of a function.
     pub(crate) fn retire(&self, function: &Arn) {
         let gone = self.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(function.as_str());

@@ -28,6 +28,9 @@ use crate::platform::{self, Note};
 
 /// Bytes that wait for one subscriber. Ours: twice the largest batch it can ask for.
 const WAITING_BYTES_MAX: usize = 2 << 20;
+/// What an event has besides its line.
+const EVENT_OVERHEAD_BYTES: usize =
+    r#"{"record":"","time":"1970-01-01T00:00:00.000Z","type":"function"}"#.len();
 /// Notes of the start that are kept for who subscribes later. Ours: a start has about a dozen.
 const KEPT_MAX: usize = 64;
 
@@ -45,7 +48,7 @@ pub(crate) enum Refused {
     Closed,
     /// It has another subscription.
     Subscribed,
-    /// There is no way to deliver: no external extension.
+    /// There is no way to deliver: it is no external extension, or those of a virtual machine.
     NoWay,
 }
 
@@ -72,9 +75,9 @@ struct Dropped {
 }
 
 impl Dropped {
-    fn add(&mut self, event: &str) {
+    fn add(&mut self, bytes: usize) {
         self.records += 1;
-        self.bytes += event.len() as u64;
+        self.bytes += bytes as u64;
     }
 }
 
@@ -82,7 +85,7 @@ impl Queue {
     fn push(&self, mut event: String) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.bytes + event.len() > WAITING_BYTES_MAX {
-            waiting.dropped.add(&event);
+            waiting.dropped.add(event.len());
             return;
         }
         waiting.bytes += event.len();
@@ -90,6 +93,16 @@ impl Queue {
         waiting.events.push_back(event);
         drop(waiting);
         self.more.notify_one();
+    }
+
+    /// Is there room for an event of about so many bytes? One for which there is none counts as dropped.
+    fn admits(&self, bytes: usize) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = waiting.bytes + bytes <= WAITING_BYTES_MAX;
+        if !fits {
+            waiting.dropped.add(bytes);
+        }
+        fits
     }
 
     fn hurry(&self) {
@@ -153,7 +166,11 @@ impl Telemetry {
             Source::Function => "function",
             Source::Extension => "extension",
         };
-        if !state.subscribers.iter().any(|one| one.wanted.hears_lines_of(source)) {
+        // Nothing is made of a line that nobody can take: a flood costs no more than counting it.
+        let bytes = line.len() + EVENT_OVERHEAD_BYTES;
+        let hearing = state.subscribers.iter().filter(|one| one.wanted.hears_lines_of(source));
+        let taking: Vec<_> = hearing.filter(|one| one.queue.admits(bytes)).collect();
+        if taking.is_empty() {
             return;
         }
         // AWS: with the log format JSON objects are told as objects.
@@ -161,7 +178,7 @@ impl Telemetry {
         let text = || Value::String(String::from_utf8_lossy(line).into_owned());
         let record = as_json.then(object).flatten().unwrap_or_else(text);
         let event = platform::line(kind, at, &record);
-        for one in state.subscribers.iter().filter(|one| one.wanted.hears_lines_of(source)) {
+        for one in taking {
             one.queue.push(event.clone());
         }
     }

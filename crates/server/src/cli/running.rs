@@ -5,7 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{CliError, ServerOptions, incidents, output, runtime};
 use crate::{
@@ -68,15 +72,26 @@ pub(crate) async fn start(
 }
 
 impl Running {
-    /// Waits for Ctrl-C or SIGTERM, then lets requests finish and closes everything.
+    /// Waits for Ctrl-C or SIGTERM, then lets requests finish and closes everything; who asks again does not wait for that.
     pub(crate) async fn until_stopped(self) -> Result<(), CliError> {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut asked = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        asked().await;
+        output::progress("stopping: letting requests in flight finish; again: at once");
+        let audit = self.audit.clone();
         tokio::select! {
-            result = tokio::signal::ctrl_c() => result?,
-            _ = terminate.recv() => {}
+            () = self.shutdown() => {}
+            () = asked() => {
+                output::progress("stopping at once");
+                audit.close();
+            }
         }
-        output::progress("stopping: letting requests in flight finish");
-        self.shutdown().await;
         Ok(())
     }
 
@@ -87,16 +102,22 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
+        // Once more after the farewells, which take seconds that this one may not be given.
+        write_observations(&self.kernel).await;
         self.farewells.say().await;
-        if let Err(error) = self.kernel.flush_observations().await {
-            tracing::warn!(%error, "what was recorded since the last write is lost");
-        }
+        write_observations(&self.kernel).await;
         drop(self.kernel);
         let machines = tokio::task::spawn_blocking(|| casemate_microvm::end_all(MACHINES_END_LIMIT));
         if machines.await.is_ok_and(|left| left > 0) {
             tracing::warn!("virtual machines have not ended yet; they will with this process");
         }
         self.audit.close();
+    }
+}
+
+async fn write_observations(kernel: &Kernel) {
+    if let Err(error) = kernel.flush_observations().await {
+        tracing::warn!(%error, "what was recorded since the last write is lost");
     }
 }
 
@@ -131,8 +152,10 @@ fn connection_server(env: Env) -> casemate_lambda::ServeConnection {
 
 fn supervise(task: Task) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let work = tokio::spawn(task.work);
-        if let Err(error) = work.await
+        // Whoever aborts this one drops the set, and the work with it.
+        let mut work = JoinSet::new();
+        work.spawn(task.work);
+        if let Some(Err(error)) = work.join_next().await
             && error.is_panic()
         {
             tracing::error!(task = task.name, "a background task panicked");
@@ -156,4 +179,32 @@ fn announce_administrator(
     output::line(&format!("In another shell: source {}", path.display()));
     output::line("");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_is_ended_takes_its_work_with_it() {
+        let (begun, begins) = oneshot::channel();
+        let (held, ended) = oneshot::channel::<()>();
+        let work = Box::pin(async move {
+            begun.send(()).unwrap();
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        let task = supervise(Task { name: "test", work });
+        begins.await.unwrap();
+        task.abort();
+        assert!(ended.await.is_err(), "dropped, not sent");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_over_and_nothing_else() {
+        let work = Box::pin(async { panic!("on purpose") });
+        assert!(supervise(Task { name: "test", work }).await.is_ok());
+    }
 }

@@ -6,7 +6,7 @@
 //! ```
 //! With internal extensions only, the runtime has 500 ms. Knows of processes what [`Processes`] says, and of time nothing else.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, time::Duration};
 
 use casemate_names::Timestamp;
 
@@ -51,8 +51,11 @@ pub(super) async fn end(
 ) {
     let (external, _) = extensions.kinds();
     let limit = limit(extensions);
-    let mut time = pin!(processes.after(limit));
-    if processes.thaw().await {
+    let time = processes.after(limit);
+    let parts = async {
+        if !processes.thaw().await {
+            return;
+        }
         processes.terminate_runtime();
         tokio::select! {
             () = processes.runtime_ended() => {}
@@ -63,9 +66,13 @@ pub(super) async fn end(
             tokio::select! {
                 () = extensions.gone() => {}
                 () = processes.over() => {}
-                () = &mut time => {}
             }
         }
+    };
+    // Whichever part it is that does not come to its end.
+    tokio::select! {
+        () = parts => {}
+        () = time => {}
     }
     processes.kill();
 }
@@ -89,13 +96,28 @@ mod tests {
         runtime_ended: watch::Sender<bool>,
         can_thaw: bool,
         can_tell_apart: bool,
+        /// This call is never answered.
+        hangs: &'static str,
     }
 
     impl Fake {
         fn new() -> Self {
             let time = watch::Sender::new(Duration::ZERO);
             let runtime_ended = watch::Sender::new(false);
-            Self { done: Arc::default(), time, runtime_ended, can_thaw: true, can_tell_apart: true }
+            Self {
+                done: Arc::default(),
+                time,
+                runtime_ended,
+                can_thaw: true,
+                can_tell_apart: true,
+                hangs: "",
+            }
+        }
+
+        async fn answers(&self, call: &str) {
+            if self.hangs == call {
+                std::future::pending::<()>().await;
+            }
         }
 
         fn note(&self, what: &str) {
@@ -116,6 +138,7 @@ mod tests {
     impl Processes for Fake {
         async fn thaw(&self) -> bool {
             self.note("thaw");
+            self.answers("thaw").await;
             self.can_thaw
         }
 
@@ -129,6 +152,7 @@ mod tests {
 
         async fn end_all_but_extensions(&self) -> bool {
             self.note("SIGKILL to all but extensions");
+            self.answers("end").await;
             self.can_tell_apart
         }
 
@@ -217,6 +241,20 @@ mod tests {
         assert_eq!(fake.at(499).await, ["0 thaw", "0 SIGTERM"]);
         assert_eq!(fake.at(500).await, ["0 thaw", "0 SIGTERM", "500 SIGKILL"]);
         ending.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_time_is_up_for_a_part_that_does_not_come_to_its_end() {
+        for (hangs, external, limit) in [("thaw", true, 2_000), ("end", true, 2_000), ("thaw", false, 500)] {
+            let fake = Fake { hangs, ..Fake::new() };
+            let extensions = extensions(if external { &["one"] } else { &[] });
+            let ending = begin(&fake, &extensions).await;
+            fake.at(300).await;
+            assert_ne!(fake.at(limit - 1).await.last().unwrap(), "SIGKILL");
+            assert!(!ending.is_finished());
+            assert_eq!(*fake.at(limit).await.last().unwrap(), format!("{limit} SIGKILL"), "{hangs}");
+            ending.await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -14,7 +14,11 @@ use std::{
 
 use casemate_kernel::{Decoy, Env, Fault as KernelFault};
 use casemate_sandbox::{Companions, Signal};
-use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{Berth, Environment, ending, root::Root, start::NotStarted};
 use crate::{
@@ -30,7 +34,7 @@ use crate::{
 
 /// How long an extension that has reported a failure may take to end by itself. Ours: as long as in the end.
 const REPORTED_LIMIT: Duration = Duration::from_secs(2);
-/// How long the end waits for its last lines to be delivered. Ours.
+/// How long the end waits for its processes to be gone and for its last lines to be delivered. Ours.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(2);
 /// The external extensions of a function's layers.
 #[derive(Debug, Default)]
@@ -226,9 +230,11 @@ impl Farewell {
             // Bound to an environment that is gone, the key is worthless even where this fails.
             drop(sessions.revoke(&key).await);
         }
+        let until = Instant::now() + DELIVERY_LIMIT;
+        drop(timeout_at(until, self.sandbox.over()).await);
         drop(self.berth.take());
         // Whoever waits for this end may be the server, and nothing is delivered after it.
-        drop(timeout(DELIVERY_LIMIT, self.output.delivered()).await);
+        drop(timeout_at(until, self.output.delivered()).await);
     }
 }
 

@@ -241,7 +241,7 @@ impl Host {
         let exchange = Arc::new(Exchange::new());
         let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
         let attribution = Attribution::default();
-        let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream);
+        let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream, &self.farewells);
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));

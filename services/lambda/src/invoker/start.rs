@@ -166,6 +166,10 @@ impl Invoker {
         let variables = function.settings.variables.clone().unwrap_or_default();
         let Ok(controls) = Controls::of(&variables) else { return false };
         let size = ready::places_of(function);
+        // What could not be kept would be started again and again.
+        if self.pool.is_closed() {
+            return false;
+        }
         let Some(berth) = host.room.take(&function.arn, size) else { return false };
         let Ok(environment) = self.begin(host, function, controls.reuse, purpose, berth).await else {
             return false;

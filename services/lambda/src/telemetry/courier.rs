@@ -64,7 +64,7 @@ impl Courier {
                 let mut waiting = self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 waiting.dropped.records += batch.dropped.records;
                 waiting.dropped.bytes += batch.dropped.bytes;
-                batch.events.iter().for_each(|event| waiting.dropped.add(event));
+                batch.events.iter().for_each(|event| waiting.dropped.add(event.len()));
             }
         }
     }

@@ -225,7 +225,12 @@ impl Destination {
 
 /// A port that an extension can listen on: not one of the platform's own.
 fn usable(port: Option<u16>) -> Result<u16, Invalid> {
-    let own = [casemate_sandbox::RUNTIME_API_PORT, casemate_sandbox::AWS_ENDPOINT_PORT];
+    let own = [
+        casemate_sandbox::RUNTIME_API_PORT,
+        casemate_sandbox::AWS_ENDPOINT_PORT,
+        casemate_sandbox::RELAY_PORT,
+        casemate_sandbox::RESOLVER_PORT,
+    ];
     match port {
         None | Some(0) => Err("the port must be 1 to 65535".to_owned()),
         // AWS: "The port cannot be 9001".
@@ -371,6 +376,8 @@ mod tests {
             "http://sandbox.localdomain:+80",
             "http://sandbox.localdomain:9001",
             "http://sandbox.localdomain:4566/",
+            "http://sandbox.localdomain:9003/",
+            "http://sandbox.localdomain:53/",
             "http://sandbox.localdomain@example.com:80/",
             "http://user:sandbox.localdomain:80/",
             "http://sandbox.localdomain.example.com:80/",
@@ -382,8 +389,9 @@ mod tests {
             let refused = parse(Api::Telemetry, |body| body["destination"]["URI"] = uri.into());
             assert!(refused.is_err(), "{uri}");
         }
-        for port in [json!(0), json!(9_001), json!(4_566), json!(65_536), json!("80"), json!(-1), Value::Null]
-        {
+        let own = [json!(9_001), json!(4_566), json!(9_003), json!(53)];
+        let none = [json!(0), json!(65_536), json!("80"), json!(-1), Value::Null];
+        for port in own.into_iter().chain(none) {
             let destination = json!({ "protocol": "TCP", "port": port });
             assert!(
                 parse(Api::Logs, |body| body["destination"] = destination.clone()).is_err(),

@@ -99,7 +99,12 @@ macro_rules! operation {
                     document.get(name).and_then(Document::as_str).unwrap_or_default().to_owned()
                 };
                 let stream = text(&call.input.0, "logStreamName");
-                for event in call.input.0.get("logEvents").map(Document::items).unwrap_or_default() {
+                let events = call.input.0.get("logEvents").map(Document::items).unwrap_or_default();
+                // AWS: as the true one does, refuses a batch that is too large as a whole.
+                if events.iter().map(|event| text(event, "message").len() + 26).sum::<usize>() > 1_048_576 {
+                    return Err(Fault::broken("Upload too large"));
+                }
+                for event in events {
                     self.delivered.lock().unwrap().push((stream.clone(), text(event, "message")));
                 }
                 Ok(Anything(Document::empty()))

@@ -409,6 +409,22 @@ async fn output_is_delivered_under_the_execution_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_an_answered_request_is_delivered_before_the_server_ends() {
+    let bench = sandboxed();
+    // Each byte takes three in the log, and two such lines more than a batch may have.
+    let code = "import os\ndef handler(event, context):\n    [os.write(1, b'\\xff' * 262000 + b'\\n') for _ in range(3)]\n";
+    bench.python("f", code).await;
+    bench.invoke("f", "{}").await.ok();
+    bench.farewells.say().await;
+    let delivered = bench.delivered.lock().unwrap();
+    for line in ["START RequestId", "END RequestId", "REPORT RequestId"] {
+        assert!(delivered.iter().any(|(_, message)| message.starts_with(line)), "{line}");
+    }
+    assert!(delivered.iter().any(|(_, message)| message.starts_with('\u{fffd}')));
+    assert!(delivered.iter().all(|(_, message)| message.len() <= 262_118));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_endpoint_inside_knows_who_connects() {
     let bench = sandboxed();
     bench.python("f", "import urllib.request\ndef handler(event, context):\n  return urllib.request.urlopen('http://127.0.0.1:4566/').read().decode()\n").await;

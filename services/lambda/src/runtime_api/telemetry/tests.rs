@@ -8,7 +8,7 @@ use super::super::{
     Output, Telemetry, serve,
     tests::{Api, with_extensions},
 };
-use crate::output::Command;
+use crate::{extensions::Extensions, output::Command};
 
 const TELEMETRY: &str = "/2022-07-01/telemetry";
 const LOGS: &str = "/2020-08-15/logs";
@@ -18,6 +18,7 @@ const OLDER_WISH: &str = r#"{"types":["function"],"destination":{"protocol":"TCP
 
 struct Bench {
     api: Api,
+    extensions: Arc<Extensions>,
     telemetry: Arc<Telemetry>,
     told: tokio::sync::mpsc::Receiver<Command>,
     id: String,
@@ -32,9 +33,10 @@ async fn bench() -> Bench {
     let outlet = TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap().into();
     let telemetry = Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet]));
     let (output, told) = Output::tapped();
-    let shared = (Arc::new(super::super::Exchange::new()), extensions, (Arc::clone(&telemetry), output));
+    let own = Arc::clone(&extensions);
+    let shared = (Arc::new(super::super::Exchange::new()), own, (Arc::clone(&telemetry), output));
     let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
-    Bench { api: Api::at(address, task), telemetry, told, id }
+    Bench { api: Api::at(address, task), extensions, telemetry, told, id }
 }
 
 impl Bench {
@@ -60,6 +62,17 @@ async fn a_subscription_is_answered_and_told_once() {
     assert_eq!(note.text.as_deref(), Some("TELEMETRY\tName: one\tState: Subscribed\tTypes: [function]"));
     assert!(bench.told.try_recv().is_err(), "the same again is one subscription");
     refused(&bench.put(LOGS, &bench.id, OLDER_WISH).await, 403, "Logs.NotSupported");
+}
+
+#[tokio::test]
+async fn what_the_function_runs_does_not_take_the_way_to_whoever_watches_it() {
+    let mut bench = bench().await;
+    let inside = bench.extensions.register("inside", &[]).unwrap().expose().clone();
+    refused(&bench.put(TELEMETRY, &inside, WISH).await, 403, "Telemetry.NotSupported");
+    refused(&bench.put(LOGS, &inside, OLDER_WISH).await, 403, "Logs.NotSupported");
+    assert!(bench.told.try_recv().is_err());
+    let answer = bench.put(TELEMETRY, &bench.id, WISH).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

@@ -159,6 +159,22 @@ async fn who_is_too_slow_loses_what_does_not_fit_and_is_told_how_much() {
 }
 
 #[tokio::test]
+async fn a_line_for_which_there_is_no_room_is_counted_as_it_was_written() {
+    let (telemetry, listener) = (telemetry(), listener().await);
+    telemetry.subscribe("one", wanted(Api::Telemetry, &http(&listener))).unwrap();
+    let queue = Arc::clone(&telemetry.state.lock().unwrap().subscribers[0].queue);
+    let empty = crate::platform::line("function", Timestamp::from_millis(0), &"".into()).len();
+    queue.waiting.lock().unwrap().bytes = WAITING_BYTES_MAX - empty + 1;
+    // As an event each byte of the second would be six.
+    for line in ["", "\u{1}\u{1}\u{1}"] {
+        say(&telemetry, line);
+    }
+    let waiting = queue.waiting.lock().unwrap();
+    assert!(waiting.events.is_empty());
+    assert_eq!(waiting.dropped, Dropped { records: 2, bytes: 2 * empty as u64 + 3 });
+}
+
+#[tokio::test]
 async fn what_nobody_takes_in_its_time_is_dropped_and_counted_with_what_was_dropped_before() {
     let (clock, listener) = (Arc::new(casemate_names::SystemClock), listener().await);
     let queue = Arc::new(Queue::default());
