@@ -48,7 +48,7 @@ pub(crate) struct Sealed {
 /// A grant of the key: one for each role a function has had, as long as the function or a version of it has that role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Granted {
-    /// The key's ARN, or how its owner named it where nothing else is known.
+    /// The key's ARN.
     key: String,
     id: String,
     role: Arn,
@@ -58,21 +58,27 @@ impl Settings {
     /// Hides the variables under `key`, as the caller, and lets the execution role decrypt them.
     pub(crate) async fn seal(&mut self, permit: &Permit, function: &Arn, key: &str) -> Result<(), Error> {
         let mut parts = Vec::new();
+        // An alias leads to a key once: what follows names the key itself.
         let mut granted = key.to_owned();
-        if let Some(variables) = &mut self.variables {
-            let hidden: BTreeMap<String, Secret<String>> =
-                variables.extract_if(.., |name, _| !name.starts_with(controls::PREFIX)).collect();
-            let plain = Secret::new(serde_json::to_vec(&hidden).map_err(Fault::internal)?);
-            for part in plain.expose().chunks(PART_BYTES) {
-                let input = Document::structure([
-                    ("KeyId", key.into()),
-                    ("Plaintext", Document::Blob(Bytes::copy_from_slice(part))),
-                    ("EncryptionContext", context(function)),
-                ]);
-                let mut answer = permit.invoke(KMS, "Encrypt", As::Caller, input).await?;
-                parts.push(blob(answer.take("CiphertextBlob"))?);
-                granted = answer.get("KeyId").and_then(Document::as_str).unwrap_or(key).to_owned();
-            }
+        let hidden: Option<BTreeMap<String, Secret<String>>> = self.variables.as_mut().map(|variables| {
+            variables.extract_if(.., |name, _| !name.starts_with(controls::PREFIX)).collect()
+        });
+        // Without variables, too: the caller must have the right to the key.
+        let plain =
+            serde_json::to_vec(hidden.as_ref().unwrap_or(&BTreeMap::new())).map_err(Fault::internal)?;
+        let plain = Secret::new(plain);
+        for part in plain.expose().chunks(PART_BYTES) {
+            let input = Document::structure([
+                ("KeyId", granted.as_str().into()),
+                ("Plaintext", Document::Blob(Bytes::copy_from_slice(part))),
+                ("EncryptionContext", context(function)),
+            ]);
+            let mut answer = permit.invoke(KMS, "Encrypt", As::Caller, input).await?;
+            parts.push(blob(answer.take("CiphertextBlob"))?);
+            answer.get("KeyId").and_then(Document::as_str).unwrap_or(key).clone_into(&mut granted);
+        }
+        if hidden.is_none() {
+            parts.clear();
         }
         let operations = ["Decrypt", "RetireGrant"].map(Document::from).to_vec();
         let grant = Document::structure([
