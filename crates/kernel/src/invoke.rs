@@ -95,6 +95,7 @@ impl Kernel {
         facts: &mut RequestFacts,
         now: casemate_names::Timestamp,
     ) -> Result<Caller, Fault> {
+        // AWS: what a service asks for itself, or under a role that trusts it, comes through no service, whatever led to it.
         match speaker {
             As::Caller => {
                 let outer = outer.ok_or_else(|| Fault::broken("there is no caller to speak for"))?;
@@ -104,10 +105,12 @@ impl Kernel {
             As::Service { source } => {
                 let account = source.account_id().unwrap_or_else(|| self.site().scope.account.clone());
                 facts.peer = Peer::Internal;
+                facts.called_via.clear();
                 Ok(Caller::Service { principal, source, account })
             }
             As::Role { role, session_name, source } => {
                 facts.peer = Peer::Internal;
+                facts.called_via.clear();
                 let session =
                     self.sessions_for(principal).role_session(&role, &session_name, &source, now)?;
                 Ok(Caller::Role(Box::new(session)))

@@ -10,6 +10,8 @@ pub const TRUST: &[TrustEdge] = &[
     edge("lambda", "kms", "CreateGrant"),
     edge("lambda", "kms", "Decrypt"),
     edge("lambda", "kms", "Encrypt"),
+    edge("lambda", "kms", "RetireGrant"),
+    edge("lambda", "kms", "RevokeGrant"),
     edge("lambda", "logs", "CreateLogGroup"),
     edge("lambda", "logs", "CreateLogStream"),
     edge("lambda", "logs", "PutLogEvents"),

@@ -12154,7 +12154,7 @@ impl Shape for UserDetail {
 }
 
 /// `VirtualMFADevice`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct VirtualMFADevice {
     /// `SerialNumber`.
     pub serial_number: String,
@@ -12168,6 +12168,19 @@ pub struct VirtualMFADevice {
     pub enable_date: Option<Timestamp>,
     /// `Tags`.
     pub tags: Option<Vec<Tag>>,
+}
+
+impl std::fmt::Debug for VirtualMFADevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VirtualMFADevice")
+            .field("serial_number", &self.serial_number)
+            .field("base32_string_seed", &format_args!("Secret(..)"))
+            .field("qr_code_png", &format_args!("Secret(..)"))
+            .field("user", &self.user)
+            .field("enable_date", &self.enable_date)
+            .field("tags", &self.tags)
+            .finish()
+    }
 }
 
 impl Shape for VirtualMFADevice {

@@ -854,7 +854,7 @@ impl Shape for DecryptInput {
 }
 
 /// `DecryptResponse`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct DecryptOutput {
     /// `KeyId`.
     pub key_id: Option<String>,
@@ -866,6 +866,18 @@ pub struct DecryptOutput {
     pub ciphertext_for_recipient: Option<Bytes>,
     /// `KeyMaterialId`.
     pub key_material_id: Option<String>,
+}
+
+impl std::fmt::Debug for DecryptOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DecryptOutput")
+            .field("key_id", &self.key_id)
+            .field("plaintext", &format_args!("Secret(..)"))
+            .field("encryption_algorithm", &self.encryption_algorithm)
+            .field("ciphertext_for_recipient", &self.ciphertext_for_recipient)
+            .field("key_material_id", &self.key_material_id)
+            .finish()
+    }
 }
 
 impl Shape for DecryptOutput {
@@ -1208,7 +1220,7 @@ impl Value for EncapsulationAlgorithmSpec {
 }
 
 /// `EncryptRequest`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct EncryptInput {
     /// `KeyId`.
     pub key_id: String,
@@ -1222,6 +1234,19 @@ pub struct EncryptInput {
     pub encryption_algorithm: Option<EncryptionAlgorithmSpec>,
     /// `DryRun`.
     pub dry_run: Option<bool>,
+}
+
+impl std::fmt::Debug for EncryptInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncryptInput")
+            .field("key_id", &self.key_id)
+            .field("plaintext", &format_args!("Secret(..)"))
+            .field("encryption_context", &self.encryption_context)
+            .field("grant_tokens", &self.grant_tokens)
+            .field("encryption_algorithm", &self.encryption_algorithm)
+            .field("dry_run", &self.dry_run)
+            .finish()
+    }
 }
 
 impl Shape for EncryptInput {
@@ -1422,7 +1447,7 @@ impl Shape for GenerateDataKeyInput {
 }
 
 /// `GenerateDataKeyResponse`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct GenerateDataKeyOutput {
     /// `CiphertextBlob`.
     pub ciphertext_blob: Option<Bytes>,
@@ -1434,6 +1459,18 @@ pub struct GenerateDataKeyOutput {
     pub ciphertext_for_recipient: Option<Bytes>,
     /// `KeyMaterialId`.
     pub key_material_id: Option<String>,
+}
+
+impl std::fmt::Debug for GenerateDataKeyOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GenerateDataKeyOutput")
+            .field("ciphertext_blob", &self.ciphertext_blob)
+            .field("plaintext", &format_args!("Secret(..)"))
+            .field("key_id", &self.key_id)
+            .field("ciphertext_for_recipient", &self.ciphertext_for_recipient)
+            .field("key_material_id", &self.key_material_id)
+            .finish()
+    }
 }
 
 impl Shape for GenerateDataKeyOutput {
@@ -1566,12 +1603,21 @@ impl Shape for GenerateRandomInput {
 }
 
 /// `GenerateRandomResponse`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct GenerateRandomOutput {
     /// `Plaintext`.
     pub plaintext: Option<Bytes>,
     /// `CiphertextForRecipient`.
     pub ciphertext_for_recipient: Option<Bytes>,
+}
+
+impl std::fmt::Debug for GenerateRandomOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GenerateRandomOutput")
+            .field("plaintext", &format_args!("Secret(..)"))
+            .field("ciphertext_for_recipient", &self.ciphertext_for_recipient)
+            .finish()
+    }
 }
 
 impl Shape for GenerateRandomOutput {

@@ -114,3 +114,29 @@ pub(crate) fn data_key_bytes(spec: Option<DataKeySpec>, count: Option<i32>) -> R
         _ => Err(Error::Validation("Please specify either number of bytes or key spec.".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::api::{DecryptOutput, EncryptInput, GenerateDataKeyOutput, GenerateRandomOutput};
+
+    #[test]
+    fn plain_texts_are_not_shown() {
+        let plaintext = || Some(Bytes::from_static(b"hush-hush"));
+        let shown = [
+            format!(
+                "{:?}",
+                EncryptInput { plaintext: Bytes::from_static(b"hush-hush"), ..Default::default() }
+            ),
+            format!("{:#?}", DecryptOutput { plaintext: plaintext(), ..Default::default() }),
+            format!("{:?}", GenerateDataKeyOutput { plaintext: plaintext(), ..Default::default() }),
+            format!("{:?}", GenerateRandomOutput { plaintext: plaintext(), ..Default::default() }),
+        ];
+        for shown in shown {
+            assert!(shown.contains("plaintext: Secret(..)") && !shown.contains("hush"), "{shown}");
+        }
+        let key = EncryptInput { key_id: "the-key".to_owned(), ..Default::default() };
+        assert!(format!("{key:?}").contains(r#"key_id: "the-key""#));
+    }
+}

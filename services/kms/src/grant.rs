@@ -332,6 +332,7 @@ impl Seen<'_, '_> {
     }
 
     /// Has the encryption context these pairs, byte by byte? Not where names that differ in case only hide a value.
+    // DIVERGES: on AWS the case of a name in a constraint does not matter; here it does, and such a grant allows less.
     fn has(&self, pairs: &EncryptionContext) -> bool {
         let value = |name: &str| self.texts(&format!("{PAIR_KEY}{name}"));
         pairs.iter().all(|(name, wanted)| {

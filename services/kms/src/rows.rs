@@ -150,3 +150,56 @@ fn erase_all<T: Row>(tx: &mut WriteTx<'_>, prefix: &Key) -> Result<(), StoreErro
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, sync::Arc};
+
+    use casemate_names::{AccountId, Region, SystemEntropy};
+    use casemate_store::{RootKey, Store};
+
+    use super::*;
+
+    /// Does any file below `dir` contain these bytes?
+    fn is_in_a_file(dir: &Path, bytes: &[u8]) -> bool {
+        fs::read_dir(dir).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                return is_in_a_file(&path, bytes);
+            }
+            fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+        })
+    }
+
+    #[test]
+    fn material_is_in_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        // Bytes below 128: in the encoding of rows each of them would be itself.
+        let secret = b"0123456789-known-material-of-key";
+        let scope = Scope {
+            partition: "aws".to_owned(),
+            region: Region::parse("us-east-1").unwrap(),
+            account: AccountId::parse("123456789012").unwrap(),
+        };
+        let place = Place { scope, id: "01234567-89ab-cdef-0123-456789abcdef".to_owned() };
+        let material = Material {
+            id: "0".repeat(64),
+            made_at: Timestamp::from_seconds(0),
+            on_demand: false,
+            secret: Secret::new(secret.to_vec()),
+        };
+        let encoded = rmp_serde::to_vec_named(&material).unwrap();
+        assert!(encoded.windows(secret.len()).any(|window| window == secret));
+        let open = || {
+            Store::open(dir.path(), RootKey::from_bytes([1; 32]), Arc::new(SystemEntropy::default())).unwrap()
+        };
+        let at = place.material(1);
+        let kept = material.clone();
+        open().write_blocking(move |tx| tx.put(&at, &kept)).unwrap();
+        assert!(!is_in_a_file(dir.path(), secret));
+        // That very row was in what was searched.
+        assert!(is_in_a_file(dir.path(), place.id.as_bytes()));
+        let found = open().read(|tx| tx.get::<Material>(&place.material(1))).unwrap();
+        assert_eq!(found, Some(material));
+    }
+}

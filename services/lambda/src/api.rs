@@ -3092,7 +3092,7 @@ impl Value for FullDocument {
 }
 
 /// `FunctionCode`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct FunctionCode {
     /// `ZipFile`.
     pub zip_file: Option<Bytes>,
@@ -3108,6 +3108,20 @@ pub struct FunctionCode {
     pub image_uri: Option<String>,
     /// `SourceKMSKeyArn`.
     pub source_kms_key_arn: Option<String>,
+}
+
+impl std::fmt::Debug for FunctionCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FunctionCode")
+            .field("zip_file", &format_args!("Secret(..)"))
+            .field("s3_bucket", &self.s3_bucket)
+            .field("s3_key", &self.s3_key)
+            .field("s3_object_version", &self.s3_object_version)
+            .field("s3_object_storage_mode", &self.s3_object_storage_mode)
+            .field("image_uri", &self.image_uri)
+            .field("source_kms_key_arn", &self.source_kms_key_arn)
+            .finish()
+    }
 }
 
 impl Shape for FunctionCode {
@@ -4567,7 +4581,7 @@ impl Shape for ImageConfigResponse {
 }
 
 /// `InvocationRequest`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct InvokeInput {
     /// `FunctionName`.
     pub function_name: String,
@@ -4585,6 +4599,21 @@ pub struct InvokeInput {
     pub qualifier: Option<String>,
     /// `TenantId`.
     pub tenant_id: Option<String>,
+}
+
+impl std::fmt::Debug for InvokeInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InvokeInput")
+            .field("function_name", &self.function_name)
+            .field("invocation_type", &self.invocation_type)
+            .field("log_type", &self.log_type)
+            .field("client_context", &self.client_context)
+            .field("durable_execution_name", &self.durable_execution_name)
+            .field("payload", &format_args!("Secret(..)"))
+            .field("qualifier", &self.qualifier)
+            .field("tenant_id", &self.tenant_id)
+            .finish()
+    }
 }
 
 impl Shape for InvokeInput {
@@ -4618,7 +4647,7 @@ impl Shape for InvokeInput {
 }
 
 /// `InvocationResponse`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct InvokeOutput {
     /// `StatusCode`.
     pub status_code: Option<i32>,
@@ -4632,6 +4661,19 @@ pub struct InvokeOutput {
     pub executed_version: Option<String>,
     /// `DurableExecutionArn`.
     pub durable_execution_arn: Option<String>,
+}
+
+impl std::fmt::Debug for InvokeOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InvokeOutput")
+            .field("status_code", &self.status_code)
+            .field("function_error", &self.function_error)
+            .field("log_result", &self.log_result)
+            .field("payload", &format_args!("Secret(..)"))
+            .field("executed_version", &self.executed_version)
+            .field("durable_execution_arn", &self.durable_execution_arn)
+            .finish()
+    }
 }
 
 impl Shape for InvokeOutput {
@@ -4797,7 +4839,7 @@ impl Value for InvokeMode {
 }
 
 /// `InvokeWithResponseStreamRequest`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct InvokeWithResponseStreamInput {
     /// `FunctionName`.
     pub function_name: String,
@@ -4813,6 +4855,20 @@ pub struct InvokeWithResponseStreamInput {
     pub tenant_id: Option<String>,
     /// `InvocationType`.
     pub invocation_type: Option<ResponseStreamingInvocationType>,
+}
+
+impl std::fmt::Debug for InvokeWithResponseStreamInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InvokeWithResponseStreamInput")
+            .field("function_name", &self.function_name)
+            .field("log_type", &self.log_type)
+            .field("client_context", &self.client_context)
+            .field("qualifier", &self.qualifier)
+            .field("payload", &format_args!("Secret(..)"))
+            .field("tenant_id", &self.tenant_id)
+            .field("invocation_type", &self.invocation_type)
+            .finish()
+    }
 }
 
 impl Shape for InvokeWithResponseStreamInput {
@@ -5436,7 +5492,7 @@ impl Shape for Layer {
 }
 
 /// `LayerVersionContentInput`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct LayerVersionContentInput {
     /// `S3Bucket`.
     pub s3_bucket: Option<String>,
@@ -5448,6 +5504,18 @@ pub struct LayerVersionContentInput {
     pub s3_object_storage_mode: Option<S3ObjectStorageMode>,
     /// `ZipFile`.
     pub zip_file: Option<Bytes>,
+}
+
+impl std::fmt::Debug for LayerVersionContentInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LayerVersionContentInput")
+            .field("s3_bucket", &self.s3_bucket)
+            .field("s3_key", &self.s3_key)
+            .field("s3_object_version", &self.s3_object_version)
+            .field("s3_object_storage_mode", &self.s3_object_storage_mode)
+            .field("zip_file", &format_args!("Secret(..)"))
+            .finish()
+    }
 }
 
 impl Shape for LayerVersionContentInput {
@@ -8714,7 +8782,7 @@ impl Shape for UpdateEventSourceMappingInput {
 }
 
 /// `UpdateFunctionCodeRequest`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct UpdateFunctionCodeInput {
     /// `FunctionName`.
     pub function_name: String,
@@ -8742,6 +8810,26 @@ pub struct UpdateFunctionCodeInput {
     pub revision_id: Option<String>,
     /// `SourceKMSKeyArn`.
     pub source_kms_key_arn: Option<String>,
+}
+
+impl std::fmt::Debug for UpdateFunctionCodeInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpdateFunctionCodeInput")
+            .field("function_name", &self.function_name)
+            .field("zip_file", &format_args!("Secret(..)"))
+            .field("s3_bucket", &self.s3_bucket)
+            .field("s3_key", &self.s3_key)
+            .field("s3_object_version", &self.s3_object_version)
+            .field("s3_object_storage_mode", &self.s3_object_storage_mode)
+            .field("image_uri", &self.image_uri)
+            .field("architectures", &self.architectures)
+            .field("publish", &self.publish)
+            .field("publish_to", &self.publish_to)
+            .field("dry_run", &self.dry_run)
+            .field("revision_id", &self.revision_id)
+            .field("source_kms_key_arn", &self.source_kms_key_arn)
+            .finish()
+    }
 }
 
 impl Shape for UpdateFunctionCodeInput {

@@ -1,7 +1,6 @@
 //! What goes with a function, and with one of its versions: everything that is kept under its name. What is left would be
 //! found again by a new function of the same name, which must inherit nothing.
 
-use casemate_names::Arn;
 use casemate_store::{BlobId, Key, Row, StoreError, WriteTx};
 
 use crate::{
@@ -20,15 +19,15 @@ use crate::{
     version::{Published, Version},
 };
 
-/// Packages that lost a reference, and the ARNs whose environments end.
-type Gone = (Vec<BlobId>, Vec<Arn>);
+/// Packages that lost a reference, and what was removed, whose environments end.
+type Gone = (Vec<BlobId>, Vec<Function>);
 
 /// The whole function. Its version numbers stay used.
 pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, Error> {
     let latest = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(at))?;
     let versions = tx.scan::<Published>(&at.key(), None, usize::MAX)?;
     let all = std::iter::once(latest).chain(versions.into_iter().map(|(_, Published(version))| version));
-    let (packages, arns): (Vec<_>, Vec<_>) = all.map(|function| (function.packages(), function.arn)).unzip();
+    let all: Vec<Function> = all.collect();
     tx.delete::<Function>(&at.key())?;
     below::<Published>(tx, &at.key())?;
     below::<Alias>(tx, &at.key())?;
@@ -39,7 +38,7 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     Mapping::remove_all(tx, at)?;
     below::<RuntimeManagement>(tx, &at.key())?;
     tx.delete::<signing::Use>(&at.key())?;
-    Ok((packages.into_iter().flatten().collect(), arns))
+    Ok((all.iter().flat_map(Function::packages).collect(), all))
 }
 
 /// One published version.
@@ -71,7 +70,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
     tx.delete::<Provisioned>(&at.qualified_key())?;
     tx.delete::<RuntimeManagement>(&at.qualified_key())?;
     Mapping::remove_all(tx, at)?;
-    Ok((version.packages(), vec![version.arn]))
+    Ok((version.packages(), vec![version]))
 }
 
 /// An alias, if it is there.

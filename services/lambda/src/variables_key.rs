@@ -22,7 +22,9 @@ use crate::{
     },
     controls,
     function::{Function, Settings},
+    resource::FunctionRef,
     variables::Variables,
+    version::Published,
 };
 
 /// The service that holds keys.
@@ -38,27 +40,45 @@ pub(crate) struct Sealed {
     pub(crate) key: String,
     /// Ciphertexts, which follow each other; none where there are no variables to hide.
     parts: Vec<Vec<u8>>,
+    /// What lets the execution role decrypt them. `None`: sealed before this was kept.
+    #[serde(default)]
+    grant: Option<Granted>,
+}
+
+/// A grant of the key: one for each role a function has had, as long as the function or a version of it has that role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Granted {
+    /// The key's ARN.
+    key: String,
+    id: String,
+    role: Arn,
 }
 
 impl Settings {
     /// Hides the variables under `key`, as the caller, and lets the execution role decrypt them.
     pub(crate) async fn seal(&mut self, permit: &Permit, function: &Arn, key: &str) -> Result<(), Error> {
         let mut parts = Vec::new();
+        // An alias leads to a key once: what follows names the key itself.
         let mut granted = key.to_owned();
-        if let Some(variables) = &mut self.variables {
-            let hidden: BTreeMap<String, Secret<String>> =
-                variables.extract_if(.., |name, _| !name.starts_with(controls::PREFIX)).collect();
-            let plain = Secret::new(serde_json::to_vec(&hidden).map_err(Fault::internal)?);
-            for part in plain.expose().chunks(PART_BYTES) {
-                let input = Document::structure([
-                    ("KeyId", key.into()),
-                    ("Plaintext", Document::Blob(Bytes::copy_from_slice(part))),
-                    ("EncryptionContext", context(function)),
-                ]);
-                let mut answer = permit.invoke(KMS, "Encrypt", As::Caller, input).await?;
-                parts.push(blob(answer.take("CiphertextBlob"))?);
-                granted = answer.get("KeyId").and_then(Document::as_str).unwrap_or(key).to_owned();
-            }
+        let hidden: Option<BTreeMap<String, Secret<String>>> = self.variables.as_mut().map(|variables| {
+            variables.extract_if(.., |name, _| !name.starts_with(controls::PREFIX)).collect()
+        });
+        // Without variables, too: the caller must have the right to the key.
+        let plain =
+            serde_json::to_vec(hidden.as_ref().unwrap_or(&BTreeMap::new())).map_err(Fault::internal)?;
+        let plain = Secret::new(plain);
+        for part in plain.expose().chunks(PART_BYTES) {
+            let input = Document::structure([
+                ("KeyId", granted.as_str().into()),
+                ("Plaintext", Document::Blob(Bytes::copy_from_slice(part))),
+                ("EncryptionContext", context(function)),
+            ]);
+            let mut answer = permit.invoke(KMS, "Encrypt", As::Caller, input).await?;
+            parts.push(blob(answer.take("CiphertextBlob"))?);
+            answer.get("KeyId").and_then(Document::as_str).unwrap_or(key).clone_into(&mut granted);
+        }
+        if hidden.is_none() {
+            parts.clear();
         }
         let operations = ["Decrypt", "RetireGrant"].map(Document::from).to_vec();
         let grant = Document::structure([
@@ -69,8 +89,10 @@ impl Settings {
             // Named, so that every change of the function asks for the same grant.
             ("Name", function.as_str().into()),
         ]);
-        permit.invoke(KMS, "CreateGrant", As::Caller, grant).await?;
-        self.sealed = Some(Sealed { key: key.to_owned(), parts });
+        let answer = permit.invoke(KMS, "CreateGrant", As::Caller, grant).await?;
+        let id = answer.get("GrantId").and_then(Document::as_str).unwrap_or_default().to_owned();
+        let grant = Some(Granted { key: granted, id, role: self.role.clone() });
+        self.sealed = Some(Sealed { key: key.to_owned(), parts, grant });
         Ok(())
     }
 }
@@ -165,6 +187,56 @@ pub(crate) async fn reveal(
         }
     });
     shown
+}
+
+/// Ends the grants of those among `sealed` that neither the function nor a version of it has any more. What cannot be ended
+/// is left: to whoever may revoke it.
+///
+/// Another change of the function, which asks for the same grant meanwhile, may find it ended: its environments then do not
+/// start until it is changed again.
+pub(crate) async fn end_unused(
+    env: &Env,
+    permit: &Permit,
+    at: &FunctionRef,
+    sealed: impl IntoIterator<Item = Sealed>,
+) -> Result<(), Error> {
+    let mut unused: Vec<Granted> = Vec::new();
+    for grant in sealed.into_iter().filter_map(|sealed| sealed.grant) {
+        if !unused.contains(&grant) {
+            unused.push(grant);
+        }
+    }
+    if unused.is_empty() {
+        return Ok(());
+    }
+    let key = at.key();
+    let kept = env.store.read(|tx| {
+        let versions = tx.scan::<Published>(&key, None, usize::MAX)?;
+        let versions = versions.into_iter().map(|(_, Published(version))| version);
+        Ok::<_, Error>(tx.get::<Function>(&key)?.into_iter().chain(versions).collect::<Vec<_>>())
+    })?;
+    let used = |grant: &Granted| {
+        kept.iter().filter_map(|function| function.settings.sealed.as_ref()).any(|sealed| {
+            sealed.grant.as_ref().is_some_and(|used| used.key == grant.key && used.id == grant.id)
+        })
+    };
+    for grant in unused.iter().filter(|grant| !used(grant)) {
+        grant.end(permit, at).await;
+    }
+    Ok(())
+}
+
+impl Granted {
+    /// As its grantee, whom the grant itself lets; where that role is gone, or another of the same name, as the caller.
+    async fn end(&self, permit: &Permit, at: &FunctionRef) {
+        let input = || {
+            Document::structure([("KeyId", self.key.as_str().into()), ("GrantId", self.id.as_str().into())])
+        };
+        let grantee = As::Role { role: self.role.clone(), session_name: at.name.clone(), source: at.arn() };
+        if permit.invoke(KMS, "RetireGrant", grantee, input()).await.is_err() {
+            drop(permit.invoke(KMS, "RevokeGrant", As::Caller, input()).await);
+        }
+    }
 }
 
 /// The function with its variables, for an environment of its own: with the execution role's rights.

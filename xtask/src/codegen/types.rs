@@ -57,6 +57,7 @@ pub(crate) fn rust_type(reach: &Reach<'_>, name: &str) -> Result<String, String>
 
 fn structure(reach: &Reach<'_>, shape: ShapeRef<'_>) -> Result<String, String> {
     let (mut fields, mut reads, mut writes) = (String::new(), String::new(), String::new());
+    let (mut debugs, mut hides) = (String::new(), false);
     let members = shape.members();
     let mut seen = BTreeSet::new();
     for member in &members {
@@ -64,6 +65,10 @@ fn structure(reach: &Reach<'_>, shape: ShapeRef<'_>) -> Result<String, String> {
         if !seen.insert(field.clone()) {
             field.push('_');
         }
+        let hidden = is_secret_blob(reach, member.shape())?;
+        hides |= hidden;
+        let shown = if hidden { "format_args!(\"Secret(..)\")".to_owned() } else { format!("self.{field}") };
+        let _ = writeln!(debugs, ".field({field:?}, &{shown})");
         let mut kind = rust_type(reach, member.shape())?;
         if reach.is_recursive(shape.name, member) {
             kind = format!("Box<{kind}>");
@@ -76,7 +81,8 @@ fn structure(reach: &Reach<'_>, shape: ShapeRef<'_>) -> Result<String, String> {
         let _ = writeln!(writes, "document.push({:?}, self.{field}.write());", member.name);
     }
     let name = reach.type_of(shape.name);
-    let doc = format!("/// `{}`.\n#[derive(Debug, Clone, Default, PartialEq)]\n", shape.name);
+    let debug = if hides { "" } else { "Debug, " };
+    let doc = format!("/// `{}`.\n#[derive({debug}Clone, Default, PartialEq)]\n", shape.name);
     let head = format!(
         "impl Shape for {name} {{\nconst SCHEMA: &'static Schema = &schema::{};\n\n",
         reach.static_of(shape.name)
@@ -88,12 +94,31 @@ fn structure(reach: &Reach<'_>, shape: ShapeRef<'_>) -> Result<String, String> {
         ));
     }
     let mut out = format!("{doc}{}pub struct {name} {{\n{fields}}}\n\n", bools(&fields));
+    if hides {
+        let _ = write!(
+            out,
+            "impl std::fmt::Debug for {name} {{\nfn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{\n\
+             f.debug_struct({name:?})\n{debugs}.finish()\n}}\n}}\n\n"
+        );
+    }
     let _ = write!(
         out,
         "{head}fn from_document(mut document: Document) -> Self {{\nSelf {{\n{reads}}}\n}}\n\n\
          fn into_document(self) -> Document {{\nlet mut document = Document::empty();\n{writes}document\n}}\n}}\n\n"
     );
     Ok(out)
+}
+
+/// Bytes that are not to be shown, alone or as part of a list or map. They are no `Secret`, which would have to own and erase
+/// what may be a large body; the structure does not show them.
+fn is_secret_blob(reach: &Reach<'_>, name: &str) -> Result<bool, String> {
+    let shape = reach.shape(name)?;
+    match shape.kind() {
+        "blob" => Ok(shape.is("sensitive")),
+        "list" => is_secret_blob(reach, shape.part("member")),
+        "map" => is_secret_blob(reach, shape.part("value")),
+        _ => Ok(false),
+    }
 }
 
 /// The lint on many flags in one structure is right for our own types; these are the vendor's.

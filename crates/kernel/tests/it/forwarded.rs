@@ -1,6 +1,11 @@
 //! Forward access sessions: what a service does for its caller is the caller's request still, and says through whom it came.
 
+use casemate_names::Arn;
+
 use crate::toys::{toy, world};
+
+/// No right to toys.
+const OF_THE_SHOP_ONLY: &str = r#"{"Effect":"Allow","Action":"shop:Close","Resource":"*"}"#;
 
 fn user_policy(statements: &str) -> String {
     format!(
@@ -67,4 +72,45 @@ async fn no_header_of_a_client_says_through_whom_it_came() {
         .header("user-agent", "shop.amazonaws.com")
         .signed(&user, "toys", "us-east-1", world.now());
     assert!(!world.send(&request).await.status.is_success());
+}
+
+/// Conditions that tell whether a request came through a service: that it did, and that it did not.
+const THROUGH: [(&str, bool); 5] = [
+    (r#"{"Null":{"toys:ViaService":"true"}}"#, false),
+    (r#"{"Null":{"aws:CalledVia":"true"}}"#, false),
+    (r#"{"Bool":{"aws:ViaAWSService":"false"}}"#, false),
+    (r#"{"Bool":{"aws:ViaAWSService":"true"}}"#, true),
+    (r#"{"StringEquals":{"toys:ViaService":"shop.us-east-1.amazonaws.com"}}"#, true),
+];
+
+#[tokio::test]
+async fn what_a_service_asks_for_itself_came_through_none_even_within_a_chain() {
+    for (condition, through) in THROUGH {
+        let (world, shelf) = world();
+        let user = world.identities().user("clerk", &[&user_policy(OF_THE_SHOP_ONLY)]);
+        let made = Arn::regional(world.scope(), "toys", "toy/Itself-01");
+        shelf.policy(
+            &made,
+            &format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Service":"shop.amazonaws.com"}},"Action":"toys:MakeToy","Resource":"*","Condition":{condition}}}}}"#
+            ),
+        );
+        let chained = world.call(&user, "shop", "Order", toy("Chained-01")).await.status.is_success();
+        assert_eq!(chained, !through, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_asks_under_a_role_came_through_none_even_within_a_chain() {
+    for (condition, through) in THROUGH {
+        let (world, _) = world();
+        let user = world.identities().user("clerk", &[&user_policy(OF_THE_SHOP_ONLY)]);
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"toys:MakeToy","Resource":"*","Condition":{condition}}}}}"#
+        );
+        let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"shop.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+        world.identities().role("shopkeeper", &[&policy], Some(trust));
+        let chained = world.call(&user, "shop", "Order", toy("Lent-01")).await.status.is_success();
+        assert_eq!(chained, !through, "{condition}");
+    }
 }

@@ -286,6 +286,22 @@ impl Shop {
     async fn done(&self, toy: Toy, permit: &Permit) -> Result<Toy, Fault> {
         let speaker = match toy.name.as_str() {
             "Caller-01" => As::Caller,
+            // The shop orders from itself, for whoever asks; that order the shop then carries out for itself.
+            "Chained-01" => {
+                let order = Toy { name: "Itself-01".to_owned(), ..Toy::default() };
+                permit.invoke("shop", "Order", As::Caller, order.into_document()).await?;
+                return Ok(toy);
+            }
+            "Lent-01" => {
+                let order = Toy { name: "Role-01".to_owned(), ..Toy::default() };
+                permit.invoke("shop", "Order", As::Caller, order.into_document()).await?;
+                return Ok(toy);
+            }
+            "Role-01" => As::Role {
+                role: Arn::global(&self.0.site.scope, "iam", "role/shopkeeper"),
+                session_name: "shop".to_owned(),
+                source: self.source(),
+            },
             "Untrusted-01" => {
                 permit.invoke("toys", "SwapToys", As::Caller, toy.clone().into_document()).await?;
                 As::Caller
@@ -350,9 +366,10 @@ pub(crate) fn world() -> (World, Arc<Shelf>) {
 pub(crate) fn builder() -> (WorldBuilder, Arc<Shelf>) {
     let shelf = Arc::<Shelf>::default();
     let behind = Arc::clone(&shelf);
-    let edge = TrustEdge { from: "shop", to: "toys", operation: "MakeToy" };
+    let edges = [("toys", "MakeToy"), ("shop", "Order")];
+    let edges = edges.map(|(to, operation)| TrustEdge { from: "shop", to, operation });
     let builder = WorldBuilder::new()
-        .trust(&[edge])
+        .trust(&edges)
         .service("toys", "toys.amazonaws.com", move |env| {
             let toys = Arc::new(Toys { env: env.clone(), shelf: behind });
             let operations = vec![

@@ -105,6 +105,11 @@ impl Hand<'_> {
 }
 
 impl CallError {
+    /// Is it the error of this code?
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
     /// Does it say that the thing is not there?
     pub(crate) fn is_absence(&self) -> bool {
         matches!(

@@ -9,6 +9,10 @@ use super::{
 };
 use crate::template::Node;
 
+/// Values of `PendingWindowInDays`.
+// AWS: CloudFormation, AWS::KMS::Key, PendingWindowInDays.
+const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 7..=30;
+
 pub(super) const KEY: Kind = Kind {
     name: "AWS::KMS::Key",
     maker: ("kms", "CreateKey"),
@@ -46,6 +50,8 @@ impl Provisioner for Key {
     fn create<'a>(&'a self, job: &'a Job<'a>) -> Work<'a, Made> {
         Box::pin(async move {
             let mut request = job.request()?;
+            // Found out now, not when the key is to be deleted.
+            window(job.properties)?;
             let tags = tags(job.properties);
             if !tags.is_empty() {
                 request.push("Tags", Document::List(tags.into_iter().map(tag).collect()));
@@ -60,6 +66,7 @@ impl Provisioner for Key {
 
     fn update<'a>(&'a self, job: &'a Job<'a>, before: &'a Before<'a>) -> Work<'a, Made> {
         Box::pin(async move {
+            window(job.properties)?;
             let changed = |name: &str| job.properties.get(name) != before.properties.get(name);
             if changed("KeyPolicy") {
                 put_policy(job, before.id).await?;
@@ -86,7 +93,11 @@ impl Provisioner for Key {
             if let Some(days) = number(job.properties, "PendingWindowInDays")? {
                 input.push("PendingWindowInDays", days.into());
             }
-            Ok(job.hand.remove("kms", "ScheduleKeyDeletion", input).await?)
+            match job.hand.remove("kms", "ScheduleKeyDeletion", input).await {
+                // It waits for its deletion already.
+                Err(error) if error.is("KMSInvalidStateException") => Ok(()),
+                other => Ok(other?),
+            }
         })
     }
 }
@@ -191,6 +202,15 @@ fn number(properties: &Node, name: &'static str) -> Result<Option<i64>, Failure>
     let parsed =
         text.map(|text| text.parse().map_err(|_| Failure::from("a number of days must be a whole number")));
     parsed.transpose()
+}
+
+/// The days that the key waits for its deletion.
+fn window(properties: &Node) -> Result<Option<i64>, Failure> {
+    let days = number(properties, "PendingWindowInDays")?;
+    if days.is_some_and(|days| !WINDOW_DAYS.contains(&days)) {
+        return Err(Failure::from("PendingWindowInDays must be between 7 and 30"));
+    }
+    Ok(days)
 }
 
 struct Alias;

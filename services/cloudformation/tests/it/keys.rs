@@ -70,3 +70,34 @@ async fn who_may_not_make_keys_makes_none_by_a_template() {
     let listed = scene.other("kms", "ListKeys", Document::empty()).await.text();
     assert!(listed.contains(r#""Keys":[]"#), "{listed}");
 }
+
+#[tokio::test]
+async fn a_key_that_waits_for_its_deletion_already_counts_as_deleted() {
+    let scene = Scene::new().await;
+    scene.created("keys", KEY).await;
+    let described = kms(&scene, "DescribeKey", "alias/of-the-stack").await;
+    let found: serde_json::Value = serde_json::from_str(&described).unwrap();
+    let id = found["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+    assert!(kms(&scene, "ScheduleKeyDeletion", &id).await.contains("PendingDeletion"));
+    assert_eq!(scene.call("DeleteStack", of("keys")).await.status, 200);
+    scene.settled("keys").await;
+    let answer = scene.describe("keys").await;
+    assert!(answer.status != 200 || answer.text().contains("DELETE_COMPLETE"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_window_that_no_deletion_may_have_makes_no_key() {
+    for days in ["6", "31", "0", "-7", "soon"] {
+        let scene = Scene::new().await;
+        let template = KEY.replace("PendingWindowInDays: 7", &format!("PendingWindowInDays: {days}"));
+        scene
+            .world
+            .call(&scene.admin, "cloudformation", "CreateStack", crate::request("keys", &template))
+            .await;
+        assert_eq!(scene.settled("keys").await, "ROLLBACK_COMPLETE", "{days}");
+        assert!(
+            scene.other("kms", "ListKeys", Document::empty()).await.text().contains(r#""Keys":[]"#),
+            "{days}"
+        );
+    }
+}

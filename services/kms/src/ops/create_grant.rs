@@ -51,13 +51,12 @@ impl Operation<CreateGrant> for Kms {
             .write(move |tx| {
                 place.enabled(tx, now)?;
                 let kept = KeyGrants::of(tx, &place)?.all();
-                let known = kept.iter().find(|(_, grant)| grant.name.is_some() && grant.name == fresh.name);
-                match known {
-                    // AWS: a named grant can be asked for again (API reference, CreateGrant, Name).
-                    Some((id, grant)) if grant.is_like(&fresh) => {
-                        return Ok::<_, Error>((id.clone(), grant::token(&place, id, grant)));
-                    }
-                    _ => {}
+                // AWS: a named grant can be asked for again (API reference, CreateGrant, Name).
+                let known = kept.iter().find(|(_, grant)| {
+                    grant.name.is_some() && grant.name == fresh.name && grant.is_like(&fresh)
+                });
+                if let Some((id, grant)) = known {
+                    return Ok::<_, Error>((id.clone(), grant::token(&place, id, grant)));
                 }
                 if kept.len() >= GRANTS_MAX {
                     return Err(Error::limit_exceeded_exception(format!(

@@ -288,8 +288,13 @@ async fn named_grants_are_made_once_and_all_are_listed_once() {
     let (first, _) = granted(&scene, role.arn.as_str(), json!(["Encrypt", "Decrypt"]), named.clone()).await;
     let (again, _) = granted(&scene, role.arn.as_str(), json!(["Decrypt", "Encrypt"]), named.clone()).await;
     assert_eq!(first, again);
-    let (other, _) = granted(&scene, role.arn.as_str(), json!(["Decrypt"]), named).await;
+    let (other, _) = granted(&scene, role.arn.as_str(), json!(["Decrypt"]), named.clone()).await;
     assert_ne!(first, other);
+    // Of two of one name each is found again.
+    for (operations, id) in [(json!(["Encrypt", "Decrypt"]), &first), (json!(["Decrypt"]), &other)] {
+        let (again, _) = granted(&scene, role.arn.as_str(), operations, named.clone()).await;
+        assert_eq!(&again, id);
+    }
     granted(&scene, role.arn.as_str(), json!(["Decrypt"]), json!({})).await;
     let (mut marker, mut seen) = (Value::Null, Vec::new());
     loop {
@@ -304,7 +309,6 @@ async fn named_grants_are_made_once_and_all_are_listed_once() {
         }
         marker = page["NextMarker"].clone();
     }
-    seen.dedup();
     assert_eq!(seen.len(), 3);
     let retirable = scene.done("ListRetirableGrants", json!({"RetiringPrincipal": role.arn.as_str()})).await;
     assert_eq!(retirable["Grants"].as_array().unwrap().len(), 2);

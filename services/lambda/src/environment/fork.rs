@@ -1,12 +1,16 @@
 //! Between two requests of a template: the child is ended with everything it left, its credentials are revoked, and the next
 //! child is made, which then waits for its request as the template left it.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use casemate_names::hex_id;
 use casemate_sandbox::Exit;
 
 use super::{Environment, Held, start};
+use crate::variables_key;
 
 /// How long a template may take to notice its child's end or to make the next. Ours: both take a millisecond or two.
 const TURN_LIMIT: Duration = Duration::from_secs(5);
@@ -84,6 +88,10 @@ impl Environment {
     }
 
     async fn make_child(&self) -> bool {
+        // The template was made with what a key hides: whoever may not read it any more gets nothing of it.
+        if variables_key::opened(&self.env, Arc::clone(&self.function)).await.is_err() {
+            return false;
+        }
         if !self.order_child().await {
             return false;
         }

@@ -1,8 +1,10 @@
 //! `CreateFunction`: checks configuration, role and package, and keeps them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use casemate_kernel::{Access, Call, Caller, Operation};
-use casemate_names::uuid;
+use casemate_names::{Timestamp, uuid};
 
 use crate::{
     Lambda,
@@ -10,7 +12,7 @@ use crate::{
     ask,
     code::Code,
     configuration,
-    function::Function,
+    function::{Function, Settings},
     image::{self, Instead},
     layer, packages,
     resource::FunctionRef,
@@ -54,6 +56,30 @@ impl Operation<CreateFunction> for Lambda {
         if let Some(key) = input.kms_key_arn.as_deref().filter(|key| !key.is_empty()) {
             settings.seal(call.permit(), &at.arn(), key).await?;
         }
+        let sealed = settings.sealed.clone();
+        let made = self.make(input, &at, settings, architecture, tags, now).await;
+        if made.is_err() {
+            variables_key::end_unused(&self.env, call.permit(), &at, sealed).await?;
+        }
+        let made = made?;
+        self.invoker.make_snapshot(&made);
+        // AWS: the number of a version that was published at once, but the ARN without it.
+        Ok(variables_key::reveal(call.permit(), &made, made.shown_as(&made.unqualified())).await)
+    }
+}
+
+impl Lambda {
+    /// Makes the function of settings that were found to be right.
+    async fn make(
+        &self,
+        input: &CreateFunctionInput,
+        at: &FunctionRef,
+        settings: Settings,
+        architecture: String,
+        tags: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<Function, Error> {
+        let (key, at) = (at.key(), at.clone());
         let code = self.code_of_new(input, &at).await?;
         let signing = self.signing_of_new(input, &at, code.archive()).await?;
         let function = Function {
@@ -77,36 +103,30 @@ impl Operation<CreateFunction> for Lambda {
         let publish = input.publish == Some(true);
         let version_revision = uuid(&*self.env.entropy, "lambda.revision");
         let (env, layers) = (self.env.clone(), input.layers.clone().unwrap_or_default());
-        let made = self
-            .adopt_code(code, move |tx| {
-                if tx.exists::<Function>(&key)? {
-                    return Err(exists(&function.name));
-                }
-                let mut function = function.clone();
-                function.settings.layers = layer::uses(tx, &layers, &env)?;
-                layer::check_size(function.unpacked_bytes, &function.settings.layers)?;
-                for layer in &function.settings.layers {
-                    packages::refer(tx, layer.code)?;
-                }
-                tx.put(&key, &function)?;
-                if let Some(config) = &signing {
-                    signing::check_unchanged(tx, config)?;
-                    tx.put(&key, &Use(config.arn.clone()))?;
-                }
-                if publish {
-                    let version = version::publish(tx, &at, &function, None, &version_revision)?;
-                    return Ok((None, version));
-                }
-                Ok((None, function))
-            })
-            .await?;
-        self.invoker.make_snapshot(&made);
-        // AWS: the number of a version that was published at once, but the ARN without it.
-        Ok(variables_key::reveal(call.permit(), &made, made.shown_as(&made.unqualified())).await)
+        self.adopt_code(code, move |tx| {
+            if tx.exists::<Function>(&key)? {
+                return Err(exists(&function.name));
+            }
+            let mut function = function.clone();
+            function.settings.layers = layer::uses(tx, &layers, &env)?;
+            layer::check_size(function.unpacked_bytes, &function.settings.layers)?;
+            for layer in &function.settings.layers {
+                packages::refer(tx, layer.code)?;
+            }
+            tx.put(&key, &function)?;
+            if let Some(config) = &signing {
+                signing::check_unchanged(tx, config)?;
+                tx.put(&key, &Use(config.arn.clone()))?;
+            }
+            if publish {
+                let version = version::publish(tx, &at, &function, None, &version_revision)?;
+                return Ok((None, version));
+            }
+            Ok((None, function))
+        })
+        .await
     }
-}
 
-impl Lambda {
     async fn code_of_new(&self, input: &CreateFunctionInput, at: &FunctionRef) -> Result<Code, Error> {
         if image::is_asked(input) {
             let mut image = self.image(at, input.code.image_uri.as_deref()).await?;

@@ -7,6 +7,7 @@ use crate::{
     api::{DeleteFunction, DeleteFunctionInput, DeleteFunctionOutput, Error},
     ask, removal,
     resource::LATEST,
+    variables_key,
     version::Version,
 };
 
@@ -25,6 +26,7 @@ impl Operation<DeleteFunction> for Lambda {
             ));
         }
         at.check(&self.env)?;
+        let function = at.clone();
         let gone = match at.explicit() {
             None => self.packages.abandon(move |tx| removal::function(tx, &at)).await?,
             Some(qualifier) => {
@@ -37,9 +39,11 @@ impl Operation<DeleteFunction> for Lambda {
                 self.packages.abandon(move |tx| removal::version(tx, &at, number)).await?
             }
         };
-        for arn in &gone {
-            self.invoker.retire(arn);
+        for gone in &gone {
+            self.invoker.retire(&gone.arn);
         }
+        let sealed = gone.into_iter().filter_map(|gone| gone.settings.sealed);
+        variables_key::end_unused(&self.env, call.permit(), &function, sealed).await?;
         Ok(DeleteFunctionOutput { status_code: Some(204) })
     }
 }

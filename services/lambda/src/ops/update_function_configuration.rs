@@ -1,7 +1,7 @@
 //! `UpdateFunctionConfiguration`. Running requests end under the old settings; the next one meets the new.
 
 use casemate_kernel::{Access, Call, Caller, Env, Operation};
-use casemate_names::uuid;
+use casemate_names::{Timestamp, uuid};
 use casemate_store::{BlobId, WriteTx};
 
 use super::update_function_code::check_revision;
@@ -17,7 +17,8 @@ use crate::{
     resource::FunctionRef,
     role,
     signing::{self, Config},
-    variables_key,
+    variables::Variables,
+    variables_key::{self, Sealed},
 };
 
 impl Operation<UpdateFunctionConfiguration> for Lambda {
@@ -45,13 +46,35 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         }
         let rekeyed = variables_key::changed(call.permit(), &latest, &call.input, settings).await?;
-        let config = self.check_new_layers(&at, call.input.layers.as_deref()).await?;
+        // Whatever comes of it, one of the two grants is not needed.
+        let sealed = rekeyed.iter().filter_map(|(_, fresh)| fresh.clone());
+        let sealed: Vec<Sealed> =
+            sealed.chain(latest.settings.sealed.clone().filter(|_| rekeyed.is_some())).collect();
+        let (input, permit) = call.into_parts();
+        let function = at.clone();
+        let changed = self.put(at, input, latest, rekeyed, now).await;
+        variables_key::end_unused(&self.env, &permit, &function, sealed).await?;
+        let changed = changed?;
+        self.invoker.retire(&changed.arn);
+        Ok(variables_key::reveal(&permit, &changed, changed.shown()).await)
+    }
+}
+
+impl Lambda {
+    /// Changes the function that was read as `latest`. `rekeyed`: what has been sealed for it.
+    async fn put(
+        &self,
+        at: FunctionRef,
+        input: UpdateFunctionConfigurationInput,
+        latest: Function,
+        rekeyed: Option<(Option<Variables>, Option<Sealed>)>,
+        now: Timestamp,
+    ) -> Result<Function, Error> {
+        let config = self.check_new_layers(&at, input.layers.as_deref()).await?;
         let revision_id = uuid(&*self.env.entropy, "lambda.revision");
         let (driver, machines) = (self.invoker.driver().cloned(), self.invoker.machines().clone());
-        let (input, permit) = call.into_parts();
         let env = self.env.clone();
-        let changed = self
-            .packages
+        self.packages
             .abandon(move |tx| {
                 let mut function = tx.get::<Function>(&at.key())?.ok_or_else(|| refusal::no_function(&at))?;
                 check_revision(input.revision_id.as_deref(), &function)?;
@@ -78,13 +101,9 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
                 tx.put(&at.key(), &function)?;
                 Ok((before, function))
             })
-            .await?;
-        self.invoker.retire(&changed.arn);
-        Ok(variables_key::reveal(&permit, &changed, changed.shown()).await)
+            .await
     }
-}
 
-impl Lambda {
     /// The function's code signing configuration, which its new layers have passed.
     async fn check_new_layers(
         &self,
