@@ -36,6 +36,7 @@ use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 pub(crate) use ending::EXTERNAL_LIMIT;
 pub(crate) use late::Late;
 pub(crate) use machine::unix_ns;
+pub(crate) use snapshot::NotRestored;
 pub(crate) use start::{Host, NotStarted, Order, log_stream};
 
 use snapshot::Snapshot;
@@ -416,19 +417,48 @@ impl Environment {
         self.busy.store(true, Ordering::SeqCst);
         self.wanted.notify_waiters();
         let mut frozen = self.frozen.lock().await;
+        // Not woken even for a moment: what ends it lets the template alone run again.
+        let old = self.has_old_child();
         if *frozen {
-            if self.sandbox.thaw().await.is_err() {
+            if !old && self.sandbox.thaw().await.is_err() {
                 return false;
             }
             self.telemetry.set_running(true);
             *frozen = false;
         }
-        let alive = tokio::select! {
+        if old {
+            return self.begin_again().await;
+        }
+        if self.is_over().await {
+            return false;
+        }
+        if self.is_unrestored() {
+            return true;
+        }
+        if self.is_childless().await {
+            // It died before it was frozen, and takes no request.
+            return self.begin_again().await;
+        }
+        self.is_ready()
+    }
+
+    /// Has the child ended that was to wait for a request?
+    pub(crate) async fn is_childless(&self) -> bool {
+        let Some(forks) = &self.forks else { return false };
+        tokio::select! {
             biased;
-            _ = self.sandbox.exited() => false,
-            () = std::future::ready(()) => true,
-        };
-        alive && (self.is_unrestored() || self.is_ready())
+            _ = forks.ended() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    /// Has its process ended, whether or not anybody has noticed?
+    pub(crate) async fn is_over(&self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.sandbox.exited() => true,
+            () = std::future::ready(()) => false,
+        }
     }
 
     /// Does everything in it wait for a request?

@@ -27,7 +27,7 @@ use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, Host, NotStarted, Room, Unfit, exit_text, start_report},
+    environment::{Environment, Host, NotRestored, NotStarted, Room, Unfit, exit_text, start_report},
     fair::Heir,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -277,7 +277,10 @@ impl Invoker {
                 Ok(finished) => Ok(finished),
                 Err(Unfit) => return Some((slot, answer)),
             },
-            Err(reason) => not_started(&work.invocation.request_id, &work.function, reason),
+            Err(NotRestored::Gone) => return Some((slot, answer)),
+            Err(NotRestored::NotStarted(reason)) => {
+                not_started(&work.invocation.request_id, &work.function, reason)
+            }
         };
         let coming = self.coming(work, &environment);
         drop(answer.send(outcome));
@@ -343,9 +346,27 @@ impl Invoker {
             Heir::Same | Heir::Other => return,
         }
         if let Some(fit_for) = fit_for {
-            self.pool.put(Arc::clone(&environment), fit_for, self.env.clock.now());
+            self.put(&environment, fit_for);
             drop(coming);
             environment.freeze().await;
+        }
+    }
+
+    /// From now on it is idle.
+    fn put(&self, environment: &Arc<Environment>, fit_for: FitFor) {
+        self.pool.put(Arc::clone(environment), fit_for, self.env.clock.now());
+        // Whoever changed or deleted the function since it was last looked at has not found it there.
+        if !self.is_current(&environment.function) {
+            self.pool.retire(&environment.function.arn);
+        }
+    }
+
+    /// Stops idle snapshots that are over or of what is no more: no idle time ends these.
+    async fn reclaim_snapshots(&self) {
+        for environment in self.pool.snapshots() {
+            if environment.is_over().await || !self.is_current(&environment.function) {
+                self.pool.remove(&environment);
+            }
         }
     }
 
@@ -402,6 +423,7 @@ impl Invoker {
         while self.env.kernel().is_ok() && !self.pool.is_closed() {
             let now = self.env.clock.now();
             self.pool.reclaim(now, |function| self.ready.kept(function));
+            self.reclaim_snapshots().await;
             let short = HostMemory::now().is_ok_and(ready::is_short);
             if let Ok(host) = &self.host {
                 host.blanks.reclaim(now, short);

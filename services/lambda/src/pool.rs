@@ -138,6 +138,28 @@ impl Pool {
         self.closed.load(Ordering::SeqCst)
     }
 
+    /// Idle ones that begin from a snapshot.
+    pub(crate) fn snapshots(&self) -> Vec<Arc<Environment>> {
+        let all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = all.values().flatten().map(|one| &one.environment);
+        idle.filter(|environment| environment.is_snapshot()).cloned().collect()
+    }
+
+    /// Stops this one, if it is idle.
+    pub(crate) fn remove(&self, environment: &Arc<Environment>) {
+        let mut gone = Vec::new();
+        {
+            let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let arn = environment.function.arn.as_str();
+            let Some(idle) = all.get_mut(arn) else { return };
+            gone.extend(idle.extract_if(.., |one| Arc::ptr_eq(&one.environment, environment)));
+            if idle.is_empty() {
+                all.remove(arn);
+            }
+        }
+        drop(gone);
+    }
+
     /// Stops every idle environment of a function.
     pub(crate) fn retire(&self, function: &Arn) {
         let gone = self.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(function.as_str());

@@ -17,6 +17,7 @@ use crate::{
     function::{Function, last_modified, reserved_in_all},
     refusal,
     resource::{FunctionRef, functions_key},
+    snapshot,
     throttle::{CONCURRENT_MAX, UNRESERVED_MIN},
     version::{self, Published},
 };
@@ -148,7 +149,7 @@ impl Lambda {
 }
 
 /// How many environments each published version of a function is to have; zero for those that need none (any more).
-fn wanted(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Vec<(Function, usize)>, StoreError> {
+pub(crate) fn wanted(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Vec<(Function, usize)>, StoreError> {
     let mut counts: BTreeMap<String, (Function, usize)> = BTreeMap::new();
     for (_, Published(version)) in tx.scan::<Published>(&at.key(), None, usize::MAX)? {
         if let Some(function) = version::find(tx, &at.key(), version.version)? {
@@ -158,6 +159,10 @@ fn wanted(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Vec<(Function, usize)>, S
     for (_, row) in tx.scan::<Provisioned>(&at.key(), None, usize::MAX)? {
         let Some(place) = FunctionRef::of_arn(&row.function) else { continue };
         let Some(function) = version::resolve(tx, &place, None)? else { continue };
+        // An alias may have been moved to it since.
+        if snapshot::is_of(&function) {
+            continue;
+        }
         if let Some((_, count)) = counts.get_mut(function.arn.as_str()) {
             *count = count.saturating_add(row.count);
         }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   published ──▶ Pending ──initialised, hooks run──▶ Active
-//!                    └──the function's or the host's fault──▶ Failed
+//!                ▲   └──the function's or the host's fault──▶ Failed
+//!                └────published again, where it was the host's───┘
 //! ```
 //! What is kept is a template: a process in a sandbox of its own that has loaded the function, has seen no request and is
 //! forked ([`crate::forking`]). An environment is that sandbox with one child in it; where more are wanted at once than there
@@ -54,6 +55,11 @@ impl State {
     /// It failed, and why.
     pub(crate) fn failed(code: StateReasonCode, why: impl Into<String>) -> Self {
         Self::Failed { code: code.as_str().to_owned(), why: why.into() }
+    }
+
+    /// Did it fail through no fault of the function's?
+    pub(crate) fn is_platforms_failure(&self) -> bool {
+        matches!(self, Self::Failed { code, .. } if code == StateReasonCode::InternalError.as_str())
     }
 
     /// It failed because the runtime reported this.

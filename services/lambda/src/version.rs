@@ -74,7 +74,7 @@ impl Row for Numbering {
 }
 
 /// Publishes `$LATEST` under the next number, unless it is unchanged since it got its last one: then that version is
-/// answered. The package gains a reference: the caller holds [`packages::Packages`]' lock.
+/// answered, and begun again if it has failed through no fault of the function's. The package gains a reference: the caller holds [`packages::Packages`]' lock.
 // AWS: "Lambda doesn't publish a version if the function's configuration and code haven't changed since the last version."
 pub(crate) fn publish(
     tx: &mut WriteTx<'_>,
@@ -85,8 +85,14 @@ pub(crate) fn publish(
 ) -> Result<Function, Error> {
     let numbering = tx.get::<Numbering>(&at.key())?.unwrap_or_default();
     if numbering.of_revision == latest.revision_id
-        && let Some(Published(same)) = tx.get::<Published>(&at.key().number(numbering.last))?
+        && let Some(Published(mut same)) = tx.get::<Published>(&at.key().number(numbering.last))?
     {
+        if same.state.is_platforms_failure() {
+            // Tried again under a revision of its own: nothing of the first attempt counts for it.
+            same.state = State::Pending;
+            revision_id.clone_into(&mut same.revision_id);
+            tx.put(&at.key().number(numbering.last), &Published(same.clone()))?;
+        }
         return Ok(same);
     }
     let number = numbering.last.saturating_add(1);

@@ -62,17 +62,13 @@ fn try_launch(
     let into = if start.into_cgroup { cgroups.next() } else { None };
     let (tasks, sockets) = (cgroups.collect(), Vec::new());
     let fds = ChildDescriptors { channel: childs, go, stdout, stderr, code, layers, tasks, sockets };
-    let (pid, pidfd) = match networks.take() {
-        Some(network) => networks.within(network, start.way_out, |sockets| {
-            clone_child(
-                start,
-                ChildDescriptors { sockets, ..fds },
-                into.as_ref(),
-                NAMESPACES & !libc::CLONE_NEWNET,
-            )
-        }),
+    let (pid, pidfd) = networks.within(start.way_out, |sockets| match sockets {
+        Some(sockets) => {
+            let fds = ChildDescriptors { sockets, ..fds };
+            clone_child(start, fds, into.as_ref(), NAMESPACES & !libc::CLONE_NEWNET)
+        }
         None => clone_child(start, fds, into.as_ref(), NAMESPACES),
-    }?;
+    })?;
     let placed = map_users(pid, start, range).and_then(|()| {
         let started = Report::Started { pid: pid.cast_unsigned() };
         wire::report(channel.as_fd(), &started, &[pidfd.as_raw_fd()]).map_err(at(Step::HandOver))?;

@@ -1,7 +1,7 @@
 //! Network namespaces that were made ahead, while nobody waited: making one costs more than all other namespaces together.
 //!
 //! ```text
-//!   made ──▶ ready (at most READY_MAX) ──take──▶ an environment's, or ended with the attempt to make one
+//!   made ──▶ ready (at most READY_MAX) ──within──▶ an environment's, or ended with the attempt to make one
 //! ```
 //! Each has loopback up and the supervisor's sockets in it, is taken once and never comes back. They are held by descriptors
 //! of the spawner alone and go with it, however it ends.
@@ -61,7 +61,8 @@ impl Networks {
         matches!(self.home, Home::Own(_)) && self.ready.len() < READY_MAX
     }
 
-    /// Makes one. Where that cannot be done, no more are tried: each environment makes its own.
+    /// Makes one. Where that cannot be done, no more are tried, nor are those that were made used: each environment makes its
+    /// own.
     pub(super) fn add(&mut self) {
         let Home::Own(home) = &self.home else { return };
         let made = sys::unshare(libc::CLONE_NEWNET).and_then(|()| {
@@ -69,34 +70,34 @@ impl Networks {
             enter_or_end(home);
             made
         });
+        self.note(made);
+    }
+
+    fn note(&mut self, made: io::Result<Network>) {
         match made {
             Ok(network) => self.ready.push(network),
-            Err(_) => self.home = Home::Nowhere,
+            Err(_) => *self = Self { home: Home::Nowhere, ready: Vec::new() },
         }
     }
 
-    /// Gives one away.
-    pub(super) fn take(&mut self) -> Option<Network> {
-        self.ready.pop()
-    }
-
     /// Does something in a namespace of the pool, such as making a process, which then is in it. It is given the sockets
-    /// there; with `way_out`, those of that too.
+    /// there; with `way_out`, those of that too. Where there is none, or none that can be entered, it is given nothing and
+    /// makes its own.
     pub(super) fn within<T>(
-        &self,
-        network: Network,
+        &mut self,
         way_out: bool,
-        act: impl FnOnce(Vec<OwnedFd>) -> Result<T, Failure>,
+        act: impl FnOnce(Option<Vec<OwnedFd>>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let Home::Own(home) = &self.home else {
-            return Err(Failure::new(Step::Clone, &io::Error::from_raw_os_error(libc::EBADF)));
-        };
+        // INVARIANT: entered only where there is a way back.
+        let (Home::Own(home), Some(network)) = (&self.home, self.ready.pop()) else { return act(None) };
         let Network { namespace, mut sockets } = network;
-        enter(&namespace).map_err(at(Step::Clone))?;
+        if enter(&namespace).is_err() {
+            return act(None);
+        }
         let more = if way_out { network::way_out() } else { Ok(Vec::new()) };
         let done = more.map_err(at(Step::Listen)).and_then(|more| {
             sockets.extend(more);
-            act(sockets)
+            act(Some(sockets))
         });
         enter_or_end(home);
         done
@@ -129,3 +130,34 @@ fn enter_or_end(home: &OwnedFd) {
 /// Made ahead and not used yet. Ours: as many as one function's environments are started at a time; each holds some 100 KiB of
 /// the kernel's memory.
 const READY_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Something that is no network namespace.
+    fn broken() -> Network {
+        Network { namespace: File::open("/dev/null").unwrap().into(), sockets: Vec::new() }
+    }
+
+    fn with(ready: Vec<Network>) -> Networks {
+        Networks { home: Home::Own(current().unwrap()), ready }
+    }
+
+    #[test]
+    fn a_start_makes_its_own_where_the_one_made_ahead_cannot_be_entered() {
+        let mut networks = with(vec![broken()]);
+        assert!(networks.within(false, |sockets| Ok(sockets.is_none())).unwrap());
+        assert!(networks.ready.is_empty());
+    }
+
+    #[test]
+    fn one_that_cannot_be_made_fails_no_later_start() {
+        let mut networks = with(vec![broken(), broken()]);
+        networks.note(Err(io::Error::from_raw_os_error(libc::ENOSPC)));
+        assert!(networks.ready.is_empty() && !networks.is_short());
+        for _ in 0..3 {
+            assert!(networks.within(true, |sockets| Ok(sockets.is_none())).unwrap());
+        }
+    }
+}

@@ -9,7 +9,10 @@ use std::{
 use casemate_names::hex_id;
 use casemate_sandbox::Exit;
 
-use super::{Environment, Held, start};
+use super::{
+    Environment, Held,
+    start::{self, NotStarted},
+};
 use crate::variables_key;
 
 /// How long a template may take to notice its child's end or to make the next. Ours: both take a millisecond or two.
@@ -92,7 +95,7 @@ impl Environment {
         if variables_key::opened(&self.env, Arc::clone(&self.function)).await.is_err() {
             return false;
         }
-        if !self.order_child().await {
+        if !self.order_child().await.unwrap_or(false) {
             return false;
         }
         tokio::select! {
@@ -103,13 +106,11 @@ impl Environment {
         }
     }
 
-    /// Has the template make a child with credentials of its own.
-    pub(super) async fn order_child(&self) -> bool {
-        let Some(forks) = &self.forks else { return false };
+    /// Has the template make a child with credentials of its own; an error says why there are none. `false`: it takes no order.
+    pub(super) async fn order_child(&self) -> Result<bool, NotStarted> {
+        let Some(forks) = &self.forks else { return Ok(false) };
         let now = self.env.clock.now();
-        let Ok(credentials) = start::credentials(&self.env, &self.function, &self.id, now).await else {
-            return false;
-        };
+        let credentials = start::credentials(&self.env, &self.function, &self.id, now).await?;
         {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let access_key_id = Some(credentials.access_key_id.clone());
@@ -120,7 +121,7 @@ impl Environment {
         }
         self.exchange.renew();
         let token = hex_id(&*self.env.entropy, "lambda.child", TOKEN_DIGITS);
-        forks.order(token, credentials)
+        Ok(forks.order(token, credentials))
     }
 
     /// Ends the session of the credentials that were given out last.

@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -18,10 +18,14 @@ use std::{
 use casemate_kernel::Fault;
 use tokio::time::Instant;
 
-use super::{Environment, start::NotStarted};
+use super::{
+    Environment,
+    start::{CREDENTIALS_S, NotStarted},
+};
 use crate::{
     api::Error,
     platform::{Note, Status},
+    pool::IDLE_S_MAX,
     process::Purpose,
     variables_key,
 };
@@ -31,6 +35,48 @@ use crate::{
 // "Troubleshooting SnapStart errors").
 const RESTORE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a child serves requests: what the execution role may read no more (its variables' key was asked for when the child
+/// was made) it keeps no longer than other environments keep their credentials.
+const CHILD_LIMIT: Duration = Duration::from_secs(CREDENTIALS_S.cast_unsigned());
+
+/// How long one is unused before it serves nobody any more; the template stays.
+const IDLE_LIMIT: Duration = Duration::from_secs(IDLE_S_MAX.cast_unsigned());
+
+/// Why there is no child for a request.
+#[derive(Debug)]
+pub(crate) enum NotRestored {
+    /// The environment is over, and nothing of the function's is to blame: another may serve the request.
+    Gone,
+    /// As where none could be started.
+    NotStarted(NotStarted),
+}
+
+impl<E: Into<NotStarted>> From<E> for NotRestored {
+    fn from(reason: E) -> Self {
+        Self::NotStarted(reason.into())
+    }
+}
+
+/// Since when there is a child, and since when it is unused.
+#[derive(Debug, Clone, Copy, Default)]
+struct Times {
+    restored: Option<Instant>,
+    unused: Option<Instant>,
+}
+
+impl Times {
+    /// Has it had its time?
+    fn is_old(self, now: Instant) -> bool {
+        self.restored.is_none_or(|since| now.saturating_duration_since(since) >= CHILD_LIMIT)
+    }
+
+    /// Must it serve nobody any more?
+    fn are_over(self, now: Instant) -> bool {
+        let unused = self.unused.map(|since| now.saturating_duration_since(since));
+        self.is_old(now) || unused.is_some_and(|unused| unused >= IDLE_LIMIT)
+    }
+}
+
 /// How far it is.
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -38,6 +84,7 @@ pub(super) struct Snapshot {
     pub(super) once: bool,
     /// Is there a child, or something of one?
     restored: AtomicBool,
+    times: Mutex<Times>,
     /// Must the child not serve another request?
     spoilt: AtomicBool,
     /// How long the restore took, until a request has reported it.
@@ -51,6 +98,7 @@ impl Snapshot {
         Some(Self {
             once,
             restored: AtomicBool::default(),
+            times: Mutex::default(),
             spoilt: AtomicBool::default(),
             took: Mutex::default(),
         })
@@ -59,6 +107,10 @@ impl Snapshot {
     /// The child must not serve another request.
     pub(super) fn spoil(&self) {
         self.spoilt.store(true, Ordering::SeqCst);
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,17 +127,20 @@ impl Environment {
 
     /// Makes a child and waits until its hooks have run and it asks for a request. Where there is one already, or no
     /// snapshot, nothing is done.
-    pub(crate) async fn restore(&self) -> Result<(), NotStarted> {
+    pub(crate) async fn restore(&self) -> Result<(), NotRestored> {
         let Some(snapshot) = self.snapshot.as_ref().filter(|_| self.is_unrestored()) else { return Ok(()) };
         let began = Instant::now();
         snapshot.spoilt.store(false, Ordering::SeqCst);
         snapshot.restored.store(true, Ordering::SeqCst);
+        *snapshot.times() = Times { restored: Some(began), unused: None };
         self.output.note(Note::restore_start(&self.function)).await;
         let restored = self.restored().await;
         let took = began.elapsed();
         let status = match &restored {
             Ok(()) => Status::Success,
-            Err(Error::SnapStartTimeoutException(_)) => Status::Timeout,
+            Err(NotRestored::NotStarted(NotStarted::Refused(Error::SnapStartTimeoutException(_)))) => {
+                Status::Timeout
+            }
             Err(_) => Status::Error,
         };
         for note in [Note::restore_runtime_done(status), Note::restore_report(took, status)] {
@@ -93,17 +148,17 @@ impl Environment {
         }
         if let Err(error) = restored {
             snapshot.spoil();
-            return Err(NotStarted::Refused(error));
+            return Err(error);
         }
         *snapshot.took.lock().unwrap_or_else(PoisonError::into_inner) = Some(took);
         Ok(())
     }
 
-    async fn restored(&self) -> Result<(), Error> {
+    async fn restored(&self) -> Result<(), NotRestored> {
         // The template was made with what a key hides: whoever may not read it any more gets nothing of it.
         variables_key::opened(&self.env, Arc::clone(&self.function)).await?;
         self.sandbox.begin_init().await.map_err(Fault::internal)?;
-        if !self.order_child().await {
+        if !self.order_child().await? {
             return Err(Fault::broken("a snapshot's template took no order").into());
         }
         // AWS: texts of the API reference of Invoke.
@@ -116,12 +171,14 @@ impl Environment {
         tokio::select! {
             biased;
             waiting = self.exchange.waiting() => waiting.map_err(|_| failed())?,
-            _ = self.sandbox.exited() => return Err(failed()),
-            _ = self.child_ended() => return Err(failed()),
+            // With the template or whoever started it, not by a hook.
+            _ = self.sandbox.exited() => return Err(NotRestored::Gone),
+            _ = self.child_ended() => return Err(failed().into()),
             () = tokio::time::sleep(RESTORE_LIMIT) => {
                 return Err(Error::snap_start_timeout_exception(
                     "Lambda couldn't restore the snapshot within the timeout limit.",
-                ));
+                )
+                .into());
             }
         }
         self.sandbox.end_init().await.map_err(Fault::internal)?;
@@ -137,11 +194,27 @@ impl Environment {
     /// After a request: the child goes on, or nothing is left of it. `false`: the environment is over.
     pub(super) async fn settle_snapshot(&self) -> bool {
         let Some(snapshot) = &self.snapshot else { return false };
-        let goes_on = !snapshot.once && !snapshot.spoilt.load(Ordering::SeqCst);
+        let fresh = !snapshot.times().is_old(Instant::now());
+        let goes_on = fresh && !snapshot.once && !snapshot.spoilt.load(Ordering::SeqCst);
         if goes_on && self.finished_in_time().await && self.end_strays().await {
+            snapshot.times().unused = Some(Instant::now());
             return true;
         }
         self.rewind(snapshot).await
+    }
+
+    /// Is there a child that has had its time?
+    pub(super) fn has_old_child(&self) -> bool {
+        let child = self.snapshot.as_ref().filter(|_| !self.is_unrestored());
+        child.is_some_and(|snapshot| snapshot.times().are_over(Instant::now()))
+    }
+
+    /// Ends the child, if it has a snapshot to begin from again. `false`: the environment is over.
+    pub(super) async fn begin_again(&self) -> bool {
+        match &self.snapshot {
+            Some(snapshot) => self.rewind(snapshot).await,
+            None => false,
+        }
     }
 
     /// Back to where the template ended.
@@ -152,6 +225,34 @@ impl Environment {
         self.exchange.renew();
         *snapshot.took.lock().unwrap_or_else(PoisonError::into_inner) = None;
         snapshot.restored.store(false, Ordering::SeqCst);
+        *snapshot.times() = Times::default();
         self.sandbox.end_init().await.is_ok()
+    }
+}
+
+#[cfg(test)]
+impl Environment {
+    /// As if its child had been made, and last used, so long ago.
+    pub(crate) fn age_child(&self, restored: Duration, unused: Duration) {
+        let now = Instant::now();
+        let ago = |time| now.checked_sub(time);
+        *self.snapshot.as_ref().unwrap().times() = Times { restored: ago(restored), unused: ago(unused) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_has_an_hour_and_when_it_is_unused_the_time_of_any_idle_environment() {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let times = Times { restored: Some(began), unused: Some(after(3_000)) };
+        assert!(!times.is_old(after(3_599)) && times.is_old(after(3_600)));
+        assert!(!times.are_over(after(3_299)) && times.are_over(after(3_300)));
+        let working = Times { unused: None, ..times };
+        assert!(!working.are_over(after(3_599)) && working.are_over(after(3_600)));
+        assert!(Times::default().is_old(began), "whose age is not known is old");
     }
 }

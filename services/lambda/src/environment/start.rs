@@ -54,7 +54,7 @@ use crate::{
 
 /// How long the credentials of an environment live, seconds; the environment lives no longer.
 // AWS: role sessions of services last at most an hour by default; ours are never renewed within an environment.
-const CREDENTIALS_S: i64 = 3_600;
+pub(super) const CREDENTIALS_S: i64 = 3_600;
 
 /// Connections of one environment to the AWS endpoint at a time. Ours: SDKs keep ten or fifty at most.
 const ENDPOINT_CONNECTIONS_MAX: usize = 64;

@@ -21,13 +21,16 @@ use crate::{
     process::Purpose,
     resource::FunctionRef,
     snapshot::State,
-    version::{Published, Version},
+    version::{self, Published, Version},
 };
 
 /// How long the start of what becomes a snapshot may take, or as long as a request, if that is longer.
 // AWS: "your initialization code can run for up to 15 minutes. The time limit is 130 seconds or the configured function
 // timeout, whichever is higher" (developer guide, "Lambda execution environment lifecycle").
 const INIT_LIMIT: Duration = Duration::from_secs(130);
+
+/// How long is waited after each attempt that failed through no fault of the function's, a full host's for example.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
 
 /// Snapshots of one account that are made at a time; further versions stay pending until it is their turn. Ours: AWS has a
 /// limit, too ("you have reached your concurrent snapshot creation limit"), whose number it does not tell.
@@ -44,11 +47,11 @@ pub(super) struct Making {
 
 impl Making {
     /// `false`: it is being made.
-    fn begin(&self, revision: &str) -> bool {
+    pub(super) fn begin(&self, revision: &str) -> bool {
         self.revisions.lock().unwrap_or_else(PoisonError::into_inner).insert(revision.to_owned())
     }
 
-    fn end(&self, revision: &str) {
+    pub(super) fn end(&self, revision: &str) {
         self.revisions.lock().unwrap_or_else(PoisonError::into_inner).remove(revision);
     }
 
@@ -69,7 +72,11 @@ impl Invoker {
         let (invoker, function) = (Arc::clone(self), Arc::new(function.clone()));
         drop(tokio::spawn(async move {
             let turn = invoker.making.turn(&function).acquire_owned().await;
-            let state = match invoker.made_snapshot(&function).await {
+            // What was read before is not what is true now: it may have been made, or deleted, since.
+            if !invoker.is_pending(&function) {
+                return invoker.making.end(&function.revision_id);
+            }
+            let state = match invoker.made_after_all(&function).await {
                 Ok(()) => State::Active,
                 Err(reason) => state_of(reason),
             };
@@ -88,6 +95,27 @@ impl Invoker {
         }
     }
 
+    fn is_pending(&self, function: &Function) -> bool {
+        let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
+        let found = self.env.store.read(|tx| version::resolve(tx, &at, None)).ok().flatten();
+        found.is_some_and(|now| now.revision_id == function.revision_id && now.state == State::Pending)
+    }
+
+    /// Tries again where it was a passing fault and not the function's.
+    async fn made_after_all(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
+        for pause in PAUSES {
+            let made = self.made_snapshot(function).await;
+            if self.host.is_err() || !made.as_ref().is_err_and(may_pass) {
+                return made;
+            }
+            tokio::time::sleep(pause).await;
+            if !self.is_pending(function) {
+                return made;
+            }
+        }
+        self.made_snapshot(function).await
+    }
+
     async fn made_snapshot(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
         let host = self.host.as_ref().map_err(|why| {
             NotStarted::Refused(Error::service_exception(format!("there is no sandbox on this host: {why}")))
@@ -99,7 +127,7 @@ impl Invoker {
         };
         let environment = self.begin_snapshot(host, function, berth).await?;
         environment.await_request();
-        self.pool.put(Arc::clone(&environment), FitFor::Everybody, self.env.clock.now());
+        self.put(&environment, FitFor::Everybody);
         environment.freeze().await;
         Ok(())
     }
@@ -131,20 +159,26 @@ impl Invoker {
         let Version::Published(number) = function.version else { return Ok(()) };
         let (key, revision) = (at.key().number(number), function.revision_id.clone());
         let written = self.env.store.write(move |tx| {
-            let Some(Published(mut version)) = tx.get::<Published>(&key)? else { return Ok(false) };
-            if version.revision_id != revision || version.state != State::Pending {
-                return Ok(false);
+            let found = tx.get::<Published>(&key)?.filter(|found| found.0.revision_id == revision);
+            let Some(Published(mut version)) = found else { return Ok(false) };
+            if version.state == State::Pending {
+                version.state = state.clone();
+                tx.put(&key, &Published(version))?;
             }
-            version.state = state.clone();
-            tx.put(&key, &Published(version))?;
             Ok::<_, StoreError>(true)
         });
         if !written.await? {
-            // Deleted meanwhile: whatever was made goes with it.
+            // Deleted meanwhile, or made anew: whatever was made goes with it.
             self.pool.retire(&function.arn);
         }
         Ok(())
     }
+}
+
+/// May the same attempt succeed a moment later?
+fn may_pass(reason: &NotStarted) -> bool {
+    let NotStarted::Refused(error) = reason else { return false };
+    matches!(error, Error::TooManyRequestsException(_) | Error::ServiceException(_) | Error::Internal(_))
 }
 
 fn drop_unexpected(environment: &Environment) -> Result<(), NotStarted> {
@@ -176,6 +210,30 @@ fn state_of(reason: NotStarted) -> State {
                 _ => "it could not be started".to_owned(),
             };
             State::failed(StateReasonCode::InternalError, format!("The snapshot could not be made: {why}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casemate_kernel::Fault;
+
+    use super::*;
+    use crate::{api::ThrottleReason, refusal};
+
+    #[test]
+    fn what_is_not_the_functions_fault_is_tried_again() {
+        let full = refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded);
+        for passing in [full, Error::service_exception("x"), Fault::broken("x").into()] {
+            assert!(may_pass(&NotStarted::Refused(passing)));
+        }
+        for lasting in [
+            NotStarted::Refused(Error::invalid_parameter_value_exception("x")),
+            NotStarted::Reported(bytes::Bytes::new(), Vec::new()),
+            NotStarted::TimedOut(Vec::new()),
+            NotStarted::Unforkable("x".to_owned()),
+        ] {
+            assert!(!may_pass(&lasting), "{lasting:?}");
         }
     }
 }

@@ -162,7 +162,11 @@ impl Invoker {
     }
 
     /// Only where there is room: what is started ahead drives nobody away. `false`: nothing was started.
-    async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) -> bool {
+    pub(super) async fn start_ahead(&self, host: &Host, function: &Arc<Function>, purpose: Purpose) -> bool {
+        // What may not be invoked, such as a version whose snapshot is being made, is not got ready either.
+        if function.state.check().is_err() {
+            return false;
+        }
         let variables = function.settings.variables.clone().unwrap_or_default();
         let Ok(controls) = Controls::of(&variables) else { return false };
         let size = ready::places_of(function);
@@ -178,7 +182,7 @@ impl Invoker {
             return false;
         }
         environment.await_request();
-        self.pool.put(Arc::clone(&environment), FitFor::Everybody, self.env.clock.now());
+        self.put(&environment, FitFor::Everybody);
         environment.freeze().await;
         true
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::{function::Settings, variables::Variables};
+use crate::{function::Settings, process::Purpose, provisioned, snapshot::State, variables::Variables};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
@@ -125,6 +125,55 @@ impl Host {
         }
     }
 
+    /// The first version of a function, whose snapshot has still to be made.
+    async fn version(&self, code: &str) -> Arc<Function> {
+        let latest = self.function("f", code, &[]).await;
+        let mut version = Function::clone(&latest);
+        version.arn = crate::resource::qualified(&latest.arn, "1");
+        version.version = version::Version::Published(1);
+        version.revision_id = hex_id(&*self.env.entropy, "test.revision", 32);
+        version.settings.snap_start = true;
+        version.state = State::Pending;
+        let (key, row) = (first(&version), version::Published(version.clone()));
+        self.env.store.write(move |tx| tx.put(&key, &row)).await.unwrap();
+        Arc::new(version)
+    }
+
+    /// The same with its snapshot.
+    async fn active(&self, code: &str) -> Arc<Function> {
+        let version = self.version(code).await;
+        self.invoker.make_snapshot(&version);
+        self.made(&version).await;
+        let at = FunctionRef::of_arn(&version.arn).unwrap();
+        let found = self.env.store.read(|tx| version::resolve(tx, &at, None)).unwrap().unwrap();
+        assert_eq!(found.state, State::Active);
+        Arc::new(found)
+    }
+
+    /// Waits until no snapshot is being made.
+    async fn made(&self, version: &Function) {
+        while !self.invoker.making.begin(&version.revision_id) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.invoker.making.end(&version.revision_id);
+    }
+
+    /// The version is gone, and whoever deleted it found nothing in the pool.
+    async fn delete(&self, version: &Function) {
+        let key = first(version);
+        self.env.store.write(move |tx| tx.delete::<version::Published>(&key)).await.unwrap();
+    }
+
+    /// The only snapshot, as soon as it is idle.
+    async fn idle(&self) -> Arc<Environment> {
+        loop {
+            if let Some(environment) = self.invoker.pool.snapshots().pop() {
+                return environment;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     fn later(&self, seconds: i64) -> Timestamp {
         self.env.clock.now().plus_seconds(seconds)
     }
@@ -139,6 +188,10 @@ impl Host {
         }
         panic!("never {count}, but {}", self.invoker.pool.fresh(function));
     }
+}
+
+fn first(version: &Function) -> casemate_store::Key {
+    FunctionRef::of_arn(&version.arn).unwrap().key().number(1)
 }
 
 const KIND: &str =
@@ -282,4 +335,93 @@ async fn what_is_handed_on_is_of_the_same_revision() {
     host.invoker.retire(&old.arn);
     assert_eq!(host.invoke(&new, "0").await.unwrap(), "\"new\"");
     assert_eq!(running.await.unwrap().unwrap(), "\"old\"");
+}
+
+/// Counts its requests.
+const COUNT: &str = r"
+import os, threading
+count = 0
+def handler(event, context):
+    global count
+    count += 1
+    if event: threading.Timer(event, os._exit, (3,)).start()
+    return count
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_of_a_snapshot_that_has_had_its_time_serves_nobody() {
+    let host = host(2);
+    let f = host.active(COUNT).await;
+    assert_eq!(host.invoke(&f, "0").await.unwrap(), "1");
+    let mut expected = 1;
+    for (restored, unused, goes_on) in [(3_590, 290, true), (3_600, 0, false), (400, 300, false)] {
+        let (restored, unused) = (Duration::from_secs(restored), Duration::from_secs(unused));
+        host.idle().await.age_child(restored, unused);
+        expected = if goes_on { expected + 1 } else { 1 };
+        assert_eq!(host.invoke(&f, "0").await.unwrap(), expected.to_string(), "{restored:?} {unused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_of_a_snapshot_that_died_while_it_was_idle_is_given_no_request() {
+    let host = host(2);
+    let f = host.active(COUNT).await;
+    assert_eq!(host.invoke(&f, "0.1").await.unwrap(), "1");
+    drop(host.idle().await);
+    let idle = host.invoker.pool.take(&f, Wanted::Any, host.later(0)).unwrap();
+    assert!(idle.wake().await);
+    while !idle.is_childless().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    host.invoker.pool.put(Arc::clone(&idle), FitFor::Reuse, host.later(0));
+    drop(idle);
+    assert_eq!(host.invoke(&f, "0").await.unwrap(), "1");
+    assert_eq!(host.invoke(&f, "0").await.unwrap(), "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_a_deleted_version_goes_wherever_it_was_meanwhile() {
+    let host = host(2);
+    let room = host.invoker.host.as_ref().unwrap().room.clone();
+    let f = host.active(COUNT).await;
+    host.invoker.reclaim_snapshots().await;
+    assert_eq!((host.invoker.pool.snapshots().len(), room.held(&f.arn)), (1, 1));
+    host.delete(&f).await;
+    host.invoker.reclaim_snapshots().await;
+    assert_eq!((host.invoker.pool.snapshots().len(), room.held(&f.arn)), (0, 0));
+
+    let f = host.active(COUNT).await;
+    drop(host.idle().await);
+    let used = host.invoker.pool.take(&f, Wanted::Any, host.later(0)).unwrap();
+    host.delete(&f).await;
+    host.invoker.put(&used, FitFor::Reuse);
+    assert!(host.invoker.pool.snapshots().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_late_to_make_a_snapshot_leaves_the_one_there_is() {
+    let host = host(2);
+    let pending = host.version(COUNT).await;
+    for _ in 0..2 {
+        host.invoker.make_snapshot(&pending);
+        host.made(&pending).await;
+        assert_eq!(host.invoker.pool.snapshots().len(), 1);
+    }
+    let room = host.invoker.host.as_ref().unwrap().room.clone();
+    assert_eq!(room.held(&pending.arn), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_ready_of_versions_with_snapshots_nor_started_before_they_may_be_invoked() {
+    let host = host(2);
+    let f = host.version(COUNT).await;
+    let own = host.invoker.host.clone().unwrap();
+    assert!(!host.invoker.start_ahead(&own, &f, Purpose::Provisioned).await);
+    assert_eq!(own.room.held(&f.arn), 0);
+    let (at, modified_at) = (FunctionRef::of_arn(&f.arn).unwrap(), host.later(0));
+    let (key, row) =
+        (at.qualified_key(), provisioned::Provisioned { function: f.arn.clone(), count: 1, modified_at });
+    host.env.store.write(move |tx| tx.put(&key, &row)).await.unwrap();
+    let wanted = host.env.store.read(|tx| provisioned::wanted(tx, &at)).unwrap();
+    assert_eq!(wanted.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [0]);
 }

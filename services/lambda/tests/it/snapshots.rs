@@ -225,6 +225,8 @@ async fn a_version_that_cannot_be_initialised_fails_and_is_not_invoked() {
         let reason = shown["StateReason"].as_str().unwrap();
         assert!(reason.contains(why) && !reason.contains("hush"), "{reason}");
         assert_eq!(shown["SnapStart"]["OptimizationStatus"], "Off");
+        let again = bench.done("PublishVersion", named("f")).await;
+        assert_eq!((&again["Version"], &again["State"]), (&"1".into(), &"Failed".into()));
         for kind in ["RequestResponse", "Event"] {
             let mut input = named("f:1");
             input.push("InvocationType", text(kind));
@@ -275,13 +277,27 @@ def ask(method, path):
     assert_eq!(bench.invoke("f", &code(look)).await.ok(), serde_json::json!([[404, 404], [404, 404]]));
 }
 
+/// Processes of this name.
+fn running(name: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let comm = processes.filter_map(|process| std::fs::read_to_string(process.path().join("comm")).ok());
+    comm.filter(|comm| comm.trim_end() == name).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_version_leaves_no_template() {
-    let bench = active(&[]).await;
+    let bench = sandboxed();
+    // What anybody on the host may see of a process.
+    let name = format!("left-{}", std::process::id());
+    let app = format!("open('/proc/self/comm', 'w').write('{name}')\n{APP}");
+    published(&bench, &app, &[]).await;
+    assert_eq!(settled(&bench).await["State"], "Active");
     run(&bench, WHO).await.ok();
+    assert!(running(&name) > 1, "the template and its child");
     bench
         .done("DeleteFunction", Document::structure([("FunctionName", text("f")), ("Qualifier", text("1"))]))
         .await;
+    bench.eventually("the template has ended", |_| running(&name) == 0).await;
     assert_eq!(bench.call("Invoke", named("f:1")).await.status, 404);
     assert_eq!(bench.done("PublishVersion", named("f")).await["Version"], "2");
 }
@@ -296,6 +312,12 @@ async fn without_a_sandbox_a_version_fails_and_other_versions_do_not_care() {
     assert_eq!(bench.done("PublishVersion", named("f")).await["State"], "Pending");
     let shown = settled(&bench).await;
     assert_eq!((&shown["State"], &shown["StateReasonCode"]), (&"Failed".into(), &"InternalError".into()));
+    // It was not the function's fault: the same version is tried again.
+    let again = bench.done("PublishVersion", named("f")).await;
+    assert_eq!((&again["Version"], &again["State"]), (&"1".into(), &"Pending".into()));
+    assert_ne!(again["RevisionId"], shown["RevisionId"]);
+    let tried = settled(&bench).await;
+    assert_eq!((&tried["State"], &tried["RevisionId"]), (&"Failed".into(), &again["RevisionId"]));
 }
 
 #[tokio::test]
