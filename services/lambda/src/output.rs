@@ -368,8 +368,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_text_is_no_longer_in_the_log_than_a_line_may_be() {
         let (output, mut pipe, mut lines) = piped(Logging::default());
-        let writer =
-            std::thread::spawn(move || pipe.write_all(&[&[0xff; 100_000][..], b"\n"].concat()).unwrap());
+        let writer = std::thread::spawn(move || {
+            pipe.write_all(&[vec![0xff; 100_000], b"\n".to_vec()].concat()).unwrap();
+        });
         while !writer.is_finished() {
             tokio::task::yield_now().await;
         }
