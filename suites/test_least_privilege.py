@@ -169,7 +169,7 @@ def patched(text, folder):
 
 
 @pytest.mark.parametrize("text", [YAML, JSON], ids=["yaml", "json"])
-def test_a_patch_narrows_the_role_in_its_template_and_nothing_else(empty, tmp_path, text):
+def test_a_patch_narrows_the_role_in_its_template_and_nothing_else(empty, tmp_path, monkeypatch, text):
     iam = empty.client("iam")
     iam.create_user(UserName="operator")
     key = iam.create_access_key(UserName="operator")["AccessKey"]
@@ -220,18 +220,22 @@ def test_a_patch_narrows_the_role_in_its_template_and_nothing_else(empty, tmp_pa
             refused()
         assert code_of(refusal) == "AccessDeniedException"
     assert not iam.list_attached_role_policies(RoleName="app")["AttachedPolicies"]
+    elsewhere = empty.casemate("least-privilege", "app", "--sam", template, check=False)
+    assert elsewhere.returncode == 1 and "run this in the template's folder" in elsewhere.stderr
+    monkeypatch.chdir(template.parent)
     again = empty.casemate("least-privilege", "app", "--sam", template)
     assert again.stdout == "" and "has these policies already" in again.stderr
 
 
-def test_a_role_that_is_not_the_templates_is_left_alone_unless_named(role, tmp_path):
+def test_a_role_that_is_not_the_templates_is_left_alone_unless_named(role, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     work(role, "alice")
     template = tmp_path / "template.yaml"
     template.write_text(YAML)
     done = role.server.casemate("least-privilege", "app", "--sam", template, check=False)
     assert done.returncode == 1 and done.stdout == "" and "--resource" in done.stderr
     named = ("least-privilege", "app", "--sam", template, "--resource")
-    patched(role.server.casemate(*named, "App").stdout, "/")
+    patched(role.server.casemate(*named, "App").stdout, tmp_path)
     assert "table/notes" in template.read_text()
     for resource, why in (("Notes", "neither a role"), ("Nobody", "neither a role")):
         done = role.server.casemate(*named, resource, check=False)
@@ -243,7 +247,8 @@ def test_a_role_that_is_not_the_templates_is_left_alone_unless_named(role, tmp_p
     assert done.returncode == 1 and "nothing.yaml" in done.stderr
 
 
-def test_the_function_of_the_notes_example_is_patched_where_it_stands_alone(notes, tmp_path):
+def test_the_function_of_the_notes_example_is_patched_where_it_stands_alone(notes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     token = notes.tokens("alice")["IdToken"]
     assert notes.call("POST", "/notes", token, {"text": "hello"})[0] in (200, 201)
     assert notes.call("GET", "/notes", token)[0] == 200
@@ -255,7 +260,7 @@ def test_the_function_of_the_notes_example_is_patched_where_it_stands_alone(note
     patch = notes.server.casemate("least-privilege", physical["ListNotesRole"], "--sam", template).stdout
     assert "-      Policies: *on-behalf-of-users\n" in patch
     assert [line for line in patch.splitlines() if line.startswith("-")][1:] == ["-      Policies: *on-behalf-of-users"]
-    patched(patch, "/")
+    patched(patch, tmp_path)
     kept = [line for line in difflib.ndiff(old.splitlines(), template.read_text().splitlines()) if line.startswith("- ")]
     assert kept == ["-       Policies: *on-behalf-of-users"]
     shared = notes.server.casemate("least-privilege", physical["CreateNoteRole"], "--sam", template, check=False)

@@ -1,6 +1,7 @@
 """Images fetched from a registry by the operator's command: a registry of this test, honest and not."""
 
 import base64
+import contextlib
 import datetime
 import gzip
 import hashlib
@@ -33,6 +34,8 @@ class Registry(ThreadingHTTPServer):
     def __init__(self, tls=None, users=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.blobs, self.tags, self.lies, self.users, self.asked = {}, {}, {}, users, []
+        # Where tokens are asked for, if not here; where everything lies, if not here.
+        self.realm = self.moved = None
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.secure = bool(tls)
@@ -76,16 +79,29 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"no \x1b[2J"}]}')
         if registry.users is not None and self.headers.get("Authorization") != "Bearer a-token-of-the-registry":
             scheme = "https" if registry.secure else "http"
-            challenge = f'Bearer realm="{scheme}://{registry.host}/token",service="here"'
+            realm = registry.realm or f"{scheme}://{registry.host}/token"
+            challenge = f'Bearer realm="{realm}",service="here"'
             return self.reply(401, b'{"errors":[{"code":"UNAUTHORIZED"}]}', WWW_Authenticate=challenge)
         if path == "/v2/":
             return self.reply(200, b"{}")
         found = path.split("/")[-1]
+        if registry.moved:
+            return self.reply(307, Location=f"{registry.moved}{self.path}")
+        if found == "endless":
+            return self.endless()
         raw, kind = registry.blobs.get(registry.tags.get(found, found), (None, None))
         raw = registry.lies.get(found, raw)
         if raw is None:
             return self.reply(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}')
         return self.reply(200, raw, kind)
+
+    def endless(self):
+        self.send_response(200)
+        self.send_header("Content-Type", MANIFEST)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while self.command == "GET":
+                self.wfile.write(b" " * (1 << 20))
 
     do_HEAD = do_GET
 
@@ -225,3 +241,42 @@ def test_tls_is_asked_of_registries_unless_said_otherwise(server, image, tmp_pat
     plain.tags["1"] = plain.take(image)["digest"]
     assert pull(server, plain, "team/app:1", name="team/tls:2", plain=False).returncode != 0
     assert not plain.asked, "nothing is said without TLS"
+
+
+def test_a_registry_leads_nobody_out_of_tls(server, image, tmp_path, monkeypatch):
+    certificate, key = authority(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    registry, plain = Registry(tls, users={"ann": PASSWORD}), Registry(users={"ann": PASSWORD})
+    for each in (registry, plain):
+        each.tags["1"] = each.take(image)["digest"]
+
+    def asked(*options, secret=None):
+        return pull(server, registry, "team/app:1", "--ca", str(certificate), *options, name="team/led:1",
+                    plain=False, secret=secret)
+
+    for exceptions in ("", "localhost", "*"):
+        monkeypatch.setitem(server.environment, "NO_PROXY", exceptions)
+        registry.users, registry.moved, registry.realm = {"ann": PASSWORD}, None, f"http://{plain.host}/token"
+        assert asked("--user", "ann", secret=PASSWORD).returncode != 0, "tokens without TLS"
+        registry.users, registry.moved, registry.realm = None, f"http://{plain.host}", None
+        assert asked().returncode != 0, "manifests without TLS"
+        assert not plain.asked, plain.asked
+    nothing_left(server)
+    registry.users, registry.moved = {"ann": PASSWORD}, None
+    accepted = asked("--user", "ann", secret=PASSWORD)
+    assert accepted.returncode == 0, accepted.stderr
+    monkeypatch.setitem(server.environment, "NO_PROXY", "")
+    monkeypatch.setitem(server.environment, "HTTPS_PROXY", "http://127.0.0.1:0")
+    assert asked("--user", "ann", secret=PASSWORD).returncode != 0, "the proxy of the environment is used"
+    monkeypatch.setitem(server.environment, "NO_PROXY", "localhost")
+    assert asked("--user", "ann", secret=PASSWORD).returncode == 0, "and so are its exceptions"
+
+
+def test_a_manifest_without_end_ends_the_command_and_not_the_host(server, image):
+    registry = Registry()
+    registry.tags["1"] = registry.take(image)["digest"]
+    ended = pull(server, registry, "team/app:endless", name="team/endless:1")
+    assert ended.returncode != 0
+    assert pull(server, registry, "team/app:1", name="team/endless:1").returncode == 0
+    nothing_left(server)

@@ -5,16 +5,18 @@
 //!                        └──▶ failed: whoever wants it is told so for a while, and nothing is made
 //! ```
 //! That somebody waits no longer ends nothing: else a thing that takes long would be begun by every request and finished by
-//! none. What takes longer than its limit is given up. Knows nothing of what it keeps.
+//! none. A few are made at a time, and where there is no room beside those, others wait. What takes longer than its limit, once
+//! its turn has come, is given up. Knows nothing of what it keeps.
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
-    sync::watch,
+    sync::{Notify, Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
 
@@ -31,8 +33,10 @@ pub(crate) struct Bounds {
     pub(crate) unused: Duration,
     /// How long a failure is remembered.
     pub(crate) failed: Duration,
-    /// How long making one may take.
+    /// How long making one may take, from when its turn has come.
     pub(crate) making: Duration,
+    /// How many are made at a time.
+    pub(crate) turns: usize,
 }
 
 /// See the module.
@@ -45,6 +49,9 @@ pub(crate) struct Kept<K, T> {
 struct Shelf<K, T> {
     all: Mutex<BTreeMap<K, State<T>>>,
     bounds: Bounds,
+    turns: Semaphore,
+    /// Told whenever one is not being made any more.
+    over: Notify,
 }
 
 #[derive(Debug)]
@@ -63,7 +70,8 @@ where
 {
     /// Keeps nothing yet. What is unused is looked for as long as this is there.
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let shelf = Arc::new(Shelf { all: Mutex::default(), bounds });
+        let turns = Semaphore::new(bounds.turns);
+        let shelf = Arc::new(Shelf { all: Mutex::default(), bounds, turns, over: Notify::new() });
         let looked_through = Arc::downgrade(&shelf);
         tokio::spawn(async move {
             loop {
@@ -76,7 +84,7 @@ where
     }
 
     /// The thing of this key; `make` makes it and says how many bytes it takes, where there is none. What is `outdated` goes.
-    /// It is `now`.
+    /// It is `now`. Waits as long as others are being made and there is no room.
     pub(crate) async fn get<F>(
         &self,
         (key, now): (K, Instant),
@@ -86,25 +94,32 @@ where
     where
         F: Future<Output = Result<(T, u64), Error>> + Send + 'static,
     {
-        let made = {
-            self.shelf.sweep(now);
-            let mut all = self.shelf.locked();
-            all.retain(|key, state| matches!(state, State::Making(_)) || !outdated(key));
-            match all.get_mut(&key) {
-                Some(State::Made { thing, used, .. }) => {
-                    *used = now;
-                    return Ok(thing.clone());
-                }
-                Some(State::Failed { why, .. }) => return Err(Error::Remembered(Arc::clone(why))),
-                Some(State::Making(outcome)) => outcome.clone(),
-                None => {
-                    self.shelf.make_room(&mut all)?;
-                    let (told, outcome) = watch::channel(None);
-                    all.insert(key.clone(), State::Making(outcome.clone()));
-                    tokio::spawn(Arc::clone(&self.shelf).make(key, make(), told));
-                    outcome
+        let made = loop {
+            // Before it is looked whether there is room: else the end of one might be missed.
+            let mut over = pin!(self.shelf.over.notified());
+            over.as_mut().enable();
+            {
+                self.shelf.sweep(now);
+                let mut all = self.shelf.locked();
+                all.retain(|key, state| matches!(state, State::Making(_)) || !outdated(key));
+                match all.get_mut(&key) {
+                    Some(State::Made { thing, used, .. }) => {
+                        *used = now;
+                        return Ok(thing.clone());
+                    }
+                    Some(State::Failed { why, .. }) => return Err(Error::Remembered(Arc::clone(why))),
+                    Some(State::Making(outcome)) => break outcome.clone(),
+                    None => {
+                        if self.shelf.make_room(&mut all) {
+                            let (told, outcome) = watch::channel(None);
+                            all.insert(key.clone(), State::Making(outcome.clone()));
+                            tokio::spawn(Arc::clone(&self.shelf).make(key, make(), told));
+                            break outcome;
+                        }
+                    }
                 }
             }
+            over.await;
         };
         waited_for(made).await
     }
@@ -123,8 +138,14 @@ impl<K: Clone + Ord, T: Clone> Shelf<K, T> {
         making: impl Future<Output = Result<(T, u64), Error>>,
         told: watch::Sender<Option<Outcome<T>>>,
     ) {
+        let _over = Over(&self.over);
+        // Gone before that is told, so that what panicked is not taken for being made.
+        let told = told;
         let limit = self.bounds.making;
-        let made = timeout(limit, making).await.unwrap_or(Err(Error::TookTooLong(limit)));
+        let made = match self.turns.acquire().await {
+            Ok(_turn) => timeout(limit, making).await.unwrap_or(Err(Error::TookTooLong(limit))),
+            Err(_) => Err(Error::Gone),
+        };
         let made = made.and_then(|(thing, bytes)| {
             let fits = bytes <= self.bounds.bytes;
             fits.then_some((thing, bytes)).ok_or(Error::Refused("a template takes more room than all may"))
@@ -157,20 +178,30 @@ impl<K: Clone + Ord, T: Clone> Shelf<K, T> {
         });
     }
 
-    fn make_room(&self, all: &mut BTreeMap<K, State<T>>) -> Result<(), Error> {
+    /// Whether there is some.
+    fn make_room(&self, all: &mut BTreeMap<K, State<T>>) -> bool {
         let taken = |all: &BTreeMap<K, State<T>>| {
             all.values().filter(|state| !matches!(state, State::Failed { .. })).count()
         };
         while taken(all) >= self.bounds.count {
             if !drop_least_used(all) {
-                return Err(Error::Refused("as many templates as there may be are being made"));
+                return false;
             }
         }
-        Ok(())
+        true
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<K, State<T>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells that something is not being made any more, however that ended.
+struct Over<'a>(&'a Notify);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
     }
 }
 

@@ -10,6 +10,7 @@ const BOUNDS: Bounds = Bounds {
     unused: Duration::from_mins(10),
     failed: Duration::from_mins(1),
     making: Duration::from_secs(30),
+    turns: 3,
 };
 
 /// Where something is given up for taking too long: at once.
@@ -135,16 +136,42 @@ async fn no_more_are_kept_than_there_may_be_and_the_least_used_goes() {
 }
 
 #[tokio::test]
-async fn where_all_are_being_made_another_is_refused() {
+async fn where_all_are_being_made_another_waits_until_one_is_over() {
     let kept = Arc::new(Kept::<u32, u32>::new(BOUNDS));
+    let mut endings = Vec::new();
     for key in 1..=3 {
         let kept = Arc::clone(&kept);
-        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, std::future::pending).await });
+        let (end, ended) = tokio::sync::oneshot::channel();
+        endings.push(end);
+        let make = move || async move { ended.await.expect("as asked") };
+        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, make).await });
     }
     while kept.shelf.locked().len() < 3 {
         tokio::task::yield_now().await;
     }
-    assert!(matches!(get(&kept, 4, 1).await, Err(Error::Refused(_))));
+    assert!(timeout(Duration::ZERO, get(&kept, 4, 1)).await.is_err());
+    assert_eq!(kept.shelf.locked().len(), 3, "nothing was begun");
+    let waiting = [4, 5, 6].map(|key| {
+        let kept = Arc::clone(&kept);
+        tokio::spawn(async move { get(&kept, key, 1).await })
+    });
+    tokio::task::yield_now().await;
+    // One is made, one fails, one panics.
+    endings.pop().unwrap().send(Ok((3, 1))).unwrap();
+    endings.pop().unwrap().send(Err(Error::Gone)).unwrap();
+    drop(endings);
+    for (waiting, key) in waiting.into_iter().zip(4..) {
+        assert_eq!(waiting.await.unwrap().unwrap(), key);
+    }
+}
+
+#[tokio::test]
+async fn waiting_for_a_turn_is_not_taking_long() {
+    let kept = Kept::<u32, u32>::new(Bounds { turns: 1, ..SHORT });
+    let stuck = |key| kept.get((key, Instant::now()), NONE, std::future::pending);
+    let (one, two, last) = tokio::join!(stuck(1), stuck(2), get(&kept, 3, 1));
+    assert!(one.is_err() && two.is_err());
+    assert_eq!(last.unwrap(), 3);
 }
 
 #[tokio::test]

@@ -7,16 +7,22 @@ use std::{
     io,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::{DirBuilderExt, PermissionsExt},
+        unix::fs::{DirBuilderExt, FileExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     thread,
 };
 
 use casemate_sandbox::{OuterGroup, OuterLimits};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    fs::{Mode, OFlags},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 use tokio::sync::watch;
 
 use crate::{confine, roll};
@@ -65,6 +71,7 @@ pub(crate) struct Process {
     place: OwnedFd,
     pidfd: OwnedFd,
     ended: watch::Receiver<bool>,
+    dropped: Arc<AtomicBool>,
     is_emulated: bool,
 }
 
@@ -105,6 +112,8 @@ impl Process {
         let place = File::open(folder.join(OWN))?.into();
         let (done, ended) = watch::channel(false);
         let (tell, started) = std::sync::mpsc::sync_channel(1);
+        let dropped = Arc::new(AtomicBool::new(false));
+        let (unwanted, removed) = (Arc::clone(&dropped), folder.to_path_buf());
         // The death signal follows the thread that started a process: this one lives as long as the machine.
         thread::Builder::new().name("vm-keeper".into()).spawn(move || {
             let (mut child, entry) = match spawn_held(&mut command) {
@@ -115,12 +124,23 @@ impl Process {
                 Err(error) => return drop(tell.send(Err(error))),
             };
             let _ = child.wait();
+            if unwanted.load(Ordering::SeqCst) {
+                // Until now the program could make files in it.
+                let _ = fs::remove_dir_all(&removed);
+            }
             done.send_replace(true);
             drop(group);
             drop(entry);
         })?;
         let pidfd = started.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
-        Ok(Self { folder: folder.to_path_buf(), place, pidfd, ended, is_emulated: start.is_emulated })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            place,
+            pidfd,
+            ended,
+            dropped,
+            is_emulated: start.is_emulated,
+        })
     }
 
     /// A socket of its own.
@@ -150,16 +170,32 @@ impl Process {
     pub(crate) fn last_words(&self) -> String {
         let mut words = String::new();
         for name in ["console", "errors"] {
-            let text = fs::read(self.folder.join(OWN).join(name)).unwrap_or_default();
-            let from = text.len().saturating_sub(LAST_WORDS_BYTES);
-            words.push_str(&String::from_utf8_lossy(text.get(from..).unwrap_or_default()));
+            let text = last_bytes(&self.folder.join(OWN).join(name)).unwrap_or_default();
+            words.push_str(&String::from_utf8_lossy(&text));
         }
         words.chars().filter(|letter| !letter.is_control() || *letter == '\n').collect()
     }
 }
 
+/// The last bytes of a file that may be as large as a guest's memory, in a folder where the machine may put what it likes.
+fn last_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = vec![0; LAST_WORDS_BYTES];
+    let from = about.len().saturating_sub(LAST_WORDS_BYTES as u64);
+    let read = file.read_at(&mut bytes, from)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
+        // First, or the keeper would not know.
+        self.dropped.store(true, Ordering::SeqCst);
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -233,3 +269,29 @@ static STARTED: AtomicU64 = AtomicU64::new(0);
 const FIRST_USER: u32 = 1_900_000_000;
 const USERS: u64 = 10_000;
 const LAST_WORDS_BYTES: usize = 1_500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_large_console_only_the_end_is_read_and_of_what_is_no_file_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let console = folder.path().join("console");
+        let file = File::create(&console).unwrap();
+        // Without room on the disk: more than could be read into memory.
+        let end = 1 << 42;
+        file.write_all_at(b"the end", end).unwrap();
+        let bytes = last_bytes(&console).unwrap();
+        assert!(bytes.len() == LAST_WORDS_BYTES && bytes.ends_with(b"\0the end"));
+        fs::write(&console, "short").unwrap();
+        assert_eq!(last_bytes(&console).unwrap(), b"short");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&console, &link).unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR).unwrap();
+        for path in [&link, &pipe, folder.path()] as [&Path; 3] {
+            assert!(last_bytes(path).is_err(), "{}", path.display());
+        }
+    }
+}

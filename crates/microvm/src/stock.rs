@@ -15,7 +15,7 @@ use std::{
 
 use casemate_sandbox::{HostFile, Runtime};
 use tokio::{
-    sync::{Mutex, Semaphore},
+    sync::Mutex,
     time::{Instant, timeout},
 };
 
@@ -34,7 +34,7 @@ use crate::{
 pub struct Limits {
     /// The whole start of a machine, the making of its template included.
     pub start: Duration,
-    /// The making of a template: its runtime's disk, its boot, its snapshot.
+    /// The making of a template, once its turn has come: its runtime's disk, its boot, its snapshot.
     pub making: Duration,
     /// How long it is not tried again after it has failed.
     pub failed: Duration,
@@ -72,7 +72,6 @@ struct Maker {
     blank: Arc<Disk>,
     /// Disks that something still has, by runtime and its files, with the folders they show.
     disks: Mutex<BTreeMap<(String, String), Weak<RuntimeDisk>>>,
-    boots: Semaphore,
     numbers: AtomicU64,
 }
 
@@ -87,9 +86,9 @@ impl Stock {
     pub fn with_limits(driver: Driver, limits: Limits) -> Result<Self, Error> {
         let Limits { start, making, failed, unused, templates, bytes } = limits;
         let blank = driver.blank_disk()?;
-        let (disks, boots) = (Mutex::default(), Semaphore::new(BOOTS_MAX));
-        let maker = Maker { driver, blank, disks, boots, numbers: AtomicU64::new(1) };
-        let templates = Kept::new(Bounds { count: templates, bytes, unused, failed, making });
+        let maker = Maker { driver, blank, disks: Mutex::default(), numbers: AtomicU64::new(1) };
+        let bounds = Bounds { count: templates, bytes, unused, failed, making, turns: BOOTS_MAX };
+        let templates = Kept::new(bounds);
         Ok(Self { maker: Arc::new(maker), start, templates })
     }
 
@@ -118,7 +117,7 @@ impl Stock {
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Machine, Error> {
-        let template = self.template((runtime, mounts), spec.ram_mb(), Arc::clone(&fresh)).await?;
+        let template = self.template((runtime, mounts), shared_ram_mb(&spec), Arc::clone(&fresh)).await?;
         let driver = self.driver();
         let (mut machine, image) = driver.clone_with(&template, code, &fresh()).await?;
         driver.start(&mut machine, &image, spec).await?;
@@ -148,7 +147,6 @@ impl Maker {
         ram_mb: u64,
         fresh: &(dyn Fn() -> Fresh + Send + Sync),
     ) -> Result<(Template, u64), Error> {
-        let _turn = self.boots.acquire().await.map_err(|_| Error::Gone)?;
         let disk = self.disk(&runtime, mounts, files).await?;
         let image = Image { runtime: disk, code: Arc::clone(&self.blank) };
         let booted = self.driver.boot_with(&image, ram_mb, &fresh()).await?;
@@ -179,6 +177,14 @@ impl Maker {
     }
 }
 
+/// Memory of the template for a function, which has at least what the function's machine needs. The sizes are few, or one
+/// account's functions would need all the templates that there may be. What the function may use is another matter: the
+/// agent bounds it.
+fn shared_ram_mb(spec: &FunctionSpec) -> u64 {
+    let needed = spec.ram_mb();
+    needed.checked_next_power_of_two().unwrap_or(needed)
+}
+
 const START: Duration = Duration::from_secs(45);
 const MAKING: Duration = Duration::from_secs(30);
 const START_EMULATED: Duration = Duration::from_mins(5);
@@ -192,3 +198,31 @@ const TEMPLATES_MAX: usize = 8;
 const BYTES_MAX: u64 = 6 << 30;
 /// Templates that boot at a time; others wait for their turn.
 const BOOTS_MAX: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn all_functions_of_a_runtime_share_six_sizes() {
+        let mut sizes = BTreeSet::new();
+        for memory_mb in 128..=10_240 {
+            for tmp_mb in [512, 1_000, 5_000, 10_240] {
+                let spec = FunctionSpec {
+                    argv: Vec::new(),
+                    env: Vec::new(),
+                    memory_mb,
+                    tmp_mb,
+                    pids_max: 1,
+                    exec_policy: casemate_sandbox::ExecPolicy::Deny,
+                    hostname: String::new(),
+                };
+                assert!(shared_ram_mb(&spec) >= spec.ram_mb());
+                sizes.insert(shared_ram_mb(&spec));
+            }
+        }
+        assert!(sizes.len() <= 6 && sizes.len() < TEMPLATES_MAX, "{sizes:?}");
+    }
+}

@@ -1,10 +1,10 @@
 //! Policies as a part of a template: the `Policies` of a function or of a role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::document::Document;
+use crate::{document::Document, template::NotEdited};
 
 /// The template's parameters and resources: their values here.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub struct Place {
     pub region: String,
     /// `AWS::Partition`
     pub partition: String,
-    /// What `Ref` gives → the resource's name in the template, for resources that may be named in the policies of any role.
+    /// Name of a table of DynamoDB → what the template calls it.
     pub resources: BTreeMap<String, String>,
 }
 
@@ -45,30 +45,54 @@ const PLAIN: [&str; 11] = [
 
 /// Renders the `Policies:` property of a function, indented by `indent` spaces.
 pub fn policies(documents: &[Document], place: &Place, indent: usize) -> String {
-    yaml("Policies", &tree(documents, place, Shape::Function), indent)
+    yaml("Policies", &Value::Array(texts(documents, place)), indent)
 }
 
 /// The property's value, as JSON templates write it.
-pub(crate) fn tree(documents: &[Document], place: &Place, shape: Shape) -> Value {
-    let each = documents.iter().enumerate().map(|(at, document)| {
+pub(crate) fn tree(documents: &[Document], place: &Place, shape: Shape) -> Result<Value, NotEdited> {
+    let texts = texts(documents, place);
+    if shape == Shape::Function {
+        return Ok(Value::Array(texts));
+    }
+    let named = names(documents)?.into_iter().zip(texts);
+    Ok(named.map(|(name, text)| json!({ "PolicyName": name, "PolicyDocument": text })).collect())
+}
+
+fn texts(documents: &[Document], place: &Place) -> Vec<Value> {
+    let text = |document: &Document| {
         let mut text = document.json();
         for statement in text.get_mut("Statement").and_then(Value::as_array_mut).into_iter().flatten() {
             arns(statement, place);
         }
-        match shape {
-            Shape::Function => text,
-            Shape::Role => json!({ "PolicyName": name(documents, at), "PolicyDocument": text }),
-        }
-    });
-    each.collect()
+        text
+    };
+    documents.iter().map(text).collect()
 }
 
-/// The name of an inline policy: that of the policy it narrows, unless another has it.
-fn name(documents: &[Document], at: usize) -> String {
-    let last = |document: &Document| document.name.rsplit('/').next().unwrap_or_default().to_owned();
-    let Some(own) = documents.get(at).map(last) else { return String::new() };
-    let taken = documents.iter().take(at).any(|other| last(other) == own);
-    if taken { format!("{own}-{at}") } else { own }
+/// Characters of an inline policy's name.
+// AWS: IAM API reference, PutRolePolicy, PolicyName: 1 to 128 characters.
+const NAME_CHARACTERS_MAX: usize = 128;
+
+/// The names of inline policies: each that of the policy it narrows, with a number if another has it. Of two policies with
+/// one name the second would overwrite the first, and a Deny with it.
+fn names(documents: &[Document]) -> Result<Vec<String>, NotEdited> {
+    let mut taken = BTreeSet::new();
+    let mut free = |name: &str| taken.insert(name.to_lowercase());
+    let mut names = Vec::new();
+    for document in documents {
+        let own = document.name.rsplit('/').next().unwrap_or_default();
+        let mut name = own.to_owned();
+        let mut number = 1;
+        while !free(&name) {
+            name = format!("{own}-{number}");
+            number += 1;
+        }
+        if name.chars().count() > NAME_CHARACTERS_MAX {
+            return Err(NotEdited(format!("the policy name {name} would be too long")));
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// Writes ARNs by the template's own names.
@@ -94,14 +118,21 @@ fn substituted(text: &str, place: &Place) -> String {
             name.clone_into(part);
         }
     }
-    if let Some(resource) = parts.get_mut(5) {
-        let names = resource.split('/').map(|segment| match place.resources.get(segment) {
-            Some(logical_id) => format!("${{{logical_id}}}"),
-            None => segment.to_owned(),
-        });
-        *resource = names.collect::<Vec<_>>().join("/");
+    // Only a table of this account and region is the template's: others may be called the same.
+    if let [_, _, service, region, account, resource] = parts.as_mut_slice()
+        && (service.as_str(), region.as_str(), account.as_str())
+            == ("dynamodb", "${AWS::Region}", "${AWS::AccountId}")
+        && let Some((table, below)) = resource.strip_prefix("table/").map(divided)
+        && let Some(logical_id) = place.resources.get(table)
+    {
+        *resource = format!("table/${{{logical_id}}}{below}");
     }
     parts.join(":")
+}
+
+/// The first segment, and the rest with its slash.
+fn divided(path: &str) -> (&str, &str) {
+    path.split_at(path.find('/').unwrap_or(path.len()))
 }
 
 /// A property in YAML's block style.

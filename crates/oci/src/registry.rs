@@ -20,6 +20,8 @@ use crate::{
 /// How long a registry may take to accept a connection, and how long it may be silent. Ours.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// Where everything goes that would go without TLS: nobody can listen on port 0.
+const NOWHERE: &str = "http://127.0.0.1:0";
 
 /// Who asks a registry.
 pub enum Login {
@@ -45,6 +47,15 @@ impl fmt::Debug for Login {
     }
 }
 
+/// The address of a proxy, in which there may be a password.
+pub struct Proxy(pub String);
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
+}
+
 /// An image in a registry, and how to ask for it.
 #[derive(Debug)]
 pub struct Remote {
@@ -56,9 +67,17 @@ pub struct Remote {
     pub plain_http: bool,
     /// Certificates of authorities, PEM, beside those of this host.
     pub authorities: Vec<Vec<u8>>,
+    /// Through which everything goes, still with TLS up to the registry. Means nothing with `plain_http`.
+    pub https_proxy: Option<Proxy>,
 }
 
 impl Remote {
+    /// Where the registry is asked first; `None` for what names no image.
+    pub fn address(&self) -> Option<String> {
+        let reference: Reference = self.reference.parse().ok()?;
+        Some(format!("https://{}/v2/", reference.resolve_registry()))
+    }
+
     /// Writes the image for `platform` into an empty folder, as an OCI layout; says its digest. `progress` is told what is fetched.
     pub async fn fetch(
         &self,
@@ -117,8 +136,17 @@ impl Remote {
         };
         let certificate =
             |data: &Vec<u8>| Certificate { encoding: CertificateEncoding::Pem, data: data.clone() };
+        // The registry chooses where tokens are asked for and where redirects lead: the client would follow it out of TLS with
+        // the password. It cannot be told not to, and its exceptions from proxies would be exceptions from this one.
+        let (http_proxy, https_proxy) = if self.plain_http {
+            (None, None)
+        } else {
+            (Some(NOWHERE.to_owned()), self.https_proxy.as_ref().map(|proxy| proxy.0.clone()))
+        };
         let config = ClientConfig {
             protocol,
+            http_proxy,
+            https_proxy,
             extra_root_certificates: self.authorities.iter().map(certificate).collect(),
             connect_timeout: Some(CONNECT_LIMIT),
             read_timeout: Some(SILENCE_LIMIT),

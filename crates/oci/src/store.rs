@@ -5,6 +5,7 @@
 //! images/DIGITS/about.json      what an image says of itself, and a digest of its root
 //! images/DIGITS/root/           the root
 //! images/new-NUMBER/            being filled; whoever comes next removes it
+//! images/gathering/             what is fetched from a registry; while nobody has gathering.lock, whoever comes next removes it
 //! ```
 //!
 //! A digest's folder appears at once and whole, by a rename. Names move, contents never change. What may use an image, others
@@ -107,6 +108,7 @@ const FILE_BYTES_MAX: u64 = 8 << 20;
 const TABLE: &str = "images.json";
 const ABOUT: &str = "about.json";
 const FRESH: &str = "new-";
+const GATHERING: &str = "gathering";
 
 impl Images {
     /// Those of a data directory, which must exist.
@@ -184,8 +186,8 @@ impl Images {
     /// An empty folder in which an image of a registry is gathered before it is added. One at a time; it goes when it is let go.
     pub fn gathering(&self) -> Result<Gathering, OciError> {
         drop(self.lock()?);
-        let lock = locked(&self.folder.join("gathering.lock"), "somebody else is fetching an image")?;
-        let folder = self.folder.join("gathering");
+        let lock = self.gathering_lock()?;
+        let folder = self.folder.join(GATHERING);
         if fs::symlink_metadata(&folder).is_ok() {
             fs::remove_dir_all(&folder).map_err(OciError::io(&folder))?;
         }
@@ -277,7 +279,17 @@ impl Images {
             let path = self.folder.join(name);
             fs::remove_dir_all(&path).map_err(OciError::io(path))?;
         }
+        let gathering = self.folder.join(GATHERING);
+        if fs::symlink_metadata(&gathering).is_ok()
+            && let Ok(_free) = self.gathering_lock()
+        {
+            fs::remove_dir_all(&gathering).map_err(OciError::io(gathering))?;
+        }
         Ok(file)
+    }
+
+    fn gathering_lock(&self) -> Result<fs::File, OciError> {
+        locked(&self.folder.join("gathering.lock"), "somebody else is fetching an image")
     }
 }
 

@@ -43,18 +43,27 @@ pub struct Target<'a> {
     pub name: &'a str,
 }
 
-/// The template with these policies as all that the role has.
+/// A template with other policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The whole text.
+    pub text: String,
+    /// Whose policies they are. SAM gives the role of a function others beside them.
+    pub shape: Shape,
+}
+
+/// The template with these policies as all that it says the role has.
 pub fn rewrite(
     text: &str,
     target: Target<'_>,
     documents: &[Document],
     place: &Place,
-) -> Result<String, NotEdited> {
+) -> Result<Rewritten, NotEdited> {
     let root = tree::parse(text)?;
     let Found { path, shape } = find(&root, target)?;
     check_alone(&root, target)?;
     let place = known(place, &root);
-    let mut changes = vec![Change { key: "Policies", value: sam::tree(documents, &place, shape) }];
+    let mut changes = vec![Change { key: "Policies", value: sam::tree(documents, &place, shape)? }];
     if shape == Shape::Role && within(&root, &path)?.get("ManagedPolicyArns").is_some() {
         changes.push(Change { key: "ManagedPolicyArns", value: Value::Array(Vec::new()) });
     }
@@ -64,14 +73,15 @@ pub fn rewrite(
     }
     let new = edits.applied();
     check_result(&root, &tree::parse(&new)?, &path, &changes)?;
-    Ok(new)
+    Ok(Rewritten { text: new, shape })
 }
 
-/// Without resources that this template does not have: it may be newer than what is deployed.
+/// Without tables that this template does not have: it may be newer than what is deployed.
 fn known(place: &Place, root: &Node) -> Place {
-    let resources = root.get("Resources");
+    const TABLES: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::Serverless::SimpleTable"];
+    let kind = |id: &str| root.get("Resources")?.get(id)?.get("Type")?.text();
     let mut place = place.clone();
-    place.resources.retain(|_, id| resources.is_some_and(|resources| resources.get(id).is_some()));
+    place.resources.retain(|_, id| kind(id).is_some_and(|kind| TABLES.contains(&kind)));
     place
 }
 
@@ -121,6 +131,13 @@ fn check_alone(root: &Node, target: Target<'_>) -> Result<(), NotEdited> {
     let Kind::Map(each, _) = &resources.kind else { return Ok(()) };
     for (name, resource) in each {
         let kind = resource.get("Type").and_then(Node::text).unwrap_or_default();
+        if hides(name, resource) {
+            let text = format!(
+                "whether the role gets policies from {} too cannot be told; they are not changed here",
+                name.text().unwrap_or("a resource")
+            );
+            return Err(NotEdited(text));
+        }
         if !OTHERS.contains(&kind) {
             continue;
         }
@@ -137,6 +154,19 @@ fn check_alone(root: &Node, target: Target<'_>) -> Result<(), NotEdited> {
         }
     }
     Ok(())
+}
+
+/// Is this a resource, or several, of which the template does not say here what it is, or one that gives policies to the roles
+/// of what it connects?
+fn hides(name: &Node, resource: &Node) -> bool {
+    let alias = |node: &Node| matches!(node.kind, Kind::Alias(..));
+    // AWS: SAM developer guide, AWS::Serverless::Connector and "Embedded connectors": policies for roles of both ends.
+    let connects = resource.get("Connectors").is_some()
+        || resource.get("Type").and_then(Node::text) == Some("AWS::Serverless::Connector");
+    name.text().is_none_or(|name| name == "<<" || name.starts_with("Fn::"))
+        || [Some(resource), resource.get("Type")].into_iter().flatten().any(alias)
+        || resource.get("<<").is_some()
+        || connects
 }
 
 /// Might one of these be the role? A reference to another resource and a plain text of another name are not; one to a

@@ -28,7 +28,7 @@ fn place() -> Place {
 
 fn edited(text: &str, id: &str) -> Result<String, String> {
     let target = Target { logical_id: id, name: NAME };
-    rewrite(text, target, &documents(), &place()).map_err(|why| why.to_string())
+    rewrite(text, target, &documents(), &place()).map(|made| made.text).map_err(|why| why.to_string())
 }
 
 /// Applies a difference by the program that people use, and compares.
@@ -270,4 +270,78 @@ fn hunks_are_numbered_and_shared_as_patch_expects() {
     let apart = old.replace("line 3\n", "x\n").replace("line 11\n", "y\n");
     assert_eq!(unified("f", &old, &apart).matches("@@ -").count(), 2);
     assert_eq!(unified("f", &old, &old), "");
+}
+
+#[test]
+fn only_a_table_of_this_place_is_named_by_the_template() {
+    let given = |arn: &str, template: &str| {
+        let text = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Action": "*", "Resource": arn } ] });
+        let documents = [Document::parse("p", &text.to_string()).unwrap()];
+        rewrite(template, Target { logical_id: "Worker", name: NAME }, &documents, &place()).unwrap().text
+    };
+    let table = "arn:aws:dynamodb:us-east-1:123456789012:table/app-Notes-1";
+    assert!(given(table, YAML).contains(":table/${Notes}\""));
+    assert!(given(&format!("{table}/stream/*"), YAML).contains(":table/${Notes}/stream/*\""));
+    for other in [
+        "arn:aws:s3:::app-Notes-1",
+        "arn:aws:s3:::app-Notes-1/table/app-Notes-1",
+        "arn:aws:sqs:us-east-1:123456789012:table/app-Notes-1",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/app-Notes-1",
+        "arn:aws:dynamodb:us-east-1:999999999999:table/app-Notes-1",
+        "arn:aws:dynamodb:us-east-1:123456789012:table/other/index/app-Notes-1",
+        "arn:aws:dynamodb:us-east-1:123456789012:table/app-Notes-12",
+    ] {
+        let new = given(other, YAML);
+        assert!(new.contains("app-Notes-1") && !new.contains("${Notes}"), "{new}");
+    }
+    let another = YAML.replace("AWS::Serverless::SimpleTable", "AWS::SQS::Queue");
+    assert!(given(table, &another).contains(":table/app-Notes-1\""), "it is a table no more");
+}
+
+#[test]
+fn no_two_policies_of_a_role_get_one_name() {
+    let named = |names: &[&str]| {
+        let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+        let parsed = |name: &&str| Document::parse(*name, text).unwrap();
+        let documents: Vec<_> = names.iter().map(parsed).collect();
+        rewrite(YAML, Target { logical_id: "Worker", name: NAME }, &documents, &place())
+    };
+    let new = named(&["p", "p-1", "arn:x/p", "P-2", "p"]).unwrap().text;
+    let mut names: Vec<&str> =
+        new.lines().filter_map(|line| line.trim().strip_prefix("- PolicyName: ")).collect();
+    assert_eq!(names, [r#""p""#, r#""p-1""#, r#""p-2""#, r#""P-2-1""#, r#""p-3""#]);
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 5);
+    let long = "n".repeat(128);
+    assert!(named(&[&long]).is_ok());
+    assert!(named(&[&long, &long]).unwrap_err().to_string().contains("too long"));
+    assert!(named(&[&"n".repeat(129)]).is_err());
+}
+
+#[test]
+fn where_policies_may_come_from_elsewhere_nothing_is_edited() {
+    for other in [
+        "  Other: *other\n",
+        "  Other: {Type: *other, Properties: {}}\n",
+        "  Other: {<<: *other}\n",
+        "  <<: *other\n",
+        "  Fn::ForEach::Others: [X, [a], {}]\n",
+        "  Other: {Type: AWS::Serverless::Connector, Properties: {Source: {Id: Hello}}}\n",
+        "  Other: {Type: AWS::Serverless::Function, Connectors: {Own: {Properties: {}}}}\n",
+    ] {
+        let text = format!("Other: &other {{Type: AWS::IAM::Policy}}\n{YAML}{other}");
+        for id in ["Worker", "HelloRole"] {
+            let refused = edited(&text, id).expect_err(&text);
+            assert!(refused.contains("too cannot be told"), "{refused}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn it_is_told_whose_policies_they_are() {
+    let shape =
+        |id| rewrite(YAML, Target { logical_id: id, name: NAME }, &documents(), &place()).unwrap().shape;
+    assert_eq!((shape("Worker"), shape("Hello")), (Shape::Role, Shape::Function));
 }

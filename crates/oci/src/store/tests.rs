@@ -712,3 +712,19 @@ fn files_of_the_store_that_others_can_write_are_not_read() {
         fs::rename(&moved, &path).unwrap();
     }
 }
+
+#[test]
+fn what_a_fetch_left_goes_with_the_next_change_unless_it_still_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let images = Images::of(data.path()).unwrap();
+    let name: Name = "a:1".parse().unwrap();
+    let going_on = images.gathering().unwrap();
+    fs::write(going_on.folder().join("blob"), "x").unwrap();
+    images.remove_name(&name).unwrap();
+    assert!(going_on.folder().join("blob").exists(), "somebody fetches");
+    drop(going_on);
+    let left = data.path().join("images/gathering");
+    fs::create_dir_all(left.join("blobs")).unwrap();
+    images.remove_name(&name).unwrap();
+    assert!(!left.exists());
+}

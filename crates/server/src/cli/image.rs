@@ -4,16 +4,19 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use casemate_names::AccountId;
 use casemate_oci::{
     Digest, Platform,
     name::Name,
-    registry::{Login, Remote},
+    registry::{Login, Proxy, Remote},
     store::{About, Addition, Images},
 };
 use clap::{Args, Subcommand};
+use hyper_util::client::proxy::matcher::Matcher;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{CliError, output};
 
@@ -90,7 +93,8 @@ impl Image {
                 let name: Name = name.parse()?;
                 let authorities = ca.map(|path| std::fs::read(&path)).transpose()?.into_iter().collect();
                 let login = user.map_or(Ok(Login::Anonymous), login)?;
-                let remote = Remote { reference, login, plain_http, authorities };
+                let mut remote = Remote { reference, login, plain_http, authorities, https_proxy: None };
+                remote.https_proxy = proxy(&remote);
                 pull(&images, &name, &remote, uses)?;
             }
             Action::List => list(&images)?,
@@ -126,8 +130,35 @@ fn pull(images: &Images, name: &Name, remote: &Remote, uses: Uses) -> Result<(),
     let gathering = images.gathering()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut progress = |text: &str| output::line(text);
-    runtime.block_on(remote.fetch(gathering.folder(), &Platform::of_host(), &mut progress))?;
+    bound_memory()?;
+    let platform = Platform::of_host();
+    let fetched = remote.fetch(gathering.folder(), &platform, &mut progress);
+    let within = runtime.block_on(async { tokio::time::timeout(FETCH_LIMIT, fetched).await });
+    within.map_err(|_| format!("the image did not come within {} seconds", FETCH_LIMIT.as_secs()))??;
     add(images, name, gathering.folder(), None, uses)
+}
+
+/// How long an image may take to come. Ours: the largest packed one at a megabyte per second.
+const FETCH_LIMIT: Duration = Duration::from_hours(4);
+/// Bytes of this command's addresses. Ours: its own and its libraries', and documents many times as large as are taken.
+const ADDRESSES_BYTES_MAX: u64 = 2 << 30;
+
+/// The registry's client reads manifests and tokens whole before their size can be looked at: an endless one ends this command,
+/// not the host. Nothing is dumped then, for there is a password in it.
+fn bound_memory() -> Result<(), CliError> {
+    for (resource, bytes) in [(Resource::As, ADDRESSES_BYTES_MAX), (Resource::Core, 0)] {
+        let bytes = Some(getrlimit(resource).maximum.map_or(bytes, |already| already.min(bytes)));
+        setrlimit(resource, Rlimit { current: bytes, maximum: bytes }).map_err(std::io::Error::from)?;
+    }
+    Ok(())
+}
+
+/// The proxy that the environment names for this registry. That is then for the host that it names for tokens, too.
+fn proxy(remote: &Remote) -> Option<Proxy> {
+    let address = remote.address()?.parse().ok()?;
+    Matcher::from_env().intercept(&address)?;
+    let named = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].iter().find_map(named).map(Proxy)
 }
 
 /// Bytes of a password. Ours: tokens of registries have some thousands.

@@ -1,12 +1,12 @@
 //! The minimal policies of a role as a patch for the template that made it. Reads the template, writes nothing.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use casemate_cloudformation::api;
 use casemate_kernel::OperationModel;
 use casemate_minimise::{
     Document,
-    sam::Place,
+    sam::{Place, Shape},
     template::{Target, rewrite, unified},
 };
 use casemate_schema::Document as Input;
@@ -69,7 +69,13 @@ impl SamPatch<'_> {
         }
         let new = rewrite(&old, Target { logical_id, name }, documents, &place)
             .map_err(|why| format!("{shown} is left as it is: {why}"))?;
-        let patch = unified(&path, &old, &new);
+        if new.shape == Shape::Function {
+            // AWS: SAM developer guide, AWS::Serverless::Function, Policies: they are appended to the role's default ones.
+            output::progress(
+                "the role of a function also gets AWSLambdaBasicExecutionRole and what its event sources, tracing and network need: SAM adds these policies itself, beside those in the patch",
+            );
+        }
+        let patch = unified(&path, &old, &new.text);
         if patch.is_empty() {
             output::progress(&format!("{shown} has these policies already"));
         } else {
@@ -82,8 +88,21 @@ impl SamPatch<'_> {
 
 /// Looks for the stack that made a role.
 async fn deployed(client: &Client, role: &str) -> Result<Option<Deployed>, CliError> {
-    let stacks = stack::call(client, api::DescribeStacks::META, &Input::empty()).await?;
-    for made in stacks.members("Stacks") {
+    let mut input = Input::empty();
+    loop {
+        let page = stack::call(client, api::DescribeStacks::META, &input).await?;
+        if let Some(found) = deployed_by(client, page.members("Stacks"), role).await? {
+            return Ok(Some(found));
+        }
+        let Some(token) = page.find("NextToken").filter(|token| !token.text.is_empty()) else {
+            return Ok(None);
+        };
+        input = Input::structure([("NextToken", token.text.as_str().into())]);
+    }
+}
+
+async fn deployed_by(client: &Client, stacks: &[Element], role: &str) -> Result<Option<Deployed>, CliError> {
+    for made in stacks {
         let input = Input::structure([("StackName", made.text_of("StackName").into())]);
         let answer = stack::call(client, api::DescribeStackResources::META, &input).await?;
         let resources = answer.members("StackResources");
@@ -105,25 +124,25 @@ async fn deployed(client: &Client, role: &str) -> Result<Option<Deployed>, CliEr
     Ok(None)
 }
 
-/// What a patch calls the file, for somebody who applies it where this command ran.
+/// What a patch calls the file, for somebody who applies it where this command ran: programs that apply patches take no
+/// files of other folders.
 fn path_in_patch(template: &Path) -> Result<String, CliError> {
-    let here = std::env::current_dir().unwrap_or_default();
-    let path = template.strip_prefix(&here).unwrap_or(template);
-    let mut parts = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => parts.push(name.to_str().ok_or("the template's name is not UTF-8")?),
-            Component::ParentDir => parts.push(".."),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-    }
-    let path = parts.join("/");
+    let whole = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
+    let (here, path) = (whole(&std::env::current_dir()?)?, whole(template)?);
+    let path = path.strip_prefix(&here).map_err(|_| {
+        format!("{} is not below this folder: run this in the template's folder", path.display())
+    })?;
+    name_in_patch(path)
+}
+
+fn name_in_patch(path: &Path) -> Result<String, CliError> {
+    let path = path.to_str().ok_or("the template's name is not UTF-8")?;
     if path.contains(['\n', '\r', '\t', '"', '\\']) {
         return Err(
             "a patch cannot name this file: its name has control characters, quotes or backslashes".into()
         );
     }
-    Ok(path)
+    Ok(path.to_owned())
 }
 
 #[cfg(test)]
@@ -132,14 +151,19 @@ mod tests {
 
     #[test]
     fn files_are_named_from_where_the_command_ran() {
-        let named = |path: &str| path_in_patch(Path::new(path)).unwrap();
-        assert_eq!(named("./a/./template.yaml"), "a/template.yaml");
-        assert_eq!(named("../template.yaml"), "../template.yaml");
-        assert_eq!(named("/elsewhere/x y.json"), "elsewhere/x y.json");
-        let here = std::env::current_dir().unwrap().join("b/t.yaml");
-        assert_eq!(path_in_patch(&here).unwrap(), "b/t.yaml");
-        for path in ["a\nb", "a\"b", "a\\b", "a\tb"] {
-            assert!(path_in_patch(Path::new(path)).is_err(), "{path}");
+        let named = |path: &str| path_in_patch(Path::new(path)).map_err(|error| error.to_string());
+        for path in ["Cargo.toml", "./src/../Cargo.toml", "../server/Cargo.toml"] {
+            assert_eq!(named(path).unwrap(), "Cargo.toml", "{path}");
+        }
+        assert_eq!(named("./src/./main.rs").unwrap(), "src/main.rs");
+        let here = std::env::current_dir().unwrap().join("src/main.rs");
+        assert_eq!(path_in_patch(&here).unwrap(), "src/main.rs");
+        for path in ["../oci/Cargo.toml", "/proc/self/status"] {
+            assert!(named(path).unwrap_err().ends_with("run this in the template's folder"), "{path}");
+        }
+        assert!(named("no-such-file").is_err());
+        for path in ["a\nb", "a\"b", "a\\b", "a\tb", "a\rb"] {
+            assert!(name_in_patch(Path::new(path)).is_err(), "{path}");
         }
     }
 }

@@ -224,3 +224,17 @@ async fn a_groups_policies_are_shown_and_listed_by_the_page() {
     assert_eq!(attached.element("PolicyName").unwrap(), "AWSLambdaRole");
     assert!(!attached.text().contains("ReadOnlyAccess"));
 }
+
+#[tokio::test]
+async fn moving_a_group_in_another_spelling_escapes_no_deny() {
+    let scene = Scene::new().await;
+    let kept_out = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+        {"Effect":"Deny","Action":"iam:UpdateGroup","Resource":"arn:aws:iam::*:group/prod/devs"}]}"#;
+    let ann = scene.user("ann", Some(kept_out)).await;
+    scene.iam(&scene.root, "CreateGroup", &[("GroupName", "devs")]).await;
+    for name in ["devs", "DEVS"] {
+        let moved = [("GroupName", name), ("NewPath", "/prod/")];
+        assert_eq!(scene.tried(&ann, "UpdateGroup", &moved).await.status, 403, "{name}");
+    }
+    scene.iam(&ann, "UpdateGroup", &[("GroupName", "DEVS"), ("NewPath", "/test/")]).await;
+}

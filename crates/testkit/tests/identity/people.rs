@@ -204,3 +204,17 @@ async fn moving_a_user_needs_the_right_on_both_ends() {
         "EntityAlreadyExists: User with name Carl already exists."
     );
 }
+
+#[tokio::test]
+async fn moving_a_user_in_another_spelling_escapes_no_deny() {
+    let scene = Scene::new().await;
+    let kept_out = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+        {"Effect":"Deny","Action":"iam:UpdateUser","Resource":"arn:aws:iam::*:user/prod/bob"}]}"#;
+    let ann = scene.user("ann", Some(kept_out)).await;
+    scene.iam(&scene.root, "CreateUser", &[("UserName", "bob")]).await;
+    for name in ["bob", "BOB"] {
+        let moved = [("UserName", name), ("NewPath", "/prod/")];
+        assert_eq!(scene.tried(&ann, "UpdateUser", &moved).await.status, 403, "{name}");
+    }
+    scene.iam(&ann, "UpdateUser", &[("UserName", "BOB"), ("NewPath", "/test/")]).await;
+}

@@ -215,3 +215,18 @@ async fn one_version_of_session_tokens_may_be_asked_for() {
     let refused = scene.refused(&scene.root, "SetSecurityTokenServicePreferences", &set("v3Token")).await;
     assert!(refused.starts_with("ValidationError: "), "{refused}");
 }
+
+#[tokio::test]
+async fn moving_one_in_another_spelling_escapes_no_deny() {
+    let scene = Scene::new().await;
+    let kept_out = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+        {"Effect":"Deny","Action":"iam:UpdateServerCertificate","Resource":"arn:aws:iam::*:server-certificate/prod/web"}]}"#;
+    let ann = scene.user("ann", Some(kept_out)).await;
+    scene.iam(&scene.root, "UploadServerCertificate", &upload("web", &own(KeyKind::P256))).await;
+    for name in ["web", "WEB"] {
+        let moved = [("ServerCertificateName", name), ("NewPath", "/prod/")];
+        assert_eq!(scene.tried(&ann, "UpdateServerCertificate", &moved).await.status, 403, "{name}");
+    }
+    let elsewhere = [("ServerCertificateName", "WEB"), ("NewPath", "/test/")];
+    scene.iam(&ann, "UpdateServerCertificate", &elsewhere).await;
+}

@@ -16,10 +16,12 @@ impl Operation<UpdateGroup> for Iam {
     fn access(&self, input: &UpdateGroupInput, caller: &Caller) -> Result<Access, Error> {
         let scope = self.scope(caller);
         let found = self.read(|tx| Ok(GroupRow::find(tx, &scope, &input.group_name)?))?;
-        let path = found.map_or_else(|| "/".to_owned(), |group| group.path);
-        let path = input.new_path.clone().unwrap_or(path);
-        let name = input.new_group_name.as_deref().unwrap_or(&input.group_name);
-        let target = entity_arn(&scope, GroupRow::NOUN, &path, name);
+        let (path, kept) = found
+            .map_or_else(|| ("/".to_owned(), input.group_name.clone()), |group| (group.path, group.name));
+        let path = input.new_path.as_deref().unwrap_or(&path);
+        // Names are found in any case; what is not renamed keeps the stored spelling.
+        let name = input.new_group_name.as_deref().unwrap_or(&kept);
+        let target = entity_arn(&scope, GroupRow::NOUN, path, name);
         Ok(self
             .ask_on::<GroupRow>("iam:UpdateGroup", &input.group_name, caller)?
             .and(Ask::on("iam:UpdateGroup", target)))

@@ -16,9 +16,11 @@ impl Operation<UpdateServerCertificate> for Iam {
     fn access(&self, input: &UpdateServerCertificateInput, caller: &Caller) -> Result<Access, Error> {
         let (scope, old_name) = (self.scope(caller), &input.server_certificate_name);
         let found = self.read(|tx| ServerCertificateRow::find(tx, &scope, old_name))?;
-        let path = found.map_or_else(|| "/".to_owned(), |row| row.path);
+        let (path, kept) =
+            found.map_or_else(|| ("/".to_owned(), old_name.clone()), |row| (row.path, row.name));
         let path = input.new_path.as_deref().unwrap_or(&path);
-        let name = input.new_server_certificate_name.as_deref().unwrap_or(old_name);
+        // Names are found in any case; what is not renamed keeps the stored spelling.
+        let name = input.new_server_certificate_name.as_deref().unwrap_or(&kept);
         let target = entity_arn(&scope, NOUN, path, name);
         Ok(self.ask_on_server_certificate(ACTION, old_name, caller)?.and(Ask::on(ACTION, target)))
     }

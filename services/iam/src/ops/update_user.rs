@@ -18,10 +18,12 @@ impl Operation<UpdateUser> for Iam {
     fn access(&self, input: &UpdateUserInput, caller: &Caller) -> Result<Access, Error> {
         let scope = self.scope(caller);
         let found = self.read(|tx| Ok(UserRow::find(tx, &scope, &input.user_name)?))?;
-        let path = found.map_or_else(|| "/".to_owned(), |user| user.path);
-        let path = input.new_path.clone().unwrap_or(path);
-        let name = input.new_user_name.as_deref().unwrap_or(&input.user_name);
-        let target = entity_arn(&scope, UserRow::NOUN, &path, name);
+        let (path, kept) =
+            found.map_or_else(|| ("/".to_owned(), input.user_name.clone()), |user| (user.path, user.name));
+        let path = input.new_path.as_deref().unwrap_or(&path);
+        // Names are found in any case; what is not renamed keeps the stored spelling.
+        let name = input.new_user_name.as_deref().unwrap_or(&kept);
+        let target = entity_arn(&scope, UserRow::NOUN, path, name);
         Ok(self
             .ask_on::<UserRow>("iam:UpdateUser", &input.user_name, caller)?
             .and(Ask::on("iam:UpdateUser", target)))
