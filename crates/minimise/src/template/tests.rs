@@ -303,7 +303,7 @@ fn only_a_table_of_this_place_is_named_by_the_template() {
 fn no_two_policies_of_a_role_get_one_name() {
     let named = |names: &[&str]| {
         let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
-        let parsed = |name: &&str| Document::parse(*name, text).unwrap();
+        let parsed = |name: &&str| Document::parse(name, text).unwrap();
         let documents: Vec<_> = names.iter().map(parsed).collect();
         rewrite(YAML, Target { logical_id: "Worker", name: NAME }, &documents, &place())
     };

@@ -154,6 +154,7 @@ fn bound_memory() -> Result<(), CliError> {
 }
 
 /// The proxy that the environment names for this registry. That is then for the host that it names for tokens, too.
+#[expect(clippy::disallowed_methods, reason = "names that all programs share, not our configuration")]
 fn proxy(remote: &Remote) -> Option<Proxy> {
     let address = remote.address()?.parse().ok()?;
     Matcher::from_env().intercept(&address)?;

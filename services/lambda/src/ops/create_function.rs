@@ -1,7 +1,5 @@
 //! `CreateFunction`: checks configuration, role and package, and keeps them.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use casemate_kernel::{Access, Call, Caller, Operation};
 use casemate_names::{Timestamp, uuid};
@@ -57,7 +55,7 @@ impl Operation<CreateFunction> for Lambda {
             settings.seal(call.permit(), &at.arn(), key).await?;
         }
         let sealed = settings.sealed.clone();
-        let made = self.make(input, &at, settings, architecture, tags, now).await;
+        let made = self.make(input, &at, settings, architecture, now).await;
         if made.is_err() {
             variables_key::end_unused(&self.env, call.permit(), &at, sealed).await?;
         }
@@ -76,7 +74,6 @@ impl Lambda {
         at: &FunctionRef,
         settings: Settings,
         architecture: String,
-        tags: BTreeMap<String, String>,
         now: Timestamp,
     ) -> Result<Function, Error> {
         let (key, at) = (at.key(), at.clone());
@@ -94,7 +91,7 @@ impl Lambda {
             architecture,
             modified_at: now,
             revision_id: uuid(&*self.env.entropy, "lambda.revision"),
-            tags,
+            tags: input.tags.clone().unwrap_or_default(),
             reserved: None,
             loops_allowed: false,
             creation_id: uuid(&*self.env.entropy, "lambda.creation"),
