@@ -256,7 +256,7 @@ def test_a_registry_leads_nobody_out_of_tls(server, image, tmp_path, monkeypatch
                     plain=False, secret=secret)
 
     for exceptions in ("", "localhost", "*"):
-        monkeypatch.setitem(server.environment, "NO_PROXY", exceptions)
+        monkeypatch.setenv("NO_PROXY", exceptions)
         registry.users, registry.moved, registry.realm = {"ann": PASSWORD}, None, f"http://{plain.host}/token"
         assert asked("--user", "ann", secret=PASSWORD).returncode != 0, "tokens without TLS"
         registry.users, registry.moved, registry.realm = None, f"http://{plain.host}", None
@@ -266,10 +266,10 @@ def test_a_registry_leads_nobody_out_of_tls(server, image, tmp_path, monkeypatch
     registry.users, registry.moved = {"ann": PASSWORD}, None
     accepted = asked("--user", "ann", secret=PASSWORD)
     assert accepted.returncode == 0, accepted.stderr
-    monkeypatch.setitem(server.environment, "NO_PROXY", "")
-    monkeypatch.setitem(server.environment, "HTTPS_PROXY", "http://127.0.0.1:0")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{plain.host}")
     assert asked("--user", "ann", secret=PASSWORD).returncode != 0, "the proxy of the environment is used"
-    monkeypatch.setitem(server.environment, "NO_PROXY", "localhost")
+    monkeypatch.setenv("NO_PROXY", "localhost")
     assert asked("--user", "ann", secret=PASSWORD).returncode == 0, "and so are its exceptions"
 
 
