@@ -193,9 +193,9 @@ impl Host {
             snapshot,
         };
         let environment = self.assemble(sandbox, start);
-        environment.output.note(Note::init_start(&environment.function, purpose)).await;
+        environment.output.note(&Note::init_start(&environment.function, purpose));
         if let Some(remark) = remark {
-            environment.output.note(Note::remark(remark)).await;
+            environment.output.note(&Note::remark(remark));
         }
         let limit = self.start_limit(isolation, limit);
         initialised(environment, (family, purpose), (began, limit)).await
@@ -310,9 +310,7 @@ async fn initialised(
     let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
     notes.extend(environment.extensions.notes());
     notes.push(Note::init_report(purpose, took, (Status::Success, None)));
-    for note in notes {
-        environment.output.note(note).await;
-    }
+    notes.iter().for_each(|note| environment.output.note(note));
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
         // Its children come with requests.
@@ -428,7 +426,7 @@ impl Environment {
         let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
         notes.extend(self.extensions.notes());
         notes.push(Note::init_report(purpose, took, status));
-        let tail = self.output.end(notes).await;
+        let tail = self.output.end(&notes);
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
