@@ -36,7 +36,7 @@ use crate::{
     ready::{self, Ready},
     refusal,
     resource::{FunctionRef, functions_key},
-    returning::{self, Coming, Left, Returning},
+    returning::{Coming, Left, Returning},
     streaming::Sink,
     throttle::{Slot, Throttle},
     version,
@@ -285,10 +285,10 @@ impl Invoker {
 
     /// An idle environment for the request, or one that is idle in a moment.
     async fn idle(&self, work: &Work) -> Option<Arc<Environment>> {
-        let until = Instant::now() + returning::LIMIT;
+        let since = Instant::now();
         loop {
             let found = self.pool.take(&work.function, work.wanted(), self.env.clock.now());
-            if found.is_some() || !self.returning.wait(&work.function.arn, until).await {
+            if found.is_some() || !self.returning.wait(&work.function.arn, since).await {
                 return found;
             }
         }

@@ -1,6 +1,6 @@
 //! Environments on their way back: the answer is out, but what the request left is still being cleared away. A request that
 //! finds none idle waits for one of these rather than for a start; never more requests than environments. For what only the
-//! platform has still to do it waits to the end, for a function's runtime only a moment.
+//! platform has still to do it waits however busy the host is, for a function's runtime only a moment.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,10 @@ use tokio::{sync::Notify, time::Instant};
 
 /// How long a request waits in all for what may never end. Ours: a runtime asks for its next request within a millisecond or
 /// two, a start takes some tens.
-pub(crate) const LIMIT: Duration = Duration::from_millis(100);
+const LIMIT: Duration = Duration::from_millis(100);
+/// The same for what ends by itself. Ours: some milliseconds, and many times that on a host on which a start takes as many times
+/// longer; only files without number in `/tmp` take a second to remove.
+const CLEARED_LIMIT: Duration = Duration::from_secs(2);
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +31,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Counts {
     coming: usize,
-    /// Those among them that come for sure, or are over soon.
+    /// Those among them that wait for the platform alone.
     cleared: usize,
     awaited: usize,
 }
@@ -38,7 +41,7 @@ struct Counts {
 pub(crate) enum Left {
     /// Its runtime must ask for the next request; when it does is its own affair.
     Runtime,
-    /// Only the platform, all of whose steps have their time limits.
+    /// Only the platform, which ends what it does not wait for.
     Platform,
 }
 
@@ -61,8 +64,8 @@ impl Returning {
     }
 
     /// Waits until an environment of this function may be back. `false`: none is coming that is not awaited already, or none
-    /// that waits for its runtime came until then.
-    pub(crate) async fn wait(&self, function: &Arn, until: Instant) -> bool {
+    /// came in time; time is counted from `since`.
+    pub(crate) async fn wait(&self, function: &Arn, since: Instant) -> bool {
         let mut changed = std::pin::pin!(self.0.changed.notified());
         // From here on no change is missed.
         changed.as_mut().enable();
@@ -75,11 +78,8 @@ impl Returning {
             return false;
         }
         let _awaited = Awaited(self, function);
-        if surely {
-            changed.await;
-            return true;
-        }
-        tokio::time::timeout_at(until, changed).await.is_ok()
+        let limit = if surely { CLEARED_LIMIT } else { LIMIT };
+        tokio::time::timeout_at(since + limit, changed).await.is_ok()
     }
 
     fn change(&self, function: &Arn, change: impl FnOnce(&mut Counts)) {
@@ -119,44 +119,45 @@ mod tests {
         let returning = Returning::default();
         let f = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
         let g = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:g").unwrap();
-        let until = Instant::now() + Duration::from_mins(1);
-        assert!(!returning.wait(&f, until).await);
+        // Longer than any of them may take.
+        let since = Instant::now() + Duration::from_mins(1);
+        assert!(!returning.wait(&f, since).await);
         let coming = returning.begin(&f, Left::Runtime);
-        assert!(!returning.wait(&g, until).await);
+        assert!(!returning.wait(&g, since).await);
         let first = tokio::spawn({
             let (returning, f) = (returning.clone(), f.clone());
-            async move { returning.wait(&f, until).await }
+            async move { returning.wait(&f, since).await }
         });
         while returning.0.counts.lock().unwrap().get(&f).unwrap().awaited == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(!returning.wait(&f, until).await, "the only one is awaited already");
+        assert!(!returning.wait(&f, since).await, "the only one is awaited already");
         drop(coming);
         assert!(first.await.unwrap());
-        assert!(!returning.wait(&f, until).await);
+        assert!(!returning.wait(&f, since).await);
         assert!(returning.0.counts.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn what_the_platform_clears_is_waited_for_to_the_end_and_by_as_many_as_come() {
+    async fn what_the_platform_clears_is_waited_for_longer_and_by_as_many_as_come() {
         let returning = Returning::default();
         let f = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
-        // For a runtime nobody waits any more.
-        let until = Instant::now();
+        // For a runtime nobody waits any more; how busy this host is plays no part.
+        let since = Instant::now().checked_sub(LIMIT).unwrap();
         let _perhaps = returning.begin(&f, Left::Runtime);
         let surely = returning.begin(&f, Left::Platform);
         let first = tokio::spawn({
             let (returning, f) = (returning.clone(), f.clone());
-            async move { returning.wait(&f, until).await }
+            async move { returning.wait(&f, since + Duration::from_mins(1)).await }
         });
         while returning.0.counts.lock().unwrap().get(&f).unwrap().awaited == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(!returning.wait(&f, until).await, "the second would wait for the runtime");
+        assert!(!returning.wait(&f, since).await, "the second would wait for the runtime");
         assert!(!first.is_finished());
         drop(surely);
         assert!(first.await.unwrap());
-        assert!(!returning.wait(&f, until).await);
+        assert!(!returning.wait(&f, since).await);
     }
 
     #[tokio::test]
@@ -175,9 +176,9 @@ mod tests {
                 }
             }
         });
-        let until = Instant::now() + LIMIT;
-        while returning.wait(&f, until).await {}
-        assert!(Instant::now() >= until);
+        let since = Instant::now();
+        while returning.wait(&f, since).await {}
+        assert!(Instant::now() >= since + LIMIT);
         others.abort();
     }
 }
