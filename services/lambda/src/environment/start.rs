@@ -304,13 +304,15 @@ async fn initialised(
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, purpose, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()));
     }
     let took = began.elapsed();
     let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
     notes.extend(environment.extensions.notes());
     notes.push(Note::init_report(purpose, took, (Status::Success, None)));
-    notes.iter().for_each(|note| environment.output.note(note));
+    for note in &notes {
+        environment.output.note(note);
+    }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
         // Its children come with requests.
@@ -413,7 +415,7 @@ impl Environment {
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
+    fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
