@@ -201,7 +201,7 @@ impl Environment {
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
         self.sandbox.begin_invocation().await;
-        self.output.begin(Note::start(&id, self.function.version, &trace_id)).await;
+        self.output.begin(&Note::start(&id, self.function.version, &trace_id));
         if let Some(fault) = failed {
             // It was ready, and an extension has failed since: as if it had at the request's beginning.
             return Ok(self.finish((&id, &trace_id), End::ExtensionFailed(fault), Duration::ZERO).await);
@@ -320,7 +320,7 @@ impl Environment {
         };
         notes.push(Note::runtime_done(id, duration, status, trace_id));
         notes.push(Note::report(id, &used, status, trace_id));
-        self.output.end(notes).await
+        self.output.end(&notes)
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the

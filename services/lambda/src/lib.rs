@@ -45,6 +45,7 @@ mod image;
 mod invocation;
 mod invoker;
 mod isolate;
+mod lasting;
 mod layer;
 mod logging;
 mod machines;

@@ -133,7 +133,7 @@ impl Environment {
         snapshot.spoilt.store(false, Ordering::SeqCst);
         snapshot.restored.store(true, Ordering::SeqCst);
         *snapshot.times() = Times { restored: Some(began), unused: None };
-        self.output.note(Note::restore_start(&self.function)).await;
+        self.output.note(&Note::restore_start(&self.function));
         let restored = self.restored().await;
         let took = began.elapsed();
         let status = match &restored {
@@ -144,7 +144,7 @@ impl Environment {
             Err(_) => Status::Error,
         };
         for note in [Note::restore_runtime_done(status), Note::restore_report(took, status)] {
-            self.output.note(note).await;
+            self.output.note(&note);
         }
         if let Err(error) = restored {
             snapshot.spoil();

@@ -193,9 +193,9 @@ impl Host {
             snapshot,
         };
         let environment = self.assemble(sandbox, start);
-        environment.output.note(Note::init_start(&environment.function, purpose)).await;
+        environment.output.note(&Note::init_start(&environment.function, purpose));
         if let Some(remark) = remark {
-            environment.output.note(Note::remark(remark)).await;
+            environment.output.note(&Note::remark(remark));
         }
         let limit = self.start_limit(isolation, limit);
         initialised(environment, (family, purpose), (began, limit)).await
@@ -304,14 +304,14 @@ async fn initialised(
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, purpose, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()));
     }
     let took = began.elapsed();
     let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
     notes.extend(environment.extensions.notes());
     notes.push(Note::init_report(purpose, took, (Status::Success, None)));
-    for note in notes {
-        environment.output.note(note).await;
+    for note in &notes {
+        environment.output.note(note);
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
@@ -415,7 +415,7 @@ impl Environment {
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
+    fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
@@ -428,7 +428,7 @@ impl Environment {
         let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
         notes.extend(self.extensions.notes());
         notes.push(Note::init_report(purpose, took, status));
-        let tail = self.output.end(notes).await;
+        let tail = self.output.end(&notes);
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
