@@ -6,7 +6,7 @@
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
 use casemate_kernel::{
-    Env,
+    Env, NamedPrincipal,
     policy::{Grants, Principal, Request, Value},
 };
 use casemate_names::{Arn, Timestamp};
@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{Error, GrantConstraints, GrantListEntry, GrantOperation},
     encryption_context::{EncryptionContext, NAMES_KEY, PAIR_KEY},
-    principals,
     rows::Place,
 };
 
@@ -109,8 +108,8 @@ impl Party {
         let invalid =
             || Error::invalid_arn_exception(format!("ARN does not refer to a valid principal: {text}"));
         let arn = Arn::parse(text).map_err(|_| invalid())?;
-        if let Some(entity) = principals::entity(text) {
-            let id = principals::unique_id(env, &entity)?.ok_or_else(invalid)?;
+        if let Some(named) = NamedPrincipal::parse(text) {
+            let id = env.sessions()?.unique_id_of(&named)?.ok_or_else(invalid)?;
             return Ok(Self { arn: text.to_owned(), unique_id: Some(id) });
         }
         let root = arn.service() == "iam" && arn.resource() == "root";
@@ -123,10 +122,10 @@ impl Party {
 
     /// As answers show it: who is gone appears by unique id.
     pub(crate) fn shown(&self, env: &Env) -> Result<String, Error> {
-        let (Some(id), Some(arn)) = (&self.unique_id, principals::entity(&self.arn)) else {
+        let (Some(id), Some(named)) = (&self.unique_id, NamedPrincipal::parse(&self.arn)) else {
             return Ok(self.arn.clone());
         };
-        let same = principals::unique_id(env, &arn)?.as_ref() == Some(id);
+        let same = env.sessions()?.unique_id_of(&named)?.as_ref() == Some(id);
         Ok(if same { self.arn.clone() } else { id.clone() })
     }
 
@@ -135,9 +134,12 @@ impl Party {
         match principal {
             Principal::User { unique_id, .. } => self.unique_id.as_ref() == Some(unique_id),
             Principal::Session { role_unique_id, session_arn, .. } => {
-                let named = principals::entity(&self.arn);
-                self.unique_id.as_ref() == Some(role_unique_id)
-                    && named.is_some_and(|arn| !principals::is_session(&arn) || arn.as_str() == session_arn)
+                let meant = match NamedPrincipal::parse(&self.arn) {
+                    Some(NamedPrincipal::Entity(_)) => true,
+                    Some(NamedPrincipal::Session { arn, .. }) => arn.as_str() == session_arn,
+                    None => false,
+                };
+                meant && self.unique_id.as_ref() == Some(role_unique_id)
             }
             Principal::FederatedUser { arn, .. } => self.unique_id.is_none() && self.arn == *arn,
             Principal::Root { account } => Arn::parse(&self.arn).is_ok_and(|arn| {

@@ -3,16 +3,14 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use casemate_kernel::{
-    Caller, Env, Fault, RequestFacts, ResourcePolicy,
-    policy::{
-        Context, Kind, Layers, NamedPolicy, Policy, Request, ResourceRule, Value, decide, rewrite_principals,
-    },
+    Caller, Env, Fault, RequestFacts, ResourcePolicy, enforced_principals,
+    policy::{Context, Kind, Layers, NamedPolicy, Policy, Request, ResourceRule, Value, decide},
+    principal_ids, shown_principals,
 };
 use casemate_names::Scope;
 
 use crate::{
     api::Error,
-    principals,
     resource::root_arn,
     rows::{KeyRow, Place},
 };
@@ -64,18 +62,12 @@ impl Checked {
         }
         Policy::parse(text, Kind::Resource)
             .map_err(|error| Error::malformed_policy_document_exception(error.to_string()))?;
-        let mut ids = BTreeMap::new();
-        rewrite_principals(text, &mut |name| {
-            if let Some(arn) = principals::entity(name) {
-                // AWS: text of the service.
-                let id = principals::unique_id(env, &arn)?.ok_or_else(|| {
-                    Error::malformed_policy_document_exception(
-                        "Policy contains a statement with one or more invalid principals.",
-                    )
-                })?;
-                ids.insert(name.to_owned(), id);
-            }
-            Ok::<_, Error>(None)
+        let sessions = env.sessions()?;
+        // AWS: text of the service.
+        let ids = principal_ids(text, &mut |named| Ok(sessions.unique_id_of(named)?), |_| {
+            Error::malformed_policy_document_exception(
+                "Policy contains a statement with one or more invalid principals.",
+            )
         })?;
         Ok(Self { text: text.to_owned(), ids })
     }
@@ -85,11 +77,10 @@ impl Checked {
     pub(crate) fn keeps_in(
         &self,
         key: &Place,
-        env: &Env,
         caller: &Caller,
         facts: &RequestFacts,
     ) -> Result<(), Error> {
-        let policy = compiled(env, &self.text, &self.ids, key)?;
+        let policy = compiled(&self.text, &self.ids, key)?;
         // Where the policy lets the account decide, the account's administrators can put it right.
         let text =
             r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
@@ -149,42 +140,22 @@ impl Context for Later<'_> {
 }
 
 /// A key's policy as the gate weighs it.
-pub(crate) fn of_key(env: &Env, row: &KeyRow, key: &Place) -> Result<ResourcePolicy, Error> {
-    let policy = compiled(env, &row.policy, &row.policy_ids, key)?;
+pub(crate) fn of_key(row: &KeyRow, key: &Place) -> Result<ResourcePolicy, Error> {
+    let policy = compiled(&row.policy, &row.policy_ids, key)?;
     Ok(ResourcePolicy { policy, rule: ResourceRule::Trust })
 }
 
-/// Each user and role by its unique id; a session by ARN for as long as its role is the one that was meant.
-fn compiled(
-    env: &Env,
-    text: &str,
-    ids: &BTreeMap<String, String>,
-    key: &Place,
-) -> Result<NamedPolicy, Error> {
-    let text = rewrite_principals(text, &mut |name| {
-        let Some(id) = ids.get(name) else { return Ok::<_, Error>(None) };
-        Ok(if stands(env, name, id)? { None } else { Some(id.clone()) })
-    })?;
+/// Everybody by unique id.
+fn compiled(text: &str, ids: &BTreeMap<String, String>, key: &Place) -> Result<NamedPolicy, Error> {
     // A stored policy that no longer parses is an error, and an error is a refusal.
-    let policy = Policy::parse(&text, Kind::Resource).map_err(Fault::internal)?;
+    let policy = Policy::parse(&enforced_principals(text, ids), Kind::Resource).map_err(Fault::internal)?;
     Ok(NamedPolicy { name: format!("key policy of {}", key.id), policy: Arc::new(policy) })
 }
 
-/// May the ARN stand as it is? A session's may while its role is still the one that was meant.
-fn stands(env: &Env, name: &str, id: &str) -> Result<bool, Error> {
-    let Some(arn) = principals::entity(name).filter(principals::is_session) else { return Ok(false) };
-    Ok(principals::unique_id(env, &arn)?.as_deref() == Some(id))
-}
-
 /// A policy as answers show it: those who are gone appear by unique id.
-// AWS: IAM User Guide, "Principal": the ARN turns into the principal id when the principal is deleted.
 pub(crate) fn shown(env: &Env, row: &KeyRow) -> Result<String, Error> {
-    rewrite_principals(&row.policy, &mut |name| {
-        let (Some(id), Some(arn)) = (row.policy_ids.get(name), principals::entity(name)) else {
-            return Ok::<_, Error>(None);
-        };
-        Ok((principals::unique_id(env, &arn)?.as_ref() != Some(id)).then(|| id.clone()))
-    })
+    let sessions = env.sessions()?;
+    shown_principals(&row.policy, &row.policy_ids, &mut |named| Ok(sessions.unique_id_of(named)?))
 }
 
 /// Refuses the name of a policy that no key has.

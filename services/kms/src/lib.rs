@@ -26,7 +26,6 @@ mod key_policy;
 mod key_state;
 mod ops;
 mod page;
-mod principals;
 mod resource;
 mod rows;
 mod sweep;
@@ -81,7 +80,7 @@ impl Service for Kms {
     fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
         let Some(place) = resource::key_of(arn, &self.env.site.scope) else { return Ok(None) };
         let Some(row) = self.env.store.read(|tx| place.find(tx))? else { return Ok(None) };
-        key_policy::of_key(&self.env, &row, &place).map(Some)
+        key_policy::of_key(&row, &place).map(Some)
     }
 
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Error> {
