@@ -124,10 +124,9 @@ impl Named {
             (Self::UniqueId(id), Principal::Session { role_unique_id, .. }) => {
                 by(id == role_unique_id, NamedAs::Role)
             }
-            (
-                Self::SessionOf { role_id, name },
-                Principal::Session { role_unique_id, session_arn, .. },
-            ) => by(role_id == role_unique_id && session_name(session_arn) == Some(name), NamedAs::Session),
+            (Self::SessionOf { role_id, name }, Principal::Session { role_unique_id, session_arn, .. }) => {
+                by(role_id == role_unique_id && session_name(session_arn) == Some(name), NamedAs::Session)
+            }
             (Self::Arn(named), Principal::FederatedUser { arn, .. }) => {
                 by(named == arn, NamedAs::FederatedUser)
             }
@@ -286,7 +285,9 @@ mod tests {
         ] {
             assert_eq!(named.names(&stranger), None, "{stranger:?}");
         }
-        for wrong in ["AROAAAAAAAAAAAAAAAAAA:", "AROAAAAAAAAAAAAAAAAAA:*", "AROA:s", "AIDAAAAAAAAAAAAAAAAAA:s"] {
+        for wrong in
+            ["AROAAAAAAAAAAAAAAAAAA:", "AROAAAAAAAAAAAAAAAAAA:*", "AROA:s", "AIDAAAAAAAAAAAAAAAAAA:s"]
+        {
             assert_eq!(Named::parse("AWS", wrong), None, "{wrong}");
         }
     }

@@ -98,12 +98,7 @@ impl Identities {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.users.insert(arn.as_str().to_owned(), unique_id.clone());
         drop(state);
-        self.key_for(Caller::User {
-            arn,
-            unique_id,
-            name: name.to_owned(),
-            account: account.clone(),
-        })
+        self.key_for(Caller::User { arn, unique_id, name: name.to_owned(), account: account.clone() })
     }
 
     /// A role that the fixture's own principal may assume; `trust` adds statements' worth of a whole trust policy.

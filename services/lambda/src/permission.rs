@@ -54,7 +54,9 @@ impl Permissions {
     // AWS: IAM User Guide, "Principal": resource policies are stored with principal ids.
     fn enforced(&self) -> String {
         // Every statement allows.
-        self.with_principals(|id, named| named.enforced(self.principal_ids.get(id).map(String::as_str), Stake::Gains))
+        self.with_principals(|id, named| {
+            named.enforced(self.principal_ids.get(id).map(String::as_str), Stake::Gains)
+        })
     }
 
     /// The policy document as answers show it: those who are gone appear by unique id.
@@ -63,7 +65,9 @@ impl Permissions {
         let sessions = env.sessions()?;
         let mut gone = BTreeMap::new();
         for (id, text) in &self.statements {
-            let (Some(unique_id), Some(named)) = (self.principal_ids.get(id), principal_of(text)) else { continue };
+            let (Some(unique_id), Some(named)) = (self.principal_ids.get(id), principal_of(text)) else {
+                continue;
+            };
             if sessions.unique_id_of(&named)?.as_ref() != Some(unique_id) {
                 gone.insert(id.as_str(), unique_id.clone());
             }
@@ -267,8 +271,7 @@ impl Compiled {
             return Ok(Some(ResourcePolicy { policy: policy.clone(), rule: ResourceRule::Ordinary }));
         }
         // A stored policy that no longer parses is an error, and an error is a refusal.
-        let policy =
-            Policy::parse(&row.enforced(), Kind::Resource).map_err(Fault::internal)?;
+        let policy = Policy::parse(&row.enforced(), Kind::Resource).map_err(Fault::internal)?;
         let named = NamedPolicy { name, policy: Arc::new(policy) };
         if kept.len() >= COMPILED_MAX {
             kept.clear();

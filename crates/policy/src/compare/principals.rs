@@ -140,7 +140,8 @@ impl<'a> Names<'a> {
         for role in self.arns(account, "role/", "unnamed") {
             let name = role.rsplit('/').next().unwrap_or("").to_owned();
             let own = self.arns(account, &format!("assumed-role/{name}/"), "unnamed");
-            let by_id = self.sessions.iter().map(|own| arn("sts", account, &format!("assumed-role/{name}/{own}")));
+            let by_id =
+                self.sessions.iter().map(|own| arn("sts", account, &format!("assumed-role/{name}/{own}")));
             pairs.extend(own.into_iter().chain(by_id).map(|session| (role.clone(), session)));
         }
         for session in self.arns(account, "assumed-role/", "unnamed/unnamed") {
