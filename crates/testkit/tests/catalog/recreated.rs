@@ -65,7 +65,7 @@ impl Scene {
 
     async fn kms(&self, who: &Credentials, operation: &str, body: Value) -> Response {
         let request = Request::new(Method::POST, "/")
-            .header("x-amz-target", format!("TrentService.{operation}"))
+            .header("x-amz-target", &format!("TrentService.{operation}"))
             .header("content-type", "application/x-amz-json-1.1")
             .body(body.to_string())
             .signed(who, "kms", "us-east-1", self.world.now());
@@ -76,8 +76,9 @@ impl Scene {
     async fn key(&self, statements: &[Value]) -> String {
         let account =
             json!({"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"});
-        let statements = [&[account], statements].concat();
-        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let mut all = vec![account];
+        all.extend_from_slice(statements);
+        let policy = json!({"Version": "2012-10-17", "Statement": all}).to_string();
         let made = self.kms(&self.admin, "CreateKey", json!({"Policy": policy})).await;
         assert_eq!(made.status, 200, "{}", made.text());
         made.json()["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
