@@ -121,7 +121,7 @@ impl Environment {
     }
 
     /// Must it be restored before it can take a request?
-    pub(super) fn is_unrestored(&self) -> bool {
+    pub(crate) fn is_unrestored(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.restored.load(Ordering::SeqCst))
     }
 

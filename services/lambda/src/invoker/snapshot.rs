@@ -10,7 +10,7 @@ use casemate_sandbox::Family;
 use casemate_store::{Key, StoreError};
 use tokio::sync::Semaphore;
 
-use super::{Invoker, start::order};
+use super::{Invoker, idle::key_of, start::order};
 use crate::{
     api::{Error, StateReasonCode},
     controls::{Controls, Reuse},
@@ -20,8 +20,8 @@ use crate::{
     pool::FitFor,
     process::Purpose,
     resource::FunctionRef,
-    snapshot::State,
-    version::{self, Published, Version},
+    snapshot::{self, State, Used},
+    version::{self, Published},
 };
 
 /// How long the start of what becomes a snapshot may take, or as long as a request, if that is longer.
@@ -66,7 +66,7 @@ impl Making {
 impl Invoker {
     /// Makes the snapshot of a version that waits for it; of others, nothing.
     pub(crate) fn make_snapshot(self: &Arc<Self>, function: &Function) {
-        if function.state != State::Pending || !self.making.begin(&function.revision_id) {
+        if !function.state.is_to_be_made() || !self.making.begin(&function.revision_id) {
             return;
         }
         let (invoker, function) = (Arc::clone(self), Arc::new(function.clone()));
@@ -80,8 +80,12 @@ impl Invoker {
                 Ok(()) => State::Active,
                 Err(reason) => state_of(reason),
             };
+            let made = state == State::Active;
             // A version that cannot be written stays pending, and is tried again after the server's restart.
             drop(invoker.note_state(&function, state).await);
+            if made {
+                invoker.keep_templates(&function);
+            }
             drop(turn);
             invoker.making.end(&function.revision_id);
         }));
@@ -92,13 +96,16 @@ impl Invoker {
         let all = self.env.store.read(|tx| tx.scan::<Published>(&Key::every_scope(), None, usize::MAX));
         for (_, Published(version)) in all.unwrap_or_default() {
             self.make_snapshot(&version);
+            if snapshot::is_of(&version) && version.state == State::Active {
+                self.keep_templates(&Arc::new(version));
+            }
         }
     }
 
     fn is_pending(&self, function: &Function) -> bool {
         let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
         let found = self.env.store.read(|tx| version::resolve(tx, &at, None)).ok().flatten();
-        found.is_some_and(|now| now.revision_id == function.revision_id && now.state == State::Pending)
+        found.is_some_and(|now| now.revision_id == function.revision_id && now.state.is_to_be_made())
     }
 
     /// Tries again where it was a passing fault and not the function's.
@@ -155,15 +162,15 @@ impl Invoker {
 
     /// Writes what became of a version, unless it is gone.
     async fn note_state(&self, function: &Function, state: State) -> Result<(), StoreError> {
-        let Some(at) = FunctionRef::of_arn(&function.arn) else { return Ok(()) };
-        let Version::Published(number) = function.version else { return Ok(()) };
-        let (key, revision) = (at.key().number(number), function.revision_id.clone());
+        let Some(key) = key_of(function) else { return Ok(()) };
+        let (revision, now) = (function.revision_id.clone(), self.env.clock.now());
         let written = self.env.store.write(move |tx| {
             let found = tx.get::<Published>(&key)?.filter(|found| found.0.revision_id == revision);
             let Some(Published(mut version)) = found else { return Ok(false) };
-            if version.state == State::Pending {
-                version.state = state.clone();
+            if version.state.is_to_be_made() {
+                version.state = version.state.followed_by(state.clone());
                 tx.put(&key, &Published(version))?;
+                tx.put(&key, &Used(now))?;
             }
             Ok::<_, StoreError>(true)
         });
