@@ -20,7 +20,7 @@ use crate::{
     pool::FitFor,
     process::Purpose,
     resource::FunctionRef,
-    snapshot::{self, State, Used},
+    snapshot::{State, Used},
     version::{self, Published},
 };
 
@@ -96,9 +96,7 @@ impl Invoker {
         let all = self.env.store.read(|tx| tx.scan::<Published>(&Key::every_scope(), None, usize::MAX));
         for (_, Published(version)) in all.unwrap_or_default() {
             self.make_snapshot(&version);
-            if snapshot::is_of(&version) && version.state == State::Active {
-                self.keep_templates(&Arc::new(version));
-            }
+            self.keep_templates(&version);
         }
     }
 
@@ -108,19 +106,9 @@ impl Invoker {
         found.is_some_and(|now| now.revision_id == function.revision_id && now.state.is_to_be_made())
     }
 
-    /// Tries again where it was a passing fault and not the function's.
     async fn made_after_all(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
-        for pause in PAUSES {
-            let made = self.made_snapshot(function).await;
-            if self.host.is_err() || !made.as_ref().is_err_and(may_pass) {
-                return made;
-            }
-            tokio::time::sleep(pause).await;
-            if !self.is_pending(function) {
-                return made;
-            }
-        }
-        self.made_snapshot(function).await
+        let wanted = || self.host.is_ok() && self.is_pending(function);
+        tried(|| self.made_snapshot(function), wanted, tokio::time::sleep).await
     }
 
     async fn made_snapshot(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
@@ -182,6 +170,29 @@ impl Invoker {
     }
 }
 
+/// Tries again where it was a passing fault and not the function's, for as long as it is still wanted.
+async fn tried<A, P>(
+    attempt: impl Fn() -> A,
+    wanted: impl Fn() -> bool,
+    pause: impl Fn(Duration) -> P,
+) -> Result<(), NotStarted>
+where
+    A: Future<Output = Result<(), NotStarted>>,
+    P: Future<Output = ()>,
+{
+    for length in PAUSES {
+        let made = attempt().await;
+        if !made.as_ref().is_err_and(may_pass) || !wanted() {
+            return made;
+        }
+        pause(length).await;
+        if !wanted() {
+            return made;
+        }
+    }
+    attempt().await
+}
+
 /// May the same attempt succeed a moment later?
 fn may_pass(reason: &NotStarted) -> bool {
     let NotStarted::Refused(error) = reason else { return false };
@@ -227,6 +238,36 @@ mod tests {
 
     use super::*;
     use crate::{api::ThrottleReason, refusal};
+
+    /// How many attempts there are, and the pauses between them, when each comes to `outcome`, the last one in `until` to success,
+    /// and it is wanted for so many pauses.
+    async fn attempts(outcome: fn() -> NotStarted, until: usize, wanted: usize) -> (usize, Vec<u64>, bool) {
+        let (count, pauses) = (std::cell::Cell::new(0), std::cell::RefCell::new(Vec::new()));
+        let made = tried(
+            async || {
+                count.set(count.get() + 1);
+                if count.get() == until { Ok(()) } else { Err(outcome()) }
+            },
+            || pauses.borrow().len() < wanted,
+            async |length: Duration| pauses.borrow_mut().push(length.as_secs()),
+        )
+        .await;
+        (count.get(), pauses.into_inner(), made.is_ok())
+    }
+
+    #[tokio::test]
+    async fn four_attempts_are_made_in_half_a_minute_and_none_for_nobody() {
+        let passing = || NotStarted::Refused(Error::service_exception("x"));
+        let lasting = || NotStarted::TimedOut(Vec::new());
+        assert_eq!(attempts(passing, 9, 9).await, (4, vec![1, 5, 20], false));
+        assert_eq!(attempts(passing, 4, 9).await, (4, vec![1, 5, 20], true));
+        assert_eq!(attempts(passing, 2, 9).await, (2, vec![1], true));
+        assert_eq!(attempts(lasting, 9, 9).await, (1, vec![], false));
+        // Deleted meanwhile: not another attempt after the pause.
+        assert_eq!(attempts(passing, 9, 2).await, (2, vec![1, 5], false));
+        // No host: no pause either.
+        assert_eq!(attempts(passing, 9, 0).await, (1, vec![], false));
+    }
 
     #[test]
     fn what_is_not_the_functions_fault_is_tried_again() {

@@ -21,7 +21,9 @@ use crate::{
     fair::Grant,
     function::Function,
     pool::FitFor,
-    snapshot,
+    resource::FunctionRef,
+    snapshot::{self, State},
+    version,
 };
 
 /// Most templates of a version that are at hand for requests that may come. Ours: as many as are started ahead at a time.
@@ -113,7 +115,11 @@ impl Invoker {
         host: &Host,
         work: &Work,
     ) -> Result<Arc<Environment>, NotStarted> {
-        if snapshot::is_of(&work.function) { self.template(host, work).await } else { self.start(host, work).await }
+        if snapshot::is_of(&work.function) {
+            self.template(host, work).await
+        } else {
+            self.start(host, work).await
+        }
     }
 
     /// How many templates are to be at hand, now that one more is in use.
@@ -132,11 +138,7 @@ impl Invoker {
     }
 
     /// Whichever template is there first.
-    async fn template(
-        self: &Arc<Self>,
-        host: &Host,
-        work: &Work,
-    ) -> Result<Arc<Environment>, NotStarted> {
+    async fn template(self: &Arc<Self>, host: &Host, work: &Work) -> Result<Arc<Environment>, NotStarted> {
         let version = &work.function.arn;
         let _waiting = self.stock.wait(version);
         let mut own: Option<oneshot::Receiver<Begun>> = None;
@@ -182,12 +184,12 @@ impl Invoker {
         let (invoker, host, function) = (Arc::clone(self), host.clone(), Arc::clone(function));
         drop(tokio::spawn(async move {
             let turn = turns.acquire_owned().await;
-            let begun = if tell.is_closed() { None } else { Some(invoker.new_template(&host, &function).await) };
+            let begun =
+                if tell.is_closed() { None } else { Some(invoker.new_template(&host, &function).await) };
             drop(turn);
             if let Err(Some(Ok(environment))) = tell.send(begun) {
                 environment.await_request();
-                let fit_for =
-                    if environment.is_unrestored() { FitFor::Everybody } else { FitFor::Reuse };
+                let fit_for = if environment.is_unrestored() { FitFor::Everybody } else { FitFor::Reuse };
                 invoker.put(&environment, fit_for);
                 environment.freeze().await;
             }
@@ -196,7 +198,11 @@ impl Invoker {
         told
     }
 
-    async fn new_template(&self, host: &Host, function: &Arc<Function>) -> Result<Arc<Environment>, NotStarted> {
+    async fn new_template(
+        &self,
+        host: &Host,
+        function: &Arc<Function>,
+    ) -> Result<Arc<Environment>, NotStarted> {
         match self.room(host, function).await? {
             Grant::Place(berth) => self.begin_snapshot(host, function, berth).await,
             // Handed on only where the request may follow on anybody.
@@ -204,15 +210,22 @@ impl Invoker {
         }
     }
 
-    /// Keeps as many templates of a version as its owner has asked for.
-    pub(super) fn keep_templates(&self, function: &Arc<Function>) {
-        let count = snapshot::kept(function);
+    /// Keeps as many templates of an active version as its owner has asked for.
+    pub(super) fn keep_templates(&self, version: &Function) {
+        let Some(at) = FunctionRef::of_arn(&version.arn) else { return };
+        // What is made ready is the version as it is now, and as its function is.
+        let found = self.env.store.read(|tx| version::resolve(tx, &at, None)).ok().flatten();
+        let Some(version) = found.filter(|found| snapshot::is_of(found) && found.state == State::Active)
+        else {
+            return;
+        };
+        let (count, version) = (snapshot::kept(&version), Arc::new(version));
         // One stays in any case.
         if count > 1 {
-            self.keep_ready(Arc::clone(function), count);
+            self.keep_ready(Arc::clone(&version), count);
             // Whoever deleted it just before has found nothing to end.
-            if !self.is_current(function) {
-                self.ready.retire(&function.arn);
+            if !self.is_current(&version) {
+                self.ready.retire(&version.arn);
             }
         }
     }
