@@ -418,6 +418,7 @@ impl Environment {
     /// It was started ahead of any request: what happens in it belongs to none, and it may be frozen.
     pub(crate) fn await_request(&self) {
         self.attribution.end();
+        self.access.forget();
         self.busy.store(false, Ordering::SeqCst);
     }
 

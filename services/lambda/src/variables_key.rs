@@ -263,6 +263,11 @@ impl Access {
         answered.is_some_and(|at| (0..ANSWER_MS_MAX).contains(&now.millis().saturating_sub(at.millis())))
     }
 
+    /// No process is made now: before the next one it is asked again.
+    pub(crate) fn forget(&self) {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Asks before a process of the function is made from a template; not where the template's own start has asked just now.
     pub(crate) async fn check(&self, env: &Env, function: &Arc<Function>) -> Result<(), Error> {
         if function.settings.sealed.is_none() || self.is_answered(env.clock.now()) {
@@ -347,6 +352,9 @@ mod tests {
         let access = Access::answered(at(0));
         assert!(access.is_answered(at(9)) && !access.is_answered(at(9)), "one process");
         assert!(!Access::answered(at(0)).is_answered(at(10)));
+        let laid_by = Access::answered(at(0));
+        laid_by.forget();
+        assert!(!laid_by.is_answered(at(0)));
         assert!(!Access::answered(at(0)).is_answered(at(-1)), "from a time that has not come");
     }
 }

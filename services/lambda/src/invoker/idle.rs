@@ -90,12 +90,21 @@ impl Invoker {
         if !self.uses.is_time(now) {
             return;
         }
-        let all = self.env.store.read(|tx| tx.scan::<Published>(&Key::every_scope(), None, usize::MAX));
-        for (_, Published(version)) in all.unwrap_or_default() {
-            if snapshot::is_of(&version) && version.state == State::Active {
-                // What cannot be written now is looked at again in an hour.
-                drop(self.look_at(&version, now).await);
+        let unused = self.env.store.read(|tx| {
+            let mut unused = Vec::new();
+            for (key, Published(version)) in tx.scan::<Published>(&Key::every_scope(), None, usize::MAX)? {
+                if snapshot::is_of(&version)
+                    && version.state == State::Active
+                    && tx.get::<Used>(&key)?.is_none_or(|used| used.is_long_ago(now))
+                {
+                    unused.push(version);
+                }
             }
+            Ok::<_, StoreError>(unused)
+        });
+        for version in unused.unwrap_or_default() {
+            // What cannot be written now is looked at again in an hour.
+            drop(self.look_at(&version, now).await);
         }
     }
 

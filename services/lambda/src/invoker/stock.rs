@@ -146,6 +146,12 @@ impl Invoker {
             let mut change = std::pin::pin!(self.stock.next_change());
             // From here on no change is missed.
             change.as_mut().enable();
+            // What was made for this request is not left lying.
+            match own.as_mut().map(oneshot::Receiver::try_recv) {
+                Some(Ok(Some(made))) => return made,
+                Some(Ok(None) | Err(oneshot::error::TryRecvError::Closed)) => own = None,
+                Some(Err(oneshot::error::TryRecvError::Empty)) | None => {}
+            }
             if let Some(idle) = self.pool.take(&work.function, work.wanted(), self.env.clock.now()) {
                 if idle.wake().await {
                     return Ok(idle);
