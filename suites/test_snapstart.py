@@ -2,12 +2,15 @@
 
 import concurrent.futures
 import datetime
+import functools
+import importlib
 import json
 import re
 import time
 import uuid
 
 import botocore.auth
+import botocore.compat
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 from conftest import Server
@@ -192,7 +195,7 @@ def made(function, count, seconds=60):
     while time.monotonic() < end:
         try:
             pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function.name}")
-            found = [event for page in pages for event in page["events"] if "INIT_REPORT" in event["message"]]
+            found = [event for page in pages for event in page["events"] if "template is loaded" in event["message"]]
         except logs.exceptions.ResourceNotFoundException:
             pass
         if len(found) >= count:
@@ -208,13 +211,15 @@ def burst(function, count, event):
 
 def test_a_burst_is_served_by_templates_that_are_there(server, python):
     app = "import time\ntime.sleep(1)\nMADE = time.time()\n" + APP % "pass"
-    app = app.replace('"pid": os.getpid()', '"pid": os.getpid(), "made": MADE')
+    app = app.replace('"pid": os.getpid()', '"pid": os.getpid(), "made": MADE') + "\nprint('a template is loaded')\n"
     count = 4
     function = published(
         server, python, app, statements=LOGS, Environment={"Variables": {"CASEMATE_SNAPSHOTS": str(count)}}
     )
     active(function)
     made(function, count)
+    # What is left to do after the last line: hooks, and to stop it.
+    time.sleep(2)
     began = time.time()
     answers = burst(function, count, {"sleep": 1})
     # The server's clock is this machine's.
@@ -307,6 +312,16 @@ def test_what_a_key_hides_is_restored_for_nobody_once_the_key_is_disabled(server
     assert invoke(function)[1]["requests"] == 1
 
 
+def then(days, remove_tzinfo=True):
+    """Days from now, as a signer asks for the time."""
+    time_then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return time_then.replace(tzinfo=None) if remove_tzinfo else time_then
+
+
+# Where AWS's C library is installed it signs.
+SIGNERS = [botocore.auth] + ([importlib.import_module("botocore.crt.auth")] if botocore.compat.HAS_CRT else [])
+
+
 def test_a_version_that_nobody_invokes_for_14_days_is_inactive(tmp_path, monkeypatch):
     """The server goes on under a clock that is ahead, and so does this client's signature."""
     server = Server(tmp_path / "data").start()
@@ -323,11 +338,8 @@ def test_a_version_that_nobody_invokes_for_14_days_is_inactive(tmp_path, monkeyp
         for days, state in ((13, "Active"), (28, "Inactive")):
             # 13 days later it is not used either: 28 days are more than 14 after the last use.
             server = Server(server.data_dir, environment=ahead(f"+{days}d")).start()
-            monkeypatch.setattr(
-                botocore.auth, "get_current_datetime",
-                lambda remove_tzinfo=True, days=days: datetime.datetime.now(datetime.timezone.utc).replace(
-                    tzinfo=None if remove_tzinfo else datetime.timezone.utc) + datetime.timedelta(days=days),
-            )
+            for signer in SIGNERS:
+                monkeypatch.setattr(signer, "get_current_datetime", functools.partial(then, days))
             lambda_ = server.client("lambda")
             shown = lambda_.get_function_configuration(FunctionName=name, Qualifier="1")
             end = time.monotonic() + 15
