@@ -57,6 +57,7 @@ use crate::{
     platform::{Note, Status},
     report::{self, Used},
     telemetry::Telemetry,
+    variables_key::Access,
 };
 
 /// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then
@@ -105,6 +106,8 @@ pub(crate) struct Environment {
     program: String,
     /// Where it begins from a snapshot.
     snapshot: Option<Snapshot>,
+    /// Whether its processes may have what a key hides.
+    access: Access,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.
@@ -216,7 +219,7 @@ impl Environment {
         };
         // In this order: what the runtime has been offered it works on.
         if !self.extensions.invoke(told) || !self.exchange.offer(invocation) {
-            return Err(Unfit);
+            return Err(self.given_up((&id, &trace_id), began.elapsed()).await);
         }
         let end = tokio::select! {
             biased;
@@ -250,6 +253,12 @@ impl Environment {
             self.sandbox.kill();
         }
         Ok(finished)
+    }
+
+    /// Has ended between START and the request: what was begun in its log is ended. The request is another environment's.
+    pub(crate) async fn given_up(&self, ids: (&str, &str), after: Duration) -> Unfit {
+        drop(self.report(ids, after, ((Status::Error, None), Vec::new())).await);
+        Unfit
     }
 
     async fn finish(&self, (id, trace_id): (&str, &str), end: End, duration: Duration) -> Finished {
@@ -409,6 +418,7 @@ impl Environment {
     /// It was started ahead of any request: what happens in it belongs to none, and it may be frozen.
     pub(crate) fn await_request(&self) {
         self.attribution.end();
+        self.access.forget();
         self.busy.store(false, Ordering::SeqCst);
     }
 

@@ -4,8 +4,10 @@
 //! Where the host has no room, an idle environment of any function gives way; where there is none, requests wait, and
 //! functions get what comes free in turn.
 
+mod idle;
 mod snapshot;
 mod start;
+mod stock;
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +20,9 @@ use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
 use tokio::{sync::Notify, time::Instant};
 
+use idle::Uses;
 use snapshot::Making;
+use stock::Stock;
 
 use crate::{
     Extras,
@@ -67,6 +71,9 @@ pub(crate) struct Invoker {
     machines: Machines,
     /// The snapshots that are being made.
     making: Making,
+    /// Requests that wait for a template.
+    stock: Stock,
+    uses: Uses,
 }
 
 /// A request before it is bound to an environment.
@@ -157,6 +164,8 @@ impl Invoker {
             unforkable: Mutex::default(),
             machines: Machines::default(),
             making: Making::default(),
+            stock: Stock::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -204,6 +213,7 @@ impl Invoker {
                 )));
             }
         };
+        self.make_again(&function).await.map_err(Fault::from)?;
         function.state.check()?;
         let variables = function.settings.variables.clone().unwrap_or_default();
         let controls = Controls::of(&variables).map_err(Error::service_exception)?;
@@ -244,7 +254,7 @@ impl Invoker {
         }
         // What was handed on may end just then; a new environment does not.
         for _ in 0..STARTS_MAX {
-            let environment = match self.start(&host, &work).await {
+            let environment = match self.started(&host, &work).await {
                 Ok(environment) => environment,
                 Err(reason) => return not_started(&work.invocation.request_id, &work.function, reason),
             };
@@ -295,9 +305,17 @@ impl Invoker {
     }
 
     /// Where the environment will be used up by the request, another is started for the next.
-    fn note_used(&self, work: &Work, environment: &Environment) {
-        if work.fit_for_after(environment).is_none() {
-            self.ready.used_up(&work.function, self.env.clock.now());
+    fn note_used(self: &Arc<Self>, work: &Work, environment: &Environment) {
+        let spares = if environment.is_snapshot() {
+            self.spare_templates(&work.function)
+        } else {
+            usize::from(work.fit_for_after(environment).is_none())
+        };
+        if environment.is_snapshot() {
+            self.note_invoked(&work.function);
+        }
+        if spares > 0 {
+            self.ready.used_up(&work.function, spares, self.env.clock.now());
             self.missing.notify_one();
         }
     }
@@ -350,6 +368,7 @@ impl Invoker {
         if !self.is_current(&environment.function) {
             self.pool.retire(&environment.function.arn);
         }
+        self.stock.changed();
     }
 
     /// Stops idle snapshots that are over or of what is no more: no idle time ends these.
@@ -415,6 +434,7 @@ impl Invoker {
             let now = self.env.clock.now();
             self.pool.reclaim(now, |function| self.ready.kept(function));
             self.reclaim_snapshots().await;
+            self.look_for_unused(now).await;
             let short = HostMemory::now().is_ok_and(ready::is_short);
             if let Ok(host) = &self.host {
                 host.blanks.reclaim(now, short);

@@ -115,6 +115,7 @@ struct Start {
     extensions: Arc<Extensions>,
     program: String,
     snapshot: Option<Snapshot>,
+    access: variables_key::Access,
 }
 
 /// What is to be started.
@@ -135,7 +136,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
-        let function = variables_key::opened(&self.env, function).await?;
+        let (function, access) = variables_key::opened_for_start(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -191,6 +192,7 @@ impl Host {
             extensions,
             program,
             snapshot,
+            access,
         };
         let environment = self.assemble(sandbox, start);
         environment.output.note(&Note::init_start(&environment.function, purpose));
@@ -234,6 +236,7 @@ impl Host {
             extensions,
             program,
             snapshot,
+            access,
         } = start;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
@@ -289,6 +292,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             program,
             snapshot,
+            access,
             folders,
             berth: Some(berth),
             decoy,
