@@ -114,8 +114,10 @@ def test_an_image_that_cannot_begin_says_why(host):
 
 
 RUBY = """
+require "etc"
+
 def handler(event:, context:)
-  { kernel: File.read("/proc/sys/kernel/osrelease").strip, version: RUBY_VERSION, shell: File.exist?("/bin/sh"), told: event["a"] }
+  { kernel: Etc.uname[:release], version: RUBY_VERSION, shell: File.exist?("/bin/sh"), told: event["a"] }
 end
 """
 JAVA = """
@@ -143,7 +145,7 @@ def test_ruby_and_java_answer_from_machines(host, tmp_path):
             (tmp_path / "Notes.java").write_text(JAVA)
             subprocess.run([compiler, "-d", str(tmp_path), str(tmp_path / "Notes.java")], check=True)
             files = {"Notes.class": (tmp_path / "Notes.class").read_bytes()}
-        functions.append((runtime, Slow(server, files, runtime, handler, Timeout=60, MemorySize=256)))
+        functions.append((runtime, Slow(server, files, runtime=runtime, handler=handler, Timeout=60, MemorySize=256)))
     if not functions:
         pytest.skip("neither Ruby nor Java is on this machine")
     with ThreadPoolExecutor(2) as both:
@@ -158,5 +160,5 @@ def test_a_root_that_changed_is_used_no_more_and_nothing_is_said_of_the_host(hos
     (host.root / "etc/release").write_text("changed\n")
     with pytest.raises(ClientError) as refused:
         made(host.server, "changed", Runtime="static1", Handler="any",
-             Code={"ZipFile": b"PK\5\6" + bytes(18)})("")
+             Code={"ZipFile": package({"data.txt": "code"})})("")
     assert refused.value.response["Error"]["Code"] == "ServiceException", refused.value

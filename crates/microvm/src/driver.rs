@@ -204,7 +204,9 @@ impl Driver {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
         if name.is_empty() || name.starts_with('.') || name.len() > NAME_BYTES_MAX || !name.chars().all(plain)
         {
-            return Err(Error::Refused("a disk's name has 1 to 100 letters, digits, dots, hyphens and underscores"));
+            return Err(Error::Refused(
+                "a disk's name has 1 to 100 letters, digits, dots, hyphens and underscores",
+            ));
         }
         Ok(self.inner.config.state.join(format!("{name}.{kind}")))
     }
@@ -244,7 +246,8 @@ impl Driver {
         if spec.env.iter().any(|(name, value)| is_credential(name) && !value.is_empty()) {
             machine.holds_credentials = true;
         }
-        let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
+        let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } =
+            spec;
         let start = Start { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
         machine.start(start).await
     }

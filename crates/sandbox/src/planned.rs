@@ -79,10 +79,9 @@ impl PlannedRoot {
             bind.mount.host = moved(&bind.mount.at);
         }
         let written = std::mem::take(&mut plan.files).into_iter();
-        plan.binds.extend(written.map(|(at, _)| Bind {
-            mount: Mount { host: moved(&at), at },
-            kind: BindKind::File,
-        }));
+        plan.binds.extend(
+            written.map(|(at, _)| Bind { mount: Mount { host: moved(&at), at }, kind: BindKind::File }),
+        );
         Self { runtime_id: self.runtime_id, plan, task: self.task.map(|_| moved(Path::new(TASK))) }
     }
 }
@@ -156,7 +155,12 @@ mod tests {
         after.sort();
         assert_eq!(before, after);
         assert!(moved.plan.binds.iter().any(|bind| bind.kind == BindKind::Device));
-        assert!(moved.plan.binds.iter().all(|bind| bind.kind != BindKind::Device
-            || bind.mount.host == bind.mount.at));
+        assert!(
+            moved
+                .plan
+                .binds
+                .iter()
+                .all(|bind| bind.kind != BindKind::Device || bind.mount.host == bind.mount.at)
+        );
     }
 }
