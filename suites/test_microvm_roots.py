@@ -60,7 +60,7 @@ def host(tmp_path_factory):
 
 def patient(server):
     key, secret = server.keys
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=300)
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=600)
     return boto3.client("lambda", endpoint_url=server.endpoint, region_name="us-east-1", config=config,
                         aws_access_key_id=key, aws_secret_access_key=secret)
 
@@ -145,12 +145,14 @@ def test_ruby_and_java_answer_from_machines(host, tmp_path):
             (tmp_path / "Notes.java").write_text(JAVA)
             subprocess.run([compiler, "-d", str(tmp_path), str(tmp_path / "Notes.java")], check=True)
             files = {"Notes.class": (tmp_path / "Notes.class").read_bytes()}
-        functions.append((runtime, Slow(server, files, runtime=runtime, handler=handler, Timeout=60, MemorySize=256)))
+        function = Slow(server, files, runtime=runtime, handler=handler, Timeout=60, MemorySize=256)
+        # The first request of Java takes a minute where all processors are its own, and more elsewhere.
+        function.lambda_ = patient(server)
+        functions.append((runtime, function))
     if not functions:
         pytest.skip("neither Ruby nor Java is on this machine")
-    with ThreadPoolExecutor(2) as both:
-        answers = both.map(lambda one: one[1].invoke({"a": "b"})[1], functions)
-    for (runtime, _), said in zip(functions, answers):
+    for runtime, function in functions:
+        said = function.invoke({"a": "b"})[1]
         assert "cloud" in said.get("kernel", ""), (runtime, said)
         assert (said["shell"], said["told"]) == (False, "b") and said["version"].split(".")[0] in runtime, said
         assert "heap" not in said or said["heap"] < 200
