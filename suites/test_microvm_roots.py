@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import Server
-from functions import role
+from functions import package, role
 from test_images import REGISTRY, layout, layer
 from test_languages import compiled, listed
 from test_microvm import Slow, machines
@@ -74,8 +74,8 @@ def made(server, name, **settings):
 
 def added(host):
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as package:
-        package.writestr("data.txt", "code")
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("data.txt", "code")
     return made(host.server, "added", Runtime="static1", Handler="any", Code={"ZipFile": archive.getvalue()})
 
 
@@ -146,7 +146,7 @@ def test_ruby_and_java_answer_from_machines(host, tmp_path):
             subprocess.run([compiler, "-d", str(tmp_path), str(tmp_path / "Notes.java")], check=True)
             files = {"Notes.class": (tmp_path / "Notes.class").read_bytes()}
         function = Slow(server, files, runtime=runtime, handler=handler, Timeout=60, MemorySize=256)
-        # The first request of Java takes a minute where all processors are its own, and more elsewhere.
+        # On a busy machine Java's first request has taken nearly five minutes.
         function.lambda_ = patient(server)
         functions.append((runtime, function))
     if not functions:
@@ -158,7 +158,7 @@ def test_ruby_and_java_answer_from_machines(host, tmp_path):
         assert "heap" not in said or said["heap"] < 200
 
 
-def test_a_root_that_changed_is_used_no_more_and_nothing_is_said_of_the_host(host):
+def test_a_root_that_changed_is_used_no_more(host):
     (host.root / "etc/release").write_text("changed\n")
     with pytest.raises(ClientError) as refused:
         made(host.server, "changed", Runtime="static1", Handler="any",
