@@ -151,7 +151,7 @@ impl Host {
         let root = root.with_program(folder.path(), layers.as_deref().map(Folder::path))?;
         let family = root.family;
         // INVARIANT: never in less than was asked for.
-        let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
+        let isolation = self.isolation(&controls).map_err(Error::service_exception)?;
         let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
         let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
