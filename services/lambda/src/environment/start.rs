@@ -114,8 +114,7 @@ struct Start {
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
     program: String,
-    snapshot: Option<Snapshot>,
-    access: variables_key::Access,
+    snapshot: (Option<Snapshot>, variables_key::Access),
 }
 
 /// What is to be started.
@@ -191,8 +190,7 @@ impl Host {
             late,
             extensions,
             program,
-            snapshot,
-            access,
+            snapshot: (snapshot, access),
         };
         let environment = self.assemble(sandbox, start);
         environment.output.note(Note::init_start(&environment.function, purpose)).await;
@@ -235,11 +233,9 @@ impl Host {
             late,
             extensions,
             program,
-            snapshot,
-            access,
+            snapshot: (snapshot, access),
         } = start;
-        let beside = sandbox.take_companion_output();
-        let Taken { stdout, stderr, events } = sandbox.take();
+        let (beside, Taken { stdout, stderr, events }) = (sandbox.take_companion_output(), sandbox.take());
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
