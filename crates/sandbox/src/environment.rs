@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     cgroup::{CpuShare, Group},
     egress,
+    full::Full,
     members::Members,
     pump::{self, Activity, Recorded, Recorder},
     spec::{Exit, ExitStatus, Usage},
@@ -164,8 +165,10 @@ impl Environment {
         self.done.borrow().is_some()
     }
 
-    /// What it has used so far.
+    /// What it has used so far. Limits that are met without the kernel's telling anybody are looked for, and recorded.
     pub fn usage(&self) -> Usage {
+        let members = self.group.members().unwrap_or_default();
+        self.recorder.note_full(&Full::find(&self.tmp, &members));
         let ended = *self.done.borrow();
         ended.map_or_else(|| self.group.usage(), |exit| exit.usage)
     }

@@ -420,6 +420,11 @@ impl Environment {
             return NotStarted::Unforkable(why);
         }
         self.ends_for(if matches!(failure, Failure::TimedOut) { Reason::Timeout } else { Reason::Failure });
+        match &failure {
+            Failure::TimedOut => self.witness_time_over(None),
+            Failure::Exited(exit) => self.witness_exit(None, *exit),
+            _ => {}
+        }
         let status = match &failure {
             Failure::TimedOut => (Status::Timeout, None),
             Failure::Extension(fault) => (Status::Error, Some(fault.kind())),
