@@ -112,6 +112,7 @@ fn what_is_full_after_a_request_is_told_once_for_each() {
     run(async {
         let snippet = "
 kept = []
+stream = socket.create_connection(('127.0.0.1', 9001))
 with open('/tmp/big', 'wb') as f:
     try:
         while True: f.write(b'x' * 65536); f.flush()
@@ -119,8 +120,7 @@ with open('/tmp/big', 'wb') as f:
 try:
     while True: kept.append(os.open('/dev/null', os.O_RDONLY))
 except OSError: pass
-os.close(kept.pop())
-stream = socket.create_connection(('127.0.0.1', 9001))
+stream.send(b'f')
 stream.recv(1)
 os.unlink('/tmp/big')
 for fd in kept: os.close(fd)
@@ -131,6 +131,7 @@ stream.recv(1)
         let mut environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
         let mut events = environment.take_events().unwrap();
         let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'f');
         for _ in 0..2 {
             // Looked at twice, told once.
             environment.begin_invocation();
