@@ -133,7 +133,7 @@ impl Group {
         self.supervision.as_ref().map(|held| held.roles()).unwrap_or_default()
     }
 
-    /// Begins to look at what no directory holds, before anything of the function's runs.
+    /// Begins to look at what no directory holds.
     pub(crate) fn supervise(&self, pid: u32, handles: (&Arc<OwnedFd>, &Arc<OwnedFd>)) -> io::Result<()> {
         self.supervision.as_ref().map_or(Ok(()), |held| held.begin(pid, handles))
     }
@@ -194,7 +194,7 @@ impl Group {
         match &self.freezing {
             Freezing::Two(folder) => self.set_frozen(folder, b"1"),
             Freezing::One(folder) => put(folder, "freezer.state", "FROZEN"),
-            Freezing::Signals => signals::stop_all(|| self.members()).map(drop),
+            Freezing::Signals => signals::stop_all(|| self.members_or_gone()).map(drop),
         }
     }
 
@@ -230,7 +230,7 @@ impl Group {
                 Ok(value_of(&text, "frozen")? == 1)
             }
             Freezing::One(folder) => Ok(fs::read_to_string(folder.join("freezer.state"))?.trim() == "FROZEN"),
-            Freezing::Signals => signals::stop_all(|| self.members()),
+            Freezing::Signals => signals::stop_all(|| self.members_or_gone()),
         }
     }
 
@@ -251,6 +251,14 @@ impl Group {
         if matches!(self.freezing, Freezing::One(_)) {
             // The old freezer keeps the dead from dying.
             let _ = self.thaw();
+        }
+    }
+
+    /// The same, with those that may have been members and are gone.
+    fn members_or_gone(&self) -> io::Result<Vec<libc::pid_t>> {
+        match &self.supervision {
+            Some(held) if self.pids.is_none() => held.members_or_gone(),
+            _ => self.members(),
         }
     }
 

@@ -224,8 +224,11 @@ impl Driver {
         let made = self.inner.cgroups.create(&format!("env-{id}"), limits);
         let group = made.map_err(|(layer, error)| StartError::Layer { layer, why: error.to_string() })?;
         let group = Arc::new(group);
-        if group.roles().processes {
-            self.limits_processes(link).await?;
+        if group.roles().processes
+            && let Err(error) = self.limits_processes(link).await
+        {
+            pump::remove(&group).await;
+            return Err(error);
         }
         let mut wiring = match Wiring::new(&group) {
             Ok(wiring) => wiring,
@@ -248,9 +251,11 @@ impl Driver {
         match unchanged.await.and(parts) {
             Ok(parts) => {
                 let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
+                let process = parts.pidfd.try_clone();
                 let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
                 if run.is_err() {
                     // Nobody else knows of the processes: they may wait for an answer that never comes, or run on.
+                    process.iter().for_each(|process| pump::kill(&started, process));
                     started.kill();
                     tokio::spawn(async move { pump::remove(&started).await });
                 }

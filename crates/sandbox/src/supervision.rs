@@ -53,7 +53,8 @@ pub(crate) struct Supervision {
 /// Who is looked at, once there is anybody.
 #[derive(Debug)]
 struct Subject {
-    namespace: u64,
+    /// The first process of its pid namespace.
+    first: libc::pid_t,
     pidfd: Arc<OwnedFd>,
     tmp: Arc<OwnedFd>,
 }
@@ -109,8 +110,8 @@ impl Supervision {
     /// Whether this host lets itself be looked at.
     pub(crate) fn probe() -> io::Result<()> {
         let own = sys::own_pid();
-        let namespace = census::namespace_of(own)?;
-        let seen = census::take()?.get(&namespace).is_some_and(|pids| pids.contains(&own));
+        let parent = census::parent_of(own).unwrap_or(0);
+        let seen = Census::take()?.family(parent).contains(&own);
         if seen { Ok(()) } else { Err(io::Error::other("/proc does not show this process")) }
     }
 
@@ -118,17 +119,17 @@ impl Supervision {
         self.roles
     }
 
-    /// Begins to look, before anything of the function's runs. A process that cannot be seen is an error.
+    /// Begins to look, as soon as its process is known. One that cannot be seen is an error.
     pub(crate) fn begin(
         self: &Arc<Self>,
         pid: u32,
         (pidfd, tmp): (&Arc<OwnedFd>, &Arc<OwnedFd>),
     ) -> io::Result<()> {
-        let namespace = census::namespace_of(pid.cast_signed())?;
-        if namespace == census::namespace_of(sys::own_pid())? {
-            return Err(io::Error::other("an environment without a pid namespace of its own"));
+        let first = pid.cast_signed();
+        if census::parent_of(first).is_none() {
+            return Err(io::Error::other("/proc does not show the environment's process"));
         }
-        let subject = Subject { namespace, pidfd: Arc::clone(pidfd), tmp: Arc::clone(tmp) };
+        let subject = Subject { first, pidfd: Arc::clone(pidfd), tmp: Arc::clone(tmp) };
         if self.subject.set(subject).is_err() {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
@@ -154,7 +155,22 @@ impl Supervision {
     /// The processes there are.
     pub(crate) fn members(&self) -> io::Result<Vec<libc::pid_t>> {
         let Some(subject) = self.subject.get() else { return Ok(Vec::new()) };
-        Ok(census::take()?.remove(&subject.namespace).unwrap_or_default())
+        let mut members = Census::take()?.family(subject.first);
+        // What has ended, and been taken, is no member.
+        members.retain(|pid| census::parent_of(*pid).is_some());
+        Ok(members)
+    }
+
+    /// The same, and all of which it is not known, of whomever: where one has ended meanwhile, what it has forked may be missing.
+    ///
+    /// They are listed from the lowest number to the highest, and new ones get higher numbers: where nothing has ended, what
+    /// has been forked meanwhile is missing only where the numbers begin anew just then.
+    pub(crate) fn members_or_gone(&self) -> io::Result<Vec<libc::pid_t>> {
+        let Some(subject) = self.subject.get() else { return Ok(Vec::new()) };
+        let census = Census::take()?;
+        let mut members = census.family(subject.first);
+        members.extend(census.gone());
+        Ok(members)
     }
 
     /// From now on others stop it: it is looked at for the last time.
@@ -166,9 +182,16 @@ impl Supervision {
     /// It is about to be let run, by others.
     pub(crate) fn thaw(&self) {
         let mut account = self.account();
+        let paused = account.paused;
         (account.frozen, account.paused, account.at) = (false, false, Instant::now());
         account.credit_ns = account.credit_ns.max(0);
         drop(account);
+        if paused {
+            // Those who freeze by other means than signals know nothing of it.
+            for pid in self.members().unwrap_or_default() {
+                let _ = sys::kill(pid, libc::SIGCONT);
+            }
+        }
         self.post.wake();
     }
 
@@ -208,14 +231,14 @@ impl Supervision {
             let account = self.account();
             !account.frozen && now.saturating_duration_since(account.at) > TICK / 2
         };
-        if is_due && let Ok(census) = census::take() {
+        if is_due && let Ok(census) = Census::take() {
             self.look_among(&census, now);
         }
     }
 
     fn look_among(&self, census: &Census, now: Instant) {
         let Some(subject) = self.subject.get() else { return };
-        let Some(members) = census.get(&subject.namespace) else { return };
+        let members = &*census.family(subject.first);
         let mut account = self.account();
         if account.frozen {
             return;
@@ -251,7 +274,8 @@ impl Account {
         self.own = own(all, tmp);
         if self.own > self.memory_max {
             let proportion = |(pid, whole): &(_, Holds)| Holds::in_proportion(*pid).unwrap_or(*whole);
-            let divided = each.iter().map(proportion).fold(Holds::default(), |sum, holds| sum + holds);
+            let own_memory = each.iter().filter(|(pid, holds)| !holds.is_its_parents(*pid));
+            let divided = own_memory.map(proportion).fold(Holds::default(), |sum, holds| sum + holds);
             // INVARIANT: what one process holds is there, whoever has been forked to share it since the census.
             let largest = each.iter().map(|(_, holds)| holds.private).max().unwrap_or(0);
             self.own = own(divided, tmp).max(largest);
@@ -337,9 +361,38 @@ mod tests {
         assert_eq!(credit(0, 2_000, tick, 40_000_000), 0);
     }
 
+    fn state(pid: u32) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    }
+
+    #[test]
+    fn processes_are_stopped_while_the_share_is_used_up() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = [child.id().cast_signed()];
+        let roles = Roles { memory: true, processes: true, cpu: true };
+        let supervision = Supervision::new(roles, (1, 1), &Watchman::default());
+        supervision.set_share(2_000, 20_000);
+        let (tick, mut account) = (TICK, supervision.account());
+        account.hold(&pid, tick, 20_000_000);
+        assert!(account.paused);
+        while state(child.id()) != 'T' {
+            std::thread::yield_now();
+        }
+        account.hold(&pid, tick * 8, 0);
+        assert!(account.paused && account.credit_ns == -2_000_000);
+        account.hold(&pid, tick, 0);
+        assert!(!account.paused);
+        while state(child.id()) == 'T' {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     #[test]
     fn tmp_is_not_the_functions_and_hides_no_private_page() {
-        let all = Holds { private: 100, shared: 50, threads: 1 };
+        let all = Holds { private: 100, shared: 50, ..Holds::default() };
         assert_eq!((own(all, 0), own(all, 30), own(all, 500)), (150, 120, 100));
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::supervision::{Supervision, census};
+use crate::supervision::{Supervision, census::Census};
 
 /// The thread, from the first environment on. Dropping it ends the thread.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Post {
         while let Some(running) = self.after(pause) {
             let begun = Instant::now();
             // Without a census nothing is known: what is known too long ago counts as too much.
-            if let Ok(census) = census::take() {
+            if let Ok(census) = Census::take() {
                 running.iter().for_each(|environment| environment.look_among(&census, begun));
             }
             pause = pause_after(begun.elapsed());

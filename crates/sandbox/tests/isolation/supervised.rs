@@ -103,7 +103,18 @@ for _ in range(6):
         kept = bytearray(40 << 20)
         time.sleep(1000)
 ";
-        for hog in ["hog = []\nwhile True: hog.append(bytearray(b'x') * (4 << 20))\n", several] {
+        // The first thread of a process may end before the others.
+        let headless = "
+import threading, time
+def take():
+    time.sleep(0.1)
+    hog = []
+    while True: hog.append(bytearray(b'x') * (4 << 20))
+if os.fork() == 0:
+    threading.Thread(target=take).start()
+    libc.syscall(60, 0)
+";
+        for hog in ["hog = []\nwhile True: hog.append(bytearray(b'x') * (4 << 20))\n", several, headless] {
             let ended = outcome(&driver, &format!("{hog}{wait}"), small).await;
             assert_eq!(ended.exit.status, ExitStatus::Signal(libc::SIGKILL), "{ended:?}");
             assert!(ended.exit.out_of_memory && ended.events.contains(&Event::OutOfMemory), "{ended:?}");
@@ -123,10 +134,18 @@ for _ in range(3):
 with open('/tmp/big', 'wb') as f:
     for _ in range(150): f.write(bytes(1 << 20))
 for child in children: os.waitpid(child, 0)
+import subprocess
+for _ in range(50):
+    try: subprocess.run(['/nothing'])
+    except OSError: pass
 show('memfd', lambda: os.memfd_create('m'))
 show('kept', lambda: len(kept) >> 20)
 ";
-        let ended = outcome(&driver, honest, small).await;
+        let (environment, _code) = start(&driver, &format!("{honest}{wait}"), small).await;
+        let (stream, _) = environment.runtime_api().accept().await.unwrap();
+        environment.usage();
+        drop(stream);
+        let ended = finish(environment).await;
         assert_eq!((ended.value("kept"), ended.value("memfd")), ("70", "ENOSYS"), "{ended:?}");
         assert!(!ended.exit.out_of_memory, "{ended:?}");
         let peak = ended.exit.usage.memory_peak_bytes >> 20;
@@ -175,12 +194,12 @@ socket.create_connection(('127.0.0.1', 9001)).recv(1)
 }
 
 #[test]
-fn what_forks_without_pause_is_stopped_without_a_freezer() {
+fn what_forks_without_pause_is_stopped_or_told_without_a_freezer() {
     without_groups("child_forks_on");
 }
 
 #[test]
-#[ignore = "run by what_forks_without_pause_is_stopped_without_a_freezer"]
+#[ignore = "run by what_forks_without_pause_is_stopped_or_told_without_a_freezer"]
 fn child_forks_on() {
     run(async {
         let driver = driver();
@@ -196,10 +215,10 @@ while stream.recv(1): stream.send(b'x')
         let (environment, _code) = start(&driver, chain, |_| {}).await;
         let namespace = namespace(environment.pid());
         let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
-        for _ in 0..5 {
-            stream.write_all(b"g").await.unwrap();
-            assert_eq!(stream.read_u8().await.unwrap(), b'x');
-            environment.freeze().await.unwrap();
+        stream.write_all(b"g").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        // Whoever forks as fast as one can look may not be caught. Then that is said, and the environment is ended.
+        if environment.freeze().await.is_ok() {
             let before = processes(namespace);
             assert!(
                 before.len() > 1 && before.iter().all(|(_, state)| matches!(state, 'T' | 'Z')),

@@ -139,6 +139,8 @@ impl Host {
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
+        // Also before a request: the host may have lost them since.
+        controls.check_limits(|| self.driver.limits_by_groups()).map_err(Error::service_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.code_folder(&function).await?;
