@@ -13,12 +13,13 @@
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
 //! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
 //! | `CASEMATE_LIMITS` | `any`, `kernel` | `any`; `kernel`: it does not run where a limit is held by looking at it instead of by a control group |
+//! | `CASEMATE_SNAPSHOTS` | 1 to 100 | `1`: so many environments of a version with SnapStart are initialised ahead, and kept |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
 //! counts as none.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, ExecPolicy, Layer};
@@ -37,9 +38,12 @@ pub(crate) const ISOLATION: &str = "CASEMATE_ISOLATION";
 const DECOY: &str = "CASEMATE_DECOY";
 const LIMITS: &str = "CASEMATE_LIMITS";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
+const SNAPSHOTS: &str = "CASEMATE_SNAPSHOTS";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
 const PROGRAMS_MAX: usize = 32;
+/// Most templates of a version that are kept. Ours: each holds what a Python process with the function's code does.
+const SNAPSHOTS_MAX: usize = 100;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub(crate) struct Controls {
     pub(crate) isolation: Option<Isolation>,
     /// Does a key that belongs to nobody lie among its variables?
     pub(crate) decoy: bool,
+    /// How many templates of a version with SnapStart are kept.
+    pub(crate) snapshots: Option<NonZeroUsize>,
 }
 
 /// For how long one environment serves.
@@ -164,10 +170,11 @@ impl Controls {
                 LIMITS => limits(value).map(|limits| controls.limits = limits),
                 CLIENT => client(value).map(|client| controls.client = client),
                 ISOLATION => isolation(value).map(|isolation| controls.isolation = Some(isolation)),
+                SNAPSHOTS => snapshots(value).map(|snapshots| controls.snapshots = Some(snapshots)),
                 _ => {
                     return Err(format!(
                         "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}, \
-                         {ISOLATION}, {LIMITS}"
+                         {ISOLATION}, {LIMITS}, {SNAPSHOTS}"
                     ));
                 }
             };
@@ -187,6 +194,7 @@ fn allowed(name: &str) -> &'static str {
         CLIENT => "own or aws",
         LIMITS => "any or kernel",
         ISOLATION => "process or microvm",
+        SNAPSHOTS => "a number from 1 to 100",
         _ => "environment or endpoint",
     }
 }
@@ -239,6 +247,11 @@ fn isolation(value: &str) -> Option<Isolation> {
     }
 }
 
+fn snapshots(value: &str) -> Option<NonZeroUsize> {
+    let plain = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse::<NonZeroUsize>().ok().filter(|count| plain && count.get() <= SNAPSHOTS_MAX)
+}
+
 fn switch(value: &str) -> Option<bool> {
     match value {
         "on" => Some(true),
@@ -287,6 +300,7 @@ mod tests {
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
             ("CASEMATE_DECOY", "on"),
             ("CASEMATE_LIMITS", "kernel"),
+            ("CASEMATE_SNAPSHOTS", "100"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -300,6 +314,7 @@ mod tests {
                 decoy: true,
                 limits: Limits::Kernel,
                 isolation: None,
+                snapshots: NonZeroUsize::new(100),
             }
         );
     }
@@ -336,6 +351,10 @@ mod tests {
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_DECOY", "1"),
             ("CASEMATE_LIMITS", "cgroup"),
+            ("CASEMATE_SNAPSHOTS", "0"),
+            ("CASEMATE_SNAPSHOTS", "101"),
+            ("CASEMATE_SNAPSHOTS", "+1"),
+            ("CASEMATE_SNAPSHOTS", ""),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

@@ -115,6 +115,7 @@ struct Start {
     extensions: Arc<Extensions>,
     program: String,
     snapshot: Option<Snapshot>,
+    access: variables_key::Access,
 }
 
 /// What is to be started.
@@ -135,7 +136,7 @@ impl Host {
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
-        let function = variables_key::opened(&self.env, function).await?;
+        let (function, access) = variables_key::opened_for_start(&self.env, function).await?;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -193,11 +194,12 @@ impl Host {
             extensions,
             program,
             snapshot,
+            access,
         };
         let environment = self.assemble(sandbox, start);
-        environment.output.note(Note::init_start(&environment.function, purpose)).await;
+        environment.output.note(&Note::init_start(&environment.function, purpose));
         if let Some(remark) = remark {
-            environment.output.note(Note::remark(remark)).await;
+            environment.output.note(&Note::remark(remark));
         }
         let limit = self.start_limit(isolation, limit);
         initialised(environment, (family, purpose), (began, limit)).await
@@ -236,6 +238,7 @@ impl Host {
             extensions,
             program,
             snapshot,
+            access,
         } = start;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
@@ -291,6 +294,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             program,
             snapshot,
+            access,
             folders,
             berth: Some(berth),
             decoy,
@@ -306,14 +310,14 @@ async fn initialised(
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, purpose, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()));
     }
     let took = began.elapsed();
     let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
     notes.extend(environment.extensions.notes());
     notes.push(Note::init_report(purpose, took, (Status::Success, None)));
-    for note in notes {
-        environment.output.note(note).await;
+    for note in &notes {
+        environment.output.note(note);
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
@@ -417,7 +421,7 @@ impl Environment {
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
+    fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
@@ -435,7 +439,7 @@ impl Environment {
         let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
         notes.extend(self.extensions.notes());
         notes.push(Note::init_report(purpose, took, status));
-        let tail = self.output.end(notes).await;
+        let tail = self.output.end(&notes);
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
