@@ -255,7 +255,9 @@ impl Driver {
                 let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
                 if run.is_err() {
                     // Nobody else knows of the processes: they may wait for an answer that never comes, or run on.
-                    process.iter().for_each(|process| pump::kill(&started, process));
+                    if let Ok(process) = process {
+                        pump::kill(&started, &process);
+                    }
                     started.kill();
                     tokio::spawn(async move { pump::remove(&started).await });
                 }

@@ -40,6 +40,11 @@ fn has_all_descriptors(pid: libc::pid_t) -> bool {
     u64::try_from(open).is_ok_and(|open| open >= DESCRIPTORS_MAX)
 }
 
+/// Says it, if it has not been said.
+pub(crate) fn is_news(said: &AtomicBool) -> bool {
+    !said.swap(true, Ordering::Relaxed)
+}
+
 /// What has been said already.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
@@ -48,10 +53,6 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    pub(crate) fn is_news(&self, what: &AtomicBool) -> bool {
-        !what.swap(true, Ordering::Relaxed)
-    }
-
     pub(crate) fn forget(&self) {
         self.tmp.store(false, Ordering::Relaxed);
         self.descriptors.store(false, Ordering::Relaxed);

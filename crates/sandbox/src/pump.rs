@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     cgroup::Group,
-    full::{Full, Said},
+    full::{self, Full, Said},
     slots::SlotLease,
     spec::{Event, Exit, ExitStatus},
     sys,
@@ -175,11 +175,11 @@ impl Recorder {
 
     /// Says what was found full, once in an invocation.
     pub(crate) fn note_full(&self, found: &Full) {
-        if found.tmp && self.full.is_news(&self.full.tmp) {
+        if found.tmp && full::is_news(&self.full.tmp) {
             self.record(Event::TmpFull);
         }
         if let Some(pid) = found.descriptors
-            && self.full.is_news(&self.full.descriptors)
+            && full::is_news(&self.full.descriptors)
         {
             self.record(Event::DescriptorLimit { pid });
         }

@@ -76,7 +76,9 @@ impl Post {
             let begun = Instant::now();
             // Without a census nothing is known: what is known too long ago counts as too much.
             if let Ok(census) = Census::take() {
-                running.iter().for_each(|environment| environment.look_among(&census, begun));
+                for environment in &running {
+                    environment.look_among(&census, begun);
+                }
             }
             pause = pause_after(begun.elapsed());
         }
