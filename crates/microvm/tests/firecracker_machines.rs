@@ -63,6 +63,7 @@ fn config(state: &Path, behaviour: &str) -> Config {
 fn spec() -> FunctionSpec {
     FunctionSpec {
         argv: vec!["/var/task/bootstrap".into()],
+        working_dir: "/var/task".into(),
         env: vec![("GREETING".into(), "hello".into())],
         memory_mb: 128,
         tmp_mb: 16,
@@ -112,7 +113,7 @@ fn machines(state: &Path) -> usize {
 }
 
 async fn booted(driver: &Driver, state: &Path) -> (casemate_microvm::Booted, Image) {
-    let image = driver.prepare("function-1", &runtime(), package(state)).await.unwrap();
+    let image = driver.prepare("function-1", runtime().planned().unwrap(), package(state)).await.unwrap();
     (driver.boot(&image, &spec(), &fresh(1)).await.unwrap(), image)
 }
 
@@ -123,8 +124,8 @@ async fn clones_go_on_from_one_memory_with_fresh_randomness_and_cannot_write_wha
     assert!(matches!(driver.probe().hardware, Hardware::Usable { .. }));
     assert!(driver.probe().monitor.starts_with("Firecracker v1.13.0 (SHA-256 "), "{}", driver.probe());
     assert!(!driver.is_emulating());
-    let (mut first, image) = booted(&driver, folder.path()).await;
-    driver.start(&mut first.machine, &image, spec()).await.unwrap();
+    let (mut first, _) = booted(&driver, folder.path()).await;
+    driver.start(&mut first.machine, spec()).await.unwrap();
     let (connection, read) = asked(&mut first.machine).await;
     let template = driver.snapshot(first, vec![Pending { connection, read }]).await.unwrap();
     assert!(template.device_bytes() > 0);
@@ -169,7 +170,7 @@ async fn started(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>) -> Result<M
     let code = stock.driver().code_disk(&name, CodeDisk { code_dir, ..code }).await.unwrap();
     let begun = Arc::clone(begun);
     let draw = Arc::new(move || fresh(begun.fetch_add(1, Ordering::SeqCst)));
-    stock.start((&runtime(), Vec::new()), code, spec(), draw).await
+    stock.start(runtime().planned().unwrap(), code, spec(), draw).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use casemate_microvm::{CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Stock};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{EnvironmentSpec, HostFile};
+use casemate_sandbox::{EnvironmentSpec, StartError};
 
 use super::{
     late::Started,
@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     api::Error,
-    bootstrap,
     controls::Controls,
     function::Function,
     isolate::Isolate,
@@ -26,19 +25,14 @@ const EMULATED_START: u32 = 6;
 
 impl Host {
     /// In what a function runs, or why it must not run here.
-    pub(super) fn isolation(&self, function: &Function, controls: &Controls) -> Result<Isolation, String> {
-        // An image is a root of its own, whatever runtime its function might name.
-        let runtime = match &function.image {
-            Some(_) => None,
-            None => self.driver.runtimes().find(&function.settings.runtime),
-        };
-        self.machines.isolation(controls, runtime)
+    pub(super) fn isolation(&self, controls: &Controls) -> Result<Isolation, String> {
+        self.machines.isolation(controls)
     }
 
     /// Whether a function's requests may run in forks of one process: in machines each gets a machine instead.
     pub(crate) fn forks(&self, function: &Function) -> bool {
         let variables = function.settings.variables.clone().unwrap_or_default();
-        let isolation = Controls::of(&variables).and_then(|controls| self.isolation(function, &controls));
+        let isolation = Controls::of(&variables).and_then(|controls| self.isolation(&controls));
         isolation == Ok(Isolation::Process)
     }
 
@@ -63,29 +57,31 @@ impl Host {
                 let started = self.sandbox(spec, suits_blank, now).await;
                 started.map_err(|error| root.not_started(error))
             }
-            Isolation::Machine => Ok((self.in_machine(spec, function).await?, None)),
+            Isolation::Machine => Ok((self.in_machine(spec, (function, root)).await?, None)),
         }
     }
 
-    async fn in_machine(&self, spec: EnvironmentSpec, function: &Function) -> Result<Isolate, NotStarted> {
+    async fn in_machine(
+        &self,
+        spec: EnvironmentSpec,
+        (function, root): (&Function, &Root),
+    ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
         machines::holds(&spec.egress, &spec.companions).map_err(unavailable)?;
-        let id = &function.settings.runtime;
-        let runtime = self.driver.runtimes().find(id).cloned();
-        let runtime = runtime.ok_or_else(|| unavailable(format!("the runtime {id} is not on this host")))?;
+        // INVARIANT: a machine's root is the one that was verified and recorded, before and after it was copied to a disk.
+        let template = spec.template.clone();
+        self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
         let scratch = self.packages.scratch().await?;
-        let bootstrap = bootstrap::of(&runtime, self.python_sdk.as_deref(), scratch.path());
-        let bootstrap = bootstrap.map_err(unavailable)?;
-        let code = CodeDisk {
-            code_dir: spec.code_dir,
-            layers_dir: spec.layers_dir,
-            bootstrap: bootstrap.files.into_iter().map(|file| (file.name, file.contents)).collect(),
+        let (planned, code_dir) = match root.task() {
+            Some(task) => (template.planned().with_task(task.to_owned()), scratch.path().to_owned()),
+            None => (template.planned(), spec.code_dir),
         };
+        let code = CodeDisk { code_dir, layers_dir: spec.layers_dir };
         let code = self.code_disk(stock, function, code).await.map_err(failed)?;
-        let mounts = bootstrap.mounts.into_iter().map(|mount| HostFile { host: mount.host, at: mount.at });
         let wanted = FunctionSpec {
-            argv: spec.template.argv().to_vec(),
+            argv: template.argv().to_vec(),
+            working_dir: template.working_dir().to_owned(),
             env: spec.env,
             memory_mb: spec.memory_mb,
             tmp_mb: spec.tmp_mb,
@@ -99,8 +95,15 @@ impl Host {
             entropy.fill("lambda.machine", &mut bytes);
             Fresh { unix_ns: unix_ns(clock.now()), entropy: bytes }
         });
-        let started = stock.start((&runtime, mounts.collect()), Arc::clone(&code), wanted, fresh).await;
-        let isolate = Isolate::machine(started.map_err(failed)?, code, Arc::clone(&self.env.clock)).await;
+        let started = stock.start(planned, Arc::clone(&code), wanted, fresh).await;
+        self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
+        let started = started.map_err(|error| match error {
+            MachineError::NotBegun { step, source } => {
+                root.not_started(StartError::Step { step, what: String::new(), source })
+            }
+            error => failed(error),
+        })?;
+        let isolate = Isolate::machine(started, code, Arc::clone(&self.env.clock)).await;
         isolate.map_err(|source| failed(MachineError::Io { doing: "taking up the machine", source }))
     }
 
@@ -111,8 +114,8 @@ impl Host {
         code: CodeDisk,
     ) -> Result<Arc<Disk>, MachineError> {
         let layers = function.settings.layers.iter().map(|layer| layer.code);
-        let key: CodeKey =
-            (function.settings.runtime.clone(), std::iter::once(function.code).chain(layers).collect());
+        let package = function.image.is_none().then_some(function.code);
+        let key: CodeKey = package.into_iter().chain(layers).collect();
         if let Some(disk) = self.machines.code(&key) {
             return Ok(disk);
         }

@@ -237,9 +237,9 @@ impl Environment {
 
     /// What its log has of a request that began and could not be given to the runtime.
     pub(crate) async fn log_of_given_up(&self, id: &str) -> String {
-        self.output.begin(Note::start(id, self.function.version, "")).await;
+        self.output.begin(&Note::start(id, self.function.version, ""));
         drop(self.given_up((id, ""), Duration::ZERO).await);
-        String::from_utf8(self.output.end(Vec::new()).await).unwrap()
+        String::from_utf8(self.output.end(&[])).unwrap()
     }
 
     /// As if its child had been made, and last used, so long ago.

@@ -46,7 +46,8 @@ use crate::{
     packages::{Folder, Packages},
     platform::{Note, Status},
     process::{self, Given, Purpose},
-    role, runtime_api,
+    role,
+    runtime_api::{self, SaidTo},
     telemetry::Telemetry,
     variables_key,
     version::Version,
@@ -152,7 +153,7 @@ impl Host {
         let root = root.with_program(folder.path(), layers.as_deref().map(Folder::path))?;
         let family = root.family;
         // INVARIANT: never in less than was asked for.
-        let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
+        let isolation = self.isolation(&controls).map_err(Error::service_exception)?;
         let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
         let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
@@ -250,10 +251,17 @@ impl Host {
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
+        let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
+        let foreign =
+            event::foreign(self.env.clone(), place.clone(), function.arn.clone(), attribution.clone());
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
+                (
+                    Arc::clone(&exchange),
+                    Arc::clone(&extensions),
+                    (Arc::clone(&telemetry), output.clone(), foreign),
+                ),
                 (forks.clone(), endpoint.clone()),
                 late,
             ),
@@ -261,7 +269,6 @@ impl Host {
             extensions::watch(&sandbox, &extensions),
         ];
         if let Some(events) = events {
-            let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
             let recorded =
                 event::record(self.env.clone(), events, place, function.arn.clone(), attribution.clone());
             // Ends by itself when the sandbox is gone and its last events are taken: it is not aborted with the rest.
@@ -487,7 +494,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
+    said_to: SaidTo,
     (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::{
     Output, Telemetry, serve,
-    tests::{Api, with_extensions},
+    tests::{Api, nobody, with_extensions},
 };
 use crate::{delivery::Tap, extensions::Extensions};
 
@@ -34,7 +34,7 @@ async fn bench() -> Bench {
     let telemetry = Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet]));
     let (output, told) = Output::tapped();
     let own = Arc::clone(&extensions);
-    let shared = (Arc::new(super::super::Exchange::new()), own, (Arc::clone(&telemetry), output));
+    let shared = (Arc::new(super::super::Exchange::new()), own, (Arc::clone(&telemetry), output, nobody().2));
     let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
     Bench { api: Api::at(address, task), extensions, telemetry, told, id }
 }
