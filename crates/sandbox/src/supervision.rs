@@ -357,7 +357,7 @@ mod tests {
         }
         assert_eq!(pauses, 9);
         // What is not used is saved, but not for ever.
-        assert_eq!(credit(0, 100, Duration::from_secs(60), 0), 10_000_000);
+        assert_eq!(credit(0, 100, Duration::from_mins(1), 0), 10_000_000);
         assert_eq!(credit(0, 2_000, tick, 40_000_000), 0);
     }
 
