@@ -217,7 +217,7 @@ impl Invoker {
         function.state.check()?;
         let variables = function.settings.variables.clone().unwrap_or_default();
         let controls = Controls::of(&variables).map_err(Error::service_exception)?;
-        let slot = self.enter(&function)?;
+        let slot = self.entered(&function).await?;
         let work = Work {
             reuse: controls.reuse,
             principal: request.principal.clone(),
@@ -226,6 +226,19 @@ impl Invoker {
             function,
         };
         Lasting::new(Arc::clone(self).work(host, work, slot)).await
+    }
+
+    /// A place among the requests that run, or one that is free in a moment: an environment counts until it is back, which is
+    /// a little after its answer, and who asks again at once is not throttled for that.
+    async fn entered(&self, function: &Function) -> Result<Slot, Error> {
+        let since = Instant::now();
+        loop {
+            let entered = self.enter(function);
+            if entered.is_ok() || !self.returning.wait(&function.arn, since).await {
+                // It may have come back just before it would have been waited for.
+                return entered.or_else(|_| self.enter(function));
+            }
+        }
     }
 
     fn enter(&self, function: &Function) -> Result<Slot, Error> {

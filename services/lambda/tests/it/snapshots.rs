@@ -74,6 +74,13 @@ async fn active(more: &[(&str, Document)]) -> Bench {
     bench
 }
 
+/// With one request at a time there is one template, so whatever is answered goes on from that one.
+async fn one_at_a_time(bench: &Bench) {
+    let mut input = named("f");
+    input.push("ReservedConcurrentExecutions", Document::Integer(1));
+    bench.done("PutFunctionConcurrency", input).await;
+}
+
 async fn run(bench: &Bench, text: &str) -> Invoked {
     bench.invoke("f:1", &code(text)).await
 }
@@ -111,6 +118,7 @@ async fn a_version_is_initialised_once_and_restored_before_its_first_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_in_an_environment_ends_with_it_and_the_next_begins_from_the_snapshot() {
     let bench = active(&[("Timeout", Document::Integer(1))]).await;
+    one_at_a_time(&bench).await;
     let plant = "\nopen('/tmp/planted', 'w').write('x')\napp.state['secret'] = event['code']\nbuiltins = __import__('builtins'); builtins.planted = 1";
     let before = run(&bench, WHO).await.ok();
     for end in [
@@ -139,6 +147,7 @@ async fn what_goes_wrong_in_an_environment_ends_with_it_and_the_next_begins_from
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_is_restored_anew_where_none_may_follow_another() {
     let bench = active(&[variables(&[("CASEMATE_REUSE", "per-invocation")])]).await;
+    one_at_a_time(&bench).await;
     let draws = "import random, uuid, ssl, os, secrets\napp.state['seen'] = app.state.get('seen', 0) + 1\nout = [[app.state['seen'], app.born, app.said, os.environ['AWS_LAMBDA_LOG_STREAM_NAME']], [random.random(), random.getrandbits(64), str(uuid.uuid4()), str(uuid.uuid1()), ssl.RAND_bytes(16).hex(), os.urandom(16).hex(), secrets.token_hex()]]";
     let first = run(&bench, draws).await.ok();
     let mut seen = BTreeSet::new();
@@ -245,6 +254,7 @@ async fn a_hook_that_fails_after_the_restore_is_said_and_the_snapshot_stays() {
     let app = format!("{APP}\nimport time\nregister_after_restore(lambda: 1 / 0)");
     published(&bench, &app, &[]).await;
     assert_eq!(settled(&bench).await["State"], "Active");
+    one_at_a_time(&bench).await;
     for _ in 0..2 {
         let answer = bench.call("Invoke", named("f:1")).await;
         assert_eq!((answer.status.as_u16(), answer.code().unwrap().as_str()), (400, "SnapStartException"));
