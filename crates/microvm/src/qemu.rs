@@ -41,6 +41,19 @@ pub(crate) enum Memory {
     Shared,
     /// Writes stay in the process: a clone, which waits for its device state.
     PrivateIncoming,
+    /// Both: a clone with a copy of its own, which becomes another template.
+    SharedIncoming,
+}
+
+impl Memory {
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Shared | Self::SharedIncoming)
+    }
+
+    /// Goes on from what another was, and does not boot.
+    fn is_incoming(self) -> bool {
+        matches!(self, Self::PrivateIncoming | Self::SharedIncoming)
+    }
 }
 
 /// Starts it. `ram` becomes its standard input, which is where it finds the guest's memory.
@@ -87,13 +100,13 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     add("-accel", accelerator);
     add("-cpu", processor);
     add("-m", &launch.ram_mb.to_string());
-    let share = if launch.memory == Memory::Shared { "on" } else { "off" };
+    let share = if launch.memory.is_shared() { "on" } else { "off" };
     let size = launch.ram_mb;
     add(
         "-object",
         &format!("memory-backend-file,id=m,size={size}M,mem-path=/proc/self/fd/0,share={share},prealloc=off"),
     );
-    if launch.memory == Memory::Shared {
+    if !launch.memory.is_incoming() {
         let argument = launch.agent_argument;
         add("-append", &format!("{KERNEL_ARGUMENTS} -- {} {argument}", guest::NAME));
     }
@@ -106,10 +119,9 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     add("-global", "virtio-mmio.force-legacy=false");
     add("-serial", &format!("file:{OWN}/console"));
     add("-qmp", &format!("unix:{OWN}/qmp,server=on,wait=off"));
-    if launch.memory == Memory::PrivateIncoming {
+    if launch.memory.is_incoming() {
         add("-incoming", "defer");
-    }
-    if launch.memory == Memory::Shared {
+    } else {
         add("-kernel", KERNEL);
         add("-initrd", INITRAMFS);
     }

@@ -24,6 +24,7 @@ use crate::{
     driver::{Driver, Fresh, FunctionSpec, Image, RuntimeDisk, blocking},
     error::Error,
     fingerprint,
+    initialised::Whose,
     kept::{Bounds, Kept},
     machine::Machine,
     template::Template,
@@ -59,12 +60,33 @@ impl Limits {
 #[derive(Debug)]
 pub struct Stock {
     maker: Arc<Maker>,
-    start: Duration,
-    templates: Kept<Key, Template>,
+    pub(crate) start: Duration,
+    pub(crate) templates: Kept<Key, Template>,
 }
 
-/// What a template is made of: runtime, memory in MB, the runtime's files.
-type Key = (String, u64, String);
+/// What a template is made of: the runtime's name, its files, and what else.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Key {
+    pub(crate) runtime: String,
+    pub(crate) files: String,
+    pub(crate) of: Of,
+}
+
+/// See [`Key`].
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Of {
+    /// Any function's, with so much memory in MB.
+    Runtime { ram_mb: u64 },
+    /// One that has initialised.
+    Function(Whose),
+}
+
+impl Key {
+    /// Of a runtime whose files are others now.
+    pub(crate) fn is_outdated(&self, runtime: &Runtime, files: &str) -> bool {
+        self.runtime == runtime.id && self.files != files
+    }
+}
 
 #[derive(Debug)]
 struct Maker {
@@ -117,26 +139,27 @@ impl Stock {
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Machine, Error> {
-        let template = self.template((runtime, mounts), shared_ram_mb(&spec), Arc::clone(&fresh)).await?;
+        let of = (runtime, mounts, shared_ram_mb(&spec));
+        let (template, _) = self.template(of, Arc::clone(&fresh)).await?;
         let driver = self.driver();
         let (mut machine, image) = driver.clone_with(&template, code, &fresh()).await?;
         driver.start(&mut machine, &image, spec).await?;
         Ok(machine)
     }
 
-    async fn template(
+    /// The template for any function of a runtime, and by what its files were known.
+    pub(crate) async fn template(
         &self,
-        (runtime, mounts): (&Runtime, Vec<HostFile>),
-        ram_mb: u64,
+        (runtime, mounts, ram_mb): (&Runtime, Vec<HostFile>, u64),
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
-    ) -> Result<Template, Error> {
-        let (looked_at, besides) = (runtime.clone(), mounts.clone());
-        let files = blocking(move || fingerprint::of(&looked_at, &besides)).await?;
-        let outdated = |(id, _, seen): &Key| *id == runtime.id && *seen != files;
+    ) -> Result<(Template, String), Error> {
+        let files = files_of(runtime, &mounts).await?;
+        let outdated = |key: &Key| key.is_outdated(runtime, &files);
         let (maker, of) = (Arc::clone(&self.maker), (runtime.clone(), mounts, files.clone()));
         let make = move || async move { maker.template(of, ram_mb, &*fresh).await };
-        let key = (runtime.id.clone(), ram_mb, files.clone());
-        self.templates.get((key, Instant::now()), outdated, make).await
+        let key = Key { runtime: runtime.id.clone(), files: files.clone(), of: Of::Runtime { ram_mb } };
+        let template = self.templates.get((key, Instant::now()), outdated, make).await?;
+        Ok((template, files))
     }
 }
 
@@ -177,10 +200,16 @@ impl Maker {
     }
 }
 
+/// By what a runtime's files on the host are known.
+pub(crate) async fn files_of(runtime: &Runtime, mounts: &[HostFile]) -> Result<String, Error> {
+    let (runtime, mounts) = (runtime.clone(), mounts.to_vec());
+    blocking(move || fingerprint::of(&runtime, &mounts)).await
+}
+
 /// Memory of the template for a function, which has at least what the function's machine needs. The sizes are few, or one
 /// account's functions would need all the templates that there may be. What the function may use is another matter: the
 /// agent bounds it.
-fn shared_ram_mb(spec: &FunctionSpec) -> u64 {
+pub(crate) fn shared_ram_mb(spec: &FunctionSpec) -> u64 {
     let needed = spec.ram_mb();
     needed.checked_next_power_of_two().unwrap_or(needed)
 }
@@ -192,8 +221,8 @@ const MAKING_EMULATED: Duration = Duration::from_mins(4);
 /// As long as a root of the process driver that could not be made.
 const FAILED: Duration = Duration::from_mins(1);
 const UNUSED: Duration = Duration::from_mins(30);
-/// Few runtimes and sizes are in use at a time.
-const TEMPLATES_MAX: usize = 8;
+/// Few runtimes and sizes are in use at a time; functions that have initialised share what is left.
+const TEMPLATES_MAX: usize = 16;
 /// A template that has just booted takes some 300 MB.
 const BYTES_MAX: u64 = 6 << 30;
 /// Templates that boot at a time; others wait for their turn.

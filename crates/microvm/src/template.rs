@@ -3,12 +3,13 @@
 //! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a sealed file that
 //! clones map privately. A template is made before the first event and of a function that was given no credentials.
 
-use std::{io, sync::Arc};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::io::{AsyncWriteExt, duplex};
 
 use crate::{
-    driver::{Booted, Image},
+    disk::Disk,
+    driver::Image,
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
@@ -16,12 +17,24 @@ use crate::{
 };
 
 /// A connection that waits for its first answer when the snapshot is taken: the runtime's question for the first event.
+/// Whoever has the connection keeps it until then.
 #[derive(Debug)]
 pub struct Pending {
-    /// The connection.
-    pub connection: Connection,
-    /// What has been read from it since the last answer. Every clone's caller reads it again.
-    pub read: Vec<u8>,
+    pub(crate) port: u16,
+    pub(crate) id: u32,
+    pub(crate) read: Vec<u8>,
+}
+
+impl Pending {
+    /// `read` has been read from it since its last answer. Every clone's caller reads it again.
+    pub fn of(connection: &Connection, read: Vec<u8>) -> Self {
+        Self { port: connection.port, id: connection.id, read }
+    }
+
+    /// What has been read.
+    pub fn read(&self) -> &[u8] {
+        &self.read
+    }
 }
 
 /// What clones are made of. Cheap to clone.
@@ -47,6 +60,11 @@ impl Template {
     /// What the process sandbox inside reported of its layers at boot.
     pub fn layers(&self) -> &str {
         &self.inner.layers
+    }
+
+    /// The disk of the code that its clones run.
+    pub fn code(&self) -> Arc<Disk> {
+        Arc::clone(&self.inner.image.code)
     }
 
     /// Bytes that the guest's memory takes; what was never touched takes none.
@@ -90,29 +108,25 @@ impl Open {
     }
 }
 
-/// Stops a machine and keeps its state. Whatever the outcome, the machine has ended.
+/// Stops a machine, keeps its state and ends it. What cannot be kept is the caller's to end.
 pub(crate) async fn take(
-    booted: Booted,
+    machine: &Machine,
+    (ram, image): (Option<OwnedFd>, Image),
     pending: Vec<Pending>,
     place: &Place<'_>,
 ) -> Result<Template, Error> {
-    let Booted { machine, ram, image } = booted;
     if machine.holds_credentials {
         return Err(Error::Refused("a template must not hold credentials"));
     }
     let mut open: Vec<Open> =
         machine.output_ids.iter().map(|(port, id)| Open { id: *id, port: *port, read: Vec::new() }).collect();
-    for waiting in &pending {
-        let Connection { port, id, .. } = waiting.connection;
-        open.push(Open { id, port, read: waiting.read.clone() });
-    }
+    open.extend(pending.into_iter().map(|Pending { port, id, read }| Open { id, port, read }));
     // After this round trip everything the host has sent has been taken in.
     machine.ping().await?;
-    settle(&machine, &open).await?;
+    settle(machine, &open).await?;
     let next_number = machine.next_number();
     let (ram_mb, started, layers) = (machine.ram_mb, machine.started, machine.layers.clone());
     let state = state::save(machine, ram, place).await?;
-    drop(pending);
     let inner = Inner { state, ram_mb, image, open, started, next_number, layers };
     Ok(Template { inner: Arc::new(inner) })
 }

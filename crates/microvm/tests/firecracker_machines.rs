@@ -126,7 +126,7 @@ async fn clones_go_on_from_one_memory_with_fresh_randomness_and_cannot_write_wha
     let (mut first, image) = booted(&driver, folder.path()).await;
     driver.start(&mut first.machine, &image, spec()).await.unwrap();
     let (connection, read) = asked(&mut first.machine).await;
-    let template = driver.snapshot(first, vec![Pending { connection, read }]).await.unwrap();
+    let template = driver.snapshot(first, vec![Pending::of(&connection, read)]).await.unwrap();
     assert!(template.device_bytes() > 0);
     assert_eq!(machines(folder.path()), 0, "the machine that became a template has ended");
 
