@@ -17,7 +17,7 @@ use crate::{
     error::Error,
     machine::Machine,
     stock::{Key, Of, Stock, files_of, shared_ram_mb},
-    template::{Pending, Template},
+    template::{Aside, Pending, Template},
 };
 
 /// Whose a template is. It is used for nobody of whom anything of this differs.
@@ -84,12 +84,13 @@ impl Stock {
         &self,
         (machine, basis): (&Machine, Basis),
         pending: Vec<Pending>,
-        whose: Whose,
+        (whose, aside): (Whose, Aside),
     ) -> Result<Template, Error> {
         let Basis { ram, image, runtime, files } = basis;
         let kept = timeout(self.start, self.driver().snapshot_of(machine, (ram, image), pending)).await;
         machine.kill();
         let template = kept.unwrap_or(Err(Error::TookTooLong(self.start)))?;
+        let template = Template { aside: Some(aside), ..template };
         let key = Key { runtime, files, of: Of::Function(whose) };
         self.templates.put((key, Instant::now()), (template.clone(), template.bytes()?))?;
         Ok(template)

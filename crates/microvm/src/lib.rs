@@ -62,7 +62,7 @@ pub use crate::{
     probe::{Acceleration, Hardware, Probe},
     roll::end_all,
     stock::{Limits, Stock},
-    template::{Pending, Template},
+    template::{Aside, Pending, Template},
 };
 
 /// Begins `main` of a program that makes machines, after the spawner's: in a process that was started to be a guest's process 1

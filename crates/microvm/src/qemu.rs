@@ -167,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn only_what_boots_or_becomes_a_template_writes_to_the_memory_it_is_given() {
+        for (memory, share, boots) in [
+            (Memory::Shared, "share=on", true),
+            (Memory::SharedIncoming, "share=on", false),
+            (Memory::PrivateIncoming, "share=off", false),
+        ] {
+            let accelerator = Accelerator::Emulation;
+            let launch = Launch { accelerator, ram_mb: 256, disks: None, memory, agent_argument: "boot" };
+            let all: Vec<String> =
+                arguments(launch).into_iter().map(|text| text.into_string().unwrap()).collect();
+            assert!(all.iter().any(|text| text.contains(share)), "{all:?}");
+            assert_eq!(all.iter().any(|text| text == "-kernel"), boots);
+            assert_eq!(all.iter().any(|text| text == "-incoming"), !boots);
+        }
+    }
+
+    #[test]
     fn sealed_memory_cannot_be_written() {
         let file = memory(1).unwrap();
         assert_eq!(rustix::io::pwrite(&file, b"x", 0).unwrap(), 1);

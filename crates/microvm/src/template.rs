@@ -3,7 +3,7 @@
 //! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a sealed file that
 //! clones map privately. A template is made before the first event and of a function that was given no credentials.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{any::Any, io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::io::{AsyncWriteExt, duplex};
 
@@ -37,10 +37,22 @@ impl Pending {
     }
 }
 
+/// What a template's user wants to find with it again. It is not looked at, and not printed.
+#[derive(Clone, Debug)]
+pub struct Aside(Arc<dyn Any + Send + Sync>);
+
+impl Aside {
+    /// Of anything.
+    pub fn new(any: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(any))
+    }
+}
+
 /// What clones are made of. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) aside: Option<Aside>,
 }
 
 #[derive(Debug)]
@@ -60,6 +72,11 @@ impl Template {
     /// What the process sandbox inside reported of its layers at boot.
     pub fn layers(&self) -> &str {
         &self.inner.layers
+    }
+
+    /// What its user has put aside with it, if it is of this kind.
+    pub fn aside<T: Any>(&self) -> Option<&T> {
+        self.aside.as_ref()?.0.downcast_ref()
     }
 
     /// The disk of the code that its clones run.
@@ -128,7 +145,7 @@ pub(crate) async fn take(
     let (ram_mb, started, layers) = (machine.ram_mb, machine.started, machine.layers.clone());
     let state = state::save(machine, ram, place).await?;
     let inner = Inner { state, ram_mb, image, open, started, next_number, layers };
-    Ok(Template { inner: Arc::new(inner) })
+    Ok(Template { inner: Arc::new(inner), aside: None })
 }
 
 /// The streams known must be idle, and there must be no others.

@@ -11,6 +11,7 @@
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_ISOLATION` | `process`, `microvm` | what the operator's `--isolation-floor` says: `process` unless it is raised |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_INIT` | `each`, `once` | `each`, as on AWS: every environment loads the function; `once`: machines begin where the first of their version had loaded it |
 //! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
@@ -34,6 +35,8 @@ const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
 pub(crate) const ISOLATION: &str = "CASEMATE_ISOLATION";
 const DECOY: &str = "CASEMATE_DECOY";
+/// The variable that says how often a version's code is loaded.
+pub(crate) const INIT: &str = "CASEMATE_INIT";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
@@ -52,6 +55,17 @@ pub(crate) struct Controls {
     pub(crate) isolation: Option<Isolation>,
     /// Does a key that belongs to nobody lie among its variables?
     pub(crate) decoy: bool,
+    /// `None`: what its reuse suggests.
+    pub(crate) init: Option<Init>,
+}
+
+/// How often a version's code is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// By every environment.
+    Each,
+    /// By the first: the others go on from there.
+    Once,
 }
 
 /// For how long one environment serves.
@@ -136,13 +150,14 @@ impl Controls {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                INIT => init(value).map(|init| controls.init = Some(init)),
                 DECOY => switch(value).map(|decoy| controls.decoy = decoy),
                 CLIENT => client(value).map(|client| controls.client = client),
                 ISOLATION => isolation(value).map(|isolation| controls.isolation = Some(isolation)),
                 _ => {
                     return Err(format!(
                         "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}, \
-                         {ISOLATION}"
+                         {ISOLATION}, {INIT}"
                     ));
                 }
             };
@@ -161,6 +176,7 @@ fn allowed(name: &str) -> &'static str {
         DECOY => "on or off",
         CLIENT => "own or aws",
         ISOLATION => "process or microvm",
+        INIT => "each or once",
         _ => "environment or endpoint",
     }
 }
@@ -213,6 +229,14 @@ fn isolation(value: &str) -> Option<Isolation> {
     }
 }
 
+fn init(value: &str) -> Option<Init> {
+    match value {
+        "each" => Some(Init::Each),
+        "once" => Some(Init::Once),
+        _ => None,
+    }
+}
+
 fn switch(value: &str) -> Option<bool> {
     match value {
         "on" => Some(true),
@@ -252,6 +276,7 @@ mod tests {
             ("CASEMATE_CREDENTIALS", "endpoint"),
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
             ("CASEMATE_DECOY", "on"),
+            ("CASEMATE_INIT", "once"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -264,6 +289,7 @@ mod tests {
                 client: Client::Aws,
                 decoy: true,
                 isolation: None,
+                init: Some(Init::Once),
             }
         );
     }
@@ -287,6 +313,7 @@ mod tests {
             ("CASEMATE_CREDENTIALS", "none"),
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_DECOY", "1"),
+            ("CASEMATE_INIT", "twice"),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

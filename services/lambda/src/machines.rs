@@ -3,12 +3,15 @@
 //! INVARIANT: a function never runs in less than it asks for or the operator demands. What cannot be had is refused when the
 //! function is made or changed, and again whenever it would start.
 
+mod initialised;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use casemate_microvm::{Disk, Stock};
+use casemate_names::Arn;
 use casemate_sandbox::{Companions, Driver, EgressRules, Family, Runtime};
 use casemate_store::BlobId;
 
@@ -17,6 +20,9 @@ use crate::{
     controls::{Controls, ISOLATION},
     function::Settings,
 };
+
+use initialised::Initialised;
+pub(crate) use initialised::{once, whose};
 
 /// What holds a function, weaker first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +41,7 @@ pub struct Machines {
     stock: Result<Arc<Stock>, String>,
     floor: Isolation,
     codes: Arc<Mutex<BTreeMap<CodeKey, Weak<Disk>>>>,
+    pub(crate) initialised: Arc<Initialised>,
 }
 
 /// What a code disk is made of: the runtime's bootstrap files, the package, the layers in order.
@@ -49,7 +56,7 @@ impl Default for Machines {
 impl Machines {
     /// `stock`: where machines come from, or why there are none. `floor`: the least that any function runs in.
     pub fn new(stock: Result<Arc<Stock>, String>, floor: Isolation) -> Self {
-        Self { stock, floor, codes: Arc::default() }
+        Self { stock, floor, codes: Arc::default(), initialised: Arc::default() }
     }
 
     /// In what a function runs that wishes this and has this runtime, or why it must not run here.
@@ -59,7 +66,17 @@ impl Machines {
         runtime: Option<&Runtime>,
     ) -> Result<Isolation, String> {
         let there_are = self.stock.as_ref().map(drop).map_err(String::as_str);
-        decided((self.floor, there_are), controls, runtime)
+        let isolation = decided((self.floor, there_are), controls, runtime)?;
+        initialised::once(controls, isolation, runtime)?;
+        Ok(isolation)
+    }
+
+    /// A function has changed or is gone: no further machine begins where one of its machines had initialised.
+    pub(crate) fn forget(&self, function: &Arn) {
+        self.initialised.forget(function.as_str());
+        if let Ok(stock) = &self.stock {
+            stock.forget(function.as_str());
+        }
     }
 
     /// Refuses settings with which a function would not be started.

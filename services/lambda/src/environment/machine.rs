@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use casemate_microvm::{CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Stock};
+use casemate_microvm::{Basis, CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Machine, Stock};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{EnvironmentSpec, HostFile};
+use casemate_sandbox::{EnvironmentSpec, HostFile, Mount};
 
 use super::{
     late::Started,
@@ -18,6 +18,7 @@ use crate::{
     function::Function,
     isolate::Isolate,
     machines::{self, CodeKey, Isolation},
+    process::Purpose,
 };
 
 /// How many times longer a start may take in a machine that is emulated.
@@ -54,7 +55,7 @@ impl Host {
     /// Starts a function's process in what it runs in.
     pub(super) async fn isolated(
         &self,
-        isolation: Isolation,
+        (isolation, purpose): (Isolation, Purpose),
         (spec, suits_blank, now): (EnvironmentSpec, bool, Timestamp),
         (function, root): (&Function, &Root),
     ) -> Result<Started, NotStarted> {
@@ -63,11 +64,16 @@ impl Host {
                 let started = self.sandbox(spec, suits_blank, now).await;
                 started.map_err(|error| root.not_started(error))
             }
-            Isolation::Machine => Ok((self.in_machine(spec, function).await?, None)),
+            Isolation::Machine => Ok((self.in_machine(spec, function, purpose).await?, None)),
         }
     }
 
-    async fn in_machine(&self, spec: EnvironmentSpec, function: &Function) -> Result<Isolate, NotStarted> {
+    async fn in_machine(
+        &self,
+        spec: EnvironmentSpec,
+        function: &Function,
+        purpose: Purpose,
+    ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
         machines::holds(&spec.egress, &spec.companions).map_err(unavailable)?;
@@ -77,13 +83,13 @@ impl Host {
         let scratch = self.packages.scratch().await?;
         let bootstrap = bootstrap::of(&runtime, self.python_sdk.as_deref(), scratch.path());
         let bootstrap = bootstrap.map_err(unavailable)?;
+        let mounts = mounts(bootstrap.mounts);
         let code = CodeDisk {
             code_dir: spec.code_dir,
             layers_dir: spec.layers_dir,
             bootstrap: bootstrap.files.into_iter().map(|file| (file.name, file.contents)).collect(),
         };
         let code = self.code_disk(stock, function, code).await.map_err(failed)?;
-        let mounts = bootstrap.mounts.into_iter().map(|mount| HostFile { host: mount.host, at: mount.at });
         let wanted = FunctionSpec {
             argv: spec.template.argv().to_vec(),
             env: spec.env,
@@ -93,15 +99,34 @@ impl Host {
             exec_policy: spec.exec_policy,
             hostname: spec.hostname,
         };
+        let (of, fresh) = ((&runtime, mounts), self.fresh());
+        let (machine, basis) = if matches!(purpose, Purpose::Forerunner { .. }) {
+            let started = stock.start_for_template(of, Arc::clone(&code), wanted, fresh).await;
+            started.map(|(machine, basis)| (machine, Some(basis))).map_err(failed)?
+        } else {
+            (stock.start(of, Arc::clone(&code), wanted, fresh).await.map_err(failed)?, None)
+        };
+        self.taken_up(machine, (code, basis)).await.map_err(failed)
+    }
+
+    /// A machine in which a function has been started, or that goes on from one.
+    pub(super) async fn taken_up(
+        &self,
+        machine: Machine,
+        of: (Arc<Disk>, Option<Basis>),
+    ) -> Result<Isolate, MachineError> {
+        let isolate = Isolate::machine(machine, of, Arc::clone(&self.env.clock)).await;
+        isolate.map_err(|source| MachineError::Io { doing: "taking up the machine", source })
+    }
+
+    /// Time and randomness for a machine that begins to run.
+    pub(super) fn fresh(&self) -> Arc<dyn Fn() -> Fresh + Send + Sync> {
         let (clock, entropy) = (Arc::clone(&self.env.clock), Arc::clone(&self.env.entropy));
-        let fresh = Arc::new(move || {
+        Arc::new(move || {
             let mut bytes = [0; 64];
             entropy.fill("lambda.machine", &mut bytes);
             Fresh { unix_ns: unix_ns(clock.now()), entropy: bytes }
-        });
-        let started = stock.start((&runtime, mounts.collect()), Arc::clone(&code), wanted, fresh).await;
-        let isolate = Isolate::machine(started.map_err(failed)?, code, Arc::clone(&self.env.clock)).await;
-        isolate.map_err(|source| failed(MachineError::Io { doing: "taking up the machine", source }))
+        })
     }
 
     async fn code_disk(
@@ -123,13 +148,18 @@ impl Host {
     }
 }
 
-fn unavailable(why: impl fmt::Display) -> NotStarted {
+/// Folders of the host that are on a runtime's disk besides its own.
+pub(super) fn mounts(of: Vec<Mount>) -> Vec<HostFile> {
+    of.into_iter().map(|mount| HostFile { host: mount.host, at: mount.at }).collect()
+}
+
+pub(super) fn unavailable(why: impl fmt::Display) -> NotStarted {
     Error::service_exception(format!("the virtual machine cannot be started: {why}")).into()
 }
 
 /// Callers are told what they can do something about. The guest's console and the host's paths are the operator's: in its log,
 /// once, and with what would end a line made visible.
-fn failed(function: &Function, error: &MachineError) -> NotStarted {
+pub(super) fn failed(function: &Function, error: &MachineError) -> NotStarted {
     if !error.is_remembered() {
         let why = error.to_string();
         tracing::warn!(function = %function.arn, ?why, "a virtual machine was not started");

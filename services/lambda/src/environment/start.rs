@@ -23,6 +23,7 @@ use super::{
     Berth, Environment, Held, Late, Room,
     assembly::Assemblies,
     extensions::{self, Listed},
+    initialised::{Initial, restored},
     root::Root,
     snapshot::Snapshot,
 };
@@ -115,6 +116,10 @@ struct Start {
     extensions: Arc<Extensions>,
     program: String,
     snapshot: Option<Snapshot>,
+    /// Does its process fork children?
+    forks: bool,
+    /// Does its process go on from a machine's template?
+    goes_on: bool,
 }
 
 /// What is to be started.
@@ -133,9 +138,23 @@ pub(crate) struct Order {
 impl Host {
     /// Starts an environment and waits until its runtime asks for a request.
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
-        let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
-        let function = variables_key::opened(&self.env, function).await?;
+        let function = variables_key::opened(&self.env, Arc::clone(&order.function)).await?;
+        let order = Order { function, ..order };
+        match self.begins_once(&order)? {
+            Some(whose) => self.begin_once(order, whose, began).await,
+            None => self.begin(order, began, None).await,
+        }
+    }
+
+    /// `from`: where its machine goes on. The function's variables can be read.
+    pub(super) async fn begin(
+        &self,
+        order: Order,
+        began: Instant,
+        from: Option<&Initial>,
+    ) -> Result<Environment, NotStarted> {
+        let Order { function, purpose, limit, berth, remark } = order;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -152,7 +171,7 @@ impl Host {
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
+        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint((&controls, purpose), from)?);
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
@@ -167,7 +186,10 @@ impl Host {
             && listed.is_empty()
             && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
-        let started = self.isolated(isolation, (spec, suits_blank, now), (&function, &root)).await;
+        let started = match from {
+            Some(from) => self.gone_on(&function, from).await,
+            None => self.isolated((isolation, purpose), (spec, suits_blank, now), (&function, &root)).await,
+        };
         let (sandbox, late) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -191,6 +213,8 @@ impl Host {
             extensions,
             program,
             snapshot,
+            forks: purpose.is_template(),
+            goes_on: from.is_some(),
         };
         let environment = self.assemble(sandbox, start);
         environment.output.note(Note::init_start(&environment.function, purpose)).await;
@@ -208,7 +232,7 @@ impl Host {
         (id, purpose): (&str, Purpose),
         now: Timestamp,
     ) -> Result<Option<SessionCredentials>, NotStarted> {
-        if purpose.is_template() {
+        if purpose.is_before_requests() {
             return Ok(None);
         }
         credentials(&self.env, function, id, now).await.map(Some)
@@ -216,10 +240,18 @@ impl Host {
 
     /// Where credentials are fetched, if they are.
     // AWS: where there is a snapshot, no keys are in the variables.
-    fn endpoint(&self, controls: &Controls, purpose: Purpose) -> Option<Arc<Endpoint>> {
+    fn endpoint(
+        &self,
+        (controls, purpose): (&Controls, Purpose),
+        from: Option<&Initial>,
+    ) -> Result<Option<Arc<Endpoint>>, Fault> {
         let fetched =
             controls.credentials == Credentials::Endpoint || matches!(purpose, Purpose::Snapshot { .. });
-        fetched.then(|| Arc::new(Endpoint::new(&self.env)))
+        let endpoint = match from {
+            None => fetched.then(|| Endpoint::new(&self.env)),
+            Some(from) => from.endpoint(&self.env, fetched)?,
+        };
+        Ok(endpoint.map(Arc::new))
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
@@ -234,12 +266,15 @@ impl Host {
             extensions,
             program,
             snapshot,
+            forks,
+            goes_on,
         } = start;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
+        let forks = forks.then(|| Arc::new(Forks::new(snapshot.is_some())));
+        let restored = goes_on.then(|| restored(&credentials, endpoint.as_deref(), &log_stream));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream, &self.farewells);
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
@@ -289,6 +324,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             program,
             snapshot,
+            restored: Mutex::new(restored),
             folders,
             berth: Some(berth),
             decoy,
