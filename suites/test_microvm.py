@@ -261,7 +261,9 @@ def handler(event, context):
 def templates(server):
     """Memory of the server's templates: files without a name that it holds."""
     folder = Path(f"/proc/{server.process.pid}/fd")
-    return [path for path in folder.iterdir() if os.readlink(path).startswith("/memfd:casemate-guest")]
+    held = [path for path in folder.iterdir() if os.readlink(path).startswith("/memfd:casemate-guest")]
+    # Whoever goes on from one may hold it, too.
+    return list({os.stat(path).st_ino: path for path in held}.values())
 
 
 def memory_holds(path, *needles):
@@ -284,10 +286,8 @@ def once(server):
 
 
 def test_machines_of_a_version_go_on_from_one_and_share_nothing_that_came_after(server, once):
-    before = len(templates(server))
-    _, first = once.invoke({"word": "an event that only the first machine has seen"})
-    assert "FunctionError" not in _, first
-    assert len(templates(server)) == before + 1
+    started, first = once.invoke({"word": "an event that only the first machine has seen"})
+    assert "FunctionError" not in started, first
     with ThreadPoolExecutor(2) as both:
         asked = [both.submit(once.invoke, {"word": "another", "seconds": 6})]
         time.sleep(1)
@@ -333,22 +333,17 @@ def test_a_custom_runtime_goes_on_with_credentials_that_it_fetches(server, custo
     print("a machine for each request, and its start:", took)
 
 
-CALLS_AWS = """
-import socket
-socket.create_connection(("127.0.0.1", 4566)).close()
-def handler(event, context):
-    return "answered"
-"""
-
-
-def test_a_function_that_cannot_be_gone_on_with_runs_all_the_same_and_says_why(server):
-    function = Slow(server, {"app.py": CALLS_AWS}, Timeout=30, MemorySize=256, Environment={"Variables": ONCE})
-    before = len(templates(server))
-    answer, said = function.invoke({}, LogType="Tail")
-    assert said == "answered" and len(templates(server)) == before
+def test_a_function_that_cannot_be_gone_on_with_runs_all_the_same_and_says_why(server, custom_program):
+    function = Slow(
+        server, {"bootstrap": custom_program}, runtime="provided.al2023", Timeout=4, MemorySize=256,
+        Environment={"Variables": ONCE | {"CASEMATE_CREDENTIALS": "endpoint", "CALLS_AWS": "1"}},
+        statements=[{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
+    )
+    assert "cloud" in function.invoke({})[1]["kernel"]
     why = "CASEMATE_INIT: each machine of this version starts anew: it calls AWS while it is loaded, before there are credentials"
-    logs = server.client("logs")
-    assert until(lambda: why in json.dumps(logs.filter_log_events(logGroupName=f"/aws/lambda/{function.name}")["events"]))
+    group, logs = f"/aws/lambda/{function.name}", server.client("logs")
+    exists = lambda: logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert until(lambda: exists() and why in json.dumps(logs.filter_log_events(logGroupName=group)["events"]))
 
 
 @pytest.mark.parametrize(
