@@ -278,7 +278,7 @@ impl Driver {
     /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
     /// is asked of it.
     pub async fn clone_of(&self, template: &Template, fresh: &Fresh) -> Result<Machine, Error> {
-        self.go_on(template, (&template.inner.image, None), fresh).await
+        self.go_on(template, (&template.inner.image, End::Clone), fresh).await
     }
 
     /// The same with the code of a function that the template does not know yet.
@@ -289,7 +289,7 @@ impl Driver {
         fresh: &Fresh,
     ) -> Result<(Machine, Image), Error> {
         let image = with_code(template, code)?;
-        Ok((self.go_on(template, (&image, None), fresh).await?, image))
+        Ok((self.go_on(template, (&image, End::Clone), fresh).await?, image))
     }
 
     /// The same in a machine that can become a template itself.
@@ -301,25 +301,28 @@ impl Driver {
     ) -> Result<Booted, Error> {
         let (image, copied) = (with_code(template, code)?, template.clone());
         let ram = blocking(move || copied.inner.state.copied(copied.inner.ram_mb)).await?;
-        let machine = self.go_on(template, (&image, ram.as_ref()), fresh).await?;
+        let machine = self.go_on(template, (&image, End::Template(ram.as_ref())), fresh).await?;
         Ok(Booted { machine, ram, image })
     }
 
-    /// `own`: memory that begins as the template's and that the machine may write to.
     async fn go_on(
         &self,
         template: &Template,
-        (image, own): (&Image, Option<&OwnedFd>),
+        (image, end): (&Image, End<'_>),
         fresh: &Fresh,
     ) -> Result<Machine, Error> {
         let inner = &template.inner;
         let (process, control) = match &inner.state {
             State::Qemu { ram, devices } => {
-                let memory = own.map_or((ram, Memory::PrivateIncoming), |own| (own, Memory::SharedIncoming));
+                let memory = match end {
+                    End::Template(Some(own)) => (own, Memory::SharedIncoming),
+                    End::Template(None) | End::Clone => (ram, Memory::PrivateIncoming),
+                };
                 self.restored_qemu(image, (inner.ram_mb, memory), devices).await?
             }
             State::Firecracker { ram, devices } => {
-                let process = firecracker::restore(self.place(), image, inner.ram_mb, (ram, devices))
+                let size = (inner.ram_mb, matches!(end, End::Template(_)));
+                let process = firecracker::restore(self.place(), image, size, (ram, devices))
                     .map_err(doing("starting Firecracker"))?;
                 let mut client = monitor::firecracker(&process).await?;
                 load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, &error))?;
@@ -370,6 +373,15 @@ impl Driver {
     fn place(&self) -> (&Files, &Path) {
         (&self.inner.files, &self.inner.config.state)
     }
+}
+
+/// What is to become of a machine that goes on.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    /// It serves.
+    Clone,
+    /// Another template. Where memory is not its program's own it has this, which begins as the template's.
+    Template(Option<&'a OwnedFd>),
 }
 
 /// A template's disks with the code of a function that it does not know yet.

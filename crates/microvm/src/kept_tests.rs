@@ -233,7 +233,7 @@ async fn nothing_is_put_where_all_are_being_made() {
     let kept = Arc::new(Kept::<u32, u32>::new(BOUNDS));
     for key in 1..=3 {
         let kept = Arc::clone(&kept);
-        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, || std::future::pending()).await });
+        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, std::future::pending).await });
     }
     while kept.shelf.locked().len() < 3 {
         tokio::task::yield_now().await;

@@ -59,12 +59,12 @@ impl Initial {
 
 /// What a process is told that goes on from a template.
 pub(super) fn restored(
-    credentials: &Option<SessionCredentials>,
+    credentials: Option<&SessionCredentials>,
     endpoint: Option<&Endpoint>,
     log_stream: &str,
 ) -> Arc<Restored> {
     // Never both ways.
-    let credentials = if endpoint.is_some() { None } else { credentials.clone() };
+    let credentials = credentials.filter(|_| endpoint.is_none()).cloned();
     Arc::new(Restored { credentials, log_stream: log_stream.to_owned() })
 }
 

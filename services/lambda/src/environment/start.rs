@@ -47,6 +47,7 @@ use crate::{
     packages::{Folder, Packages},
     platform::{Note, Status},
     process::{self, Given, Purpose},
+    restored::Restored,
     role, runtime_api,
     telemetry::Telemetry,
     variables_key,
@@ -115,11 +116,8 @@ struct Start {
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
     program: String,
-    snapshot: Option<Snapshot>,
-    /// Does its process fork children?
-    forks: bool,
-    /// Does its process go on from a machine's template?
-    goes_on: bool,
+    /// Of a snapshot; with a process that forks children; with one that goes on from a machine's template.
+    begins: (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>),
 }
 
 /// What is to be started.
@@ -202,6 +200,8 @@ impl Host {
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
         let program = root.entrypoint.unwrap_or_default();
+        let forks = purpose.is_template().then(|| Arc::new(Forks::new(snapshot.is_some())));
+        let restored = from.map(|_| restored(credentials.as_ref(), endpoint.as_deref(), &log_stream));
         let start = Start {
             id,
             function,
@@ -212,9 +212,7 @@ impl Host {
             late,
             extensions,
             program,
-            snapshot,
-            forks: purpose.is_template(),
-            goes_on: from.is_some(),
+            begins: (snapshot, forks, restored),
         };
         let environment = self.assemble(sandbox, start);
         environment.output.note(Note::init_start(&environment.function, purpose)).await;
@@ -265,16 +263,12 @@ impl Host {
             late,
             extensions,
             program,
-            snapshot,
-            forks,
-            goes_on,
+            begins: (snapshot, forks, restored),
         } = start;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let forks = forks.then(|| Arc::new(Forks::new(snapshot.is_some())));
-        let restored = goes_on.then(|| restored(&credentials, endpoint.as_deref(), &log_stream));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream, &self.farewells);
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::{function::Settings, process::Purpose, provisioned, snapshot::State, variables::Variables};
+use crate::{
+    function::Settings, machines, process::Purpose, provisioned, snapshot::State, variables::Variables,
+};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
