@@ -113,6 +113,25 @@ def test_a_session_token_acts_as_its_user_but_not_on_iam_without_mfa(account):
     account.server.client("iam", **keys(proven)).list_users()
 
 
+def test_a_session_token_without_mfa_reaches_iam_through_no_stack_either(account):
+    _, own = account.user()
+    plain = keys(account.server.client("sts", **own).get_session_token(DurationSeconds=900)["Credentials"])
+    trust = {"Statement": {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}
+    template = json.dumps({"Resources": {"Role": role}})
+    stacks = account.server.client("cloudformation", **plain)
+    stacks.create_stack(StackName="through", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    with pytest.raises(botocore.exceptions.WaiterError):
+        stacks.get_waiter("stack_create_complete").wait(StackName="through", WaiterConfig={"Delay": 1})
+    events = stacks.describe_stack_events(StackName="through")["StackEvents"]
+    reasons = [event.get("ResourceStatusReason", "") for event in events if event["LogicalResourceId"] == "Role"]
+    assert any("security token" in reason for reason in reasons), reasons
+    # The same template, made with the user's own key.
+    stacks = account.server.client("cloudformation", **own)
+    stacks.create_stack(StackName="itself", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    stacks.get_waiter("stack_create_complete").wait(StackName="itself", WaiterConfig={"Delay": 1})
+
+
 def test_a_federated_user_has_what_both_sides_allow(account):
     _, own = account.user()
     sts = account.server.client("sts", **own)

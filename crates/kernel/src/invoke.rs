@@ -67,6 +67,7 @@ impl Kernel {
             bracket.identified(&caller, None);
             let op = self.operation(service, operation)?;
             let meta = op.meta();
+            op.service().accepts(meta.name, &caller)?;
             let violations = check(meta.input, &input);
             let typed = op.read(input);
             let access = op.access(&*typed, &caller)?;

@@ -73,6 +73,19 @@ async fn a_federated_user_may_what_both_its_user_and_its_policies_allow() {
 }
 
 #[tokio::test]
+async fn credentials_that_a_service_does_not_take_reach_it_through_no_other_service() {
+    let (world, shelf) = world();
+    let ann = world.identities().user("ann", &[ALL]);
+    let session = made(&world, &ann, "GetSessionToken", &[]).await;
+    let through = async |who| world.call(who, "shop", "Order", toy("Caller-01")).await.status.is_success();
+    assert!(through(&session).await);
+    shelf.long_term_only();
+    assert!(make(&world, &session, "ball-01").await.is_err());
+    assert!(!through(&session).await);
+    assert!(through(&ann).await);
+}
+
+#[tokio::test]
 async fn a_denial_of_its_user_holds_for_a_federated_user() {
     let (world, shelf) = world();
     let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"toys:*","Resource":"*"}}"#;

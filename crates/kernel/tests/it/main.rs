@@ -11,5 +11,6 @@ mod keys;
 mod kit;
 mod permits;
 mod toys;
+mod traffic;
 mod unowned;
 mod wrong_allow;

@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use casemate_kernel::{
@@ -106,9 +109,15 @@ pub(crate) struct Shelf {
     policies: Mutex<BTreeMap<String, (String, ResourceRule)>>,
     tags: Mutex<BTreeMap<String, Vec<(String, String)>>>,
     found: Mutex<Found>,
+    long_term_only: AtomicBool,
 }
 
 impl Shelf {
+    /// From now on toys are made for nobody who comes with a user's temporary credentials.
+    pub(crate) fn long_term_only(&self) {
+        self.long_term_only.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn policy(&self, arn: &Arn, text: &str) {
         let entry = (text.to_owned(), ResourceRule::Ordinary);
         self.policies.lock().unwrap().insert(arn.as_str().to_owned(), entry);
@@ -164,6 +173,14 @@ impl Service for Toys {
 
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
         Ok(self.shelf.tags.lock().unwrap().get(arn.as_str()).cloned().unwrap_or_default())
+    }
+
+    fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Fault> {
+        let temporary = matches!(caller, Caller::UserSession(_));
+        if operation == "MakeToy" && temporary && self.shelf.long_term_only.load(Ordering::Relaxed) {
+            return Err(Fault::coded("InvalidClientTokenId", 403, "long-term credentials only"));
+        }
+        Ok(())
     }
 
     fn resource_account(&self, _arn: &Arn) -> Result<ResourceAccount, Fault> {
