@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,8 +59,10 @@ int main(int count, char **arguments) {
         if (event && sscanf(event + 4, "\"read:%255[^\"]", asked) == 1) can = can_read(asked);
         else if (event && sscanf(event + 4, "\"exec:%255[^\"]", asked) == 1) can = can_start(asked);
         const char *mark = getenv("MARK"), *where = getenv("PATH");
-        int length = snprintf(result, sizeof result, "{\"can\":%d,\"folder\":\"%s\",\"mark\":\"%s\",\"path\":\"%s\",\"uid\":%d,\"arguments\":[",
-            can, getcwd(folder, sizeof folder) ? folder : "", mark ? mark : "", where ? where : "", getuid());
+        struct utsname names;
+        uname(&names);
+        int length = snprintf(result, sizeof result, "{\"kernel\":\"%s\",\"can\":%d,\"folder\":\"%s\",\"mark\":\"%s\",\"path\":\"%s\",\"uid\":%d,\"arguments\":[",
+            names.release, can, getcwd(folder, sizeof folder) ? folder : "", mark ? mark : "", where ? where : "", getuid());
         for (int index = 0; index < count; index++)
             length += snprintf(result + length, sizeof result - length, "%s\"%s\"", index ? "," : "", arguments[index]);
         snprintf(result + length, sizeof result - length, "]}");

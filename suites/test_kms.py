@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -437,6 +438,27 @@ def test_a_function_without_its_key_does_not_start(house):
     house.admin.revoke_grant(KeyId=key, GrantId=grants[0]["GrantId"])
     function.cold()
     assert "hush" not in refused("KMSAccessDeniedException", function.invoke)
+
+
+def test_no_process_is_made_for_who_may_not_read_the_variables_any_more_and_a_start_asks_once(house):
+    key = house.key()
+    function = Sealed(house, key, variables={"CASEMATE_REUSE": "per-invocation"})
+
+    def asked():
+        # Of its role: whoever made the function encrypted.
+        records = house.server.audit(function.name, last=10_000)
+        return sum(record.get("operation") == "Decrypt" for record in records)
+
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    end = time.monotonic() + 10
+    while asked() < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    assert asked() == 2, "once for the start and the process of the request, once for the process of the next one"
+    house.admin.disable_key(KeyId=key)
+    # The process that waits was made before. It is the last one.
+    assert function.invoke()["MY_SECRET"] == "hush-hush"
+    refused("KMSDisabledException", function.invoke)
 
 
 def test_variables_move_between_keys_and_out_of_them(house):

@@ -160,6 +160,36 @@ def test_the_image_for_this_machine_is_fetched_and_runs(server, image):
     registry.tags["2"] = elsewhere["digest"]
     refused = pull(server, registry, "team/app:2")
     assert refused.returncode != 0 and "not for this machine: it is for linux/s390x" in refused.stderr
+    unsaid = registry.put(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]}).encode(), INDEX)
+    registry.tags["3"] = unsaid["digest"]
+    refused = pull(server, registry, "team/app:3")
+    assert refused.returncode != 0 and f"not said (it can be fetched as {manifest['digest']})" in refused.stderr
+
+
+def test_what_cannot_be_added_is_not_fetched(server, image, tmp_path):
+    registry = Registry()
+    manifest = registry.take(image)
+    registry.tags["1"] = manifest["digest"]
+    blobs = {blob for blob in registry.blobs if blob != manifest["digest"]}
+    fetched = lambda: {path for path, _ in registry.asked if any(path.endswith(blob) for blob in blobs)}
+
+    def asked(*options):
+        reference = f"{registry.host}/team/app:1"
+        return server.casemate("image", "pull", "team/taken:1", reference, "--plain-http", *options, check=False)
+
+    wrong = asked("--account", "12345")
+    assert wrong.returncode != 0 and "12345 is not the number of an account" in wrong.stderr
+    assert registry.asked == [], "no registry is asked for what cannot be added"
+
+    layout(tmp_path / "other", [layer({"etc/release": "three"})], {"Entrypoint": ["/usr/bin/run"]})
+    server.casemate("image", "add", "team/taken:1", tmp_path / "other")
+    taken = asked()
+    assert taken.returncode != 0 and "there is an image team/taken:1 already; say --replace" in taken.stderr
+    assert registry.asked and not fetched(), "the manifest says which image it is; its layers stay where they are"
+    nothing_left(server)
+    assert asked("--replace").returncode == 0 and fetched()
+    # The same image under the same name once more is no other image.
+    assert asked().returncode == 0
 
 
 def test_a_registry_that_lies_gets_nothing_in(server, image):

@@ -1,13 +1,21 @@
 """SnapStart by boto3: publishing, the waiter, hooks, what each environment begins with, and what is refused."""
 
 import concurrent.futures
+import datetime
+import functools
+import importlib
 import json
 import re
+import time
 import uuid
 
+import botocore.auth
+import botocore.compat
 import pytest
 from botocore.exceptions import ClientError, WaiterError
+from conftest import Server
 from functions import Function, package, runtimes
+from test_expiry import ahead
 
 APP = """
 import json, os, random, secrets, time, urllib.request, uuid
@@ -176,3 +184,179 @@ def test_what_does_not_go_with_it_is_refused(server, python):
     assert invoke(function, Qualifier="2")[1]["kind"] == "on-demand"
     lambda_.delete_function(FunctionName=name, Qualifier="1")
     refused("ResourceNotFoundException", "", lambda_.invoke, FunctionName=name, Qualifier="1")
+
+
+LOGS = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
+
+
+def made(function, count, seconds=60):
+    """Waits until so many templates have been initialised, as the log tells."""
+    logs, end, found = function.server.client("logs"), time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function.name}")
+            found = [event for page in pages for event in page["events"] if "template is loaded" in event["message"]]
+        except logs.exceptions.ResourceNotFoundException:
+            pass
+        if len(found) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{count} templates were not made: {found}")
+
+
+def burst(function, count, event):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return [answer for _, answer in pool.map(lambda _: invoke(function, event), range(count))]
+
+
+def test_a_burst_is_served_by_templates_that_are_there(server, python):
+    app = "import time\ntime.sleep(1)\nMADE = time.time()\n" + APP % "pass"
+    app = app.replace('"pid": os.getpid()', '"pid": os.getpid(), "made": MADE') + "\nprint('a template is loaded')\n"
+    count = 4
+    function = published(
+        server, python, app, statements=LOGS, Environment={"Variables": {"CASEMATE_SNAPSHOTS": str(count)}}
+    )
+    active(function)
+    made(function, count)
+    # What is left to do after the last line: hooks, and to stop it.
+    time.sleep(2)
+    began = time.time()
+    answers = burst(function, count, {"sleep": 1})
+    # The server's clock is this machine's.
+    assert all(answer["made"] < began for answer in answers), (began, answers)
+    assert len({answer["stream"] for answer in answers}) == count, "each had an environment of its own"
+    assert all(answer["requests"] == 1 and answer["said"] == ["before", "after"] for answer in answers)
+    drawn = [str(value) for answer in answers for value in answer["drawn"]]
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_how_many_are_kept_is_a_number(server, python):
+    for wrong in ("0", "101", "many", "-1"):
+        with pytest.raises(ClientError, match="CASEMATE_SNAPSHOTS must be a number from 1 to 100"):
+            Function(server, {"app.py": APP % "pass"}, runtime=python, SnapStart=ON,
+                     Environment={"Variables": {"CASEMATE_SNAPSHOTS": wrong}})
+
+
+STACK = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: snapped
+      Runtime: %s
+      Handler: index.handler
+      Timeout: 20
+      InlineCode: |
+        import os, time
+        time.sleep(1)
+        WORD = '%s'
+        %s
+        def handler(event, context):
+            return [WORD, context.function_version, os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']]
+      SnapStart: {ApplyOn: PublishedVersions}
+      AutoPublishAlias: live
+Outputs:
+  Alias: {Value: !Ref FAliaslive}
+"""
+
+
+def test_a_sam_stack_is_complete_when_its_version_has_its_snapshot(server, python):
+    stacks, lambda_ = server.client("cloudformation"), server.client("lambda")
+    able = {"StackName": "snapped", "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}
+    quick = {"Delay": 1, "MaxAttempts": 60}
+
+    def settled(waiter):
+        stacks.get_waiter(waiter).wait(StackName="snapped", WaiterConfig=quick)
+
+    def said():
+        outputs = stacks.describe_stacks(StackName="snapped")["Stacks"][0]["Outputs"]
+        return json.load(lambda_.invoke(FunctionName=outputs[0]["OutputValue"])["Payload"])
+
+    stacks.create_stack(TemplateBody=STACK % (python, "one", "pass"), **able)
+    settled("stack_create_complete")
+    shown = lambda_.get_function_configuration(FunctionName="snapped", Qualifier="live")
+    assert (shown["State"], shown["SnapStart"]) == ("Active", ON | {"OptimizationStatus": "On"})
+    assert said() == ["one", "1", "snap-start"], "without waiting: the stack has waited"
+    stacks.update_stack(TemplateBody=STACK % (python, "two", "pass"), **able)
+    settled("stack_update_complete")
+    assert said() == ["two", "2", "snap-start"]
+    # A version that cannot be initialised: the alias stays where it was.
+    stacks.update_stack(TemplateBody=STACK % (python, "three", "raise KeyError('hush')"), **able)
+    with pytest.raises(WaiterError):
+        settled("stack_update_complete")
+    end = time.monotonic() + 60
+    while (status := stacks.describe_stacks(StackName="snapped")["Stacks"][0]["StackStatus"]) != "UPDATE_ROLLBACK_COMPLETE":
+        assert time.monotonic() < end, status
+        time.sleep(0.2)
+    reasons = [event.get("ResourceStatusReason", "") for event in stacks.describe_stack_events(StackName="snapped")["StackEvents"]]
+    assert any("KeyError" in reason for reason in reasons) and not any("hush" in reason for reason in reasons), reasons
+    assert said() == ["two", "2", "snap-start"]
+    stacks.delete_stack(StackName="snapped")
+    settled("stack_delete_complete")
+
+
+def test_what_a_key_hides_is_restored_for_nobody_once_the_key_is_disabled(server, python):
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    function = published(
+        server, python, APP % "pass", KMSKeyArn=key["Arn"],
+        Environment={"Variables": {"SECRET": "hush", "CASEMATE_REUSE": "per-invocation"}},
+    )
+    active(function)
+    assert invoke(function)[1]["requests"] == 1
+    kms.disable_key(KeyId=key["KeyId"])
+    for _ in range(2):
+        refused("KMSDisabledException", "", function.lambda_.invoke, FunctionName=function.name, Qualifier="1")
+    kms.enable_key(KeyId=key["KeyId"])
+    assert invoke(function)[1]["requests"] == 1
+
+
+def then(days, remove_tzinfo=True):
+    """Days from now, as a signer asks for the time."""
+    time_then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return time_then.replace(tzinfo=None) if remove_tzinfo else time_then
+
+
+# Where AWS's C library is installed it signs.
+SIGNERS = [botocore.auth] + ([importlib.import_module("botocore.crt.auth")] if botocore.compat.HAS_CRT else [])
+
+
+def test_a_version_that_nobody_invokes_for_14_days_is_inactive(tmp_path, monkeypatch):
+    """The server goes on under a clock that is ahead, and so does this client's signature."""
+    server = Server(tmp_path / "data").start()
+    try:
+        found = [name for name in runtimes(server) if re.fullmatch(r"python3\.1[2-9]", name)]
+        if not found:
+            pytest.skip("this machine has no Python that AWS makes snapshots of")
+        name = published(server, found[-1]).name
+        lambda_ = server.client("lambda")
+        lambda_.get_waiter("published_version_active").wait(
+            FunctionName=name, Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        server.stop()
+        for days, state in ((13, "Active"), (28, "Inactive")):
+            # 13 days later it is not used either: 28 days are more than 14 after the last use.
+            server = Server(server.data_dir, environment=ahead(f"+{days}d")).start()
+            for signer in SIGNERS:
+                monkeypatch.setattr(signer, "get_current_datetime", functools.partial(then, days))
+            lambda_ = server.client("lambda")
+            shown = lambda_.get_function_configuration(FunctionName=name, Qualifier="1")
+            end = time.monotonic() + 15
+            while shown["State"] != state and time.monotonic() < end:
+                time.sleep(0.1)
+                shown = lambda_.get_function_configuration(FunctionName=name, Qualifier="1")
+            assert shown["State"] == state, shown
+            if state == "Active":
+                server.stop()
+        assert shown["StateReasonCode"] == "Idle"
+        refused(
+            "SnapStartNotReadyException", "It will be ready to invoke once your function state becomes ACTIVE.",
+            lambda_.invoke, FunctionName=name, Qualifier="1",
+        )
+        lambda_.get_waiter("published_version_active").wait(
+            FunctionName=name, Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        assert json.load(lambda_.invoke(FunctionName=name, Qualifier="1")["Payload"])["kind"] == "snap-start"
+    finally:
+        server.stop()

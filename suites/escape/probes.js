@@ -5,6 +5,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const dgram = require('node:dgram');
+const http = require('node:http');
 
 function connected(options) {
   return new Promise((resolve, reject) => {
@@ -22,6 +23,25 @@ function linked(make, event, name) {
   return fs.readFileSync(link, 'utf8');
 }
 
+function asked(event, method, where) {
+  const [host, port] = (event.api ?? process.env.AWS_LAMBDA_RUNTIME_API).split(':');
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host, port, method, path: `/2018-06-01/runtime/${where}`, timeout: 5000 }, (answer) => {
+      answer.resume();
+      if (answer.statusCode === 200 || answer.statusCode === 202) resolve(answer.statusCode);
+      else reject(new Error(`status ${answer.statusCode}`));
+    });
+    request.on('error', reject);
+    request.end('{}');
+  });
+}
+
+function opened(...names) {
+  const reached = names.filter((name) => { try { fs.closeSync(fs.openSync(name, 'r+')); return true; } catch { return false; } });
+  if (reached.length === 0) throw new Error('none');
+  return reached;
+}
+
 const probes = {
   shell: () => execSync('echo out').toString(),
   interpreter_again: () => execFileSync(process.execPath, ['-p', '1']).toString(),
@@ -33,14 +53,42 @@ const probes = {
   file_of_the_host: (event) => fs.readFileSync(event.secret, 'utf8'),
   file_through_a_link: (event) => linked((link) => fs.symlinkSync(event.secret, link), event, 'js-link'),
   file_through_proc: (event) => fs.readFileSync(`/proc/${event.pid}/root${event.secret}`, 'utf8'),
+  file_through_its_own_root: (event) => fs.readFileSync(`/proc/self/root${event.secret}`, 'utf8'),
   hard_link_to_code: (event) => linked((link) => fs.linkSync(__filename, link), event, 'js-hard').length,
+  code_opened_again_for_writing: () => {
+    const code = fs.openSync(__filename, 'r');
+    try { return opened(`/proc/self/fd/${code}`); } finally { fs.closeSync(code); }
+  },
   write_beside_the_code: () => fs.writeFileSync(path.join(__dirname, 'js-planted'), 'x') ?? 'written',
   write_on_the_host: (event) => fs.writeFileSync(path.join(event.outside, 'js-planted'), 'x') ?? 'written',
+  kernel_controls: () => opened('/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/sys/fs/cgroup/cgroup.procs'),
+  inherited_descriptor: () => {
+    const inside = ['/dev/', '/proc/', 'pipe:', 'socket:', 'anon_inode:', '/memfd:'];
+    const targets = fs.readdirSync('/proc/self/fd').filter((number) => Number(number) > 2).map((number) => {
+      try { return fs.readlinkSync(`/proc/self/fd/${number}`); } catch { return 'pipe:'; }
+    });
+    const found = targets.filter((target) => !inside.some((start) => target.startsWith(start)));
+    if (found.length === 0) throw new Error('none');
+    return found;
+  },
+  processes_of_the_host: () => {
+    const others = fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && ![1, process.pid, process.ppid].includes(Number(name)));
+    if (others.length === 0) throw new Error('none');
+    return others.slice(0, 5);
+  },
   environment_of_the_server: (event) => fs.readFileSync(`/proc/${event.pid}/environ`).length,
   signal_to_the_server: (event) => process.kill(event.pid, 0),
   port_of_the_host: (event) => connected({ host: '127.0.0.1', port: event.port }),
   port_of_the_host_by_its_address: (event) => connected({ host: event.address, port: event.port }),
+  metadata: (event) => connected({ host: event.metadata[0], port: event.metadata[1] }),
   socket_file: (event) => connected({ path: event.socket }),
+  answer_for_another_request: (event) => asked(event, 'POST', 'invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response'),
+  request_beside_the_runtime: (event) => asked(event, 'GET', 'invocation/next'),
+  connected_datagram: (event) => new Promise((resolve, reject) => {
+    const socket = dgram.createSocket('udp4');
+    socket.on('error', reject);
+    socket.connect(event.port, event.address, (error) => { socket.close(); error ? reject(error) : resolve('connected'); });
+  }),
   datagram: (event) => new Promise((resolve, reject) => {
     const socket = dgram.createSocket('udp4');
     socket.on('error', reject);
@@ -48,9 +96,34 @@ const probes = {
   }),
   other_user: () => { if (os.userInfo().uid === 0) return process.setegid(12345) ?? process.setegid(0) ?? 'changed'; throw new Error('nobody in particular'); },
   priority: () => os.setPriority(-5) ?? 'raised',
+  descriptors: () => {
+    const made = [];
+    try {
+      while (made.length < 1100) made.push(fs.openSync('/dev/null'));
+      return made.length;
+    } finally {
+      made.forEach((number) => fs.closeSync(number));
+    }
+  },
+  disk: (event) => {
+    const much = path.join(event.tmp, 'js-much');
+    const [file, block] = [fs.openSync(much, 'w'), Buffer.alloc(1 << 20)];
+    try {
+      for (let blocks = 0; blocks < 600; blocks += 1) {
+        // A full disk takes a part first, and says so.
+        if (fs.writeSync(file, block) < block.length) throw new Error('full');
+      }
+      return 600;
+    } finally {
+      fs.closeSync(file);
+      fs.rmSync(much, { force: true });
+    }
+  },
+  memory: () => Buffer.alloc(600 << 20, 1).length,
 };
 
 exports.handler = async (event) => {
+  if (event.list) return Object.keys(probes);
   const results = {};
   for (const name of event.probes ?? Object.keys(probes)) {
     try {

@@ -13,8 +13,10 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
+import threading
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 EVENT = {}
@@ -128,12 +130,54 @@ def file_through_proc():
         return file.read()
 
 
+def file_through_its_own_root():
+    with open(f"/proc/self/root{EVENT['secret']}") as file:
+        return file.read()
+
+
+def file_by_a_race():
+    """A name that is a file of ours and, a moment later, a link to the host's."""
+    name, own, other = (os.path.join(EVENT["tmp"], part) for part in ("raced", "raced-own", "raced-link"))
+    with open(own, "w") as file:
+        file.write("mine")
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            for make in (lambda: os.link(own, other), lambda: os.symlink(EVENT["secret"], other)):
+                make()
+                os.rename(other, name)
+                if os.path.lexists(other):
+                    os.unlink(other)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for _ in range(3_000):
+            try:
+                with open(name) as file:
+                    if (text := file.read()) != "mine":
+                        return text
+            except FileNotFoundError:
+                pass
+    finally:
+        over.set()
+        swapping.join()
+    raise OSError("never")
+
+
 def hard_link_to_code():
     path = os.path.join(EVENT["tmp"], "hard")
     if os.path.lexists(path):
         os.unlink(path)
     os.link(__file__, path)
     return path
+
+
+def code_opened_again_for_writing():
+    with open(__file__) as code:
+        os.close(os.open(f"/proc/self/fd/{code.fileno()}", os.O_WRONLY))
+    return True
 
 
 def write_beside_the_code():
@@ -268,6 +312,14 @@ def socket_file():
     return connect(socket.AF_UNIX, EVENT["socket"])
 
 
+def metadata():
+    return connect(socket.AF_INET, tuple(EVENT["metadata"]))
+
+
+def connected_datagram():
+    return connect(socket.AF_INET, (EVENT["address"], EVENT["port"]), socket.SOCK_DGRAM)
+
+
 def datagram():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         return made.sendto(b"x", (EVENT["address"], EVENT["port"]))
@@ -297,6 +349,20 @@ def answer_for_another_request():
     return status
 
 
+def request_of_another_process():
+    """A second process asks for what is the runtime's."""
+
+    def asks():
+        connection = http.client.HTTPConnection(EVENT.get("api") or os.environ["AWS_LAMBDA_RUNTIME_API"], timeout=5)
+        connection.request("GET", "/2018-06-01/runtime/invocation/next")
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"status {answer.status}")
+        return answer.status
+
+    return in_child(asks)
+
+
 # The kernel.
 
 
@@ -309,6 +375,30 @@ def mount_namespace_by_clone():
     if pid == 0:
         os._exit(0)
     return os.waitpid(pid, 0)
+
+
+def user_namespace_by_clone3():
+    class Arguments(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_uint64) for name in
+                    ("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls")]
+
+    arguments = Arguments(flags=0x10000000, exit_signal=signal.SIGCHLD)
+    pid = call(435, ctypes.byref(arguments), ctypes.sizeof(arguments))
+    if pid == 0:
+        os._exit(0)
+    return os.waitpid(pid, 0)
+
+
+def namespace_entered():
+    namespace = os.open("/proc/self/ns/uts", os.O_RDONLY)
+    return in_child(lambda: call(308, namespace, 0))
+
+
+def program_of_the_kernel():
+    attributes = ctypes.create_string_buffer(128)
+    struct.pack_into("IIII", attributes, 0, 2, 4, 8, 1)
+    os.close(call(321, 0, ctypes.byref(attributes), 128))
+    return True
 
 
 def mount():
@@ -329,6 +419,10 @@ def other_user():
 
 def kernel_key():
     return call(248, b"user", b"casemate-probe", b"x", 1, -1)
+
+
+def kernel_keyring():
+    return call(250, 0, -3, 1)
 
 
 def shared_memory_of_the_kernel():
@@ -403,23 +497,33 @@ def disk():
     return 600
 
 
+def memory():
+    held = bytearray(600 << 20)
+    for at in range(0, len(held), 4096):
+        held[at] = 1
+    return len(held)
+
+
 PROBES = {
     function.__name__: function
     for function in (
         shell, subprocess_of_the_interpreter, spawned, memory_as_a_program, loader_as_a_program, program_in_tmp,
-        file_of_the_host, file_through_a_link, file_through_proc, hard_link_to_code, write_beside_the_code, write_on_the_host,
+        file_of_the_host, file_through_a_link, file_through_proc, file_through_its_own_root, file_by_a_race, hard_link_to_code,
+        code_opened_again_for_writing, write_beside_the_code, write_on_the_host,
         kernel_controls, kernel_log, device, inherited_descriptor,
         environment_of_the_server, processes_of_the_host, signal_to_the_server, traced, memory_of_another,
-        port_of_the_host, port_of_the_host_by_its_address, abstract_socket, socket_file, datagram, vsock, raw_socket,
-        packet_socket, answer_for_another_request,
-        user_namespace, mount_namespace_by_clone, mount, change_of_root, other_user, kernel_key,
-        shared_memory_of_the_kernel, ring, page_faults, performance_counters, host_name,
-        processes, descriptors, disk,
+        port_of_the_host, port_of_the_host_by_its_address, metadata, abstract_socket, socket_file, datagram, connected_datagram,
+        vsock, raw_socket, packet_socket, answer_for_another_request, request_of_another_process,
+        user_namespace, user_namespace_by_clone3, mount_namespace_by_clone, namespace_entered, program_of_the_kernel, mount, change_of_root, other_user, kernel_key,
+        kernel_keyring, shared_memory_of_the_kernel, ring, page_faults, performance_counters, host_name,
+        processes, descriptors, disk, memory,
     )
 }
 
 
 def handler(event, context=None):
+    if event.get("list"):
+        return list(PROBES)
     EVENT.clear()
     EVENT.update(event)
     results = {}

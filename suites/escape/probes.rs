@@ -2,10 +2,15 @@
 //! `rustc -C target-feature=+crt-static`. With an argument it runs once, with the event on its standard input.
 
 use std::{
+    ffi::CString,
     fs,
     io::{Read, Write},
     net::{TcpStream, ToSocketAddrs, UdpSocket},
-    os::unix::net::UnixStream,
+    os::{
+        fd::AsRawFd,
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixStream},
+    },
     path::PathBuf,
     process::Command,
     time::Duration,
@@ -28,44 +33,277 @@ fn connected(address: &str) -> Tried {
     Ok("connected".to_owned())
 }
 
+unsafe extern "C" {
+    fn syscall(number: i64, ...) -> i64;
+    fn fork() -> i32;
+    fn pause() -> i32;
+    fn kill(process: i32, signal: i32) -> i32;
+    fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+    fn dup(descriptor: i32) -> i32;
+    fn close(descriptor: i32) -> i32;
+    fn chroot(path: *const u8) -> i32;
+    fn _exit(code: i32) -> !;
+}
+
+/// A call's answer, or its error.
+fn asked(answer: i64) -> Tried {
+    if answer < 0 { Err(std::io::Error::last_os_error().into()) } else { Ok(answer.to_string()) }
+}
+
+/// What `action` says in a process of its own, which may lose itself in it.
+fn in_child(action: impl FnOnce() -> Tried) -> Tried {
+    let (mut reading, mut writing) = std::io::pipe()?;
+    let pid = unsafe { fork() };
+    if pid == 0 {
+        let said = action().map_or_else(|error| format!("-{error}"), |what| format!("+{what}"));
+        let _ = writing.write_all(said.as_bytes());
+        unsafe { _exit(0) }
+    }
+    drop(writing);
+    asked(pid.into())?;
+    let mut said = String::new();
+    reading.read_to_string(&mut said)?;
+    unsafe { waitpid(pid, std::ptr::null_mut(), 0) };
+    said.strip_prefix('+').map(str::to_owned).ok_or_else(|| said.into())
+}
+
+/// A process that does nothing, while `action` has its number.
+fn with_child(action: impl FnOnce(i32) -> Tried) -> Tried {
+    let pid = unsafe { fork() };
+    if pid == 0 {
+        unsafe { pause() };
+        unsafe { _exit(0) }
+    }
+    let tried = action(pid);
+    unsafe { kill(pid, 9) };
+    unsafe { waitpid(pid, std::ptr::null_mut(), 0) };
+    tried
+}
+
+/// Makes a descriptor and closes it.
+fn made(descriptor: i64) -> Tried {
+    let said = asked(descriptor)?;
+    unsafe { close(descriptor as i32) };
+    Ok(said)
+}
+
+fn some(found: Vec<String>) -> Tried {
+    if found.is_empty() { Err("none".into()) } else { Ok(found.join(" ")) }
+}
+
+fn clone3_user_namespace() -> Tried {
+    let arguments: [u64; 8] = [0x1000_0000, 0, 0, 0, 17, 0, 0, 0];
+    let pid = unsafe { syscall(435, arguments.as_ptr(), 64_usize) };
+    if pid == 0 {
+        unsafe { _exit(0) }
+    }
+    let said = asked(pid)?;
+    unsafe { waitpid(pid as i32, std::ptr::null_mut(), 0) };
+    Ok(said)
+}
+
+fn inherited_descriptor() -> Tried {
+    let inside = ["/dev/", "/proc/", "pipe:", "socket:", "anon_inode:", "/memfd:"];
+    let targets = fs::read_dir("/proc/self/fd")?.flatten().filter(|entry| {
+        entry.file_name().to_string_lossy().parse::<u32>().is_ok_and(|number| number > 2)
+    });
+    let targets = targets.filter_map(|entry| fs::read_link(entry.path()).ok()).map(|path| path.display().to_string());
+    some(targets.filter(|target| !inside.iter().any(|start| target.starts_with(start))).collect())
+}
+
+fn processes_of_the_host() -> Tried {
+    let own = [1, std::process::id(), std::os::unix::process::parent_id()];
+    let numbers = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+    some(numbers.filter(|number| !own.contains(number)).take(5).map(|number| number.to_string()).collect())
+}
+
+fn kernel_controls() -> Tried {
+    let names = ["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/fs/cgroup/cgroup.procs"];
+    some(names.iter().filter(|name| fs::File::options().write(true).open(name).is_ok()).map(ToString::to_string).collect())
+}
+
+fn processes() -> Tried {
+    let (mut made, mut last) = (Vec::new(), Ok("1100".to_owned()));
+    while made.len() < 1_100 {
+        match unsafe { fork() } {
+            0 => unsafe {
+                pause();
+                _exit(0)
+            },
+            pid if pid > 0 => made.push(pid),
+            _ => {
+                last = asked(-1);
+                break;
+            }
+        }
+    }
+    for pid in &made {
+        unsafe { kill(*pid, 9) };
+    }
+    for pid in &made {
+        unsafe { waitpid(*pid, std::ptr::null_mut(), 0) };
+    }
+    last
+}
+
+fn descriptors() -> Tried {
+    // A plain process may raise its limit, and so must this one try to.
+    let mut limits = [0_u64; 2];
+    asked(unsafe { syscall(302, 0, 7, 0_usize, limits.as_mut_ptr()) })?;
+    limits[0] = limits[1];
+    asked(unsafe { syscall(302, 0, 7, limits.as_ptr(), 0_usize) })?;
+    let (mut made, mut last) = (Vec::new(), Ok("1100".to_owned()));
+    while made.len() < 1_100 {
+        let descriptor = unsafe { dup(2) };
+        if descriptor < 0 {
+            last = asked(-1);
+            break;
+        }
+        made.push(descriptor);
+    }
+    for descriptor in made {
+        unsafe { close(descriptor) };
+    }
+    last
+}
+
+fn disk(much: &std::path::Path) -> Tried {
+    let filled = (|| {
+        let (mut file, block) = (fs::File::create(much)?, vec![0_u8; 1 << 20]);
+        for _ in 0..600 {
+            file.write_all(&block)?;
+        }
+        Ok("600".to_owned())
+    })();
+    let _ = fs::remove_file(much);
+    filled
+}
+
+fn memory() -> Tried {
+    let held = vec![1_u8; 600 << 20];
+    Ok(std::hint::black_box(held).len().to_string())
+}
+
+/// The probes by name: each is a piece of code that has the event.
+type Probe = (&'static str, fn(&str) -> Tried);
+
+const PROBES: &[Probe] = &[
+    ("shell", |_| Ok(format!("{:?}", Command::new("/bin/sh").args(["-c", "echo out"]).output()?))),
+    ("file_of_the_host", |event| Ok(fs::read_to_string(member(event, "secret"))?)),
+    ("file_through_a_link", |event| {
+        let link = PathBuf::from(member(event, "tmp")).join("rs-link");
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(member(event, "secret"), &link)?;
+        Ok(fs::read_to_string(link)?)
+    }),
+    ("file_through_proc", |event| {
+        Ok(fs::read_to_string(format!("/proc/{}/root{}", member(event, "pid"), member(event, "secret")))?)
+    }),
+    ("file_through_its_own_root", |event| Ok(fs::read_to_string(format!("/proc/self/root{}", member(event, "secret")))?)),
+    ("hard_link_to_code", |event| {
+        let link = PathBuf::from(member(event, "tmp")).join("rs-hard");
+        let _ = fs::remove_file(&link);
+        fs::hard_link(std::env::current_exe()?, link)?;
+        Ok("linked".to_owned())
+    }),
+    ("environment_of_the_server", |event| Ok(fs::read(format!("/proc/{}/environ", member(event, "pid")))?.len().to_string())),
+    ("processes_of_the_host", |_| processes_of_the_host()),
+    ("signal_to_the_server", |event| asked(unsafe { kill(member(event, "pid").parse()?, 0) }.into())),
+    ("inherited_descriptor", |_| inherited_descriptor()),
+    ("kernel_controls", |_| kernel_controls()),
+    ("kernel_log", |_| Ok(format!("{:?}", fs::File::open("/dev/kmsg")?))),
+    ("write_on_the_host", |event| {
+        fs::write(format!("{}/rs-planted", member(event, "outside")), "x")?;
+        Ok("written".to_owned())
+    }),
+    ("write_beside_the_code", |_| {
+        let code = std::env::current_exe()?;
+        fs::write(code.parent().ok_or("no folder")?.join("rs-planted"), "x")?;
+        Ok("written".to_owned())
+    }),
+    ("port_of_the_host", |event| connected(&format!("127.0.0.1:{}", member(event, "port")))),
+    ("port_of_the_host_by_its_address", |event| connected(&format!("{}:{}", member(event, "address"), member(event, "port")))),
+    ("metadata", |event| {
+        let (_, rest) = event.split_once("\"metadata\":").ok_or("not said")?;
+        let mut parts = rest.split(['[', ']', ',', '"', ' ']).filter(|part| !part.is_empty());
+        connected(&format!("{}:{}", parts.next().ok_or("no host")?, parts.next().ok_or("no port")?))
+    }),
+    ("abstract_socket", |event| {
+        let address = SocketAddr::from_abstract_name(member(event, "abstract"))?;
+        UnixStream::connect_addr(&address)?.write_all(b"x")?;
+        Ok("connected".to_owned())
+    }),
+    ("socket_file", |event| {
+        UnixStream::connect(member(event, "socket"))?.write_all(b"x")?;
+        Ok("connected".to_owned())
+    }),
+    ("datagram", |event| {
+        let sent = UdpSocket::bind("0.0.0.0:0")?.send_to(b"x", format!("{}:{}", member(event, "address"), member(event, "port")))?;
+        Ok(sent.to_string())
+    }),
+    ("connected_datagram", |event| {
+        UdpSocket::bind("0.0.0.0:0")?.connect(format!("{}:{}", member(event, "address"), member(event, "port")))?;
+        Ok("connected".to_owned())
+    }),
+    ("vsock", |_| made(unsafe { syscall(41, 40, 1, 0) })),
+    ("raw_socket", |_| made(unsafe { syscall(41, 2, 3, 1) })),
+    ("packet_socket", |_| made(unsafe { syscall(41, 17, 3, 0) })),
+    ("answer_for_another_request", |event| {
+        answered(event, "POST", "invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response")
+    }),
+    ("request_of_another_process", |event| in_child(|| answered(event, "GET", "invocation/next"))),
+    ("traced", |_| in_child(|| with_child(|child| asked(unsafe { syscall(101, 16, child, 0, 0) })))),
+    ("memory_of_another", |_| {
+        let (secret, mut into) = (*b"secret", [0_u8; 6]);
+        let (local, remote) = ([into.as_mut_ptr() as usize, 6], [secret.as_ptr() as usize, 6]);
+        with_child(|child| asked(unsafe { syscall(310, child, local.as_ptr(), 1_usize, remote.as_ptr(), 1_usize, 0_usize) }))
+    }),
+    ("user_namespace", |_| in_child(|| asked(unsafe { syscall(272, 0x1000_0000) }))),
+    ("user_namespace_by_clone3", |_| clone3_user_namespace()),
+    ("namespace_entered", |_| {
+        let namespace = fs::File::open("/proc/self/ns/uts")?;
+        in_child(|| asked(unsafe { syscall(308, namespace.as_raw_fd(), 0) }))
+    }),
+    ("change_of_root", |_| in_child(|| asked(unsafe { chroot(c"/tmp".as_ptr().cast()) }.into()))),
+    ("mount", |event| {
+        let target = CString::new(member(event, "tmp"))?;
+        in_child(|| {
+            asked(unsafe { syscall(165, c"none".as_ptr(), target.as_ptr(), c"tmpfs".as_ptr(), 0_usize, 0_usize) })?;
+            asked(unsafe { syscall(166, target.as_ptr(), 2) })
+        })
+    }),
+    ("other_user", |_| in_child(|| asked(unsafe { syscall(117, 12_345, 12_345, 12_345) }))),
+    ("kernel_key", |_| asked(unsafe { syscall(248, c"user".as_ptr(), c"casemate-probe".as_ptr(), c"x".as_ptr(), 1_usize, -1) })),
+    ("ring", |_| {
+        let mut parameters = [0_u8; 120];
+        made(unsafe { syscall(425, 1, parameters.as_mut_ptr()) })
+    }),
+    ("page_faults", |_| made(unsafe { syscall(323, 0) })),
+    ("processes", |_| processes()),
+    ("descriptors", |_| descriptors()),
+    ("disk", |event| disk(&PathBuf::from(member(event, "tmp")).join("rs-much"))),
+    ("memory", |_| memory()),
+];
+
+/// The Runtime API, or what the event says stands for it.
+fn answered(event: &str, method: &str, path: &str) -> Tried {
+    let given = member(event, "api");
+    let api = if given.contains(':') { given } else { runtime_api().ok_or("no Runtime API")? };
+    let (head, _) = call(&api, method, path, "{}")?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if matches!(status, "200" | "202") { Ok(status.to_owned()) } else { Err(format!("status {status}").into()) }
+}
+
 fn tried(event: &str) -> Vec<(&'static str, Tried)> {
-    let of = |name| member(event, name);
-    let tmp = PathBuf::from(of("tmp"));
-    let read = |path: String| -> Tried { Ok(fs::read_to_string(path)?) };
-    let link = tmp.join("rs-link");
-    let _ = fs::remove_file(&link);
-    vec![
-        ("shell", (|| Ok(format!("{:?}", Command::new("/bin/sh").args(["-c", "echo out"]).output()?)))()),
-        ("file_of_the_host", read(of("secret"))),
-        ("file_through_a_link", (|| {
-            std::os::unix::fs::symlink(of("secret"), &link)?;
-            read(link.display().to_string())
-        })()),
-        ("file_through_proc", read(format!("/proc/{}/root{}", of("pid"), of("secret")))),
-        ("environment_of_the_server", (|| Ok(fs::read(format!("/proc/{}/environ", of("pid")))?.len().to_string()))()),
-        ("write_on_the_host", (|| {
-            fs::write(format!("{}/rs-planted", of("outside")), "x")?;
-            Ok("written".to_owned())
-        })()),
-        ("write_beside_the_code", (|| {
-            let code = std::env::current_exe()?;
-            fs::write(code.parent().ok_or("no folder")?.join("rs-planted"), "x")?;
-            Ok("written".to_owned())
-        })()),
-        ("port_of_the_host", connected(&format!("127.0.0.1:{}", of("port")))),
-        ("port_of_the_host_by_its_address", connected(&format!("{}:{}", of("address"), of("port")))),
-        ("socket_file", (|| {
-            UnixStream::connect(of("socket"))?.write_all(b"x")?;
-            Ok("connected".to_owned())
-        })()),
-        ("datagram", (|| {
-            let sent = UdpSocket::bind("0.0.0.0:0")?.send_to(b"x", format!("{}:{}", of("address"), of("port")))?;
-            Ok(sent.to_string())
-        })()),
-    ]
+    let wanted = event.split_once("\"probes\":").and_then(|(_, after)| after.split(']').next());
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.contains(&format!("\"{name}\"")));
+    PROBES.iter().filter(|(name, _)| is_wanted(name)).map(|(name, probe)| (*name, probe(event))).collect()
 }
 
 fn report(event: &str) -> String {
+    if event.contains("\"list\":") {
+        return format!("{:?}", PROBES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
     let quoted = |text: String| format!("{:?}", text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(200).collect::<String>());
     let entries = tried(event).into_iter().map(|(name, tried)| match tried {
         Ok(what) => format!("\"{name}\":{{\"reached\":true,\"what\":{}}}", quoted(what)),
@@ -84,15 +322,17 @@ fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, Stri
     Ok((head.to_owned(), body.to_owned()))
 }
 
-/// Says where the Runtime API is.
-const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+/// Where the Runtime API is.
+fn runtime_api() -> Option<String> {
+    std::env::vars().find_map(|(name, value)| (name == "AWS_LAMBDA_RUNTIME_API").then_some(value))
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::args().nth(1).is_some() {
         println!("{}", report(&std::io::read_to_string(std::io::stdin())?));
         return Ok(());
     }
-    let (_, api) = std::env::vars().find(|(name, _)| name == RUNTIME_API).ok_or("no Runtime API")?;
+    let api = runtime_api().ok_or("no Runtime API")?;
     loop {
         let (head, event) = call(&api, "GET", "invocation/next", "")?;
         let id = head.lines().find_map(|line| line.strip_prefix("lambda-runtime-aws-request-id: ")).ok_or("no id")?;

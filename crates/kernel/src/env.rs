@@ -7,7 +7,12 @@ use casemate_schema::Document;
 use casemate_store::{Blobs, Store};
 use tokio::sync::Semaphore;
 
-use crate::{Fault, Kernel, Outbox, Sessions, audit::Audit, invoke::As, kernel::KernelHandle};
+use crate::{
+    Fault, Kernel, Outbox, Sessions,
+    audit::Audit,
+    invoke::{As, InnerCall},
+    kernel::KernelHandle,
+};
 
 /// Where this installation is.
 #[derive(Debug, Clone)]
@@ -69,19 +74,18 @@ impl Env {
     ) -> Result<Document, Fault> {
         let kernel = self.kernel.get()?;
         let request_id = RequestId::new(uuid(&*self.entropy, "kernel.request"));
-        kernel
-            .invoke_from(
-                self.service,
-                self.principal,
-                None,
-                Some(request_id),
-                trace,
-                service,
-                operation,
-                speaker,
-                input,
-            )
-            .await
+        let call = InnerCall {
+            from: self.service,
+            principal: self.principal,
+            outer: None,
+            request_id: Some(request_id),
+            trace,
+            service,
+            operation,
+            speaker,
+            input,
+        };
+        kernel.invoke_from(call).await
     }
 
     /// Role sessions for this service's own principal.

@@ -21,6 +21,7 @@ use crate::{
     ceilings::{CLOSED, Organizations, may_know_why},
     context::GateContext,
     explain::{own_keys, refused},
+    invoke::InnerCall,
     message::Refused,
 };
 
@@ -98,10 +99,18 @@ impl Permit {
         speaker: As,
         input: Document,
     ) -> Result<Document, Fault> {
-        let from = self.operation.service.prefix;
-        self.kernel
-            .invoke_from(from, self.principal, Some(self), None, None, service, operation, speaker, input)
-            .await
+        let call = InnerCall {
+            from: self.operation.service.prefix,
+            principal: self.principal,
+            outer: Some(self),
+            request_id: None,
+            trace: None,
+            service,
+            operation,
+            speaker,
+            input,
+        };
+        self.kernel.invoke_from(call).await
     }
 
     /// Lets a body follow the output, in place of the codec's. Of a call from another service it is not taken.

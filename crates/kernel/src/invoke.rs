@@ -32,21 +32,33 @@ pub enum As {
     },
 }
 
+/// A call from one service to another that nobody has judged yet.
+pub(crate) struct InnerCall<'a> {
+    /// The service that calls …
+    pub(crate) from: &'static str,
+    /// … and what policies call it.
+    pub(crate) principal: &'static str,
+    /// The admitted call in whose course it is made. `None`: the service calls of its own accord.
+    pub(crate) outer: Option<&'a Permit>,
+    /// The request it belongs to. `None`: a new one.
+    pub(crate) request_id: Option<RequestId>,
+    /// The trace it belongs to. `None`: that of the outer call, if any.
+    pub(crate) trace: Option<String>,
+    /// The service that is called.
+    pub(crate) service: &'static str,
+    /// Which operation of it.
+    pub(crate) operation: &'static str,
+    /// For whom.
+    pub(crate) speaker: As,
+    /// With what.
+    pub(crate) input: Document,
+}
+
 impl Kernel {
-    /// Runs `operation` of `service` for `from`.
-    #[expect(clippy::too_many_arguments, reason = "private seam; the two public doors fix half of them")]
-    pub(crate) async fn invoke_from(
-        self: &Arc<Self>,
-        from: &'static str,
-        principal: &'static str,
-        outer: Option<&Permit>,
-        request_id: Option<RequestId>,
-        trace: Option<String>,
-        service: &'static str,
-        operation: &'static str,
-        speaker: As,
-        input: Document,
-    ) -> Result<Document, Fault> {
+    /// Runs an inner call.
+    pub(crate) async fn invoke_from(self: &Arc<Self>, call: InnerCall<'_>) -> Result<Document, Fault> {
+        let InnerCall { from, principal, outer, request_id, trace, service, operation, speaker, input } =
+            call;
         let now = outer.map_or_else(|| self.clock().now(), Permit::now);
         let request_id = request_id.unwrap_or_else(|| self.new_request_id());
         let mut bracket = Bracket::open(self.audit(), Kind::Call, &request_id, now, &Peer::Internal);

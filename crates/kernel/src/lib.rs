@@ -28,6 +28,7 @@ mod http;
 mod invoke;
 mod kernel;
 mod message;
+mod named_principal;
 mod observer;
 mod operation;
 mod organization_keys;
@@ -56,6 +57,7 @@ pub use gate::{Gate, Permit, RequestFacts};
 pub use http::{Incoming, Outgoing, Peer};
 pub use invoke::As;
 pub use kernel::{Builder, Kernel};
+pub use named_principal::{NamedPrincipal, enforced_principals, principal_ids, shown_principals};
 pub use observer::LastUse;
 pub use operation::{
     AnyOperation, AnyService, BoxFuture, Call, KeptGrants, Operation, OperationModel, ResourcePolicy,

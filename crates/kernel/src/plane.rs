@@ -15,6 +15,7 @@ use crate::{
     audit::Bracket,
     authn::{Presented, with_sigv4_head},
     gate::{Case, Source, judged},
+    invoke::InnerCall,
 };
 
 /// Serves requests that no API operation matches.
@@ -158,19 +159,18 @@ impl Exchange {
         input: Document,
     ) -> Result<Document, Fault> {
         let principal = self.kernel.principal_of(self.service);
-        self.kernel
-            .invoke_from(
-                self.service,
-                principal,
-                None,
-                Some(self.request_id.clone()),
-                None,
-                service,
-                operation,
-                speaker,
-                input,
-            )
-            .await
+        let call = InnerCall {
+            from: self.service,
+            principal,
+            outer: None,
+            request_id: Some(self.request_id.clone()),
+            trace: None,
+            service,
+            operation,
+            speaker,
+            input,
+        };
+        self.kernel.invoke_from(call).await
     }
 
     /// The audit record of this request.

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use casemate_sandbox::{ExecPolicy, Family, HostFile, Runtime};
+use casemate_sandbox::{ExecPolicy, PlannedRoot};
 
 use crate::{
     agent::Agent,
@@ -80,16 +80,17 @@ pub struct Image {
     pub(crate) code: Arc<Disk>,
 }
 
-/// The disk of a runtime.
+/// The disk of a root.
 #[derive(Debug)]
 pub struct RuntimeDisk {
-    id: String,
     disk: Disk,
-    /// Folders on it that are shown besides the runtime's own.
-    mounts: Vec<PathBuf>,
 }
 
 impl RuntimeDisk {
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
+        self.disk.bytes()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.disk.path()
     }
@@ -100,6 +101,8 @@ impl RuntimeDisk {
 pub struct FunctionSpec {
     /// Program (a path inside) and arguments.
     pub argv: Vec<String>,
+    /// Where it begins: a path inside.
+    pub working_dir: PathBuf,
     /// The whole environment of the process.
     pub env: Vec<(String, String)>,
     /// Memory of the function in MB; the machine has more, for its kernel and `/tmp`.
@@ -172,26 +175,17 @@ impl Driver {
     }
 
     /// Makes the disks of a function version, named after it. Blocks for a second or so on a thread of its own.
-    pub async fn prepare(&self, name: &str, runtime: &Runtime, code: CodeDisk) -> Result<Image, Error> {
-        let runtime = self.runtime_disk(name, runtime, Vec::new()).await?;
+    pub async fn prepare(&self, name: &str, root: PlannedRoot, code: CodeDisk) -> Result<Image, Error> {
+        let runtime = self.runtime_disk(name, root).await?;
         Ok(Image { runtime: Arc::new(runtime), code: self.code_disk(name, code).await? })
     }
 
-    /// Makes the disk of a runtime, with further folders of the host.
-    pub async fn runtime_disk(
-        &self,
-        name: &str,
-        runtime: &Runtime,
-        mounts: Vec<HostFile>,
-    ) -> Result<RuntimeDisk, Error> {
-        if runtime.own.is_some() || !MACHINE_FAMILIES.contains(&runtime.family) {
-            return Err(Error::Refused("machines run Python, Node.js and custom runtimes of this host"));
-        }
+    /// Makes the disk of a root.
+    pub async fn runtime_disk(&self, name: &str, root: PlannedRoot) -> Result<RuntimeDisk, Error> {
         let path = self.disk_path(name, "runtime-disk")?;
-        let (agent, made_of) = (self.inner.agent.clone(), runtime.clone());
-        let shown = mounts.iter().map(|file| file.at.clone()).collect();
-        let disk = blocking(move || disk::runtime(&made_of, &mounts, &agent, path)).await?;
-        Ok(RuntimeDisk { id: runtime.id.clone(), disk, mounts: shown })
+        let agent = self.inner.agent.clone();
+        let disk = blocking(move || disk::runtime(&root, &agent, path)).await?;
+        Ok(RuntimeDisk { disk })
     }
 
     /// Makes the disk of a function version's code.
@@ -207,10 +201,12 @@ impl Driver {
     }
 
     fn disk_path(&self, name: &str, kind: &str) -> Result<PathBuf, Error> {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
         if name.is_empty() || name.starts_with('.') || name.len() > NAME_BYTES_MAX || !name.chars().all(plain)
         {
-            return Err(Error::Refused("a disk's name has 1 to 100 letters, digits, dots and hyphens"));
+            return Err(Error::Refused(
+                "a disk's name has 1 to 100 letters, digits, dots, hyphens and underscores",
+            ));
         }
         Ok(self.inner.config.state.join(format!("{name}.{kind}")))
     }
@@ -243,17 +239,16 @@ impl Driver {
     }
 
     /// Starts the function in a machine that has none yet.
-    pub async fn start(&self, machine: &mut Machine, image: &Image, spec: FunctionSpec) -> Result<(), Error> {
+    pub async fn start(&self, machine: &mut Machine, spec: FunctionSpec) -> Result<(), Error> {
         if spec.ram_mb() > machine.ram_mb {
             return Err(Error::Refused("the machine was made for a smaller function"));
         }
         if spec.env.iter().any(|(name, value)| is_credential(name, value)) {
             machine.holds_credentials = true;
         }
-        let FunctionSpec { argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } = spec;
-        let (runtime_id, mounts) = (image.runtime.id.clone(), image.runtime.mounts.clone());
-        let start =
-            Start { runtime_id, mounts, argv, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
+        let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } =
+            spec;
+        let start = Start { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
         machine.start(start).await
     }
 
@@ -287,9 +282,9 @@ impl Driver {
         template: &Template,
         code: Arc<Disk>,
         fresh: &Fresh,
-    ) -> Result<(Machine, Image), Error> {
+    ) -> Result<Machine, Error> {
         let image = with_code(template, code)?;
-        Ok((self.go_on(template, (&image, End::Clone), fresh).await?, image))
+        self.go_on(template, (&image, End::Clone), fresh).await
     }
 
     /// The same in a machine that can become a template itself.
@@ -469,6 +464,4 @@ const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "A
 /// server that was built without optimisation some 180 MB.
 const KERNEL_MB: u64 = 256;
 const RAM_STEP_MB: u64 = 1_024;
-/// Whose roots have been tried in machines.
-const MACHINE_FAMILIES: [Family; 3] = [Family::Python, Family::Node, Family::Provided];
 const NAME_BYTES_MAX: usize = 100;

@@ -5,6 +5,8 @@
 
 use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 
+use casemate_sandbox::Step;
+
 /// What went wrong.
 #[derive(Debug)]
 pub enum Error {
@@ -24,6 +26,13 @@ pub enum Error {
     },
     /// The guest did not do what it was asked, in its words.
     Guest(String),
+    /// The function's program could not begin, by its own doing.
+    NotBegun {
+        /// What could not be done.
+        step: Step,
+        /// The guest's error.
+        source: io::Error,
+    },
     /// The guest did not answer in time; the end of its console follows.
     TimedOut(String),
     /// The machine has ended.
@@ -45,6 +54,7 @@ impl Error {
             Self::Absent { what, .. } => format!("this host has no usable {what}").into(),
             Self::Io { doing, .. } => format!("{doing} failed").into(),
             Self::Guest(_) => "the guest refused".into(),
+            Self::NotBegun { .. } => "the function's program cannot begin".into(),
             Self::TimedOut(_) => "the guest did not answer in time".into(),
             Self::Gone => "the machine has ended".into(),
             Self::Refused(what) => (*what).into(),
@@ -68,6 +78,7 @@ impl fmt::Display for Error {
             }
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Guest(why) => write!(f, "the guest refused: {why}"),
+            Self::NotBegun { step, source } => write!(f, "the program cannot begin: {step:?}: {source}"),
             Self::TimedOut(console) => {
                 write!(f, "the guest did not answer in time; its console ends: {console}")
             }
@@ -107,6 +118,7 @@ mod tests {
                 Error::Absent { what: "QEMU", why: secret.into() },
                 Error::Io { doing: "restoring", source: source() },
                 Error::Guest(secret.into()),
+                Error::NotBegun { step: Step::Execute, source: source() },
                 Error::TimedOut(secret.into()),
                 Error::Gone,
                 Error::Refused("a reason"),

@@ -1,7 +1,8 @@
-//! By what it is noticed that a runtime's files on the host are others than when its disk was made.
+//! By what it is noticed that a root's files on the host are others than when its disk was made.
 //!
 //! The files and folders a disk is named to hold are looked at, and what lies directly in those folders; not their
 //! contents, and nothing deeper: an interpreter or a package that was replaced shows, a file changed deep inside need not.
+//! Whoever starts functions looks deeper, and lets none begin whose root is not what it was.
 
 use std::{
     fs, io,
@@ -10,17 +11,24 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
-use casemate_sandbox::{HostFile, Runtime};
+use casemate_sandbox::PlannedRoot;
 
-/// Of a runtime's root, and of further folders on the same disk.
-pub(crate) fn of(runtime: &Runtime, mounts: &[HostFile]) -> io::Result<String> {
+/// Of a root.
+pub(crate) fn of(root: &PlannedRoot) -> io::Result<String> {
     let mut digest = Context::new(&SHA256);
-    digest.update(runtime.version.as_bytes());
-    let (files, hidden) = runtime.host_files()?;
-    for path in hidden {
-        name(&mut digest, &path);
+    for path in root.hidden() {
+        name(&mut digest, path);
     }
-    for file in files.iter().chain(mounts) {
+    for (path, contents) in root.written() {
+        name(&mut digest, path);
+        digest.update(&contents.len().to_be_bytes());
+        digest.update(contents);
+    }
+    for (path, target) in root.links() {
+        name(&mut digest, path);
+        name(&mut digest, target);
+    }
+    for file in &root.shown() {
         name(&mut digest, &file.at);
         name(&mut digest, &file.host);
         // What is named is followed, as it is when the disk is made.
@@ -65,12 +73,12 @@ mod tests {
     fn a_file_that_is_replaced_or_added_shows() {
         let folder = tempfile::tempdir().unwrap();
         let table = RuntimeTable::discover(OsStr::new(""));
-        let runtime = table.find("provided.al2023").unwrap();
-        let mounts = [HostFile { host: folder.path().to_owned(), at: "/opt/sdk".into() }];
-        let mut seen = vec![of(runtime, &[]).unwrap()];
+        let plain = table.find("provided.al2023").unwrap().planned().unwrap();
+        let mut seen = vec![of(&plain).unwrap()];
+        let root = plain.with_task(folder.path().to_owned());
         let changed = |seen: &mut Vec<String>| {
-            let now = of(runtime, &mounts).unwrap();
-            assert_eq!(now, of(runtime, &mounts).unwrap());
+            let now = of(&root).unwrap();
+            assert_eq!(now, of(&root).unwrap());
             assert!(!seen.contains(&now));
             seen.push(now);
         };
@@ -81,6 +89,6 @@ mod tests {
         fs::rename(folder.path().join("other"), folder.path().join("module")).unwrap();
         changed(&mut seen);
         fs::remove_dir_all(folder.path()).unwrap();
-        assert!(of(runtime, &mounts).is_err());
+        assert!(of(&root).is_err());
     }
 }

@@ -58,5 +58,9 @@ pub(crate) const PROBE_LINE: &str = "casemate guest is alive\n";
 const SECOND_STAGE: &str = "serve";
 /// Where the agent lies on the runtime disk.
 pub(crate) const AGENT_PATH: &str = "/casemate/guest";
+/// Below it lies the root that the function sees.
+pub(crate) const ROOT: &str = "/casemate/root";
+/// How that root is put together.
+pub(crate) const PLAN_PATH: &str = "/casemate/root.json";
 /// Where the code disk is mounted.
 pub(crate) const CODE_MOUNT: &str = "/casemate/code";

@@ -8,7 +8,7 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use casemate_sandbox::{HostFile, Runtime};
+use casemate_sandbox::PlannedRoot;
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -40,42 +40,38 @@ pub struct Basis {
 
 impl Stock {
     /// The template of a function that has initialised, where there is one.
-    pub async fn initialised(
-        &self,
-        (runtime, mounts): (&Runtime, &[HostFile]),
-        whose: Whose,
-    ) -> Result<Option<Template>, Error> {
-        let files = files_of(runtime, mounts).await?;
-        let outdated = |key: &Key| key.is_outdated(runtime, &files);
-        let key = Key { runtime: runtime.id.clone(), files: files.clone(), of: Of::Function(whose) };
+    pub async fn initialised(&self, root: &PlannedRoot, whose: Whose) -> Result<Option<Template>, Error> {
+        let (runtime, files) = (root.runtime_id().to_owned(), files_of(root).await?);
+        let outdated = |key: &Key| key.is_outdated(root.runtime_id(), &files);
+        let key = Key { runtime, files: files.clone(), of: Of::Function(whose) };
         Ok(self.templates.find((&key, Instant::now()), outdated))
     }
 
     /// The same as [`Stock::start`] in a machine that can become a template.
     pub async fn start_for_template(
         &self,
-        of: (&Runtime, Vec<HostFile>),
+        root: PlannedRoot,
         code: Arc<Disk>,
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<(Machine, Basis), Error> {
-        let started = timeout(self.start, self.started_for_template(of, code, spec, fresh));
+        let started = timeout(self.start, self.started_for_template(root, code, spec, fresh));
         started.await.unwrap_or(Err(Error::TookTooLong(self.start)))
     }
 
     async fn started_for_template(
         &self,
-        (runtime, mounts): (&Runtime, Vec<HostFile>),
+        root: PlannedRoot,
         code: Arc<Disk>,
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<(Machine, Basis), Error> {
-        let of = (runtime, mounts, shared_ram_mb(&spec));
-        let (template, files) = self.template(of, Arc::clone(&fresh)).await?;
+        let runtime = root.runtime_id().to_owned();
+        let (template, files) = self.template(root, shared_ram_mb(&spec), Arc::clone(&fresh)).await?;
         let driver = self.driver();
         let mut copy = driver.copy_with(&template, code, &fresh()).await?;
-        driver.start(&mut copy.machine, &copy.image, spec).await?;
-        let basis = Basis { ram: copy.ram, image: copy.image, runtime: runtime.id.clone(), files };
+        driver.start(&mut copy.machine, spec).await?;
+        let basis = Basis { ram: copy.ram, image: copy.image, runtime, files };
         Ok((copy.machine, basis))
     }
 

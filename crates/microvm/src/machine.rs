@@ -205,8 +205,12 @@ impl Machine {
 
     /// Starts the function in the sandbox inside.
     pub(crate) async fn start(&mut self, start: Start) -> Result<(), Error> {
-        self.command(Command::Start(start)).await?;
-        self.started = true;
+        match self.ask(Command::Start(start)).await? {
+            Answer::NotBegun { step, errno } => {
+                return Err(Error::NotBegun { step, source: io::Error::from_raw_os_error(errno) });
+            }
+            _ => self.started = true,
+        }
         self.output_ids = self
             .mux
             .open_streams()

@@ -4,11 +4,11 @@
 
 use std::{fmt, path::PathBuf};
 
-use casemate_sandbox::{Event, ExecPolicy, Exit, Usage};
+use casemate_sandbox::{Event, ExecPolicy, Exit, Step, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides must speak the same.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 /// Name of the virtio-serial port.
 pub(crate) const PORT_NAME: &str = "casemate";
 /// The agent's port of vsock, where there is no virtio-serial.
@@ -78,13 +78,11 @@ impl fmt::Debug for Command {
     }
 }
 
-/// What to start. Code, layers and bootstrap files lie on the code disk.
+/// What to start. Its root lies on the runtime disk, code and layers on the code disk.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Start {
-    pub(crate) runtime_id: String,
-    /// Folders of the runtime disk that are shown besides the runtime's own.
-    pub(crate) mounts: Vec<PathBuf>,
     pub(crate) argv: Vec<String>,
+    pub(crate) working_dir: PathBuf,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) memory_mb: u64,
     pub(crate) tmp_mb: u64,
@@ -115,6 +113,8 @@ pub(crate) enum Answer {
     Ended(usize),
     /// So much was used.
     Used(Usage),
+    /// The function was not started, by its own doing: at this step, with this error number.
+    NotBegun { step: Step, errno: i32 },
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_sandbox::{HostFile, Runtime};
+use casemate_sandbox::PlannedRoot;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -43,7 +43,7 @@ pub struct Limits {
     pub unused: Duration,
     /// Templates, those being made included.
     pub templates: usize,
-    /// Bytes of all templates' memory. What a dropped template's running clones still map is theirs.
+    /// Bytes of all templates' memory and disks. What a dropped template's running clones still have is theirs.
     pub bytes: u64,
 }
 
@@ -83,8 +83,8 @@ pub(crate) enum Of {
 
 impl Key {
     /// Of a runtime whose files are others now.
-    pub(crate) fn is_outdated(&self, runtime: &Runtime, files: &str) -> bool {
-        self.runtime == runtime.id && self.files != files
+    pub(crate) fn is_outdated(&self, runtime: &str, files: &str) -> bool {
+        self.runtime == runtime && self.files != files
     }
 }
 
@@ -92,7 +92,7 @@ impl Key {
 struct Maker {
     driver: Driver,
     blank: Arc<Disk>,
-    /// Disks that something still has, by runtime and its files, with the folders they show.
+    /// Disks that something still has, by runtime and its files.
     disks: Mutex<BTreeMap<(String, String), Weak<RuntimeDisk>>>,
     numbers: AtomicU64,
 }
@@ -119,45 +119,44 @@ impl Stock {
         &self.maker.driver
     }
 
-    /// A machine in which a function has been started: `code` is its disk. `mounts` are the same for every function of the
-    /// runtime. `fresh` is asked when a machine begins to run. What is not ready within the limit is ended.
+    /// A machine in which a function has been started: `root` is what it stands in, `code` its disk. `fresh` is asked when a machine begins to run. What is not ready within the limit is ended.
     pub async fn start(
         &self,
-        of: (&Runtime, Vec<HostFile>),
+        root: PlannedRoot,
         code: Arc<Disk>,
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Machine, Error> {
-        let started = timeout(self.start, self.started(of, code, spec, fresh));
+        let started = timeout(self.start, self.started(root, code, spec, fresh));
         started.await.unwrap_or(Err(Error::TookTooLong(self.start)))
     }
 
     async fn started(
         &self,
-        (runtime, mounts): (&Runtime, Vec<HostFile>),
+        root: PlannedRoot,
         code: Arc<Disk>,
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Machine, Error> {
-        let of = (runtime, mounts, shared_ram_mb(&spec));
-        let (template, _) = self.template(of, Arc::clone(&fresh)).await?;
+        let (template, _) = self.template(root, shared_ram_mb(&spec), Arc::clone(&fresh)).await?;
         let driver = self.driver();
-        let (mut machine, image) = driver.clone_with(&template, code, &fresh()).await?;
-        driver.start(&mut machine, &image, spec).await?;
+        let mut machine = driver.clone_with(&template, code, &fresh()).await?;
+        driver.start(&mut machine, spec).await?;
         Ok(machine)
     }
 
     /// The template for any function of a runtime, and by what its files were known.
     pub(crate) async fn template(
         &self,
-        (runtime, mounts, ram_mb): (&Runtime, Vec<HostFile>, u64),
+        root: PlannedRoot,
+        ram_mb: u64,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<(Template, String), Error> {
-        let files = files_of(runtime, &mounts).await?;
-        let outdated = |key: &Key| key.is_outdated(runtime, &files);
-        let (maker, of) = (Arc::clone(&self.maker), (runtime.clone(), mounts, files.clone()));
+        let (runtime, files) = (root.runtime_id().to_owned(), files_of(&root).await?);
+        let outdated = |key: &Key| key.is_outdated(&runtime, &files);
+        let (maker, of) = (Arc::clone(&self.maker), (root, files.clone()));
         let make = move || async move { maker.template(of, ram_mb, &*fresh).await };
-        let key = Key { runtime: runtime.id.clone(), files: files.clone(), of: Of::Runtime { ram_mb } };
+        let key = Key { runtime: runtime.clone(), files: files.clone(), of: Of::Runtime { ram_mb } };
         let template = self.templates.get((key, Instant::now()), outdated, make).await?;
         Ok((template, files))
     }
@@ -166,12 +165,12 @@ impl Stock {
 impl Maker {
     async fn template(
         &self,
-        (runtime, mounts, files): (Runtime, Vec<HostFile>, String),
+        of: (PlannedRoot, String),
         ram_mb: u64,
         fresh: &(dyn Fn() -> Fresh + Send + Sync),
     ) -> Result<(Template, u64), Error> {
-        let disk = self.disk(&runtime, mounts, files).await?;
-        let image = Image { runtime: disk, code: Arc::clone(&self.blank) };
+        let runtime = self.disk(of).await?;
+        let image = Image { runtime, code: Arc::clone(&self.blank) };
         let booted = self.driver.boot_with(&image, ram_mb, &fresh()).await?;
         let template = self.driver.snapshot(booted, Vec::new()).await?;
         let bytes = template.bytes()?;
@@ -179,31 +178,26 @@ impl Maker {
     }
 
     /// The runtime's disk: that of another template, or a new one.
-    async fn disk(
-        &self,
-        runtime: &Runtime,
-        mounts: Vec<HostFile>,
-        files: String,
-    ) -> Result<Arc<RuntimeDisk>, Error> {
+    async fn disk(&self, (root, files): (PlannedRoot, String)) -> Result<Arc<RuntimeDisk>, Error> {
         let mut disks = self.disks.lock().await;
         disks.retain(|_, disk| disk.strong_count() > 0);
-        let key = (runtime.id.clone(), files);
+        let key = (root.runtime_id().to_owned(), files);
         if let Some(disk) = disks.get(&key).and_then(Weak::upgrade) {
             return Ok(disk);
         }
         // A name of its own: an earlier disk of this runtime may still be in use.
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}-{number}", runtime.id);
-        let disk = Arc::new(self.driver.runtime_disk(&name, runtime, mounts).await?);
+        let name = format!("{}-{number}", root.runtime_id());
+        let disk = Arc::new(self.driver.runtime_disk(&name, root).await?);
         disks.insert(key, Arc::downgrade(&disk));
         Ok(disk)
     }
 }
 
-/// By what a runtime's files on the host are known.
-pub(crate) async fn files_of(runtime: &Runtime, mounts: &[HostFile]) -> Result<String, Error> {
-    let (runtime, mounts) = (runtime.clone(), mounts.to_vec());
-    blocking(move || fingerprint::of(&runtime, &mounts)).await
+/// By what a root's files on the host are known.
+pub(crate) async fn files_of(root: &PlannedRoot) -> Result<String, Error> {
+    let root = root.clone();
+    blocking(move || fingerprint::of(&root)).await
 }
 
 /// Memory of the template for a function, which has at least what the function's machine needs. The sizes are few, or one
@@ -241,6 +235,7 @@ mod tests {
             for tmp_mb in [512, 1_000, 5_000, 10_240] {
                 let spec = FunctionSpec {
                     argv: Vec::new(),
+                    working_dir: "/".into(),
                     env: Vec::new(),
                     memory_mb,
                     tmp_mb,

@@ -84,9 +84,12 @@ impl Template {
         Arc::clone(&self.inner.image.code)
     }
 
-    /// Bytes that the guest's memory takes; what was never touched takes none.
+    /// Bytes that the guest's memory takes, where what was never touched takes none, and its disks: as if nobody else had them.
     pub(crate) fn bytes(&self) -> Result<u64, Error> {
-        self.inner.state.bytes().map_err(doing("measuring the template"))
+        let Inner { state, image, .. } = &*self.inner;
+        let all = [state.bytes(), image.runtime.bytes(), image.code.bytes()];
+        let sum = all.into_iter().try_fold(0, |sum: u64, bytes| Ok(sum.saturating_add(bytes?)));
+        sum.map_err(doing("measuring the template"))
     }
 
     /// Bytes of device state, for measuring.

@@ -19,7 +19,7 @@ use casemate_microvm::{
     Acceleration, Aside, CodeDisk, Config, Connection, Disk, Driver, Error, Fresh, FunctionSpec, Hardware,
     Image, KernelSource, Limits, Machine, Monitor, Pending, Stock, Stream, Template, Whose,
 };
-use casemate_sandbox::{ExecPolicy, HostFile, Runtime, RuntimeTable};
+use casemate_sandbox::{ExecPolicy, PlannedRoot, RuntimeTable};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -63,6 +63,7 @@ fn config(state: &Path, behaviour: &str) -> Config {
 fn spec() -> FunctionSpec {
     FunctionSpec {
         argv: vec!["/var/task/bootstrap".into()],
+        working_dir: "/var/task".into(),
         env: vec![("GREETING".into(), "hello".into())],
         memory_mb: 128,
         tmp_mb: 16,
@@ -76,8 +77,8 @@ fn fresh(number: u8) -> Fresh {
     Fresh { unix_ns: 1_700_000_000_000_000_000, entropy: [number; 64] }
 }
 
-fn runtime() -> Runtime {
-    RuntimeTable::discover(OsStr::new("")).find("provided.al2023").cloned().unwrap()
+fn root() -> PlannedRoot {
+    RuntimeTable::discover(OsStr::new("")).find("provided.al2023").unwrap().planned().unwrap()
 }
 
 fn package(folder: &Path) -> CodeDisk {
@@ -112,7 +113,7 @@ fn machines(state: &Path) -> usize {
 }
 
 async fn booted(driver: &Driver, state: &Path) -> (casemate_microvm::Booted, Image) {
-    let image = driver.prepare("function-1", &runtime(), package(state)).await.unwrap();
+    let image = driver.prepare("function-1", root(), package(state)).await.unwrap();
     (driver.boot(&image, &spec(), &fresh(1)).await.unwrap(), image)
 }
 
@@ -123,8 +124,8 @@ async fn clones_go_on_from_one_memory_with_fresh_randomness_and_cannot_write_wha
     assert!(matches!(driver.probe().hardware, Hardware::Usable { .. }));
     assert!(driver.probe().monitor.starts_with("Firecracker v1.13.0 (SHA-256 "), "{}", driver.probe());
     assert!(!driver.is_emulating());
-    let (mut first, image) = booted(&driver, folder.path()).await;
-    driver.start(&mut first.machine, &image, spec()).await.unwrap();
+    let (mut first, _) = booted(&driver, folder.path()).await;
+    driver.start(&mut first.machine, spec()).await.unwrap();
     let (connection, read) = asked(&mut first.machine).await;
     let template = driver.snapshot(first, vec![Pending::of(&connection, read)]).await.unwrap();
     assert!(template.device_bytes() > 0);
@@ -175,14 +176,13 @@ async fn code_and_draw(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>) -> (A
 
 async fn started(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>) -> Result<Machine, Error> {
     let (code, draw) = code_and_draw(stock, state, begun).await;
-    stock.start((&runtime(), Vec::new()), code, spec(), draw).await
+    stock.start(root(), code, spec(), draw).await
 }
 
 /// A machine that has asked for its event becomes this one's template.
 async fn kept(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>, whose: Whose) -> Result<Template, Error> {
     let (code, draw) = code_and_draw(stock, state, begun).await;
-    let (mut machine, basis) =
-        stock.start_for_template((&runtime(), Vec::new()), code, spec(), draw).await.unwrap();
+    let (mut machine, basis) = stock.start_for_template(root(), code, spec(), draw).await.unwrap();
     let mut connection = machine.accept().await.unwrap();
     let tap = connection.tap();
     while !tap.pending().unwrap().read().ends_with(b"\r\n\r\n") {
@@ -204,7 +204,7 @@ async fn template_of_a_function_is_used_for_its_machines_and_for_nobody_elses() 
     let folder = state();
     let (stock, begun) = stock(folder.path(), "ordinary", Duration::from_mins(2)).await;
     let own = || whose("arn:1:f:1", ["revision", "role"]);
-    let found = async |whose| stock.initialised((&runtime(), &[]), whose).await.unwrap();
+    let found = async |whose| stock.initialised(&root(), whose).await.unwrap();
     assert!(found(own()).await.is_none());
     kept(&stock, folder.path(), &begun, own()).await.unwrap();
     for other in [
@@ -243,12 +243,9 @@ async fn template_of_a_function_goes_when_a_file_of_its_runtime_has_changed() {
     let own = || whose("f", ["revision", "role"]);
     kept(&stock, folder.path(), &begun, own()).await.unwrap();
     fs::create_dir(folder.path().join("more")).unwrap();
-    let more = [HostFile { host: folder.path().join("more"), at: "/opt/more".into() }];
-    assert!(stock.initialised((&runtime(), &more), own()).await.unwrap().is_none());
-    assert!(
-        stock.initialised((&runtime(), &[]), own()).await.unwrap().is_none(),
-        "it went, and is not hidden"
-    );
+    let other = root().with_task(folder.path().join("more"));
+    assert!(stock.initialised(&other, own()).await.unwrap().is_none());
+    assert!(stock.initialised(&root(), own()).await.unwrap().is_none(), "it went, and is not hidden");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -256,15 +253,14 @@ async fn machine_with_another_open_connection_becomes_no_template_and_ends() {
     let folder = state();
     let (stock, begun) = stock(folder.path(), "ordinary", Duration::from_mins(2)).await;
     let (code, draw) = code_and_draw(&stock, folder.path(), &begun).await;
-    let (mut machine, basis) =
-        stock.start_for_template((&runtime(), Vec::new()), code, spec(), draw).await.unwrap();
+    let (mut machine, basis) = stock.start_for_template(root(), code, spec(), draw).await.unwrap();
     // Its one connection is not named.
     let (_connection, _) = asked(&mut machine).await;
     let own = whose("f", ["revision", "role"]);
     let refused = stock.keep((&machine, basis), Vec::new(), (own.clone(), Aside::new(()))).await;
     assert!(matches!(&refused, Err(Error::Refused(why)) if why.contains("waits for nothing")), "{refused:?}");
     machine.exited().await;
-    assert!(stock.initialised((&runtime(), &[]), own).await.unwrap().is_none());
+    assert!(stock.initialised(&root(), own).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

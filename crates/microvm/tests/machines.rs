@@ -65,6 +65,7 @@ fn package(folder: &Path) -> CodeDisk {
 fn spec() -> FunctionSpec {
     FunctionSpec {
         argv: vec!["/var/task/bootstrap".into()],
+        working_dir: "/var/task".into(),
         env: vec![("GREETING".into(), GREETING.into())],
         memory_mb: 128,
         tmp_mb: 16,
@@ -100,7 +101,7 @@ async fn driver(state: &Path) -> (Driver, Image) {
     let driver = Driver::new(config(state, Acceleration::EmulationAllowed)).await.unwrap();
     let table = RuntimeTable::discover(OsStr::new(""));
     let runtime = table.find("provided.al2023").unwrap();
-    let image = driver.prepare("function-1", runtime, package(state)).await.unwrap();
+    let image = driver.prepare("function-1", runtime.planned().unwrap(), package(state)).await.unwrap();
     (driver, image)
 }
 
@@ -185,7 +186,7 @@ async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh
     let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
     println!("agent after {:?}, which reports\n{}", began.elapsed(), booted.machine.layers());
     assert!(!booted.machine.layers().contains("ABSENT"));
-    driver.start(&mut booted.machine, &image, spec()).await.unwrap();
+    driver.start(&mut booted.machine, spec()).await.unwrap();
     let mut asked = booted.machine.accept().await.unwrap();
     let read = question(&mut asked.stream).await;
     println!("function's first question after {:?}", began.elapsed());
@@ -224,7 +225,7 @@ async fn function_with_credentials_in_its_environment_becomes_no_template() {
     let (driver, image) = driver(folder.path()).await;
     let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
     let env = vec![("AWS_SESSION_TOKEN".to_owned(), CREDENTIAL.to_owned())];
-    driver.start(&mut booted.machine, &image, FunctionSpec { env, ..spec() }).await.unwrap();
+    driver.start(&mut booted.machine, FunctionSpec { env, ..spec() }).await.unwrap();
     let refused = driver.snapshot(booted, Vec::new()).await;
     assert!(matches!(refused, Err(Error::Refused("a template must not hold credentials"))), "{refused:?}");
 }
@@ -234,7 +235,7 @@ import os, socket, ssl, sys, json
 runtime = socket.create_connection(("127.0.0.1", 9001))
 runtime.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n")
 runtime.recv(1)
-told = open("/var/runtime/told").read()
+told = open("/opt/told").read()
 shell = os.path.exists("/bin/sh")
 runtime.sendall((json.dumps([sys.version_info[0], told, shell, os.getuid()]) + "\n").encode())
 "#;
@@ -249,14 +250,16 @@ async fn python_that_was_initialised_in_the_template_answers_in_a_clone() {
     let code_dir = folder.path().join("task");
     fs::create_dir(&code_dir).unwrap();
     fs::write(code_dir.join("main.py"), SCRIPT).unwrap();
-    let bootstrap = vec![("told".to_owned(), b"a bootstrap file".to_vec())];
-    let code = CodeDisk { code_dir, bootstrap, layers_dir: None };
-    let image = driver.prepare("python-1", python, code).await.unwrap();
+    let layers = folder.path().join("layers");
+    fs::create_dir(&layers).unwrap();
+    fs::write(layers.join("told"), "a file of a layer").unwrap();
+    let code = CodeDisk { code_dir, layers_dir: Some(layers) };
+    let image = driver.prepare("python-1", python.planned().unwrap(), code).await.unwrap();
     let interpreter = python.interpreter.clone().unwrap().display().to_string();
     let spec = FunctionSpec { argv: vec![interpreter, "/var/task/main.py".into()], ..spec() };
     let began = Instant::now();
     let mut booted = driver.boot(&image, &spec, &fresh(1)).await.unwrap();
-    driver.start(&mut booted.machine, &image, spec).await.unwrap();
+    driver.start(&mut booted.machine, spec).await.unwrap();
     let mut asked = booted.machine.accept().await.unwrap();
     let read = question(&mut asked.stream).await;
     println!("Python's first question after {:?}", began.elapsed());
@@ -265,7 +268,7 @@ async fn python_that_was_initialised_in_the_template_answers_in_a_clone() {
     let (_machine, mut runtime) = clone_of(&driver, &template, 2).await;
     let answer = ask(&mut runtime, b'!').await;
     println!("restored Python answers after {:?}", began.elapsed());
-    assert_eq!(answer, r#"[3, "a bootstrap file", false, 993]"#);
+    assert_eq!(answer, r#"[3, "a file of a layer", false, 993]"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

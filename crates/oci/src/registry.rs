@@ -78,11 +78,13 @@ impl Remote {
         Some(format!("https://{}/v2/", reference.resolve_registry()))
     }
 
-    /// Writes the image for `platform` into an empty folder, as an OCI layout; says its digest. `progress` is told what is fetched.
+    /// Writes the image for `platform` into an empty folder, as an OCI layout; says its digest. `wanted` is asked as soon as the
+    /// digest is known and before anything large is fetched, `progress` is told what is.
     pub async fn fetch(
         &self,
         folder: &Path,
         platform: &Platform,
+        wanted: &mut (dyn FnMut(Digest) -> Result<(), OciError> + Send),
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Digest, OciError> {
         let reference: Reference = self.reference.parse().map_err(|_| {
@@ -90,6 +92,7 @@ impl Remote {
         })?;
         let session = Session { client: self.client(&reference)?, auth: self.auth(), reference, folder };
         let (digest, size, manifest) = session.manifest(platform).await?;
+        wanted(digest)?;
         if manifest.layers.len() > LAYERS_MAX {
             return Err(OciError::TooLarge(format!("the image has more than {LAYERS_MAX} layers")));
         }
@@ -236,15 +239,27 @@ fn one_for<'a>(platform: &Platform, all: &'a [Descriptor]) -> Result<&'a Descrip
     fitting.dedup_by_key(|one| one.digest);
     match fitting.as_slice() {
         [one] => Ok(one),
-        [] => {
-            let others = all.iter().filter_map(|one| one.platform.as_ref());
-            let others: Vec<String> =
-                others.map(|other| printable(&format!("{}/{}", other.os, other.architecture))).collect();
-            Err(OciError::Platform(format!("it is for {}", others.join(", "))))
-        }
+        [] => Err(OciError::Platform(listed(all))),
         several => Err(OciError::Ambiguous(several.iter().map(|one| one.digest.to_string()).collect())),
     }
 }
+
+/// What an index lists, none of which fits.
+fn listed(all: &[Descriptor]) -> String {
+    let shown = all.iter().take(LISTED_MAX).map(|one| match &one.platform {
+        Some(platform) => printable(&format!("{}/{}", platform.os, platform.architecture)),
+        None => format!("a platform that is not said (it can be fetched as {})", one.digest),
+    });
+    let shown: Vec<String> = shown.collect();
+    match (shown.is_empty(), all.len().saturating_sub(LISTED_MAX)) {
+        (true, _) => "its index lists no image".to_owned(),
+        (false, 0) => format!("it is for {}", shown.join(", ")),
+        (false, more) => format!("it is for {} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Most entries of an index that a message names. Ours.
+const LISTED_MAX: usize = 20;
 
 fn refused(error: impl fmt::Display) -> OciError {
     OciError::Registry(printable(&error.to_string()))
@@ -266,4 +281,48 @@ fn create(path: &Path) -> Result<fs::File, OciError> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), OciError> {
     create(path)?.write_all(bytes).map_err(OciError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u8, platform: Option<&str>) -> Descriptor {
+        let platform = platform.map(|text| {
+            let (os, architecture) = text.split_once('/').unwrap();
+            serde_json::json!({ "os": os, "architecture": architecture })
+        });
+        let digest = Digest::of(&[number]).to_string();
+        let mut entry = serde_json::json!({ "mediaType": MANIFESTS[0], "size": 1, "digest": digest });
+        entry["platform"] = platform.into();
+        serde_json::from_value(entry).unwrap()
+    }
+
+    fn refusal(all: &[Descriptor]) -> String {
+        one_for(&Platform { os: "linux".into(), architecture: "amd64".into() }, all).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_index_without_an_image_for_this_machine_is_refused_with_what_it_lists() {
+        let begins = "the image is not for this machine: ";
+        assert_eq!(refusal(&[]), format!("{begins}its index lists no image"));
+        let others = [entry(1, Some("linux/s390x")), entry(2, Some("unknown/\u{1b}[2J"))];
+        assert_eq!(refusal(&others), format!("{begins}it is for linux/s390x, unknown/\u{fffd}[2J"));
+        // One that says nothing of its platform is not taken unasked.
+        let silent = [entry(3, None)];
+        let digest = silent[0].digest;
+        let why = format!("it is for a platform that is not said (it can be fetched as {digest})");
+        assert_eq!(refusal(&silent), format!("{begins}{why}"));
+        let many: Vec<Descriptor> = (0..30).map(|number| entry(number, Some("plan9/386"))).collect();
+        assert!(refusal(&many).ends_with("plan9/386 and 10 more"));
+    }
+
+    #[test]
+    fn the_image_for_this_machine_is_found_once_and_two_are_a_question() {
+        let amd64 = Platform { os: "linux".into(), architecture: "amd64".into() };
+        let mut all = vec![entry(1, None), entry(2, Some("linux/amd64")), entry(2, Some("linux/amd64"))];
+        assert_eq!(one_for(&amd64, &all).unwrap().digest, Digest::of(&[2]));
+        all.push(entry(4, Some("linux/amd64")));
+        assert!(matches!(one_for(&amd64, &all), Err(OciError::Ambiguous(both)) if both.len() == 2));
+    }
 }

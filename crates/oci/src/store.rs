@@ -183,6 +183,11 @@ impl Images {
         Ok(about)
     }
 
+    /// Whether an image of this digest could be given its name now; [`Self::add`] says the same later, at more cost.
+    pub fn check(&self, addition: &Addition<'_>, digest: Digest) -> Result<(), OciError> {
+        named(self.entries()?, addition, digest).map(drop)
+    }
+
     /// An empty folder in which an image of a registry is gathered before it is added. One at a time; it goes when it is let go.
     pub fn gathering(&self) -> Result<Gathering, OciError> {
         drop(self.lock()?);

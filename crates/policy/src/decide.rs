@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Decision, Layer, Policy, Principal, Reason, Request, Ruling, Source, StatementInfo, Verdict,
+    Decision, Kind, Layer, Policy, Principal, Reason, Request, Ruling, Source, StatementInfo, Verdict,
     action::LowerAction,
     principal::NamedAs,
     statement::{Statement, Subject},
@@ -63,6 +63,17 @@ pub struct Layers<'a> {
     pub grants: Option<&'a dyn Grants>,
     /// How the resource policy counts.
     pub resource_rule: ResourceRule,
+}
+
+impl Layers<'_> {
+    /// What the resource's own policy is called: by what kind of document it is, and where there is none by how it counts.
+    // AWS: a role's is its trust policy; a key's, which counts in the same way, is a resource-based policy.
+    pub(crate) fn resource_layer(&self) -> Layer {
+        match (self.resource.map(|named| named.policy.kind()), self.resource_rule) {
+            (Some(Kind::Trust), _) | (None, ResourceRule::Trust) => Layer::Trust,
+            (Some(_), _) | (None, ResourceRule::Ordinary | ResourceRule::Both) => Layer::Resource,
+        }
+    }
 }
 
 /// Decides.
@@ -154,10 +165,7 @@ impl<'a> ResourceGrants<'a> {
 
 impl<'a> Case<'a, '_> {
     fn resource_layer(&self) -> Layer {
-        match self.layers.resource_rule {
-            ResourceRule::Trust => Layer::Trust,
-            ResourceRule::Ordinary | ResourceRule::Both => Layer::Resource,
-        }
+        self.layers.resource_layer()
     }
 
     /// Service control policies govern principals of accounts, not services or strangers.
@@ -269,7 +277,7 @@ impl<'a> Case<'a, '_> {
             return Ok(granted);
         }
         if self.layers.resource_rule == ResourceRule::Trust && resource.by(NamedAs::Account).is_none() {
-            return Err(Layer::Trust);
+            return Err(layer);
         }
         self.identity_grant()
     }

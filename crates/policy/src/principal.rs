@@ -13,6 +13,13 @@ pub(crate) enum Named {
     Arn(String),
     /// A user or role by unique id: what AWS stores, so that a recreated namesake inherits nothing.
     UniqueId(String),
+    /// A session by its role's unique id and its own name: what is stored in place of its ARN.
+    SessionOf {
+        /// The role's.
+        role_id: String,
+        /// The session's.
+        name: String,
+    },
     /// A service by its full name.
     Service(String),
     /// An identity provider.
@@ -79,6 +86,9 @@ impl Named {
         if is_unique_id(value) {
             return Some(Self::UniqueId(value.to_owned()));
         }
+        if let Some((role_id, name)) = session_of_id(value) {
+            return Some(Self::SessionOf { role_id: role_id.to_owned(), name: name.to_owned() });
+        }
         if value.contains(['*', '?']) {
             return None;
         }
@@ -114,6 +124,9 @@ impl Named {
             (Self::UniqueId(id), Principal::Session { role_unique_id, .. }) => {
                 by(id == role_unique_id, NamedAs::Role)
             }
+            (Self::SessionOf { role_id, name }, Principal::Session { role_unique_id, session_arn, .. }) => {
+                by(role_id == role_unique_id && session_name(session_arn) == Some(name), NamedAs::Session)
+            }
             (Self::Arn(named), Principal::FederatedUser { arn, .. }) => {
                 by(named == arn, NamedAs::FederatedUser)
             }
@@ -124,6 +137,7 @@ impl Named {
             (
                 Self::Arn(_)
                 | Self::UniqueId(_)
+                | Self::SessionOf { .. }
                 | Self::Service(_)
                 | Self::Federated(_)
                 | Self::CanonicalUser,
@@ -187,6 +201,19 @@ fn is_unique_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
+/// `AROA…:session`, as `aws:userid` has it.
+fn session_of_id(text: &str) -> Option<(&str, &str)> {
+    let (role_id, name) = text.split_once(':')?;
+    let legal = !name.is_empty() && !name.contains(['*', '?']);
+    (legal && role_id.starts_with("AROA") && is_unique_id(role_id)).then_some((role_id, name))
+}
+
+/// The session's name in its ARN.
+fn session_name(arn: &str) -> Option<&str> {
+    let resource = arn.splitn(6, ':').nth(5)?;
+    resource.strip_prefix("assumed-role/")?.split_once('/').map(|(_, name)| name)
+}
+
 fn service_name(text: &str) -> bool {
     let legal =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
@@ -232,6 +259,37 @@ mod tests {
         let whom = Whom::Listed(vec![Named::parse("Service", "lambda.amazonaws.com").unwrap()]);
         assert!(!whom.names(&role));
         assert!(whom.names(&Principal::Service { name: "lambda.amazonaws.com".into() }));
+    }
+
+    #[test]
+    fn a_session_of_an_id_is_that_roles_session_of_that_name_only() {
+        let role = "AROAAAAAAAAAAAAAAAAAA";
+        let session = |id: &str, role: &str, name: &str| Principal::Session {
+            role_arn: format!("arn:aws:iam::123456789012:role/path/{role}"),
+            role_unique_id: id.into(),
+            session_arn: format!("arn:aws:sts::123456789012:assumed-role/{role}/{name}"),
+            account: "123456789012".into(),
+        };
+        let named = Named::parse("AWS", &format!("{role}:s")).unwrap();
+        assert_eq!(named.names(&session(role, "r", "s")), Some(NamedAs::Session));
+        for stranger in [
+            session("AROABBBBBBBBBBBBBBBBB", "r", "s"),
+            session(role, "r", "S"),
+            session(role, "r", "s2"),
+            session(role, "s", "r"),
+            Principal::User {
+                arn: "arn:aws:iam::123456789012:user/s".into(),
+                unique_id: role.into(),
+                account: "123456789012".into(),
+            },
+        ] {
+            assert_eq!(named.names(&stranger), None, "{stranger:?}");
+        }
+        for wrong in
+            ["AROAAAAAAAAAAAAAAAAAA:", "AROAAAAAAAAAAAAAAAAAA:*", "AROA:s", "AIDAAAAAAAAAAAAAAAAAA:s"]
+        {
+            assert_eq!(Named::parse("AWS", wrong), None, "{wrong}");
+        }
     }
 
     #[test]

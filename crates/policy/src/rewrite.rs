@@ -2,23 +2,34 @@
 
 use serde_json::Value;
 
-/// Offers every string under `Principal.AWS` and `NotPrincipal.AWS` to `replace`, which answers what to put in its
-/// place (`None` leaves it). The text must be a policy that [`crate::Policy::parse`] accepts; other text comes back
+/// What being listed means to a principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stake {
+    /// It is allowed what others are not, or excepted from what they are denied.
+    Gains,
+    /// It is denied what others are not, or excepted from what they are allowed.
+    Loses,
+}
+
+/// Offers every string under `Principal.AWS` and `NotPrincipal.AWS` to `replace`, with what it means to whom it
+/// names; it answers what to put in its place (`None` leaves it). The text must be a policy that [`crate::Policy::parse`] accepts; other text comes back
 /// unchanged. Without a replacement the text comes back byte by byte.
 pub fn rewrite_principals<E>(
     text: &str,
-    replace: &mut dyn FnMut(&str) -> Result<Option<String>, E>,
+    replace: &mut dyn FnMut(&str, Stake) -> Result<Option<String>, E>,
 ) -> Result<String, E> {
     let Ok(mut document) = serde_json::from_str::<Value>(text) else { return Ok(text.to_owned()) };
     let mut changed = false;
     if let Some(statements) = document.get_mut("Statement") {
         for statement in one_or_many(statements) {
-            for element in ["Principal", "NotPrincipal"] {
+            let denies = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
+            for (element, excepted) in [("Principal", false), ("NotPrincipal", true)] {
+                let stake = if denies == excepted { Stake::Gains } else { Stake::Loses };
                 let Some(named) = statement.get_mut(element).and_then(|tree| tree.get_mut("AWS")) else {
                     continue;
                 };
                 for name in one_or_many(named) {
-                    let replacement = name.as_str().map_or(Ok(None), &mut *replace)?;
+                    let replacement = name.as_str().map_or(Ok(None), |name| replace(name, stake))?;
                     if let Some(replacement) = replacement {
                         *name = Value::String(replacement);
                         changed = true;
@@ -46,7 +57,7 @@ mod tests {
         let text =
             r#"{"Statement": [{"Principal": {"AWS": ["a", "b"], "Service": "a"}}, {"Principal": "*"}]}"#;
         let mut seen = Vec::new();
-        let new = rewrite_principals::<()>(text, &mut |name| {
+        let new = rewrite_principals::<()>(text, &mut |name, _| {
             seen.push(name.to_owned());
             Ok((name == "b").then(|| "B".to_owned()))
         });
@@ -55,9 +66,28 @@ mod tests {
             r#"{"Statement":[{"Principal":{"AWS":["a","B"],"Service":"a"}},{"Principal":"*"}]}"#
         );
         assert_eq!(seen, ["a", "b"]);
-        assert_eq!(rewrite_principals::<()>(text, &mut |_| Ok(None)).unwrap(), text);
+        assert_eq!(rewrite_principals::<()>(text, &mut |_, _| Ok(None)).unwrap(), text);
         let excepted = r#"{"Statement":{"NotPrincipal":{"AWS":"a"}}}"#;
-        let new = rewrite_principals::<()>(excepted, &mut |_| Ok(Some("A".to_owned()))).unwrap();
+        let new = rewrite_principals::<()>(excepted, &mut |_, _| Ok(Some("A".to_owned()))).unwrap();
         assert_eq!(new, r#"{"Statement":{"NotPrincipal":{"AWS":"A"}}}"#);
+    }
+
+    #[test]
+    fn who_is_listed_gains_or_loses_by_the_effect_and_the_element() {
+        for (effect, element, gains) in [
+            ("Allow", "Principal", true),
+            ("Allow", "NotPrincipal", false),
+            ("Deny", "Principal", false),
+            ("Deny", "NotPrincipal", true),
+        ] {
+            let text = format!(r#"{{"Statement":{{"Effect":"{effect}","{element}":{{"AWS":"a"}}}}}}"#);
+            let mut seen = Vec::new();
+            rewrite_principals::<()>(&text, &mut |_, stake| {
+                seen.push(stake == Stake::Gains);
+                Ok(None)
+            })
+            .unwrap();
+            assert_eq!(seen, [gains], "{effect} {element}");
+        }
     }
 }

@@ -134,9 +134,6 @@ impl Driver {
     ) -> Result<Template, StartError> {
         let runtime_id = runtime.id.clone();
         let Bootstrap { files, argv, mounts } = bootstrap;
-        if argv.is_empty() || argv.iter().any(|text| text.contains('\0')) {
-            return Err(StartError::Specification("argv must name a program and have no NUL byte"));
-        }
         let planned = tokio::task::spawn_blocking(move || {
             let (root, added) = (runtime.root()?, RootPlan::default().with_bootstrap(files, mounts)?);
             // INVARIANT: before the mounts are made, so that whatever changes later is seen.
@@ -145,31 +142,36 @@ impl Driver {
         });
         let planned = planned.await.map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
         let (plan, contents) = planned.map_err(StartError::Supervisor)?;
+        let of = (runtime_id, WORKING_DIR.into());
+        let template = self.assembled(of, argv, (plan, Arc::clone(&contents))).await?;
+        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
+        let reader = std::thread::Builder::new().name("root-digest".into());
+        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
+        Ok(template)
+    }
+
+    /// Has a root assembled.
+    pub(crate) async fn assembled(
+        &self,
+        (runtime_id, working_dir): (String, PathBuf),
+        argv: Vec<String>,
+        (plan, contents): (RootPlan, Arc<Contents>),
+    ) -> Result<Template, StartError> {
+        if argv.is_empty() || argv.iter().any(|text| text.contains('\0')) {
+            return Err(StartError::Specification("argv must name a program and have no NUL byte"));
+        }
         let name = format!("{runtime_id}-{}", self.number());
         let contained = plan.contained();
-        let inner = TemplateInner {
-            name,
-            runtime_id,
-            argv,
-            working_dir: WORKING_DIR.into(),
-            contained,
-            plan,
-            contents: Arc::clone(&contents),
-        };
+        let inner = TemplateInner { name, runtime_id, argv, working_dir, contained, plan, contents };
         let template = Template { inner: Arc::new(inner) };
         let mut tries = Tries::default();
         loop {
             let link = self.inner.keeper.link().await?;
             let done = link.assemble(&template.inner).await;
             if !(tries.is_lost(&done) && self.inner.keeper.has_lost(&link).await) {
-                done?;
-                break;
+                return done.map(|()| template);
             }
         }
-        // Reading takes long, and nobody waits for it: until it is done, every difference counts as a change.
-        let reader = std::thread::Builder::new().name("root-digest".into());
-        reader.spawn(move || contents.digest()).map_err(StartError::Supervisor)?;
-        Ok(template)
     }
 
     /// Starts an environment; returns when its runtime program has been executed, or, where there are companions, when

@@ -41,7 +41,7 @@ impl HostMemory {
 }
 
 /// Descriptors that this process holds for one environment: two listeners, pipes, handles, the filter, an alarm, and the
-/// runtime's connections; idle it is ten. One that opens all the connections it may (to the AWS endpoint, the Runtime API,
+/// runtime's connections; idle it is twelve. One that opens all the connections it may (to the AWS endpoint, the Runtime API,
 /// outside) takes more; when there are none left, listeners wait for some to be closed.
 pub const DESCRIPTORS_PER_ENVIRONMENT: u64 = 16;
 /// The same with as many extensions as there may be: for each what it is watched with, and its connections.

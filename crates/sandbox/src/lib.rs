@@ -45,6 +45,7 @@ mod link;
 mod members;
 mod notify;
 mod outer;
+mod planned;
 mod pump;
 mod reset;
 mod runtime_root;
@@ -75,6 +76,7 @@ pub use crate::{
     layer::{Layer, LayerReport, Probe, Status},
     members::{Outlet, Signal},
     outer::{OuterGroup, OuterLimits},
+    planned::PlannedRoot,
     pump::Recorded,
     reset::Residents,
     runtime_root::shared_libraries,

@@ -74,7 +74,7 @@ impl Environment {
                 self.thaw().await?;
             }
             tokio::time::timeout(END_LIMIT, all_ended(ends)).await??;
-            if !die_frozen {
+            if !die_frozen || self.group.thaws_by_deaths() {
                 self.freeze().await?;
             }
         }
@@ -126,10 +126,6 @@ impl Environment {
     }
 
     fn frozen(&self) -> io::Result<()> {
-        if !self.group.freezes_surely() {
-            // What is stopped by signals may have forked meanwhile, and the rest relies on nothing running.
-            return Err(io::Error::from(io::ErrorKind::Unsupported));
-        }
         if self.group.is_frozen()? {
             return Ok(());
         }

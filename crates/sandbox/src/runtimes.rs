@@ -150,15 +150,6 @@ impl Runtime {
         }
     }
 
-    /// What of the host the root of this runtime is made of, for building the same root elsewhere: files and folders
-    /// without devices, and the folders in them that are hidden.
-    pub fn host_files(&self) -> io::Result<(Vec<HostFile>, Vec<PathBuf>)> {
-        let plan = self.root()?;
-        let shown = plan.binds.into_iter().filter(|bind| bind.kind != BindKind::Device);
-        let files = shown.map(|bind| HostFile { host: bind.mount.host, at: bind.mount.at }).collect();
-        Ok((files, plan.covers))
-    }
-
     /// Reads every file of the root: its digest, and the list it is made of, with SHA-256, size, rights and path of each. A
     /// server says the same digest when it first uses the runtime.
     pub fn listing(&self) -> io::Result<(RootDigest, String)> {

@@ -61,6 +61,8 @@ struct State {
     keys: BTreeMap<String, LongTermCredential>,
     policies: BTreeMap<String, Arc<IdentityPolicies>>,
     roles: BTreeMap<String, Arc<RoleFacts>>,
+    /// Unique ids by ARN.
+    users: BTreeMap<String, String>,
     trust: BTreeMap<String, NamedPolicy>,
     /// Codes by user and device.
     devices: BTreeMap<(String, String), String>,
@@ -92,23 +94,34 @@ impl Identities {
         let scope = Scope { account: account.clone(), ..self.scope.clone() };
         let unique_id = self.unique_id("AIDA");
         self.grant(&unique_id, policies, boundary);
-        self.key_for(Caller::User {
-            arn: Arn::global(&scope, "iam", &format!("user/{name}")),
-            unique_id,
-            name: name.to_owned(),
-            account: account.clone(),
-        })
+        let arn = Arn::global(&scope, "iam", &format!("user/{name}"));
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.users.insert(arn.as_str().to_owned(), unique_id.clone());
+        drop(state);
+        self.key_for(Caller::User { arn, unique_id, name: name.to_owned(), account: account.clone() })
     }
 
     /// A role that the fixture's own principal may assume; `trust` adds statements' worth of a whole trust policy.
     pub fn role(&self, name: &str, policies: &[&str], trust: Option<&str>) -> Arc<RoleFacts> {
+        self.role_of(&self.scope.account.clone(), name, policies, trust)
+    }
+
+    /// The same of any account; `path_and_name` may start with a path.
+    pub fn role_of(
+        &self,
+        account: &AccountId,
+        path_and_name: &str,
+        policies: &[&str],
+        trust: Option<&str>,
+    ) -> Arc<RoleFacts> {
+        let scope = Scope { account: account.clone(), ..self.scope.clone() };
         let own = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"testkit.amazonaws.com"}}}"#;
         let trust = named("trust", trust.unwrap_or(own), PolicyKind::Trust);
         let facts = Arc::new(RoleFacts {
-            arn: Arn::global(&self.scope, "iam", &format!("role/{name}")),
+            arn: Arn::global(&scope, "iam", &format!("role/{path_and_name}")),
             unique_id: self.unique_id("AROA"),
-            name: name.to_owned(),
-            account: self.scope.account.clone(),
+            name: path_and_name.rsplit('/').next().unwrap_or(path_and_name).to_owned(),
+            account: scope.account,
             trust: Arc::clone(&trust.policy),
             session_s_max: 43_200,
         });
@@ -198,7 +211,16 @@ impl Directory for Identities {
     }
 
     fn unique_id(&self, arn: &Arn) -> Result<Option<String>, Fault> {
-        Ok(Directory::role(self, arn)?.map(|role| role.unique_id.clone()))
+        if let Some(role) = Directory::role(self, arn)? {
+            return Ok(Some(role.unique_id.clone()));
+        }
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).users.get(arn.as_str()).cloned())
+    }
+
+    fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let found = state.roles.values().find(|role| role.account == *account && role.name == name);
+        Ok(found.map(|role| role.arn.clone()))
     }
 
     fn verify_mfa<'a>(

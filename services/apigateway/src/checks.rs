@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use casemate_kernel::{Env, principal_ids};
 use casemate_names::{Arn, Scope};
 
 use crate::{
@@ -348,9 +349,21 @@ pub(crate) fn policy(scope: &Scope, api_id: &str, text: Option<&str>) -> Result<
     if text.len() > POLICY_BYTES_MAX {
         return Err(bad("Resource policies can have at most 8192 characters"));
     }
-    let compiled = crate::plan::resource_policy(scope, api_id, text);
+    crate::plan::resource_policy(scope, api_id, text).map(|_| ()).map_err(|why| invalid_policy(&why))
+}
+
+/// The unique ids of those whom a resource policy names, who must exist. Of text that is no policy: none.
+pub(crate) fn policy_ids(env: &Env, text: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
+    let Some(text) = text else { return Ok(BTreeMap::new()) };
+    let sessions = env.sessions()?;
+    principal_ids(text, &mut |named| Ok(sessions.unique_id_of(named)?), invalid_policy)
+}
+
+fn invalid_policy(why: &str) -> Error {
     // AWS: text of the service.
-    compiled.map(|_| ()).map_err(|why| bad(format!("Invalid policy document. Please check the policy syntax and ensure that Principals are valid. ({why})")))
+    bad(format!(
+        "Invalid policy document. Please check the policy syntax and ensure that Principals are valid. ({why})"
+    ))
 }
 
 /// A stage's name.

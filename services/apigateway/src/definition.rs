@@ -35,6 +35,9 @@ pub(crate) struct Definition {
     pub(crate) gateway_responses: BTreeMap<String, GatewayResponse>,
     /// The resource policy as given.
     pub(crate) policy: Option<String>,
+    /// The unique ids of the users and roles that the policy names by ARN, at the time it was put.
+    #[serde(default)]
+    pub(crate) policy_ids: BTreeMap<String, String>,
     pub(crate) binary_media_types: Vec<String>,
     pub(crate) disable_execute_api_endpoint: bool,
 }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use casemate_kernel::{
-    ResourcePolicy,
+    ResourcePolicy, enforced_principals,
     policy::{Kind, NamedPolicy, Policy, ResourceRule},
 };
 use casemate_names::{Arn, Scope};
@@ -46,8 +46,9 @@ pub(crate) struct CompiledAuthorizer {
 impl Plan {
     /// Compiles a snapshot. The text says what in it cannot be served.
     pub(crate) fn compile(scope: &Scope, api_id: &str, definition: Definition) -> Result<Self, String> {
-        let policy =
-            definition.policy.as_deref().map(|text| resource_policy(scope, api_id, text)).transpose()?;
+        let enforced =
+            definition.policy.as_deref().map(|text| enforced_principals(text, &definition.policy_ids));
+        let policy = enforced.map(|text| resource_policy(scope, api_id, &text)).transpose()?;
         let authorizers = definition.authorizers.iter().map(|(id, authorizer)| {
             let compiled = CompiledAuthorizer::compile(authorizer);
             Ok((id.clone(), compiled.map_err(|why| format!("authorizer {}: {why}", authorizer.name))?))

@@ -200,7 +200,7 @@ impl Directory for IamDirectory {
                     let Some(role) = RoleRow::by_arn(tx, &scope, arn)? else { return Ok(None) };
                     Ok(Some(Arc::new(RoleFacts {
                         arn: arn.clone(),
-                        trust: trust::compiled(tx, &self.env, &role)?,
+                        trust: trust::compiled(&role)?,
                         unique_id: role.unique_id,
                         name: role.name,
                         account: scope.account,

@@ -211,7 +211,7 @@ impl Service for Iam {
         let scope = self.env.scope_of_arn(arn);
         let found = self.read(|tx| RoleRow::by_arn(tx, &scope, arn))?;
         let policy = match found {
-            Some(role) => self.read(|tx| trust::compiled(tx, &self.env, &role))?,
+            Some(role) => trust::compiled(&role)?,
             // AWS: a role that does not exist refuses as one that does not trust: the caller cannot tell.
             None => documents::trusting_nobody()?,
         };

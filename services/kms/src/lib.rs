@@ -26,7 +26,6 @@ mod key_policy;
 mod key_state;
 mod ops;
 mod page;
-mod principals;
 mod resource;
 mod rows;
 mod sweep;
@@ -46,11 +45,12 @@ use grant::KeyGrants;
 #[derive(Debug)]
 pub struct Kms {
     env: Env,
+    policies: key_policy::Compiled,
 }
 
 /// Opens the service.
 pub fn open(env: &Env) -> Result<Assembly, Fault> {
-    let service = Arc::new(Kms { env: env.clone() });
+    let service = Arc::new(Kms { env: env.clone(), policies: key_policy::Compiled::default() });
     let work = Box::pin(sweep::run(Arc::downgrade(&service)));
     Ok(Assembly {
         operations: ops::operations(&service),
@@ -81,7 +81,7 @@ impl Service for Kms {
     fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
         let Some(place) = resource::key_of(arn, &self.env.site.scope) else { return Ok(None) };
         let Some(row) = self.env.store.read(|tx| place.find(tx))? else { return Ok(None) };
-        key_policy::of_key(&self.env, &row, &place).map(Some)
+        self.policies.of_key(&row, &place).map(Some)
     }
 
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Error> {

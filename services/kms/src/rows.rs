@@ -99,7 +99,7 @@ impl Row for Alias {
 }
 
 /// A key and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     /// Whose.
     pub(crate) scope: Scope,

@@ -1,5 +1,6 @@
 //! How fast functions start and answer, with every layer in force: `cargo xtask bench functions [rounds]`; and what many idle
-//! environments hold: `cargo xtask bench functions idle [python3|nodejs] [count]`.
+//! environments hold: `cargo xtask bench functions idle [python3|nodejs] [count]`; or only requests to environments that have
+//! served others: `cargo xtask bench functions warm [python3|nodejs] [rounds]`.
 //!
 //! A request is a signed `Invoke` through the whole request path of an in-memory system: gate, environment, answer, audit. The
 //! static program is started through the driver alone. Plain starts of the same interpreters are measured in the same run.
@@ -50,6 +51,10 @@ fn main() {
         return runtime.block_on(idle(if node { "nodejs" } else { "python3" }, number.unwrap_or(1_000)));
     }
     let rounds = number.unwrap_or(20);
+    if arguments.iter().any(|argument| argument == "warm") {
+        let node = arguments.iter().any(|argument| argument == "nodejs");
+        return runtime.block_on(warm_alone(if node { "nodejs" } else { "python3" }, rounds * 20));
+    }
     runtime.block_on(async {
         println!("| what | fastest | p50 | p99 |\n|---|---|---|---|");
         static_program(rounds).await;
@@ -57,6 +62,7 @@ fn main() {
             plain(family, nothing, rounds);
             let bench = sandboxed();
             function(&bench, "warm", family, "warm").await;
+            whole_processor(&bench, family).await;
             function(&bench, "once", family, "per-invocation").await;
             if family == "nodejs" {
                 // No process that waits becomes one of another time zone.
@@ -70,7 +76,9 @@ fn main() {
                     .await;
             }
             once(&bench, family, rounds).await;
-            warm(&bench, family, rounds * 20).await;
+            warm(&bench, family, ("warm", ""), Duration::ZERO, rounds * 20).await;
+            warm(&bench, family, ("large", WHOLE), Duration::ZERO, rounds * 20).await;
+            warm(&bench, family, ("large", APART), PAUSE, rounds * 20).await;
         }
         for (family, reuse) in [("python3", "warm"), ("python3", "per-invocation"), ("nodejs", "warm")] {
             memory(family, reuse).await;
@@ -157,20 +165,67 @@ async fn once(bench: &Bench, family: &str, rounds: usize) {
     }
 }
 
-async fn warm(bench: &Bench, family: &str, rounds: usize) {
+/// A function that has a whole processor, which is never made to wait for its share of one.
+async fn whole_processor(bench: &Bench, family: &str) {
+    let (file, code) = if family == "nodejs" { ("index.js", NODE) } else { ("app.py", PYTHON) };
+    let handler = if family == "nodejs" { "index.handler" } else { "app.handler" };
+    let mut input = Bench::definition("large", &runtime(family), handler, archive(&[(file, code)]));
+    input.push("MemorySize", Document::Integer(1_769));
+    input.push("Timeout", Document::Integer(30));
+    bench.done("CreateFunction", input).await;
+    bench.invoke("large", "{}").await.ok();
+}
+
+const WHOLE: &str = ", function with a whole processor";
+const APART: &str = ", function with a whole processor, 5 ms after the answer to another";
+/// Between two requests: the environment is frozen by then.
+const PAUSE: Duration = Duration::from_millis(5);
+
+async fn warm_alone(family: &str, rounds: usize) {
+    let bench = sandboxed();
+    function(&bench, "warm", family, "warm").await;
+    whole_processor(&bench, family).await;
+    println!("| what | fastest | p50 | p99 |\n|---|---|---|---|");
+    warm(&bench, family, ("warm", ""), Duration::ZERO, rounds).await;
+    warm(&bench, family, ("large", WHOLE), Duration::ZERO, rounds).await;
+    warm(&bench, family, ("large", APART), PAUSE, rounds).await;
+}
+
+async fn warm(bench: &Bench, family: &str, (name, what): (&str, &str), pause: Duration, rounds: usize) {
     // What others have written is delivered before.
-    bench.invoke("warm", "{}").await.ok();
+    bench.invoke(name, "{}").await.ok();
     tokio::time::sleep(STOCKED).await;
     bench.delivered.lock().unwrap().clear();
-    let mut whole = Vec::new();
+    let (mut whole, throttled) = (Vec::new(), throttled());
     for _ in 0..rounds {
-        whole.push(timed(bench, "warm").await);
+        tokio::time::sleep(pause).await;
+        whole.push(timed(bench, name).await);
     }
+    let paused = self::throttled() - throttled;
     bench.eventually("all are reported", |bench| durations(bench).len() == rounds).await;
     let own = durations(bench);
     let beyond = whole.iter().zip(own).map(|(took, own)| took.saturating_sub(own)).collect();
-    row(&format!("{family}: warm request"), whole);
+    row(&format!("{family}: warm request{what} ({paused} of {rounds} times its share was used up)"), whole);
     row(&format!("{family}: of that beyond the runtime's own round trip"), beyond);
+}
+
+/// How often environments of this process had to wait for their share of the processor.
+fn throttled() -> usize {
+    let own = format!("casemate-{}-", std::process::id());
+    let named = |base: &std::ffi::OsStr| base.to_str().is_some_and(|name| name.starts_with(&own));
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let groups = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let points =
+        groups.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
+    let bases = points.flat_map(|point| {
+        entries(Path::new(point)).filter(|path| path.file_name().is_some_and(named)).collect::<Vec<_>>()
+    });
+    let files = bases.flat_map(|base| entries(&base).map(|group| group.join("cpu.stat")).collect::<Vec<_>>());
+    let count = |text: String| {
+        text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.parse::<usize>().ok())
+    };
+    files.filter_map(|file| count(fs::read_to_string(file).ok()?)).sum()
 }
 
 async fn memory(family: &str, reuse: &str) {

@@ -13,12 +13,13 @@
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
 //! | `CASEMATE_INIT` | `each`, `once` | `each`, as on AWS: every environment loads the function; `once`: machines begin where the first of their version had loaded it |
 //! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
+//! | `CASEMATE_SNAPSHOTS` | 1 to 100 | `1`: so many environments of a version with SnapStart are initialised ahead, and kept |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
 //! What cannot be read is refused when the function is made or changed, and again before it runs: an unknown wish never
 //! counts as none.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, ExecPolicy};
@@ -38,9 +39,12 @@ const DECOY: &str = "CASEMATE_DECOY";
 /// The variable that says how often a version's code is loaded.
 pub(crate) const INIT: &str = "CASEMATE_INIT";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
+const SNAPSHOTS: &str = "CASEMATE_SNAPSHOTS";
 
 /// Most programs of `CASEMATE_EXEC=list:…`. Ours: each start of a program is compared with all of them.
 const PROGRAMS_MAX: usize = 32;
+/// Most templates of a version that are kept. Ours: each holds what a Python process with the function's code does.
+const SNAPSHOTS_MAX: usize = 100;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(crate) struct Controls {
     pub(crate) decoy: bool,
     /// `None`: what its reuse suggests.
     pub(crate) init: Option<Init>,
+    /// How many templates of a version with SnapStart are kept.
+    pub(crate) snapshots: Option<NonZeroUsize>,
 }
 
 /// How often a version's code is loaded.
@@ -154,10 +160,11 @@ impl Controls {
                 DECOY => switch(value).map(|decoy| controls.decoy = decoy),
                 CLIENT => client(value).map(|client| controls.client = client),
                 ISOLATION => isolation(value).map(|isolation| controls.isolation = Some(isolation)),
+                SNAPSHOTS => snapshots(value).map(|snapshots| controls.snapshots = Some(snapshots)),
                 _ => {
                     return Err(format!(
                         "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}, \
-                         {ISOLATION}, {INIT}"
+                         {ISOLATION}, {INIT}, {SNAPSHOTS}"
                     ));
                 }
             };
@@ -177,6 +184,7 @@ fn allowed(name: &str) -> &'static str {
         CLIENT => "own or aws",
         ISOLATION => "process or microvm",
         INIT => "each or once",
+        SNAPSHOTS => "a number from 1 to 100",
         _ => "environment or endpoint",
     }
 }
@@ -237,6 +245,11 @@ fn init(value: &str) -> Option<Init> {
     }
 }
 
+fn snapshots(value: &str) -> Option<NonZeroUsize> {
+    let plain = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse::<NonZeroUsize>().ok().filter(|count| plain && count.get() <= SNAPSHOTS_MAX)
+}
+
 fn switch(value: &str) -> Option<bool> {
     match value {
         "on" => Some(true),
@@ -277,6 +290,7 @@ mod tests {
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
             ("CASEMATE_DECOY", "on"),
             ("CASEMATE_INIT", "once"),
+            ("CASEMATE_SNAPSHOTS", "100"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
         assert_eq!(
@@ -290,6 +304,7 @@ mod tests {
                 decoy: true,
                 isolation: None,
                 init: Some(Init::Once),
+                snapshots: NonZeroUsize::new(100),
             }
         );
     }
@@ -314,6 +329,10 @@ mod tests {
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_DECOY", "1"),
             ("CASEMATE_INIT", "twice"),
+            ("CASEMATE_SNAPSHOTS", "0"),
+            ("CASEMATE_SNAPSHOTS", "101"),
+            ("CASEMATE_SNAPSHOTS", "+1"),
+            ("CASEMATE_SNAPSHOTS", ""),
             ("CASEMATE_REUSES", "hush"),
         ] {
             let refusal = of(&[(name, value)]).unwrap_err();

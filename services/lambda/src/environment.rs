@@ -59,6 +59,7 @@ use crate::{
     report::{self, Used},
     restored::Restored,
     telemetry::Telemetry,
+    variables_key::Access,
 };
 
 /// How long after an answer it is waited that the runtime asks for its next request: output and measurements are then
@@ -109,6 +110,8 @@ pub(crate) struct Environment {
     snapshot: Option<Snapshot>,
     /// What its process is told with the first request, if it goes on from a machine's template.
     restored: Mutex<Option<Arc<Restored>>>,
+    /// Whether its processes may have what a key hides.
+    access: Access,
     folders: Vec<Arc<Folder>>,
     berth: Option<Berth>,
     /// Known as long as it lies here.
@@ -205,7 +208,7 @@ impl Environment {
         // Known before it begins, so that its first event finds it.
         self.attribution.begin(self.sandbox.invocations() + 1, &id);
         self.sandbox.begin_invocation().await;
-        self.output.begin(Note::start(&id, self.function.version, &trace_id)).await;
+        self.output.begin(&Note::start(&id, self.function.version, &trace_id));
         if let Some(fault) = failed {
             // It was ready, and an extension has failed since: as if it had at the request's beginning.
             return Ok(self.finish((&id, &trace_id), End::ExtensionFailed(fault), Duration::ZERO).await);
@@ -221,7 +224,7 @@ impl Environment {
         invocation.restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner).take();
         // In this order: what the runtime has been offered it works on.
         if !self.extensions.invoke(told) || !self.exchange.offer(invocation) {
-            return Err(Unfit);
+            return Err(self.given_up((&id, &trace_id), began.elapsed()).await);
         }
         let end = tokio::select! {
             biased;
@@ -255,6 +258,12 @@ impl Environment {
             self.sandbox.kill();
         }
         Ok(finished)
+    }
+
+    /// Has ended between START and the request: what was begun in its log is ended. The request is another environment's.
+    pub(crate) async fn given_up(&self, ids: (&str, &str), after: Duration) -> Unfit {
+        drop(self.report(ids, after, ((Status::Error, None), Vec::new())).await);
+        Unfit
     }
 
     async fn finish(&self, (id, trace_id): (&str, &str), end: End, duration: Duration) -> Finished {
@@ -325,7 +334,7 @@ impl Environment {
         };
         notes.push(Note::runtime_done(id, duration, status, trace_id));
         notes.push(Note::report(id, &used, status, trace_id));
-        self.output.end(notes).await
+        self.output.end(&notes)
     }
 
     /// Waits, at most for what is left of the function's time, until the runtime asks for its next request. `false`: the
@@ -414,6 +423,7 @@ impl Environment {
     /// It was started ahead of any request: what happens in it belongs to none, and it may be frozen.
     pub(crate) fn await_request(&self) {
         self.attribution.end();
+        self.access.forget();
         self.busy.store(false, Ordering::SeqCst);
     }
 

@@ -1,4 +1,5 @@
-//! What happens inside an environment besides requests: attempts that the sandbox refused, limits that were met.
+//! What happens inside an environment besides requests: attempts that the sandbox refused, limits that were met, answers for
+//! requests that it was not given.
 //!
 //! Each becomes an audit event that names the function and the request in which it happened. What happens in an environment
 //! that has no request is an alarm: a frozen environment does nothing.
@@ -55,6 +56,12 @@ impl Attribution {
         }
     }
 
+    /// The request that is running, or the last one.
+    fn last(&self) -> Option<String> {
+        let served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        served.back().and_then(|one| one.request_id.clone())
+    }
+
     /// The request as which an invocation ran, and whether at `at` it had been over for too long.
     fn of(&self, invocation: u64, at: Instant) -> (Option<String>, bool) {
         let served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,6 +71,44 @@ impl Attribution {
         let idle = one.ended.is_some_and(|ended| at.saturating_duration_since(ended) > GRACE);
         (one.request_id.clone(), idle)
     }
+}
+
+/// Is told the id for which something inside answered, where that is no request of the environment's.
+pub(crate) type Foreign = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Answers for others told of while one request runs. Ours: more of them say nothing new.
+const FOREIGN_MAX: usize = 16;
+/// Characters of the id that was answered for.
+const FOREIGN_ID_CHARS_MAX: usize = 64;
+
+/// Records answers for others' requests.
+pub(crate) fn foreign(env: Env, place: String, function: Arn, attribution: Attribution) -> Foreign {
+    let told = Mutex::new((None, 0));
+    Arc::new(move |id| {
+        let request_id = attribution.last();
+        if !is_told(&mut told.lock().unwrap_or_else(PoisonError::into_inner), request_id.as_ref()) {
+            return;
+        }
+        let id: String = id.chars().take(FOREIGN_ID_CHARS_MAX).collect();
+        env.audit.event(audit::Event {
+            name: "lambda.answer-refused",
+            at: env.clock.now(),
+            place: place.clone(),
+            function: Some(function.as_str().to_owned()),
+            request_id,
+            detail: format!("an answer for the request {id:?}"),
+            alarm: Some("a function answered a request that it was not given".to_owned()),
+        });
+    })
+}
+
+/// Whether one more is told while this request runs.
+fn is_told(told: &mut (Option<String>, usize), request_id: Option<&String>) -> bool {
+    if told.0.as_ref() != request_id {
+        *told = (request_id.cloned(), 0);
+    }
+    told.1 += 1;
+    told.1 <= FOREIGN_MAX
 }
 
 /// Records events until the environment is gone.
@@ -172,6 +217,21 @@ mod tests {
         let (name, detail, alarm) = described(&open(false));
         assert!(name == "sandbox.open-denied" && detail.contains("read \"/etc/shadow\"") && alarm.is_some());
         assert!(described(&open(true)).2.is_none());
+    }
+
+    #[test]
+    fn of_answers_for_others_so_many_are_told_for_each_request() {
+        let (mut told, one, other) = ((None, 0), "one".to_owned(), "other".to_owned());
+        for request in [None, Some(&one), Some(&other)] {
+            assert!((0..FOREIGN_MAX).all(|_| is_told(&mut told, request)), "{request:?}");
+            assert!(!is_told(&mut told, request), "{request:?}");
+        }
+        let attribution = Attribution::default();
+        assert_eq!(attribution.last(), None);
+        attribution.begin(1, "a");
+        attribution.end();
+        attribution.begin(2, "b");
+        assert_eq!(attribution.last().as_deref(), Some("b"));
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! Where the host has no room, an idle environment of any function gives way; where there is none, requests wait, and
 //! functions get what comes free in turn.
 
+mod idle;
 mod snapshot;
 mod start;
+mod stock;
 
 use std::{
     collections::BTreeSet,
@@ -16,12 +18,11 @@ use std::{
 use casemate_kernel::{Env, Fault};
 use casemate_names::{AccountId, Arn};
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
-use tokio::{
-    sync::{Notify, oneshot},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
+use idle::Uses;
 use snapshot::Making;
+use stock::Stock;
 
 use crate::{
     Extras,
@@ -29,15 +30,17 @@ use crate::{
     controls::{Controls, Reuse},
     environment::{Environment, Host, NotRestored, NotStarted, Room, Unfit, exit_text, start_report},
     fair::Heir,
+    farewells::Working,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
+    lasting::Lasting,
     machines::Machines,
     packages::Packages,
     pool::{FitFor, Pool, Wanted},
     ready::{self, Ready},
     refusal,
     resource::{FunctionRef, functions_key},
-    returning::{self, Coming, Returning},
+    returning::{Coming, Left, Returning},
     streaming::Sink,
     throttle::{Slot, Throttle},
     version,
@@ -68,6 +71,9 @@ pub(crate) struct Invoker {
     machines: Machines,
     /// The snapshots that are being made.
     making: Making,
+    /// Requests that wait for a template.
+    stock: Stock,
+    uses: Uses,
 }
 
 /// A request before it is bound to an environment.
@@ -86,8 +92,16 @@ pub(crate) struct Request {
     pub(crate) sink: Option<Sink>,
 }
 
-/// The place a request takes, and who waits for its answer.
-type Open = (Slot, oneshot::Sender<Result<Finished, Error>>);
+/// The place a request takes, and the server's end that waits until its environment is put back.
+type Open = (Slot, Working);
+
+/// An environment that has served a request.
+struct Served {
+    environment: Arc<Environment>,
+    fit_for: Option<FitFor>,
+    coming: Option<Coming>,
+    open: Open,
+}
 
 /// A request on its way.
 #[derive(Debug)]
@@ -150,6 +164,8 @@ impl Invoker {
             unforkable: Mutex::default(),
             machines: Machines::default(),
             making: Making::default(),
+            stock: Stock::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -197,6 +213,7 @@ impl Invoker {
                 )));
             }
         };
+        self.make_again(&function).await.map_err(Fault::from)?;
         function.state.check()?;
         let variables = function.settings.variables.clone().unwrap_or_default();
         let controls = Controls::of(&variables).map_err(Error::service_exception)?;
@@ -208,10 +225,7 @@ impl Invoker {
             invocation: self.invocation(request),
             function,
         };
-        let (answer, finished) = oneshot::channel();
-        let invoker = Arc::clone(self);
-        drop(tokio::spawn(async move { invoker.work(host, work, slot, answer).await }));
-        finished.await.map_err(|_| Fault::broken("a request's task ended without an answer"))?
+        Lasting::new(Arc::clone(self).work(host, work, slot)).await
     }
 
     fn enter(&self, function: &Function) -> Result<Slot, Error> {
@@ -227,82 +241,81 @@ impl Invoker {
         entered.map_err(refusal::throttled)
     }
 
-    async fn work(
-        self: Arc<Self>,
-        host: Host,
-        work: Work,
-        slot: Slot,
-        answer: oneshot::Sender<Result<Finished, Error>>,
-    ) {
-        // Until its environment is put back.
-        let _working = host.farewells.work();
-        let mut open = (slot, answer);
+    async fn work(self: Arc<Self>, host: Host, work: Work, slot: Slot) -> Result<Finished, Error> {
+        let mut open = (slot, host.farewells.work());
         while let Some(idle) = self.idle(&work).await {
             self.note_used(&work, &idle);
             if idle.wake().await {
                 match self.serve(&host, idle, &work, open).await {
-                    None => return,
-                    Some(still) => open = still,
+                    Ok(answer) => return answer,
+                    Err(still) => open = still,
                 }
             }
         }
         // What was handed on may end just then; a new environment does not.
         for _ in 0..STARTS_MAX {
-            let environment = match self.start(&host, &work).await {
+            let environment = match self.started(&host, &work).await {
                 Ok(environment) => environment,
-                Err(reason) => {
-                    let outcome = not_started(&work.invocation.request_id, &work.function, reason);
-                    return drop(open.1.send(outcome));
-                }
+                Err(reason) => return not_started(&work.invocation.request_id, &work.function, reason),
             };
             self.note_used(&work, &environment);
             match self.serve(&host, environment, &work, open).await {
-                None => return,
-                Some(still) => open = still,
+                Ok(answer) => return answer,
+                Err(still) => open = still,
             }
         }
-        drop(open.1.send(Err(Fault::broken("a new environment did not take a request").into())));
+        Err(Fault::broken("a new environment did not take a request").into())
     }
 
     /// Has an environment run the request; what it could not run it gives back.
     async fn serve(
-        &self,
+        self: &Arc<Self>,
         host: &Host,
         environment: Arc<Environment>,
         work: &Work,
-        (slot, answer): Open,
-    ) -> Option<Open> {
+        open: Open,
+    ) -> Result<Result<Finished, Error>, Open> {
         let outcome = match environment.restore().await {
             Ok(()) => match environment.run(work.invocation.clone(), work.with_log).await {
                 Ok(finished) => Ok(finished),
-                Err(Unfit) => return Some((slot, answer)),
+                Err(Unfit) => return Err(open),
             },
-            Err(NotRestored::Gone) => return Some((slot, answer)),
+            Err(NotRestored::Gone) => return Err(open),
             Err(NotRestored::NotStarted(reason)) => {
                 not_started(&work.invocation.request_id, &work.function, reason)
             }
         };
-        let coming = self.coming(work, &environment);
-        drop(answer.send(outcome));
-        self.put_back(host, (environment, coming), work, slot).await;
-        None
+        let (coming, fit_for) = (self.coming(work, &environment), work.fit_for_after(&environment));
+        let (invoker, host) = (Arc::clone(self), host.clone());
+        let served = Served { environment, fit_for, coming, open };
+        // Whoever asked does not wait for it.
+        drop(tokio::spawn(async move { invoker.put_back(&host, served).await }));
+        Ok(outcome)
     }
 
     /// An idle environment for the request, or one that is idle in a moment.
     async fn idle(&self, work: &Work) -> Option<Arc<Environment>> {
-        let until = Instant::now() + returning::LIMIT;
+        let since = Instant::now();
         loop {
             let found = self.pool.take(&work.function, work.wanted(), self.env.clock.now());
-            if found.is_some() || !self.returning.wait(&work.function.arn, until).await {
+            if found.is_some() || !self.returning.wait(&work.function.arn, since).await {
                 return found;
             }
         }
     }
 
     /// Where the environment will be used up by the request, another is started for the next.
-    fn note_used(&self, work: &Work, environment: &Environment) {
-        if work.fit_for_after(environment).is_none() {
-            self.ready.used_up(&work.function, self.env.clock.now());
+    fn note_used(self: &Arc<Self>, work: &Work, environment: &Environment) {
+        let spares = if environment.is_snapshot() {
+            self.spare_templates(&work.function)
+        } else {
+            usize::from(work.fit_for_after(environment).is_none())
+        };
+        if environment.is_snapshot() {
+            self.note_invoked(&work.function);
+        }
+        if spares > 0 {
+            self.ready.used_up(&work.function, spares, self.env.clock.now());
             self.missing.notify_one();
         }
     }
@@ -311,18 +324,14 @@ impl Invoker {
     fn coming(&self, work: &Work, environment: &Environment) -> Option<Coming> {
         // Which principal's environment comes is not told apart: those requests do not wait.
         let for_all = work.reuse == Reuse::Warm || environment.is_template();
-        for_all.then(|| self.returning.begin(&work.function.arn))
+        // Whatever a template's child still does, it is ended.
+        let left = if environment.is_template() { Left::Platform } else { Left::Runtime };
+        for_all.then(|| self.returning.begin(&work.function.arn, left))
     }
 
-    async fn put_back(
-        &self,
-        host: &Host,
-        (environment, coming): (Arc<Environment>, Option<Coming>),
-        work: &Work,
-        slot: Slot,
-    ) {
+    async fn put_back(&self, host: &Host, served: Served) {
+        let Served { environment, fit_for, coming, open: (slot, _working) } = served;
         environment.conclude().await;
-        let fit_for = work.fit_for_after(&environment);
         // What extensions do after the answer they do also where nobody follows.
         let settled = (fit_for.is_some() || environment.has_extensions()) && environment.settle().await;
         let ready = settled && fit_for.is_some();
@@ -360,6 +369,7 @@ impl Invoker {
             self.pool.retire(&environment.function.arn);
             self.machines.forget(&environment.function.arn);
         }
+        self.stock.changed();
     }
 
     /// Stops idle snapshots that are over or of what is no more: no idle time ends these.
@@ -427,6 +437,7 @@ impl Invoker {
             let now = self.env.clock.now();
             self.pool.reclaim(now, |function| self.ready.kept(function));
             self.reclaim_snapshots().await;
+            self.look_for_unused(now).await;
             let short = HostMemory::now().is_ok_and(ready::is_short);
             if let Ok(host) = &self.host {
                 host.blanks.reclaim(now, short);

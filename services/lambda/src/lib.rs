@@ -45,6 +45,7 @@ mod image;
 mod invocation;
 mod invoker;
 mod isolate;
+mod lasting;
 mod layer;
 mod logging;
 mod machines;
@@ -188,12 +189,13 @@ impl Lambda {
     }
 
     /// The same for one request: an alias may lead to either of its versions.
-    fn invoked(&self, at: &FunctionRef) -> Result<Function, Error> {
+    async fn invoked(&self, at: &FunctionRef) -> Result<Function, Error> {
         at.check(&self.env)?;
         let mut draw = [0; 8];
         self.env.entropy.fill("lambda.alias-route", &mut draw);
         let found = self.env.store.read(|tx| version::resolve(tx, at, Some(u64::from_le_bytes(draw))))?;
         let found = found.ok_or_else(|| refusal::no_function(at))?;
+        self.invoker.make_again(&found).await.map_err(Fault::from)?;
         found.state.check()?;
         Ok(found)
     }

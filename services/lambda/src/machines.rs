@@ -12,7 +12,7 @@ use std::{
 
 use casemate_microvm::{Disk, Stock};
 use casemate_names::Arn;
-use casemate_sandbox::{Companions, Driver, EgressRules, Family, Runtime};
+use casemate_sandbox::{Companions, Driver, EgressRules, Runtime};
 use casemate_store::BlobId;
 
 use crate::{
@@ -44,8 +44,8 @@ pub struct Machines {
     pub(crate) initialised: Arc<Initialised>,
 }
 
-/// What a code disk is made of: the runtime's bootstrap files, the package, the layers in order.
-pub(crate) type CodeKey = (String, Vec<BlobId>);
+/// What a code disk is made of: the package, the layers in order. An image's function has nothing on its.
+pub(crate) type CodeKey = Vec<BlobId>;
 
 impl Default for Machines {
     fn default() -> Self {
@@ -66,7 +66,7 @@ impl Machines {
         runtime: Option<&Runtime>,
     ) -> Result<Isolation, String> {
         let there_are = self.stock.as_ref().map(drop).map_err(String::as_str);
-        let isolation = decided((self.floor, there_are), controls, runtime)?;
+        let isolation = decided((self.floor, there_are), controls)?;
         initialised::once(controls, isolation, runtime)?;
         Ok(isolation)
     }
@@ -109,7 +109,6 @@ impl Machines {
 fn decided(
     (floor, there_are): (Isolation, Result<(), &str>),
     controls: &Controls,
-    runtime: Option<&Runtime>,
 ) -> Result<Isolation, String> {
     let wanted = controls.isolation.unwrap_or(floor);
     if wanted < floor {
@@ -127,16 +126,7 @@ fn decided(
                 .into(),
         );
     }
-    let what = match runtime {
-        None => "container images and runtimes that this host has not",
-        Some(Runtime { own: Some(_), .. }) => "runtimes that an operator added",
-        Some(Runtime { family: Family::Python | Family::Node | Family::Provided, .. }) => return Ok(wanted),
-        Some(Runtime { family: Family::Java, .. }) => "Java",
-        Some(Runtime { family: Family::Ruby, .. }) => "Ruby",
-    };
-    Err(format!(
-        "virtual machines run Python, Node.js and custom runtimes of this host only, so far, and not {what}"
-    ))
+    Ok(wanted)
 }
 
 /// Whether a machine can hold what is about to be started, where it would otherwise be lost: nothing that was asked for is left
@@ -156,7 +146,7 @@ mod tests {
     use std::ffi::OsStr;
 
     use casemate_names::Secret;
-    use casemate_sandbox::{ExecPolicy, OwnRoot, RuntimeTable};
+    use casemate_sandbox::RuntimeTable;
 
     use super::*;
 
@@ -203,57 +193,28 @@ mod tests {
     const MACHINE: (&str, &str) = (ISOLATION, "microvm");
     const EGRESS: (&str, &str) = ("CASEMATE_EGRESS", "example.com:443");
 
-    /// A runtime of this kind, as far as it matters here.
-    fn of_kind(family: Family) -> Runtime {
-        let mut runtime = RuntimeTable::discover(OsStr::new("")).find("provided.al2023").cloned().unwrap();
-        runtime.family = family;
-        runtime
-    }
-
-    fn own(family: Family) -> Runtime {
-        let (folder, sha256) = ("/opt/mine".into(), "00".repeat(32));
-        let own = OwnRoot { folder, argv: vec!["/bin/run".into()], exec: ExecPolicy::Allow, sha256 };
-        let mut runtime = of_kind(family);
-        runtime.own = Some(own);
-        runtime
-    }
-
     #[test]
     fn where_there_are_machines_only_what_they_hold_runs_in_them_and_nothing_of_it_anywhere_else() {
-        let provided = of_kind(Family::Provided);
-        let only =
-            "virtual machines run Python, Node.js and custom runtimes of this host only, so far, and not ";
-        let refused: [(Wishes, Option<Runtime>, &str); 9] = [
-            (&[PROCESS], Some(provided.clone()), "less than this installation allows"),
-            (&[PROCESS, EGRESS], Some(provided.clone()), "less than this installation allows"),
-            (&[EGRESS], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
-            (&[MACHINE, EGRESS], Some(provided.clone()), "CASEMATE_EGRESS must be empty"),
-            (&[], None, "container images"),
-            (&[], Some(own(Family::Provided)), "runtimes that an operator added"),
-            (&[MACHINE], Some(own(Family::Python)), "runtimes that an operator added"),
-            (&[], Some(of_kind(Family::Ruby)), "Ruby"),
-            (&[MACHINE], Some(of_kind(Family::Java)), "Java"),
+        let refused: [(Wishes, &str); 4] = [
+            (&[PROCESS], "less than this installation allows"),
+            (&[PROCESS, EGRESS], "less than this installation allows"),
+            (&[EGRESS], "CASEMATE_EGRESS must be empty"),
+            (&[MACHINE, EGRESS], "CASEMATE_EGRESS must be empty"),
         ];
-        for (wishes, runtime, why) in refused {
-            let said =
-                decided((Isolation::Machine, Ok(())), &controls(wishes), runtime.as_ref()).unwrap_err();
+        for (wishes, why) in refused {
+            let said = decided((Isolation::Machine, Ok(())), &controls(wishes)).unwrap_err();
             assert!(said.contains(why), "{wishes:?}: {said}");
             // Without a floor the same is refused to whoever wishes a machine.
             if !wishes.contains(&PROCESS) {
                 let wishes: Vec<_> = wishes.iter().copied().chain([MACHINE]).collect();
-                let said = decided((Isolation::Process, Ok(())), &controls(&wishes), runtime.as_ref());
+                let said = decided((Isolation::Process, Ok(())), &controls(&wishes));
                 assert!(said.unwrap_err().contains(why), "{wishes:?}");
             }
         }
-        for (wishes, family) in
-            [(&[][..], Family::Provided), (&[MACHINE][..], Family::Python), (&[], Family::Node)]
-        {
-            let decided = decided((Isolation::Machine, Ok(())), &controls(wishes), Some(&of_kind(family)));
+        for wishes in [&[][..], &[MACHINE][..]] {
+            let decided = decided((Isolation::Machine, Ok(())), &controls(wishes));
             assert_eq!(decided, Ok(Isolation::Machine));
         }
-        let said =
-            decided((Isolation::Machine, Ok(())), &controls(&[]), Some(&own(Family::Node))).unwrap_err();
-        assert!(said.starts_with(only), "{said}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a function writes: read from its pipes, split into lines, sent to the log, and the last of it kept for the
 //! caller.
 //!
-//! Knows nothing of where lines go ([`Delivery`] does) or of who may see them.
+//! Lines are read when something lies in a pipe, and by whoever adds a note of the platform's, before the note: nobody waits
+//! for another task. Knows nothing of where lines go ([`Delivery`] does) or of who may see them.
 
 use std::{
     collections::VecDeque,
@@ -9,13 +10,14 @@ use std::{
     future::pending,
     io::{self, Read},
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use casemate_names::Clock;
 use tokio::{
     net::unix::pipe::Receiver,
-    sync::{mpsc, oneshot},
+    sync::oneshot,
+    task::{AbortHandle, yield_now},
 };
 
 use crate::{
@@ -32,25 +34,17 @@ const TAIL_BYTES_MAX: usize = 4_096;
 // AWS: 256 KB less 26 bytes (CloudWatch Logs quotas, event size, the older and smaller figure).
 const LINE_BYTES_MAX: usize = 262_118;
 /// Read at once.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 4_096;
 
-/// The reader of one environment's output, until dropped.
+/// The reader of one environment's output, until the last of these is dropped.
 #[derive(Debug, Clone)]
-pub(crate) struct Output {
-    commands: mpsc::Sender<Command>,
-}
+pub(crate) struct Output(Arc<Reading>);
 
 #[derive(Debug)]
-pub(crate) enum Command {
-    /// A note of the platform's; everything the function wrote before comes before it.
-    Note(Note),
-    /// A request begins, with a note of the platform's: the tail is empty again. Everything that is written after the answer
-    /// comes after the note.
-    Begin(Note, oneshot::Sender<()>),
-    /// A request has ended, with notes of the platform's: everything it wrote comes before them.
-    End(Vec<Note>, oneshot::Sender<Vec<u8>>),
-    /// To be answered when everything written before is delivered.
-    Deliver(oneshot::Sender<()>),
+struct Reading {
+    reader: Arc<Mutex<Reader>>,
+    /// Reads what comes while nobody adds a note.
+    task: Option<AbortHandle>,
 }
 
 impl Output {
@@ -61,46 +55,105 @@ impl Output {
         (logging, telemetry): (Logging, Arc<Telemetry>),
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
         let (streams, tail) = (pipes.map(Stream::new), Tail::default());
         let reader = Reader { streams, tail, delivery, logging, telemetry, clock };
-        drop(tokio::spawn(reader.run(queue)));
-        Self { commands }
+        let silent = reader.pipes().iter().all(Option::is_none);
+        let reader = Arc::new(Mutex::new(reader));
+        let task = (!silent).then(|| tokio::spawn(read_on(Arc::clone(&reader))).abort_handle());
+        Self(Arc::new(Reading { reader, task }))
     }
 
-    /// One that is only listened to.
+    /// One without pipes that is only listened to.
     #[cfg(test)]
-    pub(crate) fn tapped() -> (Self, mpsc::Receiver<Command>) {
-        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        (Self { commands }, queue)
+    pub(crate) fn tapped() -> (Self, crate::delivery::Tap) {
+        let (delivery, lines) = Delivery::tapped();
+        let clock: Arc<dyn Clock> = Arc::new(casemate_names::SystemClock);
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&clock), Vec::new()));
+        let told = (Logging::default(), telemetry);
+        (Self::start(std::array::from_fn(|_| None), delivery, told, clock), lines)
     }
 
-    /// Adds a note of the platform's own.
-    pub(crate) async fn note(&self, note: Note) {
-        drop(self.commands.send(Command::Note(note)).await);
+    /// Adds a note of the platform's own; everything the function wrote before comes before it.
+    pub(crate) fn note(&self, note: &Note) {
+        let mut reader = locked(&self.0.reader);
+        reader.take_up();
+        reader.tell(note);
     }
 
-    /// A request begins with `note`; what is written from now on is the request's.
-    pub(crate) async fn begin(&self, note: Note) {
-        let (answer, begun) = oneshot::channel();
-        drop(self.commands.send(Command::Begin(note, answer)).await);
-        drop(begun.await);
+    /// A request begins with `note`: the tail is empty again, and what is written from now on is the request's.
+    pub(crate) fn begin(&self, note: &Note) {
+        let mut reader = locked(&self.0.reader);
+        reader.take_up();
+        // A line that an earlier request left unfinished is not this one's.
+        reader.finish_lines();
+        reader.tail = Tail::default();
+        reader.tell(note);
     }
 
-    /// A request ends with `notes`; the last of what was written since it began, these included.
-    pub(crate) async fn end(&self, notes: Vec<Note>) -> Vec<u8> {
-        let (answer, tail) = oneshot::channel();
-        drop(self.commands.send(Command::End(notes, answer)).await);
-        tail.await.unwrap_or_default()
+    /// A request ends with `notes`, and everything it wrote comes before them; the last of what was written since it began,
+    /// these included.
+    pub(crate) fn end(&self, notes: &[Note]) -> Vec<u8> {
+        let mut reader = locked(&self.0.reader);
+        reader.take_up();
+        reader.finish_lines();
+        for note in notes {
+            reader.tell(note);
+        }
+        reader.tail.bytes()
     }
-}
 
-impl Output {
     /// Resolves when everything that has been written is delivered, or given up.
     pub(crate) async fn delivered(&self) {
         let (answer, delivered) = oneshot::channel();
-        drop(self.commands.send(Command::Deliver(answer)).await);
+        {
+            let mut reader = locked(&self.0.reader);
+            reader.take_up();
+            reader.finish_lines();
+            reader.delivery.mark(answer);
+        }
         drop(delivered.await);
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        let mut reader = locked(&self.reader);
+        reader.take_up();
+        reader.finish_lines();
+    }
+}
+
+fn locked(reader: &Mutex<Reader>) -> MutexGuard<'_, Reader> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes up what is written, for as long as anybody can write.
+async fn read_on(reader: Arc<Mutex<Reader>>) {
+    loop {
+        let pipes = locked(&reader).pipes();
+        if pipes.iter().all(Option::is_none) {
+            return;
+        }
+        let [out, err, beside] = &pipes;
+        tokio::select! {
+            () = readable(out.as_deref()) => {}
+            () = readable(err.as_deref()) => {}
+            () = readable(beside.as_deref()) => {}
+        }
+        locked(&reader).take_up();
+        // Whoever writes without pause does not have the thread to itself.
+        yield_now().await;
+    }
+}
+
+async fn readable(pipe: Option<&Receiver>) {
+    match pipe {
+        // An error shows again when reading.
+        Some(pipe) => drop(pipe.readable().await),
+        None => pending().await,
     }
 }
 
@@ -109,9 +162,9 @@ fn source_of(index: usize) -> Source {
     if index < 2 { Source::Function } else { Source::Extension }
 }
 
-const COMMANDS_MAX: usize = 16;
 const PIPES: usize = 3;
 
+#[derive(Debug)]
 struct Reader {
     /// Standard output and standard error of the runtime, and both of all extensions.
     streams: [Stream; PIPES],
@@ -123,46 +176,9 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        loop {
-            let [out, err, beside] = &self.streams;
-            let command = tokio::select! {
-                command = queue.recv() => match command {
-                    Some(command) => Some(command),
-                    None => break,
-                },
-                () = out.readable() => None,
-                () = err.readable() => None,
-                () = beside.readable() => None,
-            };
-            self.take_up();
-            match command {
-                Some(Command::Note(note)) => self.tell(&note),
-                Some(Command::Begin(note, answer)) => {
-                    // A line that an earlier request left unfinished is not this one's.
-                    self.finish_lines();
-                    self.tail = Tail::default();
-                    self.tell(&note);
-                    let _ = answer.send(());
-                }
-                Some(Command::End(notes, answer)) => {
-                    self.finish_lines();
-                    for note in &notes {
-                        self.tell(note);
-                    }
-                    drop(answer.send(self.tail.bytes()));
-                }
-                Some(Command::Deliver(answer)) => {
-                    self.finish_lines();
-                    self.delivery.mark(answer);
-                }
-                None => {}
-            }
-            // Whoever writes without pause does not have the thread to itself.
-            tokio::task::yield_now().await;
-        }
-        self.take_up();
-        self.finish_lines();
+    /// Those that are open.
+    fn pipes(&self) -> [Option<Arc<Receiver>>; PIPES] {
+        self.streams.each_ref().map(|stream| stream.pipe.clone())
     }
 
     /// Takes up what lies in the pipes now.
@@ -217,8 +233,9 @@ impl Reader {
     }
 }
 
+#[derive(Debug)]
 struct Stream {
-    pipe: Option<Receiver>,
+    pipe: Option<Arc<Receiver>>,
     /// The same pipe, read without asking the event loop first.
     direct: Option<File>,
     begun: Vec<u8>,
@@ -227,20 +244,12 @@ struct Stream {
 impl Stream {
     fn new(pipe: Option<Receiver>) -> Self {
         let direct = pipe.as_ref().and_then(|pipe| pipe.as_fd().try_clone_to_owned().ok()).map(File::from);
-        Self { pipe, direct, begun: Vec::new() }
-    }
-
-    async fn readable(&self) {
-        match &self.pipe {
-            // An error shows again when reading.
-            Some(pipe) => drop(pipe.readable().await),
-            None => pending().await,
-        }
+        Self { pipe: pipe.map(Arc::new), direct, begun: Vec::new() }
     }
 
     /// Reads until the pipe is empty; returns whole lines.
     fn take_up(&mut self) -> Vec<Vec<u8>> {
-        let (mut lines, mut buffer) = (Vec::new(), vec![0; READ_BYTES]);
+        let (mut lines, mut buffer) = (Vec::new(), [0; READ_BYTES]);
         // A function that writes without pause is read in turns, not for ever.
         for _ in 0..READS_MAX {
             let Some(pipe) = &self.pipe else { break };
@@ -286,7 +295,7 @@ impl Stream {
 }
 
 /// So much as lies in a pipe at once.
-const READS_MAX: usize = 4;
+const READS_MAX: usize = 16;
 
 /// The last bytes of a request's output.
 #[derive(Debug, Default)]
@@ -331,9 +340,9 @@ mod tests {
     async fn what_was_written_before_the_end_is_found_before_the_event_loop_hears_of_it() {
         let (output, mut pipe, mut lines) = piped(Logging::default());
         for number in 0..3 {
-            output.begin(Note::remark(format!("begin {number}"))).await;
+            output.begin(&Note::remark(format!("begin {number}")));
             pipe.write_all(format!("one of {number}\ntwo of {number}").as_bytes()).unwrap();
-            let tail = output.end(vec![Note::remark(format!("end {number}"))]).await;
+            let tail = output.end(&[Note::remark(format!("end {number}"))]);
             let expected = format!("begin {number}\none of {number}\ntwo of {number}\nend {number}\n");
             assert_eq!(String::from_utf8(tail).unwrap(), expected);
             assert_eq!(lines.taken(), expected.lines().collect::<Vec<_>>());
@@ -344,9 +353,9 @@ mod tests {
     async fn notes_are_json_from_their_level_on_and_lines_from_theirs() {
         let logging = Logging { json: true, application: Level::Warn, system: Level::Warn };
         let (output, mut pipe, mut lines) = piped(logging);
-        output.begin(Note::start("id", Version::Latest, "")).await;
+        output.begin(&Note::start("id", Version::Latest, ""));
         pipe.write_all(b"{\"level\":\"INFO\"}\n{\"level\":\"ERROR\"}\nplain\n").unwrap();
-        let tail = String::from_utf8(output.end(vec![Note::fault("broken".to_owned())]).await).unwrap();
+        let tail = String::from_utf8(output.end(&[Note::fault("broken".to_owned())])).unwrap();
         let [error, plain, fault] = tail.lines().collect::<Vec<_>>()[..] else { panic!("{tail}") };
         assert_eq!((error, plain), (r#"{"level":"ERROR"}"#, "plain"));
         let fault: serde_json::Value = serde_json::from_str(fault).unwrap();
@@ -374,7 +383,7 @@ mod tests {
         while !writer.is_finished() {
             tokio::task::yield_now().await;
         }
-        output.end(vec![Note::remark("end".to_owned())]).await;
+        output.end(&[Note::remark("end".to_owned())]);
         let lines = lines.taken();
         let [line, end] = lines.as_slice() else { panic!("{} lines", lines.len()) };
         assert_eq!((line.len(), end.as_str()), (LINE_BYTES_MAX / 3 * 3, "end"));

@@ -6,8 +6,8 @@ use std::{
 };
 
 use casemate_kernel::{
-    ResourcePolicy,
-    policy::{Kind, NamedPolicy, Policy, ResourceRule},
+    Env, Fault, NamedPrincipal, ResourcePolicy,
+    policy::{Kind, NamedPolicy, Policy, ResourceRule, Stake},
 };
 use casemate_names::Arn;
 use casemate_store::{Row, Store};
@@ -45,25 +45,46 @@ impl Row for Permissions {
 
 impl Permissions {
     /// The policy document.
-    // AWS: the service names it `default`.
     pub(crate) fn document(&self) -> String {
-        let statements: Vec<&str> = self.statements.iter().map(|(_, text)| text.as_str()).collect();
-        format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(","))
+        document(self.statements.iter().map(|(_, text)| text.clone()))
     }
 
-    /// The policy document as it is enforced: users and roles by unique id, so that one recreated under the same name
-    /// inherits nothing.
+    /// The policy document as it is enforced: users, roles and sessions by unique id, so that one recreated under the same
+    /// name inherits nothing.
     // AWS: IAM User Guide, "Principal": resource policies are stored with principal ids.
     fn enforced(&self) -> String {
-        let by_id = |id: &str, text: &str| -> Option<String> {
-            let unique_id = self.principal_ids.get(id)?;
+        // Every statement allows.
+        self.with_principals(|id, named| {
+            named.enforced(self.principal_ids.get(id).map(String::as_str), Stake::Gains)
+        })
+    }
+
+    /// The policy document as answers show it: those who are gone appear by unique id.
+    // AWS: IAM User Guide, "Principal": the ARN turns into the principal id when the principal is deleted.
+    pub(crate) fn shown(&self, env: &Env) -> Result<String, Error> {
+        let sessions = env.sessions()?;
+        let mut gone = BTreeMap::new();
+        for (id, text) in &self.statements {
+            let (Some(unique_id), Some(named)) = (self.principal_ids.get(id), principal_of(text)) else {
+                continue;
+            };
+            if sessions.unique_id_of(&named)?.as_ref() != Some(unique_id) {
+                gone.insert(id.as_str(), unique_id.clone());
+            }
+        }
+        Ok(self.with_principals(|id, _| gone.get(id).cloned()))
+    }
+
+    /// The document with other names for users, roles and sessions, where `replaced` says so for a statement.
+    fn with_principals(&self, replaced: impl Fn(&str, &NamedPrincipal) -> Option<String>) -> String {
+        let other = |id: &str, text: &str| -> Option<String> {
+            let name = replaced(id, &principal_of(text)?)?;
             let mut statement: Value = serde_json::from_str(text).ok()?;
-            *statement.get_mut("Principal")?.get_mut("AWS")? = json!(unique_id);
+            *statement.get_mut("Principal")?.get_mut("AWS")? = json!(name);
             Some(statement.to_string())
         };
-        let enforced = |(id, text): &(String, String)| by_id(id, text).unwrap_or_else(|| text.clone());
-        let statements: Vec<String> = self.statements.iter().map(enforced).collect();
-        format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(","))
+        let statements = self.statements.iter();
+        document(statements.map(|(id, text)| other(id, text).unwrap_or_else(|| text.clone())))
     }
 
     /// Adds a statement, if the whole is then still a policy.
@@ -99,6 +120,33 @@ impl Permissions {
         }
         Ok(())
     }
+}
+
+// AWS: the service names it `default`.
+fn document(statements: impl Iterator<Item = String>) -> String {
+    let statements: Vec<String> = statements.collect();
+    format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, statements.join(","))
+}
+
+/// The user, role or session that a statement names.
+fn principal_of(statement: &str) -> Option<NamedPrincipal> {
+    let statement: Value = serde_json::from_str(statement).ok()?;
+    NamedPrincipal::parse(statement.pointer("/Principal/AWS")?.as_str()?)
+}
+
+/// The unique id of whom a new statement names; `None` for accounts, services and everybody.
+pub(crate) fn principal_id(env: &Env, principal: &str) -> Result<Option<String>, Error> {
+    let Some(named) = NamedPrincipal::parse(principal) else { return Ok(None) };
+    let id = env.sessions()?.unique_id_of(&named)?;
+    // AWS: whom it names must exist.
+    id.map(Some).ok_or_else(invalid_principal)
+}
+
+fn invalid_principal() -> Error {
+    // AWS: text as the service words it.
+    Error::invalid_parameter_value_exception(
+        "The provided principal was invalid. Please check the principal and try again.",
+    )
 }
 
 /// There is no such statement.
@@ -189,10 +237,7 @@ fn principal(text: &str, partition: &str) -> Result<Value, Error> {
     if service && text.bytes().all(legal) {
         return Ok(json!({ "Service": text }));
     }
-    // AWS: text as the service words it.
-    Err(Error::invalid_parameter_value_exception(
-        "The provided principal was invalid. Please check the principal and try again.",
-    ))
+    Err(invalid_principal())
 }
 
 /// Compiled policies by function, so that a decision does not parse.
@@ -226,8 +271,7 @@ impl Compiled {
             return Ok(Some(ResourcePolicy { policy: policy.clone(), rule: ResourceRule::Ordinary }));
         }
         // A stored policy that no longer parses is an error, and an error is a refusal.
-        let policy =
-            Policy::parse(&row.enforced(), Kind::Resource).map_err(casemate_kernel::Fault::internal)?;
+        let policy = Policy::parse(&row.enforced(), Kind::Resource).map_err(Fault::internal)?;
         let named = NamedPolicy { name, policy: Arc::new(policy) };
         if kept.len() >= COMPILED_MAX {
             kept.clear();
@@ -308,6 +352,9 @@ mod tests {
             "{enforced}"
         );
         assert!(enforced.contains("s3.amazonaws.com"));
+        permissions.principal_ids.clear();
+        assert!(!permissions.enforced().contains("user/ann"), "without an id it is for nobody");
+        permissions.principal_ids.insert("user".to_owned(), "AIDAAAAAAAAAAAAAAAAAA".to_owned());
         permissions.remove("user").unwrap();
         assert!(permissions.principal_ids.is_empty());
     }

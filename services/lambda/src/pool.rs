@@ -124,6 +124,13 @@ impl Pool {
         .count()
     }
 
+    /// How many idle environments of this function's revision there are.
+    pub(crate) fn idle(&self, function: &Function) -> usize {
+        let all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = all.get(function.arn.as_str()).into_iter().flatten();
+        idle.filter(|one| one.environment.function.revision_id == function.revision_id).count()
+    }
+
     /// Stops every idle environment, and from now on whatever is put back.
     pub(crate) fn close(&self) {
         let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use crate::{
     function::{Function, last_modified, reserved_in_all},
     refusal,
     resource::{FunctionRef, functions_key},
-    snapshot,
+    snapshot::{self, State},
     throttle::{CONCURRENT_MAX, UNRESERVED_MIN},
     version::{self, Published},
 };
@@ -153,7 +153,13 @@ pub(crate) fn wanted(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Vec<(Function,
     let mut counts: BTreeMap<String, (Function, usize)> = BTreeMap::new();
     for (_, Published(version)) in tx.scan::<Published>(&at.key(), None, usize::MAX)? {
         if let Some(function) = version::find(tx, &at.key(), version.version)? {
-            counts.insert(function.arn.as_str().to_owned(), (function, 0));
+            let kept = if snapshot::is_of(&function) && function.state == State::Active {
+                snapshot::kept(&function)
+            } else {
+                0
+            };
+            // One stays in any case.
+            counts.insert(function.arn.as_str().to_owned(), (function, if kept > 1 { kept } else { 0 }));
         }
     }
     for (_, row) in tx.scan::<Provisioned>(&at.key(), None, usize::MAX)? {

@@ -2,7 +2,7 @@
 //!
 //! - **Provisioned**: so many of a version are kept, always.
 //! - **Spare**: a function whose environments serve one request each, and whose process cannot be forked, has one that is
-//!   started ahead while it is used, so that the next request need not wait for a start.
+//!   started ahead while it is used, so that the next request need not wait for a start; a version with snapshots has some.
 //!
 //! Knows nothing of how environments are started.
 
@@ -43,8 +43,9 @@ pub(crate) struct Ready {
 struct Want {
     function: Arc<Function>,
     provisioned: usize,
-    /// Until when a spare is kept.
+    /// Until when spares are kept, and how many.
     spare_until: Option<Timestamp>,
+    spares: usize,
     /// How many are being started.
     starting: usize,
 }
@@ -62,15 +63,23 @@ impl Ready {
         self.change(function, |want| want.provisioned = count);
     }
 
-    /// A request has used up an environment of a function.
-    pub(crate) fn used_up(&self, function: &Arc<Function>, now: Timestamp) {
-        self.change(Arc::clone(function), |want| want.spare_until = Some(now.plus_seconds(SPARE_S)));
+    /// A request has used up an environment of a function: so many are to be at hand for those that follow.
+    pub(crate) fn used_up(&self, function: &Arc<Function>, spares: usize, now: Timestamp) {
+        self.change(Arc::clone(function), |want| {
+            (want.spare_until, want.spares) = (Some(now.plus_seconds(SPARE_S)), spares);
+        });
     }
 
     fn change(&self, function: Arc<Function>, change: impl FnOnce(&mut Want)) {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let arn = function.arn.clone();
-        let new = || Want { function: Arc::clone(&function), provisioned: 0, spare_until: None, starting: 0 };
+        let new = || Want {
+            function: Arc::clone(&function),
+            provisioned: 0,
+            spare_until: None,
+            spares: 0,
+            starting: 0,
+        };
         let want = wanted.entry(arn).or_insert_with(new);
         want.function = function;
         change(want);
@@ -94,7 +103,7 @@ impl Ready {
         want.map_or(0, |(_, want)| want.provisioned)
     }
 
-    /// What is missing now, given how many environments a function has, and how many of them have served nobody. Each is
+    /// What is missing now, given how many environments a function has, and how many of them are at hand. Each is
     /// answered once, until [`Self::started`].
     pub(crate) fn missing(
         &self,
@@ -108,10 +117,10 @@ impl Ready {
         });
         let mut starts = Vec::new();
         for want in wanted.values_mut() {
-            let spare = want.spare_until.is_some_and(|until| now < until);
+            let wanted = if want.spare_until.is_some_and(|until| now < until) { want.spares } else { 0 };
             // Places are taken while starting, so those that are starting are among those it has.
             let provisioned = want.provisioned.saturating_sub(has(&want.function).max(want.starting));
-            let spares = usize::from(spare).saturating_sub(fresh(&want.function) + want.starting);
+            let spares = wanted.saturating_sub(fresh(&want.function) + want.starting);
             let purpose = if provisioned > 0 { Purpose::Provisioned } else { Purpose::OnDemand };
             let count = provisioned.max(spares).min(STARTING_MAX.saturating_sub(want.starting));
             want.starting += count;

@@ -16,6 +16,7 @@ use crate::{
     resource::FunctionRef,
     runtime_management::RuntimeManagement,
     signing,
+    snapshot::Used,
     version::{Published, Version},
 };
 
@@ -30,6 +31,7 @@ pub(crate) fn function(tx: &mut WriteTx<'_>, at: &FunctionRef) -> Result<Gone, E
     let all: Vec<Function> = all.collect();
     tx.delete::<Function>(&at.key())?;
     below::<Published>(tx, &at.key())?;
+    below::<Used>(tx, &at.key())?;
     below::<Alias>(tx, &at.key())?;
     below::<Permissions>(tx, &at.key())?;
     below::<EventConfig>(tx, &at.key())?;
@@ -65,6 +67,7 @@ pub(crate) fn version(tx: &mut WriteTx<'_>, at: &FunctionRef, number: u64) -> Re
         return Err(refusal::no_function(at));
     };
     tx.delete::<Published>(&key)?;
+    tx.delete::<Used>(&key)?;
     tx.delete::<Permissions>(&at.qualified_key())?;
     tx.delete::<EventConfig>(&at.qualified_key())?;
     tx.delete::<Provisioned>(&at.qualified_key())?;

@@ -27,6 +27,7 @@ use tokio::{
 use crate::{
     credentials::{self, Endpoint},
     environment::Late,
+    event::Foreign,
     exchange::{Exchange, Refused},
     extensions::Extensions,
     forking::Forks,
@@ -58,12 +59,15 @@ const FUNCTION: &str = "/2018-06-01/runtime/casemate/function";
 
 type Answer = Response<Full<Bytes>>;
 
+/// What hears of what is said.
+pub(crate) type SaidTo = (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output, Foreign));
+
 /// Serves the Runtime API of one environment until dropped.
 ///
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
     listener: &impl Accept,
-    (exchange, extensions, (telemetry, output)): (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
+    (exchange, extensions, (telemetry, output, foreign)): SaidTo,
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
     late: Option<(Late, Channel)>,
@@ -75,6 +79,7 @@ pub(crate) async fn serve(
         extensions,
         telemetry,
         output,
+        foreign,
         body: Mutex::new(()),
         forks,
         credentials,
@@ -105,6 +110,7 @@ struct Shared {
     telemetry: Arc<Telemetry>,
     /// For what is told of who subscribes.
     output: Output,
+    foreign: Foreign,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
@@ -303,8 +309,17 @@ fn handed_over(invocation: &Invocation) -> Answer {
     answer
 }
 
+/// Whether an answer for this request is due; an id that nobody here was given is told of.
+fn expects(shared: &Shared, id: &str) -> Result<(), Refused> {
+    let expected = shared.exchange.expects(id);
+    if matches!(expected, Err(Refused::UnknownRequest)) {
+        (shared.foreign)(id);
+    }
+    expected
+}
+
 async fn response(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer {
-    if let Err(refused) = shared.exchange.expects(id) {
+    if let Err(refused) = expects(shared, id) {
         return refuse(refused);
     }
     let mode = request.headers().get("lambda-runtime-function-response-mode");
@@ -346,7 +361,7 @@ async fn response(shared: &Shared, id: &str, request: Request<Incoming>) -> Answ
 }
 
 async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer {
-    if let Err(refused) = shared.exchange.expects(id) {
+    if let Err(refused) = expects(shared, id) {
         return refuse(refused);
     }
     let kind = error_type(request.headers(), "Function.Unknown");

@@ -1,13 +1,14 @@
 //! SnapStart: a published version is initialised when it is published, and its environments begin where that ended.
 //!
 //! ```text
-//!   published ──▶ Pending ──initialised, hooks run──▶ Active
-//!                ▲   └──the function's or the host's fault──▶ Failed
-//!                └────published again, where it was the host's───┘
+//!   published ──▶ Pending ──initialised, hooks run──▶ Active ──not invoked for 14 days──▶ Inactive
+//!                ▲   └──the function's or the host's fault──▶ Failed              invoked │  ▲
+//!                └────published again, where it was the host's───┘   Active ◀── Restoring ◀┘  │
+//!                                                                                 └──a fault──┘
 //! ```
 //! What is kept is a template: a process in a sandbox of its own that has loaded the function, has seen no request and is
-//! forked ([`crate::forking`]). An environment is that sandbox with one child in it; where more are wanted at once than there
-//! are templates, another template is initialised first, since two environments must not share a sandbox.
+//! forked ([`crate::forking`]). An environment is that sandbox with one child in it. Two environments must not share a
+//! sandbox, so several templates of a version in use are kept.
 //!
 //! DIVERGES: templates live in the server's memory. After its restart, or when the host needed their room, the first request
 //! initialises one. AWS regenerates snapshots, too.
@@ -15,7 +16,9 @@
 //!
 //! Knows the rules and the states; not how anything is started.
 
+use casemate_names::Timestamp;
 use casemate_sandbox::{Driver, Family};
+use casemate_store::Row;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,6 +33,14 @@ use crate::{
 /// Most of `/tmp`, MB.
 // AWS: "SnapStart does not support […] ephemeral storage greater than 512 MB" (developer guide, "SnapStart").
 const TMP_MB_MAX: u32 = 512;
+
+/// How long a snapshot is kept that nobody uses, seconds.
+// AWS: a version "becomes `Inactive` when it hasn't been invoked for 14 days" (developer guide, "Troubleshooting SnapStart
+// errors").
+const UNUSED_S_MAX: i64 = 14 * 24 * 3_600;
+
+/// How much earlier than noted it may have been used last, seconds. Ours: 14 days are longer by that.
+pub(crate) const NOTED_EVERY_S: i64 = 3_600;
 
 /// Longest name of an error that is repeated in a version's state.
 const KIND_CHARS_MAX: usize = 100;
@@ -49,12 +60,35 @@ pub(crate) enum State {
         /// For people.
         why: String,
     },
+    /// Nobody has invoked it for long, and nothing of it is kept.
+    Inactive {
+        /// Where it could not be made again: AWS's code, and why.
+        #[serde(default)]
+        failed: Option<(String, String)>,
+    },
+    /// It is being made again, since it was invoked while it was inactive. Shown as pending.
+    Restoring,
 }
 
 impl State {
     /// It failed, and why.
     pub(crate) fn failed(code: StateReasonCode, why: impl Into<String>) -> Self {
         Self::Failed { code: code.as_str().to_owned(), why: why.into() }
+    }
+
+    /// Does it wait to be made?
+    pub(crate) fn is_to_be_made(&self) -> bool {
+        matches!(self, Self::Pending | Self::Restoring)
+    }
+
+    /// What follows on this one when making it came to `made`.
+    // AWS: "If Lambda fails to recreate the resources, the function returns to the inactive state" (developer guide, "Lambda
+    // function states").
+    pub(crate) fn followed_by(&self, made: Self) -> Self {
+        match (self, made) {
+            (Self::Restoring, Self::Failed { code, why }) => Self::Inactive { failed: Some((code, why)) },
+            (_, made) => made,
+        }
     }
 
     /// Did it fail through no fault of the function's?
@@ -85,6 +119,18 @@ impl State {
                 Some(StateReasonCode::Creating),
             ),
             Self::Failed { code, why } => (Shown::Failed, Some(why.clone()), StateReasonCode::parse(code)),
+            // AWS: the codes; the texts are ours.
+            Self::Restoring => (
+                Shown::Pending,
+                Some("The function is being restored.".to_owned()),
+                Some(StateReasonCode::Restoring),
+            ),
+            Self::Inactive { failed: None } => {
+                (Shown::Inactive, Some("The function is idle.".to_owned()), Some(StateReasonCode::Idle))
+            }
+            Self::Inactive { failed: Some((code, why)) } => {
+                (Shown::Inactive, Some(why.clone()), StateReasonCode::parse(code))
+            }
         }
     }
 
@@ -95,6 +141,12 @@ impl State {
             Self::Active => return Ok(()),
             Self::Pending => "Pending",
             Self::Failed { .. } => "Failed",
+            // AWS: code and text of the developer guide ("Troubleshooting SnapStart errors").
+            Self::Inactive { .. } | Self::Restoring => {
+                return Err(Error::snap_start_not_ready_exception(
+                    "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.",
+                ));
+            }
         };
         Err(Error::resource_conflict_exception(format!(
             "The operation cannot be performed at this time. The function is currently in the following state: {state}"
@@ -102,9 +154,38 @@ impl State {
     }
 }
 
+/// When a version with snapshots was last invoked, or made, as nearly as is noted.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Used(pub(crate) Timestamp);
+
+impl Row for Used {
+    const TABLE: &'static str = "lambda.snapshot-used";
+    const VERSION: u16 = 1;
+}
+
+impl Used {
+    /// Was that long ago?
+    pub(crate) fn is_long_ago(self, now: Timestamp) -> bool {
+        now >= self.0.plus_seconds(UNUSED_S_MAX)
+    }
+
+    /// Is it to be noted again?
+    pub(crate) fn is_vague(self, now: Timestamp) -> bool {
+        now >= self.0.plus_seconds(NOTED_EVERY_S)
+    }
+}
+
 /// Do environments of this version begin from a snapshot?
 pub(crate) fn is_of(function: &Function) -> bool {
     function.settings.snap_start && function.version != Version::Latest
+}
+
+/// How many templates of it are kept as long as it is active.
+pub(crate) fn kept(version: &Function) -> usize {
+    let variables = version.settings.variables.as_ref();
+    let asked = variables.and_then(|variables| Controls::of(variables).ok()?.snapshots);
+    // More than may run at once is of no use.
+    asked.map_or(1, usize::from).min(version.reserved.unwrap_or(usize::MAX))
 }
 
 /// What is asked; `None`: nothing.
@@ -209,6 +290,23 @@ mod tests {
             let Err(Error::ResourceConflictException(refusal)) = state.check() else { panic!("not refused") };
             assert!(refusal.message.unwrap().ends_with(&format!("following state: {name}")));
         }
+    }
+
+    #[test]
+    fn an_inactive_version_is_to_be_ready_soon_and_stays_inactive_where_it_could_not_be_made() {
+        let idle = State::Inactive { failed: None };
+        for state in [&idle, &State::Restoring] {
+            assert!(matches!(state.check(), Err(Error::SnapStartNotReadyException(_))), "{state:?}");
+        }
+        let code = |state: &State| (state.shown().0, state.shown().2);
+        assert_eq!(code(&idle), (Shown::Inactive, Some(StateReasonCode::Idle)));
+        assert_eq!(code(&State::Restoring), (Shown::Pending, Some(StateReasonCode::Restoring)));
+        let failed = State::failed(StateReasonCode::FunctionError, "why");
+        let after = State::Restoring.followed_by(failed.clone());
+        assert_eq!(code(&after), (Shown::Inactive, Some(StateReasonCode::FunctionError)));
+        assert_eq!(after.shown().1.unwrap(), "why");
+        assert_eq!(State::Pending.followed_by(failed.clone()), failed);
+        assert_eq!(State::Restoring.followed_by(State::Active), State::Active);
     }
 
     #[test]

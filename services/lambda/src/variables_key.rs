@@ -8,11 +8,14 @@
 //! AWS: the caller makes a grant of the key to the execution role, for this function's encryption context only; a role made
 //! again under the same name has none (Lambda Developer Guide, "Securing environment variables"; re:Post, "KMS Exception").
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use casemate_kernel::{As, Env, Fault, Permit};
-use casemate_names::{Arn, Secret};
+use casemate_names::{Arn, Secret, Timestamp};
 use casemate_schema::Document;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +35,8 @@ const KMS: &str = "kms";
 /// Bytes that are encrypted at a time.
 // AWS: 4,096 bytes of plain text (KMS API reference, Encrypt).
 const PART_BYTES: usize = 4_096;
+/// How long an answer counts for the process that a start is for, milliseconds. Ours: a start of ten seconds has its answer.
+const ANSWER_MS_MAX: i64 = 10_000;
 
 /// A key, and what it hides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,8 +244,50 @@ impl Granted {
     }
 }
 
-/// The function with its variables, for an environment of its own: with the execution role's rights.
-pub(crate) async fn opened(env: &Env, function: Arc<Function>) -> Result<Arc<Function>, Error> {
+/// Whether the execution role may read what an environment's processes were made with. Who may not read it any more gets
+/// nothing of it.
+#[derive(Debug, Default)]
+pub(crate) struct Access {
+    /// When it was asked last, where no process has been made on that answer.
+    answered: Mutex<Option<Timestamp>>,
+}
+
+impl Access {
+    fn answered(at: Timestamp) -> Self {
+        Self { answered: Mutex::new(Some(at)) }
+    }
+
+    /// Is there an answer for one process, of just now?
+    fn is_answered(&self, now: Timestamp) -> bool {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answered.is_some_and(|at| (0..ANSWER_MS_MAX).contains(&now.millis().saturating_sub(at.millis())))
+    }
+
+    /// No process is made now: before the next one it is asked again.
+    pub(crate) fn forget(&self) {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Asks before a process of the function is made from a template; not where the template's own start has asked just now.
+    pub(crate) async fn check(&self, env: &Env, function: &Arc<Function>) -> Result<(), Error> {
+        if function.settings.sealed.is_none() || self.is_answered(env.clock.now()) {
+            return Ok(());
+        }
+        opened(env, Arc::clone(function)).await.map(drop)
+    }
+}
+
+/// The function with its variables, for an environment that is started now, and what is known of the right to them.
+pub(crate) async fn opened_for_start(
+    env: &Env,
+    function: Arc<Function>,
+) -> Result<(Arc<Function>, Access), Error> {
+    let at = env.clock.now();
+    Ok((opened(env, function).await?, Access::answered(at)))
+}
+
+/// The function with its variables: with the execution role's rights.
+async fn opened(env: &Env, function: Arc<Function>) -> Result<Arc<Function>, Error> {
     let Some(sealed) = &function.settings.sealed else { return Ok(function) };
     let speaker = As::Role {
         role: function.settings.role.clone(),
@@ -292,5 +339,22 @@ fn blob(document: Document) -> Result<Vec<u8>, Fault> {
     match document {
         Document::Blob(bytes) => Ok(bytes.to_vec()),
         _ => Err(Fault::broken("an answer without the bytes that were asked for")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_for_one_process_and_for_ten_seconds() {
+        let at = |seconds: i64| Timestamp::from_millis(1_000_000).plus_seconds(seconds);
+        let access = Access::answered(at(0));
+        assert!(access.is_answered(at(9)) && !access.is_answered(at(9)), "one process");
+        assert!(!Access::answered(at(0)).is_answered(at(10)));
+        let laid_by = Access::answered(at(0));
+        laid_by.forget();
+        assert!(!laid_by.is_answered(at(0)));
+        assert!(!Access::answered(at(0)).is_answered(at(-1)), "from a time that has not come");
     }
 }

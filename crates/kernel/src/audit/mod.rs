@@ -5,7 +5,9 @@
 //! server refuses further requests: an action that cannot be recorded does not happen.
 
 mod chain;
+mod files;
 mod record;
+mod search;
 mod trail;
 
 use casemate_names::{RequestId, Timestamp};

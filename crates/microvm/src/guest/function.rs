@@ -1,17 +1,21 @@
 //! The one function of this machine: started in the process sandbox, its listeners and outputs bridged to the host.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use casemate_sandbox::{
-    AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, Driver, EgressRules, Environment, EnvironmentSpec, Mount,
-    RUNTIME_API_PORT, Residents, Usage,
+    AWS_ENDPOINT_PORT, Driver, EgressRules, Environment, EnvironmentSpec, PlannedRoot, RUNTIME_API_PORT,
+    Residents, StartError, Step, Usage,
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, copy, copy_bidirectional},
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, serve::tell};
+use super::{CODE_MOUNT, PLAN_PATH, serve::tell};
 use crate::{
     mux::Mux,
     protocol::{Message, STDERR_PORT, STDOUT_PORT, Start},
@@ -56,17 +60,41 @@ impl Function {
     }
 }
 
-/// Starts it. What goes wrong is told in the sandbox's words.
-pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Result<Function, String> {
+/// Why it was not started.
+pub(super) enum Failed {
+    /// The sandbox's words.
+    Words(String),
+    /// The function's own doing.
+    Step(Step, i32),
+}
+
+impl From<String> for Failed {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl From<StartError> for Failed {
+    fn from(error: StartError) -> Self {
+        match &error {
+            StartError::Step { step: step @ (Step::Execute | Step::WorkingDirectory), source, .. } => {
+                Self::Step(*step, source.raw_os_error().unwrap_or_default())
+            }
+            _ => Self::Words(error.to_string()),
+        }
+    }
+}
+
+/// Starts it.
+pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Result<Function, Failed> {
     let code = PathBuf::from(CODE_MOUNT);
-    let files = bootstrap_files(&code.join("bootstrap")).map_err(|error| error.to_string())?;
-    let mounts = start.mounts.into_iter().map(|at| Mount { host: at.clone(), at }).collect();
-    let bootstrap = Bootstrap { files, argv: start.argv, mounts };
-    let template = driver.prepare(&start.runtime_id, bootstrap).await.map_err(|error| error.to_string())?;
+    let root = planned().map_err(|error| error.to_string())?;
+    let code_dir = root.task().map_or_else(|| code.join("task"), Path::to_path_buf);
+    let template = driver.prepare_planned(root, start.argv, start.working_dir).await?;
     let layers = code.join("opt");
     let spec = EnvironmentSpec {
         template,
-        code_dir: code.join("task"),
+        code_dir,
         layers_dir: layers.is_dir().then_some(layers),
         env: start.env,
         memory_mb: start.memory_mb,
@@ -78,7 +106,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         hostname: start.hostname,
         companions: casemate_sandbox::Companions::default(),
     };
-    let mut environment = driver.start(spec).await.map_err(|error| error.to_string())?;
+    let mut environment = driver.start(spec).await?;
     let (stdout, stderr, events) =
         (environment.take_stdout(), environment.take_stderr(), environment.take_events());
     let environment = Arc::new(environment);
@@ -134,13 +162,7 @@ async fn forward(
     Ok(())
 }
 
-fn bootstrap_files(folder: &std::path::Path) -> io::Result<Vec<BootstrapFile>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        files.push(BootstrapFile { name, contents: fs::read(entry.path())? });
-    }
-    files.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(files)
+/// The root on the runtime disk.
+fn planned() -> io::Result<PlannedRoot> {
+    Ok(serde_json::from_slice(&fs::read(PLAN_PATH)?)?)
 }

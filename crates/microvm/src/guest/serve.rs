@@ -1,6 +1,6 @@
 //! The agent's work: says hello, then carries out the host's requests one after the other.
 
-use std::{ffi::OsStr, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use casemate_sandbox::{Driver, RuntimeTable, reseed_kernel, spawner};
 use rustix::{
@@ -10,7 +10,7 @@ use rustix::{
 
 use super::{
     about, boot,
-    function::{self, Function},
+    function::{self, Failed, Function},
     port,
 };
 use crate::{
@@ -25,8 +25,8 @@ pub(super) fn run() -> io::Result<()> {
     let spawner_pid = spawner.pid();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let table = RuntimeTable::discover(OsStr::new(SEARCH_PATH));
-        let driver = about("sandbox", Driver::new(spawner, table))?;
+        // The one root there is comes with its plan.
+        let driver = about("sandbox", Driver::new(spawner, RuntimeTable::default()))?;
         let (read, write) = port::open()?;
         let (mux, mut incoming) = Mux::start(read, write);
         let mux = Arc::new(mux);
@@ -64,7 +64,11 @@ async fn obey(
         Command::Start(_) if function.is_some() => Err("a function has been started already".to_owned()),
         Command::Start(start) => {
             boot::mount_code(spawner_pid).map_err(text)?;
-            *function = Some(function::start(driver, mux, start).await?);
+            match function::start(driver, mux, start).await {
+                Ok(started) => *function = Some(started),
+                Err(Failed::Words(words)) => return Err(words),
+                Err(Failed::Step(step, errno)) => return Ok(Answer::NotBegun { step, errno }),
+            }
             Ok(Answer::Done)
         }
         of_function => {
@@ -100,6 +104,3 @@ fn set_clock(unix_ns: u64) -> io::Result<()> {
 pub(super) async fn tell(mux: &Mux, message: &Message) -> io::Result<()> {
     mux.control(serde_json::to_vec(message)?).await
 }
-
-/// Where the interpreters on the runtime disk may lie; paths there equal those of the host that made it.
-const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin:/casemate/path";

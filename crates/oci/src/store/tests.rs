@@ -652,6 +652,10 @@ fn names_move_only_when_told_to_and_digests_stay() {
     let path = second.path();
     assert!(matches!(images.add(&addition(&path)), Err(OciError::Store(_))));
     let after = images.add(&Addition { replace: true, ..addition(&path) }).unwrap().digest;
+    // What adding would say can be asked for first.
+    assert!(matches!(images.check(&addition(&path), before), Err(OciError::Store(_))));
+    images.check(&addition(&path), after).unwrap();
+    images.check(&Addition { replace: true, ..addition(&path) }, before).unwrap();
     let find = |text: &str| images.find(&text.parse().unwrap(), "123456789012").unwrap();
     assert_eq!(find("registry.example/app:1"), Found::Image(after));
     // What has lost its name is for nothing new, by its digest neither, and is here for what has it.

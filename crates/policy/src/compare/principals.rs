@@ -20,6 +20,8 @@ struct Names<'a> {
     accounts: BTreeSet<&'a str>,
     arns: BTreeSet<&'a str>,
     ids: BTreeSet<&'a str>,
+    /// Sessions' own names, of those that are named by their role's id.
+    sessions: BTreeSet<&'a str>,
     services: BTreeSet<&'a str>,
     providers: BTreeSet<&'a str>,
 }
@@ -68,6 +70,10 @@ impl<'a> Names<'a> {
                     Named::Account(account) => names.accounts.insert(account),
                     Named::Arn(arn) => names.arns.insert(arn),
                     Named::UniqueId(id) => names.ids.insert(id),
+                    Named::SessionOf { role_id, name } => {
+                        names.sessions.insert(name);
+                        names.ids.insert(role_id)
+                    }
                     Named::Service(service) => names.services.insert(service),
                     Named::Federated(provider) => names.providers.insert(provider),
                 };
@@ -134,7 +140,9 @@ impl<'a> Names<'a> {
         for role in self.arns(account, "role/", "unnamed") {
             let name = role.rsplit('/').next().unwrap_or("").to_owned();
             let own = self.arns(account, &format!("assumed-role/{name}/"), "unnamed");
-            pairs.extend(own.into_iter().map(|session| (role.clone(), session)));
+            let by_id =
+                self.sessions.iter().map(|own| arn("sts", account, &format!("assumed-role/{name}/{own}")));
+            pairs.extend(own.into_iter().chain(by_id).map(|session| (role.clone(), session)));
         }
         for session in self.arns(account, "assumed-role/", "unnamed/unnamed") {
             let name = session.split('/').nth(1).unwrap_or("");
@@ -189,5 +197,20 @@ mod tests {
             );
         }
         assert_eq!(combinations.len(), expected.len());
+    }
+
+    #[test]
+    fn a_session_that_is_named_by_its_roles_id_has_a_caller() {
+        let whom = [
+            Whom::Listed(listed(&[("AWS", "AROAAAAAAAAAAAAAAAAAA:s")])),
+            Whom::Listed(listed(&[("AWS", "AROAAAAAAAAAAAAAAAAAA")])),
+            Whom::Listed(listed(&[("AWS", "arn:aws:iam::111111111111:role/r")])),
+        ];
+        let whom: Vec<&Whom> = whom.iter().collect();
+        let found = candidates(&whom, &mut Budget::new(10_000)).unwrap();
+        for combination in [&[0, 1][..], &[0, 1, 2], &[1], &[1, 2], &[2], &[]] {
+            let combination: BTreeSet<usize> = combination.iter().copied().collect();
+            assert!(found.iter().any(|(_, at)| *at == combination), "{combination:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Change, Edit, Present, near, present, resource_layer};
+use super::{Change, Edit, Present, near, present};
 use crate::{Decision, Kind, Layer, Layers, NamedPolicy, Policy, Request, decide};
 
 /// One policy, changeable.
@@ -160,7 +160,7 @@ impl<'a> Drafts<'a> {
             (0..count).map(|level| of(layer, Some(level))).collect()
         };
         let identity = of(Layer::Identity, None);
-        let resource = of(resource_layer(self.layers), None);
+        let resource = of(self.layers.resource_layer(), None);
         let boundary = of(Layer::Boundary, None);
         let session = of(Layer::Session, None);
         let service_control = levels(Layer::ServiceControl, self.layers.service_control.len());
@@ -174,7 +174,12 @@ impl<'a> Drafts<'a> {
             resource_control: &resource_control,
             ..*self.layers
         };
-        decide(&layers, request)
+        let mut decision = decide(&layers, request);
+        if matches!(decision.because.layer, Layer::Resource | Layer::Trust) {
+            // It is called what it was called before anything was drafted.
+            decision.because.layer = self.layers.resource_layer();
+        }
+        decision
     }
 
     /// The drafts with one more step; `None` if the document would not be legal.

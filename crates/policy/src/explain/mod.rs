@@ -254,20 +254,13 @@ fn present<'a>(layers: &Layers<'a>, request: &Request<'_>) -> Vec<Present<'a>> {
         all.extend(levels(Layer::ServiceControl, layers.service_control));
     }
     all.extend(layers.vpc_endpoint.map(|policies| (Layer::VpcEndpoint, None, policies)));
-    all.push((resource_layer(layers), None, layers.resource.map_or(&[], std::slice::from_ref)));
+    all.push((layers.resource_layer(), None, layers.resource.map_or(&[], std::slice::from_ref)));
     if of_account || !layers.identity.is_empty() || layers.resource_rule == ResourceRule::Both {
         all.push((Layer::Identity, None, layers.identity));
     }
     all.extend(layers.boundary.map(|policies| (Layer::Boundary, None, policies)));
     all.extend(layers.session.map(|policies| (Layer::Session, None, policies)));
     all
-}
-
-fn resource_layer(layers: &Layers<'_>) -> Layer {
-    match layers.resource_rule {
-        ResourceRule::Trust => Layer::Trust,
-        ResourceRule::Ordinary | ResourceRule::Both => Layer::Resource,
-    }
 }
 
 fn of_layer(

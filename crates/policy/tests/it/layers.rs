@@ -1,8 +1,8 @@
 //! Which grants escape which implicit denies, within and across accounts.
 
-use casemate_policy::{Kind, Layer, Layers, NamedPolicy, Principal, ResourceRule, Verdict};
+use casemate_policy::{Kind, Layer, Layers, NamedPolicy, Principal, Request, ResourceRule, Verdict, decide};
 
-use crate::support::{ACCOUNT, OTHER, allow_all, ask, identity, named, resource, session, user};
+use crate::support::{ACCOUNT, Facts, OTHER, allow_all, ask, identity, named, resource, session, user};
 
 fn bucket(principal: &str) -> NamedPolicy {
     resource(&format!(
@@ -50,7 +50,7 @@ fn an_explicit_deny_in_any_layer_wins_and_is_named() {
         (Layers { session: Some(&no), ..base }, Layer::Session),
         (Layers { service_control: &levels, ..base }, Layer::ServiceControl),
         (Layers { resource_control: &controls, ..base }, Layer::ResourceControl),
-        (Layers { resource: Some(&closed), resource_rule: ResourceRule::Trust, ..base }, Layer::Trust),
+        (Layers { resource: Some(&closed), resource_rule: ResourceRule::Trust, ..base }, Layer::Resource),
     ];
     for (layers, layer) in cases {
         let decision = ask(&layers, &user("ann"), ACCOUNT);
@@ -58,6 +58,44 @@ fn an_explicit_deny_in_any_layer_wins_and_is_named() {
         assert!(decision.because.decisive.is_some());
     }
     assert!(ask(&base, &user("ann"), ACCOUNT).is_allowed());
+}
+
+#[test]
+fn a_refusal_names_the_kind_of_document_and_not_how_it_counts() {
+    let arn = "arn:aws:iam::111111111111:user/ann";
+    let statement = |effect: &str, action: &str, principal: &str, resource: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"{effect}","Principal":{{"AWS":"{principal}"}},"Action":"{action}"{resource}}}}}"#
+        )
+    };
+    for (kind, action, resource, called) in [
+        (Kind::Trust, "sts:AssumeRole", "", "role trust"),
+        (Kind::Resource, "kms:Decrypt", r#","Resource":"*""#, "resource-based"),
+    ] {
+        for (effect, principal, tail) in [
+            ("Allow", "222222222222", format!("because no {called} policy allows the {action} action")),
+            ("Deny", "111111111111", format!("with an explicit deny in a {called} policy")),
+        ] {
+            let policy = named(&statement(effect, action, principal, resource), kind);
+            let identity = [allow_all()];
+            let layers = Layers {
+                identity: &identity,
+                resource: Some(&policy),
+                resource_rule: ResourceRule::Trust,
+                ..Layers::default()
+            };
+            let (principal, facts) = (user("ann"), Facts::default());
+            let request = Request {
+                principal: &principal,
+                action,
+                resource: "*",
+                resource_account: Some(ACCOUNT),
+                context: &facts,
+            };
+            let text = decide(&layers, &request).denial_text(arn, action, "*");
+            assert!(text.ends_with(&tail), "{text}");
+        }
+    }
 }
 
 /// Principal element, caller, and whether the grant alone suffices: plainly, under an empty boundary, under an empty

@@ -265,8 +265,10 @@ fn names(kind: &str, value: &str, principal: &Principal) -> bool {
             kind == "AWS" && (root(account) || value == arn || value == unique_id)
         }
         Principal::Session { role_arn, role_unique_id, session_arn, account } => {
+            let by_id = format!("{role_unique_id}:{}", session_arn.rsplit('/').next().unwrap());
             kind == "AWS"
-                && (root(account) || [role_arn, role_unique_id, session_arn].contains(&&value.to_owned()))
+                && (root(account)
+                    || [role_arn, role_unique_id, session_arn, &by_id].contains(&&value.to_owned()))
         }
         Principal::FederatedUser { arn, account } => kind == "AWS" && (root(account) || value == arn),
         Principal::Service { name } => kind == "Service" && value == name,
@@ -302,7 +304,8 @@ fn principal(statement: &Json, principal: &Principal) -> bool {
             (listed("AWS", arn) || listed("AWS", unique_id)) && account(id)
         }
         Principal::Session { role_arn, role_unique_id, session_arn, account: id } => {
-            listed("AWS", session_arn)
+            let by_id = format!("{role_unique_id}:{}", session_arn.rsplit('/').next().unwrap());
+            (listed("AWS", session_arn) || listed("AWS", &by_id))
                 && (listed("AWS", role_arn) || listed("AWS", role_unique_id))
                 && account(id)
         }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     cgroup::{
-        Freezing, Group, Limits, Place, Refused, Version, put,
+        Freezing, Group, Held, Limits, Place, Refused, Version, put,
         unified::{Tree, offered},
     },
     layer::{Layer, LayerReport, Status},
@@ -92,7 +92,16 @@ impl Cgroups {
         }
         folders.sort_by(|one, other| one.path.cmp(&other.path));
         folders.dedup_by(|one, other| one.path == other.path);
-        Ok(Group { folders, memory, pids, cpu, freezing, unified, limits: limits.into() })
+        Ok(Group {
+            folders,
+            memory,
+            pids,
+            cpu,
+            freezing,
+            unified,
+            limits: limits.into(),
+            held: Held::default(),
+        })
     }
 
     /// Tries it out with an empty group.
@@ -303,6 +312,47 @@ mod tests {
     fn state(pid: u32) -> char {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit(") ").next().unwrap().chars().next().unwrap()
+    }
+
+    /// A process that forks and ends again and again, so that no list of members is right for long.
+    #[test]
+    fn signals_stop_also_what_forks_while_it_is_looked_at() {
+        let cgroups = without_unified("");
+        let group = cgroups.create("env-2", Limits { memory_mb: 128, tmp_mb: 1, pids_max: 16 }).unwrap();
+        // Ends that nobody has taken yet count as processes.
+        let chain = "import os, sys\nsys.stdin.read()\nwhile True:\n  try:\n    if os.fork(): os._exit(0)\n  except OSError: pass";
+        let mut python = std::process::Command::new("python3");
+        let mut first = python.args(["-c", chain]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        for place in &group.folders {
+            put(&place.path, "cgroup.procs", &first.id().to_string()).unwrap();
+        }
+        drop(first.stdin.take());
+        first.wait().unwrap();
+        for _ in 0..20 {
+            group.begin_freeze().unwrap();
+            while !group.is_frozen().unwrap() {
+                std::thread::yield_now();
+            }
+            let stopped = group.members().unwrap();
+            assert!(!stopped.is_empty());
+            for _ in 0..1_000 {
+                std::thread::yield_now();
+            }
+            assert_eq!(group.members().unwrap(), stopped, "something still forked");
+            group.thaw().unwrap();
+            while group.members().unwrap() == stopped {
+                std::thread::yield_now();
+            }
+        }
+        while !group.is_frozen().unwrap() {
+            std::thread::yield_now();
+        }
+        for pid in group.members().unwrap() {
+            sys::kill(pid, libc::SIGKILL).unwrap();
+        }
+        while group.remove().is_err() {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -82,15 +82,27 @@ struct Uses {
     replace: bool,
 }
 
+impl Uses {
+    /// Before anything is read or fetched.
+    fn check(&self) -> Result<(), CliError> {
+        match self.accounts.iter().find(|account| AccountId::parse(account).is_err()) {
+            Some(bad) => Err(format!("{bad} is not the number of an account").into()),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Image {
     pub(crate) fn run(self) -> Result<ExitCode, CliError> {
         let images = Images::of(&self.data_dir)?;
         match self.action {
             Action::Add { name, path, select, uses } => {
+                uses.check()?;
                 add(&images, &name.parse()?, &path, select.as_deref(), uses)?;
             }
             Action::Pull { name, reference, user, plain_http, ca, uses } => {
                 let name: Name = name.parse()?;
+                uses.check()?;
                 let authorities = ca.map(|path| std::fs::read(&path)).transpose()?.into_iter().collect();
                 let login = user.map_or(Ok(Login::Anonymous), login)?;
                 let mut remote = Remote { reference, login, plain_http, authorities, https_proxy: None };
@@ -115,9 +127,6 @@ impl Image {
 
 fn add(images: &Images, name: &Name, path: &Path, select: Option<&str>, uses: Uses) -> Result<(), CliError> {
     let Uses { accounts, replace } = uses;
-    if let Some(bad) = accounts.iter().find(|account| AccountId::parse(account).is_err()) {
-        return Err(format!("{bad} is not the number of an account").into());
-    }
     let about: About = images.add(&Addition { name: name.clone(), path, select, accounts, replace })?;
     output::line(&format!("{name} is {}: {} layers, {} bytes", about.digest, about.layers, about.bytes));
     if about.left_out > 0 {
@@ -132,7 +141,10 @@ fn pull(images: &Images, name: &Name, remote: &Remote, uses: Uses) -> Result<(),
     let mut progress = |text: &str| output::line(text);
     bound_memory()?;
     let platform = Platform::of_host();
-    let fetched = remote.fetch(gathering.folder(), &platform, &mut progress);
+    let (accounts, replace) = (uses.accounts.clone(), uses.replace);
+    let wished = Addition { name: name.clone(), path: gathering.folder(), select: None, accounts, replace };
+    let mut wanted = |digest| images.check(&wished, digest);
+    let fetched = remote.fetch(gathering.folder(), &platform, &mut wanted, &mut progress);
     let within = runtime.block_on(async { tokio::time::timeout(FETCH_LIMIT, fetched).await });
     within.map_err(|_| format!("the image did not come within {} seconds", FETCH_LIMIT.as_secs()))??;
     add(images, name, gathering.folder(), None, uses)

@@ -14,6 +14,7 @@ mod messages;
 mod organizations;
 mod pass_role;
 mod recorded;
+mod recreated;
 mod refused;
 mod sts;
 mod words;

@@ -632,3 +632,32 @@ async fn what_a_closed_account_opened_to_everybody_is_closed_too() {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn a_key_of_one_account_serves_a_user_of_another_whose_own_policies_allow_it() {
+    let scene = Scene::new().await;
+    let account = scene.account("workload").await;
+    let inside = scene.enter(&account).await;
+    let user = crate::api::new_user(&scene.world, &inside, "ann").await;
+    let arn = format!("arn:aws:iam::{account}:user/ann");
+    let kms = async |who: &Credentials, operation: &str, body: Value| {
+        json_call(&scene.world, who, ("kms", &format!("TrentService.{operation}")), body).await
+    };
+    let key = kms(&scene.boss, "CreateKey", json!({})).await;
+    let key = text(&key.json()["KeyMetadata"]["Arn"]);
+    let input = json!({"KeyId": key, "Plaintext": "YQ=="});
+    let encrypts = async || {
+        let answer = kms(&user, "Encrypt", input.clone()).await;
+        assert!(answer.status == 200 || answer.code().as_deref() == Some("AccessDeniedException"));
+        answer.status == 200
+    };
+    let grant = json!({"KeyId": key, "GranteePrincipal": arn, "Operations": ["Encrypt"]});
+    let granted = kms(&scene.boss, "CreateGrant", grant).await;
+    assert_eq!(granted.status, 200, "{}", granted.text());
+    assert!(!encrypts().await, "the grant alone");
+    put_policy(&scene.world, &inside, "ann", "p", &policy("Allow", "kms:Encrypt")).await;
+    assert!(encrypts().await);
+    let members = json!({"KeyId": key, "GrantId": granted.json()["GrantId"]});
+    assert_eq!(kms(&scene.boss, "RevokeGrant", members).await.status, 200);
+    assert!(!encrypts().await, "its own policy alone");
+}

@@ -33,6 +33,7 @@ impl Operation<CreateRestApi> for ApiGateway {
         let (api_id, root_id) = (self.id("apigateway.rest-api", 10), self.id("apigateway.resource", 10));
         let policy = input.policy.clone().filter(|text| !text.is_empty());
         checks::policy(call.scope(), &api_id, policy.as_deref())?;
+        let policy_ids = checks::policy_ids(&self.env, policy.as_deref())?;
         let root = Resource {
             id: root_id.clone(),
             parent_id: None,
@@ -56,6 +57,7 @@ impl Operation<CreateRestApi> for ApiGateway {
                 resources: BTreeMap::from([(root_id.clone(), root)]),
                 root_resource_id: root_id,
                 policy,
+                policy_ids,
                 binary_media_types: input.binary_media_types.clone().unwrap_or_default(),
                 disable_execute_api_endpoint: input.disable_execute_api_endpoint.unwrap_or(false),
                 ..Definition::default()

@@ -28,9 +28,15 @@ impl Operation<UpdateRestApi> for ApiGateway {
         let scope = call.scope().clone();
         let (input, _) = call.into_parts();
         let patches = patch::read(input.patch_operations, PATHS)?;
+        // Looked up before, not within, the transaction.
+        let put = patches.iter().rev().find(|patch| patch.pieces() == ["policy"]).map(Patch::optional);
+        let ids = put.map(|text| checks::policy_ids(&self.env, text.as_deref())).transpose()?;
         let api = self
             .edit(&scope.clone(), &input.rest_api_id, move |api| {
                 patches.iter().try_for_each(|patch| apply(api, patch))?;
+                if let Some(ids) = &ids {
+                    api.definition.policy_ids.clone_from(ids);
+                }
                 checks::policy(&scope, &api.id, api.definition.policy.as_deref())?;
                 Ok(api.clone())
             })

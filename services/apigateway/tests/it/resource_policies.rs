@@ -166,3 +166,53 @@ async fn with_iam_either_allows_in_one_account_and_both_must_across_accounts() {
         scene.request(&api, Method::GET, "/x").signed(bob, "execute-api", "us-east-1", scene.world.now());
     assert_eq!(scene.send(request).await.status, 200, "the policy alone suffices where it names the user");
 }
+
+#[tokio::test]
+async fn whom_a_policy_names_must_exist_and_is_not_a_namesake_made_later() {
+    let scene = Scene::new();
+    let api = scene.api().await;
+    scene.mock(&api, "GET", "/x", json!({"authorizationType": "AWS_IAM"})).await;
+    let role = scene.world.identities().role("worker", &[], None);
+    let session = scene.world.session(&role, 3600, None).await;
+    let named = session.caller.as_ref().unwrap().arn_text();
+    let called = async |who: &casemate_testkit::Credentials| {
+        let request = scene.request(&api, Method::GET, "/x");
+        let request = request.signed(who, "execute-api", "us-east-1", scene.world.now());
+        scene.send(request).await.status.as_u16()
+    };
+    for principal in
+        ["arn:aws:iam::123456789012:role/nobody", "arn:aws:sts::123456789012:assumed-role/nobody/s"]
+    {
+        let text = policy(Allow, &json!({"AWS": principal})).to_string();
+        let patch = json!({"restApiId": api.id, "patchOperations": [{"op": "replace", "path": "/policy", "value": text}]});
+        for (operation, input) in
+            [("UpdateRestApi", patch), ("CreateRestApi", json!({"name": "b", "policy": text}))]
+        {
+            let answer = scene.call(operation, input).await;
+            assert_eq!(answer.status, 400, "{operation}: {}", answer.text());
+            assert!(answer.message().starts_with("Invalid policy document."), "{}", answer.text());
+        }
+    }
+    for principal in [role.arn.as_str(), &named] {
+        set(&scene, &api, &policy(Allow, &json!({"AWS": principal}))).await;
+        assert_eq!(called(&session).await, 200, "{principal}");
+    }
+    // A denial of a session goes by its name, one of a role by its unique id.
+    let both = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"},
+        {"Effect": "Deny", "Principal": {"AWS": named}, "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]});
+    let again = async || {
+        scene.world.identities().delete(&scene.world.identities().role("worker", &[], None).unique_id);
+        let role = scene.world.identities().role("worker", &[], None);
+        scene.world.session(&role, 3600, None).await
+    };
+    for principal in [role.arn.as_str(), &named] {
+        set(&scene, &api, &policy(Allow, &json!({"AWS": principal}))).await;
+        assert_eq!(called(&again().await).await, 403, "{principal}");
+        // Deployed again, the policy is still that of the old role.
+        scene.deploy(&api).await;
+        assert_eq!(called(&again().await).await, 403, "{principal}");
+    }
+    set(&scene, &api, &both).await;
+    assert_eq!(called(&again().await).await, 403);
+}

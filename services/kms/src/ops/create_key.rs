@@ -47,7 +47,7 @@ impl Operation<CreateKey> for Kms {
         let text = call.input.policy.clone().unwrap_or_else(|| key_policy::default_policy(&place.scope));
         let policy = Checked::new(&self.env, &text)?;
         if !call.input.bypass_policy_lockout_safety_check.unwrap_or(false) {
-            policy.keeps_in(&place, &self.env, call.caller(), call.facts())?;
+            policy.keeps_in(&place, call.caller(), call.facts())?;
         }
         let mut row = KeyRow {
             created_at: now,

@@ -23,7 +23,7 @@ impl Operation<PutKeyPolicy> for Kms {
         key_policy::only_default(call.input.policy_name.as_deref())?;
         let policy = Checked::new(&self.env, &call.input.policy)?;
         if !call.input.bypass_policy_lockout_safety_check.unwrap_or(false) {
-            policy.keeps_in(&place, &self.env, call.caller(), call.facts())?;
+            policy.keeps_in(&place, call.caller(), call.facts())?;
         }
         self.env
             .store

@@ -281,6 +281,77 @@ async fn a_grant_across_accounts_needs_the_others_own_policy_too() {
 }
 
 #[tokio::test]
+async fn of_a_grantee_of_another_account_its_own_policies_count_too() {
+    let scene = Scene::new().await;
+    let (other, identities) = (scene.world.other_account(), scene.world.identities());
+    let user = identities.user_of(&other, "user", &[], None);
+    let stranger = identities.user_of(&other, "stranger", &[crate::ALLOW_ALL], None);
+    let arn = user.caller.as_ref().unwrap().arn_text();
+    let id = user.caller.as_ref().unwrap().user_id().unwrap();
+    let input = json!({"KeyId": scene.arn(), "Plaintext": "YQ=="});
+    let own = |action: &str, key: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":"{key}"}}}}"#
+        )
+    };
+    let (right, all) = (own("kms:Encrypt", &scene.arn()), crate::ALLOW_ALL);
+    identities.grant(&id, &[all], None);
+    assert_eq!(scene.refused_as(&user, "Encrypt", input.clone()).await, DENIED, "without a grant");
+    let (grant, _) = granted(&scene, &arn, json!(["Encrypt"]), json!({})).await;
+    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*"}}"#;
+    let elsewhere =
+        own("kms:Encrypt", "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000");
+    for (policies, boundary, allowed) in [
+        (vec![], None, false),
+        (vec![right.as_str()], None, true),
+        (vec![&own("kms:Decrypt", "*")], None, false),
+        (vec![&elsewhere], None, false),
+        (vec![all, deny], None, false),
+        (vec![all], Some(own("kms:Decrypt", "*")), false),
+        (vec![all], Some(right.clone()), true),
+    ] {
+        identities.grant(&id, &policies, boundary.as_deref());
+        let answer = scene.call_as(&user, "Encrypt", input.clone()).await;
+        assert_eq!(answer.status == 200, allowed, "{policies:?} {boundary:?}: {}", answer.text());
+        assert!(allowed || answer.code().as_deref() == Some(DENIED));
+    }
+    assert_eq!(scene.refused_as(&stranger, "Encrypt", input.clone()).await, DENIED, "somebody else of it");
+    let blob = scene.sealed(json!({})).await;
+    let decrypt = json!({"KeyId": scene.arn(), "CiphertextBlob": blob});
+    assert_eq!(scene.refused_as(&user, "Decrypt", decrypt).await, DENIED, "what was not granted");
+    scene.done("RevokeGrant", json!({"KeyId": scene.key, "GrantId": grant})).await;
+    assert_eq!(scene.refused_as(&user, "Encrypt", input).await, DENIED, "after it");
+}
+
+#[tokio::test]
+async fn a_grant_for_one_session_of_a_role_with_a_path_is_for_no_other() {
+    let scene = Scene::new().await;
+    let identities = scene.world.identities();
+    let home = scene.world.scope().account.clone();
+    let role = identities.role_of(&home, "team/worker", &[], None);
+    let session = scene.world.session(&role, 3600, None).await;
+    let named = session.caller.as_ref().unwrap().arn_text();
+    assert_eq!(named, format!("arn:aws:sts::{}:assumed-role/worker/session", crate::HOME));
+    for wrong in [
+        format!("arn:aws:sts::{}:assumed-role/team/worker/session", crate::HOME),
+        format!("arn:aws:sts::{}:assumed-role/WORKER/session", crate::HOME),
+        format!("arn:aws:sts::{}:assumed-role/worker", crate::HOME),
+        format!("arn:aws:sts::{}:assumed-role/worker/session", scene.world.other_account()),
+    ] {
+        let input = json!({"KeyId": scene.key, "GranteePrincipal": wrong, "Operations": ["Encrypt"]});
+        assert_eq!(scene.refused("CreateGrant", input).await, "InvalidArnException", "{wrong}");
+    }
+    let (id, _) = granted(&scene, &named, json!(["Encrypt"]), json!({})).await;
+    scene.done_as(&session, "Encrypt", encrypt(&scene, json!({}))).await;
+    let listed = scene.done("ListGrants", json!({"KeyId": scene.key, "GrantId": id})).await;
+    assert_eq!(listed["Grants"][0]["GranteePrincipal"], named);
+    identities.delete(&role.unique_id);
+    let again = identities.role_of(&home, "team/worker", &[], None);
+    let again = scene.world.session(&again, 3600, None).await;
+    assert_eq!(scene.refused_as(&again, "Encrypt", encrypt(&scene, json!({}))).await, DENIED);
+}
+
+#[tokio::test]
 async fn named_grants_are_made_once_and_all_are_listed_once() {
     let scene = Scene::new().await;
     let (role, _) = scene.role("worker").await;

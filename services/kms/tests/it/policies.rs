@@ -193,6 +193,37 @@ async fn a_role_made_again_under_its_name_inherits_nothing() {
 }
 
 #[tokio::test]
+async fn across_accounts_the_key_policy_and_the_callers_own_must_both_allow() {
+    let scene = Scene::new().await;
+    let (other, identities) = (scene.world.other_account(), scene.world.identities());
+    let user = identities.user_of(&other, "user", &[], None);
+    let role = identities.role_of(&other, "team/worker", &[], None);
+    let session = scene.world.session(&role, 3600, None).await;
+    let root = format!("arn:aws:iam::{other}:root");
+    let input = json!({"KeyId": scene.arn(), "Plaintext": "YQ=="});
+    for (who, id, named) in [
+        (&user, user.caller.as_ref().unwrap().user_id().unwrap(), user.caller.as_ref().unwrap().arn_text()),
+        (&session, role.unique_id.clone(), role.arn.as_str().to_owned()),
+        (&session, role.unique_id.clone(), session.caller.as_ref().unwrap().arn_text()),
+        (&user, user.caller.as_ref().unwrap().user_id().unwrap(), root),
+    ] {
+        for (by_key, by_identity, allowed) in
+            [(true, true, true), (true, false, false), (false, true, false), (false, false, false)]
+        {
+            let action = if by_key { "kms:Encrypt" } else { "kms:Decrypt" };
+            scene.put_policy(&statement("Allow", &named, action, "")).await;
+            let own = if by_identity { vec![crate::ALLOW_ALL] } else { vec![] };
+            identities.grant(&id, &own, None);
+            let answer = scene.call_as(who, "Encrypt", input.clone()).await;
+            assert_eq!(answer.status == 200, allowed, "{named} {by_key} {by_identity}: {}", answer.text());
+        }
+        scene.put_policy(&statement("Deny", &named, "kms:Encrypt", "")).await;
+        identities.grant(&id, &[crate::ALLOW_ALL], None);
+        assert_eq!(scene.refused_as(who, "Encrypt", input.clone()).await, "AccessDeniedException", "{named}");
+    }
+}
+
+#[tokio::test]
 async fn malformed_policies_and_unknown_principals_are_refused() {
     let scene = Scene::new().await;
     for text in [

@@ -1,10 +1,7 @@
 //! Between two requests of a template: the child is ended with everything it left, its credentials are revoked, and the next
 //! child is made, which then waits for its request as the template left it.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::PoisonError, time::Duration};
 
 use casemate_names::hex_id;
 use casemate_sandbox::Exit;
@@ -13,7 +10,6 @@ use super::{
     Environment, Held,
     start::{self, NotStarted},
 };
-use crate::variables_key;
 
 /// How long a template may take to notice its child's end or to make the next. Ours: both take a millisecond or two.
 const TURN_LIMIT: Duration = Duration::from_secs(5);
@@ -91,8 +87,7 @@ impl Environment {
     }
 
     async fn make_child(&self) -> bool {
-        // The template was made with what a key hides: whoever may not read it any more gets nothing of it.
-        if variables_key::opened(&self.env, Arc::clone(&self.function)).await.is_err() {
+        if self.access.check(&self.env, &self.function).await.is_err() {
             return false;
         }
         if !self.order_child().await.unwrap_or(false) {

@@ -12,18 +12,17 @@ use std::sync::Arc;
 use casemate_kernel::{Env, Fault, SessionCredentials};
 use casemate_microvm::{Aside, Error as MachineError, Stock, Template, Whose};
 use casemate_names::Secret;
-use casemate_sandbox::Runtime;
 use tokio::time::Instant;
 
 use super::{
     Berth, Environment,
     late::Started,
-    machine::{failed, mounts, unavailable},
+    machine::{failed, unavailable},
+    root::Root,
     start::{Host, NotStarted, Order},
 };
 use crate::{
     api::{Error, ThrottleReason},
-    bootstrap,
     controls::{Controls, INIT},
     credentials::Endpoint,
     function::Function,
@@ -32,6 +31,7 @@ use crate::{
     process::Purpose,
     ready, refusal,
     restored::Restored,
+    variables_key::Access,
 };
 
 /// Where a machine goes on.
@@ -86,29 +86,25 @@ impl Host {
         Ok(once.then(|| machines::whose(function, order.purpose)))
     }
 
-    /// Of this host; `None`: it brings one of its own.
-    fn own_runtime(&self, function: &Function) -> Option<&Runtime> {
-        let is_image = function.image.is_some();
-        self.driver.runtimes().find(&function.settings.runtime).filter(|_| !is_image)
-    }
-
     /// Begins with the template; where there is none yet, makes it first, or waits for who does.
     pub(super) async fn begin_once(
         &self,
         order: Order,
         whose: Whose,
-        began: Instant,
+        (began, access): (Instant, Access),
     ) -> Result<Environment, NotStarted> {
         let all = Arc::clone(&self.machines.initialised);
         let turn = all.turn(&whose);
         let first = turn.lock().await;
         if all.is_unfit(&whose) {
             drop(first);
-            return self.begin(order, began, None).await;
+            access.check(&self.env, &order.function).await?;
+            return self.begin(order, (began, access), None).await;
         }
         if let Some(initial) = self.initialised(&order.function, whose.clone()).await? {
             drop(first);
-            return self.begin(order, began, Some(&initial)).await;
+            access.check(&self.env, &order.function).await?;
+            return self.begin(order, (began, access), Some(&initial)).await;
         }
         let Order { function, purpose, limit, berth, mut remark } = order;
         let before = Order {
@@ -126,16 +122,16 @@ impl Host {
             self.machines.forget(&function.arn);
         }
         drop(first);
-        self.begin(Order { function, purpose, limit, berth, remark }, began, made.as_ref().ok()).await
+        // That may have taken minutes.
+        access.check(&self.env, &function).await?;
+        let order = Order { function, purpose, limit, berth, remark };
+        self.begin(order, (began, access), made.as_ref().ok()).await
     }
 
     async fn initialised(&self, function: &Function, whose: Whose) -> Result<Option<Initial>, NotStarted> {
         let stock = self.machines.stock().map_err(unavailable)?;
-        let Some(runtime) = self.own_runtime(function) else { return Ok(None) };
-        let scratch = self.packages.scratch().await?;
-        let bootstrap = bootstrap::of(runtime, self.python_sdk.as_deref(), scratch.path());
-        let mounts = mounts(bootstrap.map_err(unavailable)?.mounts);
-        let found = stock.initialised((runtime, &mounts), whose).await;
+        let root = self.root(function).await?;
+        let found = stock.initialised(&root.planned(), whose).await;
         Ok(found.map_err(|error| failed(function, &error))?.map(Initial))
     }
 
@@ -144,7 +140,7 @@ impl Host {
     async fn first(&self, order: Order, whose: Whose) -> Result<(Made, Berth), NotStarted> {
         let (stock, function) =
             (Arc::clone(self.machines.stock().map_err(unavailable)?), Arc::clone(&order.function));
-        let begun = Box::pin(self.begin(order, Instant::now(), None)).await;
+        let begun = Box::pin(self.begin(order, (Instant::now(), Access::default()), None)).await;
         let why = match begun {
             Ok(mut environment) => {
                 let made = environment.kept(&stock, whose).await;
@@ -170,8 +166,14 @@ impl Host {
     }
 
     /// A machine that goes on from a template.
-    pub(super) async fn gone_on(&self, function: &Function, from: &Initial) -> Result<Started, NotStarted> {
+    pub(super) async fn gone_on(
+        &self,
+        (function, root): (&Function, &Root),
+        from: &Initial,
+    ) -> Result<Started, NotStarted> {
         let stock = self.machines.stock().map_err(unavailable)?;
+        // INVARIANT: the copy on its disk, which did not change, is not used on where the root has.
+        self.driver.unchanged(&root.template).await.map_err(|error| root.not_started(error))?;
         let taken_up = async {
             let machine = stock.go_on(&from.0, &self.fresh()()).await?;
             self.taken_up(machine, (from.0.code(), None)).await

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use casemate_microvm::{Basis, CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Machine, Stock};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{EnvironmentSpec, HostFile, Mount};
+use casemate_sandbox::{EnvironmentSpec, PlannedRoot, Runtime, StartError};
 
 use super::{
     late::Started,
@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     api::Error,
-    bootstrap,
     controls::Controls,
     function::Function,
     isolate::Isolate,
@@ -28,12 +27,13 @@ const EMULATED_START: u32 = 6;
 impl Host {
     /// In what a function runs, or why it must not run here.
     pub(super) fn isolation(&self, function: &Function, controls: &Controls) -> Result<Isolation, String> {
-        // An image is a root of its own, whatever runtime its function might name.
-        let runtime = match &function.image {
-            Some(_) => None,
-            None => self.driver.runtimes().find(&function.settings.runtime),
-        };
-        self.machines.isolation(controls, runtime)
+        self.machines.isolation(controls, self.own_runtime(function))
+    }
+
+    /// Of this host; `None`: it brings one of its own. An image is a root of its own, whatever runtime its function might name.
+    pub(super) fn own_runtime(&self, function: &Function) -> Option<&Runtime> {
+        let is_image = function.image.is_some();
+        self.driver.runtimes().find(&function.settings.runtime).filter(|_| !is_image)
     }
 
     /// Whether a function's requests may run in forks of one process: in machines each gets a machine instead.
@@ -64,34 +64,32 @@ impl Host {
                 let started = self.sandbox(spec, suits_blank, now).await;
                 started.map_err(|error| root.not_started(error))
             }
-            Isolation::Machine => Ok((self.in_machine(spec, function, purpose).await?, None)),
+            Isolation::Machine => Ok((self.in_machine(spec, purpose, (function, root)).await?, None)),
         }
     }
 
     async fn in_machine(
         &self,
         spec: EnvironmentSpec,
-        function: &Function,
         purpose: Purpose,
+        (function, root): (&Function, &Root),
     ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
         machines::holds(&spec.egress, &spec.companions).map_err(unavailable)?;
-        let id = &function.settings.runtime;
-        let runtime = self.driver.runtimes().find(id).cloned();
-        let runtime = runtime.ok_or_else(|| unavailable(format!("the runtime {id} is not on this host")))?;
+        // INVARIANT: a machine's root is the one that was verified and recorded, before and after it was copied to a disk.
+        let template = spec.template.clone();
+        self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
         let scratch = self.packages.scratch().await?;
-        let bootstrap = bootstrap::of(&runtime, self.python_sdk.as_deref(), scratch.path());
-        let bootstrap = bootstrap.map_err(unavailable)?;
-        let mounts = mounts(bootstrap.mounts);
-        let code = CodeDisk {
-            code_dir: spec.code_dir,
-            layers_dir: spec.layers_dir,
-            bootstrap: bootstrap.files.into_iter().map(|file| (file.name, file.contents)).collect(),
+        let (planned, code_dir) = match root.task() {
+            Some(_) => (root.planned(), scratch.path().to_owned()),
+            None => (root.planned(), spec.code_dir),
         };
+        let code = CodeDisk { code_dir, layers_dir: spec.layers_dir };
         let code = self.code_disk(stock, function, code).await.map_err(failed)?;
         let wanted = FunctionSpec {
-            argv: spec.template.argv().to_vec(),
+            argv: template.argv().to_vec(),
+            working_dir: template.working_dir().to_owned(),
             env: spec.env,
             memory_mb: spec.memory_mb,
             tmp_mb: spec.tmp_mb,
@@ -99,14 +97,31 @@ impl Host {
             exec_policy: spec.exec_policy,
             hostname: spec.hostname,
         };
-        let (of, fresh) = ((&runtime, mounts), self.fresh());
-        let (machine, basis) = if matches!(purpose, Purpose::Forerunner { .. }) {
-            let started = stock.start_for_template(of, Arc::clone(&code), wanted, fresh).await;
-            started.map(|(machine, basis)| (machine, Some(basis))).map_err(failed)?
-        } else {
-            (stock.start(of, Arc::clone(&code), wanted, fresh).await.map_err(failed)?, None)
-        };
+        let begun = self.begun((stock, purpose), planned, Arc::clone(&code), wanted).await;
+        self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
+        let (machine, basis) = begun.map_err(|error| match error {
+            MachineError::NotBegun { step, source } => {
+                root.not_started(StartError::Step { step, what: String::new(), source })
+            }
+            error => failed(error),
+        })?;
         self.taken_up(machine, (code, basis)).await.map_err(failed)
+    }
+
+    /// A machine in which the function has been started; with what of it becomes a template, where it is there for that.
+    async fn begun(
+        &self,
+        (stock, purpose): (&Stock, Purpose),
+        root: PlannedRoot,
+        code: Arc<Disk>,
+        wanted: FunctionSpec,
+    ) -> Result<(Machine, Option<Basis>), MachineError> {
+        let fresh = self.fresh();
+        if !matches!(purpose, Purpose::Forerunner { .. }) {
+            return Ok((stock.start(root, code, wanted, fresh).await?, None));
+        }
+        let (machine, basis) = stock.start_for_template(root, code, wanted, fresh).await?;
+        Ok((machine, Some(basis)))
     }
 
     /// A machine in which a function has been started, or that goes on from one.
@@ -136,8 +151,8 @@ impl Host {
         code: CodeDisk,
     ) -> Result<Arc<Disk>, MachineError> {
         let layers = function.settings.layers.iter().map(|layer| layer.code);
-        let key: CodeKey =
-            (function.settings.runtime.clone(), std::iter::once(function.code).chain(layers).collect());
+        let package = function.image.is_none().then_some(function.code);
+        let key: CodeKey = package.into_iter().chain(layers).collect();
         if let Some(disk) = self.machines.code(&key) {
             return Ok(disk);
         }
@@ -146,11 +161,6 @@ impl Host {
         self.machines.remember(key, &disk);
         Ok(disk)
     }
-}
-
-/// Folders of the host that are on a runtime's disk besides its own.
-pub(super) fn mounts(of: Vec<Mount>) -> Vec<HostFile> {
-    of.into_iter().map(|mount| HostFile { host: mount.host, at: mount.at }).collect()
 }
 
 pub(super) fn unavailable(why: impl fmt::Display) -> NotStarted {

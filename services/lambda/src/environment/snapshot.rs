@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -27,7 +27,6 @@ use crate::{
     platform::{Note, Status},
     pool::IDLE_S_MAX,
     process::Purpose,
-    variables_key,
 };
 
 /// How long a restore may take, hooks included.
@@ -121,7 +120,7 @@ impl Environment {
     }
 
     /// Must it be restored before it can take a request?
-    pub(super) fn is_unrestored(&self) -> bool {
+    pub(crate) fn is_unrestored(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.restored.load(Ordering::SeqCst))
     }
 
@@ -133,7 +132,7 @@ impl Environment {
         snapshot.spoilt.store(false, Ordering::SeqCst);
         snapshot.restored.store(true, Ordering::SeqCst);
         *snapshot.times() = Times { restored: Some(began), unused: None };
-        self.output.note(Note::restore_start(&self.function)).await;
+        self.output.note(&Note::restore_start(&self.function));
         let restored = self.restored().await;
         let took = began.elapsed();
         let status = match &restored {
@@ -144,7 +143,7 @@ impl Environment {
             Err(_) => Status::Error,
         };
         for note in [Note::restore_runtime_done(status), Note::restore_report(took, status)] {
-            self.output.note(note).await;
+            self.output.note(&note);
         }
         if let Err(error) = restored {
             snapshot.spoil();
@@ -155,8 +154,7 @@ impl Environment {
     }
 
     async fn restored(&self) -> Result<(), NotRestored> {
-        // The template was made with what a key hides: whoever may not read it any more gets nothing of it.
-        variables_key::opened(&self.env, Arc::clone(&self.function)).await?;
+        self.access.check(&self.env, &self.function).await?;
         self.sandbox.begin_init().await.map_err(Fault::internal)?;
         if !self.order_child().await? {
             return Err(Fault::broken("a snapshot's template took no order").into());
@@ -232,6 +230,18 @@ impl Environment {
 
 #[cfg(test)]
 impl Environment {
+    /// As if it ended by itself.
+    pub(crate) fn end_now(&self) {
+        self.sandbox.kill();
+    }
+
+    /// What its log has of a request that began and could not be given to the runtime.
+    pub(crate) async fn log_of_given_up(&self, id: &str) -> String {
+        self.output.begin(&Note::start(id, self.function.version, ""));
+        drop(self.given_up((id, ""), Duration::ZERO).await);
+        String::from_utf8(self.output.end(&[])).unwrap()
+    }
+
     /// As if its child had been made, and last used, so long ago.
     pub(crate) fn age_child(&self, restored: Duration, unused: Duration) {
         let now = Instant::now();

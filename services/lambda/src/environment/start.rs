@@ -48,7 +48,8 @@ use crate::{
     platform::{Note, Status},
     process::{self, Given, Purpose},
     restored::Restored,
-    role, runtime_api,
+    role,
+    runtime_api::{self, SaidTo},
     telemetry::Telemetry,
     variables_key,
     version::Version,
@@ -118,6 +119,7 @@ struct Start {
     program: String,
     /// Of a snapshot; with a process that forks children; with one that goes on from a machine's template.
     begins: (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>),
+    access: variables_key::Access,
 }
 
 /// What is to be started.
@@ -137,11 +139,12 @@ impl Host {
     /// Starts an environment and waits until its runtime asks for a request.
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
         let began = Instant::now();
-        let function = variables_key::opened(&self.env, Arc::clone(&order.function)).await?;
+        let (function, access) =
+            variables_key::opened_for_start(&self.env, Arc::clone(&order.function)).await?;
         let order = Order { function, ..order };
         match self.begins_once(&order)? {
-            Some(whose) => self.begin_once(order, whose, began).await,
-            None => self.begin(order, began, None).await,
+            Some(whose) => self.begin_once(order, whose, (began, access)).await,
+            None => self.begin(order, (began, access), None).await,
         }
     }
 
@@ -149,7 +152,7 @@ impl Host {
     pub(super) async fn begin(
         &self,
         order: Order,
-        began: Instant,
+        (began, access): (Instant, variables_key::Access),
         from: Option<&Initial>,
     ) -> Result<Environment, NotStarted> {
         let Order { function, purpose, limit, berth, remark } = order;
@@ -185,7 +188,7 @@ impl Host {
             && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
         let started = match from {
-            Some(from) => self.gone_on(&function, from).await,
+            Some(from) => self.gone_on((&function, &root), from).await,
             None => self.isolated((isolation, purpose), (spec, suits_blank, now), (&function, &root)).await,
         };
         let (sandbox, late) = match started {
@@ -213,11 +216,12 @@ impl Host {
             extensions,
             program,
             begins: (snapshot, forks, restored),
+            access,
         };
         let environment = self.assemble(sandbox, start);
-        environment.output.note(Note::init_start(&environment.function, purpose)).await;
+        environment.output.note(&Note::init_start(&environment.function, purpose));
         if let Some(remark) = remark {
-            environment.output.note(Note::remark(remark)).await;
+            environment.output.note(&Note::remark(remark));
         }
         let limit = self.start_limit(isolation, limit);
         initialised(environment, (family, purpose), (began, limit)).await
@@ -264,6 +268,7 @@ impl Host {
             extensions,
             program,
             begins: (snapshot, forks, restored),
+            access,
         } = start;
         let beside = sandbox.take_companion_output();
         let Taken { stdout, stderr, events } = sandbox.take();
@@ -274,10 +279,17 @@ impl Host {
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
+        let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
+        let foreign =
+            event::foreign(self.env.clone(), place.clone(), function.arn.clone(), attribution.clone());
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions), (Arc::clone(&telemetry), output.clone())),
+                (
+                    Arc::clone(&exchange),
+                    Arc::clone(&extensions),
+                    (Arc::clone(&telemetry), output.clone(), foreign),
+                ),
                 (forks.clone(), endpoint.clone()),
                 late,
             ),
@@ -285,7 +297,6 @@ impl Host {
             extensions::watch(&sandbox, &extensions),
         ];
         if let Some(events) = events {
-            let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
             let recorded =
                 event::record(self.env.clone(), events, place, function.arn.clone(), attribution.clone());
             // Ends by itself when the sandbox is gone and its last events are taken: it is not aborted with the rest.
@@ -319,6 +330,7 @@ impl Host {
             program,
             snapshot,
             restored: Mutex::new(restored),
+            access,
             folders,
             berth: Some(berth),
             decoy,
@@ -334,14 +346,14 @@ async fn initialised(
     (began, limit): (Instant, Duration),
 ) -> Result<Environment, NotStarted> {
     if let Err(failure) = environment.first_next(limit).await {
-        return Err(environment.explain(failure, purpose, began.elapsed()).await);
+        return Err(environment.explain(failure, purpose, began.elapsed()));
     }
     let took = began.elapsed();
     let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
     notes.extend(environment.extensions.notes());
     notes.push(Note::init_report(purpose, took, (Status::Success, None)));
-    for note in notes {
-        environment.output.note(note).await;
+    for note in &notes {
+        environment.output.note(note);
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
@@ -445,7 +457,7 @@ impl Environment {
         Ok(())
     }
 
-    async fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
+    fn explain(&self, failure: Failure, purpose: Purpose, took: Duration) -> NotStarted {
         if let Failure::Unfit(why) = failure {
             return NotStarted::Unforkable(why);
         }
@@ -458,7 +470,7 @@ impl Environment {
         let mut notes = vec![Note::init_runtime_done(purpose, status.0)];
         notes.extend(self.extensions.notes());
         notes.push(Note::init_report(purpose, took, status));
-        let tail = self.output.end(notes).await;
+        let tail = self.output.end(&notes);
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }
@@ -506,7 +518,7 @@ fn spec(
 
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
-    said_to: (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output)),
+    said_to: SaidTo,
     (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {

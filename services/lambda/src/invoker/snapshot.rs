@@ -10,7 +10,7 @@ use casemate_sandbox::Family;
 use casemate_store::{Key, StoreError};
 use tokio::sync::Semaphore;
 
-use super::{Invoker, start::order};
+use super::{Invoker, idle::key_of, start::order};
 use crate::{
     api::{Error, StateReasonCode},
     controls::{Controls, Reuse},
@@ -20,8 +20,8 @@ use crate::{
     pool::FitFor,
     process::Purpose,
     resource::FunctionRef,
-    snapshot::State,
-    version::{self, Published, Version},
+    snapshot::{State, Used},
+    version::{self, Published},
 };
 
 /// How long the start of what becomes a snapshot may take, or as long as a request, if that is longer.
@@ -66,7 +66,7 @@ impl Making {
 impl Invoker {
     /// Makes the snapshot of a version that waits for it; of others, nothing.
     pub(crate) fn make_snapshot(self: &Arc<Self>, function: &Function) {
-        if function.state != State::Pending || !self.making.begin(&function.revision_id) {
+        if !function.state.is_to_be_made() || !self.making.begin(&function.revision_id) {
             return;
         }
         let (invoker, function) = (Arc::clone(self), Arc::new(function.clone()));
@@ -80,8 +80,12 @@ impl Invoker {
                 Ok(()) => State::Active,
                 Err(reason) => state_of(reason),
             };
+            let made = state == State::Active;
             // A version that cannot be written stays pending, and is tried again after the server's restart.
             drop(invoker.note_state(&function, state).await);
+            if made {
+                invoker.keep_templates(&function);
+            }
             drop(turn);
             invoker.making.end(&function.revision_id);
         }));
@@ -92,28 +96,19 @@ impl Invoker {
         let all = self.env.store.read(|tx| tx.scan::<Published>(&Key::every_scope(), None, usize::MAX));
         for (_, Published(version)) in all.unwrap_or_default() {
             self.make_snapshot(&version);
+            self.keep_templates(&version);
         }
     }
 
     fn is_pending(&self, function: &Function) -> bool {
         let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
         let found = self.env.store.read(|tx| version::resolve(tx, &at, None)).ok().flatten();
-        found.is_some_and(|now| now.revision_id == function.revision_id && now.state == State::Pending)
+        found.is_some_and(|now| now.revision_id == function.revision_id && now.state.is_to_be_made())
     }
 
-    /// Tries again where it was a passing fault and not the function's.
     async fn made_after_all(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
-        for pause in PAUSES {
-            let made = self.made_snapshot(function).await;
-            if self.host.is_err() || !made.as_ref().is_err_and(may_pass) {
-                return made;
-            }
-            tokio::time::sleep(pause).await;
-            if !self.is_pending(function) {
-                return made;
-            }
-        }
-        self.made_snapshot(function).await
+        let wanted = || self.host.is_ok() && self.is_pending(function);
+        tried(|| self.made_snapshot(function), wanted, tokio::time::sleep).await
     }
 
     async fn made_snapshot(&self, function: &Arc<Function>) -> Result<(), NotStarted> {
@@ -155,15 +150,15 @@ impl Invoker {
 
     /// Writes what became of a version, unless it is gone.
     async fn note_state(&self, function: &Function, state: State) -> Result<(), StoreError> {
-        let Some(at) = FunctionRef::of_arn(&function.arn) else { return Ok(()) };
-        let Version::Published(number) = function.version else { return Ok(()) };
-        let (key, revision) = (at.key().number(number), function.revision_id.clone());
+        let Some(key) = key_of(function) else { return Ok(()) };
+        let (revision, now) = (function.revision_id.clone(), self.env.clock.now());
         let written = self.env.store.write(move |tx| {
             let found = tx.get::<Published>(&key)?.filter(|found| found.0.revision_id == revision);
             let Some(Published(mut version)) = found else { return Ok(false) };
-            if version.state == State::Pending {
-                version.state = state.clone();
+            if version.state.is_to_be_made() {
+                version.state = version.state.followed_by(state.clone());
                 tx.put(&key, &Published(version))?;
+                tx.put(&key, &Used(now))?;
             }
             Ok::<_, StoreError>(true)
         });
@@ -173,6 +168,29 @@ impl Invoker {
         }
         Ok(())
     }
+}
+
+/// Tries again where it was a passing fault and not the function's, for as long as it is still wanted.
+async fn tried<A, P>(
+    attempt: impl Fn() -> A,
+    wanted: impl Fn() -> bool,
+    pause: impl Fn(Duration) -> P,
+) -> Result<(), NotStarted>
+where
+    A: Future<Output = Result<(), NotStarted>>,
+    P: Future<Output = ()>,
+{
+    for length in PAUSES {
+        let made = attempt().await;
+        if !made.as_ref().is_err_and(may_pass) || !wanted() {
+            return made;
+        }
+        pause(length).await;
+        if !wanted() {
+            return made;
+        }
+    }
+    attempt().await
 }
 
 /// May the same attempt succeed a moment later?
@@ -220,6 +238,36 @@ mod tests {
 
     use super::*;
     use crate::{api::ThrottleReason, refusal};
+
+    /// How many attempts there are, and the pauses between them, when each comes to `outcome`, the last one in `until` to success,
+    /// and it is wanted for so many pauses.
+    async fn attempts(outcome: fn() -> NotStarted, until: usize, wanted: usize) -> (usize, Vec<u64>, bool) {
+        let (count, pauses) = (std::cell::Cell::new(0), std::cell::RefCell::new(Vec::new()));
+        let made = tried(
+            async || {
+                count.set(count.get() + 1);
+                if count.get() == until { Ok(()) } else { Err(outcome()) }
+            },
+            || pauses.borrow().len() < wanted,
+            async |length: Duration| pauses.borrow_mut().push(length.as_secs()),
+        )
+        .await;
+        (count.get(), pauses.into_inner(), made.is_ok())
+    }
+
+    #[tokio::test]
+    async fn four_attempts_are_made_in_half_a_minute_and_none_for_nobody() {
+        let passing = || NotStarted::Refused(Error::service_exception("x"));
+        let lasting = || NotStarted::TimedOut(Vec::new());
+        assert_eq!(attempts(passing, 9, 9).await, (4, vec![1, 5, 20], false));
+        assert_eq!(attempts(passing, 4, 9).await, (4, vec![1, 5, 20], true));
+        assert_eq!(attempts(passing, 2, 9).await, (2, vec![1], true));
+        assert_eq!(attempts(lasting, 9, 9).await, (1, vec![], false));
+        // Deleted meanwhile: not another attempt after the pause.
+        assert_eq!(attempts(passing, 9, 2).await, (2, vec![1, 5], false));
+        // No host: no pause either.
+        assert_eq!(attempts(passing, 9, 0).await, (1, vec![], false));
+    }
 
     #[test]
     fn what_is_not_the_functions_fault_is_tried_again() {

@@ -146,13 +146,14 @@ impl Invoker {
         let missing = self.ready.missing(
             self.env.clock.now(),
             |function| host.room.held(&function.arn),
-            |function| self.pool.fresh(function),
+            |function| self.at_hand(function),
         );
         for Start { function, purpose } in missing {
             let (invoker, host) = (Arc::clone(self), host.clone());
             drop(tokio::spawn(async move {
                 let started = invoker.start_ahead(&host, &function, purpose).await;
                 invoker.ready.started(&function.arn);
+                invoker.stock.changed();
                 if started {
                     // The next; what failed is tried again at the next look, not at once.
                     invoker.missing.notify_one();

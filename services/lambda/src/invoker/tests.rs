@@ -129,7 +129,11 @@ impl Host {
 
     /// The first version of a function, whose snapshot has still to be made.
     async fn version(&self, code: &str) -> Arc<Function> {
-        let latest = self.function("f", code, &[]).await;
+        self.version_with(code, &[]).await
+    }
+
+    async fn version_with(&self, code: &str, variables: &[(&str, &str)]) -> Arc<Function> {
+        let latest = self.function("f", code, variables).await;
         let mut version = Function::clone(&latest);
         version.arn = crate::resource::qualified(&latest.arn, "1");
         version.version = version::Version::Published(1);
@@ -143,13 +147,22 @@ impl Host {
 
     /// The same with its snapshot.
     async fn active(&self, code: &str) -> Arc<Function> {
-        let version = self.version(code).await;
+        self.active_with(code, &[]).await
+    }
+
+    async fn active_with(&self, code: &str, variables: &[(&str, &str)]) -> Arc<Function> {
+        let version = self.version_with(code, variables).await;
         self.invoker.make_snapshot(&version);
         self.made(&version).await;
-        let at = FunctionRef::of_arn(&version.arn).unwrap();
-        let found = self.env.store.read(|tx| version::resolve(tx, &at, None)).unwrap().unwrap();
+        let found = self.now(&version);
         assert_eq!(found.state, State::Active);
-        Arc::new(found)
+        found
+    }
+
+    /// A version as it now is.
+    fn now(&self, version: &Function) -> Arc<Function> {
+        let at = FunctionRef::of_arn(&version.arn).unwrap();
+        Arc::new(self.env.store.read(|tx| version::resolve(tx, &at, None)).unwrap().unwrap())
     }
 
     /// Waits until no snapshot is being made.
@@ -469,3 +482,5 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
     assert!(all.is_current(&others[5], &other), "nobody else's goes");
     assert!(!all.is_current(&own, &all.turn(&others[5])));
 }
+
+mod snapshots;

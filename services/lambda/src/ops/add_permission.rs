@@ -1,7 +1,7 @@
 //! `AddPermission`: one statement more in a function's resource policy.
 
 use casemate_kernel::{Access, Call, Caller, Operation};
-use casemate_names::{Arn, uuid};
+use casemate_names::uuid;
 
 use crate::{
     Lambda,
@@ -32,11 +32,7 @@ impl Operation<AddPermission> for Lambda {
         let revision_id = uuid(&*self.env.entropy, "lambda.policy-revision");
         let (input, _) = call.into_parts();
         let text = statement.clone();
-        // DIVERGES: AWS refuses a user or role that does not exist; here its ARN is then kept as it is.
-        let unique_id = match Arn::parse(&input.principal) {
-            Ok(arn) => self.env.sessions()?.unique_id(&arn)?,
-            Err(_) => None,
-        };
+        let unique_id = permission::principal_id(&self.env, &input.principal)?;
         self.env
             .store
             .write(move |tx| {

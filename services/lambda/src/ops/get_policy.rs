@@ -21,6 +21,6 @@ impl Operation<GetPolicy> for Lambda {
         self.function(&at)?;
         let found = self.env.store.read(|tx| tx.get::<Permissions>(&at.qualified_key()))?;
         let found = found.ok_or_else(refusal::no_resource)?;
-        Ok(GetPolicyOutput { policy: Some(found.document()), revision_id: Some(found.revision_id) })
+        Ok(GetPolicyOutput { policy: Some(found.shown(&self.env)?), revision_id: Some(found.revision_id) })
     }
 }

@@ -29,7 +29,7 @@ impl Operation<Invoke> for Lambda {
     async fn run(&self, call: Call<Invoke>) -> Result<InvokeOutput, Error> {
         let input = &call.input;
         let at = self.at(&input.function_name, input.qualifier.as_deref(), call.caller());
-        let function = self.invoked(&at)?;
+        let function = self.invoked(&at).await?;
         if input.durable_execution_name.is_some() {
             return Err(refusal::not_here("durable execution"));
         }

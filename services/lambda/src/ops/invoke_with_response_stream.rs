@@ -34,7 +34,7 @@ impl Operation<InvokeWithResponseStream> for Lambda {
     ) -> Result<InvokeWithResponseStreamOutput, Error> {
         let input = &call.input;
         let at = self.at(&input.function_name, input.qualifier.as_deref(), call.caller());
-        let function = Arc::new(self.invoked(&at)?);
+        let function = Arc::new(self.invoked(&at).await?);
         let version = function.version;
         if input.tenant_id.is_some() {
             return Err(refusal::not_here("tenant isolation"));

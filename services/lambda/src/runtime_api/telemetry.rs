@@ -60,7 +60,7 @@ pub(super) async fn subscribe(shared: &Shared, api: Api, request: Request<Incomi
     match subscribed {
         Ok(told) => {
             if let Some(note) = told {
-                shared.output.note(note).await;
+                shared.output.note(&note);
             }
             json(StatusCode::OK, r#""OK""#.to_owned())
         }

@@ -18,9 +18,9 @@ pub(super) struct Api {
 }
 
 /// Telemetry that cannot be delivered.
-pub(super) fn nobody() -> (Arc<Telemetry>, Output) {
+pub(super) fn nobody() -> (Arc<Telemetry>, Output, Foreign) {
     let telemetry = Telemetry::new(Arc::new(casemate_names::SystemClock), Vec::new());
-    (Arc::new(telemetry), Output::tapped().0)
+    (Arc::new(telemetry), Output::tapped().0, Arc::new(|_| {}))
 }
 
 /// With these external ones.
@@ -42,11 +42,15 @@ impl Drop for Api {
 }
 
 pub(super) async fn api() -> Api {
+    api_that_tells(nobody()).await
+}
+
+async fn api_that_tells(told: (Arc<Telemetry>, Output, Foreign)) -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let extensions = with_extensions(&["one", "two"]);
-    let shared = (Arc::clone(&exchange), Arc::clone(&extensions), nobody());
+    let shared = (Arc::clone(&exchange), Arc::clone(&extensions), told);
     let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
     Api { exchange, extensions, address, task }
 }
@@ -134,14 +138,24 @@ async fn a_response_is_accepted_once() {
 }
 
 #[tokio::test]
-async fn answers_for_other_requests_are_refused() {
-    let api = api().await;
+async fn answers_for_other_requests_are_refused_and_told_of() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (telemetry, output, _) = nobody();
+    let teller = Arc::clone(&told);
+    let foreign: Foreign = Arc::new(move |id| teller.lock().unwrap().push(id.to_owned()));
+    let api = api_that_tells((telemetry, output, foreign)).await;
     let early = api.send("POST", "invocation/a/response", "", b"1").await;
     assert!(early.starts_with("HTTP/1.1 403"), "{early}");
     api.take().await;
     let refused = api.send("POST", "invocation/b/response", "", b"1").await;
     assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
     assert!(refused.ends_with(r#"{"errorType":"InvalidRequestID","errorMessage":"Invalid request ID"}"#));
+    let failed = api.send("POST", "invocation/c/error", "", b"{}").await;
+    assert!(failed.starts_with("HTTP/1.1 400"), "{failed}");
+    assert!(api.send("POST", "invocation/a/response", "", b"1").await.starts_with("HTTP/1.1 202"));
+    // Whoever answers twice is refused, and impersonates nobody.
+    assert!(api.send("POST", "invocation/a/response", "", b"1").await.starts_with("HTTP/1.1 403"));
+    assert_eq!(*told.lock().unwrap(), ["b", "c"]);
 }
 
 #[tokio::test]

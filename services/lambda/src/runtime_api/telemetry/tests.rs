@@ -6,9 +6,9 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::{
     Output, Telemetry, serve,
-    tests::{Api, with_extensions},
+    tests::{Api, nobody, with_extensions},
 };
-use crate::{extensions::Extensions, output::Command};
+use crate::{delivery::Tap, extensions::Extensions};
 
 const TELEMETRY: &str = "/2022-07-01/telemetry";
 const LOGS: &str = "/2020-08-15/logs";
@@ -20,7 +20,7 @@ struct Bench {
     api: Api,
     extensions: Arc<Extensions>,
     telemetry: Arc<Telemetry>,
-    told: tokio::sync::mpsc::Receiver<Command>,
+    told: Tap,
     id: String,
 }
 
@@ -34,7 +34,7 @@ async fn bench() -> Bench {
     let telemetry = Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet]));
     let (output, told) = Output::tapped();
     let own = Arc::clone(&extensions);
-    let shared = (Arc::new(super::super::Exchange::new()), own, (Arc::clone(&telemetry), output));
+    let shared = (Arc::new(super::super::Exchange::new()), own, (Arc::clone(&telemetry), output, nobody().2));
     let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
     Bench { api: Api::at(address, task), extensions, telemetry, told, id }
 }
@@ -58,9 +58,8 @@ async fn a_subscription_is_answered_and_told_once() {
         let answer = bench.put(TELEMETRY, &bench.id, WISH).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n\"OK\""), "{answer}");
     }
-    let Ok(Command::Note(note)) = bench.told.try_recv() else { panic!("nothing is told") };
-    assert_eq!(note.text.as_deref(), Some("TELEMETRY\tName: one\tState: Subscribed\tTypes: [function]"));
-    assert!(bench.told.try_recv().is_err(), "the same again is one subscription");
+    // The same again is one subscription.
+    assert_eq!(bench.told.taken(), ["TELEMETRY\tName: one\tState: Subscribed\tTypes: [function]"]);
     refused(&bench.put(LOGS, &bench.id, OLDER_WISH).await, 403, "Logs.NotSupported");
 }
 
@@ -70,7 +69,7 @@ async fn what_the_function_runs_does_not_take_the_way_to_whoever_watches_it() {
     let inside = bench.extensions.register("inside", &[]).unwrap().expose().clone();
     refused(&bench.put(TELEMETRY, &inside, WISH).await, 403, "Telemetry.NotSupported");
     refused(&bench.put(LOGS, &inside, OLDER_WISH).await, 403, "Logs.NotSupported");
-    assert!(bench.told.try_recv().is_err());
+    assert!(bench.told.taken().is_empty());
     let answer = bench.put(TELEMETRY, &bench.id, WISH).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
@@ -83,7 +82,7 @@ async fn whoever_names_no_registered_extension_does_not_subscribe() {
     refused(&bench.put(TELEMETRY, "one", WISH).await, 403, "Extension.InvalidExtensionIdentifier");
     let another = "00000000-0000-4000-8000-000000000000";
     refused(&bench.put(LOGS, another, OLDER_WISH).await, 403, "Extension.UnknownExtensionIdentifier");
-    assert!(bench.told.try_recv().is_err());
+    assert!(bench.told.taken().is_empty());
 }
 
 #[tokio::test]
@@ -101,5 +100,5 @@ async fn what_is_malformed_too_large_or_late_is_refused_in_each_apis_words() {
     bench.telemetry.close();
     refused(&bench.put(TELEMETRY, &bench.id, WISH).await, 403, "Telemetry.SubscriptionClosed");
     refused(&bench.put(LOGS, &bench.id, OLDER_WISH).await, 403, "Logs.SubscriptionClosed");
-    assert!(bench.told.try_recv().is_err());
+    assert!(bench.told.taken().is_empty());
 }

@@ -1,0 +1,183 @@
+# Ways out of an execution environment, for Ruby; see probes.py.
+require "fileutils"
+require "json"
+require "net/http"
+require "socket"
+require "timeout"
+
+module Probes
+  RUNNING = {}
+
+  def self.probe(name, &block)
+    RUNNING[name] = block
+  end
+
+  # A system call by number; Ruby has it for those who know what they do.
+  def self.call(*arguments)
+    verbose, $VERBOSE = $VERBOSE, nil
+    Kernel.syscall(*arguments)
+  ensure
+    $VERBOSE = verbose
+  end
+
+  # What the block says in a process of its own, which may lose itself in it.
+  def self.in_child
+    reading, writing = IO.pipe
+    pid = fork do
+      said = begin
+        { "value" => yield.inspect }
+      rescue SystemCallError, StandardError => error
+        { "error" => error.message }
+      end
+      writing.write(said.to_json)
+      writing.close
+      exit!(0)
+    end
+    writing.close
+    text = reading.read
+    Process.wait(pid)
+    said = text.empty? ? { "error" => "it died" } : JSON.parse(text)
+    raise said["error"] if said["error"]
+    said["value"]
+  end
+
+  def self.connected(address)
+    address.connect(timeout: 3) do |made|
+      made.write("x")
+      "connected"
+    end
+  end
+
+  def self.asked(event, request)
+    host, port = (event["api"] || ENV["AWS_LAMBDA_RUNTIME_API"]).split(":")
+    answer = Net::HTTP.start(host, port.to_i, nil, open_timeout: 5, read_timeout: 5) { |http| http.request(request) }
+    raise "status #{answer.code}" unless %w[200 202].include?(answer.code)
+    answer.code
+  end
+
+  def self.some(found)
+    found.empty? ? raise("none") : found
+  end
+
+  probe("shell") { `echo out; true`.then { |text| text.include?("out") ? text : raise("no shell") } }
+  probe("interpreter_again") { IO.popen([Gem.ruby, "-e", "puts 1"], &:read).then { |text| text.empty? ? raise("nothing") : text } }
+  probe("spawned") { Process.wait(Process.spawn(Gem.ruby, "-e", "1")) }
+  probe("replaced") do
+    in_child do
+      begin
+        exec(Gem.ruby, "-e", "$stdout.close")
+      rescue SystemCallError
+        raise "not executed"
+      end
+    end
+  rescue RuntimeError => error
+    # The new program writes no answer: it was executed.
+    error.message == "it died" ? "executed" : raise
+  end
+  probe("file_of_the_host") { |event| File.read(event["secret"]) }
+  probe("file_through_a_link") do |event|
+    link = File.join(event["tmp"], "rb-link")
+    FileUtils.rm_f(link)
+    File.symlink(event["secret"], link)
+    File.read(link)
+  end
+  probe("file_through_proc") { |event| File.read("/proc/#{event["pid"]}/root#{event["secret"]}") }
+  probe("file_through_its_own_root") { |event| File.read("/proc/self/root#{event["secret"]}") }
+  probe("hard_link_to_code") do |event|
+    link = File.join(event["tmp"], "rb-hard")
+    FileUtils.rm_f(link)
+    File.link(__FILE__, link)
+  end
+  probe("code_opened_again_for_writing") { File.open(__FILE__) { |code| File.open("/proc/self/fd/#{code.fileno}", "r+", &:fileno) } }
+  probe("write_beside_the_code") { File.write(File.join(__dir__, "rb-planted"), "x") }
+  probe("write_on_the_host") { |event| File.write(File.join(event["outside"], "rb-planted"), "x") }
+  probe("kernel_controls") do
+    some(["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/fs/cgroup/cgroup.procs"].select do |path|
+      File.open(path, File::WRONLY).close || true
+    rescue SystemCallError
+      false
+    end)
+  end
+  probe("inherited_descriptor") do
+    inside = ["/dev/", "/proc/", "pipe:", "socket:", "anon_inode:", "/memfd:"]
+    some(Dir.children("/proc/self/fd").select { |number| number.to_i > 2 }.map do |number|
+      File.readlink("/proc/self/fd/#{number}")
+    rescue SystemCallError
+      "pipe:"
+    end.reject { |target| target.start_with?(*inside) })
+  end
+  probe("environment_of_the_server") { |event| File.binread("/proc/#{event["pid"]}/environ", 20) }
+  probe("processes_of_the_host") do
+    some(Dir.children("/proc").grep(/\A\d+\z/).map(&:to_i) - [1, Process.pid, Process.ppid])
+  end
+  probe("signal_to_the_server") { |event| Process.kill(0, event["pid"]) }
+  probe("port_of_the_host") { |event| connected(Addrinfo.tcp("127.0.0.1", event["port"])) }
+  probe("port_of_the_host_by_its_address") { |event| connected(Addrinfo.tcp(event["address"], event["port"])) }
+  probe("metadata") { |event| connected(Addrinfo.tcp(*event["metadata"])) }
+  probe("abstract_socket") { |event| connected(Addrinfo.unix("\0#{event["abstract"]}")) }
+  probe("socket_file") { |event| connected(Addrinfo.unix(event["socket"])) }
+  probe("datagram") { |event| UDPSocket.open { |made| made.send("x", 0, event["address"], event["port"]) } }
+  probe("connected_datagram") { |event| UDPSocket.open { |made| made.connect(event["address"], event["port"]) } }
+  probe("vsock") { Socket.new(40, Socket::SOCK_STREAM).close || true }
+  probe("raw_socket") { Socket.new(:INET, :RAW, 1).close || true }
+  probe("packet_socket") { Socket.new(:PACKET, :RAW).close || true }
+  probe("answer_for_another_request") do |event|
+    path = "/2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response"
+    asked(event, Net::HTTP::Post.new(path).tap { |request| request.body = "{}" })
+  end
+  probe("request_of_another_process") do |event|
+    in_child { asked(event, Net::HTTP::Get.new("/2018-06-01/runtime/invocation/next")) }
+  end
+  probe("user_namespace") { in_child { call(272, 0x10000000) } }
+  probe("mount") { |event| in_child { call(165, "none", event["tmp"], "tmpfs", 0, 0) && call(166, event["tmp"], 2) } }
+  probe("change_of_root") { |event| in_child { Dir.chroot(event["tmp"]) } }
+  probe("other_user") { in_child { call(117, 12_345, 12_345, 12_345) } }
+  probe("traced") do
+    in_child do
+      child = fork { sleep }
+      call(101, 16, child, 0, 0)
+    ensure
+      Process.kill(:KILL, child)
+    end
+  end
+  probe("kernel_key") { call(248, "user", "casemate-probe", "x", 1, -1) }
+  probe("page_faults") { IO.for_fd(call(323, 0)).close || true }
+  probe("processes") do
+    made = []
+    begin
+      # Without processes left, Ruby's own `fork` tries again for ever.
+      Timeout.timeout(15) { made << fork { sleep } while made.length < 1_100 }
+      made.length
+    ensure
+      made.each { |pid| Process.kill(:KILL, pid) }
+      made.each { |pid| Process.wait(pid) }
+    end
+  end
+  probe("descriptors") do
+    made = []
+    begin
+      made << File.open("/dev/null") while made.length < 1_100
+      made.length
+    ensure
+      made.each(&:close)
+    end
+  end
+  probe("disk") do |event|
+    much, block = File.join(event["tmp"], "rb-much"), "\0" * (1 << 20)
+    File.open(much, "wb") { |file| 600.times { file.syswrite(block) == block.length || raise("full") } }
+  ensure
+    FileUtils.rm_f(much)
+  end
+  probe("memory") { ("x" * (600 << 20)).length }
+
+  def self.handler(event:, context: nil)
+    return RUNNING.keys if event["list"]
+    (event["probes"] || RUNNING.keys).to_h do |name|
+      [name, { "reached" => true, "what" => RUNNING.fetch(name).call(event).inspect[0, 200] }]
+    rescue StandardError, NoMemoryError => error
+      [name, { "reached" => false, "why" => "#{error.class}: #{error.message}"[0, 200] }]
+    end
+  end
+end
+
+puts Probes.handler(event: JSON.parse($stdin.read)).to_json if $PROGRAM_NAME == __FILE__

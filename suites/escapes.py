@@ -1,0 +1,288 @@
+"""What the escape suite needs of each language: how its probes (escape/) run plainly and as a function, and what the trail says of
+each. Every probe is in one of two tables: of those that are seen, and of those that are silent, with the reason why."""
+
+import http.server
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import address_of_the_host
+from functions import PYTHON, Function, node_runtime
+
+HERE = Path(__file__).parent / "escape"
+ROOT = os.getuid() == 0
+
+# What an ordinary user cannot do on a plain host either.
+NEEDS_ROOT = {
+    "kernel_controls", "kernel_log", "device", "raw_socket", "packet_socket", "mount", "mount_namespace_by_clone",
+    "change_of_root", "host_name", "other_user", "page_faults", "performance_counters", "priority", "namespace_entered",
+    "program_of_the_kernel",
+}
+
+# What the trail says of a probe: an event of this kind, of this very request, whose text holds this word.
+CALLS = {
+    "vsock": "socket of family 40", "raw_socket": "raw socket", "packet_socket": "socket of family 17", "traced": "ptrace",
+    "memory_of_another": "process_vm_readv", "user_namespace": "unshare", "namespace_entered": "setns",
+    "mount_namespace_by_clone": "clone into new namespaces", "program_of_the_kernel": "bpf", "mount": "mount",
+    "change_of_root": "chroot", "other_user": "setresuid", "kernel_key": "add_key", "kernel_keyring": "keyctl",
+    "shared_memory_of_the_kernel": "shmget", "ring": "io_uring_setup", "page_faults": "userfaultfd",
+    "performance_counters": "perf_event_open", "host_name": "sethostname",
+}
+SEEN = {name: ("sandbox.call-refused", word) for name, word in CALLS.items()} | {
+    "shell": ("sandbox.exec-denied", "/bin/sh"),
+    "subprocess_of_the_interpreter": ("sandbox.exec-denied", "python"),
+    "interpreter_again": ("sandbox.exec-denied", ""),
+    "spawned": ("sandbox.exec-denied", ""),
+    "forked": ("sandbox.exec-denied", "node"),
+    "replaced": ("sandbox.exec-denied", "ruby"),
+    "memory_as_a_program": ("sandbox.exec-denied", "/proc/self/fd/"),
+    "loader_as_a_program": ("sandbox.exec-denied", "ld-linux"),
+    "program_in_tmp": ("sandbox.exec-denied", "/tmp/program"),
+    "file_of_the_host": ("sandbox.open-denied", "secret"),
+    "file_through_proc": ("sandbox.open-denied", "secret"),
+    "file_through_its_own_root": ("sandbox.open-denied", "secret"),
+    "write_beside_the_code": ("sandbox.open-denied", "planted"),
+    "write_on_the_host": ("sandbox.open-denied", "planted"),
+    "environment_of_the_server": ("sandbox.open-denied", "/environ"),
+    "kernel_controls": ("sandbox.open-denied", "/proc/sys"),
+    "kernel_log": ("sandbox.open-denied", "/dev/kmsg"),
+    "port_of_the_host_by_its_address": ("sandbox.connect-denied", ":"),
+    "metadata": ("sandbox.connect-denied", "169.254.169.254:80"),
+    "connected_datagram": ("sandbox.connect-denied", ":"),
+    "answer_for_another_request": ("lambda.answer-refused", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+    "processes": ("sandbox.process-limit", "refused"),
+    "memory": ("sandbox.out-of-memory", "limit"),
+}
+
+# What is not there cannot be asked for in a way that differs from ordinary work.
+SILENT = {
+    "file_through_a_link": "the name that is opened is one of its own /tmp",
+    "file_by_a_race": "the name that is opened is one of its own /tmp",
+    "hard_link_to_code": "the name that is made is one of its own /tmp",
+    "device": "the name that is made is one of its own /tmp",
+    "code_opened_again_for_writing": "its own descriptor",
+    "inherited_descriptor": "there is none; looking at one's own is ordinary",
+    "processes_of_the_host": "its own /proc shows none",
+    "process_of_the_server": "its own /proc shows none",
+    "signal_to_the_server": "there is no process of that number in its namespace",
+    "port_of_the_host": "its own loopback, on which nothing listens",
+    "abstract_socket": "its own network namespace has no such name",
+    "socket_file": "a connection to a name that is not in its root",
+    "datagram": "there is no route; sending is not asked about",
+    "request_of_another_process": "the Runtime API's ordinary refusal",
+    "request_beside_the_runtime": "the Runtime API's ordinary refusal",
+    "user_namespace_by_clone3": "to programs there is no such call, as on older kernels",
+    "priority": "the kernel's ordinary refusal",
+    "descriptors": "the limit is the process's own",
+    "disk": "a full disk is ordinary",
+}
+
+# Custom runtimes may start programs and are not watched by name; there is no program in their root.
+CUSTOM_SILENT = {name: "custom runtimes are not watched by name" for name, (kind, _) in SEEN.items() if kind == "sandbox.open-denied"}
+CUSTOM_SILENT |= {"shell": "custom runtimes may execute what there is, and there is no shell"}
+# Before a namespace could be entered or the shell be started, the library has other things to do there.
+OVERRIDES = {
+    "java": {"shell": ("sandbox.exec-denied", ""), "memory": None},
+    "node": {"other_user": None},
+}
+
+
+class Accepting(http.server.BaseHTTPRequestHandler):
+    """A Runtime API that believes everybody."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.reply(202)
+
+    def do_GET(self):
+        self.reply(200)
+
+    def reply(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Host:
+    """What an escape would reach: files, sockets and processes of the machine."""
+
+    def __init__(self, folder, pid):
+        folder.chmod(0o755)
+        self.folder = folder
+        (folder / "secret").write_text("the host's secret")
+        (folder / "outside").mkdir()
+        (folder / "tmp").mkdir()
+        abstract = f"casemate-escape-{os.getpid()}"
+        self.listeners = []
+        for family, address in (
+            (socket.AF_INET, ("0.0.0.0", 0)), (socket.AF_UNIX, "\0" + abstract), (socket.AF_UNIX, str(folder / "socket"))
+        ):
+            listener = socket.socket(family)
+            listener.bind(address)
+            listener.listen(64)
+            self.listeners.append(listener)
+        self.api = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Accepting)
+        threading.Thread(target=self.api.serve_forever, daemon=True).start()
+        port = self.listeners[0].getsockname()[1]
+        self.plain = {
+            "secret": str(folder / "secret"), "outside": str(folder / "outside"), "socket": str(folder / "socket"),
+            "abstract": abstract, "port": port, "address": address_of_the_host(), "pid": pid, "tmp": str(folder / "tmp"),
+            "api": f"127.0.0.1:{self.api.server_port}", "metadata": ["127.0.0.1", port],
+        }
+        self.inside = self.plain | {"tmp": "/tmp", "api": None, "metadata": ["169.254.169.254", 80]}
+
+    def planted(self):
+        return list((self.folder / "outside").iterdir())
+
+    def close(self):
+        self.api.shutdown()
+        for listener in self.listeners:
+            listener.close()
+
+
+class Language:
+    """One language's probes."""
+
+    def __init__(self, name, server, folder):
+        self.name, self.server, self.folder = name, server, folder
+        getattr(self, f"_{name}")()
+
+    def _python(self):
+        self.runtime, self.handler = PYTHON, "app.handler"
+        self.files = {"app.py": (HERE / "probes.py").read_text()}
+        self.source, self.command = HERE / "probes.py", [sys.executable]
+
+    def _node(self):
+        self.runtime, self.handler = node_runtime(self.server), "app.handler"
+        self.files = {"app.js": (HERE / "probes.js").read_text()}
+        self.source, self.command = HERE / "probes.js", ["node"]
+
+    def _ruby(self):
+        self.runtime, self.handler = listed(self.server, "ruby"), "app.Probes.handler"
+        self.files = {"app.rb": (HERE / "probes.rb").read_text()}
+        self.source, self.command = HERE / "probes.rb", ["ruby"]
+
+    def _java(self):
+        self.runtime, self.handler = listed(self.server, "java"), "Probes::handler"
+        compiler = shutil.which("javac") or pytest.skip("no javac on this machine, which the probes need")
+        command = [compiler, "--release", "17", "-nowarn", "-proc:none", "-d", str(self.folder / "classes"), str(HERE / "Probes.java")]
+        subprocess.run(command, check=True, capture_output=True)
+        classes = sorted((self.folder / "classes").glob("*.class"))
+        self.files = {path.name: path.read_bytes() for path in classes}
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as jar:
+            for path in classes:
+                jar.writestr(path.name, path.read_bytes())
+        # The jar is read, and the class beside it is what the probes call their code.
+        self.source = self.folder / "Probes.class"
+        self.source.write_bytes((self.folder / "classes/Probes.class").read_bytes())
+        self.command = None
+
+    def _custom(self):
+        self.runtime, self.handler, self.source = "provided.al2023", "none", self.folder / "bootstrap"
+        flags = ["--edition", "2024", "-C", "opt-level=1", "-C", "target-feature=+crt-static", "-o", str(self.source)]
+        subprocess.run(["rustc", *flags, str(HERE / "probes.rs")], check=True)
+        self.files, self.command = {"bootstrap": self.source.read_bytes()}, []
+
+    def plain(self, host, tmp_path):
+        """Runs the probes in a child process of ours without any sandbox, from a folder of its own."""
+        if self.name == "java":
+            shutil.copytree(self.folder / "classes", tmp_path, dirs_exist_ok=True)
+            command = ["java", "-cp", str(tmp_path), "Probes"]
+        else:
+            copy = tmp_path / self.source.name
+            copy.write_bytes(self.source.read_bytes())
+            copy.chmod(0o755)
+            command = [*self.command, str(copy), *(["once"] if self.name == "custom" else [])]
+        with open(host.plain["secret"]) as inherited:
+            done = subprocess.run(
+                command, input=json.dumps(host.plain), text=True, stdout=subprocess.PIPE, check=True,
+                pass_fds=[inherited.fileno()], cwd=tmp_path, timeout=120,
+            )
+        for planted in host.planted():
+            planted.unlink()
+        return json.loads(done.stdout)
+
+    def expected(self, name):
+        """The event that a probe must leave; `None` where it is silent."""
+        overrides = OVERRIDES.get(self.name, {})
+        if name in overrides:
+            return overrides[name]
+        if name in SILENT or self.name == "custom" and name in CUSTOM_SILENT:
+            return None
+        return SEEN[name]
+
+    def function(self, server, kind=Function, **settings):
+        return kind(server, self.files, runtime=self.runtime, handler=self.handler, **({"MemorySize": 2048, "Timeout": 120} | settings))
+
+
+def listed(server, family):
+    import re
+
+    found = re.findall(rf"^  ({family}[\d.]+)", server.casemate("doctor").stdout, re.MULTILINE)
+    return found[0] if found else pytest.skip(f"no {family} on this machine")
+
+
+def live(results):
+    """The probes that reached nothing although nothing was in their way."""
+    dead = {name: result for name, result in results.items() if not result["reached"]}
+    return {name: why for name, why in dead.items() if ROOT or name not in NEEDS_ROOT}
+
+
+def tried(function, host, leave_out=("memory",)):
+    """Each probe in a request of its own: the request's id by the probe's name. None may reach anything."""
+    _, names = function.invoke({"list": True})
+    assert len(names) > 20, names
+    requests, reached = {}, {}
+    for name in [name for name in names if name not in leave_out]:
+        answer, results = function.invoke(host.inside | {"probes": [name]})
+        assert "FunctionError" not in answer, (name, results)
+        requests[name] = answer["ResponseMetadata"]["RequestId"]
+        assert list(results) == [name]
+        if results[name]["reached"]:
+            reached[name] = results[name]
+    assert reached == {}
+    return requests
+
+
+def exhausted(function, host):
+    """Takes more memory than it may have: it ends, and the next request is served. The request's id."""
+    answer, said = function.invoke(host.inside | {"probes": ["memory"]})
+    assert answer.get("FunctionError") == "Unhandled" or not said["memory"]["reached"], said
+    assert "memory" in function.invoke({"list": True})[1]
+    return {"memory": answer["ResponseMetadata"]["RequestId"]}
+
+
+def seen(server, function, language, requests):
+    """Each attempt is in the trail under the request in which it was made, unless it is of those that are silent."""
+    by_request = {}
+
+    def unseen():
+        by_request.clear()
+        for record in server.audit(function.name, 4_000):
+            if record.get("operation", "").startswith(("sandbox.", "lambda.answer-refused")):
+                by_request.setdefault(record["id"], []).append(record)
+        missing = {}
+        for name, request in requests.items():
+            wanted, there = language.expected(name), by_request.get(request, [])
+            if wanted and not any(one["operation"] == wanted[0] and wanted[1] in json.dumps(one) for one in there):
+                missing[name] = (wanted, [one["operation"] + " " + json.dumps(one)[-300:] for one in there])
+        return missing
+
+    end = time.monotonic() + 15
+    while (missing := unseen()) and time.monotonic() < end:
+        time.sleep(0.3)
+    assert not missing, "\n".join(f"{name}: {what}" for name, what in missing.items())
+    return by_request
