@@ -11,13 +11,13 @@ pub enum Stake {
     Loses,
 }
 
+/// What to put in a principal's place (`None` leaves it), given what it means to whom it names.
+pub type Replace<'a, E> = dyn FnMut(&str, Stake) -> Result<Option<String>, E> + 'a;
+
 /// Offers every string under `Principal.AWS` and `NotPrincipal.AWS` to `replace`, with what it means to whom it
 /// names; it answers what to put in its place (`None` leaves it). The text must be a policy that [`crate::Policy::parse`] accepts; other text comes back
 /// unchanged. Without a replacement the text comes back byte by byte.
-pub fn rewrite_principals<E>(
-    text: &str,
-    replace: &mut dyn FnMut(&str, Stake) -> Result<Option<String>, E>,
-) -> Result<String, E> {
+pub fn rewrite_principals<E>(text: &str, replace: &mut Replace<'_, E>) -> Result<String, E> {
     let Ok(mut document) = serde_json::from_str::<Value>(text) else { return Ok(text.to_owned()) };
     let mut changed = false;
     if let Some(statements) = document.get_mut("Statement") {

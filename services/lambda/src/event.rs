@@ -82,7 +82,7 @@ const FOREIGN_MAX: usize = 16;
 const FOREIGN_ID_CHARS_MAX: usize = 64;
 
 /// Records answers for others' requests.
-pub(crate) fn foreign(env: Env, place: String, function: Arn, attribution: Attribution) -> Foreign {
+pub(crate) fn foreign(env: Env, (place, function, attribution): (String, Arn, Attribution)) -> Foreign {
     let told = Mutex::new((None, 0));
     Arc::new(move |id| {
         let request_id = attribution.last();
@@ -115,9 +115,7 @@ fn is_told(told: &mut (Option<String>, usize), request_id: Option<&String>) -> b
 pub(crate) async fn record(
     env: Env,
     mut events: mpsc::Receiver<Recorded>,
-    place: String,
-    function: Arn,
-    attribution: Attribution,
+    (place, function, attribution): (String, Arn, Attribution),
 ) {
     while let Some(Recorded { event, invocation, at }) = events.recv().await {
         let (request_id, idle) = attribution.of(invocation, at);

@@ -506,16 +506,66 @@ fn days(text: &str) -> Option<i64> {
 }
 
 fn ip(value: &str, wanted: &str) -> Option<bool> {
-    // "010" is eight to some readers and ten to others, so it is no part of an address (RFC 3986, `dec-octet`).
-    let part = |text: &str| if text.len() > 1 && text.starts_with('0') { None } else { text.parse().ok() };
-    let bits = |text: &str| -> Option<String> {
-        let parts: Vec<u8> = text.split('.').map(part).collect::<Option<_>>()?;
-        let written: Vec<String> = parts.iter().map(|part| format!("{part:08b}")).collect();
-        (parts.len() == 4).then(|| written.concat())
+    let (base, length) = wanted.split_once('/').map_or((wanted, None), |(base, length)| (base, Some(length)));
+    let (mut value, base) = (address_bits(value)?, address_bits(base)?);
+    // An IPv4 address in IPv6 clothing (RFC 4291, 2.5.5.2) is the IPv4 address. What a policy writes is taken as written.
+    let clothing = format!("{}{}", "0".repeat(80), "1".repeat(16));
+    if let Some(inner) = value.strip_prefix(&clothing) {
+        value = inner.to_owned();
+    }
+    let length = match length {
+        None => base.len(),
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok()?,
+        Some(_) => return None,
     };
-    let (base, length) = wanted.split_once('/').map_or((wanted, 32), |(b, l)| (b, l.parse().unwrap_or(99)));
-    let (value, base) = (bits(value)?, bits(base)?);
-    (length <= 32).then(|| value[..length] == base[..length])
+    (length <= base.len()).then(|| value.len() == base.len() && value[..length] == base[..length])
+}
+
+/// The bits of an address, written out: 32 or 128 of them.
+fn address_bits(text: &str) -> Option<String> {
+    if !text.contains(':') {
+        return dotted_bits(text);
+    }
+    // RFC 4291, 2.2: at most one `::`, which stands for as many groups of zeroes as are missing, and for one at least.
+    let (before, after) = text.split_once("::").map_or((text, None), |(before, after)| (before, Some(after)));
+    let (before, after) = (group_bits(before, after.is_none())?, after.map(|a| group_bits(a, true)));
+    match after {
+        None => (before.len() == 128).then_some(before),
+        Some(after) => {
+            let after = after?;
+            let missing = 128_usize.checked_sub(before.len() + after.len())?;
+            (missing >= 16).then(|| before + &"0".repeat(missing) + &after)
+        }
+    }
+}
+
+/// The bits of groups with colons between them; at the end of an address the last two may be written with dots.
+fn group_bits(text: &str, at_the_end: bool) -> Option<String> {
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    let groups: Vec<&str> = text.split(':').collect();
+    let last = groups.len() - 1;
+    let group = |(at, group): (usize, &&str)| {
+        if at_the_end && at == last && group.contains('.') {
+            return dotted_bits(group);
+        }
+        let hex = (1..=4).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hex.then(|| u16::from_str_radix(group, 16).ok().map(|number| format!("{number:016b}"))).flatten()
+    };
+    groups.iter().enumerate().map(group).collect()
+}
+
+fn dotted_bits(text: &str) -> Option<String> {
+    // "010" is eight to some readers and ten to others, so it is no part of an address (RFC 3986, `dec-octet`).
+    let part = |text: &str| {
+        let plain =
+            text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+        plain.then(|| text.parse::<u8>().ok()).flatten()
+    };
+    let parts: Vec<u8> = text.split('.').map(part).collect::<Option<_>>()?;
+    let written: Vec<String> = parts.iter().map(|part| format!("{part:08b}")).collect();
+    (parts.len() == 4).then(|| written.concat())
 }
 
 /// The bits of a text in standard base64 with its padding, written out.
@@ -528,4 +578,47 @@ fn base64(text: &str) -> Option<String> {
     let whole = bits.len() / 8 * 8;
     let legal = text.len().is_multiple_of(4) && padding <= 2 && !bits[whole..].contains('1');
     legal.then(|| bits[..whole].to_owned())
+}
+
+#[test]
+fn addresses_are_read_as_the_standard_library_reads_them() {
+    let texts = [
+        "::",
+        "::1",
+        "1::",
+        "1::2",
+        ":::",
+        "1:2",
+        "1:2:3:4:5:6:7:8",
+        "1:2:3:4:5:6:7::",
+        "::2:3:4:5:6:7:8",
+        "1:2:3:4::5:6:7:8",
+        "1::2::3",
+        ":1",
+        "1:",
+        "12345::",
+        "g::",
+        "::1.2.3.4",
+        "1.2.3.4::",
+        "::1.2.3",
+        "::+1",
+        "1:2:3:4:5:6:1.2.3.4",
+        "1:2:3:4:5:6:7:1.2.3.4",
+        "::ffff:1.2.3.4",
+        "1.2.3.4",
+        "1.2.3",
+        "01.2.3.4",
+        "256.1.1.1",
+        "+1.2.3.4",
+        "",
+        "1.2.3.4.5",
+        "0.0.0.0",
+    ];
+    for text in texts {
+        let bits = text.parse::<std::net::IpAddr>().ok().map(|address| match address {
+            std::net::IpAddr::V4(address) => format!("{:032b}", u32::from(address)),
+            std::net::IpAddr::V6(address) => format!("{:0128b}", u128::from(address)),
+        });
+        assert_eq!(address_bits(text), bits, "{text}");
+    }
 }

@@ -117,10 +117,12 @@ struct Start {
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
     program: String,
-    /// Of a snapshot; with a process that forks children; with one that goes on from a machine's template.
-    begins: (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>),
-    access: variables_key::Access,
+    begins: Begins,
 }
+
+/// Of a snapshot; with a process that forks children; with one that goes on from a machine's template; with this right to what a
+/// key hides.
+type Begins = (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>, variables_key::Access);
 
 /// What is to be started.
 #[derive(Debug)]
@@ -215,8 +217,7 @@ impl Host {
             late,
             extensions,
             program,
-            begins: (snapshot, forks, restored),
-            access,
+            begins: (snapshot, forks, restored, access),
         };
         let environment = self.assemble(sandbox, start);
         environment.output.note(&Note::init_start(&environment.function, purpose));
@@ -267,11 +268,9 @@ impl Host {
             late,
             extensions,
             program,
-            begins: (snapshot, forks, restored),
-            access,
+            begins: (snapshot, forks, restored, access),
         } = start;
-        let beside = sandbox.take_companion_output();
-        let Taken { stdout, stderr, events } = sandbox.take();
+        let (beside, Taken { stdout, stderr, events }) = (sandbox.take_companion_output(), sandbox.take());
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let attribution = Attribution::default();
@@ -280,16 +279,12 @@ impl Host {
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
-        let foreign =
-            event::foreign(self.env.clone(), place.clone(), function.arn.clone(), attribution.clone());
+        let of = || (place.clone(), function.arn.clone(), attribution.clone());
+        let said_to = (Arc::clone(&telemetry), output.clone(), event::foreign(self.env.clone(), of()));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (
-                    Arc::clone(&exchange),
-                    Arc::clone(&extensions),
-                    (Arc::clone(&telemetry), output.clone(), foreign),
-                ),
+                (Arc::clone(&exchange), Arc::clone(&extensions), said_to),
                 (forks.clone(), endpoint.clone()),
                 late,
             ),
@@ -297,10 +292,8 @@ impl Host {
             extensions::watch(&sandbox, &extensions),
         ];
         if let Some(events) = events {
-            let recorded =
-                event::record(self.env.clone(), events, place, function.arn.clone(), attribution.clone());
             // Ends by itself when the sandbox is gone and its last events are taken: it is not aborted with the rest.
-            drop(tokio::spawn(recorded));
+            drop(tokio::spawn(event::record(self.env.clone(), events, of())));
         }
         if let Some(endpoint) = &endpoint {
             endpoint.set(credentials.clone());
