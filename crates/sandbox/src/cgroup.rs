@@ -15,7 +15,7 @@ use std::{
         unix::fs::{FileExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 pub(crate) use layout::Cgroups;
@@ -23,6 +23,7 @@ pub(crate) use layout::Cgroups;
 use crate::{
     layer::Layer,
     spec::{MEMORY_MB_PER_VCPU, Usage},
+    supervision::{Roles, Supervision},
     sys,
 };
 
@@ -74,9 +75,12 @@ pub(crate) enum CpuShare {
 pub(crate) struct Group {
     /// Every distinct directory of this environment.
     pub(crate) folders: Vec<Place>,
-    pub(crate) memory: Place,
-    pub(crate) pids: Place,
-    pub(crate) cpu: Place,
+    /// `None`, here and in the next two: the host gives this server none.
+    pub(crate) memory: Option<Place>,
+    pub(crate) pids: Option<Place>,
+    pub(crate) cpu: Option<Place>,
+    /// What holds the limits that no directory holds.
+    pub(crate) supervision: Option<Arc<Supervision>>,
     pub(crate) freezing: Freezing,
     /// The v2 directory, into which processes can be cloned.
     pub(crate) unified: Option<PathBuf>,
@@ -114,12 +118,24 @@ impl Group {
         let limits = self.limits();
         self.set_memory_limit(limits).map_err(|error| (Layer::MemoryLimit, error))?;
         let pids = |error| (Layer::ProcessLimit, error);
-        put(&self.pids.path, "pids.max", &limits.pids_max.to_string()).map_err(pids)?;
+        if let Some(place) = &self.pids {
+            put(&place.path, "pids.max", &limits.pids_max.to_string()).map_err(pids)?;
+        }
         let cpu = |error| (Layer::CpuLimit, error);
-        if self.cpu.version == Version::One {
-            put(&self.cpu.path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string()).map_err(cpu)?;
+        if let Some(Place { path, version: Version::One }) = &self.cpu {
+            put(path, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string()).map_err(cpu)?;
         }
         self.set_cpu(CpuShare::Init).map_err(cpu)
+    }
+
+    /// What no directory holds.
+    pub(crate) fn roles(&self) -> Roles {
+        self.supervision.as_ref().map(|held| held.roles()).unwrap_or_default()
+    }
+
+    /// Begins to look at what no directory holds.
+    pub(crate) fn supervise(&self, pid: u32, handles: (&Arc<OwnedFd>, &Arc<OwnedFd>)) -> io::Result<()> {
+        self.supervision.as_ref().map_or(Ok(()), |held| held.begin(pid, handles))
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -129,25 +145,29 @@ impl Group {
     /// Limits processor time to the share that belongs to the memory size.
     pub(crate) fn set_cpu(&self, share: CpuShare) -> io::Result<()> {
         let quota_us = quota_us(self.limits().memory_mb, share);
-        match self.cpu.version {
+        let Some(Place { path, version }) = &self.cpu else {
+            self.supervision.iter().for_each(|held| held.set_share(quota_us, CPU_PERIOD_US));
+            return Ok(());
+        };
+        match version {
             // The period stays as it was set at the start.
-            Version::One => put(&self.cpu.path, "cpu.cfs_quota_us", &quota_us.to_string()),
-            Version::Two => put(&self.cpu.path, "cpu.max", &format!("{quota_us} {CPU_PERIOD_US}")),
+            Version::One => put(path, "cpu.cfs_quota_us", &quota_us.to_string()),
+            Version::Two => put(path, "cpu.max", &format!("{quota_us} {CPU_PERIOD_US}")),
         }?;
-        if share == CpuShare::Init { self.allow_burst() } else { Ok(()) }
+        if share == CpuShare::Init { self.allow_burst(path, *version) } else { Ok(()) }
     }
 
     /// What of its share it left unused in one period it may use in a later one, up to a period's worth: the mean stays. A
     /// request that needs little more than one period's share, or whose threads wake on two processors, between which the
     /// kernel divides the share, then does not pause for a period in the middle.
-    fn allow_burst(&self) -> io::Result<()> {
-        let file = match self.cpu.version {
+    fn allow_burst(&self, path: &Path, version: Version) -> io::Result<()> {
+        let file = match version {
             Version::One => "cpu.cfs_burst_us",
             Version::Two => "cpu.max.burst",
         };
         // Kernels before 5.14 have none. Never above the quota, which is at least this at this moment.
         let burst_us = quota_us(self.limits().memory_mb, CpuShare::Invocation);
-        put_if_there(&self.cpu.path, file, &burst_us.to_string())
+        put_if_there(path, file, &burst_us.to_string())
     }
 
     /// The directory for `CLONE_INTO_CGROUP`.
@@ -170,10 +190,11 @@ impl Group {
 
     /// Tells the kernel to stop everything; it may not have happened yet.
     pub(crate) fn begin_freeze(&self) -> io::Result<()> {
+        self.supervision.iter().for_each(|held| held.freeze());
         match &self.freezing {
             Freezing::Two(folder) => self.set_frozen(folder, b"1"),
             Freezing::One(folder) => put(folder, "freezer.state", "FROZEN"),
-            Freezing::Signals => signals::stop_all(|| self.members()).map(drop),
+            Freezing::Signals => signals::stop_all(|| self.members_or_gone()).map(drop),
         }
     }
 
@@ -209,11 +230,12 @@ impl Group {
                 Ok(value_of(&text, "frozen")? == 1)
             }
             Freezing::One(folder) => Ok(fs::read_to_string(folder.join("freezer.state"))?.trim() == "FROZEN"),
-            Freezing::Signals => signals::stop_all(|| self.members()),
+            Freezing::Signals => signals::stop_all(|| self.members_or_gone()),
         }
     }
 
     pub(crate) fn thaw(&self) -> io::Result<()> {
+        self.supervision.iter().for_each(|held| held.thaw());
         match &self.freezing {
             Freezing::Two(folder) => self.set_frozen(folder, b"0"),
             Freezing::One(folder) => put(folder, "freezer.state", "THAWED"),
@@ -232,9 +254,20 @@ impl Group {
         }
     }
 
+    /// The same, with those that may have been members and are gone.
+    fn members_or_gone(&self) -> io::Result<Vec<libc::pid_t>> {
+        match &self.supervision {
+            Some(held) if self.pids.is_none() => held.members_or_gone(),
+            _ => self.members(),
+        }
+    }
+
     /// Processes of the group, as the host numbers them.
     pub(crate) fn members(&self) -> io::Result<Vec<libc::pid_t>> {
-        let folder = self.unified.as_deref().unwrap_or(&self.pids.path);
+        let folder = self.unified.as_deref().or(self.pids.as_ref().map(|place| place.path.as_path()));
+        let Some(folder) = folder else {
+            return self.supervision.as_ref().map_or_else(|| Ok(Vec::new()), |held| held.members());
+        };
         Ok(fs::read_to_string(folder.join("cgroup.procs"))?
             .lines()
             .filter_map(|line| line.parse().ok())
@@ -242,20 +275,28 @@ impl Group {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let (memory, file) = match self.memory.version {
-            Version::One => (&self.memory.path, "memory.max_usage_in_bytes"),
-            Version::Two => (&self.memory.path, "memory.peak"),
-        };
-        // Kernels before 5.19 have no peak in the new interface; what is held now is the least it can have been.
-        let peak = number(memory, file).or_else(|_| number(memory, "memory.current"));
-        let memory_peak_bytes = peak.unwrap_or(0);
+        let seen = self.supervision.as_ref().map(|held| held.usage()).unwrap_or_default();
+        let peak = self.memory.as_ref().map(|Place { path, version }| {
+            let file = match version {
+                Version::One => "memory.max_usage_in_bytes",
+                Version::Two => "memory.peak",
+            };
+            // Kernels before 5.19 have no peak in the new interface; what is held now is the least it can have been.
+            number(path, file).or_else(|_| number(path, "memory.current")).unwrap_or(0)
+        });
         let cpu_us = self.unified.as_ref().and_then(|folder| counter(folder, "cpu.stat", "usage_usec").ok());
-        Usage { memory_peak_bytes, cpu_us: cpu_us.unwrap_or(0) }
+        let memory_peak_bytes = peak.unwrap_or(seen.memory_peak_bytes);
+        Usage { memory_peak_bytes, cpu_us: cpu_us.unwrap_or(seen.cpu_us) }
     }
 
-    /// How many forks the process limit has refused.
+    /// How many forks the process limit has refused; where nobody counts them, how often all processes that may be were
+    /// found to be there.
     pub(crate) fn forks_refused(&self) -> u64 {
-        counter(&self.pids.path, "pids.events", "max").unwrap_or(0)
+        match (&self.pids, &self.supervision) {
+            (Some(place), _) => counter(&place.path, "pids.events", "max").unwrap_or(0),
+            (None, Some(held)) => held.full(),
+            (None, None) => 0,
+        }
     }
 
     /// Removes the directories; `Err` while a process is still leaving.

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{
     net::unix::pipe,
-    sync::{mpsc, watch},
+    sync::{OnceCell, mpsc, watch},
 };
 
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
     slots::{SlotLease, Slots},
     spawner::Spawner,
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
+    supervision::Roles,
     wire::{Report, Request, Start},
     wiring::{Parts, START_TIMEOUT, Wiring, gather_in_time, listener, next_report},
 };
@@ -52,6 +53,8 @@ struct Inner {
     egress_ceiling: Rules,
     numbers: AtomicU64,
     slots: Arc<Slots>,
+    /// What the spawner says of the limit on processes, where no control group holds it.
+    limits_processes: OnceCell<Option<Status>>,
 }
 
 /// An environment, and what it is judged by.
@@ -79,6 +82,7 @@ impl Driver {
             egress_ceiling,
             numbers: AtomicU64::new(1),
             slots: Arc::default(),
+            limits_processes: OnceCell::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -112,7 +116,7 @@ impl Driver {
             }
             Err(error) => probe.push(Layer::UserNamespace, Status::Absent(error.to_string())),
         }
-        probe.layers.extend(self.inner.cgroups.probe());
+        probe.settle_process_limit(self.inner.cgroups.probe());
         probe.layers.push(self.inner.keeper.report());
         probe
     }
@@ -222,6 +226,12 @@ impl Driver {
         let made = self.inner.cgroups.create(&format!("env-{id}"), limits);
         let group = made.map_err(|(layer, error)| StartError::Layer { layer, why: error.to_string() })?;
         let group = Arc::new(group);
+        if group.roles().processes
+            && let Err(error) = self.limits_processes(link).await
+        {
+            pump::remove(&group).await;
+            return Err(error);
+        }
         let mut wiring = match Wiring::new(&group) {
             Ok(wiring) => wiring,
             Err(error) => {
@@ -232,7 +242,7 @@ impl Driver {
         let code = code_dir.as_deref().into_iter().chain(spec.layers_dir.as_deref());
         let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
         let judgement = Arc::new(RwLock::new(Judgement { executions: spec.exec_policy.clone(), boundary }));
-        let start = start_request(spec, code_dir, (lease.slot, group.unified.is_some()));
+        let start = start_request(spec, code_dir, (lease.slot, group.unified.is_some(), group.roles()));
         let request = Request::Start(Box::new(start));
         let sent = link.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
@@ -243,9 +253,13 @@ impl Driver {
         match unchanged.await.and(parts) {
             Ok(parts) => {
                 let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
+                let process = parts.pidfd.try_clone();
                 let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
                 if run.is_err() {
                     // Nobody else knows of the processes: they may wait for an answer that never comes, or run on.
+                    if let Ok(process) = process {
+                        pump::kill(&started, &process);
+                    }
                     started.kill();
                     tokio::spawn(async move { pump::remove(&started).await });
                 }
@@ -292,6 +306,9 @@ impl Driver {
         let pidfd = Arc::new(parts.pidfd);
         let supervise = |io: io::Error| StartError::Supervisor(io);
         let tmp = Arc::new(parts.tmp);
+        group
+            .supervise(parts.pid, (&pidfd, &tmp))
+            .map_err(|error| StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() })?;
         let (activity, active) = watch::channel(Activity::Running);
         let memory = MemoryWatch::new(&group, active, Arc::clone(&tmp))
             .map_err(|error| StartError::Layer { layer: Layer::MemoryLimit, why: error.to_string() });
@@ -347,6 +364,28 @@ impl Driver {
         }
     }
 
+    /// Whether processes can be limited without a control group; asked once.
+    async fn limits_processes(&self, link: &Link) -> Result<(), StartError> {
+        let answer = self.inner.limits_processes.get_or_try_init(|| async {
+            let Report::Probed(layers) = link.ask(&Request::Probe).await? else {
+                return Err(StartError::SpawnerGone);
+            };
+            Ok(Probe { layers }.status(Layer::ProcessLimit).cloned())
+        });
+        match answer.await? {
+            Some(Status::InForce(_)) => Ok(()),
+            other => {
+                let why = format!("no control group, and without one: {other:?}");
+                Err(StartError::Layer { layer: Layer::ProcessLimit, why })
+            }
+        }
+    }
+
+    /// Whether the kernel's control groups hold all limits of environments; else which one they do not, and why.
+    pub fn limits_by_groups(&self) -> Result<(), (Layer, String)> {
+        self.inner.cgroups.hold_all()
+    }
+
     pub(crate) fn cgroups(&self) -> &Cgroups {
         &self.inner.cgroups
     }
@@ -359,7 +398,7 @@ impl Driver {
 fn start_request(
     spec: EnvironmentSpec,
     code_dir: Option<PathBuf>,
-    (user_slot, into_cgroup): (u32, bool),
+    (user_slot, into_cgroup, roles): (u32, bool, Roles),
 ) -> Start {
     Start {
         template: spec.template.inner.name.clone(),
@@ -377,6 +416,7 @@ fn start_request(
         hostname: spec.hostname,
         user_slot,
         into_cgroup,
+        roles,
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     cgroup::{CpuShare, Group},
     egress,
+    full::Full,
     members::Members,
     pump::{self, Activity, Recorded, Recorder},
     spec::{Exit, ExitStatus, Usage},
@@ -107,10 +108,14 @@ impl Environment {
         self.group.begin_freeze()?;
         self.recorder.note_refused_forks(&self.group);
         self.recorder.tell_lost();
+        let begun = tokio::time::Instant::now();
         for attempt in 0..FREEZE_LOOKS_MAX {
             if self.group.is_frozen()? {
                 self.activity.send_replace(Activity::Frozen);
                 return Ok(());
+            }
+            if begun.elapsed() > FREEZE_LIMIT {
+                break;
             }
             if attempt < FREEZE_LOOKS_EAGER {
                 tokio::task::yield_now().await;
@@ -164,8 +169,10 @@ impl Environment {
         self.done.borrow().is_some()
     }
 
-    /// What it has used so far.
+    /// What it has used so far. Limits that are met without the kernel's telling anybody are looked for, and recorded.
     pub fn usage(&self) -> Usage {
+        let members = self.group.members().unwrap_or_default();
+        self.recorder.note_full(&Full::find(&self.tmp, &members));
         let ended = *self.done.borrow();
         ended.map_or_else(|| self.group.usage(), |exit| exit.usage)
     }
@@ -182,4 +189,6 @@ impl Drop for Environment {
 /// Freezing takes some 50 µs; most looks are eager, the later ones leave the processor to others.
 const FREEZE_LOOKS_EAGER: u32 = 200;
 const FREEZE_LOOKS_MAX: u32 = 2_200;
+/// Where looks take long.
+const FREEZE_LIMIT: Duration = Duration::from_secs(5);
 const FREEZE_PAUSE: Duration = Duration::from_millis(1);

@@ -206,7 +206,7 @@ except OSError as error:
         let mut environment = driver.bind(blank, binding(&code, Some(&layers), 512)).await.unwrap();
         assert_eq!(environment.group.memory_bytes(), 512 << 20);
         // Its burst is that of its new size, too, where the kernel has one.
-        let cpu = environment.group.cpu.path.as_path();
+        let cpu = environment.group.cpu.as_ref().unwrap().path.as_path();
         let burst = ["cpu.cfs_burst_us", "cpu.max.burst"].map(|name| fs::read_to_string(cpu.join(name)));
         for burst in burst.into_iter().flatten() {
             assert_eq!(burst.trim(), (512 * 20_000 / 1_769).to_string());

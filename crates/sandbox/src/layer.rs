@@ -132,6 +132,25 @@ impl Probe {
         })
     }
 
+    /// Adds what was found of control groups. Where none holds the number of processes, it counts what the spawner has found,
+    /// who tries the limit that stands for it.
+    pub(crate) fn settle_process_limit(&mut self, groups: Vec<LayerReport>) {
+        let tried = self.status(Layer::ProcessLimit).cloned();
+        self.layers.retain(|report| report.layer != Layer::ProcessLimit);
+        for LayerReport { layer, status } in groups {
+            let status = match (layer, status, &tried) {
+                (Layer::ProcessLimit, Status::Degraded(why), Some(Status::InForce(_))) => {
+                    Status::Degraded(why)
+                }
+                (Layer::ProcessLimit, Status::Degraded(why), other) => {
+                    Status::Absent(format!("{why}, but that does not hold here: {other:?}"))
+                }
+                (_, status, _) => status,
+            };
+            self.push(layer, status);
+        }
+    }
+
     pub(crate) fn push(&mut self, layer: Layer, status: Status) {
         self.layers.push(LayerReport { layer, status });
     }

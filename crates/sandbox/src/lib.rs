@@ -22,6 +22,8 @@
 //! - `/proc/self/mountinfo` shows where the code lies on the host, as a path that cannot be opened.
 //! - Reading the package without end keeps the disk busy: there is no I/O limit.
 //! - Memory may pass the function's size for some 20 ms, up to the size plus that of `/tmp`, the kernel's hard limit.
+//! - Where the host delegates no control groups, limits on memory and processor time hold from one look to the next, some
+//!   20 ms later: in between there is no bound but the host's.
 //! - Inside one environment there is no secret between its own processes.
 //!
 //! This crate knows nothing of functions, invocations, AWS protocols or policies. It is the only crate of the
@@ -36,6 +38,7 @@ mod egress;
 mod elf;
 mod environment;
 mod error;
+mod full;
 mod host;
 mod keeper;
 mod kernel_random;
@@ -53,6 +56,7 @@ mod runtimes;
 mod slots;
 pub mod spawner;
 mod spec;
+mod supervision;
 mod sys;
 mod vsock;
 mod whole_root;

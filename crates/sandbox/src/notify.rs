@@ -140,7 +140,6 @@ impl Supervisor {
 
     fn judge(&mut self, question: &libc::seccomp_notif) -> (Verdict, Option<Event>) {
         let call = libc::c_long::from(question.data.nr);
-        let first = question.data.args[0];
         if watched().any(|watched| watched == call) {
             return (Verdict::GoOn, self.trespass(question));
         }
@@ -152,8 +151,8 @@ impl Supervisor {
         }
         if call != libc::SYS_execve && call != libc::SYS_execveat {
             // INVARIANT: what is not known to be harmless is refused, also what is in no table.
-            let (errno, call) =
-                telling::refused(call, first).unwrap_or_else(|| (libc::EPERM, format!("call {call}")));
+            let (errno, call) = telling::refused(call, question.data.args)
+                .unwrap_or_else(|| (libc::EPERM, format!("call {call}")));
             return (Verdict::Refuse(errno), Some(Event::CallRefused { pid: question.pid, call }));
         }
         if let (Some(own), libc::SYS_execve) = (own, call) {

@@ -28,6 +28,8 @@ impl Driver {
     /// Makes one.
     pub fn outer_group(&self, limits: OuterLimits) -> Result<OuterGroup, StartError> {
         let OuterLimits { memory_mb, pids_max } = limits;
+        // It is in no pid namespace, by which it could be looked at instead.
+        self.cgroups().hold_all().map_err(|(layer, why)| StartError::Layer { layer, why })?;
         let name = format!("outer-{}", self.number());
         let made = self.cgroups().create(&name, Limits { memory_mb, tmp_mb: 0, pids_max });
         made.map(OuterGroup).map_err(|(layer, error)| StartError::Layer { layer, why: error.to_string() })

@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     cgroup::Group,
+    full::{self, Full, Said},
     slots::SlotLease,
     spec::{Event, Exit, ExitStatus},
     sys,
@@ -46,6 +47,8 @@ pub(crate) struct Recorder {
     allowances: Allowances,
     forks_seen: AtomicU64,
     out_of_memory: AtomicBool,
+    /// What has been said of this invocation.
+    full: Said,
 }
 
 /// How many more events of each kind are recorded in this invocation.
@@ -79,7 +82,11 @@ impl Allowances {
             Event::Connecting { .. } => Some(&self.connecting),
             Event::Disconnected { .. } => Some(&self.disconnected),
             Event::NameRefused { .. } => Some(&self.names),
-            Event::OutOfMemory | Event::ProcessLimit { .. } | Event::Lost { .. } => None,
+            Event::OutOfMemory
+            | Event::ProcessLimit { .. }
+            | Event::TmpFull
+            | Event::DescriptorLimit { .. }
+            | Event::Lost { .. } => None,
         }
     }
 
@@ -108,6 +115,7 @@ impl Recorder {
             allowances: Allowances::full(),
             forks_seen: AtomicU64::new(0),
             out_of_memory: AtomicBool::new(false),
+            full: Said::default(),
         }
     }
 
@@ -152,6 +160,7 @@ impl Recorder {
     pub(crate) fn begin_invocation(&self) {
         self.tell_lost();
         self.invocations.fetch_add(1, Ordering::SeqCst);
+        self.full.forget();
         self.allowances.refill();
     }
 
@@ -161,6 +170,18 @@ impl Recorder {
         let before = self.forks_seen.swap(now, Ordering::Relaxed);
         if now > before {
             self.record(Event::ProcessLimit { refused: now - before });
+        }
+    }
+
+    /// Says what was found full, once in an invocation.
+    pub(crate) fn note_full(&self, found: &Full) {
+        if found.tmp && full::is_news(&self.full.tmp) {
+            self.record(Event::TmpFull);
+        }
+        if let Some(pid) = found.descriptors
+            && full::is_news(&self.full.descriptors)
+        {
+            self.record(Event::DescriptorLimit { pid });
         }
     }
 

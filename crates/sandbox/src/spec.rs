@@ -330,8 +330,16 @@ pub enum Event {
     OutOfMemory,
     /// The process limit refused forks.
     ProcessLimit {
-        /// How many since the last such event.
+        /// How many since the last such event; where nobody counts them, how often all processes that may be were found to be
+        /// there.
         refused: u64,
+    },
+    /// `/tmp` was full when it was looked at, after an invocation.
+    TmpFull,
+    /// A process had all the descriptors it may have when it was looked at, after an invocation.
+    DescriptorLimit {
+        /// Its host process id.
+        pid: u32,
     },
     /// The receiver was too slow, or one invocation tried too many files: so many events were not kept.
     Lost {

@@ -341,6 +341,18 @@ pub(crate) fn used_bytes(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(found.f_blocks.saturating_sub(found.f_bfree).saturating_mul(block))
 }
 
+/// Whether its file system has room for so many bytes, and for another file.
+pub(crate) fn has_room(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<bool> {
+    // SAFETY: all-zero bytes are a valid statfs.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: an open descriptor; the struct outlives the call.
+    check_int(unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut found) })?;
+    let block = u64::try_from(found.f_bsize).unwrap_or(0);
+    // A file system that does not count its files says that it may have none.
+    let files = found.f_files == 0 || found.f_ffree > 0;
+    Ok(files && found.f_bfree.saturating_mul(block) >= bytes)
+}
+
 /// `O_NONBLOCK` on.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: an open descriptor and integers.

@@ -16,6 +16,7 @@ use crate::{
     layer::LayerReport,
     runtime_root::RootPlan,
     spec::{ExecPolicy, MemberEnd},
+    supervision::Roles,
     sys,
 };
 
@@ -56,6 +57,8 @@ pub(crate) struct Start {
     /// Number of the environment within the reserved range of host user ids.
     pub(crate) user_slot: u32,
     pub(crate) into_cgroup: bool,
+    /// What no control group holds.
+    pub(crate) roles: Roles,
 }
 
 /// The values of variables are often secrets.

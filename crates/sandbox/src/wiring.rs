@@ -67,19 +67,29 @@ pub(crate) struct Parts {
 }
 
 pub(crate) async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
-    tokio::time::timeout(START_TIMEOUT, gather(channel)).await.unwrap_or(Err(StartError::TimedOut))
+    let mut process = None;
+    let gathered = tokio::time::timeout(START_TIMEOUT, gather(channel, &mut process)).await;
+    let gathered = gathered.unwrap_or(Err(StartError::TimedOut));
+    if let (Err(_), Some((_, pidfd))) = (&gathered, &process) {
+        // Not every host has a control group by which it could be found.
+        let _ = sys::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
+    }
+    gathered
 }
 
 /// Reports of spawner and child interleave; the child's last one comes when all layers are in force.
-async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
-    let (mut process, mut listeners, mut supervised) = (None, None, None);
+async fn gather(
+    channel: &AsyncFd<OwnedFd>,
+    process: &mut Option<(u32, OwnedFd)>,
+) -> Result<Parts, StartError> {
+    let (mut listeners, mut supervised) = (None, None);
     let mut outlets = Vec::new();
     loop {
         let next = next_report(channel).await.map_err(StartError::Supervisor)?;
         let Some((report, fds)) = next else { return Err(StartError::SpawnerGone) };
         let mut fds = fds.into_iter();
         match report {
-            Report::Started { pid } => process = fds.next().map(|pidfd| (pid, pidfd)),
+            Report::Started { pid } => *process = fds.next().map(|pidfd| (pid, pidfd)),
             Report::Listening => listeners = fds.next().zip(fds.next()).map(|both| (both, way_out(fds))),
             Report::Reaching => outlets.extend(fds),
             Report::Supervised => {
@@ -95,11 +105,11 @@ async fn gather(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
                 return Err(StartError::SpawnerGone);
             }
         }
-        if let (Some(_), Some(_), Some(_)) = (&process, &listeners, &supervised) {
+        if let (Some(_), Some(_), Some(_)) = (&*process, &listeners, &supervised) {
             break;
         }
     }
-    match (process, listeners, supervised) {
+    match (process.take(), listeners, supervised) {
         (
             Some((pid, pidfd)),
             Some(((runtime_api, aws_endpoint), way_out)),

@@ -22,3 +22,5 @@ mod rootless;
 mod roots;
 #[path = "isolation/security.rs"]
 mod security;
+#[path = "isolation/supervised.rs"]
+mod supervised;

@@ -13,6 +13,7 @@
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
 //! | `CASEMATE_INIT` | `each`, `once` | `each`, as on AWS: every environment loads the function; `once`: machines begin where the first of their version had loaded it |
 //! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
+//! | `CASEMATE_LIMITS` | `any`, `kernel` | `any`; `kernel`: it does not run where a limit is held by looking at it instead of by a control group |
 //! | `CASEMATE_SNAPSHOTS` | 1 to 100 | `1`: so many environments of a version with SnapStart are initialised ahead, and kept |
 //! | `CASEMATE_RUNTIME_CLIENT` | `own`, `aws` | `own`; `aws` is AWS's client: `awslambdaric` of the package or the host (Python), `aws-lambda-ric` of the package (Node.js) |
 //!
@@ -22,7 +23,7 @@
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use casemate_names::Secret;
-use casemate_sandbox::{Driver, EgressRules, ExecPolicy};
+use casemate_sandbox::{Driver, EgressRules, ExecPolicy, Layer};
 
 use crate::machines::Isolation;
 
@@ -38,6 +39,7 @@ pub(crate) const ISOLATION: &str = "CASEMATE_ISOLATION";
 const DECOY: &str = "CASEMATE_DECOY";
 /// The variable that says how often a version's code is loaded.
 pub(crate) const INIT: &str = "CASEMATE_INIT";
+const LIMITS: &str = "CASEMATE_LIMITS";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 const SNAPSHOTS: &str = "CASEMATE_SNAPSHOTS";
 
@@ -55,6 +57,7 @@ pub(crate) struct Controls {
     pub(crate) egress: EgressRules,
     pub(crate) credentials: Credentials,
     pub(crate) client: Client,
+    pub(crate) limits: Limits,
     /// `None`: what the operator has all functions run in.
     pub(crate) isolation: Option<Isolation>,
     /// Does a key that belongs to nobody lie among its variables?
@@ -100,6 +103,16 @@ pub(crate) enum Exec {
     Allow,
 }
 
+/// What may hold a function's limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// Whatever the host has.
+    #[default]
+    Any,
+    /// The kernel alone.
+    Kernel,
+}
+
 /// How a function gets the credentials of its role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Credentials {
@@ -133,14 +146,25 @@ pub(crate) enum Client {
 }
 
 impl Controls {
-    /// Refuses destinations that this host allows nobody.
+    /// Refuses destinations that this host allows nobody, and limits that it does not have.
     pub(crate) fn check(&self, driver: Option<&Driver>) -> Result<(), String> {
         if driver.is_some_and(|driver| !driver.egress_ceiling().cover(&self.egress)) {
             return Err(format!(
                 "{EGRESS} names a destination that this installation allows no function (its --egress)"
             ));
         }
-        Ok(())
+        driver.map_or(Ok(()), |driver| self.check_limits(|| driver.limits_by_groups()))
+    }
+
+    /// Refuses a host whose kernel does not hold the limits, where that was asked for.
+    pub(crate) fn check_limits(
+        &self,
+        held: impl FnOnce() -> Result<(), (Layer, String)>,
+    ) -> Result<(), String> {
+        if self.limits == Limits::Any {
+            return Ok(());
+        }
+        held().map_err(|(layer, why)| format!("{LIMITS}=kernel, but not the kernel holds the {layer}: {why}"))
     }
 
     /// Reads the wishes among a function's variables. The error says which one cannot be read, and what could.
@@ -158,13 +182,14 @@ impl Controls {
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
                 INIT => init(value).map(|init| controls.init = Some(init)),
                 DECOY => switch(value).map(|decoy| controls.decoy = decoy),
+                LIMITS => limits(value).map(|limits| controls.limits = limits),
                 CLIENT => client(value).map(|client| controls.client = client),
                 ISOLATION => isolation(value).map(|isolation| controls.isolation = Some(isolation)),
                 SNAPSHOTS => snapshots(value).map(|snapshots| controls.snapshots = Some(snapshots)),
                 _ => {
                     return Err(format!(
                         "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}, \
-                         {ISOLATION}, {INIT}, {SNAPSHOTS}"
+                         {ISOLATION}, {INIT}, {LIMITS}, {SNAPSHOTS}"
                     ));
                 }
             };
@@ -182,6 +207,7 @@ fn allowed(name: &str) -> &'static str {
         }
         DECOY => "on or off",
         CLIENT => "own or aws",
+        LIMITS => "any or kernel",
         ISOLATION => "process or microvm",
         INIT => "each or once",
         SNAPSHOTS => "a number from 1 to 100",
@@ -258,6 +284,14 @@ fn switch(value: &str) -> Option<bool> {
     }
 }
 
+fn limits(value: &str) -> Option<Limits> {
+    match value {
+        "any" => Some(Limits::Any),
+        "kernel" => Some(Limits::Kernel),
+        _ => None,
+    }
+}
+
 fn client(value: &str) -> Option<Client> {
     match value {
         "own" => Some(Client::Own),
@@ -290,6 +324,7 @@ mod tests {
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
             ("CASEMATE_DECOY", "on"),
             ("CASEMATE_INIT", "once"),
+            ("CASEMATE_LIMITS", "kernel"),
             ("CASEMATE_SNAPSHOTS", "100"),
         ]);
         let programs = vec!["/var/task/tool".to_owned(), "/opt/bin/other".to_owned()];
@@ -302,11 +337,24 @@ mod tests {
                 credentials: Credentials::Endpoint,
                 client: Client::Aws,
                 decoy: true,
+                limits: Limits::Kernel,
                 isolation: None,
                 init: Some(Init::Once),
                 snapshots: NonZeroUsize::new(100),
             }
         );
+    }
+
+    #[test]
+    fn who_asks_for_limits_of_the_kernel_does_not_run_without() {
+        let missing = || Err((Layer::CpuLimit, "no `cpu`".to_owned()));
+        for easy in [of(&[]).unwrap(), of(&[("CASEMATE_LIMITS", "any")]).unwrap()] {
+            assert_eq!(easy.check_limits(missing), Ok(()));
+        }
+        let strict = of(&[("CASEMATE_LIMITS", "kernel")]).unwrap();
+        assert_eq!(strict.check_limits(|| Ok(())), Ok(()));
+        let why = strict.check_limits(missing).unwrap_err();
+        assert!(why.contains("cpu limit") && why.contains("no `cpu`"), "{why}");
     }
 
     #[test]
@@ -329,6 +377,7 @@ mod tests {
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_DECOY", "1"),
             ("CASEMATE_INIT", "twice"),
+            ("CASEMATE_LIMITS", "cgroup"),
             ("CASEMATE_SNAPSHOTS", "0"),
             ("CASEMATE_SNAPSHOTS", "101"),
             ("CASEMATE_SNAPSHOTS", "+1"),

@@ -19,6 +19,7 @@ mod renewal;
 mod root;
 mod snapshot;
 mod start;
+mod witness;
 
 use std::{
     sync::{
@@ -44,7 +45,7 @@ use snapshot::Snapshot;
 
 use crate::{
     credentials::Endpoint,
-    event::Attribution,
+    event::{self, Attribution},
     exchange::Exchange,
     extensions::{Extensions, Fault, Invoke, Reason},
     fair::{Fair, Place},
@@ -274,6 +275,7 @@ impl Environment {
                 (outcome, (status, None))
             }
             End::Exited(exit) => {
+                self.witness_exit(Some(id), exit);
                 let how = exit_text(exit);
                 notes.push(Note::fault(report::exited(id, &how)));
                 self.ends_for(Reason::Failure);
@@ -286,6 +288,7 @@ impl Environment {
                 (fault.outcome(id), (Status::Error, Some(fault.kind())))
             }
             End::TimedOut => {
+                self.witness_time_over(Some(id));
                 self.ends_for(Reason::Timeout);
                 // A machine cannot be asked any more afterwards; it remembers what it said last.
                 self.sandbox.usage().await;
@@ -511,20 +514,10 @@ pub(crate) fn exit_text(exit: Exit) -> String {
         ExitStatus::Signal(_) if exit.out_of_memory => "Runtime exited with error: signal: killed".to_owned(),
         ExitStatus::Code(0) | ExitStatus::Unknown => "Runtime exited without providing a reason".to_owned(),
         ExitStatus::Code(code) => format!("Runtime exited with error: exit status {code}"),
-        ExitStatus::Signal(signal) => {
-            let name = match signal {
-                4 => "illegal instruction",
-                6 => "aborted",
-                7 => "bus error",
-                8 => "floating point exception",
-                9 => "killed",
-                11 => "segmentation fault",
-                15 => "terminated",
-                31 => "bad system call",
-                _ => return format!("Runtime exited with error: signal {signal}"),
-            };
-            format!("Runtime exited with error: signal: {name}")
-        }
+        ExitStatus::Signal(signal) => match event::signal_name(signal) {
+            Some(name) => format!("Runtime exited with error: signal: {name}"),
+            None => format!("Runtime exited with error: signal {signal}"),
+        },
     }
 }
 

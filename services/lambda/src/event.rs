@@ -188,9 +188,17 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
             Some("a function called what only an attack calls"),
         ),
         Event::OutOfMemory => ("sandbox.out-of-memory", "the memory limit was met".to_owned(), None),
-        Event::ProcessLimit { refused } => {
-            ("sandbox.process-limit", format!("{refused} processes were refused"), None)
-        }
+        Event::ProcessLimit { refused } => (
+            "sandbox.process-limit",
+            format!("processes beyond the limit were refused ({refused} times)"),
+            None,
+        ),
+        Event::TmpFull => ("sandbox.tmp-full", "/tmp was full when the request was over".to_owned(), None),
+        Event::DescriptorLimit { pid } => (
+            "sandbox.descriptor-limit",
+            format!("process {pid} had all the descriptors it may have when the request was over"),
+            None,
+        ),
         Event::Lost { count } => (
             "sandbox.events-lost",
             format!("{count} events came too fast to be kept"),
@@ -198,6 +206,36 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
         ),
     }
 }
+
+/// Particulars of an event, and what is alarming about it.
+pub(crate) type Told = (String, Option<&'static str>);
+
+/// What is told of a runtime that a signal has ended.
+pub(crate) fn killed(signal: i32, out_of_memory: bool) -> Told {
+    let name = signal_name(signal).map(|name| format!(" ({name})")).unwrap_or_default();
+    let why = if out_of_memory { ": the memory limit was met" } else { "" };
+    // The filter kills who numbers calls as another architecture does.
+    let alarm = (signal == BAD_CALL).then_some("a function made system calls of another architecture");
+    (format!("the runtime was ended by signal {signal}{name}{why}"), alarm)
+}
+
+/// A signal as AWS's texts name it.
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        4 => "illegal instruction",
+        6 => "aborted",
+        7 => "bus error",
+        8 => "floating point exception",
+        9 => "killed",
+        11 => "segmentation fault",
+        15 => "terminated",
+        BAD_CALL => "bad system call",
+        _ => return None,
+    })
+}
+
+/// SIGSYS.
+const BAD_CALL: i32 = 31;
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +253,17 @@ mod tests {
         let (name, detail, alarm) = described(&open(false));
         assert!(name == "sandbox.open-denied" && detail.contains("read \"/etc/shadow\"") && alarm.is_some());
         assert!(described(&open(true)).2.is_none());
+    }
+
+    #[test]
+    fn the_signal_that_ended_a_runtime_is_named() {
+        assert_eq!(
+            killed(11, false),
+            ("the runtime was ended by signal 11 (segmentation fault)".to_owned(), None)
+        );
+        assert_eq!(killed(12, false).0, "the runtime was ended by signal 12");
+        assert!(killed(9, true).0.ends_with("(killed): the memory limit was met"));
+        assert!(killed(31, false).1.is_some());
     }
 
     #[test]

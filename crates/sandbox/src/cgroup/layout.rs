@@ -13,6 +13,7 @@ use crate::{
         unified::{Tree, offered},
     },
     layer::{Layer, LayerReport, Status},
+    supervision::{Roles, Supervision, Watchman},
     sys,
 };
 
@@ -21,6 +22,8 @@ use crate::{
 pub(crate) struct Cgroups {
     /// Controller (or `""` for the unified tree itself) → the server's folder.
     bases: BTreeMap<&'static str, Place>,
+    /// Looks at the environments whose limits are in none of them.
+    watchman: Watchman,
 }
 
 impl Cgroups {
@@ -52,12 +55,12 @@ impl Cgroups {
         if let Some(base) = bases.get("cpu") {
             weigh(base);
         }
-        Ok(Self { bases })
+        Ok(Self { bases, watchman: Watchman::default() })
     }
 
     /// Makes the groups of one environment. What was made is removed again if a limit cannot be set.
     pub(crate) fn create(&self, name: &str, limits: Limits) -> Result<Group, Refused> {
-        let group = self.plan(name, limits)?;
+        let group = self.plan(name, limits);
         let made = group.folders.iter().try_for_each(|place| match fs::create_dir(&place.path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err((Layer::MemoryLimit, error)),
             _ => Ok(()),
@@ -69,42 +72,52 @@ impl Cgroups {
         Ok(group)
     }
 
-    fn plan(&self, name: &str, limits: Limits) -> Result<Group, Refused> {
-        let place = |controller: &str, layer| {
-            let base = self.bases.get(controller);
-            let base = base.ok_or_else(|| (layer, io::Error::other(no_controller(controller))))?;
-            Ok(Place { path: base.path.join(name), version: base.version })
+    /// Whether the kernel holds all limits; else the first that it does not, and why.
+    pub(crate) fn hold_all(&self) -> Result<(), (Layer, String)> {
+        let limits =
+            [("memory", Layer::MemoryLimit), ("pids", Layer::ProcessLimit), ("cpu", Layer::CpuLimit)];
+        let missing = limits.into_iter().find(|(controller, _)| !self.bases.contains_key(controller));
+        missing.map_or(Ok(()), |(controller, layer)| Err((layer, no_controller(controller))))
+    }
+
+    fn plan(&self, name: &str, limits: Limits) -> Group {
+        let place = |controller: &str| {
+            let base = self.bases.get(controller)?;
+            Some(Place { path: base.path.join(name), version: base.version })
         };
         let unified = self.bases.get(UNIFIED).map(|base| base.path.join(name));
-        let memory = place("memory", Layer::MemoryLimit)?;
-        let pids = place("pids", Layer::ProcessLimit)?;
-        let cpu = place("cpu", Layer::CpuLimit)?;
-        let old_freezer = place("freezer", Layer::Freezer).ok();
+        let (memory, pids, cpu) = (place("memory"), place("pids"), place("cpu"));
+        let roles = Roles { memory: memory.is_none(), processes: pids.is_none(), cpu: cpu.is_none() };
+        let allowed = (limits.memory_mb << 20, limits.pids_max);
+        let supervision = roles.any().then(|| Supervision::new(roles, allowed, &self.watchman).into());
+        let old_freezer = place("freezer");
         let freezing = match (&unified, &old_freezer) {
             (Some(folder), _) => Freezing::Two(folder.clone()),
             (None, Some(old)) => Freezing::One(old.path.clone()),
             (None, None) => Freezing::Signals,
         };
-        let mut folders = vec![memory.clone(), pids.clone(), cpu.clone()];
+        let mut folders: Vec<Place> = [&memory, &pids, &cpu].into_iter().flatten().cloned().collect();
         folders.extend(unified.iter().map(|path| Place { path: path.clone(), version: Version::Two }));
         if unified.is_none() {
             folders.extend(old_freezer);
         }
         folders.sort_by(|one, other| one.path.cmp(&other.path));
         folders.dedup_by(|one, other| one.path == other.path);
-        Ok(Group {
+        Group {
             folders,
             memory,
             pids,
             cpu,
+            supervision,
             freezing,
             unified,
             limits: limits.into(),
             held: Held::default(),
-        })
+        }
     }
 
-    /// Tries it out with an empty group.
+    /// Tries it out with an empty group. What no control group holds is reported as what holds it instead; of the number of
+    /// processes the spawner knows whether that works.
     pub(crate) fn probe(&self) -> Vec<LayerReport> {
         let limits = Limits { memory_mb: 128, tmp_mb: 1, pids_max: 16 };
         let tried = self.create("probe", limits);
@@ -128,7 +141,10 @@ impl Cgroups {
                     Version::One => "cgroup v1".into(),
                     Version::Two => "cgroup v2".into(),
                 }),
-                (_, None) => Status::Absent(no_controller(controller)),
+                (_, None) => match Supervision::probe() {
+                    Ok(()) => Status::Degraded(format!("{}: {}", no_controller(controller), instead(layer))),
+                    Err(error) => Status::Absent(format!("{}; {error}", no_controller(controller))),
+                },
             };
             LayerReport { layer, status }
         };
@@ -138,6 +154,15 @@ impl Cgroups {
             limit(Layer::CpuLimit, "cpu"),
             LayerReport { layer: Layer::Freezer, status: freezer },
         ]
+    }
+}
+
+/// What holds a limit without a control group.
+fn instead(layer: Layer) -> &'static str {
+    match layer {
+        Layer::MemoryLimit => "processes are looked at every 20 ms, and ended when they hold too much",
+        Layer::CpuLimit => "processes are looked at every 20 ms, and stopped and continued by signals",
+        _ => "each process's own limit on processes, of which refusals are not counted",
     }
 }
 

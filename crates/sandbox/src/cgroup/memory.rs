@@ -12,15 +12,15 @@ use std::{
 };
 
 use crate::{
-    cgroup::{Group, Limits, Version, counter, number, put, put_if_there},
+    cgroup::{Group, Limits, Place, Version, counter, number, put, put_if_there},
     sys,
 };
 
 impl Group {
     pub(super) fn set_memory_limit(&self, limits: Limits) -> io::Result<()> {
-        let folder = &self.memory.path;
+        let Some(Place { path: folder, version }) = &self.memory else { return Ok(()) };
         let bytes = ((limits.memory_mb + limits.tmp_mb) << 20).to_string();
-        match self.memory.version {
+        match version {
             Version::One => {
                 put(folder, "memory.limit_in_bytes", &bytes)?;
                 // Swap accounting may be switched off in the kernel; then there is no such file.
@@ -42,8 +42,12 @@ impl Group {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         let bytes = ((memory_mb + limits.tmp_mb) << 20).to_string();
-        let folder = &self.memory.path;
-        if self.memory.version == Version::One {
+        let Some(Place { path: folder, version }) = &self.memory else {
+            limits.memory_mb = memory_mb;
+            self.supervision.iter().for_each(|held| held.set_memory_max(memory_mb << 20));
+            return Ok(());
+        };
+        if *version == Version::One {
             // The wider of the two limits first: the kernel refuses one that is narrower than the other.
             put_if_there(folder, "memory.memsw.limit_in_bytes", &bytes)?;
             put(folder, "memory.limit_in_bytes", &bytes)?;
@@ -63,8 +67,10 @@ impl Group {
     ///
     /// The total is read first: what is dropped or written while we look can then only make the result smaller.
     pub(crate) fn own_memory_bytes(&self, tmp_bytes: impl FnOnce() -> io::Result<u64>) -> io::Result<u64> {
-        let folder = &self.memory.path;
-        let (total, cache) = match self.memory.version {
+        let Some(Place { path: folder, version }) = &self.memory else {
+            return self.supervision.as_ref().map_or(Ok(0), |held| held.own_memory_bytes());
+        };
+        let (total, cache) = match version {
             Version::One => ("memory.usage_in_bytes", "cache "),
             Version::Two => ("memory.current", "file "),
         };
@@ -76,22 +82,23 @@ impl Group {
 
     /// How many processes the kernel has killed at the hard limit.
     pub(crate) fn memory_kills(&self) -> u64 {
-        let file = match self.memory.version {
+        let Some(Place { path, version }) = &self.memory else {
+            return self.supervision.as_ref().map_or(0, |held| held.kills());
+        };
+        let file = match version {
             Version::One => "memory.oom_control",
             Version::Two => "memory.events",
         };
-        counter(&self.memory.path, file, "oom_kill ").unwrap_or(0)
+        counter(path, file, "oom_kill ").unwrap_or(0)
     }
 
     /// A counter that becomes readable when the hard limit is hit; only the old interface has such.
     pub(crate) fn memory_alarm(&self) -> io::Result<Option<OwnedFd>> {
-        if self.memory.version == Version::Two {
-            return Ok(None);
-        }
+        let Some(Place { path, version: Version::One }) = &self.memory else { return Ok(None) };
         let alarm = sys::event_counter()?;
-        let watched = fs::File::open(self.memory.path.join("memory.oom_control"))?;
+        let watched = fs::File::open(path.join("memory.oom_control"))?;
         let line = format!("{} {}", alarm.as_raw_fd(), watched.as_raw_fd());
-        put(&self.memory.path, "cgroup.event_control", &line)?;
+        put(path, "cgroup.event_control", &line)?;
         Ok(Some(alarm))
     }
 }

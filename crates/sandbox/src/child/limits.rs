@@ -1,8 +1,13 @@
 //! Per-process limits, below those of the control groups.
 
-use std::{fs, io};
+use std::{fs, io, os::fd::AsFd};
 
-use crate::{spec::DESCRIPTORS_MAX, sys, wire::Start};
+use crate::{
+    spawner::reap,
+    spec::DESCRIPTORS_MAX,
+    sys::{self, Cloned},
+    wire::Start,
+};
 
 /// Sets them hard: without capabilities nothing inside can raise them.
 pub(super) fn set(start: &Start) -> io::Result<()> {
@@ -14,8 +19,31 @@ pub(super) fn set(start: &Start) -> io::Result<()> {
     limit(libc::RLIMIT_MSGQUEUE, 0)?;
     // Queued signals are memory of the kernel.
     limit(libc::RLIMIT_SIGPENDING, SIGNALS_MAX)?;
-    // A little above the control group's limit, so that the group refuses first and counts it.
-    limit(libc::RLIMIT_NPROC, start.pids_max + PROCESSES_SLACK)
+    // A little above the control group's limit, where there is one, so that the group refuses first and counts it.
+    let slack = if start.roles.processes { 0 } else { PROCESSES_SLACK };
+    limit(libc::RLIMIT_NPROC, start.pids_max + slack)
+}
+
+/// For the probe: whether the limit on processes holds, and counts those of this environment alone. Kernels before 5.14 count
+/// all of the same host user.
+pub(super) fn try_processes() -> io::Result<()> {
+    let allow = |count| {
+        let limit = libc::rlimit { rlim_cur: count, rlim_max: 2 };
+        // SAFETY: the struct outlives the call.
+        sys::check(libc::c_long::from(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) }))
+    };
+    let fork = || match sys::clone_process()? {
+        Cloned::Child => sys::exit_now(0),
+        Cloned::Parent { pidfd, .. } => reap(pidfd.as_fd(), 0).map(drop),
+    };
+    allow(1)?;
+    match fork() {
+        Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+        Err(error) => return Err(error),
+        Ok(()) => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    }
+    allow(2)?;
+    fork()
 }
 
 /// Takes back what a favoured server would pass on: real-time scheduling, a low nice value, protection from being

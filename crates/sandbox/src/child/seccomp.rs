@@ -13,6 +13,11 @@ use crate::{child::syscalls, notify, spec::ExecPolicy, sys};
 
 /// Builds the program.
 pub(super) fn program(policy: &ExecPolicy) -> Vec<libc::sock_filter> {
+    program_without(policy, &[])
+}
+
+/// Builds one in which some calls do not exist.
+pub(super) fn program_without(policy: &ExecPolicy, missing: &[libc::c_long]) -> Vec<libc::sock_filter> {
     let mut code = vec![
         load(ARCH_OFFSET),
         jump(libc::BPF_JEQ, AUDIT_ARCH, 1, 0),
@@ -23,7 +28,9 @@ pub(super) fn program(policy: &ExecPolicy) -> Vec<libc::sock_filter> {
     #[cfg(target_arch = "x86_64")]
     code.extend([jump(libc::BPF_JGE, 0x4000_0000, 0, 1), refuse(libc::ENOSYS)]);
     // Its flags lie behind a pointer, where no filter can read them; libraries fall back to clone.
-    case(&mut code, libc::SYS_clone3, &[refuse(libc::ENOSYS)]);
+    for call in [libc::SYS_clone3].iter().chain(missing) {
+        case(&mut code, *call, &[refuse(libc::ENOSYS)]);
+    }
     case(&mut code, libc::SYS_clone, &any_bit(NAMESPACE_FLAGS, ASK));
     let execution = if policy.is_supervised() { ASK } else { answer(libc::SECCOMP_RET_ALLOW) };
     case(&mut code, libc::SYS_execve, &[execution]);
@@ -92,7 +99,7 @@ fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::so
 fn socket_rule() -> Vec<libc::sock_filter> {
     vec![
         load(argument(0)),
-        jump(libc::BPF_JEQ, AF_UNIX, 16, 0),
+        jump(libc::BPF_JEQ, AF_UNIX, 18, 0),
         jump(libc::BPF_JEQ, AF_INET, 4, 0),
         jump(libc::BPF_JEQ, AF_INET6, 3, 0),
         // The C library looks for interfaces here and goes on without: that is no attempt at anything.
@@ -102,14 +109,17 @@ fn socket_rule() -> Vec<libc::sock_filter> {
         load(argument(1)),
         instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
         jump(libc::BPF_JEQ, SOCK_STREAM, 2, 0),
-        jump(libc::BPF_JEQ, SOCK_DGRAM, 3, 0),
+        jump(libc::BPF_JEQ, SOCK_DGRAM, 5, 0),
         ASK,
         load(argument(2)),
-        jump(libc::BPF_JEQ, TCP, 4, 2),
+        jump(libc::BPF_JEQ, TCP, 6, 0),
+        jump(libc::BPF_JEQ, ANY_PROTOCOL, 5, 0),
+        // Unheard: some libraries try MPTCP first.
+        refuse(libc::EPROTONOSUPPORT),
         load(argument(2)),
         jump(libc::BPF_JEQ, UDP, 2, 0),
         jump(libc::BPF_JEQ, ANY_PROTOCOL, 1, 0),
-        refuse(libc::EPROTONOSUPPORT),
+        ASK,
         answer(libc::SECCOMP_RET_ALLOW),
     ]
 }
@@ -403,21 +413,39 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn calls_that_are_missing_do_not_exist_and_others_are_as_before() {
+        let list = ExecPolicy::List(vec!["/var/task/tool".to_owned()]);
+        for policy in [ExecPolicy::Allow, ExecPolicy::Deny, list] {
+            let (all, some) = (program(&policy), program_without(&policy, &[libc::SYS_memfd_create]));
+            let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+            assert_eq!(run(&some, libc::SYS_memfd_create, [0, u64::from(MFD_NOEXEC_SEAL)]), missing);
+            assert_ne!(run(&all, libc::SYS_memfd_create, [0, u64::from(MFD_NOEXEC_SEAL)]), missing);
+            for call in [libc::SYS_read, libc::SYS_execve, libc::SYS_clone3, libc::SYS_bpf] {
+                assert_eq!(run(&all, call, [0, 0]), run(&some, call, [0, 0]));
+            }
+        }
+    }
+
+    #[test]
     fn sockets_of_other_protocols_than_tcp_and_udp_do_not_exist() {
         let program = program(&ExecPolicy::Allow);
         // ICMP, DCCP, SCTP, UDP-Lite, SMC, MPTCP.
         for protocol in [1, 33, 132, 136, 256, 262] {
             for (family, kind) in [(2, 1), (2, 2), (10, 1), (10, 2)] {
                 let answered = run_with(&program, libc::SYS_socket, [family, kind, protocol]);
-                assert_eq!(answered, errno(libc::EPROTONOSUPPORT), "{family} {kind} {protocol}");
+                // Of datagrams the supervisor is told before it gives the same answer.
+                let told = libc::SECCOMP_RET_USER_NOTIF;
+                let expected = if kind == 2 { told } else { errno(libc::EPROTONOSUPPORT) };
+                assert_eq!(answered, expected, "{family} {kind} {protocol}");
             }
         }
         for family in [2, 10] {
-            for (kind, own, other) in [(1, 6, 17), (2, 17, 6)] {
+            let told = libc::SECCOMP_RET_USER_NOTIF;
+            for (kind, own, other, refused) in [(1, 6, 17, errno(libc::EPROTONOSUPPORT)), (2, 17, 6, told)] {
                 let ask =
                     |protocol| run_with(&program, libc::SYS_socket, [family, kind | 0o2_004_000, protocol]);
                 assert_eq!([ask(0), ask(own)], [libc::SECCOMP_RET_ALLOW; 2]);
-                assert_eq!(ask(other), errno(libc::EPROTONOSUPPORT), "{family} {kind} {other}");
+                assert_eq!(ask(other), refused, "{family} {kind} {other}");
             }
         }
     }

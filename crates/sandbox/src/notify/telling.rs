@@ -5,13 +5,18 @@
 //! calls only to see whether they are there.
 
 /// What the supervisor answers and records of a call of this table, or of a listed call with refused arguments.
-pub(super) fn refused(call: libc::c_long, first: u64) -> Option<(libc::c_int, String)> {
+pub(super) fn refused(call: libc::c_long, arguments: [u64; 6]) -> Option<(libc::c_int, String)> {
+    // The kernel ignores the high half of these.
+    let [first, second, third, ..] = arguments.map(|argument| argument & 0xffff_ffff);
     if call == libc::SYS_clone {
         return Some((libc::EPERM, "clone into new namespaces".to_owned()));
     }
     if call == libc::SYS_socket {
-        let family = first & 0xffff_ffff;
+        let family = first;
         if [libc::AF_INET, libc::AF_INET6].iter().any(|known| u64::from(known.cast_unsigned()) == family) {
+            if second & 0xf == u64::from(libc::SOCK_DGRAM.cast_unsigned()) {
+                return Some((libc::EPROTONOSUPPORT, format!("datagram socket of protocol {third}")));
+            }
             return Some((libc::EPERM, "raw socket".to_owned()));
         }
         return Some((libc::EAFNOSUPPORT, format!("socket of family {family}")));
@@ -64,7 +69,7 @@ mod tests {
     #[test]
     fn no_call_is_named_twice_and_each_is_refused() {
         let mut calls: Vec<_> = telling().collect();
-        assert!(calls.iter().all(|call| refused(*call, 0).is_some_and(|(errno, _)| errno > 0)));
+        assert!(calls.iter().all(|call| refused(*call, [0; 6]).is_some_and(|(errno, _)| errno > 0)));
         calls.sort_unstable();
         let count = calls.len();
         calls.dedup();
@@ -74,7 +79,17 @@ mod tests {
     #[test]
     fn a_call_that_is_not_refused_is_not_in_the_table() {
         for call in [libc::SYS_openat, libc::SYS_execve, libc::SYS_connect, libc::SYS_read] {
-            assert_eq!(refused(call, 0), None);
+            assert_eq!(refused(call, [0; 6]), None);
         }
+    }
+
+    #[test]
+    fn sockets_are_refused_as_the_kernel_would_and_named() {
+        let (call, rest) = (libc::SYS_socket, 0xdead_beef_0000_0000_u64);
+        let refused = |family, kind, protocol| refused(call, [family | rest, kind, protocol, 0, 0, 0]);
+        let icmp = (libc::EPROTONOSUPPORT, "datagram socket of protocol 1".to_owned());
+        assert_eq!(refused(2, 2 | 0o2_004_000, 1), Some(icmp));
+        assert_eq!(refused(10, 3, 1), Some((libc::EPERM, "raw socket".to_owned())));
+        assert_eq!(refused(40, 1, 0), Some((libc::EAFNOSUPPORT, "socket of family 40".to_owned())));
     }
 }

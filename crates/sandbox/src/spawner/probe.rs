@@ -43,6 +43,8 @@ pub(super) fn layers(range: &IdentityRange) -> Vec<LayerReport> {
         "seccomp user notification",
         in_process(whole, range, child::try_filter),
     ));
+    let processes = judge(Layer::ProcessLimit, "", in_process(whole, range, child::try_process_limit));
+    found.push(processes);
     found
 }
 

@@ -1,6 +1,7 @@
 //! Limits: what is too much ends, is counted, and hurts nobody else.
 
 use casemate_sandbox::{Event, ExitStatus};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{
     PYTHON_PRELUDE, driver, finish, package, python, run, run_python, run_python_with, spec,
@@ -104,6 +105,69 @@ print('made', made, flush=True)
     assert_eq!(outcome.value("made"), "19");
     let counted = outcome.events.iter().any(|event| matches!(event, Event::ProcessLimit { refused: 1.. }));
     assert!(counted, "{outcome:?}");
+}
+
+#[test]
+fn what_is_full_after_a_request_is_told_once_for_each() {
+    run(async {
+        let snippet = "
+kept = []
+stream = socket.create_connection(('127.0.0.1', 9001))
+with open('/tmp/big', 'wb') as f:
+    try:
+        while True: f.write(b'x' * 65536); f.flush()
+    except OSError: pass
+try:
+    while True: kept.append(os.open('/dev/null', os.O_RDONLY))
+except OSError: pass
+stream.send(b'f')
+stream.recv(1)
+os.unlink('/tmp/big')
+for fd in kept: os.close(fd)
+stream.send(b'x')
+stream.recv(1)
+";
+        let code = package("main.py", &format!("{PYTHON_PRELUDE}{snippet}"));
+        let mut environment = driver().await.start(spec(python().await, code.path())).await.unwrap();
+        let mut events = environment.take_events().unwrap();
+        let (mut stream, _) = environment.runtime_api().accept().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'f');
+        for _ in 0..2 {
+            // Looked at twice, told once.
+            environment.begin_invocation();
+            environment.usage();
+            environment.usage();
+        }
+        stream.write_all(b"g").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        environment.begin_invocation();
+        environment.usage();
+        let pid = environment.pid();
+        environment.stop().await;
+        let mut told = Vec::new();
+        while let Some(recorded) = events.recv().await {
+            told.push((recorded.event, recorded.invocation));
+        }
+        let both = |at| [(Event::TmpFull, at), (Event::DescriptorLimit { pid }, at)];
+        assert_eq!(told, [both(1), both(2)].concat());
+    });
+}
+
+#[test]
+fn datagrams_of_other_protocols_are_refused_and_recorded_and_streams_only_refused() {
+    let outcome = run(run_python(
+        "
+show('ping', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1))
+show('lite', lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, 136))
+show('mptcp', lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262))
+show('udp', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close())
+",
+    ));
+    for name in ["ping", "lite", "mptcp"] {
+        assert_eq!(outcome.value(name), "EPROTONOSUPPORT");
+    }
+    assert_eq!(outcome.value("udp"), "None");
+    assert_eq!(outcome.calls_refused(), ["datagram socket of protocol 1", "datagram socket of protocol 136"]);
 }
 
 #[test]

@@ -161,6 +161,8 @@ impl Host {
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
+        // Also before a request: the host may have lost them since.
+        controls.check_limits(|| self.driver.limits_by_groups()).map_err(Error::service_exception)?;
         let now = self.env.clock.now();
         let id = hex_id(&*self.env.entropy, "lambda.environment", 32);
         let folder = self.code_folder(&function).await?;
@@ -224,8 +226,7 @@ impl Host {
         if let Some(remark) = remark {
             environment.output.note(&Note::remark(remark));
         }
-        let limit = self.start_limit(isolation, limit);
-        initialised(environment, (family, purpose), (began, limit)).await
+        initialised(environment, (family, purpose), (began, self.start_limit(isolation, limit))).await
     }
 
     /// The credentials of an environment; a template has none, its children have.
@@ -455,6 +456,11 @@ impl Environment {
             return NotStarted::Unforkable(why);
         }
         self.ends_for(if matches!(failure, Failure::TimedOut) { Reason::Timeout } else { Reason::Failure });
+        match &failure {
+            Failure::TimedOut => self.witness_time_over(None),
+            Failure::Exited(exit) => self.witness_exit(None, *exit),
+            _ => {}
+        }
         let status = match &failure {
             Failure::TimedOut => (Status::Timeout, None),
             Failure::Extension(fault) => (Status::Error, Some(fault.kind())),

@@ -88,6 +88,8 @@ fn weight(event: &Event) -> usize {
         | Event::Disconnected { .. }
         | Event::OutOfMemory
         | Event::ProcessLimit { .. }
+        | Event::TmpFull
+        | Event::DescriptorLimit { .. }
         | Event::Lost { .. } => 0,
     };
     texts.saturating_add(EVENT_BYTES)

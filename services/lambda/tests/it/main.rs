@@ -12,6 +12,7 @@ mod configuration;
 mod credentials;
 mod decoys;
 mod destinations;
+mod events;
 mod extensions;
 mod gate;
 mod late;

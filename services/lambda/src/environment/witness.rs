@@ -1,0 +1,37 @@
+//! What the platform itself sees of an environment and writes into the audit trail: time that is over, and a runtime that is
+//! ended by a signal. What the sandbox sees is in [`crate::event`].
+
+use casemate_kernel::{Peer, audit};
+use casemate_sandbox::{Exit, ExitStatus};
+
+use crate::{environment::Environment, event};
+
+impl Environment {
+    /// A request, or a start, has had its time.
+    pub(super) fn witness_time_over(&self, request_id: Option<&str>) {
+        let detail = match request_id {
+            Some(_) => format!("its {} seconds were over", self.function.settings.timeout_s),
+            None => "the time for its start was over".to_owned(),
+        };
+        self.witness("sandbox.timed-out", request_id, (detail, None));
+    }
+
+    /// The runtime has ended by itself: an event where it was by a signal.
+    pub(super) fn witness_exit(&self, request_id: Option<&str>, exit: Exit) {
+        if let ExitStatus::Signal(signal) = exit.status {
+            self.witness("sandbox.runtime-killed", request_id, event::killed(signal, exit.out_of_memory));
+        }
+    }
+
+    fn witness(&self, name: &'static str, request_id: Option<&str>, (detail, alarm): event::Told) {
+        self.env.audit.event(audit::Event {
+            name,
+            at: self.env.clock.now(),
+            place: Peer::Environment { id: self.id.clone(), function: self.function.arn.clone() }.label(),
+            function: Some(self.function.arn.as_str().to_owned()),
+            request_id: request_id.map(str::to_owned),
+            detail,
+            alarm: alarm.map(str::to_owned),
+        });
+    }
+}
