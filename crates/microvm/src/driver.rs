@@ -243,7 +243,7 @@ impl Driver {
         if spec.ram_mb() > machine.ram_mb {
             return Err(Error::Refused("the machine was made for a smaller function"));
         }
-        if spec.env.iter().any(|(name, value)| is_credential(name) && !value.is_empty()) {
+        if spec.env.iter().any(|(name, value)| is_credential(name, value)) {
             machine.holds_credentials = true;
         }
         let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } =
@@ -255,13 +255,25 @@ impl Driver {
     /// Ends a machine and keeps its state as a template. `pending` are its open connections, none of which has been
     /// answered since it last asked.
     pub async fn snapshot(&self, booted: Booted, pending: Vec<Pending>) -> Result<Template, Error> {
-        template::take(booted, pending, &Place(&self.inner.config.state)).await
+        // The machine goes with this, whatever the outcome.
+        let Booted { machine, ram, image } = booted;
+        self.snapshot_of(&machine, (ram, image), pending).await
+    }
+
+    /// The same of a machine that somebody else ends where it cannot be kept. Its memory and disks come along.
+    pub(crate) async fn snapshot_of(
+        &self,
+        machine: &Machine,
+        of: (Option<OwnedFd>, Image),
+        pending: Vec<Pending>,
+    ) -> Result<Template, Error> {
+        template::take(machine, of, pending, &Place(&self.inner.config.state)).await
     }
 
     /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
     /// is asked of it.
     pub async fn clone_of(&self, template: &Template, fresh: &Fresh) -> Result<Machine, Error> {
-        self.go_on(template, &template.inner.image, fresh).await
+        self.go_on(template, (&template.inner.image, End::Clone), fresh).await
     }
 
     /// The same with the code of a function that the template does not know yet.
@@ -271,19 +283,41 @@ impl Driver {
         code: Arc<Disk>,
         fresh: &Fresh,
     ) -> Result<Machine, Error> {
-        if template.inner.started {
-            return Err(Error::Refused("a template with a function goes on with that function's code"));
-        }
-        let image = Image { code, ..template.inner.image.clone() };
-        self.go_on(template, &image, fresh).await
+        let image = with_code(template, code)?;
+        self.go_on(template, (&image, End::Clone), fresh).await
     }
 
-    async fn go_on(&self, template: &Template, image: &Image, fresh: &Fresh) -> Result<Machine, Error> {
+    /// The same in a machine that can become a template itself.
+    pub(crate) async fn copy_with(
+        &self,
+        template: &Template,
+        code: Arc<Disk>,
+        fresh: &Fresh,
+    ) -> Result<Booted, Error> {
+        let (image, copied) = (with_code(template, code)?, template.clone());
+        let ram = blocking(move || copied.inner.state.copied(copied.inner.ram_mb)).await?;
+        let machine = self.go_on(template, (&image, End::Template(ram.as_ref())), fresh).await?;
+        Ok(Booted { machine, ram, image })
+    }
+
+    async fn go_on(
+        &self,
+        template: &Template,
+        (image, end): (&Image, End<'_>),
+        fresh: &Fresh,
+    ) -> Result<Machine, Error> {
         let inner = &template.inner;
         let (process, control) = match &inner.state {
-            State::Qemu { ram, devices } => self.restored_qemu(image, (inner.ram_mb, ram), devices).await?,
+            State::Qemu { ram, devices } => {
+                let memory = match end {
+                    End::Template(Some(own)) => (own, Memory::SharedIncoming),
+                    End::Template(None) | End::Clone => (ram, Memory::PrivateIncoming),
+                };
+                self.restored_qemu(image, (inner.ram_mb, memory), devices).await?
+            }
             State::Firecracker { ram, devices } => {
-                let process = firecracker::restore(self.place(), image, inner.ram_mb, (ram, devices))
+                let size = (inner.ram_mb, matches!(end, End::Template(_)));
+                let process = firecracker::restore(self.place(), image, size, (ram, devices))
                     .map_err(doing("starting Firecracker"))?;
                 let mut client = monitor::firecracker(&process).await?;
                 load_firecracker(&mut client).await.map_err(|error| in_its_words(&process, &error))?;
@@ -308,10 +342,10 @@ impl Driver {
     async fn restored_qemu(
         &self,
         image: &Image,
-        (ram_mb, ram): (u64, &OwnedFd),
+        (ram_mb, (ram, memory)): (u64, (&OwnedFd, Memory)),
         devices: &[u8],
     ) -> Result<(Process, Control), Error> {
-        let process = self.qemu(image, (ram_mb, ram), Memory::PrivateIncoming)?;
+        let process = self.qemu(image, (ram_mb, ram), memory)?;
         let control = monitor::qemu(&process).await?;
         if let Control::Qemu(qmp) = &control {
             let loaded = load_qemu(qmp, &process, devices).await;
@@ -334,6 +368,23 @@ impl Driver {
     fn place(&self) -> (&Files, &Path) {
         (&self.inner.files, &self.inner.config.state)
     }
+}
+
+/// What is to become of a machine that goes on.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    /// It serves.
+    Clone,
+    /// Another template. Where memory is not its program's own it has this, which begins as the template's.
+    Template(Option<&'a OwnedFd>),
+}
+
+/// A template's disks with the code of a function that it does not know yet.
+fn with_code(template: &Template, code: Arc<Disk>) -> Result<Image, Error> {
+    if template.inner.started {
+        return Err(Error::Refused("a template with a function goes on with that function's code"));
+    }
+    Ok(Image { code, ..template.inner.image.clone() })
 }
 
 /// With what the program has printed, for the operator.
@@ -397,15 +448,18 @@ fn lay_out(config: &Config) -> Result<(Kernel, Files, Agent), Error> {
     Ok((kernel, files, agent))
 }
 
-fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name)
+fn is_credential(name: &str, value: &str) -> bool {
+    CREDENTIALS.contains(&name) && !value.is_empty() && value != NO_CREDENTIALS
 }
 
 /// The device of hardware virtualisation on Linux.
 pub const KVM: &str = "/dev/kvm";
-/// Variables that hold credentials; a template made of a function that has one would give all clones the same.
-const CREDENTIALS: [&str; 4] =
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+/// What a function may be given in place of credentials, for libraries that look whether there are some.
+pub const NO_CREDENTIALS: &str = "none-before-the-request";
+/// Variables that hold credentials; a template made of a function that has one would give all clones the same. A token with which
+/// a function asks the host for its credentials is none: it says nothing of whose they are, and whoever is at the other end of
+/// the connection is this machine, with that token and without it.
+const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// What the guest's kernel, agent and spawner need beside the function. While it boots, the first root is there twice: with a
 /// server that was built without optimisation some 180 MB.
 const KERNEL_MB: u64 = 256;

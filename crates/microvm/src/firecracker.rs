@@ -263,16 +263,18 @@ pub(crate) fn boot(
     Process::start(files, state, start(files, reads, ram_mb, Some(ram_mb + 1)))
 }
 
-/// Starts the program for a machine that goes on from a snapshot, whose memory becomes its standard input.
+/// Starts the program for a machine that goes on from a snapshot, whose memory becomes its standard input. `is_kept`: it
+/// will become a template itself, and its memory is written to a file then.
 pub(crate) fn restore(
     (files, state): (&Files, &Path),
     image: &Image,
-    ram_mb: u64,
+    (ram_mb, is_kept): (u64, bool),
     (ram, devices): (&OwnedFd, &Disk),
 ) -> io::Result<Process> {
     let mut reads = vec![(DEVICES, devices.path())];
     reads.extend(disks(image));
-    Process::start(files, state, Start { input: Some(ram), ..start(files, reads, ram_mb, None) })
+    let file_mb = is_kept.then_some(ram_mb + 1);
+    Process::start(files, state, Start { input: Some(ram), ..start(files, reads, ram_mb, file_mb) })
 }
 
 fn disks(image: &Image) -> [(&'static str, &Path); 2] {

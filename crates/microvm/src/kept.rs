@@ -124,6 +124,43 @@ where
         waited_for(made).await
     }
 
+    /// The thing of this key, where there is one; nothing is made. What is `outdated` goes.
+    pub(crate) fn find(&self, (key, now): (&K, Instant), outdated: impl Fn(&K) -> bool) -> Option<T> {
+        self.shelf.sweep(now);
+        let mut all = self.shelf.locked();
+        all.retain(|key, state| matches!(state, State::Making(_)) || !outdated(key));
+        match all.get_mut(key)? {
+            State::Made { thing, used, .. } => {
+                *used = now;
+                Some(thing.clone())
+            }
+            State::Making(_) | State::Failed { .. } => None,
+        }
+    }
+
+    /// Keeps a thing that somebody else has made, in the place of what there was, and counts it with the others.
+    pub(crate) fn put(&self, (key, now): (K, Instant), (thing, bytes): (T, u64)) -> Result<(), Error> {
+        if bytes > self.shelf.bounds.bytes {
+            return Err(TOO_LARGE);
+        }
+        self.shelf.sweep(now);
+        let mut all = self.shelf.locked();
+        if matches!(all.get(&key), Some(State::Making(_))) {
+            return Err(Error::Refused("it is being made"));
+        }
+        all.remove(&key);
+        if !self.shelf.make_room(&mut all) {
+            return Err(Error::Refused("there is no room for another template"));
+        }
+        self.shelf.insert(&mut all, key, State::Made { thing, bytes, used: now });
+        Ok(())
+    }
+
+    /// Drops what is made of these.
+    pub(crate) fn forget(&self, these: impl Fn(&K) -> bool) {
+        self.shelf.locked().retain(|key, state| matches!(state, State::Making(_)) || !these(key));
+    }
+
     /// How many are made.
     #[cfg(test)]
     fn made(&self) -> usize {
@@ -148,7 +185,7 @@ impl<K: Clone + Ord, T: Clone> Shelf<K, T> {
         };
         let made = made.and_then(|(thing, bytes)| {
             let fits = bytes <= self.bounds.bytes;
-            fits.then_some((thing, bytes)).ok_or(Error::Refused("a template takes more room than all may"))
+            fits.then_some((thing, bytes)).ok_or(TOO_LARGE)
         });
         let (state, outcome) = match made {
             Ok((thing, bytes)) => {
@@ -162,11 +199,16 @@ impl<K: Clone + Ord, T: Clone> Shelf<K, T> {
         {
             let mut all = self.locked();
             all.remove(&key);
-            let new = if let State::Made { bytes, .. } = &state { *bytes } else { 0 };
-            while bytes(&all).saturating_add(new) > self.bounds.bytes && drop_least_used(&mut all) {}
-            all.insert(key, state);
+            self.insert(&mut all, key, state);
         }
         told.send_replace(Some(outcome));
+    }
+
+    /// Others go where it would be too much.
+    fn insert(&self, all: &mut BTreeMap<K, State<T>>, key: K, state: State<T>) {
+        let new = if let State::Made { bytes, .. } = &state { *bytes } else { 0 };
+        while bytes(all).saturating_add(new) > self.bounds.bytes && drop_least_used(all) {}
+        all.insert(key, state);
     }
 
     /// Drops what has been unused or remembered long enough, and what ended while it was made.
@@ -227,6 +269,7 @@ async fn waited_for<T: Clone>(mut made: watch::Receiver<Option<Outcome<T>>>) -> 
     outcome.unwrap_or(Err(Arc::new(Error::Gone))).map_err(Error::Shared)
 }
 
+const TOO_LARGE: Error = Error::Refused("a template takes more room than all may");
 /// Looks in the time that one may be unused.
 const LOOKS: u32 = 4;
 

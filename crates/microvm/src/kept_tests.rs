@@ -201,3 +201,45 @@ async fn making_that_panics_is_made_again() {
     assert!(matches!(broken, Err(Error::Gone)));
     assert_eq!(get(&kept, 1, 1).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn what_others_have_made_counts_with_the_rest_and_is_found_until_it_goes() {
+    let kept = Kept::new(BOUNDS);
+    let began = Instant::now();
+    let at = |seconds| began + Duration::from_secs(seconds);
+    get_at(&kept, 1, 40, at(0)).await.unwrap();
+    kept.put((2, at(1)), (22, 40)).unwrap();
+    assert_eq!(kept.find((&2, at(2)), NONE), Some(22));
+    assert_eq!(kept.find((&3, at(2)), NONE), None, "nothing is made");
+    // The least used makes room, by bytes and by number, whoever made it.
+    kept.put((3, at(3)), (33, 30)).unwrap();
+    assert_eq!((kept.find((&1, at(3)), NONE), kept.find((&2, at(4)), NONE)), (None, Some(22)));
+    kept.put((4, at(5)), (44, 1)).unwrap();
+    get_at(&kept, 5, 1, at(6)).await.unwrap();
+    assert_eq!(kept.shelf.locked().keys().copied().collect::<Vec<_>>(), [2, 4, 5]);
+    assert!(matches!(kept.put((6, at(7)), (66, 101)), Err(Error::Refused(_))), "one alone may be too large");
+    // In the place of what there was.
+    kept.put((4, at(7)), (45, 2)).unwrap();
+    assert_eq!(kept.find((&4, at(7)), NONE), Some(45));
+    assert_eq!(kept.find((&4, at(8)), |key| *key == 4), None, "outdated ones go when others are looked for");
+    assert_eq!(kept.find((&2, at(4) + BOUNDS.unused), NONE), None, "unused ones go");
+    kept.put((7, at(900)), (77, 1)).unwrap();
+    kept.forget(|key| *key == 7);
+    assert_eq!(kept.find((&7, at(900)), NONE), None);
+}
+
+#[tokio::test]
+async fn nothing_is_put_where_all_are_being_made() {
+    let kept = Arc::new(Kept::<u32, u32>::new(BOUNDS));
+    for key in 1..=3 {
+        let kept = Arc::clone(&kept);
+        tokio::spawn(async move { kept.get((key, Instant::now()), NONE, std::future::pending).await });
+    }
+    while kept.shelf.locked().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(kept.put((4, Instant::now()), (4, 1)), Err(Error::Refused(_))));
+    assert!(matches!(kept.put((1, Instant::now()), (1, 1)), Err(Error::Refused(_))));
+    kept.forget(|_| true);
+    assert_eq!(kept.shelf.locked().len(), 3, "those go when they are made");
+}

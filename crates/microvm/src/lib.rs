@@ -4,7 +4,8 @@
 //!   Driver ──prepare──▶ Image ──boot──▶ Machine ──start──▶ function asks for its first event
 //!                                          └──snapshot──▶ Template ──clone_of──▶ Machine, Machine, …
 //!
-//!   Stock: a template per runtime and memory size, made before any function is known in it
+//!   Stock: a template per runtime and memory size, made before any function is known in it; templates of functions that have
+//!          initialised, made when asked for
 //!
 //!   host: QEMU, confined ═ virtio-serial ═ guest: agent (process 1) ── process sandbox ── function
 //!   or Firecracker       ═════ vsock ═════
@@ -27,6 +28,8 @@ mod fingerprint;
 pub mod firecracker;
 mod frame;
 mod guest;
+mod heard;
+mod initialised;
 mod initramfs;
 mod kept;
 mod kernel;
@@ -49,15 +52,17 @@ use std::process::ExitCode;
 
 pub use crate::{
     disk::{CodeDisk, Disk},
-    driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image, KVM, Monitor, RuntimeDisk},
+    driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image, KVM, Monitor, NO_CREDENTIALS, RuntimeDisk},
     error::Error,
+    heard::Tap,
+    initialised::{Basis, Whose},
     kernel::KernelSource,
     machine::{Connection, Machine},
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},
     roll::end_all,
     stock::{Limits, Stock},
-    template::{Pending, Template},
+    template::{Aside, Pending, Template},
 };
 
 /// Begins `main` of a program that makes machines, after the spawner's: in a process that was started to be a guest's process 1

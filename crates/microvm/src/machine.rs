@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     asking::Asking,
     error::{Error, doing},
+    heard::Tap,
     monitor::Control,
     mux::{Incoming, Mux, Stream},
     process::Process,
@@ -40,6 +41,13 @@ pub struct Connection {
     /// Its bytes. Of a clone's first connections, those that were read before the snapshot come again.
     pub stream: Stream,
     pub(crate) id: u32,
+}
+
+impl Connection {
+    /// Listens to what is read from it, whoever has it.
+    pub fn tap(&mut self) -> Tap {
+        Tap::of(self)
+    }
 }
 
 /// A machine with one function. Dropping it ends it.
@@ -283,16 +291,14 @@ impl Machine {
 
     /// Ends the machine, now; returns when its process has gone.
     pub async fn stop(self) -> Option<Exit> {
-        self.process.kill();
-        self.process.ended().await;
+        self.end().await;
         *self.exit.borrow()
     }
 
-    /// The same for whoever wants what it has left in its folder, which goes with what is returned.
-    pub(crate) async fn ended(self) -> Process {
+    /// The same for whoever wants what it has left in its folder, which goes with the machine.
+    pub(crate) async fn end(&self) {
         self.process.kill();
         self.process.ended().await;
-        self.process
     }
 
     /// Whether it has ended.

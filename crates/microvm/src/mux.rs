@@ -32,6 +32,7 @@ use tokio::{
 use crate::{
     arriving::Arriving,
     frame::{Frame, PAYLOAD_BYTES_MAX, malformed},
+    heard::Heard,
 };
 
 /// A connection to or from the guest.
@@ -40,12 +41,19 @@ pub struct Stream {
     pipe: DuplexStream,
     /// Counts as long as its user has it.
     place: Arc<OwnedSemaphorePermit>,
+    /// Who else learns what is read.
+    heard: Option<Arc<Heard>>,
 }
 
 impl Stream {
     /// The same connection with another pipe between it and its user.
     pub(crate) fn by_way_of(pipe: DuplexStream, of: &Self) -> Self {
-        Self { pipe, place: Arc::clone(&of.place) }
+        Self { pipe, place: Arc::clone(&of.place), heard: None }
+    }
+
+    /// From now on what is read is also kept, until the answer to it is written.
+    pub(crate) fn hear(&mut self) -> Arc<Heard> {
+        Arc::clone(self.heard.get_or_insert_default())
     }
 }
 
@@ -55,7 +63,12 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.pipe).poll_read(context, buffer);
+        if let Some(heard) = &self.heard {
+            heard.read(buffer.filled().get(before..).unwrap_or_default());
+        }
+        read
     }
 }
 
@@ -65,7 +78,11 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.pipe).poll_write(context, bytes)
+        let written = Pin::new(&mut self.pipe).poll_write(context, bytes);
+        if let (Some(heard), Poll::Ready(Ok(1..))) = (&self.heard, &written) {
+            heard.answered();
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -194,7 +211,7 @@ impl Mux {
         table.insert(id, entry);
         tokio::spawn(self.clone().pump_out(id, read, credit, Arc::clone(&place)));
         tokio::spawn(self.clone().pump_in(id, write, (arriving, receivable), Arc::clone(&place)));
-        Some(Stream { pipe: theirs, place })
+        Some(Stream { pipe: theirs, place, heard: None })
     }
 
     /// From the application to the other side.

@@ -41,6 +41,19 @@ pub(crate) enum Memory {
     Shared,
     /// Writes stay in the process: a clone, which waits for its device state.
     PrivateIncoming,
+    /// Both: a clone with a copy of its own, which becomes another template.
+    SharedIncoming,
+}
+
+impl Memory {
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Shared | Self::SharedIncoming)
+    }
+
+    /// Goes on from what another was, and does not boot.
+    fn is_incoming(self) -> bool {
+        matches!(self, Self::PrivateIncoming | Self::SharedIncoming)
+    }
 }
 
 /// Starts it. `ram` becomes its standard input, which is where it finds the guest's memory.
@@ -87,13 +100,13 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     add("-accel", accelerator);
     add("-cpu", processor);
     add("-m", &launch.ram_mb.to_string());
-    let share = if launch.memory == Memory::Shared { "on" } else { "off" };
+    let share = if launch.memory.is_shared() { "on" } else { "off" };
     let size = launch.ram_mb;
     add(
         "-object",
         &format!("memory-backend-file,id=m,size={size}M,mem-path=/proc/self/fd/0,share={share},prealloc=off"),
     );
-    if launch.memory == Memory::Shared {
+    if !launch.memory.is_incoming() {
         let argument = launch.agent_argument;
         add("-append", &format!("{KERNEL_ARGUMENTS} -- {} {argument}", guest::NAME));
     }
@@ -106,10 +119,9 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     add("-global", "virtio-mmio.force-legacy=false");
     add("-serial", &format!("file:{OWN}/console"));
     add("-qmp", &format!("unix:{OWN}/qmp,server=on,wait=off"));
-    if launch.memory == Memory::PrivateIncoming {
+    if launch.memory.is_incoming() {
         add("-incoming", "defer");
-    }
-    if launch.memory == Memory::Shared {
+    } else {
         add("-kernel", KERNEL);
         add("-initrd", INITRAMFS);
     }
@@ -152,6 +164,23 @@ mod tests {
         };
         assert!(!all.iter().any(card), "{all:?}");
         assert_eq!(all.iter().filter(|text| text.contains("readonly=on")).count(), 2);
+    }
+
+    #[test]
+    fn only_what_boots_or_becomes_a_template_writes_to_the_memory_it_is_given() {
+        for (memory, share, boots) in [
+            (Memory::Shared, "share=on", true),
+            (Memory::SharedIncoming, "share=on", false),
+            (Memory::PrivateIncoming, "share=off", false),
+        ] {
+            let accelerator = Accelerator::Emulation;
+            let launch = Launch { accelerator, ram_mb: 256, disks: None, memory, agent_argument: "boot" };
+            let all: Vec<String> =
+                arguments(launch).into_iter().map(|text| text.into_string().unwrap()).collect();
+            assert!(all.iter().any(|text| text.contains(share)), "{all:?}");
+            assert_eq!(all.iter().any(|text| text == "-kernel"), boots);
+            assert_eq!(all.iter().any(|text| text == "-incoming"), !boots);
+        }
     }
 
     #[test]

@@ -60,6 +60,14 @@ impl State {
         }
     }
 
+    /// Memory that can be written and begins as this one, where a machine writes to memory that is not its program's own.
+    pub(crate) fn copied(&self, ram_mb: u64) -> io::Result<Option<OwnedFd>> {
+        let Self::Qemu { .. } = self else { return Ok(None) };
+        let copy = qemu::memory(ram_mb)?;
+        copy_touched(&self.memory()?, &copy)?;
+        Ok(Some(copy))
+    }
+
     /// The memory from its beginning, for reading.
     pub(crate) fn memory(&self) -> io::Result<File> {
         let (Self::Qemu { ram, .. } | Self::Firecracker { ram, .. }) = self;
@@ -68,13 +76,13 @@ impl State {
 }
 
 /// Stops a machine, takes its state and ends it.
-pub(crate) async fn save(machine: Machine, ram: Option<OwnedFd>, place: &Place<'_>) -> Result<State, Error> {
+pub(crate) async fn save(machine: &Machine, ram: Option<OwnedFd>, place: &Place<'_>) -> Result<State, Error> {
     machine.freeze().await?;
     match (&machine.control, ram) {
         (Control::Qemu(qmp), Some(ram)) => {
             let saved = qemu_devices(qmp, &machine.process).await;
             let devices = saved.map_err(doing("saving the machine's state"))?;
-            machine.stop().await;
+            machine.end().await;
             qemu::seal(&ram).map_err(doing("sealing the template's memory"))?;
             Ok(State::Qemu { ram, devices })
         }
@@ -84,9 +92,9 @@ pub(crate) async fn save(machine: Machine, ram: Option<OwnedFd>, place: &Place<'
                 SnapshotFiles { devices: Path::new(OWN).join(DEVICES), memory: Path::new(OWN).join(MEMORY) };
             client.lock().await.create_snapshot(&files).await?;
             let ram_mb = machine.ram_mb;
-            let process = machine.ended().await;
-            let place = place.0.to_owned();
-            let taken = tokio::task::spawn_blocking(move || taken(&process, ram_mb, &place));
+            machine.end().await;
+            let (folder, place) = (machine.process.folder.clone(), place.0.to_owned());
+            let taken = tokio::task::spawn_blocking(move || taken(&folder, ram_mb, &place));
             let taken = taken.await.map_err(io::Error::other).and_then(|taken| taken);
             taken.map_err(doing("saving the machine's state"))
         }
@@ -96,10 +104,10 @@ pub(crate) async fn save(machine: Machine, ram: Option<OwnedFd>, place: &Place<'
 
 /// Copies the files of a process that has ended. It may have been taken over by its guest: what it left is looked at first, and
 /// whoever still has it open changes nothing.
-fn taken(process: &Process, ram_mb: u64, place: &Path) -> io::Result<State> {
+fn taken(folder: &Path, ram_mb: u64, place: &Path) -> io::Result<State> {
     let left = |name: &str, sized: &dyn Fn(u64) -> bool| {
         let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        let path = process.folder.join(OWN).join(name);
+        let path = folder.join(OWN).join(name);
         let file = File::options().read(true).custom_flags(nofollow).open(path)?;
         let found = file.metadata()?;
         if !found.is_file() || !sized(found.len()) {

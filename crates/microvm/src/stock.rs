@@ -22,8 +22,9 @@ use tokio::{
 use crate::{
     disk::Disk,
     driver::{Driver, Fresh, FunctionSpec, Image, RuntimeDisk, blocking},
-    error::{Error, doing},
+    error::Error,
     fingerprint,
+    initialised::Whose,
     kept::{Bounds, Kept},
     machine::Machine,
     template::Template,
@@ -59,12 +60,33 @@ impl Limits {
 #[derive(Debug)]
 pub struct Stock {
     maker: Arc<Maker>,
-    start: Duration,
-    templates: Kept<Key, Template>,
+    pub(crate) start: Duration,
+    pub(crate) templates: Kept<Key, Template>,
 }
 
-/// What a template is made of: runtime, memory in MB, the runtime's files.
-type Key = (String, u64, String);
+/// What a template is made of: the runtime's name, its files, and what else.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Key {
+    pub(crate) runtime: String,
+    pub(crate) files: String,
+    pub(crate) of: Of,
+}
+
+/// See [`Key`].
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Of {
+    /// Any function's, with so much memory in MB.
+    Runtime { ram_mb: u64 },
+    /// One that has initialised.
+    Function(Whose),
+}
+
+impl Key {
+    /// Of a runtime whose files are others now.
+    pub(crate) fn is_outdated(&self, runtime: &str, files: &str) -> bool {
+        self.runtime == runtime && self.files != files
+    }
+}
 
 #[derive(Debug)]
 struct Maker {
@@ -116,26 +138,27 @@ impl Stock {
         spec: FunctionSpec,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
     ) -> Result<Machine, Error> {
-        let template = self.template(root, shared_ram_mb(&spec), Arc::clone(&fresh)).await?;
+        let (template, _) = self.template(root, shared_ram_mb(&spec), Arc::clone(&fresh)).await?;
         let driver = self.driver();
         let mut machine = driver.clone_with(&template, code, &fresh()).await?;
         driver.start(&mut machine, spec).await?;
         Ok(machine)
     }
 
-    async fn template(
+    /// The template for any function of a runtime, and by what its files were known.
+    pub(crate) async fn template(
         &self,
         root: PlannedRoot,
         ram_mb: u64,
         fresh: Arc<dyn Fn() -> Fresh + Send + Sync>,
-    ) -> Result<Template, Error> {
-        let (looked_at, runtime_id) = (root.clone(), root.runtime_id().to_owned());
-        let files = blocking(move || fingerprint::of(&looked_at)).await?;
-        let outdated = |(id, _, seen): &Key| *id == runtime_id && *seen != files;
+    ) -> Result<(Template, String), Error> {
+        let (runtime, files) = (root.runtime_id().to_owned(), files_of(&root).await?);
+        let outdated = |key: &Key| key.is_outdated(&runtime, &files);
         let (maker, of) = (Arc::clone(&self.maker), (root, files.clone()));
         let make = move || async move { maker.template(of, ram_mb, &*fresh).await };
-        let key = (runtime_id.clone(), ram_mb, files.clone());
-        self.templates.get((key, Instant::now()), outdated, make).await
+        let key = Key { runtime: runtime.clone(), files: files.clone(), of: Of::Runtime { ram_mb } };
+        let template = self.templates.get((key, Instant::now()), outdated, make).await?;
+        Ok((template, files))
     }
 }
 
@@ -147,11 +170,10 @@ impl Maker {
         fresh: &(dyn Fn() -> Fresh + Send + Sync),
     ) -> Result<(Template, u64), Error> {
         let runtime = self.disk(of).await?;
-        let on_disk = runtime.bytes().map_err(doing("making disks"))?;
         let image = Image { runtime, code: Arc::clone(&self.blank) };
         let booted = self.driver.boot_with(&image, ram_mb, &fresh()).await?;
         let template = self.driver.snapshot(booted, Vec::new()).await?;
-        let bytes = template.bytes()?.saturating_add(on_disk);
+        let bytes = template.bytes()?;
         Ok((template, bytes))
     }
 
@@ -172,10 +194,16 @@ impl Maker {
     }
 }
 
+/// By what a root's files on the host are known.
+pub(crate) async fn files_of(root: &PlannedRoot) -> Result<String, Error> {
+    let root = root.clone();
+    blocking(move || fingerprint::of(&root)).await
+}
+
 /// Memory of the template for a function, which has at least what the function's machine needs. The sizes are few, or one
 /// account's functions would need all the templates that there may be. What the function may use is another matter: the
 /// agent bounds it.
-fn shared_ram_mb(spec: &FunctionSpec) -> u64 {
+pub(crate) fn shared_ram_mb(spec: &FunctionSpec) -> u64 {
     let needed = spec.ram_mb();
     needed.checked_next_power_of_two().unwrap_or(needed)
 }
@@ -187,8 +215,8 @@ const MAKING_EMULATED: Duration = Duration::from_mins(4);
 /// As long as a root of the process driver that could not be made.
 const FAILED: Duration = Duration::from_mins(1);
 const UNUSED: Duration = Duration::from_mins(30);
-/// Few runtimes and sizes are in use at a time.
-const TEMPLATES_MAX: usize = 8;
+/// Few runtimes and sizes are in use at a time; functions that have initialised share what is left.
+const TEMPLATES_MAX: usize = 16;
 /// A template that has just booted takes some 300 MB.
 const BYTES_MAX: u64 = 6 << 30;
 /// Templates that boot at a time; others wait for their turn.

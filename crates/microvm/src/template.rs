@@ -3,12 +3,13 @@
 //! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a sealed file that
 //! clones map privately. A template is made before the first event and of a function that was given no credentials.
 
-use std::{io, sync::Arc};
+use std::{any::Any, io, os::fd::OwnedFd, sync::Arc};
 
 use tokio::io::{AsyncWriteExt, duplex};
 
 use crate::{
-    driver::{Booted, Image},
+    disk::Disk,
+    driver::Image,
     error::{Error, doing},
     machine::{Connection, Machine},
     mux::{Stream, WINDOW_BYTES},
@@ -16,18 +17,42 @@ use crate::{
 };
 
 /// A connection that waits for its first answer when the snapshot is taken: the runtime's question for the first event.
+/// Whoever has the connection keeps it until then.
 #[derive(Debug)]
 pub struct Pending {
-    /// The connection.
-    pub connection: Connection,
-    /// What has been read from it since the last answer. Every clone's caller reads it again.
-    pub read: Vec<u8>,
+    pub(crate) port: u16,
+    pub(crate) id: u32,
+    pub(crate) read: Vec<u8>,
+}
+
+impl Pending {
+    /// `read` has been read from it since its last answer. Every clone's caller reads it again.
+    pub fn of(connection: &Connection, read: Vec<u8>) -> Self {
+        Self { port: connection.port, id: connection.id, read }
+    }
+
+    /// What has been read.
+    pub fn read(&self) -> &[u8] {
+        &self.read
+    }
+}
+
+/// What a template's user wants to find with it again. It is not looked at, and not printed.
+#[derive(Clone, Debug)]
+pub struct Aside(Arc<dyn Any + Send + Sync>);
+
+impl Aside {
+    /// Of anything.
+    pub fn new(any: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(any))
+    }
 }
 
 /// What clones are made of. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) aside: Option<Aside>,
 }
 
 #[derive(Debug)]
@@ -49,9 +74,22 @@ impl Template {
         &self.inner.layers
     }
 
-    /// Bytes that the guest's memory takes; what was never touched takes none.
+    /// What its user has put aside with it, if it is of this kind.
+    pub fn aside<T: Any>(&self) -> Option<&T> {
+        self.aside.as_ref()?.0.downcast_ref()
+    }
+
+    /// The disk of the code that its clones run.
+    pub fn code(&self) -> Arc<Disk> {
+        Arc::clone(&self.inner.image.code)
+    }
+
+    /// Bytes that the guest's memory takes, where what was never touched takes none, and its disks: as if nobody else had them.
     pub(crate) fn bytes(&self) -> Result<u64, Error> {
-        self.inner.state.bytes().map_err(doing("measuring the template"))
+        let Inner { state, image, .. } = &*self.inner;
+        let all = [state.bytes(), image.runtime.bytes(), image.code.bytes()];
+        let sum = all.into_iter().try_fold(0, |sum: u64, bytes| Ok(sum.saturating_add(bytes?)));
+        sum.map_err(doing("measuring the template"))
     }
 
     /// Bytes of device state, for measuring.
@@ -90,31 +128,27 @@ impl Open {
     }
 }
 
-/// Stops a machine and keeps its state. Whatever the outcome, the machine has ended.
+/// Stops a machine, keeps its state and ends it. What cannot be kept is the caller's to end.
 pub(crate) async fn take(
-    booted: Booted,
+    machine: &Machine,
+    (ram, image): (Option<OwnedFd>, Image),
     pending: Vec<Pending>,
     place: &Place<'_>,
 ) -> Result<Template, Error> {
-    let Booted { machine, ram, image } = booted;
     if machine.holds_credentials {
         return Err(Error::Refused("a template must not hold credentials"));
     }
     let mut open: Vec<Open> =
         machine.output_ids.iter().map(|(port, id)| Open { id: *id, port: *port, read: Vec::new() }).collect();
-    for waiting in &pending {
-        let Connection { port, id, .. } = waiting.connection;
-        open.push(Open { id, port, read: waiting.read.clone() });
-    }
+    open.extend(pending.into_iter().map(|Pending { port, id, read }| Open { id, port, read }));
     // After this round trip everything the host has sent has been taken in.
     machine.ping().await?;
-    settle(&machine, &open).await?;
+    settle(machine, &open).await?;
     let next_number = machine.next_number();
     let (ram_mb, started, layers) = (machine.ram_mb, machine.started, machine.layers.clone());
     let state = state::save(machine, ram, place).await?;
-    drop(pending);
     let inner = Inner { state, ram_mb, image, open, started, next_number, layers };
-    Ok(Template { inner: Arc::new(inner) })
+    Ok(Template { inner: Arc::new(inner), aside: None })
 }
 
 /// The streams known must be idle, and there must be no others.

@@ -16,10 +16,10 @@ use std::{
 };
 
 use casemate_microvm::{
-    Acceleration, CodeDisk, Config, Connection, Driver, Error, Fresh, FunctionSpec, Hardware, Image,
-    KernelSource, Limits, Machine, Monitor, Pending, Stock, Stream,
+    Acceleration, Aside, CodeDisk, Config, Connection, Disk, Driver, Error, Fresh, FunctionSpec, Hardware,
+    Image, KernelSource, Limits, Machine, Monitor, Pending, Stock, Stream, Template, Whose,
 };
-use casemate_sandbox::{ExecPolicy, Runtime, RuntimeTable};
+use casemate_sandbox::{ExecPolicy, PlannedRoot, RuntimeTable};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -77,8 +77,8 @@ fn fresh(number: u8) -> Fresh {
     Fresh { unix_ns: 1_700_000_000_000_000_000, entropy: [number; 64] }
 }
 
-fn runtime() -> Runtime {
-    RuntimeTable::discover(OsStr::new("")).find("provided.al2023").cloned().unwrap()
+fn root() -> PlannedRoot {
+    RuntimeTable::discover(OsStr::new("")).find("provided.al2023").unwrap().planned().unwrap()
 }
 
 fn package(folder: &Path) -> CodeDisk {
@@ -113,7 +113,7 @@ fn machines(state: &Path) -> usize {
 }
 
 async fn booted(driver: &Driver, state: &Path) -> (casemate_microvm::Booted, Image) {
-    let image = driver.prepare("function-1", runtime().planned().unwrap(), package(state)).await.unwrap();
+    let image = driver.prepare("function-1", root(), package(state)).await.unwrap();
     (driver.boot(&image, &spec(), &fresh(1)).await.unwrap(), image)
 }
 
@@ -127,7 +127,7 @@ async fn clones_go_on_from_one_memory_with_fresh_randomness_and_cannot_write_wha
     let (mut first, _) = booted(&driver, folder.path()).await;
     driver.start(&mut first.machine, spec()).await.unwrap();
     let (connection, read) = asked(&mut first.machine).await;
-    let template = driver.snapshot(first, vec![Pending { connection, read }]).await.unwrap();
+    let template = driver.snapshot(first, vec![Pending::of(&connection, read)]).await.unwrap();
     assert!(template.device_bytes() > 0);
     assert_eq!(machines(folder.path()), 0, "the machine that became a template has ended");
 
@@ -162,15 +162,105 @@ async fn stock(state: &Path, behaviour: &str, start: Duration) -> (Stock, Arc<At
     (Stock::with_limits(driver, limits).unwrap(), Arc::default())
 }
 
-async fn started(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>) -> Result<Machine, Error> {
-    let code = CodeDisk { code_dir: state.to_owned(), ..CodeDisk::default() };
+type Draw = Arc<dyn Fn() -> Fresh + Send + Sync>;
+
+async fn code_and_draw(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>) -> (Arc<Disk>, Draw) {
     let name = format!("code-{}", begun.load(Ordering::SeqCst));
     let code_dir = state.join(&name);
     fs::create_dir_all(&code_dir).unwrap();
-    let code = stock.driver().code_disk(&name, CodeDisk { code_dir, ..code }).await.unwrap();
+    let code = CodeDisk { code_dir, ..CodeDisk::default() };
+    let code = stock.driver().code_disk(&name, code).await.unwrap();
     let begun = Arc::clone(begun);
-    let draw = Arc::new(move || fresh(begun.fetch_add(1, Ordering::SeqCst)));
-    stock.start(runtime().planned().unwrap(), code, spec(), draw).await
+    (code, Arc::new(move || fresh(begun.fetch_add(1, Ordering::SeqCst))))
+}
+
+async fn started(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>) -> Result<Machine, Error> {
+    let (code, draw) = code_and_draw(stock, state, begun).await;
+    stock.start(root(), code, spec(), draw).await
+}
+
+/// A machine that has asked for its event becomes this one's template.
+async fn kept(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>, whose: Whose) -> Result<Template, Error> {
+    let (code, draw) = code_and_draw(stock, state, begun).await;
+    let (mut machine, basis) = stock.start_for_template(root(), code, spec(), draw).await.unwrap();
+    let mut connection = machine.accept().await.unwrap();
+    let tap = connection.tap();
+    while !tap.pending().unwrap().read().ends_with(b"\r\n\r\n") {
+        connection.stream.read_u8().await.unwrap();
+    }
+    let aside = Aside::new("what is known of it".to_owned());
+    let template = stock.keep((&machine, basis), vec![tap.pending().unwrap()], (whose, aside)).await;
+    machine.exited().await;
+    assert!(machine.has_ended(), "nothing but the template is left of it");
+    template
+}
+
+fn whose(function: &str, state: [&str; 2]) -> Whose {
+    Whose { function: function.to_owned(), state: state.map(str::to_owned).to_vec() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn template_of_a_function_is_used_for_its_machines_and_for_nobody_elses() {
+    let folder = state();
+    let (stock, begun) = stock(folder.path(), "ordinary", Duration::from_mins(2)).await;
+    let own = || whose("arn:1:f:1", ["revision", "role"]);
+    let found = async |whose| stock.initialised(&root(), whose).await.unwrap();
+    assert!(found(own()).await.is_none());
+    kept(&stock, folder.path(), &begun, own()).await.unwrap();
+    for other in [
+        whose("arn:1:f:2", ["revision", "role"]),
+        whose("arn:2:f:1", ["revision", "role"]),
+        whose("arn:1:f:1", ["other", "role"]),
+        whose("arn:1:f:1", ["revision", "other"]),
+        whose("arn:1:f:1", ["role", "revision"]),
+    ] {
+        assert!(found(other.clone()).await.is_none(), "{other:?}");
+    }
+    let template = found(own()).await.unwrap();
+    assert_eq!(template.aside::<String>().unwrap(), "what is known of it");
+    assert!(template.aside::<u32>().is_none() && !format!("{template:?}").contains("is known"));
+    let mut drawn = Vec::new();
+    for number in 90..92 {
+        let mut machine = stock.go_on(&template, &fresh(number)).await.unwrap();
+        // The question that was read before comes again.
+        let mut runtime = BufReader::new(asked(&mut machine).await.0.stream);
+        drawn.push((ask(&mut runtime, b'i').await, ask(&mut runtime, b'r').await));
+    }
+    assert!(drawn[0].0 == drawn[1].0 && drawn[0].1 != drawn[1].1, "{drawn:?}");
+    stock.forget("arn:1:f:2");
+    assert!(found(own()).await.is_some());
+    stock.forget("arn:1:f:1");
+    assert!(found(own()).await.is_none());
+    let used = begun.load(Ordering::SeqCst);
+    started(&stock, folder.path(), &begun).await.unwrap();
+    assert_eq!(begun.load(Ordering::SeqCst), used + 1, "the runtime's template has stayed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn template_of_a_function_goes_when_a_file_of_its_runtime_has_changed() {
+    let folder = state();
+    let (stock, begun) = stock(folder.path(), "ordinary", Duration::from_mins(2)).await;
+    let own = || whose("f", ["revision", "role"]);
+    kept(&stock, folder.path(), &begun, own()).await.unwrap();
+    fs::create_dir(folder.path().join("more")).unwrap();
+    let other = root().with_task(folder.path().join("more"));
+    assert!(stock.initialised(&other, own()).await.unwrap().is_none());
+    assert!(stock.initialised(&root(), own()).await.unwrap().is_none(), "it went, and is not hidden");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machine_with_another_open_connection_becomes_no_template_and_ends() {
+    let folder = state();
+    let (stock, begun) = stock(folder.path(), "ordinary", Duration::from_mins(2)).await;
+    let (code, draw) = code_and_draw(&stock, folder.path(), &begun).await;
+    let (mut machine, basis) = stock.start_for_template(root(), code, spec(), draw).await.unwrap();
+    // Its one connection is not named.
+    let (_connection, _) = asked(&mut machine).await;
+    let own = whose("f", ["revision", "role"]);
+    let refused = stock.keep((&machine, basis), Vec::new(), (own.clone(), Aside::new(()))).await;
+    assert!(matches!(&refused, Err(Error::Refused(why)) if why.contains("waits for nothing")), "{refused:?}");
+    machine.exited().await;
+    assert!(stock.initialised(&root(), own).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -190,7 +190,7 @@ async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh
     let mut asked = booted.machine.accept().await.unwrap();
     let read = question(&mut asked.stream).await;
     println!("function's first question after {:?}", began.elapsed());
-    let template = driver.snapshot(booted, vec![Pending { connection: asked, read }]).await.unwrap();
+    let template = driver.snapshot(booted, vec![Pending::of(&asked, read)]).await.unwrap();
     println!("template after {:?}, {} bytes of device state", began.elapsed(), template.device_bytes());
 
     let (mut drawn, mut times) = (Vec::new(), Vec::new());
@@ -263,7 +263,7 @@ async fn python_that_was_initialised_in_the_template_answers_in_a_clone() {
     let mut asked = booted.machine.accept().await.unwrap();
     let read = question(&mut asked.stream).await;
     println!("Python's first question after {:?}", began.elapsed());
-    let template = driver.snapshot(booted, vec![Pending { connection: asked, read }]).await.unwrap();
+    let template = driver.snapshot(booted, vec![Pending::of(&asked, read)]).await.unwrap();
     let began = Instant::now();
     let (_machine, mut runtime) = clone_of(&driver, &template, 2).await;
     let answer = ask(&mut runtime, b'!').await;

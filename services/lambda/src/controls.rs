@@ -11,6 +11,7 @@
 //! | `CASEMATE_EGRESS` | destinations such as `api.example.com:443`, with commas between them | none: no connection leaves |
 //! | `CASEMATE_ISOLATION` | `process`, `microvm` | what the operator's `--isolation-floor` says: `process` unless it is raised |
 //! | `CASEMATE_CREDENTIALS` | `environment`, `endpoint` | `environment`, as on AWS |
+//! | `CASEMATE_INIT` | `each`, `once` | `each`, as on AWS: every environment loads the function; `once`: machines begin where the first of their version had loaded it |
 //! | `CASEMATE_DECOY` | `on`, `off` | `off`; `on` lays a key pair that belongs to nobody into the variables: any use is an alarm |
 //! | `CASEMATE_LIMITS` | `any`, `kernel` | `any`; `kernel`: it does not run where a limit is held by looking at it instead of by a control group |
 //! | `CASEMATE_SNAPSHOTS` | 1 to 100 | `1`: so many environments of a version with SnapStart are initialised ahead, and kept |
@@ -36,6 +37,8 @@ const EGRESS: &str = "CASEMATE_EGRESS";
 const CREDENTIALS: &str = "CASEMATE_CREDENTIALS";
 pub(crate) const ISOLATION: &str = "CASEMATE_ISOLATION";
 const DECOY: &str = "CASEMATE_DECOY";
+/// The variable that says how often a version's code is loaded.
+pub(crate) const INIT: &str = "CASEMATE_INIT";
 const LIMITS: &str = "CASEMATE_LIMITS";
 const CLIENT: &str = "CASEMATE_RUNTIME_CLIENT";
 const SNAPSHOTS: &str = "CASEMATE_SNAPSHOTS";
@@ -59,8 +62,19 @@ pub(crate) struct Controls {
     pub(crate) isolation: Option<Isolation>,
     /// Does a key that belongs to nobody lie among its variables?
     pub(crate) decoy: bool,
+    /// `None`: what its reuse suggests.
+    pub(crate) init: Option<Init>,
     /// How many templates of a version with SnapStart are kept.
     pub(crate) snapshots: Option<NonZeroUsize>,
+}
+
+/// How often a version's code is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// By every environment.
+    Each,
+    /// By the first: the others go on from there.
+    Once,
 }
 
 /// For how long one environment serves.
@@ -166,6 +180,7 @@ impl Controls {
                 REUSE => reuse(value).map(|reuse| controls.reuse = reuse),
                 EXEC => exec(value).map(|exec| controls.exec = Some(exec)),
                 CREDENTIALS => credentials(value).map(|credentials| controls.credentials = credentials),
+                INIT => init(value).map(|init| controls.init = Some(init)),
                 DECOY => switch(value).map(|decoy| controls.decoy = decoy),
                 LIMITS => limits(value).map(|limits| controls.limits = limits),
                 CLIENT => client(value).map(|client| controls.client = client),
@@ -174,7 +189,7 @@ impl Controls {
                 _ => {
                     return Err(format!(
                         "{name} is none of the platform's settings: {REUSE}, {EXEC}, {EGRESS}, {CREDENTIALS}, {DECOY}, {CLIENT}, \
-                         {ISOLATION}, {LIMITS}, {SNAPSHOTS}"
+                         {ISOLATION}, {INIT}, {LIMITS}, {SNAPSHOTS}"
                     ));
                 }
             };
@@ -194,6 +209,7 @@ fn allowed(name: &str) -> &'static str {
         CLIENT => "own or aws",
         LIMITS => "any or kernel",
         ISOLATION => "process or microvm",
+        INIT => "each or once",
         SNAPSHOTS => "a number from 1 to 100",
         _ => "environment or endpoint",
     }
@@ -243,6 +259,14 @@ fn isolation(value: &str) -> Option<Isolation> {
     match value {
         "process" => Some(Isolation::Process),
         "microvm" => Some(Isolation::Machine),
+        _ => None,
+    }
+}
+
+fn init(value: &str) -> Option<Init> {
+    match value {
+        "each" => Some(Init::Each),
+        "once" => Some(Init::Once),
         _ => None,
     }
 }
@@ -299,6 +323,7 @@ mod tests {
             ("CASEMATE_CREDENTIALS", "endpoint"),
             ("CASEMATE_RUNTIME_CLIENT", "aws"),
             ("CASEMATE_DECOY", "on"),
+            ("CASEMATE_INIT", "once"),
             ("CASEMATE_LIMITS", "kernel"),
             ("CASEMATE_SNAPSHOTS", "100"),
         ]);
@@ -314,6 +339,7 @@ mod tests {
                 decoy: true,
                 limits: Limits::Kernel,
                 isolation: None,
+                init: Some(Init::Once),
                 snapshots: NonZeroUsize::new(100),
             }
         );
@@ -350,6 +376,7 @@ mod tests {
             ("CASEMATE_CREDENTIALS", "none"),
             ("CASEMATE_RUNTIME_CLIENT", "AWS"),
             ("CASEMATE_DECOY", "1"),
+            ("CASEMATE_INIT", "twice"),
             ("CASEMATE_LIMITS", "cgroup"),
             ("CASEMATE_SNAPSHOTS", "0"),
             ("CASEMATE_SNAPSHOTS", "101"),

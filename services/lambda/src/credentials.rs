@@ -5,7 +5,10 @@
 //!
 //! Knows nothing of HTTP or processes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use casemate_kernel::{Env, SessionCredentials};
 use casemate_names::{Secret, hex_id};
@@ -28,6 +31,8 @@ pub(crate) struct Endpoint {
     env: Env,
     token: Secret<String>,
     current: Mutex<Option<SessionCredentials>>,
+    /// Has somebody asked who had the token?
+    asked: AtomicBool,
 }
 
 /// Why nobody gets credentials.
@@ -41,8 +46,22 @@ pub(crate) enum Refused {
 
 impl Endpoint {
     pub(crate) fn new(env: &Env) -> Self {
-        let token = Secret::new(hex_id(&*env.entropy, "lambda.credentials", TOKEN_DIGITS));
-        Self { env: env.clone(), token, current: Mutex::new(None) }
+        Self::with_token(env, Secret::new(hex_id(&*env.entropy, "lambda.credentials", TOKEN_DIGITS)))
+    }
+
+    /// With the token that a process knows already. It opens nothing but what its own environment may have.
+    pub(crate) fn with_token(env: &Env, token: Secret<String>) -> Self {
+        Self { env: env.clone(), token, current: Mutex::new(None), asked: AtomicBool::new(false) }
+    }
+
+    /// For those who go on from a template.
+    pub(crate) fn token(&self) -> &Secret<String> {
+        &self.token
+    }
+
+    /// Has somebody asked?
+    pub(crate) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Variables that lead SDKs here.
@@ -65,6 +84,7 @@ impl Endpoint {
         if !self.token.matches(authorization) {
             return Err(Refused::Token);
         }
+        self.asked.store(true, Ordering::SeqCst);
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let current = current.as_ref().ok_or(Refused::BetweenRequests)?;
         let again = self.env.clock.now().plus_seconds(ASK_AGAIN_S).min(current.expires_at);

@@ -12,6 +12,7 @@ mod ending;
 mod extensions;
 mod fork;
 mod image;
+mod initialised;
 mod late;
 mod machine;
 mod renewal;
@@ -57,6 +58,7 @@ use crate::{
     packages::Folder,
     platform::{Note, Status},
     report::{self, Used},
+    restored::Restored,
     telemetry::Telemetry,
     variables_key::Access,
 };
@@ -107,6 +109,8 @@ pub(crate) struct Environment {
     program: String,
     /// Where it begins from a snapshot.
     snapshot: Option<Snapshot>,
+    /// What its process is told with the first request, if it goes on from a machine's template.
+    restored: Mutex<Option<Arc<Restored>>>,
     /// Whether its processes may have what a key hides.
     access: Access,
     folders: Vec<Arc<Folder>>,
@@ -218,6 +222,7 @@ impl Environment {
             trace_id: trace_id.clone(),
             deadline: invocation.deadline,
         };
+        invocation.restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner).take();
         // In this order: what the runtime has been offered it works on.
         if !self.extensions.invoke(told) || !self.exchange.offer(invocation) {
             return Err(self.given_up((&id, &trace_id), began.elapsed()).await);

@@ -279,6 +279,7 @@ mod tests {
             client_context: None,
             trace_id: String::new(),
             deadline: Timestamp::from_millis(0),
+            restored: None,
             sink: None,
         }
     }

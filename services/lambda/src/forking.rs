@@ -154,14 +154,14 @@ impl Forks {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use casemate_names::{AccountId, Arn, Timestamp};
 
     use super::*;
 
-    fn credentials(key: &str) -> SessionCredentials {
+    pub(crate) fn credentials(key: &str) -> SessionCredentials {
         let role_arn = Arn::parse("arn:aws:iam::123456789012:role/r").unwrap();
         let (issued_at, expires_at) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
         let session = casemate_kernel::RoleSession {

@@ -1,10 +1,12 @@
 //! One request to a function, and how it can end. Plain data.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use casemate_names::{Arn, Timestamp};
 use serde_json::json;
 
-use crate::streaming::Sink;
+use crate::{restored::Restored, streaming::Sink};
 
 /// A request as a runtime receives it.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub(crate) struct Invocation {
     pub(crate) trace_id: String,
     /// When the function's time is over; set when the runtime takes it.
     pub(crate) deadline: Timestamp,
+    /// Told with it; `None`: nothing, as nearly always.
+    pub(crate) restored: Option<Arc<Restored>>,
     /// Where a streamed answer goes; `None`: whoever asked takes whole answers.
     pub(crate) sink: Option<Sink>,
 }

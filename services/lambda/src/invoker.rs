@@ -380,6 +380,7 @@ impl Invoker {
         // Whoever changed or deleted the function since it was last looked at has not found it there.
         if !self.is_current(&environment.function) {
             self.pool.retire(&environment.function.arn);
+            self.machines.forget(&environment.function.arn);
         }
         self.stock.changed();
     }
@@ -408,6 +409,7 @@ impl Invoker {
             client_context: request.client_context,
             trace_id: request.trace,
             deadline: self.env.clock.now(),
+            restored: None,
             sink: request.sink,
         }
     }
@@ -430,6 +432,7 @@ impl Invoker {
     pub(crate) fn retire(&self, function: &Arn) {
         self.ready.retire(function);
         self.pool.retire(function);
+        self.machines.forget(function);
         if let Some(account) = function.account_id() {
             self.reservations_changed(&account);
         }

@@ -5,6 +5,7 @@
 mod companions;
 mod machine;
 mod measured;
+mod template;
 
 use std::{
     io,
@@ -13,7 +14,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use casemate_microvm::{Disk, Machine, Stream};
+use casemate_microvm::{Aside, Basis, Disk, Machine, Stock, Stream, Template, Whose};
 use casemate_names::Clock;
 use casemate_sandbox::{Exit, Recorded, Residents, Usage};
 use tokio::{
@@ -23,6 +24,7 @@ use tokio::{
 };
 
 use machine::InMachine;
+pub(crate) use template::Unkept;
 
 /// One of them. Dropping it ends what is inside.
 #[derive(Debug)]
@@ -55,13 +57,21 @@ impl Isolate {
         Self::Process(Process { sandbox, residents: Mutex::new(None) })
     }
 
-    /// A machine in which a function has been started, and the disk of its code.
+    /// A machine in which a function has been started, the disk of its code, and what of it may become a template.
     pub(crate) async fn machine(
         machine: Machine,
-        code: Arc<Disk>,
+        of: (Arc<Disk>, Option<Basis>),
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
-        InMachine::new(machine, code, clock).await.map(|machine| Self::Machine(Box::new(machine)))
+        InMachine::new(machine, of, clock).await.map(|machine| Self::Machine(Box::new(machine)))
+    }
+
+    /// Ends a machine whose function waits for its first event, and keeps its state as a template.
+    pub(crate) async fn keep(&self, stock: &Stock, of: (Whose, Aside)) -> Result<Template, Unkept> {
+        match self {
+            Self::Process(_) => Err(Unkept::Unfit("it is not in a machine")),
+            Self::Machine(machine) => machine.keep(stock, of).await,
+        }
     }
 
     /// Outputs and events.

@@ -67,6 +67,7 @@ mod refusal;
 mod removal;
 mod report;
 mod resource;
+mod restored;
 mod returning;
 mod role;
 mod runtime_api;

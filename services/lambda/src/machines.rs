@@ -3,13 +3,16 @@
 //! INVARIANT: a function never runs in less than it asks for or the operator demands. What cannot be had is refused when the
 //! function is made or changed, and again whenever it would start.
 
+mod initialised;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use casemate_microvm::{Disk, Stock};
-use casemate_sandbox::{Companions, EgressRules};
+use casemate_names::Arn;
+use casemate_sandbox::{Companions, Driver, EgressRules, Runtime};
 use casemate_store::BlobId;
 
 use crate::{
@@ -17,6 +20,9 @@ use crate::{
     controls::{Controls, ISOLATION},
     function::Settings,
 };
+
+use initialised::Initialised;
+pub(crate) use initialised::{once, whose};
 
 /// What holds a function, weaker first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +41,7 @@ pub struct Machines {
     stock: Result<Arc<Stock>, String>,
     floor: Isolation,
     codes: Arc<Mutex<BTreeMap<CodeKey, Weak<Disk>>>>,
+    pub(crate) initialised: Arc<Initialised>,
 }
 
 /// What a code disk is made of: the package, the layers in order. An image's function has nothing on its.
@@ -49,20 +56,35 @@ impl Default for Machines {
 impl Machines {
     /// `stock`: where machines come from, or why there are none. `floor`: the least that any function runs in.
     pub fn new(stock: Result<Arc<Stock>, String>, floor: Isolation) -> Self {
-        Self { stock, floor, codes: Arc::default() }
+        Self { stock, floor, codes: Arc::default(), initialised: Arc::default() }
     }
 
-    /// In what a function runs that wishes this, or why it must not run here.
-    pub(crate) fn isolation(&self, controls: &Controls) -> Result<Isolation, String> {
+    /// In what a function runs that wishes this and has this runtime, or why it must not run here.
+    pub(crate) fn isolation(
+        &self,
+        controls: &Controls,
+        runtime: Option<&Runtime>,
+    ) -> Result<Isolation, String> {
         let there_are = self.stock.as_ref().map(drop).map_err(String::as_str);
-        decided((self.floor, there_are), controls)
+        let isolation = decided((self.floor, there_are), controls)?;
+        initialised::once(controls, isolation, runtime)?;
+        Ok(isolation)
+    }
+
+    /// A function has changed or is gone: no further machine begins where one of its machines had initialised.
+    pub(crate) fn forget(&self, function: &Arn) {
+        self.initialised.forget(function.as_str());
+        if let Ok(stock) = &self.stock {
+            stock.forget(function.as_str());
+        }
     }
 
     /// Refuses settings with which a function would not be started.
-    pub(crate) fn check(&self, settings: &Settings) -> Result<(), Error> {
+    pub(crate) fn check(&self, settings: &Settings, driver: Option<&Driver>) -> Result<(), Error> {
         let none = BTreeMap::new();
         let controls = Controls::of(settings.variables.as_ref().unwrap_or(&none));
-        let isolation = controls.and_then(|controls| self.isolation(&controls));
+        let runtime = driver.and_then(|driver| driver.runtimes().find(&settings.runtime));
+        let isolation = controls.and_then(|controls| self.isolation(&controls, runtime));
         isolation.map(drop).map_err(Error::invalid_parameter_value_exception)
     }
 
@@ -121,13 +143,18 @@ pub(crate) fn holds(egress: &EgressRules, companions: &Companions) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use casemate_names::Secret;
+    use casemate_sandbox::RuntimeTable;
 
     use super::*;
 
     fn asked(machines: &Machines, variables: &[(&str, &str)]) -> Result<Isolation, String> {
         let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
-        machines.isolation(&Controls::of(&variables.iter().map(secret).collect())?)
+        let controls = Controls::of(&variables.iter().map(secret).collect())?;
+        let table = RuntimeTable::discover(OsStr::new(""));
+        machines.isolation(&controls, table.find("provided.al2023"))
     }
 
     fn floor(floor: Isolation) -> Machines {

@@ -1,6 +1,7 @@
 //! The whole environment of a function's process: nothing else is in it.
 
 use casemate_kernel::{Decoy, SessionCredentials};
+use casemate_microvm::NO_CREDENTIALS;
 use casemate_sandbox::{AWS_ENDPOINT_ADDRESS, Family, RUNTIME_API_ADDRESS};
 
 use crate::{
@@ -13,9 +14,6 @@ use crate::{
 
 /// The folder of the package.
 const TASK_ROOT: &str = "/var/task";
-
-/// In place of credentials, where there are none yet.
-const NO_CREDENTIALS: &str = "none-before-the-request";
 
 /// What one environment's process is given.
 #[derive(Debug)]
@@ -41,22 +39,29 @@ pub(crate) enum Purpose {
     Provisioned,
     /// For requests, each in a child that its process forks.
     Template,
+    /// In a machine that becomes a template when its function has initialised, as those are started for that follow.
+    Forerunner { provisioned: bool },
     /// For a version's snapshot: a template whose children are environments, for one request each or for as many as come.
     Snapshot { once: bool },
 }
 
 impl Purpose {
-    /// Does its process take no request itself, and hold no credentials?
+    /// Does its process fork, and take no request itself?
     pub(crate) fn is_template(self) -> bool {
         matches!(self, Self::Template | Self::Snapshot { .. })
+    }
+
+    /// Does its process hold no credentials, and can there be nothing beside it?
+    pub(crate) fn is_before_requests(self) -> bool {
+        self.is_template() || matches!(self, Self::Forerunner { .. })
     }
 
     /// As AWS names it.
     // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
     pub(crate) fn initialization(self) -> &'static str {
         match self {
-            Self::OnDemand | Self::Template => "on-demand",
-            Self::Provisioned => "provisioned-concurrency",
+            Self::OnDemand | Self::Template | Self::Forerunner { provisioned: false } => "on-demand",
+            Self::Provisioned | Self::Forerunner { provisioned: true } => "provisioned-concurrency",
             Self::Snapshot { .. } => "snap-start",
         }
     }
@@ -154,7 +159,7 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     match given.purpose {
         Purpose::Template | Purpose::Snapshot { once: true } => set("_LAMBDA_TEMPLATE", "once"),
         Purpose::Snapshot { once: false } => set("_LAMBDA_TEMPLATE", "stays"),
-        Purpose::OnDemand | Purpose::Provisioned => {}
+        Purpose::OnDemand | Purpose::Provisioned | Purpose::Forerunner { .. } => {}
     }
     set("LAMBDA_TASK_ROOT", TASK_ROOT);
     set("LAMBDA_RUNTIME_DIR", RUNTIME_DIR);

@@ -277,6 +277,8 @@ enum Word {
 
 /// The header by which a template's child shows its token.
 const CHILD: &str = "casemate-child";
+/// The header that says to a process that it goes on from a machine's template, with the name of its log stream.
+const RESTORED: &str = "casemate-restored";
 /// Longest reason kept.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -294,6 +296,14 @@ fn handed_over(invocation: &Invocation) -> Answer {
     for (name, value) in headers {
         if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(value)) {
             answer.headers_mut().insert(name, value);
+        }
+    }
+    if let Some(restored) = &invocation.restored {
+        if let Ok(log_stream) = HeaderValue::from_str(&restored.log_stream) {
+            answer.headers_mut().insert(RESTORED, log_stream);
+        }
+        if let Some(credentials) = &restored.credentials {
+            hand_credentials(&mut answer, credentials);
         }
     }
     answer

@@ -246,7 +246,7 @@ impl Granted {
 
 /// Whether the execution role may read what an environment's processes were made with. Who may not read it any more gets
 /// nothing of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Access {
     /// When it was asked last, where no process has been made on that answer.
     answered: Mutex<Option<Timestamp>>,

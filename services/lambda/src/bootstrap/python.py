@@ -256,7 +256,9 @@ def set_up_logging():
 
 def run_one(api, handler, token=None):
     _, headers, body = api.call("GET", "invocation/next", headers=[("Casemate-Child", token)] if token else ())
-    if token:
+    if "casemate-restored" in headers:
+        go_on(headers)
+    elif token:
         take_credentials(headers)
     request_id = headers["lambda-runtime-aws-request-id"]
     current_request["id"] = request_id
@@ -308,6 +310,13 @@ def take_credentials(headers):
                          ("AWS_CREDENTIAL_EXPIRATION", "casemate-credentials-end")):
         if header in headers:
             os.environ[name] = headers[header]
+
+
+def go_on(headers):
+    """This process goes on where another had stopped that had loaded the function: what must be its own it gets here."""
+    reseed()
+    take_credentials(headers)
+    os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = headers["casemate-restored"]
 
 
 def streams():

@@ -41,13 +41,13 @@ const DELIVERY_LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct Listed(Vec<String>);
 
 impl Listed {
-    /// What lies in the layers' folder for it. An environment whose process is forked for each request can have none.
+    /// What lies in the layers' folder for it. An environment whose process is a template can have none.
     pub(super) fn of(layers: Option<&Path>, purpose: Purpose) -> Result<Self, NotStarted> {
         let names = layers.map(listed).transpose()?.unwrap_or_default();
         if names.len() > EXTENSIONS_MAX {
             return Err(NotStarted::Reported(Fault::too_many().report().into(), Vec::new()));
         }
-        if purpose.is_template() && !names.is_empty() {
+        if purpose.is_before_requests() && !names.is_empty() {
             return Err(NotStarted::Unforkable("it has external extensions".to_owned()));
         }
         Ok(Self(names))

@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use casemate_microvm::{CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Stock};
+use casemate_microvm::{Basis, CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Machine, Stock};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{EnvironmentSpec, StartError};
+use casemate_sandbox::{EnvironmentSpec, PlannedRoot, Runtime, StartError};
 
 use super::{
     late::Started,
@@ -17,6 +17,7 @@ use crate::{
     function::Function,
     isolate::Isolate,
     machines::{self, CodeKey, Isolation},
+    process::Purpose,
 };
 
 /// How many times longer a start may take in a machine that is emulated.
@@ -25,14 +26,20 @@ const EMULATED_START: u32 = 6;
 
 impl Host {
     /// In what a function runs, or why it must not run here.
-    pub(super) fn isolation(&self, controls: &Controls) -> Result<Isolation, String> {
-        self.machines.isolation(controls)
+    pub(super) fn isolation(&self, function: &Function, controls: &Controls) -> Result<Isolation, String> {
+        self.machines.isolation(controls, self.own_runtime(function))
+    }
+
+    /// Of this host; `None`: it brings one of its own. An image is a root of its own, whatever runtime its function might name.
+    pub(super) fn own_runtime(&self, function: &Function) -> Option<&Runtime> {
+        let is_image = function.image.is_some();
+        self.driver.runtimes().find(&function.settings.runtime).filter(|_| !is_image)
     }
 
     /// Whether a function's requests may run in forks of one process: in machines each gets a machine instead.
     pub(crate) fn forks(&self, function: &Function) -> bool {
         let variables = function.settings.variables.clone().unwrap_or_default();
-        let isolation = Controls::of(&variables).and_then(|controls| self.isolation(&controls));
+        let isolation = Controls::of(&variables).and_then(|controls| self.isolation(function, &controls));
         isolation == Ok(Isolation::Process)
     }
 
@@ -48,7 +55,7 @@ impl Host {
     /// Starts a function's process in what it runs in.
     pub(super) async fn isolated(
         &self,
-        isolation: Isolation,
+        (isolation, purpose): (Isolation, Purpose),
         (spec, suits_blank, now): (EnvironmentSpec, bool, Timestamp),
         (function, root): (&Function, &Root),
     ) -> Result<Started, NotStarted> {
@@ -57,13 +64,14 @@ impl Host {
                 let started = self.sandbox(spec, suits_blank, now).await;
                 started.map_err(|error| root.not_started(error))
             }
-            Isolation::Machine => Ok((self.in_machine(spec, (function, root)).await?, None)),
+            Isolation::Machine => Ok((self.in_machine(spec, purpose, (function, root)).await?, None)),
         }
     }
 
     async fn in_machine(
         &self,
         spec: EnvironmentSpec,
+        purpose: Purpose,
         (function, root): (&Function, &Root),
     ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
@@ -74,8 +82,8 @@ impl Host {
         self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
         let scratch = self.packages.scratch().await?;
         let (planned, code_dir) = match root.task() {
-            Some(task) => (template.planned().with_task(task.to_owned()), scratch.path().to_owned()),
-            None => (template.planned(), spec.code_dir),
+            Some(_) => (root.planned(), scratch.path().to_owned()),
+            None => (root.planned(), spec.code_dir),
         };
         let code = CodeDisk { code_dir, layers_dir: spec.layers_dir };
         let code = self.code_disk(stock, function, code).await.map_err(failed)?;
@@ -89,22 +97,51 @@ impl Host {
             exec_policy: spec.exec_policy,
             hostname: spec.hostname,
         };
-        let (clock, entropy) = (Arc::clone(&self.env.clock), Arc::clone(&self.env.entropy));
-        let fresh = Arc::new(move || {
-            let mut bytes = [0; 64];
-            entropy.fill("lambda.machine", &mut bytes);
-            Fresh { unix_ns: unix_ns(clock.now()), entropy: bytes }
-        });
-        let started = stock.start(planned, Arc::clone(&code), wanted, fresh).await;
+        let begun = self.begun((stock, purpose), planned, Arc::clone(&code), wanted).await;
         self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
-        let started = started.map_err(|error| match error {
+        let (machine, basis) = begun.map_err(|error| match error {
             MachineError::NotBegun { step, source } => {
                 root.not_started(StartError::Step { step, what: String::new(), source })
             }
             error => failed(error),
         })?;
-        let isolate = Isolate::machine(started, code, Arc::clone(&self.env.clock)).await;
-        isolate.map_err(|source| failed(MachineError::Io { doing: "taking up the machine", source }))
+        self.taken_up(machine, (code, basis)).await.map_err(failed)
+    }
+
+    /// A machine in which the function has been started; with what of it becomes a template, where it is there for that.
+    async fn begun(
+        &self,
+        (stock, purpose): (&Stock, Purpose),
+        root: PlannedRoot,
+        code: Arc<Disk>,
+        wanted: FunctionSpec,
+    ) -> Result<(Machine, Option<Basis>), MachineError> {
+        let fresh = self.fresh();
+        if !matches!(purpose, Purpose::Forerunner { .. }) {
+            return Ok((stock.start(root, code, wanted, fresh).await?, None));
+        }
+        let (machine, basis) = stock.start_for_template(root, code, wanted, fresh).await?;
+        Ok((machine, Some(basis)))
+    }
+
+    /// A machine in which a function has been started, or that goes on from one.
+    pub(super) async fn taken_up(
+        &self,
+        machine: Machine,
+        of: (Arc<Disk>, Option<Basis>),
+    ) -> Result<Isolate, MachineError> {
+        let isolate = Isolate::machine(machine, of, Arc::clone(&self.env.clock)).await;
+        isolate.map_err(|source| MachineError::Io { doing: "taking up the machine", source })
+    }
+
+    /// Time and randomness for a machine that begins to run.
+    pub(super) fn fresh(&self) -> Arc<dyn Fn() -> Fresh + Send + Sync> {
+        let (clock, entropy) = (Arc::clone(&self.env.clock), Arc::clone(&self.env.entropy));
+        Arc::new(move || {
+            let mut bytes = [0; 64];
+            entropy.fill("lambda.machine", &mut bytes);
+            Fresh { unix_ns: unix_ns(clock.now()), entropy: bytes }
+        })
     }
 
     async fn code_disk(
@@ -126,13 +163,13 @@ impl Host {
     }
 }
 
-fn unavailable(why: impl fmt::Display) -> NotStarted {
+pub(super) fn unavailable(why: impl fmt::Display) -> NotStarted {
     Error::service_exception(format!("the virtual machine cannot be started: {why}")).into()
 }
 
 /// Callers are told what they can do something about. The guest's console and the host's paths are the operator's: in its log,
 /// once, and with what would end a line made visible.
-fn failed(function: &Function, error: &MachineError) -> NotStarted {
+pub(super) fn failed(function: &Function, error: &MachineError) -> NotStarted {
     if !error.is_remembered() {
         let why = error.to_string();
         tracing::warn!(function = %function.arn, ?why, "a virtual machine was not started");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use casemate_kernel::{Env, Fault, audit};
-use casemate_sandbox::{ExecPolicy, Family, Runtime, StartError, Step, Template};
+use casemate_sandbox::{ExecPolicy, Family, PlannedRoot, Runtime, StartError, Step, Template};
 
 use super::{
     Host, NotStarted,
@@ -64,6 +64,15 @@ impl Root {
         }
         let template = self.template.with_argv(vec![LAYERS_ENTRYPOINT.to_owned()]);
         Ok(Self { template, entrypoint: Some(LAYERS_ENTRYPOINT.to_owned()), ..self })
+    }
+
+    /// What a machine's disk of it is made of, with the package that it brings.
+    pub(super) fn planned(&self) -> PlannedRoot {
+        let planned = self.template.planned();
+        match self.task() {
+            Some(task) => planned.with_task(task.to_owned()),
+            None => planned,
+        }
     }
 
     /// What is shown as its package, where it brings that.

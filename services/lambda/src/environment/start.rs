@@ -23,6 +23,7 @@ use super::{
     Berth, Environment, Held, Late, Room,
     assembly::Assemblies,
     extensions::{self, Listed},
+    initialised::{Initial, restored},
     root::Root,
     snapshot::Snapshot,
 };
@@ -46,6 +47,7 @@ use crate::{
     packages::{Folder, Packages},
     platform::{Note, Status},
     process::{self, Given, Purpose},
+    restored::Restored,
     role,
     runtime_api::{self, SaidTo},
     telemetry::Telemetry,
@@ -115,8 +117,12 @@ struct Start {
     late: Option<(Late, Channel)>,
     extensions: Arc<Extensions>,
     program: String,
-    snapshot: (Option<Snapshot>, variables_key::Access),
+    begins: Begins,
 }
+
+/// Of a snapshot; with a process that forks children; with one that goes on from a machine's template; with this right to what a
+/// key hides.
+type Begins = (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>, variables_key::Access);
 
 /// What is to be started.
 #[derive(Debug)]
@@ -134,9 +140,24 @@ pub(crate) struct Order {
 impl Host {
     /// Starts an environment and waits until its runtime asks for a request.
     pub(crate) async fn start(&self, order: Order) -> Result<Environment, NotStarted> {
-        let Order { function, purpose, limit, berth, remark } = order;
         let began = Instant::now();
-        let (function, access) = variables_key::opened_for_start(&self.env, function).await?;
+        let (function, access) =
+            variables_key::opened_for_start(&self.env, Arc::clone(&order.function)).await?;
+        let order = Order { function, ..order };
+        match self.begins_once(&order)? {
+            Some(whose) => self.begin_once(order, whose, (began, access)).await,
+            None => self.begin(order, (began, access), None).await,
+        }
+    }
+
+    /// `from`: where its machine goes on. The function's variables can be read.
+    pub(super) async fn begin(
+        &self,
+        order: Order,
+        (began, access): (Instant, variables_key::Access),
+        from: Option<&Initial>,
+    ) -> Result<Environment, NotStarted> {
+        let Order { function, purpose, limit, berth, remark } = order;
         let none = BTreeMap::new();
         let variables = function.settings.variables.as_ref().unwrap_or(&none);
         let controls = Controls::of(variables).map_err(Error::invalid_parameter_value_exception)?;
@@ -152,10 +173,10 @@ impl Host {
         let root = root.with_program(folder.path(), layers.as_deref().map(Folder::path))?;
         let family = root.family;
         // INVARIANT: never in less than was asked for.
-        let isolation = self.isolation(&controls).map_err(Error::service_exception)?;
+        let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
         let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint(&controls, purpose));
+        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint((&controls, purpose), from)?);
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
         let given = Given {
             function: &function,
@@ -170,7 +191,10 @@ impl Host {
             && listed.is_empty()
             && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
-        let started = self.isolated(isolation, (spec, suits_blank, now), (&function, &root)).await;
+        let started = match from {
+            Some(from) => self.gone_on((&function, &root), from).await,
+            None => self.isolated((isolation, purpose), (spec, suits_blank, now), (&function, &root)).await,
+        };
         let (sandbox, late) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -183,6 +207,8 @@ impl Host {
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
         let program = root.entrypoint.unwrap_or_default();
+        let forks = purpose.is_template().then(|| Arc::new(Forks::new(snapshot.is_some())));
+        let restored = from.map(|_| restored(credentials.as_ref(), endpoint.as_deref(), &log_stream));
         let start = Start {
             id,
             function,
@@ -193,15 +219,14 @@ impl Host {
             late,
             extensions,
             program,
-            snapshot: (snapshot, access),
+            begins: (snapshot, forks, restored, access),
         };
         let environment = self.assemble(sandbox, start);
         environment.output.note(&Note::init_start(&environment.function, purpose));
         if let Some(remark) = remark {
             environment.output.note(&Note::remark(remark));
         }
-        let limit = self.start_limit(isolation, limit);
-        initialised(environment, (family, purpose), (began, limit)).await
+        initialised(environment, (family, purpose), (began, self.start_limit(isolation, limit))).await
     }
 
     /// The credentials of an environment; a template has none, its children have.
@@ -211,7 +236,7 @@ impl Host {
         (id, purpose): (&str, Purpose),
         now: Timestamp,
     ) -> Result<Option<SessionCredentials>, NotStarted> {
-        if purpose.is_template() {
+        if purpose.is_before_requests() {
             return Ok(None);
         }
         credentials(&self.env, function, id, now).await.map(Some)
@@ -219,10 +244,18 @@ impl Host {
 
     /// Where credentials are fetched, if they are.
     // AWS: where there is a snapshot, no keys are in the variables.
-    fn endpoint(&self, controls: &Controls, purpose: Purpose) -> Option<Arc<Endpoint>> {
+    fn endpoint(
+        &self,
+        (controls, purpose): (&Controls, Purpose),
+        from: Option<&Initial>,
+    ) -> Result<Option<Arc<Endpoint>>, Fault> {
         let fetched =
             controls.credentials == Credentials::Endpoint || matches!(purpose, Purpose::Snapshot { .. });
-        fetched.then(|| Arc::new(Endpoint::new(&self.env)))
+        let endpoint = match from {
+            None => fetched.then(|| Endpoint::new(&self.env)),
+            Some(from) => from.endpoint(&self.env, fetched)?,
+        };
+        Ok(endpoint.map(Arc::new))
     }
 
     fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
@@ -236,12 +269,11 @@ impl Host {
             late,
             extensions,
             program,
-            snapshot: (snapshot, access),
+            begins: (snapshot, forks, restored, access),
         } = start;
         let (beside, Taken { stdout, stderr, events }) = (sandbox.take_companion_output(), sandbox.take());
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let forks = credentials.is_none().then(|| Arc::new(Forks::new(snapshot.is_some())));
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream, &self.farewells);
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
@@ -291,6 +323,7 @@ impl Host {
             strays: AtomicUsize::new(0),
             program,
             snapshot,
+            restored: Mutex::new(restored),
             access,
             folders,
             berth: Some(berth),

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::{function::Settings, process::Purpose, provisioned, snapshot::State, variables::Variables};
+use crate::{
+    function::Settings, machines, process::Purpose, provisioned, snapshot::State, variables::Variables,
+};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
@@ -437,6 +439,48 @@ async fn nothing_is_kept_ready_of_versions_with_snapshots_nor_started_before_the
     host.env.store.write(move |tx| tx.put(&key, &row)).await.unwrap();
     let wanted = host.env.store.read(|tx| provisioned::wanted(tx, &at)).unwrap();
     assert_eq!(wanted.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_of_starts_and_goes_with_its_function()
+ {
+    let host = host(8);
+    let f = host.function("f", KIND, &[]).await;
+    let whose = |change: &dyn Fn(&mut Function), purpose| {
+        let mut function = (*f).clone();
+        change(&mut function);
+        machines::whose(&function, purpose)
+    };
+    let own = whose(&|_| {}, Purpose::OnDemand);
+    assert_eq!(own, whose(&|_| {}, Purpose::Forerunner { provisioned: false }));
+    let arn = |text: &str| Arn::parse(text).unwrap();
+    let others = [
+        whose(&|_| {}, Purpose::Provisioned),
+        whose(&|_| {}, Purpose::Forerunner { provisioned: true }),
+        whose(&|function| function.revision_id.push('x'), Purpose::OnDemand),
+        whose(&|function| function.settings.runtime.push('x'), Purpose::OnDemand),
+        whose(
+            &|function| function.settings.role = arn("arn:aws:iam::123456789012:role/other"),
+            Purpose::OnDemand,
+        ),
+        whose(
+            &|function| function.arn = arn("arn:aws:lambda:us-east-1:210987654321:function:f"),
+            Purpose::OnDemand,
+        ),
+        whose(&|function| function.arn = arn(&format!("{}:1", function.arn.as_str())), Purpose::OnDemand),
+    ];
+    for other in &others {
+        assert_ne!(own, *other);
+    }
+    let all = &host.invoker.machines.initialised;
+    let (turn, other) = (all.turn(&own), all.turn(&others[5]));
+    assert!(Arc::ptr_eq(&turn, &all.turn(&own)) && !Arc::ptr_eq(&turn, &other));
+    all.note_unfit(own.clone());
+    assert!(all.is_unfit(&own) && !all.is_unfit(&others[5]) && all.is_current(&own, &turn));
+    host.invoker.retire(&f.arn);
+    assert!(!all.is_unfit(&own) && !all.is_current(&own, &turn), "what is made meanwhile is not kept");
+    assert!(all.is_current(&others[5], &other), "nobody else's goes");
+    assert!(!all.is_current(&own, &all.turn(&others[5])));
 }
 
 mod snapshots;

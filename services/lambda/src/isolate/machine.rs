@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_microvm::{Connection, Disk, Machine, Stream};
+use casemate_microvm::{Aside, Basis, Connection, Disk, Machine, Stock, Stream, Template, Whose};
 use casemate_names::Clock;
 use casemate_sandbox::{Exit, ExitStatus, RUNTIME_API_PORT, Usage};
 use tokio::{
@@ -21,7 +21,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Taken, measured::recorded};
+use super::{
+    Taken,
+    measured::recorded,
+    template::{Coming, Seen, Unkept},
+};
 use crate::environment::unix_ns;
 
 /// Connections that wait to be taken; further ones are reset.
@@ -40,6 +44,7 @@ pub(crate) struct InMachine {
     /// The last it said.
     used: Mutex<Usage>,
     clock: Arc<dyn Clock>,
+    template: Coming,
     _code: Arc<Disk>,
 }
 
@@ -47,7 +52,7 @@ impl InMachine {
     /// Takes up a machine in which a function has been started. `code` is its disk.
     pub(crate) async fn new(
         mut machine: Machine,
-        code: Arc<Disk>,
+        (code, basis): (Arc<Disk>, Option<Basis>),
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let gone = || io::Error::other("the virtual machine has ended");
@@ -60,7 +65,8 @@ impl InMachine {
             stderr: Some(piped(stderr)?),
             events: Some(recorded(events, Arc::clone(&begun))),
         };
-        let (runtime_api, aws_endpoint) = sorted(connections);
+        let template = Coming::of(basis);
+        let (runtime_api, aws_endpoint) = sorted(connections, template.seen());
         Ok(Self {
             machine,
             runtime_api: AsyncMutex::new(runtime_api),
@@ -69,8 +75,14 @@ impl InMachine {
             begun,
             used: Mutex::default(),
             clock,
+            template,
             _code: code,
         })
+    }
+
+    /// See [`super::Isolate::keep`].
+    pub(super) async fn keep(&self, stock: &Stock, of: (Whose, Aside)) -> Result<Template, Unkept> {
+        self.template.keep(stock, &self.machine, of).await
     }
 
     pub(super) fn take(&mut self) -> Taken {
@@ -156,11 +168,18 @@ fn piped(mut output: Stream) -> io::Result<pipe::Receiver> {
 }
 
 /// Connections by where they were made to.
-fn sorted(mut connections: mpsc::Receiver<Connection>) -> (mpsc::Receiver<Stream>, mpsc::Receiver<Stream>) {
+fn sorted(
+    mut connections: mpsc::Receiver<Connection>,
+    seen: Option<Arc<Seen>>,
+) -> (mpsc::Receiver<Stream>, mpsc::Receiver<Stream>) {
     let (runtime_api, to_runtime_api) = mpsc::channel(WAITING_MAX);
     let (aws_endpoint, to_aws_endpoint) = mpsc::channel(WAITING_MAX);
     drop(tokio::spawn(async move {
-        while let Some(Connection { port, stream, .. }) = connections.recv().await {
+        while let Some(mut connection) = connections.recv().await {
+            if let Some(seen) = &seen {
+                seen.note(&mut connection);
+            }
+            let Connection { port, stream, .. } = connection;
             let queue = if port == RUNTIME_API_PORT { &runtime_api } else { &aws_endpoint };
             // One queue that is full must not hold up the other.
             drop(queue.try_send(stream));

@@ -44,7 +44,7 @@ impl Operation<CreateFunction> for Lambda {
         tags::check_given(&tags)?;
         tags::check(&tags)?;
         let mut settings = configuration::of_new(input, self.invoker.driver())?;
-        self.invoker.machines().check(&settings)?;
+        self.invoker.machines().check(&settings, self.invoker.driver())?;
         let architecture = configuration::architecture(input.architectures.as_deref(), &settings.runtime)?;
         role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         let key = at.key();

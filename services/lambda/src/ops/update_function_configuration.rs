@@ -41,7 +41,7 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
         let mut settings = latest.settings.clone();
         image::change(&mut latest.image.clone(), &call.input)?;
         configuration::change(&mut settings, &call.input, self.invoker.driver())?;
-        self.invoker.machines().check(&settings)?;
+        self.invoker.machines().check(&settings, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
         }
@@ -80,7 +80,7 @@ impl Lambda {
                 check_revision(input.revision_id.as_deref(), &function)?;
                 image::change(&mut function.image, &input)?;
                 configuration::change(&mut function.settings, &input, driver.as_ref())?;
-                machines.check(&function.settings)?;
+                machines.check(&function.settings, driver.as_ref())?;
                 // What was sealed is what was read: not what somebody else has set since.
                 if rekeyed.is_some() || function.settings.sealed != latest.settings.sealed {
                     check_revision(Some(&latest.revision_id), &function)?;

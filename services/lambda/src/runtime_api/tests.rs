@@ -85,6 +85,14 @@ impl Api {
     }
 
     async fn take_with(&self, sink: Option<crate::streaming::Sink>) -> String {
+        self.take_told(None, sink).await
+    }
+
+    async fn take_told(
+        &self,
+        restored: Option<Arc<crate::restored::Restored>>,
+        sink: Option<crate::streaming::Sink>,
+    ) -> String {
         let (answer, ()) = tokio::join!(self.send("GET", "invocation/next", "", b""), async {
             self.exchange.waiting().await.unwrap();
             assert!(self.exchange.offer(Invocation {
@@ -94,6 +102,7 @@ impl Api {
                 client_context: Some("{\"c\":2}".to_owned()),
                 trace_id: "Root=1".to_owned(),
                 deadline: Timestamp::from_millis(1_234),
+                restored,
                 sink,
             }));
         });
@@ -373,4 +382,19 @@ async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_onc
     assert!(told.starts_with("HTTP/1.1 200") && told.ends_with(r#"{"WHO":"f"}"#), "{told}");
     assert!(ask("casemate/function").await.starts_with("HTTP/1.1 404"));
     assert!(api.take().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_process_that_goes_on_from_a_template_is_told_what_is_its_own_with_its_request() {
+    let restored = |credentials| {
+        Some(Arc::new(crate::restored::Restored { credentials, log_stream: "2026/01/01/[1]ab".to_owned() }))
+    };
+    let own = crate::forking::tests::credentials("ASIAOWN");
+    let told = api().await.take_told(restored(Some(own)), None).await;
+    assert!(told.contains("casemate-restored: 2026/01/01/[1]ab\r\n"), "{told}");
+    assert!(told.contains("casemate-access-key-id: ASIAOWN\r\n"), "{told}");
+    let fetched = api().await.take_told(restored(None), None).await;
+    assert!(fetched.contains("casemate-restored: ") && !fetched.contains("access-key"), "{fetched}");
+    let ordinary = api().await.take().await;
+    assert!(!ordinary.contains("casemate-"), "{ordinary}");
 }

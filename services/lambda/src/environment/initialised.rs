@@ -1,0 +1,209 @@
+//! Environments in machines that begin where an earlier machine of the same version had initialised.
+//!
+//! ```text
+//!   first ──no credentials──▶ asks for an event ──▶ template ──▶ every environment, the one of this request included
+//!     └── failed, called AWS, kept a connection: it is said once, and all machines of the version start anew
+//! ```
+//! The template has seen no event and no credentials: the machine that becomes one is there for nothing else. What an environment
+//! must have of its own its process is told with the first request ([`Restored`]).
+
+use std::sync::Arc;
+
+use casemate_kernel::{Env, Fault, SessionCredentials};
+use casemate_microvm::{Aside, Error as MachineError, Stock, Template, Whose};
+use casemate_names::Secret;
+use tokio::time::Instant;
+
+use super::{
+    Berth, Environment,
+    late::Started,
+    machine::{failed, unavailable},
+    root::Root,
+    start::{Host, NotStarted, Order},
+};
+use crate::{
+    api::{Error, ThrottleReason},
+    controls::{Controls, INIT},
+    credentials::Endpoint,
+    function::Function,
+    isolate::Unkept,
+    machines,
+    process::Purpose,
+    ready, refusal,
+    restored::Restored,
+    variables_key::Access,
+};
+
+/// Where a machine goes on.
+#[derive(Debug)]
+pub(super) struct Initial(Template);
+
+/// What the process in a template knows of what the host has of it.
+#[derive(Debug)]
+struct Known {
+    /// Of the credentials' endpoint.
+    token: Option<Secret<String>>,
+}
+
+impl Initial {
+    /// The endpoint that its process knows, if credentials are `fetched`.
+    pub(super) fn endpoint(&self, env: &Env, fetched: bool) -> Result<Option<Endpoint>, Fault> {
+        let token = self.0.aside::<Known>().and_then(|known| known.token.clone());
+        match (fetched, token) {
+            (true, Some(token)) => Ok(Some(Endpoint::with_token(env, token))),
+            (false, None) => Ok(None),
+            _ => Err(Fault::broken("a template and its function differ in where credentials are")),
+        }
+    }
+}
+
+/// What a process is told that goes on from a template.
+pub(super) fn restored(
+    credentials: Option<&SessionCredentials>,
+    endpoint: Option<&Endpoint>,
+    log_stream: &str,
+) -> Arc<Restored> {
+    // Never both ways.
+    let credentials = credentials.filter(|_| endpoint.is_none()).cloned();
+    Arc::new(Restored { credentials, log_stream: log_stream.to_owned() })
+}
+
+/// What came of a first machine.
+type Made = Result<Initial, String>;
+
+impl Host {
+    /// Whose template this environment begins with; `None`: its process starts anew.
+    pub(super) fn begins_once(&self, order: &Order) -> Result<Option<Whose>, NotStarted> {
+        if !matches!(order.purpose, Purpose::OnDemand | Purpose::Provisioned) {
+            return Ok(None);
+        }
+        let function = &order.function;
+        let variables = function.settings.variables.clone().unwrap_or_default();
+        let controls = Controls::of(&variables).map_err(Error::invalid_parameter_value_exception)?;
+        let isolation = self.isolation(function, &controls).map_err(Error::service_exception)?;
+        let once = machines::once(&controls, isolation, self.own_runtime(function));
+        let once = once.map_err(Error::service_exception)?;
+        Ok(once.then(|| machines::whose(function, order.purpose)))
+    }
+
+    /// Begins with the template; where there is none yet, makes it first, or waits for who does.
+    pub(super) async fn begin_once(
+        &self,
+        order: Order,
+        whose: Whose,
+        (began, access): (Instant, Access),
+    ) -> Result<Environment, NotStarted> {
+        let all = Arc::clone(&self.machines.initialised);
+        let turn = all.turn(&whose);
+        let first = turn.lock().await;
+        if all.is_unfit(&whose) {
+            drop(first);
+            access.check(&self.env, &order.function).await?;
+            return self.begin(order, (began, access), None).await;
+        }
+        if let Some(initial) = self.initialised(&order.function, whose.clone()).await? {
+            drop(first);
+            access.check(&self.env, &order.function).await?;
+            return self.begin(order, (began, access), Some(&initial)).await;
+        }
+        let Order { function, purpose, limit, berth, mut remark } = order;
+        let before = Order {
+            function: Arc::clone(&function),
+            purpose: Purpose::Forerunner { provisioned: purpose == Purpose::Provisioned },
+            limit,
+            berth,
+            remark: None,
+        };
+        let (made, berth) = self.first(before, whose.clone()).await?;
+        if let Err(why) = &made {
+            remark = Some(format!("{INIT}: each machine of this version starts anew: {why}"));
+            all.note_unfit(whose);
+        } else if !all.is_current(&whose, &turn) {
+            self.machines.forget(&function.arn);
+        }
+        drop(first);
+        // That may have taken minutes.
+        access.check(&self.env, &function).await?;
+        let order = Order { function, purpose, limit, berth, remark };
+        self.begin(order, (began, access), made.as_ref().ok()).await
+    }
+
+    async fn initialised(&self, function: &Function, whose: Whose) -> Result<Option<Initial>, NotStarted> {
+        let stock = self.machines.stock().map_err(unavailable)?;
+        let root = self.root(function).await?;
+        let found = stock.initialised(&root.planned(), whose).await;
+        Ok(found.map_err(|error| failed(function, &error))?.map(Initial))
+    }
+
+    /// Starts a function's first machine and makes a template of it. An error is the platform's; why there is no template is a
+    /// sentence without its beginning.
+    async fn first(&self, order: Order, whose: Whose) -> Result<(Made, Berth), NotStarted> {
+        let (stock, function) =
+            (Arc::clone(self.machines.stock().map_err(unavailable)?), Arc::clone(&order.function));
+        let begun = Box::pin(self.begin(order, (Instant::now(), Access::default()), None)).await;
+        let why = match begun {
+            Ok(mut environment) => {
+                let made = environment.kept(&stock, whose).await;
+                if let Some(berth) = environment.berth.take() {
+                    return Ok((made, berth));
+                }
+                return Err(Fault::broken("an environment had no room").into());
+            }
+            Err(NotStarted::Refused(error)) => return Err(NotStarted::Refused(error)),
+            Err(NotStarted::Unforkable(why)) => why,
+            Err(NotStarted::Reported(..)) => {
+                "it cannot be loaded without credentials, or not at all".to_owned()
+            }
+            Err(NotStarted::Exited(..)) => {
+                "its process ended while it was loaded without credentials".to_owned()
+            }
+            Err(NotStarted::TimedOut(_)) => "it took too long to be loaded without credentials".to_owned(),
+        };
+        // Its room went with it.
+        let berth = self.room.take(&function.arn, ready::places_of(&function));
+        let full = || refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded);
+        Ok((Err(why), berth.ok_or_else(full)?))
+    }
+
+    /// A machine that goes on from a template.
+    pub(super) async fn gone_on(
+        &self,
+        (function, root): (&Function, &Root),
+        from: &Initial,
+    ) -> Result<Started, NotStarted> {
+        let stock = self.machines.stock().map_err(unavailable)?;
+        // INVARIANT: the copy on its disk, which did not change, is not used on where the root has.
+        self.driver.unchanged(&root.template).await.map_err(|error| root.not_started(error))?;
+        let taken_up = async {
+            let machine = stock.go_on(&from.0, &self.fresh()()).await?;
+            self.taken_up(machine, (from.0.code(), None)).await
+        };
+        match taken_up.await {
+            Ok(isolate) => Ok((isolate, None)),
+            Err(error) => {
+                // Perhaps with another one.
+                self.machines.forget(&function.arn);
+                Err(failed(function, &error))
+            }
+        }
+    }
+}
+
+impl Environment {
+    /// Ends it and keeps its machine's state.
+    async fn kept(&self, stock: &Stock, whose: Whose) -> Made {
+        if self.endpoint.as_ref().is_some_and(|endpoint| endpoint.was_asked()) {
+            return Err("it asks for credentials while it is loaded".to_owned());
+        }
+        let token = self.endpoint.as_ref().map(|endpoint| endpoint.token().clone());
+        match self.sandbox.keep(stock, (whose, Aside::new(Known { token }))).await {
+            Ok(template) => Ok(Initial(template)),
+            Err(Unkept::Unfit(why)) => Err(why.to_owned()),
+            Err(Unkept::Failed(error)) => {
+                let why = error.to_string();
+                tracing::warn!(function = %self.function.arn, ?why, "a machine did not become a template");
+                Err(MachineError::for_callers(&error).into_owned())
+            }
+        }
+    }
+}
