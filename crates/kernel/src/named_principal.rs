@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn nobody_missing_is_kept() {
         let text = document("Allow", "Principal", &[ROLE, SESSION]);
-        let refused = principal_ids(&text, &mut |_| Ok(None), |name| name.to_owned());
+        let refused = principal_ids(&text, &mut |_| Ok(None), str::to_owned);
         assert_eq!(refused, Err(ROLE.to_owned()));
         let found = principal_ids(&text, &mut |_| Ok(Some("AROAX".to_owned())), |_| ());
         assert_eq!(found.unwrap().len(), 2);

@@ -250,7 +250,7 @@ async fn a_trust_policy_for_a_session_ends_with_its_role_and_its_denial_does_not
         done(&scene.world, &scene.admin, "CreateRole", &members).await;
     }
     let may = async |who: &Credentials, name: &str| {
-        let answer = scene.assume(who, &format!("arn:aws:iam::123456789012:role/{name}"), "x").await;
+        let answer = scene.assume(who, &format!("arn:aws:iam::123456789012:role/{name}"), "session").await;
         assert!(
             answer.status == 200 || answer.code().as_deref() == Some("AccessDenied"),
             "{}",
@@ -273,7 +273,7 @@ async fn a_change_of_a_key_policy_bites_the_next_request() {
     let session = scene.session("session").await;
     let allow = statement("Allow", "Principal", &[NAMED], "kms:Encrypt");
     let deny = statement("Deny", "Principal", &[NAMED], "kms:Encrypt");
-    let key = scene.key(&[allow.clone()]).await;
+    let key = scene.key(std::slice::from_ref(&allow)).await;
     let root = json!({"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"});
     for _ in 0..2 {
         for (statements, allowed) in [
