@@ -4,6 +4,8 @@
 
 #[path = "isolation/companions.rs"]
 mod companions;
+#[path = "isolation/descriptors.rs"]
+mod descriptors;
 #[path = "isolation/executions.rs"]
 mod executions;
 #[path = "isolation/functional.rs"]
