@@ -94,6 +94,8 @@ def invoke(function, event=None, **options):
 def test_hooks_run_once_before_and_after_each_restore(server, python):
     function = published(server, python)
     active(function)
+    # With one request at a time there is one template.
+    function.lambda_.put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=1)
     _, first = invoke(function, {"who": True})
     assert first["said"] == ["before", "after"] and first["kind"] == "snap-start"
     assert first["keys"] == ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
