@@ -6,7 +6,8 @@ use crate::{
     CredentialScope, Head, PathStyle,
     claim::Algorithm,
     encoding::{
-        parameters, pieces, push_canonical_query, push_hex, push_normalised_path, push_raw_path, same_name, split_target,
+        parameters, pieces, push_canonical_query, push_hex, push_normalised_path, push_raw_path, same_name,
+        split_target,
     },
 };
 
