@@ -194,7 +194,9 @@ impl Driver {
     ) -> Result<Environment, StartError> {
         spec.check()?;
         let code_dir = spec.code_dir.clone();
-        self.begin_with(spec, Some(code_dir), Some(Leads::Afar(carrier))).await.map(|(environment, _)| environment)
+        self.begin_with(spec, Some(code_dir), Some(Leads::Afar(carrier)))
+            .await
+            .map(|(environment, _)| environment)
     }
 
     /// The outside of an environment that is elsewhere, in a machine: by these rules, under this host's ceiling. What it
@@ -283,7 +285,8 @@ impl Driver {
         let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
         let judgement = Arc::new(RwLock::new(Judgement { executions: spec.exec_policy.clone(), boundary }));
         let way_out = leads.is_some();
-        let start = start_request(spec, (code_dir, way_out), (lease.slot, group.unified.is_some(), group.roles()));
+        let start =
+            start_request(spec, (code_dir, way_out), (lease.slot, group.unified.is_some(), group.roles()));
         let request = Request::Start(Box::new(start));
         let sent = link.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();

@@ -38,7 +38,11 @@ impl Line for Noted {
 }
 
 impl AsyncRead for Noted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.pipe).poll_read(cx, into)
     }
 }
@@ -347,7 +351,10 @@ fn both_ends_together_lead_a_socket_outside_and_give_the_numbers_of_errors() {
         assert_eq!(said, "hello and back");
         let refused = |number| Err(Refusal::Number(number));
         assert_eq!(gateway.connect(9, &fresh(), closed).await, refused(libc::ECONNREFUSED));
-        assert_eq!(gateway.connect(9, &fresh(), "8.8.8.8:1".parse().unwrap()).await, refused(libc::ENETUNREACH));
+        assert_eq!(
+            gateway.connect(9, &fresh(), "8.8.8.8:1".parse().unwrap()).await,
+            refused(libc::ENETUNREACH)
+        );
         assert_eq!(gateway.connect(9, &fresh(), "127.0.0.1:1".parse().unwrap()).await, Err(Refusal::Inside));
         let connected = OwnedFd::from(std::net::TcpStream::connect(to).unwrap());
         assert_eq!(gateway.connect(9, &connected, to).await, refused(libc::EISCONN));

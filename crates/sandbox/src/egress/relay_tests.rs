@@ -65,7 +65,11 @@ fn an_address_of_this_host_needs_a_host_that_means_it() {
         // The function means it; the host's list is half the internet, or a name.
         for ceiling in ["0.0.0.0/0:*", "0.0.0.0/7:*", "localhost:*"] {
             let (gateway, _tasks) = gateway(&to.to_string(), ceiling);
-            assert_eq!(gateway.connect(PID, &fresh(), to).await, Err(Refusal::Number(libc::ENETUNREACH)), "{ceiling}");
+            assert_eq!(
+                gateway.connect(PID, &fresh(), to).await,
+                Err(Refusal::Number(libc::ENETUNREACH)),
+                "{ceiling}"
+            );
         }
         // And the other way round.
         let (gateway, _tasks) = gateway("0.0.0.0/0:*", "127.0.0.1:*");
