@@ -32,7 +32,7 @@ use tokio::{
 use super::{
     RELAY_PORT, RESOLVER_PORT,
     line::Line,
-    outside::{CONNECT_TIMEOUT, Opening, Outside, Ruling},
+    outside::{CONNECT_TIMEOUT, Opening, Outside, Ruling, is_loopback},
     relay::{Refusal, pass},
     rules::Rules,
     stub,
@@ -62,7 +62,9 @@ impl Afar {
 
     /// Asks for a connection, and returns when it is being made.
     pub(super) async fn opening(&self, pid: u32, to: SocketAddr) -> Result<Opening, Refusal> {
-        let refused = Refusal::Number(libc::ECONNREFUSED);
+        // What leads nowhere outside may still lead somewhere inside.
+        let inside = is_loopback(to.ip());
+        let refused = if inside { Refusal::Inside } else { Refusal::Number(libc::ECONNREFUSED) };
         let Ok(permit) = Arc::clone(&self.open).try_acquire_owned() else { return Err(refused) };
         let line = self.carrier.open(RELAY_PORT);
         let asked = timeout(CONNECT_TIMEOUT, async {
