@@ -330,10 +330,6 @@ fn gateway(host: Bridgehead) -> (Arc<Gateway>, crate::egress::Tasks, SocketAddr)
     (gateway, tasks, resolver)
 }
 
-fn places_left(afar: &Afar) -> usize {
-    afar.open.available_permits()
-}
-
 fn fresh() -> OwnedFd {
     tokio::net::TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap()
 }
@@ -362,12 +358,13 @@ fn both_ends_together_lead_a_socket_outside_and_give_the_numbers_of_errors() {
         assert_eq!(gateway.connect(9, &fresh(), "127.0.0.1:1".parse().unwrap()).await, Err(Refusal::Inside));
         let Way::Afar(afar) = gateway.way() else { panic!("it is afar") };
         let places = Arc::clone(&afar.open);
-        let places = places.try_acquire_many_owned(u32::try_from(places_left(afar)).unwrap()).unwrap();
+        let left = u32::try_from(places.available_permits()).unwrap();
+        let taken = places.try_acquire_many_owned(left).unwrap();
         let public = "8.8.8.8:1".parse().unwrap();
         assert_eq!(gateway.connect(9, &fresh(), public).await, refused(libc::ECONNREFUSED));
         // What is inside needs no place outside.
         assert_eq!(gateway.connect(9, &fresh(), "127.0.0.1:1".parse().unwrap()).await, Err(Refusal::Inside));
-        drop(places);
+        drop(taken);
         let connected = OwnedFd::from(std::net::TcpStream::connect(to).unwrap());
         assert_eq!(gateway.connect(9, &connected, to).await, refused(libc::EISCONN));
         assert_eq!(events.recv().await.unwrap().event, Event::Connecting { pid: 9, address: to, name: None });
