@@ -16,11 +16,10 @@ use casemate_sandbox::EgressRules;
 use tokio::time::Instant;
 
 use super::{
-    Berth, Environment,
+    Berth, Environment, Host, NotStarted, Order,
     late::Started,
     machine::{failed, unavailable},
     root::Root,
-    start::{Host, NotStarted, Order},
 };
 use crate::{
     api::{Error, ThrottleReason},
