@@ -115,6 +115,8 @@ pub struct FunctionSpec {
     pub exec_policy: ExecPolicy,
     /// Host name inside.
     pub hostname: String,
+    /// Whether it may ask for connections outside: lines for a [`casemate_sandbox::Bridgehead`].
+    pub way_out: bool,
 }
 
 impl FunctionSpec {
@@ -246,9 +248,10 @@ impl Driver {
         if spec.env.iter().any(|(name, value)| is_credential(name, value)) {
             machine.holds_credentials = true;
         }
-        let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname } =
-            spec;
-        let start = Start { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname };
+        let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, .. } = spec;
+        let FunctionSpec { exec_policy, hostname, way_out, .. } = spec;
+        let start =
+            Start { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname, way_out };
         machine.start(start).await
     }
 

@@ -33,6 +33,7 @@ mod initialised;
 mod initramfs;
 mod kept;
 mod kernel;
+mod line;
 mod lz4;
 mod machine;
 mod monitor;
@@ -57,6 +58,7 @@ pub use crate::{
     heard::Tap,
     initialised::{Basis, Whose},
     kernel::KernelSource,
+    line::Line,
     machine::{Connection, Machine},
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},

@@ -8,7 +8,7 @@ use casemate_sandbox::{Event, ExecPolicy, Exit, Step, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides must speak the same.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 /// Name of the virtio-serial port.
 pub(crate) const PORT_NAME: &str = "casemate";
 /// The agent's port of vsock, where there is no virtio-serial.
@@ -89,6 +89,8 @@ pub(crate) struct Start {
     pub(crate) pids_max: u64,
     pub(crate) exec_policy: ExecPolicy,
     pub(crate) hostname: String,
+    /// Whether connections outside are asked of the host, on streams of the sandbox's ports for them.
+    pub(crate) way_out: bool,
 }
 
 /// From the agent.

@@ -15,7 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, PLAN_PATH, serve::tell};
+use super::{CODE_MOUNT, PLAN_PATH, egress::Lines, serve::tell};
 use crate::{
     mux::Mux,
     protocol::{Message, STDERR_PORT, STDOUT_PORT, Start},
@@ -101,17 +101,22 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         tmp_mb: start.tmp_mb,
         pids_max: start.pids_max,
         exec_policy: start.exec_policy,
-        // There is no network to go out by.
+        // The host has the rules.
         egress: EgressRules::default(),
         hostname: start.hostname,
         companions: casemate_sandbox::Companions::default(),
     };
-    let mut environment = driver.start(spec).await?;
+    let (lines, outputs_are_open) = Lines::new(Arc::clone(mux));
+    let mut environment = match start.way_out {
+        true => driver.start_with_carrier(spec, Arc::new(lines)).await?,
+        false => driver.start(spec).await?,
+    };
     let (stdout, stderr, events) =
         (environment.take_stdout(), environment.take_stderr(), environment.take_events());
     let environment = Arc::new(environment);
     forward(mux, STDOUT_PORT, stdout).await.map_err(|error| error.to_string())?;
     forward(mux, STDERR_PORT, stderr).await.map_err(|error| error.to_string())?;
+    outputs_are_open.send_replace(true);
     if let Some(mut events) = events {
         let mux = Arc::clone(mux);
         tokio::spawn(async move {
