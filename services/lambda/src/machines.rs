@@ -12,7 +12,7 @@ use std::{
 
 use casemate_microvm::{Disk, Stock};
 use casemate_names::Arn;
-use casemate_sandbox::{Companions, Driver, EgressRules, Runtime};
+use casemate_sandbox::{Driver, EgressRules, Runtime};
 use casemate_store::BlobId;
 
 use crate::{
@@ -131,12 +131,9 @@ fn decided(
 
 /// Whether a machine can hold what is about to be started, where it would otherwise be lost: nothing that was asked for is left
 /// out.
-pub(crate) fn holds(egress: &EgressRules, companions: &Companions) -> Result<(), &'static str> {
+pub(crate) fn holds(egress: &EgressRules) -> Result<(), &'static str> {
     if !egress.is_empty() {
         return Err("connections outside are not there in machines yet");
-    }
-    if !companions.programs.is_empty() {
-        return Err("extensions are not there in machines yet");
     }
     Ok(())
 }
@@ -218,13 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn connections_and_extensions_are_refused_where_a_machine_would_lose_them() {
-        let none = (EgressRules::default(), Companions::default());
-        assert_eq!(holds(&none.0, &none.1), Ok(()));
+    fn connections_are_refused_where_a_machine_would_lose_them() {
+        assert_eq!(holds(&EgressRules::default()), Ok(()));
         let egress = controls(&[("CASEMATE_EGRESS", "example.com:443")]).egress;
-        assert!(holds(&egress, &none.1).unwrap_err().contains("connections outside"));
-        let with = Companions { programs: vec!["/opt/extensions/one".into()], env: Vec::new() };
-        assert!(holds(&none.0, &with).unwrap_err().contains("extensions"));
+        assert!(holds(&egress).unwrap_err().contains("connections outside"));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Host {
     ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
-        machines::holds(&spec.egress, &spec.companions).map_err(unavailable)?;
+        machines::holds(&spec.egress).map_err(unavailable)?;
         // INVARIANT: a machine's root is the one that was verified and recorded, before and after it was copied to a disk.
         let template = spec.template.clone();
         self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
@@ -96,6 +96,7 @@ impl Host {
             pids_max: spec.pids_max,
             exec_policy: spec.exec_policy,
             hostname: spec.hostname,
+            companions: spec.companions,
         };
         let begun = self.begun((stock, purpose), planned, Arc::clone(&code), wanted).await;
         self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;

@@ -30,7 +30,8 @@ async fn bench() -> Bench {
     let address = listener.local_addr().unwrap();
     let extensions = with_extensions(&["one"]);
     let id = extensions.register("one", &[]).unwrap().expose().clone();
-    let outlet = TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap().into();
+    let outlet = TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap();
+    let outlet = Outlet::Socket(outlet.into());
     let telemetry = Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet]));
     let (output, told) = Output::tapped();
     let own = Arc::clone(&extensions);
