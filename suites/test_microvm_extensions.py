@@ -124,8 +124,9 @@ def test_extensions_that_fail_and_templates_of_internal_ones(server, program, he
         deploy(server, program, {"closed": "a file"}),
         deploy(server, program, {}, ONCE | {"CASEMATE_CREDENTIALS": "endpoint"}),
     ]
+    # The runtime answers faster than an extension ends, unless it does not answer.
     with ThreadPoolExecutor(3) as all_at_once:
-        dies, closed, inside = all_at_once.map(lambda one: one.invoke(), functions)
+        dies, closed, inside = all_at_once.map(Slow.invoke, functions, ["sleep", {}, {}])
     assert dies[1]["errorType"] == "Extension.Crash" and dies[1]["errorMessage"].endswith("Error: exit status 9"), dies
     assert closed[1]["errorType"] == "Extension.LaunchError", closed
     assert closed[1]["errorMessage"].endswith("Error: fork/exec /opt/extensions/closed: permission denied"), closed

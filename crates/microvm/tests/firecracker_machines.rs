@@ -355,7 +355,9 @@ async fn what_runs_beside_a_runtime_is_reached_by_its_outlets_and_tells_of_its_e
     let (mut booted, _) = booted(&driver, folder.path()).await;
     let machine = &mut booted.machine;
     driver.start(machine, beside(&["/opt/extensions/one"])).await.unwrap();
-    assert!(machine.take_outputs().await.is_some() && machine.take_companion_output().await.unwrap().is_some());
+    assert!(
+        machine.take_outputs().await.is_some() && machine.take_companion_output().await.unwrap().is_some()
+    );
     let mut outlets = machine.take_outlets();
     assert_eq!((outlets.len(), machine.take_outlets().len()), (1, 0));
     let outlet = outlets.first_mut().unwrap();

@@ -85,7 +85,10 @@ async fn serve(mut outlet: Outlet, stream_port: u16, mut wanted: watch::Receiver
 
 async fn carry(outlet: &mut Outlet, (stream_port, wanted): (u16, Wanted), mux: &Mux) -> io::Result<()> {
     let connected = outlet.connect(wanted.port).await;
-    let errno = connected.as_ref().err().map_or(0, |error| error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()));
+    let errno = connected
+        .as_ref()
+        .err()
+        .map_or(0, |error| error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()));
     let mut stream = mux.open(stream_port).await?;
     stream.write_u64(wanted.attempt).await?;
     stream.write_i32(errno).await?;

@@ -246,12 +246,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_is_up_for_a_part_that_does_not_come_to_its_end() {
-        for (hangs, external, limit) in [
-            ("thaw", true, 2_000),
-            ("terminate", true, 2_000),
-            ("end", true, 2_000),
-            ("thaw", false, 500),
-        ] {
+        for (hangs, external, limit) in
+            [("thaw", true, 2_000), ("terminate", true, 2_000), ("end", true, 2_000), ("thaw", false, 500)]
+        {
             let fake = Fake { hangs, ..Fake::new() };
             let extensions = extensions(if external { &["one"] } else { &[] });
             let ending = begin(&fake, &extensions).await;
