@@ -8,7 +8,7 @@ use super::super::{
     Output, Telemetry, serve,
     tests::{Api, nobody, with_extensions},
 };
-use crate::{delivery::Tap, extensions::Extensions};
+use crate::{delivery::Tap, extensions::Extensions, isolate::Outlet};
 
 const TELEMETRY: &str = "/2022-07-01/telemetry";
 const LOGS: &str = "/2020-08-15/logs";
