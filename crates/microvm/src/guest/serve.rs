@@ -88,6 +88,10 @@ async fn obey_for(function: &mut Function, command: Command) -> io::Result<Answe
         Command::EndStrays => return function.end_strays().await.map(Answer::Ended),
         Command::Usage => return Ok(Answer::Used(function.usage())),
         Command::Kill => function.kill(),
+        Command::RunRuntime => function.run_runtime()?,
+        Command::EndRuntime(signal) => function.end_runtime(signal),
+        Command::EndAllButCompanions => function.end_all_but_companions().await?,
+        Command::Reach { outlet, attempt, port } => function.reach(outlet, attempt, port)?,
         Command::Ping | Command::SetClock { .. } | Command::Refresh { .. } | Command::Start(_) => {}
     }
     Ok(Answer::Done)
