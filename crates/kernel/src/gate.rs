@@ -48,7 +48,7 @@ pub struct Permit {
     request_id: RequestId,
     scope: Scope,
     facts: Arc<RequestFacts>,
-    admitted: Vec<(&'static str, String)>,
+    admitted: Vec<Admitted>,
     mfa: bool,
     principal: &'static str,
     kernel: Arc<Kernel>,
@@ -83,7 +83,15 @@ impl Permit {
 
     /// Was `action` on `resource` among what the gate allowed for this call?
     pub fn admits(&self, action: &str, resource: &str) -> bool {
-        self.admitted.iter().any(|(a, r)| *a == action && r == resource)
+        self.admitted.iter().any(|admitted| admitted.action == action && admitted.resource == resource)
+    }
+
+    /// Was it allowed on the very resource of that unique id, and nothing in this call on a namesake of it?
+    pub fn admits_very(&self, action: &str, resource: &str, unique_id: &str) -> bool {
+        let mut of_resource = self.admitted.iter().filter(|admitted| admitted.resource == resource);
+        let other = |admitted: &Admitted| admitted.unique_id.as_ref().is_some_and(|id| id != unique_id);
+        let very = |admitted: &Admitted| admitted.action == action && admitted.unique_id.is_some();
+        !of_resource.clone().any(other) && of_resource.any(very)
     }
 
     /// Did this very call present a right code of one of its caller's MFA devices?
@@ -129,6 +137,14 @@ impl Permit {
     pub(crate) fn shared_caller(&self) -> Arc<Caller> {
         Arc::clone(&self.caller)
     }
+}
+
+/// One ask that was allowed.
+struct Admitted {
+    action: &'static str,
+    resource: String,
+    /// Of the resource whose policy was weighed, where that has one: see [`crate::ResourcePolicy::unique_id`].
+    unique_id: Option<String>,
 }
 
 impl fmt::Debug for Permit {
@@ -228,7 +244,7 @@ impl Gate {
             Access::Iam(asks) => {
                 for ask in &asks {
                     let case = Case::of(&caller, ask, &facts, now);
-                    let (decision, seen) = self.gathered(kernel, &case, judged)?;
+                    let ((decision, seen), unique_id) = self.identified(kernel, &case, judged)?;
                     bracket.decided(&decision);
                     let mut message = None;
                     if let Some(seen) = seen {
@@ -238,7 +254,8 @@ impl Gate {
                     kernel.observe(&case, &decision);
                     refuse_unless_allowed(kernel, &caller, ask, decision)
                         .map_err(|fault| fault.with_encoded_message(message))?;
-                    admitted.push((ask.action, resource_text(ask).to_owned()));
+                    let resource = resource_text(ask).to_owned();
+                    admitted.push(Admitted { action: ask.action, resource, unique_id });
                 }
                 kernel.observe_use(&caller, &asks, &facts, now);
                 caller
@@ -344,8 +361,19 @@ impl Gate {
         case: &Case<'_>,
         weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
     ) -> Result<T, Fault> {
+        self.identified(kernel, case, weigh).map(|(weighed, _)| weighed)
+    }
+
+    /// The same; says also of which very resource the policy was, see [`crate::ResourcePolicy::unique_id`].
+    pub(crate) fn identified<T>(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<(T, Option<String>), Fault> {
         if let Source::Given(policy) = case.source {
-            return self.assembled(kernel, case, None, policy, weigh);
+            let weighed = self.assembled(kernel, case, None, policy, weigh)?;
+            return Ok((weighed, policy.and_then(|policy| policy.unique_id.clone())));
         }
         let resource = case.ask.resource.as_ref();
         let owner = resource.and_then(|arn| kernel.owner_of(arn.service()));
@@ -353,7 +381,8 @@ impl Gate {
             (Some(owner), Some(arn)) => owner.resource_policy(arn, case.action)?,
             _ => None,
         };
-        self.assembled(kernel, case, owner.as_deref(), policy.as_ref(), weigh)
+        let weighed = self.assembled(kernel, case, owner.as_deref(), policy.as_ref(), weigh)?;
+        Ok((weighed, policy.and_then(|policy| policy.unique_id)))
     }
 
     /// The one place that puts together what a decision depends on. `owner` is asked for the resource's tags.
@@ -449,14 +478,19 @@ pub(crate) fn refuse_unless_allowed(
     }
     let resource = resource_text(ask).to_owned();
     let text = if matches!(caller, Caller::WebIdentity(_)) {
-        // AWS: who is nobody yet learns only that; text of AccessDenied.
-        format!("Not authorized to perform {}", ask.action)
+        nobodys_text(ask.action)
     } else if may_know_why(kernel, caller, ask) {
         decision.denial_text(&caller.arn_text(), ask.action, &resource)
     } else {
         Decision::brief_text(&caller.arn_text(), ask.action, &resource)
     };
     Err(Fault::denied(Denial { action: ask.action, resource, decision: Some(decision) }, text))
+}
+
+/// What one who is nobody yet learns of a refusal.
+// AWS: text of AccessDenied.
+pub(crate) fn nobodys_text(action: &str) -> String {
+    format!("Not authorized to perform {action}")
 }
 
 fn resource_text(ask: &Ask) -> &str {
