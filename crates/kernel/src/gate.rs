@@ -439,7 +439,11 @@ impl Gate {
         Ok(weigh(&layers, &request))
     }
 
-    fn policies_of(&self, kernel: &Kernel, caller: &Caller) -> Result<Arc<IdentityPolicies>, Fault> {
+    pub(crate) fn policies_of(
+        &self,
+        kernel: &Kernel,
+        caller: &Caller,
+    ) -> Result<Arc<IdentityPolicies>, Fault> {
         match caller.owner() {
             Caller::Anonymous | Caller::Service { .. } | Caller::Bearer { .. } | Caller::WebIdentity(_) => {
                 Ok(Arc::clone(&self.none))

@@ -23,6 +23,7 @@ mod credential_report;
 mod deposits;
 mod details;
 mod directory;
+mod discovery;
 mod documents;
 mod entity;
 mod holder;
@@ -31,6 +32,7 @@ mod login_profiles;
 mod membership;
 mod mfa;
 mod ops;
+mod outbound;
 mod page;
 mod passwords;
 mod profiles;
@@ -64,6 +66,7 @@ use crate::{
     api::Error,
     by_arn::ByArn,
     directory::{Cache, IamDirectory},
+    discovery::Discovery,
     entity::Entity,
     mfa::MfaRow,
     profiles::ProfileRow,
@@ -85,10 +88,12 @@ pub struct Iam {
 pub fn open(env: &Env) -> Result<Assembly, Fault> {
     let cache = Arc::new(Cache::default());
     let directory = IamDirectory::new(env.clone(), Arc::clone(&cache));
+    let discovery = Discovery::new(env.clone(), Arc::clone(&cache));
     let service = Arc::new(Iam { env: env.clone(), cache });
     Ok(Assembly {
         operations: ops::operations(&service),
         directory: Some(Arc::new(directory)),
+        data_planes: vec![Arc::new(discovery)],
         tasks: vec![Task { name: "iam.key-uses", work: Box::pin(uses::run(Arc::downgrade(&service))) }],
         ..Assembly::default()
     })

@@ -18,6 +18,7 @@ mod asserted;
 mod issuers;
 mod mfa;
 mod ops;
+mod outbound;
 mod policies;
 mod resource;
 mod roles;
