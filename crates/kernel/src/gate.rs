@@ -18,11 +18,12 @@ use crate::{
     Peer, ResourceAccount,
     audit::Bracket,
     body_stream::Streamed,
-    ceilings::{CLOSED, Organizations, may_know_why},
+    ceilings::{CLOSED, Organizations},
     context::GateContext,
     explain::{own_keys, refused},
     invoke::InnerCall,
     message::Refused,
+    refusal::{refuse_unless_allowed, resource_text},
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -465,38 +466,4 @@ pub(crate) fn judged(layers: &Layers<'_>, request: &Request<'_>) -> (Decision, O
     let seen = (!decision.is_allowed())
         .then(|| Refused { record: refused(layers, request, &decision), own_keys: own_keys(layers) });
     (decision, seen)
-}
-
-/// Turns anything but an Allow into the refusal the client sees.
-pub(crate) fn refuse_unless_allowed(
-    kernel: &Kernel,
-    caller: &Caller,
-    ask: &Ask,
-    decision: Decision,
-) -> Result<(), Fault> {
-    if decision.verdict == Verdict::Allow {
-        return Ok(());
-    }
-    if matches!(caller, Caller::Anonymous) && decision.verdict == Verdict::ImplicitDeny {
-        return Err(AuthError::MissingAuthenticationToken.into());
-    }
-    let resource = resource_text(ask).to_owned();
-    let text = if matches!(caller, Caller::WebIdentity(_)) {
-        nobodys_text(ask.action)
-    } else if may_know_why(kernel, caller, ask) {
-        decision.denial_text(&caller.arn_text(), ask.action, &resource)
-    } else {
-        Decision::brief_text(&caller.arn_text(), ask.action, &resource)
-    };
-    Err(Fault::denied(Denial { action: ask.action, resource, decision: Some(decision) }, text))
-}
-
-/// What one who is nobody yet learns of a refusal.
-// AWS: text of AccessDenied.
-pub(crate) fn nobodys_text(action: &str) -> String {
-    format!("Not authorized to perform {action}")
-}
-
-fn resource_text(ask: &Ask) -> &str {
-    ask.resource.as_ref().map_or("*", |arn| arn.as_str())
 }

@@ -37,6 +37,7 @@ mod outbox;
 mod pipeline;
 mod plane;
 pub mod recorder;
+mod refusal;
 mod resource_account;
 mod session;
 mod session_table;

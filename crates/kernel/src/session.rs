@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::{
     Ask, Caller, Denial, Fault, Federation, IdentityProvider, Kernel, Peer, Permit, RequestFacts, RoleFacts,
     RoleSession,
-    gate::{Case, nobodys_text, refuse_unless_allowed},
+    gate::Case,
+    refusal::{nobodys_text, refuse_unless_allowed},
     session_table::{SessionRow, TEMPORARY_PREFIX, compile},
 };
 use aws_lc_rs::digest::{SHA256, digest};

@@ -88,7 +88,7 @@ pub(crate) fn issuer(tx: &ReadTx<'_>, scope: &Scope) -> Result<Option<IssuerRow>
 /// The same, if it is on.
 pub(crate) fn enabled(tx: &ReadTx<'_>, scope: &Scope) -> Result<IssuerRow, Error> {
     issuer(tx, scope)?.filter(|issuer| issuer.enabled).ok_or_else(|| {
-        // The model's own words; AWS's text is not published.
+        // The text is ours: AWS publishes none.
         Error::feature_disabled_exception("Outbound identity federation is not enabled for this account.")
     })
 }
