@@ -86,10 +86,12 @@ impl Service for Kms {
         self.policies.of_key(&row, &place).map(Some)
     }
 
-    /// A key's policy is the only root of every right to it; aliases have none of their own.
-    fn resource_rule(&self, resource: Option<&Arn>, _action: &str) -> ResourceRule {
-        let alias = resource.is_some_and(|arn| arn.resource().starts_with("alias/"));
-        if alias { ResourceRule::Ordinary } else { key_policy::RULE }
+    /// A key's policy is the only root of every right to it, by whatever name it is called. What is asked of an alias itself
+    /// (`CreateAlias` and its like) has no policy of a key over it.
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
+        let of_alias = resource.is_some_and(|arn| arn.resource().starts_with(resource::ALIAS))
+            && action.to_ascii_lowercase().ends_with("alias");
+        if of_alias { ResourceRule::Ordinary } else { key_policy::RULE }
     }
 
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Error> {

@@ -556,7 +556,10 @@ async fn each_account_issues_tokens_of_its_own_and_a_closed_one_none() {
         assert_eq!(verified.is_ok(), verifies, "{issuer}");
         if let Ok(verified) = verified {
             let own = &verified.claims["https://sts.amazonaws.com/"];
-            assert_eq!((&verified.claims["iss"], &own["aws_account"]), (&json!(theirs), &json!(account.as_str())));
+            assert_eq!(
+                (&verified.claims["iss"], &own["aws_account"]),
+                (&json!(theirs), &json!(account.as_str()))
+            );
             let (organization, path) = (own["org_id"].as_str().unwrap(), own["ou_path"].as_str().unwrap());
             assert!(organization.starts_with("o-") && path.starts_with(organization), "{own}");
         }

@@ -13,6 +13,7 @@ use crate::{
 
 const ANN: &str = "arn:aws:iam::123456789012:user/ann";
 const ROOT: &str = "arn:aws:iam::123456789012:root";
+const ALIAS: &str = "arn:aws:kms:us-east-1:123456789012:alias/a";
 const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 
 /// A policy of a resource that lets `principal` do `action`.
@@ -98,7 +99,8 @@ async fn a_keys_policy_is_simulated_as_the_key_itself_would_decide() {
         assert_eq!(status, 200, "{text}");
         let made: serde_json::Value = serde_json::from_str(&text).unwrap();
         let arn = made["KeyMetadata"]["Arn"].as_str().unwrap();
-        for resource in [arn, "arn:aws:kms:us-east-1:123456789012:key/none", "*"] {
+        let (none, alias) = ("arn:aws:kms:us-east-1:123456789012:key/none", ALIAS);
+        for resource in [arn, none, alias, "arn:aws:kms", "*"] {
             let said = simulator.says(own, "kms:Encrypt", resource, Some(of_key)).await;
             assert_eq!(said, expected, "{own} {of_key} {resource}");
         }
@@ -112,6 +114,7 @@ async fn a_keys_policy_is_simulated_as_the_key_itself_would_decide() {
     // Without a policy of the resource only ann's own are simulated; what is no key goes by the ordinary rule.
     assert_eq!(simulator.says(&everything, "kms:Encrypt", "*", None).await, "allowed");
     assert_eq!(simulator.says(&everything, "kms:ListKeys", "*", None).await, "allowed");
+    assert_eq!(simulator.says(&everything, "kms:DeleteAlias", ALIAS, Some(&bobs)).await, "allowed");
 }
 
 #[tokio::test]
