@@ -1,6 +1,7 @@
 """Functions in virtual machines of their own, under software emulation: asked for by the function, or demanded by the operator."""
 
 import base64
+import contextlib
 import json
 import mmap
 import os
@@ -262,10 +263,14 @@ def handler(event, context):
 
 def templates(server):
     """Memory of the server's templates: files without a name that it holds."""
-    folder = Path(f"/proc/{server.process.pid}/fd")
-    held = [path for path in folder.iterdir() if os.readlink(path).startswith("/memfd:casemate-guest")]
-    # Whoever goes on from one may hold it, too.
-    return list({os.stat(path).st_ino: path for path in held}.values())
+    held = {}
+    for path in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        # The server goes on while we look: what it has closed since the folder was listed is not held.
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(path).startswith("/memfd:casemate-guest"):
+                # Whoever goes on from one may hold it, too.
+                held[os.stat(path).st_ino] = path
+    return list(held.values())
 
 
 def memory_holds(path, *needles):

@@ -6,7 +6,8 @@ use crate::{
     CredentialScope, Head, PathStyle,
     claim::Algorithm,
     encoding::{
-        parameters, pieces, push_canonical_query, push_hex, push_normalised_path, push_raw_path, split_target,
+        parameters, pieces, push_canonical_query, push_hex, push_normalised_path, push_raw_path, same_name,
+        split_target,
     },
 };
 
@@ -57,7 +58,7 @@ fn push_header(out: &mut String, head: &Head<'_>, name: &str) -> Result<(), Unca
     out.push_str(name);
     out.push(':');
     let mut found = false;
-    for (_, value) in head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+    for (_, value) in head.headers.iter().filter(|(n, _)| same_name(n, name)) {
         if found {
             out.push(',');
         }

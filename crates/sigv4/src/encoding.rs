@@ -14,8 +14,13 @@ pub(crate) fn split_target(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
 }
 
+/// Are these the same header name? Names mostly come in lower case, and then one comparison of memory says so.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    a.len() == b.len() && (a == b || a.eq_ignore_ascii_case(b))
+}
+
 /// What lies between separators, as `str::split` has it. Pieces are short: looking at each byte is quicker than setting
-/// up a search.
+/// up a search. [`long_pieces`] is for those that are not.
 /// INVARIANT: `separator` is ASCII, so every cut is between characters.
 pub(crate) fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> + Clone {
     let mut rest = Some(text);
@@ -24,6 +29,17 @@ pub(crate) fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> + 
         let cut = left.bytes().position(|byte| byte == separator);
         let halves = cut.and_then(|at| Some((left.get(..at)?, left.get(at.checked_add(1)?..)?)));
         rest = halves.map(|(_, after)| after);
+        Some(halves.map_or(left, |(piece, _)| piece))
+    })
+}
+
+/// [`pieces`] of a text whose pieces are long, such as the fields of an `Authorization` header.
+pub(crate) fn long_pieces(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let left = rest?;
+        let halves = left.find(separator).and_then(|at| left.split_at_checked(at));
+        rest = halves.and_then(|(_, after)| after.get(separator.len_utf8()..));
         Some(halves.map_or(left, |(piece, _)| piece))
     })
 }
@@ -305,6 +321,7 @@ mod tests {
     fn pieces_are_those_of_split() {
         for text in ["", ";", "a", "a;b", ";a;;b;", "é;ü;", "a,b"] {
             assert!(pieces(text, b';').eq(text.split(';')), "{text:?}");
+            assert!(long_pieces(text, ';').eq(text.split(';')), "{text:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     asymmetric::{VerifyingKey, includes},
     canonical::{PayloadLine, canonical_request, string_to_sign},
     claim::{MAX_EXPIRES_S, Signature},
-    encoding::pieces,
+    encoding::{pieces, same_name},
     keys::derive,
 };
 
@@ -189,8 +189,8 @@ fn shown(text: &str) -> String {
 /// DIVERGES: AWS demands this in S3 only, and lets some old clients add the session token after signing.
 fn check_coverage(head: &Head<'_>, claim: &Claim) -> Result<(), AuthError> {
     for (name, _) in head.headers {
-        let is_ours = name.as_bytes().get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"x-amz-"));
-        if is_ours && !pieces(&claim.signed_headers, b';').any(|signed| signed.eq_ignore_ascii_case(name)) {
+        let is_ours = name.get(..6).is_some_and(|start| same_name(start, "x-amz-"));
+        if is_ours && !pieces(&claim.signed_headers, b';').any(|signed| same_name(signed, name)) {
             return Err(AuthError::UnsignedHeader(name.to_ascii_lowercase()));
         }
     }

@@ -4,19 +4,20 @@
 //! Where the host has no room, an idle environment of any function gives way; where there is none, requests wait, and
 //! functions get what comes free in turn.
 
+mod after;
 mod idle;
 mod snapshot;
 mod start;
 mod stock;
+mod upkeep;
 
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use casemate_kernel::{Env, Fault};
-use casemate_names::{AccountId, Arn};
+use casemate_names::Arn;
 use casemate_sandbox::{Driver, HostMemory, environments_by_descriptors};
 use tokio::{sync::Notify, time::Instant};
 
@@ -29,7 +30,6 @@ use crate::{
     api::Error,
     controls::{Controls, Reuse},
     environment::{Environment, Host, NotRestored, NotStarted, Room, Unfit, exit_text, start_report},
-    fair::Heir,
     farewells::Working,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -40,7 +40,7 @@ use crate::{
     ready::{self, Ready},
     refusal,
     resource::{FunctionRef, functions_key},
-    returning::{Coming, Left, Returning},
+    returning::{Coming, Returning},
     streaming::Sink,
     throttle::{Slot, Throttle},
     version,
@@ -48,10 +48,6 @@ use crate::{
 
 /// Environments tried for one request.
 const STARTS_MAX: usize = 3;
-/// How often idle environments are looked through.
-const RECLAIM_EVERY: Duration = Duration::from_secs(1);
-/// Idle environments stopped at one look where memory runs short. Ours: a few tens of megabytes; the next look comes soon.
-const EVICTED_AT_ONCE: usize = 16;
 /// Environments in all where the host does not tell what it has.
 const ENVIRONMENTS_MAX: usize = 64;
 
@@ -317,83 +313,6 @@ impl Invoker {
         }
     }
 
-    /// Where the environment will be used up by the request, another is started for the next.
-    fn note_used(self: &Arc<Self>, work: &Work, environment: &Environment) {
-        let spares = if environment.is_snapshot() {
-            self.spare_templates(&work.function)
-        } else {
-            usize::from(work.fit_for_after(environment).is_none())
-        };
-        if environment.is_snapshot() {
-            self.note_invoked(&work.function);
-        }
-        if spares > 0 {
-            self.ready.used_up(&work.function, spares, self.env.clock.now());
-            self.missing.notify_one();
-        }
-    }
-
-    /// Said before the answer is: who asks again at once finds it.
-    fn coming(&self, work: &Work, environment: &Environment) -> Option<Coming> {
-        // Which principal's environment comes is not told apart: those requests do not wait.
-        let for_all = work.reuse == Reuse::Warm || environment.is_template();
-        // Whatever a template's child still does, it is ended.
-        let left = if environment.is_template() { Left::Platform } else { Left::Runtime };
-        for_all.then(|| self.returning.begin(&work.function.arn, left))
-    }
-
-    async fn put_back(&self, host: &Host, served: Served) {
-        let Served { environment, fit_for, coming, open: (slot, _working) } = served;
-        environment.conclude().await;
-        // What extensions do after the answer they do also where nobody follows.
-        let settled = (fit_for.is_some() || environment.has_extensions()) && environment.settle().await;
-        let ready = settled && fit_for.is_some();
-        drop(slot);
-        let function = &environment.function;
-        if !ready || !self.is_current(function) {
-            self.missing.notify_one();
-            return;
-        }
-        match host.room.heir(&function.arn) {
-            Heir::Nobody => {}
-            // The next of the same function goes on in it, if it may follow on anybody.
-            Heir::Same if matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody)) => {
-                let arn = function.arn.clone();
-                match host.room.hand_on(&arn, Arc::clone(&environment)) {
-                    Ok(()) => return,
-                    Err(back) => drop(back),
-                }
-            }
-            // Its end gives the room to whose turn it is.
-            Heir::Same | Heir::Other => return,
-        }
-        if let Some(fit_for) = fit_for {
-            self.put(&environment, fit_for);
-            drop(coming);
-            environment.freeze().await;
-        }
-    }
-
-    /// From now on it is idle.
-    fn put(&self, environment: &Arc<Environment>, fit_for: FitFor) {
-        self.pool.put(Arc::clone(environment), fit_for, self.env.clock.now());
-        // Whoever changed or deleted the function since it was last looked at has not found it there.
-        if !self.is_current(&environment.function) {
-            self.pool.retire(&environment.function.arn);
-            self.machines.forget(&environment.function.arn);
-        }
-        self.stock.changed();
-    }
-
-    /// Stops idle snapshots that are over or of what is no more: no idle time ends these.
-    async fn reclaim_snapshots(&self) {
-        for environment in self.pool.snapshots() {
-            if environment.is_over().await || !self.is_current(&environment.function) {
-                self.pool.remove(&environment);
-            }
-        }
-    }
-
     /// Has the function not been changed or deleted meanwhile?
     fn is_current(&self, function: &Function) -> bool {
         let Some(at) = FunctionRef::of_arn(&function.arn) else { return false };
@@ -412,66 +331,6 @@ impl Invoker {
             restored: None,
             sink: request.sink,
         }
-    }
-
-    /// Keeps `count` environments of a function ready, started before there are requests: provisioned concurrency. Zero ends
-    /// it; environments above the number are stopped when they have been idle for as long as any other.
-    pub(crate) fn keep_ready(&self, function: Arc<Function>, count: usize) {
-        self.ready.provision(function, count);
-        self.missing.notify_one();
-    }
-
-    /// How many environments of a function there are that have been started.
-    pub(crate) fn ready_now(&self, function: &Function) -> usize {
-        let held = self.host.as_ref().map_or(0, |host| host.room.held(&function.arn));
-        held.saturating_sub(self.ready.starting(&function.arn))
-    }
-
-    /// A function has changed or is gone: its idle environments end now, those with extensions after their last two seconds;
-    /// its working ones after their request.
-    pub(crate) fn retire(&self, function: &Arn) {
-        self.ready.retire(function);
-        self.pool.retire(function);
-        self.machines.forget(function);
-        if let Some(account) = function.account_id() {
-            self.reservations_changed(&account);
-        }
-    }
-
-    /// What functions of this account have reserved has changed.
-    pub(crate) fn reservations_changed(&self, account: &AccountId) {
-        self.throttle.forget_reservations(account);
-    }
-
-    /// Starts what is to be ready and stops what is unused or in the way, for as long as the kernel runs.
-    pub(crate) async fn reclaim(self: &Arc<Self>) {
-        self.resume_snapshots();
-        while self.env.kernel().is_ok() && !self.pool.is_closed() {
-            let now = self.env.clock.now();
-            self.pool.reclaim(now, |function| self.ready.kept(function));
-            self.reclaim_snapshots().await;
-            self.look_for_unused(now).await;
-            let short = HostMemory::now().is_ok_and(ready::is_short);
-            if let Ok(host) = &self.host {
-                host.blanks.reclaim(now, short);
-            }
-            if short {
-                for _ in 0..EVICTED_AT_ONCE {
-                    if self.pool.evict(|function| self.ready.kept(function)).is_none() {
-                        break;
-                    }
-                }
-            } else {
-                self.start_missing();
-            }
-            drop(tokio::time::timeout(RECLAIM_EVERY, self.missing.notified()).await);
-        }
-    }
-
-    /// From now on no environment waits for requests.
-    pub(crate) fn close(&self) {
-        self.pool.close();
-        self.missing.notify_one();
     }
 
     /// Can a process of this revision be forked, as far as is known?

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Berth, Environment, ending, root::Root, start::NotStarted};
+use super::{Berth, Environment, NotStarted, ending, root::Root};
 use crate::{
     credentials::Endpoint,
     extensions::{About, EXTENSIONS_MAX, Extensions, FOLDER, Fault, Reason},

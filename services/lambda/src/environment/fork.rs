@@ -6,10 +6,7 @@ use std::{sync::PoisonError, time::Duration};
 use casemate_names::hex_id;
 use casemate_sandbox::Exit;
 
-use super::{
-    Environment, Held,
-    start::{self, NotStarted},
-};
+use super::{Environment, Held, NotStarted, start};
 
 /// How long a template may take to notice its child's end or to make the next. Ours: both take a millisecond or two.
 const TURN_LIMIT: Duration = Duration::from_secs(5);

@@ -19,8 +19,8 @@ use super::{
     Host, NotStarted,
     assembly::Place,
     extensions::{is_nowhere, unlisted},
+    not_started,
     root::{InImage, Root},
-    start,
 };
 use crate::{
     api::Error,
@@ -69,7 +69,7 @@ impl Host {
         let runtime = Runtime::of_root(format!("image-{}", digest.hex()), own);
         let template = self.assembled(runtime, Some(place)).await?;
         let begun = Begun::of(&found, used, function.settings.variables.as_ref());
-        let begun = begun.map_err(|why| start::invalid_entrypoint(&why))?;
+        let begun = begun.map_err(|why| not_started::invalid_entrypoint(&why))?;
         let entrypoint = begun.argv.first().cloned();
         let inside = InImage {
             task: task(&found.root),

@@ -15,11 +15,10 @@ use casemate_names::Secret;
 use tokio::time::Instant;
 
 use super::{
-    Berth, Environment,
+    Berth, Environment, Host, NotStarted, Order,
     late::Started,
     machine::{failed, unavailable},
     root::Root,
-    start::{Host, NotStarted, Order},
 };
 use crate::{
     api::{Error, ThrottleReason},

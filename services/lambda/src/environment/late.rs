@@ -10,7 +10,7 @@ use casemate_kernel::audit;
 use casemate_names::{Secret, Timestamp};
 use casemate_sandbox::{Binding, EnvironmentSpec, StartError};
 
-use super::start::{HOSTNAME, Host, NotStarted};
+use super::{Host, NotStarted, start::HOSTNAME};
 use crate::{
     blanks::{TMP_MB, Waiting},
     isolate::{Channel, Isolate},
@@ -97,7 +97,7 @@ impl Host {
 
     async fn blank(&self, runtime: &str) -> Result<Waiting, NotStarted> {
         let (template, family) = self.template(runtime).await?;
-        let unavailable = |error: StartError| NotStarted::from(super::start::unavailable(&error));
+        let unavailable = |error: StartError| NotStarted::from(super::not_started::unavailable(&error));
         let env = process::blank(family, runtime);
         let started = self.driver.start_blank(template, env, u64::from(TMP_MB), HOSTNAME.to_owned()).await;
         let blank = started.map_err(unavailable)?;

@@ -6,11 +6,7 @@ use casemate_microvm::{Basis, CodeDisk, Disk, Error as MachineError, Fresh, Func
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{EnvironmentSpec, PlannedRoot, Runtime, StartError};
 
-use super::{
-    late::Started,
-    root::Root,
-    start::{Host, NotStarted},
-};
+use super::{Host, NotStarted, late::Started, root::Root};
 use crate::{
     api::Error,
     controls::Controls,

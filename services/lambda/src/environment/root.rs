@@ -8,7 +8,7 @@ use casemate_sandbox::{ExecPolicy, Family, PlannedRoot, Runtime, StartError, Ste
 use super::{
     Host, NotStarted,
     assembly::{Failed, Place},
-    start,
+    not_started,
 };
 use crate::{api::Error, bootstrap, function::Function, packages::Folder};
 
@@ -58,7 +58,7 @@ impl Root {
             return Ok(self);
         }
         if !layers.is_some_and(has) {
-            return Err(start::invalid_entrypoint(&format!(
+            return Err(not_started::invalid_entrypoint(&format!(
                 "Couldn't find valid bootstrap(s): [{ENTRYPOINT} {LAYERS_ENTRYPOINT}]"
             )));
         }
@@ -106,13 +106,13 @@ impl Root {
             // A program of the package's own that the system cannot execute.
             StartError::Step { step: Step::Execute, source, .. } if self.entrypoint.is_some() => {
                 let program = self.entrypoint.as_deref().unwrap_or_default();
-                start::invalid_entrypoint(&format!("fork/exec {program}: {source}"))
+                not_started::invalid_entrypoint(&format!("fork/exec {program}: {source}"))
             }
             StartError::Step { step: Step::WorkingDirectory, source, .. } if self.image.is_some() => {
                 let folder = self.image.as_ref().map(|image| image.working_dir.display().to_string());
-                start::invalid_working_dir(&format!("chdir {}: {source}", folder.unwrap_or_default()))
+                not_started::invalid_working_dir(&format!("chdir {}: {source}", folder.unwrap_or_default()))
             }
-            error => start::unavailable(&error).into(),
+            error => not_started::unavailable(&error).into(),
         }
     }
 }
@@ -188,7 +188,7 @@ impl Host {
         let bootstrap = verified.map_err(|why| Failed::Kept(Error::service_exception(why)))?;
         let prepared = self.driver.prepare_runtime(found, bootstrap).await;
         let template = prepared.map_err(|error| match &error {
-            StartError::SpawnerGone | StartError::TimedOut => passing(start::unavailable(&error)),
+            StartError::SpawnerGone | StartError::TimedOut => passing(not_started::unavailable(&error)),
             StartError::Root { .. } => {
                 self.refused(format!("runtime {id}: {error}"));
                 let why = "a file could not be put into the runtime root";
@@ -196,7 +196,7 @@ impl Host {
                     "the execution environment cannot be started: {why}"
                 )))
             }
-            error => Failed::Kept(start::unavailable(error)),
+            error => Failed::Kept(not_started::unavailable(error)),
         })?;
         // Reading all files takes a second; no request waits for it.
         drop(tokio::spawn(record(self.env.clone(), template.clone())));

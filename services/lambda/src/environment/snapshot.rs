@@ -18,10 +18,7 @@ use std::{
 use casemate_kernel::Fault;
 use tokio::time::Instant;
 
-use super::{
-    Environment,
-    start::{CREDENTIALS_S, NotStarted},
-};
+use super::{Environment, NotStarted, start::CREDENTIALS_S};
 use crate::{
     api::Error,
     platform::{Note, Status},

@@ -1,6 +1,9 @@
 //! What only shows with the invoker's own parts in hand: environments kept ready, and a host that is full.
 
-use std::io::{Cursor, Write};
+use std::{
+    io::{Cursor, Write},
+    time::Duration,
+};
 
 use casemate_kernel::Assembly;
 use casemate_names::{Secret, Timestamp, hex_id};

@@ -5,7 +5,9 @@
 
 use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header::HeaderValue};
 
-use super::{Answer, CHILD, Refused, Shared, error_type, json, not_found, read, refuse, report, settled};
+use super::{
+    Answer, Refused, Shared, error_type, json, next::CHILD, not_found, read, refuse, report, settled,
+};
 
 /// Is this a child of the snapshot, and the one that lives? `None`: there is no snapshot.
 fn is_child(shared: &Shared, headers: &HeaderMap) -> Option<bool> {

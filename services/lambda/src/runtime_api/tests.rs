@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::invocation::Invocation;
 
 pub(super) struct Api {
     pub(super) exchange: Arc<Exchange>,

@@ -57,7 +57,7 @@ impl super::Host {
         tokio::spawn(async move {
             loop {
                 host.invoker.start_missing();
-                drop(tokio::time::timeout(RECLAIM_EVERY, host.invoker.missing.notified()).await);
+                drop(tokio::time::timeout(upkeep::RECLAIM_EVERY, host.invoker.missing.notified()).await);
             }
         })
     }
