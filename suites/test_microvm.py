@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import Server, machines
+from conftest import ROOT, Server, machines
 from escapes import Host, Language, exhausted, seen, tried
 from functions import PYTHON, Function, node_runtime, package
 
