@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,6 +38,23 @@ def address_of_the_host():
             return probe.getsockname()[0]
         except OSError:
             return "127.0.0.1"
+
+
+def descendants(pid):
+    """Process ids below a process, from the parents in /proc."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, left = [], [pid]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
 
 
 class Server:
@@ -218,6 +236,24 @@ def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("notes") / "data", ROOT / "examples/notes/template.yaml").start()
     if running.process.poll() is not None:
         raise RuntimeError("the server ended:\n" + running.text)
+    yield running
+    running.stop()
+
+
+def machines():
+    """What the operator says, for machines by emulation."""
+    kernels = sorted((ROOT / "target/tools/kernel").glob("*.deb"))
+    assert kernels and shutil.which("qemu-system-x86_64"), "run `. .ci/install.sh && need_qemu` in the repository's root"
+    return {"CASEMATE_MICROVM_KERNEL": str(kernels[-1]), "CASEMATE_MICROVM_EMULATION": "true"}
+
+
+@pytest.fixture(scope="session")
+def machine_server(tmp_path_factory):
+    """A server with machines, whose functions may be allowed to reach this machine. Its templates take long to make."""
+    ceiling = f"{address_of_the_host()}:*,127.0.0.1:*,localhost:*"
+    running = Server(
+        tmp_path_factory.mktemp("microvm") / "data", environment=machines() | {"CASEMATE_EGRESS_CEILING": ceiling},
+    ).start()
     yield running
     running.stop()
 

@@ -116,6 +116,8 @@ pub struct FunctionSpec {
     pub exec_policy: ExecPolicy,
     /// Host name inside.
     pub hostname: String,
+    /// Whether it may ask for connections outside: lines for a [`casemate_sandbox::Bridgehead`].
+    pub way_out: bool,
     /// What runs beside the runtime, which then begins when it is told to.
     pub companions: Companions,
 }
@@ -250,7 +252,10 @@ impl Driver {
         if variables.any(|(name, value)| is_credential(name, value)) {
             machine.holds_credentials = true;
         }
-        let FunctionSpec {
+        let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, .. } = spec;
+        let FunctionSpec { exec_policy, hostname, way_out, companions, .. } = spec;
+        let beside = Beside::of(companions, &env);
+        let start = Start {
             argv,
             working_dir,
             env,
@@ -259,11 +264,9 @@ impl Driver {
             pids_max,
             exec_policy,
             hostname,
-            companions,
-        } = spec;
-        let beside = Beside::of(companions, &env);
-        let start =
-            Start { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname, beside };
+            way_out,
+            beside,
+        };
         machine.start(start).await
     }
 

@@ -7,6 +7,7 @@
 
 mod boot;
 mod companions;
+mod egress;
 mod function;
 mod port;
 mod serve;

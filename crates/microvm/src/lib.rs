@@ -35,6 +35,7 @@ mod initialised;
 mod initramfs;
 mod kept;
 mod kernel;
+mod line;
 mod lz4;
 mod machine;
 mod monitor;
@@ -60,6 +61,7 @@ pub use crate::{
     heard::Tap,
     initialised::{Basis, Whose},
     kernel::KernelSource,
+    line::Line,
     machine::{Connection, Machine},
     mux::Stream,
     probe::{Acceleration, Hardware, Probe},

@@ -27,17 +27,18 @@ use crate::{
     error::{Error, doing},
     heard::Tap,
     monitor::Control,
-    mux::{Incoming, Mux, Stream},
+    mux::{Incoming, Mux, STREAMS_MAX, Stream},
     process::Process,
     protocol::{Answer, Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
     template::Open,
 };
 
-/// A connection the function has made inside, to the Runtime API (9001) or the AWS endpoint (4566). Whoever is at its
-/// other end is this machine: nobody else can reach it.
+/// A connection the function has made inside, to the Runtime API (9001) or the AWS endpoint (4566), or a line for its way out
+/// ([`casemate_sandbox::RELAY_PORT`] and [`casemate_sandbox::RESOLVER_PORT`]). Whoever is at its other end is this machine:
+/// nobody else can reach it.
 #[derive(Debug)]
 pub struct Connection {
-    /// Which of the two.
+    /// Which of them.
     pub port: u16,
     /// Its bytes. Of a clone's first connections, those that were read before the snapshot come again.
     pub stream: Stream,
@@ -449,7 +450,8 @@ const EVENTS_MAX: usize = 1_024;
 const EVENT_BYTES_MAX: usize = 16 * 1024;
 /// As many as the sandbox records of an execution.
 const EVENT_ARGUMENTS_MAX: usize = 16;
-const CONNECTIONS_WAITING_MAX: usize = 64;
+/// As many as can be open: none is ever one too many.
+const CONNECTIONS_WAITING_MAX: usize = STREAMS_MAX;
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll},
 };
@@ -43,12 +43,24 @@ pub struct Stream {
     place: Arc<OwnedSemaphorePermit>,
     /// Who else learns what is read.
     heard: Option<Arc<Heard>>,
+    /// Where it is known; nowhere where another stands between.
+    known: Option<(Mux, u32)>,
+    /// Whether the other side has reset it.
+    broken: Arc<AtomicBool>,
 }
 
 impl Stream {
     /// The same connection with another pipe between it and its user.
     pub(crate) fn by_way_of(pipe: DuplexStream, of: &Self) -> Self {
-        Self { pipe, place: Arc::clone(&of.place), heard: None }
+        let broken = Arc::default();
+        Self { pipe, place: Arc::clone(&of.place), heard: None, known: None, broken }
+    }
+
+    /// Ends it in both directions, now: the other side learns that it broke.
+    pub(crate) fn reset(&mut self) {
+        if let Some((mux, id)) = self.known.take() {
+            mux.break_off(id);
+        }
     }
 
     /// From now on what is read is also kept, until the answer to it is written.
@@ -65,6 +77,10 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.pipe).poll_read(context, buffer);
+        let ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
+        if ended && self.broken.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         if let Some(heard) = &self.heard {
             heard.read(buffer.filled().get(before..).unwrap_or_default());
         }
@@ -109,6 +125,8 @@ pub(crate) struct Mux {
     /// For streams that something here still works for or that their user still has.
     places: Arc<Semaphore>,
     last: Arc<AtomicU32>,
+    /// Numbers are told in the order in which they are given.
+    order: Arc<Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -120,6 +138,8 @@ struct Entry {
     /// How much the other side may still send.
     receivable: Arc<AtomicU32>,
     sent_close: bool,
+    /// Whether the other side has reset it.
+    broken: Arc<AtomicBool>,
 }
 
 impl Entry {
@@ -140,7 +160,8 @@ impl Mux {
         let (frames, outgoing) = mpsc::channel(FRAMES_WAITING_MAX);
         let (incoming, received) = mpsc::channel(INCOMING_WAITING_MAX);
         let places = Arc::new(Semaphore::new(STREAMS_MAX));
-        let mux = Self { frames, streams: Arc::default(), places, last: Arc::default() };
+        let mux =
+            Self { frames, streams: Arc::default(), places, last: Arc::default(), order: Arc::default() };
         tokio::spawn(write_frames(write, outgoing));
         let reader = mux.clone();
         tokio::spawn(async move {
@@ -163,9 +184,11 @@ impl Mux {
 
     /// Opens a stream. Only one side may ever do so.
     pub(crate) async fn open(&self, port: u16) -> io::Result<Stream> {
+        let told = self.frames.reserve().await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let stream = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let ours = self.attach(stream).ok_or_else(|| io::Error::other("too many streams"))?;
-        self.send(Frame::Open { stream, port }).await?;
+        told.send(Frame::Open { stream, port });
         Ok(ours)
     }
 
@@ -202,16 +225,18 @@ impl Mux {
         let arriving = Arc::new(Arriving::default());
         let credit = Arc::new(Semaphore::new(WINDOW_BYTES as usize));
         let receivable = Arc::new(AtomicU32::new(WINDOW_BYTES));
+        let broken = Arc::new(AtomicBool::new(false));
         let entry = Entry {
             arriving: Arc::clone(&arriving),
             credit: Arc::clone(&credit),
             receivable: Arc::clone(&receivable),
             sent_close: false,
+            broken: Arc::clone(&broken),
         };
         table.insert(id, entry);
         tokio::spawn(self.clone().pump_out(id, read, credit, Arc::clone(&place)));
         tokio::spawn(self.clone().pump_in(id, write, (arriving, receivable), Arc::clone(&place)));
-        Some(Stream { pipe: theirs, place, heard: None })
+        Some(Stream { pipe: theirs, place, heard: None, known: Some((self.clone(), id)), broken })
     }
 
     /// From the application to the other side.
@@ -335,6 +360,7 @@ impl Mux {
             }
             Frame::Reset { stream } => {
                 if let Some(entry) = table.remove(&stream) {
+                    entry.broken.store(true, Ordering::Release);
                     entry.end();
                 }
             }
@@ -349,6 +375,18 @@ impl Mux {
             Frame::Control(_) | Frame::Open { .. } => {}
         }
         Ok(())
+    }
+
+    /// The other side is told as soon as there is room for it.
+    fn break_off(&self, id: u32) {
+        let told = Frame::Reset { stream: id };
+        if !self.forget(id) || self.frames.try_send(told.clone()).is_ok() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let mux = self.clone();
+            runtime.spawn(async move { mux.send(told).await });
+        }
     }
 
     fn forget(&self, id: u32) -> bool {

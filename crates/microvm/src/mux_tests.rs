@@ -222,3 +222,86 @@ async fn streams_that_the_other_side_resets_count_until_their_users_have_dropped
     let (id, ..) = opened(&mut incoming).await;
     assert_eq!(id, most + 2);
 }
+
+/// Reads to the end, which must be a reset.
+async fn breaks(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut got = Vec::new();
+    let ended = stream.read_to_end(&mut got).await;
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    got
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_breaks_on_the_other_side_also_after_its_half_close() {
+    for half_closed in [false, true] {
+        let (host, mut host_in, guest, _guest_in) = pair();
+        let mut inside = guest.open(1).await.unwrap();
+        let (_, _, mut outside) = opened(&mut host_in).await;
+        inside.write_all(b"before").await.unwrap();
+        let mut got = [0; 6];
+        outside.read_exact(&mut got).await.unwrap();
+        if half_closed {
+            inside.shutdown().await.unwrap();
+            assert_eq!(outside.read(&mut got).await.unwrap(), 0);
+            // Whoever has ended hears of the reset where it reads.
+            outside.reset();
+            assert!(breaks(&mut inside).await.is_empty());
+        } else {
+            inside.reset();
+            assert!(breaks(&mut outside).await.is_empty());
+        }
+        while !host.open_streams().is_empty() || !guest.open_streams().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_dropped_breaks_unless_both_sides_have_ended_it() {
+    let (_host, mut host_in, guest, _guest_in) = pair();
+    let line = crate::line::Line::from(guest.open(1).await.unwrap());
+    let (_, _, mut outside) = opened(&mut host_in).await;
+    drop(line);
+    assert!(breaks(&mut outside).await.is_empty());
+    let mut line = crate::line::Line::from(guest.open(1).await.unwrap());
+    let (_, _, mut outside) = opened(&mut host_in).await;
+    line.write_all(b"last words").await.unwrap();
+    line.shutdown().await.unwrap();
+    outside.shutdown().await.unwrap();
+    assert_eq!(line.read(&mut [0; 8]).await.unwrap(), 0);
+    drop(line);
+    let mut got = String::new();
+    outside.read_to_string(&mut got).await.unwrap();
+    assert_eq!(got, "last words");
+}
+
+#[tokio::test]
+async fn what_arrived_before_a_reset_is_read_before_it() {
+    let (_mux, mut incoming, mut wire) = raw();
+    let data = Frame::Data { stream: 1, bytes: b"read me".to_vec().into() };
+    put(&mut wire, &[Frame::Open { stream: 1, port: 1 }, data, Frame::Reset { stream: 1 }]).await;
+    let (_, _, mut stream) = opened(&mut incoming).await;
+    assert_eq!(breaks(&mut stream).await, b"read me");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn numbers_of_streams_opened_at_once_by_many_are_told_in_order() {
+    let (_host, mut host_in, guest, _guest_in) = pair();
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let guest = guest.clone();
+        opening.spawn(async move {
+            let mut streams = Vec::new();
+            for _ in 0..8 {
+                streams.push(guest.open(1).await.unwrap());
+            }
+            streams
+        });
+    }
+    let mut kept = Vec::new();
+    while kept.len() < 128 {
+        // A number out of order would have ended the connection.
+        kept.push(opened(&mut host_in).await);
+    }
+    assert!(kept.windows(2).all(|two| two[0].0 < two[1].0));
+}

@@ -108,6 +108,8 @@ pub(crate) struct Start {
     pub(crate) pids_max: u64,
     pub(crate) exec_policy: ExecPolicy,
     pub(crate) hostname: String,
+    /// Whether connections outside are asked of the host, on streams of the sandbox's ports for them.
+    pub(crate) way_out: bool,
     pub(crate) beside: Beside,
 }
 

@@ -242,6 +242,7 @@ mod tests {
                     pids_max: 1,
                     exec_policy: casemate_sandbox::ExecPolicy::Deny,
                     hostname: String::new(),
+                    way_out: false,
                     companions: casemate_sandbox::Companions::default(),
                 };
                 assert!(shared_ram_mb(&spec) >= spec.ram_mb());

@@ -70,6 +70,7 @@ fn spec() -> FunctionSpec {
         pids_max: 32,
         exec_policy: ExecPolicy::Deny,
         hostname: "guest".into(),
+        way_out: false,
         companions: Companions::default(),
     }
 }

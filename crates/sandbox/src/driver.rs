@@ -10,6 +10,7 @@ use std::{
         Arc, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -20,7 +21,7 @@ use tokio::{
 use crate::{
     cgroup::{Cgroups, Group, Limits},
     contents::{Contents, Told},
-    egress::{Gateway, Rules},
+    egress::{self, Afar, Bridgehead, Carrier, Gateway, Outside, Rules, Way},
     environment::Environment,
     error::StartError,
     keeper::{Incident, Keeper},
@@ -28,7 +29,7 @@ use crate::{
     link::Link,
     members::Members,
     notify::{Boundary, Judgement, Supervisor, WayOut},
-    pump::{self, Activity, MemoryWatch, Pump, Recorder},
+    pump::{self, Activity, MemoryWatch, Pump, Recorded, Recorder},
     runtime_root::RootPlan,
     runtimes::{Runtime, RuntimeTable},
     slots::{SlotLease, Slots},
@@ -36,7 +37,7 @@ use crate::{
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
     supervision::Roles,
     wire::{Report, Request, Start},
-    wiring::{Parts, START_TIMEOUT, Wiring, gather_in_time, listener, next_report},
+    wiring::{Parts, Wiring, gather_in_time, listener, next_report},
 };
 
 /// Starts environments. Cheap to clone; the last clone takes the spawner and all environments with it.
@@ -185,6 +186,40 @@ impl Driver {
         self.begin(spec, Some(code_dir)).await.map(|(environment, _)| environment)
     }
 
+    /// The same with a way out that leads to whoever is at the other end of the carrier's lines, a [`Bridgehead`], which decides
+    /// instead of rules of its own.
+    pub async fn start_with_carrier(
+        &self,
+        spec: EnvironmentSpec,
+        carrier: Arc<dyn Carrier>,
+    ) -> Result<Environment, StartError> {
+        spec.check()?;
+        let code_dir = spec.code_dir.clone();
+        self.begin_with(spec, Some(code_dir), Some(Leads::Afar(carrier)))
+            .await
+            .map(|(environment, _)| environment)
+    }
+
+    /// The outside of an environment that is elsewhere, in a machine: by these rules, under this host's ceiling. What it
+    /// records of them goes to `events`.
+    pub fn bridgehead(
+        &self,
+        rules: &Rules,
+        events: mpsc::Sender<Recorded>,
+    ) -> Result<Bridgehead, StartError> {
+        self.check_egress(rules)?;
+        let rules = (rules.clone(), self.inner.egress_ceiling.clone());
+        Ok(Bridgehead::new(rules, Arc::new(Recorder::new(events))))
+    }
+
+    /// Refuses rules beyond what this host allows.
+    pub fn check_egress(&self, rules: &Rules) -> Result<(), StartError> {
+        if self.inner.egress_ceiling.cover(rules) {
+            return Ok(());
+        }
+        Err(StartError::Specification("egress names a destination beyond what this host allows"))
+    }
+
     /// Starts an environment, with its code or without. What it is judged by comes along, to be replaced when the code is
     /// known.
     pub(crate) async fn begin(
@@ -193,13 +228,21 @@ impl Driver {
         code_dir: Option<PathBuf>,
     ) -> Result<Judged, StartError> {
         spec.check()?;
-        if !self.inner.egress_ceiling.cover(&spec.egress) {
-            return Err(StartError::Specification("egress names a destination beyond what this host allows"));
-        }
+        self.check_egress(&spec.egress)?;
+        let leads = (!spec.egress.is_empty()).then(|| Leads::Here(spec.egress.clone()));
+        self.begin_with(spec, code_dir, leads).await
+    }
+
+    async fn begin_with(
+        &self,
+        spec: EnvironmentSpec,
+        code_dir: Option<PathBuf>,
+        leads: Option<Leads>,
+    ) -> Result<Judged, StartError> {
         let mut tries = Tries::default();
         loop {
             let link = self.inner.keeper.link().await?;
-            let started = self.start_with(&link, spec.clone(), code_dir.clone()).await;
+            let started = self.start_with(&link, spec.clone(), code_dir.clone(), leads.clone()).await;
             if !(tries.is_lost(&started) && self.inner.keeper.has_lost(&link).await) {
                 return started;
             }
@@ -216,10 +259,10 @@ impl Driver {
         link: &Link,
         spec: EnvironmentSpec,
         code_dir: Option<PathBuf>,
+        leads: Option<Leads>,
     ) -> Result<Judged, StartError> {
         link.assemble(&spec.template.inner).await?;
         let unchanged = self.look(&spec.template);
-        let egress = spec.egress.clone();
         let id = self.number();
         let lease = self.inner.slots.take();
         let limits = Limits { memory_mb: spec.memory_mb, tmp_mb: spec.tmp_mb, pids_max: spec.pids_max };
@@ -242,19 +285,22 @@ impl Driver {
         let code = code_dir.as_deref().into_iter().chain(spec.layers_dir.as_deref());
         let boundary = Boundary::new(spec.template.inner.contained.clone(), code);
         let judgement = Arc::new(RwLock::new(Judgement { executions: spec.exec_policy.clone(), boundary }));
-        let start = start_request(spec, code_dir, (lease.slot, group.unified.is_some(), group.roles()));
+        let way_out = leads.is_some();
+        let start =
+            start_request(spec, (code_dir, way_out), (lease.slot, group.unified.is_some(), group.roles()));
         let request = Request::Start(Box::new(start));
         let sent = link.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
         let parts = match sent {
-            Ok(()) => gather_in_time(&wiring.channel).await,
+            Ok(()) => gather_in_time(&wiring.channel, link.patience).await,
             Err(error) => Err(error),
         };
         match unchanged.await.and(parts) {
             Ok(parts) => {
                 let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
                 let process = parts.pidfd.try_clone();
-                let run = self.run(id, (parts, judgement, egress), wiring, group, lease).await;
+                let run =
+                    self.run((id, link.patience), (parts, judgement, leads), wiring, group, lease).await;
                 if run.is_err() {
                     // Nobody else knows of the processes: they may wait for an answer that never comes, or run on.
                     if let Ok(process) = process {
@@ -294,8 +340,8 @@ impl Driver {
     /// The child waits before its execve for the supervisor's answer: gives it its task and waits for the runtime.
     async fn run(
         &self,
-        id: u64,
-        (parts, judgement, egress): (Parts, Arc<RwLock<Judgement>>, Rules),
+        (id, patience): (u64, Duration),
+        (parts, judgement, leads): (Parts, Arc<RwLock<Judgement>>, Option<Leads>),
         wiring: Wiring,
         group: Arc<Group>,
         lease: SlotLease,
@@ -321,9 +367,9 @@ impl Driver {
             done,
             lease,
         };
-        let rules = (egress, self.inner.egress_ceiling.clone());
-        let opened = parts.way_out.map(|sockets| Gateway::open(rules, sockets, Arc::clone(&recorder)));
-        let (gateway, egress) = opened.transpose().map_err(supervise)?.unzip();
+        let way = leads.map(|leads| self.way(leads, &recorder));
+        let opened = way.zip(parts.way_out).map(|(way, sockets)| Gateway::open(way, sockets));
+        let (gateway, out_tasks) = opened.transpose().map_err(supervise)?.unzip();
         let out = gateway.map(|gateway| WayOut { gateway, runtime: tokio::runtime::Handle::current() });
         let launching = match &parts.members {
             Some(members) => members.launching().map_err(supervise)?,
@@ -345,7 +391,7 @@ impl Driver {
             stdout: Some(wiring.stdout),
             stderr: Some(wiring.stderr),
             events: Some(events),
-            _egress: egress,
+            _egress: out_tasks,
             tmp,
             activity,
             pidfd,
@@ -356,7 +402,7 @@ impl Driver {
         };
         // From here on dropping the environment kills it.
         let Some(channel) = channel else { return Ok(environment) };
-        let executed = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
+        let executed = tokio::time::timeout(patience, next_report(&channel)).await;
         match executed.map_err(|_| StartError::TimedOut)?.map_err(supervise)? {
             None => Ok(environment),
             Some((Report::Failed(failure), _)) => Err(failure.into()),
@@ -381,6 +427,16 @@ impl Driver {
         }
     }
 
+    fn way(&self, leads: Leads, recorder: &Arc<Recorder>) -> Way {
+        match leads {
+            Leads::Here(rules) => {
+                let rules = (rules, self.inner.egress_ceiling.clone());
+                Way::Here(Arc::new(Outside::new(rules, egress::CONNECTIONS_MAX, Arc::clone(recorder))))
+            }
+            Leads::Afar(carrier) => Way::Afar(Afar::new(carrier)),
+        }
+    }
+
     /// Whether the kernel's control groups hold all limits of environments; else which one they do not, and why.
     pub fn limits_by_groups(&self) -> Result<(), (Layer, String)> {
         self.inner.cgroups.hold_all()
@@ -395,9 +451,16 @@ impl Driver {
     }
 }
 
+/// Where a way out leads.
+#[derive(Clone)]
+enum Leads {
+    Here(Rules),
+    Afar(Arc<dyn Carrier>),
+}
+
 fn start_request(
     spec: EnvironmentSpec,
-    code_dir: Option<PathBuf>,
+    (code_dir, way_out): (Option<PathBuf>, bool),
     (user_slot, into_cgroup, roles): (u32, bool, Roles),
 ) -> Start {
     Start {
@@ -412,7 +475,7 @@ fn start_request(
         tmp_mb: spec.tmp_mb,
         pids_max: spec.pids_max,
         exec_policy: spec.exec_policy,
-        way_out: !spec.egress.is_empty(),
+        way_out,
         hostname: spec.hostname,
         user_slot,
         into_cgroup,

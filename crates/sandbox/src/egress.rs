@@ -15,16 +15,26 @@
 //! race with the process that changes what it points at. So its own socket is connected to a relay that only the supervisor can
 //! lead anywhere, and what the process sees as its peer is the relay.
 //!
+//! Where the environment is in a machine, the supervisor inside leads sockets to its relay as ever, and asks the host for the rest
+//! (`afar`): the host decides, resolves and connects by the same code, and believes the machine nothing.
+//!
 //! This module knows nothing of functions. TCP only; datagrams, and everything else, have no way out.
 
 mod address;
+mod afar;
 mod counted;
+mod line;
 mod names;
+mod outside;
 mod relay;
 mod rules;
 mod stub;
 
-pub(crate) use relay::{Gateway, Sockets, Tasks, is_loopback};
+pub(crate) use afar::Afar;
+pub use afar::{Bridgehead, Carrier, LineOpening};
+pub use line::Line;
+pub(crate) use outside::{Outside, Ruling, is_loopback};
+pub(crate) use relay::{CONNECTIONS_MAX, Gateway, Prospect, Refusal, Sockets, Tasks, Way};
 pub use rules::Rules;
 
 /// Port of the relay inside.

@@ -67,7 +67,7 @@ pub use crate::{
     accepting::accept,
     contents::{Change, RootDigest},
     driver::Driver,
-    egress::{RELAY_PORT, RESOLVER_PORT, Rules as EgressRules},
+    egress::{Bridgehead, Carrier, Line, LineOpening, RELAY_PORT, RESOLVER_PORT, Rules as EgressRules},
     elf::loaded_bytes,
     environment::{Environment, EnvironmentId},
     error::{SpawnerError, StartError, Step},

@@ -16,7 +16,7 @@ use std::{
 
 use casemate_microvm::{Aside, Basis, Disk, Machine, Stock, Stream, Template, Whose};
 use casemate_names::Clock;
-use casemate_sandbox::{Exit, Recorded, Residents, Usage};
+use casemate_sandbox::{Driver, EgressRules, Exit, Recorded, Residents, Usage};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, unix::pipe},
@@ -58,13 +58,15 @@ impl Isolate {
         Self::Process(Process { sandbox, residents: Mutex::new(None) })
     }
 
-    /// A machine in which a function has been started, the disk of its code, and what of it may become a template.
+    /// A machine in which a function has been started, the disk of its code, what of it may become a template, and what it may
+    /// connect to.
     pub(crate) async fn machine(
         machine: Machine,
         of: (Arc<Disk>, Option<Basis>),
         clock: Arc<dyn Clock>,
+        egress: Option<(&Driver, &EgressRules)>,
     ) -> io::Result<Self> {
-        InMachine::new(machine, of, clock).await.map(|machine| Self::Machine(Box::new(machine)))
+        InMachine::new(machine, of, clock, egress).await.map(|machine| Self::Machine(Box::new(machine)))
     }
 
     /// Ends a machine whose function waits for its first event, and keeps its state as a template.

@@ -12,7 +12,7 @@ use std::{
 
 use casemate_microvm::{Disk, Stock};
 use casemate_names::Arn;
-use casemate_sandbox::{Driver, EgressRules, Runtime};
+use casemate_sandbox::{Driver, Runtime};
 use casemate_store::BlobId;
 
 use crate::{
@@ -120,22 +120,7 @@ fn decided(
         return Ok(wanted);
     }
     there_are.map_err(|why| format!("this host runs no function in a virtual machine: {why}"))?;
-    if !controls.egress.is_empty() {
-        return Err(
-            "a function in a virtual machine can connect to nothing outside yet: CASEMATE_EGRESS must be empty"
-                .into(),
-        );
-    }
     Ok(wanted)
-}
-
-/// Whether a machine can hold what is about to be started, where it would otherwise be lost: nothing that was asked for is left
-/// out.
-pub(crate) fn holds(egress: &EgressRules) -> Result<(), &'static str> {
-    if !egress.is_empty() {
-        return Err("connections outside are not there in machines yet");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -192,33 +177,23 @@ mod tests {
 
     #[test]
     fn where_there_are_machines_only_what_they_hold_runs_in_them_and_nothing_of_it_anywhere_else() {
-        let refused: [(Wishes, &str); 4] = [
+        let refused: [(Wishes, &str); 2] = [
             (&[PROCESS], "less than this installation allows"),
             (&[PROCESS, EGRESS], "less than this installation allows"),
-            (&[EGRESS], "CASEMATE_EGRESS must be empty"),
-            (&[MACHINE, EGRESS], "CASEMATE_EGRESS must be empty"),
         ];
         for (wishes, why) in refused {
             let said = decided((Isolation::Machine, Ok(())), &controls(wishes)).unwrap_err();
             assert!(said.contains(why), "{wishes:?}: {said}");
-            // Without a floor the same is refused to whoever wishes a machine.
-            if !wishes.contains(&PROCESS) {
-                let wishes: Vec<_> = wishes.iter().copied().chain([MACHINE]).collect();
-                let said = decided((Isolation::Process, Ok(())), &controls(&wishes));
-                assert!(said.unwrap_err().contains(why), "{wishes:?}");
-            }
         }
-        for wishes in [&[][..], &[MACHINE][..]] {
+        for wishes in [&[][..], &[MACHINE][..], &[EGRESS][..], &[MACHINE, EGRESS][..]] {
             let decided = decided((Isolation::Machine, Ok(())), &controls(wishes));
             assert_eq!(decided, Ok(Isolation::Machine));
         }
-    }
-
-    #[test]
-    fn connections_are_refused_where_a_machine_would_lose_them() {
-        assert_eq!(holds(&EgressRules::default()), Ok(()));
-        let egress = controls(&[("CASEMATE_EGRESS", "example.com:443")]).egress;
-        assert!(holds(&egress).unwrap_err().contains("connections outside"));
+        // Without a floor whoever wishes a machine has the same.
+        for wishes in [&[MACHINE][..], &[MACHINE, EGRESS][..]] {
+            let decided = decided((Isolation::Process, Ok(())), &controls(wishes));
+            assert_eq!(decided, Ok(Isolation::Machine));
+        }
     }
 
     #[test]

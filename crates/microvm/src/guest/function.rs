@@ -15,7 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, PLAN_PATH, companions::Companions, serve::tell};
+use super::{CODE_MOUNT, PLAN_PATH, companions::Companions, egress::Lines, serve::tell};
 use crate::{
     mux::Mux,
     protocol::{COMPANIONS_PORT, Message, STDERR_PORT, STDOUT_PORT, Start},
@@ -119,12 +119,16 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         tmp_mb: start.tmp_mb,
         pids_max: start.pids_max,
         exec_policy: start.exec_policy,
-        // There is no network to go out by.
+        // The host has the rules.
         egress: EgressRules::default(),
         hostname: start.hostname,
         companions,
     };
-    let mut environment = driver.start(spec).await?;
+    let (lines, outputs_are_open) = Lines::new(Arc::clone(mux));
+    let mut environment = match start.way_out {
+        true => driver.start_with_carrier(spec, Arc::new(lines)).await?,
+        false => driver.start(spec).await?,
+    };
     let (stdout, stderr, events) =
         (environment.take_stdout(), environment.take_stderr(), environment.take_events());
     let of_companions = environment.take_companion_output();
@@ -132,6 +136,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
     forward(mux, STDOUT_PORT, stdout).await.map_err(|error| error.to_string())?;
     forward(mux, STDERR_PORT, stderr).await.map_err(|error| error.to_string())?;
     forward(mux, COMPANIONS_PORT, of_companions).await.map_err(|error| error.to_string())?;
+    outputs_are_open.send_replace(true);
     let companions = Companions::begin(&environment, mux, beside);
     if let Some(mut events) = events {
         let mux = Arc::clone(mux);

@@ -6,25 +6,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Counted {
-    pub(super) stream: TcpStream,
+pub(super) struct Counted<S> {
+    pub(super) stream: S,
     pub(super) bytes_read: u64,
 }
 
-impl Counted {
-    pub(super) fn new(stream: TcpStream) -> Self {
+impl<S> Counted<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self { stream, bytes_read: 0 }
     }
 }
 
-impl AsyncRead for Counted {
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -37,7 +34,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -53,7 +50,10 @@ impl AsyncWrite for Counted {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     use super::*;
 

@@ -1,8 +1,12 @@
-use std::os::fd::AsFd;
+use std::{net::Ipv4Addr, os::fd::AsFd};
 
 use tokio::{io::AsyncReadExt, sync::mpsc};
 
 use super::*;
+use crate::egress::Rules;
+
+/// The process that connects.
+const PID: u32 = 1;
 
 fn run(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
@@ -19,7 +23,8 @@ fn gateway(rules: &str, ceiling: &str) -> (Arc<Gateway>, Tasks) {
     questions.set_nonblocking(true).unwrap();
     let sockets = Sockets { relay: listener(), questions: questions.into(), question_streams: listener() };
     let rules = (Rules::parse(rules).unwrap(), Rules::parse(ceiling).unwrap());
-    Gateway::open(rules, sockets, Arc::new(Recorder::new(mpsc::channel(8).0))).unwrap()
+    let outside = Outside::new(rules, CONNECTIONS_MAX, Arc::new(Recorder::new(mpsc::channel(8).0)));
+    Gateway::open(Way::Here(Arc::new(outside)), sockets).unwrap()
 }
 
 /// A socket as a process makes it, neither bound nor connected. Event loops' kind: it does not wait.
@@ -40,17 +45,12 @@ async fn server() -> SocketAddr {
 }
 
 #[test]
-fn this_hosts_addresses_are_its_own() {
-    assert!(is_own_address(Ipv4Addr::LOCALHOST.into()) && is_own_address(Ipv6Addr::LOCALHOST.into()));
-}
-
-#[test]
 fn a_fresh_socket_is_led_to_an_address_that_both_lists_name() {
     run(async {
         let to = server().await;
         let (gateway, _tasks) = gateway(&to.to_string(), "127.0.0.0/8:*");
         let socket = fresh();
-        gateway.connect(&socket, to).await.unwrap();
+        gateway.connect(PID, &socket, to).await.unwrap();
         let stream = std::net::TcpStream::from(socket);
         let mut said = String::new();
         TcpStream::from_std(stream).unwrap().read_to_string(&mut said).await.unwrap();
@@ -65,11 +65,15 @@ fn an_address_of_this_host_needs_a_host_that_means_it() {
         // The function means it; the host's list is half the internet, or a name.
         for ceiling in ["0.0.0.0/0:*", "0.0.0.0/7:*", "localhost:*"] {
             let (gateway, _tasks) = gateway(&to.to_string(), ceiling);
-            assert_eq!(gateway.connect(&fresh(), to).await, Err(libc::ENETUNREACH), "{ceiling}");
+            assert_eq!(
+                gateway.connect(PID, &fresh(), to).await,
+                Err(Refusal::Number(libc::ENETUNREACH)),
+                "{ceiling}"
+            );
         }
         // And the other way round.
         let (gateway, _tasks) = gateway("0.0.0.0/0:*", "127.0.0.1:*");
-        assert_eq!(gateway.connect(&fresh(), to).await, Err(libc::ENETUNREACH));
+        assert_eq!(gateway.connect(PID, &fresh(), to).await, Err(Refusal::Number(libc::ENETUNREACH)));
     });
 }
 
@@ -79,7 +83,7 @@ fn a_socket_with_a_peer_is_not_led_elsewhere() {
         let to = server().await;
         let (gateway, _tasks) = gateway(&to.to_string(), &to.to_string());
         let connected = OwnedFd::from(std::net::TcpStream::connect(to).unwrap());
-        assert_eq!(gateway.connect(&connected, to).await, Err(libc::EISCONN));
+        assert_eq!(gateway.connect(PID, &connected, to).await, Err(Refusal::Number(libc::EISCONN)));
         assert!(gateway.expected().is_empty());
     });
 }
@@ -91,9 +95,9 @@ fn a_port_that_is_waited_for_keeps_its_connection() {
         let (gateway, _tasks) = gateway("127.0.0.1:*", "127.0.0.1:*");
         let socket = fresh();
         let port = socket::bound_port(&socket).unwrap();
-        let awaited = Expected { outer: Outer::Opening(JoinSet::new()), to: other };
+        let awaited = Expected { outer: Outer::Opening(Opening::new()), to: other };
         gateway.expected().insert(port, awaited);
-        assert_eq!(gateway.connect(&socket, to).await, Err(libc::ECONNREFUSED));
+        assert_eq!(gateway.connect(PID, &socket, to).await, Err(Refusal::Number(libc::ECONNREFUSED)));
         assert_eq!(gateway.expected().get(&port).map(|expected| expected.to), Some(other));
     });
 }
@@ -114,10 +118,11 @@ fn connections_beyond_the_limit_are_refused_and_places_come_back() {
         let to = server().await;
         let (gateway, _tasks) = gateway("127.0.0.1:*", "127.0.0.1:*");
         let places = u32::try_from(CONNECTIONS_MAX).unwrap();
-        let taken = Arc::clone(&gateway.open).try_acquire_many_owned(places).unwrap();
-        assert_eq!(gateway.connect(&fresh(), to).await, Err(libc::ECONNREFUSED));
+        let Way::Here(outside) = gateway.way() else { panic!("it is here") };
+        let taken = outside.places().try_acquire_many_owned(places).unwrap();
+        assert_eq!(gateway.connect(PID, &fresh(), to).await, Err(Refusal::Number(libc::ECONNREFUSED)));
         drop(taken);
-        assert_eq!(gateway.connect(&fresh(), to).await, Ok(()));
+        assert_eq!(gateway.connect(PID, &fresh(), to).await, Ok(()));
     });
 }
 

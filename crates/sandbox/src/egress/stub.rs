@@ -11,15 +11,16 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UdpSocket},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, UdpSocket},
     sync::Semaphore,
     time::Instant,
 };
 
 use super::{
     names,
-    relay::Gateway,
+    outside::Outside,
+    relay::{Gateway, Way},
     rules::{Rules, is_host_name},
 };
 use crate::{accepting, spec::Event};
@@ -37,12 +38,13 @@ pub(super) async fn serve_datagrams(socket: UdpSocket, gateway: Arc<Gateway>) {
             }
             Err(_) => return,
         };
-        let Some(question) = packet.get(..length).and_then(Question::read) else { continue };
+        let Some(packet) = packet.get(..length) else { continue };
+        let Some(question) = Question::read(packet) else { continue };
         // With too many questions open the asker tries again, as after any lost packet.
         let Ok(permit) = Arc::clone(&asking).try_acquire_owned() else { continue };
-        let (socket, gateway) = (Arc::clone(&socket), Arc::clone(&gateway));
+        let (socket, gateway, packet) = (Arc::clone(&socket), Arc::clone(&gateway), packet.to_vec());
         drop(tokio::spawn(async move {
-            let _ = socket.send_to(&answer(&question, &gateway).await, from).await;
+            let _ = socket.send_to(&answer((&question, &packet), gateway.way()).await, from).await;
             drop(permit);
         }));
     }
@@ -55,25 +57,59 @@ pub(super) async fn serve_streams(listener: TcpListener, gateway: Arc<Gateway>) 
         let Ok(permit) = Arc::clone(&asking).try_acquire_owned() else { continue };
         let gateway = Arc::clone(&gateway);
         drop(tokio::spawn(async move {
-            drop(tokio::time::timeout(names::TTL, serve_stream(stream, &gateway)).await);
+            drop(tokio::time::timeout(names::TTL, serve_stream(stream, gateway.way())).await);
             drop(permit);
         }));
     }
 }
 
-async fn serve_stream(mut stream: TcpStream, gateway: &Gateway) -> std::io::Result<()> {
+async fn serve_stream(mut stream: impl AsyncRead + AsyncWrite + Unpin, way: &Way) -> io::Result<()> {
+    let Some((question, packet)) = read(&mut stream).await? else { return Ok(()) };
+    let answer = answer((&question, &packet), way).await;
+    write(&mut stream, &answer).await
+}
+
+/// Answers one question, which came as one in a stream does, from somebody who asks this process.
+pub(super) async fn serve_asked(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    outside: &Outside,
+) -> io::Result<()> {
+    let Some((question, _)) = read(stream).await? else { return Ok(()) };
+    write(stream, &resolved(&question, outside).await).await
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(Question, Vec<u8>)>> {
+    let packet = read_packet(stream).await?;
+    Ok(Question::read(&packet).map(|question| (question, packet)))
+}
+
+/// A packet with its length before it; of a longer one its beginning.
+pub(super) async fn read_packet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = usize::from(stream.read_u16().await?);
     let mut packet = vec![0_u8; length.min(PACKET_BYTES_MAX)];
     stream.read_exact(&mut packet).await?;
-    let Some(question) = Question::read(&packet) else { return Ok(()) };
-    let answer = answer(&question, gateway).await;
-    stream.write_u16(u16::try_from(answer.len()).unwrap_or(u16::MAX)).await?;
-    stream.write_all(&answer).await
+    Ok(packet)
 }
 
-async fn answer(question: &Question, gateway: &Gateway) -> Vec<u8> {
-    if !is_host_name(&question.name) || !gateway.rules().know_name(&question.name) {
-        gateway.record(Event::NameRefused { name: question.name.clone() });
+/// The same way round.
+pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), packet: &[u8]) -> io::Result<()> {
+    stream.write_u16(u16::try_from(packet.len()).unwrap_or(u16::MAX)).await?;
+    stream.write_all(packet).await
+}
+
+async fn answer((question, packet): (&Question, &[u8]), way: &Way) -> Vec<u8> {
+    match way {
+        Way::Here(outside) => resolved(question, outside).await,
+        Way::Afar(afar) => match tokio::time::timeout(ASKED_LIMIT, afar.answer(packet)).await {
+            Ok(Ok(answer)) => answer,
+            _ => question.answer(SERVER_FAILURE, &[]),
+        },
+    }
+}
+
+async fn resolved(question: &Question, outside: &Outside) -> Vec<u8> {
+    if !is_host_name(&question.name) || !outside.rules().know_name(&question.name) {
+        outside.record(Event::NameRefused { name: question.name.clone() });
         return question.answer(REFUSED, &[]);
     }
     if question.kind != TYPE_A && question.kind != TYPE_AAAA {
@@ -82,25 +118,25 @@ async fn answer(question: &Question, gateway: &Gateway) -> Vec<u8> {
     // The dot keeps the host's search list out of it; names of one label are in the host's own files.
     let whole =
         if question.name.contains('.') { format!("{}.", question.name) } else { question.name.clone() };
-    let found = tokio::time::timeout(LOOKUP_LIMIT, look_up(whole, gateway)).await;
+    let found = tokio::time::timeout(LOOKUP_LIMIT, look_up(whole, outside)).await;
     let Ok(Ok(found)) = found else { return question.answer(SERVER_FAILURE, &[]) };
     let mut fit: Vec<IpAddr> = found.iter().copied().filter(|one| Rules::is_fit_for_names(*one)).collect();
     if fit.is_empty() && !found.is_empty() {
         // A name that leads into the host or its network.
-        gateway.record(Event::NameRefused { name: question.name.clone() });
+        outside.record(Event::NameRefused { name: question.name.clone() });
         return question.answer(REFUSED, &[]);
     }
     fit.retain(|one| one.is_ipv4() == (question.kind == TYPE_A));
     fit.truncate(ADDRESSES_MAX);
     let now = Instant::now();
-    gateway.give(&question.name, &fit, now);
+    outside.give(&question.name, &fit, now);
     question.answer(NO_ERROR, &fit)
 }
 
 /// Asks the host's resolver, which cannot be called off: whoever waits may give up, the places are held until it answers, so
 /// that names whose servers are silent do not take every thread there is for blocking work.
-async fn look_up(name: String, gateway: &Gateway) -> io::Result<Vec<IpAddr>> {
-    let own = gateway.lookups().acquire_owned().await.map_err(io::Error::other)?;
+async fn look_up(name: String, outside: &Outside) -> io::Result<Vec<IpAddr>> {
+    let own = outside.lookups().acquire_owned().await.map_err(io::Error::other)?;
     let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
     let asked = tokio::task::spawn_blocking(move || {
         let _places = (own, place);
@@ -182,6 +218,8 @@ impl Question {
 
 /// How long the host's resolver may take. Ours: what C libraries wait for one server.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+/// How long whoever is asked may take: a little longer than the resolver there.
+const ASKED_LIMIT: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 12;
 const LABEL_BYTES_MAX: usize = 63;
 const NAME_BYTES_MAX: usize = 253;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Answering, Question, Verdict, address};
 use crate::{
-    egress::{self, Gateway},
+    egress::{self, Gateway, Prospect, Refusal, Ruling},
     spec::Event,
     sys::socket,
 };
@@ -35,16 +35,17 @@ pub(super) fn judge(question: &Question, out: Option<&WayOut>, answering: &Answe
         // address after we looked finds no route.
         return Outcome::Now(Verdict::GoOn, None);
     };
-    let allowed = out.and_then(|out| Some((out, out.gateway.allows(to, Instant::now())?)));
-    let inside = egress::is_loopback(to.ip());
-    let (out, allowed) = match allowed {
-        Some(allowed) if !(inside && is_own(to)) => allowed,
+    let prospect = match out {
+        Some(out) => (Some(out), out.gateway.prospect(to, Instant::now())),
         // Loopback of the environment's own namespace: the same barrier.
-        _ if inside => return Outcome::Now(Verdict::GoOn, None),
-        _ => {
-            let event = Event::ConnectDenied { pid, address: to };
-            return Outcome::Now(Verdict::Refuse(libc::ENETUNREACH), Some(event));
-        }
+        None if egress::is_loopback(to.ip()) => (None, Prospect::Known(Ruling::Inside)),
+        None => (None, Prospect::Known(Ruling::Denied)),
+    };
+    let (out, allowed) = match prospect {
+        (_, Prospect::Known(Ruling::Inside)) => return Outcome::Now(Verdict::GoOn, None),
+        (Some(out), Prospect::Known(Ruling::Allowed(allowed))) => (out, Some(allowed)),
+        (Some(out), Prospect::Asked) => (out, None),
+        _ => return denied(pid, to),
     };
     // Taken before the question is known to be still asked; used only if it is.
     let Ok(own) = socket::of_process(pid, question.data.args.first().copied().unwrap_or(u64::MAX)) else {
@@ -54,14 +55,21 @@ pub(super) fn judge(question: &Question, out: Option<&WayOut>, answering: &Answe
         return Outcome::Now(Verdict::Refuse(libc::EINTR), None);
     }
     if !socket::is_tcp(&own) {
-        let event = Event::ConnectDenied { pid, address: to };
-        return Outcome::Now(Verdict::Refuse(libc::ENETUNREACH), Some(event));
+        // What nobody has been asked about is judged as where there is no way out.
+        let inside = allowed.is_none() && egress::is_loopback(to.ip());
+        return if inside { Outcome::Now(Verdict::GoOn, None) } else { denied(pid, to) };
     }
     let (gateway, answering, id) = (Arc::clone(&out.gateway), answering.clone(), question.id);
-    answering.record(Event::Connecting { pid, address: to, name: allowed.name });
+    // Whoever is asked records what he allows.
+    if let Some(allowed) = allowed {
+        answering.record(Event::Connecting { pid, address: to, name: allowed.name });
+    }
     let work = async move {
-        let verdict =
-            gateway.connect(&own, outside(to)).await.map_or_else(Verdict::Refuse, |()| Verdict::Done);
+        let verdict = match gateway.connect(pid, &own, outside(to)).await {
+            Ok(()) => Verdict::Done,
+            Err(Refusal::Number(number)) => Verdict::Refuse(number),
+            Err(Refusal::Inside) => Verdict::GoOn,
+        };
         // A process that is gone meanwhile needs no answer.
         let _ = answering.send(id, &verdict);
     };
@@ -69,10 +77,8 @@ pub(super) fn judge(question: &Question, out: Option<&WayOut>, answering: &Answe
     Outcome::Later
 }
 
-/// The environment's own listeners are never anybody else's.
-fn is_own(to: SocketAddr) -> bool {
-    [crate::spec::RUNTIME_API_PORT, crate::spec::AWS_ENDPOINT_PORT, egress::RELAY_PORT, egress::RESOLVER_PORT]
-        .contains(&to.port())
+fn denied(pid: u32, to: SocketAddr) -> Outcome {
+    Outcome::Now(Verdict::Refuse(libc::ENETUNREACH), Some(Event::ConnectDenied { pid, address: to }))
 }
 
 /// An address as the supervisor connects to it.

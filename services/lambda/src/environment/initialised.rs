@@ -12,6 +12,7 @@ use std::sync::Arc;
 use casemate_kernel::{Env, Fault, SessionCredentials};
 use casemate_microvm::{Aside, Error as MachineError, Stock, Template, Whose};
 use casemate_names::Secret;
+use casemate_sandbox::EgressRules;
 use tokio::time::Instant;
 
 use super::{
@@ -168,14 +169,15 @@ impl Host {
     pub(super) async fn gone_on(
         &self,
         (function, root): (&Function, &Root),
-        from: &Initial,
+        (from, egress): (&Initial, &EgressRules),
     ) -> Result<Started, NotStarted> {
         let stock = self.machines.stock().map_err(unavailable)?;
+        self.driver.check_egress(egress).map_err(|error| root.not_started(error))?;
         // INVARIANT: the copy on its disk, which did not change, is not used on where the root has.
         self.driver.unchanged(&root.template).await.map_err(|error| root.not_started(error))?;
         let taken_up = async {
             let machine = stock.go_on(&from.0, &self.fresh()()).await?;
-            self.taken_up(machine, (from.0.code(), None)).await
+            self.taken_up(machine, (from.0.code(), None), egress).await
         };
         match taken_up.await {
             Ok(isolate) => Ok((isolate, None)),

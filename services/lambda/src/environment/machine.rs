@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use casemate_microvm::{Basis, CodeDisk, Disk, Error as MachineError, Fresh, FunctionSpec, Machine, Stock};
 use casemate_names::{Timestamp, hex_id};
-use casemate_sandbox::{EnvironmentSpec, PlannedRoot, Runtime, StartError};
+use casemate_sandbox::{EgressRules, EnvironmentSpec, PlannedRoot, Runtime, StartError};
 
 use super::{Host, NotStarted, late::Started, root::Root};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     controls::Controls,
     function::Function,
     isolate::Isolate,
-    machines::{self, CodeKey, Isolation},
+    machines::{CodeKey, Isolation},
     process::Purpose,
 };
 
@@ -72,7 +72,7 @@ impl Host {
     ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
-        machines::holds(&spec.egress).map_err(unavailable)?;
+        self.driver.check_egress(&spec.egress).map_err(|error| root.not_started(error))?;
         // INVARIANT: a machine's root is the one that was verified and recorded, before and after it was copied to a disk.
         let template = spec.template.clone();
         self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;
@@ -92,6 +92,7 @@ impl Host {
             pids_max: spec.pids_max,
             exec_policy: spec.exec_policy,
             hostname: spec.hostname,
+            way_out: !spec.egress.is_empty(),
             companions: spec.companions,
         };
         let begun = self.begun((stock, purpose), planned, Arc::clone(&code), wanted).await;
@@ -102,7 +103,7 @@ impl Host {
             }
             error => failed(error),
         })?;
-        self.taken_up(machine, (code, basis)).await.map_err(failed)
+        self.taken_up(machine, (code, basis), &spec.egress).await.map_err(failed)
     }
 
     /// A machine in which the function has been started; with what of it becomes a template, where it is there for that.
@@ -126,8 +127,11 @@ impl Host {
         &self,
         machine: Machine,
         of: (Arc<Disk>, Option<Basis>),
+        egress: &EgressRules,
     ) -> Result<Isolate, MachineError> {
-        let isolate = Isolate::machine(machine, of, Arc::clone(&self.env.clock)).await;
+        // INVARIANT: the host decides what the machine may connect to, whatever the machine says.
+        let egress = (!egress.is_empty()).then_some((&self.driver, egress));
+        let isolate = Isolate::machine(machine, of, Arc::clone(&self.env.clock), egress).await;
         isolate.map_err(|source| MachineError::Io { doing: "taking up the machine", source })
     }
 

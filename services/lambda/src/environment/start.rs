@@ -128,7 +128,7 @@ impl Host {
             && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
         let started = match from {
-            Some(from) => self.gone_on((&function, &root), from).await,
+            Some(from) => self.gone_on((&function, &root), (from, &spec.egress)).await,
             None => self.isolated((isolation, purpose), (spec, suits_blank, now), (&function, &root)).await,
         };
         let (sandbox, late) = match started {

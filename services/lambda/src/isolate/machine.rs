@@ -1,7 +1,7 @@
 //! A virtual machine as an environment: what comes over its one port, sorted and put into the forms that the others have.
 //!
 //! The guest may have been taken over: what it says of the function (events, usage, its end) is as trustworthy as the function
-//! would be without a machine, and is used for nothing else.
+//! would be without a machine, and is used for nothing else. What it may connect to the host decides ([`Bridgehead`]).
 
 use std::{
     io,
@@ -12,9 +12,14 @@ use std::{
     time::Duration,
 };
 
-use casemate_microvm::{Aside, Basis, Connection, Disk, Machine, Outlet, Stock, Stream, Template, Whose};
+use casemate_microvm::{
+    Aside, Basis, Connection, Disk, Line, Machine, Outlet, Stock, Stream, Template, Whose,
+};
 use casemate_names::Clock;
-use casemate_sandbox::{Exit, ExitStatus, MemberEnd, RUNTIME_API_PORT, Signal, Usage};
+use casemate_sandbox::{
+    Bridgehead, Driver, EgressRules, Exit, ExitStatus, MemberEnd, RELAY_PORT, RESOLVER_PORT,
+    RUNTIME_API_PORT, Signal, Usage,
+};
 use tokio::{
     net::unix::pipe,
     sync::{Mutex as AsyncMutex, mpsc},
@@ -23,7 +28,7 @@ use tokio::{
 
 use super::{
     Taken,
-    measured::recorded,
+    measured::{EVENTS_WAITING_MAX, record},
     template::{Coming, Seen, Unkept},
 };
 use crate::environment::unix_ns;
@@ -42,6 +47,8 @@ pub(crate) struct InMachine {
     taken: Option<Taken>,
     companion_output: Option<pipe::Receiver>,
     begun: Arc<AtomicU64>,
+    /// What it may reach outside, if anything.
+    bridgehead: Option<Arc<Bridgehead>>,
     /// The last it said.
     used: Mutex<Usage>,
     clock: Arc<dyn Clock>,
@@ -55,6 +62,7 @@ impl InMachine {
         mut machine: Machine,
         (code, basis): (Arc<Disk>, Option<Basis>),
         clock: Arc<dyn Clock>,
+        egress: Option<(&Driver, &EgressRules)>,
     ) -> io::Result<Self> {
         let gone = || io::Error::other("the virtual machine has ended");
         let (stdout, stderr) = machine.take_outputs().await.ok_or_else(gone)?;
@@ -63,13 +71,14 @@ impl InMachine {
         let companion_output = machine.take_companion_output().await.map_err(io::Error::other)?;
         let companion_output = companion_output.map(piped).transpose()?;
         let begun = Arc::new(AtomicU64::new(0));
-        let taken = Taken {
-            stdout: Some(piped(stdout)?),
-            stderr: Some(piped(stderr)?),
-            events: Some(recorded(events, Arc::clone(&begun))),
-        };
+        let (sender, recorded) = mpsc::channel(EVENTS_WAITING_MAX);
+        let bridgehead = egress.map(|(driver, rules)| driver.bridgehead(rules, sender.clone()));
+        let bridgehead = bridgehead.transpose().map_err(io::Error::other)?.map(Arc::new);
+        record(events, Arc::clone(&begun), sender);
+        let taken =
+            Taken { stdout: Some(piped(stdout)?), stderr: Some(piped(stderr)?), events: Some(recorded) };
         let template = Coming::of(basis);
-        let (runtime_api, aws_endpoint) = sorted(connections, template.seen());
+        let (runtime_api, aws_endpoint) = sorted(connections, template.seen(), bridgehead.clone());
         Ok(Self {
             machine,
             runtime_api: AsyncMutex::new(runtime_api),
@@ -77,6 +86,7 @@ impl InMachine {
             taken: Some(taken),
             companion_output,
             begun,
+            bridgehead,
             used: Mutex::default(),
             clock,
             template,
@@ -111,6 +121,9 @@ impl InMachine {
 
     pub(super) async fn begin_invocation(&self) {
         self.begun.fetch_add(1, Ordering::SeqCst);
+        if let Some(bridgehead) = &self.bridgehead {
+            bridgehead.begin_invocation();
+        }
         // A machine that does not hear it has ended, or is ended for it, which shows at once.
         drop(self.machine.begin_invocation().await);
     }
@@ -212,11 +225,20 @@ fn piped(mut output: Stream) -> io::Result<pipe::Receiver> {
 fn sorted(
     mut connections: mpsc::Receiver<Connection>,
     seen: Option<Arc<Seen>>,
+    bridgehead: Option<Arc<Bridgehead>>,
 ) -> (mpsc::Receiver<Stream>, mpsc::Receiver<Stream>) {
     let (runtime_api, to_runtime_api) = mpsc::channel(WAITING_MAX);
     let (aws_endpoint, to_aws_endpoint) = mpsc::channel(WAITING_MAX);
     drop(tokio::spawn(async move {
         while let Some(mut connection) = connections.recv().await {
+            if is_for_outside(connection.port) {
+                // Where nothing may be reached it breaks here.
+                let line = Line::from(connection.stream);
+                if let Some(bridgehead) = &bridgehead {
+                    bridgehead.lead(connection.port, line);
+                }
+                continue;
+            }
             if let Some(seen) = &seen {
                 seen.note(&mut connection);
             }
@@ -227,6 +249,10 @@ fn sorted(
         }
     }));
     (to_runtime_api, to_aws_endpoint)
+}
+
+fn is_for_outside(port: u16) -> bool {
+    port == RELAY_PORT || port == RESOLVER_PORT
 }
 
 /// SIGKILL: the machine ended without a word of its function.

@@ -10,7 +10,7 @@ use casemate_sandbox::{Event, Recorded};
 use tokio::{sync::mpsc, time::Instant};
 
 /// Events that wait to be recorded.
-const WAITING_MAX: usize = 1_024;
+pub(super) const EVENTS_WAITING_MAX: usize = 1_024;
 /// Events of any kind that are recorded between the beginnings of two requests. Ours.
 const EVENTS_MAX: usize = 512;
 /// What all events of an environment may weigh. Ours: a hundred thousand ordinary ones.
@@ -18,12 +18,12 @@ const BYTES_MAX: usize = 16 << 20;
 /// What an event weighs besides its texts.
 const EVENT_BYTES: usize = 64;
 
-/// Events with the time of their arrival. No event belongs to a request that has not begun.
-pub(super) fn recorded(
+/// Passes on events with the time of their arrival. No event belongs to a request that has not begun.
+pub(super) fn record(
     mut events: mpsc::Receiver<(Event, u64)>,
     begun: Arc<AtomicU64>,
-) -> mpsc::Receiver<Recorded> {
-    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    sender: mpsc::Sender<Recorded>,
+) {
     drop(tokio::spawn(async move {
         let mut measure = Measure { begun: 0, events: 0, bytes: 0, lost: 0 };
         while let Some((event, invocation)) = events.recv().await {
@@ -38,7 +38,6 @@ pub(super) fn recorded(
             drop(sender.send(Recorded { event, invocation, at: Instant::now() }).await);
         }
     }));
-    receiver
 }
 
 /// What has been recorded. Requests are counted by the host: what the guest says of them opens no new account.
@@ -58,7 +57,8 @@ impl Measure {
             (self.begun, self.events) = (begun, 0);
         }
         let weight = weight(&event);
-        if self.events >= EVENTS_MAX || self.bytes.saturating_add(weight) > BYTES_MAX {
+        if is_the_hosts(&event) || self.events >= EVENTS_MAX || self.bytes.saturating_add(weight) > BYTES_MAX
+        {
             let more = if let Event::Lost { count } = event { count } else { 1 };
             self.lost = self.lost.saturating_add(more);
             return [before, None];
@@ -73,6 +73,11 @@ impl Measure {
         let count = std::mem::take(&mut self.lost);
         (count > 0).then_some((Event::Lost { count }, self.begun))
     }
+}
+
+/// What only the host knows, and records itself: a guest that says it lies.
+fn is_the_hosts(event: &Event) -> bool {
+    matches!(event, Event::Connecting { .. } | Event::Disconnected { .. } | Event::NameRefused { .. })
 }
 
 fn weight(event: &Event) -> usize {
@@ -103,7 +108,9 @@ mod tests {
         let (sender, events) = mpsc::channel(usize::try_from(count).unwrap());
         // The guest names ever new requests: that opens no new account.
         (0..count).for_each(|number| sender.try_send((event.clone(), number)).unwrap());
-        recorded(events, Arc::clone(begun))
+        let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
+        record(events, Arc::clone(begun), sender);
+        receiver
     }
 
     async fn all(mut events: mpsc::Receiver<Recorded>) -> Vec<(Event, u64)> {
@@ -114,12 +121,27 @@ mod tests {
         all
     }
 
+    fn opened(path: String) -> Event {
+        Event::OpenDenied { pid: 1, path, write: false }
+    }
+
+    #[tokio::test]
+    async fn of_connections_outside_a_guest_is_believed_nothing() {
+        let begun = Arc::new(AtomicU64::new(1));
+        let address = "192.0.2.1:443".parse().unwrap();
+        for event in [
+            Event::Connecting { pid: 1, address, name: None },
+            Event::Disconnected { address, sent: 1, received: 1 },
+            Event::NameRefused { name: "example.org".into() },
+        ] {
+            assert_eq!(all(flood(2, &event, &begun)).await, [(Event::Lost { count: 2 }, 1)]);
+        }
+    }
+
     #[tokio::test]
     async fn events_beyond_a_requests_most_are_counted_whatever_they_are() {
         let begun = Arc::new(AtomicU64::new(3));
-        for event in
-            [Event::OutOfMemory, Event::ProcessLimit { refused: 1 }, Event::NameRefused { name: "n".into() }]
-        {
+        for event in [Event::OutOfMemory, Event::ProcessLimit { refused: 1 }, opened("p".into())] {
             let got = all(flood(700, &event, &begun)).await;
             assert_eq!(got.len(), EVENTS_MAX + 1);
             assert!(got.iter().all(|(_, invocation)| *invocation <= 3));
@@ -132,7 +154,7 @@ mod tests {
     #[test]
     fn each_request_has_its_own_and_all_together_an_end() {
         let mut measure = Measure { begun: 0, events: 0, bytes: 0, lost: 0 };
-        let event = || Event::NameRefused { name: "n".repeat(30_000) };
+        let event = || opened("p".repeat(30_000));
         let mut kept = 0;
         for request in 1..=4 {
             for _ in 0..600 {
