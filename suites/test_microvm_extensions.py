@@ -6,13 +6,14 @@ All functions are of one runtime, whose machine boots once; each has a machine o
 import json
 import platform
 import shutil
+import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from conftest import Server, address_of_the_host
 from functions import package
 from test_extensions import LOGS, lines, retire
 from test_microvm import MACHINE, ONCE, Slow, machines, until
@@ -20,7 +21,8 @@ from test_microvm import MACHINE, ONCE, Slow, machines, until
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("microvm-extensions") / "data", environment=machines()).start()
+    ceiling = {"CASEMATE_EGRESS_CEILING": f"{address_of_the_host()}:*"}
+    running = Server(tmp_path_factory.mktemp("microvm-extensions") / "data", environment=machines() | ceiling).start()
     yield running
     running.stop()
 
@@ -126,8 +128,11 @@ def test_the_end_is_told_and_waited_for(hears):
 
 
 def test_extensions_that_fail_and_templates_of_internal_ones(server, program, hears):  # after it: the runtime's template is there
+    listener = socket.create_server(("0.0.0.0", 0))
+    address, port = address_of_the_host(), listener.getsockname()[1]
+    out = {"CASEMATE_EGRESS": f"{address}:{port}", "OUTSIDE": address, "OUTSIDE_PORT": str(port)}
     functions = [
-        deploy(server, program, {"dies": program}),
+        deploy(server, program, {"dies": program}, MACHINE | out),
         # A text is no program.
         deploy(server, program, {"closed": "a file"}),
         deploy(server, program, {}, ONCE | {"CASEMATE_CREDENTIALS": "endpoint"}),
@@ -136,6 +141,7 @@ def test_extensions_that_fail_and_templates_of_internal_ones(server, program, he
     with ThreadPoolExecutor(3) as all_at_once:
         dies, closed, inside = all_at_once.map(Slow.invoke, functions, ["sleep", {}, {}])
     assert dies[1]["errorType"] == "Extension.Crash" and dies[1]["errorMessage"].endswith("Error: exit status 9"), dies
+    assert lines(functions[0], "dies outside:") == ["dies outside: done", "dies outside: Network is unreachable"], "the function's way out is its own"
     assert closed[1]["errorType"] == "Extension.LaunchError", closed
     assert closed[1]["errorMessage"].endswith("Error: fork/exec /opt/extensions/closed: permission denied"), closed
     assert inside[1]["inside"] == "INVOKE", inside
