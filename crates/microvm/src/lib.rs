@@ -47,6 +47,7 @@ mod qmp;
 mod roll;
 mod state;
 mod stock;
+mod stream;
 mod template;
 
 use std::process::ExitCode;
@@ -60,10 +61,10 @@ pub use crate::{
     kernel::KernelSource,
     line::Line,
     machine::{Connection, Machine},
-    mux::Stream,
     probe::{Acceleration, Hardware, Probe},
     roll::end_all,
     stock::{Limits, Stock},
+    stream::Stream,
     template::{Aside, Pending, Template},
 };
 
