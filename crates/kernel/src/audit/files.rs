@@ -18,6 +18,8 @@ pub(super) struct FileSink {
     number: u32,
     file: fs::File,
     size: u64,
+    /// Whether an earlier attempt may have left half a line.
+    pub(super) torn: bool,
 }
 
 impl FileSink {
@@ -31,22 +33,29 @@ impl FileSink {
             .unwrap_or(1);
         let file = Self::file(directory, number)?;
         let size = file.metadata()?.len();
-        Ok(Self { directory: directory.to_owned(), number, file, size })
+        Ok(Self { directory: directory.to_owned(), number, file, size, torn: false })
     }
 
     fn file(directory: &Path, number: u32) -> io::Result<fs::File> {
         fs::OpenOptions::new().create(true).append(true).open(directory.join(format!("{number:08}.jsonl")))
     }
 
+    /// Writes a batch whole, or leaves the file as it was: it may be written again then.
     pub(super) fn write(&mut self, batch: &[u8]) -> io::Result<()> {
         if self.size > FILE_MAX {
             self.number += 1;
             self.file = Self::file(&self.directory, self.number)?;
             self.size = 0;
         }
+        if std::mem::replace(&mut self.torn, true) {
+            self.file.set_len(self.size)?;
+        }
         self.file.write_all(batch)?;
+        // Only what is synced counts as written: after a failed sync nobody knows what the disk holds.
+        self.file.sync_data()?;
         self.size += batch.len() as u64;
-        self.file.sync_data()
+        self.torn = false;
+        Ok(())
     }
 }
 

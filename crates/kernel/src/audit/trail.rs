@@ -3,12 +3,16 @@
 //! Appending copies one line into a buffer under a lock; a thread of its own writes and syncs the buffer, so requests
 //! never wait for the disk. A crash can lose the records of the last moments (not more than [`PENDING_MAX`] bytes), which
 //! is seen as a shorter, unbroken chain.
+//!
+//! While the disk takes nothing (it is full, say) requests are refused and the batch is kept; it is tried again until it is
+//! written, and then requests are served again. Nothing is left out in between.
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use aws_lc_rs::hmac;
@@ -23,6 +27,9 @@ use super::{
 
 /// Records waiting for the disk may take this much memory; beyond it requests are refused.
 pub(crate) const PENDING_MAX: usize = 64 << 20;
+
+/// How long after a failure writing is tried again, if nothing is appended meanwhile.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Events are kept up to this much of it.
 const EVENTS_PENDING_MAX: usize = PENDING_MAX / 4;
@@ -254,14 +261,34 @@ impl Inner {
                 state.in_flight = true;
                 (state.head, std::mem::take(&mut state.pending))
             };
-            let result =
-                sink.write(&batch.1).and_then(|()| chain::write_head(&sink.directory, &self.key, &batch.0));
-            let mut state = lock(&self.state);
-            state.in_flight = false;
-            if let Err(error) = result {
-                state.failure = Some(format!("the audit trail cannot be written: {error}"));
+            if !self.write(sink, batch) {
+                return;
             }
+        }
+    }
+
+    /// Writes a batch, however often it must be tried. `false`: it could not be, and the trail is closed.
+    fn write(&self, sink: &mut FileSink, (head, mut batch): (Head, Vec<u8>)) -> bool {
+        loop {
+            let written = if batch.is_empty() { Ok(()) } else { sink.write(&batch) };
+            let result = written.and_then(|()| {
+                // Not a second time, should only the head be missing.
+                batch.clear();
+                chain::write_head(&sink.directory, &self.key, &head)
+            });
+            let mut state = lock(&self.state);
+            let Err(error) = result else {
+                state.in_flight = false;
+                state.failure = None;
+                self.written.notify_all();
+                return true;
+            };
+            state.failure = Some(format!("the audit trail cannot be written: {error}"));
             self.written.notify_all();
+            if state.closing {
+                return false;
+            }
+            drop(self.work.wait_timeout(state, RETRY));
         }
     }
 }

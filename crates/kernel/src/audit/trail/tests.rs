@@ -139,3 +139,53 @@ fn a_bracket_that_is_dropped_leaves_one_record() {
     assert_eq!(audit.records().len(), 1);
     assert_eq!(audit.records()[0].outcome.status, 0);
 }
+
+#[test]
+fn what_could_not_be_written_is_kept_and_written_once_it_can_be() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, away) = (place.path().join("audit"), place.path().join("away"));
+    let audit = Audit::open(&directory, KEY).unwrap();
+    audit.append(record(0));
+    audit.flush();
+    // Its file stays open and takes what comes; the head has no place.
+    fs::rename(&directory, &away).unwrap();
+    audit.append(record(1));
+    audit.flush();
+    assert!(audit.healthy().unwrap_err().contains("cannot be written"));
+    fs::rename(&away, &directory).unwrap();
+    audit.append(record(2));
+    let mut state = lock(&audit.0.state);
+    while state.failure.is_some() || !state.pending.is_empty() || state.in_flight {
+        state = audit.0.written.wait(state).unwrap();
+    }
+    drop(state);
+    assert_eq!(audit.healthy(), Ok(()));
+    audit.close();
+    assert_eq!(verify(&directory).unwrap(), 3);
+}
+
+#[test]
+fn a_trail_that_cannot_be_written_can_be_closed() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, away) = (place.path().join("audit"), place.path().join("away"));
+    let audit = Audit::open(&directory, KEY).unwrap();
+    fs::rename(&directory, &away).unwrap();
+    audit.append(record(0));
+    audit.flush();
+    audit.close();
+    assert!(audit.healthy().is_err());
+}
+
+#[test]
+fn half_a_batch_of_an_earlier_attempt_is_not_in_the_file() {
+    use std::io::Write as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("00000001.jsonl");
+    let mut sink = FileSink::open(directory.path()).unwrap();
+    sink.write(b"one\n").unwrap();
+    fs::OpenOptions::new().append(true).open(&file).unwrap().write_all(b"tw").unwrap();
+    sink.torn = true;
+    sink.write(b"two\n").unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "one\ntwo\n");
+}
