@@ -56,6 +56,11 @@ need_uidmap() {
     package newuidmap uidmap
 }
 
+# Addresses and routes, for tests in a network of their own.
+need_ip() {
+    package ip iproute2
+}
+
 # QEMU, mke2fs and a kernel for guests: the newest cloud kernel package of the distribution, downloaded and not installed.
 need_qemu() {
     package qemu-system-x86_64 qemu-system-x86

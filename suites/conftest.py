@@ -39,6 +39,23 @@ def address_of_the_host():
             return "127.0.0.1"
 
 
+def descendants(pid):
+    """Process ids below a process, from the parents in /proc."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, left = [], [pid]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
 class Server:
     """One server process over one data directory."""
 

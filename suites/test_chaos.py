@@ -1,4 +1,4 @@
-"""Runtimes, the spawner and the server are killed at random under load: no acknowledged effect is lost or doubled, and
+"""Runtimes, machines, the spawner and the server are killed at random under load: no acknowledged effect is lost or doubled, and
 nothing of an execution environment is left behind. CASEMATE_CHAOS_S says for how long (20 s unless it is set)."""
 
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from conftest import Server
+from conftest import Server, descendants
 from functions import Function
 from test_isolation import SIGNED
+from test_microvm import MACHINE, Slow, machines
 
 SECONDS = float(os.environ.get("CASEMATE_CHAOS_S", "20"))
 
@@ -30,23 +31,6 @@ def handler(event, context):
         raise RuntimeError(answer["__type"])
     return event["id"]
 '''
-
-
-def descendants(pid):
-    """Process ids below a process, from the parents in /proc."""
-    children = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except (OSError, IndexError):
-            continue
-        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, left = [], [pid]
-    while left:
-        below = children.get(left.pop(), [])
-        found += below
-        left += below
-    return found
 
 
 def of_a_living_server(process):
@@ -79,8 +63,8 @@ def namespaces():
 
 
 def control_groups(servers):
-    """Those of these servers' environments; a server's own folder is empty without them."""
-    found = (str(path) for path in Path("/sys/fs/cgroup").rglob("env-*"))
+    """Those of these servers' environments and machines; a server's own folder is empty without them."""
+    found = (str(path) for kind in ("env-*", "outer-*") for path in Path("/sys/fs/cgroup").rglob(kind))
     return {path for path in found if any(f"/casemate-{server}-" in path for server in servers)}
 
 
@@ -96,11 +80,11 @@ def present(servers=()):
 class Load:
     """Callers that give every request an id of its own and remember which were answered."""
 
-    def __init__(self, name):
+    def __init__(self, name, callers=4):
         self.name, self.sent, self.answered = name, [], []
         self.stop, self.failures = threading.Event(), 0
         self.server = None
-        self.threads = [threading.Thread(target=self.call) for _ in range(4)]
+        self.threads = [threading.Thread(target=self.call) for _ in range(callers)]
 
     def call(self):
         client = None
@@ -174,17 +158,40 @@ def wait_until(done, complaint, seconds=20):
         time.sleep(0.05)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may kill what runs as other users")
-def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
-    before = present()
-    server = Server(tmp_path / "data").start()
+def counting(server, kind, **settings):
     server.client("dynamodb").create_table(
         TableName="counts", BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
     statements = [{"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "*"}]
-    function = Function(server, {"app.py": COUNTING}, statements=statements)
+    return kind(server, {"app.py": COUNTING}, statements=statements, **settings)
+
+
+def settled(server, load):
+    """What was answered is done exactly once, and nothing is done twice."""
+    counts = counted(server)
+    assert [identity for identity in load.answered if counts.get(identity) != 1] == [], "answered but not done exactly once"
+    assert {identity: count for identity, count in counts.items() if count > 1} == {}, "done more than once"
+    assert set(counts) <= set(load.sent)
+    assert "chain intact" in server.casemate("log", "verify").stdout
+
+
+def nothing_left(before, servers, folder):
+    """Processes and namespaces go with a server; its empty control groups are swept by the next one."""
+    sweeper = Server(folder / "other").start()
+    sweeper.stop()
+    end = time.monotonic() + 20
+    while (left := present(servers) - before) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == set(), "left behind"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may kill what runs as other users")
+def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
+    before = present()
+    server = Server(tmp_path / "data").start()
+    function = counting(server, Function)
     load = Load(function.name)
     load.server, servers = server, {server.process.pid}
     [thread.start() for thread in load.threads]
@@ -199,24 +206,64 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
         wait_until(lambda: len(load.answered) > answered, f"no answer any more after killing the {victim}", 60)
     load.stop.set()
     [thread.join(90) for thread in load.threads]
-    counts = counted(server)
     print(f"{SECONDS:.0f} s: killed {struck}; {len(load.sent)} requests, {len(load.answered)} answered, {load.failures} failed")
-    assert [identity for identity in load.answered if counts.get(identity) != 1] == [], "answered but not done exactly once"
-    assert {identity: count for identity, count in counts.items() if count > 1} == {}, "done more than once"
-    assert set(counts) <= set(load.sent)
-    assert "chain intact" in server.casemate("log", "verify").stdout
+    settled(server, load)
     alarms = spawner_alarms(server)
     assert len(alarms) == struck.get("spawner", 0), alarms
     below = descendants(server.process.pid)
     server.stop()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived the server")
-    # Processes and namespaces go with a server; its empty control groups are swept by the next one.
-    sweeper = Server(tmp_path / "other").start()
-    sweeper.stop()
-    end = time.monotonic() + 20
-    while (left := present(servers) - before) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert left == set(), "left behind"
+    nothing_left(before, servers, tmp_path)
+
+
+def machines_of(server):
+    """The programs that the server's machines are."""
+    found = []
+    for pid in descendants(server.process.pid):
+        try:
+            if Path(f"/proc/{pid}/comm").read_text().startswith("qemu"):
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may kill what runs as other users")
+def test_machines_killed_under_load_take_nothing_along_and_leave_nothing_behind(tmp_path):
+    """With a machine its agent ends, and everything inside, at whatever it was doing."""
+    before = present()
+    server = Server(tmp_path / "data", environment=machines()).start()
+    variables = {"Variables": MACHINE | {"CASEMATE_INIT": "once"}}
+    function = counting(server, Slow, Timeout=30, MemorySize=256, Environment=variables)
+    load = Load(function.name, 2)
+    load.server = server
+    # The first request makes the template; its machine is the first that may end.
+    load.sent.append("first")
+    assert function.invoke({"id": "first"})[1] == "first"
+    load.answered.append("first")
+    [thread.start() for thread in load.threads]
+    dice, killed, end = random.Random(11), 0, time.monotonic() + SECONDS
+    # Under emulation on a busy host the next answer takes its time.
+    while time.monotonic() < end or killed < 3:
+        time.sleep(dice.uniform(0.3, 1.5))
+        running = machines_of(server)
+        if running:
+            kill(dice.choice(running))
+            killed += 1
+        answered = len(load.answered)
+        wait_until(lambda: len(load.answered) > answered, "no answer any more after killing a machine", 120)
+    load.stop.set()
+    [thread.join(90) for thread in load.threads]
+    print(f"{SECONDS:.0f} s: killed {killed} machines; {len(load.sent)} requests, {len(load.answered)} answered, {load.failures} failed")
+    settled(server, load)
+    folder = server.data_dir / "machines"
+    # What has ended is cleared away while the server runs, too.
+    wait_until(lambda: len(list(folder.glob("vm-*"))) == len(machines_of(server)), "folders of machines that have ended")
+    below = descendants(server.process.pid)
+    server.stop()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "processes outlived the server")
+    assert list(folder.glob("vm-*")) == []
+    nothing_left(before, {server.process.pid}, tmp_path)
 
 
 def spawner_alarms(server):

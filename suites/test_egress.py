@@ -2,15 +2,19 @@
 
 import http.server
 import json
+import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Server, address_of_the_host
 from functions import Function, node_runtime
+from two_families import NAMES
 
 
 class Hello(http.server.BaseHTTPRequestHandler):
@@ -303,3 +307,22 @@ def test_a_list_that_the_operator_has_narrowed_since_runs_no_more(tmp_path, outs
         assert "beyond what this host allows" in str(refused.value)
     finally:
         second.stop()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may make network and mounts of their own that lead somewhere")
+def test_a_name_whose_first_address_cannot_be_reached_is_reached_by_its_second(tmp_path_factory):
+    """Clients try the addresses of both families (happy eyeballs, RFC 8305), and each try has its own answer at once."""
+    folder = tmp_path_factory.mktemp("two-families")
+    folder.chmod(0o755)
+    script = Path(__file__).parent / "two_families.py"
+    # With mounts and a network of its own; see there.
+    done = subprocess.run(["unshare", "--net", "--mount", sys.executable, script, folder], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    for language, hows in (("python", ["one_after_the_other", "by_library", "side_by_side"]), ("node", ["by_library", "fetched"])):
+        for name, addresses in NAMES.items():
+            said = told[language][name]
+            assert said["addresses"] == list(addresses), "IPv6 comes first"
+            assert [said[how] for how in hows] == ["hello by IPv4"] * len(hows), said
+            tries = [f"[{addresses[0]}]:{told['port']} ({name})", f"{addresses[1]}:{told['port']} ({name})"] * len(hows)
+            assert [detail.split(" connects to ")[1] for detail in said["connecting"]] == tries

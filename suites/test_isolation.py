@@ -1,9 +1,14 @@
 """Hostile code inside functions: each attempt is refused, and the audit trail shows it."""
 
 import json
+import os
+import signal
+import time
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from conftest import descendants
 from functions import Function, node_runtime
 
 ATTEMPTS = '''
@@ -332,3 +337,65 @@ def test_programs_beyond_the_list_are_refused_and_recorded(server):
     _, results = function.invoke({})
     assert results == {"self": "PermissionError", "shell": "PermissionError"}
     server.wait_for_audit(function.name, lambda record: record.get("operation") == "sandbox.exec-denied")
+
+
+LEFT_BEHIND = '''
+import socket, threading, time
+
+def later(seconds):
+    time.sleep(seconds)
+    try:
+        socket.create_connection(("8.8.8.8", 53))
+    except OSError:
+        pass
+
+def handler(event, context):
+    threading.Thread(target=later, args=[event["seconds"]], daemon=True).start()
+'''
+
+
+def let_run(server, name):
+    """What nobody but the platform does: lets the frozen processes of a function run."""
+    for pid in descendants(server.process.pid):
+        process = Path(f"/proc/{pid}")
+        try:
+            if f"AWS_LAMBDA_FUNCTION_NAME={name}\0".encode() not in (process / "environ").read_bytes():
+                continue
+            groups = {line.split(":", 2)[2] for line in (process / "cgroup").read_text().splitlines()} - {"/"}
+        except OSError:
+            continue
+        for place in ("", "/unified", "/freezer"):
+            for file, word in (("cgroup.freeze", "0"), ("freezer.state", "THAWED")):
+                for switch in (Path(f"/sys/fs/cgroup{place}{group}/{file}") for group in groups):
+                    if switch.exists():
+                        switch.write_text(word)
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may let run what the platform has frozen")
+def test_what_happens_between_requests_is_an_alarm(server):
+    function = Function(server, {"app.py": LEFT_BEHIND})
+    answer, _ = function.invoke({"seconds": 1})
+    assert "FunctionError" not in answer
+    request = answer["ResponseMetadata"]["RequestId"]
+
+    def tried():
+        return [record for record in server.audit(function.name) if record.get("operation") == "sandbox.connect-denied"]
+
+    # A frozen environment does nothing.
+    time.sleep(2.5)
+    assert tried() == []
+    let_run(server, function.name)
+    end = time.monotonic() + 15
+    while not tried() and time.monotonic() < end:
+        time.sleep(0.1)
+    (record,) = tried()
+    assert record["alarm"] == "it happened while no request was running" and "8.8.8.8:53" in record["detail"], record
+    assert record["id"] == request and record["function"] == function.arn
+    # The same while a request runs is none.
+    other, _ = Function(server, {"app.py": LEFT_BEHIND.replace("daemon=True).start()", "daemon=True).run()")}).invoke({"seconds": 0})
+    assert "FunctionError" not in other
+    (ordinary,) = server.wait_for_audit(
+        other["ResponseMetadata"]["RequestId"], lambda record: record.get("operation") == "sandbox.connect-denied"
+    )
+    assert not ordinary.get("alarm"), ordinary

@@ -153,7 +153,7 @@ def file_by_a_race():
     swapping = threading.Thread(target=swap)
     swapping.start()
     try:
-        for _ in range(3_000):
+        for _ in range(EVENT.get("rounds", 3_000)):
             try:
                 with open(name) as file:
                     if (text := file.read()) != "mine":

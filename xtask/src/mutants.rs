@@ -42,6 +42,7 @@ const ALL: &[Judged] = &[
             "invoke",
             "operation",
             "decoys",
+            "refusal",
             "foresight",
         ],
         tests: &["--lib", "--test", "it"],

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{InvalidKey, SigningKey, VerifyingKey, algorithm::Algorithm};
 
-/// The only algorithm of tokens made here.
+/// The algorithm of tokens signed with RSA keys.
 const ALGORITHM: &str = "RS256";
 
 /// Longest token read, bytes. AWS: a request's headers together may have 10,240 bytes at API Gateway; a body may carry
@@ -54,16 +54,26 @@ struct Header {
 impl SigningKey {
     /// A compact token over `claims`, with a header of `kid` and `alg` only.
     pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, InvalidKey> {
-        let header = json!({ "kid": self.kid(), "alg": ALGORITHM });
-        let claims = serde_json::to_vec(claims).map_err(|_| InvalidKey)?;
-        let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
-        token.push('.');
-        token.push_str(&URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.signature(token.as_bytes())?;
-        token.push('.');
-        token.push_str(&URL_SAFE_NO_PAD.encode(signature));
-        Ok(token)
+        compact(self.kid(), ALGORITHM, claims, |message| self.signature(message))
     }
+}
+
+/// A compact token over `claims`, with a header of `kid` and `alg` only, signed by `signature`.
+pub(crate) fn compact(
+    kid: &str,
+    algorithm: &str,
+    claims: &Map<String, Value>,
+    signature: impl FnOnce(&[u8]) -> Result<Vec<u8>, InvalidKey>,
+) -> Result<String, InvalidKey> {
+    let header = json!({ "kid": kid, "alg": algorithm });
+    let claims = serde_json::to_vec(claims).map_err(|_| InvalidKey)?;
+    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    token.push_str(&URL_SAFE_NO_PAD.encode(claims));
+    let signature = signature(token.as_bytes())?;
+    token.push('.');
+    token.push_str(&URL_SAFE_NO_PAD.encode(signature));
+    Ok(token)
 }
 
 /// Reads a token and checks its signature with the key that `key_named` finds for its key id.

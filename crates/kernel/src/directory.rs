@@ -5,7 +5,9 @@ use std::{fmt::Debug, sync::Arc};
 use casemate_names::{AccountId, Arn, Secret, Timestamp};
 use casemate_policy::{NamedPolicy, Policy};
 
-use crate::{BoxFuture, Caller, Fault, IdentityProvider, MfaAnswer};
+use serde_json::{Map, Value};
+
+use crate::{BoxFuture, Caller, Fault, IdentityProvider, MfaAnswer, TokenAlgorithm};
 
 /// The owner of users, roles and long-term keys.
 pub trait Directory: Debug + Send + Sync {
@@ -55,6 +57,23 @@ pub trait Directory: Debug + Send + Sync {
     fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
         let _ = (account, name);
         Ok(None)
+    }
+
+    /// The claims with the account's issuer (`iss`) among them, signed by it. `None`: the account issues no tokens.
+    fn attest(
+        &self,
+        account: &AccountId,
+        algorithm: TokenAlgorithm,
+        claims: Map<String, Value>,
+    ) -> Result<Option<String>, Fault> {
+        let _ = (account, algorithm, claims);
+        Ok(None)
+    }
+
+    /// Is this an issuer of such tokens?
+    fn is_own_issuer(&self, issuer: &str) -> bool {
+        let _ = issuer;
+        false
     }
 
     /// Notes that a long-term key was used (best effort, must not block).

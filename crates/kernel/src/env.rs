@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use casemate_names::{AccountId, Arn, Clock, Entropy, RequestId, Scope, uuid};
+use casemate_policy::ResourceRule;
 use casemate_schema::Document;
 use casemate_store::{Blobs, Store};
 use tokio::sync::Semaphore;
@@ -97,6 +98,16 @@ impl Env {
     /// services: those have [`Env::invoke`].
     pub fn kernel(&self) -> Result<Arc<Kernel>, Fault> {
         self.kernel.get()
+    }
+
+    /// How a policy of that resource would count for `action`, by what the resource's owner says; see
+    /// [`crate::Service::resource_rule`]. Text that is no ARN stands for every resource of the action's service, and what
+    /// has no owner here goes by the ordinary rule.
+    pub fn resource_rule(&self, resource: &str, action: &str) -> Result<ResourceRule, Fault> {
+        let arn = Arn::parse(resource).ok();
+        let of_action = action.split_once(':').map_or("", |(service, _)| service).to_ascii_lowercase();
+        let owner = self.kernel.get()?.owner_of(arn.as_ref().map_or(of_action.as_str(), Arn::service));
+        Ok(owner.map_or(ResourceRule::Ordinary, |owner| owner.resource_rule(arn.as_ref(), action)))
     }
 
     /// Partition, `account` and this site's region.

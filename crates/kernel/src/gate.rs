@@ -18,11 +18,12 @@ use crate::{
     Peer, ResourceAccount,
     audit::Bracket,
     body_stream::Streamed,
-    ceilings::{CLOSED, Organizations, may_know_why},
+    ceilings::{CLOSED, Organizations},
     context::GateContext,
     explain::{own_keys, refused},
     invoke::InnerCall,
     message::Refused,
+    refusal::{refuse_unless_allowed, resource_text},
 };
 
 /// Network facts of a request, as condition keys see them.
@@ -48,7 +49,7 @@ pub struct Permit {
     request_id: RequestId,
     scope: Scope,
     facts: Arc<RequestFacts>,
-    admitted: Vec<(&'static str, String)>,
+    admitted: Vec<Admitted>,
     mfa: bool,
     principal: &'static str,
     kernel: Arc<Kernel>,
@@ -83,7 +84,15 @@ impl Permit {
 
     /// Was `action` on `resource` among what the gate allowed for this call?
     pub fn admits(&self, action: &str, resource: &str) -> bool {
-        self.admitted.iter().any(|(a, r)| *a == action && r == resource)
+        self.admitted.iter().any(|admitted| admitted.action == action && admitted.resource == resource)
+    }
+
+    /// Was it allowed on the very resource of that unique id, and nothing in this call on a namesake of it?
+    pub fn admits_very(&self, action: &str, resource: &str, unique_id: &str) -> bool {
+        let mut of_resource = self.admitted.iter().filter(|admitted| admitted.resource == resource);
+        let other = |admitted: &Admitted| admitted.unique_id.as_ref().is_some_and(|id| id != unique_id);
+        let very = |admitted: &Admitted| admitted.action == action && admitted.unique_id.is_some();
+        !of_resource.clone().any(other) && of_resource.any(very)
     }
 
     /// Did this very call present a right code of one of its caller's MFA devices?
@@ -129,6 +138,14 @@ impl Permit {
     pub(crate) fn shared_caller(&self) -> Arc<Caller> {
         Arc::clone(&self.caller)
     }
+}
+
+/// One ask that was allowed.
+struct Admitted {
+    action: &'static str,
+    resource: String,
+    /// Of the resource whose policy was weighed, where that has one: see [`crate::ResourcePolicy::unique_id`].
+    unique_id: Option<String>,
 }
 
 impl fmt::Debug for Permit {
@@ -228,7 +245,7 @@ impl Gate {
             Access::Iam(asks) => {
                 for ask in &asks {
                     let case = Case::of(&caller, ask, &facts, now);
-                    let (decision, seen) = self.gathered(kernel, &case, judged)?;
+                    let ((decision, seen), unique_id) = self.identified(kernel, &case, judged)?;
                     bracket.decided(&decision);
                     let mut message = None;
                     if let Some(seen) = seen {
@@ -238,7 +255,8 @@ impl Gate {
                     kernel.observe(&case, &decision);
                     refuse_unless_allowed(kernel, &caller, ask, decision)
                         .map_err(|fault| fault.with_encoded_message(message))?;
-                    admitted.push((ask.action, resource_text(ask).to_owned()));
+                    let resource = resource_text(ask).to_owned();
+                    admitted.push(Admitted { action: ask.action, resource, unique_id });
                 }
                 kernel.observe_use(&caller, &asks, &facts, now);
                 caller
@@ -344,8 +362,19 @@ impl Gate {
         case: &Case<'_>,
         weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
     ) -> Result<T, Fault> {
+        self.identified(kernel, case, weigh).map(|(weighed, _)| weighed)
+    }
+
+    /// The same; says also of which very resource the policy was, see [`crate::ResourcePolicy::unique_id`].
+    pub(crate) fn identified<T>(
+        &self,
+        kernel: &Kernel,
+        case: &Case<'_>,
+        weigh: impl FnOnce(&Layers<'_>, &Request<'_>) -> T,
+    ) -> Result<(T, Option<String>), Fault> {
         if let Source::Given(policy) = case.source {
-            return self.assembled(kernel, case, None, policy, weigh);
+            let weighed = self.assembled(kernel, case, None, policy, weigh)?;
+            return Ok((weighed, policy.and_then(|policy| policy.unique_id.clone())));
         }
         let resource = case.ask.resource.as_ref();
         let owner = resource.and_then(|arn| kernel.owner_of(arn.service()));
@@ -353,7 +382,8 @@ impl Gate {
             (Some(owner), Some(arn)) => owner.resource_policy(arn, case.action)?,
             _ => None,
         };
-        self.assembled(kernel, case, owner.as_deref(), policy.as_ref(), weigh)
+        let weighed = self.assembled(kernel, case, owner.as_deref(), policy.as_ref(), weigh)?;
+        Ok((weighed, policy.and_then(|policy| policy.unique_id)))
     }
 
     /// The one place that puts together what a decision depends on. `owner` is asked for the resource's tags.
@@ -410,7 +440,11 @@ impl Gate {
         Ok(weigh(&layers, &request))
     }
 
-    fn policies_of(&self, kernel: &Kernel, caller: &Caller) -> Result<Arc<IdentityPolicies>, Fault> {
+    pub(crate) fn policies_of(
+        &self,
+        kernel: &Kernel,
+        caller: &Caller,
+    ) -> Result<Arc<IdentityPolicies>, Fault> {
         match caller.owner() {
             Caller::Anonymous | Caller::Service { .. } | Caller::Bearer { .. } | Caller::WebIdentity(_) => {
                 Ok(Arc::clone(&self.none))
@@ -432,33 +466,4 @@ pub(crate) fn judged(layers: &Layers<'_>, request: &Request<'_>) -> (Decision, O
     let seen = (!decision.is_allowed())
         .then(|| Refused { record: refused(layers, request, &decision), own_keys: own_keys(layers) });
     (decision, seen)
-}
-
-/// Turns anything but an Allow into the refusal the client sees.
-pub(crate) fn refuse_unless_allowed(
-    kernel: &Kernel,
-    caller: &Caller,
-    ask: &Ask,
-    decision: Decision,
-) -> Result<(), Fault> {
-    if decision.verdict == Verdict::Allow {
-        return Ok(());
-    }
-    if matches!(caller, Caller::Anonymous) && decision.verdict == Verdict::ImplicitDeny {
-        return Err(AuthError::MissingAuthenticationToken.into());
-    }
-    let resource = resource_text(ask).to_owned();
-    let text = if matches!(caller, Caller::WebIdentity(_)) {
-        // AWS: who is nobody yet learns only that; text of AccessDenied.
-        format!("Not authorized to perform {}", ask.action)
-    } else if may_know_why(kernel, caller, ask) {
-        decision.denial_text(&caller.arn_text(), ask.action, &resource)
-    } else {
-        Decision::brief_text(&caller.arn_text(), ask.action, &resource)
-    };
-    Err(Fault::denied(Denial { action: ask.action, resource, decision: Some(decision) }, text))
-}
-
-fn resource_text(ask: &Ask) -> &str {
-    ask.resource.as_ref().map_or("*", |arn| arn.as_str())
 }

@@ -11,6 +11,7 @@
 
 mod access;
 mod assembly;
+mod attest;
 pub mod audit;
 mod authn;
 mod body_stream;
@@ -36,6 +37,7 @@ mod outbox;
 mod pipeline;
 mod plane;
 pub mod recorder;
+mod refusal;
 mod resource_account;
 mod session;
 mod session_table;
@@ -45,6 +47,7 @@ mod temporary;
 
 pub use access::{Access, Ask, Proof};
 pub use assembly::{Assembly, OpenError, Task, TrustEdge};
+pub use attest::TokenAlgorithm;
 pub use body_stream::{BodySender, BodyStream, BrokenOff};
 pub use caller::{Caller, RoleSession};
 pub use ceilings::{Bounds, Ceilings, Membership};

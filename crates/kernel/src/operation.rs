@@ -40,6 +40,14 @@ pub trait Service: fmt::Debug + Send + Sync + 'static {
     /// The policy attached to a resource, as it bears on `action`; `None` when there is none.
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Self::Error>;
 
+    /// How a policy of that resource combines with identity policies for `action`; `resource` is `None` where the action is
+    /// asked for on all of them. What [`Service::resource_policy`] answers goes by it; it is also asked of policies that
+    /// are not attached to anything.
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
+        let _ = (resource, action);
+        ResourceRule::Ordinary
+    }
+
     /// Single permissions on a resource that may bear on `action`. Few services have such; they are weighed beside the
     /// resource's policy and cannot get past a deny.
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Self::Error> {
@@ -76,6 +84,16 @@ pub struct ResourcePolicy {
     pub policy: NamedPolicy,
     /// The combination rule of this kind of resource.
     pub rule: ResourceRule,
+    /// The unique id of the very resource whose policy this is, where its ARN can be given to another one later and that
+    /// must not pass for it: a role's. Read together with the policy, or it says nothing.
+    pub unique_id: Option<String>,
+}
+
+impl ResourcePolicy {
+    /// The policy of a resource that its ARN tells well enough.
+    pub fn new(policy: NamedPolicy, rule: ResourceRule) -> Self {
+        Self { policy, rule, unique_id: None }
+    }
 }
 
 /// Written by hand, one per file in `ops/`.
@@ -201,6 +219,8 @@ pub trait AnyService: fmt::Debug + Send + Sync {
     fn verify(&self, proof: &Proof, now: Timestamp) -> Result<Caller, Fault>;
     /// See [`Service::resource_policy`].
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault>;
+    /// See [`Service::resource_rule`].
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule;
     /// See [`Service::grants`].
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Fault>;
     /// See [`Service::tags`].
@@ -226,6 +246,10 @@ impl<S: Service> AnyService for S {
 
     fn resource_policy(&self, arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, Fault> {
         Service::resource_policy(self, arn, action).map_err(Into::into)
+    }
+
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
+        Service::resource_rule(self, resource, action)
     }
 
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Fault> {

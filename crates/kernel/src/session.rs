@@ -6,10 +6,13 @@ use std::sync::Arc;
 use crate::{
     Ask, Caller, Denial, Fault, Federation, IdentityProvider, Kernel, Peer, Permit, RequestFacts, RoleFacts,
     RoleSession,
+    gate::Case,
+    refusal::{nobodys_text, refuse_unless_allowed},
     session_table::{SessionRow, TEMPORARY_PREFIX, compile},
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use casemate_names::{AccountId, Arn, Entropy, Secret, Timestamp, alphanumeric, lower_alphanumeric};
+use casemate_policy::{Decision, decide};
 
 /// The action that a role's trust policy allows.
 const ASSUME_ROLE: &str = "sts:AssumeRole";
@@ -73,19 +76,20 @@ impl Sessions {
     /// Makes credentials for a caller whom the gate has admitted to assume that very role. A session for a user of an
     /// identity provider keeps what the gate was shown of that identity.
     pub async fn mint(&self, permit: &Permit, request: SessionRequest) -> Result<SessionCredentials, Fault> {
-        let (actions, federation): (&[&str], _) = match permit.caller() {
-            Caller::WebIdentity(identity) => (&ASSUME_ROLE_FEDERATED, Some(identity.federation())),
-            _ => (&[ASSUME_ROLE], None),
+        refuse_unless_admitted(permit, &request.role)?;
+        let federation = match permit.caller() {
+            Caller::WebIdentity(identity) => Some(identity.federation()),
+            _ => None,
         };
-        if !actions.iter().any(|action| permit.admits(action, request.role.arn.as_str())) {
-            let denial = Denial {
-                action: ASSUME_ROLE,
-                resource: request.role.arn.as_str().to_owned(),
-                decision: None,
-            };
-            return Err(Fault::denied(denial, "the call was not admitted to assume this role"));
-        }
         self.keep(request, federation, permit.now()).await
+    }
+
+    /// The role that the gate has admitted a caller to assume. A role that is gone, or that is another one under the same
+    /// name, is refused: nobody was admitted to that.
+    pub fn admitted_role(&self, permit: &Permit, arn: &Arn) -> Result<Arc<RoleFacts>, Fault> {
+        let role = self.role(arn)?.ok_or_else(|| not_admitted(permit, arn))?;
+        refuse_unless_admitted(permit, &role)?;
+        Ok(role)
     }
 
     /// Makes credentials for this service itself, on behalf of `source`; the role's trust policy must admit it.
@@ -111,8 +115,15 @@ impl Sessions {
             called_via: Vec::new(),
         };
         let ask = Ask::on(ASSUME_ROLE, role.arn.clone());
-        let decision = self.kernel.gate().decide(&self.kernel, &caller, &ask, &facts, now)?;
-        crate::gate::refuse_unless_allowed(&self.kernel, &caller, &ask, decision)
+        let case = Case::of(&caller, &ask, &facts, now);
+        let (decision, judged) = self.kernel.gate().identified(&self.kernel, &case, decide)?;
+        refuse_unless_allowed(&self.kernel, &caller, &ask, decision)?;
+        if judged.as_ref() == Some(&role.unique_id) {
+            return Ok(());
+        }
+        let (principal, resource) = (self.principal, role.arn.as_str());
+        let denial = Denial { action: ASSUME_ROLE, resource: resource.to_owned(), decision: None };
+        Err(Fault::denied(denial, Decision::brief_text(principal, ASSUME_ROLE, resource)))
     }
 
     /// The directory's facts about a role.
@@ -212,6 +223,33 @@ impl Sessions {
             session,
         })
     }
+}
+
+/// The one place that says whether a call was admitted to assume that very role: by unique id, since a role can be deleted
+/// and made again, trusting others, after the gate has judged its namesake.
+fn refuse_unless_admitted(permit: &Permit, role: &RoleFacts) -> Result<(), Fault> {
+    let arn = role.arn.as_str();
+    let admitted = assuming(permit).iter().any(|action| permit.admits_very(action, arn, &role.unique_id));
+    if admitted { Ok(()) } else { Err(not_admitted(permit, &role.arn)) }
+}
+
+/// The actions of which one must have been admitted.
+fn assuming(permit: &Permit) -> &'static [&'static str] {
+    match permit.caller() {
+        Caller::WebIdentity(_) => &ASSUME_ROLE_FEDERATED,
+        _ => &[ASSUME_ROLE],
+    }
+}
+
+fn not_admitted(permit: &Permit, arn: &Arn) -> Fault {
+    let namesake = assuming(permit).iter().copied().find(|action| permit.admits(action, arn.as_str()));
+    let (action, resource) = (namesake.unwrap_or(ASSUME_ROLE), arn.as_str().to_owned());
+    let text = match (namesake, permit.caller()) {
+        (None, _) => "the call was not admitted to assume this role".to_owned(),
+        (Some(action), Caller::WebIdentity(_)) => nobodys_text(action),
+        (Some(action), caller) => Decision::brief_text(&caller.arn_text(), action, &resource),
+    };
+    Fault::denied(Denial { action, resource, decision: None }, text)
 }
 
 pub(crate) fn session_of(

@@ -10,10 +10,11 @@ use std::{
     sync::Arc,
 };
 
-use casemate_sandbox::{ExecPolicy, PlannedRoot};
+use casemate_sandbox::{Companions, ExecPolicy, PlannedRoot};
 
 use crate::{
     agent::Agent,
+    beside::Beside,
     disk::{self, CodeDisk, Disk},
     error::{Error, doing},
     firecracker, guest, initramfs,
@@ -117,6 +118,8 @@ pub struct FunctionSpec {
     pub hostname: String,
     /// Whether it may ask for connections outside: lines for a [`casemate_sandbox::Bridgehead`].
     pub way_out: bool,
+    /// What runs beside the runtime, which then begins when it is told to.
+    pub companions: Companions,
 }
 
 impl FunctionSpec {
@@ -245,13 +248,25 @@ impl Driver {
         if spec.ram_mb() > machine.ram_mb {
             return Err(Error::Refused("the machine was made for a smaller function"));
         }
-        if spec.env.iter().any(|(name, value)| is_credential(name, value)) {
+        let mut variables = spec.env.iter().chain(&spec.companions.env);
+        if variables.any(|(name, value)| is_credential(name, value)) {
             machine.holds_credentials = true;
         }
         let FunctionSpec { argv, working_dir, env, memory_mb, tmp_mb, pids_max, .. } = spec;
-        let FunctionSpec { exec_policy, hostname, way_out, .. } = spec;
-        let start =
-            Start { argv, working_dir, env, memory_mb, tmp_mb, pids_max, exec_policy, hostname, way_out };
+        let FunctionSpec { exec_policy, hostname, way_out, companions, .. } = spec;
+        let beside = Beside::of(companions, &env);
+        let start = Start {
+            argv,
+            working_dir,
+            env,
+            memory_mb,
+            tmp_mb,
+            pids_max,
+            exec_policy,
+            hostname,
+            way_out,
+            beside,
+        };
         machine.start(start).await
     }
 

@@ -6,6 +6,7 @@
 //! Holds no secret of its own. What the host sends it is meant for this machine's one function.
 
 mod boot;
+mod companions;
 mod egress;
 mod function;
 mod port;

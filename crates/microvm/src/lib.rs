@@ -19,6 +19,8 @@
 mod agent;
 mod arriving;
 mod asking;
+mod beside;
+mod companions;
 mod confine;
 mod cpio;
 mod disk;
@@ -53,6 +55,7 @@ mod template;
 use std::process::ExitCode;
 
 pub use crate::{
+    companions::Outlet,
     disk::{CodeDisk, Disk},
     driver::{Booted, Config, Driver, Fresh, FunctionSpec, Image, KVM, Monitor, NO_CREDENTIALS, RuntimeDisk},
     error::Error,

@@ -23,6 +23,7 @@ use tokio::{
 
 use crate::{
     asking::Asking,
+    companions::{self, Arrivals, Awaited, Ends},
     error::{Error, doing},
     heard::Tap,
     monitor::Control,
@@ -63,13 +64,16 @@ pub struct Machine {
     pub(crate) started: bool,
     /// Whether its function was given credentials; then no template is made of it.
     pub(crate) holds_credentials: bool,
+    /// How many programs run beside the runtime.
+    pub(crate) companions: usize,
+    pub(crate) beside: Awaited,
     numbers: AtomicU64,
     asking: Arc<Asking>,
     connections: Option<mpsc::Receiver<Connection>>,
     events: Option<mpsc::Receiver<(Event, u64)>>,
     outputs: mpsc::Receiver<(u16, u32, Stream)>,
     pub(crate) output_ids: Vec<(u16, u32)>,
-    exit: watch::Receiver<Option<Exit>>,
+    pub(crate) ends: watch::Receiver<Ends>,
 }
 
 impl Machine {
@@ -151,12 +155,14 @@ impl Machine {
         let asking = Arc::new(Asking::default());
         let (event_sender, events) = mpsc::channel(EVENTS_MAX);
         let (output_sender, outputs) = mpsc::channel(2);
-        let (done, exit) = watch::channel(None);
+        let (done, ends) = watch::channel(Ends::default());
+        let (arrivals, beside) = companions::streams();
         let dispatch = Dispatch {
             asking: Arc::clone(&asking),
             connections: sender,
             events: event_sender,
             outputs: output_sender,
+            arrivals,
             done,
         };
         tokio::spawn(dispatch.run(incoming));
@@ -168,13 +174,15 @@ impl Machine {
             layers: String::new(),
             started: false,
             holds_credentials: false,
+            companions: 0,
+            beside,
             numbers: AtomicU64::new(1),
             asking,
             connections: Some(connections),
             events: Some(events),
             outputs,
             output_ids: Vec::new(),
-            exit,
+            ends,
         }
     }
 
@@ -207,6 +215,7 @@ impl Machine {
 
     /// Starts the function in the sandbox inside.
     pub(crate) async fn start(&mut self, start: Start) -> Result<(), Error> {
+        self.companions = start.beside.count();
         match self.ask(Command::Start(start)).await? {
             Answer::NotBegun { step, errno } => {
                 return Err(Error::NotBegun { step, source: io::Error::from_raw_os_error(errno) });
@@ -241,7 +250,7 @@ impl Machine {
 
     /// Says that a request begins: events that are limited per invocation start anew.
     pub async fn begin_invocation(&self) -> Result<(), Error> {
-        self.ask_within(self.prompt(), Command::BeginInvocation).await.map(drop)
+        self.promptly(Command::BeginInvocation).await
     }
 
     /// What there is now belongs to the runtime.
@@ -279,22 +288,23 @@ impl Machine {
     /// Lets it run again, at the time `unix_ns`.
     pub async fn thaw(&self, unix_ns: u64) -> Result<(), Error> {
         self.control.go_on().await?;
-        self.ask_within(self.prompt(), Command::SetClock { unix_ns }).await.map(drop)
+        self.promptly(Command::SetClock { unix_ns }).await
     }
 
-    /// Waits for the end of the function; `None` if the machine ended without a word of it.
+    /// Waits for the end of the function: of its runtime, where companions may go on. `None` if the machine ended without a
+    /// word of it.
     pub async fn exited(&self) -> Option<Exit> {
-        let mut exit = self.exit.clone();
+        let mut ends = self.ends.clone();
         tokio::select! {
-            told = exit.wait_for(Option::is_some) => told.ok().and_then(|exit| *exit),
-            () = self.process.ended() => *self.exit.borrow(),
+            told = ends.wait_for(|ends| ends.exit.is_some()) => told.ok().and_then(|ends| ends.exit),
+            () = self.process.ended() => self.ends.borrow().exit,
         }
     }
 
     /// Ends the machine, now; returns when its process has gone.
     pub async fn stop(self) -> Option<Exit> {
         self.end().await;
-        *self.exit.borrow()
+        self.ends.borrow().exit
     }
 
     /// The same for whoever wants what it has left in its folder, which goes with the machine.
@@ -310,6 +320,11 @@ impl Machine {
 
     pub(crate) async fn command(&self, command: Command) -> Result<(), Error> {
         self.ask(command).await.map(drop)
+    }
+
+    /// Within the time of what a request waits for.
+    pub(crate) async fn promptly(&self, command: Command) -> Result<(), Error> {
+        self.ask_within(self.prompt(), command).await.map(drop)
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, Error> {
@@ -329,9 +344,14 @@ impl Machine {
         outcome?.map_err(Error::Guest)
     }
 
+    /// Whether its processor is a program on the host, which is slow.
+    pub fn is_emulated(&self) -> bool {
+        self.process.is_emulated()
+    }
+
     /// How long the guest may take for what a request waits for.
     fn prompt(&self) -> Duration {
-        if self.process.is_emulated() { PROMPT_EMULATED } else { PROMPT }
+        if self.is_emulated() { PROMPT_EMULATED } else { PROMPT }
     }
 
     /// Numbers of requests go on where the snapshot left them, so that no old answer is taken for a new one.
@@ -350,7 +370,8 @@ struct Dispatch {
     connections: mpsc::Sender<Connection>,
     events: mpsc::Sender<(Event, u64)>,
     outputs: mpsc::Sender<(u16, u32, Stream)>,
-    done: watch::Sender<Option<Exit>>,
+    arrivals: Arrivals,
+    done: watch::Sender<Ends>,
 }
 
 impl Dispatch {
@@ -363,7 +384,9 @@ impl Dispatch {
                     let _ = self.outputs.try_send((port, id, stream));
                 }
                 Incoming::Opened { id, port, stream } => {
-                    let _ = self.connections.try_send(Connection { port, stream, id });
+                    if let Some(stream) = self.arrivals.take(port, stream) {
+                        let _ = self.connections.try_send(Connection { port, stream, id });
+                    }
                 }
                 Incoming::Control(bytes) => match serde_json::from_slice(&bytes) {
                     Ok(Message::Answer { number, outcome }) => {
@@ -372,9 +395,13 @@ impl Dispatch {
                     // More than the sandbox inside would ever say of one: it takes more room here than on its way.
                     Ok(Message::Event { event, .. }) if is_oversized(&event, bytes.len()) => lost += 1,
                     Ok(Message::Event { event, invocation }) => self.event((event, invocation), &mut lost),
-                    Ok(Message::Exited(exit)) => {
-                        self.done.send_replace(Some(exit));
+                    Ok(Message::Exited { exit, not_executed }) => {
+                        self.done.send_modify(|ends| ends.exited(exit, not_executed));
                     }
+                    Ok(Message::CompanionEnded { index, end }) => {
+                        self.done.send_modify(|ends| ends.companion_ended(index, end));
+                    }
+                    Ok(Message::Over) => self.done.send_modify(Ends::over),
                     // A second hello or nonsense: nothing it says is believed any more.
                     Ok(Message::Hello { .. }) | Err(_) => break,
                 },
@@ -414,7 +441,7 @@ async fn open_port(
 /// An emulated boot takes four seconds on a quiet machine.
 const BOOT_TIMEOUT: Duration = Duration::from_mins(3);
 /// Starting an interpreter under emulation takes seconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// What a request waits for before it begins takes the agent microseconds.
 const PROMPT: Duration = Duration::from_secs(2);
 /// The same where the guest's processor is a program on a host that may be busy.
@@ -439,7 +466,8 @@ mod tests {
             connections: mpsc::channel(1).0,
             events: event_sender,
             outputs: mpsc::channel(1).0,
-            done: watch::channel(None).0,
+            arrivals: companions::streams().0,
+            done: watch::channel(Ends::default()).0,
         };
         let (sender, incoming) = mpsc::channel(8);
         let executed = |arguments: usize, path: usize| Event::Executed {

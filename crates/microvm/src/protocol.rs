@@ -4,8 +4,10 @@
 
 use std::{fmt, path::PathBuf};
 
-use casemate_sandbox::{Event, ExecPolicy, Exit, Step, Usage};
+use casemate_sandbox::{Event, ExecPolicy, Exit, MemberEnd, Signal, Step, Usage};
 use serde::{Deserialize, Serialize};
+
+use crate::beside::Beside;
 
 /// Version of this protocol; both sides must speak the same.
 pub(crate) const PROTOCOL: u32 = 4;
@@ -23,6 +25,10 @@ pub(crate) const CODE_DISK: &str = "code";
 /// Streams with these ports are the function's outputs; the others are connections to that port.
 pub(crate) const STDOUT_PORT: u16 = 1;
 pub(crate) const STDERR_PORT: u16 = 2;
+/// What all companions write.
+pub(crate) const COMPANIONS_PORT: u16 = 3;
+/// And from this on, one for each companion: connections into the function's network, which the host asks for.
+pub(crate) const OUTLET_PORTS: u16 = 16;
 
 /// From the host. Each is answered once, in order.
 #[derive(Debug, Deserialize, Serialize)]
@@ -57,6 +63,15 @@ pub(crate) enum Command {
     Usage,
     /// Kills the function.
     Kill,
+    /// Lets a runtime begin that waits because of its companions.
+    RunRuntime,
+    /// Signals the runtime; companions go on.
+    EndRuntime(Signal),
+    /// Kills the runtime and what else runs beside the companions.
+    EndAllButCompanions,
+    /// Asks for a connection to a port inside by way of this outlet, whose earlier one ends. It comes, or why it does not, as
+    /// a stream of [`OUTLET_PORTS`] that says first which attempt it is of.
+    Reach { outlet: usize, attempt: u64, port: u16 },
 }
 
 impl fmt::Debug for Command {
@@ -74,6 +89,10 @@ impl fmt::Debug for Command {
             Self::Usage => "Usage",
             Self::BeginInvocation => "BeginInvocation",
             Self::Kill => "Kill",
+            Self::RunRuntime => "RunRuntime",
+            Self::EndRuntime(_) => "EndRuntime",
+            Self::EndAllButCompanions => "EndAllButCompanions",
+            Self::Reach { .. } => "Reach",
         })
     }
 }
@@ -91,6 +110,7 @@ pub(crate) struct Start {
     pub(crate) hostname: String,
     /// Whether connections outside are asked of the host, on streams of the sandbox's ports for them.
     pub(crate) way_out: bool,
+    pub(crate) beside: Beside,
 }
 
 /// From the agent.
@@ -102,8 +122,12 @@ pub(crate) enum Message {
     Answer { number: u64, outcome: Result<Answer, String> },
     /// Something the function tried or met, and after how many invocations had begun.
     Event { event: Event, invocation: u64 },
-    /// The function has ended.
-    Exited(Exit),
+    /// The function has ended: the runtime, where companions may go on. With the error number if it was never executed.
+    Exited { exit: Exit, not_executed: Option<i32> },
+    /// A companion has ended, or never began: its place in the list.
+    CompanionEnded { index: usize, end: MemberEnd },
+    /// Nothing of the function is left; told where there are companions.
+    Over,
 }
 
 /// What comes of a command.

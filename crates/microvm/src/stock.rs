@@ -243,6 +243,7 @@ mod tests {
                     exec_policy: casemate_sandbox::ExecPolicy::Deny,
                     hostname: String::new(),
                     way_out: false,
+                    companions: casemate_sandbox::Companions::default(),
                 };
                 assert!(shared_ram_mb(&spec) >= spec.ram_mb());
                 sizes.insert(shared_ram_mb(&spec));

@@ -139,6 +139,10 @@ pub(crate) async fn take(
     if machine.holds_credentials {
         return Err(Error::Refused("a template must not hold credentials"));
     }
+    if machine.companions > 0 {
+        // Whoever registered at the first machine is known to no other.
+        return Err(Error::Refused("what runs beside a runtime becomes no part of a template"));
+    }
     let mut open: Vec<Open> =
         machine.output_ids.iter().map(|(port, id)| Open { id: *id, port: *port, read: Vec::new() }).collect();
     open.extend(pending.into_iter().map(|Pending { port, id, read }| Open { id, port, read }));

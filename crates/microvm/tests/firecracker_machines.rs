@@ -19,7 +19,7 @@ use casemate_microvm::{
     Acceleration, Aside, CodeDisk, Config, Connection, Disk, Driver, Error, Fresh, FunctionSpec, Hardware,
     Image, KernelSource, Limits, Machine, Monitor, Pending, Stock, Stream, Template, Whose,
 };
-use casemate_sandbox::{ExecPolicy, PlannedRoot, RuntimeTable};
+use casemate_sandbox::{Companions, ExecPolicy, ExitStatus, MemberEnd, PlannedRoot, RuntimeTable};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -71,6 +71,7 @@ fn spec() -> FunctionSpec {
         exec_policy: ExecPolicy::Deny,
         hostname: "guest".into(),
         way_out: false,
+        companions: Companions::default(),
     }
 }
 
@@ -341,4 +342,55 @@ async fn hardware_that_is_not_there_or_boots_nothing_is_refused_and_so_is_emulat
         assert!(matches!(&refused, Error::Absent { what: absent, .. } if *absent == what), "{refused}");
         assert_eq!(machines(folder.path()), 0);
     }
+}
+
+fn beside(programs: &[&str]) -> FunctionSpec {
+    let programs = programs.iter().map(|program| (*program).to_owned()).collect();
+    FunctionSpec { companions: Companions { programs, env: Vec::new() }, ..spec() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_beside_a_runtime_is_reached_by_its_outlets_and_tells_of_its_end() {
+    let folder = state();
+    let driver = Driver::new(config(folder.path(), "ordinary")).await.unwrap();
+    let (mut booted, _) = booted(&driver, folder.path()).await;
+    let machine = &mut booted.machine;
+    driver.start(machine, beside(&["/opt/extensions/one"])).await.unwrap();
+    assert!(
+        machine.take_outputs().await.is_some() && machine.take_companion_output().await.unwrap().is_some()
+    );
+    let mut outlets = machine.take_outlets();
+    assert_eq!((outlets.len(), machine.take_outlets().len()), (1, 0));
+    let outlet = outlets.first_mut().unwrap();
+    let refused = outlet.connect(8_081).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    for _ in 0..2 {
+        let mut line = String::new();
+        BufReader::new(outlet.connect(8_080).await.unwrap()).read_line(&mut line).await.unwrap();
+        assert_eq!(line, "8080\n");
+    }
+    machine.run_runtime().await.unwrap();
+    assert!(machine.runtime_not_executed().is_none());
+    machine.end_all_but_companions().await.unwrap();
+    assert_eq!(machine.companion_ended(&[]).await, (0, MemberEnd::Exited(ExitStatus::Code(7))));
+    assert_eq!(machine.exited().await.unwrap().status, ExitStatus::Signal(9));
+    assert_eq!(machine.runtime_not_executed().unwrap().kind(), std::io::ErrorKind::NotFound);
+    machine.over().await;
+    assert!(!machine.has_ended(), "what it has said is believed, and it is its user's to end");
+    let refused = driver.snapshot(booted, Vec::new()).await.unwrap_err();
+    assert!(refused.to_string().contains("no part of a template"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machine_without_companions_has_no_ways_in_and_is_over_with_its_process() {
+    let folder = state();
+    let driver = Driver::new(config(folder.path(), "ordinary")).await.unwrap();
+    let (mut booted, _) = booted(&driver, folder.path()).await;
+    let machine = &mut booted.machine;
+    driver.start(machine, spec()).await.unwrap();
+    assert!(machine.take_companion_output().await.unwrap().is_none() && machine.take_outlets().is_empty());
+    machine.run_runtime().await.unwrap();
+    machine.kill();
+    machine.over().await;
+    assert!(machine.has_ended());
 }

@@ -17,7 +17,7 @@ use casemate_microvm::{
     Acceleration, CodeDisk, Config, Connection, Driver, Error, Fresh, FunctionSpec, Hardware, Image, KVM,
     KernelSource, Machine, Monitor, Pending, Stream, Template,
 };
-use casemate_sandbox::{Event, ExecPolicy, ExitStatus, RuntimeTable};
+use casemate_sandbox::{Companions, Event, ExecPolicy, ExitStatus, RuntimeTable};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -73,6 +73,7 @@ fn spec() -> FunctionSpec {
         exec_policy: ExecPolicy::Deny,
         hostname: "guest".into(),
         way_out: false,
+        companions: Companions::default(),
     }
 }
 

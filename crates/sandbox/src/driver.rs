@@ -12,6 +12,7 @@ use std::{
         Arc, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -40,7 +41,7 @@ use crate::{
     spec::{Bootstrap, EnvironmentSpec, Template, TemplateInner},
     supervision::Roles,
     wire::{Report, Request, Start},
-    wiring::{Parts, START_TIMEOUT, Wiring, gather_in_time, listener, next_report},
+    wiring::{Parts, Wiring, gather_in_time, listener, next_report},
 };
 
 /// Starts environments. Cheap to clone; the last clone takes the spawner and all environments with it.
@@ -261,14 +262,15 @@ impl Driver {
         let sent = link.send(&request, &wiring.theirs()).await;
         wiring.close_theirs();
         let parts = match sent {
-            Ok(()) => gather_in_time(&wiring.channel).await,
+            Ok(()) => gather_in_time(&wiring.channel, link.patience).await,
             Err(error) => Err(error),
         };
         match unchanged.await.and(parts) {
             Ok(parts) => {
                 let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
                 let process = parts.pidfd.try_clone();
-                let run = self.run(id, (parts, judgement, leads), wiring, group, lease).await;
+                let run =
+                    self.run((id, link.patience), (parts, judgement, leads), wiring, group, lease).await;
                 if run.is_err() {
                     // Nobody else knows of the processes: they may wait for an answer that never comes, or run on.
                     if let Ok(process) = process {
@@ -308,7 +310,7 @@ impl Driver {
     /// The child waits before its execve for the supervisor's answer: gives it its task and waits for the runtime.
     async fn run(
         &self,
-        id: u64,
+        (id, patience): (u64, Duration),
         (parts, judgement, leads): (Parts, Arc<RwLock<Judgement>>, Option<Leads>),
         wiring: Wiring,
         group: Arc<Group>,
@@ -370,7 +372,7 @@ impl Driver {
         };
         // From here on dropping the environment kills it.
         let Some(channel) = channel else { return Ok(environment) };
-        let executed = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
+        let executed = tokio::time::timeout(patience, next_report(&channel)).await;
         match executed.map_err(|_| StartError::TimedOut)?.map_err(supervise)? {
             None => Ok(environment),
             Some((Report::Failed(failure), _)) => Err(failure.into()),

@@ -172,6 +172,7 @@ impl Environment {
     /// What it has used so far. Limits that are met without the kernel's telling anybody are looked for, and recorded.
     pub fn usage(&self) -> Usage {
         let members = self.group.members().unwrap_or_default();
+        self.recorder.note_refused_forks(&self.group);
         self.recorder.note_full(&Full::find(&self.tmp, &members));
         let ended = *self.done.borrow();
         ended.map_or_else(|| self.group.usage(), |exit| exit.usage)

@@ -80,8 +80,8 @@ enum State {
 impl Keeper {
     /// Takes over a spawner. Must be called inside a tokio runtime.
     pub(crate) fn new(spawner: Spawner) -> io::Result<Self> {
-        let Spawner { requests, process, pid, origin } = spawner;
-        let state = Arc::new(watch::Sender::new(State::Up(Arc::new(Link::new(requests)?))));
+        let Spawner { requests, process, pid, origin, patience } = spawner;
+        let state = Arc::new(watch::Sender::new(State::Up(Arc::new(Link::new(requests, patience)?))));
         let (sender, incidents) = mpsc::channel(INCIDENTS_MAX);
         let sealed = match origin {
             Origin::Sealed(sealed) => Some(sealed),
@@ -185,8 +185,8 @@ impl Watchman {
         };
         let _inside = self.runtime.enter();
         let start = || {
-            let Spawner { requests, process, pid, .. } = sealed.start(true)?;
-            Ok((Link::new(requests)?, process, pid))
+            let Spawner { requests, process, pid, patience, .. } = sealed.start(true)?;
+            Ok((Link::new(requests, patience)?, process, pid))
         };
         self.restarts.attempt(start, tokio::time::Instant::now, std::thread::sleep)
     }

@@ -256,7 +256,7 @@ except OSError as error:
         let (driver, template) = driver().await;
         let (mut alive, _stream) = blank(&driver, &template).await;
         let other = crate::sys::packet_pair().unwrap();
-        let link = Arc::new(Link::new(other.0).unwrap());
+        let link = Arc::new(Link::new(other.0, crate::wiring::START_TIMEOUT).unwrap());
         alive.spawner = Arc::downgrade(&link);
         let code = folder("main.txt");
         let refused = driver.bind(alive, binding(&code, None, 128)).await;

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    time::Duration,
 };
 
 use tokio::{io::unix::AsyncFd, sync::Mutex};
@@ -15,7 +16,7 @@ use crate::{
     spec::TemplateInner,
     sys,
     wire::{self, Report, Request},
-    wiring::{START_TIMEOUT, channel, next_report},
+    wiring::{channel, next_report},
 };
 
 /// Requests to one spawner. The last clone's end is the spawner's end.
@@ -24,12 +25,14 @@ pub(crate) struct Link {
     requests: AsyncFd<OwnedFd>,
     /// Names of the roots it has.
     assembled: Mutex<BTreeSet<String>>,
+    /// How long each step of a start may take.
+    pub(crate) patience: Duration,
 }
 
 impl Link {
     /// Must be called inside a tokio runtime.
-    pub(crate) fn new(requests: OwnedFd) -> io::Result<Self> {
-        Ok(Self { requests: sys::watch(requests)?, assembled: Mutex::default() })
+    pub(crate) fn new(requests: OwnedFd, patience: Duration) -> io::Result<Self> {
+        Ok(Self { requests: sys::watch(requests)?, assembled: Mutex::default(), patience })
     }
 
     /// Has the root of a template assembled, unless this spawner has it.
@@ -65,7 +68,7 @@ impl Link {
         self.send(request, &sent).await?;
         drop(theirs);
         let channel = channel(ours).map_err(StartError::Supervisor)?;
-        let answer = tokio::time::timeout(START_TIMEOUT, next_report(&channel)).await;
+        let answer = tokio::time::timeout(self.patience, next_report(&channel)).await;
         let answer = answer.map_err(|_| StartError::TimedOut)?.map_err(StartError::Supervisor)?;
         answer.map(|(report, _)| report).ok_or(StartError::SpawnerGone)
     }

@@ -11,6 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::unix::AsyncFd,
     net::{TcpStream, unix::pipe},
@@ -19,6 +20,7 @@ use tokio::{
 
 use crate::{
     environment::Environment,
+    reset::Residents,
     spec::{ExitStatus, MemberEnd},
     sys,
     wire::Report,
@@ -101,7 +103,7 @@ async fn take_reports(channel: AsyncFd<OwnedFd>, ends: watch::Sender<Vec<Option<
 }
 
 /// How a runtime is told to end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Signal {
     /// SIGTERM: it may do something before.
     Terminate,
@@ -182,6 +184,18 @@ impl Environment {
             Some(Some(MemberEnd::NotExecuted(errno))) => Some(io::Error::from_raw_os_error(*errno)),
             _ => None,
         }
+    }
+
+    /// Kills the runtime and whatever else runs beside the companions. An error: something may be left.
+    pub async fn end_all_but_companions(&self) -> io::Result<()> {
+        self.end_runtime(Signal::Kill);
+        // Stopped first: what runs could fork faster than it is ended.
+        let ended = match self.freeze().await {
+            Ok(()) => self.kill_strays(&Residents::default()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        let thawed = self.thaw().await;
+        ended.and(thawed)
     }
 
     /// Signals the runtime alone; without companions that is the whole environment, which is only ever killed.

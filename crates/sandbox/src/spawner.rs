@@ -22,6 +22,7 @@ use std::{
     io::{self, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     sync::Arc,
+    time::Duration,
 };
 
 pub(crate) use launch::reap;
@@ -38,6 +39,7 @@ use crate::{
     spec::ExitStatus,
     sys,
     wire::{self, Report, Request},
+    wiring::START_TIMEOUT,
 };
 
 /// The supervisor's end of the spawner. Dropping it ends the spawner and every environment.
@@ -47,6 +49,8 @@ pub struct Spawner {
     pub(crate) process: OwnedFd,
     pub(crate) pid: u32,
     pub(crate) origin: Origin,
+    /// How long each step of a start may take.
+    pub(crate) patience: Duration,
 }
 
 /// What a spawner was made from.
@@ -63,6 +67,13 @@ pub(crate) enum Origin {
 pub(crate) struct Sealed(Arc<Program>);
 
 impl Spawner {
+    /// The same with another limit for each step of a start: where somebody else sets a limit for the whole, and ends everything
+    /// at its end, a shorter one here would only end what that one allows.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Its process id, for start-up messages.
     pub fn pid(&self) -> u32 {
         self.pid
@@ -100,7 +111,7 @@ impl Sealed {
         sys::set_nonblocking(requests.as_fd())?;
         let pid = self.0.execute(&theirs, with_thread)?;
         let process = sys::pidfd_of_child(pid)?;
-        Ok(Spawner { requests, process, pid, origin: Origin::Sealed(self.clone()) })
+        Ok(Spawner { requests, process, pid, origin: Origin::Sealed(self.clone()), patience: START_TIMEOUT })
     }
 }
 
@@ -127,7 +138,7 @@ pub fn start() -> Result<Spawner, SpawnerError> {
     }
     let pid = pid.cast_unsigned();
     let process = sys::pidfd_of_child(pid).map_err(fail("handle of the process"))?;
-    Ok(Spawner { requests: ours, process, pid, origin: Origin::Fork })
+    Ok(Spawner { requests: ours, process, pid, origin: Origin::Fork, patience: START_TIMEOUT })
 }
 
 /// A death signal follows the *thread* that started a process; the main thread lives as long as the server.

@@ -66,9 +66,12 @@ pub(crate) struct Parts {
     pub(crate) members: Option<members::Parts>,
 }
 
-pub(crate) async fn gather_in_time(channel: &AsyncFd<OwnedFd>) -> Result<Parts, StartError> {
+pub(crate) async fn gather_in_time(
+    channel: &AsyncFd<OwnedFd>,
+    patience: Duration,
+) -> Result<Parts, StartError> {
     let mut process = None;
-    let gathered = tokio::time::timeout(START_TIMEOUT, gather(channel, &mut process)).await;
+    let gathered = tokio::time::timeout(patience, gather(channel, &mut process)).await;
     let gathered = gathered.unwrap_or(Err(StartError::TimedOut));
     if let (Err(_), Some((_, pidfd))) = (&gathered, &process) {
         // Not every host has a control group by which it could be found.

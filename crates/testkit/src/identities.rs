@@ -278,7 +278,8 @@ impl Service for Fixture {
         // A role that does not exist trusts nobody.
         let nobody = || named("no such role", TRUSTS_NOBODY, PolicyKind::Trust);
         let policy = state.trust.get(arn.as_str()).cloned().unwrap_or_else(nobody);
-        Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust }))
+        let unique_id = state.roles.get(arn.as_str()).map(|role| role.unique_id.clone());
+        Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust, unique_id }))
     }
 
     fn tags(&self, _arn: &Arn) -> Result<Vec<(String, String)>, Fault> {

@@ -151,6 +151,11 @@ impl World {
         self.identities.as_deref().expect("a world with fixture identities")
     }
 
+    /// The same for what happens while a request is under way.
+    pub fn shared_identities(&self) -> Arc<Identities> {
+        self.identities.clone().expect("a world with fixture identities")
+    }
+
     /// The home scope.
     pub fn scope(&self) -> &Scope {
         &self.own.site.scope

@@ -110,7 +110,7 @@ pub(crate) fn resource_policy(scope: &Scope, api_id: &str, text: &str) -> Result
     let policy = Policy::parse(&document.to_string(), Kind::Resource)
         .map_err(|error| format!("{error} {}", error.place()))?;
     let policy = NamedPolicy { name: format!("resource policy of API {api_id}"), policy: Arc::new(policy) };
-    Ok(ResourcePolicy { policy, rule: ResourceRule::Ordinary })
+    Ok(ResourcePolicy::new(policy, ResourceRule::Ordinary))
 }
 
 fn expand(document: &mut Value, scope: &Scope, api_id: &str) {

@@ -500,6 +500,16 @@ impl OperationModel for DetachUserPolicy {
     type Output = DetachUserPolicyOutput;
 }
 
+/// The operation `DisableOutboundWebIdentityFederation`.
+#[derive(Debug, Clone, Copy)]
+pub struct DisableOutboundWebIdentityFederation;
+
+impl OperationModel for DisableOutboundWebIdentityFederation {
+    const META: &'static OpMeta = &op_meta::DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION;
+    type Input = DisableOutboundWebIdentityFederationInput;
+    type Output = DisableOutboundWebIdentityFederationOutput;
+}
+
 /// The operation `EnableMFADevice`.
 #[derive(Debug, Clone, Copy)]
 pub struct EnableMFADevice;
@@ -508,6 +518,16 @@ impl OperationModel for EnableMFADevice {
     const META: &'static OpMeta = &op_meta::ENABLE_MFA_DEVICE;
     type Input = EnableMFADeviceInput;
     type Output = EnableMFADeviceOutput;
+}
+
+/// The operation `EnableOutboundWebIdentityFederation`.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableOutboundWebIdentityFederation;
+
+impl OperationModel for EnableOutboundWebIdentityFederation {
+    const META: &'static OpMeta = &op_meta::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION;
+    type Input = EnableOutboundWebIdentityFederationInput;
+    type Output = EnableOutboundWebIdentityFederationOutput;
 }
 
 /// The operation `GenerateCredentialReport`.
@@ -658,6 +678,16 @@ impl OperationModel for GetOpenIDConnectProvider {
     const META: &'static OpMeta = &op_meta::GET_OPEN_ID_CONNECT_PROVIDER;
     type Input = GetOpenIDConnectProviderInput;
     type Output = GetOpenIDConnectProviderOutput;
+}
+
+/// The operation `GetOutboundWebIdentityFederationInfo`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetOutboundWebIdentityFederationInfo;
+
+impl OperationModel for GetOutboundWebIdentityFederationInfo {
+    const META: &'static OpMeta = &op_meta::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO;
+    type Input = GetOutboundWebIdentityFederationInfoInput;
+    type Output = GetOutboundWebIdentityFederationInfoOutput;
 }
 
 /// The operation `GetPolicy`.
@@ -4172,6 +4202,38 @@ impl Shape for DetachUserPolicyInput {
     }
 }
 
+/// `DisableOutboundWebIdentityFederationInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableOutboundWebIdentityFederationInput {}
+
+impl Shape for DisableOutboundWebIdentityFederationInput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DisableOutboundWebIdentityFederationOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableOutboundWebIdentityFederationOutput {}
+
+impl Shape for DisableOutboundWebIdentityFederationOutput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
 /// `EnableMFADeviceOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EnableMFADeviceOutput {}
@@ -4219,6 +4281,43 @@ impl Shape for EnableMFADeviceInput {
         document.push("SerialNumber", self.serial_number.write());
         document.push("AuthenticationCode1", self.authentication_code1.write());
         document.push("AuthenticationCode2", self.authentication_code2.write());
+        document
+    }
+}
+
+/// `EnableOutboundWebIdentityFederationInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableOutboundWebIdentityFederationInput {}
+
+impl Shape for EnableOutboundWebIdentityFederationInput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `EnableOutboundWebIdentityFederationResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableOutboundWebIdentityFederationOutput {
+    /// `IssuerIdentifier`.
+    pub issuer_identifier: Option<String>,
+}
+
+impl Shape for EnableOutboundWebIdentityFederationOutput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { issuer_identifier: Value::read(document.take("IssuerIdentifier")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("IssuerIdentifier", self.issuer_identifier.write());
         document
     }
 }
@@ -5154,6 +5253,49 @@ impl Shape for GetOpenIDConnectProviderOutput {
         document.push("ThumbprintList", self.thumbprint_list.write());
         document.push("CreateDate", self.create_date.write());
         document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `GetOutboundWebIdentityFederationInfoInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetOutboundWebIdentityFederationInfoInput {}
+
+impl Shape for GetOutboundWebIdentityFederationInfoInput {
+    const SCHEMA: &'static Schema = &schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `GetOutboundWebIdentityFederationInfoResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetOutboundWebIdentityFederationInfoOutput {
+    /// `IssuerIdentifier`.
+    pub issuer_identifier: Option<String>,
+    /// `JwtVendingEnabled`.
+    pub jwt_vending_enabled: Option<bool>,
+}
+
+impl Shape for GetOutboundWebIdentityFederationInfoOutput {
+    const SCHEMA: &'static Schema = &schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            issuer_identifier: Value::read(document.take("IssuerIdentifier")),
+            jwt_vending_enabled: Value::read(document.take("JwtVendingEnabled")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("IssuerIdentifier", self.issuer_identifier.write());
+        document.push("JwtVendingEnabled", self.jwt_vending_enabled.write());
         document
     }
 }
@@ -12956,6 +13098,38 @@ impl EntityTemporarilyUnmodifiableException {
     }
 }
 
+/// `FeatureDisabledException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FeatureDisabledException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl FeatureDisabledException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::FEATURE_DISABLED_EXCEPTION, message, fields)
+    }
+}
+
+/// `FeatureEnabledException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FeatureEnabledException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl FeatureEnabledException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::FEATURE_ENABLED_EXCEPTION, message, fields)
+    }
+}
+
 /// `InvalidAuthenticationCodeException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InvalidAuthenticationCodeException {
@@ -13265,6 +13439,10 @@ pub enum Error {
     EntityAlreadyExistsException(EntityAlreadyExistsException),
     /// `EntityTemporarilyUnmodifiableException`.
     EntityTemporarilyUnmodifiableException(EntityTemporarilyUnmodifiableException),
+    /// `FeatureDisabledException`.
+    FeatureDisabledException(FeatureDisabledException),
+    /// `FeatureEnabledException`.
+    FeatureEnabledException(FeatureEnabledException),
     /// `InvalidAuthenticationCodeException`.
     InvalidAuthenticationCodeException(InvalidAuthenticationCodeException),
     /// `InvalidCertificateException`.
@@ -13361,6 +13539,16 @@ impl Error {
         Self::EntityTemporarilyUnmodifiableException(EntityTemporarilyUnmodifiableException {
             message: Some(message.into()),
         })
+    }
+
+    /// `FeatureDisabledException` with a message.
+    pub fn feature_disabled_exception(message: impl Into<String>) -> Self {
+        Self::FeatureDisabledException(FeatureDisabledException { message: Some(message.into()) })
+    }
+
+    /// `FeatureEnabledException` with a message.
+    pub fn feature_enabled_exception(message: impl Into<String>) -> Self {
+        Self::FeatureEnabledException(FeatureEnabledException { message: Some(message.into()) })
     }
 
     /// `InvalidAuthenticationCodeException` with a message.
@@ -13476,6 +13664,8 @@ impl From<Error> for Fault {
             Error::DuplicateSSHPublicKeyException(error) => error.into_fault(),
             Error::EntityAlreadyExistsException(error) => error.into_fault(),
             Error::EntityTemporarilyUnmodifiableException(error) => error.into_fault(),
+            Error::FeatureDisabledException(error) => error.into_fault(),
+            Error::FeatureEnabledException(error) => error.into_fault(),
             Error::InvalidAuthenticationCodeException(error) => error.into_fault(),
             Error::InvalidCertificateException(error) => error.into_fault(),
             Error::InvalidInputException(error) => error.into_fault(),
@@ -14338,6 +14528,18 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DisableOutboundWebIdentityFederation`.
+    pub static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DisableOutboundWebIdentityFederation",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT,
+        output: &schema::DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_OUTPUT,
+        result_wrapper: "",
+        errors: &[error_meta::FEATURE_DISABLED_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `EnableMFADevice`.
     pub static ENABLE_MFA_DEVICE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -14355,6 +14557,18 @@ pub mod op_meta {
             error_meta::SERVICE_FAILURE_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
         ],
+        auth: Auth::SigV4,
+    };
+
+    /// `EnableOutboundWebIdentityFederation`.
+    pub static ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "EnableOutboundWebIdentityFederation",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT,
+        output: &schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE,
+        result_wrapper: "EnableOutboundWebIdentityFederationResult",
+        errors: &[error_meta::FEATURE_ENABLED_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -14544,6 +14758,18 @@ pub mod op_meta {
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
         ],
+        auth: Auth::SigV4,
+    };
+
+    /// `GetOutboundWebIdentityFederationInfo`.
+    pub static GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetOutboundWebIdentityFederationInfo",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_INPUT,
+        output: &schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE,
+        result_wrapper: "GetOutboundWebIdentityFederationInfoResult",
+        errors: &[error_meta::FEATURE_DISABLED_EXCEPTION],
         auth: Auth::SigV4,
     };
 
@@ -16023,6 +16249,22 @@ pub mod error_meta {
         code: "EntityTemporarilyUnmodifiable",
         status: 409,
         schema: &schema::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION,
+    };
+
+    /// `FeatureDisabledException`.
+    pub const FEATURE_DISABLED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "FeatureDisabledException",
+        code: "FeatureDisabled",
+        status: 404,
+        schema: &schema::FEATURE_DISABLED_EXCEPTION,
+    };
+
+    /// `FeatureEnabledException`.
+    pub const FEATURE_ENABLED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "FeatureEnabledException",
+        code: "FeatureEnabled",
+        status: 409,
+        schema: &schema::FEATURE_ENABLED_EXCEPTION,
     };
 
     /// `InvalidAuthenticationCodeException`.
@@ -17632,6 +17874,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DisableOutboundWebIdentityFederationInput`.
+    pub static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT: Schema = Schema {
+        name: "DisableOutboundWebIdentityFederationInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DisableOutboundWebIdentityFederationOutput`.
+    pub static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_OUTPUT: Schema = Schema {
+        name: "DisableOutboundWebIdentityFederationOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DuplicateCertificateException`.
     pub static DUPLICATE_CERTIFICATE_EXCEPTION: Schema = Schema {
         name: "DuplicateCertificateException",
@@ -17674,6 +17932,26 @@ pub mod schema {
                 Member::new("AuthenticationCode1", || &AUTHENTICATION_CODE_TYPE).required(),
                 Member::new("AuthenticationCode2", || &AUTHENTICATION_CODE_TYPE).required(),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableOutboundWebIdentityFederationInput`.
+    pub static ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT: Schema = Schema {
+        name: "EnableOutboundWebIdentityFederationInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableOutboundWebIdentityFederationResponse`.
+    pub static ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE: Schema = Schema {
+        name: "EnableOutboundWebIdentityFederationResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("IssuerIdentifier", || &STRING_TYPE)],
             payload: None,
             union: false,
         },
@@ -17803,6 +18081,46 @@ pub mod schema {
     pub static EVALUATION_RESULTS_LIST_TYPE: Schema = Schema {
         name: "EvaluationResultsListType",
         kind: Kind::List { member: || &EVALUATION_RESULT, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FeatureDisabledException`.
+    pub static FEATURE_DISABLED_EXCEPTION: Schema = Schema {
+        name: "FeatureDisabledException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &FEATURE_DISABLED_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FeatureDisabledMessage`.
+    pub static FEATURE_DISABLED_MESSAGE: Schema = Schema {
+        name: "FeatureDisabledMessage",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FeatureEnabledException`.
+    pub static FEATURE_ENABLED_EXCEPTION: Schema = Schema {
+        name: "FeatureEnabledException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &FEATURE_ENABLED_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FeatureEnabledMessage`.
+    pub static FEATURE_ENABLED_MESSAGE: Schema = Schema {
+        name: "FeatureEnabledMessage",
+        kind: Kind::String,
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -18188,6 +18506,29 @@ pub mod schema {
                 Member::new("ThumbprintList", || &THUMBPRINT_LIST_TYPE),
                 Member::new("CreateDate", || &DATE_TYPE),
                 Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetOutboundWebIdentityFederationInfoInput`.
+    pub static GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_INPUT: Schema = Schema {
+        name: "GetOutboundWebIdentityFederationInfoInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetOutboundWebIdentityFederationInfoResponse`.
+    pub static GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE: Schema = Schema {
+        name: "GetOutboundWebIdentityFederationInfoResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("IssuerIdentifier", || &STRING_TYPE),
+                Member::new("JwtVendingEnabled", || &BOOLEAN_TYPE),
             ],
             payload: None,
             union: false,

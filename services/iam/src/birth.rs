@@ -30,5 +30,5 @@ pub(crate) fn policy(arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, 
     let policy = Policy::parse(&text, Kind::Resource).map_err(Fault::internal)?;
     let policy =
         NamedPolicy { name: "built-in policy of a new account".to_owned(), policy: Arc::new(policy) };
-    Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Ordinary }))
+    Ok(Some(ResourcePolicy::new(policy, ResourceRule::Ordinary)))
 }

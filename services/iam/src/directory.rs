@@ -10,18 +10,21 @@ use std::{
 
 use casemate_kernel::{
     BoxFuture, Caller, Directory, Env, Fault, IdentityPolicies, IdentityProvider, LongTermCredential,
-    MfaAnswer, RoleFacts,
+    MfaAnswer, RoleFacts, TokenAlgorithm,
     policy::{Kind, NamedPolicy},
 };
 use casemate_names::{AccountId, Arn, Scope, Timestamp};
 use casemate_store::ReadTx;
+use serde_json::{Map, Value};
 
 use crate::{
     api::Error,
     documents,
     entity::Entity,
     holder::Holder,
-    membership, mfa, providers,
+    membership, mfa,
+    outbound::{self, Parsed},
+    providers,
     rows::{AccessKeyRow, RoleRow, UserRow, access_key_key, managed_document},
     trust,
     uses::Uses,
@@ -36,6 +39,8 @@ pub(crate) struct Cache {
     kept: RwLock<Kept>,
     /// When keys were last used.
     pub(crate) uses: Uses,
+    /// Keys of token issuers; they never change.
+    pub(crate) outbound: Parsed,
 }
 
 #[derive(Debug, Default)]
@@ -264,6 +269,24 @@ impl Directory for IamDirectory {
     fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
         let scope = self.env.scope_of(account);
         Ok(self.env.store.read(|tx| RoleRow::find(tx, &scope, name))?.map(|role| role.arn(&scope)))
+    }
+
+    fn attest(
+        &self,
+        account: &AccountId,
+        algorithm: TokenAlgorithm,
+        claims: Map<String, Value>,
+    ) -> Result<Option<String>, Fault> {
+        let scope = self.env.scope_of(account);
+        let issuer = self.env.store.read(|tx| outbound::issuer(tx, &scope))?;
+        let signed = issuer
+            .filter(|issuer| issuer.enabled)
+            .map(|issuer| self.cache.outbound.sign(&self.env, &issuer, algorithm, claims));
+        signed.transpose()
+    }
+
+    fn is_own_issuer(&self, issuer: &str) -> bool {
+        outbound::is_identifier(&self.env, issuer)
     }
 
     fn used(&self, access_key_id: &str, service: &str, now: Timestamp) {

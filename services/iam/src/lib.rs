@@ -23,6 +23,7 @@ mod credential_report;
 mod deposits;
 mod details;
 mod directory;
+mod discovery;
 mod documents;
 mod entity;
 mod holder;
@@ -31,6 +32,7 @@ mod login_profiles;
 mod membership;
 mod mfa;
 mod ops;
+mod outbound;
 mod page;
 mod passwords;
 mod profiles;
@@ -64,6 +66,7 @@ use crate::{
     api::Error,
     by_arn::ByArn,
     directory::{Cache, IamDirectory},
+    discovery::Discovery,
     entity::Entity,
     mfa::MfaRow,
     profiles::ProfileRow,
@@ -85,10 +88,12 @@ pub struct Iam {
 pub fn open(env: &Env) -> Result<Assembly, Fault> {
     let cache = Arc::new(Cache::default());
     let directory = IamDirectory::new(env.clone(), Arc::clone(&cache));
+    let discovery = Discovery::new(env.clone(), Arc::clone(&cache));
     let service = Arc::new(Iam { env: env.clone(), cache });
     Ok(Assembly {
         operations: ops::operations(&service),
         directory: Some(Arc::new(directory)),
+        data_planes: vec![Arc::new(discovery)],
         tasks: vec![Task { name: "iam.key-uses", work: Box::pin(uses::run(Arc::downgrade(&service))) }],
         ..Assembly::default()
     })
@@ -187,6 +192,12 @@ fn unique_id(entropy: &dyn Entropy, prefix: &str) -> String {
     format!("{prefix}{tail}")
 }
 
+/// Is it a role's trust policy that speaks for `action`? Only assuming a role looks at it; managing the role does not.
+fn is_trusted(resource: Option<&Arn>, action: &str) -> bool {
+    let of_sts = action.split_once(':').is_some_and(|(service, _)| service.eq_ignore_ascii_case("sts"));
+    of_sts && resource.is_none_or(|arn| arn.resource().starts_with("role/"))
+}
+
 impl Service for Iam {
     type Error = Error;
 
@@ -204,19 +215,23 @@ impl Service for Iam {
         if let Some(policy) = birth::policy(arn, action)? {
             return Ok(Some(policy));
         }
-        // Only assuming a role looks at its trust policy; managing the role does not.
-        if !action.starts_with("sts:") || !arn.resource().starts_with("role/") {
+        if !is_trusted(Some(arn), action) {
             return Ok(None);
         }
         let scope = self.env.scope_of_arn(arn);
         let found = self.read(|tx| RoleRow::by_arn(tx, &scope, arn))?;
-        let policy = match found {
-            Some(role) => trust::compiled(&role)?,
+        let (policy, unique_id) = match found {
+            Some(role) => (trust::compiled(&role)?, Some(role.unique_id)),
             // AWS: a role that does not exist refuses as one that does not trust: the caller cannot tell.
-            None => documents::trusting_nobody()?,
+            None => (documents::trusting_nobody()?, None),
         };
         let policy = NamedPolicy { name: format!("{arn} trust policy"), policy };
-        Ok(Some(ResourcePolicy { policy, rule: ResourceRule::Trust }))
+        let rule = Service::resource_rule(self, Some(arn), action);
+        Ok(Some(ResourcePolicy { policy, rule, unique_id }))
+    }
+
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
+        if is_trusted(resource, action) { ResourceRule::Trust } else { ResourceRule::Ordinary }
     }
 
     // AWS: STS API reference, GetSessionToken: "You cannot call any IAM API operations unless MFA authentication

@@ -50,7 +50,9 @@ mod delete_virtual_mfa_device;
 mod detach_group_policy;
 mod detach_role_policy;
 mod detach_user_policy;
+mod disable_outbound_web_identity_federation;
 mod enable_mfa_device;
+mod enable_outbound_web_identity_federation;
 mod generate_credential_report;
 mod generate_service_last_accessed_details;
 mod get_access_key_last_used;
@@ -66,6 +68,7 @@ mod get_instance_profile;
 mod get_login_profile;
 mod get_mfa_device;
 mod get_open_id_connect_provider;
+mod get_outbound_web_identity_federation_info;
 mod get_policy;
 mod get_policy_version;
 mod get_role;
@@ -218,7 +221,9 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DetachGroupPolicy, Iam>(service),
         bind::<api::DetachRolePolicy, Iam>(service),
         bind::<api::DetachUserPolicy, Iam>(service),
+        bind::<api::DisableOutboundWebIdentityFederation, Iam>(service),
         bind::<api::EnableMFADevice, Iam>(service),
+        bind::<api::EnableOutboundWebIdentityFederation, Iam>(service),
         bind::<api::GenerateCredentialReport, Iam>(service),
         bind::<api::GenerateServiceLastAccessedDetails, Iam>(service),
         bind::<api::GetAccessKeyLastUsed, Iam>(service),
@@ -234,6 +239,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetLoginProfile, Iam>(service),
         bind::<api::GetMFADevice, Iam>(service),
         bind::<api::GetOpenIDConnectProvider, Iam>(service),
+        bind::<api::GetOutboundWebIdentityFederationInfo, Iam>(service),
         bind::<api::GetPolicy, Iam>(service),
         bind::<api::GetPolicyVersion, Iam>(service),
         bind::<api::GetRole, Iam>(service),

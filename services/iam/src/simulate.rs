@@ -38,6 +38,8 @@ struct Part {
 /// What is simulated, but for action and resource.
 #[derive(Debug)]
 pub(crate) struct Case {
+    /// Knows the owners of resources.
+    pub(crate) env: Env,
     pub(crate) principal: Principal,
     pub(crate) identity: Vec<Simulated>,
     pub(crate) boundary: Option<Vec<Simulated>>,
@@ -54,7 +56,7 @@ pub(crate) enum Ceilings {
     /// Service control policies given with the request, by level. Empty: there is no organisation.
     Given(Vec<Vec<Simulated>>),
     /// Those in force over the account that asks. They decide, and show no statements.
-    InForce { env: Env, account: AccountId },
+    InForce { account: AccountId },
 }
 
 /// The ceilings over one action on one resource.
@@ -157,7 +159,7 @@ impl Case {
             resource_account: self.resource_account.as_deref(),
             context: &self.context,
         };
-        let verdict = self.verdict(&request, &bounding);
+        let verdict = self.verdict(&request, &bounding)?;
         let (matched, missing) = self.matched(&request, verdict);
         let boundary = self.boundary.as_ref().map(|policies| PermissionsBoundaryDecisionDetail {
             allowed_by_permissions_boundary: Some(allowed_by(policies, &request)),
@@ -193,12 +195,12 @@ impl Case {
     /// What the organisation says of one action on one resource. Of other accounts nothing is told: their resources'
     /// ceilings are theirs.
     fn bounding(&self, action: &str, resource: &str) -> Result<Bounding, Error> {
-        let (env, account) = match &self.ceilings {
+        let account = match &self.ceilings {
             Ceilings::Given(levels) => {
                 let service_control = levels.iter().map(|level| whole(level)).collect();
                 return Ok(Bounding { service_control, ..Bounding::default() });
             }
-            Ceilings::InForce { env, account } => (env, account),
+            Ceilings::InForce { account } => account,
         };
         if self.principal.account() != Some(account.as_str()) {
             return Ok(Bounding::default());
@@ -211,7 +213,7 @@ impl Case {
         let owner = Arn::parse(resource).ok().and_then(|arn| arn.account_id()).or(given);
         let owner = owner.unwrap_or_else(|| account.clone());
         let owner = Some(&owner).filter(|owner| *owner == account);
-        let bounds = env.bounds(account, role.as_ref().map(Arn::resource), action, owner)?;
+        let bounds = self.env.bounds(account, role.as_ref().map(Arn::resource), action, owner)?;
         Ok(Bounding {
             service_control: bounds.service_control().to_vec(),
             resource_control: bounds.resource_control().to_vec(),
@@ -219,7 +221,12 @@ impl Case {
     }
 
     /// What the gate's engine says.
-    fn verdict(&self, request: &Request<'_>, bounding: &Bounding) -> Verdict {
+    fn verdict(&self, request: &Request<'_>, bounding: &Bounding) -> Result<Verdict, Error> {
+        // A policy counts as the resource's owner says; where there is none, the gate goes by the ordinary rule, too.
+        let rule = match &self.resource {
+            Some(_) => self.env.resource_rule(request.resource, request.action)?,
+            None => ResourceRule::Ordinary,
+        };
         let identity = whole(&self.identity);
         let boundary = self.boundary.as_deref().map(whole);
         let layers = Layers {
@@ -228,10 +235,10 @@ impl Case {
             service_control: &bounding.service_control,
             resource_control: &bounding.resource_control,
             resource: self.resource.as_ref().map(|simulated| &simulated.whole),
-            resource_rule: ResourceRule::Ordinary,
+            resource_rule: rule,
             ..Layers::default()
         };
-        decide(&layers, request).verdict
+        Ok(decide(&layers, request).verdict)
     }
 
     /// Every statement that says what came out, and the keys that statements asked for in vain.

@@ -19,6 +19,10 @@ use crate::{
     rows::{KeyRow, Place},
 };
 
+/// How a key's policy counts.
+// AWS: Developer Guide, "Key policies": without the key policy's permission, IAM policies have no effect.
+pub(crate) const RULE: ResourceRule = ResourceRule::Trust;
+
 /// The only policy a key has.
 pub(crate) const NAME: &str = "default";
 
@@ -87,12 +91,8 @@ impl Checked {
             r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
         let any = Policy::parse(text, Kind::Identity).map_err(Fault::internal)?;
         let identity = [NamedPolicy { name: "the account's own".to_owned(), policy: Arc::new(any) }];
-        let layers = Layers {
-            identity: &identity,
-            resource: Some(&policy),
-            resource_rule: ResourceRule::Trust,
-            ..Layers::default()
-        };
+        let layers =
+            Layers { identity: &identity, resource: Some(&policy), resource_rule: RULE, ..Layers::default() };
         let (arn, principal) = (key.arn(), caller.principal());
         let request = Request {
             principal: &principal,
@@ -157,12 +157,12 @@ impl Compiled {
     // INVARIANT: what is answered was compiled of this very text and these very ids, so that a change is in force on the next
     // request, whatever was kept meanwhile.
     pub(crate) fn of_key(&self, row: &KeyRow, key: &Place) -> Result<ResourcePolicy, Error> {
-        let rule = ResourceRule::Trust;
+        let rule = RULE;
         {
             let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
             let found = kept.get(key).filter(|kept| kept.text == row.policy && kept.ids == row.policy_ids);
             if let Some(found) = found {
-                return Ok(ResourcePolicy { policy: found.policy.clone(), rule });
+                return Ok(ResourcePolicy::new(found.policy.clone(), rule));
             }
         }
         let policy = compiled(&row.policy, &row.policy_ids, key)?;
@@ -172,7 +172,7 @@ impl Compiled {
             kept.clear();
         }
         kept.insert(key.clone(), Kept { text, ids, policy: policy.clone() });
-        Ok(ResourcePolicy { policy, rule })
+        Ok(ResourcePolicy::new(policy, rule))
     }
 }
 

@@ -35,7 +35,9 @@ mod using;
 
 use std::sync::Arc;
 
-use casemate_kernel::{Assembly, Caller, Env, Fault, KeptGrants, Proof, ResourcePolicy, Service, Task};
+use casemate_kernel::{
+    Assembly, Caller, Env, Fault, KeptGrants, Proof, ResourcePolicy, Service, Task, policy::ResourceRule,
+};
 use casemate_names::{Arn, Scope, Timestamp};
 
 use api::Error;
@@ -82,6 +84,14 @@ impl Service for Kms {
         let Some(place) = resource::key_of(arn, &self.env.site.scope) else { return Ok(None) };
         let Some(row) = self.env.store.read(|tx| place.find(tx))? else { return Ok(None) };
         self.policies.of_key(&row, &place).map(Some)
+    }
+
+    /// A key's policy is the only root of every right to it, by whatever name it is called. What is asked of an alias itself
+    /// (`CreateAlias` and its like) has no policy of a key over it.
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
+        let of_alias = resource.is_some_and(|arn| arn.resource().starts_with(resource::ALIAS))
+            && action.to_ascii_lowercase().ends_with("alias");
+        if of_alias { ResourceRule::Ordinary } else { key_policy::RULE }
     }
 
     fn grants(&self, arn: &Arn, action: &str) -> Result<Option<KeptGrants>, Error> {

@@ -23,6 +23,7 @@ use tokio::{
     sync::mpsc,
 };
 
+pub(crate) use companions::Outlet;
 use machine::InMachine;
 pub(crate) use template::Unkept;
 

@@ -12,7 +12,7 @@ use std::{
 
 use casemate_microvm::{Disk, Stock};
 use casemate_names::Arn;
-use casemate_sandbox::{Companions, Driver, Runtime};
+use casemate_sandbox::{Driver, Runtime};
 use casemate_store::BlobId;
 
 use crate::{
@@ -123,15 +123,6 @@ fn decided(
     Ok(wanted)
 }
 
-/// Whether a machine can hold what is about to be started, where it would otherwise be lost: nothing that was asked for is left
-/// out.
-pub(crate) fn holds(companions: &Companions) -> Result<(), &'static str> {
-    if !companions.programs.is_empty() {
-        return Err("extensions are not there in machines yet");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
@@ -203,13 +194,6 @@ mod tests {
             let decided = decided((Isolation::Process, Ok(())), &controls(wishes));
             assert_eq!(decided, Ok(Isolation::Machine));
         }
-    }
-
-    #[test]
-    fn extensions_are_refused_where_a_machine_would_lose_them() {
-        assert_eq!(holds(&Companions::default()), Ok(()));
-        let with = Companions { programs: vec!["/opt/extensions/one".into()], env: Vec::new() };
-        assert!(holds(&with).unwrap_err().contains("extensions"));
     }
 
     #[test]

@@ -268,7 +268,7 @@ impl Compiled {
         if let Some((revision, policy)) = kept.get(arn.as_str())
             && *revision == row.revision_id
         {
-            return Ok(Some(ResourcePolicy { policy: policy.clone(), rule: ResourceRule::Ordinary }));
+            return Ok(Some(ResourcePolicy::new(policy.clone(), ResourceRule::Ordinary)));
         }
         // A stored policy that no longer parses is an error, and an error is a refusal.
         let policy = Policy::parse(&row.enforced(), Kind::Resource).map_err(Fault::internal)?;
@@ -277,7 +277,7 @@ impl Compiled {
             kept.clear();
         }
         kept.insert(arn.as_str().to_owned(), (row.revision_id, named.clone()));
-        Ok(Some(ResourcePolicy { policy: named, rule: ResourceRule::Ordinary }))
+        Ok(Some(ResourcePolicy::new(named, ResourceRule::Ordinary)))
     }
 }
 

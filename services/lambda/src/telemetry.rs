@@ -12,7 +12,6 @@ use std::{
 };
 
 use casemate_names::{Clock, Timestamp};
-use casemate_sandbox::Outlet;
 use serde_json::Value;
 use tokio::{
     sync::{Notify, watch},
@@ -24,7 +23,10 @@ mod subscription;
 
 pub(crate) use subscription::{Api, Subscription};
 
-use crate::platform::{self, Note};
+use crate::{
+    isolate::Outlet,
+    platform::{self, Note},
+};
 
 /// Bytes that wait for one subscriber. Ours: twice the largest batch it can ask for.
 const WAITING_BYTES_MAX: usize = 2 << 20;
@@ -48,7 +50,7 @@ pub(crate) enum Refused {
     Closed,
     /// It has another subscription.
     Subscribed,
-    /// There is no way to deliver: it is no external extension, or those of a virtual machine.
+    /// There is no way to deliver: it is no external extension.
     NoWay,
 }
 

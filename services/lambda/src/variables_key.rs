@@ -45,9 +45,8 @@ pub(crate) struct Sealed {
     pub(crate) key: String,
     /// Ciphertexts, which follow each other; none where there are no variables to hide.
     parts: Vec<Vec<u8>>,
-    /// What lets the execution role decrypt them. `None`: sealed before this was kept.
-    #[serde(default)]
-    grant: Option<Granted>,
+    /// What lets the execution role decrypt them. Without it nothing is sealed, so that no grant can outlive its use.
+    grant: Granted,
 }
 
 /// A grant of the key: one for each role a function has had, as long as the function or a version of it has that role.
@@ -95,8 +94,9 @@ impl Settings {
             ("Name", function.as_str().into()),
         ]);
         let answer = permit.invoke(KMS, "CreateGrant", As::Caller, grant).await?;
-        let id = answer.get("GrantId").and_then(Document::as_str).unwrap_or_default().to_owned();
-        let grant = Some(Granted { key: granted, id, role: self.role.clone() });
+        let id = answer.get("GrantId").and_then(Document::as_str);
+        let id = id.ok_or_else(|| Fault::broken("a grant without an id"))?.to_owned();
+        let grant = Granted { key: granted, id, role: self.role.clone() };
         self.sealed = Some(Sealed { key: key.to_owned(), parts, grant });
         Ok(())
     }
@@ -206,7 +206,7 @@ pub(crate) async fn end_unused(
     sealed: impl IntoIterator<Item = Sealed>,
 ) -> Result<(), Error> {
     let mut unused: Vec<Granted> = Vec::new();
-    for grant in sealed.into_iter().filter_map(|sealed| sealed.grant) {
+    for grant in sealed.into_iter().map(|sealed| sealed.grant) {
         if !unused.contains(&grant) {
             unused.push(grant);
         }
@@ -221,9 +221,8 @@ pub(crate) async fn end_unused(
         Ok::<_, Error>(tx.get::<Function>(&key)?.into_iter().chain(versions).collect::<Vec<_>>())
     })?;
     let used = |grant: &Granted| {
-        kept.iter().filter_map(|function| function.settings.sealed.as_ref()).any(|sealed| {
-            sealed.grant.as_ref().is_some_and(|used| used.key == grant.key && used.id == grant.id)
-        })
+        let mut sealed = kept.iter().filter_map(|function| function.settings.sealed.as_ref());
+        sealed.any(|Sealed { grant: used, .. }| used.key == grant.key && used.id == grant.id)
     };
     for grant in unused.iter().filter(|grant| !used(grant)) {
         grant.end(permit, at).await;
@@ -356,5 +355,18 @@ mod tests {
         laid_by.forget();
         assert!(!laid_by.is_answered(at(0)));
         assert!(!Access::answered(at(0)).is_answered(at(-1)), "from a time that has not come");
+    }
+
+    #[test]
+    fn nothing_is_sealed_without_the_grant_that_ends_with_it() {
+        let grant = r#","grant":{"key":"arn:aws:kms:us-east-1:123456789012:key/k","id":"g","role":"arn:aws:iam::123456789012:role/r"}"#;
+        let row =
+            |grant: &str| serde_json::from_str::<Sealed>(&format!(r#"{{"key":"k","parts":[]{grant}}}"#));
+        assert_eq!(row(grant).unwrap().grant.id, "g");
+        for without in
+            ["", r#","grant":null"#, r#","grant":{"key":"k","role":"arn:aws:iam::123456789012:role/r"}"#]
+        {
+            assert!(row(without).is_err(), "{without}");
+        }
     }
 }

@@ -97,6 +97,16 @@ impl OperationModel for GetSessionToken {
     type Output = GetSessionTokenOutput;
 }
 
+/// The operation `GetWebIdentityToken`.
+#[derive(Debug, Clone, Copy)]
+pub struct GetWebIdentityToken;
+
+impl OperationModel for GetWebIdentityToken {
+    const META: &'static OpMeta = &op_meta::GET_WEB_IDENTITY_TOKEN;
+    type Input = GetWebIdentityTokenInput;
+    type Output = GetWebIdentityTokenOutput;
+}
+
 /// `AssumeRoleRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AssumeRoleInput {
@@ -795,6 +805,68 @@ impl Shape for GetSessionTokenOutput {
     }
 }
 
+/// `GetWebIdentityTokenRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetWebIdentityTokenInput {
+    /// `Audience`.
+    pub audience: Vec<String>,
+    /// `DurationSeconds`.
+    pub duration_seconds: Option<i32>,
+    /// `SigningAlgorithm`.
+    pub signing_algorithm: String,
+    /// `Tags`.
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for GetWebIdentityTokenInput {
+    const SCHEMA: &'static Schema = &schema::GET_WEB_IDENTITY_TOKEN_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            audience: Value::read(document.take("Audience")),
+            duration_seconds: Value::read(document.take("DurationSeconds")),
+            signing_algorithm: Value::read(document.take("SigningAlgorithm")),
+            tags: Value::read(document.take("Tags")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Audience", self.audience.write());
+        document.push("DurationSeconds", self.duration_seconds.write());
+        document.push("SigningAlgorithm", self.signing_algorithm.write());
+        document.push("Tags", self.tags.write());
+        document
+    }
+}
+
+/// `GetWebIdentityTokenResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetWebIdentityTokenOutput {
+    /// `WebIdentityToken`.
+    pub web_identity_token: Option<Secret<String>>,
+    /// `Expiration`.
+    pub expiration: Option<Timestamp>,
+}
+
+impl Shape for GetWebIdentityTokenOutput {
+    const SCHEMA: &'static Schema = &schema::GET_WEB_IDENTITY_TOKEN_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            web_identity_token: Value::read(document.take("WebIdentityToken")),
+            expiration: Value::read(document.take("Expiration")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("WebIdentityToken", self.web_identity_token.write());
+        document.push("Expiration", self.expiration.write());
+        document
+    }
+}
+
 /// `PolicyDescriptorType`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyDescriptorType {
@@ -947,6 +1019,22 @@ impl InvalidIdentityTokenException {
     }
 }
 
+/// `JWTPayloadSizeExceededException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JWTPayloadSizeExceededException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl JWTPayloadSizeExceededException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION, message, fields)
+    }
+}
+
 /// `MalformedPolicyDocumentException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MalformedPolicyDocumentException {
@@ -960,6 +1048,22 @@ impl MalformedPolicyDocumentException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::MALFORMED_POLICY_DOCUMENT_EXCEPTION, message, fields)
+    }
+}
+
+/// `OutboundWebIdentityFederationDisabledException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OutboundWebIdentityFederationDisabledException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl OutboundWebIdentityFederationDisabledException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION, message, fields)
     }
 }
 
@@ -995,6 +1099,22 @@ impl RegionDisabledException {
     }
 }
 
+/// `SessionDurationEscalationException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SessionDurationEscalationException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl SessionDurationEscalationException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("message", message.as_str().into());
+        Fault::modelled(&error_meta::SESSION_DURATION_ESCALATION_EXCEPTION, message, fields)
+    }
+}
+
 /// Everything an operation of this service may answer instead of its output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
@@ -1008,12 +1128,18 @@ pub enum Error {
     InvalidAuthorizationMessageException(InvalidAuthorizationMessageException),
     /// `InvalidIdentityTokenException`.
     InvalidIdentityTokenException(InvalidIdentityTokenException),
+    /// `JWTPayloadSizeExceededException`.
+    JWTPayloadSizeExceededException(JWTPayloadSizeExceededException),
     /// `MalformedPolicyDocumentException`.
     MalformedPolicyDocumentException(MalformedPolicyDocumentException),
+    /// `OutboundWebIdentityFederationDisabledException`.
+    OutboundWebIdentityFederationDisabledException(OutboundWebIdentityFederationDisabledException),
     /// `PackedPolicyTooLargeException`.
     PackedPolicyTooLargeException(PackedPolicyTooLargeException),
     /// `RegionDisabledException`.
     RegionDisabledException(RegionDisabledException),
+    /// `SessionDurationEscalationException`.
+    SessionDurationEscalationException(SessionDurationEscalationException),
     /// The input breaks a rule that the model's constraints cannot say.
     Validation(String),
     /// Anything else, also errors of inner calls; passed on as it is.
@@ -1048,9 +1174,23 @@ impl Error {
         Self::InvalidIdentityTokenException(InvalidIdentityTokenException { message: Some(message.into()) })
     }
 
+    /// `JWTPayloadSizeExceededException` with a message.
+    pub fn jwt_payload_size_exceeded_exception(message: impl Into<String>) -> Self {
+        Self::JWTPayloadSizeExceededException(JWTPayloadSizeExceededException {
+            message: Some(message.into()),
+        })
+    }
+
     /// `MalformedPolicyDocumentException` with a message.
     pub fn malformed_policy_document_exception(message: impl Into<String>) -> Self {
         Self::MalformedPolicyDocumentException(MalformedPolicyDocumentException {
+            message: Some(message.into()),
+        })
+    }
+
+    /// `OutboundWebIdentityFederationDisabledException` with a message.
+    pub fn outbound_web_identity_federation_disabled_exception(message: impl Into<String>) -> Self {
+        Self::OutboundWebIdentityFederationDisabledException(OutboundWebIdentityFederationDisabledException {
             message: Some(message.into()),
         })
     }
@@ -1064,6 +1204,13 @@ impl Error {
     pub fn region_disabled_exception(message: impl Into<String>) -> Self {
         Self::RegionDisabledException(RegionDisabledException { message: Some(message.into()) })
     }
+
+    /// `SessionDurationEscalationException` with a message.
+    pub fn session_duration_escalation_exception(message: impl Into<String>) -> Self {
+        Self::SessionDurationEscalationException(SessionDurationEscalationException {
+            message: Some(message.into()),
+        })
+    }
 }
 
 impl From<Error> for Fault {
@@ -1074,9 +1221,12 @@ impl From<Error> for Fault {
             Error::IDPRejectedClaimException(error) => error.into_fault(),
             Error::InvalidAuthorizationMessageException(error) => error.into_fault(),
             Error::InvalidIdentityTokenException(error) => error.into_fault(),
+            Error::JWTPayloadSizeExceededException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
+            Error::OutboundWebIdentityFederationDisabledException(error) => error.into_fault(),
             Error::PackedPolicyTooLargeException(error) => error.into_fault(),
             Error::RegionDisabledException(error) => error.into_fault(),
+            Error::SessionDurationEscalationException(error) => error.into_fault(),
             Error::Validation(text) => Self::validation(text),
             Error::Internal(fault) => fault,
         }
@@ -1220,6 +1370,22 @@ pub mod op_meta {
         errors: &[error_meta::REGION_DISABLED_EXCEPTION],
         auth: Auth::SigV4,
     };
+
+    /// `GetWebIdentityToken`.
+    pub static GET_WEB_IDENTITY_TOKEN: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "GetWebIdentityToken",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::GET_WEB_IDENTITY_TOKEN_REQUEST,
+        output: &schema::GET_WEB_IDENTITY_TOKEN_RESPONSE,
+        result_wrapper: "GetWebIdentityTokenResult",
+        errors: &[
+            error_meta::SESSION_DURATION_ESCALATION_EXCEPTION,
+            error_meta::OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION,
+            error_meta::JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
 }
 
 /// Codes and statuses of the errors.
@@ -1268,12 +1434,28 @@ pub mod error_meta {
         schema: &schema::INVALID_IDENTITY_TOKEN_EXCEPTION,
     };
 
+    /// `JWTPayloadSizeExceededException`.
+    pub const JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "JWTPayloadSizeExceededException",
+        code: "JWTPayloadSizeExceededException",
+        status: 400,
+        schema: &schema::JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION,
+    };
+
     /// `MalformedPolicyDocumentException`.
     pub const MALFORMED_POLICY_DOCUMENT_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "MalformedPolicyDocumentException",
         code: "MalformedPolicyDocument",
         status: 400,
         schema: &schema::MALFORMED_POLICY_DOCUMENT_EXCEPTION,
+    };
+
+    /// `OutboundWebIdentityFederationDisabledException`.
+    pub const OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "OutboundWebIdentityFederationDisabledException",
+        code: "OutboundWebIdentityFederationDisabledException",
+        status: 403,
+        schema: &schema::OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION,
     };
 
     /// `PackedPolicyTooLargeException`.
@@ -1290,6 +1472,14 @@ pub mod error_meta {
         code: "RegionDisabledException",
         status: 403,
         schema: &schema::REGION_DISABLED_EXCEPTION,
+    };
+
+    /// `SessionDurationEscalationException`.
+    pub const SESSION_DURATION_ESCALATION_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "SessionDurationEscalationException",
+        code: "SessionDurationEscalationException",
+        status: 403,
+        schema: &schema::SESSION_DURATION_ESCALATION_EXCEPTION,
     };
 }
 
@@ -1634,6 +1824,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `GetWebIdentityTokenRequest`.
+    pub static GET_WEB_IDENTITY_TOKEN_REQUEST: Schema = Schema {
+        name: "GetWebIdentityTokenRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Audience", || &WEB_IDENTITY_TOKEN_AUDIENCE_LIST_TYPE).required(),
+                Member::new("DurationSeconds", || &WEB_IDENTITY_TOKEN_DURATION_SECONDS_TYPE),
+                Member::new("SigningAlgorithm", || &JWT_ALGORITHM_TYPE).required(),
+                Member::new("Tags", || &TAG_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `GetWebIdentityTokenResponse`.
+    pub static GET_WEB_IDENTITY_TOKEN_RESPONSE: Schema = Schema {
+        name: "GetWebIdentityTokenResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("WebIdentityToken", || &WEB_IDENTITY_TOKEN_TYPE),
+                Member::new("Expiration", || &DATE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `IDPCommunicationErrorException`.
     pub static IDP_COMMUNICATION_ERROR_EXCEPTION: Schema = Schema {
         name: "IDPCommunicationErrorException",
@@ -1686,6 +1908,18 @@ pub mod schema {
     pub static ISSUER: Schema =
         Schema { name: "Issuer", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
 
+    /// `JWTPayloadSizeExceededException`.
+    pub static JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION: Schema = Schema {
+        name: "JWTPayloadSizeExceededException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION_SHAPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `MalformedPolicyDocumentException`.
     pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: Schema = Schema {
         name: "MalformedPolicyDocumentException",
@@ -1702,6 +1936,18 @@ pub mod schema {
     pub static NAME_QUALIFIER: Schema = Schema {
         name: "NameQualifier",
         kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OutboundWebIdentityFederationDisabledException`.
+    pub static OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION: Schema = Schema {
+        name: "OutboundWebIdentityFederationDisabledException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION_SHAPE)],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -1767,6 +2013,18 @@ pub mod schema {
         kind: Kind::String,
         constraints: Constraints { min: Some(4.0), max: Some(100_000.0), pattern: None },
         sensitive: true,
+    };
+
+    /// `SessionDurationEscalationException`.
+    pub static SESSION_DURATION_ESCALATION_EXCEPTION: Schema = Schema {
+        name: "SessionDurationEscalationException",
+        kind: Kind::Structure {
+            members: &[Member::new("message", || &SESSION_DURATION_ESCALATION_EXCEPTION_SHAPE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
     };
 
     /// `Subject`.
@@ -1938,6 +2196,22 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `jwtAlgorithmType`.
+    pub static JWT_ALGORITHM_TYPE: Schema = Schema {
+        name: "jwtAlgorithmType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(5.0), max: Some(5.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `jwtPayloadSizeExceededException`.
+    pub static JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION_SHAPE: Schema = Schema {
+        name: "jwtPayloadSizeExceededException",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `malformedPolicyDocumentMessage`.
     pub static MALFORMED_POLICY_DOCUMENT_MESSAGE: Schema = Schema {
         name: "malformedPolicyDocumentMessage",
@@ -1959,6 +2233,14 @@ pub mod schema {
         name: "nonNegativeIntegerType",
         kind: Kind::Integer,
         constraints: Constraints { min: Some(0.0), max: None, pattern: None },
+        sensitive: false,
+    };
+
+    /// `outboundWebIdentityFederationDisabledException`.
+    pub static OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION_SHAPE: Schema = Schema {
+        name: "outboundWebIdentityFederationDisabledException",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -2007,6 +2289,14 @@ pub mod schema {
         name: "serialNumberType",
         kind: Kind::String,
         constraints: Constraints { min: Some(9.0), max: Some(256.0), pattern: Some(r"[\w+=/:,.@-]*") },
+        sensitive: false,
+    };
+
+    /// `sessionDurationEscalationException`.
+    pub static SESSION_DURATION_ESCALATION_EXCEPTION_SHAPE: Schema = Schema {
+        name: "sessionDurationEscalationException",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -2136,5 +2426,41 @@ pub mod schema {
         kind: Kind::String,
         constraints: Constraints { min: Some(6.0), max: Some(255.0), pattern: None },
         sensitive: false,
+    };
+
+    /// `webIdentityTokenAudienceListType`.
+    pub static WEB_IDENTITY_TOKEN_AUDIENCE_LIST_TYPE: Schema = Schema {
+        name: "webIdentityTokenAudienceListType",
+        kind: Kind::List {
+            member: || &WEB_IDENTITY_TOKEN_AUDIENCE_STRING_TYPE,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints { min: Some(1.0), max: Some(10.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `webIdentityTokenAudienceStringType`.
+    pub static WEB_IDENTITY_TOKEN_AUDIENCE_STRING_TYPE: Schema = Schema {
+        name: "webIdentityTokenAudienceStringType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(1_000.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `webIdentityTokenDurationSecondsType`.
+    pub static WEB_IDENTITY_TOKEN_DURATION_SECONDS_TYPE: Schema = Schema {
+        name: "webIdentityTokenDurationSecondsType",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(60.0), max: Some(3_600.0), pattern: None },
+        sensitive: false,
+    };
+
+    /// `webIdentityTokenType`.
+    pub static WEB_IDENTITY_TOKEN_TYPE: Schema = Schema {
+        name: "webIdentityTokenType",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: true,
     };
 }

@@ -18,6 +18,7 @@ mod asserted;
 mod issuers;
 mod mfa;
 mod ops;
+mod outbound;
 mod policies;
 mod resource;
 mod roles;
@@ -27,7 +28,7 @@ mod web_identity;
 
 use std::sync::Arc;
 
-use casemate_kernel::{Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service};
+use casemate_kernel::{Assembly, Caller, Env, Fault, Proof, ResourcePolicy, Service, policy::ResourceRule};
 use casemate_names::{Arn, Timestamp};
 
 use crate::api::Error;
@@ -87,6 +88,11 @@ impl Service for Sts {
 
     fn resource_policy(&self, _arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Error> {
         Ok(None)
+    }
+
+    /// Of what this service's actions are asked on only roles have policies, and those are the identity service's.
+    fn resource_rule(&self, _resource: Option<&Arn>, _action: &str) -> ResourceRule {
+        ResourceRule::Trust
     }
 
     fn tags(&self, _arn: &Arn) -> Result<Vec<(String, String)>, Error> {

@@ -10,6 +10,7 @@ mod get_access_key_info;
 mod get_caller_identity;
 mod get_federation_token;
 mod get_session_token;
+mod get_web_identity_token;
 
 use std::sync::Arc;
 
@@ -28,5 +29,6 @@ pub(crate) fn operations(service: &Arc<Sts>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::GetCallerIdentity, Sts>(service),
         bind::<api::GetFederationToken, Sts>(service),
         bind::<api::GetSessionToken, Sts>(service),
+        bind::<api::GetWebIdentityToken, Sts>(service),
     ]
 }

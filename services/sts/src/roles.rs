@@ -110,9 +110,7 @@ impl Sts {
         let session_name = session_name.ok_or_else(|| unauthorized(action))?;
         let (arn, account) = role_arn(role)?;
         let sessions = self.env.sessions()?;
-        let role = sessions
-            .role(&arn)?
-            .ok_or_else(|| Fault::broken(format!("the role {arn} was admitted and is gone")))?;
+        let role = sessions.admitted_role(permit, &arn)?;
         let asked_s = session::duration_s(limits.duration_s, role.session_s_max, permit.caller())?;
         let policies = policies::read(&sessions, &account, limits.policy, limits.policy_arns)?;
         let request = SessionRequest {

@@ -34,8 +34,14 @@ impl Sts {
         now: Timestamp,
     ) -> Result<WebIdentity, Error> {
         let issuer = claimed_issuer(token).map_err(not_a_token)?;
+        let sessions = self.env.sessions()?;
+        // AWS: IAM User Guide, "Getting started with outbound identity federation": its tokens cannot be used for federation
+        // into AWS. They would make sessions out of sessions that end or are revoked.
+        if sessions.is_own_issuer(&issuer) {
+            return Err(unregistered(&issuer));
+        }
         let arn = oidc_provider_arn(account, &issuer);
-        let registered = self.env.sessions()?.identity_provider(&arn)?;
+        let registered = sessions.identity_provider(&arn)?;
         let Some(IdentityProvider::OpenIdConnect { url, client_ids }) = registered else {
             return Err(unregistered(&issuer));
         };

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use casemate_kernel::{RoleFacts, bind};
+use casemate_kernel::{RoleFacts, SessionRequest, bind};
 use casemate_names::{AccountId, Arn};
 use casemate_testkit::{Credentials, World};
 
-use crate::toys::{Lend, toy, world, world_of};
+use crate::toys::{Lend, builder_of, toy, world, world_of};
 
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 /// Trusts the home account in every way there is.
 const TRUSTS_ACCOUNT: &str = r#"{"Version":"2012-10-17","Statement":[
-    {"Effect":"Allow","Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity"],"Principal":{"AWS":"123456789012"}}]}"#;
+    {"Effect":"Allow","Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity","sts:TagSession"],"Principal":{"AWS":"123456789012"}}]}"#;
 
 async fn lends(world: &World, who: &Credentials, name: &str) -> bool {
     let before = world.digest();
@@ -117,4 +117,81 @@ async fn a_role_is_remembered_by_its_unique_id() {
     assert_eq!(sessions.unique_id(&role.arn).unwrap().as_deref(), Some(role.unique_id.as_str()));
     let nobody = Arn::global(world.scope(), "iam", "role/nobody");
     assert_eq!(sessions.unique_id(&nobody).unwrap(), None);
+}
+
+/// Trusts nobody who asks here.
+const TRUSTS_OTHERS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"210987654321"}}}"#;
+
+#[tokio::test]
+async fn a_role_made_again_after_its_namesake_was_judged_is_lent_to_nobody() {
+    let (builder, shelf) = builder_of(|toys| vec![bind::<Lend, _>(toys)]);
+    let world = builder.start();
+    let people = world.shared_identities();
+    let ann = people.user("ann", &[ALL]);
+    // Whatever the new role trusts: nobody has asked it.
+    for trust in [TRUSTS_OTHERS, TRUSTS_ACCOUNT] {
+        people.role("lent", &[ALL], Some(TRUSTS_ACCOUNT));
+        let again = Arc::clone(&people);
+        shelf.before_lending(move || {
+            again.role("lent", &[ALL], Some(trust));
+        });
+        let before = world.digest();
+        let answer = world.call(&ann, "toys", "Lend", toy("Assume-01")).await;
+        assert_eq!(answer.code().as_deref(), Some("AccessDeniedException"), "{}", answer.text());
+        let text = "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: sts:AssumeRole on \
+                    resource: arn:aws:iam::123456789012:role/lent";
+        assert_eq!(answer.message(), text);
+        assert_eq!(world.digest(), before, "refused, yet something happened");
+    }
+    // The next request asks the new one.
+    assert!(lends(&world, &ann, "Assume-01").await);
+}
+
+#[tokio::test]
+async fn a_role_made_again_between_two_asks_of_a_call_is_lent_to_nobody() {
+    let (builder, shelf) = builder_of(|toys| vec![bind::<Lend, _>(toys)]);
+    let world = builder.start();
+    let people = world.shared_identities();
+    let ann = people.user("ann", &[ALL]);
+    people.role("lent", &[ALL], Some(TRUSTS_ACCOUNT));
+    assert!(lends(&world, &ann, "Twice-01").await);
+    // The first ask is judged by the old role, what comes between makes the new one, and the second is judged by that.
+    let again = Arc::clone(&people);
+    shelf.before_policy_of("toy/between", move || {
+        again.role("lent", &[ALL], Some(TRUSTS_ACCOUNT));
+    });
+    let answer = world.call(&ann, "toys", "Lend", toy("Twice-01")).await;
+    assert_eq!(answer.code().as_deref(), Some("AccessDeniedException"), "{}", answer.text());
+    assert!(lends(&world, &ann, "Twice-01").await);
+}
+
+#[tokio::test]
+async fn a_service_is_not_trusted_with_a_role_by_what_its_namesake_says() {
+    let (world, _) = world();
+    let sessions = world.env().sessions().unwrap();
+    let mine = Arn::regional(world.scope(), "testkit", "thing");
+    let old = trusting(&world, "worker", "");
+    assert!(sessions.check_trust(&old, &mine, world.now()).is_ok());
+    let new = trusting(&world, "worker", "");
+    let refused = sessions.check_trust(&old, &mine, world.now()).unwrap_err();
+    let text = "User: testkit.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: \
+                arn:aws:iam::123456789012:role/worker";
+    assert_eq!(refused.message(), text);
+    assert!(sessions.check_trust(&new, &mine, world.now()).is_ok());
+    let before = world.digest();
+    let request = |role| SessionRequest {
+        role,
+        session_name: "s".to_owned(),
+        duration_s: 900,
+        policies: None,
+        tags: Vec::new(),
+        transitive_tags: Vec::new(),
+        source_identity: None,
+        bound_to: None,
+        source_function: None,
+    };
+    assert!(sessions.mint_for_service(request(old), &mine, world.now()).await.is_err());
+    assert_eq!(world.digest(), before, "refused, yet something happened");
+    let made = sessions.mint_for_service(request(Arc::clone(&new)), &mine, world.now()).await.unwrap();
+    assert_eq!(made.session.role_unique_id, new.unique_id);
 }

@@ -104,18 +104,39 @@ impl Default for Found {
 }
 
 /// What tests set behind the service's back.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Shelf {
     policies: Mutex<BTreeMap<String, (String, ResourceRule)>>,
     tags: Mutex<BTreeMap<String, Vec<(String, String)>>>,
     found: Mutex<Found>,
     long_term_only: AtomicBool,
+    before_lending: Mutex<Option<Happening>>,
+    before_policy: Mutex<Option<(&'static str, Happening)>>,
+}
+
+/// What happens once, while a request is under way.
+type Happening = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shelf")
+    }
 }
 
 impl Shelf {
+    /// What happens once, after the next call to lend a role was admitted and before it runs.
+    pub(crate) fn before_lending(&self, happens: impl FnOnce() + Send + 'static) {
+        *self.before_lending.lock().unwrap() = Some(Box::new(happens));
+    }
+
     /// From now on toys are made for nobody who comes with a user's temporary credentials.
     pub(crate) fn long_term_only(&self) {
         self.long_term_only.store(true, Ordering::Relaxed);
+    }
+
+    /// What happens once, before the gate is told the policy of a toy.
+    pub(crate) fn before_policy_of(&self, resource: &'static str, happens: impl FnOnce() + Send + 'static) {
+        *self.before_policy.lock().unwrap() = Some((resource, Box::new(happens)));
     }
 
     pub(crate) fn policy(&self, arn: &Arn, text: &str) {
@@ -162,11 +183,15 @@ impl Service for Toys {
     }
 
     fn resource_policy(&self, arn: &Arn, _action: &str) -> Result<Option<ResourcePolicy>, Fault> {
+        let happens = self.shelf.before_policy.lock().unwrap().take_if(|(of, _)| *of == arn.resource());
+        if let Some((_, happens)) = happens {
+            happens();
+        }
         let found = self.shelf.policies.lock().unwrap().get(arn.as_str()).cloned();
         let compiled = found.map(|(text, rule)| {
             let policy = Policy::parse(&text, PolicyKind::Resource).map_err(Fault::internal)?;
             let policy = NamedPolicy { name: "toy".to_owned(), policy: Arc::new(policy) };
-            Ok(ResourcePolicy { policy, rule })
+            Ok(ResourcePolicy::new(policy, rule))
         });
         compiled.transpose()
     }
@@ -232,6 +257,10 @@ impl Toys {
 
     /// Makes a session of the role `lent`, whatever was asked.
     async fn lend(&self, toy: Toy, permit: &Permit) -> Result<Toy, Fault> {
+        let happens = self.shelf.before_lending.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens();
+        }
         let sessions = self.env.sessions()?;
         let role =
             sessions.role(&self.role("lent"))?.ok_or_else(|| Fault::broken("there is no such role"))?;
@@ -263,6 +292,9 @@ operation!(Toys, TOYS, Lend, lend, |toys, toy| {
         "Other-01" => Access::on("sts:AssumeRole", other),
         "Borrow-01" => Access::on("toys:Borrow", lent),
         "Both-01" => Access::on("sts:AssumeRole", other).and(Ask::on("toys:Borrow", lent)),
+        "Twice-01" => Access::on("sts:AssumeRole", lent.clone())
+            .and(Ask::on("toys:Borrow", toys.arn("between")))
+            .and(Ask::on("sts:TagSession", lent)),
         "Federated-01" => Access::on("sts:AssumeRoleWithWebIdentity", lent),
         _ => Access::Public("anybody may ask for nothing", None),
     })

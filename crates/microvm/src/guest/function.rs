@@ -8,23 +8,24 @@ use std::{
 
 use casemate_sandbox::{
     AWS_ENDPOINT_PORT, Driver, EgressRules, Environment, EnvironmentSpec, PlannedRoot, RUNTIME_API_PORT,
-    Residents, StartError, Step, Usage,
+    Residents, Signal, StartError, Step, Usage,
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, copy, copy_bidirectional},
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, PLAN_PATH, egress::Lines, serve::tell};
+use super::{CODE_MOUNT, PLAN_PATH, companions::Companions, egress::Lines, serve::tell};
 use crate::{
     mux::Mux,
-    protocol::{Message, STDERR_PORT, STDOUT_PORT, Start},
+    protocol::{COMPANIONS_PORT, Message, STDERR_PORT, STDOUT_PORT, Start},
 };
 
 /// A started function.
 pub(super) struct Function {
     environment: Arc<Environment>,
     residents: Option<Residents>,
+    companions: Companions,
 }
 
 impl Function {
@@ -57,6 +58,22 @@ impl Function {
 
     pub(super) fn kill(&self) {
         self.environment.kill();
+    }
+
+    pub(super) fn run_runtime(&self) -> io::Result<()> {
+        self.environment.run_runtime()
+    }
+
+    pub(super) fn end_runtime(&self, signal: Signal) {
+        self.environment.end_runtime(signal);
+    }
+
+    pub(super) async fn end_all_but_companions(&self) -> io::Result<()> {
+        self.environment.end_all_but_companions().await
+    }
+
+    pub(super) fn reach(&self, outlet: usize, attempt: u64, port: u16) -> io::Result<()> {
+        self.companions.reach(outlet, attempt, port)
     }
 }
 
@@ -92,6 +109,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
     let code_dir = root.task().map_or_else(|| code.join("task"), Path::to_path_buf);
     let template = driver.prepare_planned(root, start.argv, start.working_dir).await?;
     let layers = code.join("opt");
+    let (beside, companions) = (start.beside.count(), start.beside.companions(&start.env));
     let spec = EnvironmentSpec {
         template,
         code_dir,
@@ -104,7 +122,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         // The host has the rules.
         egress: EgressRules::default(),
         hostname: start.hostname,
-        companions: casemate_sandbox::Companions::default(),
+        companions,
     };
     let (lines, outputs_are_open) = Lines::new(Arc::clone(mux));
     let mut environment = if start.way_out {
@@ -114,10 +132,13 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
     };
     let (stdout, stderr, events) =
         (environment.take_stdout(), environment.take_stderr(), environment.take_events());
+    let of_companions = environment.take_companion_output();
     let environment = Arc::new(environment);
     forward(mux, STDOUT_PORT, stdout).await.map_err(|error| error.to_string())?;
     forward(mux, STDERR_PORT, stderr).await.map_err(|error| error.to_string())?;
+    forward(mux, COMPANIONS_PORT, of_companions).await.map_err(|error| error.to_string())?;
     outputs_are_open.send_replace(true);
+    let companions = Companions::begin(&environment, mux, beside);
     if let Some(mut events) = events {
         let mux = Arc::clone(mux);
         tokio::spawn(async move {
@@ -133,9 +154,10 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
     let (ending, mux) = (Arc::clone(&environment), Arc::clone(mux));
     tokio::spawn(async move {
         let exit = ending.exited().await;
-        let _ = tell(&mux, &Message::Exited(exit)).await;
+        let not_executed = ending.runtime_not_executed().and_then(|error| error.raw_os_error());
+        let _ = tell(&mux, &Message::Exited { exit, not_executed }).await;
     });
-    Ok(Function { environment, residents: None })
+    Ok(Function { environment, residents: None, companions })
 }
 
 /// Every connection to the port inside becomes a stream to the host.

@@ -1,6 +1,6 @@
 //! The agent's work: says hello, then carries out the host's requests one after the other.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use casemate_sandbox::{Driver, RuntimeTable, reseed_kernel, spawner};
 use rustix::{
@@ -21,7 +21,7 @@ use crate::{
 /// Serves until the port ends.
 pub(super) fn run() -> io::Result<()> {
     // Before any thread exists.
-    let spawner = spawner::start().map_err(|error| io::Error::other(error.to_string()))?;
+    let spawner = spawner::start().map_err(|error| io::Error::other(error.to_string()))?.patient(PATIENCE);
     let spawner_pid = spawner.pid();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
@@ -88,6 +88,10 @@ async fn obey_for(function: &mut Function, command: Command) -> io::Result<Answe
         Command::EndStrays => return function.end_strays().await.map(Answer::Ended),
         Command::Usage => return Ok(Answer::Used(function.usage())),
         Command::Kill => function.kill(),
+        Command::RunRuntime => function.run_runtime()?,
+        Command::EndRuntime(signal) => function.end_runtime(signal),
+        Command::EndAllButCompanions => function.end_all_but_companions().await?,
+        Command::Reach { outlet, attempt, port } => function.reach(outlet, attempt, port)?,
         Command::Ping | Command::SetClock { .. } | Command::Refresh { .. } | Command::Start(_) => {}
     }
     Ok(Answer::Done)
@@ -104,3 +108,7 @@ fn set_clock(unix_ns: u64) -> io::Result<()> {
 pub(super) async fn tell(mux: &Mux, message: &Message) -> io::Result<()> {
     mux.control(serde_json::to_vec(message)?).await
 }
+
+/// How long each step of a start may take here. Longer than the host waits for all of it and then ends the machine: a guest that
+/// is slow, as emulated ones are, must not give up what the host still waits for.
+const PATIENCE: Duration = Duration::from_mins(10);

@@ -211,3 +211,16 @@ def call(number, *arguments):
         raise OSError(ctypes.get_errno(), "")
     return value
 "#;
+
+/// Forks until it is refused, and says how often and why it no longer could. After [`PYTHON_PRELUDE`].
+pub(crate) const FORK_BOMB: &str = "
+made = 0
+try:
+    while made < 5000:
+        if os.fork() == 0:
+            import signal; signal.pause()
+        made += 1
+except OSError as error:
+    print('error', errno.errorcode[error.errno])
+print('made', made, flush=True)
+";

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, ExitStatus, Layer, RuntimeTable, StartError, Status,
+    Bootstrap, Driver, EnvironmentSpec, ExecPolicy, ExitStatus, Layer, RuntimeTable, StartError, Status,
 };
 use tokio::io::AsyncReadExt;
 
@@ -26,6 +26,23 @@ fn killed_spawner_takes_environments_along_and_later_starts_say_so() {
         let refused = driver.start(spec).await.unwrap_err();
         assert!(matches!(refused, StartError::SpawnerDown { .. }), "{refused:?}");
         assert!(refused.to_string().contains("restart the server"), "{refused}");
+    });
+}
+
+#[test]
+fn a_start_may_take_as_long_as_its_spawner_is_waited_for() {
+    run(async {
+        let patient = |limit| {
+            let spawner = casemate_sandbox::spawner::start().unwrap().patient(limit);
+            Driver::new(spawner, RuntimeTable::discover("".as_ref())).unwrap()
+        };
+        let argv = vec!["/var/task/bootstrap".to_owned()];
+        let bootstrap = || Bootstrap { argv: argv.clone(), ..Bootstrap::default() };
+        let refused = patient(Duration::ZERO).prepare("provided.al2023", bootstrap()).await;
+        assert!(matches!(refused, Err(StartError::TimedOut)), "{refused:?}");
+        let (driver, code) = (patient(Duration::from_mins(1)), static_package());
+        let template = driver.prepare("provided.al2023", bootstrap()).await.unwrap();
+        driver.start(spec(template, code.path())).await.unwrap().stop().await;
     });
 }
 

@@ -4,7 +4,7 @@ use casemate_sandbox::{Event, ExitStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{
-    PYTHON_PRELUDE, driver, finish, package, python, run, run_python, run_python_with, spec,
+    FORK_BOMB, PYTHON_PRELUDE, driver, finish, package, python, run, run_python, run_python_with, spec,
 };
 
 #[test]
@@ -85,19 +85,7 @@ socket.create_connection(('127.0.0.1', 9001)).recv(1)
 
 #[test]
 fn fork_bomb_stops_at_the_process_limit_and_is_recorded() {
-    let snippet = "
-import threading
-made = 0
-try:
-    while made < 5000:
-        if os.fork() == 0:
-            import signal; signal.pause()
-        made += 1
-except OSError as error:
-    print('error', errno.errorcode[error.errno])
-print('made', made, flush=True)
-";
-    let outcome = run(run_python_with(snippet, |mut spec| {
+    let outcome = run(run_python_with(FORK_BOMB, |mut spec| {
         spec.pids_max = 20;
         spec
     }));

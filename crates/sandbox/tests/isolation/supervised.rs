@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    harness::{Outcome, PYTHON_PRELUDE, finish, package, prepare, run, spec},
+    harness::{FORK_BOMB, Outcome, PYTHON_PRELUDE, finish, package, prepare, run, spec},
     rootless::{as_nobody, public_copy, text},
 };
 
@@ -163,21 +163,10 @@ fn processes_without_groups_are_bounded_and_gone_with_their_environment() {
 fn child_forks() {
     run(async {
         let driver = driver();
-        let bomb = "
-made = 0
-try:
-    while made < 5000:
-        if os.fork() == 0:
-            import signal; signal.pause()
-        made += 1
-except OSError as error:
-    print('error', errno.errorcode[error.errno])
-print('made', made, flush=True)
-socket.create_connection(('127.0.0.1', 9001)).recv(1)
-";
+        let bomb = format!("{FORK_BOMB}socket.create_connection(('127.0.0.1', 9001)).recv(1)\n");
         // Another of the same user: its processes do not count here.
         let (other, _code) = start(&driver, "import signal; signal.pause()", |spec| spec.pids_max = 20).await;
-        let (environment, _code) = start(&driver, bomb, |spec| spec.pids_max = 20).await;
+        let (environment, _code) = start(&driver, &bomb, |spec| spec.pids_max = 20).await;
         let namespace = namespace(environment.pid());
         let (stream, _) = environment.runtime_api().accept().await.unwrap();
         assert_eq!(processes(namespace).len(), 20);

@@ -16,6 +16,7 @@ mod pass_role;
 mod recorded;
 mod recreated;
 mod refused;
+mod simulated;
 mod sts;
 mod words;
 mod worlds;

@@ -524,6 +524,60 @@ async fn a_closed_account_is_dead() {
 }
 
 #[tokio::test]
+async fn each_account_issues_tokens_of_its_own_and_a_closed_one_none() {
+    let scene = Scene::new().await;
+    let account = scene.account("dev").await;
+    let root = scene.root_of(&account).await;
+    let mut ask = input(&[("SigningAlgorithm", "ES384")]);
+    ask.push("Audience", Document::List(vec!["app".into()]));
+    let token = async |who: &Credentials| {
+        let answer = scene.world.call(who, "sts", "GetWebIdentityToken", ask.clone()).await;
+        answer.element("WebIdentityToken").ok_or_else(|| answer.code().unwrap_or_default())
+    };
+    let enable = async |who: &Credentials| {
+        let made = iam(&scene.world, who, "EnableOutboundWebIdentityFederation", &[]).await;
+        made.element("IssuerIdentifier").unwrap()
+    };
+    let get = async |issuer: &str, document: &str| {
+        let path = issuer.strip_prefix("http://localhost:4566").unwrap();
+        scene.world.send(&Request::new(Method::GET, &format!("{path}/.well-known/{document}"))).await
+    };
+    // What one account switches on is not on in another.
+    let ours = enable(&scene.root).await;
+    assert_eq!(token(&root).await.unwrap_err(), "OutboundWebIdentityFederationDisabledException");
+    let theirs = enable(&root).await;
+    assert_ne!(ours, theirs);
+    let made = token(&root).await.unwrap();
+    for (issuer, verifies) in [(&ours, false), (&theirs, true)] {
+        let keys = get(issuer, "jwks.json").await;
+        let keys = casemate_jose::read_key_set(keys.text().as_bytes()).unwrap();
+        let found = |kid: &str| keys.iter().find(|(id, _)| id == kid).map(|(_, key)| key.clone());
+        let verified = casemate_jose::verify(&made, found);
+        assert_eq!(verified.is_ok(), verifies, "{issuer}");
+        if let Ok(verified) = verified {
+            let own = &verified.claims["https://sts.amazonaws.com/"];
+            assert_eq!(
+                (&verified.claims["iss"], &own["aws_account"]),
+                (&json!(theirs), &json!(account.as_str()))
+            );
+            let (organization, path) = (own["org_id"].as_str().unwrap(), own["ou_path"].as_str().unwrap());
+            assert!(organization.starts_with("o-") && path.starts_with(organization), "{own}");
+        }
+    }
+    let none = scene.scp("no-tokens", "Deny", "sts:GetWebIdentityToken").await;
+    scene.attach(&none, account.as_str()).await;
+    assert_eq!(token(&root).await.unwrap_err(), "AccessDenied");
+    scene.detach(&none, account.as_str()).await;
+    assert!(token(&root).await.is_ok());
+    scene.done("CloseAccount", json!({"AccountId": account.as_str()})).await;
+    assert!(token(&root).await.is_err());
+    for document in ["jwks.json", "openid-configuration"] {
+        assert_eq!(get(&theirs, document).await.status, 403);
+        assert_eq!(get(&ours, document).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_policy_that_cannot_be_understood_is_not_stored() {
     let scene = Scene::new().await;
     let allow = policy("Allow", "*");

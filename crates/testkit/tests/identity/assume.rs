@@ -1,6 +1,6 @@
 //! What a session may, and for how long.
 
-use casemate_kernel::{Peer, SessionRequest};
+use casemate_kernel::{FaultKind, Peer, SessionRequest};
 use casemate_names::Arn;
 use casemate_schema::Document;
 use casemate_testkit::Credentials;
@@ -316,4 +316,55 @@ async fn a_deny_in_a_session_policy_wins_over_the_role() {
     assert_eq!(scene.tried(&session, "ListRoles", &[]).await.status, 200);
     let refused = scene.refused(&session, "ListUsers", &[]).await;
     assert!(refused.ends_with("with an explicit deny in a session policy"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_role_made_again_while_it_is_assumed_is_assumed_by_nobody() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    scene.user("bob", None).await;
+    scene.role("r", ANN, None).await;
+    let denied = "AccessDenied: User: arn:aws:iam::123456789012:user/ann is not authorized to perform: sts:AssumeRole \
+                  on resource: arn:aws:iam::123456789012:role/r";
+    // Also where the new role trusts the caller: nobody has asked it.
+    scene.make_again_meanwhile("r", &trust(ANN, ""));
+    let answer = scene.assume(&ann, "r", Document::empty()).await;
+    assert!(scene.has_happened());
+    assert_eq!(refusal(&answer), denied);
+    assert_eq!(scene.assume(&ann, "r", Document::empty()).await.status, 200, "the new role trusts ann");
+    scene.make_again_meanwhile("r", &trust(r#"{"AWS":"arn:aws:iam::123456789012:user/bob"}"#, ""));
+    let answer = scene.assume(&ann, "r", Document::empty()).await;
+    assert!(scene.has_happened());
+    assert_eq!(refusal(&answer), denied);
+    scene.iam(&scene.root, "DeleteRole", &[("RoleName", "r")]).await;
+    scene.role("r", ANN, None).await;
+    scene.delete_meanwhile("r");
+    let answer = scene.assume(&ann, "r", Document::empty()).await;
+    assert!(scene.has_happened());
+    assert_eq!(refusal(&answer), denied, "gone");
+}
+
+#[tokio::test]
+async fn a_role_made_again_while_a_service_assumes_it_is_not_the_services() {
+    let scene = Scene::new().await;
+    let lambda = r#"{"Service":"lambda.amazonaws.com"}"#;
+    let old = scene.role("exec", lambda, None).await;
+    let env = scene.world.env();
+    let arn = Arn::parse(&role_arn("exec")).unwrap();
+    let sessions = scene.env.sessions().unwrap();
+    let facts = sessions.role(&arn).unwrap().unwrap();
+    assert_eq!(facts.unique_id, old);
+    let source = Arn::regional(scene.world.scope(), "testkit", "thing");
+    // Of all services the kit's own is the only one that asks here: the role has to trust that.
+    let kit = trust(r#"{"Service":"testkit.amazonaws.com"}"#, "");
+    for _ in 0..2 {
+        scene.iam(&scene.root, "DeleteRole", &[("RoleName", "exec")]).await;
+        let members = [("RoleName", "exec"), ("AssumeRolePolicyDocument", kit.as_str())];
+        scene.iam(&scene.root, "CreateRole", &members).await;
+        let own = env.sessions().unwrap();
+        let refused = own.check_trust(&facts, &source, scene.world.now()).unwrap_err();
+        assert!(matches!(refused.kind(), FaultKind::Denied(_)), "{refused:?}");
+        let now = own.role(&arn).unwrap().unwrap();
+        assert!(own.check_trust(&now, &source, scene.world.now()).is_ok());
+    }
 }

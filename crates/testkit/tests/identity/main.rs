@@ -1,6 +1,6 @@
 //! IAM and STS as the kernel's own directory, through the whole path: signed requests in, decisions and answers out.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may stop the test")]
 
 mod accounts;
 mod assume;
@@ -11,7 +11,9 @@ mod groups;
 mod last_accessed;
 mod linked;
 mod lists;
+mod meanwhile;
 mod mfa;
+mod outbound;
 mod people;
 mod policies;
 mod providers;

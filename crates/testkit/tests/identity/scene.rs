@@ -8,6 +8,8 @@ use casemate_schema::Document;
 use casemate_sts::{IssuerKeys, NoIssuers};
 use casemate_testkit::{Credentials, Response, World, WorldBuilder};
 
+use crate::meanwhile::Meanwhile;
+
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const ALLOW_ALL: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
@@ -17,6 +19,7 @@ pub(crate) struct Scene {
     pub(crate) env: Env,
     /// The account's root.
     pub(crate) root: Credentials,
+    directory: Arc<Meanwhile>,
 }
 
 pub(crate) fn input(members: &[(&str, &str)]) -> Document {
@@ -30,18 +33,46 @@ impl Scene {
 
     /// A world in which `issuers` finds the keys of token issuers.
     pub(crate) async fn with_issuers(issuers: Arc<dyn IssuerKeys>) -> Self {
-        let mut env = None;
+        let (mut env, mut directory) = (None, None);
         let world = WorldBuilder::bare()
             .service("iam", "iam.amazonaws.com", |iam| {
                 env = Some(iam.clone());
-                casemate_iam::open(iam)
+                let mut opened = casemate_iam::open(iam)?;
+                let own = Meanwhile::of(opened.directory.take().unwrap());
+                directory = Some(Arc::clone(&own));
+                opened.directory = Some(own);
+                Ok(opened)
             })
             .service("sts", "sts.amazonaws.com", |sts| casemate_sts::open_with_issuers(sts, issuers))
             .start();
         let env = env.unwrap();
         let (access_key_id, secret) = casemate_iam::ensure_administrator(&env).await.unwrap().unwrap();
         let root = Credentials { access_key_id, secret, session_token: None, caller: None };
-        Self { world, env, root }
+        Self { world, env, root, directory: directory.unwrap() }
+    }
+
+    /// Root deletes a role without policies and makes it again with that trust policy, after the next request to assume a
+    /// role has been admitted and before it runs.
+    pub(crate) fn make_again_meanwhile(&self, role: &str, trust: &str) {
+        let request = |operation, members: &[(&str, &str)]| {
+            self.world.request(&self.root, "iam", operation, &input(members))
+        };
+        let requests = vec![
+            request("DeleteRole", &[("RoleName", role)]),
+            request("CreateRole", &[("RoleName", role), ("AssumeRolePolicyDocument", trust)]),
+        ];
+        self.directory.wait(Arc::clone(&self.world.kernel), requests);
+    }
+
+    /// Root deletes it only.
+    pub(crate) fn delete_meanwhile(&self, role: &str) {
+        let request = self.world.request(&self.root, "iam", "DeleteRole", &input(&[("RoleName", role)]));
+        self.directory.wait(Arc::clone(&self.world.kernel), vec![request]);
+    }
+
+    /// Did what was to happen meanwhile happen?
+    pub(crate) fn has_happened(&self) -> bool {
+        self.directory.is_over()
     }
 
     /// Calls an operation of IAM; it must succeed.

@@ -317,3 +317,17 @@ async fn tags_and_source_identity_come_from_the_token() {
     let refused = idp.refused(&idp.token(&[("https://aws.amazon.com/tags", tags)])).await;
     assert_eq!(refused, "AccessDenied: Not authorized to perform sts:TagSession");
 }
+
+#[tokio::test]
+async fn a_role_made_again_while_a_token_is_weighed_is_assumed_by_nobody() {
+    let idp = Idp::new().await;
+    let token = idp.token(&[]);
+    assert_eq!(idp.assume("r", &token).await.status, 200);
+    let members = [("RoleName", "r"), ("PolicyName", "inline")];
+    idp.scene.iam(&idp.scene.root, "DeleteRolePolicy", &members).await;
+    idp.scene.make_again_meanwhile("r", &trust_of(FOR_ANN));
+    let refused = idp.refused(&token).await;
+    assert!(idp.scene.has_happened());
+    assert_eq!(refused, "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    assert_eq!(idp.assume("r", &token).await.status, 200, "the new role trusts ann");
+}

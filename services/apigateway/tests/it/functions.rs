@@ -108,7 +108,7 @@ impl Service for Stand {
             "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "lambda:InvokeFunction", "Resource": "*"}});
         let found = state.policies.get(name_of(arn.as_str())).cloned();
         let policy = found.unwrap_or_else(|| Some(named(&usual.to_string())));
-        Ok(policy.map(|policy| ResourcePolicy { policy, rule: ResourceRule::Ordinary }))
+        Ok(policy.map(|policy| ResourcePolicy::new(policy, ResourceRule::Ordinary)))
     }
 
     fn tags(&self, _arn: &Arn) -> Result<Vec<(String, String)>, Fault> {

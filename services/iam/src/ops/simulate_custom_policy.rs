@@ -39,6 +39,7 @@ impl Operation<SimulateCustomPolicy> for Iam {
         };
         let identity = sources::given("PolicyInputList", &input.policy_input_list);
         let case = Case {
+            env: self.env.clone(),
             resource_account: account(
                 &principal,
                 input.resource_policy.as_deref(),

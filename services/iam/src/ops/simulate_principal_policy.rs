@@ -59,12 +59,13 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
         }
         let policy = input.resource_policy.as_deref();
         let case = Case {
+            env: self.env.clone(),
             resource_account: account(&principal, policy, input.resource_owner.as_deref())?,
             principal,
             identity: Simulated::all(&identity, Kind::Identity)?,
             boundary,
             // DIVERGES: resource control policies are taken into account, too, for resources of the caller's account.
-            ceilings: Ceilings::InForce { env: self.env.clone(), account: scope.account.clone() },
+            ceilings: Ceilings::InForce { account: scope.account.clone() },
             resource: policy.map(Simulated::resource).transpose()?,
             context,
         };

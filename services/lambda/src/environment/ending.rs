@@ -25,7 +25,7 @@ pub(super) trait Processes {
     /// Lets them run again. `false`: that cannot be.
     fn thaw(&self) -> impl Future<Output = bool> + Send;
     /// Asks the runtime to end.
-    fn terminate_runtime(&self);
+    fn terminate_runtime(&self) -> impl Future<Output = ()> + Send;
     /// Resolves when the runtime has ended.
     fn runtime_ended(&self) -> impl Future<Output = ()> + Send;
     /// Kills all but external extensions. `false`: they cannot be told apart.
@@ -56,7 +56,7 @@ pub(super) async fn end(
         if !processes.thaw().await {
             return;
         }
-        processes.terminate_runtime();
+        processes.terminate_runtime().await;
         tokio::select! {
             () = processes.runtime_ended() => {}
             () = processes.after(if external { RUNTIME_LIMIT } else { limit }) => {}
@@ -142,8 +142,9 @@ mod tests {
             self.can_thaw
         }
 
-        fn terminate_runtime(&self) {
+        async fn terminate_runtime(&self) {
             self.note("SIGTERM");
+            self.answers("terminate").await;
         }
 
         async fn runtime_ended(&self) {
@@ -245,7 +246,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_is_up_for_a_part_that_does_not_come_to_its_end() {
-        for (hangs, external, limit) in [("thaw", true, 2_000), ("end", true, 2_000), ("thaw", false, 500)] {
+        for (hangs, external, limit) in
+            [("thaw", true, 2_000), ("terminate", true, 2_000), ("end", true, 2_000), ("thaw", false, 500)]
+        {
             let fake = Fake { hangs, ..Fake::new() };
             let extensions = extensions(if external { &["one"] } else { &[] });
             let ending = begin(&fake, &extensions).await;

@@ -220,7 +220,7 @@ pub(super) struct Farewell {
 
 impl Farewell {
     pub(super) async fn say(mut self) {
-        let limit = ending::limit(&self.extensions);
+        let limit = ending::limit(&self.extensions) * self.sandbox.patience();
         let deadline = self.env.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or_default());
         ending::end(&self, &self.extensions, (self.reason, deadline)).await;
         if let Some(endpoint) = &self.endpoint {
@@ -248,8 +248,8 @@ impl ending::Processes for Farewell {
         thawed
     }
 
-    fn terminate_runtime(&self) {
-        self.sandbox.end_runtime(Signal::Terminate);
+    async fn terminate_runtime(&self) {
+        self.sandbox.end_runtime(Signal::Terminate).await;
     }
 
     async fn runtime_ended(&self) {
@@ -269,7 +269,7 @@ impl ending::Processes for Farewell {
     }
 
     fn after(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
-        tokio::time::sleep(time)
+        tokio::time::sleep(time * self.sandbox.patience())
     }
 }
 

@@ -103,7 +103,7 @@ impl Environment {
     async fn all_asked(&self) -> Result<(), Failure> {
         self.extensions.registered().await;
         // One that cannot be told any more is gone, and that will show.
-        drop(self.sandbox.run_runtime());
+        drop(self.sandbox.run_runtime().await);
         self.exchange.waiting().await.map_err(Failure::Reported)?;
         // AWS: from the runtime's first request on nobody registers.
         self.extensions.close_registration();

@@ -193,6 +193,10 @@ impl Host {
 impl Environment {
     /// Ends it and keeps its machine's state.
     async fn kept(&self, stock: &Stock, whose: Whose) -> Made {
+        if self.has_extensions() {
+            // What registered at this environment is known to no other, and clones would ask in its name.
+            return Err("it has extensions".to_owned());
+        }
         if self.endpoint.as_ref().is_some_and(|endpoint| endpoint.was_asked()) {
             return Err("it asks for credentials while it is loaded".to_owned());
         }

@@ -12,7 +12,7 @@ use crate::{
     controls::Controls,
     function::Function,
     isolate::Isolate,
-    machines::{self, CodeKey, Isolation},
+    machines::{CodeKey, Isolation},
     process::Purpose,
 };
 
@@ -72,7 +72,6 @@ impl Host {
     ) -> Result<Isolate, NotStarted> {
         let failed = |error: MachineError| failed(function, &error);
         let stock = self.machines.stock().map_err(unavailable)?;
-        machines::holds(&spec.companions).map_err(unavailable)?;
         self.driver.check_egress(&spec.egress).map_err(|error| root.not_started(error))?;
         // INVARIANT: a machine's root is the one that was verified and recorded, before and after it was copied to a disk.
         let template = spec.template.clone();
@@ -94,6 +93,7 @@ impl Host {
             exec_policy: spec.exec_policy,
             hostname: spec.hostname,
             way_out: !spec.egress.is_empty(),
+            companions: spec.companions,
         };
         let begun = self.begun((stock, purpose), planned, Arc::clone(&code), wanted).await;
         self.driver.unchanged(&template).await.map_err(|error| root.not_started(error))?;

@@ -66,11 +66,11 @@ impl Host {
             begins: (snapshot, forks, restored, access),
         } = start;
         let (beside, Taken { stdout, stderr, events }) = (sandbox.take_companion_output(), sandbox.take());
+        let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let attribution = Attribution::default();
         let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream, &self.farewells);
-        let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();

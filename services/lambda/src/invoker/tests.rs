@@ -29,12 +29,17 @@ struct Host {
 }
 
 fn host(places_max: usize) -> Host {
+    host_serving(places_max, Arc::new(|_| Box::new(|_, _| {})))
+}
+
+/// With this as the AWS endpoint of its environments.
+fn host_serving(places_max: usize, serve_connection: crate::ServeConnection) -> Host {
     let spawner = casemate_sandbox::spawner::start().unwrap();
     let runtimes = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let extras = Extras {
         driver: Ok(Driver::new(spawner, runtimes).unwrap()),
-        serve_connection: Arc::new(|_| Box::new(|_, _| {})),
+        serve_connection,
         python_sdk: None,
         functions_dir: folder.path().join("functions"),
         signing_profiles: folder.path().join("signing-profiles"),
@@ -487,3 +492,4 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
 }
 
 mod snapshots;
+mod unused;

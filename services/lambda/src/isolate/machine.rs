@@ -12,10 +12,13 @@ use std::{
     time::Duration,
 };
 
-use casemate_microvm::{Aside, Basis, Connection, Disk, Line, Machine, Stock, Stream, Template, Whose};
+use casemate_microvm::{
+    Aside, Basis, Connection, Disk, Line, Machine, Outlet, Stock, Stream, Template, Whose,
+};
 use casemate_names::Clock;
 use casemate_sandbox::{
-    Bridgehead, Driver, EgressRules, Exit, ExitStatus, RELAY_PORT, RESOLVER_PORT, RUNTIME_API_PORT, Usage,
+    Bridgehead, Driver, EgressRules, Exit, ExitStatus, MemberEnd, RELAY_PORT, RESOLVER_PORT,
+    RUNTIME_API_PORT, Signal, Usage,
 };
 use tokio::{
     net::unix::pipe,
@@ -42,6 +45,7 @@ pub(crate) struct InMachine {
     runtime_api: AsyncMutex<mpsc::Receiver<Stream>>,
     aws_endpoint: AsyncMutex<mpsc::Receiver<Stream>>,
     taken: Option<Taken>,
+    companion_output: Option<pipe::Receiver>,
     begun: Arc<AtomicU64>,
     /// What it may reach outside, if anything.
     bridgehead: Option<Arc<Bridgehead>>,
@@ -64,6 +68,8 @@ impl InMachine {
         let (stdout, stderr) = machine.take_outputs().await.ok_or_else(gone)?;
         let connections = machine.take_connections().ok_or_else(gone)?;
         let events = machine.take_events().ok_or_else(gone)?;
+        let companion_output = machine.take_companion_output().await.map_err(io::Error::other)?;
+        let companion_output = companion_output.map(piped).transpose()?;
         let begun = Arc::new(AtomicU64::new(0));
         let (sender, recorded) = mpsc::channel(EVENTS_WAITING_MAX);
         let bridgehead = egress.map(|(driver, rules)| driver.bridgehead(rules, sender.clone()));
@@ -78,6 +84,7 @@ impl InMachine {
             runtime_api: AsyncMutex::new(runtime_api),
             aws_endpoint: AsyncMutex::new(aws_endpoint),
             taken: Some(taken),
+            companion_output,
             begun,
             bridgehead,
             used: Mutex::default(),
@@ -157,6 +164,43 @@ impl InMachine {
             *self.used.lock().unwrap_or_else(PoisonError::into_inner) = usage;
         }
         self.last_used()
+    }
+
+    pub(super) async fn run_runtime(&self) -> io::Result<()> {
+        self.machine.run_runtime().await.map_err(io::Error::other)
+    }
+
+    pub(super) fn runtime_not_executed(&self) -> Option<io::Error> {
+        self.machine.runtime_not_executed()
+    }
+
+    pub(super) fn take_companion_output(&mut self) -> Option<pipe::Receiver> {
+        self.companion_output.take()
+    }
+
+    pub(super) fn take_outlets(&mut self) -> Vec<Outlet> {
+        self.machine.take_outlets()
+    }
+
+    pub(super) async fn companion_ended(&self, known: &[usize]) -> (usize, MemberEnd) {
+        self.machine.companion_ended(known).await
+    }
+
+    pub(super) async fn over(&self) {
+        self.machine.over().await;
+    }
+
+    pub(super) async fn end_all_but_companions(&self) -> io::Result<()> {
+        self.machine.end_all_but_companions().await.map_err(io::Error::other)
+    }
+
+    pub(super) async fn end_runtime(&self, signal: Signal) {
+        // One that does not hear it is ended for it.
+        drop(self.machine.end_runtime(signal).await);
+    }
+
+    pub(super) fn is_emulated(&self) -> bool {
+        self.machine.is_emulated()
     }
 
     fn last_used(&self) -> Usage {

@@ -8,16 +8,17 @@ use std::{
 };
 
 use casemate_names::Clock;
-use casemate_sandbox::Outlet;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufWriter},
-    net::TcpStream,
     sync::watch,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{Dropped, Queue, Subscription, Waiting, subscription::Destination};
-use crate::platform::Note;
+use crate::{
+    isolate::{Channel, Outlet},
+    platform::Note,
+};
 
 /// How long it is tried to deliver a batch, while the environment runs. Ours.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
@@ -186,7 +187,7 @@ async fn deliver(outlet: &mut Outlet, destination: &Destination, events: &[&str]
 }
 
 /// Until the other side closes: the next connection breaks this one off, and what is under way with it.
-async fn read_to_end(stream: &mut TcpStream) {
+async fn read_to_end(stream: &mut Channel) {
     let rest = async {
         let mut buffer = [0; 1_024];
         while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}

@@ -67,9 +67,7 @@ impl Operation<AssumeRole> for Sts {
         }
         let (arn, account) = role_arn(&input.role_arn)?;
         let sessions = self.env.sessions()?;
-        let role = sessions
-            .role(&arn)?
-            .ok_or_else(|| Fault::broken(format!("the role {arn} was admitted and is gone")))?;
+        let role = sessions.admitted_role(call.permit(), &arn)?;
         let duration_s = session::duration_s(input.duration_seconds, role.session_s_max, call.caller())?;
         let tags = session::tags(input, call.caller())?;
         let source_identity = session::source_identity(input, call.caller())?;

@@ -88,18 +88,47 @@ async fn as_many_templates_as_were_asked_for_serve_a_burst_and_none_of_its_reque
     assert_eq!((host.invoker.pool.idle(&f), host.invoker.ready.kept(f.arn.as_str())), (0, 0));
 }
 
+/// Says when its template was made once its caller is let go on: it waits for the end of a connection to the AWS endpoint.
+const HELD: &str = r"
+import os, socket, time
+made = time.time()
+def handler(event, context):
+    socket.create_connection(('127.0.0.1', 4566)).recv(1)
+    return [made, os.getpid()]
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_one_template_is_in_use_another_is_made_for_whoever_comes() {
-    let host = Arc::new(host(16));
-    let f = host.active(&made("")).await;
+    // Requests that run are here, and end when they are dropped.
+    let (arrived, mut running) = tokio::sync::mpsc::unbounded_channel();
+    let hold: crate::ServeConnection = Arc::new(move |_| {
+        let arrived = arrived.clone();
+        Box::new(move |connection, place| drop(arrived.send((connection, place))))
+    });
+    let host = Arc::new(host_serving(16, hold));
+    let f = host.active(HELD).await;
     let tended = host.tend();
-    host.burst(&f, 1, "0").await;
-    host.idle_now(&f, 2).await;
-    let began = seconds_now();
-    let by = host.burst(&f, 2, "0.5").await;
-    assert!(by.iter().all(|made| *made < began), "{by:?} {began}");
-    // Two were in use: two more are at hand.
-    host.idle_now(&f, 4).await;
+    host.idle_now(&f, 1).await;
+    let mut templates = 1;
+    for requests in [1, 2] {
+        let began = seconds_now();
+        let burst = {
+            let (host, f) = (Arc::clone(&host), Arc::clone(&f));
+            tokio::spawn(async move { host.burst(&f, requests, "null").await })
+        };
+        let mut held = Vec::new();
+        for _ in 0..requests {
+            held.push(running.recv().await.unwrap());
+        }
+        // As many as are in use are at hand meanwhile, and nobody waits for theirs.
+        templates = requests + requests.max(templates - requests);
+        host.idle_now(&f, templates - requests).await;
+        drop(held);
+        let by = burst.await.unwrap();
+        assert!(by.iter().all(|made| *made < began), "{by:?} {began}");
+        host.idle_now(&f, templates).await;
+    }
+    assert_eq!(templates, 4);
     tended.abort();
 }
 

@@ -8,7 +8,7 @@ use super::super::{
     Output, Telemetry, serve,
     tests::{Api, nobody, with_extensions},
 };
-use crate::{delivery::Tap, extensions::Extensions};
+use crate::{delivery::Tap, extensions::Extensions, isolate::Outlet};
 
 const TELEMETRY: &str = "/2022-07-01/telemetry";
 const LOGS: &str = "/2020-08-15/logs";
@@ -30,7 +30,8 @@ async fn bench() -> Bench {
     let address = listener.local_addr().unwrap();
     let extensions = with_extensions(&["one"]);
     let id = extensions.register("one", &[]).unwrap().expose().clone();
-    let outlet = TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap().into();
+    let outlet = TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap();
+    let outlet = Outlet::Socket(outlet.into());
     let telemetry = Arc::new(Telemetry::new(Arc::new(casemate_names::SystemClock), vec![outlet]));
     let (output, told) = Output::tapped();
     let own = Arc::clone(&extensions);

@@ -10,7 +10,7 @@ use super::*;
 use crate::telemetry::{Api, Refused, Source, Telemetry, WAITING_BYTES_MAX};
 
 fn outlet() -> Outlet {
-    TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap().into()
+    Outlet::Socket(TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap().into())
 }
 
 fn telemetry() -> Telemetry {

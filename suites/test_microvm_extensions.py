@@ -1,0 +1,134 @@
+"""Extensions in virtual machines, under software emulation: beside a runtime and in its process, and how both end.
+
+All functions are of one runtime, whose machine boots once; each has a machine of its own that goes on from there.
+"""
+
+import json
+import platform
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import Server
+from functions import package
+from test_extensions import LOGS, lines, retire
+from test_microvm import MACHINE, ONCE, Slow, machines, until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("microvm-extensions") / "data", environment=machines()).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The runtime and every extension."""
+    program = tmp_path_factory.mktemp("program") / "program"
+    compiler = shutil.which("cc") or pytest.fail("no C compiler")
+    source = Path(__file__).parent / "machine_extensions.c"
+    subprocess.run([compiler, "-static", "-O1", "-pthread", "-o", program, source], check=True)
+    return program.read_bytes()
+
+
+def deploy(server, program, extensions, variables=MACHINE):
+    layers = [
+        server.client("lambda").publish_layer_version(
+            LayerName=f"extensions-of-{'-'.join(extensions)}",
+            Content={"ZipFile": package({f"extensions/{name}": content for name, content in extensions.items()})},
+        )["LayerVersionArn"]
+    ] if extensions else []
+    return Slow(
+        server, {"bootstrap": program}, runtime="provided.al2023", statements=LOGS, MemorySize=256, Timeout=3, Layers=layers,
+        Environment={"Variables": variables | {"MARK": "here", "CASEMATE_EXEC": "deny"}},
+    )
+
+
+def events(function, count):
+    return [json.loads(line.split(" event ", 1)[1]) for line in lines(function, "hears event", count)]
+
+
+def heard(function, kind, count=1):
+    """Records of this kind in what was delivered to the extension, when there are enough."""
+    found = []
+
+    def enough():
+        told = [one for line in lines(function, "hears heard") for one in json.loads(line.split(" heard ", 1)[1])]
+        found[:] = [one["record"] for one in told if one["type"] == kind]
+        return len(found) >= count
+
+    assert until(enough), found
+    return found
+
+
+@pytest.fixture(scope="module")
+def hears(server, program):
+    """Its first two requests. Wishes of a template that there cannot be are no reason not to run."""
+    function = deploy(server, program, {"hears": program}, ONCE | {"CASEMATE_CREDENTIALS": "endpoint"})
+    function.said = [function.invoke() for _ in range(2)]
+    return function
+
+
+def test_both_kinds_of_extensions_hear_of_requests_in_one_machine(hears):
+    for answer, said in hears.said:
+        assert "FunctionError" not in answer, said
+        assert said["kernel"] != platform.release() and said["inside"] == "INVOKE", said
+    asked = [said["id"] for _, said in hears.said]
+    assert [(event["eventType"], event["requestId"]) for event in events(hears, 2)] == [("INVOKE", one) for one in asked]
+    assert len(lines(hears, "hears registered")) == 1, "both requests were served by one machine, which stood still between them"
+    told = json.loads(lines(hears, "hears registered")[0].split("registered ", 1)[1])
+    assert (told["functionName"], told["handler"]) == (hears.name, "app.handler"), told
+    assert sorted(lines(hears, "EXTENSION\t", 2)) == [
+        "EXTENSION\tName: hears\tState: Ready\tEvents: [INVOKE,SHUTDOWN]", "EXTENSION\tName: inside\tState: Ready\tEvents: [INVOKE]",
+    ]
+    assert lines(hears, "CASEMATE_INIT:")[0].endswith("it has external extensions"), "no template is made of it"
+
+
+def test_telemetry_is_delivered_into_the_machine(hears):
+    asked = [said["id"] for _, said in hears.said]
+    assert lines(hears, "subscribed:") == ["hears subscribed: 400 400 403 200"]
+    assert heard(hears, "platform.initStart")[0]["functionName"] == hears.name, "what was told before it subscribed"
+    assert {one["name"] for one in heard(hears, "platform.extension", 2)} == {"hears", "inside"}
+    assert [one["requestId"] for one in heard(hears, "platform.start", 2)] == asked
+    assert f"inside works on {asked[0]}" in heard(hears, "function")
+
+
+def test_an_extension_reaches_no_more_than_the_runtime(hears):
+    said = {name: lines(hears, f"hears {name}:")[0] for name in ("outside", "metadata", "packets", "vsock", "layer", "agent", "port", "program")}
+    assert not [line for line in said.values() if line.endswith("done")], said
+    assert said["layer"].endswith("Read-only file system") and said["program"].endswith("Operation not permitted"), said
+    assert said["agent"].endswith("No such file or directory") and said["port"].endswith("No such file or directory"), said
+    assert lines(hears, "hears variables:") == ["hears variables: here none"]
+    assert lines(hears, "hears wrong:") == ["hears wrong: 403 403 403 403 403"]
+    assert hears.server.wait_for_audit(hears.name, lambda record: "/proc/self/exe" in json.dumps(record))
+
+
+def test_the_end_is_told_and_waited_for(hears):
+    answer, said = hears.invoke("sleep")
+    assert "Task timed out after 3.00 seconds" in said["errorMessage"], (answer, said)
+    last = events(hears, 4)[-1]
+    assert (last["eventType"], last["shutdownReason"]) == ("SHUTDOWN", "timeout"), last
+    assert "FunctionError" not in hears.invoke()[0]
+    retire(hears)
+    assert events(hears, 6)[-1]["shutdownReason"] == "spindown"
+    assert len(lines(hears, "hears bye", 2)) == 2, "each ended by itself"
+
+
+def test_extensions_that_fail_and_templates_of_internal_ones(server, program, hears):  # after it: the runtime's template is there
+    functions = [
+        deploy(server, program, {"dies": program}),
+        # A text is no program.
+        deploy(server, program, {"closed": "a file"}),
+        deploy(server, program, {}, ONCE | {"CASEMATE_CREDENTIALS": "endpoint"}),
+    ]
+    # The runtime answers faster than an extension ends, unless it does not answer.
+    with ThreadPoolExecutor(3) as all_at_once:
+        dies, closed, inside = all_at_once.map(Slow.invoke, functions, ["sleep", {}, {}])
+    assert dies[1]["errorType"] == "Extension.Crash" and dies[1]["errorMessage"].endswith("Error: exit status 9"), dies
+    assert closed[1]["errorType"] == "Extension.LaunchError", closed
+    assert closed[1]["errorMessage"].endswith("Error: fork/exec /opt/extensions/closed: permission denied"), closed
+    assert inside[1]["inside"] == "INVOKE", inside
+    assert lines(functions[2], "CASEMATE_INIT:")[0].endswith("it has extensions"), "none of those that registered is cloned"
