@@ -170,13 +170,10 @@ impl Machine {
 
     /// Resolves when nothing of the function is left.
     pub async fn over(&self) {
-        if self.companions == 0 {
-            let _ = self.exited().await;
-            return;
-        }
-        let mut ends = self.ends.clone();
+        let (mut ends, alone) = (self.ends.clone(), self.companions == 0);
+        let is_over = |ends: &Ends| if alone { ends.exit.is_some() } else { ends.is_over };
         // Where nothing is heard of it any more, its end is seen.
-        let told = async { ends.wait_for(|ends| ends.is_over).await.is_ok() };
+        let told = async { ends.wait_for(is_over).await.is_ok() };
         tokio::select! {
             true = told => {}
             () = self.process.ended() => {}
