@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -236,24 +235,6 @@ def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("notes") / "data", ROOT / "examples/notes/template.yaml").start()
     if running.process.poll() is not None:
         raise RuntimeError("the server ended:\n" + running.text)
-    yield running
-    running.stop()
-
-
-def machines():
-    """What the operator says, for machines by emulation."""
-    kernels = sorted((ROOT / "target/tools/kernel").glob("*.deb"))
-    assert kernels and shutil.which("qemu-system-x86_64"), "run `. .ci/install.sh && need_qemu` in the repository's root"
-    return {"CASEMATE_MICROVM_KERNEL": str(kernels[-1]), "CASEMATE_MICROVM_EMULATION": "true"}
-
-
-@pytest.fixture(scope="session")
-def machine_server(tmp_path_factory):
-    """A server with machines, whose functions may be allowed to reach this machine. Its templates take long to make."""
-    ceiling = f"{address_of_the_host()}:*,127.0.0.1:*,localhost:*"
-    running = Server(
-        tmp_path_factory.mktemp("microvm") / "data", environment=machines() | {"CASEMATE_EGRESS_CEILING": ceiling},
-    ).start()
     yield running
     running.stop()
 

@@ -156,6 +156,11 @@ static void extension(void) {
     pthread_t thread;
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(8080), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int hears = !strcmp(name, "hears");
+    const char *address = getenv("OUTSIDE"), *port = getenv("OUTSIDE_PORT");
+    if (address && port) {
+        say("outside: %s", outcome(connected(address, atoi(port))));
+        say("outside: %s", outcome(connected(address, atoi(port) ^ 1)));
+    }
     if (hears) {
         try_everything();
         listener = socket(AF_INET, SOCK_STREAM, 0);

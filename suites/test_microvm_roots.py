@@ -17,11 +17,11 @@ import ordinary
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import Server, machines
+from conftest import Server
 from functions import package, role
 from test_images import REGISTRY, layout, layer
 from test_languages import compiled, listed
-from test_microvm import Slow
+from test_microvm import Slow, machines
 
 pytestmark = pytest.mark.skipif(ordinary.wanted(), reason="roots are added by root")
 

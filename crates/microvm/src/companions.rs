@@ -11,8 +11,9 @@ use tokio::{io::AsyncReadExt, sync::mpsc, time::timeout};
 use crate::{
     error::Error,
     machine::{ANSWER_TIMEOUT, Machine},
-    mux::{Mux, Stream},
+    mux::Mux,
     protocol::{COMPANIONS_PORT, Command, OUTLET_PORTS, Request},
+    stream::Stream,
 };
 
 /// What the guest has said of ends. The first word on each counts.

@@ -49,6 +49,7 @@ mod qmp;
 mod roll;
 mod state;
 mod stock;
+mod stream;
 mod template;
 
 use std::process::ExitCode;
@@ -63,10 +64,10 @@ pub use crate::{
     kernel::KernelSource,
     line::Line,
     machine::{Connection, Machine},
-    mux::Stream,
     probe::{Acceleration, Hardware, Probe},
     roll::end_all,
     stock::{Limits, Stock},
+    stream::Stream,
     template::{Aside, Pending, Template},
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::mux::Stream;
+use crate::stream::Stream;
 
 /// See the module.
 #[derive(Debug)]

@@ -27,9 +27,10 @@ use crate::{
     error::{Error, doing},
     heard::Tap,
     monitor::Control,
-    mux::{Incoming, Mux, STREAMS_MAX, Stream},
+    mux::{Incoming, Mux, STREAMS_MAX},
     process::Process,
     protocol::{Answer, Command, Message, PROTOCOL, Request, STDERR_PORT, STDOUT_PORT, Start},
+    stream::Stream,
     template::Open,
 };
 

@@ -12,8 +12,9 @@ use crate::{
     driver::Image,
     error::{Error, doing},
     machine::{Connection, Machine},
-    mux::{Stream, WINDOW_BYTES},
+    mux::WINDOW_BYTES,
     state::{self, Place, State},
+    stream::Stream,
 };
 
 /// A connection that waits for its first answer when the snapshot is taken: the runtime's question for the first event.

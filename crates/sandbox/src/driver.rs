@@ -3,6 +3,8 @@
 //! It never starts an environment in a weaker form than asked: a layer that cannot be had is a `StartError` that
 //! names it. Weaker forms that are accepted everywhere are those the probe reports as degraded.
 
+mod leads;
+
 use std::{
     io,
     path::PathBuf,
@@ -18,10 +20,12 @@ use tokio::{
     sync::{OnceCell, mpsc, watch},
 };
 
+use leads::Leads;
+
 use crate::{
     cgroup::{Cgroups, Group, Limits},
     contents::{Contents, Told},
-    egress::{self, Afar, Bridgehead, Carrier, Gateway, Outside, Rules, Way},
+    egress::{Gateway, Rules},
     environment::Environment,
     error::StartError,
     keeper::{Incident, Keeper},
@@ -29,7 +33,7 @@ use crate::{
     link::Link,
     members::Members,
     notify::{Boundary, Judgement, Supervisor, WayOut},
-    pump::{self, Activity, MemoryWatch, Pump, Recorded, Recorder},
+    pump::{self, Activity, MemoryWatch, Pump, Recorder},
     runtime_root::RootPlan,
     runtimes::{Runtime, RuntimeTable},
     slots::{SlotLease, Slots},
@@ -184,40 +188,6 @@ impl Driver {
     pub async fn start(&self, spec: EnvironmentSpec) -> Result<Environment, StartError> {
         let code_dir = spec.code_dir.clone();
         self.begin(spec, Some(code_dir)).await.map(|(environment, _)| environment)
-    }
-
-    /// The same with a way out that leads to whoever is at the other end of the carrier's lines, a [`Bridgehead`], which decides
-    /// instead of rules of its own.
-    pub async fn start_with_carrier(
-        &self,
-        spec: EnvironmentSpec,
-        carrier: Arc<dyn Carrier>,
-    ) -> Result<Environment, StartError> {
-        spec.check()?;
-        let code_dir = spec.code_dir.clone();
-        self.begin_with(spec, Some(code_dir), Some(Leads::Afar(carrier)))
-            .await
-            .map(|(environment, _)| environment)
-    }
-
-    /// The outside of an environment that is elsewhere, in a machine: by these rules, under this host's ceiling. What it
-    /// records of them goes to `events`.
-    pub fn bridgehead(
-        &self,
-        rules: &Rules,
-        events: mpsc::Sender<Recorded>,
-    ) -> Result<Bridgehead, StartError> {
-        self.check_egress(rules)?;
-        let rules = (rules.clone(), self.inner.egress_ceiling.clone());
-        Ok(Bridgehead::new(rules, Arc::new(Recorder::new(events))))
-    }
-
-    /// Refuses rules beyond what this host allows.
-    pub fn check_egress(&self, rules: &Rules) -> Result<(), StartError> {
-        if self.inner.egress_ceiling.cover(rules) {
-            return Ok(());
-        }
-        Err(StartError::Specification("egress names a destination beyond what this host allows"))
     }
 
     /// Starts an environment, with its code or without. What it is judged by comes along, to be replaced when the code is
@@ -427,16 +397,6 @@ impl Driver {
         }
     }
 
-    fn way(&self, leads: Leads, recorder: &Arc<Recorder>) -> Way {
-        match leads {
-            Leads::Here(rules) => {
-                let rules = (rules, self.inner.egress_ceiling.clone());
-                Way::Here(Arc::new(Outside::new(rules, egress::CONNECTIONS_MAX, Arc::clone(recorder))))
-            }
-            Leads::Afar(carrier) => Way::Afar(Afar::new(carrier)),
-        }
-    }
-
     /// Whether the kernel's control groups hold all limits of environments; else which one they do not, and why.
     pub fn limits_by_groups(&self) -> Result<(), (Layer, String)> {
         self.inner.cgroups.hold_all()
@@ -449,13 +409,6 @@ impl Driver {
     pub(crate) fn number(&self) -> u64 {
         self.inner.numbers.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// Where a way out leads.
-#[derive(Clone)]
-enum Leads {
-    Here(Rules),
-    Afar(Arc<dyn Carrier>),
 }
 
 fn start_request(

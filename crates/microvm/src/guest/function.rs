@@ -125,9 +125,10 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         companions,
     };
     let (lines, outputs_are_open) = Lines::new(Arc::clone(mux));
-    let mut environment = match start.way_out {
-        true => driver.start_with_carrier(spec, Arc::new(lines)).await?,
-        false => driver.start(spec).await?,
+    let mut environment = if start.way_out {
+        driver.start_with_carrier(spec, Arc::new(lines)).await?
+    } else {
+        driver.start(spec).await?
     };
     let (stdout, stderr, events) =
         (environment.take_stdout(), environment.take_stderr(), environment.take_events());
