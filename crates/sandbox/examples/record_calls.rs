@@ -234,7 +234,7 @@ async fn execute(driver: &Driver, run: &Run, code: &Path) -> bool {
 }
 
 /// For one program; what did not get further is recorded as far as it came.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// Counts what was called after the filter was loaded, by its process or those it made.
 fn count(trace: &Path, spawner: u32, label: &str, table: &mut Table) {
