@@ -1,7 +1,8 @@
 //! Records which system calls runtimes really make inside environments, for `tests/filter/recorded.txt`.
 //!
-//! `cargo run -p casemate-sandbox --example record_calls` — as root, with `strace` and every runtime that is to be in the
-//! table; some minutes. The filter is in force meanwhile, as always: `strace` looks on from outside, at the spawner and at
+//! `cargo run -p casemate-sandbox --example record_calls [LABEL…]` — as root, with `strace` and every runtime that is to be in the
+//! table; a quarter of an hour on a quiet machine. With labels (`ruby`, `python3.13`, `static`) only these are recorded anew, and what
+//! others made stays. Who did not come to an end in time is named in the table's head: record those again. The filter is in force meanwhile, as always: `strace` looks on from outside, at the spawner and at
 //! what it makes. Counted is what comes after the filter was loaded and is not refused by it: an attempt is no need. The
 //! programs are in `tests/filter`.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a recording program")]
@@ -67,25 +68,52 @@ fn main() {
     let spawner = spawner::start().unwrap();
     let pid = spawner.pid();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let table = runtime.block_on(async {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted =
+        |label: &str| wanted.is_empty() || wanted.iter().any(|name| label.starts_with(name.as_str()));
+    let to = folder().join("recorded.txt");
+    let (mut table, mut cut) = kept(&fs::read_to_string(&to).unwrap_or_default(), is_wanted);
+    runtime.block_on(async {
         let driver =
             Driver::new(spawner, RuntimeTable::discover(&std::env::var_os("PATH").unwrap())).unwrap();
         let code = package();
-        let mut table = Table::new();
-        for run in runs(driver.runtimes()) {
+        for run in runs(driver.runtimes()).into_iter().filter(|run| is_wanted(&run.label)) {
             println!("== {} {:?}", run.label, run.policy);
             let trace = code.path().join("trace");
             let strace = attach(pid, &trace);
-            execute(&driver, &run, code.path()).await;
+            if !execute(&driver, &run, code.path()).await {
+                cut.insert(run.label.clone());
+            }
             detach(strace);
             count(&trace, pid, &run.label, &mut table);
         }
-        table
     });
-    let to = folder().join("recorded.txt");
-    fs::write(&to, text(&table)).unwrap();
-    println!("{} lines in {}", table.len(), to.display());
+    fs::write(&to, text(&table, &cut)).unwrap();
+    println!("{} lines in {}; not to their end: {cut:?}", table.len(), to.display());
 }
+
+/// What a table says of those that are not recorded now, and which of them did not come to an end.
+fn kept(text: &str, is_wanted: impl Fn(&str) -> bool) -> (Table, BTreeSet<String>) {
+    let labels = |who: &str| -> BTreeSet<String> {
+        who.split(' ').filter(|label| !label.is_empty() && !is_wanted(label)).map(str::to_owned).collect()
+    };
+    let (mut table, mut cut) = (Table::new(), BTreeSet::new());
+    for line in text.lines() {
+        if let Some(who) = line.strip_prefix(CUT) {
+            cut = labels(who);
+        }
+        let Some((call, who)) = line.split_once(": ").filter(|_| !line.starts_with('#')) else { continue };
+        let (number, name) = call.split_once(' ').unwrap();
+        let who = labels(who);
+        if !who.is_empty() {
+            table.insert((number.parse().unwrap(), name.to_owned()), who);
+        }
+    }
+    (table, cut)
+}
+
+/// Begins the line of the table that names who did not come to an end.
+const CUT: &str = "# Not to their end: ";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/filter")
@@ -165,7 +193,8 @@ fn detach(mut strace: Child) {
     strace.wait().unwrap();
 }
 
-async fn execute(driver: &Driver, run: &Run, code: &Path) {
+/// Whether the program came to its end.
+async fn execute(driver: &Driver, run: &Run, code: &Path) -> bool {
     let bootstrap = Bootstrap { argv: run.argv.clone(), ..Bootstrap::default() };
     let template = driver.prepare(&run.runtime, bootstrap).await.unwrap();
     let programs = if run.companion { vec!["/var/task/dynamic".to_owned()] } else { Vec::new() };
@@ -201,10 +230,11 @@ async fn execute(driver: &Driver, run: &Run, code: &Path) {
     print!("{}{}", String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
     println!("-- {exit:?}");
     environment.stop().await;
+    exit.is_ok()
 }
 
 /// For one program; what did not get further is recorded as far as it came.
-const LONGEST: Duration = Duration::from_secs(100);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// Counts what was called after the filter was loaded, by its process or those it made.
 fn count(trace: &Path, spawner: u32, label: &str, table: &mut Table) {
@@ -274,11 +304,15 @@ fn argument(name: &str, arguments: &[u64]) -> Option<String> {
     }
 }
 
-fn text(table: &Table) -> String {
+fn text(table: &Table, cut: &BTreeSet<String>) -> String {
     let mut text = String::from(
         "# System calls that runtimes made inside environments, by number on x86-64, and the arguments that rules look at.\n\
          # Made by `cargo run -p casemate-sandbox --example record_calls`; not edited by hand.\n",
     );
+    if !cut.is_empty() {
+        let cut: Vec<&str> = cut.iter().map(String::as_str).collect();
+        writeln!(text, "{CUT}{}", cut.join(" ")).unwrap();
+    }
     for ((number, call), who) in table {
         let who: Vec<&str> = who.iter().map(String::as_str).collect();
         writeln!(text, "{number} {call}: {}", who.join(" ")).unwrap();
