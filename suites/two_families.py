@@ -14,21 +14,27 @@ from pathlib import Path
 from conftest import Server
 from functions import Function, node_runtime
 
-# By name. The first of each: somebody is there, and refuses; nobody can be there.
-NAMES = {"refused": ("2600:db::9", "8.77.66.55"), "unreachable": ("2a00:db::9", "8.77.66.56")}
+# By name. The first of each: somebody is there, and refuses; nobody can be there; nobody ever answers.
+NAMES = {
+    "refused": ("2600:db::9", "8.77.66.55"),
+    "unreachable": ("2a00:db::9", "8.77.66.56"),
+    "silent": ("2620:db::9", "8.77.66.57"),
+}
+# What clients that try one address after the other give each of them.
+PATIENCE_S = {"refused": 10, "unreachable": 10, "silent": 4}
 
 PYTHON = '''
 import asyncio, http.client, socket, urllib.request
 
-def one_after_the_other(name, port):
-    connection = http.client.HTTPConnection(name, port, timeout=10)
+def one_after_the_other(name, port, patience):
+    connection = http.client.HTTPConnection(name, port, timeout=patience)
     connection.request("GET", "/")
     return connection.getresponse().read().decode()
 
-def by_library(name, port):
-    return urllib.request.urlopen(f"http://{name}:{port}/", timeout=10).read().decode()
+def by_library(name, port, patience):
+    return urllib.request.urlopen(f"http://{name}:{port}/", timeout=patience).read().decode()
 
-def side_by_side(name, port):
+def side_by_side(name, port, patience):
     async def fetch():
         reader, writer = await asyncio.open_connection(name, port, happy_eyeballs_delay=0.25)
         writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
@@ -43,7 +49,7 @@ def handler(event, context):
     results = {"addresses": [address[0] for *_, address in found]}
     for how in (one_after_the_other, by_library, side_by_side):
         try:
-            results[how.__name__] = how(name, port)
+            results[how.__name__] = how(name, port, event["patience"])
         except Exception as error:
             results[how.__name__] = f"{type(error).__name__}: {error}"
     return results
@@ -89,14 +95,20 @@ def prepare(folder):
     # Reached from another address than themselves, so that they count as addresses of others.
     fours = [f"ip route add local {four}/32 dev lo src 127.0.0.1 table local" for _, four in NAMES.values()]
     six = f"ip -6 route add local {NAMES['refused'][0]}/128 dev lo src ::1"
-    for command in (f"mount --bind {hosts} /etc/hosts", "ip link set lo up", *fours, six):
+    # The other end of this wire lets everything fall.
+    silent = NAMES["silent"][0]
+    wire = [
+        "ip link add here type veth peer name there", "ip link set here up", "ip link set there up", "ip -6 addr add 2001:db8::1/64 dev here nodad",
+        f"ip -6 route add {silent}/128 dev here", f"ip -6 neigh add {silent} lladdr 02:00:00:00:00:09 dev here nud permanent",
+    ]
+    for command in (f"mount --bind {hosts} /etc/hosts", "ip link set lo up", *fours, six, *wire):
         subprocess.run(command.split(), check=True)
 
 
 def tried(server, function, port):
     done = {}
     for name, (_, four) in NAMES.items():
-        answer, said = function.invoke({"name": name, "port": port})
+        answer, said = function.invoke({"name": name, "port": port, "patience": PATIENCE_S[name]})
         wanted = lambda record: record.get("operation") == "sandbox.connecting" and f"{four}:{port} ({name})" in json.dumps(record)
         server.wait_for_audit(function.name, wanted)
         request = answer["ResponseMetadata"]["RequestId"]

@@ -13,7 +13,8 @@
 //! The environment never holds a socket of the host's network. Handing it one, already connected, would be faster, but such a
 //! socket can be disconnected, connected again without `connect` (`MSG_FASTOPEN`) or made to listen, and every later check would
 //! race with the process that changes what it points at. So its own socket is connected to a relay that only the supervisor can
-//! lead anywhere, and what the process sees as its peer is the relay.
+//! lead anywhere, and what the process sees as its peer is the relay. One that does not wait, whose connection outside takes longer
+//! than half a second, sees a connection on its way meanwhile (`slow`).
 //!
 //! Where the environment is in a machine, the supervisor inside leads sockets to its relay as ever, and asks the host for the rest
 //! (`afar`): the host decides, resolves and connects by the same code, and believes the machine nothing.
@@ -28,6 +29,7 @@ mod names;
 mod outside;
 mod relay;
 mod rules;
+mod slow;
 mod stub;
 
 pub(crate) use afar::Afar;

@@ -21,6 +21,7 @@ use super::{
     counted::Counted,
     line::Line,
     outside::{CONNECT_TIMEOUT, Opened, Opening, Outside, Ruling, is_loopback, is_own},
+    slow::Silence,
     stub,
 };
 use crate::{accepting, pump::Recorder, spec::Event, sys::socket};
@@ -41,6 +42,7 @@ pub(crate) struct Gateway {
     relay: SocketAddr,
     /// Connections on their way in, by the port inside from which they come.
     expected: Mutex<BTreeMap<u16, Expected>>,
+    silence: Silence,
     connecting: Connecting,
 }
 
@@ -75,17 +77,24 @@ pub(crate) enum Refusal {
 type Connecting = Arc<Mutex<Option<JoinSet<()>>>>;
 
 #[derive(Debug)]
-struct Expected {
-    outer: Outer,
+pub(super) struct Expected {
+    pub(super) outer: Outer,
     to: SocketAddr,
+}
+
+impl Expected {
+    /// One whose connection outside is being made.
+    pub(super) fn opening(to: SocketAddr) -> Self {
+        Self { outer: Outer::Opening, to }
+    }
 }
 
 /// What is dropped before its time ends with it.
 #[derive(Debug)]
-enum Outer {
+pub(super) enum Outer {
     Open(Opened),
-    /// It is being made.
-    Opening(Opening),
+    /// It is being made; until then nobody is let in.
+    Opening,
 }
 
 /// Ends the tasks of an environment's way out when dropped.
@@ -108,7 +117,7 @@ impl Drop for Tasks {
 impl Gateway {
     /// Opens the way out; it is closed when the tasks are dropped.
     pub(crate) fn open(way: Way, sockets: Sockets) -> io::Result<(Arc<Self>, Tasks)> {
-        let relay = TcpListener::from_std(std::net::TcpListener::from(sockets.relay))?;
+        let relay = Arc::new(TcpListener::from_std(std::net::TcpListener::from(sockets.relay))?);
         let questions = UdpSocket::from_std(std::net::UdpSocket::from(sockets.questions))?;
         let streams = TcpListener::from_std(std::net::TcpListener::from(sockets.question_streams))?;
         let connecting: Connecting = Arc::new(Mutex::new(Some(JoinSet::new())));
@@ -116,6 +125,7 @@ impl Gateway {
             way,
             relay: relay.local_addr()?,
             expected: Mutex::default(),
+            silence: Silence::of(&relay),
             connecting: Arc::clone(&connecting),
         });
         let tasks = [
@@ -153,10 +163,18 @@ impl Gateway {
 
     /// Leads `socket`, of the environment's namespace and not yet connected, to an address that is allowed or to be asked
     /// about, for the process `pid`.
-    pub(crate) async fn connect(&self, pid: u32, socket: &OwnedFd, to: SocketAddr) -> Result<(), Refusal> {
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        pid: u32,
+        socket: &OwnedFd,
+        to: SocketAddr,
+    ) -> Result<(), Refusal> {
         // Connected already, inside: to bind it and lead it elsewhere would be another's connection.
         if socket::has_peer(socket) {
             return Err(Refusal::Number(libc::EISCONN));
+        }
+        if self.is_on_its_way(socket) {
+            return Err(Refusal::Number(libc::EALREADY));
         }
         let outer = match &self.way {
             Way::Here(outside) => outside.opening(to).map_err(Refusal::Number)?,
@@ -165,22 +183,27 @@ impl Gateway {
         self.lead(socket, outer, to).await.map_err(Refusal::Number)
     }
 
-    async fn lead(&self, socket: &OwnedFd, mut outer: Opening, to: SocketAddr) -> Result<(), libc::c_int> {
+    async fn lead(
+        self: &Arc<Self>,
+        socket: &OwnedFd,
+        mut outer: Opening,
+        to: SocketAddr,
+    ) -> Result<(), libc::c_int> {
+        let number = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let patience = if socket::is_nonblocking(socket) { PATIENCE_OF_EVENT_LOOPS } else { CONNECT_TIMEOUT };
-        let outer = match tokio::time::timeout(patience, outer.join_next()).await {
-            Ok(Some(Ok(Ok(opened)))) => Outer::Open(opened),
+        let opened = match tokio::time::timeout(patience, outer.join_next()).await {
+            Ok(Some(Ok(Ok(opened)))) => opened,
             Ok(Some(Ok(Err(error)))) => return Err(error.raw_os_error().unwrap_or(libc::ETIMEDOUT)),
             Ok(Some(Err(_)) | None) => return Err(libc::ECONNABORTED),
-            // An event loop must not stand still: the rest happens behind a connection that may yet be reset.
-            Err(_) => Outer::Opening(outer),
+            // An event loop must not stand still.
+            Err(_) => {
+                return Err(self.lead_slowly(socket, outer, Expected::opening(to)).unwrap_or_else(number));
+            }
         };
-        let number = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let port = socket::bound_port(socket).map_err(number)?;
-        match self.expected().entry(port) {
-            // Another socket is on its way from there: it must not be given this one's connection.
-            Entry::Occupied(_) => return Err(libc::ECONNREFUSED),
-            Entry::Vacant(place) => place.insert(Expected { outer, to }),
-        };
+        if !self.expect(port, Expected { outer: Outer::Open(opened), to }) {
+            return Err(libc::ECONNREFUSED);
+        }
         let connected = socket::connect(socket, self.relay).await;
         connected.map_err(|error| {
             self.expected().remove(&port);
@@ -188,12 +211,37 @@ impl Gateway {
         })
     }
 
-    fn expected(&self) -> std::sync::MutexGuard<'_, BTreeMap<u16, Expected>> {
+    /// `false`: another socket is on its way from that port, and must not be given this one's connection.
+    pub(super) fn expect(&self, port: u16, expected: Expected) -> bool {
+        match self.expected().entry(port) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(expected);
+                true
+            }
+        }
+    }
+
+    /// Whether it waits for a connection outside that takes its time.
+    fn is_on_its_way(&self, socket: &OwnedFd) -> bool {
+        let waits = |port| self.expected().get(&port).is_some_and(|it| matches!(it.outer, Outer::Opening));
+        socket::port(socket).is_ok_and(waits)
+    }
+
+    pub(super) fn silence(&self) -> &Silence {
+        &self.silence
+    }
+
+    pub(super) fn relay_address(&self) -> SocketAddr {
+        self.relay
+    }
+
+    pub(super) fn expected(&self) -> std::sync::MutexGuard<'_, BTreeMap<u16, Expected>> {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes on what was let in. A connection that nobody expects came without asking, and is closed.
-    async fn relay(self: Arc<Self>, listener: TcpListener) {
+    async fn relay(self: Arc<Self>, listener: Arc<TcpListener>) {
         // They end with this task, which ends with the environment.
         let mut passing = JoinSet::new();
         while let Ok((inner, from)) = accepting::accept(&listener).await {
@@ -211,12 +259,8 @@ impl Gateway {
 
 async fn admit(mut inner: TcpStream, expected: Expected, recorder: Option<Arc<Recorder>>) {
     let Expected { outer, to } = expected;
-    let opened = match outer {
-        Outer::Open(opened) => Some(opened),
-        Outer::Opening(mut opening) => opening.join_next().await.and_then(Result::ok).and_then(Result::ok),
-    };
-    let Some(opened) = opened else {
-        // What was taken for connected is not: the process learns it by a reset.
+    let Outer::Open(opened) = outer else {
+        // Whoever comes before his time comes unasked.
         inner.sever();
         return;
     };
@@ -279,4 +323,4 @@ const PATIENCE_OF_EVENT_LOOPS: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 #[path = "relay_tests.rs"]
-mod tests;
+pub(super) mod tests;

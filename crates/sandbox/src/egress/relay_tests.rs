@@ -6,14 +6,14 @@ use super::*;
 use crate::egress::Rules;
 
 /// The process that connects.
-const PID: u32 = 1;
+pub(crate) const PID: u32 = 1;
 
-fn run(work: impl Future<Output = ()>) {
+pub(crate) fn run(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
 
 /// A way out whose sockets are of this test's own namespace.
-fn gateway(rules: &str, ceiling: &str) -> (Arc<Gateway>, Tasks) {
+pub(crate) fn gateway(rules: &str, ceiling: &str) -> (Arc<Gateway>, Tasks) {
     let questions = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let listener = || {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -27,13 +27,19 @@ fn gateway(rules: &str, ceiling: &str) -> (Arc<Gateway>, Tasks) {
     Gateway::open(Way::Here(Arc::new(outside)), sockets).unwrap()
 }
 
+/// Where its connections are made.
+pub(crate) fn outside_of(gateway: &Gateway) -> &Outside {
+    let Way::Here(outside) = gateway.way() else { panic!("it is here") };
+    outside
+}
+
 /// A socket as a process makes it, neither bound nor connected. Event loops' kind: it does not wait.
-fn fresh() -> OwnedFd {
+pub(crate) fn fresh() -> OwnedFd {
     tokio::net::TcpSocket::new_v4().unwrap().as_fd().try_clone_to_owned().unwrap()
 }
 
 /// A server of this host that says hello to everybody.
-async fn server() -> SocketAddr {
+pub(crate) async fn server() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(tokio::spawn(async move {
@@ -95,7 +101,9 @@ fn a_port_that_is_waited_for_keeps_its_connection() {
         let (gateway, _tasks) = gateway("127.0.0.1:*", "127.0.0.1:*");
         let socket = fresh();
         let port = socket::bound_port(&socket).unwrap();
-        let awaited = Expected { outer: Outer::Opening(Opening::new()), to: other };
+        let opened =
+            outside_of(&gateway).opening(other).unwrap().join_next().await.unwrap().unwrap().unwrap();
+        let awaited = Expected { outer: Outer::Open(opened), to: other };
         gateway.expected().insert(port, awaited);
         assert_eq!(gateway.connect(PID, &socket, to).await, Err(Refusal::Number(libc::ECONNREFUSED)));
         assert_eq!(gateway.expected().get(&port).map(|expected| expected.to), Some(other));
@@ -118,8 +126,7 @@ fn connections_beyond_the_limit_are_refused_and_places_come_back() {
         let to = server().await;
         let (gateway, _tasks) = gateway("127.0.0.1:*", "127.0.0.1:*");
         let places = u32::try_from(CONNECTIONS_MAX).unwrap();
-        let Way::Here(outside) = gateway.way() else { panic!("it is here") };
-        let taken = outside.places().try_acquire_many_owned(places).unwrap();
+        let taken = outside_of(&gateway).places().try_acquire_many_owned(places).unwrap();
         assert_eq!(gateway.connect(PID, &fresh(), to).await, Err(Refusal::Number(libc::ECONNREFUSED)));
         drop(taken);
         assert_eq!(gateway.connect(PID, &fresh(), to).await, Ok(()));

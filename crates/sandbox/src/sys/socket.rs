@@ -1,6 +1,7 @@
 //! Sockets of other processes, and what can be told of them and done with them.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -109,7 +110,8 @@ fn only_six(socket: &OwnedFd, only: bool) -> io::Result<()> {
     check_int(set).map(drop)
 }
 
-fn port(socket: &OwnedFd) -> io::Result<u16> {
+/// The port it is bound to; 0 where it is not.
+pub(crate) fn port(socket: &OwnedFd) -> io::Result<u16> {
     let socket = socket.try_clone()?;
     std::net::TcpListener::from(socket).local_addr().map(|address| address.port())
 }
@@ -124,16 +126,26 @@ pub(crate) async fn connect(socket: &OwnedFd, to: SocketAddr) -> io::Result<()> 
 }
 
 async fn connect_soon(socket: &OwnedFd, to: SocketAddr) -> io::Result<()> {
+    begin_connecting(socket, to)?;
+    connected(socket, CONNECT_TIMEOUT).await
+}
+
+/// Begins to connect one whose calls return at once.
+pub(crate) fn begin_connecting(socket: &OwnedFd, to: SocketAddr) -> io::Result<()> {
     let begun = with_address(socket, to, |socket, address, length| {
         // SAFETY: the address outlives the call and its size is passed.
         check_int(unsafe { libc::connect(socket, address, length) })
     });
     match begun {
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        other => return other.map(drop),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+        other => other.map(drop),
     }
+}
+
+/// Waits until a connection that has begun is there, or has failed.
+pub(crate) async fn connected(socket: &OwnedFd, limit: Duration) -> io::Result<()> {
     let watched = super::watch(socket.try_clone()?)?;
-    tokio::time::timeout(CONNECT_TIMEOUT, watched.writable())
+    tokio::time::timeout(limit, watched.writable())
         .await
         .map_err(|_| io::Error::from_raw_os_error(libc::ETIMEDOUT))?
         .map(drop)?;
@@ -141,6 +153,48 @@ async fn connect_soon(socket: &OwnedFd, to: SocketAddr) -> io::Result<()> {
         0 => Ok(()),
         number => Err(io::Error::from_raw_os_error(number)),
     }
+}
+
+/// Ends the attempt to connect that it is in, if any: whoever waits for it learns at once that it failed (`ECONNRESET`).
+pub(crate) fn give_up(socket: &OwnedFd) {
+    // SAFETY: an open descriptor and an integer.
+    let _ = unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_RDWR) };
+}
+
+/// Has a listener drop, without an answer, what comes from these ports: their kernels try again. A port that is not among them
+/// any more is heard again.
+pub(crate) fn be_silent_to(listener: BorrowedFd<'_>, ports: &BTreeSet<u16>) -> io::Result<()> {
+    // A program that sees the header of a segment, which begins with the port it comes from.
+    let step = |code: u32, jump_unless, value| libc::sock_filter {
+        code: u16::try_from(code).unwrap_or(0),
+        jt: 0,
+        jf: jump_unless,
+        k: value,
+    };
+    let (load, equal, answer) = (
+        libc::BPF_LD | libc::BPF_H | libc::BPF_ABS,
+        libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+        libc::BPF_RET | libc::BPF_K,
+    );
+    let mut program = vec![step(load, 0, 0)];
+    for port in ports {
+        program.extend([step(equal, 1, u32::from(*port)), step(answer, 0, 0)]);
+    }
+    program.push(step(answer, 0, u32::MAX));
+    let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    let size = libc::socklen_t::try_from(std::mem::size_of_val(&program)).unwrap_or(0);
+    // SAFETY: the program and its steps outlive the call, which copies them.
+    let set = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size,
+        )
+    };
+    check_int(set).map(drop)
 }
 
 /// Ends its connection, if it has one: it can then be connected again.
