@@ -15,6 +15,9 @@ pub(crate) const RUNTIME_DIR: &str = "/var/runtime";
 const PYTHON: &str = include_str!("bootstrap/python.py");
 const NODE: &str = include_str!("bootstrap/node.cjs");
 const NODE_CLIENT: &str = include_str!("bootstrap/client.cjs");
+/// V8 compiles and collects beside the program in one thread, not in four: most functions have less than one processor, and every
+/// thread is one more to stop and to wake with each request.
+const ONE_WORKER: &str = "--v8-pool-size=1";
 const RUBY: &str = include_str!("bootstrap/ruby.rb");
 
 /// How a runtime is started. Takes a second or two the first time where a bootstrap has to be compiled. The error is a
@@ -34,7 +37,7 @@ pub(crate) fn of(runtime: &Runtime, python_sdk: Option<&Path>, scratch: &Path) -
         },
         Family::Node => Bootstrap {
             files: vec![file("bootstrap.cjs", NODE), file("client.cjs", NODE_CLIENT)],
-            argv: with(none.argv, &[&format!("{RUNTIME_DIR}/bootstrap.cjs")]),
+            argv: with(none.argv, &[ONE_WORKER, &format!("{RUNTIME_DIR}/bootstrap.cjs")]),
             ..none
         },
         Family::Ruby => Bootstrap {
