@@ -53,7 +53,8 @@ pub trait Directory: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The ARN of the role of that name, which a session's ARN leaves the path out of. `None`: there is none.
+    /// The ARN of the role of that name in whatever case, which a session's ARN leaves the path out of. `None`: there is
+    /// none.
     fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
         let _ = (account, name);
         Ok(None)
@@ -117,4 +118,44 @@ pub struct IdentityPolicies {
     pub boundary: Option<NamedPolicy>,
     /// Tags of the user or role: `aws:PrincipalTag/*` (session tags override).
     pub tags: Vec<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says only what every directory must.
+    #[derive(Debug)]
+    struct Bare;
+
+    impl Directory for Bare {
+        fn credential(&self, _access_key_id: &str) -> Result<Option<LongTermCredential>, Fault> {
+            Ok(None)
+        }
+
+        fn role(&self, _arn: &Arn) -> Result<Option<Arc<RoleFacts>>, Fault> {
+            Ok(None)
+        }
+
+        fn policies(&self, _caller: &Caller) -> Result<Option<Arc<IdentityPolicies>>, Fault> {
+            Ok(None)
+        }
+
+        fn used(&self, _access_key_id: &str, _service: &str, _now: Timestamp) {}
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_does_not_say_knows_nobody_and_vouches_for_nothing() {
+        let arn = Arn::parse("arn:aws:iam::123456789012:role/worker").unwrap();
+        let account = AccountId::parse("123456789012").unwrap();
+        assert_eq!(Bare.managed_policy(arn.as_str()).unwrap(), None);
+        assert_eq!(Bare.unique_id(&arn).unwrap(), None);
+        assert!(Bare.identity_provider(&arn).unwrap().is_none());
+        assert_eq!(Bare.role_named(&account, "worker").unwrap(), None);
+        assert_eq!(Bare.attest(&account, TokenAlgorithm::Rs256, Map::new()).unwrap(), None);
+        assert!(!Bare.is_own_issuer("https://issuer.example.com"));
+        let root = Caller::Root { account };
+        let answer = Bare.verify_mfa(&root, "serial", "123456", Timestamp::from_seconds(0)).await;
+        assert_eq!(answer.unwrap(), MfaAnswer::NoSuchDevice);
+    }
 }

@@ -219,7 +219,9 @@ impl Directory for Identities {
 
     fn role_named(&self, account: &AccountId, name: &str) -> Result<Option<Arn>, Fault> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let found = state.roles.values().find(|role| role.account == *account && role.name == name);
+        // As IAM finds names: whatever their case.
+        let named = |role: &&Arc<RoleFacts>| role.account == *account && role.name.eq_ignore_ascii_case(name);
+        let found = state.roles.values().find(named);
         Ok(found.map(|role| role.arn.clone()))
     }
 

@@ -248,6 +248,20 @@ async fn a_role_that_trusts_another_provider_or_the_account_trusts_no_identity()
     }
 }
 
+// AWS: text of AccessDenied. Who is nobody yet is told neither whether the role is there nor whom it trusts.
+#[tokio::test]
+async fn an_identity_that_is_refused_learns_nothing_of_the_role() {
+    for (principal, condition) in [
+        (federated(), r#"{"StringEquals":{"idp.example.com:sub":"Ann-01"}}"#),
+        (r#"{"AWS":"123456789012"}"#.to_owned(), "{}"),
+    ] {
+        let scene = scene(&principal, condition);
+        let answer = scene.world.call_unsigned("creche", "TakeIn", toy("Eve-01")).await;
+        assert_eq!(answer.code().as_deref(), Some("AccessDeniedException"), "{}", answer.text());
+        assert_eq!(answer.message(), "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    }
+}
+
 fn unique_id(who: &Credentials) -> &str {
     match &who.caller {
         Some(Caller::User { unique_id, .. }) => unique_id,

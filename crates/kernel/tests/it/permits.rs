@@ -38,6 +38,30 @@ async fn a_session_is_made_for_who_was_admitted_to_assume_that_very_role() {
     }
 }
 
+#[tokio::test]
+async fn a_permit_is_for_each_action_on_its_own_resource_only() {
+    let (builder, shelf) = builder_of(|toys| vec![bind::<Lend, _>(toys)]);
+    let world = builder.start();
+    for role in ["lent", "other"] {
+        world.identities().role(role, &[ALL], Some(TRUSTS_ACCOUNT));
+    }
+    let ann = world.identities().user("ann", &[ALL]);
+    let role = |name: &str| Arn::global(world.scope(), "iam", &format!("role/{name}"));
+    shelf.questions(vec![
+        ("sts:AssumeRole", role("other")),
+        ("toys:Borrow", role("lent")),
+        // Each half was admitted, with another half.
+        ("sts:AssumeRole", role("lent")),
+        ("toys:Borrow", role("other")),
+        ("sts:TagSession", role("other")),
+        ("sts:AssumeRole", role("else")),
+        ("STS:AssumeRole", role("other")),
+        ("sts:AssumeRole", role("Other")),
+    ]);
+    assert!(!lends(&world, &ann, "Both-01").await);
+    assert_eq!(shelf.answers(), [true, true, false, false, false, false, false, false]);
+}
+
 fn trusting(world: &World, name: &str, condition: &str) -> Arc<RoleFacts> {
     let trust = format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole",

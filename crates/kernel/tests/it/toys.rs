@@ -112,6 +112,8 @@ pub(crate) struct Shelf {
     long_term_only: AtomicBool,
     before_lending: Mutex<Option<Happening>>,
     before_policy: Mutex<Option<(&'static str, Happening)>>,
+    questions: Mutex<Vec<(&'static str, Arn)>>,
+    answers: Mutex<Vec<bool>>,
 }
 
 /// What happens once, while a request is under way.
@@ -127,6 +129,22 @@ impl Shelf {
     /// What happens once, after the next call to lend a role was admitted and before it runs.
     pub(crate) fn before_lending(&self, happens: impl FnOnce() + Send + 'static) {
         *self.before_lending.lock().unwrap() = Some(Box::new(happens));
+    }
+
+    /// What the permit of the next call to lend a role will be asked: an action and a resource.
+    pub(crate) fn questions(&self, questions: Vec<(&'static str, Arn)>) {
+        *self.questions.lock().unwrap() = questions;
+    }
+
+    /// What it answered.
+    pub(crate) fn answers(&self) -> Vec<bool> {
+        self.answers.lock().unwrap().clone()
+    }
+
+    fn ask(&self, permit: &Permit) {
+        let questions = self.questions.lock().unwrap();
+        let answers = questions.iter().map(|(action, resource)| permit.admits(action, resource.as_str()));
+        *self.answers.lock().unwrap() = answers.collect();
     }
 
     /// From now on toys are made for nobody who comes with a user's temporary credentials.
@@ -257,6 +275,7 @@ impl Toys {
 
     /// Makes a session of the role `lent`, whatever was asked.
     async fn lend(&self, toy: Toy, permit: &Permit) -> Result<Toy, Fault> {
+        self.shelf.ask(permit);
         let happens = self.shelf.before_lending.lock().unwrap().take();
         if let Some(happens) = happens {
             happens();
