@@ -24,7 +24,8 @@ usage: cargo xtask <chore>
   compat [--check]                        write docs/compat.md from the comments tagged AWS: and DIVERGES:
   scoreboard [--check]                    ask the policy engine all vectors and write docs/scoreboard.md
   bench NAME [arguments]                  measure functions, load or decide, as docs/benchmarks.md tells
-  mutants [--score] [file…]               try the mutants of the code that decides and write docs/mutation-score.md
+  mutants [--score] [--since commit] [file…]
+                                          try the mutants of the code that decides and write docs/mutation-score.md
   access                                  print what each operation needs (crates/testkit/access.golden)";
 
 fn main() -> ExitCode {

@@ -2,11 +2,18 @@
 //! docs/mutation-score.md. Knows which tests judge which crate quickest, nothing of what the mutants mean: that is
 //! docs/mutation.md's to say.
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+    process::Command,
+};
 
 use crate::{Outcome, files};
 
 const PAGE: &str = "docs/mutation-score.md";
+/// Where on the page the second table begins.
+const CHANGED: &str = "\n## Changed lines\n\n";
 /// Where results are kept, so that a run that was ended goes on: every mutant that is settled is not tried again.
 const RESULTS: &str = "target/mutants";
 /// Seconds that the tests may take with a mutant; without one they take about two.
@@ -44,6 +51,7 @@ const ALL: &[Judged] = &[
             "decoys",
             "refusal",
             "foresight",
+            "named_principal",
         ],
         tests: &["--lib", "--test", "it"],
     },
@@ -83,29 +91,56 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("CARGO_INCREMENTAL", "1"),
     ("PROPTEST_CASES", "16"),
     ("PROPTEST_MAX_SHRINK_ITERS", "1"),
-    ("RUSTFLAGS", "--cap-lints=allow"),
 ];
 
-/// `mutants [FILE…]`: tries the mutants of these files, or of all, that are not settled yet. `--score` only counts.
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options<'a> {
+    score_only: bool,
+    /// Only what has changed since this commit.
+    since: Option<&'a str>,
+    files: Vec<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(arguments: &[&'a str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match *argument {
+                "--score" => options.score_only = true,
+                "--since" => options.since = Some(rest.next().ok_or("--since needs a commit")?),
+                file => options.files.push(file),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// `mutants [--since COMMIT] [FILE…]`: tries the mutants of these files, or of all, that are not settled yet; with a commit
+/// only those of lines that have changed since. `--score` only counts.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
-    let (score_only, wanted) = match arguments.split_first() {
-        Some((&"--score", rest)) => (true, rest),
-        _ => (false, arguments),
-    };
-    let chosen = chosen(wanted)?;
-    if !score_only {
+    let options = Options::parse(arguments)?;
+    let chosen = chosen(&options.files)?;
+    // However the commit was named: the page and the results go by its own name.
+    let since = options
+        .since
+        .map(|commit| git(&["rev-parse", "--short=7", "--verify", &format!("{commit}^{{commit}}")]));
+    let since = since.transpose()?.map(|commit| commit.trim().to_owned());
+    let since = since.as_deref();
+    if !options.score_only {
         unchanged()?;
         for judged in ALL.iter().filter(|judged| chosen.iter().any(|(one, _)| one.package == judged.package))
         {
             passes_without(judged)?;
         }
         for (judged, file) in &chosen {
-            try_all(judged, file)?;
+            try_all(judged, file, since)?;
         }
     }
     let results = files::root().join(RESULTS);
     let scores: Vec<Score> =
-        chosen.iter().filter_map(|(judged, file)| Score::read(&results, judged, file)).collect();
+        chosen.iter().filter_map(|(judged, file)| Score::read(&results, judged, file, since)).collect();
     let path = files::root().join(PAGE);
     let page = page(&files::read(&path).unwrap_or_default(), &scores);
     files::write(&path, &page)?;
@@ -129,18 +164,27 @@ fn path_of(judged: &Judged, file: &str) -> String {
     format!("{}/{file}.rs", judged.folder)
 }
 
-fn folder_of(judged: &Judged, file: &str) -> String {
-    format!("{}-{file}", judged.package)
+fn folder_of(judged: &Judged, file: &str, since: Option<&str>) -> String {
+    let since = since.map(|commit| format!("-since-{commit}")).unwrap_or_default();
+    format!("{}-{file}{since}", judged.package)
+}
+
+/// What git answers to this.
+fn git(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(files::root())
+        .output()
+        .map_err(|error| format!("git cannot be started: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!("git {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// The mutants are made in place: what is not committed could be lost among them.
 fn unchanged() -> Result<(), String> {
-    let listing = Command::new("git")
-        .args(["status", "--porcelain", "--", "crates"])
-        .current_dir(files::root())
-        .output()
-        .map_err(|error| format!("git: {error}"))?;
-    if listing.stdout.is_empty() {
+    if git(&["status", "--porcelain", "--", "crates"])?.is_empty() {
         return Ok(());
     }
     Err("mutants are made in place: commit or put away the changes in crates/ first, or use a clone"
@@ -162,9 +206,19 @@ fn passes_without(judged: &Judged) -> Result<(), String> {
     Err(format!("the tests of {} fail without any mutant ({status}): nothing was tried", judged.package))
 }
 
-fn try_all(judged: &Judged, file: &str) -> Result<(), String> {
-    let results = files::root().join(RESULTS).join(folder_of(judged, file));
+fn try_all(judged: &Judged, file: &str, since: Option<&str>) -> Result<(), String> {
+    let results = files::root().join(RESULTS).join(folder_of(judged, file, since));
     std::fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
+    let mut only = Vec::new();
+    if let Some(commit) = since {
+        let changes = git(&["diff", commit, "HEAD", "--", &path_of(judged, file)])?;
+        if changes.is_empty() {
+            return Err(format!("{} has not changed since {commit}", path_of(judged, file)));
+        }
+        let kept = results.join("changes.diff");
+        files::write(&kept, &changes)?;
+        only = vec!["--in-diff".into(), kept.into_os_string()];
+    }
     // Its output goes to the terminal as it comes: this takes minutes. It fails where a mutant is missed.
     let status = Command::new(env!("CARGO"))
         .current_dir(files::root())
@@ -172,6 +226,7 @@ fn try_all(judged: &Judged, file: &str) -> Result<(), String> {
         .args(["mutants", "--in-place", "--iterate", "--baseline=skip", "--timeout", TIMEOUT_S])
         .args(["-p", judged.package, "-f", &path_of(judged, file), "-o"])
         .arg(&results)
+        .args(only)
         .arg("--")
         .args(judged.tests)
         .status()
@@ -201,6 +256,8 @@ fn lines(path: &Path) -> BTreeSet<String> {
 #[derive(Debug, PartialEq, Eq)]
 struct Score {
     path: String,
+    /// Only lines that have changed since this commit were tried; `None`: all of the file.
+    since: Option<String>,
     caught: usize,
     unviable: usize,
     missed: BTreeSet<String>,
@@ -209,8 +266,8 @@ struct Score {
 
 impl Score {
     /// `None`: the file has not been tried here.
-    fn read(results: &Path, judged: &Judged, file: &str) -> Option<Self> {
-        let folder = results.join(folder_of(judged, file));
+    fn read(results: &Path, judged: &Judged, file: &str, since: Option<&str>) -> Option<Self> {
+        let folder = results.join(folder_of(judged, file, since));
         let out = folder.join("mutants.out");
         if !out.is_dir() {
             return None;
@@ -224,6 +281,7 @@ impl Score {
         unviable.retain(|line| settled.contains(line));
         Some(Self {
             path: path_of(judged, file),
+            since: since.map(str::to_owned),
             caught: settled.len() - unviable.len(),
             unviable: unviable.len(),
             missed: list("missed.txt"),
@@ -235,28 +293,56 @@ impl Score {
         let missed = self.missed.len();
         let tried = self.caught + self.unviable + missed + self.timeouts;
         let Self { path, caught, unviable, timeouts, .. } = self;
-        format!("| `{path}` | {tried} | {caught} | {unviable} | {missed} | {timeouts} |")
+        let since = self.since.as_ref().map(|commit| format!(" `{commit}` |")).unwrap_or_default();
+        format!("| `{path}` |{since} {tried} | {caught} | {unviable} | {missed} | {timeouts} |")
     }
 }
 
-/// The page with these scores in the place of older ones of the same files.
+/// The page with these scores in the place of older ones of the same files. A file that was tried whole needs no score of
+/// its changed lines any more.
 fn page(old: &str, scores: &[Score]) -> String {
-    let mut rows: Vec<String> =
-        old.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+    let (whole, changed) = old.split_once(CHANGED).unwrap_or((old, ""));
+    let (mut whole, mut changed) = (rows(whole), rows(changed));
     for score in scores {
-        let start = format!("| `{}` |", score.path);
-        rows.retain(|row| !row.starts_with(&start));
-        rows.push(score.row());
+        if score.since.is_none() {
+            whole.insert(score.path.clone(), score.row());
+            changed.remove(&score.path);
+        } else {
+            changed.insert(score.path.clone(), score.row());
+        }
     }
-    rows.sort();
     let mut text = String::from(
         "# Mutation score\n\n\
          Made by `cargo xtask mutants [FILE…]`, which tries every mutant of the files that is not settled yet. What the missed\n\
          ones mean is told in [mutation.md](mutation.md).\n\n\
          | file | tried | caught | do not compile | missed | timeout |\n|---|---:|---:|---:|---:|---:|\n",
     );
+    add_rows(&mut text, "| **all** |", &whole);
+    if !changed.is_empty() {
+        text.push_str(CHANGED);
+        text.push_str(
+            "Of these files only the lines that have changed since a commit were tried again\n\
+             (`cargo xtask mutants --since COMMIT FILE…`); the table above has them as they were before.\n\n\
+             | file | changed since | tried | caught | do not compile | missed | timeout |\n|---|---|---:|---:|---:|---:|---:|\n",
+        );
+        add_rows(&mut text, "| **all** | |", &changed);
+    }
+    text
+}
+
+/// The rows of a table by file.
+fn rows(table: &str) -> BTreeMap<String, String> {
+    let rows = table.lines().filter_map(|line| {
+        let (path, _) = line.strip_prefix("| `")?.split_once('`')?;
+        Some((path.to_owned(), line.to_owned()))
+    });
+    rows.collect()
+}
+
+/// The rows and their sum.
+fn add_rows(text: &mut String, all: &str, rows: &BTreeMap<String, String>) {
     let mut sums = [0_usize; 5];
-    for row in &rows {
+    for row in rows.values() {
         let numbers = row.split('|').filter_map(|cell| cell.trim().parse::<usize>().ok());
         sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
         text.push_str(row);
@@ -264,8 +350,7 @@ fn page(old: &str, scores: &[Score]) -> String {
     }
     let [tried, caught, unviable, missed, timeouts] = sums;
     // Writing into a String cannot fail.
-    let _ = writeln!(text, "| **all** | {tried} | {caught} | {unviable} | {missed} | {timeouts} |");
-    text
+    let _ = writeln!(text, "{all} {tried} | {caught} | {unviable} | {missed} | {timeouts} |");
 }
 
 #[cfg(test)]
@@ -283,7 +368,7 @@ mod tests {
 
     fn score(path: &str, caught: usize, missed: &[&str]) -> Score {
         let missed = missed.iter().map(|line| (*line).to_owned()).collect();
-        Score { path: path.to_owned(), caught, unviable: 1, missed, timeouts: 0 }
+        Score { path: path.to_owned(), since: None, caught, unviable: 1, missed, timeouts: 0 }
     }
 
     #[test]
@@ -298,11 +383,42 @@ mod tests {
     }
 
     #[test]
+    fn changed_lines_have_a_table_of_their_own_until_the_file_is_tried_whole() {
+        let whole = page("", &[score("a.rs", 2, &[]), score("b.rs", 1, &[])]);
+        assert!(!whole.contains("Changed lines"));
+        let since = |path: &str, missed: &[&str]| Score {
+            since: Some("abc1234".to_owned()),
+            ..score(path, 3, missed)
+        };
+        let both = page(&whole, &[since("a.rs", &["x"]), since("b.rs", &[])]);
+        assert!(both.starts_with(&whole), "{both}");
+        assert!(both.ends_with(
+            "| `a.rs` | `abc1234` | 5 | 3 | 1 | 1 | 0 |\n| `b.rs` | `abc1234` | 4 | 3 | 1 | 0 | 0 |\n\
+             | **all** | | 9 | 6 | 2 | 1 | 0 |\n"
+        ));
+        assert_eq!(page(&both, &[]), both);
+        let one = page(&both, &[score("a.rs", 9, &[])]);
+        assert!(
+            one.contains("| `a.rs` | 10 | 9 | 1 | 0 | 0 |") && !one.contains("| `a.rs` | `abc1234`"),
+            "{one}"
+        );
+        assert_eq!(page(&one, &[score("b.rs", 1, &[])]).matches("Changed lines").count(), 0);
+    }
+
+    #[test]
+    fn options_come_in_any_order() {
+        let wanted = Options { score_only: true, since: Some("HEAD~1"), files: vec!["a.rs", "b.rs"] };
+        assert_eq!(Options::parse(&["--since", "HEAD~1", "a.rs", "--score", "b.rs"]), Ok(wanted));
+        assert_eq!(Options::parse(&[]), Ok(Options::default()));
+        assert!(Options::parse(&["a.rs", "--since"]).is_err());
+    }
+
+    #[test]
     fn what_was_settled_before_counts_and_what_never_compiled_is_told_apart() {
         let folder = std::env::temp_dir().join(format!("casemate-xtask-mutants-{}", std::process::id()));
         let judged = &ALL[0];
-        let out = folder.join(folder_of(judged, "gate")).join("mutants.out");
-        assert_eq!(Score::read(&folder, judged, "gate"), None);
+        let out = folder.join(folder_of(judged, "gate", None)).join("mutants.out");
+        assert_eq!(Score::read(&folder, judged, "gate", None), None);
         std::fs::create_dir_all(&out).unwrap();
         for (name, text) in [
             ("previously_caught.txt", "a\nb\n"),
@@ -312,8 +428,9 @@ mod tests {
         ] {
             std::fs::write(out.join(name), text).unwrap();
         }
-        std::fs::write(folder.join(folder_of(judged, "gate")).join("unviable.txt"), "b\ngone\n").unwrap();
-        let read = Score::read(&folder, judged, "gate").unwrap();
+        std::fs::write(folder.join(folder_of(judged, "gate", None)).join("unviable.txt"), "b\ngone\n")
+            .unwrap();
+        let read = Score::read(&folder, judged, "gate", None).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(read.row(), "| `crates/kernel/src/gate.rs` | 5 | 2 | 2 | 1 | 0 |");
     }
