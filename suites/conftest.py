@@ -1,5 +1,7 @@
 """A running server with the notes example, and clients for it. The binary comes from CASEMATE_BIN."""
 
+import contextlib
+import datetime
 import json
 import os
 import re
@@ -13,6 +15,8 @@ import urllib.request
 from pathlib import Path
 
 import boto3
+import botocore.auth
+import botocore.crt.auth
 import pytest
 from botocore.config import Config
 
@@ -242,6 +246,23 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def notes(server):
     return Notes(server)
+
+
+@pytest.fixture
+def clients_clock(monkeypatch):
+    """`with clients_clock(seconds):` signs as a client whose clock is off by so much. The server's stays right."""
+
+    @contextlib.contextmanager
+    def off_by(seconds):
+        right = botocore.auth.get_current_datetime
+        moved = lambda *arguments, **options: right(*arguments, **options) + datetime.timedelta(seconds=seconds)
+        with monkeypatch.context() as patch:
+            # botocore signs some requests itself and some by AWS's common runtime.
+            for module in (botocore.auth, botocore.crt.auth):
+                patch.setattr(module, "get_current_datetime", moved)
+            yield
+
+    return off_by
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def ahead(offset):
 
 @pytest.fixture(scope="module")
 def issued(tmp_path_factory):
-    """What a server issued, the server stopped, and the notes example's address."""
+    """What a server issued (the notes example's tokens, the administrator's session), and the server stopped."""
     data_dir = tmp_path_factory.mktemp("expiry") / "data"
     server = Server(data_dir, ROOT / "examples/notes/template.yaml").start()
     notes = Notes(server)
@@ -36,12 +36,23 @@ def issued(tmp_path_factory):
     assert status == 200, answer
     idp = server.client("cognito-idp")
     assert idp.get_user(AccessToken=tokens["AccessToken"])["Username"] == "alice"
+    session = server.client("sts").get_session_token(DurationSeconds=3600)["Credentials"]
+    assert account(server, session)
     server.stop()
-    return notes, tokens
+    return notes, tokens, session
+
+
+def account(server, session):
+    """Whose credentials of a session they are."""
+    client = server.client(
+        "sts", aws_access_key_id=session["AccessKeyId"], aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    return client.get_caller_identity()["Account"]
 
 
 def at(issued, offset):
-    notes, _ = issued
+    notes, _, _ = issued
     return Server(notes.server.data_dir, port=notes.server.port, environment=ahead(offset)).start()
 
 
@@ -58,8 +69,25 @@ def renew(notes, server, tokens):
     )
 
 
+def test_credentials_of_a_session_end_with_it(issued, clients_clock):
+    """Signed by a client whose clock is as far ahead as the server's: the signature is fresh, the session is over. The
+    first test of this server: a later clock would have swept the session away."""
+    _, _, session = issued
+    for offset, hours in (("+30m", 0.5), ("+61m", 61 / 60)):
+        server = at(issued, offset)
+        try:
+            with clients_clock(hours * 3600):
+                if hours < 1:
+                    assert account(server, session)
+                else:
+                    code, text = refusal(lambda: account(server, session))
+                    assert (code, text) == ("ExpiredToken", "The security token included in the request is expired")
+        finally:
+            server.stop()
+
+
 def test_two_hours_later_id_and_access_tokens_are_refused_and_the_refresh_token_renews(issued):
-    notes, tokens = issued
+    notes, tokens, _ = issued
     server = at(issued, "+2h")
     try:
         status, headers, body = notes.call("GET", "/notes", tokens["IdToken"])
@@ -77,7 +105,7 @@ def test_two_hours_later_id_and_access_tokens_are_refused_and_the_refresh_token_
 
 
 def test_a_month_later_the_refresh_token_is_refused(issued):
-    notes, tokens = issued
+    notes, tokens, _ = issued
     server = at(issued, "+31d")
     try:
         code, text = refusal(lambda: renew(notes, server, tokens))

@@ -5,11 +5,17 @@ elements of one statement. A part says what the whole says of its statements, an
 """
 
 import ast
+import collections
 import importlib.util
 import json
+import re
+import urllib.parse
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
+from conftest import ROOT
+from documents import documents
 
 CHARS_MAX = 6144
 
@@ -84,3 +90,62 @@ def test_what_is_no_policy_is_refused(empty, statement):
     with pytest.raises(iam.exceptions.MalformedPolicyDocumentException):
         iam.create_policy(PolicyName="corpus", PolicyDocument=text)
     assert iam.list_policies(Scope="Local")["Policies"] == []
+
+
+class Store:
+    """IAM as a place where documents are put and got back: as they are on the wire, before boto3 has decoded them."""
+
+    def __init__(self, iam):
+        self.iam, self.bodies = iam, []
+        iam.meta.events.register("before-parse.iam.*", lambda response_dict, **_: self.bodies.append(response_dict["body"]))
+        iam.create_user(UserName="keeper")
+
+    def element(self, name):
+        """What the last answer says in an element, URL-encoded as it is there."""
+        return re.search(rf"<{name}>(.*?)</{name}>", self.bodies[-1].decode(), re.DOTALL).group(1)
+
+    def managed(self, text):
+        arn = self.iam.create_policy(PolicyName="p", PolicyDocument=text)["Policy"]["Arn"]
+        self.iam.get_policy_version(PolicyArn=arn, VersionId="v1")
+        kept = self.element("Document")
+        self.iam.delete_policy(PolicyArn=arn)
+        return kept
+
+    def inline(self, text):
+        self.iam.put_user_policy(UserName="keeper", PolicyName="p", PolicyDocument=text)
+        self.iam.get_user_policy(UserName="keeper", PolicyName="p")
+        kept = self.element("PolicyDocument")
+        self.iam.delete_user_policy(UserName="keeper", PolicyName="p")
+        return kept
+
+    def trust(self, text):
+        self.iam.create_role(RoleName="r", AssumeRolePolicyDocument=text)
+        self.iam.get_role(RoleName="r")
+        kept = self.element("AssumeRolePolicyDocument")
+        self.iam.delete_role(RoleName="r")
+        return kept
+
+
+def test_every_policy_document_of_the_tree_is_given_back_as_it_was_stored(empty):
+    store = Store(empty.client("iam"))
+    found = documents(ROOT)
+    kept, refused = collections.Counter(), collections.Counter()
+    for text, file in found.items():
+        for put in (store.managed, store.inline, store.trust):
+            try:
+                encoded = put(text)
+            except ClientError as error:
+                # The tests are full of documents that must be refused, of other kinds and too long for a user.
+                refused[error.response["Error"]["Code"]] += 1
+                continue
+            kept[put.__name__] += 1
+            assert re.fullmatch(r"[A-Za-z0-9._~%*+-]*", encoded), f"{file}: {encoded}"
+            assert urllib.parse.unquote(encoded) == text, file
+    assert set(refused) <= {"MalformedPolicyDocument", "LimitExceeded", "ValidationError"}, refused
+    assert kept["managed"] >= 200 and kept["inline"] >= 200 and kept["trust"] >= 10, (kept, refused)
+
+
+def test_the_walk_finds_documents_in_every_spelling():
+    files = set(documents(ROOT).values())
+    for part in ("crates/policy-vectors/", "crates/policy/", "services/", "suites/", "examples/notes/template.yaml"):
+        assert any(str(file).startswith(part) for file in files), part

@@ -6,7 +6,11 @@ The forms that only an object store takes (chunked bodies, browser forms, unsign
 
 import hashlib
 import os
+import socket
+import socketserver
+import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -40,6 +44,46 @@ def verifier():
 
 
 @pytest.fixture(scope="module")
+def secure(verifier, tmp_path_factory):
+    """The verifier behind TLS, where clients choose other forms than in the clear: its address and its certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key", folder / "certificate"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    port = int(verifier.rsplit(":", 1)[1])
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self):
+            with context.wrap_socket(self.request, server_side=True) as outer:
+                with socket.create_connection(("127.0.0.1", port)) as inner:
+                    answers = threading.Thread(target=pump, args=(inner, outer), daemon=True)
+                    answers.start()
+                    pump(outer, inner)
+                    inner.shutdown(socket.SHUT_WR)
+                    answers.join(60)
+
+    def pump(source, sink):
+        try:
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        except OSError:
+            pass  # The other side has gone, and with it whoever waits for an answer.
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Relay) as relay:
+        threading.Thread(target=relay.serve_forever, daemon=True).start()
+        yield f"https://localhost:{relay.server_address[1]}", str(certificate)
+        relay.shutdown()
+
+
+@pytest.fixture(scope="module")
 def rust_sdk():
     """The program of suites/rust: its output by the first field of each line."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "suites-rust"
@@ -60,13 +104,13 @@ def rust_sdk():
     return run
 
 
-def s3(endpoint, secret=SECRET, **options):
+def s3(endpoint, secret=SECRET, verify=None, **options):
     config = Config(
         signature_version="s3v4", s3={"addressing_style": "path"} | options.pop("s3", {}),
         retries={"total_max_attempts": 1}, **options,
     )
     return boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1", config=config,
+        "s3", endpoint_url=endpoint, region_name="us-east-1", config=config, verify=verify,
         aws_access_key_id=KEY, aws_secret_access_key=secret,
     )
 
@@ -80,27 +124,57 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
-def test_boto3_uploads_with_every_checksum(verifier, algorithm):
-    answer = s3(verifier).put_object(Bucket="b", Key="a key/ü+~", Body=b"abc" * 9_000, ChecksumAlgorithm=algorithm)
+ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
+
+
+def put(client, key, body, **more):
+    """The form in which an upload came, and what was said of its body; the bytes must be those sent."""
+    data = body if isinstance(body, bytes) else body.read_bytes()
+    opened = body if isinstance(body, bytes) else body.open("rb")
+    answer = client.put_object(Bucket="b", Key=key, Body=opened, **more)
     form, received = verdict(answer)
-    assert form.startswith("header") and received == sha256(b"abc" * 9_000)
+    assert received == sha256(data)
+    return form, answer["ResponseMetadata"]["HTTPHeaders"]["x-payload"]
 
 
-def test_boto3_streams_an_upload_in_chunks_with_a_trailer(verifier, tmp_path):
-    """A body that can be read once only is sent in chunks; over plain HTTP botocore signs the payload otherwise."""
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_boto3_uploads_with_every_checksum(verifier, algorithm):
+    """In the clear botocore signs the body's hash, whatever it is told of checksums."""
+    form = put(s3(verifier), "a key/ü+~", b"abc" * 9_000, ChecksumAlgorithm=algorithm)
+    assert form == ("header AWS4-HMAC-SHA256", "hash")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_boto3_streams_an_upload_in_chunks_with_a_trailer(secure, tmp_path, algorithm):
     file = tmp_path / "large"
     file.write_bytes(LARGE)
-    with file.open("rb") as body:
-        answer = s3(verifier, s3={"payload_signing_enabled": False}).put_object(Bucket="b", Key="k", Body=body)
-    _, received = verdict(answer)
-    assert received == sha256(LARGE)
+    endpoint, certificate = secure
+    form = put(s3(endpoint, verify=certificate), "k", file, ChecksumAlgorithm=algorithm)
+    assert form == ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", "chunked")
+
+
+def test_boto3_signs_a_head_that_says_its_body_is_unsigned(secure, verifier):
+    endpoint, certificate = secure
+    # The checksum of no bytes: a header of the client's own choice takes the place of a trailer.
+    form = put(s3(endpoint, verify=certificate), "k", b"", ChecksumCRC32="AAAAAA==")
+    assert form == ("header AWS4-HMAC-SHA256", "unsigned")
+    # And where it is told to sign bodies, the hash of it.
+    signing = s3(endpoint, verify=certificate, s3={"payload_signing_enabled": True})
+    assert put(signing, "k", b"", ChecksumCRC32="AAAAAA==") == ("header AWS4-HMAC-SHA256", "hash")
+    with pytest.raises(ClientError) as refused:
+        put(s3(endpoint, secret="another", verify=certificate), "k", b"", ChecksumCRC32="AAAAAA==")
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_boto3_uploads_a_large_file_in_parts(verifier, tmp_path):
     file = tmp_path / "large"
     file.write_bytes(LARGE)
-    s3(verifier).upload_file(str(file), "b", "k")
+    client, forms = s3(verifier), []
+    client.meta.events.register(
+        "after-call.s3.*", lambda http_response, **_: forms.append(http_response.headers["x-payload"])
+    )
+    client.upload_file(str(file), "b", "k")
+    assert forms == ["hash"] * len(forms) and len(forms) > 3, forms
 
 
 def test_presigned_urls_work_and_bind_what_they_name(verifier):

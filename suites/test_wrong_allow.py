@@ -4,6 +4,7 @@ boto3 can say it and with a raw signed request where it cannot, and each must be
 import io
 import json
 import time
+import types
 import urllib.error
 import urllib.request
 import zipfile
@@ -60,15 +61,20 @@ def denied(call):
     assert code(call) in ("AccessDenied", "AccessDeniedException")
 
 
-def raw(server, method="POST", path="/", headers=None, body=b""):
+def answer(server, method="POST", path="/", headers=None, body=b""):
+    """Sends a request as it is: status and text."""
     request = urllib.request.Request(server.endpoint + path, data=body if method == "POST" else None, method=method)
     for name, value in (headers or {}).items():
         request.add_header(name, value)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status
+        with urllib.request.urlopen(request, timeout=60) as received:
+            return received.status, received.read().decode()
     except urllib.error.HTTPError as refusal:
-        return refusal.code
+        return refusal.code, refusal.read().decode()
+
+
+def raw(*arguments, **options):
+    return answer(*arguments, **options)[0]
 
 
 def signed(server, service, body, headers, key, method="POST", path="/"):
@@ -145,13 +151,25 @@ def test_05_another_body_under_a_captured_signature(server):
     assert raw(server, headers=headers, body=b'{"Limit":1}') == 400
 
 
-def test_06_an_inactive_key_and_a_presigned_url_that_has_ended(server):
+def test_06_an_inactive_key_and_a_presigned_url_that_has_ended(server, clients_clock):
     person = Person(server, "wa06", ALL)
-    ended = person.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET", ExpiresIn=1)
-    person.client("sts").get_caller_identity()
+    sts = person.client("sts")
+    get = lambda url: answer(server, "GET", url.removeprefix(server.endpoint))
+    made = lambda seconds: sts.generate_presigned_url("get_caller_identity", HttpMethod="GET", ExpiresIn=seconds)
+    # Two minutes old, of a key that is good: only how long it says it lasts tells them apart.
+    with clients_clock(-120):
+        lasting, ended = made(900), made(60)
+    assert get(lasting)[0] == 200
+    status, text = get(ended)
+    assert status == 403 and "Signature expired: " in text, text
+    # Nor can it be made to last.
+    status, text = get(ended.replace("X-Amz-Expires=60", "X-Amz-Expires=900"))
+    assert status == 403 and "signature we calculated does not match" in text, text
+    sts.get_caller_identity()
     person.iam.update_access_key(UserName="wa06", AccessKeyId=person.key[0], Status="Inactive")
-    assert code(person.client("sts").get_caller_identity) == "InvalidClientTokenId"
-    assert raw(server, "GET", ended.removeprefix(server.endpoint)) == 403
+    assert code(sts.get_caller_identity) == "InvalidClientTokenId"
+    status, text = get(lasting)
+    assert status == 403 and "InvalidClientTokenId" in text, text
 
 
 def test_07_a_scope_of_another_service(server):
@@ -220,30 +238,121 @@ def package():
     return out.getvalue()
 
 
+def own_function(server, name):
+    functions = server.client("lambda")
+    function_role = role(server, f"{name}-function", {"Service": "lambda.amazonaws.com"})
+    functions.create_function(
+        FunctionName=name, Runtime="python3.12", Handler="app.handler", Role=function_role, Code={"ZipFile": package()}
+    )
+    return functions
+
+
+def permit(functions, function, statement, principal):
+    functions.add_permission(
+        FunctionName=function, StatementId=statement, Action="lambda:InvokeFunction", Principal=principal
+    )
+
+
+def dry_run(functions, name="wa15"):
+    return functions.invoke(FunctionName=name, InvocationType="DryRun")
+
+
+LITTLE = document({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"})
+
+
 def test_15_a_grant_of_the_resource_stays_within_the_session_policy_and_the_boundary(server):
     arn = role(server, "wa15", {"AWS": account(server)})
-    function_role = role(server, "wa15-function", {"Service": "lambda.amazonaws.com"})
-    functions = server.client("lambda")
-    functions.create_function(
-        FunctionName="wa15", Runtime="python3.12", Handler="app.handler", Role=function_role, Code={"ZipFile": package()}
-    )
-    functions.add_permission(FunctionName="wa15", StatementId="s", Action="lambda:InvokeFunction", Principal=arn)
+    functions = own_function(server, "wa15")
     sts = Person(server, "wa15", ALL).client("sts")
-    invoke = lambda made: made("lambda").invoke(FunctionName="wa15", InvocationType="DryRun")
-    invoke(assumed(server, sts, arn))
-    little = document({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"})
-    denied(lambda: invoke(assumed(server, sts, arn, Policy=little)))
-    bound = server.client("iam").create_policy(PolicyName="wa15", PolicyDocument=little)["Policy"]["Arn"]
+    denied(lambda: dry_run(assumed(server, sts, arn)("lambda")))
+    permit(functions, "wa15", "s", arn)
+    dry_run(assumed(server, sts, arn)("lambda"))
+    denied(lambda: dry_run(assumed(server, sts, arn, Policy=LITTLE)("lambda")))
+    bound = server.client("iam").create_policy(PolicyName="wa15", PolicyDocument=LITTLE)["Policy"]["Arn"]
     server.client("iam").put_role_permissions_boundary(RoleName="wa15", PermissionsBoundary=bound)
-    denied(lambda: invoke(assumed(server, sts, arn)))
+    denied(lambda: dry_run(assumed(server, sts, arn)("lambda")))
+
+
+def test_15_a_grant_to_everybody_stays_within_the_session_policy(server):
+    arn = role(server, "wa15-open", {"AWS": account(server)})
+    functions = own_function(server, "wa15-open")
+    sts = Person(server, "wa15-open", ALL).client("sts")
+    permit(functions, "wa15-open", "everybody", "*")
+    dry_run(assumed(server, sts, arn)("lambda"), "wa15-open")
+    denied(lambda: dry_run(assumed(server, sts, arn, Policy=LITTLE)("lambda"), "wa15-open"))
+
+
+def test_15_a_grant_of_the_resource_stays_within_the_ceiling_of_the_organisation(empty):
+    """In a member account, to a user whom the function's policy names and whom no policy of its own allows anything."""
+    boss = Person(empty, "boss", ALL)
+    organizations = boss.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    made = organizations.create_account(AccountName="member", Email="member@example.com")["CreateAccountStatus"]
+    made = organizations.describe_create_account_status(CreateAccountRequestId=made["Id"])["CreateAccountStatus"]
+    inside = assumed(empty, boss.client("sts"), f"arn:aws:iam::{made['AccountId']}:role/OrganizationAccountAccessRole")
+    member = types.SimpleNamespace(endpoint=empty.endpoint, client=inside)
+    ann = Person(member, "ann")
+    functions = own_function(member, "wa15")
+    denied(lambda: dry_run(ann.client("lambda")))
+    permit(functions, "wa15", "ann", ann.arn)
+    dry_run(ann.client("lambda"))
+    ceiling = organizations.create_policy(
+        Name="little", Description="", Type="SERVICE_CONTROL_POLICY", Content=LITTLE
+    )["Policy"]["PolicySummary"]["Id"]
+    organizations.attach_policy(PolicyId=ceiling, TargetId=made["AccountId"])
+    dry_run(ann.client("lambda"))
+    organizations.detach_policy(PolicyId="p-FullAWSAccess", TargetId=made["AccountId"])
+    denied(lambda: dry_run(ann.client("lambda")))
+    organizations.attach_policy(PolicyId="p-FullAWSAccess", TargetId=made["AccountId"])
+    dry_run(ann.client("lambda"))
 
 
 def test_16_an_explicit_denial_beats_every_grant(server):
+    functions = own_function(server, "wa16")
     deny = {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": "*"}
-    person = Person(server, "wa16", ALL, deny)
-    functions = server.client("lambda")
-    functions.add_permission(FunctionName="wa15", StatementId="t", Action="lambda:InvokeFunction", Principal=person.arn)
-    denied(lambda: person.client("lambda").invoke(FunctionName="wa15", InvocationType="DryRun"))
+    person, nobody = Person(server, "wa16", ALL), Person(server, "wa16b")
+    permit(functions, "wa16", "by-name", person.arn)
+    dry_run(person.client("lambda"), "wa16")
+    person.put(ALL, deny)
+    denied(lambda: dry_run(person.client("lambda"), "wa16"))
+    # Public: whoever has no policy at all may, and whoever is denied may not.
+    denied(lambda: dry_run(nobody.client("lambda"), "wa16"))
+    permit(functions, "wa16", "public", "*")
+    dry_run(nobody.client("lambda"), "wa16")
+    denied(lambda: dry_run(person.client("lambda"), "wa16"))
+    nobody.put(deny)
+    denied(lambda: dry_run(nobody.client("lambda"), "wa16"))
+
+
+def test_16_an_explicit_denial_of_an_api_beats_its_authorizer(server, notes):
+    """The user pool's token is good; the policy of the API denies one path to everybody."""
+    token = notes.tokens("wa16")["IdToken"]
+    assert notes.call("GET", "/notes", token)[0] == 200
+    gateway = server.client("apigateway")
+    api = notes.url.removeprefix(server.endpoint).split("/")[-2]
+    stage = notes.url.split("/")[-1]
+    invoke = {"Principal": "*", "Action": "execute-api:Invoke"}
+    place = f"arn:aws:execute-api:us-east-1:{account(server)}:{api}"
+    put = lambda *statements: deploy(gateway, api, stage, document(*statements) if statements else "")
+    try:
+        put({"Effect": "Allow", "Resource": f"{place}/*", **invoke})
+        assert notes.call("GET", "/notes", token)[0] == 200
+        put({"Effect": "Allow", "Resource": f"{place}/*", **invoke},
+            {"Effect": "Deny", "Resource": f"{place}/{stage}/GET/notes", **invoke})
+        status, _, body = notes.call("GET", "/notes", token)
+        assert status == 403 and "explicit deny" in json.dumps(body), (status, body)
+        # Of this path only, and without a token it is still the authorizer that refuses.
+        assert notes.call("POST", "/notes", token, {"text": "still"})[0] in (200, 201)
+    finally:
+        put()
+    assert notes.call("GET", "/notes", token)[0] == 200
+
+
+def deploy(gateway, api, stage, policy):
+    gateway.update_rest_api(
+        restApiId=api, patchOperations=[{"op": "replace", "path": "/policy", "value": policy}]
+    )
+    gateway.create_deployment(restApiId=api, stageName=stage)
 
 
 def test_17_conditions_of_a_trust_policy(server):
@@ -294,6 +403,57 @@ def test_20_an_attribute_that_is_only_filtered_by(server, tables):
     denied(lambda: scan(TableName="wa-one"))
 
 
+def test_20_an_attribute_that_is_only_updated_or_only_a_condition(server, tables):
+    allow = {"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": tables("wa-one"),
+             "Condition": {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "open"]},
+                           "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]}}}
+    update = Person(server, "wa20u", allow).client("dynamodb").update_item
+    key = {"TableName": "wa-one", "Key": {"pk": {"S": "a"}}}
+    value = {"ExpressionAttributeValues": {":v": {"S": "x"}}}
+    names = {"ExpressionAttributeNames": {"#o": "open"}}
+    update(**key, **value, **names, UpdateExpression="SET #o = :v")
+    denied(lambda: update(**key, **value, UpdateExpression="SET secret = :v"))
+    denied(lambda: update(**key, **value, **names, UpdateExpression="SET #o = :v REMOVE secret"))
+    denied(lambda: update(**key, **names, UpdateExpression="SET #o = secret"))
+    denied(lambda: update(**key, **value, **names, UpdateExpression="SET #o = :v", ConditionExpression="secret <> :v"))
+    hidden = {"ExpressionAttributeNames": {"#o": "open", "#s": "secret"}}
+    denied(lambda: update(**key, **value, **hidden, UpdateExpression="SET #o = :v, #s = :v"))
+    denied(lambda: update(**key, **value, **names, UpdateExpression="SET #o = :v", ReturnValues="ALL_NEW"))
+    item = server.client("dynamodb").get_item(TableName="wa-one", Key={"pk": {"S": "a"}})["Item"]
+    assert item["secret"] == {"S": "y"} and item["open"] == {"S": "x"}, item
+
+
+def test_20_an_index_is_led_by_its_own_key(server):
+    """The partition key of an index is another attribute: its values are the leading keys, not those of the table."""
+    admin = server.client("dynamodb")
+    text = lambda name: {"AttributeName": name, "AttributeType": "S"}
+    admin.create_table(
+        TableName="wa-index", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[text("pk"), text("owner")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[{
+            "IndexName": "by-owner", "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }],
+    )
+    for owner in ("ann", "ben"):
+        admin.put_item(TableName="wa-index", Item={"pk": {"S": f"of-{owner}"}, "owner": {"S": owner}})
+    table = f"arn:aws:dynamodb:us-east-1:{account(server)}:table/wa-index"
+    own = {"Null": {"dynamodb:LeadingKeys": "false"},
+           "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ann"]}}
+    allow = {"Effect": "Allow", "Action": ["dynamodb:Query", "dynamodb:Scan"], "Resource": [table, f"{table}/index/*"],
+             "Condition": own}
+    dynamodb = Person(server, "wa20i", allow).client("dynamodb")
+    query = lambda owner, **options: dynamodb.query(
+        TableName="wa-index", KeyConditionExpression="#k = :v", ExpressionAttributeValues={":v": {"S": owner}}, **options
+    )
+    index = {"IndexName": "by-owner", "ExpressionAttributeNames": {"#k": "owner"}}
+    assert [item["pk"]["S"] for item in query("ann", **index)["Items"]] == ["of-ann"]
+    denied(lambda: query("ben", **index))
+    assert query("ann", ExpressionAttributeNames={"#k": "pk"})["Items"] == []
+    denied(lambda: query("of-ann", ExpressionAttributeNames={"#k": "pk"}))
+    denied(lambda: dynamodb.scan(TableName="wa-index", IndexName="by-owner"))
+
+
 def test_21_passing_a_role_when_something_is_changed(server):
     person = Person(server, "wa21", {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"})
     strong = role(server, "wa21", {"Service": "lambda.amazonaws.com"}, ALL)
@@ -314,6 +474,35 @@ def test_22_a_user_made_again_under_the_same_name(server):
     denied(lambda: again.client("sts").assume_role(RoleArn=arn, RoleSessionName="session"))
 
 
+def test_22_a_role_made_again_under_the_same_name(server):
+    """What was granted to the first role is not the second's: neither by a trust policy nor by a function's."""
+    iam = server.client("iam")
+    sts = Person(server, "wa22r-boss", ALL).client("sts")
+    trust = {"AWS": account(server)}
+    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    first = role(server, "wa22r", trust, assume)
+    beyond = role(server, "wa22r-beyond", {"AWS": first}, ALL)
+    functions = own_function(server, "wa22r")
+    permit(functions, "wa22r", "first", first)
+    go_on = lambda made: made("sts").assume_role(RoleArn=beyond, RoleSessionName="session")
+    old = assumed(server, sts, first)
+    go_on(old)
+    dry_run(old("lambda"), "wa22r")
+    iam.delete_role_policy(RoleName="wa22r", PolicyName="p")
+    iam.delete_role(RoleName="wa22r")
+    assert role(server, "wa22r", trust, assume) == first
+    again = assumed(server, sts, first)
+    denied(lambda: go_on(again))
+    denied(lambda: dry_run(again("lambda"), "wa22r"))
+    # Credentials of the first role are nobody's now.
+    assert code(lambda: go_on(old)) in ("InvalidClientTokenId", "AccessDenied", "ExpiredToken")
+    assert code(lambda: dry_run(old("lambda"), "wa22r")) in ("UnrecognizedClientException", "AccessDeniedException")
+    # A grant to the second is one.
+    iam.update_assume_role_policy(RoleName="wa22r-beyond", PolicyDocument=document(
+        {"Effect": "Allow", "Principal": {"AWS": first}, "Action": "sts:AssumeRole"}))
+    go_on(again)
+
+
 def test_23_a_right_that_was_taken_away_a_moment_ago(server):
     person = Person(server, "wa23", ALL)
     dynamodb = person.client("dynamodb")
@@ -327,13 +516,20 @@ def test_23_a_right_that_was_taken_away_a_moment_ago(server):
 
 
 def test_24_headers_that_claim_an_address_or_encryption(server):
-    inside = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
-    secure = {"Bool": {"aws:SecureTransport": "true"}}
-    for number, condition in enumerate((inside, secure)):
-        allow = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": condition}
-        person = Person(server, f"wa24-{number}", allow)
-        headers = GET_ITEM | {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "https", "X-Real-Ip": "10.1.2.3"}
-        assert raw(server, headers=signed(server, "dynamodb", b"{}", headers, person.key), body=b"{}") == 400
+    headers = GET_ITEM | {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "https", "X-Real-Ip": "10.1.2.3"}
+    claimed = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"Bool": {"aws:SecureTransport": "true"}}
+    true = {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, {"Bool": {"aws:SecureTransport": "false"}}
+    allow = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
+    person = Person(server, "wa24")
+    send = lambda: answer(server, headers=signed(server, "dynamodb", b"{}", headers, person.key), body=b"{}")
+    for wrong, right in zip(claimed, true, strict=True):
+        person.put(allow | {"Condition": wrong})
+        status, text = send()
+        assert status == 400 and "AccessDeniedException" in text and "dynamodb:ListTables" in text, text
+        # The very request is let in by what is so.
+        person.put(allow | {"Condition": right})
+        status, text = send()
+        assert status == 200 and "TableNames" in text, text
 
 
 def test_25_a_pattern_that_could_take_for_ever(server):

@@ -109,7 +109,7 @@ impl Kernel {
     ) -> Outgoing {
         let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head));
         self.note_decoy(claim.as_ref().ok().and_then(Option::as_ref), &facts.peer, bracket);
-        let scope = claim.as_ref().ok().and_then(Option::as_ref).map(|claim| claim.scope.service.as_str());
+        let scope = claim.as_ref().ok().and_then(Option::as_ref).and_then(sigv4::Claim::service);
         let route = match self.router().route(&incoming.head, scope, &incoming.body) {
             Ok(route) => route,
             Err(error) => return unrouted(&error, request_id, bracket),
@@ -226,7 +226,7 @@ impl Kernel {
             let (bytes_max, service) = plane.body_terms(head);
             return self.plausible_or_less(claim.as_ref(), service, bytes_max);
         }
-        let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());
+        let scope = claim.as_ref().and_then(sigv4::Claim::service);
         let op = self.router().route_head(head, scope).ok().flatten().map(|route| route.op);
         let service = op.map(|op| op.service.signing_name);
         self.plausible_or_less(claim.as_ref(), service, wire::body_bytes_max(op))

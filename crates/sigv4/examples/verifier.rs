@@ -2,7 +2,8 @@
 //! what was found. `suites/test_signatures.py` sends it what real clients sign.
 //!
 //! `verifier ACCESS_KEY_ID SECRET` prints the port it listens on (loopback only). A request whose signature holds is
-//! answered with `x-verified: FORM` and `x-body-sha256`; any other with 403 and an XML error.
+//! answered with `x-verified: FORM`, `x-payload: hash|unsigned|chunked|absent` (what the head said of the body) and
+//! `x-body-sha256`; any other with 403 and an XML error.
 
 #![expect(
     clippy::print_stdout,
@@ -35,6 +36,7 @@ struct Verifier {
 /// What was proved.
 struct Verified {
     form: String,
+    payload: &'static str,
     data: Vec<u8>,
 }
 
@@ -79,6 +81,7 @@ impl Verifier {
                 Response::builder()
                     .header("etag", "\"e\"")
                     .header("x-verified", verified.form)
+                    .header("x-payload", verified.payload)
                     .header("x-body-sha256", hex(&sha256(&verified.data)))
                     .body(Full::from(body))
                     .unwrap_or_default()
@@ -113,7 +116,7 @@ impl Verifier {
             let mut data = Vec::new();
             chunked.push(&body, &mut data)?;
             chunked.finish()?;
-            return Ok(Verified { form: chunking.name().to_owned(), data });
+            return Ok(Verified { form: chunking.name().to_owned(), payload: "chunked", data });
         }
         let arrival = Arrival { at: now, body_sha256: &sha256(&body) };
         verify(&head, &claim, &expected(), &self.secret, &self.keys, &arrival)?;
@@ -122,7 +125,16 @@ impl Verifier {
             Placement::Query => "query",
             Placement::Form => "form",
         };
-        Ok(Verified { form: format!("{placement} {}", claim.algorithm.name()), data: body.to_vec() })
+        let payload = match claim.payload {
+            PayloadHash::Sha256(_) => "hash",
+            PayloadHash::Unsigned => "unsigned",
+            PayloadHash::Absent => "absent",
+            PayloadHash::Chunked(_) | PayloadHash::Invalid => {
+                return Err("such a body is not for `verify`".into());
+            }
+        };
+        let form = format!("{placement} {}", claim.algorithm.name());
+        Ok(Verified { form, payload, data: body.to_vec() })
     }
 
     async fn form(&self, body: Bytes, boundary: String, now: Timestamp) -> Fallible<Verified> {
@@ -141,7 +153,7 @@ impl Verifier {
         let form = PostForm::read(&fields)?.ok_or("the form is not signed")?;
         self.known(form.claim())?;
         form.verify(&expected(), &self.secret, "bucket", u64::try_from(data.len())?, now)?;
-        Ok(Verified { form: "form".to_owned(), data })
+        Ok(Verified { form: "form".to_owned(), payload: "absent", data })
     }
 
     fn known(&self, claim: &Claim) -> Fallible<()> {

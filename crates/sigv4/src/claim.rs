@@ -1,5 +1,5 @@
-//! Reading a claim of identity from a request head, in either placement. Judges syntax only: neither time, nor scope,
-//! nor whether the claim is true.
+//! Reading a claim of identity from a request head, in either placement. Judges syntax only: neither time, nor scope (not
+//! even whether it can be read: time comes first), nor whether the claim is true.
 
 use casemate_names::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::{
     AuthError, CredentialScope, Head, PayloadHash,
     asymmetric::DER_BYTES_MAX,
     encoding::{self, Parameter, parse_hex, parse_hex32, same_name},
-    scope::Credential,
+    scope::{Credential, ScopeFault},
 };
 
 /// The algorithms spoken.
@@ -47,7 +47,7 @@ pub struct Claim {
     pub access_key_id: String,
     /// When the request says it was signed.
     pub date: Timestamp,
-    /// The credential scope.
+    /// The credential scope; empty where it cannot be read, which [`check`](crate::check) refuses.
     pub scope: CredentialScope,
     /// The session token of temporary credentials, from the header or the query.
     pub session_token: Option<String>,
@@ -59,13 +59,20 @@ pub struct Claim {
     pub payload: PayloadHash,
     /// The date as sent, for the string to sign.
     pub(crate) date_text: String,
-    /// The last part of the scope, where it is not the `aws4_request` it must be.
-    pub(crate) wrong_terminator: Option<String>,
+    /// What is wrong with the form of the scope.
+    pub(crate) scope_fault: Option<ScopeFault>,
     /// Semicolon-separated, lower-case, ascending.
     pub(crate) signed_headers: String,
     /// `X-Amz-Region-Set`: where a [`Algorithm::Ecdsa`] signature is good.
     pub(crate) region_set: Option<String>,
     pub(crate) signature: Signature,
+}
+
+impl Claim {
+    /// The service that the claim says it is for; nothing where its scope cannot be read.
+    pub fn service(&self) -> Option<&str> {
+        Some(self.scope.service.as_str()).filter(|_| !matches!(self.scope_fault, Some(ScopeFault::Parts(_))))
+    }
 }
 
 /// A signature as claimed. `None` is one that cannot be read, e.g. for upper-case digits: it matches nothing.
@@ -287,7 +294,7 @@ impl Raw<'_> {
                 excerpt(self.date)
             ))
         })?;
-        let credential = Credential::read(self.algorithm, self.credential)?;
+        let credential = Credential::read(self.algorithm, self.credential);
         Ok(Claim {
             algorithm: self.algorithm,
             access_key_id: credential.access_key_id.to_owned(),
@@ -298,7 +305,7 @@ impl Raw<'_> {
             expires_s,
             payload,
             date_text: self.date.to_owned(),
-            wrong_terminator: credential.wrong_terminator,
+            scope_fault: credential.fault,
             signed_headers: self.signed_headers.to_owned(),
             region_set: self.region_set.map(str::to_owned),
             signature: Signature::read(self.algorithm, self.signature),

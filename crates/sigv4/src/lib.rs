@@ -6,7 +6,7 @@
 //! parse(head) ── None ─▶ anonymous
 //!    │ Claim
 //!    ▼
-//! check(claim, expected, now)      time window, then credential scope = what routing dispatched to
+//! check(claim, expected, now)      time window, then the scope: its parts, then = what routing dispatched to
 //!    │
 //!    ▼        (the caller looks the access key up: unknown key is its refusal)
 //! verify(head, claim, expected, secret, keys, arrival)      check again, signed headers, body hash, signature

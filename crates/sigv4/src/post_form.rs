@@ -109,7 +109,7 @@ impl<'a> PostForm<'a> {
         let date = Timestamp::parse_amz_date(date_text).map_err(|_| {
             AuthError::IncompleteSignature("X-Amz-Date must be in ISO-8601 'basic format'.".to_owned())
         })?;
-        let credential = Credential::read(Algorithm::Hmac, credential)?;
+        let credential = Credential::read(Algorithm::Hmac, credential);
         let claim = Claim {
             algorithm: Algorithm::Hmac,
             access_key_id: credential.access_key_id.to_owned(),
@@ -120,7 +120,7 @@ impl<'a> PostForm<'a> {
             expires_s: None,
             payload: PayloadHash::Absent,
             date_text: date_text.to_owned(),
-            wrong_terminator: credential.wrong_terminator,
+            scope_fault: credential.fault,
             signed_headers: String::new(),
             region_set: None,
             signature: Signature::read(Algorithm::Hmac, signature),

@@ -34,48 +34,55 @@ impl CredentialScope {
     }
 }
 
+/// What is wrong with the form of a credential. The time of a claim is judged first, and a claim without a readable
+/// scope is of no use to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ScopeFault {
+    /// Too few parts or too many: what was sent, cut short.
+    Parts(String),
+    /// The last part is this instead of `aws4_request`.
+    Terminator(String),
+}
+
 /// A credential, taken apart.
 pub(crate) struct Credential<'a> {
+    /// The first part, whatever follows.
     pub(crate) access_key_id: &'a str,
+    /// Empty where it cannot be read.
     pub(crate) scope: CredentialScope,
-    /// The last part, where it is not the `aws4_request` it must be.
-    pub(crate) wrong_terminator: Option<String>,
+    pub(crate) fault: Option<ScopeFault>,
 }
 
 impl<'a> Credential<'a> {
-    pub(crate) fn read(algorithm: Algorithm, text: &'a str) -> Result<Self, AuthError> {
+    pub(crate) fn read(algorithm: Algorithm, text: &'a str) -> Self {
         let mut parts = pieces(text, b'/');
         let mut part = || parts.next();
         let six = [part(), part(), part(), part(), part(), part()];
-        let (access_key_id, date, region, service, terminator) = match (algorithm, six) {
+        let (access_key_id, [date, region, service], fault) = match (algorithm, six) {
             (Algorithm::Hmac, [Some(id), Some(date), Some(region), Some(service), Some(end), None]) => {
-                (id, date, region, service, end)
+                (id, [date, region, service], wrong_end(end))
             }
             (Algorithm::Ecdsa, [Some(id), Some(date), Some(service), Some(end), None, None]) => {
-                (id, date, "", service, end)
+                (id, [date, "", service], wrong_end(end))
             }
-            (Algorithm::Hmac, _) => {
-                return Err(AuthError::IncompleteSignature(format!(
-                    "Credential must have exactly 5 slash-delimited elements, e.g. \
-                     keyid/date/region/service/term, got '{}'",
-                    excerpt(text)
-                )));
-            }
-            (Algorithm::Ecdsa, _) => {
-                return Err(AuthError::IncompleteSignature(format!(
-                    "Credential must have exactly 4 slash-delimited elements, e.g. keyid/date/service/term, got '{}'",
-                    excerpt(text)
-                )));
-            }
+            (_, [id, ..]) => (id.unwrap_or_default(), [""; 3], Some(ScopeFault::Parts(excerpt(text)))),
         };
-        Ok(Self {
-            access_key_id,
-            scope: CredentialScope {
-                date: date.to_owned(),
-                region: region.to_owned(),
-                service: service.to_owned(),
-            },
-            wrong_terminator: (terminator != TERMINATOR).then(|| terminator.to_owned()),
-        })
+        let [date, region, service] = [date, region, service].map(str::to_owned);
+        Self { access_key_id, scope: CredentialScope { date, region, service }, fault }
     }
+}
+
+fn wrong_end(end: &str) -> Option<ScopeFault> {
+    (end != TERMINATOR).then(|| ScopeFault::Terminator(end.to_owned()))
+}
+
+/// The refusal of a credential that does not have the parts it must have.
+pub(crate) fn wrong_parts(algorithm: Algorithm, sent: &str) -> AuthError {
+    let (count, example) = match algorithm {
+        Algorithm::Hmac => (5, "keyid/date/region/service/term"),
+        Algorithm::Ecdsa => (4, "keyid/date/service/term"),
+    };
+    AuthError::IncompleteSignature(format!(
+        "Credential must have exactly {count} slash-delimited elements, e.g. {example}, got '{sent}'"
+    ))
 }

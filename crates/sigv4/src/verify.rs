@@ -11,6 +11,7 @@ use crate::{
     claim::{MAX_EXPIRES_S, Signature},
     encoding::{pieces, same_name},
     keys::derive,
+    scope::{ScopeFault, wrong_parts},
 };
 
 /// Judges time and credential scope, which AWS reports before it looks the access key up.
@@ -67,7 +68,6 @@ pub(crate) fn verify_text(
     text: &[u8],
     now: Timestamp,
 ) -> Result<(), AuthError> {
-    check_scope(claim, expected)?;
     if claim.date > now.plus_seconds(expected.skew_s) {
         return check_time(claim, expected.skew_s, now);
     }
@@ -79,6 +79,7 @@ pub(crate) fn verify_text(
             now.amz_date()
         )));
     }
+    check_scope(claim, expected)?;
     match &claim.signature {
         Signature::Mac(Some(claimed)) => {
             let key = derive(secret, &claim.scope.date, &claim.scope.region, &claim.scope.service);
@@ -145,8 +146,12 @@ fn check_time(claim: &Claim, skew_s: i64, now: Timestamp) -> Result<(), AuthErro
     }
 }
 
-/// AWS: every part that is wrong is named, in the order region, service, terminator, date.
+/// AWS: a scope that cannot be read comes first; then every part that is wrong is named, in the order region, service,
+/// terminator, date.
 fn check_scope(claim: &Claim, expected: &Expected<'_>) -> Result<(), AuthError> {
+    if let Some(ScopeFault::Parts(sent)) = &claim.scope_fault {
+        return Err(wrong_parts(claim.algorithm, sent));
+    }
     let mut wrong = Vec::new();
     let (region, right) = match claim.algorithm {
         Algorithm::Hmac => (claim.scope.region.as_str(), claim.scope.region == expected.region),
@@ -162,7 +167,7 @@ fn check_scope(claim: &Claim, expected: &Expected<'_>) -> Result<(), AuthError> 
     if claim.scope.service != expected.service {
         wrong.push(format!("Credential should be scoped to correct service: '{}'.", expected.service));
     }
-    if let Some(terminator) = &claim.wrong_terminator {
+    if let Some(ScopeFault::Terminator(terminator)) = &claim.scope_fault {
         let terminator = shown(terminator);
         wrong.push(format!(
             "Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator}'."

@@ -3,12 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::{
+    agreement::{ECDH_P256, PrivateKey},
+    hmac::{self, HMAC_SHA256},
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casemate_names::{Secret, Timestamp, hex, sha256};
 use casemate_sigv4::{
-    AuthError, Checksum, ChecksumAlgorithm, ChunkError, EMPTY_SHA256, Expected, Field, FormError, Head,
-    PathStyle, PostForm, SKEW_S, SigningKeyCache, parse, verify_chunked,
+    Algorithm, Arrival, AuthError, Checksum, ChecksumAlgorithm, ChunkError, EMPTY_SHA256, Expected, Field,
+    FormError, Head, PathStyle, PostForm, SKEW_S, SigningKeyCache, parse, verify, verify_chunked,
 };
 use proptest::prelude::*;
 
@@ -25,16 +30,30 @@ fn expected() -> Expected<'static> {
     Expected { region: "us-east-1", service: "s3", path_style: PathStyle::Raw, skew_s: SKEW_S }
 }
 
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
+fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(HMAC_SHA256, key), text).as_ref().to_vec()
 }
 
+/// With the key of one day, region and service.
 fn sign(text: &str) -> String {
     let mut key = format!("AWS4{}", secret().expose()).into_bytes();
     for part in ["20130524", "us-east-1", "s3", "aws4_request"] {
-        key = mac(&key, part);
+        key = mac(&key, part.as_bytes());
     }
-    hex(&mac(&key, text))
+    hex(&mac(&key, text.as_bytes()))
+}
+
+/// With the P-256 key that belongs to the secret. AWS: the key of SigV4A is the first output of NIST SP 800-108 in counter
+/// mode, plus one; that the first is below the order of the curve is true of this secret.
+fn sign_asymmetric(text: &str) -> String {
+    let label = b"AWS4-ECDSA-P256-SHA256\0";
+    let input = [&[0, 0, 0, 1], label.as_slice(), KEY_ID.as_bytes(), &[1], &[0, 0, 1, 0]].concat();
+    let mut private = mac(format!("AWS4A{}", secret().expose()).as_bytes(), &input);
+    *private.last_mut().unwrap() += 1;
+    let public = PrivateKey::from_private_key(&ECDH_P256, &private).unwrap().compute_public_key().unwrap();
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &private, public.as_ref()).unwrap();
+    hex(pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap().as_ref())
 }
 
 /// An upload in chunks: its head and its body as sent.
@@ -43,24 +62,70 @@ struct Upload {
     body: Vec<u8>,
 }
 
+/// What proves the chunks.
 #[derive(Clone, Copy, PartialEq)]
-enum Form {
+enum Chunks {
     Signed,
     SignedTrailer,
     UnsignedTrailer,
 }
 
+/// What proves the chunks, and what the head.
+#[derive(Clone, Copy, PartialEq)]
+struct Form {
+    chunks: Chunks,
+    by: Algorithm,
+}
+
 impl Form {
+    const SIGNED: Self = Self { chunks: Chunks::Signed, by: Algorithm::Hmac };
+    const SIGNED_TRAILER: Self = Self { chunks: Chunks::SignedTrailer, by: Algorithm::Hmac };
+    const UNSIGNED_TRAILER: Self = Self { chunks: Chunks::UnsignedTrailer, by: Algorithm::Hmac };
+    const ASYMMETRIC: Self = Self { chunks: Chunks::Signed, by: Algorithm::Ecdsa };
+    const ASYMMETRIC_TRAILER: Self = Self { chunks: Chunks::SignedTrailer, by: Algorithm::Ecdsa };
+    const ASYMMETRIC_HEAD: Self = Self { chunks: Chunks::UnsignedTrailer, by: Algorithm::Ecdsa };
+
     fn name(self) -> &'static str {
-        match self {
-            Self::Signed => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-            Self::SignedTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-            Self::UnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        match (self.chunks, self.by) {
+            (Chunks::Signed, Algorithm::Hmac) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            (Chunks::SignedTrailer, Algorithm::Hmac) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            (Chunks::Signed, Algorithm::Ecdsa) => "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+            (Chunks::SignedTrailer, Algorithm::Ecdsa) => "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+            (Chunks::UnsignedTrailer, _) => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        }
+    }
+
+    fn scope(self) -> &'static str {
+        match self.by {
+            Algorithm::Hmac => SCOPE,
+            Algorithm::Ecdsa => "20130524/s3/aws4_request",
+        }
+    }
+
+    fn has_trailer(self) -> bool {
+        self.chunks != Chunks::Signed
+    }
+
+    /// The signature over what `what` says, as written in hexadecimal: `AWS4-…-PAYLOAD`, date, scope, the rest.
+    fn sign(self, what: &str, rest: &str) -> String {
+        let text = format!("{}{what}\n{DATE}\n{}\n{rest}", self.by.name(), self.scope());
+        match self.by {
+            Algorithm::Hmac => sign(&text),
+            Algorithm::Ecdsa => sign_asymmetric(&text),
         }
     }
 }
 
-const ALL: [Form; 3] = [Form::Signed, Form::SignedTrailer, Form::UnsignedTrailer];
+const ALL: [Form; 6] = [
+    Form::SIGNED,
+    Form::SIGNED_TRAILER,
+    Form::UNSIGNED_TRAILER,
+    Form::ASYMMETRIC,
+    Form::ASYMMETRIC_TRAILER,
+    Form::ASYMMETRIC_HEAD,
+];
+const ALL_SIGNED: [Form; 4] =
+    [Form::SIGNED, Form::SIGNED_TRAILER, Form::ASYMMETRIC, Form::ASYMMETRIC_TRAILER];
 const TRAILER: &str = "x-amz-checksum-crc32c";
 
 fn crc32c(data: &[u8]) -> String {
@@ -69,42 +134,57 @@ fn crc32c(data: &[u8]) -> String {
     checksum.value()
 }
 
-fn upload(form: Form, chunks: &[&[u8]]) -> Upload {
-    let length: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+/// Signs a head, of which `more` must come last in alphabetical order. Answers the signature, too.
+fn signed_head(by: Form, content_sha256: &str, more: &[(&str, String)]) -> (Vec<(String, String)>, String) {
     let mut headers = vec![
         ("host".to_owned(), "s3.amazonaws.com".to_owned()),
-        ("x-amz-content-sha256".to_owned(), form.name().to_owned()),
+        ("x-amz-content-sha256".to_owned(), content_sha256.to_owned()),
         ("x-amz-date".to_owned(), DATE.to_owned()),
-        ("x-amz-decoded-content-length".to_owned(), length.to_string()),
     ];
-    if form != Form::Signed {
-        headers.push(("x-amz-trailer".to_owned(), TRAILER.to_owned()));
+    headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    if by.by == Algorithm::Ecdsa {
+        headers.push(("x-amz-region-set".to_owned(), "us-east-1".to_owned()));
+        headers.sort();
     }
     let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let lines = lines.concat();
-    let canonical = format!("PUT\n/bucket/key\n\n{lines}\n{}\n{}", names.join(";"), form.name());
-    let seed = sign(&format!("AWS4-HMAC-SHA256\n{DATE}\n{SCOPE}\n{}", hex(&sha256(canonical.as_bytes()))));
+    let (names, lines) = (names.join(";"), lines.concat());
+    let canonical = format!("PUT\n/bucket/key\n\n{lines}\n{names}\n{content_sha256}");
+    let signature = by.sign("", &hex(&sha256(canonical.as_bytes())));
     let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={KEY_ID}/{SCOPE}, SignedHeaders={}, Signature={seed}",
-        names.join(";")
+        "{} Credential={KEY_ID}/{}, SignedHeaders={names}, Signature={signature}",
+        by.by.name(),
+        by.scope()
     );
-    let body = body(form, chunks, &seed);
     headers.push(("authorization".to_owned(), authorization));
-    Upload { headers, body }
+    (headers, signature)
+}
+
+fn upload(form: Form, chunks: &[&[u8]]) -> Upload {
+    let length: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+    let mut more = vec![("x-amz-decoded-content-length", length.to_string())];
+    if form.has_trailer() {
+        more.push(("x-amz-trailer", TRAILER.to_owned()));
+    }
+    let (headers, seed) = signed_head(form, form.name(), &more);
+    Upload { headers, body: body(form, chunks, &seed) }
 }
 
 fn body(form: Form, chunks: &[&[u8]], seed: &str) -> Vec<u8> {
+    // AWS: an asymmetric signature is filled up to the longest one on the wire, and signed over without that.
+    let wire = |signature: &str| match form.by {
+        Algorithm::Hmac => signature.to_owned(),
+        Algorithm::Ecdsa => format!("{signature:*<144}"),
+    };
     let (mut out, mut previous) = (Vec::new(), seed.to_owned());
     for chunk in chunks.iter().copied().chain([[].as_slice()]) {
         let size = format!("{:x}", chunk.len());
-        if form == Form::UnsignedTrailer {
+        if form.chunks == Chunks::UnsignedTrailer {
             out.extend_from_slice(format!("{size}\r\n").as_bytes());
         } else {
             let (empty, sum) = (hex(&EMPTY_SHA256), hex(&sha256(chunk)));
-            previous =
-                sign(&format!("AWS4-HMAC-SHA256-PAYLOAD\n{DATE}\n{SCOPE}\n{previous}\n{empty}\n{sum}"));
-            out.extend_from_slice(format!("{size};chunk-signature={previous}\r\n").as_bytes());
+            previous = form.sign("-PAYLOAD", &format!("{previous}\n{empty}\n{sum}"));
+            out.extend_from_slice(format!("{size};chunk-signature={}\r\n", wire(&previous)).as_bytes());
         }
         if !chunk.is_empty() {
             out.extend_from_slice(chunk);
@@ -112,12 +192,12 @@ fn body(form: Form, chunks: &[&[u8]], seed: &str) -> Vec<u8> {
         }
     }
     let value = crc32c(&chunks.concat());
-    if form != Form::Signed {
+    if form.has_trailer() {
         out.extend_from_slice(format!("{TRAILER}:{value}\r\n").as_bytes());
     }
-    if form == Form::SignedTrailer {
+    if form.chunks == Chunks::SignedTrailer {
         let sum = hex(&sha256(format!("{TRAILER}:{value}\n").as_bytes()));
-        let signature = sign(&format!("AWS4-HMAC-SHA256-TRAILER\n{DATE}\n{SCOPE}\n{previous}\n{sum}"));
+        let signature = wire(&form.sign("-TRAILER", &format!("{previous}\n{sum}")));
         out.extend_from_slice(format!("x-amz-trailer-signature:{signature}\r\n").as_bytes());
     }
     out.extend_from_slice(b"\r\n");
@@ -246,7 +326,7 @@ fn a_body_that_ends_early_is_never_whole() {
 
 #[test]
 fn any_one_byte_change_of_a_signed_body_is_refused() {
-    for form in [Form::Signed, Form::SignedTrailer] {
+    for form in ALL_SIGNED {
         let whole = upload(form, &[b"abcdef"]);
         for at in 0..whole.body.len() {
             for with in [0x01, 0x20, 0x80] {
@@ -263,15 +343,108 @@ fn any_one_byte_change_of_a_signed_body_is_refused() {
     }
 }
 
+/// The chunks of a body as sent, each with its first line; the last is what follows the data.
+fn pieces_of(form: Form, chunks: &[&[u8]]) -> (Vec<(String, String)>, Vec<Vec<u8>>) {
+    let Upload { headers, mut body } = upload(form, chunks);
+    let mut pieces = Vec::new();
+    for chunk in chunks {
+        let line = body.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let rest = body.split_off(line + chunk.len() + 2);
+        pieces.push(std::mem::replace(&mut body, rest));
+    }
+    pieces.push(body);
+    (headers, pieces)
+}
+
 #[test]
-fn a_chunk_that_is_repeated_is_refused() {
+fn a_chunk_that_is_repeated_left_out_or_out_of_order_is_refused() {
     let (a, b) = (vec![b'a'; 8_192], vec![b'b'; 8_192]);
-    let body = upload(Form::Signed, &[&a, &b]).body;
-    let end_of_first = body.windows(2).position(|pair| pair == b"a\r").unwrap() + 3;
-    let (first, rest) = body.split_at(end_of_first);
-    let repeated = [first, first, rest].concat();
-    let repeated = Upload { headers: upload(Form::Signed, &[&a, &a, &b]).headers, body: repeated };
-    assert_eq!(repeated.judge(), Err(Refusal::Body(ChunkError::SignatureDoesNotMatch)));
+    for form in ALL_SIGNED {
+        let (headers, pieces) = pieces_of(form, &[&a, &b]);
+        let of = |order: &[usize], headers: &[(String, String)]| {
+            let body = order.iter().flat_map(|at| pieces[*at].clone()).collect();
+            Upload { headers: headers.to_vec(), body }.judge()
+        };
+        assert_eq!(of(&[0, 1, 2], &headers), Ok([a.as_slice(), &b].concat()), "{}", form.name());
+        let refused = Err(Refusal::Body(ChunkError::SignatureDoesNotMatch));
+        assert_eq!(of(&[1, 0, 2], &headers), refused, "{} swapped", form.name());
+        assert_eq!(of(&[0, 0, 2], &headers), refused, "{} repeated", form.name());
+        // Also where the length, which the head signs, is that of what is sent.
+        let longer = upload(form, &[&a, &a, &b]).headers;
+        assert_eq!(of(&[0, 0, 1, 2], &longer), refused, "{} repeated", form.name());
+        let incomplete = Err(Refusal::Body(ChunkError::IncompleteBody));
+        assert_eq!(of(&[0, 2], &headers), incomplete, "{} left out", form.name());
+        let shorter = upload(form, &[&a]).headers;
+        assert_eq!(of(&[0, 2], &shorter), refused, "{} left out", form.name());
+    }
+}
+
+#[test]
+fn the_trailer_of_another_body_is_refused() {
+    for form in [Form::SIGNED_TRAILER, Form::ASYMMETRIC_TRAILER] {
+        let (headers, mut pieces) = pieces_of(form, &[b"abc"]);
+        let (_, other) = pieces_of(form, &[b"abd"]);
+        let from = |piece: &[u8]| piece.windows(5).position(|bytes| bytes == b"x-amz").unwrap();
+        let (kept, foreign) = (from(&pieces[1]), other[1][from(&other[1])..].to_vec());
+        pieces[1].truncate(kept);
+        pieces.push(foreign);
+        let spliced = Upload { headers, body: pieces.concat() };
+        let refused = Err(Refusal::Body(ChunkError::SignatureDoesNotMatch));
+        assert_eq!(spliced.judge(), refused, "{}", form.name());
+    }
+}
+
+#[test]
+fn chunks_signed_the_one_way_are_not_taken_under_a_head_signed_the_other() {
+    for chunks in [Chunks::Signed, Chunks::SignedTrailer] {
+        let [mac, asymmetric] = [Algorithm::Hmac, Algorithm::Ecdsa].map(|by| Form { chunks, by });
+        for (head, body) in [(mac, asymmetric), (asymmetric, mac)] {
+            let mixed =
+                Upload { headers: upload(head, &[b"abc"]).headers, body: upload(body, &[b"abc"]).body };
+            assert!(mixed.judge().is_err(), "{} in {}", body.name(), head.name());
+            // The head names the form of its chunks, and signs that name.
+            let more = [("x-amz-decoded-content-length", "3".to_owned())];
+            let trailer = body.has_trailer().then(|| ("x-amz-trailer", TRAILER.to_owned()));
+            let more: Vec<_> = more.into_iter().chain(trailer).collect();
+            let (headers, seed) = signed_head(head, body.name(), &more);
+            let named = Upload { headers, body: self::body(body, &[b"abc"], &seed) };
+            assert_eq!(named.judge(), Err(Refusal::Head(AuthError::BodyMismatch)), "{}", body.name());
+        }
+    }
+}
+
+#[test]
+fn a_head_may_say_that_its_body_is_unsigned_for_one_service_only() {
+    let keys = SigningKeyCache::new();
+    for form in [Form::SIGNED, Form::ASYMMETRIC] {
+        let judge = |headers: &[(String, String)], style: PathStyle, body: &[u8]| {
+            let headers: Vec<(&str, &[u8])> =
+                headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+            let head = Head { method: "PUT", target: "/bucket/key", headers: &headers };
+            let claim = parse(&head)?.unwrap();
+            let expected = Expected { path_style: style, ..expected() };
+            let arrival = Arrival { at: NOW, body_sha256: &sha256(body) };
+            verify(&head, &claim, &expected, &secret(), &keys, &arrival)
+        };
+        let (unsigned, _) = signed_head(form, "UNSIGNED-PAYLOAD", &[]);
+        for body in [b"".as_slice(), b"anything", b"anything else"] {
+            assert_eq!(judge(&unsigned, PathStyle::Raw, body), Ok(()));
+            assert_eq!(judge(&unsigned, PathStyle::Normalise, body), Err(AuthError::BodyMismatch));
+        }
+        // Neither may somebody on the way declare a signed body to be unsigned, nor take the word out.
+        let (signed, _) = signed_head(form, &hex(&sha256(b"abc")), &[]);
+        assert_eq!(judge(&signed, PathStyle::Raw, b"abc"), Ok(()));
+        assert_eq!(judge(&signed, PathStyle::Raw, b"abd"), Err(AuthError::BodyMismatch));
+        let changed = |headers: &[(String, String)], value: &str| {
+            let mut headers = headers.to_vec();
+            headers.iter_mut().find(|(name, _)| name == "x-amz-content-sha256").unwrap().1 = value.to_owned();
+            headers
+        };
+        let declared = judge(&changed(&signed, "UNSIGNED-PAYLOAD"), PathStyle::Raw, b"abd");
+        assert_eq!(declared, Err(AuthError::SignatureDoesNotMatch));
+        let bound = judge(&changed(&unsigned, &hex(&sha256(b"abd"))), PathStyle::Raw, b"abd");
+        assert_eq!(bound, Err(AuthError::SignatureDoesNotMatch));
+    }
 }
 
 #[test]
@@ -291,18 +464,20 @@ fn the_length_must_be_the_one_announced() {
             assert_eq!(changed.judge(), Err(Refusal::Head(AuthError::SignatureDoesNotMatch)));
         }
     }
-    let more =
-        Upload { headers: upload(Form::UnsignedTrailer, &[b"abc"]).headers, body: b"4\r\nabcd\r\n".to_vec() };
+    let more = Upload {
+        headers: upload(Form::UNSIGNED_TRAILER, &[b"abc"]).headers,
+        body: b"4\r\nabcd\r\n".to_vec(),
+    };
     assert_eq!(more.judge(), Err(Refusal::Body(ChunkError::IncompleteBody)));
     let fewer =
-        Upload { headers: upload(Form::UnsignedTrailer, &[b"abc"]).headers, body: b"0\r\n\r\n".to_vec() };
+        Upload { headers: upload(Form::UNSIGNED_TRAILER, &[b"abc"]).headers, body: b"0\r\n\r\n".to_vec() };
     assert_eq!(fewer.judge(), Err(Refusal::Body(ChunkError::IncompleteBody)));
 }
 
 #[test]
 fn unsigned_chunks_must_have_the_checksum_of_the_trailer() {
     let right = crc32c(b"abc");
-    let good = || upload(Form::UnsignedTrailer, &[b"abc"]);
+    let good = || upload(Form::UNSIGNED_TRAILER, &[b"abc"]);
     assert_eq!(good().replaced("abc", "abd").judge(), Err(Refusal::Body(ChunkError::BadDigest)));
     assert_eq!(good().replaced(&right, &crc32c(b"x")).judge(), Err(Refusal::Body(ChunkError::BadDigest)));
     let missing = good().replaced(&format!("{TRAILER}:{right}\r\n"), "");
@@ -315,16 +490,16 @@ fn unsigned_chunks_must_have_the_checksum_of_the_trailer() {
 
 #[test]
 fn a_signed_form_cannot_be_passed_off_as_an_unsigned_one_or_the_other_way_round() {
-    let signed = upload(Form::SignedTrailer, &[b"abc"]);
-    let unsigned = upload(Form::UnsignedTrailer, &[b"abc"]);
+    let signed = upload(Form::SIGNED_TRAILER, &[b"abc"]);
+    let unsigned = upload(Form::UNSIGNED_TRAILER, &[b"abc"]);
     let one = Upload { headers: signed.headers.clone(), body: unsigned.body.clone() };
     assert_eq!(one.judge(), Err(Refusal::Body(ChunkError::SignatureDoesNotMatch)));
     let other = Upload { headers: unsigned.headers, body: signed.body };
     assert_eq!(other.judge(), Err(Refusal::Body(ChunkError::SignatureDoesNotMatch)));
-    let relabelled = upload(Form::SignedTrailer, &[b"abc"])
+    let relabelled = upload(Form::SIGNED_TRAILER, &[b"abc"])
         .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
     assert_eq!(relabelled.judge(), Err(Refusal::Head(AuthError::SignatureDoesNotMatch)));
-    let without = upload(Form::SignedTrailer, &[b"abc"]);
+    let without = upload(Form::SIGNED_TRAILER, &[b"abc"]);
     let text = String::from_utf8(without.body).unwrap();
     let (before, _) = text.split_once("x-amz-trailer-signature").unwrap();
     let cut = Upload { headers: without.headers, body: format!("{before}\r\n").into_bytes() };
@@ -333,7 +508,7 @@ fn a_signed_form_cannot_be_passed_off_as_an_unsigned_one_or_the_other_way_round(
 
 #[test]
 fn chunks_are_for_one_service_only() {
-    let whole = upload(Form::Signed, &[b"abc"]);
+    let whole = upload(Form::SIGNED, &[b"abc"]);
     let headers: Vec<(&str, &[u8])> = whole.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
     let head = Head { method: "PUT", target: "/bucket/key", headers: &headers };
     let claim = parse(&head).unwrap().unwrap();
@@ -345,7 +520,7 @@ fn chunks_are_for_one_service_only() {
 proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_without_harm(body in proptest::collection::vec(any::<u8>(), 0..512)) {
-        let headers = upload(Form::Signed, &[b"abc"]).headers;
+        let headers = upload(Form::SIGNED, &[b"abc"]).headers;
         let refused = Upload { headers, body }.judge().is_err();
         prop_assert!(refused);
     }
@@ -468,6 +643,28 @@ fn a_form_is_refused_unless_its_policy_is_signed_for_this_service() {
     assert!(matches!(stale.judge(), Err(FormError::Auth(AuthError::Expired(_)))));
     let early = Posted { at: NOW.plus_seconds(-SKEW_S - 1), ..posted(POLICY) };
     assert!(matches!(early.judge(), Err(FormError::Auth(AuthError::NotYetCurrent(_)))));
+}
+
+#[test]
+fn of_two_faults_of_a_form_the_earlier_in_the_order_of_aws_is_told() {
+    // Date, time, parts of the scope, what they say, signature: each fault together with all that come after it.
+    let mut form = posted(POLICY).with("X-Amz-Signature", &"0".repeat(64));
+    let foreign = Expected { region: "eu-west-1", ..expected() };
+    assert!(matches!(form.judge_for(&foreign), Err(FormError::Auth(AuthError::InvalidScope(_)))));
+    form = form.with("X-Amz-Credential", "AKIAIOSFODNN7EXAMPLE/20130524/aws4_request");
+    let FormError::Auth(AuthError::IncompleteSignature(text)) = form.judge_for(&foreign).unwrap_err() else {
+        panic!("a scope of two parts")
+    };
+    assert!(text.starts_with("Credential must have exactly 5 slash-delimited elements"), "{text}");
+    form.at = NOW.plus_seconds(604_800);
+    assert!(matches!(form.judge_for(&foreign), Err(FormError::Auth(AuthError::Expired(_)))));
+    form.at = NOW.plus_seconds(-SKEW_S - 1);
+    assert!(matches!(form.judge_for(&foreign), Err(FormError::Auth(AuthError::NotYetCurrent(_)))));
+    form = form.with("X-Amz-Date", "today");
+    let verdict = form.judge_for(&foreign);
+    assert!(
+        matches!(verdict, Err(FormError::Auth(AuthError::IncompleteSignature(text))) if text.contains("ISO-8601"))
+    );
 }
 
 #[test]

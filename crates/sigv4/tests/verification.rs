@@ -297,6 +297,95 @@ fn a_scope_for_another_service_region_day_or_terminator_is_refused() {
     assert!(matches!(trial.judge(), Err(AuthError::IncompleteSignature(text)) if text.contains("exactly 5")));
 }
 
+/// One more thing wrong with a request, and how the refusal begins that tells of it.
+type Fault = (&'static str, fn(Trial) -> Trial, &'static str);
+
+fn unlike(mut trial: Trial, headers: &[(&str, &str)]) -> Trial {
+    for (name, value) in headers {
+        *trial.header(name) = (*value).to_owned();
+    }
+    trial
+}
+
+fn with_query(mut trial: Trial, more: &str) -> Trial {
+    trial.target.push_str(if trial.target.contains('?') { "&" } else { "?" });
+    trial.target.push_str(more);
+    trial
+}
+
+fn at(trial: Trial, offset_s: i64) -> Trial {
+    Trial { at: NOW.plus_seconds(offset_s), ..trial }
+}
+
+/// In the order in which AWS tells of them (scratchstack's chart of AWS's refusals).
+const FAULTS: [Fault; 9] = [
+    ("query", |trial| with_query(trial, "a=%zz"), "The query string is malformed."),
+    ("both", |trial| with_query(trial, "X-Amz-Signature=0"), "Only one authentication mechanism"),
+    ("field", |trial| trial.replaced("Signature=", "Signatures="), "'Signatures' is not known."),
+    ("host", |trial| trial.replaced("SignedHeaders=host;", "SignedHeaders="), "'Host' or ':authority'"),
+    ("date", |trial| unlike(trial, &[("x-amz-date", "today")]), "Date must be in ISO-8601"),
+    ("late", |trial| at(trial, 901), "Signature expired: "),
+    ("parts", |trial| trial.replaced("/sts/", "/"), "Credential must have exactly 5"),
+    (
+        "scope",
+        |trial| trial.replaced("/eu-west-1/", "/eu-west-2/"),
+        "Credential should be scoped to a valid region",
+    ),
+    ("signature", |trial| trial.replaced("Signature=", "Signature=0"), "The request signature we calculated"),
+];
+
+#[test]
+fn of_two_faults_the_earlier_in_the_order_of_aws_is_told() {
+    let early: Fault = ("early", |trial| at(trial, -901), "Signature not yet current: ");
+    let (mut tried, after) = (0, |at: usize| FAULTS.iter().skip(at + 1));
+    for (at, first) in FAULTS.iter().enumerate() {
+        for second in after(at) {
+            // A date that cannot be read is neither late nor early.
+            for first in [Some(first), Some(&early).filter(|_| first.0 == "late")].into_iter().flatten() {
+                let told = first.1(second.1(Trial::signed())).judge().unwrap_err();
+                let text = told.message(casemate_sigv4::Dialect::Query);
+                assert!(text.starts_with(first.2), "{} and {}: {text}", first.0, second.0);
+                tried += 1;
+            }
+        }
+        let alone = first.1(Trial::signed()).judge().unwrap_err().message(casemate_sigv4::Dialect::Query);
+        assert!(alone.starts_with(first.2), "{}: {alone}", first.0);
+    }
+    assert_eq!(tried, 36 + 3);
+}
+
+#[test]
+fn of_two_faults_of_a_presigned_request_the_earlier_is_told_too() {
+    let changed = |trial: Trial, from: &str, to: &str| {
+        assert!(trial.target.contains(from), "{from} in {}", trial.target);
+        Trial { target: trial.target.replacen(from, to, 1), ..trial }
+    };
+    let parts = changed(Trial::presigned(60), "%2Fsts%2F", "%2F");
+    let text = |trial: &Trial| trial.judge().unwrap_err().message(casemate_sigv4::Dialect::Query);
+    assert!(text(&parts).starts_with("Credential must have exactly 5"));
+    assert!(text(&at(parts.clone(), 60)).starts_with("Signature expired: "));
+    assert!(text(&at(parts.clone(), -901)).starts_with("Signature not yet current: "));
+    let no_date = changed(parts, "X-Amz-Date=2", "X-Amz-Date=x");
+    assert!(text(&at(no_date.clone(), 60)).starts_with("Date must be in ISO-8601"));
+    let no_host = changed(no_date, "X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=accept");
+    assert!(text(&no_host).starts_with("'Host' or ':authority'"));
+    assert!(text(&changed(no_host, "X-Amz-Expires=60", "X-Amz-Expires=0")).starts_with("X-Amz-Expires must"));
+}
+
+#[test]
+fn a_claim_whose_scope_cannot_be_read_is_for_no_service() {
+    assert!(Trial::signed().with(|head| parse(head).unwrap().unwrap().service() == Some("sts")));
+    for (from, to) in [("/sts/", "/"), ("/sts/", "/sts/iam/"), ("Credential=AKIDEXAMPLE/", "Credential=")] {
+        let trial = Trial::signed().replaced(from, to);
+        trial.with(|head| {
+            let claim = parse(head).unwrap().unwrap();
+            assert_eq!(claim.service(), None, "{to}");
+            assert!(matches!(check(&claim, &expected(), NOW), Err(AuthError::IncompleteSignature(_))));
+        });
+        assert!(matches!(trial.judge(), Err(AuthError::IncompleteSignature(_))), "{to}");
+    }
+}
+
 #[test]
 fn time_and_scope_can_be_judged_before_the_key_is_known() {
     Trial::signed().with(|head| {

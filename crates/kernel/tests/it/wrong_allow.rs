@@ -569,6 +569,20 @@ async fn time_and_scope_are_judged_before_the_key_so_that_keys_cannot_be_probed(
     assert!(stale.message().starts_with("Signature expired"), "{}", stale.text());
     let fresh = world.send(&request("toys", 0)).await;
     assert_eq!(fresh.code().as_deref(), Some("UnrecognizedClientException"));
+    // A scope that cannot be read comes between the two.
+    let without_service = |seconds: i64| {
+        let mut request = request("toys", seconds);
+        let (_, value) = request.headers.iter_mut().find(|(name, _)| name == "authorization").unwrap();
+        let text = value.to_str().unwrap();
+        assert!(text.contains("/toys/"), "{text}");
+        *value = text.replacen("/toys/", "/", 1).parse().unwrap();
+        request
+    };
+    let stale = world.send(&without_service(-901)).await;
+    assert!(stale.message().starts_with("Signature expired"), "{}", stale.text());
+    let fresh = world.send(&without_service(0)).await;
+    assert_eq!(fresh.code().as_deref(), Some("IncompleteSignatureException"), "{}", fresh.text());
+    assert!(fresh.message().starts_with("Credential must have exactly 5"), "{}", fresh.text());
 }
 
 #[tokio::test]

@@ -12,12 +12,14 @@
 
 mod compare;
 mod compare_random;
+mod documents;
 mod explain;
 mod grammar;
 mod layers;
 mod operators;
 mod properties;
 mod reference;
+mod round_trip;
 mod support;
 mod vectors;
 mod wrong_allow;
