@@ -492,4 +492,5 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
 }
 
 mod snapshots;
+mod starts;
 mod unused;
