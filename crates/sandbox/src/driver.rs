@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::unix::pipe,
-    sync::{OnceCell, mpsc, watch},
-};
+use tokio::sync::{OnceCell, mpsc, watch};
 
 use leads::Leads;
 
@@ -203,7 +200,20 @@ impl Driver {
         self.begin_with(spec, code_dir, leads).await
     }
 
+    /// Begins a task of its own: a start that nobody waits for any more comes to its end, and is ended with what came of it. Half
+    /// done, it would leave control groups behind, and give its user id back while its process may still run.
     async fn begin_with(
+        &self,
+        spec: EnvironmentSpec,
+        code_dir: Option<PathBuf>,
+        leads: Option<Leads>,
+    ) -> Result<Judged, StartError> {
+        let driver = self.clone();
+        let started = tokio::spawn(async move { driver.try_begin(spec, code_dir, leads).await });
+        started.await.unwrap_or_else(|error| Err(StartError::Supervisor(io::Error::other(error))))
+    }
+
+    async fn try_begin(
         &self,
         spec: EnvironmentSpec,
         code_dir: Option<PathBuf>,
@@ -265,7 +275,12 @@ impl Driver {
             Ok(()) => gather_in_time(&wiring.channel, link.patience).await,
             Err(error) => Err(error),
         };
-        match unchanged.await.and(parts) {
+        let unchanged = unchanged.await;
+        if let (Err(_), Ok(parts)) = (&unchanged, &parts) {
+            // Not every host has a control group by which it could be found.
+            pump::kill(&group, &parts.pidfd);
+        }
+        match unchanged.and(parts) {
             Ok(parts) => {
                 let (judged, started) = (Arc::clone(&judgement), Arc::clone(&group));
                 let process = parts.pidfd.try_clone();
@@ -282,7 +297,7 @@ impl Driver {
                 run.map(|environment| (environment, judged))
             }
             Err(error) => {
-                tokio::spawn(abandon(group, wiring.exit, lease));
+                tokio::spawn(abandon(group, wiring, lease));
                 Err(error)
             }
         }
@@ -436,11 +451,17 @@ fn start_request(
     }
 }
 
-/// Waits for the end of a process whose start failed, then removes its control groups.
-async fn abandon(group: Arc<Group>, mut exit: pipe::Receiver, lease: SlotLease) {
+/// Waits for the end of a process whose start failed, then removes its control groups and gives its user id back. A spawner that
+/// comes to the request only now reports the process before that does anything: it is killed then.
+async fn abandon(group: Arc<Group>, mut wiring: Wiring, lease: SlotLease) {
     group.kill();
+    while let Ok(Some((report, handles))) = next_report(&wiring.channel).await {
+        if let (Report::Started { .. }, Some(process)) = (report, handles.first()) {
+            pump::kill(&group, process);
+        }
+    }
     let mut status = Vec::new();
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut exit, &mut status).await;
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut wiring.exit, &mut status).await;
     pump::remove(&group).await;
     drop(lease);
 }

@@ -273,12 +273,9 @@ impl Account {
         let all = each.iter().fold(Holds::default(), |sum, (_, holds)| sum + *holds);
         self.own = own(all, tmp);
         if self.own > self.memory_max {
-            let proportion = |(pid, whole): &(_, Holds)| Holds::in_proportion(*pid).unwrap_or(*whole);
-            let own_memory = each.iter().filter(|(pid, holds)| !holds.is_its_parents(*pid));
-            let divided = own_memory.map(proportion).fold(Holds::default(), |sum, holds| sum + holds);
             // INVARIANT: what one process holds is there, whoever has been forked to share it since the census.
             let largest = each.iter().map(|(_, holds)| holds.private).max().unwrap_or(0);
-            self.own = own(divided, tmp).max(largest);
+            self.own = own(divided(&each), tmp).max(largest);
         }
         self.peak = self.peak.max(self.own.saturating_add(tmp));
         let full = all.threads >= self.processes_max;
@@ -318,6 +315,14 @@ impl Account {
     }
 }
 
+/// What processes hold together, each page divided among those who share it.
+fn divided(each: &[(libc::pid_t, Holds)]) -> Holds {
+    let own_memory = each.iter().filter(|(pid, holds)| !holds.is_its_parents(*pid));
+    // Of whom that cannot be told each page counts whole, as it is now: who has ended since he was looked at first holds none.
+    let proportion = |(pid, _): &(_, Holds)| Holds::in_proportion(*pid).unwrap_or_else(|| Holds::of(*pid));
+    own_memory.map(proportion).fold(Holds::default(), |sum, holds| sum + holds)
+}
+
 /// Everything but what lies in `/tmp`, which has a limit of its own.
 fn own(all: Holds, tmp: u64) -> u64 {
     all.private.saturating_add(all.shared.saturating_sub(tmp))
@@ -339,6 +344,8 @@ const WHOLE: u64 = 1_000;
 const SAVED_MAX: Duration = Duration::from_millis(100);
 /// Not looked at for so long, an environment counts as too large. Looks take milliseconds; this is for machines in trouble.
 const STALE: Duration = Duration::from_secs(10);
+/// The longest pause between two looks, however long one takes: those who are looked at in time are not held to be too large.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -394,6 +401,23 @@ mod tests {
     fn tmp_is_not_the_functions_and_hides_no_private_page() {
         let all = Holds { private: 100, shared: 50, ..Holds::default() };
         assert_eq!((own(all, 0), own(all, 30), own(all, 500)), (150, 120, 100));
+    }
+
+    #[test]
+    fn what_ended_while_it_was_looked_at_holds_nothing() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let seen = [(pid, Holds { private: 80 << 20, ..Holds::of(pid) })];
+        let alive = divided(&seen).private;
+        assert!(alive > 0 && alive < 80 << 20, "{alive}: as it is now, not as it was");
+        child.kill().unwrap();
+        // Dead, and still there: then gone.
+        while Holds::of(pid).has_memory {
+            std::thread::yield_now();
+        }
+        assert_eq!(divided(&seen).private, 0);
+        child.wait().unwrap();
+        assert_eq!(divided(&seen), Holds::default());
     }
 
     #[test]

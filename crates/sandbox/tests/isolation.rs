@@ -26,3 +26,5 @@ mod roots;
 mod security;
 #[path = "isolation/supervised.rs"]
 mod supervised;
+#[path = "isolation/unawaited.rs"]
+mod unawaited;

@@ -6,6 +6,7 @@
 //! - [`golden!`]: wire transcripts kept beside the tests that made them.
 //! - [`refusals`]: twelve ways to be refused, tried on every registered operation.
 //! - [`CertificateAndKey`]: certificates made for one test.
+//! - [`processes`]: what the kernel says of processes that a test has had started.
 //! - [`access_table`]: what every operation needs, as a text that a person can review.
 //!
 //! It refuses to know any service: tests hand in the openers.
@@ -16,6 +17,7 @@ mod access;
 mod certificates;
 mod golden;
 mod identities;
+pub mod processes;
 mod refusals;
 mod sample;
 mod wire;

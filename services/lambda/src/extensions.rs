@@ -21,65 +21,16 @@ use tokio::sync::watch;
 use crate::platform::Note;
 
 mod fault;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use fault::{FOLDER, Fault};
+use state::{Extension, Place, Stage, State, Subject};
 
 /// Most extensions of an environment.
 // AWS: 10 (Lambda developer guide, "Extensions API").
 pub(crate) const EXTENSIONS_MAX: usize = casemate_sandbox::COMPANIONS_MAX;
-
-/// What an extension can ask to be told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// Each request.
-    Invoke,
-    /// The end of the environment.
-    Shutdown,
-}
-
-/// Where an extension runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// In a process of its own: which of the environment's.
-    External(usize),
-    /// In the runtime's process.
-    Internal,
-}
-
-/// How far an extension is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Started,
-    Registered,
-    Ready,
-    Running,
-    InitError,
-    ExitError,
-    Exited,
-    LaunchError,
-}
-
-impl Stage {
-    // AWS: as its error texts and log lines name them.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Started => "Started",
-            Self::Registered => "Registered",
-            Self::Ready => "Ready",
-            Self::Running => "Running",
-            Self::InitError => "InitError",
-            Self::ExitError => "ExitError",
-            Self::Exited => "Exited",
-            Self::LaunchError => "LaunchError",
-        }
-    }
-
-    fn has_failed(self) -> bool {
-        matches!(self, Self::InitError | Self::ExitError | Self::Exited | Self::LaunchError)
-    }
-}
 
 /// Why an environment ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,54 +98,6 @@ pub(crate) struct About {
     pub(crate) handler: String,
 }
 
-#[derive(Debug)]
-struct Extension {
-    name: String,
-    place: Place,
-    id: Secret<String>,
-    subjects: Vec<Subject>,
-    stage: Stage,
-    /// Not yet taken.
-    event: Option<Told>,
-    /// Has it been told of the environment's end? It is told once.
-    told_end: bool,
-    /// What it reported, or why it is not running.
-    error: Option<String>,
-}
-
-impl Extension {
-    fn hears_of(&self, subject: Subject) -> bool {
-        self.subjects.contains(&subject)
-    }
-
-    /// Tells it of the environment's end, if it hears of that and has not.
-    fn end(&mut self, told: &Told) {
-        if self.hears_of(Subject::Shutdown) && !self.told_end {
-            (self.stage, self.event, self.told_end) = (Stage::Running, Some(told.clone()), true);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct State {
-    open: bool,
-    extensions: Vec<Extension>,
-    closing: Option<Told>,
-    fault: Option<Fault>,
-}
-
-impl State {
-    /// By its identifier, compared in constant time.
-    fn find(&mut self, id: &str) -> Result<&mut Extension, Refused> {
-        let of = |one: &&mut Extension| one.stage != Stage::Started && one.id.matches(id.as_bytes());
-        self.extensions.iter_mut().find(of).ok_or(Refused::Unknown)
-    }
-
-    fn are_all(&self, stage: Stage) -> bool {
-        self.extensions.iter().all(|one| one.stage == stage)
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Extensions {
@@ -206,17 +109,8 @@ pub(crate) struct Extensions {
 impl Extensions {
     /// With these external ones, in the order of their processes.
     pub(crate) fn new(about: About, entropy: Arc<dyn Entropy>, names: &[String]) -> Self {
-        let external = names.iter().enumerate().map(|(index, name)| Extension {
-            name: name.clone(),
-            place: Place::External(index),
-            id: Secret::new(uuid(&*entropy, "lambda.extension")),
-            subjects: Vec::new(),
-            stage: Stage::Started,
-            event: None,
-            told_end: false,
-            error: None,
-        });
-        let state = State { open: true, extensions: external.collect(), closing: None, fault: None };
+        let id = || Secret::new(uuid(&*entropy, "lambda.extension"));
+        let state = State::new(names.iter().map(|name| (name.clone(), id())));
         Self { about, entropy, state: watch::Sender::new(state) }
     }
 
@@ -322,21 +216,7 @@ impl Extensions {
 
     /// The process of an external extension has ended. While the environment ends that is as it should be.
     pub(crate) fn ended(&self, process: usize, end: MemberEnd) {
-        self.state.send_modify(|state| {
-            let whose = |one: &&mut Extension| one.place == Place::External(process);
-            let Some(one) = state.extensions.iter_mut().find(whose) else { return };
-            let fault = Fault::ended(one, end);
-            let executed = matches!(end, MemberEnd::Exited(_));
-            if !one.stage.has_failed() {
-                one.stage = if executed { Stage::Exited } else { Stage::LaunchError };
-                one.error = Some(fault.kind().to_owned());
-            } else if executed {
-                one.stage = Stage::Exited;
-            }
-            if state.closing.is_none() {
-                state.fault.get_or_insert(fault);
-            }
-        });
+        self.state.send_modify(|state| state.ended(process, end));
     }
 
     /// Is there one in a process of its own, is there one in the runtime's?
@@ -360,23 +240,13 @@ impl Extensions {
     /// Registers an extension; answers with its identifier.
     pub(crate) fn register(&self, name: &str, events: &[String]) -> Result<Secret<String>, Refused> {
         let id = uuid(&*self.entropy, "lambda.extension");
-        let mut done = Err(Refused::Closed);
-        self.state.send_if_modified(|state| {
-            done = state.register(name, events, id);
-            done.is_ok()
-        });
-        done
+        self.change(|state| state.register(name, events, id))
     }
 
     /// An extension asks for its next event; resolves when there is one.
     pub(crate) async fn next(&self, id: &str) -> Result<Told, Refused> {
         let mut changes = self.state.subscribe();
-        let mut asked = Ok(());
-        self.state.send_if_modified(|state| {
-            asked = state.ask(id);
-            asked.is_ok()
-        });
-        asked?;
+        self.change(|state| state.ask(id))?;
         loop {
             let mut told = None;
             self.state.send_if_modified(|state| {
@@ -412,111 +282,16 @@ impl Extensions {
     }
 
     fn fail(&self, id: &str, error: &str, to: Stage, allowed: &[Stage]) -> Result<(), Refused> {
-        let mut done = Ok(());
+        self.change(|state| state.fail(id, error, (to, allowed)))
+    }
+
+    /// Whoever waits is told of what changed, if it was in order.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, Refused>) -> Result<T, Refused> {
+        let mut done = Err(Refused::Closed);
         self.state.send_if_modified(|state| {
-            done = state.find(id).and_then(|one| {
-                let from = one.stage;
-                if from == to {
-                    return Ok(());
-                }
-                if !allowed.contains(&from) {
-                    // AWS: the text speaks of the state after the last, here.
-                    let to = if to == Stage::ExitError { Stage::Exited } else { to };
-                    return Err(Refused::Transition { from, to, whose: Secret::new(id.to_owned()) });
-                }
-                (one.stage, one.error) = (to, Some(error.to_owned()));
-                Ok(())
-            });
+            done = change(state);
             done.is_ok()
         });
         done
     }
 }
-
-impl State {
-    fn register(&mut self, name: &str, events: &[String], id: String) -> Result<Secret<String>, Refused> {
-        let external = self
-            .extensions
-            .iter()
-            .position(|one| matches!(one.place, Place::External(_)) && one.name == name);
-        let subjects = subjects(events, external.is_some())?;
-        if let Some(one) = external.and_then(|index| self.extensions.get_mut(index)) {
-            if one.stage != Stage::Started || !self.open {
-                let (from, whose) = (one.stage, Secret::new(name.to_owned()));
-                return Err(Refused::Transition { from, to: Stage::Registered, whose });
-            }
-            (one.stage, one.subjects) = (Stage::Registered, subjects);
-            return Ok(Secret::new(one.id.expose().clone()));
-        }
-        if !self.open {
-            return Err(Refused::Closed);
-        }
-        if self.extensions.len() >= EXTENSIONS_MAX {
-            return Err(Refused::TooMany);
-        }
-        if self.extensions.iter().any(|one| one.name == name) {
-            return Err(Refused::NameTaken);
-        }
-        self.extensions.push(Extension {
-            name: name.to_owned(),
-            place: Place::Internal,
-            id: Secret::new(id.clone()),
-            subjects,
-            stage: Stage::Registered,
-            event: None,
-            told_end: false,
-            error: None,
-        });
-        Ok(Secret::new(id))
-    }
-
-    fn ask(&mut self, id: &str) -> Result<(), Refused> {
-        let closing = self.closing.clone();
-        let one = self.find(id)?;
-        if !matches!(one.stage, Stage::Registered | Stage::Running) {
-            let (from, whose) = (one.stage, Secret::new(id.to_owned()));
-            return Err(Refused::Transition { from, to: Stage::Ready, whose });
-        }
-        // What it was told before and did not take it has missed.
-        (one.stage, one.event) = (Stage::Ready, None);
-        if let Some(told) = closing {
-            one.end(&told);
-        }
-        Ok(())
-    }
-}
-
-impl Subject {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Invoke => "INVOKE",
-            Self::Shutdown => "SHUTDOWN",
-        }
-    }
-}
-
-fn subjects(events: &[String], is_external: bool) -> Result<Vec<Subject>, Refused> {
-    let mut subjects = Vec::new();
-    for event in events {
-        let subject = match event.as_str() {
-            "INVOKE" => Subject::Invoke,
-            "SHUTDOWN" if is_external => Subject::Shutdown,
-            // AWS: both texts as its local emulator has them.
-            "SHUTDOWN" => {
-                let why = "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension".to_owned();
-                return Err(Refused::EventType(why));
-            }
-            other => {
-                let other: String = other.chars().take(EVENT_CHARS_MAX).collect();
-                return Err(Refused::EventType(format!("{other}: ErrorInvalidEventType")));
-            }
-        };
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
-    }
-    Ok(subjects)
-}
-
-/// Of an unknown event's name in a refusal. Ours.
-const EVENT_CHARS_MAX: usize = 64;

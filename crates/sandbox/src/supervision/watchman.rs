@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::supervision::{Supervision, census::Census};
+use crate::supervision::{PAUSE_MAX, Supervision, census::Census};
 
 /// The thread, from the first environment on. Dropping it ends the thread.
 #[derive(Debug, Default)]
@@ -107,9 +107,10 @@ impl Post {
     }
 }
 
-/// So that looking takes a tenth of one processor at most, however many processes there are.
+/// So that looking takes a tenth of one processor at most, however many processes there are; more only where a look takes so
+/// long that what was seen would be too old by the next one.
 fn pause_after(look: Duration) -> Duration {
-    TICK.max(look.saturating_mul(LOOKS_PART - 1))
+    look.saturating_mul(LOOKS_PART - 1).clamp(TICK, PAUSE_MAX)
 }
 
 /// Time between two looks, where they are quick.
@@ -119,10 +120,18 @@ const LOOKS_PART: u32 = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervision::STALE;
 
     #[test]
     fn looking_takes_a_tenth_of_a_processor_at_most() {
         assert_eq!(pause_after(Duration::from_micros(300)), TICK);
         assert_eq!(pause_after(Duration::from_millis(10)), Duration::from_millis(90));
+    }
+
+    #[test]
+    fn what_takes_long_is_looked_at_again_before_it_counts_as_unseen() {
+        // On a busy host a look waits for its processor itself.
+        let look = Duration::from_secs(3);
+        assert!(look + pause_after(look) + look < STALE);
     }
 }

@@ -29,6 +29,13 @@ impl Environment {
         true
     }
 
+    /// Credentials that are fetched are over before the answer of their request is given.
+    pub(super) async fn end_fetched(&self) {
+        if self.endpoint.is_some() && !self.end_credentials().await {
+            self.sandbox.kill();
+        }
+    }
+
     /// Ends the session of the credentials that were given out last, and waits until it has ended. `false`: it could not be
     /// ended, so the keys would still be good here; the environment must be over then.
     pub(super) async fn end_credentials(&self) -> bool {

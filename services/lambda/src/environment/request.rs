@@ -86,12 +86,13 @@ impl Environment {
         // From here on an answer comes too late.
         self.exchange.close(&id);
         let end = match end {
-            // Credentials that are fetched are over before the answer is given.
-            End::Answered(outcome) if !with_log && self.endpoint.is_none() => {
+            // Nobody waits for what is read and written of it.
+            End::Answered(outcome) if !with_log => {
                 let complete = self.is_complete(&outcome);
                 let status = status_of(&outcome);
                 let unreported = Unreported { request_id: id, trace_id, duration, status, complete };
                 *self.unreported.lock().unwrap_or_else(PoisonError::into_inner) = Some(unreported);
+                self.end_fetched().await;
                 return Ok(Finished { outcome, tail: Vec::new() });
             }
             other => other,
@@ -102,9 +103,7 @@ impl Environment {
             drop(tokio::time::timeout(SETTLE, self.over()).await);
         }
         let finished = self.finish((&id, &trace_id), end, duration).await;
-        if self.endpoint.is_some() && !self.end_credentials().await {
-            self.sandbox.kill();
-        }
+        self.end_fetched().await;
         Ok(finished)
     }
 

@@ -232,6 +232,11 @@ impl Environment {
         self.sandbox.kill();
     }
 
+    /// Reads what it has used so far, as after each request.
+    pub(crate) async fn read_use(&self) -> casemate_sandbox::Usage {
+        self.sandbox.usage().await
+    }
+
     /// What its log has of a request that began and could not be given to the runtime.
     pub(crate) async fn log_of_given_up(&self, id: &str) -> String {
         self.output.begin(&Note::start(id, self.function.version, ""));

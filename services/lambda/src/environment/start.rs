@@ -110,10 +110,11 @@ impl Host {
         let family = root.family;
         // INVARIANT: never in less than was asked for.
         let isolation = self.isolation(&function, &controls).map_err(Error::service_exception)?;
-        let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let log_stream = log_stream(now, function.version, &id);
-        let (snapshot, endpoint) = (Snapshot::of(purpose), self.endpoint((&controls, purpose), from)?);
+        let endpoint = self.endpoint((&controls, purpose), from)?;
         let decoy = decoy::plant(&self.env, &controls, &function, &id)?;
+        // INVARIANT: whatever fails from here on, they are revoked.
+        let credentials = self.for_whole_life(&function, (&id, purpose), now).await?;
         let given = Given {
             function: &function,
             family,
@@ -133,36 +134,43 @@ impl Host {
         };
         let (sandbox, late) = match started {
             Ok(started) => started,
-            Err(error) => {
-                if let Some(credentials) = credentials {
-                    drop(self.env.sessions()?.revoke(&credentials.access_key_id).await);
-                }
-                return Err(error);
-            }
+            Err(error) => return Err(self.unbegun(error, credentials).await),
         };
-        let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
-        let extensions = listed.registry(&self.env, &function);
-        let program = root.entrypoint.unwrap_or_default();
-        let forks = purpose.is_template().then(|| Arc::new(Forks::new(snapshot.is_some())));
-        let restored = from.map(|_| restored(credentials.as_ref(), endpoint.as_deref(), &log_stream));
-        let start = Start {
-            id,
-            function,
-            held,
-            credentials,
-            endpoint,
-            log_stream,
-            late,
-            extensions,
-            program,
-            begins: (snapshot, forks, restored, access),
-        };
-        let environment = self.assemble(sandbox, start);
+        let snapshot = Snapshot::of(purpose);
+        let environment = self.assemble(
+            sandbox,
+            Start {
+                extensions: listed.registry(&self.env, &function),
+                program: root.entrypoint.unwrap_or_default(),
+                forks: purpose.is_template().then(|| Arc::new(Forks::new(snapshot.is_some()))),
+                restored: from.map(|_| restored(credentials.as_ref(), endpoint.as_deref(), &log_stream)),
+                folders: std::iter::once(folder).chain(layers).collect(),
+                id,
+                function,
+                berth,
+                decoy,
+                credentials,
+                endpoint,
+                log_stream,
+                late,
+                snapshot,
+                access,
+            },
+        );
         environment.output.note(&Note::init_start(&environment.function, purpose));
         if let Some(remark) = remark {
             environment.output.note(&Note::remark(remark));
         }
         initialised(environment, (family, purpose), (began, self.start_limit(isolation, limit))).await
+    }
+
+    /// There is no environment whose end would be the end of its credentials.
+    async fn unbegun(&self, why: NotStarted, credentials: Option<SessionCredentials>) -> NotStarted {
+        if let (Some(credentials), Ok(sessions)) = (credentials, self.env.sessions()) {
+            // Bound to an environment that never was, the key is worthless even where this fails.
+            drop(sessions.revoke(&credentials.access_key_id).await);
+        }
+        why
     }
 
     /// The credentials of an environment; a template has none, its children have.

@@ -24,7 +24,7 @@ use crate::{
     restored::Restored,
     runtime_api::{self, SaidTo},
     telemetry::Telemetry,
-    variables_key,
+    variables_key::Access,
 };
 
 /// Connections of one environment to the AWS endpoint at a time. Ours: SDKs keep ten or fifty at most.
@@ -35,7 +35,9 @@ pub(super) struct Start {
     /// What its credentials are bound to, and the last part of its log stream's name.
     pub(super) id: String,
     pub(super) function: Arc<Function>,
-    pub(super) held: (Vec<Arc<Folder>>, Berth, Option<Decoy>),
+    pub(super) folders: Vec<Arc<Folder>>,
+    pub(super) berth: Berth,
+    pub(super) decoy: Option<Decoy>,
     /// `None`: it will be a template.
     pub(super) credentials: Option<SessionCredentials>,
     pub(super) endpoint: Option<Arc<Endpoint>>,
@@ -44,33 +46,26 @@ pub(super) struct Start {
     pub(super) late: Option<(Late, Channel)>,
     pub(super) extensions: Arc<Extensions>,
     pub(super) program: String,
-    pub(super) begins: Begins,
+    /// Of a snapshot.
+    pub(super) snapshot: Option<Snapshot>,
+    /// With a process that forks children.
+    pub(super) forks: Option<Arc<Forks>>,
+    /// With one that goes on from a machine's template.
+    pub(super) restored: Option<Arc<Restored>>,
+    /// With this right to what a key hides.
+    pub(super) access: Access,
 }
 
-/// Of a snapshot; with a process that forks children; with one that goes on from a machine's template; with this right to what a
-/// key hides.
-pub(super) type Begins = (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>, variables_key::Access);
-
 impl Host {
+    /// From here on the environment's end is the end of all of it.
     pub(super) fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
-        let Start {
-            id,
-            function,
-            held: (folders, berth, decoy),
-            credentials,
-            endpoint,
-            log_stream,
-            late,
-            extensions,
-            program,
-            begins: (snapshot, forks, restored, access),
-        } = start;
         let (beside, Taken { stdout, stderr, events }) = (sandbox.take_companion_output(), sandbox.take());
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
         let attribution = Attribution::default();
-        let delivery = Delivery::start(&self.env, Arc::clone(&function), log_stream, &self.farewells);
+        let (id, function) = (start.id, start.function);
+        let delivery = Delivery::start(&self.env, Arc::clone(&function), start.log_stream, &self.farewells);
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
@@ -79,28 +74,28 @@ impl Host {
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),
-                (Arc::clone(&exchange), Arc::clone(&extensions), said_to),
-                (forks.clone(), endpoint.clone()),
-                late,
+                (Arc::clone(&exchange), Arc::clone(&start.extensions), said_to),
+                (start.forks.clone(), start.endpoint.clone()),
+                start.late,
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
-            extensions::watch(&sandbox, &extensions),
+            extensions::watch(&sandbox, &start.extensions),
         ];
         if let Some(events) = events {
             // Ends by itself when the sandbox is gone and its last events are taken: it is not aborted with the rest.
             drop(tokio::spawn(event::record(self.env.clone(), events, of())));
         }
-        if let Some(endpoint) = &endpoint {
-            endpoint.set(credentials.clone());
+        if let Some(endpoint) = &start.endpoint {
+            endpoint.set(start.credentials.clone());
         }
         Environment {
             function,
             id,
-            held: Mutex::new(Held::of(credentials)),
+            held: Mutex::new(Held::of(start.credentials)),
             env: self.env.clone(),
             sandbox,
             exchange,
-            extensions,
+            extensions: start.extensions,
             telemetry,
             ending: Mutex::default(),
             deadline: Mutex::default(),
@@ -112,16 +107,16 @@ impl Host {
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
-            forks,
-            endpoint,
+            forks: start.forks,
+            endpoint: start.endpoint,
             strays: AtomicUsize::new(0),
-            program,
-            snapshot,
-            restored: Mutex::new(restored),
-            access,
-            folders,
-            berth: Some(berth),
-            decoy,
+            program: start.program,
+            snapshot: start.snapshot,
+            restored: Mutex::new(start.restored),
+            access: start.access,
+            folders: start.folders,
+            berth: Some(start.berth),
+            decoy: start.decoy,
             farewells: self.farewells.clone(),
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use casemate_sandbox::{ExitStatus, MemberEnd};
 use serde_json::json;
 
-use super::{Extension, Stage};
+use super::state::{Extension, Stage};
 use crate::invocation::Outcome;
 
 /// A failure of an extension: the environment is over with it.

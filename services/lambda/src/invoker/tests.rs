@@ -491,5 +491,7 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
     assert!(!all.is_current(&own, &all.turn(&others[5])));
 }
 
+mod measured;
 mod snapshots;
+mod starts;
 mod unused;

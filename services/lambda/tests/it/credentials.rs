@@ -186,3 +186,32 @@ async fn fetched_ones_of_forked_processes_are_of_one_request_and_none_while_the_
     let place = |told: &serde_json::Value| fetched(told, "now").own.label();
     assert_eq!(place(&first), place(&second));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_credentials_end_before_its_answer_is_reported_after_it() {
+    for reuse in ["warm", "per-invocation"] {
+        let bench = sandboxed();
+        fetching(&bench, reuse).await;
+        for _ in 0..3 {
+            // Nobody asks for the log.
+            let payload = Document::Blob("{}".into());
+            let input = Document::structure([("FunctionName", text("f")), ("Payload", payload)]);
+            let told = bench.done("Invoke", input).await;
+            assert_eq!(fetched(&told, "now").inside(&bench).await, 403, "over when the answer is there");
+        }
+        let reports = |bench: &Bench| -> Vec<String> {
+            let lines = bench.delivered.lock().unwrap();
+            lines.iter().map(|(_, line)| line.clone()).filter(|line| line.starts_with("REPORT")).collect()
+        };
+        bench.eventually("each is reported", |bench| reports(bench).len() >= 3).await;
+        let used = |line: &String| {
+            let (_, rest) = line.split_once("\tMax Memory Used: ")?;
+            rest.split(' ').next()?.parse::<u32>().ok()
+        };
+        let reports = reports(&bench);
+        assert!(
+            reports.len() == 3 && reports.iter().all(|line| used(line) > Some(0)),
+            "{reuse}: {reports:?}"
+        );
+    }
+}

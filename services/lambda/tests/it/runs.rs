@@ -2,6 +2,7 @@
 
 use casemate_kernel::Peer;
 use casemate_schema::Document;
+use casemate_testkit::processes;
 
 use crate::support::{Bench, Invoked, archive, archive_of, runtime, sandboxed, text};
 
@@ -476,8 +477,7 @@ async fn an_environment_whose_credentials_end_is_not_reused() {
     // Within the hour, but with less left than a request may take and a margin.
     for _ in 0..12 {
         bench.world.clock.advance_seconds(290);
-        // Real time: the answer is given at once, the environment is back in the pool a moment later.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        // It is back a moment after its answer, and who asks before waits for it.
         assert_eq!(bench.invoke("f", "{}").await.ok(), first);
     }
     bench.world.clock.advance_seconds(90);
@@ -490,11 +490,23 @@ async fn an_environment_is_frozen_between_requests() {
     bench
         .python("f", "import threading, time\nticks = [0]\ndef tick():\n  while True:\n    ticks[0] += 1\n    time.sleep(0.01)\nthreading.Thread(target=tick, daemon=True).start()\ndef handler(event, context):\n  return ticks[0]\n")
         .await;
+    bench.python("g", "def handler(event, context):\n  return 1\n").await;
     let before = bench.invoke("f", "{}").await.ok().as_i64().unwrap();
-    // Real time: what a thread would use if it could.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let pids = processes::with_variable("AWS_LAMBDA_FUNCTION_NAME", "f");
+    assert!(!pids.is_empty());
+    bench.eventually("it is stopped", |_| pids.iter().all(|pid| processes::has_stopped(*pid))).await;
+    // By now the last of its threads has left its processor, too.
+    assert_eq!(bench.invoke("g", "{}").await.ok(), 1);
+    let turns = || pids.iter().map(|pid| processes::turns(*pid)).collect::<Vec<_>>();
+    let stopped = turns();
+    assert!(stopped.iter().all(|threads| !threads.is_empty()));
+    // While another one works, none of its threads, which all would like to, has a turn on a processor.
+    for _ in 0..20 {
+        assert_eq!(bench.invoke("g", "{}").await.ok(), 1);
+        assert_eq!(turns(), stopped);
+    }
     let after = bench.invoke("f", "{}").await.ok().as_i64().unwrap();
-    assert!(after - before < 30, "{before} {after}");
+    assert!(after >= before && turns() != stopped, "{before} {after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
