@@ -2,6 +2,9 @@
 //! layer fails these tests with the error that names it.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[cfg(target_arch = "x86_64")]
+#[path = "isolation/architectures.rs"]
+mod architectures;
 #[path = "isolation/companions.rs"]
 mod companions;
 #[path = "isolation/descriptors.rs"]
@@ -12,6 +15,8 @@ mod executions;
 mod functional;
 #[path = "isolation/harness.rs"]
 mod harness;
+#[path = "isolation/landlock.rs"]
+mod landlock;
 #[path = "isolation/lifetime.rs"]
 mod lifetime;
 #[path = "isolation/limits.rs"]
@@ -24,5 +29,7 @@ mod rootless;
 mod roots;
 #[path = "isolation/security.rs"]
 mod security;
+#[path = "isolation/share.rs"]
+mod share;
 #[path = "isolation/supervised.rs"]
 mod supervised;

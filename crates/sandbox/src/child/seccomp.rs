@@ -24,9 +24,6 @@ pub(super) fn program_without(policy: &ExecPolicy, missing: &[libc::c_long]) -> 
         answer(libc::SECCOMP_RET_KILL_PROCESS),
         load(NUMBER_OFFSET),
     ];
-    // x86-64 has a second numbering of the same calls behind this bit; no runtime uses it.
-    #[cfg(target_arch = "x86_64")]
-    code.extend([jump(libc::BPF_JGE, 0x4000_0000, 0, 1), refuse(libc::ENOSYS)]);
     // Its flags lie behind a pointer, where no filter can read them; libraries fall back to clone.
     for call in [libc::SYS_clone3].iter().chain(missing) {
         case(&mut code, *call, &[refuse(libc::ENOSYS)]);
@@ -179,6 +176,7 @@ fn segments(allowed: &[u32], asked: &BTreeSet<u32>) -> Vec<(u32, libc::sock_filt
         call if asked.contains(&call) => ASK,
         call if allowed.binary_search(&call).is_ok() => answer(libc::SECCOMP_RET_ALLOW),
         call if call <= syscalls::NEWEST_KNOWN => refuse(libc::EPERM),
+        // Newer ones; and x86-64's second numbering of the same calls, from 0x4000_0000 on, which no runtime uses.
         _ => refuse(libc::ENOSYS),
     };
     let mut found: Vec<(u32, libc::sock_filter)> = Vec::new();
@@ -307,9 +305,14 @@ pub(super) mod tests {
         call: libc::c_long,
         arguments: [u64; 3],
     ) -> u32 {
+        run_as(program, AUDIT_ARCH, number(call), arguments)
+    }
+
+    /// The same for a call that is made by the numbers of this architecture.
+    fn run_as(program: &[libc::sock_filter], architecture: u32, call: u32, arguments: [u64; 3]) -> u32 {
         let read = |offset: u32| match offset {
-            NUMBER_OFFSET => number(call),
-            ARCH_OFFSET => AUDIT_ARCH,
+            NUMBER_OFFSET => call,
+            ARCH_OFFSET => architecture,
             16 => (arguments[0] & 0xffff_ffff) as u32,
             24 => (arguments[1] & 0xffff_ffff) as u32,
             32 => (arguments[2] & 0xffff_ffff) as u32,
@@ -371,6 +374,27 @@ pub(super) mod tests {
                 errno(libc::EPERM)
             };
             assert_eq!(run(&program, libc::c_long::from(call), [0, 0]), expected, "call {call}");
+        }
+    }
+
+    #[test]
+    fn calls_by_the_numbers_of_another_architecture_end_the_process() {
+        // `linux/audit.h`: i386, arm, aarch64 big-endian, riscv64, and none.
+        for other in [0x4000_0003, 0x4000_0028, 0x8000_00B7, 0xC000_00F3, 0, AUDIT_ARCH ^ 0x4000_0000] {
+            for policy in [ExecPolicy::Deny, ExecPolicy::Audit, ExecPolicy::Allow] {
+                for call in [0, 1, 20, 39, 59, 0x4000_0000, u32::MAX] {
+                    let answer = run_as(&program(&policy), other, call, [0; 3]);
+                    assert_eq!(answer, libc::SECCOMP_RET_KILL_PROCESS, "{other:x} {call:x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_the_second_numbering_do_not_exist() {
+        let program = program(&ExecPolicy::Allow);
+        for call in (0..1024).map(|call| call | 0x4000_0000).chain([0x7fff_ffff, 0xC000_0000, u32::MAX]) {
+            assert_eq!(run_as(&program, AUDIT_ARCH, call, [0; 3]), errno(libc::ENOSYS), "{call:x}");
         }
     }
 
