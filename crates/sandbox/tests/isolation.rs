@@ -21,6 +21,8 @@ mod landlock;
 mod lifetime;
 #[path = "isolation/limits.rs"]
 mod limits;
+#[path = "isolation/netlink.rs"]
+mod netlink;
 #[path = "isolation/opens.rs"]
 mod opens;
 #[path = "isolation/rootless.rs"]

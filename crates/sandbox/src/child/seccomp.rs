@@ -92,16 +92,20 @@ fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::so
 }
 
 /// Families UNIX, INET and INET6; in the latter two streams of TCP and datagrams of UDP alone: asking for another protocol, or
-/// for one of these with the other type, would have the kernel look for it, and load it from a module.
+/// for one of these with the other type, would have the kernel look for it, and load it from a module. Of NETLINK the protocol
+/// of routes, as the C library asks for it to list interfaces: who has no capability can only read with it, of his own network.
 fn socket_rule() -> Vec<libc::sock_filter> {
     vec![
         load(argument(0)),
-        jump(libc::BPF_JEQ, AF_UNIX, 18, 0),
-        jump(libc::BPF_JEQ, AF_INET, 4, 0),
-        jump(libc::BPF_JEQ, AF_INET6, 3, 0),
-        // The C library looks for interfaces here and goes on without: that is no attempt at anything.
-        jump(libc::BPF_JEQ, AF_NETLINK, 0, 1),
-        refuse(libc::EAFNOSUPPORT),
+        jump(libc::BPF_JEQ, AF_UNIX, 22, 0),
+        jump(libc::BPF_JEQ, AF_INET, 8, 0),
+        jump(libc::BPF_JEQ, AF_INET6, 7, 0),
+        jump(libc::BPF_JEQ, AF_NETLINK, 0, 5),
+        load(argument(1)),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
+        jump(libc::BPF_JEQ, SOCK_RAW, 0, 2),
+        load(argument(2)),
+        jump(libc::BPF_JEQ, NETLINK_ROUTE, 14, 0),
         ASK,
         load(argument(1)),
         instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
@@ -255,6 +259,8 @@ const AF_INET6: u32 = libc::AF_INET6.cast_unsigned();
 const AF_NETLINK: u32 = libc::AF_NETLINK.cast_unsigned();
 const SOCK_STREAM: u32 = libc::SOCK_STREAM.cast_unsigned();
 const SOCK_DGRAM: u32 = libc::SOCK_DGRAM.cast_unsigned();
+const SOCK_RAW: u32 = libc::SOCK_RAW.cast_unsigned();
+const NETLINK_ROUTE: u32 = libc::NETLINK_ROUTE.cast_unsigned();
 const ANY_PROTOCOL: u32 = 0;
 const TCP: u32 = libc::IPPROTO_TCP.cast_unsigned();
 const UDP: u32 = libc::IPPROTO_UDP.cast_unsigned();
@@ -417,7 +423,6 @@ pub(super) mod tests {
         for family in 0..64_u64 {
             let expected = match family {
                 1 | 2 | 10 => libc::SECCOMP_RET_ALLOW,
-                16 => errno(libc::EAFNOSUPPORT),
                 _ => libc::SECCOMP_RET_USER_NOTIF,
             };
             assert_eq!(
@@ -434,6 +439,19 @@ pub(super) mod tests {
         }
         assert_eq!(run(&program, libc::SYS_socketpair, [1, 1]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(run(&program, libc::SYS_socketpair, [2, 1]), errno(libc::EAFNOSUPPORT));
+    }
+
+    #[test]
+    fn of_netlink_there_is_the_protocol_of_routes_as_the_c_library_asks_for_it() {
+        let program = program(&ExecPolicy::Allow);
+        let ask = |kind, protocol| run_with(&program, libc::SYS_socket, [16, kind, protocol]);
+        assert_eq!([ask(3, 0), ask(3 | 0o2_004_000, 0)], [libc::SECCOMP_RET_ALLOW; 2]);
+        for protocol in 1..64 {
+            assert_eq!(ask(3, protocol), libc::SECCOMP_RET_USER_NOTIF, "protocol {protocol}");
+        }
+        for kind in [0, 1, 2, 4, 5, 6, 10] {
+            assert_eq!(ask(kind, 0), libc::SECCOMP_RET_USER_NOTIF, "type {kind}");
+        }
     }
 
     #[test]
