@@ -14,6 +14,7 @@ mod calls;
 mod connect;
 mod execution;
 mod telling;
+mod unix;
 
 use std::{
     fs, io,
@@ -123,7 +124,8 @@ impl Supervisor {
             other => other.map(drop)?,
         }
         let (verdict, event) = if libc::c_long::from(question.data.nr) == libc::SYS_connect {
-            match connect::judge(&question, self.out.as_ref(), &self.answering) {
+            let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
+            match connect::judge(&question, &judgement.boundary, self.out.as_ref(), &self.answering) {
                 connect::Outcome::Now(verdict, event) => (verdict, event),
                 connect::Outcome::Later => return Ok(Asking::GoesOn),
             }

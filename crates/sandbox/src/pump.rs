@@ -78,7 +78,7 @@ impl Allowances {
             Event::Executed { .. } => Some(&self.executions),
             Event::ExecDenied { .. } => Some(&self.executions_denied),
             Event::CallRefused { .. } => Some(&self.calls),
-            Event::ConnectDenied { .. } => Some(&self.connections_denied),
+            Event::ConnectDenied { .. } | Event::SocketMissing { .. } => Some(&self.connections_denied),
             Event::Connecting { .. } => Some(&self.connecting),
             Event::Disconnected { .. } => Some(&self.disconnected),
             Event::NameRefused { .. } => Some(&self.names),

@@ -286,6 +286,14 @@ pub enum Event {
         /// Where to.
         address: SocketAddr,
     },
+    /// A connection to a Unix socket that the environment does not have: an abstract name that nobody in its network has, or
+    /// the name of a file beyond it. The kernel refuses it; the record comes from looking at the name.
+    SocketMissing {
+        /// Host process id of the one that tried.
+        pid: u32,
+        /// The path; of an abstract name what `/proc/net/unix` would show, which begins with an `@`. Lossy.
+        name: String,
+    },
     /// A connection that the environment's egress rules allow is being made.
     Connecting {
         /// Host process id of the one that connects.

@@ -2,6 +2,9 @@
 //! layer fails these tests with the error that names it.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[cfg(target_arch = "x86_64")]
+#[path = "isolation/architectures.rs"]
+mod architectures;
 #[path = "isolation/companions.rs"]
 mod companions;
 #[path = "isolation/descriptors.rs"]
@@ -12,10 +15,14 @@ mod executions;
 mod functional;
 #[path = "isolation/harness.rs"]
 mod harness;
+#[path = "isolation/landlock.rs"]
+mod landlock;
 #[path = "isolation/lifetime.rs"]
 mod lifetime;
 #[path = "isolation/limits.rs"]
 mod limits;
+#[path = "isolation/netlink.rs"]
+mod netlink;
 #[path = "isolation/opens.rs"]
 mod opens;
 #[path = "isolation/rootless.rs"]
@@ -24,6 +31,8 @@ mod rootless;
 mod roots;
 #[path = "isolation/security.rs"]
 mod security;
+#[path = "isolation/share.rs"]
+mod share;
 #[path = "isolation/supervised.rs"]
 mod supervised;
 #[path = "isolation/unawaited.rs"]

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,7 @@ const PAUSE_S: i64 = 60;
 pub(crate) struct Delivery {
     lines: mpsc::Sender<Item>,
     waiting_bytes: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
     farewells: Farewells,
 }
 
@@ -85,7 +86,7 @@ impl Delivery {
             paused_until: None,
         };
         drop(tokio::spawn(courier.run(queue)));
-        Self { lines, waiting_bytes, farewells: farewells.clone() }
+        Self { lines, waiting_bytes, dropped: Arc::default(), farewells: farewells.clone() }
     }
 
     /// One that is only listened to.
@@ -93,10 +94,11 @@ impl Delivery {
     pub(crate) fn tapped() -> (Self, Tap) {
         let (lines, queue) = mpsc::channel(WAITING_MAX + RESERVED);
         let farewells = Farewells::default();
-        (Self { lines, waiting_bytes: Arc::default(), farewells }, Tap(queue))
+        let (waiting_bytes, dropped) = (Arc::default(), Arc::default());
+        (Self { lines, waiting_bytes, dropped, farewells }, Tap(queue))
     }
 
-    /// Hands a line over; it is dropped when too many wait.
+    /// Hands a line over; it is dropped, and counted, when too many wait.
     pub(crate) fn send(&self, at: Timestamp, text: String, whose: Whose) {
         // AWS: an event's message has at least one character.
         if text.is_empty() {
@@ -112,7 +114,13 @@ impl Delivery {
             || self.lines.try_send(Item::Line(Line { at, text, _working: self.farewells.work() })).is_err()
         {
             self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many lines have been dropped since this was last asked.
+    pub(crate) fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -307,6 +315,13 @@ mod tests {
                 delivery.send(now, "REPORT".to_owned(), Whose::Platforms);
             }
             let taken = tap.taken();
+            let sent = WAITING_MAX + RESERVED + 20;
+            assert_eq!(
+                delivery.take_dropped(),
+                (sent - taken.len()) as u64,
+                "what is not handed on is counted"
+            );
+            assert_eq!(delivery.take_dropped(), 0);
             let platforms = taken.iter().filter(|text| *text == "REPORT").count();
             let functions = taken.len() - platforms;
             assert!(platforms >= RESERVED, "{platforms}");

@@ -1,5 +1,5 @@
-//! What happens inside an environment besides requests: attempts that the sandbox refused, limits that were met, answers for
-//! requests that it was not given.
+//! What happens inside an environment besides requests: attempts that the sandbox refused, limits that were met, misuse of the
+//! Runtime API.
 //!
 //! Each becomes an audit event that names the function and the request in which it happened. What happens in an environment
 //! that has no request is an alarm: a frozen environment does nothing.
@@ -73,42 +73,91 @@ impl Attribution {
     }
 }
 
-/// Is told the id for which something inside answered, where that is no request of the environment's.
-pub(crate) type Foreign = Arc<dyn Fn(&str) + Send + Sync>;
+/// What something inside did at the Runtime API, and was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misuse<'a> {
+    /// It answered for this request, which is none of the environment's.
+    AnswerForAnother(&'a str),
+    /// It asked for a request while one is being worked on, or where only a template's child may ask, without its token.
+    RequestBesideAnother,
+    /// The head of what it asked did not come to its end in time.
+    SlowHead,
+}
 
-/// Answers for others told of while one request runs. Ours: more of them say nothing new.
-const FOREIGN_MAX: usize = 16;
+/// Is told of misuse.
+pub(crate) type Witness = Arc<dyn Fn(Misuse<'_>) + Send + Sync>;
+
+/// Misuse of each kind that is told of while one request runs. Ours: more of it says nothing new.
+const MISUSE_MAX: usize = 16;
 /// Characters of the id that was answered for.
 const FOREIGN_ID_CHARS_MAX: usize = 64;
 
-/// Records answers for others' requests.
-pub(crate) fn foreign(env: Env, (place, function, attribution): (String, Arn, Attribution)) -> Foreign {
-    let told = Mutex::new((None, 0));
-    Arc::new(move |id| {
+/// Records misuse of the Runtime API.
+pub(crate) fn witness(env: Env, (place, function, attribution): (String, Arn, Attribution)) -> Witness {
+    let told = Mutex::new(Heard::default());
+    Arc::new(move |misuse| {
         let request_id = attribution.last();
-        if !is_told(&mut told.lock().unwrap_or_else(PoisonError::into_inner), request_id.as_ref()) {
+        if !told.lock().unwrap_or_else(PoisonError::into_inner).is_news(misuse, request_id.as_ref()) {
             return;
         }
-        let id: String = id.chars().take(FOREIGN_ID_CHARS_MAX).collect();
+        let (name, detail, alarm) = misused(misuse);
         env.audit.event(audit::Event {
-            name: "lambda.answer-refused",
+            name,
             at: env.clock.now(),
             place: place.clone(),
             function: Some(function.as_str().to_owned()),
             request_id,
-            detail: format!("an answer for the request {id:?}"),
-            alarm: Some("a function answered a request that it was not given".to_owned()),
+            detail,
+            alarm: alarm.map(str::to_owned),
         });
     })
 }
 
-/// Whether one more is told while this request runs.
-fn is_told(told: &mut (Option<String>, usize), request_id: Option<&String>) -> bool {
-    if told.0.as_ref() != request_id {
-        *told = (request_id.cloned(), 0);
+/// Name, particulars, and what is alarming about it.
+fn misused(misuse: Misuse<'_>) -> (&'static str, String, Option<&'static str>) {
+    match misuse {
+        Misuse::AnswerForAnother(id) => {
+            let id: String = id.chars().take(FOREIGN_ID_CHARS_MAX).collect();
+            (
+                "lambda.answer-refused",
+                format!("an answer for the request {id:?}"),
+                Some("a function answered a request that it was not given"),
+            )
+        }
+        Misuse::RequestBesideAnother => (
+            "lambda.request-refused",
+            "a request was asked for by something that was not to have one".to_owned(),
+            Some("something beside a function's runtime asked for requests"),
+        ),
+        // Not alarming: a frozen environment does not finish what it has begun to say.
+        Misuse::SlowHead => {
+            ("lambda.connection-closed", "the head of a request came too slowly".to_owned(), None)
+        }
     }
-    told.1 += 1;
-    told.1 <= FOREIGN_MAX
+}
+
+/// How much of each kind has been told while a request runs.
+#[derive(Debug, Default)]
+struct Heard {
+    request_id: Option<String>,
+    counts: [usize; 3],
+}
+
+impl Heard {
+    /// Whether one more of this kind is told while this request runs.
+    fn is_news(&mut self, misuse: Misuse<'_>, request_id: Option<&String>) -> bool {
+        if self.request_id.as_ref() != request_id {
+            *self = Self { request_id: request_id.cloned(), counts: [0; 3] };
+        }
+        let [answers, requests, heads] = &mut self.counts;
+        let count = match misuse {
+            Misuse::AnswerForAnother(_) => answers,
+            Misuse::RequestBesideAnother => requests,
+            Misuse::SlowHead => heads,
+        };
+        *count += 1;
+        *count <= MISUSE_MAX
+    }
 }
 
 /// Records events until the environment is gone.
@@ -158,6 +207,12 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
                 .to_string()
                 .starts_with("169.254.")
                 .then_some("a function tried to reach a metadata service"),
+        ),
+        // Not alarming: libraries look for daemons that other systems have.
+        Event::SocketMissing { pid, name } => (
+            "sandbox.connect-denied",
+            format!("process {pid} tried to connect to the Unix socket {name:?}"),
+            None,
         ),
         Event::Connecting { pid, address, name } => {
             let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -267,11 +322,13 @@ mod tests {
     }
 
     #[test]
-    fn of_answers_for_others_so_many_are_told_for_each_request() {
-        let (mut told, one, other) = ((None, 0), "one".to_owned(), "other".to_owned());
+    fn of_each_kind_of_misuse_so_much_is_told_for_each_request() {
+        let (mut told, one, other) = (Heard::default(), "one".to_owned(), "other".to_owned());
         for request in [None, Some(&one), Some(&other)] {
-            assert!((0..FOREIGN_MAX).all(|_| is_told(&mut told, request)), "{request:?}");
-            assert!(!is_told(&mut told, request), "{request:?}");
+            for misuse in [Misuse::AnswerForAnother("x"), Misuse::RequestBesideAnother, Misuse::SlowHead] {
+                assert!((0..MISUSE_MAX).all(|_| told.is_news(misuse, request)), "{request:?}");
+                assert!(!told.is_news(misuse, request), "{request:?}");
+            }
         }
         let attribution = Attribution::default();
         assert_eq!(attribution.last(), None);

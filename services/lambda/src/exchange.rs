@@ -56,6 +56,8 @@ pub(crate) enum Refused {
     UnknownRequest,
     /// It comes at the wrong time.
     WrongTurn,
+    /// It asks for a request while one is being worked on.
+    Busy,
 }
 
 /// See the module.
@@ -148,7 +150,11 @@ impl Exchange {
                     true
                 }
                 Turn::Waiting | Turn::Offered(_) => false,
-                Turn::Running { .. } | Turn::Streaming { .. } | Turn::Failed(_) | Turn::Closed { .. } => {
+                Turn::Running { .. } | Turn::Streaming { .. } => {
+                    refused = Some(Refused::Busy);
+                    false
+                }
+                Turn::Failed(_) | Turn::Closed { .. } => {
                     refused = Some(Refused::WrongTurn);
                     false
                 }
@@ -327,7 +333,7 @@ mod tests {
             exchange.offer(invocation("a"));
         });
         taken.unwrap();
-        assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
+        assert_eq!(exchange.next().await.unwrap_err(), Refused::Busy);
     }
 
     async fn running(exchange: &Exchange, invocation: Invocation) {
@@ -357,7 +363,7 @@ mod tests {
         assert!(exchange.begin_stream("a").unwrap().is_some());
         assert_eq!(exchange.begin_stream("a").unwrap_err(), Refused::WrongTurn);
         assert_eq!(exchange.answer("a", answer("1")), Err(Refused::WrongTurn));
-        assert_eq!(exchange.next().await.unwrap_err(), Refused::WrongTurn);
+        assert_eq!(exchange.next().await.unwrap_err(), Refused::Busy);
         exchange.streamed("a", answer("")).unwrap();
         assert_eq!(exchange.streamed("a", answer("2")), Err(Refused::WrongTurn));
         assert_eq!(exchange.outcome().await, answer(""));

@@ -102,6 +102,11 @@ impl Output {
         reader.tail.bytes()
     }
 
+    /// How many lines found no room on their way to the log since this was last asked.
+    pub(crate) fn take_dropped(&self) -> u64 {
+        locked(&self.0.reader).delivery.take_dropped()
+    }
+
     /// Resolves when everything that has been written is delivered, or given up.
     pub(crate) async fn delivered(&self) {
         let (answer, delivered) = oneshot::channel();

@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     credentials::{self, Endpoint},
     environment::Late,
-    event::Foreign,
+    event::{Misuse, Witness},
     exchange::{Exchange, Refused},
     extensions::Extensions,
     forking::Forks,
@@ -60,14 +60,14 @@ const FUNCTION: &str = "/2018-06-01/runtime/casemate/function";
 type Answer = Response<Full<Bytes>>;
 
 /// What hears of what is said.
-pub(crate) type SaidTo = (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output, Foreign));
+pub(crate) type SaidTo = (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output, Witness));
 
 /// Serves the Runtime API of one environment until dropped.
 ///
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
     listener: &impl Accept,
-    (exchange, extensions, (telemetry, output, foreign)): SaidTo,
+    (exchange, extensions, (telemetry, output, witness)): SaidTo,
     forks: Option<Arc<Forks>>,
     credentials: Option<Arc<Endpoint>>,
     late: Option<(Late, Channel)>,
@@ -79,7 +79,7 @@ pub(crate) async fn serve(
         extensions,
         telemetry,
         output,
-        foreign,
+        witness,
         body: Mutex::new(()),
         forks,
         credentials,
@@ -110,7 +110,7 @@ struct Shared {
     telemetry: Arc<Telemetry>,
     /// For what is told of who subscribes.
     output: Output,
-    foreign: Foreign,
+    witness: Witness,
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
@@ -133,7 +133,7 @@ async fn connection(stream: Channel, shared: Arc<Shared>, speaker: Speaker) {
     stream.send_at_once();
     let pace = Pace::new();
     let heard = Heard { stream, pace: pace.clone() };
-    let begun = pace.clone();
+    let (begun, witness) = (pace.clone(), Arc::clone(&shared.witness));
     let service = service_fn(move |request| {
         let (shared, pace) = (Arc::clone(&shared), begun.clone());
         async move {
@@ -148,7 +148,7 @@ async fn connection(stream: Channel, shared: Arc<Shared>, speaker: Speaker) {
     tokio::select! {
         // A runtime that breaks off is seen by its exit or by its deadline.
         served = served => drop(served),
-        () = pace.too_slow() => {}
+        () = pace.too_slow() => witness(Misuse::SlowHead),
     }
 }
 
@@ -190,7 +190,7 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
 fn expects(shared: &Shared, id: &str) -> Result<(), Refused> {
     let expected = shared.exchange.expects(id);
     if matches!(expected, Err(Refused::UnknownRequest)) {
-        (shared.foreign)(id);
+        (shared.witness)(Misuse::AnswerForAnother(id));
     }
     expected
 }
@@ -289,7 +289,7 @@ fn settled(result: Result<(), Refused>) -> Answer {
 fn refuse(refused: Refused) -> Answer {
     match refused {
         Refused::UnknownRequest => problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
-        Refused::WrongTurn => {
+        Refused::WrongTurn | Refused::Busy => {
             problem(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
         }
     }

@@ -24,9 +24,6 @@ pub(super) fn program_without(policy: &ExecPolicy, missing: &[libc::c_long]) -> 
         answer(libc::SECCOMP_RET_KILL_PROCESS),
         load(NUMBER_OFFSET),
     ];
-    // x86-64 has a second numbering of the same calls behind this bit; no runtime uses it.
-    #[cfg(target_arch = "x86_64")]
-    code.extend([jump(libc::BPF_JGE, 0x4000_0000, 0, 1), refuse(libc::ENOSYS)]);
     // Its flags lie behind a pointer, where no filter can read them; libraries fall back to clone.
     for call in [libc::SYS_clone3].iter().chain(missing) {
         case(&mut code, *call, &[refuse(libc::ENOSYS)]);
@@ -95,16 +92,20 @@ fn case(code: &mut Vec<libc::sock_filter>, call: libc::c_long, block: &[libc::so
 }
 
 /// Families UNIX, INET and INET6; in the latter two streams of TCP and datagrams of UDP alone: asking for another protocol, or
-/// for one of these with the other type, would have the kernel look for it, and load it from a module.
+/// for one of these with the other type, would have the kernel look for it, and load it from a module. Of NETLINK the protocol
+/// of routes, as the C library asks for it to list interfaces: who has no capability can only read with it, of his own network.
 fn socket_rule() -> Vec<libc::sock_filter> {
     vec![
         load(argument(0)),
-        jump(libc::BPF_JEQ, AF_UNIX, 18, 0),
-        jump(libc::BPF_JEQ, AF_INET, 4, 0),
-        jump(libc::BPF_JEQ, AF_INET6, 3, 0),
-        // The C library looks for interfaces here and goes on without: that is no attempt at anything.
-        jump(libc::BPF_JEQ, AF_NETLINK, 0, 1),
-        refuse(libc::EAFNOSUPPORT),
+        jump(libc::BPF_JEQ, AF_UNIX, 22, 0),
+        jump(libc::BPF_JEQ, AF_INET, 8, 0),
+        jump(libc::BPF_JEQ, AF_INET6, 7, 0),
+        jump(libc::BPF_JEQ, AF_NETLINK, 0, 5),
+        load(argument(1)),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
+        jump(libc::BPF_JEQ, SOCK_RAW, 0, 2),
+        load(argument(2)),
+        jump(libc::BPF_JEQ, NETLINK_ROUTE, 14, 0),
         ASK,
         load(argument(1)),
         instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 0xf),
@@ -179,6 +180,7 @@ fn segments(allowed: &[u32], asked: &BTreeSet<u32>) -> Vec<(u32, libc::sock_filt
         call if asked.contains(&call) => ASK,
         call if allowed.binary_search(&call).is_ok() => answer(libc::SECCOMP_RET_ALLOW),
         call if call <= syscalls::NEWEST_KNOWN => refuse(libc::EPERM),
+        // Newer ones; and x86-64's second numbering of the same calls, from 0x4000_0000 on, which no runtime uses.
         _ => refuse(libc::ENOSYS),
     };
     let mut found: Vec<(u32, libc::sock_filter)> = Vec::new();
@@ -257,6 +259,8 @@ const AF_INET6: u32 = libc::AF_INET6.cast_unsigned();
 const AF_NETLINK: u32 = libc::AF_NETLINK.cast_unsigned();
 const SOCK_STREAM: u32 = libc::SOCK_STREAM.cast_unsigned();
 const SOCK_DGRAM: u32 = libc::SOCK_DGRAM.cast_unsigned();
+const SOCK_RAW: u32 = libc::SOCK_RAW.cast_unsigned();
+const NETLINK_ROUTE: u32 = libc::NETLINK_ROUTE.cast_unsigned();
 const ANY_PROTOCOL: u32 = 0;
 const TCP: u32 = libc::IPPROTO_TCP.cast_unsigned();
 const UDP: u32 = libc::IPPROTO_UDP.cast_unsigned();
@@ -307,9 +311,14 @@ pub(super) mod tests {
         call: libc::c_long,
         arguments: [u64; 3],
     ) -> u32 {
+        run_as(program, AUDIT_ARCH, number(call), arguments)
+    }
+
+    /// The same for a call that is made by the numbers of this architecture.
+    fn run_as(program: &[libc::sock_filter], architecture: u32, call: u32, arguments: [u64; 3]) -> u32 {
         let read = |offset: u32| match offset {
-            NUMBER_OFFSET => number(call),
-            ARCH_OFFSET => AUDIT_ARCH,
+            NUMBER_OFFSET => call,
+            ARCH_OFFSET => architecture,
             16 => (arguments[0] & 0xffff_ffff) as u32,
             24 => (arguments[1] & 0xffff_ffff) as u32,
             32 => (arguments[2] & 0xffff_ffff) as u32,
@@ -375,6 +384,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn calls_by_the_numbers_of_another_architecture_end_the_process() {
+        // `linux/audit.h`: i386, arm, aarch64 big-endian, riscv64, and none.
+        for other in [0x4000_0003, 0x4000_0028, 0x8000_00B7, 0xC000_00F3, 0, AUDIT_ARCH ^ 0x4000_0000] {
+            for policy in [ExecPolicy::Deny, ExecPolicy::Audit, ExecPolicy::Allow] {
+                for call in [0, 1, 20, 39, 59, 0x4000_0000, u32::MAX] {
+                    let answer = run_as(&program(&policy), other, call, [0; 3]);
+                    assert_eq!(answer, libc::SECCOMP_RET_KILL_PROCESS, "{other:x} {call:x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_the_second_numbering_do_not_exist() {
+        let program = program(&ExecPolicy::Allow);
+        for call in (0..1024).map(|call| call | 0x4000_0000).chain([0x7fff_ffff, 0xC000_0000, u32::MAX]) {
+            assert_eq!(run_as(&program, AUDIT_ARCH, call, [0; 3]), errno(libc::ENOSYS), "{call:x}");
+        }
+    }
+
+    #[test]
     fn namespace_flags_are_refused_in_clone_and_clone3_does_not_exist() {
         let program = program(&ExecPolicy::Deny);
         assert_eq!(run(&program, libc::SYS_clone3, [0, 0]), errno(libc::ENOSYS));
@@ -393,7 +423,6 @@ pub(super) mod tests {
         for family in 0..64_u64 {
             let expected = match family {
                 1 | 2 | 10 => libc::SECCOMP_RET_ALLOW,
-                16 => errno(libc::EAFNOSUPPORT),
                 _ => libc::SECCOMP_RET_USER_NOTIF,
             };
             assert_eq!(
@@ -410,6 +439,19 @@ pub(super) mod tests {
         }
         assert_eq!(run(&program, libc::SYS_socketpair, [1, 1]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(run(&program, libc::SYS_socketpair, [2, 1]), errno(libc::EAFNOSUPPORT));
+    }
+
+    #[test]
+    fn of_netlink_there_is_the_protocol_of_routes_as_the_c_library_asks_for_it() {
+        let program = program(&ExecPolicy::Allow);
+        let ask = |kind, protocol| run_with(&program, libc::SYS_socket, [16, kind, protocol]);
+        assert_eq!([ask(3, 0), ask(3 | 0o2_004_000, 0)], [libc::SECCOMP_RET_ALLOW; 2]);
+        for protocol in 1..64 {
+            assert_eq!(ask(3, protocol), libc::SECCOMP_RET_USER_NOTIF, "protocol {protocol}");
+        }
+        for kind in [0, 1, 2, 4, 5, 6, 10] {
+            assert_eq!(ask(kind, 0), libc::SECCOMP_RET_USER_NOTIF, "type {kind}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Answering, Question, Verdict, address};
+use super::{Answering, Boundary, Question, Verdict, address, unix};
 use crate::{
     egress::{self, Gateway, Prospect, Refusal, Ruling},
     spec::Event,
@@ -27,13 +27,19 @@ pub(crate) struct WayOut {
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
-pub(super) fn judge(question: &Question, out: Option<&WayOut>, answering: &Answering) -> Outcome {
+pub(super) fn judge(
+    question: &Question,
+    boundary: &Boundary,
+    out: Option<&WayOut>,
+    answering: &Answering,
+) -> Outcome {
     let [_, at, length, ..] = question.data.args;
     let pid = question.pid;
     let Some(to) = address(pid, at, length) else {
         // Unix sockets and unreadable addresses. The empty network namespace is the barrier: a process that changes its
-        // address after we looked finds no route.
-        return Outcome::Now(Verdict::GoOn, None);
+        // address after we looked finds no route, and what a Unix socket's name says is only recorded.
+        let event = unix::beyond(pid, (at, length), boundary);
+        return Outcome::Now(Verdict::GoOn, event);
     };
     let prospect = match out {
         Some(out) => (Some(out), out.gateway.prospect(to, Instant::now())),

@@ -19,6 +19,9 @@ pub(super) fn refused(call: libc::c_long, arguments: [u64; 6]) -> Option<(libc::
             }
             return Some((libc::EPERM, "raw socket".to_owned()));
         }
+        if family == u64::from(libc::AF_NETLINK.cast_unsigned()) {
+            return Some((libc::EAFNOSUPPORT, format!("netlink socket of protocol {third}")));
+        }
         return Some((libc::EAFNOSUPPORT, format!("socket of family {family}")));
     }
     let (_, name) = CALLS.iter().find(|(number, _)| *number == call)?;
@@ -90,6 +93,9 @@ mod tests {
         let icmp = (libc::EPROTONOSUPPORT, "datagram socket of protocol 1".to_owned());
         assert_eq!(refused(2, 2 | 0o2_004_000, 1), Some(icmp));
         assert_eq!(refused(10, 3, 1), Some((libc::EPERM, "raw socket".to_owned())));
+        // `NETLINK_NETFILTER`.
+        let netfilter = (libc::EAFNOSUPPORT, "netlink socket of protocol 12".to_owned());
+        assert_eq!(refused(16, 3, 12), Some(netfilter));
         assert_eq!(refused(40, 1, 0), Some((libc::EAFNOSUPPORT, "socket of family 40".to_owned())));
     }
 }

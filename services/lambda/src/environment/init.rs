@@ -131,6 +131,7 @@ impl Environment {
         notes.extend(self.extensions.notes());
         notes.push(Note::init_report(purpose, took, status));
         let tail = self.output.end(&notes);
+        self.witness_dropped_lines(None, self.output.take_dropped());
         if let Some(error) = self.sandbox.runtime_not_executed() {
             return invalid_entrypoint(&format!("fork/exec {}: {error}", self.program));
         }

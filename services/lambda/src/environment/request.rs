@@ -183,7 +183,9 @@ impl Environment {
         };
         notes.push(Note::runtime_done(id, duration, status, trace_id));
         notes.push(Note::report(id, &used, status, trace_id));
-        self.output.end(&notes)
+        let tail = self.output.end(&notes);
+        self.witness_dropped_lines(Some(id), self.output.take_dropped());
+        tail
     }
 }
 

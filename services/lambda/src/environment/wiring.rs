@@ -70,7 +70,7 @@ impl Host {
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
         let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
         let of = || (place.clone(), function.arn.clone(), attribution.clone());
-        let said_to = (Arc::clone(&telemetry), output.clone(), event::foreign(self.env.clone(), of()));
+        let said_to = (Arc::clone(&telemetry), output.clone(), event::witness(self.env.clone(), of()));
         let tasks = vec![
             serve_runtime_api(
                 Arc::clone(&sandbox),

@@ -23,6 +23,14 @@ impl Environment {
         }
     }
 
+    /// Lines of its log were dropped, most likely because it wrote more than can be delivered.
+    pub(super) fn witness_dropped_lines(&self, request_id: Option<&str>, count: u64) {
+        if count > 0 {
+            let detail = format!("{count} lines of its log came too fast to be kept");
+            self.witness("lambda.log-lines-dropped", request_id, (detail, None));
+        }
+    }
+
     fn witness(&self, name: &'static str, request_id: Option<&str>, (detail, alarm): event::Told) {
         self.env.audit.event(audit::Event {
             name,

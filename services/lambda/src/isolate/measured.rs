@@ -87,7 +87,7 @@ fn weight(event: &Event) -> usize {
             arguments.iter().fold(path.len(), |sum, argument| sum.saturating_add(argument.len()))
         }
         Event::Connecting { name, .. } => name.as_ref().map_or(0, String::len),
-        Event::NameRefused { name } => name.len(),
+        Event::NameRefused { name } | Event::SocketMissing { name, .. } => name.len(),
         Event::CallRefused { call, .. } => call.len(),
         Event::ConnectDenied { .. }
         | Event::Disconnected { .. }

@@ -12,6 +12,7 @@ use hyper::{
 use super::{Answer, Shared, body::read, json, not_found, problem, refuse, settled};
 use crate::{
     credentials::{self, Endpoint},
+    event::Misuse,
     exchange::Refused,
     invocation::Invocation,
 };
@@ -23,7 +24,13 @@ pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
             let token = headers.get(CHILD).map(HeaderValue::as_bytes).unwrap_or_default();
             match forks.credentials(token) {
                 Some(credentials) => Some(credentials),
-                None => return refuse(Refused::WrongTurn),
+                None => {
+                    // A child that has done its work still shows its token.
+                    if token.is_empty() {
+                        (shared.witness)(Misuse::RequestBesideAnother);
+                    }
+                    return refuse(Refused::WrongTurn);
+                }
             }
         }
     };
@@ -36,7 +43,12 @@ pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
             }
             answer
         }
-        Err(refused) => refuse(refused),
+        Err(refused) => {
+            if refused == Refused::Busy {
+                (shared.witness)(Misuse::RequestBesideAnother);
+            }
+            refuse(refused)
+        }
     }
 }
 

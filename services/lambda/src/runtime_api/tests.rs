@@ -19,7 +19,7 @@ pub(super) struct Api {
 }
 
 /// Telemetry that cannot be delivered.
-pub(super) fn nobody() -> (Arc<Telemetry>, Output, Foreign) {
+pub(super) fn nobody() -> (Arc<Telemetry>, Output, Witness) {
     let telemetry = Telemetry::new(Arc::new(casemate_names::SystemClock), Vec::new());
     (Arc::new(telemetry), Output::tapped().0, Arc::new(|_| {}))
 }
@@ -46,7 +46,7 @@ pub(super) async fn api() -> Api {
     api_that_tells(nobody()).await
 }
 
-async fn api_that_tells(told: (Arc<Telemetry>, Output, Foreign)) -> Api {
+async fn api_that_tells(told: (Arc<Telemetry>, Output, Witness)) -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
@@ -143,8 +143,8 @@ async fn answers_for_other_requests_are_refused_and_told_of() {
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (telemetry, output, _) = nobody();
     let teller = Arc::clone(&told);
-    let foreign: Foreign = Arc::new(move |id| teller.lock().unwrap().push(id.to_owned()));
-    let api = api_that_tells((telemetry, output, foreign)).await;
+    let witness: Witness = Arc::new(move |misuse| teller.lock().unwrap().push(format!("{misuse:?}")));
+    let api = api_that_tells((telemetry, output, witness)).await;
     let early = api.send("POST", "invocation/a/response", "", b"1").await;
     assert!(early.starts_with("HTTP/1.1 403"), "{early}");
     api.take().await;
@@ -156,7 +156,25 @@ async fn answers_for_other_requests_are_refused_and_told_of() {
     assert!(api.send("POST", "invocation/a/response", "", b"1").await.starts_with("HTTP/1.1 202"));
     // Whoever answers twice is refused, and impersonates nobody.
     assert!(api.send("POST", "invocation/a/response", "", b"1").await.starts_with("HTTP/1.1 403"));
-    assert_eq!(*told.lock().unwrap(), ["b", "c"]);
+    assert_eq!(*told.lock().unwrap(), [r#"AnswerForAnother("b")"#, r#"AnswerForAnother("c")"#]);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_request_beside_the_one_that_runs_is_refused_and_told_of() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (telemetry, output, _) = nobody();
+    let teller = Arc::clone(&told);
+    let witness: Witness = Arc::new(move |misuse| teller.lock().unwrap().push(format!("{misuse:?}")));
+    let api = api_that_tells((telemetry, output, witness)).await;
+    api.take().await;
+    assert!(told.lock().unwrap().is_empty());
+    let refused = api.send("GET", "invocation/next", "", b"").await;
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("InvalidStateTransition"), "{refused}");
+    assert_eq!(*told.lock().unwrap(), ["RequestBesideAnother"]);
+    // A runtime that asks when its time is over is late, and nothing else.
+    api.exchange.close("a");
+    assert!(api.send("GET", "invocation/next", "", b"").await.starts_with("HTTP/1.1 403"));
+    assert_eq!(told.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
