@@ -30,8 +30,9 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
 fn page(scores: &[Score]) -> String {
     let mut text = String::from(
         "# Scoreboard\n\n\
-         Made by `cargo xtask scoreboard`, which asks the policy engine every vector of `crates/policy-vectors` and fails if an\n\
-         answer is wrong. The expectations are written from their sources (each vector names its own), never from the engine.\n\n\
+         Made by `cargo xtask scoreboard`, which asks the policy engine, and the rules of services for their resources' policies,\n\
+         every vector of `crates/policy-vectors` and fails if an answer is wrong. The expectations are written from their\n\
+         sources (each vector names its own), never from the engine.\n\n\
          | vectors | answers | right | wrong allow | wrong deny |\n|---|---:|---:|---:|---:|\n",
     );
     let mut row = |name: &str, right: usize, allow: usize, deny: usize| {
@@ -45,7 +46,7 @@ fn page(scores: &[Score]) -> String {
     row("**all**", sum(|s| s.right), sum(|s| s.wrong_allow), sum(|s| s.wrong_deny));
     text.push_str(
         "\nThe operator matrix asks each case twice, as an Allow and as a Deny. In the public analysis a wrong allow is a public\n\
-         policy that was not called public.\n",
+         policy that was not called public; in the attached documents, one that the service must refuse and did not.\n",
     );
     text
 }

@@ -6,6 +6,7 @@ use casemate_policy::{
     Context, Grants, Kind, Layers, NamedPolicy, Policy, PolicyError, Principal, Request, ResourceRule, Value,
     Verdict, decide,
 };
+use casemate_resource_policies::of_service;
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -68,6 +69,11 @@ pub(crate) fn vector(vector: &Vector) -> Result<(), (Miss, String)> {
     let rule = match vector.rule.as_str() {
         "trust" => ResourceRule::Trust,
         "both" => ResourceRule::Both,
+        "of its service" => {
+            let prefix = vector.action.split_once(':').map_or("", |(prefix, _)| prefix);
+            let Some(rules) = of_service(prefix) else { return miss(Miss::Deny, &"no such rules") };
+            rules.rule(&vector.action)
+        }
         _ => ResourceRule::Ordinary,
     };
     let layers = Layers {

@@ -4,6 +4,7 @@
 //! the engine decides: it parses documents and asks, as any caller does.
 
 mod ask;
+mod attach;
 mod operators;
 mod table;
 
@@ -56,7 +57,7 @@ impl Score {
     }
 }
 
-/// Asks the engine everything there is.
+/// Asks the engine, and the rules of services, everything there is.
 ///
 /// # Errors
 /// A table that cannot be read, with its name.
@@ -65,7 +66,9 @@ pub fn scores() -> Result<Vec<Score>, String> {
         operators::score(),
         asked("layers", include_str!("../vectors/layers.json"))?,
         asked("wrong-allow list", include_str!("../vectors/wrong_allow.json"))?,
+        asked("shared resources", include_str!("../vectors/shared.json"))?,
         public()?,
+        attached()?,
     ])
 }
 
@@ -75,6 +78,18 @@ fn asked(name: &'static str, text: &str) -> Result<Score, String> {
     let mut score = Score::new(name);
     for vector in &vectors {
         score.count(ask::vector(vector));
+    }
+    Ok(score)
+}
+
+fn attached() -> Result<Score, String> {
+    let name = "attached documents";
+    let text = include_str!("../vectors/attached.json");
+    let vectors: Vec<table::AttachedVector> =
+        serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+    let mut score = Score::new(name);
+    for vector in &vectors {
+        score.count(attach::vector(vector));
     }
     Ok(score)
 }

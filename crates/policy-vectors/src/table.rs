@@ -20,7 +20,7 @@ pub(crate) struct Vector {
     /// Whose the resource is: `mine` or `other`.
     #[serde(default = "mine")]
     pub(crate) owner: String,
-    /// `ordinary`, `trust` or `both`.
+    /// `ordinary`, `trust`, `both`, or `of its service`: as the rules of the action's service say.
     #[serde(default = "ordinary")]
     pub(crate) rule: String,
     #[serde(default)]
@@ -58,6 +58,25 @@ pub(crate) struct PublicVector {
     pub(crate) _source: String,
     pub(crate) policy: Json,
     pub(crate) public: bool,
+}
+
+/// A document for a resource, and whether the resource's service takes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttachedVector {
+    pub(crate) name: String,
+    #[serde(rename = "source")]
+    pub(crate) _source: String,
+    pub(crate) resource: String,
+    pub(crate) policy: Json,
+    /// The document is filled up with blanks to this length in bytes.
+    #[serde(default)]
+    pub(crate) bytes: usize,
+    /// Public policies are to be blocked.
+    #[serde(default)]
+    pub(crate) block_public: bool,
+    /// What the refusal begins with: its code, and its message where AWS's is known. Without it the document is taken.
+    pub(crate) refused: Option<String>,
 }
 
 fn user() -> String {

@@ -124,9 +124,20 @@ impl ActionPattern {
     }
 }
 
+/// Whether an element of `Action` names `action`, without regard to case. An element that no policy may have names nothing.
+pub fn names_action(element: &str, action: &str) -> bool {
+    ActionPattern::parse(element).is_ok_and(|pattern| pattern.matches(LowerAction::new(action).text()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_element_names_actions_as_a_statement_would() {
+        assert!(names_action("s3:Get*", "S3:GetObject") && names_action("*", "s3:GetObject"));
+        assert!(!names_action("s3", "s3:GetObject") && !names_action("s3:Get", "s3:GetObject"));
+    }
 
     #[test]
     fn wildcards_do_not_cross_the_colon() {

@@ -1,7 +1,7 @@
 //! ARN patterns: six parts matched one by one, so that a wildcard in one never swallows another.
 
 use crate::{
-    facts::Context,
+    facts::{Context, Value},
     index::Certainty,
     template::{Pattern, Reading, Token, tokens},
     truth::Truth,
@@ -126,6 +126,24 @@ impl ArnPattern {
     }
 }
 
+/// Whether an element of `Resource` can mean `resource` in some request, whatever its policy variables then hold. An element
+/// that no policy may have means nothing.
+pub fn can_mean(element: &str, resource: &str) -> bool {
+    let means = |pattern: ArnPattern| {
+        pattern.matches(resource, &AnyContext) != Truth::False && is_whole_arn(resource)
+    };
+    element == "*" || ArnPattern::resource(element, true).is_ok_and(means)
+}
+
+/// Some request, of which nothing is known.
+struct AnyContext;
+
+impl Context for AnyContext {
+    fn value<'a>(&'a self, _key: &str) -> Value<'a> {
+        Value::Unknown
+    }
+}
+
 /// Five parts as steps; those that a short ARN lacks may be anything.
 fn steps(parts: impl Iterator<Item = Vec<Token>>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -237,6 +255,20 @@ mod tests {
         assert!(!fits("arn:aws:s3:::Bucket", "arn:aws:s3:::bucket"));
         assert!(fits("arn:aws:lambda:us-east-1:1:function:f", "arn:aws:lambda:us-east-1:1:function:f"));
         assert!(!fits("arn:aws:lambda:us-east-1:1:function:f", "arn:aws:lambda:us-east-1:1:function"));
+    }
+
+    #[test]
+    fn an_element_can_mean_what_its_wildcards_and_variables_leave_open() {
+        let queue = "arn:aws:sqs:us-east-1:123456789012:q-a1";
+        for element in
+            ["*", queue, "arn:aws:sqs", "arn:aws:sqs:*:123456789012:q-??", "arn:aws:sqs:*:*:${aws:userid}"]
+        {
+            assert!(can_mean(element, queue), "{element}");
+        }
+        for element in ["", "q-a1", "arn:aws:sns", "arn:aws:sqs:*:*:q-?", "arn:aws:sqs:*:*:r${aws:userid}"] {
+            assert!(!can_mean(element, queue), "{element}");
+        }
+        assert!(!can_mean("arn:aws:sqs:*:*:*", "arn:aws:sqs"), "not a whole ARN");
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub enum ResourceRule {
     Trust,
     /// The identity layer and, where there is one, the resource policy must both grant, whoever asks.
     Both,
+    /// Actions that a resource's policy cannot share: within the owner's account as [`Self::Ordinary`]; to everybody else,
+    /// strangers and services included, the policy gives nothing, whatever it says. Its denials count as ever.
+    OwnAccount,
 }
 
 /// Single permissions attached to a resource, beside its policy. A grant counts like a resource policy that names the
@@ -71,7 +74,9 @@ impl Layers<'_> {
     pub(crate) fn resource_layer(&self) -> Layer {
         match (self.resource.map(|named| named.policy.kind()), self.resource_rule) {
             (Some(Kind::Trust), _) | (None, ResourceRule::Trust) => Layer::Trust,
-            (Some(_), _) | (None, ResourceRule::Ordinary | ResourceRule::Both) => Layer::Resource,
+            (Some(_), _) | (None, ResourceRule::Ordinary | ResourceRule::Both | ResourceRule::OwnAccount) => {
+                Layer::Resource
+            }
         }
     }
 }
@@ -228,7 +233,7 @@ impl<'a> Case<'a, '_> {
         self.within(Layer::VpcEndpoint, self.layers.vpc_endpoint)?;
         match self.layers.resource_rule {
             ResourceRule::Both => return self.granted_by_both(),
-            ResourceRule::Ordinary | ResourceRule::Trust => {}
+            ResourceRule::Ordinary | ResourceRule::Trust | ResourceRule::OwnAccount => {}
         }
         match (self.request.principal.account(), self.request.resource_account) {
             // Strangers and services have no policies of their own: the resource's policy alone speaks for them.
@@ -240,6 +245,9 @@ impl<'a> Case<'a, '_> {
 
     fn granted_to_stranger(&self) -> Granted<'a> {
         let layer = self.resource_layer();
+        if self.layers.resource_rule == ResourceRule::OwnAccount {
+            return Err(layer);
+        }
         let resource = self.resource_grants();
         let found = match (self.layers.resource_rule, self.request.principal) {
             // Nobody assumes a role or uses a key unsigned, whatever `*` says.
@@ -257,6 +265,9 @@ impl<'a> Case<'a, '_> {
     /// Both sides must allow: the caller's policies within their ceilings, and the resource's.
     fn granted_across_accounts(&self) -> Granted<'a> {
         let identity = self.identity_grant()?;
+        if self.layers.resource_rule == ResourceRule::OwnAccount {
+            return Err(self.resource_layer());
+        }
         let resource = self.resource_grants().any().is_some() || self.single_grant().is_some();
         if resource { Ok(identity) } else { Err(self.resource_layer()) }
     }

@@ -34,6 +34,8 @@ mod statement;
 mod template;
 mod truth;
 
+pub use action::names_action;
+pub use arn::can_mean;
 pub use decide::{Grants, Layers, NamedPolicy, ResourceRule, decide, rule};
 pub use decision::{Decision, Decisive, Layer, Reason, Ruling, Source, Verdict};
 pub use error::{PolicyError, Problem};

@@ -86,7 +86,13 @@ fn list(kind: Kind) -> impl Strategy<Value = Vec<NamedPolicy>> {
 }
 
 fn owned() -> impl Strategy<Value = Owned> {
-    let rules = vec![ResourceRule::Ordinary, ResourceRule::Ordinary, ResourceRule::Trust, ResourceRule::Both];
+    let rules = vec![
+        ResourceRule::Ordinary,
+        ResourceRule::Ordinary,
+        ResourceRule::Trust,
+        ResourceRule::Both,
+        ResourceRule::OwnAccount,
+    ];
     (
         list(Kind::Identity),
         proptest::option::of(policy(Kind::Resource)),
@@ -146,6 +152,12 @@ proptest! {
         };
         if principal == Principal::Anonymous && owned.rule == ResourceRule::Trust {
             // Who has not signed gets nothing from such a policy, whatever it says: a denial can be lifted, no more.
+            prop_assert!(!changes.complete, "{:?}", changes);
+            return Ok(());
+        }
+        let foreign = principal.account().is_none() || account.is_some_and(|owner| principal.account() != Some(owner));
+        if foreign && owned.rule == ResourceRule::OwnAccount {
+            // No policy can share what the rule keeps in the account.
             prop_assert!(!changes.complete, "{:?}", changes);
             return Ok(());
         }

@@ -215,6 +215,37 @@ fn trust_needs_the_roles_own_word_and_the_account_only_delegates() {
 }
 
 #[test]
+fn what_stays_in_its_account_is_shared_with_nobody_whatever_the_policy_says() {
+    let all = [allow_all()];
+    let rule = ResourceRule::OwnAccount;
+    for element in [
+        r#""*""#,
+        r#"{"AWS":["111111111111","arn:aws:iam::111111111111:user/ann"],"Service":"lambda.amazonaws.com"}"#,
+    ] {
+        let open = bucket(element);
+        let base = Layers { identity: &all, resource: Some(&open), resource_rule: rule, ..Layers::default() };
+        let decision = ask(&base, &user("ann"), OTHER);
+        assert_eq!(
+            (decision.verdict, decision.because.layer),
+            (Verdict::ImplicitDeny, Layer::Resource),
+            "{element}"
+        );
+        let root = Principal::Root { account: ACCOUNT.into() };
+        let service = Principal::Service { name: "lambda.amazonaws.com".into() };
+        for (stranger, owner) in [(&root, OTHER), (&service, ACCOUNT), (&Principal::Anonymous, ACCOUNT)] {
+            assert!(!ask(&base, stranger, owner).is_allowed(), "{element} {stranger:?}");
+            assert!(
+                ask(&Layers { resource_rule: ResourceRule::Ordinary, ..base }, stranger, owner).is_allowed()
+                    || *stranger == Principal::Anonymous
+            );
+        }
+        // Within the account it is a policy like any other.
+        assert!(ask(&Layers { identity: &[], ..base }, &user("ann"), ACCOUNT).is_allowed(), "{element}");
+        assert!(ask(&Layers { resource: None, ..base }, &user("ann"), ACCOUNT).is_allowed(), "{element}");
+    }
+}
+
+#[test]
 fn both_means_both_even_for_strangers() {
     let all = [allow_all()];
     let open = bucket(r#""*""#);

@@ -396,7 +396,7 @@ proptest! {
         identity in proptest::collection::vec(policy(Kind::Identity), 0..3),
         resource in proptest::option::of(policy(Kind::Resource)),
         ceiling in policy(Kind::Identity),
-        rule in select(vec![ResourceRule::Ordinary, ResourceRule::Trust, ResourceRule::Both]),
+        rule in select(vec![ResourceRule::Ordinary, ResourceRule::Trust, ResourceRule::Both, ResourceRule::OwnAccount]),
         principal in principal(), owner in select(vec![ACCOUNT, OTHER]), action in select(&ACTIONS[..]),
         arn in select(&RESOURCES[..]), facts in facts(),
     ) {
