@@ -20,7 +20,7 @@ pub(crate) fn with_passed_roles<'r>(access: Access, roles: impl IntoIterator<Ite
     let roles = roles.into_iter().filter_map(|role| Arn::parse(role).ok());
     roles.fold(access, |access, role| {
         let ask = Ask::on("iam:PassRole", role);
-        access.and(ask.with("iam:PassedToService", vec!["apigateway.amazonaws.com".to_owned()]))
+        access.and(ask.with("iam:PassedToService", "apigateway.amazonaws.com"))
     })
 }
 

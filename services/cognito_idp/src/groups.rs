@@ -107,7 +107,7 @@ impl GroupClaims {
 pub fn with_passed_role(access: Access, role: Option<&str>) -> Access {
     match role.and_then(|role| Arn::parse(role).ok()) {
         Some(role) => {
-            let service = vec!["cognito-idp.amazonaws.com".to_owned()];
+            let service = "cognito-idp.amazonaws.com";
             access.and(Ask::on("iam:PassRole", role).with("iam:PassedToService", service))
         }
         None => access,

@@ -135,7 +135,7 @@ impl Iam {
         };
         let mut ask = Ask::on(action, entity.arn(&scope));
         if let Some(boundary) = &entity.holder().boundary {
-            ask = ask.with("iam:PermissionsBoundary", vec![boundary.clone()]);
+            ask = ask.with("iam:PermissionsBoundary", boundary.clone());
         }
         Ok(Access::Iam(vec![ask]))
     }

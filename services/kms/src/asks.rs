@@ -55,7 +55,7 @@ impl Kms {
             at_home(caller, &scope, &ask)?;
         }
         Ok(match alias {
-            Some(name) => ask.with("kms:RequestAlias", vec![name]),
+            Some(name) => ask.with("kms:RequestAlias", name),
             None => ask,
         })
     }
@@ -101,7 +101,7 @@ pub(crate) fn key_facts(mut ask: Ask) -> Ask {
         ("kms:KeyOrigin", "AWS_KMS"),
         ("kms:MultiRegion", "false"),
     ] {
-        ask = ask.with(key, vec![value.to_owned()]);
+        ask = ask.with(key, value);
     }
     ask
 }
@@ -111,7 +111,7 @@ pub(crate) fn own(ask: Ask, caller: &Caller) -> Ask {
     const CALLER: &str = "kms:CallerAccount";
     match (caller, caller.account()) {
         (Caller::Service { .. }, _) => ask.with_unknown(CALLER),
-        (_, Some(account)) => ask.with(CALLER, vec![account.as_str().to_owned()]),
+        (_, Some(account)) => ask.with(CALLER, account.as_str()),
         (_, None) => ask,
     }
 }

@@ -2,7 +2,7 @@
 //! signature, which time, for whom, about whom.
 
 use casemate_jose::{InvalidToken, Verified, claimed_issuer, verify};
-use casemate_kernel::{IdentityProvider, WebIdentity};
+use casemate_kernel::{IdentityProvider, KeyValue, WebIdentity};
 use casemate_names::{AccountId, Arn, Timestamp};
 use serde_json::{Map, Value};
 
@@ -163,12 +163,13 @@ fn identity(
     let subject = text(claims, "sub").filter(|sub| !sub.is_empty());
     let subject = subject.ok_or_else(|| invalid("Missing a required claim: sub"))?.to_owned();
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let mut keys =
-        vec![(format!("{host}:aud"), vec![aud.clone()]), (format!("{host}:sub"), vec![subject.clone()])];
-    keys.extend(oaud.map(|oaud| (format!("{host}:oaud"), vec![oaud])));
+    let mut keys: Vec<(String, KeyValue)> =
+        vec![(format!("{host}:aud"), aud.as_str().into()), (format!("{host}:sub"), subject.as_str().into())];
+    keys.extend(oaud.map(|oaud| (format!("{host}:oaud"), oaud.into())));
     if let Some(methods) = claims.get("amr") {
         let methods = texts(methods).ok_or_else(|| invalid("The claim amr is not a list of texts"))?;
-        keys.push((format!("{host}:amr"), methods));
+        // AWS: multi-valued (IAM User Guide, "Available keys for AWS OIDC federation").
+        keys.push((format!("{host}:amr"), methods.into()));
     }
     let (tags, transitive_tags) = session_tags(claims)?;
     check_tags(&tags, &transitive_tags)?;

@@ -21,9 +21,9 @@ impl Operation<RetireGrant> for Kms {
             None => None,
         };
         let ask = match (found, &input.key_id, &input.grant_id) {
-            (Some((place, id)), ..) => self.on_key(ACTION, caller, &place)?.with(GRANT_ID_KEY, vec![id]),
+            (Some((place, id)), ..) => self.on_key(ACTION, caller, &place)?.with(GRANT_ID_KEY, id),
             (None, Some(key), Some(id)) if input.grant_token.is_none() => {
-                self.ask(ACTION, caller, key, Reach::AnyKey)?.with(GRANT_ID_KEY, vec![id.clone()])
+                self.ask(ACTION, caller, key, Reach::AnyKey)?.with(GRANT_ID_KEY, id.clone())
             }
             // Of a token that names nothing nothing more can be asked.
             _ => own(Ask::on_any(ACTION), caller),

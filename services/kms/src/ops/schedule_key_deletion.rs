@@ -18,7 +18,7 @@ const DAYS: std::ops::RangeInclusive<i32> = 7..=30;
 impl Operation<ScheduleKeyDeletion> for Kms {
     fn access(&self, input: &ScheduleKeyDeletionInput, caller: &Caller) -> Result<Access, Error> {
         let ask = self.ask("kms:ScheduleKeyDeletion", caller, &input.key_id, Reach::Home)?;
-        let days = vec![days(input).to_string()];
+        let days = days(input).to_string();
         Ok(Access::Iam(vec![ask.with("kms:ScheduleKeyDeletionPendingWindowInDays", days)]))
     }
 
