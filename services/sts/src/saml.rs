@@ -12,6 +12,7 @@ use crate::{
     api::Error,
     asserted::{AssertedTags, check_source_identity, check_tags, is_session_name},
     roles::unauthorized,
+    saml_attributes,
 };
 
 /// Names of ours that a response may be for.
@@ -142,9 +143,11 @@ fn identity(assertion: &Assertion, asked: Asked<'_>, now: Timestamp) -> Result<W
     .to_vec();
     let mut keys = session_keys.clone();
     // AWS: IAM User Guide, "Available keys for SAML-based federation": aud is the recipient, not the audience.
-    keys.push(("saml:aud".to_owned(), vec![assertion.recipient.clone()]));
-    keys.push(("saml:iss".to_owned(), vec![assertion.issuer.clone()]));
-    keys.push(("saml:doc".to_owned(), vec![format!("{}/{name}", asked.account.as_str())]));
+    keys.push(("saml:aud".to_owned(), assertion.recipient.as_str().into()));
+    keys.push(("saml:iss".to_owned(), assertion.issuer.as_str().into()));
+    keys.push(("saml:doc".to_owned(), format!("{}/{name}", asked.account.as_str()).into()));
+    // AWS: these keys are for trust policies only.
+    keys.extend(saml_attributes::keys(assertion));
     Ok(WebIdentity {
         provider: asked.provider.clone(),
         federated_provider: asked.provider.as_str().to_owned(),

@@ -182,6 +182,10 @@ fn identity(
         Some(_) => return Err(invalid("The source identity is not a text")),
     };
     let session_keys = keys.clone();
+    // AWS: the same reference has them for this operation only, not for what the session does.
+    let listed = crate::claims::keys(host, claims);
+    let listed = listed.map_err(|name| invalid(format!("The claim {name} is not a text")))?;
+    keys.extend(listed.into_iter().map(|(key, value)| (key, value.into())));
     Ok(WebIdentity {
         federated_provider: provider.as_str().to_owned(),
         provider,
