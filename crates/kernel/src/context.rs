@@ -176,7 +176,9 @@ impl GateContext<'_> {
     }
 
     fn resource_tag(&self, tag: &str) -> Value<'_> {
-        let (Some(owner), Some(resource)) = (self.owner, &self.ask.resource) else { return Value::Absent };
+        let Some(resource) = &self.ask.resource else { return Value::Absent };
+        // Tags that nobody was asked for, or that no service here keeps, may be there all the same.
+        let Some(owner) = self.owner else { return Value::Unknown };
         match owner.tags(resource) {
             Ok(tags) => match find_tag(&tags, tag) {
                 Value::One(value) => owned(value.into_owned()),

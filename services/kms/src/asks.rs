@@ -69,6 +69,14 @@ impl Kms {
         Ok(if aliases.is_empty() { ask } else { ask.with("kms:ResourceAliases", aliases) })
     }
 
+    /// The key that `text` names, without an alias in between; whether it is there is another question.
+    pub(crate) fn key_of(&self, text: &str, caller: &Caller) -> Result<Option<Place>, Error> {
+        Ok(match named(&self.scope(caller), text)? {
+            Named::Key(place) => Some(place),
+            Named::Alias(..) => None,
+        })
+    }
+
     /// The key an alias points to.
     pub(crate) fn target(&self, scope: &Scope, alias: &str) -> Result<Option<Place>, Error> {
         let found: Option<Alias> = self.env.store.read(|tx| tx.get(&alias_key(scope, alias)))?;
@@ -104,6 +112,12 @@ pub(crate) fn key_facts(mut ask: Ask) -> Ask {
         ask = ask.with(key, value);
     }
     ask
+}
+
+/// Says that nobody here counts the days since a key was last used.
+// DIVERGES: AWS gives `kms:TrailingDaysWithoutKeyUsage` for DisableKey and ScheduleKeyDeletion; here it is unknown.
+pub(crate) fn without_usage(ask: Ask) -> Ask {
+    ask.with_unknown("kms:TrailingDaysWithoutKeyUsage")
 }
 
 /// Adds the caller's account. Of a service that calls for itself AWS does not say what it would be.

@@ -73,6 +73,8 @@ pub(crate) fn ask_for_identity(
         if !identity.transitive_tags.is_empty() {
             ask = ask.with("sts:TransitiveTagKeys", identity.transitive_tags.clone());
         }
+        // DIVERGES: AWS tells whether the provider itself authorised the role; of what it goes by nothing is documented.
+        ask = ask.with_unknown("sts:RoleAuthorizedByIdp");
         match &identity.source_identity {
             Some(source) => ask.with("sts:SourceIdentity", source.clone()),
             None => ask,
