@@ -19,6 +19,8 @@ const DISTANCE_MAX: usize = 3;
 struct Table {
     prefix: String,
     actions: BTreeMap<String, Action>,
+    /// Condition keys and their types.
+    keys: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +100,17 @@ const GLOBAL_KEYS: &[&str] = &[
     "identitystore:UserId",
 ];
 
+/// Those of the global keys that are multi-valued.
+const GLOBAL_MULTI_VALUED: &[&str] = &[
+    "aws:CalledVia",
+    "aws:PrincipalOrgPaths",
+    "aws:PrincipalServiceNamesList",
+    "aws:ResourceOrgPaths",
+    "aws:SourceOrgPaths",
+    "aws:TagKeys",
+    "aws:VpceOrgPaths",
+];
+
 fn tables() -> &'static [Table] {
     static READ: OnceLock<Vec<Table>> = OnceLock::new();
     READ.get_or_init(|| TABLES.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
@@ -135,6 +148,18 @@ pub(crate) fn similar_action(action: &str) -> Option<String> {
     let (service, name) = action.split_once(':')?;
     let table = of(service).next()?;
     nearest(name, table.actions.keys().map(String::as_str)).map(|found| format!("{}:{found}", table.prefix))
+}
+
+/// Whether a condition key is multi-valued: a policy must ask for it with `ForAllValues` or `ForAnyValue`. Of keys that no
+/// table has the answer is no.
+// AWS: the types of the Service Authorization Reference; IAM User Guide, "AWS global condition context keys", and for `amr`
+// "Available keys for AWS OIDC federation".
+pub fn is_multi_valued(key: &str) -> bool {
+    let same = |known: &str| known.eq_ignore_ascii_case(key);
+    let listed =
+        |table: &Table| table.keys.iter().any(|(known, kind)| same(known) && kind.starts_with("ArrayOf"));
+    let of_issuer = key.rsplit_once(':').is_some_and(|(_, claim)| claim.eq_ignore_ascii_case("amr"));
+    GLOBAL_MULTI_VALUED.iter().any(|known| same(known)) || of_issuer || tables().iter().any(listed)
 }
 
 /// Whether a condition key exists; `Err` has the most similar one. Unknown services' keys pass.
@@ -200,6 +225,20 @@ mod tests {
     fn every_table_is_read() {
         assert!(TABLES.len() >= 9);
         assert_eq!(tables().len(), TABLES.len());
+    }
+
+    #[test]
+    fn keys_are_multi_valued_by_their_tables() {
+        for key in
+            ["dynamodb:leadingkeys", "aws:TagKeys", "saml:edupersonaffiliation", "idp.example.com/realm:amr"]
+        {
+            assert!(is_multi_valued(key), "{key}");
+        }
+        for key in
+            ["dynamodb:Select", "aws:RequestTag/team", "saml:sub", "idp.example.com:sub", "amr", "no:Such"]
+        {
+            assert!(!is_multi_valued(key), "{key}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod rules;
 pub mod sarif;
 mod template;
 
+pub use actions::is_multi_valued;
 pub use finding::{Finding, RULES, Rule, Severity};
 pub use template::{Resource, lint_template};
 

@@ -38,8 +38,8 @@ fn ask(key: &str) -> Ask {
         .with("dynamodb:LeadingKeys", one(key))
         .with("dynamodb:FirstPartitionKeyValues", one(key))
         .with("dynamodb:Attributes", vec!["owner".to_owned(), "id".to_owned()])
-        .with("dynamodb:Select", one("ALL_ATTRIBUTES"))
-        .with("dynamodb:ReturnConsumedCapacity", one("NONE"))
+        .with("dynamodb:Select", "ALL_ATTRIBUTES")
+        .with("dynamodb:ReturnConsumedCapacity", "NONE")
 }
 
 fn run(c: &mut Criterion) {

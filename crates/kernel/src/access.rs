@@ -2,6 +2,8 @@
 
 use casemate_names::{AccountId, Arn, Secret};
 
+use crate::KeyValue;
+
 const MFA_PRESENT: &str = "aws:MultiFactorAuthPresent";
 const MFA_AGE: &str = "aws:MultiFactorAuthAge";
 
@@ -35,9 +37,10 @@ pub struct Ask {
     pub action: &'static str,
     /// The resource, or `None` for actions without resource-level permission (evaluated against `*`).
     pub resource: Option<Arn>,
-    /// Service and request condition keys with their values, e.g. `("dynamodb:LeadingKeys", Some(vec![..]))`.
-    /// `None` marks a key the service could not determine: it never satisfies an Allow and always satisfies a Deny.
-    pub keys: Vec<(String, Option<Vec<String>>)>,
+    /// Service and request condition keys with their values, e.g. `("dynamodb:LeadingKeys", Some(KeyValue::Many(..)))`.
+    /// `None` marks a key the service could not determine: it never satisfies an Allow and always satisfies a Deny. A name
+    /// that ends with `*` then stands for every key that begins so and is not named itself.
+    pub keys: Vec<(String, Option<KeyValue>)>,
 }
 
 impl Access {
@@ -67,18 +70,18 @@ impl Access {
         for ask in asks {
             for (key, value) in [(MFA_PRESENT, "true"), (MFA_AGE, "0")] {
                 ask.keys.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
-                ask.keys.push((key.to_owned(), Some(vec![value.to_owned()])));
+                ask.keys.push((key.to_owned(), Some(value.into())));
             }
         }
     }
 
-    /// Adds a condition key to the latest ask.
+    /// Adds a condition key to the latest ask: a text of a single-valued key, a list of a multi-valued one.
     #[must_use]
-    pub fn with(mut self, key: &str, values: Vec<String>) -> Self {
+    pub fn with(mut self, key: &str, value: impl Into<KeyValue>) -> Self {
         if let Self::Iam(asks) = &mut self
             && let Some(ask) = asks.last_mut()
         {
-            ask.put(key, Some(values));
+            ask.put(key, Some(value.into()));
         }
         self
     }
@@ -95,14 +98,14 @@ impl Ask {
         Self { action, resource: None, keys: Vec::new() }
     }
 
-    /// Adds a condition key with its values (one value: single-valued key; the operator in the policy decides).
+    /// Adds a condition key: a text of a single-valued key, a list of a multi-valued one, also if it has one value only.
     #[must_use]
-    pub fn with(mut self, key: &str, values: Vec<String>) -> Self {
-        self.put(key, Some(values));
+    pub fn with(mut self, key: &str, value: impl Into<KeyValue>) -> Self {
+        self.put(key, Some(value.into()));
         self
     }
 
-    /// Adds a condition key whose value could not be determined.
+    /// Adds a condition key whose value could not be determined; `service:Part/*` for all keys that begin so.
     #[must_use]
     pub fn with_unknown(mut self, key: &str) -> Self {
         self.put(key, None);
@@ -114,22 +117,39 @@ impl Ask {
     pub fn with_request_tags<'t>(mut self, tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut names = Vec::new();
         for (key, value) in tags {
-            self.put(&format!("aws:RequestTag/{key}"), Some(vec![value.to_owned()]));
+            self.put(&format!("aws:RequestTag/{key}"), Some(value.into()));
             names.push(key.to_owned());
         }
         if !names.is_empty() {
-            self.put("aws:TagKeys", Some(names));
+            self.put("aws:TagKeys", Some(names.into()));
         }
         self
     }
 
+    /// What is said of a key, `Some(None)` where its value is not known.
+    pub(crate) fn said_of(&self, key: &str) -> Option<Option<&KeyValue>> {
+        let mut unknown = None;
+        for (name, value) in &self.keys {
+            if name.eq_ignore_ascii_case(key) {
+                return Some(value.as_ref());
+            }
+            let begins = |start: &str| {
+                key.as_bytes().get(..start.len()).is_some_and(|k| k.eq_ignore_ascii_case(start.as_bytes()))
+            };
+            if value.is_none() && name.strip_suffix('*').is_some_and(begins) {
+                unknown = Some(None);
+            }
+        }
+        unknown
+    }
+
     /// Adds a key. Of which two different things are said, in whatever case, nothing is known: which of them the operation
     /// goes by is not for the gate to guess.
-    pub(crate) fn put(&mut self, key: &str, values: Option<Vec<String>>) {
+    pub(crate) fn put(&mut self, key: &str, value: Option<KeyValue>) {
         match self.keys.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            Some((_, said)) if *said == values => {}
+            Some((_, said)) if *said == value => {}
             Some((_, said)) => *said = None,
-            None => self.keys.push((key.to_owned(), values)),
+            None => self.keys.push((key.to_owned(), value)),
         }
     }
 }
@@ -145,36 +165,35 @@ mod tests {
     #[test]
     fn a_proven_code_replaces_what_was_said_of_codes_and_nothing_else() {
         let ask = Ask::on_any("toys:Make")
-            .with("toys:Colour", vec!["red".to_owned()])
-            .with("AWS:multifactorauthpresent", vec!["false".to_owned()])
+            .with("toys:Colour", "red")
+            .with("AWS:multifactorauthpresent", "false")
             .with_unknown("toys:Size");
         let mut access = Access::Iam(vec![ask, Ask::on_any("toys:Swap")]);
         access.prove_mfa();
         let Access::Iam(asks) = access else { panic!("asks stay asks") };
-        let proven =
-            [(MFA_PRESENT.to_owned(), Some(texts(&["true"]))), (MFA_AGE.to_owned(), Some(texts(&["0"])))];
-        let kept = [("toys:Colour".to_owned(), Some(texts(&["red"]))), ("toys:Size".to_owned(), None)];
+        let proven = [(MFA_PRESENT.to_owned(), Some("true".into())), (MFA_AGE.to_owned(), Some("0".into()))];
+        let kept = [("toys:Colour".to_owned(), Some("red".into())), ("toys:Size".to_owned(), None)];
         assert_eq!(asks[0].keys, [kept, proven.clone()].concat());
         assert_eq!(asks[1].keys, proven);
     }
 
     #[test]
     fn of_what_is_said_twice_differently_nothing_is_known() {
-        let red = || texts(&["red"]);
-        let ask = Ask::on_any("toys:Make").with("toys:Colour", red());
-        let known = [("toys:Colour".to_owned(), Some(red()))];
+        let red = "red";
+        let ask = Ask::on_any("toys:Make").with("toys:Colour", red);
+        let known = [("toys:Colour".to_owned(), Some(red.into()))];
         let unknown = [("toys:Colour".to_owned(), None)];
-        assert_eq!(ask.clone().with("TOYS:colour", red()).keys, known);
-        assert_eq!(ask.clone().with("toys:colour", texts(&["blue"])).keys, unknown);
+        assert_eq!(ask.clone().with("TOYS:colour", red).keys, known);
+        assert_eq!(ask.clone().with("toys:colour", "blue").keys, unknown);
         assert_eq!(ask.clone().with("toys:Colour", texts(&["red", "blue"])).keys, unknown);
+        assert_eq!(ask.clone().with("toys:Colour", texts(&["red"])).keys, unknown, "of another kind");
         assert_eq!(ask.clone().with_unknown("toys:Colour").keys, unknown);
-        assert_eq!(ask.with("toys:Colour", texts(&["blue"])).with("toys:Colour", red()).keys, unknown);
+        assert_eq!(ask.with("toys:Colour", "blue").with("toys:Colour", red).keys, unknown);
         assert_eq!(
-            Ask::on_any("toys:Make").with_unknown("toys:Colour").with("toys:Colour", red()).keys,
+            Ask::on_any("toys:Make").with_unknown("toys:Colour").with("toys:Colour", red).keys,
             unknown
         );
-        let access =
-            Access::on_any("toys:Make").with("toys:Colour", red()).with("toys:colour", texts(&["blue"]));
+        let access = Access::on_any("toys:Make").with("toys:Colour", red).with("toys:colour", "blue");
         let Access::Iam(asks) = access else { panic!("asks stay asks") };
         assert_eq!(asks[0].keys, unknown);
         let tagged = Ask::on_any("toys:Make").with_request_tags([("team", "a"), ("Team", "root")]);
@@ -182,12 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn keys_can_be_unknown_by_how_they_begin() {
+        let ask = Ask::on_any("toys:Make").with_unknown("toys:Part/*").with("toys:Part/Size", "7");
+        assert_eq!(ask.said_of("toys:part/colour"), Some(None));
+        assert_eq!(
+            ask.said_of("toys:part/size"),
+            Some(Some(&"7".into())),
+            "what is said of one itself counts"
+        );
+        assert_eq!(ask.said_of("toys:parts"), None);
+        assert_eq!(
+            Ask::on_any("toys:Make").with("toys:*", "7").said_of("toys:part"),
+            None,
+            "a known name is a name"
+        );
+    }
+
+    #[test]
     fn tags_of_a_request_are_keys_each_and_together() {
         let ask = Ask::on_any("toys:Make").with_request_tags([("a", "1"), ("b", "2")]);
         let expected = [
-            ("aws:RequestTag/a".to_owned(), Some(texts(&["1"]))),
-            ("aws:RequestTag/b".to_owned(), Some(texts(&["2"]))),
-            ("aws:TagKeys".to_owned(), Some(texts(&["a", "b"]))),
+            ("aws:RequestTag/a".to_owned(), Some("1".into())),
+            ("aws:RequestTag/b".to_owned(), Some("2".into())),
+            ("aws:TagKeys".to_owned(), Some(texts(&["a", "b"]).into())),
         ];
         assert_eq!(ask.keys, expected);
         assert!(Ask::on_any("toys:Make").with_request_tags([]).keys.is_empty());

@@ -6,7 +6,8 @@ use casemate_names::Timestamp;
 use casemate_policy::{Context, Value};
 
 use crate::{
-    AnyService, Ask, Caller, RequestFacts, ResourceAccount, ceilings::Organizations, organization_keys,
+    AnyService, Ask, Caller, KeyValue, RequestFacts, ResourceAccount, ceilings::Organizations,
+    organization_keys,
 };
 
 /// The condition keys of one ask.
@@ -26,8 +27,8 @@ pub(crate) struct GateContext<'a> {
 
 impl Context for GateContext<'_> {
     fn value<'v>(&'v self, key: &str) -> Value<'v> {
-        if let Some((_, values)) = self.ask.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            return values.as_deref().map_or(Value::Unknown, listed);
+        if let Some(value) = self.ask.said_of(key) {
+            return value.map_or(Value::Unknown, KeyValue::as_value);
         }
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
             return self.principal_tag(tag);
@@ -163,7 +164,7 @@ impl GateContext<'_> {
         let Caller::Role(session) = self.caller else { return Value::Absent };
         let keys = session.federation.as_ref().map(|federation| federation.keys.as_slice());
         let found = keys.unwrap_or_default().iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-        found.map_or(Value::Absent, |(_, values)| listed(values))
+        found.map_or(Value::Absent, |(_, value)| value.as_value())
     }
 
     fn principal_tag(&self, tag: &str) -> Value<'_> {
@@ -175,7 +176,9 @@ impl GateContext<'_> {
     }
 
     fn resource_tag(&self, tag: &str) -> Value<'_> {
-        let (Some(owner), Some(resource)) = (self.owner, &self.ask.resource) else { return Value::Absent };
+        let Some(resource) = &self.ask.resource else { return Value::Absent };
+        // Tags that nobody was asked for, or that no service here keeps, may be there all the same.
+        let Some(owner) = self.owner else { return Value::Unknown };
         match owner.tags(resource) {
             Ok(tags) => match find_tag(&tags, tag) {
                 Value::One(value) => owned(value.into_owned()),
@@ -192,13 +195,6 @@ impl GateContext<'_> {
             Some((_, tag)) => self.resource_tag(tag),
             None => self.federation_key(key),
         }
-    }
-}
-
-fn listed(values: &[String]) -> Value<'_> {
-    match values {
-        [value] => one(value),
-        many => Value::Many(many.iter().map(|value| Cow::Borrowed(value.as_str())).collect()),
     }
 }
 

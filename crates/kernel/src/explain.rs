@@ -10,7 +10,7 @@ use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_policy::{Context, Decision, Explanation, Layer, Layers, NamedPolicy, Request, Value, explain};
 
 use crate::{
-    Ask, Caller, Fault, Kernel, Peer, RequestFacts,
+    Ask, Caller, Fault, Kernel, KeyValue, Peer, RequestFacts,
     audit::{KeyRecord, RefusedRecord, SeenValue},
     gate::Case,
     session::session_of,
@@ -35,7 +35,7 @@ pub struct Question {
     /// `None` for actions without resource-level permission.
     pub resource: Option<Arn>,
     /// Condition keys and their values, instead of those that would be found. `None`: cannot be told.
-    pub context: Vec<(String, Option<Vec<String>>)>,
+    pub context: Vec<(String, Option<KeyValue>)>,
     /// A refusal that is to be explained as it was: its condition values are used, and no others.
     pub refused: Option<RefusedRecord>,
 }
@@ -175,8 +175,8 @@ impl Kernel {
 /// The context given; what only a real request has is unknown rather than made up.
 fn ask_of(question: &Question, caller: &Caller) -> Ask {
     let mut ask = Ask { action: "", resource: question.resource.clone(), keys: Vec::new() };
-    for (key, values) in &question.context {
-        ask.put(key, values.clone());
+    for (key, value) in &question.context {
+        ask.put(key, value.clone());
     }
     let mut unknown: Vec<&str> = vec!["aws:SourceIp", "aws:SecureTransport", "aws:UserAgent", "aws:Referer"];
     if matches!(caller, Caller::Service { .. }) {

@@ -28,6 +28,7 @@ mod gate;
 mod http;
 mod invoke;
 mod kernel;
+mod key_value;
 mod message;
 mod named_principal;
 mod observer;
@@ -60,6 +61,7 @@ pub use gate::{Gate, Permit, RequestFacts};
 pub use http::{Incoming, Outgoing, Peer};
 pub use invoke::As;
 pub use kernel::{Builder, Kernel};
+pub use key_value::KeyValue;
 pub use named_principal::{NamedPrincipal, enforced_principals, principal_ids, shown_principals};
 pub use observer::LastUse;
 pub use operation::{

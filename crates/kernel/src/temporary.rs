@@ -8,7 +8,7 @@ use casemate_policy::NamedPolicy;
 use casemate_sigv4::AuthError;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnyOperation, Caller, Fault, Kernel, audit::Bracket};
+use crate::{AnyOperation, Caller, Fault, Kernel, KeyValue, audit::Bracket};
 
 /// Temporary credentials of a user or of an account's root: they act as their owner, with its rights of the moment.
 #[derive(Debug, Clone)]
@@ -55,9 +55,9 @@ pub struct WebIdentity {
     /// The identity's name at its provider, for records and answers.
     pub subject: String,
     /// Condition keys that the evidence proves, such as `<issuer>:sub`.
-    pub keys: Vec<(String, Vec<String>)>,
+    pub keys: Vec<(String, KeyValue)>,
     /// Those of them that policies of the session may still refer to.
-    pub session_keys: Vec<(String, Vec<String>)>,
+    pub session_keys: Vec<(String, KeyValue)>,
     /// Session tags that the provider asserts.
     pub tags: Vec<(String, String)>,
     /// Which of them survive chaining.
@@ -78,7 +78,7 @@ pub struct Federation {
     /// `aws:FederatedProvider`
     pub provider: String,
     /// Condition keys that stay with the session.
-    pub keys: Vec<(String, Vec<String>)>,
+    pub keys: Vec<(String, KeyValue)>,
 }
 
 /// Something in an operation's input, besides the signature, that bears on the decision.

@@ -11,7 +11,7 @@ use crate::{
     Error,
     document::{Conditions, Statement, document},
     keys::is_recorded,
-    recorded::Exact,
+    recorded::{Exact, KeyValue},
 };
 
 /// What a policy says of a request.
@@ -97,12 +97,17 @@ struct Facts<'a>(&'a Exact);
 impl Context for Facts<'_> {
     fn value<'v>(&'v self, key: &str) -> Value<'v> {
         let exact = self.0;
-        if let Some((_, values)) = exact.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            return match values.as_deref() {
+        if let Some((_, value)) = exact.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
+            return match value {
                 None => Value::Unknown,
-                Some([one]) => Value::one(one),
-                Some(many) => Value::Many(many.iter().map(|v| Cow::Borrowed(v.as_str())).collect()),
+                Some(KeyValue::One(one)) => Value::one(one),
+                Some(KeyValue::Many(many)) => {
+                    Value::Many(many.iter().map(|v| Cow::Borrowed(v.as_str())).collect())
+                }
             };
+        }
+        if exact.is_unknown(key) {
+            return Value::Unknown;
         }
         if key == "aws:calledvia" && !exact.called_via.is_empty() {
             return Value::Many(exact.called_via.iter().map(|v| Cow::Borrowed(v.as_str())).collect());

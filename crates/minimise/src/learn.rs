@@ -9,7 +9,7 @@ use crate::{
     cover::{How, Seen, cover},
     document::Conditions,
     keys::{ALL_ATTRIBUTES, ATTRIBUTES, Rule, SELECT, Use, rule},
-    recorded::{Exact, General},
+    recorded::{Exact, General, KeyValue},
 };
 
 /// Values, or patterns of values, in one condition.
@@ -24,10 +24,11 @@ struct Observed {
 /// Which keys a request has: groups are made of requests with the same ones, or an optional key would make the others'
 /// conditions fail.
 pub(crate) fn signature(exact: &Exact) -> BTreeSet<&str> {
-    let present = exact.keys.iter().filter(|(name, values)| {
-        let many = values.as_ref().is_some_and(|values| values.len() != 1);
-        values.as_ref().is_some_and(|values| !values.is_empty()) && rule(name, many).usage != Use::Skip
-    });
+    let matters = |name: &str, value: &KeyValue| {
+        !value.texts().is_empty() && rule(name, value.is_many()).usage != Use::Skip
+    };
+    let present =
+        exact.keys.iter().filter(|(name, value)| value.as_ref().is_some_and(|value| matters(name, value)));
     let via = if exact.called_via.is_empty() { None } else { Some("aws:CalledVia") };
     present.map(|(name, _)| name.as_str()).chain(via).collect()
 }
@@ -37,15 +38,17 @@ pub(crate) fn conditions(group: &[&Exact], what: &str, notes: &mut BTreeSet<Stri
     let mut observed = BTreeMap::new();
     let names: BTreeSet<&str> = group.iter().flat_map(|exact| signature(exact)).collect();
     for name in names.into_iter().filter(|name| *name != "aws:CalledVia") {
-        let values = |exact: &'_ &Exact| -> Vec<String> {
-            let own = exact.keys.iter().find(|(key, _)| key == name);
-            own.and_then(|(_, values)| values.clone()).unwrap_or_default()
+        let own = |exact: &'_ Exact| -> Option<KeyValue> {
+            exact.keys.iter().find(|(key, _)| key == name)?.1.clone()
         };
-        let all: Vec<(Vec<String>, &Exact)> = group.iter().map(|exact| (values(exact), *exact)).collect();
-        let rule = rule(name, all.iter().any(|(values, _)| values.len() != 1));
+        let all: Vec<(KeyValue, &Exact)> =
+            group.iter().filter_map(|exact| Some((own(exact)?, *exact))).collect();
+        let rule = rule(name, all.iter().any(|(value, _)| value.is_many()));
         let seen: Vec<Seen<'_>> = all
             .iter()
-            .flat_map(|(values, exact)| values.iter().map(|text| Seen { text, variables: &exact.variables }))
+            .flat_map(|(value, exact)| {
+                value.texts().iter().map(|text| Seen { text, variables: &exact.variables })
+            })
             .collect();
         let how = How { personal: rule.personal, from: 0, limit: VALUES_MAX };
         match cover(&seen, how) {

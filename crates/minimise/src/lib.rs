@@ -29,7 +29,7 @@ pub use diff::diff;
 pub use document::{Conditions, Document, Selection, Statement};
 pub use learn::VALUES_MAX;
 pub use narrow::RESOURCES_MAX;
-pub use recorded::{Body, Entry, Exact, General, GeneralKey, Recorded, Refused};
+pub use recorded::{Body, Entry, Exact, General, GeneralKey, KeyValue, Recorded, Refused};
 pub use shape::DOCUMENT_CHARS_MAX;
 pub use unused::Unused;
 

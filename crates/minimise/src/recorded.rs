@@ -44,13 +44,48 @@ pub struct Exact {
     /// The ARN, or `*`.
     pub resource: String,
     /// The condition keys the operation reported; `None` where it could not tell the values.
-    pub keys: Vec<(String, Option<Vec<String>>)>,
+    pub keys: Vec<(String, Option<KeyValue>)>,
     /// Policy variables and their values, the most telling first.
     pub variables: Vec<(String, String)>,
     /// Further global keys.
     pub facts: Vec<(String, String)>,
     /// Services it came through.
     pub called_via: Vec<String>,
+}
+
+impl Exact {
+    /// Is a key unknown by how it begins (`service:Part/*`), as the operation said?
+    pub(crate) fn is_unknown(&self, key: &str) -> bool {
+        let begins = |start: &str| {
+            key.as_bytes().get(..start.len()).is_some_and(|k| k.eq_ignore_ascii_case(start.as_bytes()))
+        };
+        self.keys.iter().any(|(name, value)| value.is_none() && name.strip_suffix('*').is_some_and(begins))
+    }
+}
+
+/// What a request had of a condition key. The kind is the key's: also a single value of a multi-valued key is a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum KeyValue {
+    /// Of a single-valued key.
+    One(String),
+    /// Of a multi-valued key.
+    Many(Vec<String>),
+}
+
+impl KeyValue {
+    /// The texts, however many.
+    pub(crate) fn texts(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+
+    /// Whether the key is multi-valued.
+    pub(crate) fn is_many(&self) -> bool {
+        matches!(self, Self::Many(_))
+    }
 }
 
 /// Allowed requests, generalised.
@@ -73,7 +108,7 @@ pub struct GeneralKey {
     pub present_in: u64,
     /// At least once the values could not be told.
     pub unknown: bool,
-    /// At least once there was not exactly one value.
+    /// It is a key of many values.
     pub many: bool,
 }
 

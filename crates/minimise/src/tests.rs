@@ -12,10 +12,15 @@ use crate::engine::{Answer, Replay};
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/notes";
 
 fn exact(resource: &str, user: &str, keys: &[(&str, &[&str])]) -> Exact {
-    let texts = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
+    let value = |(name, values): &(&str, &[&str])| {
+        let mut texts: Vec<String> = values.iter().map(|v| (*v).to_owned()).collect();
+        let many = crate::keys::rule(name, texts.len() != 1).usage == crate::keys::Use::Set;
+        let value = if many { KeyValue::Many(texts) } else { KeyValue::One(texts.remove(0)) };
+        ((*name).to_owned(), Some(value))
+    };
     Exact {
         resource: resource.to_owned(),
-        keys: keys.iter().map(|(name, values)| ((*name).to_owned(), Some(texts(values)))).collect(),
+        keys: keys.iter().map(value).collect(),
         variables: vec![("aws:PrincipalTag/user".to_owned(), user.to_owned())],
         facts: Vec::new(),
         called_via: Vec::new(),
@@ -291,10 +296,10 @@ fn request() -> impl Strategy<Value = Entry> {
         let mut all = Vec::new();
         if !keys.is_empty() {
             let values = keys.into_iter().map(str::to_owned).collect();
-            all.push(("dynamodb:LeadingKeys".to_owned(), Some(values)));
+            all.push(("dynamodb:LeadingKeys".to_owned(), Some(KeyValue::Many(values))));
         }
         if let Some(prefix) = prefix {
-            all.push(("s3:prefix".to_owned(), Some(vec![prefix.to_owned()])));
+            all.push(("s3:prefix".to_owned(), Some(KeyValue::One(prefix.to_owned()))));
         }
         let own = exact(&format!("arn:aws:s3:::{resource}"), user, &[]);
         entry(action, Exact { keys: all, ..own })

@@ -28,6 +28,6 @@ pub use certificates::{CertificateAndKey, KeyKind};
 pub use golden::compare_with_golden;
 pub use identities::{Credentials, Identities};
 pub use refusals::{WAYS, refusals};
-pub use sample::{Hints, minimal, no_hints};
+pub use sample::{Hints, minimal, no_hints, variations};
 pub use wire::{Request, Response};
 pub use world::{World, WorldBuilder};

@@ -23,6 +23,63 @@ pub fn minimal(op: &OpMeta, hints: Hints<'_>) -> Document {
     value(op, op.input, "", hints)
 }
 
+/// Structures within structures that [`variations`] looks into: shapes may contain themselves.
+const DEPTH_MAX: usize = 3;
+
+/// The minimal input, and it with one more member each: each optional member of the input, and each optional member within
+/// the structures that members are. So every member there is comes once, beside no other that could contradict it. With
+/// each its path, `""` for the minimal input.
+pub fn variations(op: &OpMeta, hints: Hints<'_>) -> Vec<(String, Document)> {
+    let least = minimal(op, hints);
+    let more = within(op, op.input, "", &least, hints, 0);
+    std::iter::once((String::new(), least)).chain(more).collect()
+}
+
+/// `least`, a value of `schema`, with one more member each.
+fn within(
+    op: &OpMeta,
+    schema: &'static Schema,
+    path: &str,
+    least: &Document,
+    hints: Hints<'_>,
+    depth: usize,
+) -> Vec<(String, Document)> {
+    let mut all = Vec::new();
+    match &schema.kind {
+        Kind::Structure { members, .. } if depth < DEPTH_MAX => {
+            for member in *members {
+                let path =
+                    if path.is_empty() { member.name.to_owned() } else { format!("{path}.{}", member.name) };
+                let inner = (member.schema)();
+                let given = least.get(member.name);
+                let own = given.cloned().unwrap_or_else(|| value(op, inner, member.name, hints));
+                let with = |value: Document| replaced(least, member.name, value);
+                if given.is_none() {
+                    all.push((path.clone(), with(own.clone())));
+                }
+                let deeper = within(op, inner, &path, &own, hints, depth + 1);
+                all.extend(deeper.into_iter().map(|(path, value)| (path, with(value))));
+            }
+        }
+        Kind::List { member, .. } => {
+            let first = least.items().first().cloned().unwrap_or_else(|| value(op, member(), path, hints));
+            let deeper = within(op, member(), path, &first, hints, depth);
+            all.extend(deeper.into_iter().map(|(path, value)| (path, Document::List(vec![value]))));
+        }
+        _ => {}
+    }
+    all
+}
+
+fn replaced(structure: &Document, name: &str, value: Document) -> Document {
+    let mut made = Document::empty();
+    for (key, old) in structure.entries().iter().filter(|(key, _)| key != name) {
+        made.push(key, old.clone());
+    }
+    made.push(name, value);
+    made
+}
+
 fn value(op: &OpMeta, schema: &'static Schema, name: &str, hints: Hints<'_>) -> Document {
     match &schema.kind {
         Kind::Structure { members, union, .. } => structure(op, members, *union, hints),

@@ -14,13 +14,20 @@ use crate::{
     rows,
 };
 
+/// Shows the tags that something is made with to conditions.
+pub(crate) fn with_tags(access: Access, tags: Option<&BTreeMap<String, String>>) -> Access {
+    let Access::Iam(asks) = access else { return access };
+    let tags = tags.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+    Access::Iam(asks.into_iter().map(|ask| ask.with_request_tags(tags.clone())).collect())
+}
+
 /// Adds the permission to hand a role over, where one is given.
 // AWS: credentials of integrations and authorizers need iam:PassRole (developer guide, "API Gateway permissions model").
 pub(crate) fn with_passed_roles<'r>(access: Access, roles: impl IntoIterator<Item = &'r str>) -> Access {
     let roles = roles.into_iter().filter_map(|role| Arn::parse(role).ok());
     roles.fold(access, |access, role| {
         let ask = Ask::on("iam:PassRole", role);
-        access.and(ask.with("iam:PassedToService", vec!["apigateway.amazonaws.com".to_owned()]))
+        access.and(ask.with("iam:PassedToService", "apigateway.amazonaws.com"))
     })
 }
 

@@ -153,7 +153,7 @@ pub(crate) fn with_role_and_tags(
         tags.unwrap_or_default().iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
     if let Some(mut ask) = asks.pop() {
         if let Some(role) = role {
-            ask = ask.with("cloudformation:RoleArn", vec![role.to_owned()]);
+            ask = ask.with("cloudformation:RoleArn", role);
         }
         asks.push(ask.with_request_tags(tags));
     }
@@ -161,7 +161,7 @@ pub(crate) fn with_role_and_tags(
         let arn = Arn::parse(role)
             .map_err(|_| Error::Validation(format!("Role {role} is invalid or cannot be assumed")))?;
         let pass = Ask::on("iam:PassRole", arn);
-        asks.push(pass.with("iam:PassedToService", vec!["cloudformation.amazonaws.com".to_owned()]));
+        asks.push(pass.with("iam:PassedToService", "cloudformation.amazonaws.com"));
     }
     Ok(Access::Iam(asks))
 }

@@ -1,7 +1,6 @@
 //! Groups: their rows and what they put into tokens. Pure.
 
-use casemate_kernel::{Access, Ask};
-use casemate_names::{Arn, Timestamp};
+use casemate_names::Timestamp;
 use casemate_store::{ReadTx, Row};
 use serde::{Deserialize, Serialize};
 
@@ -99,18 +98,6 @@ impl GroupClaims {
             .filter(|first| candidates.iter().all(|role| role == *first))
             .map(|role| (*role).clone());
         Self { groups: groups.into_iter().map(|group| group.name).collect(), roles, preferred_role }
-    }
-}
-
-/// Adds the right to hand a group's role over, where one is given: identity pools will hand it to the group's members.
-// AWS: `iam:PassRole` is a dependent action of CreateGroup and UpdateGroup (service authorization reference).
-pub fn with_passed_role(access: Access, role: Option<&str>) -> Access {
-    match role.and_then(|role| Arn::parse(role).ok()) {
-        Some(role) => {
-            let service = vec!["cognito-idp.amazonaws.com".to_owned()];
-            access.and(Ask::on("iam:PassRole", role).with("iam:PassedToService", service))
-        }
-        None => access,
     }
 }
 

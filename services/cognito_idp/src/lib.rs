@@ -36,6 +36,7 @@ pub mod lockout;
 pub mod mask;
 mod ops;
 pub mod page;
+mod passing;
 pub mod password;
 mod password_flow;
 pub mod pool;

@@ -152,7 +152,7 @@ impl Described {
         for name in ["dynamodb:LeadingKeys", "dynamodb:FirstPartitionKeyValues"] {
             self.ask = match keys {
                 LeadingKeys::None => self.ask,
-                LeadingKeys::Known(values) => self.ask.with(name, values.iter().cloned().collect()),
+                LeadingKeys::Known(values) => self.ask.with(name, values.iter().cloned().collect::<Vec<_>>()),
                 LeadingKeys::Unknown => self.ask.with_unknown(name),
             };
         }
@@ -164,7 +164,7 @@ impl Described {
         if names.undetermined {
             self.ask = self.ask.with_unknown("dynamodb:Attributes");
         } else if !names.known.is_empty() {
-            self.ask = self.ask.with("dynamodb:Attributes", names.known.into_iter().collect());
+            self.ask = self.ask.with("dynamodb:Attributes", Vec::from_iter(names.known));
         }
         self
     }
@@ -195,7 +195,7 @@ impl Described {
     }
 
     fn one(mut self, key: &str, value: &str) -> Self {
-        self.ask = self.ask.with(key, vec![value.to_owned()]);
+        self.ask = self.ask.with(key, value);
         self
     }
 }

@@ -12,6 +12,9 @@ use crate::{
     rows::UserRow,
 };
 
+/// The condition key of a credential's service.
+pub(crate) const SERVICE_KEY: &str = "iam:ServiceSpecificCredentialServiceName";
+
 /// Something a user has several of, each with an id.
 pub(crate) trait Deposit: Row + Clone {
     /// How many a user may have.

@@ -65,6 +65,7 @@ use crate::{
     access_keys::Owner,
     api::Error,
     by_arn::ByArn,
+    deposits::{Deposit, ServiceCredentialRow},
     directory::{Cache, IamDirectory},
     discovery::Discovery,
     entity::Entity,
@@ -135,7 +136,7 @@ impl Iam {
         };
         let mut ask = Ask::on(action, entity.arn(&scope));
         if let Some(boundary) = &entity.holder().boundary {
-            ask = ask.with("iam:PermissionsBoundary", vec![boundary.clone()]);
+            ask = ask.with("iam:PermissionsBoundary", boundary.clone());
         }
         Ok(Access::Iam(vec![ask]))
     }
@@ -153,6 +154,28 @@ impl Iam {
             Ok(Owner::Root) | Err(_) => "*".to_owned(),
         };
         self.ask_on::<UserRow>(action, &user, caller)
+    }
+
+    /// What an operation on a user's credential for one service asks for, with that service.
+    pub(crate) fn ask_on_service_credential(
+        &self,
+        action: &'static str,
+        named: Option<&str>,
+        id: &str,
+        caller: &Caller,
+    ) -> Result<Access, Error> {
+        let access = self.ask_on_owner(action, named, caller)?;
+        let Ok(Owner::User(name)) = Owner::meant(named, caller) else { return Ok(access) };
+        let scope = self.scope(caller);
+        let found = self.read(|tx| match UserRow::find(tx, &scope, &name)? {
+            Some(user) => Ok(ServiceCredentialRow::fetch(tx, &scope, &user, id).ok()),
+            None => Ok(None),
+        })?;
+        // Of a credential that is not there nothing can be asked; the call then says so.
+        Ok(match found {
+            Some(row) => access.with(deposits::SERVICE_KEY, row.service),
+            None => access,
+        })
     }
 
     /// What an operation on a managed policy asks for. Text that is no ARN asks for a policy nobody has.

@@ -179,6 +179,6 @@ impl Iam {
         let scope = self.scope(caller);
         let found = self.read(|tx| Ok(RoleRow::find(tx, &scope, role)?))?;
         let arn = found.map_or_else(|| entity_arn(&scope, RoleRow::NOUN, "/", role), |role| role.arn(&scope));
-        Ok(Ask::on("iam:PassRole", arn).with("iam:PassedToService", vec![service.to_owned()]))
+        Ok(Ask::on("iam:PassRole", arn).with("iam:PassedToService", service))
     }
 }

@@ -63,7 +63,7 @@ impl Kms {
 }
 
 fn with_algorithm(ask: Ask) -> Ask {
-    ask.with(ALGORITHM_KEY, vec![EncryptionAlgorithmSpec::SymmetricDefault.as_str().to_owned()])
+    ask.with(ALGORITHM_KEY, EncryptionAlgorithmSpec::SymmetricDefault.as_str())
 }
 
 /// Refuses algorithms that a symmetric key does not have.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use casemate_kernel::Ask;
+use casemate_kernel::{Ask, KeyValue};
 
 use crate::api::Error;
 
@@ -46,18 +46,18 @@ pub(crate) fn report(mut ask: Ask, context: Option<&EncryptionContext>) -> Resul
     // Before anything else: what is told is looked through for every condition.
     check(context)?;
     let Some(context) = context.filter(|context| !context.is_empty()) else { return Ok(ask) };
-    let mut told: BTreeMap<String, (String, Option<Vec<String>>)> = BTreeMap::new();
+    let mut told: BTreeMap<String, (String, Option<KeyValue>)> = BTreeMap::new();
     for (name, value) in context {
-        let values = Some(vec![value.clone()]);
+        let value = Some(KeyValue::from(value.as_str()));
         let (_, said) = told
             .entry(name.to_ascii_lowercase())
-            .or_insert_with(|| (format!("{PAIR_KEY}{name}"), values.clone()));
-        if *said != values {
+            .or_insert_with(|| (format!("{PAIR_KEY}{name}"), value.clone()));
+        if *said != value {
             *said = None;
         }
     }
     ask.keys.extend(told.into_values());
-    Ok(ask.with(NAMES_KEY, context.keys().cloned().collect()))
+    Ok(ask.with(NAMES_KEY, context.keys().cloned().collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

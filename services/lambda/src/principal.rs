@@ -9,6 +9,8 @@
 //!
 //! Knows nothing of environments.
 
+use std::slice;
+
 use casemate_kernel::{Caller, Peer};
 use serde_json::Value;
 
@@ -40,7 +42,7 @@ pub(crate) fn of(caller: &Caller, peer: &Peer, payload: &[u8]) -> Option<String>
             if let Some(federation) = &session.federation {
                 parts.push(federation.provider.clone());
                 let keys = federation.keys.iter();
-                parts.extend(keys.flat_map(|(key, values)| [vec![key.clone()], values.clone()].concat()));
+                parts.extend(keys.flat_map(|(key, value)| [slice::from_ref(key), value.texts()].concat()));
             }
             Some(joined(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
         }
@@ -128,7 +130,7 @@ mod tests {
     fn users_of_an_identity_provider_are_told_apart_under_one_session_name() {
         let outside = Peer::Network { address: "127.0.0.1:1".parse().unwrap(), tls: true };
         let user = |subject: &str| {
-            let keys = vec![("p:sub".to_owned(), vec![subject.to_owned()])];
+            let keys = vec![("p:sub".to_owned(), subject.into())];
             let federation = Some(casemate_kernel::Federation { provider: "p".to_owned(), keys });
             of_session(RoleSession { federation, ..session("CognitoIdentityCredentials") }, &outside)
         };

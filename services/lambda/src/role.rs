@@ -13,8 +13,7 @@ pub(crate) fn pass(env: &Env, role: &str, function: &Arn) -> Ask {
         // Not an ARN: refused by validation afterwards; until then nobody may pass it but who may pass all.
         Err(_) => Ask::on_any("iam:PassRole"),
     };
-    ask.with("iam:PassedToService", vec![env.principal.to_owned()])
-        .with("iam:AssociatedResourceArn", vec![function.as_str().to_owned()])
+    ask.with("iam:PassedToService", env.principal).with("iam:AssociatedResourceArn", function.as_str())
 }
 
 /// The role, if it exists in the function's account and trusts this service on behalf of the function.

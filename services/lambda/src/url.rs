@@ -212,9 +212,9 @@ impl Plane {
         // AWS: since October 2025 both are needed (Lambda developer guide, "Control access to Lambda function URLs").
         let asks = [
             Ask::on("lambda:InvokeFunction", url.function.clone())
-                .with("lambda:InvokedViaFunctionUrl", vec!["true".to_owned()]),
+                .with("lambda:InvokedViaFunctionUrl", "true"),
             Ask::on("lambda:InvokeFunctionUrl", url.function.clone())
-                .with("lambda:FunctionUrlAuthType", vec![auth]),
+                .with("lambda:FunctionUrlAuthType", auth),
         ];
         for ask in asks {
             let decision = exchange.decide_owned(&caller, &ask);

@@ -125,7 +125,7 @@ impl Organizations {
             None => Place { management: &scope.account, organization: "o-none" },
         };
         let with_kind = |ask: Ask| match kind {
-            Some(kind) => ask.with("organizations:PolicyType", vec![kind.api().as_str().to_owned()]),
+            Some(kind) => ask.with("organizations:PolicyType", kind.api().as_str()),
             None if ids.iter().any(|id| id.starts_with("p-")) => ask.with_unknown("organizations:PolicyType"),
             None => ask,
         };

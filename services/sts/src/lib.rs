@@ -15,6 +15,7 @@
 pub mod api;
 
 mod asserted;
+mod claims;
 mod issuers;
 mod mfa;
 mod ops;
@@ -23,6 +24,7 @@ mod policies;
 mod resource;
 mod roles;
 mod saml;
+mod saml_attributes;
 mod session;
 mod web_identity;
 

@@ -64,17 +64,19 @@ pub(crate) fn ask_for_identity(
     let tags = identity.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let ask = |action: &'static str| {
         let mut ask = Ask::on(action, role.clone()).with_request_tags(tags.clone());
-        for (key, values) in &identity.keys {
-            ask = ask.with(key, values.clone());
+        for (key, value) in &identity.keys {
+            ask = ask.with(key, value.clone());
         }
         if !session_name.is_empty() {
-            ask = ask.with("sts:RoleSessionName", vec![session_name.to_owned()]);
+            ask = ask.with("sts:RoleSessionName", session_name);
         }
         if !identity.transitive_tags.is_empty() {
             ask = ask.with("sts:TransitiveTagKeys", identity.transitive_tags.clone());
         }
+        // DIVERGES: AWS tells whether the provider itself authorised the role; of what it goes by nothing is documented.
+        ask = ask.with_unknown("sts:RoleAuthorizedByIdp");
         match &identity.source_identity {
-            Some(source) => ask.with("sts:SourceIdentity", vec![source.clone()]),
+            Some(source) => ask.with("sts:SourceIdentity", source.clone()),
             None => ask,
         }
     };

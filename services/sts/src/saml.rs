@@ -3,7 +3,7 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use casemate_kernel::{AssertionEncryption, IdentityProvider, WebIdentity};
+use casemate_kernel::{AssertionEncryption, IdentityProvider, KeyValue, WebIdentity};
 use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_saml::{Assertion, Encryption, Expected, Metadata, Rejected, read_response};
 
@@ -12,6 +12,7 @@ use crate::{
     api::Error,
     asserted::{AssertedTags, check_source_identity, check_tags, is_session_name},
     roles::unauthorized,
+    saml_attributes,
 };
 
 /// Names of ours that a response may be for.
@@ -133,18 +134,20 @@ fn identity(assertion: &Assertion, asked: Asked<'_>, now: Timestamp) -> Result<W
     let name = asked.provider.resource().strip_prefix("saml-provider/").unwrap_or_default();
     let qualifier = qualifier(&assertion.issuer, asked.account, name);
     let sub_type = sub_type(assertion.name_id_format.as_deref());
-    let session_keys: Vec<(String, Vec<String>)> = [
+    let session_keys: Vec<(String, KeyValue)> = [
         ("saml:sub", assertion.name_id.clone()),
         ("saml:sub_type", sub_type.clone()),
         ("saml:namequalifier", qualifier.clone()),
     ]
-    .map(|(key, value)| (key.to_owned(), vec![value]))
+    .map(|(key, value)| (key.to_owned(), value.into()))
     .to_vec();
     let mut keys = session_keys.clone();
     // AWS: IAM User Guide, "Available keys for SAML-based federation": aud is the recipient, not the audience.
-    keys.push(("saml:aud".to_owned(), vec![assertion.recipient.clone()]));
-    keys.push(("saml:iss".to_owned(), vec![assertion.issuer.clone()]));
-    keys.push(("saml:doc".to_owned(), vec![format!("{}/{name}", asked.account.as_str())]));
+    keys.push(("saml:aud".to_owned(), assertion.recipient.as_str().into()));
+    keys.push(("saml:iss".to_owned(), assertion.issuer.as_str().into()));
+    keys.push(("saml:doc".to_owned(), format!("{}/{name}", asked.account.as_str()).into()));
+    // AWS: these keys are for trust policies only.
+    keys.extend(saml_attributes::keys(assertion));
     Ok(WebIdentity {
         provider: asked.provider.clone(),
         federated_provider: asked.provider.as_str().to_owned(),

@@ -2,7 +2,7 @@
 //! signature, which time, for whom, about whom.
 
 use casemate_jose::{InvalidToken, Verified, claimed_issuer, verify};
-use casemate_kernel::{IdentityProvider, WebIdentity};
+use casemate_kernel::{IdentityProvider, KeyValue, WebIdentity};
 use casemate_names::{AccountId, Arn, Timestamp};
 use serde_json::{Map, Value};
 
@@ -163,12 +163,13 @@ fn identity(
     let subject = text(claims, "sub").filter(|sub| !sub.is_empty());
     let subject = subject.ok_or_else(|| invalid("Missing a required claim: sub"))?.to_owned();
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let mut keys =
-        vec![(format!("{host}:aud"), vec![aud.clone()]), (format!("{host}:sub"), vec![subject.clone()])];
-    keys.extend(oaud.map(|oaud| (format!("{host}:oaud"), vec![oaud])));
+    let mut keys: Vec<(String, KeyValue)> =
+        vec![(format!("{host}:aud"), aud.as_str().into()), (format!("{host}:sub"), subject.as_str().into())];
+    keys.extend(oaud.map(|oaud| (format!("{host}:oaud"), oaud.into())));
     if let Some(methods) = claims.get("amr") {
         let methods = texts(methods).ok_or_else(|| invalid("The claim amr is not a list of texts"))?;
-        keys.push((format!("{host}:amr"), methods));
+        // AWS: multi-valued (IAM User Guide, "Available keys for AWS OIDC federation").
+        keys.push((format!("{host}:amr"), methods.into()));
     }
     let (tags, transitive_tags) = session_tags(claims)?;
     check_tags(&tags, &transitive_tags)?;
@@ -181,6 +182,10 @@ fn identity(
         Some(_) => return Err(invalid("The source identity is not a text")),
     };
     let session_keys = keys.clone();
+    // AWS: the same reference has them for this operation only, not for what the session does.
+    let listed = crate::claims::keys(host, claims);
+    let listed = listed.map_err(|name| invalid(format!("The claim {name} is not a text")))?;
+    keys.extend(listed.into_iter().map(|(key, value)| (key, value.into())));
     Ok(WebIdentity {
         federated_provider: provider.as_str().to_owned(),
         provider,

@@ -13,6 +13,7 @@ use casemate_policy::{Form, generalised, templates};
 use serde::{Deserialize, Serialize};
 
 use super::limits::{KEYS_MAX, RESOURCES_MAX, TEXT_BYTES_MAX, VALUES_MAX};
+use crate::KeyValue;
 
 /// One kind of request, in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Exact {
     /// The ARN, or `*`.
     pub resource: String,
     /// The condition keys the operation reported, by name; `None` where it could not tell the values.
-    pub keys: Vec<(String, Option<Vec<String>>)>,
+    pub keys: Vec<(String, Option<KeyValue>)>,
     /// Policy variables, name and value: tags, and others whose values show in the resource or a key.
     pub variables: Vec<(String, String)>,
     /// Further single-valued global keys, of the first such request.
@@ -51,7 +52,7 @@ pub struct GeneralKey {
     pub present_in: u64,
     /// At least once the values could not be told.
     pub unknown: bool,
-    /// At least once there was not exactly one value.
+    /// It is a key of many values.
     pub many: bool,
 }
 
@@ -108,9 +109,8 @@ impl Exact {
     /// Bytes of its texts.
     pub(super) fn bytes(&self) -> usize {
         let pairs = |pairs: &[(String, String)]| pairs.iter().map(|(a, b)| a.len() + b.len()).sum::<usize>();
-        let keys = self.keys.iter().map(|(name, values)| {
-            name.len() + values.iter().flatten().map(|value| value.len() + 24).sum::<usize>()
-        });
+        let texts = |value: &KeyValue| value.texts().iter().map(|text| text.len() + 24).sum::<usize>();
+        let keys = self.keys.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, texts));
         self.resource.len()
             + keys.sum::<usize>()
             + pairs(&self.variables)
@@ -129,7 +129,7 @@ impl General {
         self.folded += 1;
         let from = resource_start(&exact.resource);
         add(&mut self.resources, &exact.resource, from, &exact.variables, RESOURCES_MAX);
-        for (name, values) in &exact.keys {
+        for (name, value) in &exact.keys {
             if !self.keys.contains_key(name) && self.keys.len() >= KEYS_MAX {
                 self.keys_lost = true;
                 continue;
@@ -138,14 +138,14 @@ impl General {
                 .keys
                 .entry(name.clone())
                 .or_insert_with(|| GeneralKey { forms: Some(BTreeSet::new()), ..GeneralKey::default() });
-            let Some(values) = values else {
+            let Some(value) = value else {
                 key.unknown = true;
                 continue;
             };
-            key.present_in += u64::from(!values.is_empty());
-            key.many |= values.len() != 1;
-            for value in values {
-                add(&mut key.forms, value, 0, &exact.variables, VALUES_MAX);
+            key.present_in += u64::from(!value.texts().is_empty());
+            key.many |= matches!(value, KeyValue::Many(_));
+            for text in value.texts() {
+                add(&mut key.forms, text, 0, &exact.variables, VALUES_MAX);
             }
         }
     }

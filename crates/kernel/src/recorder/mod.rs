@@ -40,7 +40,7 @@ pub use self::{
     book::{Recorded, RecordedEntry},
     entry::{Body, Exact, General, GeneralKey, Refused},
 };
-use crate::{Ask, Caller, explain::is_private};
+use crate::{Ask, Caller, KeyValue, explain::is_private};
 
 /// An ask as the recorder sees it: what the hash is made of.
 #[derive(Debug, Clone, Copy)]
@@ -253,15 +253,19 @@ impl Recorder {
         let ask = sighting.ask;
         text(ask.action);
         text(resource(ask));
-        for (name, values) in &ask.keys {
+        for (name, value) in &ask.keys {
             text(name);
-            match values {
-                Some(values) => values.iter().for_each(|value| text(value)),
+            match value {
+                Some(value) => value.texts().iter().for_each(|value| text(value)),
                 None => text("?"),
             }
         }
         sighting.called_via.iter().for_each(|service| text(service));
-        let counts = ask.keys.iter().map(|(_, values)| values.as_ref().map_or(0, |v| v.len() + 1));
+        let counts = ask.keys.iter().map(|(_, value)| match value {
+            None => 0,
+            Some(KeyValue::One(_)) => 1,
+            Some(KeyValue::Many(texts)) => texts.len() + 2,
+        });
         counts.chain([sighting.called_via.len()]).for_each(|count| hasher.write_usize(count));
         salt.hash(&mut hasher);
         hasher.finish()
@@ -291,13 +295,14 @@ fn exact(sighting: &Sighting<'_>, details: Details) -> Exact {
     // What proves something is nobody's to read later: known to have been there, no more.
     keys.iter_mut()
         .filter(|(name, _)| is_private(&name.to_ascii_lowercase()))
-        .for_each(|(_, values)| *values = None);
+        .for_each(|(_, value)| *value = None);
     keys.sort();
     let resource = resource(sighting.ask);
     // A session's name makes a difference only where it shows in what is asked: else every session would be a request of
     // its own. Tags always do, because policies are often about them.
     let shows = |value: &str| {
-        let texts = keys.iter().filter_map(|(_, values)| values.as_ref()).flatten().map(String::as_str);
+        let texts =
+            keys.iter().filter_map(|(_, value)| value.as_ref()).flat_map(KeyValue::texts).map(String::as_str);
         let inside = |text: &str| text == value || value.len() >= PART_BYTES_MIN && text.contains(value);
         !value.is_empty() && texts.chain([resource]).any(inside)
     };

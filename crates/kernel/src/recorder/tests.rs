@@ -43,7 +43,7 @@ fn recorder(store: &Store) -> Recorder {
 
 fn ask(action: &'static str, name: &str, key: &str) -> Ask {
     Ask::on(action, Arn::parse(&format!("arn:aws:x:us-east-1:123456789012:thing/{name}")).unwrap())
-        .with("x:Key", vec![key.to_owned()])
+        .with("x:Key", key)
 }
 
 fn see(recorder: &Recorder, caller: &Caller, ask: &Ask, now: Timestamp) {
@@ -99,7 +99,7 @@ fn what_proves_something_is_not_kept() {
     let recorder = recorder(&store());
     let alice = session("alice");
     let mut ask = ask("x:Get", "a", "k");
-    ask.keys.push(("x:ExternalId".to_owned(), Some(vec!["agreed between two".to_owned()])));
+    ask.keys.push(("x:ExternalId".to_owned(), Some("agreed between two".into())));
     see(&recorder, &alice, &ask, START);
     let kept = format!("{:?}", entries(&recorder));
     assert!(kept.contains("x:ExternalId") && !kept.contains("agreed between two"), "{kept}");
@@ -116,7 +116,7 @@ fn lists_of_values_do_not_run_into_each_other() {
     see(
         &recorder,
         &alice,
-        &Ask::on("x:Get", resource()).with("x:A", list(&["ab"])).with("c", Vec::new()),
+        &Ask::on("x:Get", resource()).with("x:A", list(&["ab"])).with("c", list(&[])),
         START,
     );
     see(&recorder, &alice, &Ask::on("x:Get", resource()).with_unknown("x:A"), START);

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use casemate_kernel::{
-    Access, As, Assembly, BoxFuture, Call, Caller, Env, Evidence, Fault, Operation, OperationModel, Proof,
-    ResourcePolicy, Service, SessionRequest, TrustEdge, WebIdentity, bind,
+    Access, As, Assembly, BoxFuture, Call, Caller, Env, Evidence, Fault, KeyValue, Operation, OperationModel,
+    Proof, ResourcePolicy, Service, SessionRequest, TrustEdge, WebIdentity, bind,
 };
 use casemate_names::{Arn, Timestamp};
 use casemate_schema::{Auth, HttpBinding, OpMeta, Protocol, Schema, ServiceMeta, Shape};
@@ -62,12 +62,12 @@ fn shown(name: &str) -> Evidence {
     if name.starts_with("Code") {
         return Evidence::Mfa { serial: SERIAL.to_owned(), code: CODE.to_owned() };
     }
-    let key = |key: &str, value: &str| (format!("idp.example.com:{key}"), vec![value.to_owned()]);
+    let key = |key: &str, value: &str| (format!("idp.example.com:{key}"), KeyValue::from(value));
     Evidence::Identity(Box::new(WebIdentity {
         provider: Arn::parse(PROVIDER).unwrap(),
         federated_provider: "idp.example.com".to_owned(),
         subject: name.to_owned(),
-        keys: vec![key("sub", name), key("amr", "card")],
+        keys: vec![key("sub", name), ("idp.example.com:amr".to_owned(), vec!["card".to_owned()].into())],
         session_keys: vec![key("sub", name)],
         tags: Vec::new(),
         transitive_tags: Vec::new(),
@@ -203,7 +203,7 @@ impl Scene {
 async fn an_identity_becomes_the_role_that_trusts_it_and_its_session_keeps_what_it_showed() {
     let scene = scene(
         &federated(),
-        r#"{"StringEquals":{"idp.example.com:sub":"Ann-01","idp.example.com:amr":"card"}}"#,
+        r#"{"StringEquals":{"idp.example.com:sub":"Ann-01"},"ForAnyValue:StringEquals":{"idp.example.com:amr":"card"}}"#,
     );
     scene.refused(None, "TakeIn", "Eve-01").await;
     let child = scene.taken_in("Ann-01").await;

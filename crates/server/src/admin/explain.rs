@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use casemate_advice::is_multi_valued;
 use casemate_kernel::{
-    Env, Exchange, Explained, Fault, Outgoing, Question, Unexplained,
+    Env, Exchange, Explained, Fault, KeyValue, Outgoing, Question, Unexplained,
     audit::{AskRecord, Record},
     policy::{Explanation, Layer},
 };
@@ -113,7 +114,7 @@ async fn of_question(env: &Env, asked: &Asked, account: &AccountId, now: Timesta
         access_key_id: None,
         action,
         resource: resource(asked.resource.as_deref().unwrap_or("*"))?,
-        context: asked.context.iter().map(|(key, values)| (key.clone(), Some(values.clone()))).collect(),
+        context: asked.context.iter().map(|(key, given)| (key.clone(), Some(value(key, given)))).collect(),
         refused: None,
     };
     if !may_know(env, account, &question) {
@@ -121,6 +122,14 @@ async fn of_question(env: &Env, asked: &Asked, account: &AccountId, now: Timesta
     }
     let (question, explained) = explain(env, question, account, now).await?;
     Ok(told(question, explained, None))
+}
+
+/// What is given of a key, as a request would have it: of a multi-valued key a list, of another one text.
+fn value(key: &str, given: &[String]) -> KeyValue {
+    match given {
+        [one] if !is_multi_valued(key) => one.as_str().into(),
+        many => many.to_vec().into(),
+    }
 }
 
 async fn of_request(env: &Env, id: &str, account: &AccountId, now: Timestamp) -> Result<Vec<Told>, Fault> {

@@ -127,6 +127,64 @@ async fn tags_and_source_identity_need_rights_of_their_own_in_the_trust_policy()
 }
 
 #[tokio::test]
+async fn the_source_identity_that_is_asked_for_decides() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let asking = |who: &str| with(vec![("SourceIdentity", who.into())]);
+    let denying = |operator: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{ANN},"Action":["sts:AssumeRole","sts:SetSourceIdentity"]}},{{"Effect":"Deny","Principal":{ANN},"Action":"sts:*","Condition":{{"{operator}":{{"sts:SourceIdentity":"eve"}}}}}}]}}"#
+        )
+    };
+    scene.role("r", ANN, Some(ALLOW_ALL)).await;
+    for (operator, who, fine) in [
+        ("StringEquals", "eve", false),
+        ("StringEquals", "ann", true),
+        ("StringNotEquals", "ann", false),
+        ("StringNotEquals", "eve", true),
+    ] {
+        let text = denying(operator);
+        let members = [("RoleName", "r"), ("PolicyDocument", text.as_str())];
+        scene.iam(&scene.root, "UpdateAssumeRolePolicy", &members).await;
+        let answer = scene.assume(&ann, "r", asking(who)).await;
+        assert_eq!(answer.status == 200, fine, "{operator} {who}: {}", answer.text());
+    }
+    // Only under the name that the trust policy wants.
+    let only = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{ANN},"Action":["sts:AssumeRole","sts:SetSourceIdentity"],"Condition":{{"StringEquals":{{"sts:SourceIdentity":"ann"}}}}}}}}"#
+    );
+    let members = [("RoleName", "r"), ("PolicyDocument", only.as_str())];
+    scene.iam(&scene.root, "UpdateAssumeRolePolicy", &members).await;
+    assert_eq!(scene.assume(&ann, "r", asking("ann")).await.status, 200);
+    assert_eq!(scene.assume(&ann, "r", asking("bob")).await.status, 403);
+    assert_eq!(scene.assume(&ann, "r", Document::empty()).await.status, 403);
+}
+
+#[tokio::test]
+async fn tags_of_users_and_roles_decide_by_both_their_names() {
+    let scene = Scene::new().await;
+    let of = |key: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iam:GetUser","Resource":"*","Condition":{{"StringEquals":{{"{key}/team":"blue"}}}}}},{{"Effect":"Allow","Action":"iam:ListGroupsForUser","Resource":"*"}},{{"Effect":"Deny","Action":"iam:ListGroupsForUser","Resource":"*","Condition":{{"StringEquals":{{"{key}/team":"red"}}}}}}]}}"#
+        )
+    };
+    for (user, team) in [("blue", Some("blue")), ("red", Some("red")), ("none", None)] {
+        let mut members = input(&[("UserName", user)]);
+        members.push("Tags", tags(&team.map(|team| ("team", team)).into_iter().collect::<Vec<_>>()));
+        let made = scene.world.call(&scene.root, "iam", "CreateUser", members).await;
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    for (name, key) in [("ann", "iam:ResourceTag"), ("bob", "aws:ResourceTag")] {
+        let who = scene.user(name, Some(&of(key))).await;
+        for (user, gets, lists) in [("blue", 200, 200), ("red", 403, 403), ("none", 403, 200)] {
+            let named = [("UserName", user)];
+            assert_eq!(scene.tried(&who, "GetUser", &named).await.status, gets, "{key} {user}");
+            assert_eq!(scene.tried(&who, "ListGroupsForUser", &named).await.status, lists, "{key} {user}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn chains_carry_transitive_tags_and_source_identity_and_end_after_an_hour() {
     let scene = Scene::new().await;
     let ann = scene.user("ann", None).await;

@@ -117,6 +117,47 @@ async fn the_password_of_a_service_specific_credential_is_shown_when_it_is_made(
 }
 
 #[tokio::test]
+async fn the_service_of_a_credential_and_its_age_decide() {
+    const SERVICE: &str = "iam:ServiceSpecificCredentialServiceName";
+    let scene = Scene::new().await;
+    scene.user("ann", None).await;
+    let ann = ("UserName", "ann");
+    let of = |service| [ann, ("ServiceName", service)];
+    let (cassandra, codecommit) = (of("cassandra.amazonaws.com"), of("codecommit.amazonaws.com"));
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iam:*","Resource":"*"}},{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"StringEquals":{{"{SERVICE}":"cassandra.amazonaws.com"}}}}}},{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"NumericGreaterThan":{{"iam:ServiceSpecificCredentialAgeDays":"30"}}}}}}]}}"#
+    );
+    let bob = scene.user("bob", Some(&policy)).await;
+    for who in ["ann", "bob"] {
+        let members = [("UserName", who), cassandra[1]];
+        let refused = scene.refused(&bob, "CreateServiceSpecificCredential", &members).await;
+        assert!(refused.starts_with("AccessDenied: "), "{refused}");
+    }
+    let theirs = scene.iam(&scene.root, "CreateServiceSpecificCredential", &cassandra).await;
+    let own = scene.iam(&bob, "CreateServiceSpecificCredential", &codecommit).await;
+    let named = |made: &casemate_testkit::Response| made.element("ServiceSpecificCredentialId").unwrap();
+    let (theirs, own) = (named(&theirs), named(&own));
+    for (operation, more) in [
+        ("ResetServiceSpecificCredential", None),
+        ("UpdateServiceSpecificCredential", Some(("Status", "Inactive"))),
+        ("DeleteServiceSpecificCredential", None),
+    ] {
+        let input =
+            |id| [ann, ("ServiceSpecificCredentialId", id)].into_iter().chain(more).collect::<Vec<_>>();
+        let refused = scene.refused(&bob, operation, &input(theirs.as_str())).await;
+        assert!(refused.starts_with("AccessDenied: "), "{operation}: {refused}");
+        scene.iam(&bob, operation, &input(own.as_str())).await;
+    }
+    for (days, why) in [(31, "AccessDenied: "), (30, "ValidationError: CredentialAgeDays ")] {
+        let mut members = crate::scene::input(&codecommit);
+        members.push("CredentialAgeDays", casemate_schema::Document::Integer(days));
+        let answer = scene.world.call(&bob, "iam", "CreateServiceSpecificCredential", members).await;
+        let refused = crate::scene::refusal(&answer);
+        assert!(refused.starts_with(why), "{days}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_this_is_anothers_or_a_namesakes_and_a_user_with_it_is_not_deleted() {
     let scene = Scene::new().await;
     scene.user("ann", None).await;

@@ -133,6 +133,38 @@ async fn the_pair_of_role_and_provider_and_the_trust_policy_must_agree() {
 }
 
 #[tokio::test]
+async fn attributes_that_aws_lists_are_condition_keys() {
+    let scene = idp().await;
+    let metadata = saml_document("attributes-metadata");
+    let members = [("SAMLProviderArn", PROVIDER), ("SAMLMetadataDocument", metadata.as_str())];
+    scene.iam(&scene.root, "UpdateSAMLProvider", &members).await;
+    let text = saml_document("attributes");
+    for (condition, fine) in [
+        (r#"{"ForAnyValue:StringEquals":{"saml:edupersonaffiliation":"staff"}}"#, true),
+        (r#"{"ForAnyValue:StringEquals":{"saml:edupersonaffiliation":"student"}}"#, false),
+        // A list, though it has one value.
+        (r#"{"StringEquals":{"saml:edupersonaffiliation":"staff"}}"#, false),
+        (r#"{"ForAllValues:StringLike":{"saml:edupersonentitlement":"urn:example:*"}}"#, true),
+        (r#"{"ForAllValues:StringEquals":{"saml:edupersonentitlement":"urn:example:read"}}"#, false),
+        (r#"{"ForAnyValue:StringEquals":{"saml:eduorglegalname":"Example University"}}"#, true),
+        (r#"{"StringEquals":{"saml:edupersonorgdn":"o=Example","saml:mail":"ann@example.com"}}"#, true),
+        (r#"{"StringEquals":{"saml:mail":"bob@example.com"}}"#, false),
+        // Two claims of one key that do not agree: nothing is known.
+        (r#"{"StringEquals":{"saml:surname":"Smith"}}"#, false),
+        (r#"{"StringEquals":{"saml:surname":"Jones"}}"#, false),
+        (r#"{"StringNotEquals":{"saml:surname":"Brown"}}"#, false),
+        // Not there.
+        (r#"{"Null":{"saml:givenName":"true"}}"#, true),
+    ] {
+        let trust = trust(&format!(r#","Condition":{condition}"#));
+        let members = [("RoleName", "saml"), ("PolicyDocument", trust.as_str())];
+        scene.iam(&scene.root, "UpdateAssumeRolePolicy", &members).await;
+        let answer = assume(&scene, "saml", PROVIDER, &text).await;
+        assert_eq!(answer.status == 200, fine, "{condition}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn attributes_become_tags_source_identity_and_length() {
     let scene = idp().await;
     let text = saml_document("tags");

@@ -19,6 +19,9 @@ use crate::scene::{ALLOW_ALL, Scene, credentials, input, refusal, role_arn};
 const ISSUER: &str = "https://idp.example.com/realm";
 const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/idp.example.com/realm";
 
+/// An issuer of whose tokens AWS knows more claims.
+const GITHUB: &str = "https://token.actions.githubusercontent.com";
+
 #[derive(Debug, Default)]
 struct Keys {
     keys: IssuerKeySet,
@@ -33,7 +36,7 @@ impl IssuerKeys for Keys {
     ) -> BoxFuture<'a, Result<Option<IssuerKeySet>, Unreachable>> {
         let found =
             if self.broken.load(Ordering::Relaxed) { Err(Unreachable) } else { Ok(self.keys.clone()) };
-        Box::pin(std::future::ready(found.map(|keys| (issuer == ISSUER).then_some(keys))))
+        Box::pin(std::future::ready(found.map(|keys| [ISSUER, GITHUB].contains(&issuer).then_some(keys))))
     }
 }
 
@@ -283,6 +286,95 @@ async fn what_the_token_proves_are_condition_keys() {
     assert_eq!(idp.scene.tried(&session, "GetUser", &[("UserName", "bob")]).await.status, 403);
     let star = credentials(&idp.assume("own", &idp.token(&[("sub", json!("*"))])).await);
     assert_eq!(idp.scene.tried(&star, "GetUser", &[("UserName", "ann")]).await.status, 403, "no wildcard");
+}
+
+#[tokio::test]
+async fn a_claim_of_many_values_needs_a_set_operator_also_if_it_has_one() {
+    let idp = Idp::new().await;
+    let when = |operator: &str| {
+        format!(r#","Condition":{{"{operator}":{{"idp.example.com/realm:amr":"authenticated"}}}}"#)
+    };
+    for (name, operator, status) in [
+        ("plain", "StringLike", 403),
+        ("equals", "StringEquals", 403),
+        ("unequal", "StringNotEquals", 403),
+        ("any", "ForAnyValue:StringLike", 200),
+        ("all", "ForAllValues:StringEquals", 200),
+    ] {
+        idp.role(name, &when(operator), ALLOW_ALL).await;
+        for amr in [json!(["authenticated"]), json!("authenticated")] {
+            assert_eq!(idp.assume(name, &idp.token(&[("amr", amr)])).await.status, status, "{operator}");
+        }
+    }
+}
+
+/// Lets `claims` beside the usual ones decide who becomes a role of GitHub's users.
+async fn deploys(idp: &Idp, role: &str, claims: &[(&str, Value)]) -> u16 {
+    let more = [&[("iss", json!(GITHUB))], claims].concat();
+    idp.assume(role, &idp.token(&more)).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn claims_that_aws_lists_for_an_issuer_are_condition_keys() {
+    let idp = Idp::new().await;
+    let mut members = input(&[("Url", GITHUB)]);
+    members.push("ClientIDList", Document::List(vec!["app".into()]));
+    let made = idp.scene.world.call(&idp.scene.root, "iam", "CreateOpenIDConnectProvider", members).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let host = "token.actions.githubusercontent.com";
+    let provider = format!("arn:aws:iam::123456789012:oidc-provider/{host}");
+    let statement = |effect: &str, condition: &str| {
+        format!(
+            r#"{{"Effect":"{effect}","Principal":{{"Federated":"{provider}"}},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{condition}}}"#
+        )
+    };
+    let own = |claim: &str, value: &str| format!(r#"{{"StringEquals":{{"{host}:{claim}":"{value}"}}}}"#);
+    let trusting = |name: &'static str, statements: [String; 2]| {
+        let trust = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+        let scene = &idp.scene;
+        async move {
+            let members = [("RoleName", name), ("AssumeRolePolicyDocument", trust.as_str())];
+            scene.iam(&scene.root, "CreateRole", &members).await;
+        }
+    };
+    let never = own("sub", "nobody");
+    trusting("by", [statement("Allow", &own("repository", "octo/app")), statement("Deny", &never)]).await;
+    trusting("but", [statement("Allow", "{}"), statement("Deny", &own("environment", "prod"))]).await;
+    let unlisted = own("head_ref", "main");
+    trusting("unlisted", [statement("Allow", &unlisted), statement("Deny", &never)]).await;
+
+    assert_eq!(deploys(&idp, "by", &[("repository", json!("octo/app"))]).await, 200);
+    assert_eq!(deploys(&idp, "by", &[("repository", json!("octo/other"))]).await, 403);
+    assert_eq!(deploys(&idp, "by", &[]).await, 403);
+    assert_eq!(deploys(&idp, "but", &[("environment", json!("test"))]).await, 200);
+    assert_eq!(deploys(&idp, "but", &[]).await, 200);
+    assert_eq!(deploys(&idp, "but", &[("environment", json!("prod"))]).await, 403, "a deny by a claim");
+    assert_eq!(deploys(&idp, "unlisted", &[("head_ref", json!("main"))]).await, 403, "AWS does not list it");
+    let token = idp.token(&[("iss", json!(GITHUB)), ("repository", json!(["octo/app"]))]);
+    assert_eq!(
+        refusal(&idp.assume("by", &token).await),
+        "InvalidIdentityToken: The claim repository is not a text"
+    );
+    // The same claim of another issuer is no key of its own, and none of this one.
+    for key in [format!("{host}:repository"), "idp.example.com/realm:repository".to_owned()] {
+        let name = if key.starts_with("idp") { "foreign" } else { "borrowed" };
+        idp.role(name, &format!(r#","Condition":{{"StringEquals":{{"{key}":"octo/app"}}}}"#), ALLOW_ALL)
+            .await;
+        let token = idp.token(&[("repository", json!("octo/app"))]);
+        assert_eq!(idp.assume(name, &token).await.status, 403, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn whether_the_provider_authorised_the_role_is_unknown() {
+    let idp = Idp::new().await;
+    for (name, condition) in [
+        ("yes", r#","Condition":{"Bool":{"sts:RoleAuthorizedByIdp":"true"}}"#),
+        ("no", r#","Condition":{"StringNotEquals":{"sts:RoleAuthorizedByIdp":"true"}}"#),
+    ] {
+        idp.role(name, condition, ALLOW_ALL).await;
+        assert_eq!(idp.assume(name, &idp.token(&[])).await.status, 403, "{condition}");
+    }
 }
 
 #[tokio::test]

@@ -9,16 +9,13 @@ use crate::{
     api::{CreateRestApi, CreateRestApiInput, CreateRestApiOutput, EndpointType, Error},
     checks,
     definition::{Definition, Resource, RestApi},
+    passing::with_tags,
     resource, rows, view,
 };
 
 impl Operation<CreateRestApi> for ApiGateway {
     fn access(&self, input: &CreateRestApiInput, caller: &Caller) -> Result<Access, Error> {
-        let mut access = self.on("apigateway:POST", caller, "/restapis");
-        if let (Access::Iam(asks), Some(tags)) = (&mut access, &input.tags) {
-            let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            *asks = asks.drain(..).map(|ask| ask.with_request_tags(tags.clone())).collect();
-        }
+        let mut access = with_tags(self.on("apigateway:POST", caller, "/restapis"), input.tags.as_ref());
         // AWS: a policy needs a permission of its own (service authorization reference).
         if input.policy.is_some() {
             let arn = resource::arn(&self.scope(caller), "/restapis");

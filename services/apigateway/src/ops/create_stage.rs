@@ -9,12 +9,15 @@ use casemate_store::ReadTx;
 use crate::{
     ApiGateway,
     api::{CreateStage, CreateStageInput, CreateStageOutput, Error},
-    checks, rows, view,
+    checks,
+    passing::with_tags,
+    rows, view,
 };
 
 impl Operation<CreateStage> for ApiGateway {
     fn access(&self, input: &CreateStageInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on("apigateway:POST", caller, &format!("/restapis/{}/stages", input.rest_api_id)))
+        let path = format!("/restapis/{}/stages", input.rest_api_id);
+        Ok(with_tags(self.on("apigateway:POST", caller, &path), input.tags.as_ref()))
     }
 
     async fn run(&self, call: Call<CreateStage>) -> Result<CreateStageOutput, Error> {

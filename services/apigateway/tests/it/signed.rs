@@ -59,6 +59,25 @@ async fn a_signed_caller_with_rights_is_named_in_the_event() {
 }
 
 #[tokio::test]
+async fn tags_that_nobody_was_asked_for_are_unknown() {
+    let (scene, api) = guarded().await;
+    let by_tag = |effect: &str, operator: &str| {
+        json!({"Version": "2012-10-17", "Statement": {"Effect": effect, "Action": "execute-api:Invoke",
+            "Resource": "*", "Condition": {operator: {"aws:ResourceTag/team": "a"}}}})
+        .to_string()
+    };
+    for operator in ["StringEquals", "StringNotEquals"] {
+        let people = scene.world.identities();
+        let allowed = people.user("allowed", &[&by_tag("Allow", operator)]);
+        let denied = people.user("denied", &[crate::ALLOW_ALL, &by_tag("Deny", operator)]);
+        for who in [&allowed, &denied] {
+            let answer = scene.send(signed(&scene, who, scene.request(&api, Method::GET, "/x"))).await;
+            assert_eq!(answer.status, 403, "{operator}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_is_refused() {
     let (scene, api) = guarded().await;
     let people = scene.world.identities();

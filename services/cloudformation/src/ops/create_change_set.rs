@@ -15,7 +15,7 @@ use crate::{
 impl Operation<CreateChangeSet> for CloudFormation {
     fn access(&self, input: &CreateChangeSetInput, caller: &Caller) -> Result<Access, Error> {
         let access = self.on_stack("cloudformation:CreateChangeSet", &input.stack_name, caller);
-        let access = access.with("cloudformation:ChangeSetName", vec![input.change_set_name.clone()]);
+        let access = access.with("cloudformation:ChangeSetName", input.change_set_name.clone());
         wanted::with_role_and_tags(access, input.role_arn.as_deref(), input.tags.as_deref())
     }
 

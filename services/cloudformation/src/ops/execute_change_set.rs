@@ -17,7 +17,7 @@ impl Operation<ExecuteChangeSet> for CloudFormation {
     fn access(&self, input: &ExecuteChangeSetInput, caller: &Caller) -> Result<Access, Error> {
         let stack = self.stack_of_change_set(input.stack_name.as_deref(), &input.change_set_name, caller)?;
         let access = self.on_stack("cloudformation:ExecuteChangeSet", &stack, caller);
-        Ok(access.with("cloudformation:ChangeSetName", vec![input.change_set_name.clone()]))
+        Ok(access.with("cloudformation:ChangeSetName", input.change_set_name.clone()))
     }
 
     async fn run(&self, call: Call<ExecuteChangeSet>) -> Result<ExecuteChangeSetOutput, Error> {

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     CognitoIdp,
     api::{CreateGroup, CreateGroupInput, CreateGroupOutput, Error},
-    groups::{Group, with_passed_role},
+    groups::Group,
+    passing::with_passed_roles,
     pool::{Place, Trouble},
     refusal::Refusal,
     view,
@@ -14,7 +15,7 @@ use crate::{
 impl Operation<CreateGroup> for CognitoIdp {
     fn access(&self, input: &CreateGroupInput, caller: &Caller) -> Result<Access, Error> {
         let access = self.on_pool(caller, "cognito-idp:CreateGroup", &input.user_pool_id);
-        Ok(with_passed_role(access, input.role_arn.as_deref()))
+        Ok(with_passed_roles(access, input.role_arn.as_deref()))
     }
 
     async fn run(&self, call: Call<CreateGroup>) -> Result<CreateGroupOutput, Error> {

@@ -7,6 +7,7 @@ use casemate_store::Key;
 use crate::{
     CognitoIdp,
     api::{CreateUserPool, CreateUserPoolInput, CreateUserPoolOutput, Error},
+    passing::{senders, with_passed_roles},
     pool::{self, PER_REGION_MAX, Place, PoolIndex, Trouble, UserPool},
     pool_config::{self, Identity},
     refusal::Refusal,
@@ -16,7 +17,8 @@ use crate::{
 impl Operation<CreateUserPool> for CognitoIdp {
     fn access(&self, input: &CreateUserPoolInput, _caller: &Caller) -> Result<Access, Error> {
         let tags = input.user_pool_tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        Ok(Access::Iam(vec![Ask::on_any("cognito-idp:CreateUserPool").with_request_tags(tags)]))
+        let access = Access::Iam(vec![Ask::on_any("cognito-idp:CreateUserPool").with_request_tags(tags)]);
+        Ok(with_passed_roles(access, senders(input.sms_configuration.as_ref())))
     }
 
     async fn run(&self, call: Call<CreateUserPool>) -> Result<CreateUserPoolOutput, Error> {

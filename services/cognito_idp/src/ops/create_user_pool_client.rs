@@ -8,6 +8,7 @@ use crate::{
     api::{CreateUserPoolClient, CreateUserPoolClientInput, CreateUserPoolClientOutput, Error},
     client::{Client, PER_POOL_MAX},
     client_config::{self, Identity},
+    passing::with_passed_roles,
     pool::{Place, Trouble},
     refusal::Refusal,
     view,
@@ -20,7 +21,9 @@ const ID_CHARS: usize = 26;
 
 impl Operation<CreateUserPoolClient> for CognitoIdp {
     fn access(&self, input: &CreateUserPoolClientInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on_pool(caller, "cognito-idp:CreateUserPoolClient", &input.user_pool_id))
+        let access = self.on_pool(caller, "cognito-idp:CreateUserPoolClient", &input.user_pool_id);
+        let analytics = input.analytics_configuration.as_ref();
+        Ok(with_passed_roles(access, analytics.and_then(|analytics| analytics.role_arn.as_deref())))
     }
 
     async fn run(&self, call: Call<CreateUserPoolClient>) -> Result<CreateUserPoolClientOutput, Error> {

@@ -5,7 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     CognitoIdp,
     api::{Error, UpdateGroup, UpdateGroupInput, UpdateGroupOutput},
-    groups::{Group, with_passed_role},
+    groups::Group,
+    passing::with_passed_roles,
     pool::{Place, Trouble},
     view,
 };
@@ -13,7 +14,7 @@ use crate::{
 impl Operation<UpdateGroup> for CognitoIdp {
     fn access(&self, input: &UpdateGroupInput, caller: &Caller) -> Result<Access, Error> {
         let access = self.on_pool(caller, "cognito-idp:UpdateGroup", &input.user_pool_id);
-        Ok(with_passed_role(access, input.role_arn.as_deref()))
+        Ok(with_passed_roles(access, input.role_arn.as_deref()))
     }
 
     async fn run(&self, call: Call<UpdateGroup>) -> Result<UpdateGroupOutput, Error> {

@@ -5,6 +5,7 @@ use casemate_kernel::{Access, Ask, Call, Caller, Operation};
 use crate::{
     CognitoIdp,
     api::{Error, UpdateUserPool, UpdateUserPoolInput, UpdateUserPoolOutput},
+    passing::{senders, with_passed_roles},
     pool::{self, Place, Trouble},
     pool_config::{self, Identity},
     resource,
@@ -14,7 +15,8 @@ impl Operation<UpdateUserPool> for CognitoIdp {
     fn access(&self, input: &UpdateUserPoolInput, caller: &Caller) -> Result<Access, Error> {
         let tags = input.user_pool_tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let arn = resource::pool_arn(&self.scope_of(caller), &input.user_pool_id);
-        Ok(Access::Iam(vec![Ask::on("cognito-idp:UpdateUserPool", arn).with_request_tags(tags)]))
+        let access = Access::Iam(vec![Ask::on("cognito-idp:UpdateUserPool", arn).with_request_tags(tags)]);
+        Ok(with_passed_roles(access, senders(input.sms_configuration.as_ref())))
     }
 
     async fn run(&self, call: Call<UpdateUserPool>) -> Result<UpdateUserPoolOutput, Error> {

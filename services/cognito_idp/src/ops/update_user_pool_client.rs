@@ -7,13 +7,16 @@ use crate::{
     api::{Error, UpdateUserPoolClient, UpdateUserPoolClientInput, UpdateUserPoolClientOutput},
     client::Client,
     client_config::{self, Identity},
+    passing::with_passed_roles,
     pool::{Place, Trouble},
     view,
 };
 
 impl Operation<UpdateUserPoolClient> for CognitoIdp {
     fn access(&self, input: &UpdateUserPoolClientInput, caller: &Caller) -> Result<Access, Error> {
-        Ok(self.on_pool(caller, "cognito-idp:UpdateUserPoolClient", &input.user_pool_id))
+        let access = self.on_pool(caller, "cognito-idp:UpdateUserPoolClient", &input.user_pool_id);
+        let analytics = input.analytics_configuration.as_ref();
+        Ok(with_passed_roles(access, analytics.and_then(|analytics| analytics.role_arn.as_deref())))
     }
 
     async fn run(&self, call: Call<UpdateUserPoolClient>) -> Result<UpdateUserPoolClientOutput, Error> {

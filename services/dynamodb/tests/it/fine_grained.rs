@@ -51,6 +51,25 @@ async fn owner() -> (Scene, Credentials) {
 }
 
 #[tokio::test]
+async fn one_leading_key_is_a_list_of_one() {
+    let (scene, _) = owner().await;
+    let input = json!({"TableName": "notes", "Key": key("u1", "a")});
+    for (operator, allowed) in [
+        ("StringEquals", false),
+        ("StringLike", false),
+        ("StringNotLike", false),
+        ("ForAnyValue:StringEquals", true),
+        ("ForAllValues:StringEquals", true),
+    ] {
+        for name in ["dynamodb:LeadingKeys", "dynamodb:FirstPartitionKeyValues"] {
+            let condition = json!({operator: {name: "u1"}});
+            let who = scene.world.identities().user("one", &[&policy(&["GetItem"], &condition)]);
+            assert_judged(&scene, &who, allowed, "GetItem", input.clone()).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_owner_reaches_its_own_items_and_nobody_elses() {
     let (scene, owner) = owner().await;
     for (pk, allowed) in [("u1", true), ("u2", false), ("U1", false), ("u1 ", false)] {

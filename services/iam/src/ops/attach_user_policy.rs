@@ -12,7 +12,7 @@ impl Operation<AttachUserPolicy> for Iam {
     fn access(&self, input: &AttachUserPolicyInput, caller: &Caller) -> Result<Access, Error> {
         Ok(self
             .ask_on::<UserRow>("iam:AttachUserPolicy", &input.user_name, caller)?
-            .with("iam:PolicyARN", vec![input.policy_arn.clone()]))
+            .with("iam:PolicyARN", input.policy_arn.clone()))
     }
 
     async fn run(&self, call: Call<AttachUserPolicy>) -> Result<AttachUserPolicyOutput, Error> {

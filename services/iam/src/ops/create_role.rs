@@ -29,7 +29,7 @@ impl Operation<CreateRole> for Iam {
         let arn = entity_arn(&self.scope(caller), RoleRow::NOUN, path, &input.role_name);
         let mut access = Access::on("iam:CreateRole", arn);
         if let Some(boundary) = &input.permissions_boundary {
-            access = access.with("iam:PermissionsBoundary", vec![boundary.clone()]);
+            access = access.with("iam:PermissionsBoundary", boundary.clone());
         }
         Ok(tags::asked_with(access, input.tags.as_deref()))
     }

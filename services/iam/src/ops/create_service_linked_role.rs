@@ -22,7 +22,7 @@ impl Operation<CreateServiceLinkedRole> for Iam {
         let name = service_linked::find(service).and_then(|linked| linked.role_name(None));
         let path = service_linked::path_of(service);
         let arn = entity_arn(&self.scope(caller), RoleRow::NOUN, &path, name.as_deref().unwrap_or("*"));
-        Ok(Access::on("iam:CreateServiceLinkedRole", arn).with("iam:AWSServiceName", vec![service.clone()]))
+        Ok(Access::on("iam:CreateServiceLinkedRole", arn).with("iam:AWSServiceName", service.clone()))
     }
 
     async fn run(&self, call: Call<CreateServiceLinkedRole>) -> Result<CreateServiceLinkedRoleOutput, Error> {

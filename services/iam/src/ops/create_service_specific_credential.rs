@@ -9,7 +9,7 @@ use crate::{
         CreateServiceSpecificCredential, CreateServiceSpecificCredentialInput,
         CreateServiceSpecificCredentialOutput, Error,
     },
-    deposits::{Deposit, ServiceCredentialRow, check_service, password},
+    deposits::{Deposit, SERVICE_KEY, ServiceCredentialRow, check_service, password},
     entity::Entity,
     rows::UserRow,
     show, to_the_second,
@@ -17,7 +17,13 @@ use crate::{
 
 impl Operation<CreateServiceSpecificCredential> for Iam {
     fn access(&self, input: &CreateServiceSpecificCredentialInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask_on::<UserRow>("iam:CreateServiceSpecificCredential", &input.user_name, caller)
+        let access =
+            self.ask_on::<UserRow>("iam:CreateServiceSpecificCredential", &input.user_name, caller)?;
+        let access = access.with(SERVICE_KEY, input.service_name.clone());
+        Ok(match input.credential_age_days {
+            Some(days) => access.with("iam:ServiceSpecificCredentialAgeDays", days.to_string()),
+            None => access,
+        })
     }
 
     async fn run(

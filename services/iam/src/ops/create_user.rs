@@ -24,7 +24,7 @@ impl Operation<CreateUser> for Iam {
         let arn = entity_arn(&self.scope(caller), UserRow::NOUN, path, &input.user_name);
         let mut access = Access::on("iam:CreateUser", arn);
         if let Some(boundary) = &input.permissions_boundary {
-            access = access.with("iam:PermissionsBoundary", vec![boundary.clone()]);
+            access = access.with("iam:PermissionsBoundary", boundary.clone());
         }
         Ok(tags::asked_with(access, input.tags.as_deref()))
     }

@@ -16,7 +16,13 @@ use crate::{
 
 impl Operation<DeleteServiceSpecificCredential> for Iam {
     fn access(&self, input: &DeleteServiceSpecificCredentialInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask_on_owner("iam:DeleteServiceSpecificCredential", input.user_name.as_deref(), caller)
+        let id = &input.service_specific_credential_id;
+        self.ask_on_service_credential(
+            "iam:DeleteServiceSpecificCredential",
+            input.user_name.as_deref(),
+            id,
+            caller,
+        )
     }
 
     async fn run(

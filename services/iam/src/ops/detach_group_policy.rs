@@ -12,7 +12,7 @@ impl Operation<DetachGroupPolicy> for Iam {
     fn access(&self, input: &DetachGroupPolicyInput, caller: &Caller) -> Result<Access, Error> {
         Ok(self
             .ask_on::<GroupRow>("iam:DetachGroupPolicy", &input.group_name, caller)?
-            .with("iam:PolicyARN", vec![input.policy_arn.clone()]))
+            .with("iam:PolicyARN", input.policy_arn.clone()))
     }
 
     async fn run(&self, call: Call<DetachGroupPolicy>) -> Result<DetachGroupPolicyOutput, Error> {

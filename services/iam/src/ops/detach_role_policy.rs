@@ -12,7 +12,7 @@ impl Operation<DetachRolePolicy> for Iam {
     fn access(&self, input: &DetachRolePolicyInput, caller: &Caller) -> Result<Access, Error> {
         Ok(self
             .ask_on::<RoleRow>("iam:DetachRolePolicy", &input.role_name, caller)?
-            .with("iam:PolicyARN", vec![input.policy_arn.clone()]))
+            .with("iam:PolicyARN", input.policy_arn.clone()))
     }
 
     async fn run(&self, call: Call<DetachRolePolicy>) -> Result<DetachRolePolicyOutput, Error> {

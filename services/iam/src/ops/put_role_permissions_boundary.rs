@@ -21,7 +21,7 @@ impl Operation<PutRolePermissionsBoundary> for Iam {
             |role| role.arn(&scope),
         );
         Ok(Access::on("iam:PutRolePermissionsBoundary", arn)
-            .with("iam:PermissionsBoundary", vec![input.permissions_boundary.clone()]))
+            .with("iam:PermissionsBoundary", input.permissions_boundary.clone()))
     }
 
     async fn run(

@@ -21,7 +21,7 @@ impl Operation<PutUserPermissionsBoundary> for Iam {
             |user| user.arn(&scope),
         );
         Ok(Access::on("iam:PutUserPermissionsBoundary", arn)
-            .with("iam:PermissionsBoundary", vec![input.permissions_boundary.clone()]))
+            .with("iam:PermissionsBoundary", input.permissions_boundary.clone()))
     }
 
     async fn run(

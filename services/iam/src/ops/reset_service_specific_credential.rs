@@ -17,7 +17,13 @@ use crate::{
 
 impl Operation<ResetServiceSpecificCredential> for Iam {
     fn access(&self, input: &ResetServiceSpecificCredentialInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask_on_owner("iam:ResetServiceSpecificCredential", input.user_name.as_deref(), caller)
+        let id = &input.service_specific_credential_id;
+        self.ask_on_service_credential(
+            "iam:ResetServiceSpecificCredential",
+            input.user_name.as_deref(),
+            id,
+            caller,
+        )
     }
 
     async fn run(

@@ -19,7 +19,8 @@ impl Operation<CreateGrant> for Kms {
     fn access(&self, input: &CreateGrantInput, caller: &Caller) -> Result<Access, Error> {
         let constraint = Constraint::new(input.constraints.as_ref())?;
         let ask = self.ask("kms:CreateGrant", caller, &input.key_id, Reach::AnyKey)?;
-        let operations = input.operations.iter().map(|operation| operation.as_str().to_owned()).collect();
+        let operations: Vec<String> =
+            input.operations.iter().map(|operation| operation.as_str().to_owned()).collect();
         let mut ask = report(ask.with(OPERATIONS_KEY, operations), constraint.pairs())?;
         for (key, value) in [
             (CONSTRAINT_KEY, constraint.kind()),
@@ -29,7 +30,7 @@ impl Operation<CreateGrant> for Kms {
             ("kms:RetiringServicePrincipal", input.retiring_service_principal.as_deref()),
         ] {
             if let Some(value) = value {
-                ask = ask.with(key, vec![value.to_owned()]);
+                ask = ask.with(key, value);
             }
         }
         Ok(Access::Iam(vec![ask]))

@@ -23,13 +23,13 @@ impl Operation<CreateKey> for Kms {
     fn access(&self, input: &CreateKeyInput, caller: &Caller) -> Result<Access, Error> {
         let given = input.tags.as_deref().unwrap_or_default();
         let ask = own(Ask::on_any("kms:CreateKey"), caller)
-            .with("kms:KeySpec", vec![spec(input).to_owned()])
-            .with("kms:CustomerMasterKeySpec", vec![spec(input).to_owned()])
-            .with("kms:KeyUsage", vec![usage(input).to_owned()])
-            .with("kms:CustomerMasterKeyUsage", vec![usage(input).to_owned()])
-            .with("kms:KeyOrigin", vec![input.origin.unwrap_or(OriginType::AwsKms).as_str().to_owned()])
-            .with("kms:MultiRegion", vec![input.multi_region.unwrap_or(false).to_string()])
-            .with(BYPASS, vec![input.bypass_policy_lockout_safety_check.unwrap_or(false).to_string()])
+            .with("kms:KeySpec", spec(input))
+            .with("kms:CustomerMasterKeySpec", spec(input))
+            .with("kms:KeyUsage", usage(input))
+            .with("kms:CustomerMasterKeyUsage", usage(input))
+            .with("kms:KeyOrigin", input.origin.unwrap_or(OriginType::AwsKms).as_str())
+            .with("kms:MultiRegion", input.multi_region.unwrap_or(false).to_string())
+            .with(BYPASS, input.bypass_policy_lockout_safety_check.unwrap_or(false).to_string())
             .with_request_tags(tags::pairs(given));
         if given.is_empty() {
             return Ok(Access::Iam(vec![ask]));

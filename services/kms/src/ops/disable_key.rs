@@ -5,14 +5,14 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Kms,
     api::{DisableKey, DisableKeyInput, DisableKeyOutput, Error},
-    asks::Reach,
+    asks::{Reach, without_usage},
     rows::State,
 };
 
 impl Operation<DisableKey> for Kms {
     fn access(&self, input: &DisableKeyInput, caller: &Caller) -> Result<Access, Error> {
         let ask = self.ask("kms:DisableKey", caller, &input.key_id, Reach::Home)?;
-        Ok(Access::Iam(vec![ask]))
+        Ok(Access::Iam(vec![without_usage(ask)]))
     }
 
     async fn run(&self, call: Call<DisableKey>) -> Result<DisableKeyOutput, Error> {

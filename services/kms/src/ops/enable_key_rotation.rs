@@ -13,7 +13,7 @@ use crate::{
 impl Operation<EnableKeyRotation> for Kms {
     fn access(&self, input: &EnableKeyRotationInput, caller: &Caller) -> Result<Access, Error> {
         let ask = self.ask("kms:EnableKeyRotation", caller, &input.key_id, Reach::Home)?;
-        Ok(Access::Iam(vec![ask.with("kms:RotationPeriodInDays", vec![period(input).to_string()])]))
+        Ok(Access::Iam(vec![ask.with("kms:RotationPeriodInDays", period(input).to_string())]))
     }
 
     async fn run(&self, call: Call<EnableKeyRotation>) -> Result<EnableKeyRotationOutput, Error> {

@@ -14,7 +14,7 @@ impl Operation<PutKeyPolicy> for Kms {
     fn access(&self, input: &PutKeyPolicyInput, caller: &Caller) -> Result<Access, Error> {
         let ask = self.ask("kms:PutKeyPolicy", caller, &input.key_id, Reach::Home)?;
         let bypass = input.bypass_policy_lockout_safety_check.unwrap_or(false);
-        Ok(Access::Iam(vec![ask.with(BYPASS, vec![bypass.to_string()])]))
+        Ok(Access::Iam(vec![ask.with(BYPASS, bypass.to_string())]))
     }
 
     async fn run(&self, call: Call<PutKeyPolicy>) -> Result<PutKeyPolicyOutput, Error> {

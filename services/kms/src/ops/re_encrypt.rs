@@ -22,7 +22,7 @@ impl Operation<ReEncrypt> for Kms {
         let from = self.decrypting(FROM, caller, input.source_key_id.as_deref(), blob, source)?;
         let destination = input.destination_encryption_context.as_ref();
         let to = self.cryptographic(TO, caller, &input.destination_key_id, destination)?;
-        let same = vec![(from.resource.is_some() && from.resource == to.resource).to_string()];
+        let same = (from.resource.is_some() && from.resource == to.resource).to_string();
         Ok(Access::Iam(vec![from.with(SAME, same.clone()), to.with(SAME, same)]))
     }
 

@@ -7,7 +7,8 @@ use crate::{
     api::{Error, RetireGrant, RetireGrantInput, RetireGrantOutput},
     asks::{Reach, own},
     cryptography::refuse_rehearsal,
-    grant::{GRANT_ID_KEY, Grant, grant_key},
+    encryption_context::report,
+    grant::{CONSTRAINT_KEY, GRANT_ID_KEY, Grant, grant_key},
     rows::Place,
     tokens::invalid_token,
 };
@@ -21,9 +22,16 @@ impl Operation<RetireGrant> for Kms {
             None => None,
         };
         let ask = match (found, &input.key_id, &input.grant_id) {
-            (Some((place, id)), ..) => self.on_key(ACTION, caller, &place)?.with(GRANT_ID_KEY, vec![id]),
+            (Some((place, id)), ..) => {
+                let ask = self.on_key(ACTION, caller, &place)?.with(GRANT_ID_KEY, id.as_str());
+                self.with_constraint(ask, &place, &id)?
+            }
             (None, Some(key), Some(id)) if input.grant_token.is_none() => {
-                self.ask(ACTION, caller, key, Reach::AnyKey)?.with(GRANT_ID_KEY, vec![id.clone()])
+                let ask = self.ask(ACTION, caller, key, Reach::AnyKey)?.with(GRANT_ID_KEY, id.clone());
+                match self.key_of(key, caller)? {
+                    Some(place) => self.with_constraint(ask, &place, id)?,
+                    None => ask,
+                }
             }
             // Of a token that names nothing nothing more can be asked.
             _ => own(Ask::on_any(ACTION), caller),
@@ -53,6 +61,17 @@ impl Operation<RetireGrant> for Kms {
 }
 
 impl Kms {
+    /// Tells the policies of the constraint of the grant that is to be retired.
+    fn with_constraint(&self, ask: Ask, place: &Place, id: &str) -> Result<Ask, Error> {
+        let found: Option<Grant> = self.env.store.read(|tx| tx.get(&grant_key(place, id)))?;
+        let Some(constraint) = found.map(|grant| grant.constraint) else { return Ok(ask) };
+        let ask = report(ask, constraint.pairs())?;
+        Ok(match constraint.kind() {
+            Some(kind) => ask.with(CONSTRAINT_KEY, kind),
+            None => ask,
+        })
+    }
+
     /// Ends a grant: it allows nothing from the next request on.
     pub(crate) async fn end_grant(
         &self,

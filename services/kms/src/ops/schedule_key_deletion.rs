@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Kms,
     api::{Error, KeyState, ScheduleKeyDeletion, ScheduleKeyDeletionInput, ScheduleKeyDeletionOutput},
-    asks::Reach,
+    asks::{Reach, without_usage},
     rows::State,
     sweep,
     using::DAY_S,
@@ -18,8 +18,8 @@ const DAYS: std::ops::RangeInclusive<i32> = 7..=30;
 impl Operation<ScheduleKeyDeletion> for Kms {
     fn access(&self, input: &ScheduleKeyDeletionInput, caller: &Caller) -> Result<Access, Error> {
         let ask = self.ask("kms:ScheduleKeyDeletion", caller, &input.key_id, Reach::Home)?;
-        let days = vec![days(input).to_string()];
-        Ok(Access::Iam(vec![ask.with("kms:ScheduleKeyDeletionPendingWindowInDays", days)]))
+        let days = days(input).to_string();
+        Ok(Access::Iam(vec![without_usage(ask).with("kms:ScheduleKeyDeletionPendingWindowInDays", days)]))
     }
 
     async fn run(&self, call: Call<ScheduleKeyDeletion>) -> Result<ScheduleKeyDeletionOutput, Error> {

@@ -75,6 +75,140 @@ async fn conditions_see_the_encryption_context() {
 }
 
 #[tokio::test]
+async fn the_names_of_an_encryption_context_need_a_set_operator_also_if_there_is_one() {
+    let scene = Scene::new().await;
+    let (role, session) = scene.role("worker").await;
+    for (operator, allowed) in [
+        ("StringEquals", false),
+        ("StringLike", false),
+        ("StringNotEquals", false),
+        ("ForAnyValue:StringEquals", true),
+    ] {
+        let condition = format!(r#"{{"{operator}":{{"kms:EncryptionContextKeys":"team"}}}}"#);
+        scene.put_policy(&statement("Allow", role.arn.as_str(), "kms:Encrypt", &condition)).await;
+        let answer = scene.call_as(&session, "Encrypt", encrypt(&scene, json!({"team": "a"}))).await;
+        assert_eq!(answer.status == 200, allowed, "{operator}");
+    }
+}
+
+#[tokio::test]
+async fn conditions_see_what_is_asked_for_of_a_key() {
+    let scene = Scene::new().await;
+    let (role, session) = scene.role("worker").await;
+    let who = role.arn.as_str();
+    let other = scene.done("CreateKey", json!({})).await["KeyMetadata"]["KeyId"].clone();
+    let blob = scene.done("Encrypt", encrypt(&scene, json!({}))).await["CiphertextBlob"].clone();
+    let grant = |retiring: Option<&str>| json!({"KeyId": scene.key, "GranteePrincipal": who, "Operations": ["Decrypt"], "RetiringPrincipal": retiring});
+    let re_encrypt = |to: &Value| json!({"CiphertextBlob": blob, "DestinationKeyId": to});
+    let rotate = |days: i32| json!({"KeyId": scene.key, "RotationPeriodInDays": days});
+    let key = json!(scene.key);
+    let retiring = json!({"StringEquals": {"kms:RetiringPrincipal": who}});
+    let same = json!({"Bool": {"kms:ReEncryptOnSameKey": "true"}});
+    let differs = json!({"Bool": {"kms:ReEncryptOnSameKey": "false"}});
+    let single = json!({"Bool": {"kms:MultiRegion": "false"}});
+    let long = json!({"NumericLessThanEquals": {"kms:RotationPeriodInDays": "180"}});
+    for (operation, action, condition, input, allowed) in [
+        ("CreateGrant", "kms:CreateGrant", &retiring, grant(Some(who)), true),
+        (
+            "CreateGrant",
+            "kms:CreateGrant",
+            &retiring,
+            grant(Some(&format!("arn:aws:iam::{HOME}:user/admin"))),
+            false,
+        ),
+        ("CreateGrant", "kms:CreateGrant", &retiring, grant(None), false),
+        ("ReEncrypt", "kms:ReEncrypt*", &same, re_encrypt(&key), true),
+        ("ReEncrypt", "kms:ReEncrypt*", &differs, re_encrypt(&key), false),
+        ("DescribeKey", "kms:DescribeKey", &single, json!({"KeyId": scene.key}), true),
+        ("EnableKeyRotation", "kms:EnableKeyRotation", &long, rotate(90), true),
+        ("EnableKeyRotation", "kms:EnableKeyRotation", &long, rotate(365), false),
+    ] {
+        scene.put_policy(&statement("Allow", who, action, &condition.to_string())).await;
+        let answer = scene.call_as(&session, operation, input.clone()).await;
+        assert_eq!(answer.status == 200, allowed, "{operation} {condition} {input}: {}", answer.text());
+    }
+    // The other way about: denied by the same.
+    let (_, free) = scene.role_with("free", &[crate::ALLOW_ALL]).await;
+    for (operation, action, condition, input, allowed) in [
+        ("CreateGrant", "kms:CreateGrant", &retiring, grant(Some(who)), false),
+        ("CreateGrant", "kms:CreateGrant", &retiring, grant(None), true),
+        ("ReEncrypt", "kms:ReEncrypt*", &same, re_encrypt(&key), false),
+        ("ReEncrypt", "kms:ReEncrypt*", &same, re_encrypt(&other), true),
+        ("DescribeKey", "kms:DescribeKey", &single, json!({"KeyId": scene.key}), false),
+        ("EnableKeyRotation", "kms:EnableKeyRotation", &long, rotate(90), false),
+        ("EnableKeyRotation", "kms:EnableKeyRotation", &long, rotate(365), true),
+    ] {
+        scene.put_policy(&statement("Deny", "*", action, &condition.to_string())).await;
+        let answer = scene.call_as(&free, operation, input.clone()).await;
+        assert_eq!(answer.status == 200, allowed, "deny: {operation} {condition} {input}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn how_long_a_key_was_not_used_is_unknown() {
+    let scene = Scene::new().await;
+    let (role, session) = scene.role("worker").await;
+    let (_, free) = scene.role_with("free", &[crate::ALLOW_ALL]).await;
+    let unused = r#"{"NumericGreaterThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}"#;
+    let used = r#"{"NumericNotEquals":{"kms:TrailingDaysWithoutKeyUsage":"0"}}"#;
+    for operation in ["DisableKey", "ScheduleKeyDeletion"] {
+        let (action, input) = (format!("kms:{operation}"), json!({"KeyId": scene.key}));
+        for condition in [unused, used] {
+            scene.put_policy(&statement("Allow", role.arn.as_str(), &action, condition)).await;
+            assert_eq!(
+                scene.refused_as(&session, operation, input.clone()).await,
+                "AccessDeniedException",
+                "{operation} allowed by {condition}"
+            );
+            scene.put_policy(&statement("Deny", "*", &action, condition)).await;
+            assert_eq!(
+                scene.refused_as(&free, operation, input.clone()).await,
+                "AccessDeniedException",
+                "{operation} not denied by {condition}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn conditions_see_the_constraint_of_a_grant_that_is_retired() {
+    let scene = Scene::new().await;
+    let (role, session) = scene.role("worker").await;
+    let other = scene.role("other").await.0;
+    let who = role.arn.as_str();
+    for (condition, allowed) in [
+        (
+            r#"{"StringEquals":{"kms:GrantConstraintType":"EncryptionContextSubset","kms:EncryptionContext:team":"a"}}"#,
+            true,
+        ),
+        (r#"{"StringEquals":{"kms:GrantConstraintType":"EncryptionContextEquals"}}"#, false),
+        (r#"{"StringEquals":{"kms:EncryptionContext:team":"b"}}"#, false),
+        (r#"{"ForAnyValue:StringEquals":{"kms:EncryptionContextKeys":"team"}}"#, true),
+    ] {
+        let made = scene
+            .done(
+                "CreateGrant",
+                json!({"KeyId": scene.key, "GranteePrincipal": other.arn.as_str(),
+                "Operations": ["Decrypt"], "Constraints": {"EncryptionContextSubset": {"team": "a"}}}),
+            )
+            .await;
+        scene.put_policy(&statement("Allow", who, "kms:RetireGrant", condition)).await;
+        for input in [
+            json!({"KeyId": scene.arn(), "GrantId": made["GrantId"]}),
+            json!({"GrantToken": made["GrantToken"]}),
+        ] {
+            let answer = scene.call_as(&session, "RetireGrant", input).await;
+            // The first one ends it; by its token it is then not there any more.
+            let denied = answer.text().contains("not authorized");
+            assert_eq!(denied, !allowed, "{condition}: {}", answer.text());
+            if allowed {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn conditions_see_what_a_key_is_and_who_calls() {
     let scene = Scene::new().await;
     let (role, session) = scene.role("worker").await;

@@ -17,9 +17,9 @@ impl Operation<AddPermission> for Lambda {
     fn access(&self, input: &AddPermissionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
         let ask = ask::on("lambda:AddPermission", at.requested_arn(), caller)
-            .with("lambda:Principal", vec![input.principal.clone()]);
+            .with("lambda:Principal", input.principal.clone());
         Ok(Access::Iam(vec![match input.function_url_auth_type {
-            Some(auth) => ask.with("lambda:FunctionUrlAuthType", vec![auth.as_str().to_owned()]),
+            Some(auth) => ask.with("lambda:FunctionUrlAuthType", auth.as_str()),
             None => ask,
         }]))
     }

@@ -17,7 +17,7 @@ impl Operation<CreateEventSourceMapping> for Lambda {
         let function = self.at(&input.function_name, None, caller).requested_arn();
         let tags = input.tags.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let ask = Ask::on_any("lambda:CreateEventSourceMapping");
-        let ask = ask.with("lambda:FunctionArn", vec![function.as_str().to_owned()]);
+        let ask = ask.with("lambda:FunctionArn", function.as_str());
         Ok(Access::Iam(vec![ask.with_request_tags(tags)]))
     }
 

@@ -28,7 +28,7 @@ impl Operation<CreateFunction> for Lambda {
         let create = ask::on("lambda:CreateFunction", arn.clone(), caller).with_request_tags(tags);
         let mut create = layer::condition(create, input.layers.as_deref());
         if let Some(config) = &input.code_signing_config_arn {
-            create = create.with("lambda:CodeSigningConfigArn", vec![config.clone()]);
+            create = create.with("lambda:CodeSigningConfigArn", config.clone());
         }
         let mut asks = vec![create, role::pass(&self.env, &input.role, &arn)];
         asks.extend(layer::asks(input.layers.as_deref(), caller));

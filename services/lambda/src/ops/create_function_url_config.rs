@@ -75,9 +75,9 @@ pub(super) fn url_ask(
     caller: &Caller,
 ) -> Ask {
     let arn: Arn = at.requested_arn();
-    let ask = ask::on(action, arn.clone(), caller).with("lambda:FunctionArn", vec![arn.as_str().to_owned()]);
+    let ask = ask::on(action, arn.clone(), caller).with("lambda:FunctionArn", arn.as_str());
     match auth {
-        Some(auth) => ask.with("lambda:FunctionUrlAuthType", vec![auth.as_str().to_owned()]),
+        Some(auth) => ask.with("lambda:FunctionUrlAuthType", auth.as_str()),
         None => ask,
     }
 }

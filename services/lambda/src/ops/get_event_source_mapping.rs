@@ -35,7 +35,7 @@ impl Lambda {
         let found = self.env.store.read(|tx| Mapping::find(tx, &at))?;
         let ask = ask::on(action, at.arn(), caller);
         Ok(match found {
-            Some(mapping) => ask.with("lambda:FunctionArn", vec![mapping.function.as_str().to_owned()]),
+            Some(mapping) => ask.with("lambda:FunctionArn", mapping.function.as_str()),
             None => ask,
         })
     }

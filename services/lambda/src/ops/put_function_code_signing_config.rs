@@ -19,9 +19,9 @@ impl Operation<PutFunctionCodeSigningConfig> for Lambda {
     fn access(&self, input: &PutFunctionCodeSigningConfigInput, caller: &Caller) -> Result<Access, Error> {
         let (action, config) = ("lambda:PutFunctionCodeSigningConfig", &input.code_signing_config_arn);
         let at = self.at(&input.function_name, None, caller);
-        let key = ("lambda:CodeSigningConfigArn", vec![config.clone()]);
-        let on_function = ask::on(action, at.requested_arn(), caller).with(key.0, key.1.clone());
-        Ok(Access::Iam(vec![on_function, config_ask(action, config, caller).with(key.0, key.1)]))
+        let key = "lambda:CodeSigningConfigArn";
+        let on_function = ask::on(action, at.requested_arn(), caller).with(key, config.clone());
+        Ok(Access::Iam(vec![on_function, config_ask(action, config, caller).with(key, config.clone())]))
     }
 
     async fn run(

@@ -13,10 +13,12 @@ use crate::{
 };
 
 impl Operation<RemovePermission> for Lambda {
-    // AWS: the service also gives lambda:Principal of the statement; without it a policy conditioned on it refuses here.
+    // DIVERGES: AWS gives lambda:Principal and lambda:FunctionUrlAuthType of the statement. Here they are unknown: what a
+    // policy allows by them it does not allow, and what it denies by them it denies.
     fn access(&self, input: &RemovePermissionInput, caller: &Caller) -> Result<Access, Error> {
         let at = self.at(&input.function_name, input.qualifier.as_deref(), caller);
-        Ok(Access::Iam(vec![ask::on("lambda:RemovePermission", at.requested_arn(), caller)]))
+        let ask = ask::on("lambda:RemovePermission", at.requested_arn(), caller);
+        Ok(Access::Iam(vec![ask.with_unknown("lambda:Principal").with_unknown("lambda:FunctionUrlAuthType")]))
     }
 
     async fn run(&self, call: Call<RemovePermission>) -> Result<RemovePermissionOutput, Error> {

@@ -20,7 +20,7 @@ impl Operation<UpdateEventSourceMapping> for Lambda {
         let other = self.at(name, None, caller).requested_arn();
         let at = ObjectRef::of_id(ObjectKind::EventSourceMapping, &input.uuid, &self.env, caller);
         let moved = ask::on("lambda:UpdateEventSourceMapping", at.arn(), caller);
-        let moved = moved.with("lambda:FunctionArn", vec![other.as_str().to_owned()]);
+        let moved = moved.with("lambda:FunctionArn", other.as_str());
         Ok(Access::Iam(vec![ask, moved]))
     }
 

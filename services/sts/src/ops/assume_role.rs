@@ -31,10 +31,9 @@ impl Operation<AssumeRole> for Sts {
         // One request, one set of condition keys for every right it needs.
         let ask = |action: &'static str| {
             let ask = Ask::on(action, role.clone()).with_request_tags(tags.iter().copied());
-            let known =
-                optional.iter().filter_map(|(key, value)| value.map(|value| (*key, vec![value.clone()])));
-            let transitive = (!transitive.is_empty()).then(|| ("sts:TransitiveTagKeys", transitive.clone()));
-            known.chain(transitive).fold(ask, |ask, (key, values)| ask.with(key, values))
+            let known = optional.iter().filter_map(|(key, value)| Some((*key, (*value)?)));
+            let ask = known.fold(ask, |ask, (key, value)| ask.with(key, value.clone()));
+            if transitive.is_empty() { ask } else { ask.with("sts:TransitiveTagKeys", transitive.clone()) }
         };
         let mut access = Access::Iam(vec![ask("sts:AssumeRole")]);
         // AWS: IAM User Guide, "Pass session tags": tags, also inherited ones, need a right of their own on both sides.

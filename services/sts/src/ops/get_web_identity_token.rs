@@ -18,8 +18,8 @@ impl Operation<GetWebIdentityToken> for Sts {
         let duration_s = input.duration_seconds.unwrap_or(DURATION_S_DEFAULT);
         let ask = Ask::on_any("sts:GetWebIdentityToken")
             .with("sts:IdentityTokenAudience", input.audience.clone())
-            .with("sts:SigningAlgorithm", vec![input.signing_algorithm.clone()])
-            .with("sts:DurationSeconds", vec![duration_s.to_string()])
+            .with("sts:SigningAlgorithm", input.signing_algorithm.clone())
+            .with("sts:DurationSeconds", duration_s.to_string())
             .with_request_tags(tags.clone());
         let access = Access::Iam(vec![ask]);
         // AWS: Service Authorization Reference: tags need a right of their own.
