@@ -40,7 +40,7 @@ SERVICES = {
     "sts": "sts",
 }
 # IAM prefixes that have actions but no service model of their own.
-ACTIONS_ONLY = {"execute_api": "execute-api"}
+ACTIONS_ONLY = {"execute_api": "execute-api", "secretsmanager": "secretsmanager", "sns": "sns", "sqs": "sqs"}
 
 # Which of AWS's managed policies are taken: those of the services there are, of their neighbours that templates name, and
 # the broad ones. By name.

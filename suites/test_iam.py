@@ -103,6 +103,52 @@ def test_a_simulation_takes_typed_context_and_names_what_is_missing(empty):
     assert names == [f"s3:Get{n}" for n in range(7)]
 
 
+def shared(action, resource, principal="*", **more):
+    statement = {"Sid": "One", "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource, **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_the_simulator_goes_by_the_rules_of_queues_topics_and_secrets(empty):
+    iam = empty.client("iam")
+    account, other = empty.client("sts").get_caller_identity()["Account"], "210987654321"
+    queue, topic = f"arn:aws:sqs:us-east-1:{other}:orders", f"arn:aws:sns:us-east-1:{other}:news"
+    secret = f"arn:aws:secretsmanager:us-east-1:{other}:secret:db-a1B2c3"
+    asked = {"PolicyInputList": [policy("*")], "CallerArn": f"arn:aws:iam::{account}:user/ann"}
+
+    def says(document, resource, actions, owner=other, **more):
+        answer = iam.simulate_custom_policy(
+            **asked, ActionNames=actions, ResourceArns=[resource], ResourcePolicy=document, ResourceOwner=owner, **more
+        )
+        return [result["EvalDecision"] for result in answer["EvaluationResults"]]
+
+    everything = shared("sqs:*", queue)
+    assert says(everything, queue, ["sqs:SendMessage", "sqs:SendMessageBatch"]) == ["allowed", "allowed"]
+    closed = ["sqs:SetQueueAttributes", "sqs:DeleteQueue", "sqs:AddPermission", "sqs:StartMessageMoveTask"]
+    assert says(everything, queue, closed) == ["implicitDeny"] * 4
+    assert says(everything, queue, closed, owner=account) == ["allowed"] * 4
+    but_deleting = shared("sns:DeleteTopic", topic).replace('"Action"', '"NotAction"')
+    assert says(but_deleting, topic, ["sns:Publish", "sns:TagResource"]) == ["allowed", "implicitDeny"]
+    by_https = shared("sns:Subscribe", topic, Condition={"StringEquals": {"sns:Protocol": "https"}})
+    protocol = lambda name: [{"ContextKeyName": "sns:Protocol", "ContextKeyType": "string", "ContextKeyValues": [name]}]
+    assert says(by_https, topic, ["sns:Subscribe"], ContextEntries=protocol("https")) == ["allowed"]
+    assert says(by_https, topic, ["sns:Subscribe"], ContextEntries=protocol("email")) == ["implicitDeny"]
+    read = "secretsmanager:GetSecretValue"
+    assert says(shared(read, secret[:-6] + "??????"), secret, [read]) == ["allowed"]
+    for document, resource, why in [
+        (shared("sqs:SendMessage", queue + "2"), queue, "is not the queue"),
+        (shared("sns:Publish", queue), queue, "is no action of a queue policy"),
+        (shared("sqs:SendMessageBatch", queue), queue, "InvalidParameterValue"),
+        (shared("sns:CreateTopic", topic), topic, "Policy statement action out of service scope!"),
+        (shared("sns:*", topic), topic, "Policy statement action out of service scope!"),
+        (shared(read, secret[:-7]), secret, "MalformedPolicyDocumentException"),
+        (shared("sqs:*", queue, Condition={"StringLike": {"aws:userid": "x" * 8192}}), queue, "may have 8192"),
+    ]:
+        refused = refusal(
+            iam.simulate_custom_policy, **asked, ActionNames=["sqs:SendMessage"], ResourceArns=[resource], ResourcePolicy=document
+        )
+        assert refused["Code"] == "InvalidInput" and why in refused["Message"], refused
+
+
 def test_authorization_details_show_everything_once(empty):
     iam = empty.client("iam")
     user(empty, "ann")

@@ -125,6 +125,9 @@ rules! {
     UNKNOWN_ACTION = "CM043" "unknown action" Error,
         "No action of the service matches, so the element has no effect.",
         "Correct the action's spelling.";
+    NOT_ATTACHABLE = "CM044" "refused by its service" Error,
+        "The service does not take the document for such a resource, which keeps the policy it has.",
+        "Correct what the message names.";
     SHARED_ROLE = "CM050" "shared role" Warning,
         "Functions that share a role each have the rights of all of them.",
         "Give each function its own role.";

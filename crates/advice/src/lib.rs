@@ -19,20 +19,47 @@ pub use actions::is_multi_valued;
 pub use finding::{Finding, RULES, Rule, Severity};
 pub use template::{Resource, lint_template};
 
+use casemate_names::Arn;
 use casemate_policy::Kind;
+use casemate_resource_policies::{Rules, of_resource};
 
 use crate::document::Document;
+
+/// What a resource's policy is attached to, where that is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Attached<'a> {
+    pub(crate) rules: &'static dyn Rules,
+    pub(crate) resource: Option<&'a Arn>,
+    /// Public policies are to be refused.
+    pub(crate) block_public: bool,
+}
+
+impl<'a> Attached<'a> {
+    /// A single resource; `None` where the rules of its service are not known.
+    pub fn to(resource: &'a Arn) -> Option<Self> {
+        of_resource(resource).map(|rules| Self { rules, resource: Some(resource), block_public: false })
+    }
+}
 
 /// What the policy in `text` is, by its form: with principals it is a resource's or a role's.
 pub fn kind_of(text: &str) -> Kind {
     Document::read(text).map_or(Kind::Identity, |document| document.likely_kind())
 }
 
-/// Looks at one policy document.
+/// Looks at one policy document. Of a resource's it is told by its form to what service it belongs.
 pub fn lint(text: &str, kind: Kind) -> Vec<Finding> {
+    look(text, kind, None)
+}
+
+/// Looks at the policy of a resource.
+pub fn lint_attached(text: &str, attached: &Attached<'_>) -> Vec<Finding> {
+    look(text, Kind::Resource, Some(attached))
+}
+
+fn look(text: &str, kind: Kind, attached: Option<&Attached<'_>>) -> Vec<Finding> {
     let mut findings = match Document::read(text) {
         None => vec![Finding::whole(&finding::UNREADABLE, "it is not a JSON object with a Statement")],
-        Some(document) => rules::all(&document, text, kind),
+        Some(document) => rules::all(&document, text, kind, attached),
     };
     let lines = lines::of_statements(text);
     for finding in &mut findings {

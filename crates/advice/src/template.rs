@@ -1,12 +1,14 @@
 //! The policies inside a template's resources, and how functions share roles.
 
 use casemate_policy::Kind;
+use casemate_resource_policies::of_service;
 use serde_json::Value as Json;
 
 use crate::{
+    Attached,
     document::one_or_many,
     finding::{Finding, SHARED_ROLE},
-    lint,
+    lint, lint_attached,
 };
 
 /// A resource of a template, expanded but not settled: references are still references.
@@ -38,6 +40,13 @@ const DOCUMENTS: [(&str, &str, Kind); 14] = [
     ("AWS::ApiGateway::RestApi", "Policy", Kind::Resource),
     ("AWS::Events::EventBusPolicy", "Statement", Kind::Resource),
     ("AWS::DynamoDB::Table", "ResourcePolicy.PolicyDocument", Kind::Resource),
+];
+
+/// Types whose documents a service takes by rules that are known, and its prefix.
+const ATTACHED: [(&str, &str); 3] = [
+    ("AWS::SQS::QueuePolicy", "sqs"),
+    ("AWS::SNS::TopicPolicy", "sns"),
+    ("AWS::SecretsManager::ResourcePolicy", "secretsmanager"),
 ];
 
 /// Types with inline `Policies`.
@@ -73,12 +82,23 @@ fn of(resource: &Resource, place: &str, document: &Json, kind: Kind) -> Vec<Find
     if document.get("Statement").is_none() {
         return Vec::new();
     }
-    let mut found = lint(&document.to_string(), kind);
+    let text = document.to_string();
+    let mut found = match attached(resource) {
+        Some(attached) => lint_attached(&text, &attached),
+        None => lint(&text, kind),
+    };
     for finding in &mut found {
         finding.place = Some(format!("{}/{place}", resource.logical_id));
         finding.line = Some(resource.line);
     }
     found
+}
+
+/// By what rules the resource's document is taken. What it is attached to is a reference yet.
+fn attached(resource: &Resource) -> Option<Attached<'static>> {
+    let (_, service) = ATTACHED.iter().find(|(kind, _)| *kind == resource.kind)?;
+    let block_public = resource.properties.get("BlockPublicPolicy") == Some(&Json::Bool(true));
+    Some(Attached { rules: of_service(service)?, resource: None, block_public })
 }
 
 fn shared_roles(resources: &[Resource]) -> Vec<Finding> {

@@ -41,6 +41,38 @@ fn policies_in_a_template_are_looked_at_before_references_are_settled() {
     assert_eq!(places, [("CM031", "Role/AssumeRolePolicyDocument", 7), ("CM002", "Role/Policies/data", 7)]);
 }
 
+#[test]
+fn policies_of_queues_topics_and_secrets_are_those_their_services_take() {
+    let document = |principal: &str, action: &str| {
+        json!({"Version": "2012-10-17", "Statement": {
+            "Sid": "One", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": action, "Resource": {"Ref": "It"}}})
+    };
+    let of = |kind: &str, property: &str, document: &Json, block: bool| {
+        let mut properties = json!({"BlockPublicPolicy": block});
+        properties[property] = document.clone();
+        let found = lint_template(&[resource("Policy", kind, properties)]);
+        found.iter().map(|finding| finding.rule.id).collect::<Vec<_>>()
+    };
+    for (kind, property, good, bad) in [
+        ("AWS::SQS::QueuePolicy", "PolicyDocument", "sqs:SendMessage", "sqs:ListQueues"),
+        ("AWS::SNS::TopicPolicy", "PolicyDocument", "sns:Publish", "sns:CreateTopic"),
+        (
+            "AWS::SecretsManager::ResourcePolicy",
+            "ResourcePolicy",
+            "secretsmanager:GetSecretValue",
+            "kms:Decrypt",
+        ),
+    ] {
+        assert_eq!(of(kind, property, &document("111122223333", good), false), [""; 0], "{kind}");
+        assert_eq!(of(kind, property, &document("111122223333", bad), false), ["CM044"], "{kind}");
+    }
+    let mut open = document("*", "secretsmanager:GetSecretValue");
+    open["Statement"]["Resource"] = json!("*");
+    let secret = |block| of("AWS::SecretsManager::ResourcePolicy", "ResourcePolicy", &open, block);
+    assert_eq!(secret(false), ["CM031"]);
+    assert_eq!(secret(true), ["CM031", "CM044"], "the template asks the service to refuse it");
+}
+
 /// The part of it that says where.
 fn location() -> Json {
     json!({

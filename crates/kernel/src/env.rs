@@ -101,13 +101,13 @@ impl Env {
     }
 
     /// How a policy of that resource would count for `action`, by what the resource's owner says; see
-    /// [`crate::Service::resource_rule`]. Text that is no ARN stands for every resource of the action's service, and what
-    /// has no owner here goes by the ordinary rule.
-    pub fn resource_rule(&self, resource: &str, action: &str) -> Result<ResourceRule, Fault> {
+    /// [`crate::Service::resource_rule`]. Text that is no ARN stands for every resource of the action's service; `None` for
+    /// what has no owner here.
+    pub fn resource_rule(&self, resource: &str, action: &str) -> Result<Option<ResourceRule>, Fault> {
         let arn = Arn::parse(resource).ok();
         let of_action = action.split_once(':').map_or("", |(service, _)| service).to_ascii_lowercase();
         let owner = self.kernel.get()?.owner_of(arn.as_ref().map_or(of_action.as_str(), Arn::service));
-        Ok(owner.map_or(ResourceRule::Ordinary, |owner| owner.resource_rule(arn.as_ref(), action)))
+        Ok(owner.map(|owner| owner.resource_rule(arn.as_ref(), action)))
     }
 
     /// Partition, `account` and this site's region.

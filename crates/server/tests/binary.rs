@@ -85,6 +85,18 @@ fn policies_are_linted_with_exit_codes_for_scripts() {
     let (code, _, said) = lint(&[&good, "/nonexistent/file"]);
     assert_eq!(code, Some(2));
     assert!(said.contains("/nonexistent/file"), "{said}");
+    let queue = "arn:aws:sqs:us-east-1:111122223333:q";
+    let shared = file(
+        "queue.json",
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "111122223333"},
+            "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-east-1:111122223333:q"}}"#,
+    );
+    assert_eq!(lint(&[&shared, "--resource", queue]), (Some(0), String::new(), String::new()));
+    let (code, out, _) = lint(&[&shared, "--resource", &format!("{queue}2")]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("queue.json:1: error CM044") && out.contains("is not the queue"), "{out}");
+    assert_eq!(lint(&[&shared, "--resource", "arn:aws:s3:::b"]).0, Some(2), "no rules are known for it");
+    assert_eq!(lint(&[&template, "--resource", queue]).0, Some(2), "a template is for no single resource");
     assert_eq!(lint(&[&good, "--kind", "trust"]).0, Some(1), "a trust policy names principals");
     assert_eq!(lint(&[]).0, Some(2));
 }

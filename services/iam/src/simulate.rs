@@ -11,6 +11,7 @@ use casemate_kernel::{
     },
 };
 use casemate_names::{AccountId, Arn};
+use casemate_resource_policies::{Document, judged_as, of_resource, of_service};
 
 use crate::{
     api::{
@@ -151,10 +152,11 @@ impl Context for Given {
 impl Case {
     /// Simulates one action on one resource.
     pub(crate) fn result(&self, action: &str, resource: &str) -> Result<EvaluationResult, Error> {
-        let bounding = self.bounding(action, resource)?;
+        let judged = judged_as(action);
+        let bounding = self.bounding(judged, resource)?;
         let request = Request {
             principal: &self.principal,
-            action,
+            action: judged,
             resource,
             resource_account: self.resource_account.as_deref(),
             context: &self.context,
@@ -222,9 +224,8 @@ impl Case {
 
     /// What the gate's engine says.
     fn verdict(&self, request: &Request<'_>, bounding: &Bounding) -> Result<Verdict, Error> {
-        // A policy counts as the resource's owner says; where there is none, the gate goes by the ordinary rule, too.
         let rule = match &self.resource {
-            Some(_) => self.env.resource_rule(request.resource, request.action)?,
+            Some(_) => self.resource_rule(request)?,
             None => ResourceRule::Ordinary,
         };
         let identity = whole(&self.identity);
@@ -239,6 +240,36 @@ impl Case {
             ..Layers::default()
         };
         Ok(decide(&layers, request).verdict)
+    }
+
+    /// A policy counts as the resource's owner says; of a service that is not here, by its rules if they are known, else by the
+    /// ordinary one, as at the gate.
+    fn resource_rule(&self, request: &Request<'_>) -> Result<ResourceRule, Error> {
+        if let Some(rule) = self.env.resource_rule(request.resource, request.action)? {
+            return Ok(rule);
+        }
+        let of_action = request.action.split_once(':').map_or("", |(service, _)| service);
+        let arn = Arn::parse(request.resource).ok();
+        let rules = of_service(arn.as_ref().map_or(of_action, Arn::service));
+        Ok(rules.map_or(ResourceRule::Ordinary, |rules| rules.rule(request.action)))
+    }
+
+    /// Refuses a resource policy that the service of one of these resources would not take for it.
+    // DIVERGES: AWS simulates any document on any resource. What can never be in force is not simulated here, where the
+    // service's rules are known.
+    pub(crate) fn attachable(&self, resources: &[String]) -> Result<(), Error> {
+        let Some(text) = self.resource.as_ref().map(|simulated| simulated.whole.policy.source()) else {
+            return Ok(());
+        };
+        let Some(document) = Document::read(text) else { return Ok(()) };
+        for resource in resources.iter().filter_map(|text| Arn::parse(text).ok()) {
+            let Some(rules) = of_resource(&resource) else { continue };
+            rules.size(text).and_then(|()| rules.fits(&document, Some(&resource))).map_err(|refusal| {
+                let text = format!("ResourcePolicy cannot be attached to {resource}: {refusal}");
+                Error::invalid_input_exception(text)
+            })?;
+        }
+        Ok(())
     }
 
     /// Every statement that says what came out, and the keys that statements asked for in vain.

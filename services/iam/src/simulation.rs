@@ -136,6 +136,7 @@ pub(crate) fn answer(
     }
     let everything = ["*".to_owned()];
     let resources = resources.filter(|list| !list.is_empty()).unwrap_or(&everything);
+    case.attachable(resources)?;
     let total = actions.len().saturating_mul(resources.len());
     if total > PAIRS_MAX {
         let text = format!("A simulation has at most {PAIRS_MAX} pairs of action and resource.");

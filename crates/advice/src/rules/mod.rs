@@ -1,5 +1,6 @@
 //! The rules, by what they look at.
 
+mod attached;
 mod conditions;
 mod escalation;
 mod principals;
@@ -11,12 +12,18 @@ mod wildcards;
 use casemate_policy::{Kind, Policy};
 
 use crate::{
+    Attached,
     document::{Document, Statement},
     finding::{Finding, Rule, UNREADABLE},
 };
 
 /// Findings of one document.
-pub(crate) fn all(document: &Document, text: &str, kind: Kind) -> Vec<Finding> {
+pub(crate) fn all(
+    document: &Document,
+    text: &str,
+    kind: Kind,
+    attached: Option<&Attached<'_>>,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     // What a template has yet to fill in cannot be parsed, and need not be.
     if document.settled
@@ -34,6 +41,9 @@ pub(crate) fn all(document: &Document, text: &str, kind: Kind) -> Vec<Finding> {
     }
     if kind == Kind::Identity {
         found.extend(escalation::all(document));
+    }
+    if kind == Kind::Resource {
+        found.extend(attached::all(document, text, attached));
     }
     found
 }

@@ -1,9 +1,10 @@
 //! Each rule with a document that it finds and one that it does not.
 
+use casemate_names::Arn;
 use casemate_policy::Kind;
 use serde_json::{Value as Json, json};
 
-use crate::{RULES, lint};
+use crate::{Attached, RULES, lint, lint_attached};
 
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/t";
 
@@ -200,6 +201,29 @@ fn principals() -> Vec<Case> {
     ]
 }
 
+/// What the service of the resource refuses, and the like that it takes.
+fn refused() -> Vec<Case> {
+    let ann = json!({"AWS": "arn:aws:iam::111122223333:user/ann"});
+    let topic = Some("arn:aws:sns:us-east-1:111122223333:t");
+    let queue = Some("arn:aws:sqs:us-east-1:111122223333:q");
+    let secret = Some("arn:aws:secretsmanager:us-east-1:111122223333:secret:db-??????");
+    let of = |action: &str, resource: Option<&str>| named(&ann, action, resource);
+    let pair = |fires: Json, silent: Json| case("CM044", Kind::Resource, fires, silent);
+    vec![
+        pair(of("sns:CreateTopic", topic), of("sns:Publish", topic)),
+        pair(of("sqs:SendMessageBatch", queue), of("sqs:SendMessage", queue)),
+        pair(of("sqs:ListQueues", Some("*")), of("sqs:*", Some("*"))),
+        pair(of("kms:Decrypt", secret), of("secretsmanager:GetSecretValue", secret)),
+        // Two topics, or a topic and a queue, have no policy in common.
+        pair(
+            json!([of("sns:Publish", topic), of("sns:Publish", Some("*"))]),
+            json!([of("sns:Publish", topic), of("sqs:SendMessage", queue)]),
+        ),
+        // Other services' documents are their own affair.
+        pair(of("sqs:TagQueues", queue), of("s3:GetObjects", Some("arn:aws:s3:::b/*"))),
+    ]
+}
+
 fn structure() -> Vec<Case> {
     let deny =
         |action: &str, resource: &str| json!({"Effect": "Deny", "Action": action, "Resource": resource});
@@ -236,7 +260,7 @@ fn structure() -> Vec<Case> {
 
 #[test]
 fn every_rule_fires_where_it_should_and_only_there() {
-    let all = [wildcards(), escalation(), conditions(), principals(), structure()];
+    let all = [wildcards(), escalation(), conditions(), principals(), refused(), structure()];
     for Case { id, kind, fires, silent } in all.into_iter().flatten() {
         let found = ids(&document(&fires), kind);
         assert!(found.contains(&id), "{id} does not fire on {fires}: {found:?}");
@@ -273,6 +297,38 @@ fn suggestions_and_lines_are_given() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].statement, found[0].line, found[0].sid.as_deref()), (Some(1), Some(3), Some("Put")));
     assert!(found[0].message.ends_with("did you mean dynamodb:PutItem?"), "{}", found[0].message);
+}
+
+#[test]
+fn a_document_for_a_known_resource_must_be_for_that_one() {
+    let queue = Arn::parse("arn:aws:sqs:us-east-1:111122223333:q").unwrap();
+    let attached = Attached::to(&queue).unwrap();
+    let found = |resource: &str| {
+        let mut statement = named(&json!({"AWS": "111122223333"}), "sqs:SendMessage", Some(resource));
+        statement["Sid"] = json!("Send");
+        lint_attached(&document(&statement), &attached)
+    };
+    assert_eq!(found("*"), []);
+    assert_eq!(found(queue.as_str()), []);
+    let other = found("arn:aws:sqs:us-east-1:111122223333:q2");
+    assert_eq!(other.len(), 1, "{other:?}");
+    assert_eq!(
+        (other[0].rule.id, other[0].statement, other[0].sid.as_deref()),
+        ("CM044", Some(0), Some("Send"))
+    );
+    let said = "`arn:aws:sqs:us-east-1:111122223333:q2` is not the queue that the policy is for; the service says \
+                InvalidAttributeValue: Invalid value for the parameter Policy.";
+    assert_eq!(other[0].message, said);
+    let bucket = Arn::parse("arn:aws:s3:::b").unwrap();
+    assert!(Attached::to(&bucket).is_none(), "its service's rules are not known");
+}
+
+#[test]
+fn a_document_that_is_too_long_for_its_service_is_found() {
+    let mut statement = named(&json!({"AWS": "111122223333"}), "sqs:SendMessage", Some("*"));
+    assert_eq!(ids(&document(&statement), Kind::Resource), [""; 0]);
+    statement["Sid"] = json!("s".repeat(8_192));
+    assert_eq!(ids(&document(&statement), Kind::Resource), ["CM044"]);
 }
 
 #[test]

@@ -144,3 +144,60 @@ async fn a_roles_policy_is_simulated_as_its_trust_and_others_by_the_ordinary_rul
         assert_eq!(said, "implicitDeny", "{action}");
     }
 }
+
+#[tokio::test]
+async fn policies_of_queues_and_topics_are_simulated_by_their_services_rules() {
+    let simulator = Simulator::new().await;
+    let everything = policy("Allow", "*");
+    let (queue, topic) = ("arn:aws:sqs:us-east-1:210987654321:q", "arn:aws:sns:us-east-1:210987654321:t");
+    let asked = |action: &str, resource: &str, text: &str, owner: &str| {
+        let list = |text: &str| Document::List(vec![text.into()]);
+        Document::structure([
+            ("PolicyInputList", list(&everything)),
+            ("ActionNames", list(action)),
+            ("ResourceArns", list(resource)),
+            ("ResourcePolicy", text.into()),
+            ("CallerArn", ANN.into()),
+            ("ResourceOwner", owner.into()),
+        ])
+    };
+    let ask = async |action: &str, resource: &str, text: &str, owner: &str| {
+        let asked = asked(action, resource, text, owner);
+        simulator.world.call(&simulator.admin, "iam", "SimulateCustomPolicy", asked).await
+    };
+    let (mine, others) = ("123456789012", "210987654321");
+    for (action, resource, owner, expected) in [
+        ("sqs:SendMessage", queue, others, "allowed"),
+        // Batches are judged as the single action.
+        ("sqs:SendMessageBatch", queue, others, "allowed"),
+        ("sqs:DeleteQueue", queue, others, "implicitDeny"),
+        ("SQS:deletequeue", queue, others, "implicitDeny"),
+        ("sqs:DeleteQueue", "*", others, "implicitDeny"),
+        ("sqs:DeleteQueue", queue, mine, "allowed"),
+        ("sns:Publish", topic, others, "allowed"),
+        ("sns:PublishBatch", topic, others, "allowed"),
+        ("sns:TagResource", topic, others, "implicitDeny"),
+        ("sns:TagResource", topic, mine, "allowed"),
+    ] {
+        // A topic policy takes no wildcards.
+        let text = match action.split_once(':').unwrap().0 {
+            "sns" => sharing("*", "sns:DeleteTopic").replace("\"Action\"", "\"NotAction\""),
+            _ => sharing("*", "sqs:*"),
+        };
+        let answer = ask(action, resource, &text, owner).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.element("EvalDecision").unwrap(), expected, "{action} {resource} {owner}");
+        assert_eq!(answer.element("EvalActionName").unwrap(), action);
+    }
+    for (resource, text, why) in [
+        (queue, sharing("*", "sns:Publish"), "InvalidAttributeValue"),
+        (queue, sharing("*", "sqs:ListQueues"), "is no action of a queue policy"),
+        (queue, sharing("*", "sqs:*").replace("\"*\"}]", &format!("\"{queue}2\"}}]")), "is not the queue"),
+        (topic, sharing("*", "sns:CreateTopic"), "action out of service scope"),
+        (topic, sharing("*", "sns:*"), "action out of service scope"),
+    ] {
+        let answer = ask("sns:Publish", resource, &text, others).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains("InvalidInput") && answer.text().contains(why), "{}", answer.text());
+    }
+}

@@ -2,9 +2,12 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use casemate_advice::{Finding, Resource, Severity, kind_of, lint, lint_template, sarif, unused};
+use casemate_advice::{
+    Attached, Finding, Resource, Severity, kind_of, lint, lint_attached, lint_template, sarif, unused,
+};
 use casemate_cloudformation::outline;
 use casemate_kernel::policy;
+use casemate_names::Arn;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -29,6 +32,9 @@ pub(crate) struct Lint {
     /// What the documents are
     #[arg(long, value_enum, default_value_t = KindName::Auto)]
     kind: KindName,
+    /// ARN of the queue, topic or secret that the documents are meant for
+    #[arg(long, value_parser = attached_to, conflicts_with_all = ["role", "kind"])]
+    resource: Option<Arn>,
     /// The least severity that counts as a failure
     #[arg(long, value_enum, default_value_t = Least::Warning)]
     fail_on: Least,
@@ -103,8 +109,14 @@ impl Lint {
         let text = fs::read_to_string(path)?;
         let tree: Option<serde_json::Value> = serde_json::from_str(&text).ok();
         if tree.as_ref().is_some_and(|tree| tree.get("Resources").is_none()) {
+            if let Some(attached) = self.resource.as_ref().and_then(Attached::to) {
+                return Ok(lint_attached(&text, &attached));
+            }
             let kind = self.kind().unwrap_or_else(|| kind_of(&text));
             return Ok(lint(&text, kind));
+        }
+        if self.resource.is_some() {
+            return Err("is no policy in JSON, and only such can be meant for a resource".into());
         }
         let resources = outline::resources(&text)
             .map_err(|error| format!("is neither a policy in JSON nor a template: {error}"))?;
@@ -168,6 +180,15 @@ impl Lint {
             }
         }
         Ok(())
+    }
+}
+
+/// The ARN of a resource whose service's rules are known.
+fn attached_to(text: &str) -> Result<Arn, String> {
+    let arn = Arn::parse(text).map_err(|error| error.to_string())?;
+    match Attached::to(&arn) {
+        Some(_) => Ok(arn),
+        None => Err("not the ARN of a queue, a topic or a secret (with its six last characters)".to_owned()),
     }
 }
 
