@@ -16,7 +16,7 @@ use super::{
     initialised::{Initial, restored},
     root::Root,
     snapshot::Snapshot,
-    wiring::Start,
+    wiring::{Begins, Start},
 };
 use crate::{
     ServeConnection,
@@ -28,11 +28,13 @@ use crate::{
     farewells::Farewells,
     forking::Forks,
     function::Function,
-    machines::Machines,
+    machines::{Isolation, Machines},
     packages::{Folder, Packages},
     platform::Note,
     process::{self, Given, Purpose},
-    role, variables_key,
+    role,
+    runtime_api::Before,
+    variables_key,
     version::Version,
 };
 
@@ -136,13 +138,12 @@ impl Host {
             Ok(started) => started,
             Err(error) => return Err(self.unbegun(error, credentials).await),
         };
-        let snapshot = Snapshot::of(purpose);
         let environment = self.assemble(
             sandbox,
             Start {
                 extensions: listed.registry(&self.env, &function),
                 program: root.entrypoint.unwrap_or_default(),
-                forks: purpose.is_template().then(|| Arc::new(Forks::new(snapshot.is_some()))),
+                before: before(purpose, isolation),
                 restored: from.map(|_| restored(credentials.as_ref(), endpoint.as_deref(), &log_stream)),
                 folders: std::iter::once(folder).chain(layers).collect(),
                 id,
@@ -153,11 +154,13 @@ impl Host {
                 endpoint,
                 log_stream,
                 late,
-                snapshot,
+                snapshot: Snapshot::of(purpose),
                 access,
             },
         );
-        environment.output.note(&Note::init_start(&environment.function, purpose));
+        if !environment.is_clone_of_snapshot() {
+            environment.output.note(&Note::init_start(&environment.function, purpose));
+        }
         if let Some(remark) = remark {
             environment.output.note(&Note::remark(remark));
         }
@@ -193,13 +196,22 @@ impl Host {
         (controls, purpose): (&Controls, Purpose),
         from: Option<&Initial>,
     ) -> Result<Option<Arc<Endpoint>>, Fault> {
-        let fetched =
-            controls.credentials == Credentials::Endpoint || matches!(purpose, Purpose::Snapshot { .. });
+        let fetched = controls.credentials == Credentials::Endpoint || purpose.is_of_snapshot();
         let endpoint = match from {
             None => fetched.then(|| Endpoint::new(&self.env)),
             Some(from) => from.endpoint(&self.env, fetched)?,
         };
         Ok(endpoint.map(Arc::new))
+    }
+}
+
+/// What comes before an environment's requests.
+fn before(purpose: Purpose, isolation: Isolation) -> Before {
+    let in_machine = isolation == Isolation::Machine;
+    let of_snapshot = purpose.is_of_snapshot();
+    Before {
+        forks: (purpose.is_template() && !in_machine).then(|| Arc::new(Forks::new(of_snapshot))),
+        restoring: (of_snapshot && in_machine).then(Arc::default),
     }
 }
 

@@ -16,13 +16,12 @@ use crate::{
     event::{self, Attribution},
     exchange::Exchange,
     extensions::Extensions,
-    forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
     output::Output,
     packages::Folder,
     restored::Restored,
-    runtime_api::{self, SaidTo},
+    runtime_api::{self, Before, SaidTo},
     telemetry::Telemetry,
     variables_key::Access,
 };
@@ -48,9 +47,9 @@ pub(super) struct Start {
     pub(super) program: String,
     /// Of a snapshot.
     pub(super) snapshot: Option<Snapshot>,
-    /// With a process that forks children.
-    pub(super) forks: Option<Arc<Forks>>,
-    /// With one that goes on from a machine's template.
+    /// With what comes before its requests.
+    pub(super) before: Before,
+    /// What it is told that goes on from a machine's template.
     pub(super) restored: Option<Arc<Restored>>,
     /// With this right to what a key hides.
     pub(super) access: Access,
@@ -75,7 +74,7 @@ impl Host {
             serve_runtime_api(
                 Arc::clone(&sandbox),
                 (Arc::clone(&exchange), Arc::clone(&start.extensions), said_to),
-                (start.forks.clone(), start.endpoint.clone()),
+                (start.before.clone(), start.endpoint.clone()),
                 start.late,
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
@@ -107,7 +106,8 @@ impl Host {
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
-            forks: start.forks,
+            forks: start.before.forks,
+            restoring: start.before.restoring,
             endpoint: start.endpoint,
             strays: AtomicUsize::new(0),
             program: start.program,
@@ -125,11 +125,11 @@ impl Host {
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
     said_to: SaidTo,
-    (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
+    (before, credentials): (Before, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        runtime_api::serve(&*sandbox, said_to, forks, credentials, late).await;
+        runtime_api::serve(&*sandbox, said_to, before, credentials, late).await;
     })
 }
 
