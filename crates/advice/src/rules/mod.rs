@@ -1,7 +1,7 @@
 //! The rules, by what they look at.
 
 mod conditions;
-mod escalation;
+pub(crate) mod escalation;
 mod principals;
 mod structure;
 #[cfg(test)]
