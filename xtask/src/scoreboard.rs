@@ -1,17 +1,19 @@
-//! `docs/scoreboard.md`: how the policy engine answers every vector of the repository. Knows no vector itself.
+//! `docs/scoreboard.md`: how the policy engine and the verifier of signatures answer every vector of the repository. Knows no
+//! vector itself.
 
 use std::fmt::Write as _;
 
 use casemate_policy_vectors::{Score, scores};
 
-use crate::{Outcome, files};
+use crate::{Outcome, files, signing};
 
 const PAGE: &str = "docs/scoreboard.md";
 
 /// Asks everything and writes the page; with `--check`, says whether it is as it would be written. Fails if any answer is
 /// wrong.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
-    let scores = scores()?;
+    let mut scores = scores()?;
+    scores.push(signing::score());
     let page = page(&scores);
     let path = files::root().join(PAGE);
     match arguments {
@@ -30,8 +32,9 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
 fn page(scores: &[Score]) -> String {
     let mut text = String::from(
         "# Scoreboard\n\n\
-         Made by `cargo xtask scoreboard`, which asks the policy engine every vector of `crates/policy-vectors` and fails if an\n\
-         answer is wrong. The expectations are written from their sources (each vector names its own), never from the engine.\n\n\
+         Made by `cargo xtask scoreboard`, which asks the policy engine every vector of `crates/policy-vectors`, and the verifier\n\
+         of signatures AWS's own, and fails if an answer is wrong. The expectations are written from their sources (each vector\n\
+         names its own), never from the engine.\n\n\
          | vectors | answers | right | wrong allow | wrong deny |\n|---|---:|---:|---:|---:|\n",
     );
     let mut row = |name: &str, right: usize, allow: usize, deny: usize| {
@@ -45,7 +48,9 @@ fn page(scores: &[Score]) -> String {
     row("**all**", sum(|s| s.right), sum(|s| s.wrong_allow), sum(|s| s.wrong_deny));
     text.push_str(
         "\nThe operator matrix asks each case twice, as an Allow and as a Deny. In the public analysis a wrong allow is a public\n\
-         policy that was not called public.\n",
+         policy that was not called public. Each signing vector is asked by header and by query string, as it stands and with its\n\
+         method, query, body, secret, region, service or time changed: only as it stands it may be accepted, and not where it adds\n\
+         its session token after signing. What the vectors are and where they come from: `crates/sigv4/src/vectors/suite.rs`.\n",
     );
     text
 }
