@@ -70,10 +70,10 @@ def renew(notes, server, tokens):
 
 
 def test_credentials_of_a_session_end_with_it(issued, clients_clock):
-    """Signed by a client whose clock is as far ahead as the server's: the signature is fresh, the session is over. The
-    first test of this server: a later clock would have swept the session away."""
+    """Signed by a client whose clock is as far ahead as the server's: the signature is fresh, the session is over. It is known
+    for a day that there was one; this is the first test of this server because a later clock sweeps it away."""
     _, _, session = issued
-    for offset, hours in (("+30m", 0.5), ("+61m", 61 / 60)):
+    for offset, hours in (("+30m", 0.5), ("+61m", 61 / 60), ("+24h", 24)):
         server = at(issued, offset)
         try:
             with clients_clock(hours * 3600):

@@ -114,9 +114,7 @@ class Store:
     def inline(self, text):
         self.iam.put_user_policy(UserName="keeper", PolicyName="p", PolicyDocument=text)
         self.iam.get_user_policy(UserName="keeper", PolicyName="p")
-        kept = self.element("PolicyDocument")
-        self.iam.delete_user_policy(UserName="keeper", PolicyName="p")
-        return kept
+        return self.element("PolicyDocument")
 
     def trust(self, text):
         self.iam.create_role(RoleName="r", AssumeRolePolicyDocument=text)
@@ -131,7 +129,8 @@ def test_every_policy_document_of_the_tree_is_given_back_as_it_was_stored(empty)
     found = documents(ROOT)
     kept, refused = collections.Counter(), collections.Counter()
     for text, file in found.items():
-        for put in (store.managed, store.inline, store.trust):
+        # Identity policies have no principals, trust policies do.
+        for put in (store.trust,) if "rincipal" in text else (store.inline, store.managed):
             try:
                 encoded = put(text)
             except ClientError as error:

@@ -8,6 +8,7 @@ mod files;
 mod mutants;
 mod names;
 mod scoreboard;
+mod signing;
 mod tidy;
 
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ usage: cargo xtask <chore>
   codegen --stdout --ops A,B service      print the api.rs that these operations would give
   tidy                                    check lengths, layers, names, tests of operations, white space
   compat [--check]                        write docs/compat.md from the comments tagged AWS: and DIVERGES:
-  scoreboard [--check]                    ask the policy engine all vectors and write docs/scoreboard.md
+  scoreboard [--check]                    ask policy engine and verifier all vectors and write docs/scoreboard.md
   bench NAME [arguments]                  measure functions, load or decide, as docs/benchmarks.md tells
   mutants [--score] [--since commit] [file…]
                                           try the mutants of the code that decides and write docs/mutation-score.md

@@ -1,17 +1,19 @@
-//! `docs/scoreboard.md`: how the policy engine answers every vector of the repository. Knows no vector itself.
+//! `docs/scoreboard.md`: how the policy engine and the verifier of signatures answer every vector of the repository. Knows no
+//! vector itself.
 
 use std::fmt::Write as _;
 
 use casemate_policy_vectors::{Score, scores};
 
-use crate::{Outcome, files};
+use crate::{Outcome, files, signing};
 
 const PAGE: &str = "docs/scoreboard.md";
 
 /// Asks everything and writes the page; with `--check`, says whether it is as it would be written. Fails if any answer is
 /// wrong.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
-    let scores = scores()?;
+    let mut scores = scores()?;
+    scores.push(signing::score());
     let page = page(&scores);
     let path = files::root().join(PAGE);
     match arguments {
@@ -31,8 +33,8 @@ fn page(scores: &[Score]) -> String {
     let mut text = String::from(
         "# Scoreboard\n\n\
          Made by `cargo xtask scoreboard`, which asks the policy engine, and the rules of services for their resources' policies,\n\
-         every vector of `crates/policy-vectors` and fails if an answer is wrong. The expectations are written from their\n\
-         sources (each vector names its own), never from the engine.\n\n\
+         every vector of `crates/policy-vectors`, and the verifier of signatures AWS's own, and fails if an answer is wrong. The\n\
+         expectations are written from their sources (each vector names its own), never from the engine.\n\n\
          | vectors | answers | right | wrong allow | wrong deny |\n|---|---:|---:|---:|---:|\n",
     );
     let mut row = |name: &str, right: usize, allow: usize, deny: usize| {
@@ -46,7 +48,10 @@ fn page(scores: &[Score]) -> String {
     row("**all**", sum(|s| s.right), sum(|s| s.wrong_allow), sum(|s| s.wrong_deny));
     text.push_str(
         "\nThe operator matrix asks each case twice, as an Allow and as a Deny. In the public analysis a wrong allow is a public\n\
-         policy that was not called public; in the attached documents, one that the service must refuse and did not.\n",
+         policy that was not called public; in the attached documents, one that the service must refuse and did not. Each signing\n\
+         vector is asked by header and by query string, as it stands and with its method, query, body, secret, region, service or\n\
+         time changed: only as it stands it may be accepted, and not where it adds its session token after signing. What the\n\
+         vectors are and where they come from: `crates/sigv4/src/vectors/suite.rs`.\n",
     );
     text
 }

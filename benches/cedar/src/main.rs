@@ -1,14 +1,21 @@
-//! One layer of 10, 100 and 1,000 statements, put to the policy engine and to Cedar in the same run. Cedar is another
-//! language: its policies here say the same of the same resources, one `permit` for each statement, and its answer too
-//! names the policy that decided. Prints the fastest and the median of many short batches.
+//! One layer of 10, 100 and 1,000 statements, put to the policy engine (the function that the gate calls), to the literal
+//! interpreter of its tests and to Cedar, in the same run and in turn. Cedar is another language: its policies here say the
+//! same of the same resources, one `permit` for each statement, and its answer too names the policy that decided. Prints the
+//! fastest and the median of many short batches.
 
+#[allow(dead_code)]
+#[path = "../../../crates/policy/tests/it/reference.rs"]
+mod reference;
 #[allow(dead_code)]
 #[path = "../../../crates/policy/benches/scenario/mod.rs"]
 mod scenario;
+#[allow(dead_code)]
+#[path = "../../../crates/policy/tests/it/support.rs"]
+mod support;
 
 use std::{fmt::Write as _, hint::black_box, str::FromStr, time::Instant};
 
-use casemate_policy::{Kind, Layers, NoContext, Verdict, rule};
+use casemate_policy::{Kind, Layers, NoContext, Verdict, decide};
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
 use scenario::{ACCOUNT, last_resource, named, text, user};
 
@@ -47,7 +54,8 @@ fn cedar_policies(statements: usize) -> PolicySet {
 fn main() {
     let principal = user();
     for statements in [10, 100, 1000] {
-        let policies = [named(&text(statements), Kind::Identity)];
+        let document = text(statements);
+        let policies = [named(&document, Kind::Identity)];
         let layers = Layers { identity: &policies, ..Layers::default() };
         let resource = last_resource(statements);
         let request = casemate_policy::Request {
@@ -57,8 +65,20 @@ fn main() {
             resource_account: Some(ACCOUNT),
             context: &NoContext,
         };
-        assert_eq!(rule(&layers, &request).verdict, Verdict::Allow);
-        measure(&format!("casemate/{statements}"), 500, || rule(black_box(&layers), black_box(&request)).verdict);
+        let answer = decide(&layers, &request);
+        assert!(answer.verdict == Verdict::Allow && answer.because.decisive.is_some());
+        measure(&format!("casemate/{statements}"), 500, || decide(black_box(&layers), black_box(&request)));
+
+        let tree: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let facts = support::Facts::default();
+        let question = reference::Question {
+            principal: &principal,
+            action: "dynamodb:GetItem",
+            resource: &resource,
+            facts: &facts,
+        };
+        assert_eq!(reference::evaluate(&tree, &question), support::Says::Allow);
+        measure(&format!("literal/{statements}"), 1, || reference::evaluate(black_box(&tree), black_box(&question)));
 
         let (authorizer, entities, set) = (Authorizer::new(), Entities::empty(), cedar_policies(statements));
         let uid = |text: &str| EntityUid::from_str(text).unwrap();

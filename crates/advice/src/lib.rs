@@ -1,6 +1,6 @@
 //! Advice on policies: what a document says that its author probably did not mean, or should not.
 //!
-//! [`lint`] looks at one document, [`lint_template`] at those of a template's resources and at how the resources share them.
+//! [`lint`] looks at one document, [`lint_together`] at what several of one principal allow, [`lint_template`] at those of a template's resources and at how the resources share them.
 //! Each rule has an id (`CM…`), a severity, an explanation and a fix ([`RULES`]). A rule never decides anything: the engine
 //! does, whatever is said here.
 //!
@@ -67,6 +67,27 @@ fn look(text: &str, kind: Kind, attached: Option<&Attached<'_>>) -> Vec<Finding>
     }
     findings.sort_by_key(|finding| (finding.statement, finding.rule.id));
     findings
+}
+
+/// Looks at what identity policies of one principal (name and text) allow only together: each finding with the position of
+/// the document that it is about. What a document allows alone is [`lint`]'s to find.
+pub fn lint_together(documents: &[(&str, &str)]) -> Vec<(usize, Finding)> {
+    // What cannot be read is a finding of its own, by `lint`; it allows nothing.
+    let read: Vec<(usize, Document)> = documents
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (_, text))| Some((at, Document::read(text)?)))
+        .collect();
+    let name = |at: usize| documents.get(at).map_or("", |(name, _)| *name);
+    let named: Vec<(&str, &Document)> = read.iter().map(|(at, document)| (name(*at), document)).collect();
+    let found = rules::escalation::across(&named).into_iter().filter_map(|(of, mut finding)| {
+        let (at, _) = read.get(of)?;
+        let (_, text) = documents.get(*at)?;
+        finding.line =
+            finding.statement.and_then(|statement| lines::of_statements(text).get(statement).copied());
+        Some((*at, finding))
+    });
+    found.collect()
 }
 
 /// A finding that is no matter of the document: that these actions of a statement were never used. Who records use knows.

@@ -317,7 +317,7 @@ mod tests {
             conditions.join(", ")
         );
         let policy = Arc::new(Policy::parse(&text, Kind::Identity).unwrap());
-        let identity = [NamedPolicy { name: "p".to_owned(), policy }];
+        let identity = [NamedPolicy { name: "p".into(), policy }];
         let layers = Layers { identity: &identity, ..Layers::default() };
         let principal = Principal::Root { account: "123456789012".to_owned() };
         let context = Everything(value.to_owned());

@@ -214,11 +214,11 @@ impl Gate {
     pub(crate) fn new() -> Result<Self, Fault> {
         let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
         let policy = Policy::parse(text, Kind::Identity).map_err(Fault::internal)?;
-        let named = NamedPolicy { name: "root of the account".to_owned(), policy: Arc::new(policy) };
+        let named = NamedPolicy { name: "root of the account".into(), policy: Arc::new(policy) };
         let root = IdentityPolicies { identity: vec![named], ..IdentityPolicies::default() };
         let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
         let policy = Policy::parse(text, Kind::ResourceControl).map_err(Fault::internal)?;
-        let name = "it is not known whose resource this is".to_owned();
+        let name = "it is not known whose resource this is".into();
         let unowned = vec![vec![NamedPolicy { name, policy: Arc::new(policy) }]];
         Ok(Self { root: Arc::new(root), none: Arc::default(), unowned })
     }
@@ -348,7 +348,7 @@ impl Gate {
             };
             let decisive = statement.map(|statement| Decisive {
                 policy: named.name.clone(),
-                sid: statement.sid.map(str::to_owned),
+                sid: statement.sid.map(Into::into),
                 statement: statement.index,
             });
             Decision { verdict, because: Reason { layer: Layer::Identity, decisive } }

@@ -333,13 +333,16 @@ impl Kernel {
 
 /// Seconds between two sweeps of ended sessions.
 const SWEEP_S: u64 = 300;
+/// Seconds for which an ended session is still known, so that its credentials are told that they have expired, which makes SDKs
+/// fetch new ones, and not that nobody knows them. Ours: AWS does not say how long.
+const ENDED_KEPT_S: i64 = 24 * 60 * 60;
 
 async fn sweep_sessions(kernel: Weak<Kernel>) {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(SWEEP_S));
     loop {
         ticks.tick().await;
         let Some(kernel) = kernel.upgrade() else { return };
-        if let Err(error) = kernel.sessions.sweep(kernel.clock.now()).await {
+        if let Err(error) = kernel.sessions.sweep(kernel.clock.now().plus_seconds(-ENDED_KEPT_S)).await {
             tracing::warn!(%error, "ended sessions could not be forgotten");
         }
     }

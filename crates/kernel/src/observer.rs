@@ -97,12 +97,15 @@ impl Kernel {
     }
 
     fn details(&self, case: &Case<'_>) -> Details {
-        let Ok((mut variables, known)) = self.gate().facts_of(self, case, &[&VARIABLES, &FACTS]) else {
+        let subject = subject_keys(case.caller);
+        let Ok((mut variables, known)) = self.gate().facts_of(self, case, &[&subject, &VARIABLES, &FACTS])
+        else {
             return Details::default();
         };
         variables.retain(|(name, _)| usable_as_variable(name));
-        let (identity, facts): (Vec<_>, Vec<_>) =
-            known.into_iter().partition(|(name, _)| VARIABLES.contains(&name.as_str()));
+        let (identity, facts): (Vec<_>, Vec<_>) = known
+            .into_iter()
+            .partition(|(name, _)| subject.contains(&name.as_str()) || VARIABLES.contains(&name.as_str()));
         variables.extend(identity);
         Details { variables, facts }
     }
@@ -128,6 +131,14 @@ impl Env {
         }
         Ok(latest.into_iter().map(|(action, last)| LastUse { action, last }).collect())
     }
+}
+
+/// The key that says who a federated caller is to its issuer, `issuer.example:sub`, where a policy can name it.
+fn subject_keys(caller: &Caller) -> Vec<&str> {
+    let Caller::Role(session) = caller else { return Vec::new() };
+    let keys = session.federation.iter().flat_map(|federation| &federation.keys);
+    let names = keys.map(|(name, _)| name.as_str());
+    names.filter(|name| name.ends_with(":sub") && usable_as_variable(name)).collect()
 }
 
 /// A tag's key becomes part of `${aws:PrincipalTag/…}`.

@@ -251,7 +251,7 @@ pub(crate) fn compile(policies: &[(String, String)]) -> Result<Vec<NamedPolicy>,
         .iter()
         .map(|(name, text)| {
             let policy = Policy::parse(text, PolicyKind::Session).map_err(Fault::internal)?;
-            Ok(NamedPolicy { name: name.clone(), policy: Arc::new(policy) })
+            Ok(NamedPolicy { name: name.as_str().into(), policy: Arc::new(policy) })
         })
         .collect()
 }

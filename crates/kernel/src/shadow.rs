@@ -314,7 +314,8 @@ impl Side {
         Self {
             allowed: decision.verdict == Verdict::Allow,
             layer: decision.because.layer.to_string(),
-            statement: decisive.map(|d| (d.policy.clone(), d.sid.clone(), d.statement)),
+            statement: decisive
+                .map(|d| (d.policy.to_string(), d.sid.as_deref().map(str::to_owned), d.statement)),
         }
     }
 }
@@ -323,7 +324,7 @@ fn compiled(documents: &[Document]) -> Result<Vec<NamedPolicy>, ShadowError> {
     let each = documents.iter().map(|(name, text)| {
         let policy =
             Policy::parse(text, Kind::Identity).map_err(|error| ShadowError::Policy(name.clone(), error))?;
-        Ok(NamedPolicy { name: name.clone(), policy: Arc::new(policy) })
+        Ok(NamedPolicy { name: name.as_str().into(), policy: Arc::new(policy) })
     });
     each.collect()
 }

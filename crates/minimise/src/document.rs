@@ -50,14 +50,11 @@ impl Document {
             .map_err(|error| Error::Policy(name.to_owned(), error.to_string()))?;
         let tree: Value =
             serde_json::from_str(text).map_err(|error| Error::Policy(name.to_owned(), error.to_string()))?;
-        let mut statements: Vec<Statement> = match tree.get("Statement") {
+        let statements = match tree.get("Statement") {
             Some(Value::Array(all)) => all.iter().map(Statement::read).collect(),
             Some(one) => vec![Statement::read(one)],
             None => Vec::new(),
         };
-        if tree.get("Version").and_then(Value::as_str) != Some("2012-10-17") {
-            statements.iter_mut().for_each(Statement::keep_dollars);
-        }
         Ok(Self { name: name.to_owned(), statements })
     }
 
@@ -92,15 +89,6 @@ impl Statement {
             actions: selection("Action", "NotAction"),
             resources: selection("Resource", "NotResource"),
             conditions,
-        }
-    }
-
-    /// `${` stands for itself in documents of the old version. What is printed here is of the new one, where it would begin
-    /// a variable.
-    fn keep_dollars(&mut self) {
-        let values = self.conditions.values_mut().flat_map(BTreeMap::values_mut).flatten();
-        for text in self.resources.patterns.iter_mut().chain(values) {
-            *text = text.replace("${", "${$}{");
         }
     }
 

@@ -82,6 +82,29 @@ fn keys_that_are_always_the_callers_tag_become_its_variable() {
 }
 
 #[test]
+fn keys_that_are_always_the_subject_of_a_federated_caller_become_its_variable() {
+    let subject = "issuer.example/pool:sub";
+    let read = |user: &str, key: &str| {
+        let mut exact = exact(TABLE, "", &[("dynamodb:LeadingKeys", &[key])]);
+        exact.variables = vec![(subject.to_owned(), user.to_owned())];
+        entry("dynamodb:GetItem", exact)
+    };
+    let wide = || current(&json!([{ "Effect": "Allow", "Action": "dynamodb:*", "Resource": "*" }]));
+    let keys = |outcome: &Outcome| {
+        made(outcome)[0]["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"].clone()
+    };
+    let record = recorded(vec![read("8f2a-1", "8f2a-1"), read("77c0-9", "77c0-9")]);
+    let outcome = minimise(&record, &wide()).unwrap();
+    assert!(outcome.certificate.holds(), "{:?}", outcome.certificate);
+    assert_eq!(keys(&outcome), json!("${issuer.example/pool:sub}"));
+    // Once it was somebody else's, it is no rule.
+    let record = recorded(vec![read("8f2a-1", "8f2a-1"), read("77c0-9", "8f2a-1")]);
+    let outcome = minimise(&record, &wide()).unwrap();
+    assert!(outcome.certificate.holds(), "{:?}", outcome.certificate);
+    assert_eq!(keys(&outcome), json!("8f2a-1"));
+}
+
+#[test]
 fn attributes_are_listed_together_with_select_as_aws_documents() {
     let keys: &[(&str, &[&str])] = &[
         ("dynamodb:LeadingKeys", &["a"]),

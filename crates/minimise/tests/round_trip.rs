@@ -9,32 +9,11 @@ mod documents;
 use casemate_minimise::Document;
 use casemate_policy::{
     Kind, Policy,
-    compare::{self, Finding, Options, Relation, compare},
+    compare::{self, Finding, Options, compare},
 };
 
 /// Work that one comparison may make, so that all of them end in seconds.
 const STEPS: u64 = 200_000;
-
-/// Old documents have no variables; what is printed is a new one.
-#[test]
-fn what_is_no_variable_does_not_become_one() {
-    for version in ["", r#""Version":"2008-10-17","#] {
-        let statement = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:username}/*",
-            "Condition":{"StringEquals":{"k":"${aws:username}"},"StringLike":{"l":"${*}a*"}}}"#;
-        let old = format!(r#"{{{version}"Statement":{statement}}}"#);
-        let printed = Document::parse("p", &old).unwrap().json().to_string();
-        let policy = Policy::parse(&printed, Kind::Identity).unwrap();
-        assert_eq!(policy.condition_keys().collect::<Vec<_>>(), ["k", "l"], "{printed}");
-        let side = |text: &str| [compare::Document::parse("p", text, Kind::Identity).unwrap()];
-        let found = compare(&side(&old), &side(&printed), &Options::default());
-        assert_eq!(found.relation(), Relation::Equal, "{printed}: {found:?}");
-        // In a new document they are variables, and stay so.
-        let new = format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#);
-        let printed = Document::parse("p", &new).unwrap().json().to_string();
-        let policy = Policy::parse(&printed, Kind::Identity).unwrap();
-        assert_eq!(policy.condition_keys().collect::<Vec<_>>(), ["aws:username", "k", "l"]);
-    }
-}
 
 #[test]
 fn what_is_read_and_printed_decides_as_before() {

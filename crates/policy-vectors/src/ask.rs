@@ -159,7 +159,7 @@ fn named(tree: &Json, kind: Kind) -> Result<NamedPolicy, PolicyError> {
         Some(_) | None => tree.clone(),
     };
     let policy = Policy::parse(&document(&statements).to_string(), kind)?;
-    Ok(NamedPolicy { name: "p".to_owned(), policy: Arc::new(policy) })
+    Ok(NamedPolicy { name: "p".into(), policy: Arc::new(policy) })
 }
 
 fn principal(word: &str) -> Option<Principal> {

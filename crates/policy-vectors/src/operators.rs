@@ -299,7 +299,7 @@ fn case(score: &mut Score, operator: &str, wanted: &Json, fact: Option<&Json>, h
 /// Whether access follows: from the statement itself, or from an Allow of everything beside a Deny.
 fn is_allowed(effect: &str, operator: &str, wanted: &Json, fact: Option<&Json>) -> Result<bool, String> {
     let parse = |text: &str| Policy::parse(text, Kind::Identity).map_err(|error| error.to_string());
-    let named = |policy| NamedPolicy { name: "p".to_owned(), policy: Arc::new(policy) };
+    let named = |policy| NamedPolicy { name: "p".into(), policy: Arc::new(policy) };
     let mut identity = vec![named(parse(&document(effect, operator, wanted))?)];
     if effect == "Deny" {
         let open = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;

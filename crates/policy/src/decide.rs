@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Decision, Kind, Layer, Policy, Principal, Reason, Request, Ruling, Source, StatementInfo, Verdict,
+    Decision, Decisive, Kind, Layer, Name, Policy, Principal, Reason, Request, Ruling, Source, StatementInfo,
+    Verdict,
     action::LowerAction,
     principal::NamedAs,
     statement::{Statement, Subject},
@@ -13,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct NamedPolicy {
     /// E.g. `arn:aws:iam::123456789012:policy/reader`.
-    pub name: String,
+    pub name: Name,
     /// The compiled document.
     pub policy: Arc<Policy>,
 }
@@ -82,26 +83,31 @@ impl Layers<'_> {
 }
 
 /// Decides.
+///
+/// Allocates nothing but the name of a single grant, if one decides: names of policies and statements are shared. What a
+/// context answers may cost it something.
 // AWS: IAM User Guide, "Policy evaluation logic".
 pub fn decide(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
-    let ruling = rule(layers, request);
-    Decision {
-        verdict: ruling.verdict,
-        because: Reason { layer: ruling.layer, decisive: ruling.decisive.map(Into::into) },
-    }
+    let (verdict, layer, by) = judge(layers, request);
+    Decision { verdict, because: Reason { layer, decisive: by.and_then(By::decisive) } }
 }
 
-/// Decides as [`decide`] does, without copying anything.
+/// Decides as [`decide`] does, without taking hold of anything.
 pub fn rule<'a>(layers: &Layers<'a>, request: &Request<'_>) -> Ruling<'a> {
+    let (verdict, layer, by) = judge(layers, request);
+    Ruling { verdict, layer, decisive: by.and_then(By::source) }
+}
+
+fn judge<'a>(layers: &Layers<'a>, request: &Request<'_>) -> (Verdict, Layer, Option<By<'a>>) {
     let action = LowerAction::new(request.action);
     let subject = Subject::new(request, &action, layers.boundary.is_some());
     let case = Case { layers, request, subject };
     if let Some((layer, found)) = case.explicit_deny() {
-        return Ruling { verdict: Verdict::ExplicitDeny, layer, decisive: Some(found.source()) };
+        return (Verdict::ExplicitDeny, layer, Some(By::Statement(found)));
     }
     match case.granted() {
-        Ok((layer, by)) => Ruling { verdict: Verdict::Allow, layer, decisive: by.source() },
-        Err(layer) => Ruling { verdict: Verdict::ImplicitDeny, layer, decisive: None },
+        Ok((layer, by)) => (Verdict::Allow, layer, Some(by)),
+        Err(layer) => (Verdict::ImplicitDeny, layer, None),
     }
 }
 
@@ -138,6 +144,18 @@ impl<'a> By<'a> {
         match self {
             Self::Statement(found) => Some(found.source()),
             Self::Grant(policy) => Some(Source { policy, sid: None, statement: 0 }),
+            Self::Root => None,
+        }
+    }
+
+    fn decisive(self) -> Option<Decisive> {
+        match self {
+            Self::Statement(Found { policy, statement }) => Some(Decisive {
+                policy: policy.name.clone(),
+                sid: statement.sid.clone(),
+                statement: statement.info().index,
+            }),
+            Self::Grant(policy) => Some(Decisive { policy: policy.into(), sid: None, statement: 0 }),
             Self::Root => None,
         }
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Name;
+
 /// Allowed, or which kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,9 +48,9 @@ pub enum Layer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisive {
     /// The policy's name as given in [`crate::NamedPolicy`].
-    pub policy: String,
+    pub policy: Name,
     /// The statement's `Sid`, if it has one.
-    pub sid: Option<String>,
+    pub sid: Option<Name>,
     /// The position of the statement in its document, from 0.
     pub statement: usize,
 }
@@ -62,16 +64,6 @@ pub struct Source<'a> {
     pub sid: Option<&'a str>,
     /// The position of the statement in its document, from 0.
     pub statement: usize,
-}
-
-impl From<Source<'_>> for Decisive {
-    fn from(source: Source<'_>) -> Self {
-        Self {
-            policy: source.policy.to_owned(),
-            sid: source.sid.map(str::to_owned),
-            statement: source.statement,
-        }
-    }
 }
 
 /// The engine's answer, borrowed from the policies: made without allocating.

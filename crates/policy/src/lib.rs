@@ -21,6 +21,7 @@ mod glob;
 mod head_table;
 mod index;
 mod json;
+mod name;
 mod operator;
 mod outline;
 mod parse;
@@ -45,6 +46,7 @@ pub use explain::{
 };
 pub use facts::{Context, NoContext, Principal, Request, Value};
 pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, templates};
+pub use name::Name;
 pub use outline::{Place, StatementSource, context_keys, grants_service, statement_sources};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
 pub use public::{FixedKeys, public_statement};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Effect, Kind, Policy, PolicyError, Problem,
+    Effect, Kind, Name, Policy, PolicyError, Problem,
     action::{ActionPattern, InvalidAction},
     arn::{ArnPattern, InvalidPattern},
     condition::Condition,
@@ -129,7 +129,7 @@ impl Rules {
         })
     }
 
-    fn sid(self, fields: &Fields, place: &str) -> Result<Option<String>, PolicyError> {
+    fn sid(self, fields: &Fields, place: &str) -> Result<Option<Name>, PolicyError> {
         let sid = match field(fields, "Sid") {
             None => return Ok(None),
             Some(Json::Text(sid)) => sid,
@@ -143,7 +143,7 @@ impl Rules {
         if strict && !sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(PolicyError::new(Problem::SidCharacters, format!("{place}.Sid")));
         }
-        Ok(Some(sid.clone()))
+        Ok(Some(sid.as_str().into()))
     }
 
     fn whom(self, fields: &Fields, effect: Effect, place: &str) -> Result<Whom, PolicyError> {

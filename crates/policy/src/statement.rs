@@ -1,7 +1,7 @@
 //! One compiled statement and whether it applies to a request.
 
 use crate::{
-    Effect, Principal, Request, StatementInfo,
+    Effect, Name, Principal, Request, StatementInfo,
     action::{ActionPattern, LowerAction},
     arn::ArnPattern,
     condition::Condition,
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Statement {
     /// The position in the document, from 0.
     pub(crate) at: usize,
-    pub(crate) sid: Option<String>,
+    pub(crate) sid: Option<Name>,
     pub(crate) effect: Effect,
     pub(crate) whom: Whom,
     pub(crate) actions: Selection<ActionPattern>,

@@ -1,12 +1,10 @@
-//! The official signing vectors, read from the source of the `aws-sigv4` crate in cargo's registry (a dev-dependency,
-//! Apache-2.0), so that nothing of them is copied here. Each is verified as it stands, in both placements, and must fail
-//! when any one byte of it is changed.
+//! The official signing vectors ([`suite`]): each is verified as it stands, in both placements, and must fail when any one
+//! byte of it is changed.
 
-use std::{fs, path::PathBuf};
+pub(crate) mod suite;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use casemate_names::{Secret, Timestamp};
-use serde_json::Value;
+use casemate_names::Secret;
 
 use crate::{
     Algorithm, Arrival, AuthError, Expected, Head, PathStyle, SKEW_S, SigningKeyCache,
@@ -14,121 +12,24 @@ use crate::{
     encoding::{parameters, split_target},
     parse, verify,
 };
+use suite::{FILES, Request, Vector, asymmetric_vectors, vectors};
 
-/// A parsed request file.
-#[derive(Debug, Clone)]
-struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
+fn algorithm(vector: &Vector) -> Algorithm {
+    if vector.is_asymmetric { Algorithm::Ecdsa } else { Algorithm::Hmac }
 }
 
-#[derive(Debug)]
-struct Vector {
-    name: String,
-    algorithm: Algorithm,
-    folder: PathBuf,
-    context: Value,
-}
-
-/// The parts of the suite: one an algorithm.
-const PARTS: [(&str, Algorithm, usize); 2] = [("v4", Algorithm::Hmac, 38), ("v4a", Algorithm::Ecdsa, 30)];
-
-fn suite(part: &str) -> PathBuf {
-    let cargo_home =
-        option_env!("CARGO_HOME").map_or_else(|| PathBuf::from(env!("HOME")).join(".cargo"), PathBuf::from);
-    let registries = fs::read_dir(cargo_home.join("registry/src")).unwrap();
-    registries
-        .flat_map(|registry| fs::read_dir(registry.unwrap().path()).unwrap())
-        .map(|krate| krate.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("aws-sigv4-1."))
-        .map(|path| path.join("aws-signing-test-suite").join(part))
-        .find(|path| path.is_dir())
-        .expect("the aws-sigv4 dev-dependency is unpacked in cargo's registry and ships the suite")
-}
-
-fn vectors() -> Vec<Vector> {
-    PARTS.into_iter().flat_map(|(part, algorithm, at_least)| vectors_of(part, algorithm, at_least)).collect()
-}
-
-fn vectors_of(part: &str, algorithm: Algorithm, at_least: usize) -> Vec<Vector> {
-    let mut found: Vec<Vector> = fs::read_dir(suite(part))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|folder| folder.join("context.json").is_file())
-        .map(|folder| Vector {
-            name: format!("{part}/{}", folder.file_name().unwrap().to_string_lossy()),
-            algorithm,
-            context: serde_json::from_slice(&fs::read(folder.join("context.json")).unwrap()).unwrap(),
-            folder,
-        })
-        .collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(found.len() >= at_least, "the suite has shrunk to {}", found.len());
-    found
-}
-
-impl Vector {
-    fn text(&self, file: &str) -> String {
-        fs::read_to_string(self.folder.join(file)).unwrap().replace("\r\n", "\n")
-    }
-
-    fn request(&self, file: &str) -> Request {
-        let text = self.text(file);
-        let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
-        let mut lines = head.lines();
-        let first = lines.next().unwrap();
-        let (method, rest) = first.split_once(' ').unwrap();
-        let target = rest.strip_suffix(" HTTP/1.1").unwrap();
-        let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
-        for line in lines {
-            if line.starts_with(' ') {
-                // An obsolete folded line: a server unfolds it with a blank.
-                headers.last_mut().unwrap().1.extend_from_slice(format!(" {line}").as_bytes());
-            } else {
-                let (name, value) = line.split_once(':').unwrap();
-                headers.push((name.to_owned(), value.as_bytes().to_vec()));
-            }
-        }
-        Request {
-            method: method.into(),
-            target: target.into(),
-            headers,
-            body: body.trim_end().as_bytes().to_vec(),
-        }
-    }
-
-    fn secret(&self) -> Secret<String> {
-        Secret::new(self.context["credentials"]["secret_access_key"].as_str().unwrap().to_owned())
-    }
-
-    fn at(&self) -> Timestamp {
-        Timestamp::parse_iso8601(self.context["timestamp"].as_str().unwrap()).unwrap()
-    }
-
-    fn is_normalised(&self) -> bool {
-        self.context["normalize"].as_bool().unwrap()
-    }
-
-    fn expected(&self) -> Expected<'_> {
-        Expected {
-            region: self.context["region"].as_str().unwrap(),
-            service: self.context["service"].as_str().unwrap(),
-            path_style: PathStyle::Normalise,
-            skew_s: SKEW_S,
-        }
-    }
-
-    /// The token is added after signing: a form we refuse.
-    fn omits_token(&self) -> bool {
-        self.context["omit_session_token"].as_bool() == Some(true)
+fn expected(vector: &Vector) -> Expected<'_> {
+    Expected {
+        region: vector.region(),
+        service: vector.service(),
+        path_style: PathStyle::Normalise,
+        skew_s: SKEW_S,
     }
 }
 
 impl Request {
     fn judge(&self, vector: &Vector, keys: &SigningKeyCache) -> Result<(), AuthError> {
-        self.judge_for(vector, &vector.expected(), keys)
+        self.judge_for(vector, &expected(vector), keys)
     }
 
     fn judge_for(
@@ -151,7 +52,7 @@ impl Request {
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let head = Head { method: &self.method, target: &self.target, headers: &headers };
         let claim = parse(&head)?.ok_or(AuthError::MissingAuthenticationToken)?;
-        if claim.access_key_id != vector.context["credentials"]["access_key_id"] {
+        if claim.access_key_id != vector.access_key_id() {
             return Err(AuthError::UnknownKey);
         }
         let body_sha256: [u8; 32] = digest(&SHA256, &self.body).as_ref().try_into().unwrap();
@@ -159,8 +60,6 @@ impl Request {
         verify(&head, &claim, expected, secret, keys, &arrival)
     }
 }
-
-const FILES: [&str; 2] = ["header-signed-request.txt", "query-signed-request.txt"];
 
 #[test]
 fn canonical_requests_and_strings_to_sign_are_the_official_ones() {
@@ -183,13 +82,13 @@ fn canonical_requests_and_strings_to_sign_are_the_official_ones() {
             assert_eq!(made, wanted.trim_end(), "{} {placement}", vector.name);
             let scope = crate::CredentialScope {
                 date: "20150830".into(),
-                region: match vector.algorithm {
+                region: match algorithm(&vector) {
                     Algorithm::Hmac => "us-east-1".into(),
                     Algorithm::Ecdsa => String::new(),
                 },
                 service: "service".into(),
             };
-            let to_sign = string_to_sign(vector.algorithm, "20150830T123600Z", &scope, &made);
+            let to_sign = string_to_sign(algorithm(&vector), "20150830T123600Z", &scope, &made);
             let wanted = vector.text(&format!("{placement}-string-to-sign.txt"));
             assert_eq!(to_sign, wanted.trim_end(), "{} {placement}", vector.name);
         }
@@ -209,9 +108,9 @@ fn every_official_vector_verifies_in_both_placements() {
 #[test]
 fn an_asymmetric_signature_is_good_in_its_regions_only() {
     let keys = SigningKeyCache::new();
-    for vector in vectors_of("v4a", Algorithm::Ecdsa, 30).iter().filter(|v| v.is_normalised()) {
+    for vector in asymmetric_vectors().iter().filter(|v| v.is_normalised()) {
         let request = vector.request(FILES[0]);
-        let elsewhere = Expected { region: "eu-west-1", ..vector.expected() };
+        let elsewhere = Expected { region: "eu-west-1", ..expected(vector) };
         let verdict = request.judge_for(vector, &elsewhere, &keys);
         assert!(matches!(verdict, Err(AuthError::InvalidScope(_))), "{}: {verdict:?}", vector.name);
         // Whoever widens the set, or leaves it out, has no signature for what is left.
@@ -230,12 +129,10 @@ fn an_asymmetric_signature_is_good_in_its_regions_only() {
 #[test]
 fn an_asymmetric_signature_passes_for_no_other_key() {
     let keys = SigningKeyCache::new();
-    for vector in
-        vectors_of("v4a", Algorithm::Ecdsa, 30).iter().filter(|v| v.is_normalised() && !v.omits_token())
-    {
+    for vector in asymmetric_vectors().iter().filter(|v| v.is_normalised() && !v.omits_token()) {
         let request = vector.request(FILES[0]);
         let other = Secret::new("another secret".to_owned());
-        let verdict = request.judge_with(vector, &vector.expected(), &other, &keys);
+        let verdict = request.judge_with(vector, &expected(vector), &other, &keys);
         assert_eq!(verdict, Err(AuthError::SignatureDoesNotMatch), "{}", vector.name);
     }
 }

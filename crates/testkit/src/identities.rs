@@ -251,7 +251,7 @@ impl Directory for Identities {
 fn named(name: &str, text: &str, kind: PolicyKind) -> NamedPolicy {
     let policy =
         Policy::parse(text, kind).unwrap_or_else(|error| panic!("the test's policy {text}: {error}"));
-    NamedPolicy { name: name.to_owned(), policy: Arc::new(policy) }
+    NamedPolicy { name: name.into(), policy: Arc::new(policy) }
 }
 
 const TRUSTS_NOBODY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"sts:AssumeRole","Principal":{"Service":"nobody.amazonaws.com"}}}"#;

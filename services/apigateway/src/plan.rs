@@ -109,7 +109,8 @@ pub(crate) fn resource_policy(scope: &Scope, api_id: &str, text: &str) -> Result
     expand(&mut document, scope, api_id);
     let policy = Policy::parse(&document.to_string(), Kind::Resource)
         .map_err(|error| format!("{error} {}", error.place()))?;
-    let policy = NamedPolicy { name: format!("resource policy of API {api_id}"), policy: Arc::new(policy) };
+    let policy =
+        NamedPolicy { name: format!("resource policy of API {api_id}").into(), policy: Arc::new(policy) };
     Ok(ResourcePolicy::new(policy, ResourceRule::Ordinary))
 }
 

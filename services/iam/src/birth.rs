@@ -28,7 +28,6 @@ pub(crate) fn policy(arn: &Arn, action: &str) -> Result<Option<ResourcePolicy>, 
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Service":"{ORGANIZATIONS}"}},"Action":"{action}","Resource":"*","Condition":{{"StringEquals":{{"aws:SourceAccount":"{account}"}}}}}}}}"#
     );
     let policy = Policy::parse(&text, Kind::Resource).map_err(Fault::internal)?;
-    let policy =
-        NamedPolicy { name: "built-in policy of a new account".to_owned(), policy: Arc::new(policy) };
+    let policy = NamedPolicy { name: "built-in policy of a new account".into(), policy: Arc::new(policy) };
     Ok(Some(ResourcePolicy::new(policy, ResourceRule::Ordinary)))
 }

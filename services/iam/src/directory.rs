@@ -112,7 +112,7 @@ impl IamDirectory {
         match managed_document(tx, &self.env, arn)? {
             Some(text) => named(arn, &text),
             // An attached policy that is gone: nobody can tell what it denied.
-            None => Ok(NamedPolicy { name: arn.to_owned(), policy: documents::denying_everything()? }),
+            None => Ok(NamedPolicy { name: arn.into(), policy: documents::denying_everything()? }),
         }
     }
 
@@ -158,7 +158,7 @@ impl IamDirectory {
 }
 
 fn named(name: &str, text: &str) -> Result<NamedPolicy, Error> {
-    Ok(NamedPolicy { name: name.to_owned(), policy: documents::compiled(text, Kind::Identity)? })
+    Ok(NamedPolicy { name: name.into(), policy: documents::compiled(text, Kind::Identity)? })
 }
 
 impl Directory for IamDirectory {

@@ -248,7 +248,7 @@ impl Service for Iam {
             // AWS: a role that does not exist refuses as one that does not trust: the caller cannot tell.
             None => (documents::trusting_nobody()?, None),
         };
-        let policy = NamedPolicy { name: format!("{arn} trust policy"), policy };
+        let policy = NamedPolicy { name: format!("{arn} trust policy").into(), policy };
         let rule = Service::resource_rule(self, Some(arn), action);
         Ok(Some(ResourcePolicy { policy, rule, unique_id }))
     }

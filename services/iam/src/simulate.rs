@@ -102,7 +102,7 @@ impl Simulated {
                 },
             });
         }
-        Ok(Self { whole: NamedPolicy { name: source.id.clone(), policy: Arc::new(whole) }, parts })
+        Ok(Self { whole: NamedPolicy { name: source.id.as_str().into(), policy: Arc::new(whole) }, parts })
     }
 
     /// As [`Self::new`], of several.

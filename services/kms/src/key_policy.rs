@@ -90,7 +90,7 @@ impl Checked {
         let text =
             r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
         let any = Policy::parse(text, Kind::Identity).map_err(Fault::internal)?;
-        let identity = [NamedPolicy { name: "the account's own".to_owned(), policy: Arc::new(any) }];
+        let identity = [NamedPolicy { name: "the account's own".into(), policy: Arc::new(any) }];
         let layers =
             Layers { identity: &identity, resource: Some(&policy), resource_rule: RULE, ..Layers::default() };
         let (arn, principal) = (key.arn(), caller.principal());
@@ -180,7 +180,7 @@ impl Compiled {
 fn compiled(text: &str, ids: &BTreeMap<String, String>, key: &Place) -> Result<NamedPolicy, Error> {
     // A stored policy that no longer parses is an error, and an error is a refusal.
     let policy = Policy::parse(&enforced_principals(text, ids), Kind::Resource).map_err(Fault::internal)?;
-    Ok(NamedPolicy { name: format!("key policy of {}", key.id), policy: Arc::new(policy) })
+    Ok(NamedPolicy { name: format!("key policy of {}", key.id).into(), policy: Arc::new(policy) })
 }
 
 /// A policy as answers show it: those who are gone appear by unique id.

@@ -272,7 +272,7 @@ impl Compiled {
         }
         // A stored policy that no longer parses is an error, and an error is a refusal.
         let policy = Policy::parse(&row.enforced(), Kind::Resource).map_err(Fault::internal)?;
-        let named = NamedPolicy { name, policy: Arc::new(policy) };
+        let named = NamedPolicy { name: name.into(), policy: Arc::new(policy) };
         if kept.len() >= COMPILED_MAX {
             kept.clear();
         }

@@ -111,7 +111,7 @@ impl Organizations {
         let levels = |kind: PolicyKind| -> Result<Vec<Vec<NamedPolicy>>, Error> {
             if member.closed {
                 let policy = document::denying_everything(kind)?;
-                return Ok(vec![vec![NamedPolicy { name: "the account is closed".to_owned(), policy }]]);
+                return Ok(vec![vec![NamedPolicy { name: "the account is closed".into(), policy }]]);
             }
             if exempt || !organization.enabled.contains(&kind) {
                 return Ok(Vec::new());
@@ -141,7 +141,7 @@ impl Organizations {
             .filter(|id| *id != RCP_FULL_AWS_ACCESS)
             .map(|id| {
                 let policy = self.compiled(tx, generation, organization, id, kind)?;
-                let name = organization.place().arn_of(id, Some(kind)).as_str().to_owned();
+                let name = organization.place().arn_of(id, Some(kind)).as_str().into();
                 Ok(NamedPolicy { name, policy })
             })
             .collect()

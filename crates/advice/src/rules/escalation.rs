@@ -58,38 +58,84 @@ const LIMITS: [&str; 2] = ["iam:PermissionsBoundary", "iam:PolicyARN"];
 pub(super) fn all(document: &Document) -> Vec<Finding> {
     let mut found = Vec::new();
     for (action, what) in ALONE {
-        if let Some(statement) = granting(document, action) {
+        if let Some((_, statement)) = granting(&[document], action).next() {
             found.push(at(&ESCALATION, statement, format!("with {action} on any such resource one {what}")));
         }
     }
-    if let Some(pass) = granting(document, "iam:PassRole") {
-        for (actions, what) in WITH_PASS_ROLE {
-            let all = actions.iter().all(|action| document.allows().any(|s| allows(s, action)));
-            let service = actions.first().and_then(|action| action.split(':').next()).unwrap_or_default();
-            if all && may_pass_to(pass, service) {
-                let text = format!("with iam:PassRole on any role and {} one {what}", actions.join(", "));
-                found.push(at(&ESCALATION, pass, text));
-            }
-        }
+    for Combination { actions, what, pass: (_, pass), .. } in combinations(&[document]) {
+        let text = format!("with iam:PassRole on any role and {} one {what}", actions.join(", "));
+        found.push(at(&ESCALATION, pass, text));
     }
-    if let Some(statement) = granting(document, "sts:AssumeRole") {
+    if let Some((_, statement)) = granting(&[document], "sts:AssumeRole").next() {
         found.push(at(&ASSUME_ANY_ROLE, statement, "sts:AssumeRole is allowed on any role"));
     }
     found
 }
 
-/// The statement that allows an action on resources that are not named one by one, without limits and not denied again.
-fn granting<'d>(document: &'d Document, action: &str) -> Option<&'d Statement> {
-    let denied = document.statements.iter().any(|deny| {
+/// The combinations that documents with these names have together and none of them has alone, each with the position of the
+/// document that lets roles be passed. All of them bind the same principal.
+pub(crate) fn across(documents: &[(&str, &Document)]) -> Vec<(usize, Finding)> {
+    let together: Vec<&Document> = documents.iter().map(|(_, document)| *document).collect();
+    let alone: Vec<Combination<'_>> =
+        together.iter().flat_map(|document| combinations(&[*document])).collect();
+    let mut found = combinations(&together);
+    found.retain(|combination| alone.iter().all(|one| one.actions != combination.actions));
+    let told = found.into_iter().map(|Combination { actions, what, pass: (passing, pass), by }| {
+        let name = |at: usize| documents.get(at).map_or("", |(name, _)| *name);
+        let parts: Vec<String> =
+            actions.iter().zip(by).map(|(action, at)| format!("{action} of `{}`", name(at))).collect();
+        let text = format!(
+            "with iam:PassRole on any role of `{}` and {} one {what}",
+            name(passing),
+            parts.join(", ")
+        );
+        (passing, at(&ESCALATION, pass, text))
+    });
+    told.collect()
+}
+
+/// Actions that documents allow together, and a role that can be passed to what they run.
+struct Combination<'d> {
+    actions: &'static [&'static str],
+    what: &'static str,
+    /// The statement that lets roles be passed, and the position of its document.
+    pass: (usize, &'d Statement),
+    /// For each action the position of a document that allows it.
+    by: Vec<usize>,
+}
+
+fn combinations<'d>(documents: &[&'d Document]) -> Vec<Combination<'d>> {
+    let made = WITH_PASS_ROLE.iter().filter_map(|(actions, what)| {
+        let service = actions.first().and_then(|action| action.split(':').next()).unwrap_or_default();
+        let pass = granting(documents, "iam:PassRole").find(|(_, pass)| may_pass_to(pass, service))?;
+        let allowing = |action: &&str| {
+            documents.iter().position(|document| document.allows().any(|statement| allows(statement, action)))
+        };
+        let by = actions.iter().map(allowing).collect::<Option<Vec<usize>>>()?;
+        Some(Combination { actions, what, pass, by })
+    });
+    made.collect()
+}
+
+/// The statements that allow an action on resources that are not named one by one, without limits and not denied again by
+/// any of the documents. Each with the position of its document.
+fn granting<'d>(documents: &[&'d Document], action: &str) -> impl Iterator<Item = (usize, &'d Statement)> {
+    let denied = documents.iter().flat_map(|document| &document.statements).any(|deny| {
         !deny.allows
             && deny.conditions().is_empty()
             && deny.texts("Resource").contains(&"*")
             && deny.texts("Action").iter().any(|pattern| fits(pattern, action))
     });
-    let unlimited = |statement: &&Statement| {
+    let unlimited = |statement: &Statement| {
         allows(statement, action) && is_broad(statement) && !LIMITS.iter().any(|key| statement.requires(key))
     };
-    document.allows().find(unlimited).filter(|_| !denied)
+    let found: Vec<(usize, &'d Statement)> = documents
+        .iter()
+        .enumerate()
+        .flat_map(|(at, document)| document.allows().map(move |statement| (at, statement)))
+        .filter(|(_, statement)| !denied && unlimited(statement))
+        .collect();
+    found.into_iter()
 }
 
 fn allows(statement: &Statement, action: &str) -> bool {

@@ -2,7 +2,7 @@
 
 mod attached;
 mod conditions;
-mod escalation;
+pub(crate) mod escalation;
 mod principals;
 mod structure;
 #[cfg(test)]

@@ -270,6 +270,48 @@ fn every_rule_fires_where_it_should_and_only_there() {
 }
 
 #[test]
+fn combinations_are_found_across_the_documents_of_one_principal() {
+    let pass =
+        |to: &str| when(allow("iam:PassRole", "*"), json!({"StringEquals": {"iam:PassedToService": to}}));
+    let together = |documents: &[Json]| -> Vec<(usize, Option<usize>, String)> {
+        let texts: Vec<String> = documents.iter().map(document).collect();
+        let names = ["first", "second", "third"];
+        let named: Vec<(&str, &str)> = names.into_iter().zip(texts.iter().map(String::as_str)).collect();
+        let found = crate::lint_together(&named).into_iter();
+        found
+            .map(|(at, finding)| {
+                assert_eq!((finding.rule.id, finding.line), ("CM010", Some(1)));
+                (at, finding.statement, finding.message)
+            })
+            .collect()
+    };
+    let (create, invoke) = (allow("lambda:CreateFunction", "*"), allow("lambda:InvokeFunction", "*"));
+    let text = "with iam:PassRole on any role of `second` and lambda:CreateFunction of `first`, lambda:InvokeFunction of \
+                `third` one runs own code in a new function";
+    let apart = [
+        create.clone(),
+        json!([allow("dynamodb:GetItem", TABLE), pass("lambda.amazonaws.com")]),
+        invoke.clone(),
+    ];
+    assert_eq!(together(&apart), [(1, Some(1), text.to_owned())]);
+    // Each alone is silent: what they allow together is all there is to find.
+    assert!(apart.iter().all(|one| !ids(&document(one), Kind::Identity).contains(&"CM010")));
+    // A part is missing, the role goes to another service, or it is denied by whichever document.
+    assert_eq!(together(&apart[..2]), []);
+    assert_eq!(together(&[create.clone(), pass("ec2.amazonaws.com"), invoke.clone()]), []);
+    let deny = json!({"Effect": "Deny", "Action": "iam:*", "Resource": "*"});
+    let denied = [json!([create.clone(), deny]), pass("lambda.amazonaws.com"), invoke.clone()];
+    assert_eq!(together(&denied), []);
+    // One document that has it all is found alone, and not once more.
+    let whole = json!([create, pass("lambda.amazonaws.com"), invoke]);
+    assert!(ids(&document(&whole), Kind::Identity).contains(&"CM010"));
+    assert_eq!(together(&[whole, allow("lambda:InvokeFunction", "*")]), []);
+    // The second of two statements that pass roles is looked at, too.
+    let two = json!([pass("ec2.amazonaws.com"), pass("lambda.amazonaws.com"), apart[0], apart[2]]);
+    assert!(ids(&document(&two), Kind::Identity).contains(&"CM010"));
+}
+
+#[test]
 fn variables_in_an_old_document_are_found() {
     let statement = json!({"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "s3:GetObject",
         "Resource": "arn:aws:s3:::b/${aws:userid}/*"});

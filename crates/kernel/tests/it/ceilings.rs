@@ -77,7 +77,7 @@ impl Club {
 
 fn levels(texts: &[&[&str]], kind: Kind) -> Vec<Vec<NamedPolicy>> {
     let named = |text: &&str| NamedPolicy {
-        name: "ceiling".to_owned(),
+        name: "ceiling".into(),
         policy: Arc::new(Policy::parse(text, kind).unwrap()),
     };
     texts.iter().map(|level| level.iter().map(named).collect()).collect()

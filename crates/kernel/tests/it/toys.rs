@@ -208,7 +208,7 @@ impl Service for Toys {
         let found = self.shelf.policies.lock().unwrap().get(arn.as_str()).cloned();
         let compiled = found.map(|(text, rule)| {
             let policy = Policy::parse(&text, PolicyKind::Resource).map_err(Fault::internal)?;
-            let policy = NamedPolicy { name: "toy".to_owned(), policy: Arc::new(policy) };
+            let policy = NamedPolicy { name: "toy".into(), policy: Arc::new(policy) };
             Ok(ResourcePolicy::new(policy, rule))
         });
         compiled.transpose()

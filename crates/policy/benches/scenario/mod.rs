@@ -39,7 +39,7 @@ pub fn last_resource(statements: usize) -> String {
 
 pub fn named(text: &str, kind: Kind) -> NamedPolicy {
     NamedPolicy {
-        name: "arn:aws:iam::111111111111:policy/p".to_owned(),
+        name: "arn:aws:iam::111111111111:policy/p".into(),
         policy: Arc::new(Policy::parse(text, kind).unwrap()),
     }
 }

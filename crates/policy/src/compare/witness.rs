@@ -92,8 +92,8 @@ impl Question {
 /// What policies that apply side by side say: a deny in any wins, then an allow in any.
 pub fn answer(documents: &[Document], request: &Request<'_>) -> Answer {
     let decisive = |document: &Document, statement: StatementInfo<'_>| Decisive {
-        policy: document.name().to_owned(),
-        sid: statement.sid.map(str::to_owned),
+        policy: document.name().into(),
+        sid: statement.sid.map(Into::into),
         statement: statement.index,
     };
     let mut found = Answer { verdict: Verdict::ImplicitDeny, decisive: None };

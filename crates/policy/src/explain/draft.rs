@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Change, Edit, Present, near, present};
-use crate::{Decision, Kind, Layer, Layers, NamedPolicy, Policy, Request, decide};
+use crate::{Decision, Kind, Layer, Layers, Name, NamedPolicy, Policy, Request, decide};
 
 /// One policy, changeable.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(super) struct Draft {
     pub(super) layer: Layer,
     pub(super) level: Option<usize>,
     /// `None` for a policy that does not exist yet.
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Name>,
     kind: Kind,
     /// The document without its statements.
     rest: Map<String, Json>,
@@ -201,7 +201,7 @@ impl<'a> Drafts<'a> {
         Change {
             layer: draft.map_or(Layer::Identity, |draft| draft.layer),
             level: draft.and_then(|draft| draft.level),
-            policy: draft.and_then(|draft| draft.name.clone()),
+            policy: draft.and_then(|draft| draft.name.as_deref().map(str::to_owned)),
             edit: step.edit,
             warnings: step.warnings,
             document: draft.and_then(Draft::document),

@@ -288,7 +288,7 @@ fn of_layer(
     let grant = policies.iter().find_map(|named| match evaluate(&named.policy, request) {
         Effect3::Allow(statement) => Some(Decisive {
             policy: named.name.clone(),
-            sid: statement.sid.map(str::to_owned),
+            sid: statement.sid.map(Into::into),
             statement: statement.index,
         }),
         Effect3::Deny(_) | Effect3::None => None,

@@ -64,7 +64,7 @@ pub(super) fn because(named: &NamedPolicy, at: usize, bounded: bool, request: &R
 }
 
 fn decisive(named: &NamedPolicy, at: usize, statement: &Map<String, Json>) -> Decisive {
-    let sid = statement.get("Sid").and_then(Json::as_str).map(str::to_owned);
+    let sid = statement.get("Sid").and_then(Json::as_str).map(Into::into);
     Decisive { policy: named.name.clone(), sid, statement: at }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use super::Holds;
-use crate::{Decisive, Effect3, Kind, Layers, NamedPolicy, Policy, Request, Verdict, decide, evaluate};
+use crate::{Decisive, Effect3, Kind, Layers, Name, NamedPolicy, Policy, Request, Verdict, decide, evaluate};
 
 /// The statement of a policy that denies, if one does. `bounded`: the principal has a permissions boundary.
 pub(super) fn denial(named: &NamedPolicy, bounded: bool, request: &Request<'_>) -> Option<Decisive> {
@@ -108,6 +108,6 @@ impl Probe<'_> {
             fields.insert("Version".to_owned(), json!(version));
         }
         let policy = Policy::parse(&document.to_string(), Kind::Resource).ok()?;
-        Some(NamedPolicy { name: String::new(), policy: Arc::new(policy) })
+        Some(NamedPolicy { name: Name::default(), policy: Arc::new(policy) })
     }
 }

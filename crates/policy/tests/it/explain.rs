@@ -51,7 +51,7 @@ impl Owned {
             Layer::Identity | Layer::Root => Kind::Identity,
         };
         let made = change.document.as_ref().map(|document| NamedPolicy {
-            name: change.policy.clone().unwrap_or_else(|| "new".to_owned()),
+            name: change.policy.as_deref().unwrap_or("new").into(),
             policy: Arc::new(Policy::parse(&document.to_string(), kind).unwrap()),
         });
         if matches!(change.layer, Layer::Resource | Layer::Trust) {
@@ -77,7 +77,10 @@ fn is_trust(change: &Change) -> bool {
 }
 
 fn named(at: usize, text: &Json, kind: Kind) -> NamedPolicy {
-    NamedPolicy { name: format!("p{at}"), policy: Arc::new(Policy::parse(&text.to_string(), kind).unwrap()) }
+    NamedPolicy {
+        name: format!("p{at}").into(),
+        policy: Arc::new(Policy::parse(&text.to_string(), kind).unwrap()),
+    }
 }
 
 fn list(kind: Kind) -> impl Strategy<Value = Vec<NamedPolicy>> {

@@ -19,6 +19,7 @@ mod layers;
 mod operators;
 mod properties;
 mod reference;
+mod reference_layers;
 mod round_trip;
 mod support;
 mod vectors;

@@ -1,14 +1,15 @@
 //! Random policies and requests: the compiled engine answers as the reference does, and obeys laws.
 
 use casemate_policy::{
-    Effect3, Grants, Kind, Layers, NamedPolicy, Policy, Principal, Request, ResourceRule, Verdict, decide,
-    evaluate,
+    Effect3, Grants, Kind, Layers, Name, NamedPolicy, Policy, Principal, Request, ResourceRule, Verdict,
+    decide, evaluate,
 };
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value as Json, json};
 
 use crate::{
     reference::{self, Question},
+    reference_layers::{self, Stack},
     support::{ACCOUNT, Fact, Facts, OTHER, Says, session, user},
 };
 
@@ -35,7 +36,8 @@ pub const RESOURCES: [&str; 8] = [
     "arn:aws:sqs:us-east-1:111111111111:q:r",
 ];
 
-const VALUES: [&str; 17] = [
+const VALUES: [&str; 18] = [
+    "YW5u",
     "ann",
     "Ann",
     "a",
@@ -55,7 +57,9 @@ const VALUES: [&str; 17] = [
     "${aws:username}",
 ];
 
-const WANTED: [&str; 23] = [
+const WANTED: [&str; 25] = [
+    "YW5u",
+    "YW5u=",
     "a${aws:username}*",
     "ann",
     "ANN",
@@ -81,7 +85,7 @@ const WANTED: [&str; 23] = [
     "${dynamodb:LeadingKeys}",
 ];
 
-const OPERATORS: [&str; 23] = [
+const OPERATORS: [&str; 26] = [
     "StringEquals",
     "StringNotEquals",
     "StringEqualsIgnoreCase",
@@ -97,8 +101,11 @@ const OPERATORS: [&str; 23] = [
     "DateEquals",
     "DateNotEquals",
     "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
     "DateGreaterThanEquals",
     "Bool",
+    "BinaryEquals",
     "IpAddress",
     "NotIpAddress",
     "ArnEquals",
@@ -132,6 +139,8 @@ fn conditions() -> impl Strategy<Value = Json> {
         block
     })
 }
+
+const PROVIDER: &str = "arn:aws:iam::111111111111:oidc-provider/issuer.example";
 
 const ACTION_PATTERNS: [&str; 12] = [
     "s3:Get*",
@@ -169,7 +178,12 @@ const RESOURCE_PATTERNS: [&str; 18] = [
     "arn:*:s3:::*a*",
 ];
 
-const PRINCIPALS: [&str; 8] = [
+const PRINCIPALS: [&str; 13] = [
+    "AROAWORKERAAAAAAAAAA",
+    "AROAWORKERAAAAAAAAAA:s",
+    "arn:aws:sts::111111111111:assumed-role/worker/t",
+    "arn:aws:sts::111111111111:federated-user/fay",
+    "arn:aws:iam::222222222222:root",
     "*",
     "111111111111",
     "arn:aws:iam::111111111111:root",
@@ -188,9 +202,15 @@ fn statement(kind: Kind) -> impl Strategy<Value = Json> {
         prop_oneof![4 => Just("Resource"), 1 => Just("NotResource")],
         some_of(&RESOURCE_PATTERNS),
         conditions(),
-        (any::<bool>(), some_of(&PRINCIPALS), proptest::option::of(Just("lambda.amazonaws.com"))),
+        (
+            any::<bool>(),
+            some_of(&PRINCIPALS),
+            proptest::option::of(Just("lambda.amazonaws.com")),
+            proptest::option::of(Just(PROVIDER)),
+        ),
     );
-    parts.prop_map(move |(effect, action, actions, resource, resources, conditions, (not, aws, service))| {
+    parts.prop_map(move |(effect, action, actions, resource, resources, conditions, whom)| {
+        let (not, aws, service, provider) = whom;
         let mut made = json!({"Effect": effect, "Condition": conditions});
         made[action] = actions;
         made[resource] = resources;
@@ -199,6 +219,9 @@ fn statement(kind: Kind) -> impl Strategy<Value = Json> {
             made[element] = json!({"AWS": aws});
             if let Some(service) = service {
                 made[element]["Service"] = json!(service);
+            }
+            if let Some(provider) = provider {
+                made[element]["Federated"] = json!(provider);
             }
         }
         made
@@ -226,6 +249,11 @@ pub fn principal() -> impl Strategy<Value = Principal> {
         Principal::Root { account: ACCOUNT.to_owned() },
         Principal::Anonymous,
         Principal::Service { name: "lambda.amazonaws.com".to_owned() },
+        Principal::FederatedUser {
+            arn: format!("arn:aws:sts::{ACCOUNT}:federated-user/fay"),
+            account: ACCOUNT.to_owned(),
+        },
+        Principal::WebIdentity { provider: PROVIDER.to_owned() },
     ])
 }
 
@@ -365,7 +393,7 @@ proptest! {
                 "IpAddress": {"k": text}, "NumericEquals": {"k": text}, "BinaryEquals": {"k": text}},
         }});
         if let Ok(policy) = Policy::parse(&document.to_string(), kind) {
-            let named = NamedPolicy { name: String::new(), policy: std::sync::Arc::new(policy) };
+            let named = NamedPolicy { name: Name::default(), policy: std::sync::Arc::new(policy) };
             let facts = Facts::default().one("k", &text);
             let _ = crate::support::says(&named, &text, &text, &facts);
         }
@@ -383,7 +411,7 @@ impl Grants for AlwaysGranted {
 
 fn named(policy: &Json, kind: Kind) -> NamedPolicy {
     NamedPolicy {
-        name: "p".to_owned(),
+        name: "p".into(),
         policy: std::sync::Arc::new(Policy::parse(&policy.to_string(), kind).unwrap()),
     }
 }
@@ -454,4 +482,110 @@ proptest! {
             prop_assert!(verdict(&identity, None) != Verdict::Allow);
         }
     }
+}
+
+/// Every layer, each often there: policies that allow little would end most questions at the first ceiling, so that open
+/// ones are as many.
+fn stack() -> impl Strategy<Value = Stack> {
+    let open =
+        json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+    let ceiling = prop_oneof![2 => Just(open.clone()), 1 => policy(Kind::Identity)];
+    let ceilings = proptest::collection::vec(ceiling, 0..3);
+    // None at all, or an open one beside others.
+    let level = prop_oneof![
+        1 => ceilings.clone(),
+        3 => ceilings.clone().prop_map(move |mut all| { all.push(open.clone()); all }),
+    ];
+    let rules = vec![ResourceRule::Ordinary, ResourceRule::Ordinary, ResourceRule::Trust, ResourceRule::Both];
+    let sides = (
+        proptest::collection::vec(policy(Kind::Identity), 0..3),
+        proptest::option::of(policy(Kind::Resource)),
+        proptest::option::of(level.clone()),
+        proptest::option::of(level.clone()),
+    );
+    let ceilings = (
+        proptest::collection::vec(level.clone(), 0..3),
+        proptest::collection::vec(proptest::collection::vec(policy(Kind::Identity), 0..2), 0..2),
+        proptest::option::weighted(0.2, level),
+    );
+    (sides, ceilings, proptest::bool::weighted(0.2), select(rules)).prop_map(
+        |(sides, ceilings, grant, rule)| {
+            let (identity, resource, boundary, session) = sides;
+            let (service_control, resource_control, vpc_endpoint) = ceilings;
+            Stack {
+                identity,
+                resource,
+                boundary,
+                session,
+                service_control,
+                resource_control,
+                vpc_endpoint,
+                grant,
+                rule,
+            }
+        },
+    )
+}
+
+/// The engine's verdict on the same documents.
+fn of_the_engine(stack: &Stack, question: &Question<'_>, owner: &str) -> Verdict {
+    let all = |policies: &Vec<Json>| -> Vec<NamedPolicy> {
+        policies.iter().map(|policy| named(policy, Kind::Identity)).collect()
+    };
+    let levels = |levels: &[Vec<Json>]| -> Vec<Vec<NamedPolicy>> { levels.iter().map(all).collect() };
+    let (identity, resource) =
+        (all(&stack.identity), stack.resource.as_ref().map(|policy| named(policy, Kind::Resource)));
+    let (boundary, session) = (stack.boundary.as_ref().map(all), stack.session.as_ref().map(all));
+    let endpoint = stack.vpc_endpoint.as_ref().map(all);
+    let (service_control, resource_control) =
+        (levels(&stack.service_control), levels(&stack.resource_control));
+    let layers = Layers {
+        identity: &identity,
+        resource: resource.as_ref(),
+        boundary: boundary.as_deref(),
+        session: session.as_deref(),
+        service_control: &service_control,
+        resource_control: &resource_control,
+        vpc_endpoint: endpoint.as_deref(),
+        grants: stack.grant.then_some(&AlwaysGranted as &dyn Grants),
+        resource_rule: stack.rule,
+    };
+    let request = Request {
+        principal: question.principal,
+        action: question.action,
+        resource: question.resource,
+        resource_account: Some(owner),
+        context: question.facts,
+    };
+    decide(&layers, &request).verdict
+}
+
+/// Questions put to all layers. Ours: as many as end in some seconds.
+const STACKS: u32 = 1_500;
+
+/// The layers together answer as the reference, and all three answers come often enough to mean something.
+#[test]
+fn layers_answer_as_the_reference() {
+    use proptest::test_runner::{Config, TestRunner};
+    let asked = (
+        stack(),
+        principal(),
+        select(vec![ACCOUNT, ACCOUNT, OTHER]),
+        select(&ACTIONS[..]),
+        select(&RESOURCES[..]),
+        facts(),
+    );
+    let counts = std::cell::RefCell::new([0_u32; 3]);
+    let config = Config { cases: STACKS, failure_persistence: None, ..Config::default() };
+    let outcome =
+        TestRunner::new(config).run(&asked, |(stack, principal, owner, action, resource, facts)| {
+            let question = Question { principal: &principal, action, resource, facts: &facts };
+            let expected = reference_layers::verdict(&stack, &question, owner);
+            counts.borrow_mut()[expected as usize] += 1;
+            prop_assert_eq!(of_the_engine(&stack, &question, owner), expected);
+            Ok(())
+        });
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    let counts = counts.into_inner();
+    assert!(counts.iter().all(|count| *count > STACKS / 25), "allow, implicit and explicit deny: {counts:?}");
 }

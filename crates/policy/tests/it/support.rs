@@ -70,7 +70,7 @@ pub fn session(role: &str, session: &str) -> Principal {
 }
 
 pub fn named(text: &str, kind: Kind) -> NamedPolicy {
-    NamedPolicy { name: "p".to_owned(), policy: Arc::new(Policy::parse(text, kind).expect(text)) }
+    NamedPolicy { name: "p".into(), policy: Arc::new(Policy::parse(text, kind).expect(text)) }
 }
 
 /// An identity policy of one statement.

@@ -269,7 +269,7 @@ mod tests {
 
     fn named(name: &str, statement: &str, kind: Kind) -> NamedPolicy {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
-        NamedPolicy { name: name.to_owned(), policy: Arc::new(Policy::parse(&text, kind).unwrap()) }
+        NamedPolicy { name: name.into(), policy: Arc::new(Policy::parse(&text, kind).unwrap()) }
     }
 
     #[test]

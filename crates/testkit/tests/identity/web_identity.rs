@@ -8,7 +8,7 @@ use std::sync::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use casemate_jose::{SigningKey, VerifyingKey};
 use casemate_kernel::BoxFuture;
-use casemate_names::AccountId;
+use casemate_names::{AccountId, Arn};
 use casemate_schema::Document;
 use casemate_sts::{IssuerKeySet, IssuerKeys, Unreachable};
 use casemate_testkit::Response;
@@ -129,6 +129,41 @@ async fn a_token_of_a_registered_provider_becomes_a_session_of_a_role_that_trust
     assert_eq!(record.access_key_id.as_deref(), Some(session.access_key_id.as_str()));
     idp.scene.world.clock.advance_seconds(900);
     assert_eq!(idp.scene.whoami(&session).await.code().unwrap(), "ExpiredToken");
+}
+
+/// Users whose IAM names are their subjects at the provider, each asking about itself: the minimal policy says so, with the
+/// provider's key as variable, and keeps them apart.
+#[tokio::test]
+async fn the_subject_is_a_variable_of_the_minimal_policy() {
+    const TO_ALL: &str = r#","Condition":{"StringEquals":{"idp.example.com/realm:aud":"app"}}"#;
+    let idp = Idp::new().await;
+    idp.role("people", TO_ALL, ALLOW_ALL).await;
+    for name in ["annabel", "benjamin"] {
+        idp.scene.user(name, None).await;
+        let session = credentials(&idp.assume("people", &idp.token(&[("sub", json!(name))])).await);
+        let about = idp.scene.tried(&session, "GetUser", &[("UserName", name)]).await;
+        assert_eq!(about.status, 200, "{}", about.text());
+    }
+    let kernel = &idp.scene.world.kernel;
+    let id = kernel.principal_id(&Arn::parse(&role_arn("people")).unwrap()).unwrap().unwrap();
+    let record = serde_json::to_value(kernel.recorder().recorded(&id).unwrap()).unwrap();
+    let record: casemate_minimise::Recorded = serde_json::from_value(record).unwrap();
+    let current = [casemate_minimise::Document::parse("inline", ALLOW_ALL).unwrap()];
+    let outcome = casemate_minimise::minimise(&record, &current).unwrap();
+    assert!(outcome.certificate.holds(), "{:#?}", outcome.certificate);
+    let made = outcome.documents[0].json().to_string();
+    assert!(made.contains("arn:aws:iam::123456789012:user/${idp.example.com/realm:sub}"), "{made}");
+
+    let members = [("RoleName", "people"), ("PolicyName", "inline"), ("PolicyDocument", made.as_str())];
+    idp.scene.iam(&idp.scene.root, "PutRolePolicy", &members).await;
+    let session = credentials(&idp.assume("people", &idp.token(&[("sub", json!("annabel"))])).await);
+    for (name, status) in [("annabel", 200), ("benjamin", 403)] {
+        assert_eq!(
+            idp.scene.tried(&session, "GetUser", &[("UserName", name)]).await.status,
+            status,
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test]

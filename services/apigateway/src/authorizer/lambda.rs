@@ -64,7 +64,7 @@ pub(crate) fn answer(payload: &[u8], failed: bool, authorizer: &str) -> Result<G
     check_resources(document)?;
     let policy = Policy::parse(&document.to_string(), Kind::Authorizer)
         .map_err(|error| broken(&format!("the policy is not valid: {error} {}", error.place())))?;
-    let policy = NamedPolicy { name: format!("authorizer {authorizer}"), policy: Arc::new(policy) };
+    let policy = NamedPolicy { name: format!("authorizer {authorizer}").into(), policy: Arc::new(policy) };
     Ok(Grant { principal_id, policy, context: context(&value)? })
 }
 

@@ -148,14 +148,14 @@ impl Style {
             Edit::Replace { statement, sid, element, before, after } => vec![
                 format!(
                     "  {number}. In {policy}, statement {statement}{}, change {}",
-                    named(sid.as_ref()),
+                    named(sid.as_deref()),
                     plain(element)
                 ),
                 format!("       from  {}", compact(before)),
                 format!("       to    {}", compact(after)),
             ],
             Edit::Remove { statement, sid, .. } => {
-                vec![format!("  {number}. In {policy} remove statement {statement}{}", named(sid.as_ref()))]
+                vec![format!("  {number}. In {policy} remove statement {statement}{}", named(sid.as_deref()))]
             }
         };
         let warnings = change.warnings.iter();
@@ -178,11 +178,11 @@ fn place(decisive: &Decisive) -> String {
         "policy `{}`, statement {}{}",
         plain(&decisive.policy),
         decisive.statement,
-        named(decisive.sid.as_ref())
+        named(decisive.sid.as_deref())
     )
 }
 
-fn named(sid: Option<&String>) -> String {
+fn named(sid: Option<&str>) -> String {
     sid.map_or_else(String::new, |sid| format!(" (Sid {})", plain(sid)))
 }
 

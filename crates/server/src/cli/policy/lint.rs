@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use casemate_advice::{
-    Attached, Finding, Resource, Severity, kind_of, lint, lint_attached, lint_template, sarif, unused,
+    Attached, Finding, Resource, Severity, kind_of, lint, lint_attached, lint_template, lint_together, sarif, unused,
 };
 use casemate_cloudformation::outline;
 use casemate_kernel::policy;
@@ -199,13 +199,21 @@ async fn look_at_role(client: &Client, role: &str) -> Result<Vec<(String, Vec<Fi
     if recorded.lost > 0 {
         output::error(&format!("{}: {} requests could not be recorded", current.arn, recorded.lost));
     }
-    let each = current.documents.iter().map(|(name, text)| {
+    let mut each: Vec<(String, Vec<Finding>)> = Vec::new();
+    for (name, text) in &current.documents {
         let mut findings = lint(text, policy::Kind::Identity);
         let here = never.iter().filter(|unused| unused.policy == *name);
         findings.extend(here.map(|found| unused(text, found.statement, found.sid.clone(), &found.actions)));
-        (format!("{role}/{name}"), findings)
-    });
-    Ok(each.collect())
+        each.push((format!("{role}/{name}"), findings));
+    }
+    let all: Vec<(&str, &str)> =
+        current.documents.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    for (at, finding) in lint_together(&all) {
+        if let Some((_, findings)) = each.get_mut(at) {
+            findings.push(finding);
+        }
+    }
+    Ok(each)
 }
 
 fn shown(file: &str, finding: &Finding) -> [String; 2] {
