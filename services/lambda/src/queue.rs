@@ -1,15 +1,21 @@
-//! Asynchronous requests: durable rows in the order they are due, run by one task, tried again when the function fails.
+//! Asynchronous requests: durable rows, by function and in the order they are due, begun by one task, tried again when the
+//! function fails.
+//!
+//! Functions take turns: at each look one event of every function that has one due begins, then a second of each, as far as
+//! [`Turns`] lets them. So how many events one function has waiting, and how long they run, is nothing to the others.
 //!
 //! A row is removed when its request is done for, so a crash repeats a request rather than losing it.
 // AWS: asynchronous invocation is at least once, too.
 
+mod lines;
+mod turns;
+
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use casemate_kernel::{Env, audit};
+use casemate_kernel::{Env, Fault, audit};
 use casemate_names::{Arn, Timestamp};
 use casemate_store::{Key, Row, StoreError};
 use serde::{Deserialize, Serialize};
@@ -26,6 +32,7 @@ use crate::{
     resource::{self, FunctionRef, LATEST},
     version,
 };
+use turns::Turns;
 
 /// Waits before the second and third try, seconds.
 // AWS: "two retries … one minute between the first two attempts, and two minutes between the second and third".
@@ -33,13 +40,6 @@ const RETRY_AFTER_S: [i64; 2] = [60, 120];
 /// Longest wait between such tries, seconds.
 // AWS: backoff from 1 second to 5 minutes.
 const BACKOFF_S_MAX: i64 = 300;
-/// Queued requests that run at once. Ours: leaves room for those whose callers wait.
-const RUNNING_MAX: usize = 16;
-/// Those of one account. Ours: requests that take long leave room for other accounts'.
-const RUNNING_PER_ACCOUNT_MAX: usize = 4;
-/// Keys read at once, and in one look at the queue. Ours: the next look goes on where one ended.
-const KEYS_AT_ONCE: usize = 64;
-const KEYS_PER_LOOK: usize = 1_024;
 /// The queue is looked at at least this often: retries wait for minutes, and reading the first rows costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -78,7 +78,7 @@ pub(crate) struct Queue {
     env: Env,
     invoker: Arc<Invoker>,
     arrived: Notify,
-    running: Mutex<BTreeSet<Key>>,
+    turns: Mutex<Turns>,
 }
 
 /// What becomes of a request after a try.
@@ -98,7 +98,7 @@ enum Next {
 
 impl Queue {
     pub(crate) fn new(env: &Env, invoker: Arc<Invoker>) -> Self {
-        Self { env: env.clone(), invoker, arrived: Notify::new(), running: Mutex::default() }
+        Self { env: env.clone(), invoker, arrived: Notify::new(), turns: Mutex::default() }
     }
 
     /// Accepts a request, if not too many wait: durable when it resolves.
@@ -119,7 +119,7 @@ impl Queue {
             trace: request.trace,
             creation_id: function.creation_id.clone(),
         };
-        let key = key(now, &waiting);
+        let key = lines::key(now, &waiting).ok_or_else(|| Fault::broken("a function without place"))?;
         self.env
             .store
             .write(move |tx| {
@@ -134,6 +134,8 @@ impl Queue {
 
     /// Runs what is due for as long as the kernel runs.
     pub(crate) async fn work(self: Arc<Self>) {
+        // What cannot be moved now is at the next start.
+        drop(self.env.store.write(lines::move_old_rows).await);
         let mut from = None;
         while self.env.kernel().is_ok() {
             // What cannot be read now is read at the next look.
@@ -142,51 +144,57 @@ impl Queue {
         }
     }
 
-    /// Begins what is due, from `from` on. The answer is where the next look is to go on; `None`: at the beginning.
+    /// Begins what is due: the functions behind `from` first. The answer is where the next look is to go on.
     fn begin_due(self: &Arc<Self>, now: Timestamp, from: Option<Key>) -> Result<Option<Key>, StoreError> {
-        let mut after = from;
-        for _ in 0..KEYS_PER_LOOK / KEYS_AT_ONCE {
-            if self.is_full() {
-                return Ok(None);
-            }
-            let keys =
-                self.env.store.read(|tx| tx.keys::<Waiting>(&Key::global(), after.as_ref(), KEYS_AT_ONCE))?;
-            let Some(last) = keys.last().cloned() else { return Ok(None) };
-            for key in keys {
-                let due = key.number_at(0).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_millis);
-                if due.is_some_and(|due| due > now) {
-                    return Ok(None);
+        let (environments, of_one) = self.invoker.places();
+        let mut look = self.env.store.read(|tx| {
+            let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            lines::look(tx, &turns, (environments, of_one), now, from)
+        })?;
+        let mut last = None;
+        loop {
+            let mut begun = false;
+            for line in &mut look.lines {
+                let Some(key) = line.due.pop_front() else { continue };
+                let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+                let taken = turns.take(&line.function, &key, environments, line.most);
+                drop(turns);
+                if taken {
+                    self.begin(line.function.clone(), key);
+                    last = Some(lines::end(&line.function));
+                    begun = true;
+                } else {
+                    line.due.clear();
                 }
-                self.begin(key);
             }
-            after = Some(last);
+            if !begun {
+                break;
+            }
         }
-        Ok(after)
+        if last.is_some() && look.is_cut {
+            self.arrived.notify_one();
+        }
+        Ok(last.or(look.end))
     }
 
-    fn is_full(&self) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).len() >= RUNNING_MAX
-    }
-
-    /// Runs a row, unless it runs, is gone, or has to wait for its turn.
-    fn begin(self: &Arc<Self>, key: Key) {
-        if !take_place(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner), &key) {
-            return;
-        }
+    /// Runs a row that has its place, unless it is gone.
+    fn begin(self: &Arc<Self>, function: Arn, key: Key) {
         // Read behind its place: what has run in the meantime is not there.
         match self.env.store.read(|tx| tx.get::<Waiting>(&key)) {
             Ok(Some(waiting)) => {
                 let queue = Arc::clone(self);
-                drop(tokio::spawn(async move { queue.run(key, waiting).await }));
+                drop(tokio::spawn(async move { queue.run((function, key), waiting).await }));
             }
             // One that cannot be read does not stop those behind it.
-            Ok(None) | Err(_) => {
-                self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            }
+            Ok(None) | Err(_) => self.give_back(&function, &key),
         }
     }
 
-    async fn run(&self, place: Key, waiting: Waiting) {
+    fn give_back(&self, function: &Arn, key: &Key) {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).give_back(function, key);
+    }
+
+    async fn run(&self, (whose, place): (Arn, Key), waiting: Waiting) {
         let (next, found) = self.attempt(&waiting).await;
         let again = match next {
             Next::Again { at, waiting } => Some((at, waiting)),
@@ -212,14 +220,15 @@ impl Queue {
                 .store
                 .write(move |tx| {
                     tx.delete::<Waiting>(&from)?;
-                    match &again {
-                        Some((at, waiting)) => tx.put(&key(*at, waiting), waiting),
+                    let again = again.as_ref().and_then(|(at, row)| Some((lines::key(*at, row)?, row)));
+                    match again {
+                        Some((key, row)) => tx.put(&key, row),
                         None => backlog::remove(tx, &function, bytes),
                     }
                 })
                 .await,
         );
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+        self.give_back(&whose, &place);
         self.arrived.notify_one();
     }
 
@@ -356,37 +365,4 @@ impl Queue {
 /// Until when a request is tried.
 fn end(waiting: &Waiting, config: &EventConfig) -> Timestamp {
     waiting.queued_at.plus_seconds(config.age_s.map_or(AGE_S, i64::from))
-}
-
-/// In the order they are due. The account is there to be known without opening the row.
-fn key(due: Timestamp, waiting: &Waiting) -> Key {
-    let due = u64::try_from(due.millis()).unwrap_or_default();
-    Key::global().number(due).text(&waiting.request_id).text(waiting.function.account())
-}
-
-/// Takes a place among what runs, if there is one for that row's account and it does not run yet.
-fn take_place(running: &mut BTreeSet<Key>, key: &Key) -> bool {
-    // Rows of before keys told the account share the places of one.
-    let account = key.text_at(2);
-    let its = running.iter().filter(|other| other.text_at(2) == account).count();
-    running.len() < RUNNING_MAX && its < RUNNING_PER_ACCOUNT_MAX && running.insert(key.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_account_takes_every_place() {
-        let key = |n: usize, account: &str| Key::global().number(7).text(&format!("id-{n}")).text(account);
-        let mut running = BTreeSet::new();
-        let taken = (0..100).filter(|n| take_place(&mut running, &key(*n, "111111111111"))).count();
-        assert_eq!(taken, RUNNING_PER_ACCOUNT_MAX);
-        assert!(take_place(&mut running, &key(0, "222222222222")));
-        assert!(!take_place(&mut running, &key(0, "222222222222")), "it runs already");
-        let all = (0..100).filter(|n| take_place(&mut running, &key(*n, &format!("{n:012}")))).count();
-        assert_eq!(all + RUNNING_PER_ACCOUNT_MAX + 1, RUNNING_MAX);
-        running.remove(&key(0, "111111111111"));
-        assert!(take_place(&mut running, &key(200, "111111111111")));
-    }
 }
