@@ -24,13 +24,13 @@ use tokio::sync::Notify;
 use crate::{
     api::Error,
     backlog,
-    destination::{self, Condition, Ended, Response},
+    destination::{self, Condition, Ended, Response, Word},
     event_config::{AGE_S, EventConfig, RETRIES},
     function::Function,
     invocation::Outcome,
     invoker::{Invoker, Request},
     resource::{self, FunctionRef, LATEST},
-    version,
+    trace, version,
 };
 use turns::Turns;
 
@@ -65,6 +65,9 @@ pub(crate) struct Waiting {
     /// [`Function::creation_id`]: it is not for a later function of the same name.
     #[serde(default)]
     creation_id: String,
+    /// Whether it goes in a circle: it is stopped.
+    #[serde(default)]
+    is_loop: bool,
 }
 
 impl Row for Waiting {
@@ -101,11 +104,13 @@ impl Queue {
         Self { env: env.clone(), invoker, arrived: Notify::new(), turns: Mutex::default() }
     }
 
-    /// Accepts a request, if not too many wait: durable when it resolves.
+    /// Accepts a request, if not too many wait: durable when it resolves. One that goes in a circle is accepted, too, and
+    /// stopped at its turn.
     pub(crate) async fn accept(
         &self,
         function: &Function,
         request: Request,
+        is_loop: bool,
         now: Timestamp,
     ) -> Result<(), Error> {
         let waiting = Waiting {
@@ -118,6 +123,7 @@ impl Queue {
             principal: request.principal,
             trace: request.trace,
             creation_id: function.creation_id.clone(),
+            is_loop,
         };
         let key = lines::key(now, &waiting).ok_or_else(|| Fault::broken("a function without place"))?;
         self.env
@@ -203,7 +209,10 @@ impl Queue {
                     self.note_dropped(&waiting, why);
                 }
                 if let Some((function, config)) = found {
-                    self.conclude(&waiting, function, &config, (condition, response)).await;
+                    if waiting.is_loop {
+                        destination::write_log(&self.env, Arc::clone(&function), &waiting.request_id, why);
+                    }
+                    self.conclude(&waiting, function, &config, (condition, response, why)).await;
                 }
                 None
             }
@@ -245,6 +254,11 @@ impl Queue {
     }
 
     async fn attempt_with(&self, waiting: &Waiting, function: Arc<Function>, config: &EventConfig) -> Next {
+        if waiting.is_loop {
+            // AWS: it goes to the dead-letter queue or failure destination, without any try.
+            let why = trace::STOPPED;
+            return Next::Over { condition: Condition::RetriesExhausted, response: None, why };
+        }
         if function.reserved == Some(0) {
             // AWS: with no concurrency at all, requests go to the failure destination without any try.
             let why = "the function's reserved concurrency is zero";
@@ -281,7 +295,7 @@ impl Queue {
         waiting: &Waiting,
         function: Arc<Function>,
         config: &EventConfig,
-        (condition, response): (Condition, Option<Response>),
+        (condition, response, why): (Condition, Option<Response>, &'static str),
     ) {
         let all = config.destinations.clone().unwrap_or_default();
         let runs = waiting.failures.saturating_add(usize::from(response.is_some()));
@@ -291,6 +305,7 @@ impl Queue {
             runs,
             payload: waiting.payload.clone(),
             trace: waiting.trace.clone(),
+            is_loop: waiting.is_loop,
             response,
         };
         let dead_letters = function.settings.dead_letters.clone();
@@ -300,14 +315,11 @@ impl Queue {
                 Some(at) if at.explicit().is_none() => resource::qualified(&waiting.function, LATEST),
                 _ => waiting.function.clone(),
             };
-            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now()).to_string();
-            destination::tell(&self.env, Arc::clone(&function), &to, &ended, record.into()).await;
+            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now());
+            destination::tell(&self.env, Arc::clone(&function), &to, &ended, Word::Record(record)).await;
         }
         if let (Some(to), false) = (dead_letters, condition == Condition::Success) {
-            // AWS: a dead-letter queue gets the event itself. As it came: what is accepted as JSON is more than can be read
-            // into values and written again (large numbers, deep nesting, halves of surrogate pairs).
-            let event = waiting.payload.clone().into();
-            destination::tell(&self.env, function, &to, &ended, event).await;
+            destination::tell(&self.env, function, &to, &ended, Word::Letter(why)).await;
         }
     }
 

@@ -152,6 +152,7 @@ mod tests {
             principal: None,
             trace: String::new(),
             creation_id: String::new(),
+            is_loop: false,
         }
     }
 
