@@ -103,6 +103,28 @@ class Load:
                 time.sleep(0.05)
 
 
+class Events(Load):
+    """The same with requests that nobody waits for: what was accepted is to be done at least once."""
+
+    def call(self):
+        client = None
+        while not self.stop.is_set():
+            identity = f"event-{uuid.uuid4().hex}"
+            self.sent.append(identity)
+            try:
+                client = client or self.server.client("lambda")
+                answer = client.invoke(FunctionName=self.name, InvocationType="Event", Payload=f'{{"id": "{identity}"}}')
+                if answer["StatusCode"] == 202:
+                    self.answered.append(identity)
+            except (BotoCoreError, ClientError, OSError):
+                self.failures += 1
+            time.sleep(0.1)
+
+
+# An event whose run was killed is tried again after one minute, and once more after two.
+TRIES_S = 240
+
+
 def spawner_of(server):
     """The server's only child process; the environments are its children."""
     below = [pid for pid in descendants(server.process.pid) if parent(pid) == server.process.pid]
@@ -168,9 +190,15 @@ def counting(server, kind, **settings):
     return kind(server, {"app.py": COUNTING}, statements=statements, **settings)
 
 
-def settled(server, load):
-    """What was answered is done exactly once, and nothing is done twice."""
+def settled(server, load, events=None):
+    """What was answered is done exactly once, and nothing is done twice; of events nothing that was accepted is lost."""
+    if events:
+        done = lambda: set(events.answered) <= set(counted(server))
+        wait_until(done, "events accepted but not done", TRIES_S)
     counts = counted(server)
+    told = {identity for identity in counts if identity.startswith("event-")}
+    assert told <= set(events.sent if events else ())
+    counts = {identity: count for identity, count in counts.items() if identity not in told}
     assert [identity for identity in load.answered if counts.get(identity) != 1] == [], "answered but not done exactly once"
     assert {identity: count for identity, count in counts.items() if count > 1} == {}, "done more than once"
     assert set(counts) <= set(load.sent)
@@ -192,22 +220,24 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     before = present()
     server = Server(tmp_path / "data").start()
     function = counting(server, Function)
-    load = Load(function.name)
-    load.server, servers = server, {server.process.pid}
-    [thread.start() for thread in load.threads]
+    load, events = Load(function.name), Events(function.name, 1)
+    load.server = events.server = server
+    servers = {server.process.pid}
+    [thread.start() for thread in load.threads + events.threads]
     dice, struck, spawners, end = random.Random(11), {}, [], time.monotonic() + SECONDS
     while time.monotonic() < end:
         time.sleep(dice.uniform(0.3, 1.5))
         server, victim = strike(server, dice, spawners)
-        load.server = server
+        load.server = events.server = server
         servers.add(server.process.pid)
         struck[victim] = struck.get(victim, 0) + 1
         answered = len(load.answered)
         wait_until(lambda: len(load.answered) > answered, f"no answer any more after killing the {victim}", 60)
-    load.stop.set()
-    [thread.join(90) for thread in load.threads]
+    load.stop.set(), events.stop.set()
+    [thread.join(90) for thread in load.threads + events.threads]
     print(f"{SECONDS:.0f} s: killed {struck}; {len(load.sent)} requests, {len(load.answered)} answered, {load.failures} failed")
-    settled(server, load)
+    print(f"{len(events.sent)} events, {len(events.answered)} accepted")
+    settled(server, load, events)
     alarms = spawner_alarms(server)
     assert len(alarms) == struck.get("spawner", 0), alarms
     below = descendants(server.process.pid)

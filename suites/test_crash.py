@@ -5,6 +5,8 @@ import threading
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from conftest import Server
+from functions import Function
+from test_chaos import counted, counting, wait_until
 
 
 def test_acknowledged_writes_survive(tmp_path):
@@ -39,6 +41,42 @@ def test_acknowledged_writes_survive(tmp_path):
         for key, number in acknowledged:
             found = client.get_item(TableName="items", Key={"pk": {"S": key}}, ConsistentRead=True)
             assert found["Item"]["n"] == {"N": str(number)}, key
+        assert "chain intact" in again.casemate("log", "verify").stdout
+    finally:
+        again.stop()
+
+
+def test_accepted_events_survive_and_are_done_at_least_once(tmp_path):
+    """Some are done when the server is killed, one or two are running, most wait for their turn."""
+    server = Server(tmp_path / "data").start()
+    function = counting(server, Function)
+    server.client("lambda").put_function_concurrency(FunctionName=function.name, ReservedConcurrentExecutions=2)
+    accepted, enough = [], threading.Event()
+
+    def send(sender):
+        client = server.client("lambda")
+        try:
+            for number in range(100_000):
+                event = f"{sender}-{number}"
+                answer = client.invoke(FunctionName=function.name, InvocationType="Event", Payload=f'{{"id": "{event}"}}')
+                assert answer["StatusCode"] == 202
+                accepted.append(event)
+                if len(accepted) >= 200:
+                    enough.set()
+        except (BotoCoreError, ClientError):
+            pass
+
+    senders = [threading.Thread(target=send, args=(sender,)) for sender in range(4)]
+    [sender.start() for sender in senders]
+    assert enough.wait(60)
+    wait_until(lambda: counted(server), "none was done before the server was killed")
+    server.kill()
+    [sender.join(30) for sender in senders]
+    again = Server(tmp_path / "data", port=server.port).start()
+    try:
+        assert len(counted(again)) < len(accepted), "none was left to be done"
+        done = lambda: set(accepted) <= set(counted(again))
+        wait_until(done, "accepted and not done", 240)
         assert "chain intact" in again.casemate("log", "verify").stdout
     finally:
         again.stop()

@@ -46,6 +46,21 @@ def test_environments_are_ready_before_the_first_request_and_follow_the_alias(se
     refused("ProvisionedConcurrencyConfigNotFoundException", "No Provisioned", lambda_.get_provisioned_concurrency_config, FunctionName=name, Qualifier="live")
 
 
+def test_an_alias_with_two_versions_divides_its_environments(server):
+    function = Function(server, {"app.py": CODE})
+    lambda_, name = function.lambda_, function.name
+    lambda_.publish_version(FunctionName=name)
+    lambda_.update_function_code(FunctionName=name, ZipFile=package({"app.py": CODE + "\n# two\n"}))
+    lambda_.publish_version(FunctionName=name)
+    lambda_.create_alias(
+        FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.3}}
+    )
+    lambda_.put_provisioned_concurrency_config(FunctionName=name, Qualifier="live", ProvisionedConcurrentExecutions=3)
+    ready(lambda_, name, "live", 3)
+    for version in ("1", "2"):
+        assert function.invoke(Qualifier=version)[1][1:] == ["provisioned-concurrency", version]
+
+
 def test_what_cannot_be_provisioned_is_refused(server):
     function = Function(server, {"app.py": CODE})
     lambda_, name = function.lambda_, function.name

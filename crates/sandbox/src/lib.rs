@@ -82,7 +82,7 @@ pub use crate::{
     outer::{OuterGroup, OuterLimits},
     planned::PlannedRoot,
     pump::Recorded,
-    reset::Residents,
+    reset::{Residents, Tick},
     runtime_root::shared_libraries,
     runtimes::{Family, HostFile, OwnRoot, Runtime, RuntimeTable},
     spawner::Spawner,

@@ -19,7 +19,38 @@ use crate::{environment::Environment, members::Members, spec::ResetOutcome, sys}
 
 /// Processes that are part of an environment rather than left over in it: those it had when its start was over.
 #[derive(Clone, Debug, Default)]
-pub struct Residents(Vec<Process>);
+pub struct Residents {
+    known: Vec<Process>,
+    /// Whatever has begun since is part of it, too.
+    since: Option<Tick>,
+}
+
+/// A moment, as the kernel tells when a process was started: hundredths of a second since the machine's start.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Tick(u64);
+
+impl Tick {
+    /// This moment.
+    pub fn now() -> io::Result<Self> {
+        let text = fs::read_to_string("/proc/uptime")?;
+        Self::of(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
+    /// The first of the two numbers, with its two decimals.
+    fn of(uptime: &str) -> Option<Self> {
+        let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
+        let (seconds, hundredths): (u64, u64) = (seconds.parse().ok()?, hundredths.get(..2)?.parse().ok()?);
+        seconds.checked_mul(100)?.checked_add(hundredths).map(Self)
+    }
+}
+
+impl Residents {
+    /// These, and what has begun since `tick`.
+    #[must_use]
+    pub fn and_since(self, tick: Tick) -> Self {
+        Self { since: Some(tick), ..self }
+    }
+}
 
 /// A process by number and start: numbers are used again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,7 +63,7 @@ impl Environment {
     /// The processes it has now.
     pub fn residents(&self) -> io::Result<Residents> {
         let of = |pid| started(pid).map(|started| Process { pid, started });
-        Ok(Residents(self.group.members()?.into_iter().filter_map(of).collect()))
+        Ok(Residents { known: self.group.members()?.into_iter().filter_map(of).collect(), since: None })
     }
 
     /// Whether there are processes besides the runtime, its companions and `residents`. While it runs more may come.
@@ -100,8 +131,10 @@ impl Environment {
 
     fn strays(&self, residents: &Residents) -> io::Result<impl Iterator<Item = libc::pid_t>> {
         let is_resident = |pid: libc::pid_t| {
-            let known = residents.0.iter().find(|process| process.pid == pid);
-            known.is_some_and(|process| started(pid) == Some(process.started))
+            let Some(began) = started(pid) else { return false };
+            let known = residents.known.iter().find(|process| process.pid == pid);
+            known.is_some_and(|process| began == process.started)
+                || residents.since.is_some_and(|since| began >= since.0)
         };
         let mut own: Vec<u32> = self.members.iter().flat_map(Members::pids).collect();
         own.push(self.pid);

@@ -7,6 +7,11 @@ use casemate_kernel::TrustEdge;
 pub const TRUST: &[TrustEdge] = &[
     edge("apigateway", "lambda", "Invoke"),
     edge("lambda", "lambda", "Invoke"),
+    // Ends of asynchronous requests. The services are not here yet; until then these calls fail, and that is recorded.
+    edge("lambda", "sqs", "SendMessage"),
+    edge("lambda", "sns", "Publish"),
+    edge("lambda", "events", "PutEvents"),
+    edge("lambda", "s3", "PutObject"),
     edge("lambda", "kms", "CreateGrant"),
     edge("lambda", "kms", "Decrypt"),
     edge("lambda", "kms", "Encrypt"),

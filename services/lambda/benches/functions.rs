@@ -17,6 +17,8 @@
 
 #[path = "../tests/it/logs.rs"]
 mod logs;
+#[path = "../tests/it/outside.rs"]
+mod outside;
 #[path = "../tests/it/support.rs"]
 #[expect(dead_code, reason = "what the tests need is more than what is measured")]
 mod support;

@@ -1,26 +1,101 @@
 //! The smallest custom runtime: answers every event with `{"echo": event}`. Used by the tests of `provided` runtimes.
+//!
+//! Three events are for tests of what is left over: `"leave"` begins a process that stays, `"others"` answers how many others
+//! live, `"served"` how many events there were. `HELPER` begins such a process before the first event; with `CALLS=apart` each
+//! call is made by a process of its own, as a shell's are.
 
 use std::{
+    env::{args, current_exe, var_os},
     error::Error,
-    io::{Read, Write},
+    fs,
+    io::{Read, Write, stdout},
     net::TcpStream,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let (_, api) = std::env::vars().find(|(name, _)| name == RUNTIME_API).ok_or("no Runtime API")?;
-    loop {
-        let (head, event) = call(&api, "GET", "invocation/next", "")?;
+type Failed = Box<dyn Error>;
+
+fn main() -> Result<(), Failed> {
+    let words: Vec<String> = args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["stay"] => loop {
+            thread::park();
+        },
+        [method, path, body] => {
+            stdout().write_all(call(method, path, body)?.as_bytes())?;
+            Ok(())
+        }
+        _ => serve(),
+    }
+}
+
+fn serve() -> Result<(), Failed> {
+    if var_os("HELPER").is_some() {
+        stay()?;
+    }
+    for served in 1.. {
+        let answer = made("GET", "invocation/next", "")?;
+        let (head, event) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
         let name = "lambda-runtime-aws-request-id: ";
         let id = head.lines().find_map(|line| line.strip_prefix(name)).ok_or("no request id")?;
-        call(&api, "POST", &format!("invocation/{id}/response"), &format!("{{\"echo\":{event}}}"))?;
+        let answer = match event {
+            "\"leave\"" => {
+                stay()?;
+                // Starts are told in hundredths of a second.
+                thread::sleep(Duration::from_millis(50));
+                "{}".to_owned()
+            }
+            "\"others\"" => others()?.to_string(),
+            "\"served\"" => served.to_string(),
+            _ => format!("{{\"echo\":{event}}}"),
+        };
+        made("POST", &format!("invocation/{id}/response"), &answer)?;
     }
+    Ok(())
+}
+
+/// Begins a process that stays until it is killed.
+fn stay() -> Result<(), Failed> {
+    Command::new(current_exe()?).arg("stay").stdin(Stdio::null()).spawn()?;
+    Ok(())
+}
+
+/// How many processes there are beside this one that have not ended.
+fn others() -> Result<usize, Failed> {
+    let own = std::process::id().to_string();
+    let mut count = 0;
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name().into_string().unwrap_or_default();
+        if name.bytes().all(|byte| byte.is_ascii_digit()) && name != own {
+            let stat = fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
+            let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+            count += usize::from(!matches!(state, None | Some('Z' | 'X')));
+        }
+    }
+    Ok(count)
 }
 
 /// Says where the Runtime API is.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, String), Box<dyn Error>> {
-    let mut stream = TcpStream::connect(api)?;
+/// A call, by this process or one of its own.
+fn made(method: &str, path: &str, body: &str) -> Result<String, Failed> {
+    if var_os("CALLS").is_none_or(|value| value != "apart") {
+        return call(method, path, body);
+    }
+    let done = Command::new(current_exe()?).args([method, path, body]).stderr(Stdio::inherit()).output()?;
+    if !done.status.success() {
+        return Err("the process that called has failed".into());
+    }
+    Ok(String::from_utf8(done.stdout)?)
+}
+
+fn call(method: &str, path: &str, body: &str) -> Result<String, Failed> {
+    let api = std::env::var(RUNTIME_API)?;
+    let mut stream = TcpStream::connect(&api)?;
     write!(
         stream,
         "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: {api}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -28,6 +103,5 @@ fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, Stri
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-    Ok((head.to_owned(), body.to_owned()))
+    Ok(answer)
 }

@@ -9,6 +9,7 @@ use crate::{
         Architecture, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage, Error,
         RUNTIME_VALUES, TracingConfig, UpdateFunctionConfigurationInput, VpcConfig,
     },
+    destination::Target,
     function::Settings,
     image,
     logging::Logging,
@@ -265,16 +266,16 @@ fn tracing(config: Option<&TracingConfig>) -> Option<String> {
 }
 
 /// The dead-letter target; empty text takes it away.
-// DIVERGES: AWS refuses a role that may not send there. Here the refusal comes with the first dead letter, in the trail.
 fn dead_letters(config: Option<&DeadLetterConfig>) -> Result<Option<String>, Error> {
     let Some(config) = config else { return Ok(None) };
     let Some(target) = config.target_arn.clone().filter(|target| !target.is_empty()) else {
         return Ok(Some(String::new()));
     };
-    let known = Arn::parse(&target).is_ok_and(|arn| matches!(arn.service(), "sqs" | "sns"));
+    let known = Arn::parse(&target).ok().as_ref().and_then(Target::of);
+    let known = matches!(known, Some(Target::Queue(_) | Target::Topic(_)));
     if !known {
         return Err(Error::invalid_parameter_value_exception(
-            "the target of a dead-letter configuration must be the ARN of an SQS queue or an SNS topic",
+            "the target of a dead-letter configuration must be the ARN of a standard SQS queue or SNS topic",
         ));
     }
     Ok(Some(target))

@@ -1,13 +1,16 @@
-//! Tells a destination how an asynchronous request ended, **as the function's execution role**: a role that may not invoke
-//! the destination tells nobody, as on AWS.
+//! Tells a destination how an asynchronous request ended, or a dead-letter target of a failed one: a call of the service that
+//! owns the target, **as the function's execution role**. A role that may not make it tells nobody, as on AWS.
 //!
-//! DIVERGES: only functions can be told; queues, topics, buses and buckets of services that are not here are kept in the
-//! configuration, and a record for one fails. Every failure is an event in the audit trail and a line in the function's log.
+//! DIVERGES: of the services whose resources can be named, not all are here yet: a call of one that is not fails. Every
+//! failure is an event in the audit trail and a line in the function's log; the request itself is over then, and lost to
+//! whoever was to be told.
+
+mod call;
+mod rights;
 
 use bytes::Bytes;
-use casemate_kernel::{As, Env, Fault, audit};
+use casemate_kernel::{Env, audit};
 use casemate_names::{Arn, Timestamp, hex_id};
-use casemate_schema::Document;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -19,6 +22,9 @@ use crate::{
     version::Version,
 };
 
+pub(crate) use call::Target;
+pub(crate) use rights::{check_dead_letters, check_destinations};
+
 /// How a request ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
@@ -29,6 +35,8 @@ pub(crate) struct Ended {
     pub(crate) payload: Vec<u8>,
     /// Its trace header: a destination's requests go on in its chain.
     pub(crate) trace: String,
+    /// Whether it was stopped because it went in a circle.
+    pub(crate) is_loop: bool,
     /// What it answered last, if it ran.
     pub(crate) response: Option<Response>,
 }
@@ -88,53 +96,49 @@ fn value(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into())
 }
 
-/// Tells `destination` what `event` says. Where that fails, says so in the trail and in the function's log.
-pub(crate) async fn tell(env: &Env, function: Arc<Function>, destination: &str, ended: &Ended, event: Bytes) {
-    let told = match Arn::parse(destination) {
-        Ok(arn) if arn.service() == "lambda" => invoke(env, &function, &arn, ended, event).await,
-        Ok(arn) => Err(Fault::broken(format!("there is no service {:?} here", arn.service()))),
-        Err(_) => Err(Fault::broken("the destination is no ARN")),
+/// What is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// To a destination: the record.
+    Record(Value),
+    /// To a dead-letter target: the event itself, and why it failed where the function did not say.
+    Letter(&'static str),
+}
+
+/// Tells the owner of `to`. Where that fails, says so in the trail and in the function's log.
+pub(crate) async fn tell(env: &Env, function: Arc<Function>, to: &str, ended: &Ended, word: Word) {
+    let (name, log) = match word {
+        Word::Record(_) => ("lambda.destination-failed", format!("Destination {to} was not told of the end")),
+        Word::Letter(_) => ("lambda.dead-letter-lost", format!("The dead letter did not reach {to}")),
     };
-    let Err(fault) = told else { return };
-    let now = env.clock.now();
+    let told = match Arn::parse(to).ok().as_ref().and_then(Target::of) {
+        Some(target) => call::make(env, &function, &target, ended, &word).await,
+        None => Err("nothing of this name can be told".to_owned()),
+    };
+    let Err(why) = told else { return };
     env.audit.event(audit::Event {
-        name: "lambda.destination-failed",
-        at: now,
+        name,
+        at: env.clock.now(),
         place: "lambda.async-queue".to_owned(),
         function: Some(function.arn.as_str().to_owned()),
         request_id: Some(ended.request_id.clone()),
-        detail: format!("{destination} was not told of the request's end: {fault}"),
+        detail: format!("{to} was not told of the request's end: {why}"),
         alarm: None,
     });
+    write_log(env, function, &ended.request_id, &log);
+}
+
+/// Writes a line of the platform's into the function's log.
+pub(crate) fn write_log(env: &Env, function: Arc<Function>, request_id: &str, text: &str) {
+    let now = env.clock.now();
     let stream = log_stream(now, function.version, &hex_id(&*env.entropy, "lambda.destination-log", 32));
     // What became of the delivery is the operator's to know in detail; the log says that it failed.
     // Requests that wait end with the server; it does not wait for what is said of them.
     Delivery::start(env, function, stream, &Farewells::default()).send(
         now,
-        format!("RequestId: {} Destination {destination} was not told of the end", ended.request_id),
+        format!("RequestId: {request_id} {text}"),
         Whose::Platforms,
     );
-}
-
-async fn invoke(
-    env: &Env,
-    function: &Function,
-    destination: &Arn,
-    ended: &Ended,
-    event: Bytes,
-) -> Result<(), Fault> {
-    let speaker = As::Role {
-        role: function.settings.role.clone(),
-        session_name: function.name.clone(),
-        source: function.unqualified(),
-    };
-    let input = Document::structure([
-        ("FunctionName", Document::String(destination.as_str().to_owned())),
-        ("InvocationType", Document::String("Event".to_owned())),
-        ("Payload", Document::Blob(event)),
-    ]);
-    let trace = Some(ended.trace.clone()).filter(|trace| !trace.is_empty());
-    env.invoke_traced(env.service, "Invoke", speaker, input, trace).await.map(drop)
 }
 
 #[cfg(test)]
@@ -149,6 +153,7 @@ mod tests {
             runs: 3,
             payload: b"{\"x\":1}".to_vec(),
             trace: String::new(),
+            is_loop: false,
             response: Some(Response {
                 version: Version::Latest,
                 failed: true,

@@ -57,7 +57,7 @@ impl Attribution {
     }
 
     /// The request that is running, or the last one.
-    fn last(&self) -> Option<String> {
+    pub(crate) fn last(&self) -> Option<String> {
         let served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         served.back().and_then(|one| one.request_id.clone())
     }

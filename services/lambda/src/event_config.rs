@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{DestinationConfig, Error, FunctionEventInvokeConfig, OnFailure, OnSuccess},
+    destination::{self, Target},
     resource::{self, FunctionRef, LATEST},
     version,
 };
@@ -82,12 +83,28 @@ impl Change {
     }
 }
 
+/// Refuses what could not hold, before anything is written: the rights of the function's role are judged outside of a
+/// transaction.
+pub(crate) fn check_wish(
+    env: &Env,
+    at: &FunctionRef,
+    (retries, age_s): (Option<i32>, Option<i32>),
+    config: Option<&DestinationConfig>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    env.store.read(|tx| Change::of(tx, env, at, retries, age_s, config).map(drop))?;
+    destination::check_destinations(env, at, config, now)
+}
+
 fn check(tx: &ReadTx<'_>, env: &Env, at: &FunctionRef, all: &Destinations) -> Result<(), Error> {
-    for text in [&all.on_success, &all.on_failure].into_iter().flatten() {
+    for (text, of_success) in [(&all.on_success, true), (&all.on_failure, false)] {
+        let Some(text) = text else { continue };
         let arn = Arn::parse(text).ok();
-        match arn.as_ref().map(Arn::service) {
-            Some("sqs" | "sns" | "events" | "s3") => {}
-            Some("lambda") => {
+        match arn.as_ref().and_then(Target::of) {
+            Some(Target::Queue(_) | Target::Topic(_) | Target::Bus(_)) => {}
+            // AWS: "S3 buckets are supported only for on-failure destinations" (API reference).
+            Some(Target::Bucket(_)) if !of_success => {}
+            Some(Target::Function(_)) => {
                 // AWS: text as the service words it.
                 let invalid = || {
                     Error::invalid_parameter_value_exception(format!(

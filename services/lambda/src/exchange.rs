@@ -6,11 +6,12 @@
 //!   offered, running, streaming ──the time is over──▶ closed
 //! ```
 //!
-//! Knows nothing of HTTP, processes or time.
+//! Knows nothing of HTTP or processes.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use casemate_sandbox::Tick;
 use tokio::sync::watch;
 
 use crate::{
@@ -47,6 +48,24 @@ struct State {
     era: u64,
     /// Where a streamed answer to the current request goes.
     sink: Option<Sink>,
+    /// When the runtime answered last, where that is remembered.
+    answered: Option<Tick>,
+    /// What the runtime reported for tracing of the request that failed last.
+    cause: Option<String>,
+}
+
+impl State {
+    fn starting(era: u64, answered: Option<Tick>) -> Self {
+        Self { turn: Turn::Starting, outcome: None, era, sink: None, answered, cause: None }
+    }
+
+    /// The runtime has answered, and does not know yet that it was heard: what it begins from now on is for the next request.
+    fn note_answer(&mut self) {
+        if self.answered.is_some() {
+            // One that cannot be told is taken as the last: what has begun since then is spared.
+            self.answered = Tick::now().ok().or(self.answered);
+        }
+    }
 }
 
 /// A call that does not fit the turn.
@@ -68,8 +87,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new() -> Self {
-        let state = State { turn: Turn::Starting, outcome: None, era: 0, sink: None };
-        Self { state: watch::Sender::new(state) }
+        Self { state: watch::Sender::new(State::starting(0, None)) }
     }
 
     // The environment's side.
@@ -96,6 +114,7 @@ impl Exchange {
             if ready {
                 state.sink.clone_from(&invocation.sink);
                 (state.turn, state.outcome) = (Turn::Offered(Arc::new(invocation)), None);
+                state.cause = None;
             }
             ready
         })
@@ -104,7 +123,7 @@ impl Exchange {
     /// From now on another process speaks for the runtime: whoever else still waits for a request is turned away.
     pub(crate) fn renew(&self) {
         self.state.send_modify(|state| {
-            *state = State { turn: Turn::Starting, outcome: None, era: state.era + 1, sink: None };
+            *state = State::starting(state.era + 1, state.answered);
         });
     }
 
@@ -136,7 +155,37 @@ impl Exchange {
         });
     }
 
+    /// From now on it is remembered when the runtime answers.
+    pub(crate) fn remember_answers(&self, now: Tick) {
+        self.state.send_modify(|state| state.answered = Some(now));
+    }
+
+    /// When it answered last; `None`: that is not remembered.
+    pub(crate) fn answered(&self) -> Option<Tick> {
+        self.state.borrow().answered
+    }
+
+    /// What it reported for tracing of a request that failed, told once.
+    pub(crate) fn take_cause(&self) -> Option<String> {
+        let mut cause = None;
+        self.state.send_if_modified(|state| {
+            cause = state.cause.take();
+            false
+        });
+        cause
+    }
+
     // The runtime's side.
+
+    /// What a runtime reports for tracing, beside the failure that it is about to hand over.
+    pub(crate) fn report_cause(&self, request_id: &str, cause: String) {
+        self.state.send_if_modified(|state| {
+            if matches!(&state.turn, Turn::Running { request_id: current } if current == request_id) {
+                state.cause = Some(cause);
+            }
+            false
+        });
+    }
 
     /// The runtime asks for the next request; resolves when there is one.
     pub(crate) async fn next(&self) -> Result<Arc<Invocation>, Refused> {
@@ -214,6 +263,7 @@ impl Exchange {
                 let request_id = current.clone();
                 (state.turn, state.outcome) = (Turn::Answered { request_id }, Some(outcome));
                 state.sink = None;
+                state.note_answer();
                 true
             }
             _ => false,
@@ -247,6 +297,7 @@ impl Exchange {
             if current {
                 state.turn = Turn::Answered { request_id: request_id.to_owned() };
                 state.outcome = Some(outcome);
+                state.note_answer();
             }
             current
         });

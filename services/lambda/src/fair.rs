@@ -120,6 +120,12 @@ impl<W> Fair<W> {
         !state.may_have_more(function, state.possible(size))
     }
 
+    /// Places in all, and the most of them that one function can have.
+    pub(crate) fn places(&self) -> (usize, usize) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.places_max, state.most())
+    }
+
     /// How many environments a function has room for now.
     pub(crate) fn held(&self, function: &Arn) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,9 +206,13 @@ impl<W> State<W> {
         share.last_turn = turn;
     }
 
+    fn most(&self) -> usize {
+        self.places_max - self.places_max / RESERVE_SHARE
+    }
+
     /// One function has at most seven eighths of the places, and at least one environment.
     fn may_have_more(&self, function: &Arn, size: usize) -> bool {
-        let most = self.places_max - self.places_max / RESERVE_SHARE;
+        let most = self.most();
         self.shares.get(function).is_none_or(|share| share.held == 0 || share.places + size <= most)
     }
 

@@ -184,6 +184,11 @@ impl Invoker {
         self.host.as_ref().ok().map(|host| &host.driver)
     }
 
+    /// Environments this host has room for, and how many of them one function can have.
+    pub(crate) fn places(&self) -> (usize, usize) {
+        self.host.as_ref().map_or((ENVIRONMENTS_MAX, ENVIRONMENTS_MAX), |host| host.room.places())
+    }
+
     /// Runs a request. It runs to its end even if nobody waits for it any more.
     pub(crate) async fn invoke(
         self: &Arc<Self>,

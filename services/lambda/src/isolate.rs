@@ -16,7 +16,7 @@ use std::{
 
 use casemate_microvm::{Aside, Basis, Disk, Machine, Stock, Stream, Template, Whose};
 use casemate_names::Clock;
-use casemate_sandbox::{Driver, EgressRules, Exit, Recorded, Residents, Usage};
+use casemate_sandbox::{Driver, EgressRules, Exit, Recorded, Residents, Tick, Usage};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, unix::pipe},
@@ -41,7 +41,7 @@ pub(crate) enum Isolate {
 #[derive(Debug)]
 pub(crate) struct Process {
     sandbox: casemate_sandbox::Environment,
-    /// The processes of a managed runtime; what else is there after a request is left over. Unset: all may stay.
+    /// The processes of the runtime; what else is there after a request is left over. Unset: all may stay.
     residents: Mutex<Option<Residents>>,
 }
 
@@ -170,11 +170,15 @@ impl Isolate {
         }
     }
 
-    /// Ends the processes that a request has left behind; how many they were.
-    pub(crate) async fn end_strays(&self) -> io::Result<usize> {
+    /// Ends the processes that a request has left behind; how many they were. What has begun after `answered` is not left over.
+    pub(crate) async fn end_strays(&self, answered: Option<Tick>) -> io::Result<usize> {
         match self {
             Self::Process(Process { sandbox, residents }) => {
                 let residents = residents.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let residents = residents.map(|all| match answered {
+                    Some(tick) => all.and_since(tick),
+                    None => all,
+                });
                 match residents {
                     Some(residents) => sandbox.end_strays(&residents).await,
                     None => Ok(0),
@@ -182,6 +186,11 @@ impl Isolate {
             }
             Self::Machine(machine) => machine.end_strays().await,
         }
+    }
+
+    /// Is it on the host's kernel?
+    pub(crate) const fn is_process(&self) -> bool {
+        matches!(self, Self::Process(_))
     }
 
     /// Ends it, now.

@@ -1,8 +1,7 @@
 //! Provisioned concurrency: how many environments of a version are kept ready before there are requests.
 //!
 //! It is asked for by a version or an alias; what an alias asks for is started for the version it leads to, and moves with it.
-//!
-//! DIVERGES: an alias with two versions has all of its environments for its own one; AWS divides them by weight.
+//! An alias with two versions has its environments divided by their weights.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -128,8 +127,9 @@ impl Lambda {
     ) -> Result<ProvisionedConcurrencyConfigListItem, Fault> {
         let place =
             FunctionRef::of_arn(&row.function).ok_or_else(|| Fault::broken("a function without name"))?;
-        let function = self.env.store.read(|tx| version::resolve(tx, &place, None))?;
-        let ready = function.map_or(0, |function| self.invoker.ready_now(&function)).min(row.count);
+        let parts = self.env.store.read(|tx| parts(tx, &place, row.count))?;
+        let ready =
+            parts.iter().map(|(function, part)| self.invoker.ready_now(function).min(*part)).sum::<usize>();
         let number = |count: usize| i32::try_from(count).ok();
         let status = if ready == row.count {
             ProvisionedConcurrencyStatusEnum::Ready
@@ -164,14 +164,65 @@ pub(crate) fn wanted(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Vec<(Function,
     }
     for (_, row) in tx.scan::<Provisioned>(&at.key(), None, usize::MAX)? {
         let Some(place) = FunctionRef::of_arn(&row.function) else { continue };
-        let Some(function) = version::resolve(tx, &place, None)? else { continue };
-        // An alias may have been moved to it since.
-        if snapshot::is_of(&function) {
-            continue;
-        }
-        if let Some((_, count)) = counts.get_mut(function.arn.as_str()) {
-            *count = count.saturating_add(row.count);
+        for (function, part) in parts(tx, &place, row.count)? {
+            // An alias may have been moved since to one that has snapshots.
+            if let Some((_, count)) = counts.get_mut(function.arn.as_str())
+                && !snapshot::is_of(&function)
+            {
+                *count = count.saturating_add(part);
+            }
         }
     }
     Ok(counts.into_values().collect())
+}
+
+/// How many of `count` environments each version gets that a version or an alias leads to.
+// AWS: "Lambda allocates provisioned concurrency to each version by the weights of the alias" (developer guide).
+fn parts(tx: &ReadTx<'_>, at: &FunctionRef, count: usize) -> Result<Vec<(Function, usize)>, StoreError> {
+    let alias = version::alias(tx, at)?;
+    let additional = alias.as_ref().and_then(|alias| alias.additional);
+    let share = additional.map_or(0, |additional| part(count, additional.weight));
+    let own = version::resolve(tx, at, None)?;
+    let other = match additional {
+        Some(additional) => version::find(tx, &at.key(), additional.version)?,
+        None => None,
+    };
+    let all = [(own, count.saturating_sub(share)), (other, share)];
+    Ok(all.into_iter().filter_map(|(found, part)| Some((found?, part))).collect())
+}
+
+/// The nearest whole number to this share; both versions have one where there are two and neither weight is none.
+fn part(count: usize, weight: f64) -> usize {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most some thousands, and a weight is from 0 to 1"
+    )]
+    let nearest = (count as f64 * weight).round() as usize;
+    let least = usize::from(weight > 0.0 && count > 1);
+    let most = if weight < 1.0 && count > 1 { count - 1 } else { count };
+    nearest.clamp(least, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn environments_are_divided_by_weight_and_none_is_lost() {
+        for (count, weight, expected) in [
+            (10, 0.0, 0),
+            (10, 0.25, 3),
+            (10, 0.5, 5),
+            (10, 1.0, 10),
+            (10, 0.01, 1),
+            (10, 0.99, 9),
+            (1, 0.4, 0),
+            (1, 0.6, 1),
+            (0, 0.5, 0),
+        ] {
+            assert_eq!(part(count, weight), expected, "{count} by {weight}");
+        }
+    }
 }

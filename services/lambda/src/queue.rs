@@ -1,15 +1,21 @@
-//! Asynchronous requests: durable rows in the order they are due, run by one task, tried again when the function fails.
+//! Asynchronous requests: durable rows, by function and in the order they are due, begun by one task, tried again when the
+//! function fails.
+//!
+//! Functions take turns: at each look one event of every function that has one due begins, then a second of each, as far as
+//! [`Turns`] lets them. So how many events one function has waiting, and how long they run, is nothing to the others.
 //!
 //! A row is removed when its request is done for, so a crash repeats a request rather than losing it.
 // AWS: asynchronous invocation is at least once, too.
 
+mod lines;
+mod turns;
+
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use casemate_kernel::{Env, audit};
+use casemate_kernel::{Env, Fault, audit};
 use casemate_names::{Arn, Timestamp};
 use casemate_store::{Key, Row, StoreError};
 use serde::{Deserialize, Serialize};
@@ -18,14 +24,15 @@ use tokio::sync::Notify;
 use crate::{
     api::Error,
     backlog,
-    destination::{self, Condition, Ended, Response},
+    destination::{self, Condition, Ended, Response, Word},
     event_config::{AGE_S, EventConfig, RETRIES},
     function::Function,
     invocation::Outcome,
     invoker::{Invoker, Request},
     resource::{self, FunctionRef, LATEST},
-    version,
+    trace, version,
 };
+use turns::Turns;
 
 /// Waits before the second and third try, seconds.
 // AWS: "two retries … one minute between the first two attempts, and two minutes between the second and third".
@@ -33,13 +40,6 @@ const RETRY_AFTER_S: [i64; 2] = [60, 120];
 /// Longest wait between such tries, seconds.
 // AWS: backoff from 1 second to 5 minutes.
 const BACKOFF_S_MAX: i64 = 300;
-/// Queued requests that run at once. Ours: leaves room for those whose callers wait.
-const RUNNING_MAX: usize = 16;
-/// Those of one account. Ours: requests that take long leave room for other accounts'.
-const RUNNING_PER_ACCOUNT_MAX: usize = 4;
-/// Keys read at once, and in one look at the queue. Ours: the next look goes on where one ended.
-const KEYS_AT_ONCE: usize = 64;
-const KEYS_PER_LOOK: usize = 1_024;
 /// The queue is looked at at least this often: retries wait for minutes, and reading the first rows costs microseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -65,6 +65,9 @@ pub(crate) struct Waiting {
     /// [`Function::creation_id`]: it is not for a later function of the same name.
     #[serde(default)]
     creation_id: String,
+    /// Whether it goes in a circle: it is stopped.
+    #[serde(default)]
+    is_loop: bool,
 }
 
 impl Row for Waiting {
@@ -78,7 +81,7 @@ pub(crate) struct Queue {
     env: Env,
     invoker: Arc<Invoker>,
     arrived: Notify,
-    running: Mutex<BTreeSet<Key>>,
+    turns: Mutex<Turns>,
 }
 
 /// What becomes of a request after a try.
@@ -98,14 +101,16 @@ enum Next {
 
 impl Queue {
     pub(crate) fn new(env: &Env, invoker: Arc<Invoker>) -> Self {
-        Self { env: env.clone(), invoker, arrived: Notify::new(), running: Mutex::default() }
+        Self { env: env.clone(), invoker, arrived: Notify::new(), turns: Mutex::default() }
     }
 
-    /// Accepts a request, if not too many wait: durable when it resolves.
+    /// Accepts a request, if not too many wait: durable when it resolves. One that goes in a circle is accepted, too, and
+    /// stopped at its turn.
     pub(crate) async fn accept(
         &self,
         function: &Function,
         request: Request,
+        is_loop: bool,
         now: Timestamp,
     ) -> Result<(), Error> {
         let waiting = Waiting {
@@ -118,8 +123,9 @@ impl Queue {
             principal: request.principal,
             trace: request.trace,
             creation_id: function.creation_id.clone(),
+            is_loop,
         };
-        let key = key(now, &waiting);
+        let key = lines::key(now, &waiting).ok_or_else(|| Fault::broken("a function without place"))?;
         self.env
             .store
             .write(move |tx| {
@@ -134,6 +140,8 @@ impl Queue {
 
     /// Runs what is due for as long as the kernel runs.
     pub(crate) async fn work(self: Arc<Self>) {
+        // What cannot be moved now is at the next start.
+        drop(self.env.store.write(lines::move_old_rows).await);
         let mut from = None;
         while self.env.kernel().is_ok() {
             // What cannot be read now is read at the next look.
@@ -142,51 +150,57 @@ impl Queue {
         }
     }
 
-    /// Begins what is due, from `from` on. The answer is where the next look is to go on; `None`: at the beginning.
+    /// Begins what is due: the functions behind `from` first. The answer is where the next look is to go on.
     fn begin_due(self: &Arc<Self>, now: Timestamp, from: Option<Key>) -> Result<Option<Key>, StoreError> {
-        let mut after = from;
-        for _ in 0..KEYS_PER_LOOK / KEYS_AT_ONCE {
-            if self.is_full() {
-                return Ok(None);
-            }
-            let keys =
-                self.env.store.read(|tx| tx.keys::<Waiting>(&Key::global(), after.as_ref(), KEYS_AT_ONCE))?;
-            let Some(last) = keys.last().cloned() else { return Ok(None) };
-            for key in keys {
-                let due = key.number_at(0).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_millis);
-                if due.is_some_and(|due| due > now) {
-                    return Ok(None);
+        let (environments, of_one) = self.invoker.places();
+        let mut look = self.env.store.read(|tx| {
+            let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            lines::look(tx, &turns, (environments, of_one), now, from)
+        })?;
+        let mut last = None;
+        loop {
+            let mut begun = false;
+            for line in &mut look.lines {
+                let Some(key) = line.due.pop_front() else { continue };
+                let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+                let taken = turns.take(&line.function, &key, environments, line.most);
+                drop(turns);
+                if taken {
+                    self.begin(line.function.clone(), key);
+                    last = Some(lines::end(&line.function));
+                    begun = true;
+                } else {
+                    line.due.clear();
                 }
-                self.begin(key);
             }
-            after = Some(last);
+            if !begun {
+                break;
+            }
         }
-        Ok(after)
+        if last.is_some() && look.is_cut {
+            self.arrived.notify_one();
+        }
+        Ok(last.or(look.end))
     }
 
-    fn is_full(&self) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).len() >= RUNNING_MAX
-    }
-
-    /// Runs a row, unless it runs, is gone, or has to wait for its turn.
-    fn begin(self: &Arc<Self>, key: Key) {
-        if !take_place(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner), &key) {
-            return;
-        }
+    /// Runs a row that has its place, unless it is gone.
+    fn begin(self: &Arc<Self>, function: Arn, key: Key) {
         // Read behind its place: what has run in the meantime is not there.
         match self.env.store.read(|tx| tx.get::<Waiting>(&key)) {
             Ok(Some(waiting)) => {
                 let queue = Arc::clone(self);
-                drop(tokio::spawn(async move { queue.run(key, waiting).await }));
+                drop(tokio::spawn(async move { queue.run((function, key), waiting).await }));
             }
             // One that cannot be read does not stop those behind it.
-            Ok(None) | Err(_) => {
-                self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            }
+            Ok(None) | Err(_) => self.give_back(&function, &key),
         }
     }
 
-    async fn run(&self, place: Key, waiting: Waiting) {
+    fn give_back(&self, function: &Arn, key: &Key) {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).give_back(function, key);
+    }
+
+    async fn run(&self, (whose, place): (Arn, Key), waiting: Waiting) {
         let (next, found) = self.attempt(&waiting).await;
         let again = match next {
             Next::Again { at, waiting } => Some((at, waiting)),
@@ -195,7 +209,10 @@ impl Queue {
                     self.note_dropped(&waiting, why);
                 }
                 if let Some((function, config)) = found {
-                    self.conclude(&waiting, function, &config, (condition, response)).await;
+                    if waiting.is_loop {
+                        destination::write_log(&self.env, Arc::clone(&function), &waiting.request_id, why);
+                    }
+                    self.conclude(&waiting, function, &config, (condition, response, why)).await;
                 }
                 None
             }
@@ -212,14 +229,15 @@ impl Queue {
                 .store
                 .write(move |tx| {
                     tx.delete::<Waiting>(&from)?;
-                    match &again {
-                        Some((at, waiting)) => tx.put(&key(*at, waiting), waiting),
+                    let again = again.as_ref().and_then(|(at, row)| Some((lines::key(*at, row)?, row)));
+                    match again {
+                        Some((key, row)) => tx.put(&key, row),
                         None => backlog::remove(tx, &function, bytes),
                     }
                 })
                 .await,
         );
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+        self.give_back(&whose, &place);
         self.arrived.notify_one();
     }
 
@@ -236,6 +254,11 @@ impl Queue {
     }
 
     async fn attempt_with(&self, waiting: &Waiting, function: Arc<Function>, config: &EventConfig) -> Next {
+        if waiting.is_loop {
+            // AWS: it goes to the dead-letter queue or failure destination, without any try.
+            let why = trace::STOPPED;
+            return Next::Over { condition: Condition::RetriesExhausted, response: None, why };
+        }
         if function.reserved == Some(0) {
             // AWS: with no concurrency at all, requests go to the failure destination without any try.
             let why = "the function's reserved concurrency is zero";
@@ -272,7 +295,7 @@ impl Queue {
         waiting: &Waiting,
         function: Arc<Function>,
         config: &EventConfig,
-        (condition, response): (Condition, Option<Response>),
+        (condition, response, why): (Condition, Option<Response>, &'static str),
     ) {
         let all = config.destinations.clone().unwrap_or_default();
         let runs = waiting.failures.saturating_add(usize::from(response.is_some()));
@@ -282,6 +305,7 @@ impl Queue {
             runs,
             payload: waiting.payload.clone(),
             trace: waiting.trace.clone(),
+            is_loop: waiting.is_loop,
             response,
         };
         let dead_letters = function.settings.dead_letters.clone();
@@ -291,14 +315,11 @@ impl Queue {
                 Some(at) if at.explicit().is_none() => resource::qualified(&waiting.function, LATEST),
                 _ => waiting.function.clone(),
             };
-            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now()).to_string();
-            destination::tell(&self.env, Arc::clone(&function), &to, &ended, record.into()).await;
+            let record = destination::record(&ended, invoked.as_str(), self.env.clock.now());
+            destination::tell(&self.env, Arc::clone(&function), &to, &ended, Word::Record(record)).await;
         }
         if let (Some(to), false) = (dead_letters, condition == Condition::Success) {
-            // AWS: a dead-letter queue gets the event itself. As it came: what is accepted as JSON is more than can be read
-            // into values and written again (large numbers, deep nesting, halves of surrogate pairs).
-            let event = waiting.payload.clone().into();
-            destination::tell(&self.env, function, &to, &ended, event).await;
+            destination::tell(&self.env, function, &to, &ended, Word::Letter(why)).await;
         }
     }
 
@@ -356,37 +377,4 @@ impl Queue {
 /// Until when a request is tried.
 fn end(waiting: &Waiting, config: &EventConfig) -> Timestamp {
     waiting.queued_at.plus_seconds(config.age_s.map_or(AGE_S, i64::from))
-}
-
-/// In the order they are due. The account is there to be known without opening the row.
-fn key(due: Timestamp, waiting: &Waiting) -> Key {
-    let due = u64::try_from(due.millis()).unwrap_or_default();
-    Key::global().number(due).text(&waiting.request_id).text(waiting.function.account())
-}
-
-/// Takes a place among what runs, if there is one for that row's account and it does not run yet.
-fn take_place(running: &mut BTreeSet<Key>, key: &Key) -> bool {
-    // Rows of before keys told the account share the places of one.
-    let account = key.text_at(2);
-    let its = running.iter().filter(|other| other.text_at(2) == account).count();
-    running.len() < RUNNING_MAX && its < RUNNING_PER_ACCOUNT_MAX && running.insert(key.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_account_takes_every_place() {
-        let key = |n: usize, account: &str| Key::global().number(7).text(&format!("id-{n}")).text(account);
-        let mut running = BTreeSet::new();
-        let taken = (0..100).filter(|n| take_place(&mut running, &key(*n, "111111111111"))).count();
-        assert_eq!(taken, RUNNING_PER_ACCOUNT_MAX);
-        assert!(take_place(&mut running, &key(0, "222222222222")));
-        assert!(!take_place(&mut running, &key(0, "222222222222")), "it runs already");
-        let all = (0..100).filter(|n| take_place(&mut running, &key(*n, &format!("{n:012}")))).count();
-        assert_eq!(all + RUNNING_PER_ACCOUNT_MAX + 1, RUNNING_MAX);
-        running.remove(&key(0, "111111111111"));
-        assert!(take_place(&mut running, &key(200, "111111111111")));
-    }
 }

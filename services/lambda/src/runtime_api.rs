@@ -37,6 +37,7 @@ use crate::{
 };
 
 mod body;
+mod cause;
 mod extensions;
 mod next;
 mod pace;
@@ -254,6 +255,9 @@ async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer 
         return refuse(refused);
     }
     let kind = error_type(request.headers(), "Function.Unknown");
+    if let Some(cause) = request.headers().get(cause::HEADER).and_then(|value| cause::of(value.as_bytes())) {
+        shared.exchange.report_cause(id, cause);
+    }
     let outcome = match read(&shared.body, request.into_body()).await {
         Ok((body, _)) => Outcome::Failure(report(body, &kind)),
         Err(ReadError::TooLarge) => Outcome::too_large(),

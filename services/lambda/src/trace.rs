@@ -6,7 +6,6 @@
 //! A client's header is continued and never trusted: it names traces, and at worst stops its own request. AWS's clients pass
 //! it on from inside functions. Decides nothing about who may call.
 //!
-//! DIVERGES: an asynchronous request that goes in a circle is refused when it is made; on AWS it is taken and then dropped.
 //! DIVERGES: requests that pass through a deployed API are not recognised as part of a circle.
 
 use casemate_names::{Entropy, Timestamp, hex_id};
@@ -29,25 +28,40 @@ struct Chain {
     lineage: Vec<(String, u32)>,
 }
 
+/// The trace header of a request.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    pub(crate) header: String,
+    /// Whether the request goes in a circle, and may not.
+    pub(crate) is_loop: bool,
+}
+
+/// What is said of a request that goes in a circle.
+pub(crate) const STOPPED: &str =
+    "the function was run 16 times in one chain of requests: the loop is stopped";
+
+impl Traced {
+    /// The header; refuses a request that goes in a circle.
+    pub(crate) fn or_refused(self) -> Result<String, Error> {
+        // AWS: the error of recursive loop detection; the text is ours.
+        if self.is_loop { Err(Error::recursive_invocation_exception(STOPPED)) } else { Ok(self.header) }
+    }
+}
+
 impl Lambda {
-    /// The trace header of a request to `function` that came with the header `given`; refuses it when it goes in a circle.
-    pub(crate) fn trace(
-        &self,
-        given: Option<&str>,
-        function: &Function,
-        now: Timestamp,
-    ) -> Result<String, Error> {
+    /// The trace header of a request to `function` that came with the header `given`.
+    pub(crate) fn trace(&self, given: Option<&str>, function: &Function, now: Timestamp) -> Traced {
         let arn = function.unqualified();
         let (header, runs) =
             given.map(Chain::parse).unwrap_or_default().next(arn.as_str(), &*self.env.entropy, now);
-        if runs > RUNS_MAX && !function.loops_allowed {
-            // AWS: the error of recursive loop detection; the text is ours.
-            return Err(Error::recursive_invocation_exception(format!(
-                "the function was run {RUNS_MAX} times in one chain of requests: the loop is stopped"
-            )));
-        }
-        Ok(header)
+        Traced { header, is_loop: runs > RUNS_MAX && !function.loops_allowed }
     }
+}
+
+/// Whether another request to `function` in the chain of this header would go in a circle.
+pub(crate) fn would_loop(header: &str, function: &str) -> bool {
+    let name = short(function);
+    Chain::parse(header).lineage.iter().any(|(known, runs)| *known == name && *runs >= RUNS_MAX)
 }
 
 impl Chain {
@@ -160,6 +174,17 @@ mod tests {
             assert!(header.starts_with("Root=1-12345678-") && runs == 1, "{header}");
             assert_eq!(header.matches(':').count(), 1, "{header}");
         }
+    }
+
+    #[test]
+    fn a_function_that_has_run_often_enough_would_loop_and_no_other() {
+        let mut header = String::new();
+        for round in 0..RUNS_MAX {
+            assert!(!would_loop(&header, "arn:a"), "{round}");
+            header = next(&header, "arn:a").0;
+        }
+        assert!(would_loop(&header, "arn:a") && !would_loop(&header, "arn:b"), "{header}");
+        assert!(STOPPED.contains(&format!(" {RUNS_MAX} times")));
     }
 
     #[test]

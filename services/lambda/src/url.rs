@@ -168,7 +168,8 @@ impl Plane {
         let at = FunctionRef::of_arn(&url.function)
             .ok_or_else(|| Refusal::bad_gateway("the URL's function has no name"))?;
         let function = Arc::new(self.lambda.invoked(&at).await?);
-        let trace = self.lambda.trace(exchange.facts().trace.as_deref(), &function, exchange.now)?;
+        let trace =
+            self.lambda.trace(exchange.facts().trace.as_deref(), &function, exchange.now).or_refused()?;
         let payload = Bytes::from(event::of(exchange, url, &caller).to_string());
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Refusal {

@@ -125,6 +125,14 @@ pub(crate) fn find(tx: &ReadTx<'_>, key: &Key, version: Version) -> Result<Optio
     }))
 }
 
+/// The alias that a qualifier names; `None` where it names none.
+pub(crate) fn alias(tx: &ReadTx<'_>, at: &FunctionRef) -> Result<Option<Alias>, StoreError> {
+    match at.qualifier.as_deref() {
+        Some(qualifier) if Version::parse(qualifier).is_none() => tx.get::<Alias>(&at.key().text(qualifier)),
+        _ => Ok(None),
+    }
+}
+
 /// What a request's name and qualifier lead to: `$LATEST`, a version, or the version an alias points to. `draw` decides
 /// between an alias's two versions; without one the alias's own version is meant.
 pub(crate) fn resolve(

@@ -5,7 +5,7 @@ use std::{sync::PoisonError, time::Duration};
 
 use bytes::Bytes;
 use casemate_kernel::Fault;
-use casemate_sandbox::{Exit, ExitStatus, Family, StartError};
+use casemate_sandbox::{Exit, ExitStatus, Family, StartError, Tick};
 use tokio::time::Instant;
 
 use super::{
@@ -43,6 +43,10 @@ pub(super) async fn initialised(
         return Ok(environment);
     }
     if family != Family::Provided {
+        environment.sandbox.note_residents().await.map_err(Fault::internal)?;
+    } else if environment.sandbox.is_process() {
+        // Which of its processes asks for the next request is not known; that it begins after the last answer is.
+        environment.exchange.remember_answers(Tick::now().map_err(Fault::internal)?);
         environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     }
     if environment.is_template() && !environment.fork().await {

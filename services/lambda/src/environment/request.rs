@@ -175,6 +175,7 @@ impl Environment {
         duration: Duration,
         (status, mut notes): ((Status, Option<&'static str>), Vec<Note>),
     ) -> Vec<u8> {
+        self.witness_cause(id);
         let memory_mb = self.function.settings.memory_mb;
         let usage = self.sandbox.usage().await;
         let used = Used {

@@ -31,6 +31,22 @@ impl Environment {
         }
     }
 
+    /// Processes that the last request had left were ended.
+    pub(super) fn witness_strays(&self, count: usize) {
+        if count > 0 {
+            let detail = format!("{count} processes that the request had left were ended");
+            self.witness("sandbox.strays-ended", self.attribution.last().as_deref(), (detail, None));
+        }
+    }
+
+    /// What a runtime reported for tracing of a request that failed.
+    // DIVERGES: on AWS it goes to X-Ray. There is no tracing service here; kept are the kinds of errors and the files.
+    pub(super) fn witness_cause(&self, request_id: &str) {
+        if let Some(cause) = self.exchange.take_cause() {
+            self.witness("lambda.error-cause", Some(request_id), (cause, None));
+        }
+    }
+
     fn witness(&self, name: &'static str, request_id: Option<&str>, (detail, alarm): event::Told) {
         self.env.audit.event(audit::Event {
             name,

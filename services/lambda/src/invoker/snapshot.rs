@@ -10,7 +10,11 @@ use casemate_sandbox::Family;
 use casemate_store::{Key, StoreError};
 use tokio::sync::Semaphore;
 
-use super::{Invoker, idle::key_of, start::order};
+use super::{
+    Invoker,
+    idle::key_of,
+    start::{order, unhurried},
+};
 use crate::{
     api::{Error, StateReasonCode},
     controls::{Controls, Reuse},
@@ -23,11 +27,6 @@ use crate::{
     snapshot::{State, Used},
     version::{self, Published},
 };
-
-/// How long the start of what becomes a snapshot may take, or as long as a request, if that is longer.
-// AWS: "your initialization code can run for up to 15 minutes. The time limit is 130 seconds or the configured function
-// timeout, whichever is higher" (developer guide, "Lambda execution environment lifecycle").
-const INIT_LIMIT: Duration = Duration::from_secs(130);
 
 /// How long is waited after each attempt that failed through no fault of the function's, a full host's for example.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
@@ -141,8 +140,7 @@ impl Invoker {
         let reuse = Controls::of(&variables).map_err(Error::invalid_parameter_value_exception)?.reuse;
         // Who shares with nobody or with one principal only gets a child of the template, or a machine, of its own for each request.
         let purpose = Purpose::Snapshot { once: reuse != Reuse::Warm };
-        let limit = INIT_LIMIT.max(Duration::from_secs(u64::from(function.settings.timeout_s)));
-        host.start(order(function, purpose, limit, berth, None)).await.map(Arc::new)
+        host.start(order(function, purpose, unhurried(function), berth, None)).await.map(Arc::new)
     }
 
     /// Writes what became of a version, unless it is gone.

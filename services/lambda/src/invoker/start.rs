@@ -25,6 +25,10 @@ use crate::{
 /// How long a start may take before it is begun again within the request's own time.
 // AWS: 10 seconds (Lambda developer guide, "Execution environment lifecycle", init phase).
 const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// How long one may take that no request waits for, which is provisioned or becomes a snapshot; or the function's timeout if
+/// that is longer.
+// AWS: "130 seconds or the configured function timeout (maximum 900 seconds), whichever is higher" (the same page).
+const PROVISIONED_LIMIT: Duration = Duration::from_secs(130);
 /// How long a request waits for room on a full host. Ours: AWS has room or refuses at once.
 const ROOM_LIMIT: Duration = Duration::from_secs(10);
 /// How long it waits for the room of one that gave way. Ours: its extensions' last two seconds, and what killing takes.
@@ -117,8 +121,9 @@ impl Invoker {
                 Err(other) => return Err(other),
             }
         }
-        let started = host.start(order(function, purpose, INIT_LIMIT, berth, remark)).await;
-        if matches!(started, Err(NotStarted::TimedOut(_))) {
+        let limit = init_limit(function, purpose);
+        let started = host.start(order(function, purpose, limit, berth, remark)).await;
+        if matches!(started, Err(NotStarted::TimedOut(_))) && purpose != Purpose::Provisioned {
             // AWS: begun again, now within the time of the request.
             let limit = Duration::from_secs(u64::from(function.settings.timeout_s));
             let berth = match self.room(host, function).await? {
@@ -187,6 +192,15 @@ impl Invoker {
         environment.freeze().await;
         true
     }
+}
+
+fn init_limit(function: &Function, purpose: Purpose) -> Duration {
+    if purpose == Purpose::Provisioned { unhurried(function) } else { INIT_LIMIT }
+}
+
+/// How long a start may take that no request waits for.
+pub(super) fn unhurried(function: &Function) -> Duration {
+    PROVISIONED_LIMIT.max(Duration::from_secs(u64::from(function.settings.timeout_s)))
 }
 
 pub(super) fn order(

@@ -246,6 +246,24 @@ async fn provisioned_environments_are_there_before_the_request_and_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provisioned_start_has_longer_than_a_requests_ten_seconds() {
+    let host = host(8);
+    let f = host.function("f", &format!("import time\ntime.sleep(11)\n{KIND}"), &[]).await;
+    // Begun again within the time of a request it would be too late each time.
+    let settings = Settings { timeout_s: 3, ..f.settings.clone() };
+    let f = Arc::new(Function { settings, ..(*f).clone() });
+    host.invoker.keep_ready(Arc::clone(&f), 1);
+    host.invoker.start_missing();
+    for _ in 0..3_000 {
+        if host.invoker.pool.fresh(&f) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_started_ahead_is_started_a_few_at_a_time() {
     let host = host(8);
     let (f, ready) = (host.function("f", KIND, &[]).await, Ready::default());

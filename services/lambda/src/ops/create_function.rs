@@ -9,7 +9,7 @@ use crate::{
     api::{CreateFunction, CreateFunctionInput, CreateFunctionOutput, Error},
     ask,
     code::Code,
-    configuration,
+    configuration, destination,
     function::{Function, Settings},
     image::{self, Instead},
     layer, packages,
@@ -47,6 +47,7 @@ impl Operation<CreateFunction> for Lambda {
         self.invoker.machines().check(&settings, self.invoker.driver())?;
         let architecture = configuration::architecture(input.architectures.as_deref(), &settings.runtime)?;
         role::assumable(&self.env, &settings.role, &at.arn(), now)?;
+        destination::check_dead_letters(&self.env, &settings, &at.name, now)?;
         let key = at.key();
         if self.env.store.read(|tx| tx.exists::<Function>(&key))? {
             return Err(exists(&at.name));

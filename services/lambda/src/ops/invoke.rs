@@ -39,19 +39,23 @@ impl Operation<Invoke> for Lambda {
         let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
         let payload = input.payload.clone().unwrap_or_default();
         let payload = checked(payload, kind)?;
+        let traced = self.trace(call.facts().trace.as_deref(), &function, call.now());
+        let is_loop = traced.is_loop;
+        // AWS: an asynchronous request that goes in a circle is taken, and stopped then.
+        let trace = if kind == InvocationType::Event { traced.header } else { traced.or_refused()? };
         let request = Request {
             id: call.request_id().as_str().to_owned(),
             invoked: at.requested_arn(),
             principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
-            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
+            trace,
             sink: None,
         };
         match kind {
             InvocationType::DryRun => Ok(accepted(204)),
             InvocationType::Event => {
-                self.queue.accept(&function, request, call.now()).await?;
+                self.queue.accept(&function, request, is_loop, call.now()).await?;
                 Ok(accepted(202))
             }
             InvocationType::RequestResponse => {

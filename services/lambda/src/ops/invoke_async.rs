@@ -27,16 +27,17 @@ impl Operation<InvokeAsync> for Lambda {
         let at = self.at(&call.input.function_name, None, call.caller());
         let function = self.function(&at)?;
         let payload = event(call.input.invoke_args.clone(), EVENT_BYTES_MAX)?;
+        let traced = self.trace(call.facts().trace.as_deref(), &function, call.now());
         let request = Request {
             id: call.request_id().as_str().to_owned(),
             invoked: at.requested_arn(),
             principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: None,
-            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
+            trace: traced.header,
             sink: None,
         };
-        self.queue.accept(&function, request, call.now()).await?;
+        self.queue.accept(&function, request, traced.is_loop, call.now()).await?;
         Ok(InvokeAsyncOutput { status: Some(202) })
     }
 }

@@ -47,7 +47,7 @@ impl Operation<InvokeWithResponseStream> for Lambda {
             principal: principal::of(call.caller(), &call.facts().peer, &payload),
             payload,
             client_context: input.client_context.as_deref().map(client_context).transpose()?,
-            trace: self.trace(call.facts().trace.as_deref(), &function, call.now())?,
+            trace: self.trace(call.facts().trace.as_deref(), &function, call.now()).or_refused()?,
             sink: None,
         };
         if input.invocation_type == Some(ResponseStreamingInvocationType::DryRun) {

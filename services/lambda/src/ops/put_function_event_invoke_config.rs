@@ -9,7 +9,7 @@ use crate::{
         PutFunctionEventInvokeConfigOutput,
     },
     ask,
-    event_config::{Change, EventConfig},
+    event_config::{self, Change, EventConfig},
 };
 
 impl Operation<PutFunctionEventInvokeConfig> for Lambda {
@@ -27,10 +27,11 @@ impl Operation<PutFunctionEventInvokeConfig> for Lambda {
         at.check(&self.env)?;
         let env = self.env.clone();
         let (input, _) = call.into_parts();
+        let (retries, age_s) = (input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
+        event_config::check_wish(&env, &at, (retries, age_s), input.destination_config.as_ref(), now)?;
         self.env
             .store
             .write(move |tx| {
-                let (retries, age_s) = (input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
                 let change = Change::of(tx, &env, &at, retries, age_s, input.destination_config.as_ref())?;
                 let config = EventConfig::new(&at, change, now);
                 tx.put(&at.qualified_key(), &config)?;

@@ -11,7 +11,7 @@ use crate::{
         Error, UpdateFunctionConfiguration, UpdateFunctionConfigurationInput,
         UpdateFunctionConfigurationOutput,
     },
-    ask, configuration,
+    ask, configuration, destination,
     function::Function,
     image, layer, packages, refusal,
     resource::FunctionRef,
@@ -44,6 +44,9 @@ impl Operation<UpdateFunctionConfiguration> for Lambda {
         self.invoker.machines().check(&settings, self.invoker.driver())?;
         if call.input.role.is_some() {
             role::assumable(&self.env, &settings.role, &at.arn(), now)?;
+        }
+        if call.input.role.is_some() || call.input.dead_letter_config.is_some() {
+            destination::check_dead_letters(&self.env, &settings, &at.name, now)?;
         }
         let rekeyed = variables_key::changed(call.permit(), &latest, &call.input, settings).await?;
         // Whatever comes of it, one of the two grants is not needed.

@@ -27,10 +27,11 @@ impl Operation<UpdateFunctionEventInvokeConfig> for Lambda {
         at.check(&self.env)?;
         let env = self.env.clone();
         let (input, _) = call.into_parts();
+        let (retries, age_s) = (input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
+        event_config::check_wish(&env, &at, (retries, age_s), input.destination_config.as_ref(), now)?;
         self.env
             .store
             .write(move |tx| {
-                let (retries, age_s) = (input.maximum_retry_attempts, input.maximum_event_age_in_seconds);
                 let change = Change::of(tx, &env, &at, retries, age_s, input.destination_config.as_ref())?;
                 let found = EventConfig::find(tx, &at)?.ok_or_else(|| event_config::none(&at))?;
                 let config = found.changed(change, now);

@@ -129,6 +129,8 @@ const RESTORED: &str = "casemate-restored";
 /// Longest reason kept.
 const REASON_CHARS_MAX: usize = 200;
 
+// AWS: `Lambda-Runtime-Cognito-Identity` is there where the caller is an identity of an identity pool.
+// DIVERGES: it is never sent, since there are no identity pools here.
 fn handed_over(invocation: &Invocation) -> Answer {
     let mut answer = Response::new(Full::new(invocation.payload.clone()));
     let deadline = invocation.deadline.millis().to_string();

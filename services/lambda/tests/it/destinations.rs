@@ -19,6 +19,13 @@ fn to(which: &str, arn: &str) -> (&'static str, Document) {
     ("DestinationConfig", target)
 }
 
+/// Functions that hear of successes and failures.
+fn both(success: &str, failure: &str) -> (&'static str, Document) {
+    let to = |name: &str| Document::structure([("Destination", text(&format!("{ARN}:{name}")))]);
+    let both = vec![("OnSuccess".to_owned(), to(success)), ("OnFailure".to_owned(), to(failure))];
+    ("DestinationConfig", Document::Map(both))
+}
+
 fn event() -> Document {
     Document::structure([
         ("FunctionName", text("f")),
@@ -48,7 +55,8 @@ fn speaker(bench: &Bench) -> Document {
 #[tokio::test]
 async fn configurations_are_kept_for_each_qualifier() {
     let bench = bench();
-    bench.done("CreateFunction", with(python("f"), &[("Publish", Document::Bool(true))])).await;
+    let role = ("Role", speaker(&bench));
+    bench.done("CreateFunction", with(python("f"), &[("Publish", Document::Bool(true)), role])).await;
     bench.done("CreateFunction", python("g")).await;
     let put = with(
         named("f"),
@@ -87,6 +95,7 @@ async fn configurations_are_kept_for_each_qualifier() {
 async fn configurations_that_cannot_hold_are_refused() {
     let bench = bench();
     bench.done("CreateFunction", python("f")).await;
+    bench.done("CreateFunction", python("g")).await;
     for (more, expected) in [
         (vec![], "You must specify at least one"),
         (vec![("MaximumRetryAttempts", Document::Integer(3))], "validation error"),
@@ -97,6 +106,16 @@ async fn configurations_that_cannot_hold_are_refused() {
         ),
         (vec![to("OnFailure", &format!("{ARN}:nope"))], "The destination ARN"),
         (vec![to("OnSuccess", "arn:aws:iam::123456789012:role/x")], "The provided destination config"),
+        (vec![to("OnFailure", &format!("{QUEUE}.fifo"))], "The provided destination config"),
+        (vec![to("OnSuccess", "arn:aws:s3:::bucket")], "The provided destination config"),
+        (
+            vec![to("OnFailure", QUEUE)],
+            "The function's execution role does not have permissions to call SendMessage on arn:aws:sqs:us-east-1:123456789012:dead",
+        ),
+        (
+            vec![to("OnFailure", &format!("{ARN}:g"))],
+            "The function's execution role does not have permissions to call InvokeFunction on",
+        ),
         (
             vec![("Qualifier", text("7")), ("MaximumRetryAttempts", Document::Integer(1))],
             "The function doesn't exist.",
@@ -108,11 +127,25 @@ async fn configurations_that_cannot_hold_are_refused() {
     let update = with(named("f"), &[("MaximumRetryAttempts", Document::Integer(1))]);
     assert_eq!(bench.call("UpdateFunctionEventInvokeConfig", update).await.status, 404);
     let letters = |arn: &str| ("DeadLetterConfig", Document::structure([("TargetArn", text(arn))]));
-    let answer =
-        bench.call("UpdateFunctionConfiguration", with(named("f"), &[letters(&format!("{ARN}:g"))])).await;
-    assert_eq!(answer.status, 400);
-    let kept = bench.done("UpdateFunctionConfiguration", with(named("f"), &[letters(QUEUE)])).await;
-    assert_eq!(kept["DeadLetterConfig"]["TargetArn"], QUEUE);
+    for (target, expected) in [
+        (format!("{ARN}:g"), "must be the ARN of a standard SQS queue or SNS topic"),
+        (format!("{QUEUE}.fifo"), "must be the ARN of a standard SQS queue or SNS topic"),
+        (
+            QUEUE.to_owned(),
+            "The provided execution role does not have permissions to call SendMessage on SQS",
+        ),
+        (
+            QUEUE.replace("sqs", "sns"),
+            "The provided execution role does not have permissions to call Publish on SNS",
+        ),
+    ] {
+        for (operation, function) in
+            [("UpdateFunctionConfiguration", named("f")), ("CreateFunction", python("h"))]
+        {
+            let answer = bench.call(operation, with(function, &[letters(&target)])).await;
+            assert!(answer.status == 400 && answer.message().contains(expected), "{}", answer.text());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,14 +210,18 @@ async fn a_retry_that_would_come_too_late_is_not_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_not_invoke_the_destination_tells_nobody_and_that_is_recorded() {
+async fn a_role_that_may_no_longer_invoke_the_destination_tells_nobody_and_that_is_recorded() {
     let bench = sandboxed();
-    // The role `writer` may write logs only.
-    bench.python("f", "def handler(event, context):\n  return 1\n").await;
+    let invoke = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"*"}}"#;
+    let role =
+        bench.world.identities().role("fickle", &[crate::support::LOGS, invoke], Some(crate::support::TRUST));
+    let role_arn = ("Role", Bench::role_arn("fickle"));
+    bench.python_with("f", "def handler(event, context):\n  return 1\n", &[role_arn]).await;
     bench.python("g", TELLS).await;
     bench
         .done("PutFunctionEventInvokeConfig", with(named("f"), &[to("OnSuccess", &format!("{ARN}:g"))]))
         .await;
+    bench.world.identities().grant(&role.unique_id, &[crate::support::LOGS], None);
     assert_eq!(bench.call("Invoke", event()).await.status, 202);
     bench.eventually("a line", |bench| lines(bench, &format!("Destination {ARN}:g was not told")) == 1).await;
     let failed = |bench: &Bench| {
@@ -196,15 +233,30 @@ async fn a_role_that_may_not_invoke_the_destination_tells_nobody_and_that_is_rec
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_no_concurrency_a_request_fails_at_once_and_its_dead_letter_is_recorded_as_lost() {
+    // There is no service of queues.
     let bench = sandboxed();
+    let send = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}"#;
+    bench.world.identities().role("sender", &[crate::support::LOGS, send], Some(crate::support::TRUST));
     let letters = ("DeadLetterConfig", Document::structure([("TargetArn", text(QUEUE))]));
-    bench.python_with("f", FAILS, &[letters]).await;
+    bench.python_with("f", FAILS, &[letters, ("Role", Bench::role_arn("sender"))]).await;
     let none = with(named("f"), &[("ReservedConcurrentExecutions", Document::Integer(0))]);
     bench.done("PutFunctionConcurrency", none).await;
     let input =
         Document::structure([("FunctionName", text("f")), ("InvokeArgs", Document::Blob("{}".into()))]);
     assert_eq!(bench.call("InvokeAsync", input).await.status, 202);
-    bench.eventually("a line", |bench| lines(bench, &format!("Destination {QUEUE} was not told")) == 1).await;
+    bench
+        .eventually("a line", |bench| lines(bench, &format!("The dead letter did not reach {QUEUE}")) == 1)
+        .await;
+    let lost = |bench: &Bench| {
+        bench.records().iter().any(|record| {
+            record.operation.as_deref() == Some("lambda.dead-letter-lost")
+                && record
+                    .detail
+                    .as_deref()
+                    .is_some_and(|detail| detail.contains("no operation `sqs:SendMessage`"))
+        })
+    };
+    bench.eventually("a record", lost).await;
     assert_eq!(lines(&bench, "try"), 0);
 }
 
@@ -217,13 +269,42 @@ async fn two_functions_that_tell_each_other_are_stopped() {
         bench.python_with(name, "def handler(event, context):\n  print('ran')\n", &[role]).await;
     }
     for (name, other) in [("f", "g"), ("g", "f")] {
-        let config = with(named(name), &[to("OnSuccess", &format!("{ARN}:{other}"))]);
-        bench.done("PutFunctionEventInvokeConfig", config).await;
+        bench.done("PutFunctionEventInvokeConfig", with(named(name), &[both(other, other)])).await;
     }
     assert_eq!(bench.call("Invoke", event()).await.status, 202);
-    bench.eventually("a line", |bench| lines(bench, &format!("Destination {ARN}:f was not told")) == 1).await;
+    bench.eventually("a line", |bench| lines(bench, "the loop is stopped") == 1).await;
+    let dropped = |bench: &Bench| {
+        bench.records().iter().any(|record| {
+            record.operation.as_deref() == Some("lambda.request-dropped")
+                && record.detail.as_deref().is_some_and(|detail| detail.contains("the loop is stopped"))
+        })
+    };
+    bench.eventually("a record", dropped).await;
+    // Nor do their stops go round.
+    bench.eventually("a line", |bench| lines(bench, &format!("Destination {ARN}:g was not told")) == 1).await;
     // Each ran as often as a function may in one chain.
     bench.eventually("all runs", |bench| lines(bench, "ran") == 32).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_loop_is_told_to_who_hears_of_failures() {
+    let bench = sandboxed();
+    let role = speaker(&bench);
+    for name in ["f", "g"] {
+        let role = ("Role", role.clone());
+        bench.python_with(name, "def handler(event, context):\n  print('ran')\n", &[role]).await;
+    }
+    bench.python("h", TELLS).await;
+    bench.done("PutFunctionEventInvokeConfig", with(named("f"), &[both("g", "h")])).await;
+    bench.done("PutFunctionEventInvokeConfig", with(named("g"), &[both("f", "f")])).await;
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench.eventually("it is told", |bench| told(bench).is_some()).await;
+    let context = &told(&bench).unwrap()["requestContext"];
+    assert_eq!(
+        (&context["condition"], &context["approximateInvokeCount"]),
+        (&"RetriesExhausted".into(), &0.into())
+    );
+    assert_eq!(lines(&bench, "ran"), 32);
 }
 
 #[tokio::test]

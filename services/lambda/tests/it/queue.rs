@@ -5,8 +5,12 @@ use casemate_schema::Document;
 use crate::support::{Bench, sandboxed, text};
 
 fn event(payload: &str) -> Document {
+    event_for("f", payload)
+}
+
+fn event_for(function: &str, payload: &str) -> Document {
     Document::structure([
-        ("FunctionName", text("f")),
+        ("FunctionName", text(function)),
         ("InvocationType", text("Event")),
         ("Payload", Document::Blob(payload.as_bytes().to_vec().into())),
     ])
@@ -91,4 +95,23 @@ async fn an_event_is_not_for_a_later_function_of_the_same_name() {
         })
         .await;
     assert_eq!(lines(&bench, "the later one"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_function_that_never_ends_keep_no_other_functions_event_waiting() {
+    let bench = sandboxed();
+    let blocks = "import signal\ndef handler(event, context):\n  print('blocked', event)\n  signal.pause()\n";
+    bench.python_with("f", blocks, &[("Timeout", Document::Integer(900))]).await;
+    bench.python("g", "def handler(event, context):\n  print('g ran')\n").await;
+    for number in 0..12 {
+        assert_eq!(bench.call("Invoke", event(&number.to_string())).await.status, 202);
+    }
+    let blocked = |bench: &Bench, count| {
+        (0..12).filter(|n| lines(bench, &format!("blocked {n}")) == 1).count() >= count
+    };
+    // More than the four that an account had at one time.
+    bench.eventually("the flood blocks", |bench| blocked(bench, 6)).await;
+    assert_eq!(bench.call("Invoke", event_for("g", "{}")).await.status, 202);
+    bench.eventually("the other's event runs", |bench| lines(bench, "g ran") == 1).await;
+    bench.eventually("all of the flood runs at once", |bench| blocked(bench, 12)).await;
 }

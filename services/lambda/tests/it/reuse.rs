@@ -431,3 +431,48 @@ async fn processes_left_over_die_with_their_request_in_a_warm_environment_too() 
     // What has ended and was not waited for is all that may be there.
     assert!(left.as_array().unwrap().iter().all(|state| state == "Z" || state == "X"), "{left}");
 }
+
+/// A function of the custom runtime of [`crate::runs`], with these variables.
+async fn custom(bench: &Bench, name: &str, variables: &[(&str, &str)]) {
+    let program = crate::runs::custom_runtime();
+    let code = crate::support::archive_of([("bootstrap", program.as_slice(), 0o755)]);
+    let mut input = Bench::definition(name, "provided.al2023", "any", code);
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), crate::support::text(value)));
+    let variables = Document::structure([("Variables", Document::Map(variables.collect()))]);
+    input.push("Environment", variables);
+    bench.done("CreateFunction", input).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_begins_dies_with_it_in_a_custom_runtime_and_what_the_start_began_stays() {
+    let bench = sandboxed();
+    custom(&bench, "f", &[("HELPER", "1")]).await;
+    // The first process of the namespace may be the runtime or another.
+    let at_first = bench.invoke("f", "\"others\"").await.ok();
+    assert!(at_first.as_u64().unwrap() >= 1, "{at_first}");
+    for _ in 0..3 {
+        bench.invoke("f", "\"leave\"").await.ok();
+        assert_eq!(bench.invoke("f", "\"others\"").await.ok(), at_first);
+    }
+    assert_eq!(bench.invoke("f", "\"served\"").await.ok(), 8);
+    let ended: Vec<_> = bench
+        .records()
+        .into_iter()
+        .filter(|record| record.operation.as_deref() == Some("sandbox.strays-ended"))
+        .collect();
+    assert_eq!(ended.len(), 3);
+    assert!(
+        ended
+            .iter()
+            .all(|record| record.detail.as_deref().is_some_and(|text| text.starts_with("1 processes")))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_runtime_may_ask_for_each_request_by_another_process() {
+    let bench = sandboxed();
+    custom(&bench, "f", &[("CALLS", "apart")]).await;
+    for served in 1..=5 {
+        assert_eq!(bench.invoke("f", "\"served\"").await.ok(), served);
+    }
+}

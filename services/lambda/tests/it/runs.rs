@@ -64,12 +64,17 @@ async fn node_answers_in_every_style() {
     }
 }
 
+/// The program of `examples/custom_runtime.rs`.
+pub(crate) fn custom_runtime() -> Vec<u8> {
+    let program = std::env::current_exe().unwrap();
+    let program = program.parent().unwrap().parent().unwrap().join("examples/custom_runtime");
+    std::fs::read(&program).expect("built with the tests")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_custom_runtime_answers() {
     let bench = sandboxed();
-    let program = std::env::current_exe().unwrap();
-    let program = program.parent().unwrap().parent().unwrap().join("examples/custom_runtime");
-    let program = std::fs::read(&program).expect("built with the tests");
+    let program = custom_runtime();
     let code = archive_of([("bootstrap", program.as_slice(), 0o755)]);
     bench.done("CreateFunction", Bench::definition("f", "provided.al2023", "any", code)).await;
     assert_eq!(bench.invoke("f", "[1,2]").await.ok(), serde_json::json!({ "echo": [1, 2] }));

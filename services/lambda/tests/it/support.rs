@@ -13,7 +13,10 @@ use casemate_schema::Document;
 use casemate_testkit::{Credentials, Response, World, WorldBuilder};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-use crate::logs::{self, Delivered};
+use crate::{
+    logs::{self, Delivered},
+    outside::{self, Told},
+};
 
 /// Lets Lambda assume a role.
 pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["lambda.amazonaws.com","testkit.amazonaws.com"]}}}"#;
@@ -34,6 +37,8 @@ pub(crate) struct Bench {
     pub(crate) connected: Arc<Mutex<Vec<Peer>>>,
     /// Where public keys of signing profiles are.
     pub(crate) signing_profiles: std::path::PathBuf,
+    /// What the services of queues, topics and buses were told, where there are any.
+    pub(crate) told: Told,
     /// What the server's end says.
     pub(crate) farewells: casemate_lambda::Farewells,
     _folder: tempfile::TempDir,
@@ -41,17 +46,26 @@ pub(crate) struct Bench {
 
 /// Without a sandbox: functions can be managed.
 pub(crate) fn bench() -> Bench {
-    with(Err("none in this test".to_owned()))
+    with(Err("none in this test".to_owned()), false)
 }
 
 /// With a real sandbox.
 pub(crate) fn sandboxed() -> Bench {
-    let spawner = casemate_sandbox::spawner::start().unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    with(Ok(Driver::new(spawner, RuntimeTable::discover(&path)).unwrap()))
+    with(driver(), false)
 }
 
-fn with(driver: Result<Driver, String>) -> Bench {
+/// With a real sandbox, and services of queues, topics and buses.
+pub(crate) fn sandboxed_among_others() -> Bench {
+    with(driver(), true)
+}
+
+fn driver() -> Result<Driver, String> {
+    let spawner = casemate_sandbox::spawner::start().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    Ok(Driver::new(spawner, RuntimeTable::discover(&path)).unwrap())
+}
+
+fn with(driver: Result<Driver, String>, among_others: bool) -> Bench {
     let runs = driver.is_ok();
     let folder = tempfile::tempdir().unwrap();
     let functions_dir = folder.path().join("functions");
@@ -86,14 +100,24 @@ fn with(driver: Result<Driver, String>) -> Bench {
     let back = TrustEdge { from: "logs", to: "lambda", operation: "Invoke" };
     let logs_into = Arc::clone(&delivered);
     let mut other_service = None;
+    let told = Told::default();
     let mut world = WorldBuilder::new()
-        .trust(&[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), own, back])
+        .trust(
+            &[
+                &[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), own, back],
+                outside::TRUST,
+            ]
+            .concat(),
+        )
         .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, extras))
         .service("logs", "logs.amazonaws.com", |env| {
             other_service = Some(env.clone());
             Ok(logs::open(env, logs_into))
-        })
-        .start();
+        });
+    if among_others {
+        world = outside::add(world, &told);
+    }
+    let mut world = world.start();
     if runs {
         world.run_tasks();
     }
@@ -104,7 +128,17 @@ fn with(driver: Result<Driver, String>) -> Bench {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}}"#,
     ));
     let other_service = other_service.unwrap();
-    Bench { world, admin, delivered, other_service, connected, signing_profiles, farewells, _folder: folder }
+    Bench {
+        world,
+        admin,
+        delivered,
+        other_service,
+        connected,
+        signing_profiles,
+        told,
+        farewells,
+        _folder: folder,
+    }
 }
 
 pub(crate) fn text(value: &str) -> Document {
