@@ -34,7 +34,7 @@ CALLS = {
     "memory_of_another": "process_vm_readv", "user_namespace": "unshare", "namespace_entered": "setns",
     "mount_namespace_by_clone": "clone into new namespaces", "program_of_the_kernel": "bpf", "mount": "mount",
     "change_of_root": "chroot", "other_user": "setresuid", "kernel_key": "add_key", "kernel_keyring": "keyctl",
-    "shared_memory_of_the_kernel": "shmget", "ring": "io_uring_setup", "page_faults": "userfaultfd",
+    "netfilter_socket": "netlink socket of protocol 12", "shared_memory_of_the_kernel": "shmget", "ring": "io_uring_setup", "page_faults": "userfaultfd",
     "performance_counters": "perf_event_open", "host_name": "sethostname",
 }
 SEEN = {name: ("sandbox.call-refused", word) for name, word in CALLS.items()} | {
@@ -61,6 +61,12 @@ SEEN = {name: ("sandbox.call-refused", word) for name, word in CALLS.items()} | 
     "answer_for_another_request": ("lambda.answer-refused", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
     "processes": ("sandbox.process-limit", "refused"),
     "memory": ("sandbox.out-of-memory", "limit"),
+    "abstract_socket": ("sandbox.connect-denied", "@casemate-escape-"),
+    "socket_file": ("sandbox.connect-denied", "/socket"),
+    "request_of_another_process": ("lambda.request-refused", "asked for"),
+    "request_beside_the_runtime": ("lambda.request-refused", "asked for"),
+    "descriptors": ("sandbox.descriptor-limit", "had all the descriptors"),
+    "disk": ("sandbox.tmp-full", "/tmp was full"),
 }
 
 # What is not there cannot be asked for in a way that differs from ordinary work.
@@ -75,20 +81,18 @@ SILENT = {
     "process_of_the_server": "its own /proc shows none",
     "signal_to_the_server": "there is no process of that number in its namespace",
     "port_of_the_host": "its own loopback, on which nothing listens",
-    "abstract_socket": "its own network namespace has no such name",
-    "socket_file": "a connection to a name that is not in its root",
     "datagram": "there is no route; sending is not asked about",
-    "request_of_another_process": "the Runtime API's ordinary refusal",
-    "request_beside_the_runtime": "the Runtime API's ordinary refusal",
     "user_namespace_by_clone3": "to programs there is no such call, as on older kernels",
     "priority": "the kernel's ordinary refusal",
-    "descriptors": "the limit is the process's own",
-    "disk": "a full disk is ordinary",
 }
 
 # Custom runtimes may start programs and are not watched by name; there is no program in their root.
 CUSTOM_SILENT = {name: "custom runtimes are not watched by name" for name, (kind, _) in SEEN.items() if kind == "sandbox.open-denied"}
-CUSTOM_SILENT |= {"shell": "custom runtimes may execute what there is, and there is no shell"}
+CUSTOM_SILENT |= {
+    "shell": "custom runtimes may execute what there is, and there is no shell",
+    "memory_as_a_program": "custom runtimes may execute what they bring along; what that tries is refused and seen as their own",
+    "program_in_tmp": "the same",
+}
 # Before a namespace could be entered or the shell be started, the library has other things to do there.
 OVERRIDES = {
     "java": {"shell": ("sandbox.exec-denied", ""), "memory": None},
@@ -272,7 +276,7 @@ def seen(server, function, language, requests):
     def unseen():
         by_request.clear()
         for record in server.audit(function.name, 4_000):
-            if record.get("operation", "").startswith(("sandbox.", "lambda.answer-refused")):
+            if record.get("operation", "").startswith(("sandbox.", "lambda.")):
                 by_request.setdefault(record["id"], []).append(record)
         missing = {}
         for name, request in requests.items():

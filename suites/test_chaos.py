@@ -5,9 +5,11 @@ import os
 import random
 import re
 import signal
+import subprocess
 import threading
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,12 +52,16 @@ def held_networks(process):
     return {link for link in links if link.startswith("net:[")}
 
 
+KINDS = ("net", "user", "mnt", "pid", "pid_for_children", "ipc", "uts", "cgroup")
+
+
 def namespaces():
+    """Of every kind, by the processes in them: whoever is left of an environment is in some of its own."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if not of_a_living_server(process):
-                found.add(os.readlink(process / "ns/net"))
+                found |= {os.readlink(process / "ns" / kind) for kind in KINDS}
             found |= held_networks(process)
         except OSError:
             pass
@@ -69,12 +75,13 @@ def control_groups(servers):
 
 
 def mounts():
-    return sorted(line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+    return [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
 
 
 def present(servers=()):
-    """What environments are made of; of control groups, those of these servers. Other servers' may go meanwhile."""
-    return namespaces() | control_groups(servers) | set(mounts())
+    """What environments are made of, and how many of each: a second mount at one place is one more. Of control groups, those
+    of these servers. Other servers' may go meanwhile."""
+    return Counter([*namespaces(), *control_groups(servers), *mounts()])
 
 
 class Load:
@@ -212,7 +219,22 @@ def nothing_left(before, servers, folder):
     end = time.monotonic() + 20
     while (left := present(servers) - before) and time.monotonic() < end:
         time.sleep(0.1)
-    assert left == set(), "left behind"
+    assert left == Counter(), "left behind"
+
+
+def test_what_is_left_behind_is_counted():
+    """Each of the counts sees what it is for: a process in namespaces of its own, and a mount upon a mount."""
+    before = present()
+    command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--ipc", "--uts", "--cgroup", "cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as left:
+        left.stdin.write(b"x\n")
+        left.stdin.flush()
+        # Who answers is there, in all of its namespaces.
+        assert left.stdout.readline() == b"x\n"
+        kinds = {name.split(":")[0] for name in present() - before}
+        left.stdin.close()
+    assert kinds >= {"net", "user", "mnt", "pid", "ipc", "uts", "cgroup"}, kinds
+    assert Counter(["/a", "/a"]) - Counter(["/a"]) == Counter(["/a"])
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may kill what runs as other users")

@@ -54,16 +54,70 @@ def handler(event, context):
 '''
 
 
-def test_a_flood_of_output_does_not_drown_the_platforms_own_lines(server):
+NODE_FLOOD = """
+const fs = require('node:fs');
+
+exports.handler = async (event) => {
+  const line = 'x'.repeat(1000) + '\\n';
+  for (let lines = 0; lines < event.kilobytes; lines += 1) {
+    // A pipe that is full says so.
+    try { fs.writeSync(1, line); } catch (error) { if (error.code !== 'EAGAIN') throw error; lines -= 1; }
+  }
+  return 'done';
+};
+"""
+
+
+def written(server, language, python, node, **settings):
+    """The same function in one of two languages."""
+    if language == "python":
+        return Function(server, {"app.py": python}, **settings)
+    return Function(server, {"app.js": node}, runtime=node_runtime(server), **settings)
+
+
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_a_flood_of_output_does_not_drown_the_platforms_own_lines_and_is_seen(server, language):
     import base64
 
-    function = Function(server, {"app.py": FLOOD}, Timeout=60, MemorySize=1024)
+    function = written(server, language, FLOOD, NODE_FLOOD, Timeout=60, MemorySize=1024)
     answer, payload = function.invoke({"kilobytes": 50_000}, LogType="Tail")
     assert payload == "done"
     tail = base64.b64decode(answer["LogResult"]).decode()
     assert "END RequestId" in tail and "REPORT RequestId" in tail
+    (dropped,) = server.wait_for_audit(function.name, lambda record: record.get("operation") == "lambda.log-lines-dropped")
+    assert dropped["id"] == answer["ResponseMetadata"]["RequestId"], dropped
     again, payload = function.invoke({"kilobytes": 1})
     assert payload == "done"
+
+
+# Attempts something, by which its request's number is in the trail, and works on until it is old.
+LIVING = '''
+import os, time
+
+def handler(event, context):
+    os.system("id")
+    time.sleep(event["seconds"])
+    return "mine"
+'''
+
+
+def test_an_answer_for_a_request_that_another_environment_works_on_is_refused(server, host, language):
+    """The one that nobody was given is a probe; here somebody was."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    attacker, victim = language.function(server), Function(server, {"app.py": LIVING}, Timeout=60)
+    assert "answer_for_another_request" in attacker.invoke({"list": True})[1]
+    with ThreadPoolExecutor(1) as others:
+        working = others.submit(victim.invoke, {"seconds": 8})
+        (attempt,) = server.wait_for_audit(victim.name, lambda record: record.get("operation") == "sandbox.exec-denied")
+        event = {"probes": ["answer_for_another_request"], "request": attempt["id"]}
+        _, results = attacker.invoke(host.inside | event)
+        assert not working.done(), "the victim's request was over: this shows nothing"
+        answered = working.result()
+    assert not results["answer_for_another_request"]["reached"] and "400" in results["answer_for_another_request"]["why"], results
+    assert answered[1] == "mine"
+    refused = server.wait_for_audit(attacker.name, lambda record: record.get("operation") == "lambda.answer-refused")
+    assert any(attempt["id"] in record["detail"] and record["alarm"] for record in refused), refused
 
 
 SECOND = '''
@@ -119,13 +173,40 @@ def handler(event, context):
 '''
 
 
-def test_connections_held_open_keep_no_answer_from_arriving(server):
-    function = Function(server, {"app.py": LORIS}, Timeout=30, MemorySize=512)
+NODE_LORIS = """
+const net = require('node:net');
+const held = [];
+
+exports.handler = async (event) => {
+  const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+  let refused = 0;
+  while (held.length < event.connections && refused < 5) {
+    const made = net.connect({ host, port, timeout: 200 });
+    held.push(made);
+    await new Promise((done) => {
+      made.on('error', () => { refused += 1; done(); });
+      made.on('timeout', () => { refused += 1; done(); });
+      made.on('connect', () => {
+        made.setTimeout(0);
+        made.write('POST /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nhost: x\\r\\nx-slow: ', done);
+      });
+    });
+  }
+  return { held: held.length, refused };
+};
+"""
+
+
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_connections_held_open_keep_no_answer_from_arriving_and_are_seen(server, language):
+    function = written(server, language, LORIS, NODE_LORIS, Timeout=30, MemorySize=512)
     for _ in range(2):
         answer, payload = function.invoke({"connections": 400})
         assert "FunctionError" not in answer, payload
     other = Function(server, {"app.py": "def handler(event, context):\n    return 'fine'\n"})
     assert other.invoke()[1] == "fine"
+    # Closed when their time is over, which the connection itself is told of by nobody.
+    server.wait_for_audit(function.name, lambda record: record.get("operation") == "lambda.connection-closed", seconds=30)
 
 
 LINKS = '''

@@ -94,24 +94,42 @@ public class Probes {
         return folder.resolve("Probes.class");
     }
 
+    /** What is full stays full until the next request, or nobody could see that it was: how each is emptied. */
+    static final List<Closeable> HELD = new ArrayList<>();
+
+    static void release() {
+        for (Closeable one : HELD) {
+            try {
+                one.close();
+            } catch (IOException ignored) {
+                // The next one is emptied all the same.
+            }
+        }
+        HELD.clear();
+    }
+
     static Object descriptors() throws IOException {
         List<InputStream> made = new ArrayList<>();
         try {
             while (made.size() < 1_100) made.add(new FileInputStream("/dev/null"));
-            return made.size();
-        } finally {
-            for (InputStream one : made) one.close();
+        } catch (IOException refused) {
+            HELD.addAll(made);
+            throw refused;
         }
+        for (InputStream one : made) one.close();
+        return made.size();
     }
 
     static Object disk(Path much) throws IOException {
         byte[] block = new byte[1 << 20];
         try (OutputStream file = new FileOutputStream(much.toFile())) {
             for (int blocks = 0; blocks < 600; blocks++) file.write(block);
-            return 600;
-        } finally {
-            Files.deleteIfExists(much);
+        } catch (IOException refused) {
+            HELD.add(() -> Files.deleteIfExists(much));
+            throw refused;
         }
+        Files.deleteIfExists(much);
+        return 600;
     }
 
     static Object memory() {
@@ -156,7 +174,7 @@ public class Probes {
             }
         });
         PROBES.put("answer_for_another_request", event ->
-            asked(event, "POST", "invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response"));
+            asked(event, "POST", "invocation/" + event.getOrDefault("request", "8476a536-e9f4-11e8-9739-2dfe598c3fcd") + "/response"));
         PROBES.put("request_beside_the_runtime", event -> asked(event, "GET", "invocation/next"));
         PROBES.put("descriptors", event -> descriptors());
         PROBES.put("disk", event -> disk(link(event, "java-much")));
@@ -165,6 +183,7 @@ public class Probes {
 
     public Object handler(Map<String, Object> event) {
         if (event.get("list") != null) return new ArrayList<>(PROBES.keySet());
+        release();
         Map<String, Object> results = new LinkedHashMap<>();
         Object wanted = event.get("probes");
         for (Object name : wanted == null ? PROBES.keySet() : (List<?>) wanted) {

@@ -42,6 +42,9 @@ function opened(...names) {
   return reached;
 }
 
+// What is full stays full until the next request, or nobody could see that it was: how each is emptied.
+const held = [];
+
 const probes = {
   shell: () => execSync('echo out').toString(),
   interpreter_again: () => execFileSync(process.execPath, ['-p', '1']).toString(),
@@ -82,7 +85,7 @@ const probes = {
   port_of_the_host_by_its_address: (event) => connected({ host: event.address, port: event.port }),
   metadata: (event) => connected({ host: event.metadata[0], port: event.metadata[1] }),
   socket_file: (event) => connected({ path: event.socket }),
-  answer_for_another_request: (event) => asked(event, 'POST', 'invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response'),
+  answer_for_another_request: (event) => asked(event, 'POST', `invocation/${event.request ?? '8476a536-e9f4-11e8-9739-2dfe598c3fcd'}/response`),
   request_beside_the_runtime: (event) => asked(event, 'GET', 'invocation/next'),
   connected_datagram: (event) => new Promise((resolve, reject) => {
     const socket = dgram.createSocket('udp4');
@@ -98,12 +101,15 @@ const probes = {
   priority: () => os.setPriority(-5) ?? 'raised',
   descriptors: () => {
     const made = [];
+    const close = () => made.forEach((number) => fs.closeSync(number));
     try {
       while (made.length < 1100) made.push(fs.openSync('/dev/null'));
-      return made.length;
-    } finally {
-      made.forEach((number) => fs.closeSync(number));
+    } catch (error) {
+      held.push(close);
+      throw error;
     }
+    close();
+    return made.length;
   },
   disk: (event) => {
     const much = path.join(event.tmp, 'js-much');
@@ -113,17 +119,21 @@ const probes = {
         // A full disk takes a part first, and says so.
         if (fs.writeSync(file, block) < block.length) throw new Error('full');
       }
-      return 600;
+    } catch (error) {
+      held.push(() => fs.rmSync(much));
+      throw error;
     } finally {
       fs.closeSync(file);
-      fs.rmSync(much, { force: true });
     }
+    fs.rmSync(much);
+    return 600;
   },
   memory: () => Buffer.alloc(600 << 20, 1).length,
 };
 
 exports.handler = async (event) => {
   if (event.list) return Object.keys(probes);
+  while (held.length > 0) held.pop()();
   const results = {};
   for (const name of event.probes ?? Object.keys(probes)) {
     try {

@@ -20,6 +20,13 @@ import threading
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 EVENT = {}
+# What is full stays full until the next request, or nobody could see that it was: how each is emptied.
+HELD = []
+
+
+def release():
+    while HELD:
+        HELD.pop()()
 
 
 def call(number, *arguments):
@@ -335,6 +342,11 @@ def raw_socket():
     return True
 
 
+def netfilter_socket():
+    socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12).close()
+    return True
+
+
 def packet_socket():
     socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
     return True
@@ -342,7 +354,8 @@ def packet_socket():
 
 def answer_for_another_request():
     connection = http.client.HTTPConnection(EVENT.get("api") or os.environ["AWS_LAMBDA_RUNTIME_API"], timeout=5)
-    connection.request("POST", "/2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response", b"{}")
+    request = EVENT.get("request", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+    connection.request("POST", f"/2018-06-01/runtime/invocation/{request}/response", b"{}")
     status = connection.getresponse().status
     if status != 202:
         raise OSError(f"status {status}")
@@ -479,9 +492,11 @@ def descriptors():
     try:
         while len(made) < 1_100:
             made.append(os.dup(0))
-    finally:
-        for number in made:
-            os.close(number)
+    except OSError:
+        HELD.append(lambda: [os.close(number) for number in made])
+        raise
+    for number in made:
+        os.close(number)
     return len(made)
 
 
@@ -490,10 +505,12 @@ def disk():
     try:
         with open(path, "wb", buffering=0) as file:
             for _ in range(600):
-                file.write(block)
-    finally:
-        if os.path.exists(path):
-            os.unlink(path)
+                if file.write(block) < len(block):
+                    raise OSError("full")
+    except OSError:
+        HELD.append(lambda: os.unlink(path))
+        raise
+    os.unlink(path)
     return 600
 
 
@@ -513,7 +530,7 @@ PROBES = {
         kernel_controls, kernel_log, device, inherited_descriptor,
         environment_of_the_server, processes_of_the_host, signal_to_the_server, traced, memory_of_another,
         port_of_the_host, port_of_the_host_by_its_address, metadata, abstract_socket, socket_file, datagram, connected_datagram,
-        vsock, raw_socket, packet_socket, answer_for_another_request, request_of_another_process,
+        vsock, raw_socket, netfilter_socket, packet_socket, answer_for_another_request, request_of_another_process,
         user_namespace, user_namespace_by_clone3, mount_namespace_by_clone, namespace_entered, program_of_the_kernel, mount, change_of_root, other_user, kernel_key,
         kernel_keyring, shared_memory_of_the_kernel, ring, page_faults, performance_counters, host_name,
         processes, descriptors, disk, memory,
@@ -524,6 +541,7 @@ PROBES = {
 def handler(event, context=None):
     if event.get("list"):
         return list(PROBES)
+    release()
     EVENT.clear()
     EVENT.update(event)
     results = {}

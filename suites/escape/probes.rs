@@ -11,8 +11,12 @@ use std::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixStream},
     },
-    path::PathBuf,
-    process::Command,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -146,28 +150,53 @@ fn processes() -> Tried {
     last
 }
 
+/// What is full stays full until the next request, or nobody could see that it was: how each is emptied.
+static HELD: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
+
+fn held() -> MutexGuard<'static, Vec<Box<dyn FnOnce() + Send>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In a process of its own, which stays: without a descriptor this one could not answer.
 fn descriptors() -> Tried {
+    let (mut reading, mut writing) = std::io::pipe()?;
+    let pid = unsafe { fork() };
+    if pid == 0 {
+        let said = all_descriptors().map_or_else(|error| format!("-{error}\n"), |what| format!("+{what}\n"));
+        let _ = writing.write_all(said.as_bytes());
+        unsafe { pause() };
+        unsafe { _exit(0) }
+    }
+    drop(writing);
+    asked(pid.into())?;
+    let mut said = Vec::new();
+    while said.last() != Some(&b'\n') {
+        let mut byte = [0];
+        reading.read_exact(&mut byte)?;
+        said.extend(byte);
+    }
+    held().push(Box::new(move || unsafe {
+        kill(pid, 9);
+        waitpid(pid, std::ptr::null_mut(), 0);
+    }));
+    let said = String::from_utf8(said)?;
+    said.trim_end().strip_prefix('+').map(str::to_owned).ok_or_else(|| said.clone().into())
+}
+
+/// All that a process may have, and one is tried beyond.
+fn all_descriptors() -> Tried {
     // A plain process may raise its limit, and so must this one try to.
     let mut limits = [0_u64; 2];
     asked(unsafe { syscall(302, 0, 7, 0_usize, limits.as_mut_ptr()) })?;
     limits[0] = limits[1];
     asked(unsafe { syscall(302, 0, 7, limits.as_ptr(), 0_usize) })?;
-    let (mut made, mut last) = (Vec::new(), Ok("1100".to_owned()));
-    while made.len() < 1_100 {
-        let descriptor = unsafe { dup(2) };
-        if descriptor < 0 {
-            last = asked(-1);
-            break;
-        }
-        made.push(descriptor);
+    for _ in 0..1_100 {
+        asked(unsafe { dup(2) }.into())?;
     }
-    for descriptor in made {
-        unsafe { close(descriptor) };
-    }
-    last
+    Ok("1100".to_owned())
 }
 
-fn disk(much: &std::path::Path) -> Tried {
+fn disk(much: &Path) -> Tried {
     let filled = (|| {
         let (mut file, block) = (fs::File::create(much)?, vec![0_u8; 1 << 20]);
         for _ in 0..600 {
@@ -175,7 +204,8 @@ fn disk(much: &std::path::Path) -> Tried {
         }
         Ok("600".to_owned())
     })();
-    let _ = fs::remove_file(much);
+    let much = much.to_owned();
+    held().push(Box::new(move || drop(fs::remove_file(much))));
     filled
 }
 
@@ -249,7 +279,9 @@ const PROBES: &[Probe] = &[
     ("raw_socket", |_| made(unsafe { syscall(41, 2, 3, 1) })),
     ("packet_socket", |_| made(unsafe { syscall(41, 17, 3, 0) })),
     ("answer_for_another_request", |event| {
-        answered(event, "POST", "invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response")
+        let request = Some(member(event, "request")).filter(|request| !request.is_empty());
+        let request = request.unwrap_or_else(|| "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned());
+        answered(event, "POST", &format!("invocation/{request}/response"))
     }),
     ("request_of_another_process", |event| in_child(|| answered(event, "GET", "invocation/next"))),
     ("traced", |_| in_child(|| with_child(|child| asked(unsafe { syscall(101, 16, child, 0, 0) })))),
@@ -278,12 +310,106 @@ const PROBES: &[Probe] = &[
         let mut parameters = [0_u8; 120];
         made(unsafe { syscall(425, 1, parameters.as_mut_ptr()) })
     }),
+    ("program_of_the_kernel", |_| {
+        let mut attributes = [0_u32; 32];
+        attributes[..4].copy_from_slice(&[2, 4, 8, 1]);
+        made(unsafe { syscall(321, 0, attributes.as_ptr(), 128_usize) })
+    }),
+    ("kernel_keyring", |_| asked(unsafe { syscall(250, 0, -3, 1) })),
+    ("shared_memory_of_the_kernel", |_| {
+        let made = unsafe { syscall(29, 0, 4096_usize, 0o1600) };
+        asked(made)?;
+        asked(unsafe { syscall(31, made, 0, 0_usize) })
+    }),
+    ("performance_counters", |_| {
+        let mut attributes = [0_u32; 32];
+        attributes[..2].copy_from_slice(&[1, 128]);
+        made(unsafe { syscall(298, attributes.as_ptr(), 0, -1, -1, 0_usize) })
+    }),
+    ("mount_namespace_by_clone", |_| {
+        let pid = unsafe { syscall(56, 0x0002_0000_usize | 17, 0_usize, 0_usize, 0_usize, 0_usize) };
+        if pid == 0 {
+            unsafe { _exit(0) }
+        }
+        let said = asked(pid)?;
+        unsafe { waitpid(pid as i32, std::ptr::null_mut(), 0) };
+        Ok(said)
+    }),
+    ("host_name", |_| {
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "casemate".to_owned());
+        let name = name.trim_end();
+        in_child(|| asked(unsafe { syscall(170, name.as_ptr(), name.len()) }))
+    }),
+    ("device", |event| {
+        let path = PathBuf::from(member(event, "tmp")).join("rs-device");
+        let name = CString::new(path.display().to_string())?;
+        asked(unsafe { syscall(133, name.as_ptr(), 0o020_600, 0x0101_usize) })?;
+        fs::remove_file(path)?;
+        Ok("made".to_owned())
+    }),
+    ("file_by_a_race", file_by_a_race),
+    ("netfilter_socket", |_| made(unsafe { syscall(41, 16, 3, 12) })),
+    ("memory_as_a_program", |event| {
+        let memory = unsafe { syscall(319, c"program".as_ptr(), 0) };
+        asked(memory)?;
+        let name = format!("/proc/self/fd/{memory}");
+        fs::write(&name, fs::read(std::env::current_exe()?)?)?;
+        let tried = tried_by(Path::new(&name), event);
+        unsafe { close(memory as i32) };
+        tried
+    }),
+    ("program_in_tmp", |event| {
+        let copy = PathBuf::from(member(event, "tmp")).join("rs-program");
+        fs::copy(std::env::current_exe()?, &copy)?;
+        let tried = tried_by(&copy, event);
+        fs::remove_file(copy)?;
+        tried
+    }),
     ("page_faults", |_| made(unsafe { syscall(323, 0) })),
     ("processes", |_| processes()),
     ("descriptors", |_| descriptors()),
     ("disk", |event| disk(&PathBuf::from(member(event, "tmp")).join("rs-much"))),
     ("memory", |_| memory()),
 ];
+
+/// A name that is a file of ours and, a moment later, a link to the host's.
+fn file_by_a_race(event: &str) -> Tried {
+    let tmp = PathBuf::from(member(event, "tmp"));
+    let [name, own, other] = ["rs-raced", "rs-raced-own", "rs-raced-link"].map(|part| tmp.join(part));
+    let secret = member(event, "secret");
+    fs::write(&own, "mine")?;
+    let over = Arc::new(AtomicBool::new(false));
+    let swapping = {
+        let (over, name) = (Arc::clone(&over), name.clone());
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let _ = fs::hard_link(&own, &other).and_then(|()| fs::rename(&other, &name));
+                // Renaming one name of a file to another of the same file leaves both.
+                let _ = fs::remove_file(&other);
+                let _ = std::os::unix::fs::symlink(&secret, &other).and_then(|()| fs::rename(&other, &name));
+            }
+        })
+    };
+    let read = (0..3_000).filter_map(|_| fs::read_to_string(&name).ok()).find(|text| text != "mine");
+    over.store(true, Ordering::Relaxed);
+    drop(swapping.join());
+    read.ok_or_else(|| "never".into())
+}
+
+/// What a program reaches that this one executes: a copy of itself.
+fn tried_by(program: &Path, event: &str) -> Tried {
+    let own = r#""probes":["file_of_the_host","port_of_the_host_by_its_address","user_namespace","signal_to_the_server"]"#;
+    let event = format!("{{{own},{}", event.trim_start().trim_start_matches('{'));
+    let mut child = Command::new(program).arg("once").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.take().ok_or("no input")?.write_all(event.as_bytes())?;
+    let said = String::from_utf8(child.wait_with_output()?.stdout)?;
+    // It ran, or this shows nothing.
+    match said.matches("\"reached\":").count() {
+        4 if !said.contains("\"reached\":true") => Err(said.into()),
+        4 => Ok(said),
+        _ => panic!("the program said {said:?}"),
+    }
+}
 
 /// The Runtime API, or what the event says stands for it.
 fn answered(event: &str, method: &str, path: &str) -> Tried {
@@ -297,6 +423,9 @@ fn answered(event: &str, method: &str, path: &str) -> Tried {
 fn tried(event: &str) -> Vec<(&'static str, Tried)> {
     let wanted = event.split_once("\"probes\":").and_then(|(_, after)| after.split(']').next());
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.contains(&format!("\"{name}\"")));
+    while let Some(release) = { held().pop() } {
+        release();
+    }
     PROBES.iter().filter(|(name, _)| is_wanted(name)).map(|(name, probe)| (*name, probe(event))).collect()
 }
 
@@ -330,6 +459,7 @@ fn runtime_api() -> Option<String> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::args().nth(1).is_some() {
         println!("{}", report(&std::io::read_to_string(std::io::stdin())?));
+        held().drain(..).for_each(|release| release());
         return Ok(());
     }
     let api = runtime_api().ok_or("no Runtime API")?;

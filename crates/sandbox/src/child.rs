@@ -117,6 +117,11 @@ pub(crate) fn try_process_limit() -> io::Result<()> {
     limits::try_processes()
 }
 
+/// For the probe: the limit on descriptors.
+pub(crate) fn try_descriptor_limit() -> io::Result<()> {
+    limits::try_descriptors()
+}
+
 /// Calls that do not exist where memory is counted by looking at processes: what they take belongs to none.
 fn hidden(start: &Start) -> &'static [libc::c_long] {
     if start.roles.memory { &[libc::SYS_memfd_create] } else { &[] }

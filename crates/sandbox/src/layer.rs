@@ -49,6 +49,10 @@ pub enum Layer {
     ProcessLimit,
     /// Share of processor time by memory size.
     CpuLimit,
+    /// Limit on the descriptors of each process.
+    DescriptorLimit,
+    /// What has had its time, a request or a start, is ended.
+    TimeLimit,
     /// Nothing runs between invocations.
     Freezer,
     /// What makes environments is an unchangeable copy of the server's program, with nothing of the server in its memory.
@@ -79,6 +83,8 @@ impl Layer {
             Self::MemoryLimit => "memory limit",
             Self::ProcessLimit => "process limit",
             Self::CpuLimit => "cpu limit",
+            Self::DescriptorLimit => "descriptor limit",
+            Self::TimeLimit => "time limits",
             Self::Freezer => "freezer",
             Self::SealedSpawner => "sealed spawner",
         }

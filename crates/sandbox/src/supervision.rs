@@ -398,6 +398,19 @@ mod tests {
     }
 
     #[test]
+    fn who_runs_and_is_not_looked_at_for_ten_seconds_counts_as_too_large() {
+        let roles = Roles { memory: true, processes: true, cpu: true };
+        let supervision = Supervision::new(roles, (1, 1), &Watchman::default());
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        supervision.account().at = ago(5);
+        assert_eq!(supervision.own_memory_bytes().unwrap(), 0);
+        supervision.account().at = ago(11);
+        assert_eq!(supervision.own_memory_bytes().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        supervision.account().frozen = true;
+        assert_eq!(supervision.own_memory_bytes().unwrap(), 0);
+    }
+
+    #[test]
     fn tmp_is_not_the_functions_and_hides_no_private_page() {
         let all = Holds { private: 100, shared: 50, ..Holds::default() };
         assert_eq!((own(all, 0), own(all, 30), own(all, 500)), (150, 120, 100));

@@ -46,6 +46,31 @@ pub(super) fn try_processes() -> io::Result<()> {
     fork()
 }
 
+/// For the probe: whether the limit on descriptors holds, and cannot be raised again.
+pub(super) fn try_descriptors() -> io::Result<()> {
+    limit(libc::RLIMIT_NOFILE, TRIED_DESCRIPTORS)?;
+    let null = fs::File::open("/dev/null");
+    let mut opened = Vec::new();
+    let refused = null.and_then(|null| {
+        while opened.len() as u64 <= TRIED_DESCRIPTORS {
+            opened.push(null.try_clone()?);
+        }
+        Ok(())
+    });
+    match refused {
+        Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {}
+        Err(error) => return Err(error),
+        Ok(()) => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    }
+    let more = libc::rlimit { rlim_cur: TRIED_DESCRIPTORS + 1, rlim_max: TRIED_DESCRIPTORS + 1 };
+    // SAFETY: the struct outlives the call.
+    match sys::check(libc::c_long::from(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const more) })) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    }
+}
+
 /// Takes back what a favoured server would pass on: real-time scheduling, a low nice value, protection from being
 /// killed. (A real-time process could not even join the cpu group.)
 pub(super) fn reset_priority() -> io::Result<()> {
@@ -76,6 +101,8 @@ fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     sys::check(libc::c_long::from(unsafe { libc::setrlimit(resource, &raw const new) })).map(drop)
 }
 
+/// More than the probe has when it tries.
+const TRIED_DESCRIPTORS: u64 = 64;
 const PROCESSES_SLACK: u64 = 16;
 /// Ours: one for each process.
 const SIGNALS_MAX: u64 = 1_024;

@@ -1,6 +1,10 @@
 //! Trying each layer that the spawner makes, with throw-away processes. Nothing is assumed from version numbers.
 
-use std::{fs, io, os::fd::AsFd, path::Path};
+use std::{
+    fs, io,
+    os::fd::{AsFd, AsRawFd},
+    path::Path,
+};
 
 use crate::{
     child,
@@ -45,6 +49,12 @@ pub(super) fn layers(range: &IdentityRange) -> Vec<LayerReport> {
     ));
     let processes = judge(Layer::ProcessLimit, "", in_process(whole, range, child::try_process_limit));
     found.push(processes);
+    found.push(judge(
+        Layer::DescriptorLimit,
+        "of each process",
+        in_process(whole, range, child::try_descriptor_limit),
+    ));
+    found.push(judge(Layer::TimeLimit, "of requests and starts, by the server's clock", end_in_time()));
     found
 }
 
@@ -68,6 +78,25 @@ fn landlock(range: &IdentityRange) -> [LayerReport; 2] {
         Err(error) => Status::Degraded(error.to_string()),
     };
     [judge(Layer::Landlock, &text, tried), LayerReport { layer: Layer::LandlockScopes, status: scopes }]
+}
+
+/// A process that would stay for ever is ended, by its handle, when it has had a moment.
+fn end_in_time() -> io::Result<()> {
+    let pidfd = match sys::clone3(0, None)? {
+        Cloned::Child => loop {
+            // SAFETY: no arguments.
+            unsafe { libc::pause() };
+        },
+        Cloned::Parent { pidfd, .. } => pidfd,
+    };
+    let mut polled = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one struct, which outlives the call.
+    let early = unsafe { libc::poll(&raw mut polled, 1, MOMENT_MS) } > 0;
+    sys::pidfd_signal(pidfd.as_fd(), libc::SIGKILL)?;
+    match launch::reap(pidfd.as_fd(), 0)? {
+        Some(ExitStatus::Signal(libc::SIGKILL)) if !early => Ok(()),
+        other => Err(io::Error::other(format!("the process ended with {other:?}"))),
+    }
 }
 
 fn judge(layer: Layer, how: &str, tried: io::Result<()>) -> LayerReport {
@@ -149,5 +178,7 @@ pub(super) const NAMESPACES: [(Layer, libc::c_int); 6] = [
     (Layer::UtsNamespace, libc::CLONE_NEWUTS),
 ];
 
+/// How long a process may stay whose end is tried.
+const MOMENT_MS: libc::c_int = 1;
 /// The last slot, which environments reach last.
 const PROBE_SLOT: u32 = 65_535;

@@ -43,7 +43,7 @@ fn every_layer_is_in_force_on_this_host() {
     run(async {
         let probe = driver().await.probe().await;
         assert_eq!(probe.absent().collect::<Vec<_>>(), []);
-        assert_eq!(probe.layers.len(), 22, "{probe}");
+        assert_eq!(probe.layers.len(), 24, "{probe}");
         assert!(matches!(probe.status(Layer::MemoryLimit), Some(Status::InForce(_))), "{probe}");
         assert!(probe.to_string().contains("landlock"));
     });
