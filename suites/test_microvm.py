@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import ROOT, Server
+from conftest import ROOT, Server, until
 from escapes import Host, Language, exhausted, seen, tried
 from functions import PYTHON, Function, node_runtime, package
 
@@ -424,13 +424,3 @@ def name_of(pid):
 
 def ended(pids):
     return until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
-
-
-def until(true):
-    """Waits until this is true, for ten seconds at most."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False

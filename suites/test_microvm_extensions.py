@@ -16,7 +16,7 @@ import pytest
 from conftest import Server, address_of_the_host
 from functions import package
 from test_extensions import LOGS, lines, retire
-from test_microvm import MACHINE, ONCE, Slow, machines, until
+from test_microvm import MACHINE, ONCE, Slow, machines
 
 
 @pytest.fixture(scope="module")
