@@ -44,6 +44,14 @@ def address_of_the_host():
             return "127.0.0.1"
 
 
+def until(true, seconds=15):
+    """Waits until this is true, for so many seconds at most; whether it is."""
+    end = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(found)
+
+
 def descendants(pid):
     """Process ids below a process, from the parents in /proc."""
     children = {}

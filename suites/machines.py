@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from conftest import until
 from functions import Function
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,11 +54,3 @@ def ended(pids):
     return until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
 
 
-def until(true, seconds=10):
-    """Waits until this is true, for so long at most."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False

@@ -93,6 +93,11 @@ class Load:
         self.server = None
         self.threads = [threading.Thread(target=self.call) for _ in range(callers)]
 
+    def go_on(self, more, complaint, seconds):
+        """Waits until so many more requests have been answered than when this is called."""
+        answered = len(self.answered)
+        wait_until(lambda: len(self.answered) >= answered + more, complaint, seconds)
+
     def call(self):
         client = None
         while not self.stop.is_set():
@@ -247,14 +252,13 @@ def test_nothing_is_lost_doubled_or_left_behind(tmp_path):
     servers = {server.process.pid}
     [thread.start() for thread in load.threads + events.threads]
     dice, struck, spawners, end = random.Random(11), {}, [], time.monotonic() + SECONDS
+    load.go_on(1, "no answer at all", 60)
     while time.monotonic() < end:
-        time.sleep(dice.uniform(0.3, 1.5))
         server, victim = strike(server, dice, spawners)
         load.server = events.server = server
         servers.add(server.process.pid)
         struck[victim] = struck.get(victim, 0) + 1
-        answered = len(load.answered)
-        wait_until(lambda: len(load.answered) > answered, f"no answer any more after killing the {victim}", 60)
+        load.go_on(dice.randint(1, 40), f"no answers any more after killing the {victim}", 60)
     load.stop.set(), events.stop.set()
     [thread.join(90) for thread in load.threads + events.threads]
     print(f"{SECONDS:.0f} s: killed {struck}; {len(load.sent)} requests, {len(load.answered)} answered, {load.failures} failed")
@@ -297,13 +301,11 @@ def test_machines_killed_under_load_take_nothing_along_and_leave_nothing_behind(
     dice, killed, end = random.Random(11), 0, time.monotonic() + SECONDS
     # Under emulation on a busy host the next answer takes its time.
     while time.monotonic() < end or killed < 3:
-        time.sleep(dice.uniform(0.3, 1.5))
         running = machines_of(server)
         if running:
             kill(dice.choice(running))
             killed += 1
-        answered = len(load.answered)
-        wait_until(lambda: len(load.answered) > answered, "no answer any more after killing a machine", 120)
+        load.go_on(dice.randint(1, 4), "no answers any more after killing a machine", 120)
     load.stop.set()
     [thread.join(90) for thread in load.threads]
     print(f"{SECONDS:.0f} s: killed {killed} machines; {len(load.sent)} requests, {len(load.answered)} answered, {load.failures} failed")

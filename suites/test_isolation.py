@@ -2,14 +2,13 @@
 
 import json
 import os
-import signal
 import time
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import descendants
+from conftest import until
 from functions import Function, node_runtime
+from processes import has_stopped, let_run, of_function, turns
 
 ATTEMPTS = '''
 import ctypes, json, os, socket, subprocess, urllib.request
@@ -350,45 +349,34 @@ def later(seconds):
         pass
 
 def handler(event, context):
+    due = time.monotonic() + event["seconds"]
     threading.Thread(target=later, args=[event["seconds"]], daemon=True).start()
+    return due
 '''
-
-
-def let_run(server, name):
-    """What nobody but the platform does: lets the frozen processes of a function run."""
-    for pid in descendants(server.process.pid):
-        process = Path(f"/proc/{pid}")
-        try:
-            if f"AWS_LAMBDA_FUNCTION_NAME={name}\0".encode() not in (process / "environ").read_bytes():
-                continue
-            groups = {line.split(":", 2)[2] for line in (process / "cgroup").read_text().splitlines()} - {"/"}
-        except OSError:
-            continue
-        for place in ("", "/unified", "/freezer"):
-            for file, word in (("cgroup.freeze", "0"), ("freezer.state", "THAWED")):
-                for switch in (Path(f"/sys/fs/cgroup{place}{group}/{file}") for group in groups):
-                    if switch.exists():
-                        switch.write_text(word)
-        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may let run what the platform has frozen")
 def test_what_happens_between_requests_is_an_alarm(server):
     function = Function(server, {"app.py": LEFT_BEHIND})
-    answer, _ = function.invoke({"seconds": 1})
+    answer, due = function.invoke({"seconds": 2})
     assert "FunctionError" not in answer
     request = answer["ResponseMetadata"]["RequestId"]
 
     def tried():
         return [record for record in server.audit(function.name) if record.get("operation") == "sandbox.connect-denied"]
 
-    # A frozen environment does nothing.
-    time.sleep(2.5)
+    # It is stopped a moment after its answer.
+    assert until(lambda: all(has_stopped(pid) for pid in of_function(server, function.name)))
+    assert tried() == []
+    left = {pid: turns(pid) for pid in of_function(server, function.name)}
+    assert left and all(left.values()) and time.monotonic() < due, (left, due)
+    # A frozen environment does nothing: when it is time for what was left behind, none of its threads has run since.
+    assert until(lambda: time.monotonic() > due)
+    assert {pid: turns(pid) for pid in of_function(server, function.name)} == left
     assert tried() == []
     let_run(server, function.name)
-    end = time.monotonic() + 15
-    while not tried() and time.monotonic() < end:
-        time.sleep(0.1)
+    assert until(tried)
+    assert {pid: turns(pid) for pid in left} != left
     (record,) = tried()
     assert record["alarm"] == "it happened while no request was running" and "8.8.8.8:53" in record["detail"], record
     assert record["id"] == request and record["function"] == function.arn

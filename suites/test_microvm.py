@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Server
+from conftest import Server, until
 from escapes import Host, Language, exhausted, seen, tried
 from functions import Function
-from machines import MACHINE, Slow, children, ended, machines, name_of, qemus, until
+from machines import MACHINE, Slow, children, ended, machines, name_of, qemus
 
 
 @pytest.fixture(scope="module")

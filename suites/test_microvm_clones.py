@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
+from conftest import until
 from functions import PYTHON, Function, node_runtime, package, runtimes
-from machines import MACHINE, ONCE, Slow, children, name_of, until
+from machines import MACHINE, ONCE, Slow, children, name_of
 from test_isolation import SIGNED
 
 

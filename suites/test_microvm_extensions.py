@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import address_of_the_host
+from conftest import address_of_the_host, until
 from functions import package
-from machines import MACHINE, ONCE, Slow, until
+from machines import MACHINE, ONCE, Slow
 from test_extensions import LOGS, lines, retire
 
 

@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from conftest import Server
+from conftest import Server, until
 from functions import Function
 from test_extensions import deploy, extension, lines
 
@@ -57,11 +57,11 @@ def with_extension(own, python, **told):
     return function, name
 
 
-def ended(own, *signals, pause=0.3):
-    """How long the server takes to end, and that it does so in order."""
+def ended(own, *signals):
+    """How long the server takes to end after the last signal, and that it does so in order. Each is sent when the one before has
+    been taken note of."""
     for index, sent in enumerate(signals):
-        if index:
-            time.sleep(pause)
+        assert index == 0 or until(lambda: "stopping: " in own.text), own.text
         own.process.send_signal(sent)
     began = time.monotonic()
     assert own.process.wait(30) == 0, own.text
@@ -131,10 +131,7 @@ def test_a_second_signal_waits_for_nobody(own, python):
     assert "stopping at once" in own.text
     asks.join(20)
     assert isinstance(answers[0], BotoCoreError), answers
-    end = time.monotonic() + 5
-    while processes(name) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not processes(name), "nothing outlives the server"
+    assert until(lambda: not processes(name), 5), "nothing outlives the server"
 
 
 def test_a_request_that_is_under_way_is_answered_before_the_end(own, python):

@@ -13,8 +13,9 @@ import botocore.auth
 import botocore.compat
 import pytest
 from botocore.exceptions import ClientError, WaiterError
-from conftest import Server
+from conftest import Server, until
 from functions import Function, package, runtimes
+from processes import has_stopped, of_function
 from test_expiry import ahead
 
 APP = """
@@ -220,8 +221,9 @@ def test_a_burst_is_served_by_templates_that_are_there(server, python):
     )
     active(function)
     made(function, count)
-    # What is left to do after the last line: hooks, and to stop it.
-    time.sleep(2)
+    # What is left to do after the last line: hooks, and to stop it, which is done when it is there for requests.
+    templates = lambda: of_function(server, function.name)
+    assert until(lambda: len(templates()) >= count and all(map(has_stopped, templates())))
     began = time.time()
     answers = burst(function, count, {"sleep": 1})
     # The server's clock is this machine's.

@@ -6,7 +6,7 @@
 #![no_main]
 #![allow(dead_code)]
 
-#[path = "../../crates/policy/tests/it/reference.rs"]
+#[path = "../../crates/policy/tests/it/reference/mod.rs"]
 mod reference;
 #[path = "../../crates/policy/tests/it/support.rs"]
 mod support;

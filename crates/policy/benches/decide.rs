@@ -21,7 +21,7 @@ mod scenario;
     clippy::unwrap_used,
     reason = "shared with the tests"
 )]
-#[path = "../tests/it/reference.rs"]
+#[path = "../tests/it/reference/mod.rs"]
 mod reference;
 #[expect(dead_code, clippy::expect_used, reason = "shared with the tests")]
 #[path = "../tests/it/support.rs"]

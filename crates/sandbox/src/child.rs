@@ -7,6 +7,7 @@
 //! Where there are companions, it stays as it is after the filter and starts them and the runtime (see `members`).
 //! Each step is fatal when it fails and is reported by name. Nothing here is undone: the process just ends.
 
+mod bpf;
 mod executables;
 mod identity;
 pub(crate) mod landlock;

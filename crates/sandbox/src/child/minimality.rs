@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{seccomp, syscalls};
+use super::{bpf, seccomp, syscalls};
 use crate::spec::ExecPolicy;
 
 const RECORDED: &str = include_str!("../../tests/filter/recorded.txt");
@@ -34,11 +34,11 @@ fn lines(file: &'static str) -> BTreeMap<Rule, (String, &'static str)> {
 
 /// All rules of the filter that let a call through, or through to the supervisor's judgement.
 fn rules() -> BTreeSet<Rule> {
-    let plain = syscalls::allowed().into_iter().chain(
-        [libc::SYS_clone, libc::SYS_execve, libc::SYS_execveat, libc::SYS_connect].map(seccomp::number),
-    );
+    let plain = syscalls::allowed()
+        .into_iter()
+        .chain([libc::SYS_clone, libc::SYS_execve, libc::SYS_execveat, libc::SYS_connect].map(bpf::number));
     let of = |call: libc::c_long, arguments: Vec<String>| {
-        arguments.into_iter().map(move |argument| (seccomp::number(call), Some(argument)))
+        arguments.into_iter().map(move |argument| (bpf::number(call), Some(argument)))
     };
     let hexadecimal = |values: &[u32]| values.iter().map(|value| format!("{value:#x}")).collect::<Vec<_>>();
     plain
@@ -69,16 +69,16 @@ fn every_rule_is_used_by_a_runtime_or_has_a_reason() {
 #[test]
 fn a_rule_that_nothing_needs_is_found() {
     let mut rules = rules();
-    let quotas = (seccomp::number(libc::SYS_quotactl), None);
-    let death_signal = (seccomp::number(libc::SYS_prctl), Some("0x1".to_owned()));
+    let quotas = (bpf::number(libc::SYS_quotactl), None);
+    let death_signal = (bpf::number(libc::SYS_prctl), Some("0x1".to_owned()));
     rules.extend([quotas.clone(), death_signal.clone()]);
     assert_eq!(unneeded(&rules), [death_signal, quotas]);
     // Programs try these, and are refused.
-    let argument = |call: libc::c_long, argument: &str| (seccomp::number(call), Some(argument.to_owned()));
+    let argument = |call: libc::c_long, argument: &str| (bpf::number(call), Some(argument.to_owned()));
     let attempts = BTreeSet::from([
-        (seccomp::number(libc::SYS_unshare), None),
-        (seccomp::number(libc::SYS_chroot), None),
-        (seccomp::number(libc::SYS_setuid), None),
+        (bpf::number(libc::SYS_unshare), None),
+        (bpf::number(libc::SYS_chroot), None),
+        (bpf::number(libc::SYS_setuid), None),
         argument(libc::SYS_ioctl, "0x540f"),
         argument(libc::SYS_socket, "2 1 132"),
     ]);
@@ -101,7 +101,7 @@ fn passes((number, argument): &Rule) -> bool {
             [(); 3].map(|()| values.next().unwrap_or(0))
         }
     };
-    let answered = seccomp::tests::run_with(&seccomp::program(&ExecPolicy::Allow), call, arguments);
+    let answered = bpf::run_with(&seccomp::program(&ExecPolicy::Allow), call, arguments);
     answered == libc::SECCOMP_RET_ALLOW || call == libc::SYS_connect
 }
 
@@ -129,7 +129,7 @@ fn the_recording_is_of_all_kinds_of_programs_and_more_than_their_starts() {
     for kind in ["python3.", "nodejs", "ruby", "java", "static", "dynamic", "companion", "cpython-tests"] {
         assert!(seen.iter().any(|label| label.starts_with(kind)), "{kind} is not in {seen:?}");
     }
-    let by = |call: libc::c_long| recorded.get(&(seccomp::number(call), None)).map(|(_, who)| *who).unwrap();
+    let by = |call: libc::c_long| recorded.get(&(bpf::number(call), None)).map(|(_, who)| *who).unwrap();
     assert!(by(libc::SYS_read).split(' ').count() > 8);
     assert!(by(libc::SYS_accept4).contains("static") && by(libc::SYS_wait4).contains("python3."));
 }
