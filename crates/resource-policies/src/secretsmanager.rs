@@ -65,7 +65,8 @@ pub struct Finding {
 }
 
 /// What `ValidateResourcePolicy` looks at.
-// AWS: Secrets Manager API reference, ValidateResourcePolicy: three checks. DIVERGES: their names are ours.
+// AWS: Secrets Manager API reference, ValidateResourcePolicy: three checks.
+// DIVERGES: AWS does not publish the names of the checks of ValidateResourcePolicy; these are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     /// The document could be attached.
@@ -125,7 +126,8 @@ impl Rules for Secrets {
         Err(Refusal::new("ValidationException", message, why))
     }
 
-    // DIVERGES: AWS does not say which actions and resources it refuses. A statement that can never apply to the secret is.
+    // DIVERGES: AWS does not say which actions and resources it refuses in a secret's policy. A statement that can never apply to
+    // the secret is refused.
     fn fits(&self, document: &Document, resource: Option<&Arn>) -> Result<(), Refusal> {
         for statement in &document.statements {
             let refused = if let Some(action) = statement.unnamed_action(SERVICE, &ACTIONS) {
@@ -160,7 +162,7 @@ pub fn findings(text: &str, secret: &Arn, caller: &Principal, context: &dyn Cont
         Ok(policy) => policy,
         Err(refusal) => return vec![Finding { check: Check::Syntax, message: refusal.message }],
     };
-    // AWS: the same page: texts of the errors.
+    // AWS: Secrets Manager User Guide, "Managing a resource-based policy for a secret": texts of the errors.
     let mut found = Vec::new();
     if block_public(&policy).is_err() {
         let message = "This resource policy grants broad access to your secret.".to_owned();

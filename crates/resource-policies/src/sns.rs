@@ -24,7 +24,7 @@ const PRINCIPALS_MAX: usize = 200;
 const NAME_MAX: usize = 256;
 
 /// What a topic policy can name, letter by letter: the service takes no wildcards.
-// AWS: the same page, "Valid Amazon SNS policy actions". `Receive` is no action of the service any more, but older topics
+// AWS: SNS Developer Guide, "Valid Amazon SNS policy actions". `Receive` is no action of the service any more, but older topics
 // were made with a policy that names it.
 const ACTIONS: [&str; 12] = [
     "AddPermission",
@@ -69,7 +69,7 @@ impl Rules for Topics {
         }
     }
 
-    // AWS: the same page: Publish grants "both publish and publish batch".
+    // AWS: SNS Developer Guide, "Valid Amazon SNS policy actions": Publish grants "both publish and publish batch".
     fn judged_as(&self) -> &'static [(&'static str, &'static str)] {
         &[("sns:PublishBatch", "sns:Publish")]
     }
@@ -144,12 +144,12 @@ fn one(statement: &Statement, topic: Option<&Arn>) -> Result<(), Refusal> {
         let text = "Invalid parameter: Policy statement action out of service scope!";
         return Err(Refusal::new(CODE, text, format!("`{action}` is no action of a topic policy")));
     }
-    // AWS: the same page, "Policy quotas": one resource, which must match the topic's ARN; text of the service.
+    // AWS: SNS Developer Guide, "Policy quotas": one resource, which must match the topic's ARN; text of the service.
     if statement.resources.len() > 1 {
         let text = "Invalid parameter: Policy statement must apply to a single resource!";
         return Err(Refusal::new(CODE, text, "the statement has several resources"));
     }
-    // DIVERGES: AWS does not say what becomes of NotResource; it is refused.
+    // DIVERGES: AWS does not say what becomes of NotResource in a topic policy; it is refused.
     if statement.inverted {
         return Err(policy_error("a topic policy says Resource, not NotResource"));
     }

@@ -158,7 +158,8 @@ fn of_actions(statement: &Statement) -> Result<(), Refusal> {
 
 // AWS: SQS Developer Guide, "Special information for SQS policies": each policy must cover only a single queue; the service
 // takes one resource a statement.
-// DIVERGES: AWS does not say what becomes of NotResource and of patterns that do not mean the queue; both are refused.
+// DIVERGES: AWS does not say what becomes of NotResource, and of patterns that do not mean the queue, in a queue policy; both are
+// refused.
 fn of_resources(statement: &Statement, queue: Option<&Arn>) -> Result<(), Refusal> {
     if statement.inverted {
         return Err(invalid("a queue policy says Resource, not NotResource"));
