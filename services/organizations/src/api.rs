@@ -127,6 +127,16 @@ impl OperationModel for DescribeCreateAccountStatus {
     type Output = DescribeCreateAccountStatusOutput;
 }
 
+/// The operation `DescribeEffectivePolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeEffectivePolicy;
+
+impl OperationModel for DescribeEffectivePolicy {
+    const META: &'static OpMeta = &op_meta::DESCRIBE_EFFECTIVE_POLICY;
+    type Input = DescribeEffectivePolicyInput;
+    type Output = DescribeEffectivePolicyOutput;
+}
+
 /// The operation `DescribeOrganization`.
 #[derive(Debug, Clone, Copy)]
 pub struct DescribeOrganization;
@@ -207,6 +217,16 @@ impl OperationModel for ListAccountsForParent {
     type Output = ListAccountsForParentOutput;
 }
 
+/// The operation `ListAWSServiceAccessForOrganization`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAWSServiceAccessForOrganization;
+
+impl OperationModel for ListAWSServiceAccessForOrganization {
+    const META: &'static OpMeta = &op_meta::LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION;
+    type Input = ListAWSServiceAccessForOrganizationInput;
+    type Output = ListAWSServiceAccessForOrganizationOutput;
+}
+
 /// The operation `ListChildren`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListChildren;
@@ -225,6 +245,36 @@ impl OperationModel for ListCreateAccountStatus {
     const META: &'static OpMeta = &op_meta::LIST_CREATE_ACCOUNT_STATUS;
     type Input = ListCreateAccountStatusInput;
     type Output = ListCreateAccountStatusOutput;
+}
+
+/// The operation `ListDelegatedAdministrators`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDelegatedAdministrators;
+
+impl OperationModel for ListDelegatedAdministrators {
+    const META: &'static OpMeta = &op_meta::LIST_DELEGATED_ADMINISTRATORS;
+    type Input = ListDelegatedAdministratorsInput;
+    type Output = ListDelegatedAdministratorsOutput;
+}
+
+/// The operation `ListHandshakesForAccount`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListHandshakesForAccount;
+
+impl OperationModel for ListHandshakesForAccount {
+    const META: &'static OpMeta = &op_meta::LIST_HANDSHAKES_FOR_ACCOUNT;
+    type Input = ListHandshakesForAccountInput;
+    type Output = ListHandshakesForAccountOutput;
+}
+
+/// The operation `ListHandshakesForOrganization`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListHandshakesForOrganization;
+
+impl OperationModel for ListHandshakesForOrganization {
+    const META: &'static OpMeta = &op_meta::LIST_HANDSHAKES_FOR_ORGANIZATION;
+    type Input = ListHandshakesForOrganizationInput;
+    type Output = ListHandshakesForOrganizationOutput;
 }
 
 /// The operation `ListOrganizationalUnitsForParent`.
@@ -588,6 +638,66 @@ impl AccountStatus {
 }
 
 impl Value for AccountStatus {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `ActionType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ActionType {
+    /// `INVITE`.
+    #[default]
+    Invite,
+    /// `ENABLE_ALL_FEATURES`.
+    EnableAllFeatures,
+    /// `APPROVE_ALL_FEATURES`.
+    ApproveAllFeatures,
+    /// `ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE`.
+    AddOrganizationsServiceLinkedRole,
+    /// `TRANSFER_RESPONSIBILITY`.
+    TransferResponsibility,
+}
+
+impl ActionType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::Invite,
+        Self::EnableAllFeatures,
+        Self::ApproveAllFeatures,
+        Self::AddOrganizationsServiceLinkedRole,
+        Self::TransferResponsibility,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "INVITE",
+            Self::EnableAllFeatures => "ENABLE_ALL_FEATURES",
+            Self::ApproveAllFeatures => "APPROVE_ALL_FEATURES",
+            Self::AddOrganizationsServiceLinkedRole => "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE",
+            Self::TransferResponsibility => "TRANSFER_RESPONSIBILITY",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "INVITE" => Self::Invite,
+            "ENABLE_ALL_FEATURES" => Self::EnableAllFeatures,
+            "APPROVE_ALL_FEATURES" => Self::ApproveAllFeatures,
+            "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE" => Self::AddOrganizationsServiceLinkedRole,
+            "TRANSFER_RESPONSIBILITY" => Self::TransferResponsibility,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ActionType {
     fn read(document: Document) -> Self {
         document.as_str().and_then(Self::parse).unwrap_or_default()
     }
@@ -1503,6 +1613,61 @@ impl Shape for CreatePolicyOutput {
     }
 }
 
+/// `DelegatedAdministrator`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DelegatedAdministrator {
+    /// `Id`.
+    pub id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `Email`.
+    pub email: Option<Secret<String>>,
+    /// `Name`.
+    pub name: Option<Secret<String>>,
+    /// `Status`.
+    pub status: Option<AccountStatus>,
+    /// `State`.
+    pub state: Option<AccountState>,
+    /// `JoinedMethod`.
+    pub joined_method: Option<AccountJoinedMethod>,
+    /// `JoinedTimestamp`.
+    pub joined_timestamp: Option<Timestamp>,
+    /// `DelegationEnabledDate`.
+    pub delegation_enabled_date: Option<Timestamp>,
+}
+
+impl Shape for DelegatedAdministrator {
+    const SCHEMA: &'static Schema = &schema::DELEGATED_ADMINISTRATOR;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            id: Value::read(document.take("Id")),
+            arn: Value::read(document.take("Arn")),
+            email: Value::read(document.take("Email")),
+            name: Value::read(document.take("Name")),
+            status: Value::read(document.take("Status")),
+            state: Value::read(document.take("State")),
+            joined_method: Value::read(document.take("JoinedMethod")),
+            joined_timestamp: Value::read(document.take("JoinedTimestamp")),
+            delegation_enabled_date: Value::read(document.take("DelegationEnabledDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Id", self.id.write());
+        document.push("Arn", self.arn.write());
+        document.push("Email", self.email.write());
+        document.push("Name", self.name.write());
+        document.push("Status", self.status.write());
+        document.push("State", self.state.write());
+        document.push("JoinedMethod", self.joined_method.write());
+        document.push("JoinedTimestamp", self.joined_timestamp.write());
+        document.push("DelegationEnabledDate", self.delegation_enabled_date.write());
+        document
+    }
+}
+
 /// `DeleteOrganizationInput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteOrganizationInput {}
@@ -1689,6 +1854,54 @@ impl Shape for DescribeCreateAccountStatusOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("CreateAccountStatus", self.create_account_status.write());
+        document
+    }
+}
+
+/// `DescribeEffectivePolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeEffectivePolicyInput {
+    /// `PolicyType`.
+    pub policy_type: EffectivePolicyType,
+    /// `TargetId`.
+    pub target_id: Option<String>,
+}
+
+impl Shape for DescribeEffectivePolicyInput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_EFFECTIVE_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_type: Value::read(document.take("PolicyType")),
+            target_id: Value::read(document.take("TargetId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyType", self.policy_type.write());
+        document.push("TargetId", self.target_id.write());
+        document
+    }
+}
+
+/// `DescribeEffectivePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeEffectivePolicyOutput {
+    /// `EffectivePolicy`.
+    pub effective_policy: Option<EffectivePolicy>,
+}
+
+impl Shape for DescribeEffectivePolicyOutput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_EFFECTIVE_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { effective_policy: Value::read(document.take("EffectivePolicy")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EffectivePolicy", self.effective_policy.write());
         document
     }
 }
@@ -1905,6 +2118,141 @@ impl Shape for DisablePolicyTypeOutput {
     }
 }
 
+/// `EffectivePolicy`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EffectivePolicy {
+    /// `PolicyContent`.
+    pub policy_content: Option<String>,
+    /// `LastUpdatedTimestamp`.
+    pub last_updated_timestamp: Option<Timestamp>,
+    /// `TargetId`.
+    pub target_id: Option<String>,
+    /// `PolicyType`.
+    pub policy_type: Option<EffectivePolicyType>,
+}
+
+impl Shape for EffectivePolicy {
+    const SCHEMA: &'static Schema = &schema::EFFECTIVE_POLICY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_content: Value::read(document.take("PolicyContent")),
+            last_updated_timestamp: Value::read(document.take("LastUpdatedTimestamp")),
+            target_id: Value::read(document.take("TargetId")),
+            policy_type: Value::read(document.take("PolicyType")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyContent", self.policy_content.write());
+        document.push("LastUpdatedTimestamp", self.last_updated_timestamp.write());
+        document.push("TargetId", self.target_id.write());
+        document.push("PolicyType", self.policy_type.write());
+        document
+    }
+}
+
+/// `EffectivePolicyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum EffectivePolicyType {
+    /// `TAG_POLICY`.
+    #[default]
+    TagPolicy,
+    /// `BACKUP_POLICY`.
+    BackupPolicy,
+    /// `AISERVICES_OPT_OUT_POLICY`.
+    AiservicesOptOutPolicy,
+    /// `CHATBOT_POLICY`.
+    ChatbotPolicy,
+    /// `DECLARATIVE_POLICY_EC2`.
+    DeclarativePolicyEc2,
+    /// `SECURITYHUB_POLICY`.
+    SecurityhubPolicy,
+    /// `SECURITYHUB_CSPM_POLICY`.
+    SecurityhubCspmPolicy,
+    /// `INSPECTOR_POLICY`.
+    InspectorPolicy,
+    /// `UPGRADE_ROLLOUT_POLICY`.
+    UpgradeRolloutPolicy,
+    /// `BEDROCK_POLICY`.
+    BedrockPolicy,
+    /// `S3_POLICY`.
+    S3Policy,
+    /// `NETWORK_SECURITY_DIRECTOR_POLICY`.
+    NetworkSecurityDirectorPolicy,
+    /// `GUARDDUTY_POLICY`.
+    GuarddutyPolicy,
+}
+
+impl EffectivePolicyType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::TagPolicy,
+        Self::BackupPolicy,
+        Self::AiservicesOptOutPolicy,
+        Self::ChatbotPolicy,
+        Self::DeclarativePolicyEc2,
+        Self::SecurityhubPolicy,
+        Self::SecurityhubCspmPolicy,
+        Self::InspectorPolicy,
+        Self::UpgradeRolloutPolicy,
+        Self::BedrockPolicy,
+        Self::S3Policy,
+        Self::NetworkSecurityDirectorPolicy,
+        Self::GuarddutyPolicy,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TagPolicy => "TAG_POLICY",
+            Self::BackupPolicy => "BACKUP_POLICY",
+            Self::AiservicesOptOutPolicy => "AISERVICES_OPT_OUT_POLICY",
+            Self::ChatbotPolicy => "CHATBOT_POLICY",
+            Self::DeclarativePolicyEc2 => "DECLARATIVE_POLICY_EC2",
+            Self::SecurityhubPolicy => "SECURITYHUB_POLICY",
+            Self::SecurityhubCspmPolicy => "SECURITYHUB_CSPM_POLICY",
+            Self::InspectorPolicy => "INSPECTOR_POLICY",
+            Self::UpgradeRolloutPolicy => "UPGRADE_ROLLOUT_POLICY",
+            Self::BedrockPolicy => "BEDROCK_POLICY",
+            Self::S3Policy => "S3_POLICY",
+            Self::NetworkSecurityDirectorPolicy => "NETWORK_SECURITY_DIRECTOR_POLICY",
+            Self::GuarddutyPolicy => "GUARDDUTY_POLICY",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "TAG_POLICY" => Self::TagPolicy,
+            "BACKUP_POLICY" => Self::BackupPolicy,
+            "AISERVICES_OPT_OUT_POLICY" => Self::AiservicesOptOutPolicy,
+            "CHATBOT_POLICY" => Self::ChatbotPolicy,
+            "DECLARATIVE_POLICY_EC2" => Self::DeclarativePolicyEc2,
+            "SECURITYHUB_POLICY" => Self::SecurityhubPolicy,
+            "SECURITYHUB_CSPM_POLICY" => Self::SecurityhubCspmPolicy,
+            "INSPECTOR_POLICY" => Self::InspectorPolicy,
+            "UPGRADE_ROLLOUT_POLICY" => Self::UpgradeRolloutPolicy,
+            "BEDROCK_POLICY" => Self::BedrockPolicy,
+            "S3_POLICY" => Self::S3Policy,
+            "NETWORK_SECURITY_DIRECTOR_POLICY" => Self::NetworkSecurityDirectorPolicy,
+            "GUARDDUTY_POLICY" => Self::GuarddutyPolicy,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for EffectivePolicyType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `EnablePolicyTypeRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EnablePolicyTypeInput {
@@ -1950,6 +2298,376 @@ impl Shape for EnablePolicyTypeOutput {
         let mut document = Document::empty();
         document.push("Root", self.root.write());
         document
+    }
+}
+
+/// `EnabledServicePrincipal`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnabledServicePrincipal {
+    /// `ServicePrincipal`.
+    pub service_principal: Option<String>,
+    /// `DateEnabled`.
+    pub date_enabled: Option<Timestamp>,
+}
+
+impl Shape for EnabledServicePrincipal {
+    const SCHEMA: &'static Schema = &schema::ENABLED_SERVICE_PRINCIPAL;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_principal: Value::read(document.take("ServicePrincipal")),
+            date_enabled: Value::read(document.take("DateEnabled")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServicePrincipal", self.service_principal.write());
+        document.push("DateEnabled", self.date_enabled.write());
+        document
+    }
+}
+
+/// `Handshake`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Handshake {
+    /// `Id`.
+    pub id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `Parties`.
+    pub parties: Option<Vec<HandshakeParty>>,
+    /// `State`.
+    pub state: Option<HandshakeState>,
+    /// `RequestedTimestamp`.
+    pub requested_timestamp: Option<Timestamp>,
+    /// `ExpirationTimestamp`.
+    pub expiration_timestamp: Option<Timestamp>,
+    /// `Action`.
+    pub action: Option<ActionType>,
+    /// `Resources`.
+    pub resources: Option<Vec<HandshakeResource>>,
+}
+
+impl Shape for Handshake {
+    const SCHEMA: &'static Schema = &schema::HANDSHAKE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            id: Value::read(document.take("Id")),
+            arn: Value::read(document.take("Arn")),
+            parties: Value::read(document.take("Parties")),
+            state: Value::read(document.take("State")),
+            requested_timestamp: Value::read(document.take("RequestedTimestamp")),
+            expiration_timestamp: Value::read(document.take("ExpirationTimestamp")),
+            action: Value::read(document.take("Action")),
+            resources: Value::read(document.take("Resources")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Id", self.id.write());
+        document.push("Arn", self.arn.write());
+        document.push("Parties", self.parties.write());
+        document.push("State", self.state.write());
+        document.push("RequestedTimestamp", self.requested_timestamp.write());
+        document.push("ExpirationTimestamp", self.expiration_timestamp.write());
+        document.push("Action", self.action.write());
+        document.push("Resources", self.resources.write());
+        document
+    }
+}
+
+/// `HandshakeFilter`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HandshakeFilter {
+    /// `ActionType`.
+    pub action_type: Option<ActionType>,
+    /// `ParentHandshakeId`.
+    pub parent_handshake_id: Option<String>,
+}
+
+impl Shape for HandshakeFilter {
+    const SCHEMA: &'static Schema = &schema::HANDSHAKE_FILTER;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            action_type: Value::read(document.take("ActionType")),
+            parent_handshake_id: Value::read(document.take("ParentHandshakeId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ActionType", self.action_type.write());
+        document.push("ParentHandshakeId", self.parent_handshake_id.write());
+        document
+    }
+}
+
+/// `HandshakeParty`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HandshakeParty {
+    /// `Id`.
+    pub id: Secret<String>,
+    /// `Type`.
+    pub r#type: HandshakePartyType,
+}
+
+impl Shape for HandshakeParty {
+    const SCHEMA: &'static Schema = &schema::HANDSHAKE_PARTY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { id: Value::read(document.take("Id")), r#type: Value::read(document.take("Type")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Id", self.id.write());
+        document.push("Type", self.r#type.write());
+        document
+    }
+}
+
+/// `HandshakePartyType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum HandshakePartyType {
+    /// `ACCOUNT`.
+    #[default]
+    Account,
+    /// `ORGANIZATION`.
+    Organization,
+    /// `EMAIL`.
+    Email,
+}
+
+impl HandshakePartyType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Account, Self::Organization, Self::Email];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "ACCOUNT",
+            Self::Organization => "ORGANIZATION",
+            Self::Email => "EMAIL",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "ACCOUNT" => Self::Account,
+            "ORGANIZATION" => Self::Organization,
+            "EMAIL" => Self::Email,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for HandshakePartyType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `HandshakeResource`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HandshakeResource {
+    /// `Value`.
+    pub value: Option<Secret<String>>,
+    /// `Type`.
+    pub r#type: Option<HandshakeResourceType>,
+    /// `Resources`.
+    pub resources: Option<Vec<HandshakeResource>>,
+}
+
+impl Shape for HandshakeResource {
+    const SCHEMA: &'static Schema = &schema::HANDSHAKE_RESOURCE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            value: Value::read(document.take("Value")),
+            r#type: Value::read(document.take("Type")),
+            resources: Value::read(document.take("Resources")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Value", self.value.write());
+        document.push("Type", self.r#type.write());
+        document.push("Resources", self.resources.write());
+        document
+    }
+}
+
+/// `HandshakeResourceType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum HandshakeResourceType {
+    /// `ACCOUNT`.
+    #[default]
+    Account,
+    /// `ORGANIZATION`.
+    Organization,
+    /// `ORGANIZATION_FEATURE_SET`.
+    OrganizationFeatureSet,
+    /// `EMAIL`.
+    Email,
+    /// `MASTER_EMAIL`.
+    MasterEmail,
+    /// `MASTER_NAME`.
+    MasterName,
+    /// `NOTES`.
+    Notes,
+    /// `PARENT_HANDSHAKE`.
+    ParentHandshake,
+    /// `RESPONSIBILITY_TRANSFER`.
+    ResponsibilityTransfer,
+    /// `TRANSFER_START_TIMESTAMP`.
+    TransferStartTimestamp,
+    /// `TRANSFER_TYPE`.
+    TransferType,
+    /// `MANAGEMENT_ACCOUNT`.
+    ManagementAccount,
+    /// `MANAGEMENT_EMAIL`.
+    ManagementEmail,
+    /// `MANAGEMENT_NAME`.
+    ManagementName,
+}
+
+impl HandshakeResourceType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[
+        Self::Account,
+        Self::Organization,
+        Self::OrganizationFeatureSet,
+        Self::Email,
+        Self::MasterEmail,
+        Self::MasterName,
+        Self::Notes,
+        Self::ParentHandshake,
+        Self::ResponsibilityTransfer,
+        Self::TransferStartTimestamp,
+        Self::TransferType,
+        Self::ManagementAccount,
+        Self::ManagementEmail,
+        Self::ManagementName,
+    ];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "ACCOUNT",
+            Self::Organization => "ORGANIZATION",
+            Self::OrganizationFeatureSet => "ORGANIZATION_FEATURE_SET",
+            Self::Email => "EMAIL",
+            Self::MasterEmail => "MASTER_EMAIL",
+            Self::MasterName => "MASTER_NAME",
+            Self::Notes => "NOTES",
+            Self::ParentHandshake => "PARENT_HANDSHAKE",
+            Self::ResponsibilityTransfer => "RESPONSIBILITY_TRANSFER",
+            Self::TransferStartTimestamp => "TRANSFER_START_TIMESTAMP",
+            Self::TransferType => "TRANSFER_TYPE",
+            Self::ManagementAccount => "MANAGEMENT_ACCOUNT",
+            Self::ManagementEmail => "MANAGEMENT_EMAIL",
+            Self::ManagementName => "MANAGEMENT_NAME",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "ACCOUNT" => Self::Account,
+            "ORGANIZATION" => Self::Organization,
+            "ORGANIZATION_FEATURE_SET" => Self::OrganizationFeatureSet,
+            "EMAIL" => Self::Email,
+            "MASTER_EMAIL" => Self::MasterEmail,
+            "MASTER_NAME" => Self::MasterName,
+            "NOTES" => Self::Notes,
+            "PARENT_HANDSHAKE" => Self::ParentHandshake,
+            "RESPONSIBILITY_TRANSFER" => Self::ResponsibilityTransfer,
+            "TRANSFER_START_TIMESTAMP" => Self::TransferStartTimestamp,
+            "TRANSFER_TYPE" => Self::TransferType,
+            "MANAGEMENT_ACCOUNT" => Self::ManagementAccount,
+            "MANAGEMENT_EMAIL" => Self::ManagementEmail,
+            "MANAGEMENT_NAME" => Self::ManagementName,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for HandshakeResourceType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `HandshakeState`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum HandshakeState {
+    /// `REQUESTED`.
+    #[default]
+    Requested,
+    /// `OPEN`.
+    Open,
+    /// `CANCELED`.
+    Canceled,
+    /// `ACCEPTED`.
+    Accepted,
+    /// `DECLINED`.
+    Declined,
+    /// `EXPIRED`.
+    Expired,
+}
+
+impl HandshakeState {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] =
+        &[Self::Requested, Self::Open, Self::Canceled, Self::Accepted, Self::Declined, Self::Expired];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "REQUESTED",
+            Self::Open => "OPEN",
+            Self::Canceled => "CANCELED",
+            Self::Accepted => "ACCEPTED",
+            Self::Declined => "DECLINED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "REQUESTED" => Self::Requested,
+            "OPEN" => Self::Open,
+            "CANCELED" => Self::Canceled,
+            "ACCEPTED" => Self::Accepted,
+            "DECLINED" => Self::Declined,
+            "EXPIRED" => Self::Expired,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for HandshakeState {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -2239,6 +2957,60 @@ impl Value for InvalidInputExceptionReason {
     }
 }
 
+/// `ListAWSServiceAccessForOrganizationRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAWSServiceAccessForOrganizationInput {
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListAWSServiceAccessForOrganizationInput {
+    const SCHEMA: &'static Schema = &schema::LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListAWSServiceAccessForOrganizationResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAWSServiceAccessForOrganizationOutput {
+    /// `EnabledServicePrincipals`.
+    pub enabled_service_principals: Option<Vec<EnabledServicePrincipal>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListAWSServiceAccessForOrganizationOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            enabled_service_principals: Value::read(document.take("EnabledServicePrincipals")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("EnabledServicePrincipals", self.enabled_service_principals.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
 /// `ListAccountsForParentRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListAccountsForParentInput {
@@ -2466,6 +3238,180 @@ impl Shape for ListCreateAccountStatusOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("CreateAccountStatuses", self.create_account_statuses.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
+/// `ListDelegatedAdministratorsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListDelegatedAdministratorsInput {
+    /// `ServicePrincipal`.
+    pub service_principal: Option<String>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListDelegatedAdministratorsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_DELEGATED_ADMINISTRATORS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_principal: Value::read(document.take("ServicePrincipal")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServicePrincipal", self.service_principal.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListDelegatedAdministratorsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListDelegatedAdministratorsOutput {
+    /// `DelegatedAdministrators`.
+    pub delegated_administrators: Option<Vec<DelegatedAdministrator>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListDelegatedAdministratorsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_DELEGATED_ADMINISTRATORS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            delegated_administrators: Value::read(document.take("DelegatedAdministrators")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DelegatedAdministrators", self.delegated_administrators.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
+/// `ListHandshakesForAccountRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListHandshakesForAccountInput {
+    /// `Filter`.
+    pub filter: Option<HandshakeFilter>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListHandshakesForAccountInput {
+    const SCHEMA: &'static Schema = &schema::LIST_HANDSHAKES_FOR_ACCOUNT_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            filter: Value::read(document.take("Filter")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Filter", self.filter.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListHandshakesForAccountResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListHandshakesForAccountOutput {
+    /// `Handshakes`.
+    pub handshakes: Option<Vec<Handshake>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListHandshakesForAccountOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_HANDSHAKES_FOR_ACCOUNT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            handshakes: Value::read(document.take("Handshakes")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Handshakes", self.handshakes.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
+/// `ListHandshakesForOrganizationRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListHandshakesForOrganizationInput {
+    /// `Filter`.
+    pub filter: Option<HandshakeFilter>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListHandshakesForOrganizationInput {
+    const SCHEMA: &'static Schema = &schema::LIST_HANDSHAKES_FOR_ORGANIZATION_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            filter: Value::read(document.take("Filter")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Filter", self.filter.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListHandshakesForOrganizationResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListHandshakesForOrganizationOutput {
+    /// `Handshakes`.
+    pub handshakes: Option<Vec<Handshake>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListHandshakesForOrganizationOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_HANDSHAKES_FOR_ORGANIZATION_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            handshakes: Value::read(document.take("Handshakes")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Handshakes", self.handshakes.write());
         document.push("NextToken", self.next_token.write());
         document
     }
@@ -3986,6 +4932,22 @@ impl DuplicatePolicyException {
     }
 }
 
+/// `EffectivePolicyNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EffectivePolicyNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl EffectivePolicyNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("Message", message.as_str().into());
+        Fault::modelled(&error_meta::EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION, message, fields)
+    }
+}
+
 /// `FinalizingOrganizationException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FinalizingOrganizationException {
@@ -4363,6 +5325,8 @@ pub enum Error {
     DuplicatePolicyAttachmentException(DuplicatePolicyAttachmentException),
     /// `DuplicatePolicyException`.
     DuplicatePolicyException(DuplicatePolicyException),
+    /// `EffectivePolicyNotFoundException`.
+    EffectivePolicyNotFoundException(EffectivePolicyNotFoundException),
     /// `FinalizingOrganizationException`.
     FinalizingOrganizationException(FinalizingOrganizationException),
     /// `InvalidInputException`.
@@ -4508,6 +5472,13 @@ impl Error {
     /// `DuplicatePolicyException` with a message.
     pub fn duplicate_policy_exception(message: impl Into<String>) -> Self {
         Self::DuplicatePolicyException(DuplicatePolicyException { message: Some(message.into()) })
+    }
+
+    /// `EffectivePolicyNotFoundException` with a message.
+    pub fn effective_policy_not_found_exception(message: impl Into<String>) -> Self {
+        Self::EffectivePolicyNotFoundException(EffectivePolicyNotFoundException {
+            message: Some(message.into()),
+        })
     }
 
     /// `FinalizingOrganizationException` with a message.
@@ -4659,6 +5630,7 @@ impl From<Error> for Fault {
             Error::DuplicateOrganizationalUnitException(error) => error.into_fault(),
             Error::DuplicatePolicyAttachmentException(error) => error.into_fault(),
             Error::DuplicatePolicyException(error) => error.into_fault(),
+            Error::EffectivePolicyNotFoundException(error) => error.into_fault(),
             Error::FinalizingOrganizationException(error) => error.into_fault(),
             Error::InvalidInputException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
@@ -4946,6 +5918,28 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DescribeEffectivePolicy`.
+    pub static DESCRIBE_EFFECTIVE_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DescribeEffectivePolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DESCRIBE_EFFECTIVE_POLICY_REQUEST,
+        output: &schema::DESCRIBE_EFFECTIVE_POLICY_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::TARGET_NOT_FOUND_EXCEPTION,
+            error_meta::EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DescribeOrganization`.
     pub static DESCRIBE_ORGANIZATION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5114,6 +6108,26 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListAWSServiceAccessForOrganization`.
+    pub static LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListAWSServiceAccessForOrganization",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION_REQUEST,
+        output: &schema::LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListChildren`.
     pub static LIST_CHILDREN: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5148,6 +6162,63 @@ pub mod op_meta {
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListDelegatedAdministrators`.
+    pub static LIST_DELEGATED_ADMINISTRATORS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListDelegatedAdministrators",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_DELEGATED_ADMINISTRATORS_REQUEST,
+        output: &schema::LIST_DELEGATED_ADMINISTRATORS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListHandshakesForAccount`.
+    pub static LIST_HANDSHAKES_FOR_ACCOUNT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListHandshakesForAccount",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_HANDSHAKES_FOR_ACCOUNT_REQUEST,
+        output: &schema::LIST_HANDSHAKES_FOR_ACCOUNT_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListHandshakesForOrganization`.
+    pub static LIST_HANDSHAKES_FOR_ORGANIZATION: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListHandshakesForOrganization",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_HANDSHAKES_FOR_ORGANIZATION_REQUEST,
+        output: &schema::LIST_HANDSHAKES_FOR_ORGANIZATION_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -5554,6 +6625,14 @@ pub mod error_meta {
         schema: &schema::DUPLICATE_POLICY_EXCEPTION,
     };
 
+    /// `EffectivePolicyNotFoundException`.
+    pub const EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "EffectivePolicyNotFoundException",
+        code: "EffectivePolicyNotFoundException",
+        status: 400,
+        schema: &schema::EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION,
+    };
+
     /// `FinalizingOrganizationException`.
     pub const FINALIZING_ORGANIZATION_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "FinalizingOrganizationException",
@@ -5876,6 +6955,20 @@ pub mod schema {
     pub static ACCOUNTS: Schema = Schema {
         name: "Accounts",
         kind: Kind::List { member: || &ACCOUNT, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ActionType`.
+    pub static ACTION_TYPE: Schema = Schema {
+        name: "ActionType",
+        kind: Kind::Enum(&[
+            "INVITE",
+            "ENABLE_ALL_FEATURES",
+            "APPROVE_ALL_FEATURES",
+            "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE",
+            "TRANSFER_RESPONSIBILITY",
+        ]),
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6296,6 +7389,36 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DelegatedAdministrator`.
+    pub static DELEGATED_ADMINISTRATOR: Schema = Schema {
+        name: "DelegatedAdministrator",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Id", || &ACCOUNT_ID),
+                Member::new("Arn", || &ACCOUNT_ARN),
+                Member::new("Email", || &EMAIL),
+                Member::new("Name", || &ACCOUNT_NAME),
+                Member::new("Status", || &ACCOUNT_STATUS),
+                Member::new("State", || &ACCOUNT_STATE),
+                Member::new("JoinedMethod", || &ACCOUNT_JOINED_METHOD),
+                Member::new("JoinedTimestamp", || &TIMESTAMP),
+                Member::new("DelegationEnabledDate", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DelegatedAdministrators`.
+    pub static DELEGATED_ADMINISTRATORS: Schema = Schema {
+        name: "DelegatedAdministrators",
+        kind: Kind::List { member: || &DELEGATED_ADMINISTRATOR, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteOrganizationInput`.
     pub static DELETE_ORGANIZATION_INPUT: Schema = Schema {
         name: "DeleteOrganizationInput",
@@ -6393,6 +7516,33 @@ pub mod schema {
         name: "DescribeCreateAccountStatusResponse",
         kind: Kind::Structure {
             members: &[Member::new("CreateAccountStatus", || &CREATE_ACCOUNT_STATUS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DescribeEffectivePolicyRequest`.
+    pub static DESCRIBE_EFFECTIVE_POLICY_REQUEST: Schema = Schema {
+        name: "DescribeEffectivePolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyType", || &EFFECTIVE_POLICY_TYPE).required(),
+                Member::new("TargetId", || &POLICY_TARGET_ID),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DescribeEffectivePolicyResponse`.
+    pub static DESCRIBE_EFFECTIVE_POLICY_RESPONSE: Schema = Schema {
+        name: "DescribeEffectivePolicyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("EffectivePolicy", || &EFFECTIVE_POLICY)],
             payload: None,
             union: false,
         },
@@ -6570,6 +7720,57 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `EffectivePolicy`.
+    pub static EFFECTIVE_POLICY: Schema = Schema {
+        name: "EffectivePolicy",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyContent", || &POLICY_CONTENT),
+                Member::new("LastUpdatedTimestamp", || &TIMESTAMP),
+                Member::new("TargetId", || &POLICY_TARGET_ID),
+                Member::new("PolicyType", || &EFFECTIVE_POLICY_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EffectivePolicyNotFoundException`.
+    pub static EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "EffectivePolicyNotFoundException",
+        kind: Kind::Structure {
+            members: &[Member::new("Message", || &EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EffectivePolicyType`.
+    pub static EFFECTIVE_POLICY_TYPE: Schema = Schema {
+        name: "EffectivePolicyType",
+        kind: Kind::Enum(&[
+            "TAG_POLICY",
+            "BACKUP_POLICY",
+            "AISERVICES_OPT_OUT_POLICY",
+            "CHATBOT_POLICY",
+            "DECLARATIVE_POLICY_EC2",
+            "SECURITYHUB_POLICY",
+            "SECURITYHUB_CSPM_POLICY",
+            "INSPECTOR_POLICY",
+            "UPGRADE_ROLLOUT_POLICY",
+            "BEDROCK_POLICY",
+            "S3_POLICY",
+            "NETWORK_SECURITY_DIRECTOR_POLICY",
+            "GUARDDUTY_POLICY",
+        ]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Email`.
     pub static EMAIL: Schema = Schema {
         name: "Email",
@@ -6601,6 +7802,29 @@ pub mod schema {
     pub static ENABLE_POLICY_TYPE_RESPONSE: Schema = Schema {
         name: "EnablePolicyTypeResponse",
         kind: Kind::Structure { members: &[Member::new("Root", || &ROOT)], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnabledServicePrincipal`.
+    pub static ENABLED_SERVICE_PRINCIPAL: Schema = Schema {
+        name: "EnabledServicePrincipal",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServicePrincipal", || &SERVICE_PRINCIPAL),
+                Member::new("DateEnabled", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnabledServicePrincipals`.
+    pub static ENABLED_SERVICE_PRINCIPALS: Schema = Schema {
+        name: "EnabledServicePrincipals",
+        kind: Kind::List { member: || &ENABLED_SERVICE_PRINCIPAL, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6638,6 +7862,174 @@ pub mod schema {
         name: "GenericArn",
         kind: Kind::String,
         constraints: Constraints { min: None, max: None, pattern: Some("^arn:aws:organizations::.+:.+") },
+        sensitive: false,
+    };
+
+    /// `Handshake`.
+    pub static HANDSHAKE: Schema = Schema {
+        name: "Handshake",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Id", || &HANDSHAKE_ID),
+                Member::new("Arn", || &HANDSHAKE_ARN),
+                Member::new("Parties", || &HANDSHAKE_PARTIES),
+                Member::new("State", || &HANDSHAKE_STATE),
+                Member::new("RequestedTimestamp", || &TIMESTAMP),
+                Member::new("ExpirationTimestamp", || &TIMESTAMP),
+                Member::new("Action", || &ACTION_TYPE),
+                Member::new("Resources", || &HANDSHAKE_RESOURCES),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeArn`.
+    pub static HANDSHAKE_ARN: Schema = Schema {
+        name: "HandshakeArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: None,
+            max: None,
+            pattern: Some(
+                r"^arn:aws:organizations::\d{12}:handshake\/o-[a-z0-9]{10,32}\/[a-z_]{1,32}\/h-[0-9a-z]{8,32}",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `HandshakeFilter`.
+    pub static HANDSHAKE_FILTER: Schema = Schema {
+        name: "HandshakeFilter",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ActionType", || &ACTION_TYPE),
+                Member::new("ParentHandshakeId", || &HANDSHAKE_ID),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeId`.
+    pub static HANDSHAKE_ID: Schema = Schema {
+        name: "HandshakeId",
+        kind: Kind::String,
+        constraints: Constraints { min: None, max: Some(34.0), pattern: Some("^h-[0-9a-z]{8,32}$") },
+        sensitive: false,
+    };
+
+    /// `HandshakeParties`.
+    pub static HANDSHAKE_PARTIES: Schema = Schema {
+        name: "HandshakeParties",
+        kind: Kind::List { member: || &HANDSHAKE_PARTY, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeParty`.
+    pub static HANDSHAKE_PARTY: Schema = Schema {
+        name: "HandshakeParty",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Id", || &HANDSHAKE_PARTY_ID).required(),
+                Member::new("Type", || &HANDSHAKE_PARTY_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakePartyId`.
+    pub static HANDSHAKE_PARTY_ID: Schema = Schema {
+        name: "HandshakePartyId",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(64.0), pattern: Some(r"[\s\S]*") },
+        sensitive: true,
+    };
+
+    /// `HandshakePartyType`.
+    pub static HANDSHAKE_PARTY_TYPE: Schema = Schema {
+        name: "HandshakePartyType",
+        kind: Kind::Enum(&["ACCOUNT", "ORGANIZATION", "EMAIL"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeResource`.
+    pub static HANDSHAKE_RESOURCE: Schema = Schema {
+        name: "HandshakeResource",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Value", || &HANDSHAKE_RESOURCE_VALUE),
+                Member::new("Type", || &HANDSHAKE_RESOURCE_TYPE),
+                Member::new("Resources", || &HANDSHAKE_RESOURCES),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeResourceType`.
+    pub static HANDSHAKE_RESOURCE_TYPE: Schema = Schema {
+        name: "HandshakeResourceType",
+        kind: Kind::Enum(&[
+            "ACCOUNT",
+            "ORGANIZATION",
+            "ORGANIZATION_FEATURE_SET",
+            "EMAIL",
+            "MASTER_EMAIL",
+            "MASTER_NAME",
+            "NOTES",
+            "PARENT_HANDSHAKE",
+            "RESPONSIBILITY_TRANSFER",
+            "TRANSFER_START_TIMESTAMP",
+            "TRANSFER_TYPE",
+            "MANAGEMENT_ACCOUNT",
+            "MANAGEMENT_EMAIL",
+            "MANAGEMENT_NAME",
+        ]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeResourceValue`.
+    pub static HANDSHAKE_RESOURCE_VALUE: Schema = Schema {
+        name: "HandshakeResourceValue",
+        kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: true,
+    };
+
+    /// `HandshakeResources`.
+    pub static HANDSHAKE_RESOURCES: Schema = Schema {
+        name: "HandshakeResources",
+        kind: Kind::List { member: || &HANDSHAKE_RESOURCE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `HandshakeState`.
+    pub static HANDSHAKE_STATE: Schema = Schema {
+        name: "HandshakeState",
+        kind: Kind::Enum(&["REQUESTED", "OPEN", "CANCELED", "ACCEPTED", "DECLINED", "EXPIRED"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `Handshakes`.
+    pub static HANDSHAKES: Schema = Schema {
+        name: "Handshakes",
+        kind: Kind::List { member: || &HANDSHAKE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -6710,6 +8102,33 @@ pub mod schema {
             "END_DATE_TOO_LATE",
             "INVALID_END_DATE",
         ]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAWSServiceAccessForOrganizationRequest`.
+    pub static LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION_REQUEST: Schema = Schema {
+        name: "ListAWSServiceAccessForOrganizationRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("NextToken", || &NEXT_TOKEN), Member::new("MaxResults", || &MAX_RESULTS)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAWSServiceAccessForOrganizationResponse`.
+    pub static LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION_RESPONSE: Schema = Schema {
+        name: "ListAWSServiceAccessForOrganizationResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("EnabledServicePrincipals", || &ENABLED_SERVICE_PRINCIPALS),
+                Member::new("NextToken", || &NEXT_TOKEN),
+            ],
+            payload: None,
+            union: false,
+        },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -6819,6 +8238,93 @@ pub mod schema {
                 Member::new("CreateAccountStatuses", || &CREATE_ACCOUNT_STATUSES),
                 Member::new("NextToken", || &NEXT_TOKEN),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListDelegatedAdministratorsRequest`.
+    pub static LIST_DELEGATED_ADMINISTRATORS_REQUEST: Schema = Schema {
+        name: "ListDelegatedAdministratorsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServicePrincipal", || &SERVICE_PRINCIPAL),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListDelegatedAdministratorsResponse`.
+    pub static LIST_DELEGATED_ADMINISTRATORS_RESPONSE: Schema = Schema {
+        name: "ListDelegatedAdministratorsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("DelegatedAdministrators", || &DELEGATED_ADMINISTRATORS),
+                Member::new("NextToken", || &NEXT_TOKEN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListHandshakesForAccountRequest`.
+    pub static LIST_HANDSHAKES_FOR_ACCOUNT_REQUEST: Schema = Schema {
+        name: "ListHandshakesForAccountRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Filter", || &HANDSHAKE_FILTER),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListHandshakesForAccountResponse`.
+    pub static LIST_HANDSHAKES_FOR_ACCOUNT_RESPONSE: Schema = Schema {
+        name: "ListHandshakesForAccountResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Handshakes", || &HANDSHAKES), Member::new("NextToken", || &NEXT_TOKEN)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListHandshakesForOrganizationRequest`.
+    pub static LIST_HANDSHAKES_FOR_ORGANIZATION_REQUEST: Schema = Schema {
+        name: "ListHandshakesForOrganizationRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Filter", || &HANDSHAKE_FILTER),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListHandshakesForOrganizationResponse`.
+    pub static LIST_HANDSHAKES_FOR_ORGANIZATION_RESPONSE: Schema = Schema {
+        name: "ListHandshakesForOrganizationResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Handshakes", || &HANDSHAKES), Member::new("NextToken", || &NEXT_TOKEN)],
             payload: None,
             union: false,
         },
@@ -7665,6 +9171,14 @@ pub mod schema {
             union: false,
         },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServicePrincipal`.
+    pub static SERVICE_PRINCIPAL: Schema = Schema {
+        name: "ServicePrincipal",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some(r"[\w+=,.@-]*") },
         sensitive: false,
     };
 

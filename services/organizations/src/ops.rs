@@ -13,6 +13,7 @@ mod delete_organizational_unit;
 mod delete_policy;
 mod describe_account;
 mod describe_create_account_status;
+mod describe_effective_policy;
 mod describe_organization;
 mod describe_organizational_unit;
 mod describe_policy;
@@ -21,8 +22,12 @@ mod disable_policy_type;
 mod enable_policy_type;
 mod list_accounts;
 mod list_accounts_for_parent;
+mod list_aws_service_access_for_organization;
 mod list_children;
 mod list_create_account_status;
+mod list_delegated_administrators;
+mod list_handshakes_for_account;
+mod list_handshakes_for_organization;
 mod list_organizational_units_for_parent;
 mod list_parents;
 mod list_policies;
@@ -57,6 +62,7 @@ pub(crate) fn operations(service: &Arc<Organizations>) -> Vec<Box<dyn AnyOperati
         bind::<api::DeletePolicy, Organizations>(service),
         bind::<api::DescribeAccount, Organizations>(service),
         bind::<api::DescribeCreateAccountStatus, Organizations>(service),
+        bind::<api::DescribeEffectivePolicy, Organizations>(service),
         bind::<api::DescribeOrganization, Organizations>(service),
         bind::<api::DescribeOrganizationalUnit, Organizations>(service),
         bind::<api::DescribePolicy, Organizations>(service),
@@ -65,8 +71,12 @@ pub(crate) fn operations(service: &Arc<Organizations>) -> Vec<Box<dyn AnyOperati
         bind::<api::EnablePolicyType, Organizations>(service),
         bind::<api::ListAccounts, Organizations>(service),
         bind::<api::ListAccountsForParent, Organizations>(service),
+        bind::<api::ListAWSServiceAccessForOrganization, Organizations>(service),
         bind::<api::ListChildren, Organizations>(service),
         bind::<api::ListCreateAccountStatus, Organizations>(service),
+        bind::<api::ListDelegatedAdministrators, Organizations>(service),
+        bind::<api::ListHandshakesForAccount, Organizations>(service),
+        bind::<api::ListHandshakesForOrganization, Organizations>(service),
         bind::<api::ListOrganizationalUnitsForParent, Organizations>(service),
         bind::<api::ListParents, Organizations>(service),
         bind::<api::ListPolicies, Organizations>(service),

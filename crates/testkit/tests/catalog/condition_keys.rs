@@ -39,7 +39,6 @@ const ABSENT: &[(&str, &str, &str)] = &[
     ("kms:RecipientAttestation:", "kms:*", "requests of enclaves are refused when they run"),
     ("kms:GrantConstraintSourceArn", "kms:CreateGrant", "such constraints are refused"),
     ("iam:RoleTemplateARN", "iam:*", "there are no role templates"),
-    ("iam:DelegationRequestOwner", "iam:*", "there are no delegation requests"),
     ("iam:FIDO-", "iam:EnableMFADevice", "devices are virtual"),
     ("iam:RegisterSecurityKey", "iam:EnableMFADevice", "devices are virtual"),
     ("lambda:EventSourceToken", "lambda:InvokeFunction", "no caller has one"),

@@ -63,24 +63,31 @@ fn is_given_by_identity_policies(ask: &Ask) -> bool {
         && !matches!(ask.action, "sts:TagSession" | "sts:SetSourceIdentity")
 }
 
-/// Every key that some operation tells, once for each right, with the input that makes it tell.
-fn told(
-    world: &World,
-    user: &Caller,
-) -> Vec<(&'static str, &'static str, Document, Ask, String, Option<KeyValue>)> {
-    let mut all: Vec<(&'static str, &'static str, Document, Ask, String, Option<KeyValue>)> = Vec::new();
+/// A key that an operation tells, with an input that makes it tell.
+struct Told {
+    service: &'static str,
+    operation: &'static str,
+    input: Document,
+    action: &'static str,
+    key: String,
+    value: Option<KeyValue>,
+}
+
+/// Every key that some operation tells, once for each right.
+fn told(world: &World, user: &Caller) -> Vec<Told> {
+    let mut all: Vec<Told> = Vec::new();
     for operation in world.operations() {
         let meta = operation.meta();
         let inputs = variations(meta, &hints);
         for (member, ask) in asks(&operation, user) {
             let Some((_, input)) = inputs.iter().find(|(path, _)| *path == member) else { continue };
-            for (key, value) in ask.keys.clone() {
-                let known = all.iter().any(|(_, _, _, other, of, as_well)| {
-                    other.action == ask.action && *of == key && as_well.is_some() == value.is_some()
-                });
-                if !known && is_given_by_identity_policies(&ask) {
-                    let (service, name) = (meta.service.prefix, meta.name);
-                    all.push((service, name, input.clone(), ask.clone(), key, value));
+            let (service, operation, action) = (meta.service.prefix, meta.name, ask.action);
+            for (key, value) in ask.keys.iter().cloned().filter(|_| is_given_by_identity_policies(&ask)) {
+                let same = |other: &Told| {
+                    other.action == action && other.key == key && other.value.is_some() == value.is_some()
+                };
+                if !all.iter().any(same) {
+                    all.push(Told { service, operation, input: input.clone(), action, key, value });
                 }
             }
         }
@@ -92,9 +99,9 @@ fn told(
 async fn what_is_told_decides_and_a_list_only_by_set_operators() {
     let (world, user) = everybodys();
     let (mut texts, mut lists, mut unknown) = (0, 0, 0);
-    for (service, operation, input, ask, key, value) in told(&world, &user) {
-        let what = format!("{service}:{operation} {} by {key}", ask.action);
-        let judged = Judged { world: &world, service, operation, input, action: ask.action };
+    for Told { service, operation, input, action, key, value } in told(&world, &user) {
+        let what = format!("{service}:{operation} {action} by {key}");
+        let judged = Judged { world: &world, service, operation, input, action };
         match value {
             Some(KeyValue::One(text)) => {
                 let right = json!({"StringEquals": {&key: text}});
