@@ -74,8 +74,7 @@ impl Host {
             serve_runtime_api(
                 Arc::clone(&sandbox),
                 (Arc::clone(&exchange), Arc::clone(&start.extensions), said_to),
-                (start.before.clone(), start.endpoint.clone()),
-                start.late,
+                (start.before.clone(), start.endpoint.clone(), start.late),
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
             extensions::watch(&sandbox, &start.extensions),
@@ -125,8 +124,7 @@ impl Host {
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
     said_to: SaidTo,
-    (before, credentials): (Before, Option<Arc<Endpoint>>),
-    late: Option<(Late, Channel)>,
+    (before, credentials, late): (Before, Option<Arc<Endpoint>>, Option<(Late, Channel)>),
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         runtime_api::serve(&*sandbox, said_to, before, credentials, late).await;
