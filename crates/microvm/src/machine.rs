@@ -313,6 +313,12 @@ impl Machine {
         self.process.ended().await;
     }
 
+    /// Whether it has said how its function's runtime ended. A machine that has ended without that was ended by the host, or by
+    /// what happened to the host, or to itself.
+    pub fn has_told_exit(&self) -> bool {
+        self.ends.borrow().exit.is_some()
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.process.has_ended()

@@ -334,7 +334,6 @@ mod tests {
             (None, Some("nodejs20.x".to_owned()), None),
             (None, Some("python3.11".to_owned()), None),
             (None, None, wishes("CASEMATE_RUNTIME_CLIENT", "aws")),
-            (None, None, wishes("CASEMATE_ISOLATION", "microvm")),
         ] {
             let both = CreateFunctionInput {
                 ephemeral_storage: ephemeral_storage.clone(),

@@ -63,6 +63,7 @@ use crate::{
     output::Output,
     packages::Folder,
     restored::Restored,
+    restoring::Restoring,
     telemetry::Telemetry,
     variables_key::Access,
 };
@@ -101,6 +102,8 @@ pub(crate) struct Environment {
     tasks: Vec<JoinHandle<()>>,
     /// Where there is a template: each request runs in a child of it.
     forks: Option<Arc<Forks>>,
+    /// Where its machine begins from a version's snapshot, or becomes it.
+    restoring: Option<Arc<Restoring>>,
     /// Where its processes fetch their credentials, if not from their variables.
     endpoint: Option<Arc<Endpoint>>,
     /// How many left-over processes have been ended.
@@ -109,7 +112,7 @@ pub(crate) struct Environment {
     program: String,
     /// Where it begins from a snapshot.
     snapshot: Option<Snapshot>,
-    /// What its process is told with the first request, if it goes on from a machine's template.
+    /// What its process is told, with the first request or when it is restored, if it goes on from a machine's template.
     restored: Mutex<Option<Arc<Restored>>>,
     /// Whether its processes may have what a key hides.
     access: Access,

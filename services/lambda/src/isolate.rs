@@ -25,7 +25,7 @@ use tokio::{
 
 pub(crate) use companions::Outlet;
 use machine::InMachine;
-pub(crate) use template::Unkept;
+pub(crate) use template::{Question, Unkept};
 
 /// One of them. Dropping it ends what is inside.
 #[derive(Debug)]
@@ -69,8 +69,8 @@ impl Isolate {
         InMachine::new(machine, of, clock, egress).await.map(|machine| Self::Machine(Box::new(machine)))
     }
 
-    /// Ends a machine whose function waits for its first event, and keeps its state as a template.
-    pub(crate) async fn keep(&self, stock: &Stock, of: (Whose, Aside)) -> Result<Template, Unkept> {
+    /// Ends a machine whose function waits for what comes next, and keeps its state as a template.
+    pub(crate) async fn keep(&self, stock: &Stock, of: (Whose, Aside, Question)) -> Result<Template, Unkept> {
         match self {
             Self::Process(_) => Err(Unkept::Unfit("it is not in a machine")),
             Self::Machine(machine) => machine.keep(stock, of).await,
@@ -186,6 +186,22 @@ impl Isolate {
         match self {
             Self::Process(Process { sandbox, .. }) => sandbox.kill(),
             Self::Machine(machine) => machine.kill(),
+        }
+    }
+
+    /// Is its processor a program on the host, which is slow?
+    pub(crate) fn is_emulated(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Machine(machine) => machine.is_emulated(),
+        }
+    }
+
+    /// Of one that has ended: was it a machine, with its function in it? Then its end says nothing of the function.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Process(_) => false,
+            Self::Machine(machine) => machine.is_lost(),
         }
     }
 

@@ -68,6 +68,7 @@ mod removal;
 mod report;
 mod resource;
 mod restored;
+mod restoring;
 mod returning;
 mod role;
 mod runtime_api;

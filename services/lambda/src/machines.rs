@@ -22,7 +22,7 @@ use crate::{
 };
 
 use initialised::Initialised;
-pub(crate) use initialised::{once, whose};
+pub(crate) use initialised::{once, snapshot, whose};
 
 /// What holds a function, weaker first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,8 +84,14 @@ impl Machines {
         let none = BTreeMap::new();
         let controls = Controls::of(settings.variables.as_ref().unwrap_or(&none));
         let runtime = driver.and_then(|driver| driver.runtimes().find(&settings.runtime));
-        let isolation = controls.and_then(|controls| self.isolation(&controls, runtime));
-        isolation.map(drop).map_err(Error::invalid_parameter_value_exception)
+        let checked = controls.and_then(|controls| {
+            let isolation = self.isolation(&controls, runtime)?;
+            if settings.snap_start {
+                snapshot(&controls, isolation, runtime)?;
+            }
+            Ok(())
+        });
+        checked.map_err(Error::invalid_parameter_value_exception)
     }
 
     pub(crate) fn stock(&self) -> Result<&Arc<Stock>, String> {

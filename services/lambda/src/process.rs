@@ -39,10 +39,19 @@ pub(crate) enum Purpose {
     Provisioned,
     /// For requests, each in a child that its process forks.
     Template,
-    /// In a machine that becomes a template when its function has initialised, as those are started for that follow.
-    Forerunner { provisioned: bool },
-    /// For a version's snapshot: a template whose children are environments, for one request each or for as many as come.
+    /// In a machine that becomes a template when its function has initialised, for those that follow.
+    Forerunner(Followers),
+    /// For a version's snapshot: a template whose children are environments, or a machine that begins from it; for one request each
+    /// or for as many as come.
     Snapshot { once: bool },
+}
+
+/// What the machines are started for that begin from a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Followers {
+    OnDemand,
+    Provisioned,
+    Snapshots,
 }
 
 impl Purpose {
@@ -53,16 +62,31 @@ impl Purpose {
 
     /// Does its process hold no credentials, and can there be nothing beside it?
     pub(crate) fn is_before_requests(self) -> bool {
-        self.is_template() || matches!(self, Self::Forerunner { .. })
+        self.is_template() || matches!(self, Self::Forerunner(_))
+    }
+
+    /// Does it begin from a version's snapshot, or become it? Its process then fetches its credentials, whatever its owner wishes.
+    pub(crate) fn is_of_snapshot(self) -> bool {
+        matches!(self, Self::Snapshot { .. } | Self::Forerunner(Followers::Snapshots))
+    }
+
+    /// What is started first where a machine for this begins from a template; `None`: it does not.
+    pub(crate) fn followers(self) -> Option<Followers> {
+        match self {
+            Self::OnDemand => Some(Followers::OnDemand),
+            Self::Provisioned => Some(Followers::Provisioned),
+            Self::Snapshot { .. } => Some(Followers::Snapshots),
+            Self::Template | Self::Forerunner(_) => None,
+        }
     }
 
     /// As AWS names it.
     // AWS: "on-demand", "provisioned-concurrency" or "snap-start".
     pub(crate) fn initialization(self) -> &'static str {
         match self {
-            Self::OnDemand | Self::Template | Self::Forerunner { provisioned: false } => "on-demand",
-            Self::Provisioned | Self::Forerunner { provisioned: true } => "provisioned-concurrency",
-            Self::Snapshot { .. } => "snap-start",
+            Self::OnDemand | Self::Template | Self::Forerunner(Followers::OnDemand) => "on-demand",
+            Self::Provisioned | Self::Forerunner(Followers::Provisioned) => "provisioned-concurrency",
+            Self::Snapshot { .. } | Self::Forerunner(Followers::Snapshots) => "snap-start",
         }
     }
 }
@@ -159,7 +183,7 @@ pub(crate) fn environment(given: &Given<'_>) -> Vec<(String, String)> {
     match given.purpose {
         Purpose::Template | Purpose::Snapshot { once: true } => set("_LAMBDA_TEMPLATE", "once"),
         Purpose::Snapshot { once: false } => set("_LAMBDA_TEMPLATE", "stays"),
-        Purpose::OnDemand | Purpose::Provisioned | Purpose::Forerunner { .. } => {}
+        Purpose::OnDemand | Purpose::Provisioned | Purpose::Forerunner(_) => {}
     }
     set("LAMBDA_TASK_ROOT", TASK_ROOT);
     set("LAMBDA_RUNTIME_DIR", RUNTIME_DIR);

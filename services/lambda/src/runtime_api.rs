@@ -32,6 +32,7 @@ use crate::{
     invocation::{ANSWER_BYTES_MAX, Outcome, STREAM_BYTES_MAX},
     isolate::{Accept, Channel},
     output::Output,
+    restoring::Restoring,
     telemetry::Telemetry,
 };
 
@@ -62,13 +63,22 @@ type Answer = Response<Full<Bytes>>;
 /// What hears of what is said.
 pub(crate) type SaidTo = (Arc<Exchange>, Arc<Extensions>, (Arc<Telemetry>, Output, Foreign));
 
+/// What comes before requests, where something does: never both.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Before {
+    /// Its process forks a child for them.
+    pub(crate) forks: Option<Arc<Forks>>,
+    /// Its machine begins from a version's snapshot, or becomes it.
+    pub(crate) restoring: Option<Arc<Restoring>>,
+}
+
 /// Serves the Runtime API of one environment until dropped.
 ///
 /// Where there is a template, it speaks over the first connection, and requests are given to its children only.
 pub(crate) async fn serve(
     listener: &impl Accept,
     (exchange, extensions, (telemetry, output, foreign)): SaidTo,
-    forks: Option<Arc<Forks>>,
+    Before { forks, restoring }: Before,
     credentials: Option<Arc<Endpoint>>,
     late: Option<(Late, Channel)>,
 ) {
@@ -82,6 +92,7 @@ pub(crate) async fn serve(
         foreign,
         body: Mutex::new(()),
         forks,
+        restoring,
         credentials,
         late,
     });
@@ -114,6 +125,7 @@ struct Shared {
     /// Held while a body is read: one at a time.
     body: Mutex<()>,
     forks: Option<Arc<Forks>>,
+    restoring: Option<Arc<Restoring>>,
     /// Where the function has its credentials from here.
     credentials: Option<Arc<Endpoint>>,
     /// What a process is told that was started before its function was known.
@@ -180,7 +192,7 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
         (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,
         (&Method::POST, ["init", "error"]) => init_error(shared, request).await,
-        (&Method::GET, ["restore", "next"]) => restore::next(shared, request.headers()),
+        (&Method::GET, ["restore", "next"]) => restore::next(shared, request.headers()).await,
         (&Method::POST, ["restore", "error"]) => restore::error(shared, request).await,
         _ => not_found(),
     }
@@ -253,7 +265,8 @@ async fn error(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer 
 
 async fn init_error(shared: &Shared, request: Request<Incoming>) -> Answer {
     let of_a_child = shared.forks.as_ref().is_some_and(|forks| forks.has_started());
-    if of_a_child || !shared.exchange.is_starting() {
+    let is_loaded = shared.restoring.as_ref().is_some_and(|restoring| !restoring.is_starting());
+    if of_a_child || is_loaded || !shared.exchange.is_starting() {
         return refuse(Refused::WrongTurn);
     }
     let kind = error_type(request.headers(), "Runtime.Unknown");

@@ -8,11 +8,13 @@
 //! ```
 //! What is kept is a template: a process in a sandbox of its own that has loaded the function, has seen no request and is
 //! forked ([`crate::forking`]). An environment is that sandbox with one child in it. Two environments must not share a
-//! sandbox, so several templates of a version in use are kept.
+//! sandbox, so several templates of a version in use are kept. Of a function in a virtual machine it is the state of a machine
+//! ([`crate::restoring`]), and an environment is a machine that goes on from there.
 //!
 //! DIVERGES: templates live in the server's memory. After its restart, or when the host needed their room, the first request
 //! initialises one. AWS regenerates snapshots, too.
-//! DIVERGES: only Python's processes can be forked so. Other runtimes that AWS makes snapshots of are refused.
+//! DIVERGES: only Python's processes can be forked, and seeded anew in a machine that was copied. Other runtimes that AWS makes
+//! snapshots of are refused.
 //!
 //! Knows the rules and the states; not how anything is started.
 
@@ -25,7 +27,6 @@ use crate::{
     api::{Error, RUNTIME_VALUES, SnapStart, SnapStartApplyOn, State as Shown, StateReasonCode},
     controls::{Client, Controls},
     function::{Function, Settings},
-    machines::Isolation,
     refusal,
     version::Version,
 };
@@ -213,9 +214,7 @@ pub(crate) fn check(settings: &Settings, driver: Option<&Driver>) -> Result<(), 
             "SnapStart with AWS's own runtime client, whose process cannot be forked,",
         ));
     }
-    if wishes.isolation == Some(Isolation::Machine) {
-        return Err(refusal::not_here("SnapStart in a virtual machine"));
-    }
+    // What of it cannot be in a virtual machine, [`crate::machines`] refuses.
     Ok(())
 }
 

@@ -502,7 +502,10 @@ class Kind:
     def __init__(self, told, initialization):
         self.is_template = told is not None
         self.stays = told == "stays"
-        self.is_snapshot = self.is_template and initialization == "snap-start"
+        of_snapshot = initialization == "snap-start"
+        self.is_snapshot = self.is_template and of_snapshot
+        # Nothing is forked: the machine around this process becomes the snapshot as it is.
+        self.is_copied = of_snapshot and not self.is_template
 
 
 hooks = Hooks()
@@ -522,12 +525,26 @@ def hooked(api):
     return False
 
 
-def restored(api, token):
+def await_restore(api):
+    """Of a process whose machine becomes the snapshot: that is made when this asks to be restored, and what comes after the answer
+    happens in each machine that goes on from there."""
+    if not hooked(api):
+        sys.exit(64)
+    # What waits to be written would be written by each.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not restored(api):
+        sys.exit(65)
+
+
+def restored(api, token=None):
     """Says that this process is there, and runs the hooks after the restore. False, and reported, if one failed."""
-    shown = [("Casemate-Child", token)]
-    status, _, _ = api.call("GET", "restore/next", headers=shown)
+    shown = [("Casemate-Child", token)] if token else []
+    status, headers, _ = api.call("GET", "restore/next", headers=shown)
     if status != 200:
         return False
+    if "casemate-restored" in headers:
+        go_on(headers)
     try:
         for func, args, kwargs in hooks.after:
             func(*args, **kwargs)
@@ -607,6 +624,8 @@ def main():
     else:
         if kind.is_template:
             be_template(api, handler, kind)
+        if kind.is_copied:
+            await_restore(api)
         while True:
             run_one(api, handler)
     if kind.is_template and not kind.is_snapshot:

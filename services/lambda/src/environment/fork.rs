@@ -6,7 +6,7 @@ use std::{sync::PoisonError, time::Duration};
 use casemate_names::hex_id;
 use casemate_sandbox::Exit;
 
-use super::{Environment, Held, NotStarted, start};
+use super::{Environment, NotStarted};
 
 /// How long a template may take to notice its child's end or to make the next. Ours: both take a millisecond or two.
 const TURN_LIMIT: Duration = Duration::from_secs(5);
@@ -101,16 +101,7 @@ impl Environment {
     /// Has the template make a child with credentials of its own; an error says why there are none. `false`: it takes no order.
     pub(super) async fn order_child(&self) -> Result<bool, NotStarted> {
         let Some(forks) = &self.forks else { return Ok(false) };
-        let now = self.env.clock.now();
-        let credentials = start::credentials(&self.env, &self.function, &self.id, now).await?;
-        {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            let access_key_id = Some(credentials.access_key_id.clone());
-            *held = Held { access_key_id, end: credentials.expires_at };
-        }
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.set(Some(credentials.clone()));
-        }
+        let credentials = self.renewed_credentials().await?;
         self.exchange.renew();
         let token = hex_id(&*self.env.entropy, "lambda.child", TOKEN_DIGITS);
         Ok(forks.order(token, credentials))

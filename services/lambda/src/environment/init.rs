@@ -9,7 +9,7 @@ use casemate_sandbox::{Exit, ExitStatus, Family, StartError};
 use tokio::time::Instant;
 
 use super::{
-    Environment, NotStarted,
+    Environment, NotStarted, machine,
     not_started::{invalid_entrypoint, unavailable},
 };
 use crate::{
@@ -28,15 +28,18 @@ pub(super) async fn initialised(
         return Err(environment.explain(failure, purpose, began.elapsed()));
     }
     let took = began.elapsed();
-    let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
-    notes.extend(environment.extensions.notes());
-    notes.push(Note::init_report(purpose, took, (Status::Success, None)));
-    for note in &notes {
-        environment.output.note(note);
+    // Of a clone nothing was initialised: the machine that became the snapshot has told of that.
+    if !environment.is_clone_of_snapshot() {
+        let mut notes = vec![Note::init_runtime_done(purpose, Status::Success)];
+        notes.extend(environment.extensions.notes());
+        notes.push(Note::init_report(purpose, took, (Status::Success, None)));
+        for note in &notes {
+            environment.output.note(note);
+        }
     }
     environment.sandbox.end_init().await.map_err(Fault::internal)?;
     if environment.is_snapshot() {
-        // Its children come with requests.
+        // Its children, or its restore, come with requests.
         return Ok(environment);
     }
     if family != Family::Provided {
@@ -53,6 +56,8 @@ pub(super) async fn initialised(
 enum Failure {
     Reported(Bytes),
     Exited(Exit),
+    /// Its machine ended, or did not answer and was ended. Not the function's doing, as far as anybody knows.
+    Lost,
     Extension(ExtensionFault),
     TimedOut,
     Unfit(String),
@@ -61,7 +66,7 @@ enum Failure {
 impl Environment {
     /// Waits until the runtime asks for its first request, or the template for its first order.
     async fn first_next(&self, limit: Duration) -> Result<(), Failure> {
-        if self.is_snapshot() {
+        if self.is_snapshot() || self.restoring.is_some() {
             return self.first_ready(limit).await;
         }
         if let Some(forks) = &self.forks {
@@ -78,25 +83,44 @@ impl Environment {
             // First: nothing of the function's runs where an extension failed before.
             fault = self.extension_failed() => Err(Failure::Extension(fault)),
             began = self.all_asked() => began,
-            exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
+            exit = self.sandbox.exited() => Err(self.ended(exit)),
             () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }
     }
 
     /// The same of a snapshot: what keeps it from being made is the function's failure.
     async fn first_ready(&self, limit: Duration) -> Result<(), Failure> {
-        let Some(forks) = &self.forks else { return Err(Failure::Unfit("it has no template".to_owned())) };
         tokio::select! {
             biased;
-            ready = forks.ready() => ready.map_err(Failure::Unfit),
+            ready = self.loaded() => ready.map_err(Failure::Unfit),
             failed = self.exchange.waiting() => Err(match failed {
                 Err(report) => Failure::Reported(report),
                 // Nothing but a child asks for a request, and there is none yet.
                 Ok(()) => Failure::Unfit("it asked for a request before it was restored".to_owned()),
             }),
-            exit = self.sandbox.exited() => Err(Failure::Exited(exit)),
+            exit = self.sandbox.exited() => Err(self.ended(exit)),
             () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }
+    }
+
+    /// The template waits for an order, or the runtime in a machine to be restored; an error says why nothing begins from it.
+    async fn loaded(&self) -> Result<(), String> {
+        match (&self.forks, &self.restoring) {
+            (Some(forks), _) => forks.ready().await,
+            (None, Some(restoring)) => {
+                restoring.waiting().await;
+                // Whoever registered in one machine would be known to no other.
+                self.extensions.close_registration();
+                self.telemetry.close();
+                Ok(())
+            }
+            (None, None) => Err("it has no template".to_owned()),
+        }
+    }
+
+    /// How its process ended, or that its machine did and nobody knows of the process.
+    fn ended(&self, exit: Exit) -> Failure {
+        if self.sandbox.is_lost() { Failure::Lost } else { Failure::Exited(exit) }
     }
 
     /// The extensions have registered, the runtime has begun, and all of them ask for what comes.
@@ -141,6 +165,7 @@ impl Environment {
                 NotStarted::Refused(unavailable(&StartError::SpawnerGone))
             }
             Failure::Exited(exit) => NotStarted::Exited(exit, tail),
+            Failure::Lost => machine::unavailable("it ended, or did not answer, while its function started"),
             Failure::Extension(fault) => NotStarted::Reported(fault.report().into(), tail),
             Failure::TimedOut => NotStarted::TimedOut(tail),
             Failure::Unfit(why) => NotStarted::Unforkable(why),

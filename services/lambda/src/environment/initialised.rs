@@ -6,6 +6,9 @@
 //! ```
 //! The template has seen no event and no credentials: the machine that becomes one is there for nothing else. What an environment
 //! must have of its own its process is told with the first request ([`Restored`]).
+//!
+//! A version's snapshot is such a template, too; its runtime has run the hooks that come before it, and asks to be restored instead of
+//! for an event. Where there is no template, there is no environment: whoever has asked for SnapStart is told why.
 
 use std::sync::Arc;
 
@@ -26,9 +29,9 @@ use crate::{
     controls::{Controls, INIT},
     credentials::Endpoint,
     function::Function,
-    isolate::Unkept,
+    isolate::{Question, Unkept},
     machines,
-    process::Purpose,
+    process::{Followers, Purpose},
     ready, refusal,
     restored::Restored,
     variables_key::Access,
@@ -69,20 +72,44 @@ pub(super) fn restored(
 }
 
 /// What came of a first machine.
-type Made = Result<Initial, String>;
+type Made = Result<Initial, Unmade>;
+
+/// Why there is no template: a sentence without its beginning.
+#[derive(Debug)]
+enum Unmade {
+    /// The function has done what its clones would share.
+    Unfit(String),
+    /// It was the platform's failure.
+    Failed(String),
+}
+
+impl From<Unmade> for NotStarted {
+    fn from(why: Unmade) -> Self {
+        match why {
+            Unmade::Unfit(why) => Self::Unforkable(why),
+            Unmade::Failed(why) => unavailable(why),
+        }
+    }
+}
 
 impl Host {
     /// Whose template this environment begins with; `None`: its process starts anew.
     pub(super) fn begins_once(&self, order: &Order) -> Result<Option<Whose>, NotStarted> {
-        if !matches!(order.purpose, Purpose::OnDemand | Purpose::Provisioned) {
+        if order.purpose.followers().is_none() {
             return Ok(None);
         }
         let function = &order.function;
         let variables = function.settings.variables.clone().unwrap_or_default();
         let controls = Controls::of(&variables).map_err(Error::invalid_parameter_value_exception)?;
         let isolation = self.isolation(function, &controls).map_err(Error::service_exception)?;
-        let once = machines::once(&controls, isolation, self.own_runtime(function));
-        let once = once.map_err(Error::service_exception)?;
+        let runtime = self.own_runtime(function);
+        let once = match order.purpose {
+            // Its version fails for it, and is not tried again.
+            Purpose::Snapshot { .. } => {
+                machines::snapshot(&controls, isolation, runtime).map_err(NotStarted::Unforkable)?
+            }
+            _ => machines::once(&controls, isolation, runtime).map_err(Error::service_exception)?,
+        };
         Ok(once.then(|| machines::whose(function, order.purpose)))
     }
 
@@ -107,25 +134,33 @@ impl Host {
             return self.begin(order, (began, access), Some(&initial)).await;
         }
         let Order { function, purpose, limit, berth, mut remark } = order;
+        let followers = purpose.followers().ok_or_else(|| Fault::broken("nothing follows"))?;
         let before = Order {
             function: Arc::clone(&function),
-            purpose: Purpose::Forerunner { provisioned: purpose == Purpose::Provisioned },
+            purpose: Purpose::Forerunner(followers),
             limit,
             berth,
             remark: None,
         };
-        let (made, berth) = self.first(before, whose.clone()).await?;
-        if let Err(why) = &made {
-            remark = Some(format!("{INIT}: each machine of this version starts anew: {why}"));
-            all.note_unfit(whose);
-        } else if !all.is_current(&whose, &turn) {
+        let (made, berth) = self.first(before, whose.clone(), followers).await?;
+        let initial = match made {
+            Ok(initial) => Some(initial),
+            // INVARIANT: what was to begin from a snapshot never begins without.
+            Err(why) if followers == Followers::Snapshots => return Err(why.into()),
+            Err(Unmade::Unfit(why) | Unmade::Failed(why)) => {
+                remark = Some(format!("{INIT}: each machine of this version starts anew: {why}"));
+                all.note_unfit(whose.clone());
+                None
+            }
+        };
+        if initial.is_some() && !all.is_current(&whose, &turn) {
             self.machines.forget(&function.arn);
         }
         drop(first);
         // That may have taken minutes.
         access.check(&self.env, &function).await?;
         let order = Order { function, purpose, limit, berth, remark };
-        self.begin(order, (began, access), made.as_ref().ok()).await
+        self.begin(order, (began, access), initial.as_ref()).await
     }
 
     async fn initialised(&self, function: &Function, whose: Whose) -> Result<Option<Initial>, NotStarted> {
@@ -135,20 +170,26 @@ impl Host {
         Ok(found.map_err(|error| failed(function, &error))?.map(Initial))
     }
 
-    /// Starts a function's first machine and makes a template of it. An error is the platform's; why there is no template is a
-    /// sentence without its beginning.
-    async fn first(&self, order: Order, whose: Whose) -> Result<(Made, Berth), NotStarted> {
+    /// Starts a function's first machine and makes a template of it. An error is the platform's, or, before a snapshot, whatever
+    /// else there is to tell of a start.
+    async fn first(
+        &self,
+        order: Order,
+        whose: Whose,
+        followers: Followers,
+    ) -> Result<(Made, Berth), NotStarted> {
         let (stock, function) =
             (Arc::clone(self.machines.stock().map_err(unavailable)?), Arc::clone(&order.function));
         let begun = Box::pin(self.begin(order, (Instant::now(), Access::default()), None)).await;
         let why = match begun {
             Ok(mut environment) => {
-                let made = environment.kept(&stock, whose).await;
+                let made = environment.kept(&stock, whose, followers).await;
                 if let Some(berth) = environment.berth.take() {
                     return Ok((made, berth));
                 }
                 return Err(Fault::broken("an environment had no room").into());
             }
+            Err(error) if followers == Followers::Snapshots => return Err(error),
             Err(NotStarted::Refused(error)) => return Err(NotStarted::Refused(error)),
             Err(NotStarted::Unforkable(why)) => why,
             Err(NotStarted::Reported(..)) => {
@@ -162,7 +203,7 @@ impl Host {
         // Its room went with it.
         let berth = self.room.take(&function.arn, ready::places_of(&function));
         let full = || refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded);
-        Ok((Err(why), berth.ok_or_else(full)?))
+        Ok((Err(Unmade::Unfit(why)), berth.ok_or_else(full)?))
     }
 
     /// A machine that goes on from a template.
@@ -192,22 +233,26 @@ impl Host {
 
 impl Environment {
     /// Ends it and keeps its machine's state.
-    async fn kept(&self, stock: &Stock, whose: Whose) -> Made {
+    async fn kept(&self, stock: &Stock, whose: Whose, followers: Followers) -> Made {
         if self.has_extensions() {
             // What registered at this environment is known to no other, and clones would ask in its name.
-            return Err("it has extensions".to_owned());
+            return Err(Unmade::Unfit("it has extensions".to_owned()));
         }
         if self.endpoint.as_ref().is_some_and(|endpoint| endpoint.was_asked()) {
-            return Err("it asks for credentials while it is loaded".to_owned());
+            return Err(Unmade::Unfit("it asks for credentials while it is loaded".to_owned()));
         }
+        let question = match followers {
+            Followers::Snapshots => Question::Restore,
+            Followers::OnDemand | Followers::Provisioned => Question::Event,
+        };
         let token = self.endpoint.as_ref().map(|endpoint| endpoint.token().clone());
-        match self.sandbox.keep(stock, (whose, Aside::new(Known { token }))).await {
+        match self.sandbox.keep(stock, (whose, Aside::new(Known { token }), question)).await {
             Ok(template) => Ok(Initial(template)),
-            Err(Unkept::Unfit(why)) => Err(why.to_owned()),
+            Err(Unkept::Unfit(why)) => Err(Unmade::Unfit(why.to_owned())),
             Err(Unkept::Failed(error)) => {
                 let why = error.to_string();
                 tracing::warn!(function = %self.function.arn, ?why, "a machine did not become a template");
-                Err(MachineError::for_callers(&error).into_owned())
+                Err(Unmade::Failed(MachineError::for_callers(&error).into_owned()))
             }
         }
     }

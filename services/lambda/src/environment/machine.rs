@@ -6,7 +6,7 @@ use casemate_microvm::{Basis, CodeDisk, Disk, Error as MachineError, Fresh, Func
 use casemate_names::{Timestamp, hex_id};
 use casemate_sandbox::{EgressRules, EnvironmentSpec, PlannedRoot, Runtime, StartError};
 
-use super::{Host, NotStarted, late::Started, root::Root};
+use super::{Environment, Host, NotStarted, late::Started, root::Root};
 use crate::{
     api::Error,
     controls::Controls,
@@ -16,7 +16,7 @@ use crate::{
     process::Purpose,
 };
 
-/// How many times longer a start may take in a machine that is emulated.
+/// How many times longer a start, or a restore, may take in a machine that is emulated.
 // DIVERGES: 10 seconds are not enough for an interpreter under emulation, which is for tests and for trying things out.
 const EMULATED_START: u32 = 6;
 
@@ -115,7 +115,7 @@ impl Host {
         wanted: FunctionSpec,
     ) -> Result<(Machine, Option<Basis>), MachineError> {
         let fresh = self.fresh();
-        if !matches!(purpose, Purpose::Forerunner { .. }) {
+        if !matches!(purpose, Purpose::Forerunner(_)) {
             return Ok((stock.start(root, code, wanted, fresh).await?, None));
         }
         let (machine, basis) = stock.start_for_template(root, code, wanted, fresh).await?;
@@ -161,6 +161,13 @@ impl Host {
         let disk = stock.driver().code_disk(&name, code).await?;
         self.machines.remember(key, &disk);
         Ok(disk)
+    }
+}
+
+impl Environment {
+    /// How many times longer than AWS's times its restore may take.
+    pub(super) fn patience(&self) -> u32 {
+        if self.sandbox.is_emulated() { EMULATED_START } else { 1 }
     }
 }
 

@@ -2,31 +2,37 @@
 
 use std::sync::PoisonError;
 
-use super::{Environment, Held, start};
+use casemate_kernel::SessionCredentials;
+
+use super::{Environment, Held, NotStarted, start};
 
 impl Environment {
     /// Gives the request that comes credentials of its own, where they are fetched. `false`: there are none any more.
     pub(super) async fn renew_credentials(&self) -> bool {
-        let Some(endpoint) = &self.endpoint else { return true };
         // A template's child was made with some.
-        if self.is_template() {
+        if self.endpoint.is_none() || self.is_template() {
             return true;
         }
         // Those it had for its start.
         if !self.end_credentials().await {
             return false;
         }
+        self.renewed_credentials().await.is_ok()
+    }
+
+    /// New ones, which are from now on those that it holds, and that are fetched where they are; an error says why there are none.
+    pub(super) async fn renewed_credentials(&self) -> Result<SessionCredentials, NotStarted> {
         let now = self.env.clock.now();
-        let Ok(credentials) = start::credentials(&self.env, &self.function, &self.id, now).await else {
-            return false;
-        };
+        let credentials = start::credentials(&self.env, &self.function, &self.id, now).await?;
         {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let access_key_id = Some(credentials.access_key_id.clone());
             *held = Held { access_key_id, end: credentials.expires_at };
         }
-        endpoint.set(Some(credentials));
-        true
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.set(Some(credentials.clone()));
+        }
+        Ok(credentials)
     }
 
     /// Ends the session of the credentials that were given out last, and waits until it has ended. `false`: it could not be

@@ -1,13 +1,16 @@
-//! An environment that begins from a snapshot: its template was initialised ahead, and a child of it is the environment.
+//! An environment that begins from a snapshot: its template was initialised ahead, and a child of it is the environment; or the
+//! snapshot is a machine's, and the environment a machine that goes on from there.
 //!
 //! ```text
 //!   unrestored ──restore: child, hooks──▶ ready ──requests──▶ ready …
 //!       ▲                  │                            │
 //!       └──────────────────┴── failed, timed out, exited, for one request only
 //! ```
-//! What has gone wrong in a child ends with it; the template has seen none of it.
+//! What has gone wrong in a child ends with it; the template has seen none of it. A machine is restored once: with what went wrong
+//! in it the environment is over, and the next request gets another machine.
 
 use std::{
+    io,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -116,6 +119,11 @@ impl Environment {
         self.snapshot.is_some()
     }
 
+    /// Is it a machine that goes on where another became the snapshot?
+    pub(super) fn is_clone_of_snapshot(&self) -> bool {
+        self.is_snapshot() && self.restoring.is_some()
+    }
+
     /// Must it be restored before it can take a request?
     pub(crate) fn is_unrestored(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.restored.load(Ordering::SeqCst))
@@ -152,8 +160,8 @@ impl Environment {
 
     async fn restored(&self) -> Result<(), NotRestored> {
         self.access.check(&self.env, &self.function).await?;
-        self.sandbox.begin_init().await.map_err(Fault::internal)?;
-        if !self.order_child().await? {
+        self.sandbox.begin_init().await.map_err(|error| self.not_obeyed(error))?;
+        if !self.order_restored().await? {
             return Err(Fault::broken("a snapshot's template took no order").into());
         }
         // AWS: texts of the API reference of Invoke.
@@ -166,19 +174,41 @@ impl Environment {
         tokio::select! {
             biased;
             waiting = self.exchange.waiting() => waiting.map_err(|_| failed())?,
-            // With the template or whoever started it, not by a hook.
-            _ = self.sandbox.exited() => return Err(NotRestored::Gone),
+            _ = self.sandbox.exited() => return Err(match self.is_clone_of_snapshot() && !self.sandbox.is_lost() {
+                // In a machine it is the runtime itself that runs the hooks.
+                true => failed().into(),
+                // With the template, the machine or whoever started it, not by a hook.
+                false => NotRestored::Gone,
+            }),
             _ = self.child_ended() => return Err(failed().into()),
-            () = tokio::time::sleep(RESTORE_LIMIT) => {
+            () = tokio::time::sleep(RESTORE_LIMIT * self.patience()) => {
                 return Err(Error::snap_start_timeout_exception(
                     "Lambda couldn't restore the snapshot within the timeout limit.",
                 )
                 .into());
             }
         }
-        self.sandbox.end_init().await.map_err(Fault::internal)?;
-        self.sandbox.note_residents().await.map_err(Fault::internal)?;
+        self.sandbox.end_init().await.map_err(|error| self.not_obeyed(error))?;
+        self.sandbox.note_residents().await.map_err(|error| self.not_obeyed(error))?;
         Ok(())
+    }
+
+    /// Has the template make a child, or lets the runtime in a machine go on, with credentials of its own. `false`: there is none
+    /// that waits for that.
+    async fn order_restored(&self) -> Result<bool, NotStarted> {
+        let Some(restoring) = &self.restoring else { return self.order_child().await };
+        self.renewed_credentials().await?;
+        let told = self.restored.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(told.is_some_and(|told| restoring.go_on(told)))
+    }
+
+    /// What holds the environment has not done what it was told to. A machine that does not answer has been ended for that, and
+    /// another may serve the request.
+    fn not_obeyed(&self, error: io::Error) -> NotRestored {
+        match self.is_clone_of_snapshot() {
+            true => NotRestored::Gone,
+            false => Fault::internal(error).into(),
+        }
     }
 
     /// How long the restore took, told once.
@@ -214,6 +244,7 @@ impl Environment {
 
     /// Back to where the template ended.
     async fn rewind(&self, snapshot: &Snapshot) -> bool {
+        // There is no way back in a machine, whose processes are all of them gone on.
         if !self.bare().await {
             return false;
         }

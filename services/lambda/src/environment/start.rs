@@ -16,7 +16,7 @@ use super::{
     initialised::{Initial, restored},
     root::Root,
     snapshot::Snapshot,
-    wiring::Start,
+    wiring::{Begins, Start},
 };
 use crate::{
     ServeConnection,
@@ -28,11 +28,13 @@ use crate::{
     farewells::Farewells,
     forking::Forks,
     function::Function,
-    machines::Machines,
+    machines::{Isolation, Machines},
     packages::{Folder, Packages},
     platform::Note,
     process::{self, Given, Purpose},
-    role, variables_key,
+    role,
+    runtime_api::Before,
+    variables_key,
     version::Version,
 };
 
@@ -143,7 +145,7 @@ impl Host {
         let held = (std::iter::once(folder).chain(layers).collect(), berth, decoy);
         let extensions = listed.registry(&self.env, &function);
         let program = root.entrypoint.unwrap_or_default();
-        let forks = purpose.is_template().then(|| Arc::new(Forks::new(snapshot.is_some())));
+        let before = before(purpose, isolation);
         let restored = from.map(|_| restored(credentials.as_ref(), endpoint.as_deref(), &log_stream));
         let start = Start {
             id,
@@ -155,10 +157,12 @@ impl Host {
             late,
             extensions,
             program,
-            begins: (snapshot, forks, restored, access),
+            begins: Begins { snapshot, before, restored, access },
         };
         let environment = self.assemble(sandbox, start);
-        environment.output.note(&Note::init_start(&environment.function, purpose));
+        if !environment.is_clone_of_snapshot() {
+            environment.output.note(&Note::init_start(&environment.function, purpose));
+        }
         if let Some(remark) = remark {
             environment.output.note(&Note::remark(remark));
         }
@@ -185,13 +189,22 @@ impl Host {
         (controls, purpose): (&Controls, Purpose),
         from: Option<&Initial>,
     ) -> Result<Option<Arc<Endpoint>>, Fault> {
-        let fetched =
-            controls.credentials == Credentials::Endpoint || matches!(purpose, Purpose::Snapshot { .. });
+        let fetched = controls.credentials == Credentials::Endpoint || purpose.is_of_snapshot();
         let endpoint = match from {
             None => fetched.then(|| Endpoint::new(&self.env)),
             Some(from) => from.endpoint(&self.env, fetched)?,
         };
         Ok(endpoint.map(Arc::new))
+    }
+}
+
+/// What comes before an environment's requests.
+fn before(purpose: Purpose, isolation: Isolation) -> Before {
+    let in_machine = isolation == Isolation::Machine;
+    let of_snapshot = purpose.is_of_snapshot();
+    Before {
+        forks: (purpose.is_template() && !in_machine).then(|| Arc::new(Forks::new(of_snapshot))),
+        restoring: (of_snapshot && in_machine).then(Arc::default),
     }
 }
 

@@ -16,13 +16,12 @@ use crate::{
     event::{self, Attribution},
     exchange::Exchange,
     extensions::Extensions,
-    forking::Forks,
     function::Function,
     isolate::{Channel, Isolate, Taken},
     output::Output,
     packages::Folder,
     restored::Restored,
-    runtime_api::{self, SaidTo},
+    runtime_api::{self, Before, SaidTo},
     telemetry::Telemetry,
     variables_key,
 };
@@ -47,9 +46,16 @@ pub(super) struct Start {
     pub(super) begins: Begins,
 }
 
-/// Of a snapshot; with a process that forks children; with one that goes on from a machine's template; with this right to what a
-/// key hides.
-pub(super) type Begins = (Option<Snapshot>, Option<Arc<Forks>>, Option<Arc<Restored>>, variables_key::Access);
+/// How it begins.
+pub(super) struct Begins {
+    /// Of a snapshot.
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) before: Before,
+    /// From a machine's template, which is told this.
+    pub(super) restored: Option<Arc<Restored>>,
+    /// With this right to what a key hides.
+    pub(super) access: variables_key::Access,
+}
 
 impl Host {
     pub(super) fn assemble(&self, mut sandbox: Isolate, start: Start) -> Environment {
@@ -63,7 +69,7 @@ impl Host {
             late,
             extensions,
             program,
-            begins: (snapshot, forks, restored, access),
+            begins: Begins { snapshot, before, restored, access },
         } = start;
         let (beside, Taken { stdout, stderr, events }) = (sandbox.take_companion_output(), sandbox.take());
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
@@ -80,7 +86,7 @@ impl Host {
             serve_runtime_api(
                 Arc::clone(&sandbox),
                 (Arc::clone(&exchange), Arc::clone(&extensions), said_to),
-                (forks.clone(), endpoint.clone()),
+                (before.clone(), endpoint.clone()),
                 late,
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
@@ -112,7 +118,8 @@ impl Host {
             wanted: tokio::sync::Notify::new(),
             frozen: tokio::sync::Mutex::new(false),
             tasks,
-            forks,
+            forks: before.forks,
+            restoring: before.restoring,
             endpoint,
             strays: AtomicUsize::new(0),
             program,
@@ -130,11 +137,11 @@ impl Host {
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
     said_to: SaidTo,
-    (forks, credentials): (Option<Arc<Forks>>, Option<Arc<Endpoint>>),
+    (before, credentials): (Before, Option<Arc<Endpoint>>),
     late: Option<(Late, Channel)>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        runtime_api::serve(&*sandbox, said_to, forks, credentials, late).await;
+        runtime_api::serve(&*sandbox, said_to, before, credentials, late).await;
     })
 }
 

@@ -137,12 +137,9 @@ impl Invoker {
         if host.family(function) != Some(Family::Python) {
             return Err(NotStarted::Unforkable("snapshots are of Python functions only".to_owned()));
         }
-        if !host.forks(function) {
-            return Err(NotStarted::Unforkable("its processes run in a virtual machine".to_owned()));
-        }
         let variables = function.settings.variables.clone().unwrap_or_default();
         let reuse = Controls::of(&variables).map_err(Error::invalid_parameter_value_exception)?.reuse;
-        // Who shares with nobody or with one principal only gets a child of the template's own for each request.
+        // Who shares with nobody or with one principal only gets a child of the template, or a machine, of its own for each request.
         let purpose = Purpose::Snapshot { once: reuse != Reuse::Warm };
         let limit = INIT_LIMIT.max(Duration::from_secs(u64::from(function.settings.timeout_s)));
         host.start(order(function, purpose, limit, berth, None)).await.map(Arc::new)

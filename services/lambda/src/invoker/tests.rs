@@ -14,7 +14,12 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 use crate::{
-    function::Settings, machines, process::Purpose, provisioned, snapshot::State, variables::Variables,
+    function::Settings,
+    machines,
+    process::{Followers, Purpose},
+    provisioned,
+    snapshot::State,
+    variables::Variables,
 };
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
@@ -460,11 +465,11 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
         machines::whose(&function, purpose)
     };
     let own = whose(&|_| {}, Purpose::OnDemand);
-    assert_eq!(own, whose(&|_| {}, Purpose::Forerunner { provisioned: false }));
+    assert_eq!(own, whose(&|_| {}, Purpose::Forerunner(Followers::OnDemand)));
     let arn = |text: &str| Arn::parse(text).unwrap();
     let others = [
         whose(&|_| {}, Purpose::Provisioned),
-        whose(&|_| {}, Purpose::Forerunner { provisioned: true }),
+        whose(&|_| {}, Purpose::Forerunner(Followers::Provisioned)),
         whose(&|function| function.revision_id.push('x'), Purpose::OnDemand),
         whose(&|function| function.settings.runtime.push('x'), Purpose::OnDemand),
         whose(
@@ -476,7 +481,12 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
             Purpose::OnDemand,
         ),
         whose(&|function| function.arn = arn(&format!("{}:1", function.arn.as_str())), Purpose::OnDemand),
+        whose(&|_| {}, Purpose::Snapshot { once: false }),
     ];
+    let snapshots = whose(&|_| {}, Purpose::Forerunner(Followers::Snapshots));
+    assert!(
+        others.last() == Some(&snapshots) && snapshots == whose(&|_| {}, Purpose::Snapshot { once: true })
+    );
     for other in &others {
         assert_ne!(own, *other);
     }

@@ -29,7 +29,7 @@ use tokio::{
 use super::{
     Taken,
     measured::{EVENTS_WAITING_MAX, record},
-    template::{Coming, Seen, Unkept},
+    template::{Coming, Question, Seen, Unkept},
 };
 use crate::environment::unix_ns;
 
@@ -95,7 +95,7 @@ impl InMachine {
     }
 
     /// See [`super::Isolate::keep`].
-    pub(super) async fn keep(&self, stock: &Stock, of: (Whose, Aside)) -> Result<Template, Unkept> {
+    pub(super) async fn keep(&self, stock: &Stock, of: (Whose, Aside, Question)) -> Result<Template, Unkept> {
         self.template.keep(stock, &self.machine, of).await
     }
 
@@ -151,6 +151,11 @@ impl InMachine {
 
     pub(super) fn kill(&self) {
         self.machine.kill();
+    }
+
+    /// See [`super::Isolate::is_lost`].
+    pub(super) fn is_lost(&self) -> bool {
+        !self.machine.has_told_exit()
     }
 
     pub(super) async fn exited(&self) -> Exit {

@@ -1,7 +1,7 @@
 //! A machine whose function has initialised, before it becomes a template: what its function has done until then, and whether its
 //! clones can go on from there.
 //!
-//! They can where the one connection that is open asks for the first event. Knows nothing of functions.
+//! They can where the one connection that is open asks for what comes next ([`Question`]). Knows nothing of functions.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -23,6 +23,31 @@ pub(crate) enum Unkept {
     Unfit(&'static str),
     /// It could not be made.
     Failed(MachineError),
+}
+
+/// What the runtime of a machine waits for that becomes a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// The first event.
+    Event,
+    /// That it is restored, from a version's snapshot.
+    Restore,
+}
+
+impl Question {
+    /// How it begins.
+    fn beginning(self) -> &'static [u8] {
+        match self {
+            Self::Event => b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n",
+            Self::Restore => b"GET /2018-06-01/runtime/restore/next HTTP/1.1\r\n",
+        }
+    }
+
+    /// Is this the whole question, and nothing besides?
+    fn is(self, read: &[u8]) -> bool {
+        let end = read.windows(HEAD_END.len()).position(|part| part == HEAD_END);
+        read.starts_with(self.beginning()) && end.is_some_and(|end| end + HEAD_END.len() == read.len())
+    }
 }
 
 /// What comes of a machine when its function has initialised.
@@ -55,13 +80,13 @@ impl Coming {
         &self,
         stock: &Stock,
         machine: &Machine,
-        (whose, aside): (Whose, Aside),
+        (whose, aside, question): (Whose, Aside, Question),
     ) -> Result<Template, Unkept> {
         let basis = self.basis.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(basis), Some(seen)) = (basis, &self.seen) else {
             return Err(Unkept::Unfit("it was not started for that"));
         };
-        let pending = seen.pending().map_err(Unkept::Unfit)?;
+        let pending = seen.pending(question).map_err(Unkept::Unfit)?;
         let kept = stock.keep((machine, basis), vec![pending], (whose, aside)).await;
         kept.map_err(|error| match error {
             MachineError::Refused(why) => Unkept::Unfit(why),
@@ -84,8 +109,8 @@ impl Seen {
         }
     }
 
-    /// The question for the first event, if nothing else is open.
-    fn pending(&self) -> Result<Pending, &'static str> {
+    /// The question, if nothing else is open.
+    fn pending(&self, question: Question) -> Result<Pending, &'static str> {
         if self.called_aws.load(Ordering::SeqCst) {
             return Err("it calls AWS while it is loaded, before there are credentials");
         }
@@ -94,11 +119,11 @@ impl Seen {
         let (Some(asking), None, false) = (open.next(), open.next(), self.too_many.load(Ordering::SeqCst))
         else {
             return Err(
-                "it keeps more connections to the Runtime API open than the one that asks for an event",
+                "it keeps more connections to the Runtime API open than the one that asks for what comes next",
             );
         };
-        let pending = asking.pending().filter(|pending| is_question(pending.read()));
-        pending.ok_or("its connection to the Runtime API does not wait for an event alone")
+        let pending = asking.pending().filter(|pending| question.is(pending.read()));
+        pending.ok_or("its connection to the Runtime API does not wait for what comes next alone")
     }
 
     fn taps(&self) -> MutexGuard<'_, Vec<Tap>> {
@@ -106,13 +131,6 @@ impl Seen {
     }
 }
 
-/// Is it the whole question for the next event, and nothing besides?
-fn is_question(read: &[u8]) -> bool {
-    let end = read.windows(HEAD_END.len()).position(|part| part == HEAD_END);
-    read.starts_with(NEXT) && end.is_some_and(|end| end + HEAD_END.len() == read.len())
-}
-
-const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n";
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 #[cfg(test)]
@@ -120,9 +138,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_whole_question_for_an_event_and_nothing_besides_waits() {
+    fn only_the_whole_question_and_nothing_besides_waits() {
         let next = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n";
-        assert!(is_question(format!("{next}\r\n").as_bytes()));
+        let restore = next.replace("invocation", "restore");
+        for (question, own, other) in
+            [(Question::Event, next, restore.as_str()), (Question::Restore, &restore, next)]
+        {
+            assert!(question.is(format!("{own}\r\n").as_bytes()));
+            assert!(!question.is(format!("{other}\r\n").as_bytes()), "{other}");
+        }
         for other in [
             String::new(),
             next.to_owned(),
@@ -131,15 +155,15 @@ mod tests {
             "GET /2018-06-01/runtime/invocation/nextx HTTP/1.1\r\n\r\n".to_owned(),
             "POST /2018-06-01/runtime/init/error HTTP/1.1\r\n\r\n".to_owned(),
         ] {
-            assert!(!is_question(other.as_bytes()), "{other}");
+            assert!(!Question::Event.is(other.as_bytes()), "{other}");
         }
     }
 
     #[test]
     fn without_a_connection_or_after_a_call_of_aws_there_is_nothing_to_keep() {
         let seen = Seen::default();
-        assert!(seen.pending().unwrap_err().contains("connections"));
+        assert!(seen.pending(Question::Event).unwrap_err().contains("connections"));
         seen.called_aws.store(true, Ordering::SeqCst);
-        assert!(seen.pending().unwrap_err().contains("calls AWS"));
+        assert!(seen.pending(Question::Event).unwrap_err().contains("calls AWS"));
     }
 }

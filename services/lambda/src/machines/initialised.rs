@@ -43,6 +43,19 @@ pub(crate) fn once(
     }
 }
 
+/// Whether a version's snapshot is a machine's; the error is a sentence, where it is and cannot be made.
+pub(crate) fn snapshot(
+    controls: &Controls,
+    isolation: Isolation,
+    runtime: Option<&Runtime>,
+) -> Result<bool, String> {
+    if isolation == Isolation::Process {
+        return Ok(false);
+    }
+    let possible = possible(controls, isolation, runtime);
+    possible.map(|()| true).map_err(|why| format!("SnapStart in a virtual machine {why}"))
+}
+
 fn possible(
     controls: &Controls,
     isolation: Isolation,
@@ -150,13 +163,17 @@ mod tests {
     ) -> Result<bool, String> {
         let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
         let controls = Controls::of(&wishes.iter().map(secret).collect()).unwrap();
-        let runtime = family.map(|family| {
+        once(&controls, isolation, of_family(family).as_ref())
+    }
+
+    /// A runtime; `None`: an image's.
+    fn of_family(family: Option<Family>) -> Option<Runtime> {
+        family.map(|family| {
             let table = RuntimeTable::discover(OsStr::new(""));
             let mut runtime = table.find("provided.al2023").cloned().unwrap();
             runtime.family = family;
             runtime
-        });
-        once(&controls, isolation, runtime.as_ref())
+        })
     }
 
     const ONCE: (&str, &str) = (INIT, "once");
@@ -180,6 +197,32 @@ mod tests {
             assert_eq!(decided(wishes, machine, Some(family)), Ok(false), "{wishes:?}");
         }
         assert_eq!(decided(&[PER_INVOCATION], Isolation::Process, python), Ok(false));
+    }
+
+    #[test]
+    fn a_snapshot_is_a_machines_where_the_function_runs_in_one_and_refused_where_its_clones_would_share_what_is_secret()
+     {
+        let snapshot = |wishes: &[(&str, &str)], isolation, family| {
+            let secret =
+                |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new((*value).to_owned()));
+            let controls = Controls::of(&wishes.iter().map(secret).collect()).unwrap();
+            super::snapshot(&controls, isolation, of_family(family).as_ref())
+        };
+        let (machine, python) = (Isolation::Machine, Some(Family::Python));
+        assert_eq!(snapshot(&[], Isolation::Process, python), Ok(false));
+        assert_eq!(snapshot(&[], machine, python), Ok(true));
+        // That is for functions which do not ask for SnapStart.
+        assert_eq!(snapshot(&[(INIT, "each")], machine, python), Ok(true));
+        for (wishes, family, why) in [
+            (&[("CASEMATE_DECOY", "on")][..], python, "decoy"),
+            (&[("CASEMATE_RUNTIME_CLIENT", "aws")], python, "runtime client"),
+            (&[], Some(Family::Java), "secret numbers"),
+            (&[], Some(Family::Node), "secret numbers"),
+            (&[], None, "secret numbers"),
+        ] {
+            let said = snapshot(wishes, machine, family).unwrap_err();
+            assert!(said.starts_with("SnapStart in a virtual machine ") && said.contains(why), "{said}");
+        }
     }
 
     #[test]

@@ -14,9 +14,14 @@ use crate::{
     credentials::{self, Endpoint},
     exchange::Refused,
     invocation::Invocation,
+    restored::Restored,
 };
 
 pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+    // Whoever asks now would be taken for a runtime whose hooks have run.
+    if shared.restoring.as_ref().is_some_and(|restoring| !restoring.is_restored()) {
+        return refuse(Refused::WrongTurn);
+    }
     let credentials = match &shared.forks {
         None => None,
         Some(forks) => {
@@ -129,12 +134,17 @@ fn handed_over(invocation: &Invocation) -> Answer {
         }
     }
     if let Some(restored) = &invocation.restored {
-        if let Ok(log_stream) = HeaderValue::from_str(&restored.log_stream) {
-            answer.headers_mut().insert(RESTORED, log_stream);
-        }
-        if let Some(credentials) = &restored.credentials {
-            hand_credentials(&mut answer, credentials);
-        }
+        tell_restored(&mut answer, restored);
     }
     answer
+}
+
+/// Tells a process that goes on from a machine's template what is its own.
+pub(super) fn tell_restored(answer: &mut Answer, restored: &Restored) {
+    if let Ok(log_stream) = HeaderValue::from_str(&restored.log_stream) {
+        answer.headers_mut().insert(RESTORED, log_stream);
+    }
+    if let Some(credentials) = &restored.credentials {
+        hand_credentials(answer, credentials);
+    }
 }

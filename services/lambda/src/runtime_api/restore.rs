@@ -1,12 +1,15 @@
-//! What a process that was made from a snapshot says before it takes requests: that it is there, or that its hooks failed.
+//! What a process that begins from a snapshot says before it takes requests: that it is there, or that its hooks failed.
 //!
 //! AWS: `restore/next` and `restore/error` are for environments with SnapStart only. Who runs from a snapshot here is our own
-//! bootstrap, and it shows the token that it was made with.
+//! bootstrap: a template's child, which shows the token that it was made with, or the process in a machine, which asks before the
+//! machine becomes the snapshot and is answered in each that begins from it.
 
 use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header::HeaderValue};
 
 use super::{
-    Answer, Refused, Shared, error_type, json, next::CHILD, not_found, read, refuse, report, settled,
+    Answer, Refused, Shared, error_type, json,
+    next::{CHILD, tell_restored},
+    not_found, read, refuse, report, settled,
 };
 
 /// Is this a child of the snapshot, and the one that lives? `None`: there is no snapshot.
@@ -16,8 +19,26 @@ fn is_child(shared: &Shared, headers: &HeaderMap) -> Option<bool> {
     Some(forks.credentials(token).is_some())
 }
 
-/// It has been restored: where the template ended, the child goes on.
-pub(super) fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+/// May whoever speaks say what came of the hooks? `None`: there is no snapshot.
+fn is_restored(shared: &Shared, headers: &HeaderMap) -> Option<bool> {
+    match &shared.restoring {
+        Some(restoring) => Some(restoring.is_restored()),
+        None => is_child(shared, headers),
+    }
+}
+
+/// It has been restored: where the template ended, the child goes on, and the machine where the snapshot was made.
+pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+    if let Some(restoring) = &shared.restoring {
+        return match restoring.next().await {
+            Ok(told) => {
+                let mut answer = json(StatusCode::OK, String::new());
+                tell_restored(&mut answer, &told);
+                answer
+            }
+            Err(refused) => refuse(refused),
+        };
+    }
     match is_child(shared, headers) {
         None => not_found(),
         Some(true) if shared.exchange.is_starting() => json(StatusCode::OK, String::new()),
@@ -27,7 +48,7 @@ pub(super) fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
 
 /// A hook failed: no request comes.
 pub(super) async fn error(shared: &Shared, request: Request<Incoming>) -> Answer {
-    match is_child(shared, request.headers()) {
+    match is_restored(shared, request.headers()) {
         None => return not_found(),
         Some(true) if shared.exchange.is_starting() => {}
         Some(_) => return refuse(Refused::WrongTurn),
@@ -36,3 +57,6 @@ pub(super) async fn error(shared: &Shared, request: Request<Incoming>) -> Answer
     let body = read(&shared.body, request.into_body()).await.map(|(body, _)| body).unwrap_or_default();
     settled(shared.exchange.init_failed(report(body, &kind)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,12 +47,16 @@ pub(super) async fn api() -> Api {
 }
 
 async fn api_that_tells(told: (Arc<Telemetry>, Output, Foreign)) -> Api {
+    api_with(told, Before::default()).await
+}
+
+pub(super) async fn api_with(told: (Arc<Telemetry>, Output, Foreign), before: Before) -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let exchange = Arc::new(Exchange::new());
     let extensions = with_extensions(&["one", "two"]);
     let shared = (Arc::clone(&exchange), Arc::clone(&extensions), told);
-    let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
+    let task = tokio::spawn(async move { serve(&listener, shared, before, None, None).await });
     Api { exchange, extensions, address, task }
 }
 
@@ -62,7 +66,12 @@ impl Api {
         Self { exchange: Arc::new(Exchange::new()), extensions: with_extensions(&[]), address, task }
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
+    /// Where it listens.
+    pub(super) fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    pub(super) async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> String {
         self.send_to(method, &format!("/2018-06-01/runtime/{path}"), headers, body).await
     }
 
@@ -357,7 +366,7 @@ async fn a_process_without_a_function_gets_nothing_but_its_function_and_that_onc
         serve(
             &listener,
             (shared, with_extensions(&[]), nobody()),
-            None,
+            Before::default(),
             None,
             Some((late, Channel::Socket(accepted))),
         )

@@ -180,9 +180,8 @@ async fn where_a_process_is_forked_for_each_request_nobody_registers() {
     let address = listener.local_addr().unwrap();
     let (forks, shared) =
         (Arc::new(Forks::default()), (Arc::new(Exchange::new()), with_extensions(&[]), nobody()));
-    let told = Arc::clone(&forks);
-    let task =
-        tokio::spawn(async move { super::super::serve(&listener, shared, Some(told), None, None).await });
+    let before = super::super::Before { forks: Some(Arc::clone(&forks)), restoring: None };
+    let task = tokio::spawn(async move { super::super::serve(&listener, shared, before, None, None).await });
     let api = Api::at(address, task);
     let answer = register(&api, "inside", "{}").await;
     refused(&answer, "Extension.RegistrationClosed", "Extension registration closed already");

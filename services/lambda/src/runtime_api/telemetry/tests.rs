@@ -5,7 +5,7 @@ use std::{os::fd::AsFd, sync::Arc};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::{
-    Output, Telemetry, serve,
+    Before, Output, Telemetry, serve,
     tests::{Api, nobody, with_extensions},
 };
 use crate::{delivery::Tap, extensions::Extensions, isolate::Outlet};
@@ -36,7 +36,7 @@ async fn bench() -> Bench {
     let (output, told) = Output::tapped();
     let own = Arc::clone(&extensions);
     let shared = (Arc::new(super::super::Exchange::new()), own, (Arc::clone(&telemetry), output, nobody().2));
-    let task = tokio::spawn(async move { serve(&listener, shared, None, None, None).await });
+    let task = tokio::spawn(async move { serve(&listener, shared, Before::default(), None, None).await });
     Bench { api: Api::at(address, task), extensions, telemetry, told, id }
 }
 
