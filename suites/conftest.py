@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -237,6 +238,31 @@ def server(tmp_path_factory):
         raise RuntimeError("the server ended:\n" + running.text)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def machines_for_all(tmp_path_factory):
+    """The server whose functions may run in virtual machines, for the suites that need no other: each kind of machine boots once for all
+    of them. Whoever wants it first starts it."""
+    from machines import machines
+
+    ceiling = {"CASEMATE_EGRESS_CEILING": f"{address_of_the_host()}:*,127.0.0.1:*,localhost:*"}
+    shared = Server(tmp_path_factory.mktemp("machines") / "data", environment=machines() | ceiling)
+
+    def running():
+        return shared if shared.process and shared.process.poll() is None else shared.start()
+
+    yield running
+    shared.stop()
+
+
+@pytest.fixture(scope="session")
+def custom_program(tmp_path_factory):
+    """A custom runtime of C, for machines."""
+    program = tmp_path_factory.mktemp("custom") / "bootstrap"
+    compiler = shutil.which("cc") or pytest.fail("no C compiler")
+    subprocess.run([compiler, "-static", "-O1", "-o", program, Path(__file__).parent / "machine_runtime.c"], check=True)
+    return program.read_bytes()
 
 
 @pytest.fixture(scope="session")

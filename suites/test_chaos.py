@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from conftest import Server, descendants
 from functions import Function
+from machines import MACHINE, Slow, machines
 from test_isolation import SIGNED
-from test_microvm import MACHINE, Slow, machines
 
 SECONDS = float(os.environ.get("CASEMATE_CHAOS_S", "20"))
 

@@ -1,49 +1,24 @@
 """Functions in virtual machines of their own, under software emulation: asked for by the function, or demanded by the operator."""
 
 import base64
-import contextlib
 import json
-import mmap
-import os
 import platform
-import re
-import shutil
-import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import ROOT, Server
+from conftest import Server
 from escapes import Host, Language, exhausted, seen, tried
-from functions import PYTHON, Function, node_runtime, package
-
-KERNELS = ROOT / "target/tools/kernel"
-INSTALL = "run `. .ci/install.sh && need_qemu` in the repository's root"
-MACHINE = {"CASEMATE_ISOLATION": "microvm"}
-
-
-def machines():
-    """What the operator says, for machines by emulation."""
-    kernels = sorted(KERNELS.glob("*.deb"))
-    assert kernels and shutil.which("qemu-system-x86_64"), INSTALL
-    return {"CASEMATE_MICROVM_KERNEL": str(kernels[-1]), "CASEMATE_MICROVM_EMULATION": "true"}
-
-
-def qemus(server):
-    """Machines of this server's, by their folders."""
-    return sorted(path.name for path in (server.data_dir / "machines").glob("vm-*"))
+from functions import Function
+from machines import MACHINE, Slow, children, ended, machines, name_of, qemus, until
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("microvm") / "data", environment=machines()).start()
-    yield running
-    running.stop()
+def server(machines_for_all):
+    return machines_for_all()
 
 
 @pytest.fixture(scope="module")
@@ -86,32 +61,11 @@ def handler(event, context):
 '''
 
 
-class Slow(Function):
-    """A function whose start takes long, and is waited for."""
-
-    def __init__(self, server, files, **settings):
-        super().__init__(server, files, **settings)
-        key, secret = server.keys
-        patient = Config(retries={"total_max_attempts": 1}, read_timeout=300)
-        self.lambda_ = boto3.client(
-            "lambda", endpoint_url=server.endpoint, region_name="us-east-1", config=patient,
-            aws_access_key_id=key, aws_secret_access_key=secret,
-        )
-
-
 @pytest.fixture(scope="module")
 def python(server):
     return Slow(
         server, {"app.py": APP}, Timeout=30, MemorySize=256, Environment={"Variables": MACHINE | {"MARK": "here"}},
     )
-
-
-@pytest.fixture(scope="module")
-def custom_program(tmp_path_factory):
-    program = tmp_path_factory.mktemp("custom") / "bootstrap"
-    compiler = shutil.which("cc") or pytest.fail("no C compiler")
-    subprocess.run([compiler, "-static", "-O1", "-o", program, Path(__file__).parent / "machine_runtime.c"], check=True)
-    return program.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -269,168 +223,3 @@ def test_firecracker_is_not_replaced_by_qemu_and_callers_see_nothing_of_the_host
             assert "/" not in refused.value.response["Error"]["Message"]
         finally:
             running.stop()
-
-
-# ---- machines that go on where the first of their version had loaded the function ------------------------------------------
-
-ONCE = MACHINE | {"CASEMATE_INIT": "once"}
-LOADED = "a text that is in the memory since the function was loaded"
-
-APP_ONCE = '''
-import os, random, ssl, sys, time, uuid
-
-LOADED = "a text that is in the memory " + "since the function was loaded"
-made, drawn, seen = uuid.uuid4().hex, random.random(), []
-keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
-
-def handler(event, context):
-    before = list(seen)
-    seen.append(event.get("word"))
-    time.sleep(event.get("seconds", 0))
-    return {
-        "made": made, "drawn": drawn, "before": before, "now": time.time(), "stream": context.log_stream_name,
-        "loaded_with": keys, "key": os.environ["AWS_ACCESS_KEY_ID"], "token": os.environ["AWS_SESSION_TOKEN"],
-        "random": [random.random(), os.urandom(8).hex(), uuid.uuid4().hex, ssl.RAND_bytes(8).hex()],
-    }
-'''
-
-
-def templates(server):
-    """Memory of the server's templates: files without a name that it holds."""
-    held = {}
-    for path in Path(f"/proc/{server.process.pid}/fd").iterdir():
-        # The server goes on while we look: what it has closed since the folder was listed is not held.
-        with contextlib.suppress(FileNotFoundError):
-            if os.readlink(path).startswith("/memfd:casemate-guest"):
-                # Whoever goes on from one may hold it, too.
-                held[os.stat(path).st_ino] = path
-    return list(held.values())
-
-
-def memory_holds(path, *needles):
-    """Which of these are in a template's memory, whose untouched pages are holes."""
-    found, size, at = set(), os.stat(path).st_size, 0
-    with open(path, "rb") as memory, mmap.mmap(memory.fileno(), size, prot=mmap.PROT_READ) as mapped:
-        while at < size:
-            try:
-                begin = os.lseek(memory.fileno(), at, os.SEEK_DATA)
-            except OSError:
-                break
-            at = os.lseek(memory.fileno(), begin, os.SEEK_HOLE)
-            found.update(needle for needle in needles if mapped.find(needle.encode(), begin, at) >= 0)
-    return found
-
-
-@pytest.fixture(scope="module")
-def once(server):
-    return Slow(server, {"app.py": APP_ONCE}, Timeout=30, MemorySize=256, Environment={"Variables": ONCE})
-
-
-def test_machines_of_a_version_go_on_from_one_and_share_nothing_that_came_after(server, once):
-    started, first = once.invoke({"word": "an event that only the first machine has seen"})
-    assert "FunctionError" not in started, first
-    with ThreadPoolExecutor(2) as both:
-        asked = [both.submit(once.invoke, {"word": "another", "seconds": 6})]
-        time.sleep(1)
-        asked.append(both.submit(lambda: (time.monotonic(), once.invoke({}, LogType="Tail"), time.monotonic())))
-        _, same = asked[0].result()
-        began, (answer, other), over = asked[1].result()
-    print(f"a second machine, with its answer: {over - began:.3f} s", base64.b64decode(answer["LogResult"]).decode())
-    # One of the two went on in the first machine, the other in one of its own.
-    assert [same["before"], other["before"]] == [["an event that only the first machine has seen"], []]
-    assert len({one["made"] for one in (first, same, other)}) == 1 == len({one["drawn"] for one in (first, same, other)})
-    assert all(mine != others for mine, others in zip(first["random"], other["random"], strict=True)), "randomness is fresh"
-    assert abs(other["now"] - time.time()) < 20
-    assert first["stream"] != other["stream"] and other["key"] != first["key"] and other["key"].startswith("ASIA")
-    assert set(first["loaded_with"].values()) == {"none-before-the-request"}
-    secrets = [first["key"], first["token"], other["key"], other["token"], "an event that only the first machine has seen"]
-    found = [memory_holds(path, LOADED, *secrets) for path in templates(server)]
-    assert found.count({LOADED}) == 1 and all(one <= {LOADED} for one in found), "the search finds what is there, and no more"
-
-
-def test_a_template_goes_with_its_function_and_with_its_code(server, once):
-    before = len(templates(server))
-    for change in (
-        lambda: once.lambda_.update_function_code(FunctionName=once.name, ZipFile=package({"app.py": "x = 1"})),
-        lambda: once.lambda_.delete_function(FunctionName=once.name),
-    ):
-        change()
-        # Its idle machines end a moment later; the template's memory is nobody's then.
-        assert until(lambda: len(templates(server)) == before - 1)
-
-
-def test_a_custom_runtime_goes_on_with_credentials_that_it_fetches(server, custom_program):
-    variables = ONCE | {"CASEMATE_CREDENTIALS": "endpoint", "CASEMATE_REUSE": "per-invocation"}
-    function = Slow(
-        server, {"bootstrap": custom_program}, runtime="provided.al2023", Timeout=4, MemorySize=256,
-        Environment={"Variables": variables},
-    )
-    took = []
-    for _ in range(4):
-        began = time.monotonic()
-        answer, said = function.invoke({}, LogType="Tail")
-        assert "cloud" in said["kernel"], said
-        took.append((time.monotonic() - began, re.findall(r"Init Duration: ([\d.]+) ms", base64.b64decode(answer["LogResult"]).decode())))
-    print("a machine for each request, and its start:", took)
-
-
-def test_a_function_that_cannot_be_gone_on_with_runs_all_the_same_and_says_why(server, custom_program):
-    function = Slow(
-        server, {"bootstrap": custom_program}, runtime="provided.al2023", Timeout=4, MemorySize=256,
-        Environment={"Variables": ONCE | {"CASEMATE_CREDENTIALS": "endpoint", "CALLS_AWS": "1"}},
-        statements=[{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
-    )
-    assert "cloud" in function.invoke({})[1]["kernel"]
-    why = "CASEMATE_INIT: each machine of this version starts anew: it calls AWS while it is loaded, before there are credentials"
-    group, logs = f"/aws/lambda/{function.name}", server.client("logs")
-    exists = lambda: logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    assert until(lambda: exists() and why in json.dumps(logs.filter_log_events(logGroupName=group)["events"]))
-
-
-@pytest.mark.parametrize(
-    ("runtime", "wishes", "why"),
-    [
-        ("nodejs", {}, "keep secret numbers"),
-        ("provided.al2023", {}, "needs CASEMATE_CREDENTIALS=endpoint"),
-        (PYTHON, {"CASEMATE_DECOY": "on"}, "decoy"),
-        (PYTHON, {"CASEMATE_RUNTIME_CLIENT": "aws"}, "runtime client"),
-        (PYTHON, {"CASEMATE_ISOLATION": "process"}, "is for functions in virtual machines"),
-    ],
-)
-def test_what_cannot_be_loaded_once_is_refused_when_the_function_is_made(server, runtime, wishes, why):
-    runtime = node_runtime(server) if runtime == "nodejs" else runtime
-    with pytest.raises(ClientError, match=why):
-        Function(server, {"app.py": APP}, runtime=runtime, Environment={"Variables": ONCE | wishes})
-
-
-def test_a_server_that_stops_leaves_neither_machines_nor_their_control_groups(server, custom):
-    """Last of all: it stops the server of this file."""
-    custom.invoke({})
-    pids = {pid for pid in children(server.process.pid) if "qemu" in name_of(pid)}
-    groups = lambda: [path for path in Path("/sys/fs/cgroup").rglob(f"casemate-{server.process.pid}-*/outer-*") if path.is_dir()]
-    assert pids and groups()
-    server.stop()
-    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")] and not groups()
-
-
-def children(pid):
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
-
-
-def name_of(pid):
-    return Path(f"/proc/{pid}/comm").read_text()
-
-
-def ended(pids):
-    return until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
-
-
-def until(true):
-    """Waits until this is true, for ten seconds at most."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False

@@ -7,9 +7,8 @@ import threading
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Server
+from machines import MACHINE, Slow
 from test_egress import PYTHON, REACHED, REFUSED, egress, outside  # noqa: F401 (a fixture)
-from test_microvm import MACHINE, Slow, machines
 
 BULK = 1_000_000
 HEAVY = "import asyncio, http.client, json, socket, ssl, urllib.request"
@@ -52,13 +51,8 @@ def tcp():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, outside):  # noqa: F811
-    ceiling = f"{outside['address']}:*,127.0.0.1:{outside['plain']},localhost:*"
-    running = Server(
-        tmp_path_factory.mktemp("microvm-egress") / "data", environment=machines() | {"CASEMATE_EGRESS_CEILING": ceiling},
-    ).start()
-    yield running
-    running.stop()
+def server(machines_for_all):
+    return machines_for_all()
 
 
 MORE = '''

@@ -13,17 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Server, address_of_the_host
+from conftest import address_of_the_host
 from functions import package
+from machines import MACHINE, ONCE, Slow, until
 from test_extensions import LOGS, lines, retire
-from test_microvm import MACHINE, ONCE, Slow, machines, until
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    ceiling = {"CASEMATE_EGRESS_CEILING": f"{address_of_the_host()}:*"}
-    running = Server(tmp_path_factory.mktemp("microvm-extensions") / "data", environment=machines() | ceiling).start()
-    yield running
+def server(machines_for_all):
+    yield (running := machines_for_all())
+    # The last of those that share it, in the order in which all are run: its templates take memory.
     running.stop()
 
 

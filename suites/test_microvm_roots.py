@@ -5,11 +5,13 @@ Each start boots a machine of its own, which takes seconds to minutes: one reque
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
@@ -19,9 +21,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import Server
 from functions import package, role
+from machines import Slow, children, machines, name_of
 from test_images import REGISTRY, layout, layer
 from test_languages import compiled, listed
-from test_microvm import Slow, machines
 
 pytestmark = pytest.mark.skipif(ordinary.wanted(), reason="roots are added by root")
 
@@ -164,3 +166,14 @@ def test_a_root_that_changed_is_used_no_more(host):
         made(host.server, "changed", Runtime="static1", Handler="any",
              Code={"ZipFile": package({"data.txt": "code"})})("")
     assert refused.value.response["Error"]["Code"] == "ServiceException", refused.value
+
+
+def test_a_server_that_stops_leaves_neither_machines_nor_their_control_groups(host):
+    """Last of all: it stops the server of this file."""
+    server = host.server
+    assert "kernel" in image(host, "last")("")
+    pids = {pid for pid in children(server.process.pid) if "qemu" in name_of(pid)}
+    groups = lambda: [path for path in Path("/sys/fs/cgroup").rglob(f"casemate-{server.process.pid}-*/outer-*") if path.is_dir()]
+    assert pids and groups()
+    server.stop()
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")] and not groups()

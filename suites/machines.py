@@ -1,0 +1,64 @@
+"""Virtual machines by emulation, for the suites that start functions in them: what the operator says, and functions that are waited for."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from functions import Function
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNELS = ROOT / "target/tools/kernel"
+INSTALL = "run `. .ci/install.sh && need_qemu` in the repository's root"
+MACHINE = {"CASEMATE_ISOLATION": "microvm"}
+ONCE = MACHINE | {"CASEMATE_INIT": "once"}
+
+
+def machines():
+    """What the operator says."""
+    kernels = sorted(KERNELS.glob("*.deb"))
+    assert kernels and shutil.which("qemu-system-x86_64"), INSTALL
+    return {"CASEMATE_MICROVM_KERNEL": str(kernels[-1]), "CASEMATE_MICROVM_EMULATION": "true"}
+
+
+class Slow(Function):
+    """A function whose start takes long, and is waited for."""
+
+    def __init__(self, server, files, **settings):
+        super().__init__(server, files, **settings)
+        key, secret = server.keys
+        patient = Config(retries={"total_max_attempts": 1}, read_timeout=300)
+        self.lambda_ = boto3.client(
+            "lambda", endpoint_url=server.endpoint, region_name="us-east-1", config=patient,
+            aws_access_key_id=key, aws_secret_access_key=secret,
+        )
+
+
+def qemus(server):
+    """Machines of this server's, by their folders."""
+    return sorted(path.name for path in (server.data_dir / "machines").glob("vm-*"))
+
+
+def children(pid):
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def name_of(pid):
+    return Path(f"/proc/{pid}/comm").read_text()
+
+
+def ended(pids):
+    return until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
+
+
+def until(true, seconds=10):
+    """Waits until this is true, for so long at most."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
