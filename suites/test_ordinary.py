@@ -1,4 +1,5 @@
-"""What `CASEMATE_SERVER_USER=ordinary` claims: the server and its functions have nothing of root's, and every layer is in force.
+"""What `CASEMATE_SERVER_USER=ordinary` claims: the server, its functions and its machines have nothing of root's, and every layer is in
+force.
 
 `./test` runs this file together with the suites of functions, which then hold for an ordinary user too.
 """
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import ordinary
 import pytest
-from conftest import BINARY
+from conftest import BINARY, Server
 from functions import Function
+from machines import MACHINE, Slow, machines, name_of
 
 pytestmark = pytest.mark.skipif(not ordinary.wanted(), reason="the server runs as whoever runs the suites")
 
@@ -62,6 +64,36 @@ def test_functions_run_as_subordinate_users_of_their_own(server):
             pass
     assert 0 not in users
     assert len([user for user in users if user in delegated]) >= len(functions), users
+
+
+def test_a_machine_boots_and_belongs_to_nobody_privileged(tmp_path, custom_program):
+    settings = machines()
+    kernel = ordinary.Ordinary(tmp_path / "data").reachable(settings["CASEMATE_MICROVM_KERNEL"])
+    server = Server(tmp_path / "data", environment=settings | {"CASEMATE_MICROVM_KERNEL": str(kernel)}).start()
+    try:
+        assert "for functions that ask: virtual machines by software emulation" in server.text
+        function = Slow(
+            server, {"bootstrap": custom_program}, runtime="provided.al2023", MemorySize=128, Environment={"Variables": MACHINE}
+        )
+        answer, said = function.invoke({})
+        assert "FunctionError" not in answer and "cloud" in said["kernel"], said
+        user = pwd.getpwnam(ordinary.USER)
+        _, first, count = ordinary.SUBORDINATE_IDS.strip().split(":")
+        own = {user.pw_uid, *range(int(first), int(first) + int(count))}
+        running = [process for process in processes_of(server) if "qemu" in name_of(process)]
+        assert running, "the machine stands still and waits for the next request"
+        for process in running:
+            assert {int(number) for number in status(process, "Uid").split()} <= own
+            # Its rights are those of its own user namespace, in which it has none.
+            assert {int(status(process, kind), 16) for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
+            assert status(process, "NoNewPrivs").strip() == "1"
+        files = list((server.data_dir / "machines").rglob("*"))
+        assert any(path.name.startswith("vm-") for path in files)
+        assert {path.lstat().st_uid for path in files} <= own
+    finally:
+        # Why a machine was not started is told to the operator only.
+        print("".join(line for line in server.output if "WARN" in line or "ERROR" in line))
+        server.stop()
 
 
 def test_every_layer_is_in_force(tmp_path):
