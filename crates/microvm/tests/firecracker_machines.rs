@@ -374,6 +374,7 @@ async fn what_runs_beside_a_runtime_is_reached_by_its_outlets_and_tells_of_its_e
     machine.end_all_but_companions().await.unwrap();
     assert_eq!(machine.companion_ended(&[]).await, (0, MemberEnd::Exited(ExitStatus::Code(7))));
     assert_eq!(machine.exited().await.unwrap().status, ExitStatus::Signal(9));
+    assert!(machine.has_told_exit());
     assert_eq!(machine.runtime_not_executed().unwrap().kind(), std::io::ErrorKind::NotFound);
     machine.over().await;
     assert!(!machine.has_ended(), "what it has said is believed, and it is its user's to end");
@@ -393,4 +394,17 @@ async fn machine_without_companions_has_no_ways_in_and_is_over_with_its_process(
     machine.kill();
     machine.over().await;
     assert!(machine.has_ended());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machine_that_does_not_hear_of_a_request_is_ended_and_has_said_nothing_of_its_function() {
+    let folder = state();
+    let driver = Driver::new(config(folder.path(), "absent")).await.unwrap();
+    let (mut booted, _) = booted(&driver, folder.path()).await;
+    let machine = &mut booted.machine;
+    driver.start(machine, spec()).await.unwrap();
+    let deaf = machine.begin_invocation().await;
+    assert!(matches!(deaf, Err(Error::TimedOut(_))), "{deaf:?}");
+    assert_eq!(machine.exited().await, None);
+    assert!(!machine.has_told_exit(), "whoever asks must not take it for the function's end");
 }

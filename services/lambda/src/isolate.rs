@@ -115,10 +115,13 @@ impl Isolate {
         }
     }
 
-    /// Says that a request begins.
-    pub(crate) async fn begin_invocation(&self) {
+    /// Says that a request begins. An error: it is over, and nothing inside has heard of the request.
+    pub(crate) async fn begin_invocation(&self) -> io::Result<()> {
         match self {
-            Self::Process(Process { sandbox, .. }) => sandbox.begin_invocation(),
+            Self::Process(Process { sandbox, .. }) => {
+                sandbox.begin_invocation();
+                Ok(())
+            }
             Self::Machine(machine) => machine.begin_invocation().await,
         }
     }

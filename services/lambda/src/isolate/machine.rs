@@ -119,13 +119,13 @@ impl InMachine {
         self.machine.end_init().await.map_err(io::Error::other)
     }
 
-    pub(super) async fn begin_invocation(&self) {
+    pub(super) async fn begin_invocation(&self) -> io::Result<()> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         if let Some(bridgehead) = &self.bridgehead {
             bridgehead.begin_invocation();
         }
-        // A machine that does not hear it has ended, or is ended for it, which shows at once.
-        drop(self.machine.begin_invocation().await);
+        // A machine that does not hear it has ended, or is ended for it.
+        self.machine.begin_invocation().await.map_err(io::Error::other)
     }
 
     pub(super) fn invocations(&self) -> u64 {
