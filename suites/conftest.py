@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
@@ -22,6 +23,15 @@ import ordinary
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("CASEMATE_BIN", str(ROOT / "target/debug/casemate"))
 START_S = 90
+
+
+def pytest_configure(config):
+    """Each run of pytest closes the folder that all runs of a user share (`/tmp/pytest-of-root`) to everybody else. A server that another
+    run has given to an ordinary user would lose its data: those have a folder of their own, which goes with the run."""
+    if ordinary.wanted() and not config.option.basetemp:
+        folder = tempfile.TemporaryDirectory(prefix="casemate-ordinary-")
+        config.add_cleanup(folder.cleanup)
+        config.option.basetemp = f"{folder.name}/run"
 
 
 def free_port():

@@ -174,12 +174,12 @@ impl Environment {
         tokio::select! {
             biased;
             waiting = self.exchange.waiting() => waiting.map_err(|_| failed())?,
-            _ = self.sandbox.exited() => return Err(match self.is_clone_of_snapshot() && !self.sandbox.is_lost() {
-                // In a machine it is the runtime itself that runs the hooks.
-                true => failed().into(),
-                // With the template, the machine or whoever started it, not by a hook.
-                false => NotRestored::Gone,
-            }),
+            // In a machine it is the runtime itself that runs the hooks.
+            _ = self.sandbox.exited(), if self.is_clone_of_snapshot() => {
+                return Err(if self.sandbox.is_lost() { NotRestored::Gone } else { failed().into() });
+            }
+            // With the template or whoever started it, not by a hook.
+            _ = self.sandbox.exited() => return Err(NotRestored::Gone),
             _ = self.child_ended() => return Err(failed().into()),
             () = tokio::time::sleep(RESTORE_LIMIT * self.patience()) => {
                 return Err(Error::snap_start_timeout_exception(
@@ -205,10 +205,7 @@ impl Environment {
     /// What holds the environment has not done what it was told to. A machine that does not answer has been ended for that, and
     /// another may serve the request.
     fn not_obeyed(&self, error: io::Error) -> NotRestored {
-        match self.is_clone_of_snapshot() {
-            true => NotRestored::Gone,
-            false => Fault::internal(error).into(),
-        }
+        if self.is_clone_of_snapshot() { NotRestored::Gone } else { Fault::internal(error).into() }
     }
 
     /// How long the restore took, told once.

@@ -160,12 +160,7 @@ impl Host {
             begins: Begins { snapshot, before, restored, access },
         };
         let environment = self.assemble(sandbox, start);
-        if !environment.is_clone_of_snapshot() {
-            environment.output.note(&Note::init_start(&environment.function, purpose));
-        }
-        if let Some(remark) = remark {
-            environment.output.note(&Note::remark(remark));
-        }
+        environment.tell_start(purpose, remark);
         initialised(environment, (family, purpose), (began, self.start_limit(isolation, limit))).await
     }
 
@@ -195,6 +190,18 @@ impl Host {
             Some(from) => from.endpoint(&self.env, fetched)?,
         };
         Ok(endpoint.map(Arc::new))
+    }
+}
+
+impl Environment {
+    /// The first lines of its log. A clone of a snapshot does not start: it is restored.
+    fn tell_start(&self, purpose: Purpose, remark: Option<String>) {
+        if !self.is_clone_of_snapshot() {
+            self.output.note(&Note::init_start(&self.function, purpose));
+        }
+        if let Some(remark) = remark {
+            self.output.note(&Note::remark(remark));
+        }
     }
 }
 

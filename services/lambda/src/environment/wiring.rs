@@ -86,8 +86,7 @@ impl Host {
             serve_runtime_api(
                 Arc::clone(&sandbox),
                 (Arc::clone(&exchange), Arc::clone(&extensions), said_to),
-                (before.clone(), endpoint.clone()),
-                late,
+                (before.clone(), endpoint.clone(), late),
             ),
             serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
             extensions::watch(&sandbox, &extensions),
@@ -137,8 +136,7 @@ impl Host {
 fn serve_runtime_api(
     sandbox: Arc<Isolate>,
     said_to: SaidTo,
-    (before, credentials): (Before, Option<Arc<Endpoint>>),
-    late: Option<(Late, Channel)>,
+    (before, credentials, late): (Before, Option<Arc<Endpoint>>, Option<(Late, Channel)>),
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         runtime_api::serve(&*sandbox, said_to, before, credentials, late).await;
