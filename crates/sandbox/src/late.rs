@@ -217,7 +217,7 @@ except OSError as error:
         environment.take_stdout().unwrap().read_to_string(&mut said).await.unwrap();
         let host = code.path().display();
         for line in [
-            "before ['ONLY']",
+            "before ['lib', 'lib', 'ONLY']",
             &format!("after ['main.txt'] ['layer.txt'] {host}"),
             "/var/task/main.txt Read-only file system",
             "/var/task/new Read-only file system",

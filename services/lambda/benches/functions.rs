@@ -66,17 +66,12 @@ fn main() {
             function(&bench, "warm", family, "warm").await;
             whole_processor(&bench, family).await;
             function(&bench, "once", family, "per-invocation").await;
-            if family == "nodejs" {
-                // No process that waits becomes one of another time zone.
-                zoned(&bench, "zoned").await;
-                cold(&bench, family, ("zoned", "request that starts an environment"), Duration::ZERO, rounds)
-                    .await;
-                let waits = ("warm", "request that starts an environment, a process waits for it");
-                cold(&bench, family, waits, STOCKED, rounds).await;
-            } else {
-                cold(&bench, family, ("warm", "request that starts an environment"), Duration::ZERO, rounds)
-                    .await;
-            }
+            // No process that waits becomes one of another time zone.
+            zoned(&bench, "zoned", family).await;
+            cold(&bench, family, ("zoned", "request that starts an environment"), Duration::ZERO, rounds)
+                .await;
+            let waits = ("warm", "request that starts an environment, a process waits for it");
+            cold(&bench, family, waits, STOCKED, rounds).await;
             once(&bench, family, rounds).await;
             warm(&bench, family, ("warm", ""), Duration::ZERO, rounds * 20).await;
             warm(&bench, family, ("large", WHOLE), Duration::ZERO, rounds * 20).await;
@@ -94,13 +89,18 @@ fn row(what: &str, mut times: Vec<Duration>) {
     println!("| {what} | {:.2} ms | {:.2} ms | {:.2} ms |", at(0), at(50), at(99));
 }
 
-async fn function(bench: &Bench, name: &str, family: &str, reuse: &str) {
+/// A function that does nothing.
+fn definition(name: &str, family: &str) -> Document {
     let (file, code, handler) = if family == "nodejs" {
         ("index.js", NODE, "index.handler")
     } else {
         ("app.py", PYTHON, "app.handler")
     };
-    let mut input = Bench::definition(name, &runtime(family), handler, archive(&[(file, code)]));
+    Bench::definition(name, &runtime(family), handler, archive(&[(file, code)]))
+}
+
+async fn function(bench: &Bench, name: &str, family: &str, reuse: &str) {
+    let mut input = definition(name, family);
     let variables = Document::Map(vec![("CASEMATE_REUSE".to_owned(), text(reuse))]);
     input.push("Environment", Document::structure([("Variables", variables)]));
     input.push("Timeout", Document::Integer(30));
@@ -130,9 +130,8 @@ fn durations(bench: &Bench) -> Vec<Duration> {
     own.map(|own| Duration::from_secs_f64(own / 1_000.0)).collect()
 }
 
-async fn zoned(bench: &Bench, name: &str) {
-    let code = archive(&[("index.js", NODE)]);
-    let mut input = Bench::definition(name, &runtime("nodejs"), "index.handler", code);
+async fn zoned(bench: &Bench, name: &str, family: &str) {
+    let mut input = definition(name, family);
     let variables = Document::Map(vec![("TZ".to_owned(), text("UTC"))]);
     input.push("Environment", Document::structure([("Variables", variables)]));
     bench.done("CreateFunction", input).await;

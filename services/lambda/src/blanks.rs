@@ -28,9 +28,10 @@ const KEPT_S: i64 = crate::pool::IDLE_S_MAX;
 // AWS: the default of functions.
 pub(crate) const TMP_MB: u32 = 512;
 
-/// Variables that Node.js, its libraries or the loader read when a process starts, by the beginnings of their names …
-const READ_AT_START: [&str; 16] = [
+/// Variables that an interpreter, its libraries or the loader read when a process starts, by the beginnings of their names …
+const READ_AT_START: [&str; 17] = [
     "NODE_",
+    "PYTHON",
     "UV_",
     "LD_",
     "LC_",
@@ -128,7 +129,13 @@ pub(crate) fn suits(family: Family, settings: &Settings, controls: &Controls) ->
     let late = |name: &str| {
         READ_LATER.contains(&name) || !READ_AT_START.iter().any(|beginning| name.starts_with(beginning))
     };
-    family == Family::Node
+    let layers = match family {
+        Family::Node => true,
+        // A layer may bring a `sitecustomize.py`, which the interpreter runs when it starts.
+        Family::Python => settings.layers.is_empty(),
+        Family::Ruby | Family::Java | Family::Provided => false,
+    };
+    layers
         && settings.tmp_mb == TMP_MB
         && controls.exec.as_ref().is_none_or(|exec| *exec == Exec::Deny)
         && controls.egress.is_empty()
@@ -180,11 +187,14 @@ mod tests {
             "LANG",
             "LC_ALL",
             "UV_THREADPOOL_SIZE",
+            "PYTHONHASHSEED",
         ] {
             assert!(!is_fine(&settings(&["TABLE", name]), &plain), "{name}");
         }
         assert!(!is_fine(&Settings { tmp_mb: 513, ..settings(&[]) }, &plain));
-        assert!(!suits(Family::Python, &settings(&[]), &plain));
+        for other in [Family::Ruby, Family::Java, Family::Provided] {
+            assert!(!suits(other, &settings(&[]), &plain), "{other:?}");
+        }
         assert!(is_fine(
             &settings(&[]),
             &Controls { exec: Some(Exec::Deny), reuse: Reuse::PerInvocation, ..Controls::default() }

@@ -37,6 +37,11 @@ const RESERVED: &[&str] = &[
     "LAMBDA_TASK_ROOT",
 ];
 
+/// A program that starts the runtime in the platform's place.
+// AWS: Lambda developer guide, "Modifying the runtime environment": a wrapper script, which custom runtimes do not have.
+// DIVERGES: refused, so that nobody takes for granted what would not happen. The roots of managed runtimes have no shell.
+const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+
 /// The owner's variables.
 pub(crate) type Variables = BTreeMap<String, Secret<String>>;
 
@@ -56,6 +61,11 @@ pub(crate) fn check(variables: &Variables, driver: Option<&Driver>) -> Result<()
              provided contains reserved keys that are currently not supported for modification. Reserved keys used in \
              this request: {}",
             reserved.join(", ")
+        )));
+    }
+    if variables.contains_key(WRAPPER) {
+        return Err(Error::invalid_parameter_value_exception(format!(
+            "{WRAPPER} is not supported here: nothing is executed in place of the runtime"
         )));
     }
     let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.expose().len()).sum();
@@ -103,6 +113,17 @@ mod tests {
         let text = refusal.message.unwrap();
         assert!(text.ends_with("this request: AWS_REGION, _HANDLER"), "{text}");
         assert!(!text.contains("hush"));
+    }
+
+    #[test]
+    fn a_wrapper_that_would_not_run_is_refused() {
+        let refused = checked(&of(&[("AWS_LAMBDA_EXEC_WRAPPER", "/opt/hush")])).unwrap_err();
+        let Error::InvalidParameterValueException(refusal) = refused else { panic!("another error") };
+        let text = refusal.message.unwrap();
+        assert!(
+            text.starts_with("AWS_LAMBDA_EXEC_WRAPPER is not supported") && !text.contains("hush"),
+            "{text}"
+        );
     }
 
     #[test]

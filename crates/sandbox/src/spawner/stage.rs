@@ -57,7 +57,9 @@ fn build(root: &Path, target: &CStr, plan: &RootPlan) -> Result<(), (PathBuf, io
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     let options = Some(c"size=16m,mode=755");
     sys::mount(Some(c"casemate-root"), target, Some(c"tmpfs"), flags, options).map_err(whole)?;
-    for name in ["var/task", "var/runtime", "opt", "tmp", "proc", "dev", "etc"] {
+    // The loader looks for libraries in the two called `lib`, and for good takes a folder that is not there when a process starts
+    // for one that never will be: processes that are shown their function's code later must find them.
+    for name in ["var/task/lib", "var/runtime", "opt/lib", "tmp", "proc", "dev", "etc"] {
         folder(&root.join(name)).map_err(whole)?;
     }
     for bind in &plan.binds {

@@ -38,7 +38,9 @@ class RuntimeApi:
         return self._answer()
 
     def connect(self):
-        self.socket = socket.create_connection(self.address)
+        # An address, never a name: what looks names up would load modules of its own.
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.connect(self.address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
@@ -595,10 +597,32 @@ def run_aws_client(api):
     bootstrap.run(os.environ.get("_HANDLER", ""), LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
 
 
+def become_function(api):
+    """Waits to be told which function this process is for. Until then it has no variables of anybody and no code.
+
+    Loaded meanwhile is only what is loaded for every function, so that a package's own modules of whatever name are found in
+    this process as in a new one.
+    """
+    import importlib
+    import logging
+
+    json.loads(json.dumps({"a": [1.5, "b", None]}))
+    status, _, body = api.call("GET", "casemate/function")
+    if status != 200:
+        sys.exit(1)
+    os.environ.clear()
+    os.environ.update(json.loads(body))
+    # The folders of code and layers were empty until now.
+    sys.path_importer_cache.clear()
+    os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+
+
 def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    if "_CASEMATE_LATE" in os.environ:
+        become_function(api)
     kind = Kind(os.environ.pop("_LAMBDA_TEMPLATE", None), os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"))
     if kind.is_template:
         # Before the function's code is loaded: by this the platform knows the template from everything else inside.

@@ -128,6 +128,8 @@ impl Host {
         };
         let suits_blank = root.exec == ExecPolicy::Deny
             && listed.is_empty()
+            // Few, and they stay: each is started for what it is.
+            && !purpose.is_template()
             && blanks::suits(family, &function.settings, &controls);
         let spec = spec(&given, (&*folder, layers.as_deref()), (&root, &listed), controls);
         let started = match from {
