@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use casemate_advice::{
-    Attached, Finding, Resource, Severity, kind_of, lint, lint_attached, lint_template, lint_together, sarif, unused,
+    Attached, Finding, Resource, Severity, kind_of, lint, lint_attached, lint_template, lint_together, sarif,
+    unused,
 };
 use casemate_cloudformation::outline;
 use casemate_kernel::policy;
