@@ -18,5 +18,6 @@ mod recreated;
 mod refused;
 mod simulated;
 mod sts;
+mod unrecorded;
 mod words;
 mod worlds;
