@@ -38,9 +38,7 @@ impl Kernel {
     async fn answer(self: &Arc<Self>, peer: Peer, incoming: Incoming) -> Outgoing {
         let now = self.clock().now();
         if let Err(why) = self.audit().healthy() {
-            tracing::error!(why, "refusing requests");
-            let body = r#"{"__type":"ServiceUnavailable","message":"the audit trail cannot be written"}"#;
-            return Outgoing::new(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);
+            return self.unrecorded(&incoming, &why);
         }
         let request_id = self.new_request_id();
         let mut bracket = Bracket::open(self.audit(), Kind::Request, &request_id, now, &peer);
@@ -83,6 +81,26 @@ impl Kernel {
             outgoing.headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
         close(outgoing, bracket)
+    }
+
+    /// The refusal of a request that could not be recorded, in its protocol's words. Its id is in no record, but in the log.
+    // AWS: `ServiceUnavailable` with 503 is a common error of the query, JSON and REST services alike (API references, "Common
+    // errors"); deployed APIs answer so.
+    fn unrecorded(&self, incoming: &Incoming, why: &str) -> Outgoing {
+        let request_id = self.new_request_id();
+        tracing::error!(why, request_id = request_id.as_str(), "refusing a request");
+        if self.planes().iter().any(|(_, plane)| plane.matches(&incoming.head)) {
+            let body = r#"{"message":"Service Unavailable"}"#;
+            return Outgoing::new(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);
+        }
+        let claim = with_sigv4_head(&incoming.head, |head| sigv4::parse(&head)).ok().flatten();
+        let scope = claim.as_ref().map(|claim| claim.scope.service.as_str());
+        let dialect = match self.router().route(&incoming.head, scope, &incoming.body) {
+            Ok(route) => Dialect::from(route.op.service),
+            Err(error) => error.dialect,
+        };
+        let answer = ErrorAnswer::new("ServiceUnavailable", "the audit trail cannot be written", 503);
+        outgoing(wire::encode_error(&answer, dialect, request_id.as_str()))
     }
 
     /// The refusal of a request for what belongs to a closed account; also where nobody can tell whose it is.

@@ -59,7 +59,12 @@ impl WorldBuilder {
     /// A world whose users and roles are fixtures, see [`Identities`]. A service that owns identities may be opened in
     /// it; its directory is not asked.
     pub fn new() -> Self {
-        let mut world = Self::bare();
+        Self::recorded(Audit::in_memory())
+    }
+
+    /// The same with this trail.
+    pub fn recorded(audit: Audit) -> Self {
+        let mut world = Self::bare_with(audit);
         let identities = Arc::new(Identities::new(world.scope(), Arc::clone(&world.own.entropy)));
         world.builder.add(FIXTURE, PRINCIPAL, identities.assembly());
         world.identities = Some(identities);
@@ -68,10 +73,13 @@ impl WorldBuilder {
 
     /// A world without fixtures: one of its services must own identities.
     pub fn bare() -> Self {
+        Self::bare_with(Audit::in_memory())
+    }
+
+    fn bare_with(audit: Audit) -> Self {
         let clock = Arc::new(FakeClock::at(BEGINNING));
         let entropy: Arc<dyn Entropy> = Arc::new(NamedEntropy::seeded(1));
         let store = Store::in_memory(Arc::new(NamedEntropy::seeded(2)));
-        let audit = Audit::in_memory();
         let scope = Scope {
             partition: "aws".to_owned(),
             account: AccountId::parse(ACCOUNT).expect("an account id"),

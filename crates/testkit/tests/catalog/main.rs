@@ -20,5 +20,6 @@ mod recreated;
 mod refused;
 mod simulated;
 mod sts;
+mod unrecorded;
 mod words;
 mod worlds;

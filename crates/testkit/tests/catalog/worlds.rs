@@ -16,6 +16,11 @@ pub(crate) fn everything() -> World {
     open(WorldBuilder::new())
 }
 
+/// The same with a trail that may be unable to take anything.
+pub(crate) fn recorded(audit: casemate_kernel::audit::Audit) -> World {
+    open(WorldBuilder::recorded(audit))
+}
+
 /// Every service; the identity service's own directory decides who is who. With the administrator's key.
 pub(crate) async fn with_own_identities() -> (World, Credentials) {
     let world = open(WorldBuilder::bare());
