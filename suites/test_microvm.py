@@ -47,6 +47,8 @@ def handler(event, context):
             held += b"x" * (8 << 20)
     if what == "sleep":
         time.sleep(event["seconds"])
+    if what == "leak":
+        return {name.lower(): value for name, value in os.environ.items() if name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
     print("line of", context.aws_request_id)
     task = "writable"
     try:
@@ -100,6 +102,15 @@ def test_two_runtimes_answer_from_kernels_of_their_own_and_stay_warm(server, pyt
 def test_errors_are_the_functions_own(python):
     answer, said = python.invoke({"do": "fail"})
     assert answer["FunctionError"] == "Unhandled" and said["errorType"] == "ValueError" and said["errorMessage"] == "as asked"
+
+
+def test_credentials_stolen_from_a_machine_are_refused_outside_and_raise_an_alarm(server, python):
+    _, stolen = python.invoke({"do": "leak"})
+    with pytest.raises(ClientError) as refused:
+        server.client("dynamodb", **stolen).list_tables()
+    assert refused.value.response["Error"]["Code"] == "UnrecognizedClientException"
+    alarms = server.wait_for_audit(stolen["aws_access_key_id"], lambda record: record.get("alarm"))
+    assert "leaked" in alarms[-1]["alarm"]
 
 
 def test_two_requests_at_once_have_two_machines(server, python):

@@ -106,8 +106,8 @@ fn host_without_one_kind_of_namespaces_starts_nothing_and_names_the_layer() {
 #[test]
 #[ignore = "run by host_without_one_kind_of_namespaces_starts_nothing_and_names_the_layer"]
 fn child_without_namespaces() {
-    let kind = std::env::var("MISSING").unwrap();
-    let (_, missing) = KINDS.into_iter().find(|(name, _)| *name == kind).unwrap();
+    let kind = std::env::var_os("MISSING").unwrap();
+    let (_, missing) = KINDS.into_iter().find(|(name, _)| kind == *name).unwrap();
     run(async {
         let driver = Driver::new(spawner::start().unwrap(), RuntimeTable::discover("".as_ref())).unwrap();
         let probe = driver.probe().await;

@@ -18,11 +18,17 @@ struct Share {
 impl Share {
     fn of(pid: u32) -> Self {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-        let lines = || groups.lines().map(|line| line.splitn(3, ':').collect::<Vec<_>>());
-        let old = lines().find(|parts| parts[1].split(',').any(|controller| controller == "cpu"));
+        let lines = || {
+            groups.lines().filter_map(|line| {
+                let (number, rest) = line.split_once(':')?;
+                let (controllers, path) = rest.split_once(':')?;
+                Some((number, controllers, path))
+            })
+        };
+        let old = lines().find(|(_, controllers, _)| controllers.split(',').any(|name| name == "cpu"));
         let is_old = old.is_some();
-        let path =
-            old.or_else(|| lines().find(|parts| parts[0] == "0")).expect("a control group")[2].to_owned();
+        let (.., path) =
+            old.or_else(|| lines().find(|(number, ..)| *number == "0")).expect("a control group");
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let is_its = |line: &&str| {
             let (_, after) = line.split_once(" - ").unwrap();
@@ -34,9 +40,10 @@ impl Share {
             }
         };
         let mount = mounts.lines().find(is_its).expect("the mount of that group");
-        let parts: Vec<_> = mount.split(' ').collect();
-        let below = Path::new(&path).strip_prefix(parts[3]).unwrap();
-        Self { folder: Path::new(parts[4]).join(below), is_old }
+        let mut fields = mount.split(' ').skip(3);
+        let (root, point) = (fields.next().unwrap(), fields.next().unwrap());
+        let below = Path::new(path).strip_prefix(root).unwrap();
+        Self { folder: Path::new(point).join(below), is_old }
     }
 
     fn read(&self, file: &str) -> String {
