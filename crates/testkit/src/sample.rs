@@ -2,6 +2,11 @@
 //! pattern. Deterministic. Where a schema does not say enough (a text that must be an ARN, a member that is optional in
 //! the model and required in truth) the test gives hints.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use casemate_names::Timestamp;
 use casemate_schema::{Document, Kind, Member, OpMeta, Schema, check};
 use proptest::{
@@ -142,6 +147,18 @@ fn whole(schema: &Schema) -> i64 {
 /// A text that satisfies the schema: the member's own name if it can be (so that it is recognised where it turns up
 /// again), else something common, else whatever the pattern yields.
 fn text(schema: &'static Schema, name: &str) -> String {
+    // The same texts are asked for again and again, and to find one can take hundreds of tries.
+    static FOUND: Mutex<BTreeMap<(usize, String), String>> = Mutex::new(BTreeMap::new());
+    let key = (std::ptr::from_ref(schema).addr(), name.to_owned());
+    let known = FOUND.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    known.unwrap_or_else(|| {
+        let made = sought(schema, name);
+        FOUND.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+        made
+    })
+}
+
+fn sought(schema: &'static Schema, name: &str) -> String {
     if let Kind::Enum(values) = schema.kind {
         return values.first().copied().unwrap_or_default().to_owned();
     }

@@ -14,6 +14,18 @@ use crate::{
     rows,
 };
 
+/// Asks for an action on a resource of the control plane.
+// DIVERGES: AWS tells policies what a request and an API contain (`apigateway:Request/EndpointType`, …). Here all of that is
+// unknown: what a policy allows by it it does not allow, and what it denies by it it denies.
+pub(crate) fn ask(action: &'static str, resource: Arn) -> Ask {
+    let ask = Ask::on(action, resource).with_unknown("apigateway:Resource/*");
+    // What is only read or removed has no contents in the request.
+    match action {
+        "apigateway:GET" | "apigateway:DELETE" => ask,
+        _ => ask.with_unknown("apigateway:Request/*"),
+    }
+}
+
 /// Shows the tags that something is made with to conditions.
 pub(crate) fn with_tags(access: Access, tags: Option<&BTreeMap<String, String>>) -> Access {
     let Access::Iam(asks) = access else { return access };
@@ -45,7 +57,7 @@ pub(crate) fn patched_value<'p>(
 pub(crate) fn tag_ask(action: &'static str, scope: &Scope, text: &str) -> Result<Ask, Error> {
     let (arn, _) = tagged(scope, text)?;
     let encoded = arn.as_str().replace(':', "%3A").replace('/', "%2F");
-    Ok(Ask::on(action, resource::arn(scope, &format!("/tags/{encoded}"))))
+    Ok(ask(action, resource::arn(scope, &format!("/tags/{encoded}"))))
 }
 
 fn tagged(scope: &Scope, text: &str) -> Result<(Arn, String), Error> {

@@ -133,7 +133,7 @@ async fn the_source_identity_that_is_asked_for_decides() {
     let asking = |who: &str| with(vec![("SourceIdentity", who.into())]);
     let denying = |operator: &str| {
         format!(
-            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{ANN},"Action":["sts:AssumeRole","sts:SetSourceIdentity"]}},{{"Effect":"Deny","Principal":{ANN},"Action":"sts:*","Condition":{{"{operator}":{{"sts:SourceIdentity":"eve"}}}}}}]}}"#
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{ANN},"Action":["sts:AssumeRole","sts:SetSourceIdentity"]}},{{"Effect":"Deny","Principal":{ANN},"Action":"sts:AssumeRole","Condition":{{"{operator}":{{"sts:SourceIdentity":"eve"}}}}}}]}}"#
         )
     };
     scene.role("r", ANN, Some(ALLOW_ALL)).await;

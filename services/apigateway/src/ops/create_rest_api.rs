@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use casemate_kernel::{Access, Ask, Call, Caller, Operation};
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     ApiGateway,
     api::{CreateRestApi, CreateRestApiInput, CreateRestApiOutput, EndpointType, Error},
     checks,
     definition::{Definition, Resource, RestApi},
-    passing::with_tags,
+    passing::{self, with_tags},
     resource, rows, view,
 };
 
@@ -19,7 +19,7 @@ impl Operation<CreateRestApi> for ApiGateway {
         // AWS: a policy needs a permission of its own (service authorization reference).
         if input.policy.is_some() {
             let arn = resource::arn(&self.scope(caller), "/restapis");
-            access = access.and(Ask::on("apigateway:UpdateRestApiPolicy", arn));
+            access = access.and(passing::ask("apigateway:UpdateRestApiPolicy", arn));
         }
         Ok(access)
     }

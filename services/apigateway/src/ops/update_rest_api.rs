@@ -1,12 +1,13 @@
 //! `UpdateRestApi`: changes the settings of an API.
 
-use casemate_kernel::{Access, Ask, Call, Caller, Operation};
+use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     ApiGateway,
     api::{Error, UpdateRestApi, UpdateRestApiInput, UpdateRestApiOutput},
     checks,
     definition::RestApi,
+    passing,
     patch::{self, ELEMENT, Patch, Paths, REPLACE},
     resource, view,
 };
@@ -19,7 +20,7 @@ impl Operation<UpdateRestApi> for ApiGateway {
         let patches = input.patch_operations.iter().flatten();
         if patches.filter_map(|patch| patch.path.as_deref()).any(|path| path.starts_with("/policy")) {
             let arn = resource::arn(&self.scope(caller), &path);
-            return Ok(access.and(Ask::on("apigateway:UpdateRestApiPolicy", arn)));
+            return Ok(access.and(passing::ask("apigateway:UpdateRestApiPolicy", arn)));
         }
         Ok(access)
     }
