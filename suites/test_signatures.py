@@ -153,16 +153,17 @@ def test_boto3_streams_an_upload_in_chunks_with_a_trailer(secure, tmp_path, algo
     assert form == ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", "chunked")
 
 
-def test_boto3_signs_a_head_that_says_its_body_is_unsigned(secure, verifier):
+def test_boto3_signs_a_head_that_says_its_body_is_unsigned(secure):
     endpoint, certificate = secure
-    # The checksum of no bytes: a header of the client's own choice takes the place of a trailer.
-    form = put(s3(endpoint, verify=certificate), "k", b"", ChecksumCRC32="AAAAAA==")
+    # Checksums of no bytes: headers of the client's own choice take the place of a trailer and of the hash.
+    sums = {"ChecksumCRC32": "AAAAAA==", "ContentMD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
+    form = put(s3(endpoint, verify=certificate), "k", b"", **sums)
     assert form == ("header AWS4-HMAC-SHA256", "unsigned")
     # And where it is told to sign bodies, the hash of it.
     signing = s3(endpoint, verify=certificate, s3={"payload_signing_enabled": True})
-    assert put(signing, "k", b"", ChecksumCRC32="AAAAAA==") == ("header AWS4-HMAC-SHA256", "hash")
+    assert put(signing, "k", b"", **sums) == ("header AWS4-HMAC-SHA256", "hash")
     with pytest.raises(ClientError) as refused:
-        put(s3(endpoint, secret="another", verify=certificate), "k", b"", ChecksumCRC32="AAAAAA==")
+        put(s3(endpoint, secret="another", verify=certificate), "k", b"", **sums)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 

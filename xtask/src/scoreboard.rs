@@ -13,7 +13,7 @@ const PAGE: &str = "docs/scoreboard.md";
 /// wrong.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let mut scores = scores()?;
-    scores.push(signing::score());
+    scores.extend(signing::scores());
     let page = page(&scores);
     let path = files::root().join(PAGE);
     match arguments {

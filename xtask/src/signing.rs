@@ -23,28 +23,28 @@ struct Trial<'v> {
 
 /// Asks every vector that a service verifies (those of unnormalised paths are for canonical forms only) in both
 /// placements, and each once more with one thing spoilt at a time.
-pub(crate) fn score() -> Score {
-    let mut score = Score {
-        name: "official signing vectors",
-        right: 0,
-        wrong_allow: 0,
-        wrong_deny: 0,
-        failures: Vec::new(),
-    };
+pub(crate) fn scores() -> [Score; 2] {
+    let vectors = vectors();
+    [("AWS's signing vectors, SigV4", false), ("AWS's signing vectors, SigV4A", true)].map(
+        |(name, is_asymmetric)| {
+            let own = vectors.iter().filter(|one| one.is_normalised() && one.is_asymmetric == is_asymmetric);
+            own.fold(
+                Score { name, right: 0, wrong_allow: 0, wrong_deny: 0, failures: Vec::new() },
+                ask_in_both_placements,
+            )
+        },
+    )
+}
+
+fn ask_in_both_placements(mut score: Score, vector: &Vector) -> Score {
     let keys = SigningKeyCache::new();
-    for vector in vectors().iter().filter(|vector| vector.is_normalised()) {
-        for file in FILES {
-            // DIVERGES: a session token that is added after signing is refused.
-            count(
-                &mut score,
-                &format!("{} {file}", vector.name),
-                accepts(vector, &as_it_is(vector, file), &keys),
-                !vector.omits_token(),
-            );
-            for (what, trial) in spoilt(vector, file) {
-                let accepted = accepts(vector, &trial, &keys);
-                count(&mut score, &format!("{} {file}: {what}", vector.name), accepted, false);
-            }
+    for file in FILES {
+        let accepted = accepts(vector, &as_it_is(vector, file), &keys);
+        // A session token that is added after signing is refused, see `verify`.
+        count(&mut score, &format!("{} {file}", vector.name), accepted, !vector.omits_token());
+        for (what, trial) in spoilt(vector, file) {
+            let accepted = accepts(vector, &trial, &keys);
+            count(&mut score, &format!("{} {file}: {what}", vector.name), accepted, false);
         }
     }
     score

@@ -1,6 +1,7 @@
 //! What an operation says must be allowed before it may run.
 
 use casemate_names::{AccountId, Arn, Secret};
+use casemate_policy::Value;
 
 use crate::KeyValue;
 
@@ -126,18 +127,18 @@ impl Ask {
         self
     }
 
-    /// What is said of a key, `Some(None)` where its value is not known.
-    pub(crate) fn said_of(&self, key: &str) -> Option<Option<&KeyValue>> {
+    /// What is said of a key, if anything.
+    pub(crate) fn said_of(&self, key: &str) -> Option<Value<'_>> {
         let mut unknown = None;
         for (name, value) in &self.keys {
             if name.eq_ignore_ascii_case(key) {
-                return Some(value.as_ref());
+                return Some(value.as_ref().map_or(Value::Unknown, KeyValue::as_value));
             }
             let begins = |start: &str| {
                 key.as_bytes().get(..start.len()).is_some_and(|k| k.eq_ignore_ascii_case(start.as_bytes()))
             };
             if value.is_none() && name.strip_suffix('*').is_some_and(begins) {
-                unknown = Some(None);
+                unknown = Some(Value::Unknown);
             }
         }
         unknown
@@ -203,10 +204,10 @@ mod tests {
     #[test]
     fn keys_can_be_unknown_by_how_they_begin() {
         let ask = Ask::on_any("toys:Make").with_unknown("toys:Part/*").with("toys:Part/Size", "7");
-        assert_eq!(ask.said_of("toys:part/colour"), Some(None));
+        assert_eq!(ask.said_of("toys:part/colour"), Some(Value::Unknown));
         assert_eq!(
             ask.said_of("toys:part/size"),
-            Some(Some(&"7".into())),
+            Some(Value::one("7")),
             "what is said of one itself counts"
         );
         assert_eq!(ask.said_of("toys:parts"), None);

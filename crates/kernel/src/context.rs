@@ -6,7 +6,7 @@ use casemate_names::Timestamp;
 use casemate_policy::{Context, Value};
 
 use crate::{
-    AnyService, Ask, Caller, KeyValue, RequestFacts, ResourceAccount, ceilings::Organizations,
+    AnyService, Ask, Caller, RequestFacts, ResourceAccount, ceilings::Organizations,
     organization_keys,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct GateContext<'a> {
 impl Context for GateContext<'_> {
     fn value<'v>(&'v self, key: &str) -> Value<'v> {
         if let Some(value) = self.ask.said_of(key) {
-            return value.map_or(Value::Unknown, KeyValue::as_value);
+            return value;
         }
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
             return self.principal_tag(tag);

@@ -47,12 +47,6 @@ pub(crate) fn vectors() -> Vec<Vector> {
     PARTS.into_iter().flat_map(|(part, at_least)| vectors_of(part, at_least)).collect()
 }
 
-/// Those of SigV4A.
-#[cfg(test)]
-pub(crate) fn asymmetric_vectors() -> Vec<Vector> {
-    vectors().into_iter().filter(|vector| vector.is_asymmetric).collect()
-}
-
 fn vectors_of(part: &str, at_least: usize) -> Vec<Vector> {
     let mut found: Vec<Vector> = fs::read_dir(suite(part))
         .unwrap()
