@@ -1,7 +1,7 @@
 //! The hot path allocates nothing: counted, in a program of its own, because an allocator is a program's.
 
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests may stop the test")]
 #![expect(unsafe_code, reason = "an allocator cannot be wrapped without")]
 
 #[path = "../benches/scenario/mod.rs"]

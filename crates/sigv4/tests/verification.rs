@@ -302,7 +302,7 @@ type Fault = (&'static str, fn(Trial) -> Trial, &'static str);
 
 fn unlike(mut trial: Trial, headers: &[(&str, &str)]) -> Trial {
     for (name, value) in headers {
-        *trial.header(name) = (*value).to_owned();
+        (*value).clone_into(trial.header(name));
     }
     trial
 }
