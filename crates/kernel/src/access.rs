@@ -205,11 +205,7 @@ mod tests {
     fn keys_can_be_unknown_by_how_they_begin() {
         let ask = Ask::on_any("toys:Make").with_unknown("toys:Part/*").with("toys:Part/Size", "7");
         assert_eq!(ask.said_of("toys:part/colour"), Some(Value::Unknown));
-        assert_eq!(
-            ask.said_of("toys:part/size"),
-            Some(Value::one("7")),
-            "what is said of one itself counts"
-        );
+        assert_eq!(ask.said_of("toys:part/size"), Some(Value::one("7")), "what is said of one itself counts");
         assert_eq!(ask.said_of("toys:parts"), None);
         assert_eq!(
             Ask::on_any("toys:Make").with("toys:*", "7").said_of("toys:part"),

@@ -6,8 +6,7 @@ use casemate_names::Timestamp;
 use casemate_policy::{Context, Value};
 
 use crate::{
-    AnyService, Ask, Caller, RequestFacts, ResourceAccount, ceilings::Organizations,
-    organization_keys,
+    AnyService, Ask, Caller, RequestFacts, ResourceAccount, ceilings::Organizations, organization_keys,
 };
 
 /// The condition keys of one ask.
