@@ -58,6 +58,7 @@ fn serve() -> Result<(), Failed> {
 }
 
 /// Begins a process that stays until it is killed.
+#[expect(clippy::zombie_processes, reason = "that nobody waits for it is what is tried")]
 fn stay() -> Result<(), Failed> {
     Command::new(current_exe()?).arg("stay").stdin(Stdio::null()).spawn()?;
     Ok(())

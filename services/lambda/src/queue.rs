@@ -145,13 +145,13 @@ impl Queue {
         let mut from = None;
         while self.env.kernel().is_ok() {
             // What cannot be read now is read at the next look.
-            from = self.begin_due(self.env.clock.now(), from).unwrap_or_default();
+            from = self.begin_due(self.env.clock.now(), from.as_ref()).unwrap_or_default();
             drop(tokio::time::timeout(LOOK_EVERY, self.arrived.notified()).await);
         }
     }
 
     /// Begins what is due: the functions behind `from` first. The answer is where the next look is to go on.
-    fn begin_due(self: &Arc<Self>, now: Timestamp, from: Option<Key>) -> Result<Option<Key>, StoreError> {
+    fn begin_due(self: &Arc<Self>, now: Timestamp, from: Option<&Key>) -> Result<Option<Key>, StoreError> {
         let (environments, of_one) = self.invoker.places();
         let mut look = self.env.store.read(|tx| {
             let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,9 @@ use crate::{function::Function, resource::FunctionRef, trace};
 // AWS: "The first 1 KB of the error message" (developer guide, "Dead-letter queues").
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
+/// How the name of a queue or topic ends that keeps order.
+const FIFO: &str = ".fifo";
+
 /// What can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -34,7 +37,7 @@ impl Target {
     pub(crate) fn of(arn: &Arn) -> Option<Self> {
         let (resource, own) = (arn.resource(), arn.clone());
         let is_plain = !resource.is_empty() && !resource.contains(['/', ':']);
-        let is_standard = is_plain && !resource.ends_with(".fifo") && arn.account_id().is_some();
+        let is_standard = is_plain && !resource.ends_with(FIFO) && arn.account_id().is_some();
         match arn.service() {
             "lambda" => Some(Self::Function(own)),
             "sqs" if is_standard => Some(Self::Queue(own)),
@@ -182,7 +185,9 @@ fn shortened(text: &str) -> &str {
 fn event(bus: &Arn, ended: &Ended, word: &Word) -> Call {
     let how = if ended.condition == Condition::Success { "Success" } else { "Failure" };
     let function = match word {
-        Word::Record(record) => record["requestContext"]["functionArn"].as_str().unwrap_or_default(),
+        Word::Record(record) => {
+            record.pointer("/requestContext/functionArn").and_then(Value::as_str).unwrap_or_default()
+        }
         Word::Letter(_) => "",
     };
     let resources = [bus.as_str(), function].into_iter().filter(|text| !text.is_empty());

@@ -56,10 +56,10 @@ pub(super) fn look(
     turns: &Turns,
     (environments, of_one): (usize, usize),
     now: Timestamp,
-    from: Option<Key>,
+    from: Option<&Key>,
 ) -> Result<Look, StoreError> {
     let mut look = Look { lines: Vec::new(), end: None, is_cut: false };
-    let (mut after, mut turned) = (from.clone(), from.is_none());
+    let (mut after, mut turned) = (from.cloned(), from.is_none());
     for _ in 0..FUNCTIONS_PER_LOOK {
         let first = tx.keys::<Waiting>(&Key::global(), after.as_ref(), 1)?.pop();
         let function = first.and_then(|key| key.text_at(0)).and_then(|text| Arn::parse(&text).ok());
@@ -71,7 +71,7 @@ pub(super) fn look(
             continue;
         };
         let end = end(&function);
-        if turned && from.as_ref().is_some_and(|from| end > *from) {
+        if turned && from.is_some_and(|from| end > *from) {
             return Ok(look);
         }
         let most = most(tx, &function, of_one);
@@ -169,7 +169,7 @@ mod tests {
         store
     }
 
-    fn at(store: &Store, turns: &Turns, now: i64, from: Option<Key>) -> Look {
+    fn at(store: &Store, turns: &Turns, now: i64, from: Option<&Key>) -> Look {
         store.read(|tx| look(tx, turns, PLACES, Timestamp::from_millis(now), from)).unwrap()
     }
 
@@ -199,11 +199,11 @@ mod tests {
         let found = at(&store, &turns, 9, None);
         let (b, first) = (&found.lines[1].function, &found.lines[1].due[0]);
         assert!(turns.take(b, first, 64, 56));
-        let found = at(&store, &turns, 9, Some(end(b)));
+        let found = at(&store, &turns, 9, Some(&end(b)));
         // What is gone, as these functions, runs one at a time.
         assert_eq!(names(&found), ["function:c", "function:a"]);
         turns.give_back(b, first);
-        assert_eq!(names(&at(&store, &turns, 9, Some(end(b)))), ["function:c", "function:a", "function:b"]);
+        assert_eq!(names(&at(&store, &turns, 9, Some(&end(b)))), ["function:c", "function:a", "function:b"]);
     }
 
     #[test]
