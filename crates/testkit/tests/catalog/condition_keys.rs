@@ -27,6 +27,7 @@ const ABSENT: &[(&str, &str, &str)] = &[
     ("kms:KeyOrigin", "kms:*", "of a key that is there (`Kms::on_key`)"),
     ("kms:KeySpec", "kms:*", "of a key that is there"),
     ("kms:KeyUsage", "kms:*", "of a key that is there"),
+    ("kms:MultiRegionKeyType", "kms:*", "there are no keys of several regions"),
     ("kms:MultiRegion", "kms:*", "of a key that is there"),
     ("kms:ResourceAliases", "kms:*", "of a key that has some"),
     ("kms:RequestAlias", "kms:*", "of a request that names an alias"),
@@ -45,7 +46,6 @@ const ABSENT: &[(&str, &str, &str)] = &[
         "told by Lambda; of other services AWS does not say what it is",
     ),
     // Not there at all, so that there is nothing to tell.
-    ("kms:MultiRegionKeyType", "kms:*", "there are no keys of several regions"),
     ("kms:RecipientAttestation:", "kms:*", "requests of enclaves are refused when they run"),
     ("kms:GrantConstraintSourceArn", "kms:CreateGrant", "such constraints are refused"),
     ("iam:RoleTemplateARN", "iam:*", "there are no role templates"),

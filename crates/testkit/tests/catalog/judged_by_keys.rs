@@ -79,10 +79,17 @@ fn told(world: &World, user: &Caller) -> Vec<Told> {
     for operation in world.operations() {
         let meta = operation.meta();
         let inputs = variations(meta, &hints);
-        for (member, ask) in asks(&operation, user) {
-            let Some((_, input)) = inputs.iter().find(|(path, _)| *path == member) else { continue };
+        let asked = asks(&operation, user);
+        for (member, ask) in &asked {
+            let Some((_, input)) = inputs.iter().find(|(path, _)| path == member) else { continue };
             let (service, operation, action) = (meta.service.prefix, meta.name, ask.action);
-            for (key, value) in ask.keys.iter().cloned().filter(|_| is_given_by_identity_policies(&ask)) {
+            // Of several questions about one right all must tell it, or its value does not decide alone.
+            let agreed = |told: &(String, Option<KeyValue>)| {
+                let same = asked.iter().filter(|(path, other)| path == member && other.action == action);
+                same.into_iter().all(|(_, other)| other.keys.contains(told))
+            };
+            let told = ask.keys.iter().filter(|told| is_given_by_identity_policies(ask) && agreed(told));
+            for (key, value) in told.cloned() {
                 let same = |other: &Told| {
                     other.action == action && other.key == key && other.value.is_some() == value.is_some()
                 };
