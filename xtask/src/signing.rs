@@ -6,7 +6,12 @@ use casemate_sigv4::{Arrival, Expected, Head, PathStyle, SKEW_S, SigningKeyCache
 
 use self::suite::{FILES, Request, Vector, vectors};
 
-#[expect(clippy::expect_used, clippy::unwrap_used, reason = "shared with the tests of the verifier")]
+#[expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "shared with the tests of the verifier"
+)]
 #[path = "../../crates/sigv4/src/vectors/suite.rs"]
 mod suite;
 

@@ -235,7 +235,7 @@ mod tests {
         match described.done().keys.into_iter().find(|(key, _)| key == name) {
             None => Reported::Absent,
             Some((_, None)) => Reported::Unknown,
-            Some((_, Some(values))) => Reported::Values(values),
+            Some((_, Some(value))) => Reported::Values(value.texts().to_vec()),
         }
     }
 

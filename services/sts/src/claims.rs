@@ -118,7 +118,9 @@ mod tests {
         let listed = model["keys"].as_object().unwrap().keys().filter(|key| !is_elsewhere(key));
         let in_model: BTreeSet<String> = listed
             .map(|key| match (key.find("${"), key.find('}')) {
-                (Some(start), Some(end)) => format!("{}*{}", &key[..start], &key[end + 1..]),
+                (Some(start), Some(end)) => {
+                    format!("{}*{}", key.get(..start).unwrap(), key.get(end + 1..).unwrap())
+                }
                 _ => key.clone(),
             })
             .collect();

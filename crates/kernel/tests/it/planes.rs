@@ -38,7 +38,7 @@ impl Hatch {
     fn policy(&self, kind: Kind) -> Option<NamedPolicy> {
         let text = self.document.lock().unwrap().clone()?;
         let policy = Arc::new(Policy::parse(&text, kind).unwrap());
-        Some(NamedPolicy { name: "hatch".to_owned(), policy })
+        Some(NamedPolicy { name: "hatch".into(), policy })
     }
 
     async fn hand_out(&self, exchange: &mut Exchange) -> Result<String, Fault> {

@@ -16,7 +16,7 @@ use super::{
     initialised::{Initial, restored},
     root::Root,
     snapshot::Snapshot,
-    wiring::{Begins, Start},
+    wiring::Start,
 };
 use crate::{
     ServeConnection,

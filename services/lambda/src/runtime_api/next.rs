@@ -27,16 +27,14 @@ pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
         None => None,
         Some(forks) => {
             let token = headers.get(CHILD).map(HeaderValue::as_bytes).unwrap_or_default();
-            match forks.credentials(token) {
-                Some(credentials) => Some(credentials),
-                None => {
-                    // A child that has done its work still shows its token.
-                    if token.is_empty() {
-                        (shared.witness)(Misuse::RequestBesideAnother);
-                    }
-                    return refuse(Refused::WrongTurn);
+            let Some(credentials) = forks.credentials(token) else {
+                // A child that has done its work still shows its token.
+                if token.is_empty() {
+                    (shared.witness)(Misuse::RequestBesideAnother);
                 }
-            }
+                return refuse(Refused::WrongTurn);
+            };
+            Some(credentials)
         }
     };
     match shared.exchange.next().await {
