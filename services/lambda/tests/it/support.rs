@@ -51,18 +51,27 @@ pub(crate) fn bench() -> Bench {
 
 /// With a real sandbox.
 pub(crate) fn sandboxed() -> Bench {
-    with(driver(), false)
+    with(Ok(driver()), false)
 }
 
 /// With a real sandbox, and services of queues, topics and buses.
 pub(crate) fn sandboxed_among_others() -> Bench {
-    with(driver(), true)
+    with(Ok(driver()), true)
 }
 
-fn driver() -> Result<Driver, String> {
+fn driver() -> Driver {
     let spawner = casemate_sandbox::spawner::start().unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    Ok(Driver::new(spawner, RuntimeTable::discover(&path)).unwrap())
+    Driver::new(spawner, RuntimeTable::discover(&path)).unwrap()
+}
+
+/// Who may call whom.
+fn trust() -> Vec<TrustEdge> {
+    let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
+    let own = TrustEdge { from: "lambda", to: "lambda", operation: "Invoke" };
+    let back = TrustEdge { from: "logs", to: "lambda", operation: "Invoke" };
+    let logs = [edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), own, back];
+    [logs.as_slice(), outside::TRUST].concat()
 }
 
 fn with(driver: Result<Driver, String>, among_others: bool) -> Bench {
@@ -95,20 +104,11 @@ fn with(driver: Result<Driver, String>, among_others: bool) -> Bench {
         signing_profiles: signing_profiles.clone(),
         farewells: farewells.clone(),
     };
-    let edge = |operation| TrustEdge { from: "lambda", to: "logs", operation };
-    let own = TrustEdge { from: "lambda", to: "lambda", operation: "Invoke" };
-    let back = TrustEdge { from: "logs", to: "lambda", operation: "Invoke" };
     let logs_into = Arc::clone(&delivered);
     let mut other_service = None;
     let told = Told::default();
     let mut world = WorldBuilder::new()
-        .trust(
-            &[
-                &[edge("CreateLogGroup"), edge("CreateLogStream"), edge("PutLogEvents"), own, back],
-                outside::TRUST,
-            ]
-            .concat(),
-        )
+        .trust(&trust())
         .service("lambda", "lambda.amazonaws.com", |env| casemate_lambda::open(env, extras))
         .service("logs", "logs.amazonaws.com", |env| {
             other_service = Some(env.clone());
