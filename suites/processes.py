@@ -8,7 +8,7 @@ from conftest import descendants
 
 
 def of_function(server, name):
-    """The processes of a function's environments."""
+    """The processes of a function's environments, but for those that were started before they had a function."""
     found = []
     for pid in descendants(server.process.pid):
         try:
