@@ -296,6 +296,7 @@ impl<'a> Case<'a, '_> {
         if let Some(found) = direct_grant(&resource) {
             return Ok((layer, By::Statement(found)));
         }
+        // DIVERGES: AWS does not say whether `*` gets a session past its session policies; a boundary it does. Here it does not.
         if let Some(found) = resource.by(NamedAs::Anyone).filter(|_| self.within_session().is_ok()) {
             return Ok((layer, By::Statement(found)));
         }
