@@ -98,6 +98,15 @@ fn is_name(name: &str, marks: &str, length_max: usize) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
 }
 
+/// Whether a queue or topic of this service can have this ARN: those that are first in, first out have an ending to their name.
+fn is_named(resource: &Arn, service: &str, length_max: usize) -> bool {
+    let name = resource.resource();
+    resource.service() == service
+        && resource.account_id().is_some()
+        && name.len() <= length_max
+        && is_name(name.strip_suffix(".fifo").unwrap_or(name), "-_", length_max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     Refusal, Rules,
     document::{Document, Statement},
-    is_among, is_name,
+    is_among, is_named,
 };
 
 const SERVICE: &str = "sns";
@@ -51,11 +51,7 @@ impl Rules for Topics {
     }
 
     fn holds(&self, resource: &Arn) -> bool {
-        let name = resource.resource();
-        resource.service() == SERVICE
-            && resource.account_id().is_some()
-            && name.len() <= NAME_MAX
-            && is_name(name.strip_suffix(".fifo").unwrap_or(name), "-_", NAME_MAX)
+        is_named(resource, SERVICE, NAME_MAX)
     }
 
     // DIVERGES: AWS does not say what NotAction in a topic policy gives other accounts of the actions that no topic policy may

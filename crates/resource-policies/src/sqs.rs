@@ -8,7 +8,7 @@ use casemate_policy::ResourceRule;
 use crate::{
     Refusal, Rules,
     document::{Document, Statement},
-    is_among, is_name,
+    is_among, is_named,
 };
 
 const SERVICE: &str = "sqs";
@@ -77,11 +77,7 @@ impl Rules for Queues {
     }
 
     fn holds(&self, resource: &Arn) -> bool {
-        let name = resource.resource();
-        resource.service() == SERVICE
-            && resource.account_id().is_some()
-            && name.len() <= NAME_MAX
-            && is_name(name.strip_suffix(".fifo").unwrap_or(name), "-_", NAME_MAX)
+        is_named(resource, SERVICE, NAME_MAX)
     }
 
     fn rule(&self, action: &str) -> ResourceRule {
