@@ -1,7 +1,7 @@
 //! The kernel's directory: who a key belongs to, which policies bind whom, who may assume a role.
 //!
-//! Everything compiled is cached until any identity is written. An answer computed from a snapshot older than the
-//! latest write is used once at most and never kept.
+//! What is known of an identity is cached until any identity is written; what a document compiles to, for longer (`compiled`).
+//! An answer computed from a snapshot older than the latest write is used once at most and never kept.
 
 use std::{
     collections::HashMap,
@@ -10,8 +10,7 @@ use std::{
 
 use casemate_kernel::{
     BoxFuture, Caller, Directory, Env, Fault, IdentityPolicies, IdentityProvider, LongTermCredential,
-    MfaAnswer, RoleFacts, TokenAlgorithm,
-    policy::{Kind, NamedPolicy},
+    MfaAnswer, RoleFacts, TokenAlgorithm, policy::NamedPolicy,
 };
 use casemate_names::{AccountId, Arn, Scope, Timestamp};
 use casemate_store::ReadTx;
@@ -19,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::Error,
+    compiled::Compiled,
     documents,
     entity::Entity,
     holder::Holder,
@@ -33,10 +33,11 @@ use crate::{
 /// Entries of one sort; beyond it the cache starts again.
 const CACHED_MAX: usize = 10_000;
 
-/// What has been compiled since the last write.
+/// What has been read since the last write, and compiled before it.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     kept: RwLock<Kept>,
+    documents: Compiled,
     /// When keys were last used.
     pub(crate) uses: Uses,
     /// Keys of token issuers; they never change.
@@ -104,13 +105,17 @@ impl IamDirectory {
     /// The managed and inline policies that a user, group or role holds. `label` stands before the names of inline ones.
     fn held(&self, tx: &ReadTx<'_>, holder: &Holder, label: &str) -> Result<Vec<NamedPolicy>, Error> {
         let managed = holder.attached.iter().map(|arn| self.managed(tx, arn));
-        let inline = holder.inline.iter().map(|(name, text)| named(&format!("{label}{name}"), text));
+        let inline = holder.inline.iter().map(|(name, text)| self.named(&format!("{label}{name}"), text));
         managed.chain(inline).collect()
+    }
+
+    fn named(&self, name: &str, text: &str) -> Result<NamedPolicy, Error> {
+        Ok(NamedPolicy { name: name.into(), policy: self.cache.documents.of(text)? })
     }
 
     fn managed(&self, tx: &ReadTx<'_>, arn: &str) -> Result<NamedPolicy, Error> {
         match managed_document(tx, &self.env, arn)? {
-            Some(text) => named(arn, &text),
+            Some(text) => self.named(arn, &text),
             // An attached policy that is gone: nobody can tell what it denied.
             None => Ok(NamedPolicy { name: arn.into(), policy: documents::denying_everything()? }),
         }
@@ -155,10 +160,6 @@ impl IamDirectory {
             _ => Ok(Some(IdentityPolicies::default())),
         })
     }
-}
-
-fn named(name: &str, text: &str) -> Result<NamedPolicy, Error> {
-    Ok(NamedPolicy { name: name.into(), policy: documents::compiled(text, Kind::Identity)? })
 }
 
 impl Directory for IamDirectory {

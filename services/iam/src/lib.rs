@@ -19,6 +19,7 @@ mod administrator;
 mod assertion_keys;
 mod birth;
 mod by_arn;
+mod compiled;
 mod credential_report;
 mod deposits;
 mod details;
