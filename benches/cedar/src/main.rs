@@ -4,7 +4,7 @@
 //! fastest and the median of many short batches.
 
 #[allow(dead_code)]
-#[path = "../../../crates/policy/tests/it/reference.rs"]
+#[path = "../../../crates/policy/tests/it/reference/mod.rs"]
 mod reference;
 #[allow(dead_code)]
 #[path = "../../../crates/policy/benches/scenario/mod.rs"]
