@@ -2,6 +2,7 @@
 //!
 //! The compiler is asked about each file of `ui` with the kernel as it was built for this test. A harness that builds the kernel and
 //! what it rests on anew for such files takes minutes.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     env, fs,

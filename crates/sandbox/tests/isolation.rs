@@ -37,3 +37,5 @@ mod share;
 mod supervised;
 #[path = "isolation/unawaited.rs"]
 mod unawaited;
+#[path = "isolation/without.rs"]
+mod without;

@@ -7,9 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use casemate_sandbox::{
-    Driver, EnvironmentSpec, ExecPolicy, Layer, RuntimeTable, StartError, Status, spawner,
-};
+use casemate_sandbox::{Driver, EnvironmentSpec, ExecPolicy, Layer, RuntimeTable, Status, spawner};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -76,52 +74,6 @@ fn server_of_an_ordinary_user_with_delegated_groups_isolates_too() {
         }
     });
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-}
-
-/// Kinds of namespaces as the kernel's limits name them.
-const KINDS: [(&str, Layer); 5] = [
-    ("net", Layer::NetworkNamespace),
-    ("pid", Layer::PidNamespace),
-    ("ipc", Layer::IpcNamespace),
-    ("uts", Layer::UtsNamespace),
-    ("cgroup", Layer::CgroupNamespace),
-];
-
-/// As root of a user namespace that may hold no other namespace of one kind: a host without that layer.
-#[test]
-fn host_without_one_kind_of_namespaces_starts_nothing_and_names_the_layer() {
-    let (_folder, copy) = public_copy();
-    for (kind, _) in KINDS {
-        let test = "--exact rootless::child_without_namespaces --ignored --nocapture";
-        let limit = format!("/proc/sys/user/max_{kind}_namespaces");
-        let line = format!("echo 0 > {limit} && MISSING={kind} exec {} {test}", copy.display());
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "sh", "-c", &line]).current_dir(copy.parent().unwrap());
-        let output = command.output().unwrap();
-        let (said, complained) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success() && said.contains("1 passed"), "{kind}: {said}{complained}");
-    }
-}
-
-#[test]
-#[ignore = "run by host_without_one_kind_of_namespaces_starts_nothing_and_names_the_layer"]
-fn child_without_namespaces() {
-    let kind = std::env::var_os("MISSING").unwrap();
-    let (_, missing) = KINDS.into_iter().find(|(name, _)| kind == *name).unwrap();
-    run(async {
-        let driver = Driver::new(spawner::start().unwrap(), RuntimeTable::discover("".as_ref())).unwrap();
-        let probe = driver.probe().await;
-        let absent: Vec<Layer> = probe.absent().map(|(layer, _)| layer).collect();
-        for (_, layer) in KINDS {
-            // What is tried in all of the namespaces at once is absent with any of them; the cgroup's is tried so.
-            let expected = layer == missing || layer == Layer::CgroupNamespace;
-            assert_eq!(absent.contains(&layer), expected, "{layer}: {probe}");
-        }
-        let template = prepare_custom(&driver).await;
-        let code = std::env::current_dir().unwrap().join("code");
-        let refused = driver.start(spec(template, &code)).await.unwrap_err();
-        assert!(matches!(&refused, StartError::Layer { layer, .. } if *layer == missing), "{refused:?}");
-    });
 }
 
 #[test]
