@@ -134,6 +134,24 @@ def test_a_second_signal_waits_for_nobody(own, python):
     assert until(lambda: not processes(name), 5), "nothing outlives the server"
 
 
+def test_an_event_that_is_under_way_at_the_end_is_done_by_the_next_server(own):
+    code = "import time\n\ndef handler(event, context):\n    print('at work', flush=True)\n    time.sleep(event['seconds'])\n"
+    logs = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
+    function = Function(own, {"app.py": code}, statements=logs, Timeout=900)
+    # Its only try is ended by the server, not by the function.
+    function.lambda_.put_function_event_invoke_config(FunctionName=function.name, MaximumRetryAttempts=0)
+    function.invoke({"seconds": 800}, InvocationType="Event")
+    lines(function, "at work", seconds=30)
+    ended(own, signal.SIGTERM)
+    server = again(own, function)
+    try:
+        assert len(lines(function, "at work", 2, seconds=30)) == 2
+        dropped = [record for record in server.audit(function.name) if record.get("operation") == "lambda.request-dropped"]
+        assert not dropped, dropped
+    finally:
+        server.kill()
+
+
 def test_a_request_that_is_under_way_is_answered_before_the_end(own, python):
     name, function, (asks, answers) = begun(own, python, 3)
     ended(own, signal.SIGTERM)

@@ -32,7 +32,7 @@ impl Full {
 /// The table grows by doubling and never shrinks: where it is smaller, there is nothing to count. Counted in `fdinfo`, because
 /// `fd` opens to the process's user only: a server without root may trace its environments, but is not their user.
 fn has_all_descriptors(pid: libc::pid_t) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = sys::process_table(format!("/proc/{pid}/status")).unwrap_or_default();
     let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok());
     if size.is_none_or(|size: u64| size < DESCRIPTORS_MAX) {
         return false;

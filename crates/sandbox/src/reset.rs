@@ -183,7 +183,7 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// When a process was started, in ticks since the machine's start. `None`: it is gone.
 fn started(pid: libc::pid_t) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = sys::process_table(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything; the fields after it are numbers.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(START_FIELD)?.parse().ok()

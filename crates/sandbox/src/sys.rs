@@ -107,6 +107,12 @@ pub(crate) fn wait_for_any() -> io::Result<(libc::pid_t, ExitStatus)> {
     Ok((pid, status))
 }
 
+/// A table of a process's. Names in it are the process's own to choose, and the kernel writes them as they are: they need not be UTF-8,
+/// and nothing else in these tables is anything but ASCII.
+pub(crate) fn process_table(path: impl AsRef<Path>) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
+}
+
 /// The process behind a descriptor, as `/proc` of this process numbers it.
 pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;

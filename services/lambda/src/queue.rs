@@ -143,7 +143,7 @@ impl Queue {
         // What cannot be moved now is at the next start.
         drop(self.env.store.write(lines::move_old_rows).await);
         let mut from = None;
-        while self.env.kernel().is_ok() {
+        while !self.is_stopping() {
             // What cannot be read now is read at the next look.
             from = self.begin_due(self.env.clock.now(), from.as_ref()).unwrap_or_default();
             drop(tokio::time::timeout(LOOK_EVERY, self.arrived.notified()).await);
@@ -185,23 +185,19 @@ impl Queue {
 
     /// Runs a row that has its place, unless it is gone.
     fn begin(self: &Arc<Self>, function: Arn, key: Key) {
-        // Read behind its place: what has run in the meantime is not there.
-        match self.env.store.read(|tx| tx.get::<Waiting>(&key)) {
-            Ok(Some(waiting)) => {
-                let queue = Arc::clone(self);
-                drop(tokio::spawn(async move { queue.run((function, key), waiting).await }));
-            }
-            // One that cannot be read does not stop those behind it.
-            Ok(None) | Err(_) => self.give_back(&function, &key),
+        let place = Place { queue: Arc::clone(self), function, key };
+        // Read behind its place: what has run in the meantime is not there. One that cannot be read does not stop those behind it.
+        if let Ok(Some(waiting)) = self.env.store.read(|tx| tx.get::<Waiting>(&place.key)) {
+            drop(tokio::spawn(async move { place.queue.run(&place, waiting).await }));
         }
     }
 
-    fn give_back(&self, function: &Arn, key: &Key) {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).give_back(function, key);
-    }
-
-    async fn run(&self, (whose, place): (Arn, Key), waiting: Waiting) {
+    async fn run(&self, place: &Place, waiting: Waiting) {
         let (next, found) = self.attempt(&waiting).await;
+        if self.is_stopping() {
+            // Whoever ended the function may have been us, and nobody can be told of its end: it is repeated at the next start.
+            return;
+        }
         let again = match next {
             Next::Again { at, waiting } => Some((at, waiting)),
             Next::Over { condition, response, why } => {
@@ -213,6 +209,9 @@ impl Queue {
                         destination::write_log(&self.env, Arc::clone(&function), &waiting.request_id, why);
                     }
                     self.conclude(&waiting, function, &config, (condition, response, why)).await;
+                    if self.is_stopping() {
+                        return;
+                    }
                 }
                 None
             }
@@ -221,7 +220,7 @@ impl Queue {
                 None
             }
         };
-        let from = place.clone();
+        let from = place.key.clone();
         let (function, bytes) = (waiting.function, waiting.payload.len());
         // Where the row cannot be moved, it is tried again.
         drop(
@@ -237,8 +236,11 @@ impl Queue {
                 })
                 .await,
         );
-        self.give_back(&whose, &place);
-        self.arrived.notify_one();
+    }
+
+    /// Whether the server is about to end: nothing can be called any more, destinations least of all.
+    fn is_stopping(&self) -> bool {
+        self.env.kernel().is_err()
     }
 
     async fn attempt(&self, waiting: &Waiting) -> (Next, Option<(Arc<Function>, EventConfig)>) {
@@ -371,6 +373,25 @@ impl Queue {
             detail: format!("an asynchronous request was dropped: {why}"),
             alarm: None,
         });
+    }
+}
+
+/// The turn of a row that runs. It is given back however that ends.
+#[derive(Debug)]
+struct Place {
+    queue: Arc<Queue>,
+    function: Arn,
+    key: Key,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Self { queue, function, key } = self;
+        queue.turns.lock().unwrap_or_else(PoisonError::into_inner).give_back(function, key);
+        // A row whose run panicked is still there; it is tried again at the next look, not at once.
+        if !std::thread::panicking() {
+            queue.arrived.notify_one();
+        }
     }
 }
 

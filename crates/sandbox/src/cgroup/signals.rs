@@ -46,7 +46,7 @@ fn threads(pid: libc::pid_t) -> io::Result<Vec<libc::pid_t>> {
 
 /// Stopped by a signal, or dead and not waited for yet.
 fn is_at_rest(pid: libc::pid_t, thread: libc::pid_t) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat")).unwrap_or_default();
+    let stat = sys::process_table(format!("/proc/{pid}/task/{thread}/stat")).unwrap_or_default();
     // The name, in parentheses, may hold anything.
     let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
     matches!(state, Some('T' | 'Z' | 'X'))

@@ -60,7 +60,7 @@ impl Census {
 
 /// Who has forked a process, or has taken it over since. `None`: it is gone.
 pub(super) fn parent_of(pid: libc::pid_t) -> Option<libc::pid_t> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = sys::process_table(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything.
     stat.rsplit_once(") ")?.1.split_ascii_whitespace().nth(1)?.parse().ok()
 }
@@ -137,7 +137,7 @@ impl std::ops::Add for Holds {
 }
 
 fn status(folder: &str) -> String {
-    fs::read_to_string(format!("{folder}/status")).unwrap_or_default()
+    sys::process_table(format!("{folder}/status")).unwrap_or_default()
 }
 
 impl Holds {
@@ -188,6 +188,22 @@ mod tests {
         let proportional = Holds { private: 52 << 10, shared: 10 << 10, ..Holds::default() };
         assert_eq!(Holds::read_proportion(rollup), Some(proportional));
         assert_eq!(Holds::read_proportion("Pss: 500 kB\n"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_hides_nothing() {
+        let named = std::thread::spawn(|| {
+            // SAFETY: always succeeds.
+            let thread = unsafe { libc::gettid() };
+            // SAFETY: the name outlives the call and ends with a zero byte.
+            assert_eq!(unsafe { libc::prctl(libc::PR_SET_NAME, c"\xff) T 1".as_ptr()) }, 0);
+            (parent_of(thread), Holds::of(thread))
+        });
+        let (parent, holds) = named.join().unwrap();
+        assert!(
+            parent.is_some() && parent == parent_of(sys::own_pid()) && holds.private > 0 && holds.threads > 0,
+            "{parent:?} {holds:?}"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{check_int, owned};
+use super::{check_int, owned, process_table};
 
 /// The socket behind a descriptor of another process. It is the very socket, whatever becomes of the number there.
 pub(crate) fn of_process(pid: u32, number: u64) -> io::Result<OwnedFd> {
@@ -22,7 +22,7 @@ pub(crate) fn of_process(pid: u32, number: u64) -> io::Result<OwnedFd> {
 
 /// The process to which a thread belongs.
 fn leader(thread: u32) -> io::Result<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status"))?;
+    let status = process_table(format!("/proc/{thread}/status"))?;
     let number = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
     number.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
