@@ -42,8 +42,9 @@ pub(crate) enum Piece {
 pub(crate) struct Masked {
     /// `None` is a question mark.
     symbols: Vec<Option<char>>,
-    /// For each character of the piece, ordered, the positions it fits.
-    table: Vec<(char, Vec<u64>)>,
+    /// For each character of the piece, ordered, the positions it fits: words that are not zero, by their index. So all of it takes
+    /// room in proportion to the piece, however many different characters that has.
+    table: Vec<(char, Vec<(usize, u64)>)>,
     /// The positions of question marks.
     wild: Vec<u64>,
 }
@@ -185,14 +186,23 @@ impl Masked {
     fn new(symbols: Vec<Option<char>>) -> Self {
         let words = symbols.len().div_ceil(64);
         let mut wild = vec![0_u64; words];
-        let mut table: std::collections::BTreeMap<char, Vec<u64>> = std::collections::BTreeMap::new();
+        let mut table: std::collections::BTreeMap<char, Vec<(usize, u64)>> =
+            std::collections::BTreeMap::new();
         for (at, symbol) in symbols.iter().enumerate() {
-            let mask = match symbol {
-                None => &mut wild,
-                Some(c) => table.entry(*c).or_insert_with(|| vec![0; words]),
-            };
-            if let Some(word) = mask.get_mut(at / 64) {
-                *word |= 1 << (at % 64);
+            let bit = 1 << (at % 64);
+            match symbol {
+                None => {
+                    if let Some(word) = wild.get_mut(at / 64) {
+                        *word |= bit;
+                    }
+                }
+                Some(c) => {
+                    let words = table.entry(*c).or_default();
+                    match words.last_mut() {
+                        Some((index, word)) if *index == at / 64 => *word |= bit,
+                        _ => words.push((at / 64, bit)),
+                    }
+                }
             }
         }
         Self { symbols, table: table.into_iter().collect(), wild }
@@ -238,12 +248,16 @@ impl Masked {
         };
         for (at, c) in text.char_indices() {
             let found = self.table.binary_search_by_key(&c, |(c, _)| *c).ok();
-            let fits = found.and_then(|at| self.table.get(at)).map(|(_, mask)| mask);
+            let mut fits = found.and_then(|at| self.table.get(at)).map_or(&[][..], |(_, words)| words).iter();
+            let mut next = fits.next();
             // A new match may start at every character.
             let mut carry = 1_u64;
             for (index, word) in state.iter_mut().enumerate() {
                 let wild = self.wild.get(index).copied().unwrap_or(0);
-                let here = fits.and_then(|mask| mask.get(index)).copied().unwrap_or(0);
+                let mut here = 0;
+                if let Some((_, bits)) = next.filter(|(at, _)| *at == index) {
+                    (here, next) = (*bits, fits.next());
+                }
                 let next_carry = *word >> 63;
                 *word = (*word << 1 | carry) & (wild | here);
                 carry = next_carry;
@@ -258,6 +272,21 @@ impl Masked {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn many_different_characters_beside_question_marks_take_room_in_proportion() {
+        let characters = |count: u32| (0..count).filter_map(|at| char::from_u32(0x4e00 + at)).map(Some);
+        for count in [100, 20_000] {
+            let symbols: Vec<_> = characters(count).chain([None]).chain(characters(count)).collect();
+            let masked = super::Masked::new(symbols);
+            let words: usize = masked.table.iter().map(|(_, words)| words.len()).sum();
+            assert!(words <= 2 * count as usize && masked.wild.len() <= count as usize, "{words}");
+            let text: String =
+                characters(count).chain([Some('x')]).chain(characters(count)).flatten().collect();
+            assert_eq!(masked.find(&format!("before{text}after")), Some("before".len() + text.len()));
+            assert_eq!(masked.find(&text.replacen('x', "xx", 1)), None);
+        }
+    }
+
     use super::*;
 
     fn naive(pattern: &[char], text: &[char]) -> bool {

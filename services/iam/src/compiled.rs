@@ -15,8 +15,9 @@ use casemate_kernel::{
 
 use crate::documents;
 
-/// Bytes of text kept; beyond it all are forgotten. Ours: some two thousand documents of the greatest size.
-const TEXT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of text kept; beyond it all are forgotten. Ours: some thousand ordinary documents. What is made of a text can take two hundred
+/// times its room, if somebody writes it for that.
+const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// The compiled documents.
 #[derive(Debug, Default)]

@@ -140,13 +140,14 @@ impl IamDirectory {
         Ok(policies)
     }
 
-    /// The policies of a user or role, if it still is the one with that unique id.
+    /// The policies of a user or role, if it still is the one with that unique id, and still has the name and path by which the
+    /// caller is known: sessions of a user who has been renamed or moved speak of him as he was.
     fn current(&self, caller: &Caller) -> Result<Option<IdentityPolicies>, Error> {
         self.env.store.read(|tx| match caller {
-            Caller::User { name, unique_id, account, .. } => {
+            Caller::User { name, unique_id, account, arn } => {
                 let scope = self.env.scope_of(account);
                 UserRow::find(tx, &scope, name)?
-                    .filter(|user| user.unique_id == *unique_id)
+                    .filter(|user| user.unique_id == *unique_id && user.arn(&scope) == *arn)
                     .map(|user| self.of_user(tx, &scope, &user))
                     .transpose()
             }
@@ -218,16 +219,17 @@ impl Directory for IamDirectory {
     }
 
     fn policies(&self, caller: &Caller) -> Result<Option<Arc<IdentityPolicies>>, Fault> {
-        let unique_id = match caller {
-            Caller::User { unique_id, .. } => unique_id.as_str(),
-            Caller::Role(session) => session.role_unique_id.as_str(),
+        // With the name by which the caller is known: what was found under another is no answer for this one.
+        let known_as = match caller {
+            Caller::User { unique_id, arn, .. } => format!("{unique_id} {}", arn.as_str()),
+            Caller::Role(session) => session.role_unique_id.clone(),
             // Root needs none; others have none.
             _ => return Ok(Some(Arc::default())),
         };
         self.cache.get_or(
             |kept| &kept.policies,
             |kept| &mut kept.policies,
-            unique_id,
+            &known_as,
             || Ok(self.current(caller)?.map(Arc::new)),
         )
     }

@@ -21,6 +21,13 @@ pub(crate) struct Paging {
     items: usize,
 }
 
+impl Paging {
+    /// The same with at most so many items in a page, and one at least.
+    pub(crate) fn at_most(&self, items: usize) -> Self {
+        Self { after: self.after.clone(), items: self.items.min(items.max(1)) }
+    }
+}
+
 /// One page.
 #[derive(Debug)]
 pub(crate) struct Page<T> {

@@ -82,6 +82,18 @@ pub(crate) enum GivenValue {
     Many(Vec<String>),
 }
 
+impl Case {
+    /// Statements that a result may name.
+    pub(crate) fn statements(&self) -> usize {
+        let given = match &self.ceilings {
+            Ceilings::Given(levels) => levels.iter().flatten().collect(),
+            Ceilings::InForce { .. } => Vec::new(),
+        };
+        let own = self.identity.iter().chain(self.boundary.iter().flatten()).chain(&self.resource);
+        own.chain(given).map(|simulated| simulated.parts.len()).sum()
+    }
+}
+
 impl Simulated {
     /// Compiles a policy; one outside the grammar of its kind is refused.
     pub(crate) fn new(source: &Source, kind: Kind) -> Result<Self, Error> {

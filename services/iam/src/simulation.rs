@@ -17,6 +17,8 @@ use crate::{
 
 /// Actions times resources of one simulation. Ours: pages are cut from so many.
 const PAIRS_MAX: usize = 1_000_000;
+/// Statements times pairs of one page: each pair may show all of them, so pages of large policies are shorter than was asked for. Ours.
+const SHOWN_MAX: usize = 200_000;
 
 /// Reads context entries.
 pub(crate) fn context(entries: Option<&[ContextEntry]>) -> Result<Given, Error> {
@@ -142,7 +144,8 @@ pub(crate) fn answer(
         let text = format!("A simulation has at most {PAIRS_MAX} pairs of action and resource.");
         return Err(Error::invalid_input_exception(text));
     }
-    let page = page_of_numbers(total, paging)?;
+    let paging = paging.at_most(SHOWN_MAX / case.statements().max(1));
+    let page = page_of_numbers(total, &paging)?;
     let pairs = page.items.iter().filter_map(|at| {
         let (action, resource) = (at.checked_div(resources.len())?, at.checked_rem(resources.len())?);
         Some(case.result(actions.get(action)?, resources.get(resource)?))

@@ -73,6 +73,31 @@ async fn it_makes_no_further_tokens() {
     }
 }
 
+/// What a session says of its user, in `aws:PrincipalArn` and `aws:username`, must not be what he was called before.
+#[tokio::test]
+async fn it_ends_when_its_user_is_called_otherwise_whoever_was_asked_about_before() {
+    let scene = Scene::new().await;
+    scene.role("r", r#"{"AWS":"123456789012"}"#, None).await;
+    let nothing = casemate_schema::Document::empty;
+    for (name, change) in [("ann", ("NewPath", "/contractors/")), ("ben", ("NewUserName", "benedict"))] {
+        let user = scene.user(name, Some(ALLOW_ALL)).await;
+        let session = credentials(&scene.sts(&user, "GetSessionToken", &[]).await);
+        assert_eq!(scene.assume(&session, "r", nothing()).await.status, 200);
+        scene.iam(&scene.root, "UpdateUser", &[("UserName", name), change]).await;
+        if name == "ben" {
+            // A namesake has none of it, and the old session is not his.
+            scene.user("ben", Some(ALLOW_ALL)).await;
+        }
+        let cold = scene.assume(&session, "r", nothing()).await;
+        // The directory has been asked about the user as he is called now.
+        assert_eq!(scene.assume(&user, "r", nothing()).await.status, 200);
+        let warm = scene.assume(&session, "r", nothing()).await;
+        for refused in [cold, warm] {
+            assert!(refusal(&refused).starts_with(UNKNOWN), "{name}: {}", refusal(&refused));
+        }
+    }
+}
+
 #[tokio::test]
 async fn it_follows_its_user_at_once() {
     let scene = Scene::new().await;

@@ -240,3 +240,35 @@ async fn malformed_policies_and_actions_are_refused_and_pages_cover_everything_o
     }
     assert_eq!(seen, ["s3:A1", "s3:A1", "s3:A2", "s3:A2", "s3:A3", "s3:A3"]);
 }
+
+#[tokio::test]
+async fn a_page_of_many_statements_is_shorter_than_was_asked_for_and_the_rest_follows() {
+    let scene = Scene::new().await;
+    let statement = r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#;
+    let document = |count: usize| {
+        format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, vec![statement; count].join(","))
+    };
+    let resources: Vec<String> = (0..210).map(|number| format!("arn:aws:s3:::b/{number}")).collect();
+    let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
+    let policy = document(1_000);
+    let mut marker = None;
+    let mut pages = Vec::new();
+    loop {
+        let mut members = vec![
+            ("PolicyInputList", list(&[&policy])),
+            ("ActionNames", list(&["s3:GetObject"])),
+            ("ResourceArns", list(&resources)),
+            ("MaxItems", Document::Integer(1_000)),
+        ];
+        if let Some(marker) = marker.take() {
+            members.push(("Marker", Document::from(marker)));
+        }
+        let text = custom(&scene, &members).await;
+        pages.push(decisions(&text).len());
+        marker = text.split_once("<Marker>").and_then(|(_, rest)| Some(rest.split_once('<')?.0.to_owned()));
+        if marker.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [200, 10]);
+}
