@@ -188,7 +188,12 @@ impl Queue {
         let place = Place { queue: Arc::clone(self), function, key };
         // Read behind its place: what has run in the meantime is not there. One that cannot be read does not stop those behind it.
         if let Ok(Some(waiting)) = self.env.store.read(|tx| tx.get::<Waiting>(&place.key)) {
-            drop(tokio::spawn(async move { place.queue.run(&place, waiting).await }));
+            let queue = Arc::clone(self);
+            drop(tokio::spawn(async move {
+                queue.run(&place, waiting).await;
+                drop(place);
+                queue.arrived.notify_one();
+            }));
         }
     }
 
@@ -387,11 +392,8 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Self { queue, function, key } = self;
+        // Nobody is told: a row that cannot be read, or whose run panicked, is still there and waits for the next look.
         queue.turns.lock().unwrap_or_else(PoisonError::into_inner).give_back(function, key);
-        // A row whose run panicked is still there; it is tried again at the next look, not at once.
-        if !std::thread::panicking() {
-            queue.arrived.notify_one();
-        }
     }
 }
 
