@@ -6,21 +6,16 @@
 //! whoever was to be told.
 
 mod call;
+mod log;
 mod rights;
 
 use bytes::Bytes;
 use casemate_kernel::{Env, audit};
-use casemate_names::{Arn, Timestamp, hex_id};
+use casemate_names::{Arn, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use crate::{
-    delivery::{Delivery, Whose},
-    environment::log_stream,
-    farewells::Farewells,
-    function::Function,
-    version::Version,
-};
+use crate::{function::Function, version::Version};
 
 pub(crate) use call::Target;
 pub(crate) use rights::{check_dead_letters, check_destinations};
@@ -105,40 +100,48 @@ pub(crate) enum Word {
     Letter(&'static str),
 }
 
-/// Tells the owner of `to`. Where that fails, says so in the trail and in the function's log.
-pub(crate) async fn tell(env: &Env, function: Arc<Function>, to: &str, ended: &Ended, word: Word) {
-    let (name, log) = match word {
-        Word::Record(_) => ("lambda.destination-failed", format!("Destination {to} was not told of the end")),
-        Word::Letter(_) => ("lambda.dead-letter-lost", format!("The dead letter did not reach {to}")),
-    };
-    let told = match Arn::parse(to).ok().as_ref().and_then(Target::of) {
-        Some(target) => call::make(env, &function, &target, ended, &word).await,
-        None => Err("nothing of this name can be told".to_owned()),
-    };
-    let Err(why) = told else { return };
-    env.audit.event(audit::Event {
-        name,
-        at: env.clock.now(),
-        place: "lambda.async-queue".to_owned(),
-        function: Some(function.arn.as_str().to_owned()),
-        request_id: Some(ended.request_id.clone()),
-        detail: format!("{to} was not told of the request's end: {why}"),
-        alarm: None,
-    });
-    write_log(env, function, &ended.request_id, &log);
+/// Tells, and writes into the functions' logs what they are not told otherwise.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    env: Env,
+    log: log::Log,
 }
 
-/// Writes a line of the platform's into the function's log.
-pub(crate) fn write_log(env: &Env, function: Arc<Function>, request_id: &str, text: &str) {
-    let now = env.clock.now();
-    let stream = log_stream(now, function.version, &hex_id(&*env.entropy, "lambda.destination-log", 32));
-    // What became of the delivery is the operator's to know in detail; the log says that it failed.
-    // Requests that wait end with the server; it does not wait for what is said of them.
-    Delivery::start(env, function, stream, &Farewells::default()).send(
-        now,
-        format!("RequestId: {request_id} {text}"),
-        Whose::Platforms,
-    );
+impl Teller {
+    pub(crate) fn new(env: &Env) -> Self {
+        Self { env: env.clone(), log: log::Log::new(env) }
+    }
+
+    /// Tells the owner of `to`. Where that fails, says so in the trail and in the function's log.
+    pub(crate) async fn tell(&self, function: &Arc<Function>, to: &str, ended: &Ended, word: Word) {
+        let (name, log) = match word {
+            Word::Record(_) => {
+                ("lambda.destination-failed", format!("Destination {to} was not told of the end"))
+            }
+            Word::Letter(_) => ("lambda.dead-letter-lost", format!("The dead letter did not reach {to}")),
+        };
+        let told = match Arn::parse(to).ok().as_ref().and_then(Target::of) {
+            Some(target) => call::make(&self.env, function, &target, ended, &word).await,
+            None => Err("nothing of this name can be told".to_owned()),
+        };
+        let Err(why) = told else { return };
+        self.env.audit.event(audit::Event {
+            name,
+            at: self.env.clock.now(),
+            place: "lambda.async-queue".to_owned(),
+            function: Some(function.arn.as_str().to_owned()),
+            request_id: Some(ended.request_id.clone()),
+            detail: format!("{to} was not told of the request's end: {why}"),
+            alarm: None,
+        });
+        // What became of the delivery is the operator's to know in detail; the log says that it failed.
+        self.write_log(function, &ended.request_id, &log);
+    }
+
+    /// Writes a line of the platform's into the function's log.
+    pub(crate) fn write_log(&self, function: &Arc<Function>, request_id: &str, text: &str) {
+        self.log.write(function, request_id, text);
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod lines;
 mod turns;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use crate::{
     api::Error,
     backlog,
-    destination::{self, Condition, Ended, Response, Word},
+    destination::{self, Condition, Ended, Response, Teller, Word},
     event_config::{AGE_S, EventConfig, RETRIES},
     function::Function,
     invocation::Outcome,
@@ -80,6 +80,7 @@ impl Row for Waiting {
 pub(crate) struct Queue {
     env: Env,
     invoker: Arc<Invoker>,
+    teller: Teller,
     arrived: Notify,
     turns: Mutex<Turns>,
 }
@@ -101,7 +102,8 @@ enum Next {
 
 impl Queue {
     pub(crate) fn new(env: &Env, invoker: Arc<Invoker>) -> Self {
-        Self { env: env.clone(), invoker, arrived: Notify::new(), turns: Mutex::default() }
+        let teller = Teller::new(env);
+        Self { env: env.clone(), invoker, teller, arrived: Notify::new(), turns: Mutex::default() }
     }
 
     /// Accepts a request, if not too many wait: durable when it resolves. One that goes in a circle is accepted, too, and
@@ -145,27 +147,31 @@ impl Queue {
         let mut from = None;
         while !self.is_stopping() {
             // What cannot be read now is read at the next look.
-            from = self.begin_due(self.env.clock.now(), from.as_ref()).unwrap_or_default();
+            from = self.look(from).await;
             drop(tokio::time::timeout(LOOK_EVERY, self.arrived.notified()).await);
         }
     }
 
     /// Begins what is due: the functions behind `from` first. The answer is where the next look is to go on.
+    async fn look(self: &Arc<Self>, from: Option<Key>) -> Option<Key> {
+        let (queue, now) = (Arc::clone(self), self.env.clock.now());
+        // With many functions it reads for milliseconds, in which nobody else is to wait.
+        let begun = tokio::task::spawn_blocking(move || queue.begin_due(now, from.as_ref()).ok()).await;
+        begun.ok().flatten().flatten()
+    }
+
     fn begin_due(self: &Arc<Self>, now: Timestamp, from: Option<&Key>) -> Result<Option<Key>, StoreError> {
         let (environments, of_one) = self.invoker.places();
-        let mut look = self.env.store.read(|tx| {
-            let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            lines::look(tx, &turns, (environments, of_one), now, from)
-        })?;
+        // As they are now: what has ended meanwhile is asked again when it is taken, and read again when it begins.
+        let turns = self.turns().clone();
+        let mut look =
+            self.env.store.read(|tx| lines::look(tx, &turns, (environments, of_one), now, from))?;
         let mut last = None;
         loop {
             let mut begun = false;
             for line in &mut look.lines {
                 let Some(key) = line.due.pop_front() else { continue };
-                let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-                let taken = turns.take(&line.function, &key, environments, line.most);
-                drop(turns);
-                if taken {
+                if self.turns().take(&line.function, &key, environments, line.most) {
                     self.begin(line.function.clone(), key);
                     last = Some(lines::end(&line.function));
                     begun = true;
@@ -211,9 +217,9 @@ impl Queue {
                 }
                 if let Some((function, config)) = found {
                     if waiting.is_loop {
-                        destination::write_log(&self.env, Arc::clone(&function), &waiting.request_id, why);
+                        self.teller.write_log(&function, &waiting.request_id, why);
                     }
-                    self.conclude(&waiting, function, &config, (condition, response, why)).await;
+                    self.conclude(&waiting, &function, &config, (condition, response, why)).await;
                     if self.is_stopping() {
                         return;
                     }
@@ -241,6 +247,10 @@ impl Queue {
                 })
                 .await,
         );
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the server is about to end: nothing can be called any more, destinations least of all.
@@ -300,7 +310,7 @@ impl Queue {
     async fn conclude(
         &self,
         waiting: &Waiting,
-        function: Arc<Function>,
+        function: &Arc<Function>,
         config: &EventConfig,
         (condition, response, why): (Condition, Option<Response>, &'static str),
     ) {
@@ -323,10 +333,10 @@ impl Queue {
                 _ => waiting.function.clone(),
             };
             let record = destination::record(&ended, invoked.as_str(), self.env.clock.now());
-            destination::tell(&self.env, Arc::clone(&function), &to, &ended, Word::Record(record)).await;
+            self.teller.tell(function, &to, &ended, Word::Record(record)).await;
         }
         if let (Some(to), false) = (dead_letters, condition == Condition::Success) {
-            destination::tell(&self.env, function, &to, &ended, Word::Letter(why)).await;
+            self.teller.tell(function, &to, &ended, Word::Letter(why)).await;
         }
     }
 
@@ -393,7 +403,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let Self { queue, function, key } = self;
         // Nobody is told: a row that cannot be read, or whose run panicked, is still there and waits for the next look.
-        queue.turns.lock().unwrap_or_else(PoisonError::into_inner).give_back(function, key);
+        queue.turns().give_back(function, key);
     }
 }
 

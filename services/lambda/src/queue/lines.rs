@@ -62,8 +62,8 @@ pub(super) fn look(
     let (mut after, mut turned) = (from.cloned(), from.is_none());
     for _ in 0..FUNCTIONS_PER_LOOK {
         let first = tx.keys::<Waiting>(&Key::global(), after.as_ref(), 1)?.pop();
-        let function = first.and_then(|key| key.text_at(0)).and_then(|text| Arn::parse(&text).ok());
-        let Some(function) = function else {
+        let function = first.as_ref().and_then(|key| key.text_at(0)).and_then(|text| Arn::parse(&text).ok());
+        let (Some(first), Some(function)) = (first, function) else {
             if turned {
                 return Ok(look);
             }
@@ -74,12 +74,15 @@ pub(super) fn look(
         if turned && from.is_some_and(|from| end > *from) {
             return Ok(look);
         }
-        let most = most(tx, &function, of_one);
-        let room = turns.left(&function, environments, most);
-        let due = if room == 0 { VecDeque::new() } else { due(tx, turns, &function, now)? };
-        look.is_cut |= due.len() == KEYS_PER_LINE;
-        if !due.is_empty() {
-            look.lines.push(Line { function, most, due });
+        // Where the first is not, none is.
+        if is_due(&first, now) {
+            let most = most(tx, &function, of_one);
+            let room = turns.left(&function, environments, most);
+            let due = if room == 0 { VecDeque::new() } else { due(tx, turns, &function, now)? };
+            look.is_cut |= due.len() == KEYS_PER_LINE;
+            if !due.is_empty() {
+                look.lines.push(Line { function, most, due });
+            }
         }
         after = Some(end);
     }
@@ -94,8 +97,7 @@ fn due(tx: &ReadTx<'_>, turns: &Turns, function: &Arn, now: Timestamp) -> Result
         let keys = tx.keys::<Waiting>(&line, after.as_ref(), KEYS_PER_LINE)?;
         let Some(last) = keys.last().cloned() else { return Ok(due) };
         for key in keys {
-            let at = key.number_at(1).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_millis);
-            if due.len() == KEYS_PER_LINE || at.is_none_or(|at| at > now) {
+            if due.len() == KEYS_PER_LINE || !is_due(&key, now) {
                 return Ok(due);
             }
             if !turns.runs(function, &key) {
@@ -104,6 +106,11 @@ fn due(tx: &ReadTx<'_>, turns: &Turns, function: &Arn, now: Timestamp) -> Result
         }
         after = Some(last);
     }
+}
+
+fn is_due(key: &Key, now: Timestamp) -> bool {
+    let at = key.number_at(1).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp::from_millis);
+    at.is_some_and(|at| at <= now)
 }
 
 /// How many events of a function may run at once: what it has reserved, and what could have an environment.

@@ -20,7 +20,7 @@ use casemate_store::Key;
 const PLACES_PER_ENVIRONMENT: usize = 4;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Turns {
     /// What runs, by function. Never empty sets.
     running: BTreeMap<Arn, BTreeSet<Key>>,

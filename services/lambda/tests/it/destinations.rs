@@ -261,6 +261,36 @@ async fn with_no_concurrency_a_request_fails_at_once_and_its_dead_letter_is_reco
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_of_a_function_in_a_day_is_told_in_one_stream() {
+    let bench = sandboxed();
+    let send = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}"#;
+    bench.world.identities().role("sender", &[crate::support::LOGS, send], Some(crate::support::TRUST));
+    let letters = ("DeadLetterConfig", Document::structure([("TargetArn", text(QUEUE))]));
+    bench.python_with("f", FAILS, &[letters, ("Role", Bench::role_arn("sender"))]).await;
+    let none = with(named("f"), &[("ReservedConcurrentExecutions", Document::Integer(0))]);
+    bench.done("PutFunctionConcurrency", none).await;
+    let streams = |bench: &Bench| -> Vec<String> {
+        let lines = bench.delivered.lock().unwrap();
+        lines
+            .iter()
+            .filter(|(_, line)| line.contains("dead letter"))
+            .map(|(stream, _)| stream.clone())
+            .collect()
+    };
+    for sent in 1..=3 {
+        assert_eq!(bench.call("Invoke", event()).await.status, 202);
+        bench.eventually("a line", |bench| streams(bench).len() == sent).await;
+    }
+    let all = streams(&bench);
+    assert!(all.iter().all(|stream| *stream == all[0]), "{all:?}");
+    // What it is now is another than what wrote before: another role may speak.
+    bench.done("UpdateFunctionConfiguration", with(named("f"), &[("Description", text("new"))])).await;
+    assert_eq!(bench.call("Invoke", event()).await.status, 202);
+    bench.eventually("a line", |bench| streams(bench).len() == 4).await;
+    assert_ne!(streams(&bench)[3], all[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_functions_that_tell_each_other_are_stopped() {
     let bench = sandboxed();
     let role = speaker(&bench);
