@@ -90,6 +90,7 @@ pub use crate::{
         AWS_ENDPOINT_ADDRESS, AWS_ENDPOINT_PORT, Bootstrap, BootstrapFile, COMPANIONS_MAX, Companions,
         EnvironmentSpec, Event, ExecPolicy, Exit, ExitStatus, MEMORY_MB, MEMORY_MB_PER_VCPU, MemberEnd,
         Mount, PIDS_MAX, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, ResetOutcome, TMP_MB, Template, Usage,
+        is_metadata,
     },
     vsock::vsock_listener,
 };

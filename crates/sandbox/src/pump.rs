@@ -22,7 +22,7 @@ use crate::{
     cgroup::Group,
     full::{self, Full, Said},
     slots::SlotLease,
-    spec::{Event, Exit, ExitStatus},
+    spec::{Event, Exit, ExitStatus, is_metadata},
     sys,
 };
 
@@ -54,11 +54,13 @@ pub(crate) struct Recorder {
 /// How many more events of each kind are recorded in this invocation.
 #[derive(Debug, Default)]
 struct Allowances {
-    opens: AtomicU32,
+    reads: AtomicU32,
+    changes: AtomicU32,
     executions: AtomicU32,
     executions_denied: AtomicU32,
     calls: AtomicU32,
     connections_denied: AtomicU32,
+    metadata_denied: AtomicU32,
     sockets_missing: AtomicU32,
     connecting: AtomicU32,
     disconnected: AtomicU32,
@@ -72,13 +74,16 @@ impl Allowances {
         new
     }
 
-    /// `None`: of this kind there are few in any case.
+    /// `None`: of this kind there are few in any case. What is alarming shares none with what is not: a program that tries many
+    /// harmless things does not hide the other.
     fn of(&self, event: &Event) -> Option<&AtomicU32> {
         match event {
-            Event::OpenDenied { .. } => Some(&self.opens),
+            Event::OpenDenied { write: false, .. } => Some(&self.reads),
+            Event::OpenDenied { write: true, .. } => Some(&self.changes),
             Event::Executed { .. } => Some(&self.executions),
             Event::ExecDenied { .. } => Some(&self.executions_denied),
             Event::CallRefused { .. } => Some(&self.calls),
+            Event::ConnectDenied { address, .. } if is_metadata(address) => Some(&self.metadata_denied),
             Event::ConnectDenied { .. } => Some(&self.connections_denied),
             Event::SocketMissing { .. } => Some(&self.sockets_missing),
             Event::Connecting { .. } => Some(&self.connecting),
@@ -94,10 +99,12 @@ impl Allowances {
 
     fn refill(&self) {
         for kind in [
-            &self.opens,
+            &self.reads,
+            &self.changes,
             &self.executions_denied,
             &self.calls,
             &self.connections_denied,
+            &self.metadata_denied,
             &self.sockets_missing,
             &self.connecting,
             &self.disconnected,
@@ -359,5 +366,27 @@ mod tests {
         let (first, rest) = read.split_at(64);
         assert!(first.iter().all(|one| *one == (name(), 1)));
         assert_eq!(rest, [(lost, 1), (call(), 1), (name(), 2)]);
+    }
+
+    #[test]
+    fn what_is_harmless_does_not_hide_what_is_alarming() {
+        let (sender, mut events) = mpsc::channel(1_024);
+        let recorder = Recorder::new(sender);
+        recorder.begin_invocation();
+        let open = |write| Event::OpenDenied { pid: 1, path: "/etc/shadow".to_owned(), write };
+        let connect = |address: &str| Event::ConnectDenied { pid: 1, address: address.parse().unwrap() };
+        for _ in 0..100 {
+            recorder.record(open(true));
+            recorder.record(connect("10.0.0.1:80"));
+        }
+        let alarming = [
+            open(false),
+            connect("169.254.169.254:80"),
+            connect("[::ffff:169.254.169.254]:80"),
+            connect("[fd00:ec2::254]:80"),
+        ];
+        alarming.iter().for_each(|event| recorder.record(event.clone()));
+        let read: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).map(|one| one.event).collect();
+        assert!(alarming.iter().all(|event| read.contains(event)), "{read:?}");
     }
 }

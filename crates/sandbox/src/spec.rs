@@ -1,6 +1,10 @@
 //! What a caller asks for and is told: specifications, events, usage, exits. Plain data, no system calls.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -258,6 +262,18 @@ impl EnvironmentSpec {
 
 /// The kernel's limit on host names.
 const HOSTNAME_BYTES_MAX: usize = 64;
+
+/// Whether an address is that of a metadata service: link-local, or where AWS has its own in IPv6.
+#[must_use]
+pub fn is_metadata(address: &SocketAddr) -> bool {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        // AWS: "fd00:ec2::254" (EC2 user guide, "Instance metadata").
+        IpAddr::V6(ip) => {
+            ip.is_unicast_link_local() || ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+        }
+    }
+}
 
 /// Something an environment tried or met.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -11,7 +11,7 @@ use std::{
 
 use casemate_kernel::{Env, audit};
 use casemate_names::Arn;
-use casemate_sandbox::{Event, Recorded};
+use casemate_sandbox::{Event, Recorded, is_metadata};
 use tokio::{sync::mpsc, time::Instant};
 
 /// Events that arrive this soon after a request's end still belong to it: they travel by another way than the answer.
@@ -87,7 +87,8 @@ pub(crate) enum Misuse<'a> {
 /// Is told of misuse.
 pub(crate) type Witness = Arc<dyn Fn(Misuse<'_>) + Send + Sync>;
 
-/// Misuse of each kind that is told of while one request runs. Ours: more of it says nothing new.
+/// Misuse of each kind of which each is told while one request runs. Ours: of more than this only how much it was, each time that
+/// has doubled.
 const MISUSE_MAX: usize = 16;
 /// Characters of the id that was answered for.
 const FOREIGN_ID_CHARS_MAX: usize = 64;
@@ -97,10 +98,16 @@ pub(crate) fn witness(env: Env, (place, function, attribution): (String, Arn, At
     let told = Mutex::new(Heard::default());
     Arc::new(move |misuse| {
         let request_id = attribution.last();
-        if !told.lock().unwrap_or_else(PoisonError::into_inner).is_news(misuse, request_id.as_ref()) {
+        let mut heard = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = heard.count(misuse, request_id.as_ref());
+        drop(heard);
+        if !is_news(count) {
             return;
         }
-        let (name, detail, alarm) = misused(misuse);
+        let (name, mut detail, alarm) = misused(misuse);
+        if count > MISUSE_MAX {
+            detail.push_str(&format!("; {count} times in this request"));
+        }
         env.audit.event(audit::Event {
             name,
             at: env.clock.now(),
@@ -136,7 +143,7 @@ fn misused(misuse: Misuse<'_>) -> (&'static str, String, Option<&'static str>) {
     }
 }
 
-/// How much of each kind has been told while a request runs.
+/// How much of each kind there has been while a request runs.
 #[derive(Debug, Default)]
 struct Heard {
     request_id: Option<String>,
@@ -144,8 +151,8 @@ struct Heard {
 }
 
 impl Heard {
-    /// Whether one more of this kind is told while this request runs.
-    fn is_news(&mut self, misuse: Misuse<'_>, request_id: Option<&String>) -> bool {
+    /// One more of this kind while this request runs; how many that makes.
+    fn count(&mut self, misuse: Misuse<'_>, request_id: Option<&String>) -> usize {
         if self.request_id.as_ref() != request_id {
             *self = Self { request_id: request_id.cloned(), counts: [0; 3] };
         }
@@ -155,9 +162,13 @@ impl Heard {
             Misuse::RequestBesideAnother => requests,
             Misuse::SlowHead => heads,
         };
-        *count += 1;
-        *count <= MISUSE_MAX
+        *count = count.saturating_add(1);
+        *count
     }
+}
+
+const fn is_news(count: usize) -> bool {
+    count <= MISUSE_MAX || count.is_power_of_two()
 }
 
 /// Records events until the environment is gone.
@@ -201,12 +212,7 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
         Event::ConnectDenied { pid, address } => (
             "sandbox.connect-denied",
             format!("process {pid} tried to connect to {address}"),
-            address
-                .ip()
-                .to_canonical()
-                .to_string()
-                .starts_with("169.254.")
-                .then_some("a function tried to reach a metadata service"),
+            is_metadata(address).then_some("a function tried to reach a metadata service"),
         ),
         // Not alarming: libraries look for daemons that other systems have.
         Event::SocketMissing { pid, name } => (
@@ -303,6 +309,7 @@ mod tests {
         let connect = |text: &str| Event::ConnectDenied { pid: 7, address: text.parse().unwrap() };
         assert!(described(&connect("169.254.169.254:80")).2.is_some());
         assert!(described(&connect("[::ffff:169.254.169.254]:80")).2.is_some());
+        assert!(described(&connect("[fd00:ec2::254]:80")).2.is_some());
         assert!(described(&connect("8.8.8.8:53")).2.is_none());
         let open = |write| Event::OpenDenied { pid: 7, path: "/etc/shadow".to_owned(), write };
         let (name, detail, alarm) = described(&open(false));
@@ -326,8 +333,10 @@ mod tests {
         let (mut told, one, other) = (Heard::default(), "one".to_owned(), "other".to_owned());
         for request in [None, Some(&one), Some(&other)] {
             for misuse in [Misuse::AnswerForAnother("x"), Misuse::RequestBesideAnother, Misuse::SlowHead] {
-                assert!((0..MISUSE_MAX).all(|_| told.is_news(misuse, request)), "{request:?}");
-                assert!(!told.is_news(misuse, request), "{request:?}");
+                let news: Vec<_> =
+                    (0..100).map(|_| told.count(misuse, request)).filter(|count| is_news(*count)).collect();
+                let expected: Vec<_> = (1..=MISUSE_MAX).chain([32, 64]).collect();
+                assert_eq!(news, expected, "{request:?}");
             }
         }
         let attribution = Attribution::default();
