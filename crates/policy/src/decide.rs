@@ -313,10 +313,17 @@ impl<'a> Case<'a, '_> {
     }
 
     fn granted_by_both(&self) -> Granted<'a> {
-        if self.layers.resource.is_some() && self.resource_grants().any().is_none() {
+        // A resource without a policy of its own asks nothing more of its account's, and has admitted nobody else's.
+        let is_silent = self.layers.resource.is_none() && !self.is_across_accounts();
+        if !is_silent && self.resource_grants().any().is_none() {
             return Err(Layer::Resource);
         }
         self.identity_grant()
+    }
+
+    /// Whether the principal has an account, and it is not the resource's.
+    fn is_across_accounts(&self) -> bool {
+        matches!((self.request.principal.account(), self.request.resource_account), (Some(mine), Some(owner)) if mine != owner)
     }
 
     fn resource_grants(&self) -> ResourceGrants<'a> {

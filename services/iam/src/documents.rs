@@ -31,14 +31,15 @@ pub(crate) fn check_identity(text: &str) -> Result<(), Refused> {
 
 /// Checks a version of a managed policy.
 pub(crate) fn check_managed(text: &str) -> Result<(), Refused> {
-    check_identity(text)?;
-    check_length(text, MANAGED_CHARS_MAX, "PolicySize")
+    // First: what is too long is not read.
+    check_length(text, MANAGED_CHARS_MAX, "PolicySize")?;
+    check_identity(text)
 }
 
 /// Checks a trust policy, except for whether those it names exist.
 pub(crate) fn check_trust(text: &str) -> Result<(), Refused> {
-    Policy::parse(text, Kind::Trust).map(drop).map_err(|error| Refused::Malformed(error.to_string()))?;
-    check_length(text, TRUST_CHARS_MAX, "ACLSizePerRole")
+    check_length(text, TRUST_CHARS_MAX, "ACLSizePerRole")?;
+    Policy::parse(text, Kind::Trust).map(drop).map_err(|error| Refused::Malformed(error.to_string()))
 }
 
 fn check_length(text: &str, max: usize, quota: &str) -> Result<(), Refused> {
@@ -103,6 +104,9 @@ mod tests {
             "x".repeat(MANAGED_CHARS_MAX)
         );
         assert!(matches!(check_managed(&long), Err(Refused::TooLong(_))));
+        let unreadable = "{".repeat(MANAGED_CHARS_MAX + 1);
+        assert!(matches!(check_managed(&unreadable), Err(Refused::TooLong(_))));
+        assert!(matches!(check_trust(&unreadable), Err(Refused::TooLong(_))));
         assert!(matches!(check_managed("{}"), Err(Refused::Malformed(_))));
         assert!(matches!(check_trust("{"), Err(Refused::Malformed(_))));
     }

@@ -36,6 +36,14 @@ pub(crate) fn read(
     if arns.len() > POLICY_ARNS_MAX {
         return Err(Error::Validation(format!("A session can have at most {POLICY_ARNS_MAX} policy ARNs.")));
     }
+    // First: what is too long is not read.
+    let chars = inline.unwrap_or("").chars().count()
+        + arns.iter().filter_map(|descriptor| descriptor.arn.as_deref()).map(str::len).sum::<usize>();
+    if chars > POLICY_CHARS_MAX {
+        return Err(Error::packed_policy_too_large_exception(
+            "Packed size of session policies exceeds the limit.",
+        ));
+    }
     let mut documents = Vec::new();
     if let Some(text) = inline {
         check(text)?;
@@ -48,13 +56,6 @@ pub(crate) fn read(
             Error::Validation(format!("The specified policy {arn} does not exist or cannot be used here."))
         })?;
         documents.push((arn, text));
-    }
-    let chars = inline.unwrap_or("").chars().count()
-        + arns.iter().filter_map(|descriptor| descriptor.arn.as_deref()).map(str::len).sum::<usize>();
-    if chars > POLICY_CHARS_MAX {
-        return Err(Error::packed_policy_too_large_exception(
-            "Packed size of session policies exceeds the limit.",
-        ));
     }
     let packed = i32::try_from(chars * 100 / POLICY_CHARS_MAX).ok();
     let limited = !documents.is_empty();

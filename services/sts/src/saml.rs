@@ -3,7 +3,7 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use casemate_kernel::{AssertionEncryption, IdentityProvider, KeyValue, WebIdentity};
+use casemate_kernel::{AssertionEncryption, Fault, IdentityProvider, KeyValue, WebIdentity};
 use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_saml::{Assertion, Encryption, Expected, Metadata, Rejected, read_response};
 
@@ -64,7 +64,6 @@ impl Sts {
         if now >= valid_until {
             return Err(invalid("The metadata of the provider is not valid any more"));
         }
-        let metadata = Metadata::parse(&metadata).map_err(casemate_kernel::Fault::internal)?;
         let text: String = encoded.split_ascii_whitespace().collect();
         let text = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let text = text.ok_or_else(|| invalid("Invalid base64 SAMLResponse"))?;
@@ -83,10 +82,11 @@ impl Sts {
                 keys: &keys,
                 encryption,
             };
-            read_response(&text, &metadata, &expected)
+            let metadata = Metadata::parse(&metadata).map_err(Fault::internal)?;
+            Ok::<_, Fault>(read_response(&text, &metadata, &expected))
         };
-        // Anybody may have it verify signatures and decrypt: not on the reactor.
-        let assertion = self.env.heavy.run(read).await?.map_err(|why| refused(&why))?;
+        // Anybody may have it read metadata, verify signatures and decrypt: not on the reactor.
+        let assertion = self.env.heavy.run(read).await??.map_err(|why| refused(&why))?;
         if now >= assertion.issued_at.plus_seconds(REDEEM_S) {
             return Err(too_late());
         }

@@ -256,6 +256,12 @@ fn both_means_both_even_for_strangers() {
     assert!(!ask(&Layers { identity: &[], ..base }, &Principal::Anonymous, ACCOUNT).is_allowed());
     let narrow = bucket(r#"{"AWS":"222222222222"}"#);
     assert!(!ask(&Layers { resource: Some(&narrow), ..base }, &Principal::Anonymous, ACCOUNT).is_allowed());
+    // Nobody has admitted the other account.
+    let silent = Layers { resource: None, ..base };
+    assert!(ask(&silent, &user("ann"), ACCOUNT).is_allowed());
+    let decision = ask(&silent, &user("ann"), OTHER);
+    assert_eq!((decision.verdict, decision.because.layer), (Verdict::ImplicitDeny, Layer::Resource));
+    assert!(ask(&base, &user("ann"), OTHER).is_allowed());
 }
 
 #[test]

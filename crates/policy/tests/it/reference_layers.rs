@@ -93,7 +93,8 @@ fn granted(stack: &Stack, question: &Question<'_>, owner: &str) -> bool {
     let grant = stack.grant && !unsigned;
 
     if stack.rule == ResourceRule::Both {
-        return identity && (stack.resource.is_none() || !ways.is_empty());
+        let foreign = principal.account().is_some_and(|mine| mine != owner);
+        return identity && ((stack.resource.is_none() && !foreign) || !ways.is_empty());
     }
     let Some(mine) = principal.account() else {
         // Nobody but the resource's policy speaks for strangers; who has not signed is nobody to a trust policy, and the

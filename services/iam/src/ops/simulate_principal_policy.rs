@@ -1,7 +1,7 @@
 //! `SimulatePrincipalPolicy`: what the policies of a user, group or role would allow, together with further ones.
 
 use casemate_kernel::{
-    Access, Call, Caller, Operation,
+    Access, Call, Caller, Env, Operation,
     policy::{Kind, Principal},
 };
 use casemate_names::Scope;
@@ -27,52 +27,54 @@ impl Operation<SimulatePrincipalPolicy> for Iam {
     }
 
     async fn run(&self, call: Call<SimulatePrincipalPolicy>) -> Result<SimulatePrincipalPolicyOutput, Error> {
-        let (input, scope) = (&call.input, call.scope());
-        let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
-        let bound = self.read(|tx| sources::of_arn(tx, &self.env, scope, &input.policy_source_arn))?;
-        let left_out = input.policy_exclusion_list.as_deref().unwrap_or_default();
-        let mut identity = without(bound.sources.clone(), left_out);
-        identity.extend(sources::given(
-            "PolicyInputList",
-            input.policy_input_list.as_deref().unwrap_or_default(),
-        ));
-        // AWS: IAM API reference: boundaries given with the request stand in for the principal's own.
-        let given = simulation::boundary(input.permissions_boundary_policy_input_list.as_deref())?;
-        let own = without(bound.boundary.iter().cloned().collect(), left_out);
-        let boundary = if given.is_none() && !own.is_empty() {
-            Some(Simulated::all(&own, Kind::Boundary)?)
-        } else {
-            given
-        };
-        let mut context = simulation::context(input.context_entries.as_deref())?;
-        let principal = asking(input, &bound, scope)?;
-        // What is known of the principal itself is not missing.
-        if bound.principal.as_ref() == Some(&principal) {
-            for (key, value) in &bound.facts {
-                context.add(key, GivenValue::One(value.clone()));
-            }
-            let bounds = self.env.bounds(&scope.account, None, "", None)?;
-            if let Some(membership) = bounds.membership() {
-                context.add("aws:PrincipalOrgID", GivenValue::One(membership.organization.clone()));
-                context.add("aws:PrincipalOrgPaths", GivenValue::Many(vec![membership.path.clone()]));
-            }
-        }
-        let policy = input.resource_policy.as_deref();
-        let case = Case {
-            env: self.env.clone(),
-            resource_account: account(&principal, policy, input.resource_owner.as_deref())?,
-            principal,
-            identity: Simulated::all(&identity, Kind::Identity)?,
-            boundary,
-            // DIVERGES: resource control policies are taken into account, too, for resources of the caller's account.
-            ceilings: Ceilings::InForce { account: scope.account.clone() },
-            resource: policy.map(Simulated::resource).transpose()?,
-            context,
-        };
-        let (actions, resources) = (input.action_names.clone(), input.resource_arns.clone());
-        // A page can be a thousand evaluations of large policies.
-        heavy(&self.env, move || simulation::answer(&case, &actions, resources.as_deref(), &paging)).await?
+        let (env, scope) = (self.env.clone(), call.scope().clone());
+        // Policies can be large, and a page a thousand evaluations of them.
+        heavy(&self.env, move || simulated(&env, &scope, &call.input)).await?
     }
+}
+
+fn simulated(
+    env: &Env,
+    scope: &Scope,
+    input: &SimulatePrincipalPolicyInput,
+) -> Result<SimulatePrincipalPolicyOutput, Error> {
+    let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
+    let bound = env.store.read(|tx| sources::of_arn(tx, env, scope, &input.policy_source_arn))?;
+    let left_out = input.policy_exclusion_list.as_deref().unwrap_or_default();
+    let mut identity = without(bound.sources.clone(), left_out);
+    identity
+        .extend(sources::given("PolicyInputList", input.policy_input_list.as_deref().unwrap_or_default()));
+    // AWS: IAM API reference: boundaries given with the request stand in for the principal's own.
+    let given = simulation::boundary(input.permissions_boundary_policy_input_list.as_deref())?;
+    let own = without(bound.boundary.iter().cloned().collect(), left_out);
+    let boundary =
+        if given.is_none() && !own.is_empty() { Some(Simulated::all(&own, Kind::Boundary)?) } else { given };
+    let mut context = simulation::context(input.context_entries.as_deref())?;
+    let principal = asking(input, &bound, scope)?;
+    // What is known of the principal itself is not missing.
+    if bound.principal.as_ref() == Some(&principal) {
+        for (key, value) in &bound.facts {
+            context.add(key, GivenValue::One(value.clone()));
+        }
+        let bounds = env.bounds(&scope.account, None, "", None)?;
+        if let Some(membership) = bounds.membership() {
+            context.add("aws:PrincipalOrgID", GivenValue::One(membership.organization.clone()));
+            context.add("aws:PrincipalOrgPaths", GivenValue::Many(vec![membership.path.clone()]));
+        }
+    }
+    let policy = input.resource_policy.as_deref();
+    let case = Case {
+        env: env.clone(),
+        resource_account: account(&principal, policy, input.resource_owner.as_deref())?,
+        principal,
+        identity: Simulated::all(&identity, Kind::Identity)?,
+        boundary,
+        // DIVERGES: resource control policies are taken into account, too, for resources of the caller's account.
+        ceilings: Ceilings::InForce { account: scope.account.clone() },
+        resource: policy.map(Simulated::resource).transpose()?,
+        context,
+    };
+    simulation::answer(&case, &input.action_names, input.resource_arns.as_deref(), &paging)
 }
 
 /// As whom it is asked.
