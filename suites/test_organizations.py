@@ -144,7 +144,8 @@ def test_a_service_control_policy_bites_at_once_and_says_so(company):
     company.organizations.attach_policy(PolicyId=deny, TargetId=company.unit)
     code, message = refused(tables.list_tables)
     assert code == "AccessDeniedException"
-    assert message.endswith("with an explicit deny in a service control policy"), message
+    arn = company.organizations.describe_policy(PolicyId=deny)["Policy"]["PolicySummary"]["Arn"]
+    assert message.endswith(f"with an explicit deny in a service control policy: {arn}"), message
     assert message.startswith(f"User: arn:aws:sts::{company.account}:assumed-role/OrganizationAccountAccessRole/boss is not")
     cli = company.aws("dynamodb", "list-tables", inside=True)
     assert cli.returncode != 0 and "service control policy" in cli.stderr

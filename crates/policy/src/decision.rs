@@ -114,14 +114,30 @@ impl Decision {
             (Verdict::ImplicitDeny, layer) => {
                 format!("{brief} because no {layer} policy allows the {action} action")
             }
-            (Verdict::ExplicitDeny, Layer::Boundary) => {
-                format!("{brief} with an explicit deny in a permissions boundary")
+            (Verdict::ExplicitDeny, layer) => {
+                let kind = match layer {
+                    Layer::Boundary => "a permissions boundary".to_owned(),
+                    Layer::Identity => format!("an {layer} policy"),
+                    _ => format!("a {layer} policy"),
+                };
+                let named = self.denying_arn().map(|arn| format!(": {arn}")).unwrap_or_default();
+                format!("{brief} with an explicit deny in {kind}{named}")
             }
-            (Verdict::ExplicitDeny, layer @ Layer::Identity) => {
-                format!("{brief} with an explicit deny in an {layer} policy")
-            }
-            (Verdict::ExplicitDeny, layer) => format!("{brief} with an explicit deny in a {layer} policy"),
         }
+    }
+
+    /// The ARN of the policy that forbids, if it has one: an inline policy has not.
+    // AWS: Security Blog, "Enhanced access denied error messages with policy ARNs" (2026): of these kinds of policies.
+    fn denying_arn(&self) -> Option<&str> {
+        match self.because.layer {
+            Layer::ServiceControl
+            | Layer::ResourceControl
+            | Layer::Boundary
+            | Layer::Session
+            | Layer::Identity => self.because.decisive.as_ref().map(|decisive| &*decisive.policy),
+            Layer::Resource | Layer::Trust | Layer::VpcEndpoint | Layer::Grant | Layer::Root => None,
+        }
+        .filter(|name| name.starts_with("arn:"))
     }
 
     /// The sentence without a reason, as AWS shows it across accounts.

@@ -346,6 +346,33 @@ fn denials_are_worded_as_aws_words_them() {
 }
 
 #[test]
+fn the_policy_that_forbids_is_named_if_it_has_an_arn_and_is_not_the_resources() {
+    let arn = "arn:aws:iam::111111111111:policy/no";
+    let named = |name: &str| [NamedPolicy { name: name.into(), ..deny() }];
+    let (own, inline, levels) = (named(arn), named("inline"), vec![named(arn).to_vec()]);
+    let forbidden = resource(r#"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}"#);
+    let bucket = NamedPolicy { name: "arn:aws:s3:::bucket".into(), ..forbidden };
+    let cases = [
+        (Layers { identity: &own, ..Layers::default() }, true),
+        (Layers { boundary: Some(&own), ..Layers::default() }, true),
+        (Layers { session: Some(&own), ..Layers::default() }, true),
+        (Layers { service_control: &levels, ..Layers::default() }, true),
+        (Layers { resource_control: &levels, ..Layers::default() }, true),
+        (Layers { identity: &inline, ..Layers::default() }, false),
+        (Layers { resource: Some(&bucket), ..Layers::default() }, false),
+        (Layers { vpc_endpoint: Some(&own), ..Layers::default() }, false),
+    ];
+    for (layers, is_named) in cases {
+        let decision = ask(&layers, &user("ann"), ACCOUNT);
+        assert_eq!(decision.verdict, Verdict::ExplicitDeny);
+        let text = decision.denial_text("arn:aws:iam::111111111111:user/ann", "s3:GetObject", "*");
+        assert!(text.contains(" with an explicit deny in a"), "{text}");
+        assert_eq!(text.ends_with(&format!(": {arn}")), is_named, "{text}");
+        assert_eq!(text.matches("arn:aws:").count(), 1 + usize::from(is_named), "{text}");
+    }
+}
+
+#[test]
 fn the_decisive_statement_is_named() {
     let policies = [identity(
         r#"[{"Effect":"Allow","Action":"sqs:*","Resource":"*"},{"Sid":"Reads","Effect":"Allow","Action":"s3:*","Resource":"*"}]"#,
