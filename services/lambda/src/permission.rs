@@ -6,7 +6,7 @@ use std::{
 };
 
 use casemate_kernel::{
-    Env, Fault, NamedPrincipal, ResourcePolicy,
+    Env, Fault, NamedPrincipal, ResourcePolicy, audit,
     policy::{Kind, NamedPolicy, Policy, ResourceRule, Stake},
 };
 use casemate_names::Arn;
@@ -153,6 +153,30 @@ fn invalid_principal() -> Error {
 pub(crate) fn no_statement(id: &str) -> Error {
     // AWS: text as the service words it.
     Error::resource_not_found_exception(format!("Statement {id} is not found in resource policy."))
+}
+
+/// Whether a statement is for a service, whoever it works for: nothing says of whose account what calls must be.
+// Bucket names have no account in their ARNs and are used again: whoever makes the bucket anew would call.
+pub(crate) fn is_for_any_account(input: &AddPermissionInput) -> bool {
+    let source = input.source_arn.as_deref().and_then(|arn| Arn::parse(arn).ok());
+    input.principal.ends_with(".amazonaws.com")
+        && input.source_account.is_none()
+        && input.principal_org_id.is_none()
+        && source.is_none_or(|arn| arn.account_id().is_none())
+}
+
+/// Says in the trail that such a statement was added. It is taken, as on AWS.
+pub(crate) fn note_any_account(env: &Env, function: &Arn, request_id: &str) {
+    env.audit.event(audit::Event {
+        name: "lambda.permission-for-any-account",
+        at: env.clock.now(),
+        place: "lambda.permissions".to_owned(),
+        function: Some(function.as_str().to_owned()),
+        request_id: Some(request_id.to_owned()),
+        detail: "a service may invoke it for every account: the permission has neither a SourceAccount nor a SourceArn with one"
+            .to_owned(),
+        alarm: None,
+    });
 }
 
 /// The statement that `AddPermission` makes.

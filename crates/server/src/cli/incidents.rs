@@ -3,8 +3,26 @@
 //! Knows nothing of what environments are used for.
 
 use casemate_kernel::{Env, audit};
+use casemate_microvm::Probe;
 use casemate_sandbox::Incident;
 use tokio::sync::mpsc;
+
+/// Records what virtual machines are made of: a record of what ran is worth little without what it ran on.
+pub(super) fn note_machines(env: &Env, probe: &Probe) {
+    env.audit.event(audit::Event {
+        name: "microvm.kernel",
+        at: env.clock.now(),
+        place: "server".to_owned(),
+        function: None,
+        request_id: None,
+        detail: made_of(probe),
+        alarm: None,
+    });
+}
+
+fn made_of(Probe { monitor, kernel, kernel_sha256, .. }: &Probe) -> String {
+    format!("kernel {kernel}, SHA-256 {kernel_sha256}, in {monitor}")
+}
 
 /// Records incidents until there can be no more.
 pub(super) async fn record(env: Env, mut incidents: mpsc::Receiver<Incident>) {
@@ -53,9 +71,21 @@ fn described(incident: &Incident) -> (&'static str, String, Option<&'static str>
 
 #[cfg(test)]
 mod tests {
+    use casemate_microvm::Hardware;
     use casemate_sandbox::ExitStatus;
 
     use super::*;
+
+    #[test]
+    fn the_record_of_a_machine_has_its_kernels_digest() {
+        let probe = Probe {
+            monitor: "QEMU 10.0".to_owned(),
+            kernel: "6.12.1".to_owned(),
+            kernel_sha256: "ab12".to_owned(),
+            hardware: Hardware::Absent { why: "none".to_owned() },
+        };
+        assert_eq!(made_of(&probe), "kernel 6.12.1, SHA-256 ab12, in QEMU 10.0");
+    }
 
     #[test]
     fn a_killed_spawner_is_an_alarm_and_its_successor_is_not() {

@@ -58,6 +58,9 @@ pub(crate) async fn start(
     if let Some(line) = options.microvm.line(&machines) {
         output::line(&line);
     }
+    if let Ok(stock) = &machines {
+        incidents::note_machines(&env, stock.driver().probe());
+    }
     let extras = Extras { lambda, machines: options.microvm.for_functions(machines) };
     let (kernel, tasks) = catalog::assemble(opened.builder, extras)?;
     if let Some((id, secret)) = casemate_iam::ensure_administrator(&env).await? {

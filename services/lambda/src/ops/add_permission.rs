@@ -30,7 +30,9 @@ impl Operation<AddPermission> for Lambda {
         at.check(&self.env)?;
         let statement = permission::statement(&at.requested_arn(), &call.input)?;
         let revision_id = uuid(&*self.env.entropy, "lambda.policy-revision");
-        let (input, _) = call.into_parts();
+        let function = at.requested_arn();
+        let (input, permit) = call.into_parts();
+        let is_anybodys = permission::is_for_any_account(&input);
         let text = statement.clone();
         let unique_id = permission::principal_id(&self.env, &input.principal)?;
         self.env
@@ -51,6 +53,9 @@ impl Operation<AddPermission> for Lambda {
                 Ok(())
             })
             .await?;
+        if is_anybodys {
+            permission::note_any_account(&self.env, &function, permit.request_id().as_str());
+        }
         Ok(AddPermissionOutput { statement: Some(statement) })
     }
 }

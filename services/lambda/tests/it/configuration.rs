@@ -233,6 +233,34 @@ pub(crate) fn permission(id: &str, principal: &str) -> Document {
 }
 
 #[tokio::test]
+async fn a_permission_for_a_service_whoever_it_works_for_is_told_in_the_trail() {
+    let bench = bench();
+    bench.done("CreateFunction", python("f")).await;
+    let told = || {
+        let records = bench.records();
+        let of_permissions = |record: &&casemate_kernel::audit::Record| {
+            record.operation.as_deref() == Some("lambda.permission-for-any-account")
+        };
+        records.iter().filter(of_permissions).count()
+    };
+    let bucket = ("SourceArn", text("arn:aws:s3:::bucket"));
+    let account = ("SourceAccount", text("123456789012"));
+    let api = ("SourceArn", text("arn:aws:execute-api:us-east-1:123456789012:api/*"));
+    let cases = [
+        ("s3.amazonaws.com", vec![bucket.clone()], 1),
+        ("sns.amazonaws.com", vec![], 1),
+        ("s3.amazonaws.com", vec![bucket, account], 0),
+        ("apigateway.amazonaws.com", vec![api], 0),
+        ("123456789012", vec![], 0),
+    ];
+    for (number, (principal, limits, more)) in cases.into_iter().enumerate() {
+        let before = told();
+        bench.done("AddPermission", with(permission(&format!("s{number}"), principal), &limits)).await;
+        assert_eq!(told() - before, more, "{principal} {limits:?}");
+    }
+}
+
+#[tokio::test]
 async fn permissions_make_a_policy_and_go_again() {
     let bench = bench();
     bench.done("CreateFunction", python("f")).await;
