@@ -3,10 +3,12 @@
 
 import base64
 import contextlib
+import hashlib
 import json
 import mmap
 import os
 import re
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -226,6 +228,66 @@ def active(function):
     return function.lambda_.get_function_configuration(FunctionName=function.name, Qualifier="1")
 
 
+APP_DRAWS = '''
+import hashlib, mmap, os, struct, threading
+
+# What the test finds in the machine's memory: a page that is known by its beginning, and how many draws have begun.
+page, drawn, last = mmap.mmap(-1, mmap.PAGESIZE), bytearray(32 << 20), [1 << 60]
+page[:16] = hashlib.md5(os.environ["AWS_LAMBDA_FUNCTION_NAME"].encode()).digest()
+
+
+def draw():
+    for number in range(1, len(drawn) // 8):
+        struct.pack_into("<Q", page, 16, number)
+        drawn[8 * number:8 * number + 8] = os.urandom(8)
+        if number >= last[0]:
+            return
+
+
+drawing = threading.Thread(target=draw, daemon=True)
+drawing.start()
+
+
+def handler(event, context):
+    first = event["first"]
+    last[0] = first + 15
+    drawing.join()
+    return [drawn[8 * number:8 * number + 8].hex() for number in range(first, first + 16)]
+'''
+EACH = {"CASEMATE_REUSE": "per-invocation"}
+
+
+def begun_draws(server, function):
+    """How many draws had begun when the machine stopped that became this function's template."""
+    known, found = hashlib.md5(function.name.encode()).digest(), []
+    for path in templates(server):
+        with open(path, "rb") as memory, mmap.mmap(memory.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+            at = mapped.find(known)
+            while at >= 0:
+                if at % mmap.PAGESIZE == 0:
+                    found.append(struct.unpack_from("<Q", mapped, at + 16)[0])
+                at = mapped.find(known, at + 1)
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize("kind", ["once", "snapshot"])
+def test_a_thread_that_draws_numbers_since_the_function_was_loaded_draws_others_in_each_machine(server, request, kind):
+    if kind == "snapshot":
+        function, of = published(server, request.getfixturevalue("snapped"), APP_DRAWS, EACH), {"Qualifier": "1"}
+        assert active(function)["State"] == "Active"
+    else:
+        variables, of = {"Variables": ONCE | EACH}, {}
+        function = Slow(server, {"app.py": APP_DRAWS}, Timeout=30, MemorySize=256, Environment=variables)
+    drawn = lambda first: function.invoke({"first": first}, **of)[1]
+    loaded = drawn(1)
+    begun = begun_draws(server, function)
+    one, other = drawn(begun + 1), drawn(begun + 1)
+    print(begun, one, other)
+    assert len(set(one + other)) == 32, "no draw that began in a machine of its own is another's"
+    assert drawn(1) == loaded, "what was drawn before is"
+
+
 def log(function):
     events = function.server.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function.name}")["events"]
     return [event["message"].rstrip() for event in events]
@@ -286,8 +348,7 @@ def test_what_cannot_be_a_snapshot_fails_its_version_and_says_why(server, snappe
 
 
 def test_a_machine_for_each_request_and_a_hook_that_takes_too_long(server, snapped):
-    each = {"CASEMATE_REUSE": "per-invocation"}
-    quick, slow = (published(server, snapped, app, each) for app in (
+    quick, slow = (published(server, snapped, app, EACH) for app in (
         APP_SNAP.replace("AFTER", "pass"), APP_SNAP.replace("AFTER", "time.sleep(600)")))
     with ThreadPoolExecutor(2) as both:
         assert [one["State"] for one in both.map(active, (quick, slow))] == ["Active"] * 2

@@ -288,8 +288,8 @@ impl Driver {
         template::take(machine, of, pending, &Place(&self.inner.config.state)).await
     }
 
-    /// A machine that goes on where the template stopped, with fresh randomness and the right time before anything else
-    /// is asked of it.
+    /// A machine that goes on where the template stopped. Its function stands still until the kernel has fresh randomness and
+    /// the right time; where it cannot be let go on then, there is no machine.
     pub async fn clone_of(&self, template: &Template, fresh: &Fresh) -> Result<Machine, Error> {
         self.go_on(template, (&template.inner.image, End::Clone), fresh).await
     }
@@ -429,6 +429,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.map_err(io::Error::other).and_then(|done| done).map_err(doing("making disks"))
 }
 
+/// The time and randomness; a function that was stopped for the copy goes on after that.
 async fn refresh(machine: &Machine, fresh: &Fresh) -> Result<(), Error> {
     machine.command(Command::Refresh { unix_ns: fresh.unix_ns, entropy: hex::encode(fresh.entropy) }).await
 }

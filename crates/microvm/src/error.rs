@@ -26,6 +26,8 @@ pub enum Error {
     },
     /// The guest did not do what it was asked, in its words.
     Guest(String),
+    /// The function could not be stopped, so that no copy was made of its machine; in the guest's words.
+    NotStopped(String),
     /// The function's program could not begin, by its own doing.
     NotBegun {
         /// What could not be done.
@@ -54,6 +56,7 @@ impl Error {
             Self::Absent { what, .. } => format!("this host has no usable {what}").into(),
             Self::Io { doing, .. } => format!("{doing} failed").into(),
             Self::Guest(_) => "the guest refused".into(),
+            Self::NotStopped(_) => "its processes could not be stopped to be copied".into(),
             Self::NotBegun { .. } => "the function's program cannot begin".into(),
             Self::TimedOut(_) => "the guest did not answer in time".into(),
             Self::Gone => "the machine has ended".into(),
@@ -78,6 +81,7 @@ impl fmt::Display for Error {
             }
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Guest(why) => write!(f, "the guest refused: {why}"),
+            Self::NotStopped(why) => write!(f, "the function could not be stopped to be copied: {why}"),
             Self::NotBegun { step, source } => write!(f, "the program cannot begin: {step:?}: {source}"),
             Self::TimedOut(console) => {
                 write!(f, "the guest did not answer in time; its console ends: {console}")
@@ -118,6 +122,7 @@ mod tests {
                 Error::Absent { what: "QEMU", why: secret.into() },
                 Error::Io { doing: "restoring", source: source() },
                 Error::Guest(secret.into()),
+                Error::NotStopped(secret.into()),
                 Error::NotBegun { step: Step::Execute, source: source() },
                 Error::TimedOut(secret.into()),
                 Error::Gone,

@@ -9,6 +9,7 @@ mod boot;
 mod companions;
 mod egress;
 mod function;
+mod hold;
 mod port;
 mod serve;
 mod vsock;

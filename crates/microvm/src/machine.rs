@@ -238,6 +238,15 @@ impl Machine {
         self.command(Command::Ping).await
     }
 
+    /// Has the agent stop the function before the machine's state is kept. Copies of the machine begin with a function that
+    /// stands still, and it goes on when the copy has randomness and a time of its own ([`Command::Refresh`]).
+    pub(crate) async fn hold(&self) -> Result<(), Error> {
+        self.command(Command::Hold).await.map_err(|error| match error {
+            Error::Guest(why) => Error::NotStopped(why),
+            other => other,
+        })
+    }
+
     /// Gives the function the initial allowance of processor time again.
     pub async fn begin_init(&self) -> Result<(), Error> {
         self.command(Command::BeginInit).await

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::beside::Beside;
 
 /// Version of this protocol; both sides must speak the same.
-pub(crate) const PROTOCOL: u32 = 4;
+pub(crate) const PROTOCOL: u32 = 5;
 /// Name of the virtio-serial port.
 pub(crate) const PORT_NAME: &str = "casemate";
 /// The agent's port of vsock, where there is no virtio-serial.
@@ -44,8 +44,10 @@ pub(crate) enum Command {
     Ping,
     /// The time now, in nanoseconds since 1970.
     SetClock { unix_ns: u64 },
+    /// The machine's state is about to be kept: stops the function, if there is one, until the next [`Command::Refresh`].
+    Hold,
     /// The time, and fresh randomness for the kernel: 64 bytes as hexadecimal digits. First of all after a boot or a
-    /// restore.
+    /// restore. A function that was stopped for a copy goes on when all that is done, and not otherwise.
     Refresh { unix_ns: u64, entropy: String },
     /// Starts the function's runtime in the process sandbox.
     Start(Start),
@@ -80,6 +82,7 @@ impl fmt::Debug for Command {
         f.write_str(match self {
             Self::Ping => "Ping",
             Self::SetClock { .. } => "SetClock",
+            Self::Hold => "Hold",
             Self::Refresh { .. } => "Refresh",
             Self::Start(_) => "Start",
             Self::BeginInit => "BeginInit",

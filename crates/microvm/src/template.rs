@@ -1,7 +1,8 @@
 //! A machine's state, from which clones go on: sealed memory, device state, and the streams that were open.
 //!
 //! The memory cannot be changed any more by anyone, a clone that has been taken over included: it is a sealed file that
-//! clones map privately. A template is made before the first event and of a function that was given no credentials.
+//! clones map privately. A template is made before the first event and of a function that was given no credentials, and whose
+//! processes the agent has stopped: a thread of it that ran in a clone before its refreshing would draw what others draw.
 
 use std::{any::Any, io, os::fd::OwnedFd, sync::Arc};
 
@@ -146,8 +147,9 @@ pub(crate) async fn take(
     let mut open: Vec<Open> =
         machine.output_ids.iter().map(|(port, id)| Open { id: *id, port: *port, read: Vec::new() }).collect();
     open.extend(pending.into_iter().map(|Pending { port, id, read }| Open { id, port, read }));
-    // After this round trip everything the host has sent has been taken in.
-    machine.ping().await?;
+    // INVARIANT: nothing of the function runs in a copy before that has randomness of its own; what cannot be stopped is not
+    // copied. After this round trip everything the host has sent has been taken in, too.
+    machine.hold().await?;
     settle(machine, &open).await?;
     let next_number = machine.next_number();
     let (ram_mb, started, layers) = (machine.ram_mb, machine.started, machine.layers.clone());

@@ -192,7 +192,7 @@ async fn kept(stock: &Stock, state: &Path, begun: &Arc<AtomicU8>, whose: Whose) 
     }
     let aside = Aside::new("what is known of it".to_owned());
     let template = stock.keep((&machine, basis), vec![tap.pending().unwrap()], (whose, aside)).await;
-    machine.exited().await;
+    machine.over().await;
     assert!(machine.has_ended(), "nothing but the template is left of it");
     template
 }
@@ -263,6 +263,27 @@ async fn machine_with_another_open_connection_becomes_no_template_and_ends() {
     assert!(matches!(&refused, Err(Error::Refused(why)) if why.contains("waits for nothing")), "{refused:?}");
     machine.exited().await;
     assert!(stock.initialised(&root(), own).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn function_that_cannot_be_stopped_becomes_no_template_and_its_machine_ends() {
+    let folder = state();
+    let (stock, begun) = stock(folder.path(), "unstoppable", Duration::from_mins(2)).await;
+    let own = || whose("f", ["revision", "role"]);
+    let refused = kept(&stock, folder.path(), &begun, own()).await.unwrap_err();
+    assert!(matches!(&refused, Error::NotStopped(why) if why == "a thread of it waits"), "{refused:?}");
+    assert!(stock.initialised(&root(), own()).await.unwrap().is_none());
+    started(&stock, folder.path(), &begun).await.expect("without a template of its own it runs all the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clone_whose_function_is_not_let_go_on_is_not_used() {
+    let folder = state();
+    let (stock, begun) = stock(folder.path(), "stiff", Duration::from_mins(2)).await;
+    let template = kept(&stock, folder.path(), &begun, whose("f", ["revision", "role"])).await.unwrap();
+    let refused = stock.go_on(&template, &fresh(9)).await.unwrap_err();
+    assert!(matches!(&refused, Error::Guest(why) if why == "it stays where it is"), "{refused:?}");
+    assert_eq!(machines(folder.path()), 0, "it has ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

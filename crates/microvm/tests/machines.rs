@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the machines' clocks and speed are the real ones")]
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     io::Read,
@@ -230,6 +231,57 @@ async fn function_with_credentials_in_its_environment_becomes_no_template() {
     driver.start(&mut booted.machine, FunctionSpec { env, ..spec() }).await.unwrap();
     let refused = driver.snapshot(booted, Vec::new()).await;
     assert!(matches!(refused, Err(Error::Refused("a template must not hold credentials"))), "{refused:?}");
+}
+
+/// How many draws had begun when the machine stopped: in its memory, in the page that the function knows its own by.
+fn begun_draws(template: &Template) -> u64 {
+    let mut memory = template.memory().unwrap();
+    let (mut page, mut found) = (vec![0; 4096], Vec::new());
+    while memory.read_exact(&mut page).is_ok() {
+        let mut words = page.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+        let known = [words.next(), words.next()];
+        if known == [Some(!0x6361_7365_6d61_7465), Some(!0x6472_6177_735f_6f6e)] {
+            found.extend(words.next());
+        }
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+/// What a clone's thread has drawn, by number, and the number of the first since its clock was set to its own day.
+async fn draws_of(driver: &Driver, template: &Template, number: u8) -> (BTreeMap<u64, String>, u64) {
+    let Fresh { unix_ns, entropy } = fresh(number);
+    let own_day = Fresh { unix_ns: unix_ns + u64::from(number) * 10 * 86_400_000_000_000, entropy };
+    let mut machine = driver.clone_of(template, &own_day).await.unwrap();
+    let mut stream = machine.accept().await.unwrap().stream;
+    question(&mut stream).await;
+    let answer = ask(&mut BufReader::new(stream), b'd').await;
+    let mut words = answer.split(' ');
+    let mut count = || words.next().unwrap().parse::<u64>().unwrap();
+    let (first, begin) = (count(), count());
+    ((begin..).zip(words.map(str::to_owned)).collect(), first)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thread_of_a_template_draws_nothing_in_a_clone_that_another_clone_draws() {
+    let folder = state();
+    let (driver, image) = driver(folder.path()).await;
+    let spec = FunctionSpec { env: vec![("DRAWS".into(), "on".into())], ..spec() };
+    let mut booted = driver.boot(&image, &spec, &fresh(1)).await.unwrap();
+    driver.start(&mut booted.machine, spec).await.unwrap();
+    let mut asked = booted.machine.accept().await.unwrap();
+    let read = question(&mut asked.stream).await;
+    let template = driver.snapshot(booted, vec![Pending::of(&asked, read)]).await.unwrap();
+    let begun = begun_draws(&template);
+    let (one, first_of_one) = draws_of(&driver, &template, 2).await;
+    let (other, first_of_other) = draws_of(&driver, &template, 3).await;
+    println!("{begun} draws before, the first with a clock of its own: {first_of_one}, {first_of_other}");
+    let since: Vec<u64> = one.range(begun + 1..).map(|(number, _)| *number).collect();
+    let same: Vec<&u64> = since.iter().filter(|number| one.get(number) == other.get(number)).collect();
+    assert!(since.len() >= 16 && same.is_empty(), "{} of {} draws are the same", same.len(), since.len());
+    assert!(one.get(&(begun - 1)) == other.get(&(begun - 1)), "what was drawn before is");
+    let early = begun + 1;
+    assert!(first_of_one <= early && first_of_other <= early, "nothing is drawn before the clock is set");
 }
 
 const SCRIPT: &str = r#"

@@ -15,10 +15,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{CODE_MOUNT, PLAN_PATH, companions::Companions, egress::Lines, serve::tell};
+use super::{CODE_MOUNT, PLAN_PATH, companions::Companions, egress::Lines, hold::Hold, serve::tell};
 use crate::{
     mux::Mux,
-    protocol::{COMPANIONS_PORT, Message, STDERR_PORT, STDOUT_PORT, Start},
+    protocol::{COMPANIONS_PORT, Command, Message, STDERR_PORT, STDOUT_PORT, Start},
 };
 
 /// A started function.
@@ -26,9 +26,25 @@ pub(super) struct Function {
     environment: Arc<Environment>,
     residents: Option<Residents>,
     companions: Companions,
+    hold: Hold,
 }
 
 impl Function {
+    /// Stops it until the machine, or a copy of it, is told to go on.
+    pub(super) async fn hold(&mut self) -> io::Result<()> {
+        self.hold.begin(&*self.environment).await
+    }
+
+    /// What of it is stopped, and whether it is.
+    pub(super) fn held(&mut self) -> (&mut Hold, &Environment) {
+        (&mut self.hold, &self.environment)
+    }
+
+    /// Whether this may be done as it is now.
+    pub(super) fn may(&self, command: &Command) -> io::Result<()> {
+        self.hold.allows(command)
+    }
+
     pub(super) fn begin_init(&self) -> io::Result<()> {
         self.environment.begin_init()
     }
@@ -157,7 +173,7 @@ pub(super) async fn start(driver: &Driver, mux: &Arc<Mux>, start: Start) -> Resu
         let not_executed = ending.runtime_not_executed().and_then(|error| error.raw_os_error());
         let _ = tell(&mux, &Message::Exited { exit, not_executed }).await;
     });
-    Ok(Function { environment, residents: None, companions })
+    Ok(Function { environment, residents: None, companions, hold: Hold::default() })
 }
 
 /// Every connection to the port inside becomes a stream to the host.

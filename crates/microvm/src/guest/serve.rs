@@ -11,7 +11,7 @@ use rustix::{
 use super::{
     about, boot,
     function::{self, Failed, Function},
-    port,
+    hold, port,
 };
 use crate::{
     mux::{Incoming, Mux},
@@ -56,10 +56,16 @@ async fn obey(
     match command {
         Command::Ping => Ok(Answer::Done),
         Command::SetClock { unix_ns } => set_clock(unix_ns).map(done).map_err(text),
+        Command::Hold => match function {
+            Some(function) => function.hold().await.map(done).map_err(text),
+            None => Ok(Answer::Done),
+        },
         Command::Refresh { unix_ns, entropy } => {
             let mut bytes = [0; 64];
             hex::decode_to_slice(entropy, &mut bytes).map_err(|_| "entropy must be 64 bytes".to_owned())?;
-            reseed_kernel(&bytes).and_then(|()| set_clock(unix_ns)).map(done).map_err(text)
+            let renew = || reseed_kernel(&bytes).and_then(|()| set_clock(unix_ns));
+            let held = function.as_mut().map(Function::held);
+            hold::renewed(renew, held).await.map(done).map_err(text)
         }
         Command::Start(_) if function.is_some() => Err("a function has been started already".to_owned()),
         Command::Start(start) => {
@@ -80,6 +86,7 @@ async fn obey(
 
 /// What only makes sense when there is a function.
 async fn obey_for(function: &mut Function, command: Command) -> io::Result<Answer> {
+    function.may(&command)?;
     match command {
         Command::BeginInit => function.begin_init()?,
         Command::EndInit => function.end_init()?,
@@ -92,7 +99,11 @@ async fn obey_for(function: &mut Function, command: Command) -> io::Result<Answe
         Command::EndRuntime(signal) => function.end_runtime(signal),
         Command::EndAllButCompanions => function.end_all_but_companions().await?,
         Command::Reach { outlet, attempt, port } => function.reach(outlet, attempt, port)?,
-        Command::Ping | Command::SetClock { .. } | Command::Refresh { .. } | Command::Start(_) => {}
+        Command::Ping
+        | Command::SetClock { .. }
+        | Command::Hold
+        | Command::Refresh { .. }
+        | Command::Start(_) => {}
     }
     Ok(Answer::Done)
 }
