@@ -193,3 +193,34 @@ impl fmt::Debug for Exchange {
         f.debug_struct("Exchange").field("request_id", &self.request_id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method, StatusCode, Uri};
+
+    use super::*;
+
+    /// Says only what every plane must.
+    #[derive(Debug)]
+    struct Bare;
+
+    impl DataPlane for Bare {
+        fn matches(&self, _head: &Head) -> bool {
+            false
+        }
+
+        fn owner(&self, _head: &Head) -> Result<Option<AccountId>, Fault> {
+            Ok(None)
+        }
+
+        fn serve<'a>(&'a self, _exchange: &'a mut Exchange) -> BoxFuture<'a, Outgoing> {
+            Box::pin(std::future::ready(Outgoing::new(StatusCode::NOT_FOUND, "text/plain", "")))
+        }
+    }
+
+    #[test]
+    fn a_plane_that_does_not_say_takes_ten_megabytes_of_whoever_asks() {
+        let head = Head::new(Method::POST, Uri::from_static("/"), HeaderMap::new());
+        assert_eq!(Bare.body_terms(&head), (10_485_760, None));
+    }
+}

@@ -55,6 +55,9 @@ impl Hatch {
             return Ok("made".to_owned());
         }
         let caller = exchange.identify("hatch")?;
+        if way == "echo" {
+            return Ok(String::from_utf8_lossy(exchange.body()).into_owned());
+        }
         let ask = Ask::on("toys:MakeToy", Arn::regional(&self.env.site.scope, "toys", "toy/ball-01"));
         let decision = match way.as_str() {
             "owned" => exchange.decide_owned(&caller, &ask)?,
@@ -178,6 +181,17 @@ async fn a_signature_for_another_service_or_of_another_key_identifies_nobody() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
     }
     assert!(scene.may(Some(&ann), "owned").await);
+}
+
+#[tokio::test]
+async fn a_plane_sees_the_body_that_was_signed_and_no_other() {
+    let scene = scene();
+    let ann = scene.world.identities().user("ann", &[]);
+    let sent = Request::new(Method::POST, "/hatch/echo").body("a ball");
+    let signed = sent.signed(&ann, "hatch", "us-east-1", scene.world.now());
+    assert_eq!(scene.world.send(&signed).await.text(), "a ball");
+    let other = scene.world.send(&signed.body("a bear")).await;
+    assert_eq!(other.status, StatusCode::FORBIDDEN, "{}", other.text());
 }
 
 #[tokio::test]
