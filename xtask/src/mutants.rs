@@ -55,6 +55,7 @@ const ALL: &[Judged] = &[
             "plane",
             "directory",
             "key_value",
+            "kernel",
         ],
         tests: &["--lib", "--test", "it"],
     },

@@ -214,6 +214,14 @@ impl Service for Toys {
         compiled.transpose()
     }
 
+    fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
+        match (resource, action) {
+            (Some(_), "toys:Borrow") => ResourceRule::Trust,
+            (None, "toys:Borrow") => ResourceRule::Both,
+            _ => ResourceRule::Ordinary,
+        }
+    }
+
     fn tags(&self, arn: &Arn) -> Result<Vec<(String, String)>, Fault> {
         Ok(self.shelf.tags.lock().unwrap().get(arn.as_str()).cloned().unwrap_or_default())
     }

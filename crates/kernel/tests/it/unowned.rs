@@ -1,6 +1,6 @@
 //! Resources whose ARN does not say whose they are: the owning service says so, and where it cannot, nobody gets in.
 
-use casemate_kernel::{ResourceAccount, bind};
+use casemate_kernel::{ResourceAccount, bind, policy::ResourceRule};
 use casemate_names::AccountId;
 use casemate_testkit::{Credentials, Response, World};
 
@@ -135,4 +135,19 @@ async fn the_key_resource_account_is_what_the_service_says() {
     shelf.found(Some(another()));
     refused(&world, &ann).await;
     refused(&world, &careful).await;
+}
+
+#[tokio::test]
+async fn how_a_policy_would_count_the_owner_says_and_nobody_else() {
+    let (world, _) = world();
+    for (resource, action, rule) in [
+        ("arn:aws:toys:us-east-1:123456789012:toy/ball-01", "toys:Borrow", Some(ResourceRule::Trust)),
+        ("arn:aws:toys:us-east-1:123456789012:toy/ball-01", "shop:Order", Some(ResourceRule::Ordinary)),
+        ("*", "toys:Borrow", Some(ResourceRule::Both)),
+        ("*", "SHOP:Order", Some(ResourceRule::Ordinary)),
+        ("*", "moon:Land", None),
+        ("arn:aws:moon:::crater", "toys:Borrow", None),
+    ] {
+        assert_eq!(world.env().resource_rule(resource, action).unwrap(), rule, "{action} on {resource}");
+    }
 }
