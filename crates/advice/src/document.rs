@@ -102,11 +102,6 @@ impl Statement {
             .collect()
     }
 
-    /// Whether a condition speaks of the key, other than by asking whether it is there.
-    pub(crate) fn requires(&self, key: &str) -> bool {
-        self.conditions().iter().any(|c| !c.is_null() && c.key.eq_ignore_ascii_case(key))
-    }
-
     /// Whether the key must be there: `Null` with `false`.
     pub(crate) fn insists_on(&self, key: &str) -> bool {
         self.conditions().iter().any(|c| {
@@ -140,6 +135,10 @@ impl Condition<'_> {
 
     pub(crate) fn for_all(&self) -> bool {
         self.operator.to_ascii_lowercase().starts_with("forallvalues:")
+    }
+
+    pub(crate) fn is_negated(&self) -> bool {
+        self.comparison().contains("not")
     }
 
     pub(crate) fn is_null(&self) -> bool {

@@ -49,7 +49,7 @@ pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, template
 pub use name::Name;
 pub use outline::{Place, StatementSource, context_keys, grants_service, statement_sources};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
-pub use public::{FixedKeys, public_statement};
+pub use public::{FixedKeys, bounds_addresses, public_statement};
 pub use rewrite::{Replace, Stake, rewrite_principals};
 
 /// What a policy is attached to, which decides what its grammar may contain.

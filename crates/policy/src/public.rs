@@ -66,6 +66,12 @@ fn ties(condition: &Condition, keys: &FixedKeys<'_>) -> bool {
     }
 }
 
+/// Whether a range of addresses, as conditions write it, is narrow enough to be of somebody. What is no range is of nobody,
+/// and matches nobody.
+pub fn bounds_addresses(range: &str) -> bool {
+    Network::parse(range).is_none_or(|network| is_narrow(&network))
+}
+
 fn is_narrow(network: &Network) -> bool {
     network.prefix() >= if network.is_v4() { V4_PREFIX_MIN } else { V6_PREFIX_MIN }
 }

@@ -126,8 +126,10 @@ fn granting<'d>(documents: &[&'d Document], action: &str) -> impl Iterator<Item 
             && deny.texts("Resource").contains(&"*")
             && deny.texts("Action").iter().any(|pattern| fits(pattern, action))
     });
+    // Whose boundary may be taken away is no limit to whoever takes it away.
+    let limits: &[&str] = if action.starts_with("iam:Delete") { &[] } else { &LIMITS };
     let unlimited = |statement: &Statement| {
-        allows(statement, action) && is_broad(statement) && !LIMITS.iter().any(|key| statement.requires(key))
+        allows(statement, action) && is_broad(statement) && !limits.iter().any(|key| statement.requires(key))
     };
     let found: Vec<(usize, &'d Statement)> = documents
         .iter()
@@ -149,13 +151,24 @@ fn is_broad(statement: &Statement) -> bool {
     statement.has("NotResource") || statement.texts("Resource").iter().any(star)
 }
 
-/// Whether the statement lets roles be passed to a service.
+/// Whether the statement lets roles be passed to a service. The key is there whenever a role is passed, so that `IfExists`
+/// and `ForAllValues` change nothing.
 fn may_pass_to(statement: &Statement, service: &str) -> bool {
-    let limits: Vec<String> = statement
-        .conditions()
-        .iter()
-        .filter(|condition| condition.key.eq_ignore_ascii_case("iam:PassedToService"))
-        .flat_map(Condition::texts)
-        .collect();
-    limits.is_empty() || limits.iter().any(|name| fits(name, &format!("{service}.amazonaws.com")))
+    let principal = match service {
+        "ecs" => "ecs-tasks.amazonaws.com".to_owned(),
+        service => format!("{service}.amazonaws.com"),
+    };
+    let admits = |condition: Condition<'_>| {
+        let values = condition.texts();
+        let exact = condition.comparison().contains("equals");
+        let listed = values.iter().any(|value| {
+            if exact { value.eq_ignore_ascii_case(&principal) } else { fits(value, &principal) }
+        });
+        // What a template has yet to fill in is taken for any service.
+        values.is_empty() || listed != condition.is_negated()
+    };
+    let conditions = statement.conditions().into_iter();
+    conditions
+        .filter(|condition| condition.key.eq_ignore_ascii_case("iam:PassedToService") && !condition.is_null())
+        .all(admits)
 }

@@ -12,8 +12,10 @@ use crate::{
 // AWS: IAM User Guide, "The confused deputy problem", "Cross-service confused deputy prevention".
 const SOURCES: [&str; 4] = ["aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID", "aws:SourceOrgPaths"];
 
-/// Keys of which one says who "everybody" is.
-const WHO: [&str; 13] = [
+/// Keys of which one says who "everybody" is. Tags of principals are not among them: everybody tags their own.
+// AWS: S3 User Guide, "The meaning of public", with the keys of organisations (IAM User Guide, "Global condition context
+// keys") and `kms:CallerAccount`, by which the policies of AWS managed keys say whose they are.
+const WHO: [&str; 18] = [
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
     "aws:PrincipalOrgID",
@@ -23,10 +25,15 @@ const WHO: [&str; 13] = [
     "aws:SourceIp",
     "aws:SourceOrgID",
     "aws:SourceOrgPaths",
+    "aws:SourceOwner",
     "aws:SourceVpc",
     "aws:SourceVpce",
     "aws:VpceOrgID",
     "aws:userid",
+    "kms:CallerAccount",
+    "s3:DataAccessPointAccount",
+    "s3:DataAccessPointArn",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
 ];
 
 /// Services that take on a role only for things it was passed to, which happens within the role's own account: there is no
@@ -56,17 +63,16 @@ fn deputy(statement: &Statement, kind: Kind) -> Option<Finding> {
     if services.is_empty() || SOURCES.iter().any(|key| statement.requires(key)) {
         return None;
     }
-    let text = format!("{} is admitted whoever makes it act", services.join(", "));
+    let text =
+        format!("{} is admitted whoever makes it act{}", services.join(", "), statement.idle(&SOURCES));
     Some(at(&CONFUSED_DEPUTY, statement, text))
 }
 
 fn everybody(statement: &Statement) -> Option<Finding> {
     let all = statement.principals("AWS").contains(&"*");
-    let limited = WHO.iter().any(|key| statement.requires(key))
-        || statement.conditions().iter().any(|condition| {
-            condition.key.to_ascii_lowercase().starts_with("aws:principaltag/") && !condition.is_null()
-        });
-    (all && !limited).then(|| at(&EVERYBODY, statement, "everybody is admitted: `Principal` is `*`"))
+    let limited = WHO.iter().any(|key| statement.requires(key));
+    let text = || format!("everybody is admitted: `Principal` is `*`{}", statement.idle(&WHO));
+    (all && !limited).then(|| at(&EVERYBODY, statement, text()))
 }
 
 fn federated(statement: &Statement) -> Vec<Finding> {
@@ -86,7 +92,11 @@ fn federated(statement: &Statement) -> Vec<Finding> {
         };
         let missing: Vec<String> = needed.into_iter().filter(|key| !statement.requires(key)).collect();
         if !missing.is_empty() {
-            let text = format!("{provider} is admitted without a condition on {}", missing.join(" and "));
+            let text = format!(
+                "{provider} is admitted without a condition on {}{}",
+                missing.join(" and "),
+                statement.idle(&missing)
+            );
             found.push(at(&UNBOUND_FEDERATION, statement, text));
         }
     }

@@ -112,6 +112,43 @@ fn escalation() -> Vec<Case> {
     ]
 }
 
+/// Conditions that look like limits and are none, each beside the like that is one.
+fn idle_limits() -> Vec<Case> {
+    let account = "arn:aws:iam::111122223333";
+    let limited = |action: &str, operator: &str, key: &str, value: &str| {
+        when(allow(action, "*"), json!({operator: {key: value}}))
+    };
+    let boundary = |operator: &str, value: &str| {
+        limited("iam:PutRolePolicy", operator, "iam:PermissionsBoundary", value)
+    };
+    let attach =
+        |operator: &str, value: &str| limited("iam:AttachUserPolicy", operator, "iam:PolicyARN", value);
+    let own = format!("{account}:policy/b");
+    let any_aws = "arn:aws:iam::aws:policy/*";
+    let actions = json!(["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]);
+    let run = |operator: &str, to: &str| {
+        let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+        when(statement, json!({operator: {"iam:PassedToService": to}}))
+    };
+    let (lambda, ec2) = ("lambda.amazonaws.com", "ec2.amazonaws.com");
+    let pair = |fires: Json, silent: Json| case("CM010", Kind::Identity, fires, silent);
+    vec![
+        pair(boundary("StringNotEquals", &own), boundary("StringEquals", &own)),
+        pair(boundary("StringEqualsIfExists", &own), boundary("ArnEquals", &own)),
+        pair(boundary("StringLike", "*"), boundary("StringLike", &format!("{account}:policy/*"))),
+        pair(attach("ArnLike", "*"), attach("ArnLike", &own)),
+        pair(attach("ArnLike", any_aws), attach("ArnLike", "arn:aws:iam::aws:policy/ReadOnlyAccess")),
+        // To take a boundary away from whoever has this one is to take it away.
+        pair(
+            limited("iam:DeleteRolePermissionsBoundary", "StringEquals", "iam:PermissionsBoundary", &own),
+            boundary("StringEquals", &own),
+        ),
+        pair(run("StringNotEquals", ec2), run("StringNotEquals", lambda)),
+        pair(run("StringLike", "*"), run("StringEquals", "*")),
+        pair(run("StringEqualsIfExists", lambda), run("StringEqualsIfExists", ec2)),
+    ]
+}
+
 fn conditions() -> Vec<Case> {
     let keys = |action: &str, more: Json| {
         let mut block = json!({"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${aws:userid}"]}});
@@ -201,6 +238,73 @@ fn principals() -> Vec<Case> {
     ]
 }
 
+/// Conditions that keep nobody out, each beside the like that does.
+fn idle_conditions() -> Vec<Case> {
+    let queue = Some("arn:aws:sqs:us-east-1:111122223333:q");
+    let everybody = |operator: &str, key: &str, value: &str| {
+        when(named(&json!("*"), "sqs:SendMessage", queue), json!({operator: {key: value}}))
+    };
+    let service = |operator: &str, key: &str, value: &str| {
+        let principal = json!({"Service": "sns.amazonaws.com"});
+        when(named(&principal, "sqs:SendMessage", queue), json!({operator: {key: value}}))
+    };
+    let github = |operator: &str, sub: &str| {
+        let host = "token.actions.githubusercontent.com";
+        let provider = json!({"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{host}")});
+        let (aud, key) = (format!("{host}:aud"), format!("{host}:sub"));
+        let mut conditions = json!({"StringEquals": {aud: "sts.amazonaws.com"}});
+        conditions[operator][key] = json!(sub);
+        when(named(&provider, "sts:AssumeRoleWithWebIdentity", None), conditions)
+    };
+    let saml = |operator: &str| {
+        let provider = json!({"Federated": "arn:aws:iam::111122223333:saml-provider/x"});
+        let statement = named(&provider, "sts:AssumeRoleWithSAML", None);
+        when(statement, json!({operator: {"SAML:aud": "https://signin.aws.amazon.com/saml"}}))
+    };
+    let open = |fires: Json, silent: Json| case("CM031", Kind::Resource, fires, silent);
+    let deputy = |fires: Json, silent: Json| case("CM030", Kind::Resource, fires, silent);
+    let provider = |fires: Json, silent: Json| case("CM032", Kind::Trust, fires, silent);
+    let (org, topic) = ("aws:PrincipalOrgID", "arn:aws:sns:us-east-1:111122223333:t");
+    vec![
+        open(
+            everybody("IpAddress", "aws:SourceIp", "0.0.0.0/0"),
+            everybody("IpAddress", "aws:SourceIp", "203.0.113.0/24"),
+        ),
+        open(
+            everybody("StringLike", "aws:PrincipalArn", "*"),
+            everybody("StringLike", "aws:PrincipalArn", "arn:aws:iam::111122223333:role/*"),
+        ),
+        open(everybody("StringNotEquals", org, "o-1"), everybody("StringEquals", org, "o-1")),
+        open(everybody("StringEqualsIfExists", org, "o-1"), everybody("StringLike", org, "o-1")),
+        open(
+            everybody("Null", org, "false"),
+            everybody("ForAnyValue:StringLike", "aws:PrincipalOrgPaths", "o-1/*"),
+        ),
+        open(
+            everybody("ForAllValues:StringLike", "aws:PrincipalOrgPaths", "o-1/*"),
+            everybody("StringEquals", "aws:SourceOwner", "111122223333"),
+        ),
+        // Everybody tags their own principals as they like.
+        open(
+            everybody("StringEquals", "aws:PrincipalTag/team", "a"),
+            everybody("StringEquals", "kms:CallerAccount", "1"),
+        ),
+        deputy(service("ArnLike", "aws:SourceArn", "*"), service("ArnLike", "aws:SourceArn", topic)),
+        deputy(
+            service("StringEqualsIfExists", "aws:SourceAccount", "111122223333"),
+            service("StringEquals", "aws:SourceAccount", "111122223333"),
+        ),
+        provider(github("StringLike", "*"), github("StringLike", "repo:acme/*")),
+        provider(github("StringLike", "repo:*"), github("StringEquals", "repo:acme/app:environment:prod")),
+        provider(github("StringLike", "repo:acme*"), github("StringLike", "repo:acme/app:*")),
+        provider(
+            github("ForAllValues:StringLike", "repo:acme/*"),
+            github("ForAnyValue:StringLike", "repo:acme/*"),
+        ),
+        provider(saml("StringNotEquals"), saml("StringEquals")),
+    ]
+}
+
 /// What the service of the resource refuses, and the like that it takes.
 fn refused() -> Vec<Case> {
     let ann = json!({"AWS": "arn:aws:iam::111122223333:user/ann"});
@@ -260,7 +364,16 @@ fn structure() -> Vec<Case> {
 
 #[test]
 fn every_rule_fires_where_it_should_and_only_there() {
-    let all = [wildcards(), escalation(), conditions(), principals(), refused(), structure()];
+    let all = [
+        wildcards(),
+        escalation(),
+        idle_limits(),
+        conditions(),
+        principals(),
+        idle_conditions(),
+        refused(),
+        structure(),
+    ];
     for Case { id, kind, fires, silent } in all.into_iter().flatten() {
         let found = ids(&document(&fires), kind);
         assert!(found.contains(&id), "{id} does not fire on {fires}: {found:?}");
@@ -379,6 +492,33 @@ fn what_was_never_used_is_named_at_its_statement() {
     let found = crate::unused(text, 1, Some("B".to_owned()), &["s3:Get*".to_owned(), "s3:Put*".to_owned()]);
     assert_eq!((found.rule.id, found.line, found.statement), ("CM060", Some(3), Some(1)));
     assert_eq!(found.message, "never used: s3:Get*, s3:Put*");
+}
+
+#[test]
+fn a_condition_that_binds_nobody_is_named() {
+    let everybody = named(&json!("*"), "sqs:SendMessage", Some("arn:aws:sqs:us-east-1:111122223333:q"));
+    let text = document(&when(everybody, json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}})));
+    let said: Vec<String> = lint(&text, Kind::Resource).into_iter().map(|finding| finding.message).collect();
+    let expected =
+        "everybody is admitted: `Principal` is `*` (StringEqualsIfExists on aws:PrincipalOrgID binds nobody)";
+    assert_eq!(said, [expected]);
+}
+
+/// Where the analysis that blocks public policies finds nothing, nothing is said either; where it does, there is a finding
+/// but for the values it takes for public only because they are patterns.
+#[test]
+fn everybody_is_whom_the_public_analysis_means() {
+    let vectors: Vec<Json> =
+        serde_json::from_str(include_str!("../../../policy-vectors/vectors/public.json")).unwrap();
+    for vector in &vectors {
+        let policy = &vector["policy"];
+        let text = if policy.get("Statement").is_some() { policy.to_string() } else { document(policy) };
+        let found = ids(&text, Kind::Resource).contains(&"CM031");
+        let (name, public) = (vector["name"].as_str().unwrap(), vector["public"] == true);
+        assert!(public || !found, "{name}: {text}");
+        let pattern = ["with a wildcard", "with a question mark", "pattern of aws:userid"];
+        assert!(!public || found || pattern.iter().any(|part| name.contains(part)), "{name}: {text}");
+    }
 }
 
 #[test]
