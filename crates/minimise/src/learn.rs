@@ -57,6 +57,9 @@ pub(crate) fn conditions(group: &[&Exact], what: &str, notes: &mut BTreeSet<Stri
                     notes
                         .insert(format!("{what}: the values of {name} are generalised, there were too many"));
                 }
+                if !cover.beside.is_empty() {
+                    notes.insert(beside(what, &format!("values of {name}"), &cover.beside));
+                }
                 if cover.single_witness {
                     notes.insert(format!(
                         "{what}: that {name} equals a variable rests on one value only; check it"
@@ -95,6 +98,17 @@ pub(crate) fn conditions_of_general(
         }
     }
     written(observed)
+}
+
+/// Values named in a remark; the rest is counted.
+const NAMED_MAX: usize = 3;
+
+/// The remark on texts that are listed beside a variable which looks as if it stood for them.
+pub(crate) fn beside(what: &str, which: &str, texts: &BTreeSet<String>) -> String {
+    let named: Vec<&str> = texts.iter().take(NAMED_MAX).map(String::as_str).collect();
+    let more = texts.len().saturating_sub(NAMED_MAX);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{what}: {which} are listed beside a variable, open to every caller: {}{rest}", named.join(", "))
 }
 
 fn no_condition(what: &str, name: &str) -> String {

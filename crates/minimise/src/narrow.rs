@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casemate_policy::{Form, templates};
+use casemate_policy::Form;
 
 use crate::{
     Error,
@@ -13,7 +13,7 @@ use crate::{
     cover::{How, Seen, cover},
     document::{Conditions, Document, Selection, Statement},
     engine::{Answer, Replay, unrecorded},
-    learn::{conditions, conditions_of_general, narrowed, signature},
+    learn::{beside, conditions, conditions_of_general, narrowed, signature},
     recorded::{Body, Exact, General, Recorded, resource_start},
 };
 
@@ -107,9 +107,8 @@ fn exact_pieces(
     let mut by_resource: BTreeMap<Form, Vec<&Exact>> = BTreeMap::new();
     let forms = resources(action, group, statement, notes);
     for exact in group {
-        let from = resource_start(&exact.resource);
-        let own = templates(&exact.resource, from, &exact.variables);
-        let fits = |form: &&Form| form.covers(&exact.resource) || own.contains(form);
+        let own = |form: &Form| form.filled(&exact.variables).as_deref() == Some(exact.resource.as_str());
+        let fits = |form: &&Form| form.covers(&exact.resource) || own(form);
         let form = forms.iter().find(fits).cloned();
         by_resource
             .entry(form.unwrap_or_else(|| Form::Literal(exact.resource.clone())))
@@ -149,6 +148,9 @@ fn resources(
     };
     if !cover.forms.iter().all(|form| matches!(form, Form::Literal(_)) || inside(form)) {
         return each();
+    }
+    if !cover.beside.is_empty() {
+        notes.insert(beside(action, "resources", &cover.beside));
     }
     if cover.generalised {
         notes.insert(format!("{action}: the resources are generalised, there were too many to list"));

@@ -81,6 +81,35 @@ fn keys_that_are_always_the_callers_tag_become_its_variable() {
     assert_eq!(made(&outcome), wanted);
 }
 
+/// Tenants with names of any length, each of whom wrote only what is its own.
+#[test]
+fn short_names_of_tenants_are_not_listed_for_all_others() {
+    let put = |user: &str, key: &str, resource: &str| {
+        let resource = format!("{TABLE}/index/{resource}");
+        entry("dynamodb:PutItem", exact(&resource, user, &[("dynamodb:LeadingKeys", &[key])]))
+    };
+    let own = |user: &str| put(user, &format!("USER#{user}"), &format!("by-{user}"));
+    let mut entries: Vec<Entry> = ["bob", "alice", "7", "carol"].into_iter().map(own).collect();
+    let wide = || current(&json!([{ "Effect": "Allow", "Action": "dynamodb:*", "Resource": "*" }]));
+    let outcome = minimise(&recorded(entries.clone()), &wide()).unwrap();
+    assert!(outcome.certificate.holds(), "{:?}", outcome.certificate);
+    assert_eq!(made(&outcome).as_array().map(Vec::len), Some(1), "{:#}", made(&outcome));
+    let keys = |outcome: &Outcome| {
+        made(outcome)[0]["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"].clone()
+    };
+    assert_eq!(keys(&outcome), json!("USER#${aws:PrincipalTag/user}"));
+    let resource = format!("{TABLE}/index/by-${{aws:PrincipalTag/user}}");
+    assert_eq!(made(&outcome)[0]["Resource"], json!(resource));
+    assert_eq!(outcome.notes, BTreeSet::new());
+    // Once alice was seen with bob's, it is listed, and that is said.
+    entries.push(put("alice", "USER#bob", "by-alice"));
+    let outcome = minimise(&recorded(entries), &wide()).unwrap();
+    assert!(outcome.certificate.holds(), "{:?}", outcome.certificate);
+    assert_eq!(keys(&outcome), json!(["USER#bob", "USER#${aws:PrincipalTag/user}"]));
+    let said = "dynamodb:PutItem: values of dynamodb:LeadingKeys are listed beside a variable, open to every caller: USER#bob";
+    assert_eq!(outcome.notes, BTreeSet::from([said.to_owned()]));
+}
+
 #[test]
 fn keys_that_are_always_the_subject_of_a_federated_caller_become_its_variable() {
     let subject = "issuer.example/pool:sub";
@@ -311,10 +340,10 @@ fn templates_for_sam_name_account_and_region_by_parameter() {
 fn request() -> impl Strategy<Value = Entry> {
     let actions =
         prop::sample::select(vec!["s3:GetObject", "s3:PutObject", "dynamodb:Query", "dynamodb:Scan"]);
-    let users = prop::sample::select(vec!["alice", "bobby"]);
-    let keys =
-        prop::collection::btree_set(prop::sample::select(vec!["alice", "bobby", "inbox#alice", "c*"]), 0..3);
-    let prefix = prop::option::of(prop::sample::select(vec!["home/alice", "home/bobby", "x?"]));
+    let users = prop::sample::select(vec!["alice", "bobby", "eve"]);
+    let keys = prop::sample::select(vec!["alice", "bobby", "inbox#alice", "inbox#eve", "c*"]);
+    let keys = prop::collection::btree_set(keys, 0..3);
+    let prefix = prop::option::of(prop::sample::select(vec!["home/alice", "home/bobby", "home/eve", "x?"]));
     (actions, "[ab]/[ab]{1,2}", users, keys, prefix).prop_map(|(action, resource, user, keys, prefix)| {
         let mut all = Vec::new();
         if !keys.is_empty() {

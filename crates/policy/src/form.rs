@@ -39,6 +39,26 @@ impl Form {
         matches!(self, Self::Prefix(_))
     }
 
+    /// The one text that a template stands for where its variables have these values; `None` where one is missing, and of
+    /// forms that are no templates.
+    pub fn filled(&self, variables: &[(String, String)]) -> Option<String> {
+        let Self::Template(template) = self else { return None };
+        let mut out = String::with_capacity(template.len());
+        let mut rest = template.as_str();
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after.split_once('}')?;
+            let value = match name {
+                "*" | "?" | "$" => name,
+                name => variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())?,
+            };
+            out.push_str(before);
+            out.push_str(value);
+            rest = after;
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+
     /// Whether it stands for `text`, taken literally.
     pub fn covers(&self, text: &str) -> bool {
         match self {
@@ -65,14 +85,24 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Every way to write `text`, from byte `from` on, with one of `variables` (name, value) in place of its value. Whole
-/// values come before parts; otherwise in the order of `variables`.
+/// values come before parts; otherwise in the order of `variables`. Parts have [`PART_BYTES_MIN`].
 pub fn templates(text: &str, from: usize, variables: &[(String, String)]) -> Vec<Form> {
+    templates_of_parts(text, from, variables, PART_BYTES_MIN)
+}
+
+/// The same with parts that may be as short as `part_bytes_min`: for whoever has other evidence that they are no accident.
+pub fn templates_of_parts(
+    text: &str,
+    from: usize,
+    variables: &[(String, String)],
+    part_bytes_min: usize,
+) -> Vec<Form> {
     let Some((head, body)) = text.split_at_checked(from) else { return Vec::new() };
     let whole = variables.iter().filter(|(_, value)| !value.is_empty() && value == body);
     let mut found: Vec<Form> =
         whole.map(|(name, _)| Form::Template(format!("{}${{{name}}}", quoted(head)))).collect();
-    for (name, value) in variables.iter().filter(|(_, value)| value.len() >= PART_BYTES_MIN && value != body)
-    {
+    let part = |value: &String| !value.is_empty() && value.len() >= part_bytes_min && value != body;
+    for (name, value) in variables.iter().filter(|(_, value)| part(value)) {
         let Some((before, after)) = split_at_value(body, value) else { continue };
         found.push(Form::Template(format!("{}{}${{{name}}}{}", quoted(head), quoted(before), quoted(after))));
     }
@@ -166,6 +196,16 @@ mod tests {
         }
 
         #[test]
+        fn a_template_filled_with_what_it_was_made_of_is_the_text(
+            text in "[*?$\\{\\}ab#]{0,8}", value in "[*$\\{ab]{1,3}", from in 0_usize..3
+        ) {
+            let variables = [("t".to_owned(), value)];
+            for form in templates_of_parts(&text, from, &variables, 1) {
+                prop_assert_eq!(form.filled(&variables), Some(text.clone()), "{}", form.text());
+            }
+        }
+
+        #[test]
         fn generalised_forms_cover_every_text(texts in prop::collection::btree_set("[ab]/[ab]{1,3}[/#]?[abc]{0,3}", 1..60), limit in 1_usize..20) {
             let forms = texts.iter().cloned().map(Form::Literal).collect();
             if let Some(short) = generalised(forms, limit, 0) {
@@ -186,6 +226,16 @@ mod tests {
         assert_eq!(shown("inbox#anna/*"), ["inbox#${aws:username}/${*}"]);
         assert_eq!(shown("x"), ["${t}"]);
         assert!(shown("annals").is_empty() && shown("a/x").is_empty());
+        assert_eq!(templates_of_parts("a/x", 0, &variables, 1), [Form::Template("a/${t}".to_owned())]);
+    }
+
+    #[test]
+    fn only_templates_are_filled_and_only_with_every_variable() {
+        let variables = [("t".to_owned(), "x".to_owned())];
+        let template = |text: &str| Form::Template(text.to_owned());
+        assert_eq!(template("a${t}${*}${$}{").filled(&variables).as_deref(), Some("ax*${"));
+        assert_eq!(template("${t}${u}").filled(&variables), None);
+        assert_eq!(Form::Literal("x".to_owned()).filled(&variables), None);
     }
 
     #[test]

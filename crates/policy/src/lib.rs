@@ -45,7 +45,7 @@ pub use explain::{
     explain,
 };
 pub use facts::{Context, NoContext, Principal, Request, Value};
-pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, templates};
+pub use form::{EVIDENCE_MIN, Form, PART_BYTES_MIN, generalised, quoted, templates, templates_of_parts};
 pub use name::Name;
 pub use outline::{Place, StatementSource, context_keys, grants_service, statement_sources};
 pub use policy::{Effect3, Policy, StatementInfo, evaluate};
