@@ -11,10 +11,13 @@ mod hand;
 mod iam_access_key;
 mod iam_group;
 mod iam_holder;
+mod iam_inline;
 mod iam_instance_profile;
 mod iam_managed_policy;
+mod iam_oidc_provider;
 mod iam_policy;
 mod iam_role;
+mod iam_saml_provider;
 mod iam_server_certificate;
 mod iam_service_linked_role;
 mod iam_user;
@@ -69,10 +72,15 @@ pub(crate) const KINDS: &[&Kind] = &[
     &gateway::RESPONSE,
     &iam_access_key::KIND,
     &iam_group::KIND,
+    &iam_inline::OF_GROUP,
+    &iam_inline::OF_ROLE,
+    &iam_inline::OF_USER,
     &iam_instance_profile::KIND,
     &iam_managed_policy::KIND,
+    &iam_oidc_provider::KIND,
     &iam_policy::KIND,
     &iam_role::KIND,
+    &iam_saml_provider::KIND,
     &iam_server_certificate::KIND,
     &iam_service_linked_role::KIND,
     &iam_user::KIND,

@@ -10,6 +10,7 @@ mod identities;
 mod keys;
 mod organizations;
 mod packages;
+mod providers;
 mod refusals;
 mod stacks;
 mod updates;
