@@ -137,6 +137,16 @@ impl OperationModel for DescribeEffectivePolicy {
     type Output = DescribeEffectivePolicyOutput;
 }
 
+/// The operation `DescribeHandshake`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeHandshake;
+
+impl OperationModel for DescribeHandshake {
+    const META: &'static OpMeta = &op_meta::DESCRIBE_HANDSHAKE;
+    type Input = DescribeHandshakeInput;
+    type Output = DescribeHandshakeOutput;
+}
+
 /// The operation `DescribeOrganization`.
 #[derive(Debug, Clone, Copy)]
 pub struct DescribeOrganization;
@@ -167,6 +177,26 @@ impl OperationModel for DescribePolicy {
     type Output = DescribePolicyOutput;
 }
 
+/// The operation `DescribeResourcePolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeResourcePolicy;
+
+impl OperationModel for DescribeResourcePolicy {
+    const META: &'static OpMeta = &op_meta::DESCRIBE_RESOURCE_POLICY;
+    type Input = DescribeResourcePolicyInput;
+    type Output = DescribeResourcePolicyOutput;
+}
+
+/// The operation `DescribeResponsibilityTransfer`.
+#[derive(Debug, Clone, Copy)]
+pub struct DescribeResponsibilityTransfer;
+
+impl OperationModel for DescribeResponsibilityTransfer {
+    const META: &'static OpMeta = &op_meta::DESCRIBE_RESPONSIBILITY_TRANSFER;
+    type Input = DescribeResponsibilityTransferInput;
+    type Output = DescribeResponsibilityTransferOutput;
+}
+
 /// The operation `DetachPolicy`.
 #[derive(Debug, Clone, Copy)]
 pub struct DetachPolicy;
@@ -177,6 +207,16 @@ impl OperationModel for DetachPolicy {
     type Output = DetachPolicyOutput;
 }
 
+/// The operation `DisableAWSServiceAccess`.
+#[derive(Debug, Clone, Copy)]
+pub struct DisableAWSServiceAccess;
+
+impl OperationModel for DisableAWSServiceAccess {
+    const META: &'static OpMeta = &op_meta::DISABLE_AWS_SERVICE_ACCESS;
+    type Input = DisableAWSServiceAccessInput;
+    type Output = DisableAWSServiceAccessOutput;
+}
+
 /// The operation `DisablePolicyType`.
 #[derive(Debug, Clone, Copy)]
 pub struct DisablePolicyType;
@@ -185,6 +225,16 @@ impl OperationModel for DisablePolicyType {
     const META: &'static OpMeta = &op_meta::DISABLE_POLICY_TYPE;
     type Input = DisablePolicyTypeInput;
     type Output = DisablePolicyTypeOutput;
+}
+
+/// The operation `EnableAWSServiceAccess`.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableAWSServiceAccess;
+
+impl OperationModel for EnableAWSServiceAccess {
+    const META: &'static OpMeta = &op_meta::ENABLE_AWS_SERVICE_ACCESS;
+    type Input = EnableAWSServiceAccessInput;
+    type Output = EnableAWSServiceAccessOutput;
 }
 
 /// The operation `EnablePolicyType`.
@@ -215,6 +265,16 @@ impl OperationModel for ListAccountsForParent {
     const META: &'static OpMeta = &op_meta::LIST_ACCOUNTS_FOR_PARENT;
     type Input = ListAccountsForParentInput;
     type Output = ListAccountsForParentOutput;
+}
+
+/// The operation `ListAccountsWithInvalidEffectivePolicy`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListAccountsWithInvalidEffectivePolicy;
+
+impl OperationModel for ListAccountsWithInvalidEffectivePolicy {
+    const META: &'static OpMeta = &op_meta::LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY;
+    type Input = ListAccountsWithInvalidEffectivePolicyInput;
+    type Output = ListAccountsWithInvalidEffectivePolicyOutput;
 }
 
 /// The operation `ListAWSServiceAccessForOrganization`.
@@ -257,6 +317,26 @@ impl OperationModel for ListDelegatedAdministrators {
     type Output = ListDelegatedAdministratorsOutput;
 }
 
+/// The operation `ListDelegatedServicesForAccount`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListDelegatedServicesForAccount;
+
+impl OperationModel for ListDelegatedServicesForAccount {
+    const META: &'static OpMeta = &op_meta::LIST_DELEGATED_SERVICES_FOR_ACCOUNT;
+    type Input = ListDelegatedServicesForAccountInput;
+    type Output = ListDelegatedServicesForAccountOutput;
+}
+
+/// The operation `ListEffectivePolicyValidationErrors`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListEffectivePolicyValidationErrors;
+
+impl OperationModel for ListEffectivePolicyValidationErrors {
+    const META: &'static OpMeta = &op_meta::LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS;
+    type Input = ListEffectivePolicyValidationErrorsInput;
+    type Output = ListEffectivePolicyValidationErrorsOutput;
+}
+
 /// The operation `ListHandshakesForAccount`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListHandshakesForAccount;
@@ -277,6 +357,16 @@ impl OperationModel for ListHandshakesForOrganization {
     type Output = ListHandshakesForOrganizationOutput;
 }
 
+/// The operation `ListInboundResponsibilityTransfers`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListInboundResponsibilityTransfers;
+
+impl OperationModel for ListInboundResponsibilityTransfers {
+    const META: &'static OpMeta = &op_meta::LIST_INBOUND_RESPONSIBILITY_TRANSFERS;
+    type Input = ListInboundResponsibilityTransfersInput;
+    type Output = ListInboundResponsibilityTransfersOutput;
+}
+
 /// The operation `ListOrganizationalUnitsForParent`.
 #[derive(Debug, Clone, Copy)]
 pub struct ListOrganizationalUnitsForParent;
@@ -285,6 +375,16 @@ impl OperationModel for ListOrganizationalUnitsForParent {
     const META: &'static OpMeta = &op_meta::LIST_ORGANIZATIONAL_UNITS_FOR_PARENT;
     type Input = ListOrganizationalUnitsForParentInput;
     type Output = ListOrganizationalUnitsForParentOutput;
+}
+
+/// The operation `ListOutboundResponsibilityTransfers`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOutboundResponsibilityTransfers;
+
+impl OperationModel for ListOutboundResponsibilityTransfers {
+    const META: &'static OpMeta = &op_meta::LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS;
+    type Input = ListOutboundResponsibilityTransfersInput;
+    type Output = ListOutboundResponsibilityTransfersOutput;
 }
 
 /// The operation `ListParents`.
@@ -1668,6 +1768,33 @@ impl Shape for DelegatedAdministrator {
     }
 }
 
+/// `DelegatedService`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DelegatedService {
+    /// `ServicePrincipal`.
+    pub service_principal: Option<String>,
+    /// `DelegationEnabledDate`.
+    pub delegation_enabled_date: Option<Timestamp>,
+}
+
+impl Shape for DelegatedService {
+    const SCHEMA: &'static Schema = &schema::DELEGATED_SERVICE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            service_principal: Value::read(document.take("ServicePrincipal")),
+            delegation_enabled_date: Value::read(document.take("DelegationEnabledDate")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServicePrincipal", self.service_principal.write());
+        document.push("DelegationEnabledDate", self.delegation_enabled_date.write());
+        document
+    }
+}
+
 /// `DeleteOrganizationInput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteOrganizationInput {}
@@ -1906,6 +2033,48 @@ impl Shape for DescribeEffectivePolicyOutput {
     }
 }
 
+/// `DescribeHandshakeRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeHandshakeInput {
+    /// `HandshakeId`.
+    pub handshake_id: String,
+}
+
+impl Shape for DescribeHandshakeInput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_HANDSHAKE_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { handshake_id: Value::read(document.take("HandshakeId")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("HandshakeId", self.handshake_id.write());
+        document
+    }
+}
+
+/// `DescribeHandshakeResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeHandshakeOutput {
+    /// `Handshake`.
+    pub handshake: Option<Handshake>,
+}
+
+impl Shape for DescribeHandshakeOutput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_HANDSHAKE_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { handshake: Value::read(document.take("Handshake")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Handshake", self.handshake.write());
+        document
+    }
+}
+
 /// `DescribeOrganizationInput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DescribeOrganizationInput {}
@@ -2027,6 +2196,85 @@ impl Shape for DescribePolicyOutput {
     }
 }
 
+/// `DescribeResourcePolicyInput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeResourcePolicyInput {}
+
+impl Shape for DescribeResourcePolicyInput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_RESOURCE_POLICY_INPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DescribeResourcePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeResourcePolicyOutput {
+    /// `ResourcePolicy`.
+    pub resource_policy: Option<ResourcePolicy>,
+}
+
+impl Shape for DescribeResourcePolicyOutput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_RESOURCE_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { resource_policy: Value::read(document.take("ResourcePolicy")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResourcePolicy", self.resource_policy.write());
+        document
+    }
+}
+
+/// `DescribeResponsibilityTransferRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeResponsibilityTransferInput {
+    /// `Id`.
+    pub id: String,
+}
+
+impl Shape for DescribeResponsibilityTransferInput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_RESPONSIBILITY_TRANSFER_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { id: Value::read(document.take("Id")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Id", self.id.write());
+        document
+    }
+}
+
+/// `DescribeResponsibilityTransferResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeResponsibilityTransferOutput {
+    /// `ResponsibilityTransfer`.
+    pub responsibility_transfer: Option<ResponsibilityTransfer>,
+}
+
+impl Shape for DescribeResponsibilityTransferOutput {
+    const SCHEMA: &'static Schema = &schema::DESCRIBE_RESPONSIBILITY_TRANSFER_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { responsibility_transfer: Value::read(document.take("ResponsibilityTransfer")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResponsibilityTransfer", self.responsibility_transfer.write());
+        document
+    }
+}
+
 /// `DetachPolicyOutput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DetachPolicyOutput {}
@@ -2066,6 +2314,43 @@ impl Shape for DetachPolicyInput {
         let mut document = Document::empty();
         document.push("PolicyId", self.policy_id.write());
         document.push("TargetId", self.target_id.write());
+        document
+    }
+}
+
+/// `DisableAWSServiceAccessOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableAWSServiceAccessOutput {}
+
+impl Shape for DisableAWSServiceAccessOutput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_AWS_SERVICE_ACCESS_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DisableAWSServiceAccessRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableAWSServiceAccessInput {
+    /// `ServicePrincipal`.
+    pub service_principal: String,
+}
+
+impl Shape for DisableAWSServiceAccessInput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_AWS_SERVICE_ACCESS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { service_principal: Value::read(document.take("ServicePrincipal")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServicePrincipal", self.service_principal.write());
         document
     }
 }
@@ -2250,6 +2535,78 @@ impl Value for EffectivePolicyType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `EffectivePolicyValidationError`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EffectivePolicyValidationError {
+    /// `ErrorCode`.
+    pub error_code: Option<String>,
+    /// `ErrorMessage`.
+    pub error_message: Option<String>,
+    /// `PathToError`.
+    pub path_to_error: Option<String>,
+    /// `ContributingPolicies`.
+    pub contributing_policies: Option<Vec<String>>,
+}
+
+impl Shape for EffectivePolicyValidationError {
+    const SCHEMA: &'static Schema = &schema::EFFECTIVE_POLICY_VALIDATION_ERROR;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            error_code: Value::read(document.take("ErrorCode")),
+            error_message: Value::read(document.take("ErrorMessage")),
+            path_to_error: Value::read(document.take("PathToError")),
+            contributing_policies: Value::read(document.take("ContributingPolicies")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ErrorCode", self.error_code.write());
+        document.push("ErrorMessage", self.error_message.write());
+        document.push("PathToError", self.path_to_error.write());
+        document.push("ContributingPolicies", self.contributing_policies.write());
+        document
+    }
+}
+
+/// `EnableAWSServiceAccessOutput`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableAWSServiceAccessOutput {}
+
+impl Shape for EnableAWSServiceAccessOutput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_AWS_SERVICE_ACCESS_OUTPUT;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `EnableAWSServiceAccessRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableAWSServiceAccessInput {
+    /// `ServicePrincipal`.
+    pub service_principal: String,
+}
+
+impl Shape for EnableAWSServiceAccessInput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_AWS_SERVICE_ACCESS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { service_principal: Value::read(document.take("ServicePrincipal")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ServicePrincipal", self.service_principal.write());
+        document
     }
 }
 
@@ -3123,6 +3480,68 @@ impl Shape for ListAccountsOutput {
     }
 }
 
+/// `ListAccountsWithInvalidEffectivePolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAccountsWithInvalidEffectivePolicyInput {
+    /// `PolicyType`.
+    pub policy_type: EffectivePolicyType,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListAccountsWithInvalidEffectivePolicyInput {
+    const SCHEMA: &'static Schema = &schema::LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            policy_type: Value::read(document.take("PolicyType")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("PolicyType", self.policy_type.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListAccountsWithInvalidEffectivePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAccountsWithInvalidEffectivePolicyOutput {
+    /// `Accounts`.
+    pub accounts: Option<Vec<Account>>,
+    /// `PolicyType`.
+    pub policy_type: Option<EffectivePolicyType>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListAccountsWithInvalidEffectivePolicyOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            accounts: Value::read(document.take("Accounts")),
+            policy_type: Value::read(document.take("PolicyType")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Accounts", self.accounts.write());
+        document.push("PolicyType", self.policy_type.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
 /// `ListChildrenRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListChildrenInput {
@@ -3301,6 +3720,142 @@ impl Shape for ListDelegatedAdministratorsOutput {
     }
 }
 
+/// `ListDelegatedServicesForAccountRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListDelegatedServicesForAccountInput {
+    /// `AccountId`.
+    pub account_id: String,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListDelegatedServicesForAccountInput {
+    const SCHEMA: &'static Schema = &schema::LIST_DELEGATED_SERVICES_FOR_ACCOUNT_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            account_id: Value::read(document.take("AccountId")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccountId", self.account_id.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListDelegatedServicesForAccountResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListDelegatedServicesForAccountOutput {
+    /// `DelegatedServices`.
+    pub delegated_services: Option<Vec<DelegatedService>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListDelegatedServicesForAccountOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_DELEGATED_SERVICES_FOR_ACCOUNT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            delegated_services: Value::read(document.take("DelegatedServices")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("DelegatedServices", self.delegated_services.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
+/// `ListEffectivePolicyValidationErrorsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEffectivePolicyValidationErrorsInput {
+    /// `AccountId`.
+    pub account_id: String,
+    /// `PolicyType`.
+    pub policy_type: EffectivePolicyType,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListEffectivePolicyValidationErrorsInput {
+    const SCHEMA: &'static Schema = &schema::LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            account_id: Value::read(document.take("AccountId")),
+            policy_type: Value::read(document.take("PolicyType")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccountId", self.account_id.write());
+        document.push("PolicyType", self.policy_type.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListEffectivePolicyValidationErrorsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEffectivePolicyValidationErrorsOutput {
+    /// `AccountId`.
+    pub account_id: Option<String>,
+    /// `PolicyType`.
+    pub policy_type: Option<EffectivePolicyType>,
+    /// `Path`.
+    pub path: Option<String>,
+    /// `EvaluationTimestamp`.
+    pub evaluation_timestamp: Option<Timestamp>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `EffectivePolicyValidationErrors`.
+    pub effective_policy_validation_errors: Option<Vec<EffectivePolicyValidationError>>,
+}
+
+impl Shape for ListEffectivePolicyValidationErrorsOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            account_id: Value::read(document.take("AccountId")),
+            policy_type: Value::read(document.take("PolicyType")),
+            path: Value::read(document.take("Path")),
+            evaluation_timestamp: Value::read(document.take("EvaluationTimestamp")),
+            next_token: Value::read(document.take("NextToken")),
+            effective_policy_validation_errors: Value::read(document.take("EffectivePolicyValidationErrors")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("AccountId", self.account_id.write());
+        document.push("PolicyType", self.policy_type.write());
+        document.push("Path", self.path.write());
+        document.push("EvaluationTimestamp", self.evaluation_timestamp.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("EffectivePolicyValidationErrors", self.effective_policy_validation_errors.write());
+        document
+    }
+}
+
 /// `ListHandshakesForAccountRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListHandshakesForAccountInput {
@@ -3417,6 +3972,68 @@ impl Shape for ListHandshakesForOrganizationOutput {
     }
 }
 
+/// `ListInboundResponsibilityTransfersRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInboundResponsibilityTransfersInput {
+    /// `Type`.
+    pub r#type: ResponsibilityTransferType,
+    /// `Id`.
+    pub id: Option<String>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListInboundResponsibilityTransfersInput {
+    const SCHEMA: &'static Schema = &schema::LIST_INBOUND_RESPONSIBILITY_TRANSFERS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            r#type: Value::read(document.take("Type")),
+            id: Value::read(document.take("Id")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Type", self.r#type.write());
+        document.push("Id", self.id.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListInboundResponsibilityTransfersResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInboundResponsibilityTransfersOutput {
+    /// `ResponsibilityTransfers`.
+    pub responsibility_transfers: Option<Vec<ResponsibilityTransfer>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListInboundResponsibilityTransfersOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_INBOUND_RESPONSIBILITY_TRANSFERS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            responsibility_transfers: Value::read(document.take("ResponsibilityTransfers")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResponsibilityTransfers", self.responsibility_transfers.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
 /// `ListOrganizationalUnitsForParentRequest`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListOrganizationalUnitsForParentInput {
@@ -3470,6 +4087,64 @@ impl Shape for ListOrganizationalUnitsForParentOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("OrganizationalUnits", self.organizational_units.write());
+        document.push("NextToken", self.next_token.write());
+        document
+    }
+}
+
+/// `ListOutboundResponsibilityTransfersRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOutboundResponsibilityTransfersInput {
+    /// `Type`.
+    pub r#type: ResponsibilityTransferType,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListOutboundResponsibilityTransfersInput {
+    const SCHEMA: &'static Schema = &schema::LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            r#type: Value::read(document.take("Type")),
+            next_token: Value::read(document.take("NextToken")),
+            max_results: Value::read(document.take("MaxResults")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Type", self.r#type.write());
+        document.push("NextToken", self.next_token.write());
+        document.push("MaxResults", self.max_results.write());
+        document
+    }
+}
+
+/// `ListOutboundResponsibilityTransfersResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOutboundResponsibilityTransfersOutput {
+    /// `ResponsibilityTransfers`.
+    pub responsibility_transfers: Option<Vec<ResponsibilityTransfer>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListOutboundResponsibilityTransfersOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            responsibility_transfers: Value::read(document.take("ResponsibilityTransfers")),
+            next_token: Value::read(document.take("NextToken")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResponsibilityTransfers", self.responsibility_transfers.write());
         document.push("NextToken", self.next_token.write());
         document
     }
@@ -4375,6 +5050,213 @@ impl Shape for RemoveAccountFromOrganizationInput {
     }
 }
 
+/// `ResourcePolicy`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourcePolicy {
+    /// `ResourcePolicySummary`.
+    pub resource_policy_summary: Option<ResourcePolicySummary>,
+    /// `Content`.
+    pub content: Option<String>,
+}
+
+impl Shape for ResourcePolicy {
+    const SCHEMA: &'static Schema = &schema::RESOURCE_POLICY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            resource_policy_summary: Value::read(document.take("ResourcePolicySummary")),
+            content: Value::read(document.take("Content")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ResourcePolicySummary", self.resource_policy_summary.write());
+        document.push("Content", self.content.write());
+        document
+    }
+}
+
+/// `ResourcePolicySummary`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourcePolicySummary {
+    /// `Id`.
+    pub id: Option<String>,
+    /// `Arn`.
+    pub arn: Option<String>,
+}
+
+impl Shape for ResourcePolicySummary {
+    const SCHEMA: &'static Schema = &schema::RESOURCE_POLICY_SUMMARY;
+
+    fn from_document(mut document: Document) -> Self {
+        Self { id: Value::read(document.take("Id")), arn: Value::read(document.take("Arn")) }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Id", self.id.write());
+        document.push("Arn", self.arn.write());
+        document
+    }
+}
+
+/// `ResponsibilityTransfer`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResponsibilityTransfer {
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `Name`.
+    pub name: Option<Secret<String>>,
+    /// `Id`.
+    pub id: Option<String>,
+    /// `Type`.
+    pub r#type: Option<ResponsibilityTransferType>,
+    /// `Status`.
+    pub status: Option<ResponsibilityTransferStatus>,
+    /// `Source`.
+    pub source: Option<TransferParticipant>,
+    /// `Target`.
+    pub target: Option<TransferParticipant>,
+    /// `StartTimestamp`.
+    pub start_timestamp: Option<Timestamp>,
+    /// `EndTimestamp`.
+    pub end_timestamp: Option<Timestamp>,
+    /// `ActiveHandshakeId`.
+    pub active_handshake_id: Option<String>,
+}
+
+impl Shape for ResponsibilityTransfer {
+    const SCHEMA: &'static Schema = &schema::RESPONSIBILITY_TRANSFER;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            arn: Value::read(document.take("Arn")),
+            name: Value::read(document.take("Name")),
+            id: Value::read(document.take("Id")),
+            r#type: Value::read(document.take("Type")),
+            status: Value::read(document.take("Status")),
+            source: Value::read(document.take("Source")),
+            target: Value::read(document.take("Target")),
+            start_timestamp: Value::read(document.take("StartTimestamp")),
+            end_timestamp: Value::read(document.take("EndTimestamp")),
+            active_handshake_id: Value::read(document.take("ActiveHandshakeId")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Arn", self.arn.write());
+        document.push("Name", self.name.write());
+        document.push("Id", self.id.write());
+        document.push("Type", self.r#type.write());
+        document.push("Status", self.status.write());
+        document.push("Source", self.source.write());
+        document.push("Target", self.target.write());
+        document.push("StartTimestamp", self.start_timestamp.write());
+        document.push("EndTimestamp", self.end_timestamp.write());
+        document.push("ActiveHandshakeId", self.active_handshake_id.write());
+        document
+    }
+}
+
+/// `ResponsibilityTransferStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ResponsibilityTransferStatus {
+    /// `REQUESTED`.
+    #[default]
+    Requested,
+    /// `DECLINED`.
+    Declined,
+    /// `CANCELED`.
+    Canceled,
+    /// `EXPIRED`.
+    Expired,
+    /// `ACCEPTED`.
+    Accepted,
+    /// `WITHDRAWN`.
+    Withdrawn,
+}
+
+impl ResponsibilityTransferStatus {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] =
+        &[Self::Requested, Self::Declined, Self::Canceled, Self::Expired, Self::Accepted, Self::Withdrawn];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "REQUESTED",
+            Self::Declined => "DECLINED",
+            Self::Canceled => "CANCELED",
+            Self::Expired => "EXPIRED",
+            Self::Accepted => "ACCEPTED",
+            Self::Withdrawn => "WITHDRAWN",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "REQUESTED" => Self::Requested,
+            "DECLINED" => Self::Declined,
+            "CANCELED" => Self::Canceled,
+            "EXPIRED" => Self::Expired,
+            "ACCEPTED" => Self::Accepted,
+            "WITHDRAWN" => Self::Withdrawn,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ResponsibilityTransferStatus {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
+/// `ResponsibilityTransferType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ResponsibilityTransferType {
+    /// `BILLING`.
+    #[default]
+    Billing,
+}
+
+impl ResponsibilityTransferType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::Billing];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Billing => "BILLING",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "BILLING" => Self::Billing,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for ResponsibilityTransferType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
+    }
+}
+
 /// `Root`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Root {
@@ -4520,6 +5402,33 @@ impl Value for TargetType {
 
     fn write(self) -> Document {
         self.as_str().into()
+    }
+}
+
+/// `TransferParticipant`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TransferParticipant {
+    /// `ManagementAccountId`.
+    pub management_account_id: Option<String>,
+    /// `ManagementAccountEmail`.
+    pub management_account_email: Option<Secret<String>>,
+}
+
+impl Shape for TransferParticipant {
+    const SCHEMA: &'static Schema = &schema::TRANSFER_PARTICIPANT;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            management_account_id: Value::read(document.take("ManagementAccountId")),
+            management_account_email: Value::read(document.take("ManagementAccountEmail")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("ManagementAccountId", self.management_account_id.write());
+        document.push("ManagementAccountEmail", self.management_account_email.write());
+        document
     }
 }
 
@@ -4753,6 +5662,22 @@ impl AccountNotFoundException {
     }
 }
 
+/// `AccountNotRegisteredException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountNotRegisteredException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl AccountNotRegisteredException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("Message", message.as_str().into());
+        Fault::modelled(&error_meta::ACCOUNT_NOT_REGISTERED_EXCEPTION, message, fields)
+    }
+}
+
 /// `AlreadyInOrganizationException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AlreadyInOrganizationException {
@@ -4961,6 +5886,22 @@ impl FinalizingOrganizationException {
         let mut fields = Document::empty();
         fields.push("Message", message.as_str().into());
         Fault::modelled(&error_meta::FINALIZING_ORGANIZATION_EXCEPTION, message, fields)
+    }
+}
+
+/// `HandshakeNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HandshakeNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl HandshakeNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("Message", message.as_str().into());
+        Fault::modelled(&error_meta::HANDSHAKE_NOT_FOUND_EXCEPTION, message, fields)
     }
 }
 
@@ -5191,6 +6132,38 @@ impl PolicyTypeNotEnabledException {
     }
 }
 
+/// `ResourcePolicyNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourcePolicyNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl ResourcePolicyNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("Message", message.as_str().into());
+        Fault::modelled(&error_meta::RESOURCE_POLICY_NOT_FOUND_EXCEPTION, message, fields)
+    }
+}
+
+/// `ResponsibilityTransferNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResponsibilityTransferNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl ResponsibilityTransferNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let mut fields = Document::empty();
+        fields.push("Message", message.as_str().into());
+        Fault::modelled(&error_meta::RESPONSIBILITY_TRANSFER_NOT_FOUND_EXCEPTION, message, fields)
+    }
+}
+
 /// `RootNotFoundException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RootNotFoundException {
@@ -5303,6 +6276,8 @@ pub enum Error {
     AccountAlreadyClosedException(AccountAlreadyClosedException),
     /// `AccountNotFoundException`.
     AccountNotFoundException(AccountNotFoundException),
+    /// `AccountNotRegisteredException`.
+    AccountNotRegisteredException(AccountNotRegisteredException),
     /// `AlreadyInOrganizationException`.
     AlreadyInOrganizationException(AlreadyInOrganizationException),
     /// `ChildNotFoundException`.
@@ -5329,6 +6304,8 @@ pub enum Error {
     EffectivePolicyNotFoundException(EffectivePolicyNotFoundException),
     /// `FinalizingOrganizationException`.
     FinalizingOrganizationException(FinalizingOrganizationException),
+    /// `HandshakeNotFoundException`.
+    HandshakeNotFoundException(HandshakeNotFoundException),
     /// `InvalidInputException`.
     InvalidInputException(InvalidInputException),
     /// `MalformedPolicyDocumentException`.
@@ -5357,6 +6334,10 @@ pub enum Error {
     PolicyTypeNotAvailableForOrganizationException(PolicyTypeNotAvailableForOrganizationException),
     /// `PolicyTypeNotEnabledException`.
     PolicyTypeNotEnabledException(PolicyTypeNotEnabledException),
+    /// `ResourcePolicyNotFoundException`.
+    ResourcePolicyNotFoundException(ResourcePolicyNotFoundException),
+    /// `ResponsibilityTransferNotFoundException`.
+    ResponsibilityTransferNotFoundException(ResponsibilityTransferNotFoundException),
     /// `RootNotFoundException`.
     RootNotFoundException(RootNotFoundException),
     /// `ServiceException`.
@@ -5404,6 +6385,11 @@ impl Error {
     /// `AccountNotFoundException` with a message.
     pub fn account_not_found_exception(message: impl Into<String>) -> Self {
         Self::AccountNotFoundException(AccountNotFoundException { message: Some(message.into()) })
+    }
+
+    /// `AccountNotRegisteredException` with a message.
+    pub fn account_not_registered_exception(message: impl Into<String>) -> Self {
+        Self::AccountNotRegisteredException(AccountNotRegisteredException { message: Some(message.into()) })
     }
 
     /// `AlreadyInOrganizationException` with a message.
@@ -5486,6 +6472,11 @@ impl Error {
         Self::FinalizingOrganizationException(FinalizingOrganizationException {
             message: Some(message.into()),
         })
+    }
+
+    /// `HandshakeNotFoundException` with a message.
+    pub fn handshake_not_found_exception(message: impl Into<String>) -> Self {
+        Self::HandshakeNotFoundException(HandshakeNotFoundException { message: Some(message.into()) })
     }
 
     /// `InvalidInputException` with a message.
@@ -5575,6 +6566,20 @@ impl Error {
         Self::PolicyTypeNotEnabledException(PolicyTypeNotEnabledException { message: Some(message.into()) })
     }
 
+    /// `ResourcePolicyNotFoundException` with a message.
+    pub fn resource_policy_not_found_exception(message: impl Into<String>) -> Self {
+        Self::ResourcePolicyNotFoundException(ResourcePolicyNotFoundException {
+            message: Some(message.into()),
+        })
+    }
+
+    /// `ResponsibilityTransferNotFoundException` with a message.
+    pub fn responsibility_transfer_not_found_exception(message: impl Into<String>) -> Self {
+        Self::ResponsibilityTransferNotFoundException(ResponsibilityTransferNotFoundException {
+            message: Some(message.into()),
+        })
+    }
+
     /// `RootNotFoundException` with a message.
     pub fn root_not_found_exception(message: impl Into<String>) -> Self {
         Self::RootNotFoundException(RootNotFoundException { message: Some(message.into()) })
@@ -5619,6 +6624,7 @@ impl From<Error> for Fault {
             Error::AccessDeniedForDependencyException(error) => error.into_fault(),
             Error::AccountAlreadyClosedException(error) => error.into_fault(),
             Error::AccountNotFoundException(error) => error.into_fault(),
+            Error::AccountNotRegisteredException(error) => error.into_fault(),
             Error::AlreadyInOrganizationException(error) => error.into_fault(),
             Error::ChildNotFoundException(error) => error.into_fault(),
             Error::ConcurrentModificationException(error) => error.into_fault(),
@@ -5632,6 +6638,7 @@ impl From<Error> for Fault {
             Error::DuplicatePolicyException(error) => error.into_fault(),
             Error::EffectivePolicyNotFoundException(error) => error.into_fault(),
             Error::FinalizingOrganizationException(error) => error.into_fault(),
+            Error::HandshakeNotFoundException(error) => error.into_fault(),
             Error::InvalidInputException(error) => error.into_fault(),
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::MasterCannotLeaveOrganizationException(error) => error.into_fault(),
@@ -5646,6 +6653,8 @@ impl From<Error> for Fault {
             Error::PolicyTypeAlreadyEnabledException(error) => error.into_fault(),
             Error::PolicyTypeNotAvailableForOrganizationException(error) => error.into_fault(),
             Error::PolicyTypeNotEnabledException(error) => error.into_fault(),
+            Error::ResourcePolicyNotFoundException(error) => error.into_fault(),
+            Error::ResponsibilityTransferNotFoundException(error) => error.into_fault(),
             Error::RootNotFoundException(error) => error.into_fault(),
             Error::ServiceException(error) => error.into_fault(),
             Error::SourceParentNotFoundException(error) => error.into_fault(),
@@ -5940,6 +6949,25 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DescribeHandshake`.
+    pub static DESCRIBE_HANDSHAKE: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DescribeHandshake",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DESCRIBE_HANDSHAKE_REQUEST,
+        output: &schema::DESCRIBE_HANDSHAKE_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::HANDSHAKE_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DescribeOrganization`.
     pub static DESCRIBE_ORGANIZATION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -5997,6 +7025,46 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DescribeResourcePolicy`.
+    pub static DESCRIBE_RESOURCE_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DescribeResourcePolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DESCRIBE_RESOURCE_POLICY_INPUT,
+        output: &schema::DESCRIBE_RESOURCE_POLICY_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::RESOURCE_POLICY_NOT_FOUND_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DescribeResponsibilityTransfer`.
+    pub static DESCRIBE_RESPONSIBILITY_TRANSFER: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DescribeResponsibilityTransfer",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DESCRIBE_RESPONSIBILITY_TRANSFER_REQUEST,
+        output: &schema::DESCRIBE_RESPONSIBILITY_TRANSFER_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::RESPONSIBILITY_TRANSFER_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DetachPolicy`.
     pub static DETACH_POLICY: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6022,6 +7090,27 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DisableAWSServiceAccess`.
+    pub static DISABLE_AWS_SERVICE_ACCESS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DisableAWSServiceAccess",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DISABLE_AWS_SERVICE_ACCESS_REQUEST,
+        output: &schema::DISABLE_AWS_SERVICE_ACCESS_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DisablePolicyType`.
     pub static DISABLE_POLICY_TYPE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6042,6 +7131,27 @@ pub mod op_meta {
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
             error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
             error_meta::POLICY_CHANGES_IN_PROGRESS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `EnableAWSServiceAccess`.
+    pub static ENABLE_AWS_SERVICE_ACCESS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "EnableAWSServiceAccess",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ENABLE_AWS_SERVICE_ACCESS_REQUEST,
+        output: &schema::ENABLE_AWS_SERVICE_ACCESS_OUTPUT,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -6104,6 +7214,27 @@ pub mod op_meta {
             error_meta::PARENT_NOT_FOUND_EXCEPTION,
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListAccountsWithInvalidEffectivePolicy`.
+    pub static LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListAccountsWithInvalidEffectivePolicy",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY_REQUEST,
+        output: &schema::LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -6186,6 +7317,50 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListDelegatedServicesForAccount`.
+    pub static LIST_DELEGATED_SERVICES_FOR_ACCOUNT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListDelegatedServicesForAccount",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_DELEGATED_SERVICES_FOR_ACCOUNT_REQUEST,
+        output: &schema::LIST_DELEGATED_SERVICES_FOR_ACCOUNT_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::ACCOUNT_NOT_FOUND_EXCEPTION,
+            error_meta::ACCOUNT_NOT_REGISTERED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListEffectivePolicyValidationErrors`.
+    pub static LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListEffectivePolicyValidationErrors",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS_REQUEST,
+        output: &schema::LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::EFFECTIVE_POLICY_NOT_FOUND_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::ACCOUNT_NOT_FOUND_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListHandshakesForAccount`.
     pub static LIST_HANDSHAKES_FOR_ACCOUNT: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6223,6 +7398,27 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `ListInboundResponsibilityTransfers`.
+    pub static LIST_INBOUND_RESPONSIBILITY_TRANSFERS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListInboundResponsibilityTransfers",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_INBOUND_RESPONSIBILITY_TRANSFERS_REQUEST,
+        output: &schema::LIST_INBOUND_RESPONSIBILITY_TRANSFERS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::RESPONSIBILITY_TRANSFER_NOT_FOUND_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `ListOrganizationalUnitsForParent`.
     pub static LIST_ORGANIZATIONAL_UNITS_FOR_PARENT: OpMeta = OpMeta {
         service: &SERVICE,
@@ -6238,6 +7434,26 @@ pub mod op_meta {
             error_meta::PARENT_NOT_FOUND_EXCEPTION,
             error_meta::SERVICE_EXCEPTION,
             error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListOutboundResponsibilityTransfers`.
+    pub static LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListOutboundResponsibilityTransfers",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS_REQUEST,
+        output: &schema::LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS_RESPONSE,
+        result_wrapper: "",
+        errors: &[
+            error_meta::ACCESS_DENIED_EXCEPTION,
+            error_meta::AWS_ORGANIZATIONS_NOT_IN_USE_EXCEPTION,
+            error_meta::CONSTRAINT_VIOLATION_EXCEPTION,
+            error_meta::INVALID_INPUT_EXCEPTION,
+            error_meta::SERVICE_EXCEPTION,
+            error_meta::TOO_MANY_REQUESTS_EXCEPTION,
+            error_meta::UNSUPPORTED_API_ENDPOINT_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -6537,6 +7753,14 @@ pub mod error_meta {
         schema: &schema::ACCOUNT_NOT_FOUND_EXCEPTION,
     };
 
+    /// `AccountNotRegisteredException`.
+    pub const ACCOUNT_NOT_REGISTERED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "AccountNotRegisteredException",
+        code: "AccountNotRegisteredException",
+        status: 400,
+        schema: &schema::ACCOUNT_NOT_REGISTERED_EXCEPTION,
+    };
+
     /// `AlreadyInOrganizationException`.
     pub const ALREADY_IN_ORGANIZATION_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "AlreadyInOrganizationException",
@@ -6639,6 +7863,14 @@ pub mod error_meta {
         code: "FinalizingOrganizationException",
         status: 400,
         schema: &schema::FINALIZING_ORGANIZATION_EXCEPTION,
+    };
+
+    /// `HandshakeNotFoundException`.
+    pub const HANDSHAKE_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "HandshakeNotFoundException",
+        code: "HandshakeNotFoundException",
+        status: 400,
+        schema: &schema::HANDSHAKE_NOT_FOUND_EXCEPTION,
     };
 
     /// `InvalidInputException`.
@@ -6751,6 +7983,22 @@ pub mod error_meta {
         code: "PolicyTypeNotEnabledException",
         status: 400,
         schema: &schema::POLICY_TYPE_NOT_ENABLED_EXCEPTION,
+    };
+
+    /// `ResourcePolicyNotFoundException`.
+    pub const RESOURCE_POLICY_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "ResourcePolicyNotFoundException",
+        code: "ResourcePolicyNotFoundException",
+        status: 400,
+        schema: &schema::RESOURCE_POLICY_NOT_FOUND_EXCEPTION,
+    };
+
+    /// `ResponsibilityTransferNotFoundException`.
+    pub const RESPONSIBILITY_TRANSFER_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "ResponsibilityTransferNotFoundException",
+        code: "ResponsibilityTransferNotFoundException",
+        status: 400,
+        schema: &schema::RESPONSIBILITY_TRANSFER_NOT_FOUND_EXCEPTION,
     };
 
     /// `RootNotFoundException`.
@@ -6926,6 +8174,18 @@ pub mod schema {
     /// `AccountNotFoundException`.
     pub static ACCOUNT_NOT_FOUND_EXCEPTION: Schema = Schema {
         name: "AccountNotFoundException",
+        kind: Kind::Structure {
+            members: &[Member::new("Message", || &EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AccountNotRegisteredException`.
+    pub static ACCOUNT_NOT_REGISTERED_EXCEPTION: Schema = Schema {
+        name: "AccountNotRegisteredException",
         kind: Kind::Structure {
             members: &[Member::new("Message", || &EXCEPTION_MESSAGE)],
             payload: None,
@@ -7419,6 +8679,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DelegatedService`.
+    pub static DELEGATED_SERVICE: Schema = Schema {
+        name: "DelegatedService",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ServicePrincipal", || &SERVICE_PRINCIPAL),
+                Member::new("DelegationEnabledDate", || &TIMESTAMP),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DelegatedServices`.
+    pub static DELEGATED_SERVICES: Schema = Schema {
+        name: "DelegatedServices",
+        kind: Kind::List { member: || &DELEGATED_SERVICE, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DeleteOrganizationInput`.
     pub static DELETE_ORGANIZATION_INPUT: Schema = Schema {
         name: "DeleteOrganizationInput",
@@ -7550,6 +8833,30 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DescribeHandshakeRequest`.
+    pub static DESCRIBE_HANDSHAKE_REQUEST: Schema = Schema {
+        name: "DescribeHandshakeRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("HandshakeId", || &HANDSHAKE_ID).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DescribeHandshakeResponse`.
+    pub static DESCRIBE_HANDSHAKE_RESPONSE: Schema = Schema {
+        name: "DescribeHandshakeResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("Handshake", || &HANDSHAKE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DescribeOrganizationInput`.
     pub static DESCRIBE_ORGANIZATION_INPUT: Schema = Schema {
         name: "DescribeOrganizationInput",
@@ -7614,6 +8921,50 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DescribeResourcePolicyInput`.
+    pub static DESCRIBE_RESOURCE_POLICY_INPUT: Schema = Schema {
+        name: "DescribeResourcePolicyInput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DescribeResourcePolicyResponse`.
+    pub static DESCRIBE_RESOURCE_POLICY_RESPONSE: Schema = Schema {
+        name: "DescribeResourcePolicyResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ResourcePolicy", || &RESOURCE_POLICY)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DescribeResponsibilityTransferRequest`.
+    pub static DESCRIBE_RESPONSIBILITY_TRANSFER_REQUEST: Schema = Schema {
+        name: "DescribeResponsibilityTransferRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("Id", || &RESPONSIBILITY_TRANSFER_ID).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DescribeResponsibilityTransferResponse`.
+    pub static DESCRIBE_RESPONSIBILITY_TRANSFER_RESPONSE: Schema = Schema {
+        name: "DescribeResponsibilityTransferResponse",
+        kind: Kind::Structure {
+            members: &[Member::new("ResponsibilityTransfer", || &RESPONSIBILITY_TRANSFER)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DestinationParentNotFoundException`.
     pub static DESTINATION_PARENT_NOT_FOUND_EXCEPTION: Schema = Schema {
         name: "DestinationParentNotFoundException",
@@ -7642,6 +8993,26 @@ pub mod schema {
                 Member::new("PolicyId", || &POLICY_ID).required(),
                 Member::new("TargetId", || &POLICY_TARGET_ID).required(),
             ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DisableAWSServiceAccessOutput`.
+    pub static DISABLE_AWS_SERVICE_ACCESS_OUTPUT: Schema = Schema {
+        name: "DisableAWSServiceAccessOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DisableAWSServiceAccessRequest`.
+    pub static DISABLE_AWS_SERVICE_ACCESS_REQUEST: Schema = Schema {
+        name: "DisableAWSServiceAccessRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("ServicePrincipal", || &SERVICE_PRINCIPAL).required()],
             payload: None,
             union: false,
         },
@@ -7771,6 +9142,35 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `EffectivePolicyValidationError`.
+    pub static EFFECTIVE_POLICY_VALIDATION_ERROR: Schema = Schema {
+        name: "EffectivePolicyValidationError",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ErrorCode", || &ERROR_CODE),
+                Member::new("ErrorMessage", || &ERROR_MESSAGE),
+                Member::new("PathToError", || &PATH_TO_ERROR),
+                Member::new("ContributingPolicies", || &POLICY_IDS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EffectivePolicyValidationErrors`.
+    pub static EFFECTIVE_POLICY_VALIDATION_ERRORS: Schema = Schema {
+        name: "EffectivePolicyValidationErrors",
+        kind: Kind::List {
+            member: || &EFFECTIVE_POLICY_VALIDATION_ERROR,
+            member_name: "member",
+            flattened: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `Email`.
     pub static EMAIL: Schema = Schema {
         name: "Email",
@@ -7781,6 +9181,26 @@ pub mod schema {
             pattern: Some(r"[^\s@]+@[^\s@]+\.[^\s@]+"),
         },
         sensitive: true,
+    };
+
+    /// `EnableAWSServiceAccessOutput`.
+    pub static ENABLE_AWS_SERVICE_ACCESS_OUTPUT: Schema = Schema {
+        name: "EnableAWSServiceAccessOutput",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableAWSServiceAccessRequest`.
+    pub static ENABLE_AWS_SERVICE_ACCESS_REQUEST: Schema = Schema {
+        name: "EnableAWSServiceAccessRequest",
+        kind: Kind::Structure {
+            members: &[Member::new("ServicePrincipal", || &SERVICE_PRINCIPAL).required()],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
     };
 
     /// `EnablePolicyTypeRequest`.
@@ -7828,6 +9248,14 @@ pub mod schema {
         constraints: Constraints::NONE,
         sensitive: false,
     };
+
+    /// `ErrorCode`.
+    pub static ERROR_CODE: Schema =
+        Schema { name: "ErrorCode", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
+    /// `ErrorMessage`.
+    pub static ERROR_MESSAGE: Schema =
+        Schema { name: "ErrorMessage", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
 
     /// `ExceptionMessage`.
     pub static EXCEPTION_MESSAGE: Schema = Schema {
@@ -7920,6 +9348,18 @@ pub mod schema {
         name: "HandshakeId",
         kind: Kind::String,
         constraints: Constraints { min: None, max: Some(34.0), pattern: Some("^h-[0-9a-z]{8,32}$") },
+        sensitive: false,
+    };
+
+    /// `HandshakeNotFoundException`.
+    pub static HANDSHAKE_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "HandshakeNotFoundException",
+        kind: Kind::Structure {
+            members: &[Member::new("Message", || &EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -8185,6 +9625,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListAccountsWithInvalidEffectivePolicyRequest`.
+    pub static LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY_REQUEST: Schema = Schema {
+        name: "ListAccountsWithInvalidEffectivePolicyRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("PolicyType", || &EFFECTIVE_POLICY_TYPE).required(),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListAccountsWithInvalidEffectivePolicyResponse`.
+    pub static LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY_RESPONSE: Schema = Schema {
+        name: "ListAccountsWithInvalidEffectivePolicyResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Accounts", || &ACCOUNTS),
+                Member::new("PolicyType", || &EFFECTIVE_POLICY_TYPE),
+                Member::new("NextToken", || &NEXT_TOKEN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListChildrenRequest`.
     pub static LIST_CHILDREN_REQUEST: Schema = Schema {
         name: "ListChildrenRequest",
@@ -8276,6 +9748,73 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListDelegatedServicesForAccountRequest`.
+    pub static LIST_DELEGATED_SERVICES_FOR_ACCOUNT_REQUEST: Schema = Schema {
+        name: "ListDelegatedServicesForAccountRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AccountId", || &ACCOUNT_ID).required(),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListDelegatedServicesForAccountResponse`.
+    pub static LIST_DELEGATED_SERVICES_FOR_ACCOUNT_RESPONSE: Schema = Schema {
+        name: "ListDelegatedServicesForAccountResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("DelegatedServices", || &DELEGATED_SERVICES),
+                Member::new("NextToken", || &NEXT_TOKEN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListEffectivePolicyValidationErrorsRequest`.
+    pub static LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS_REQUEST: Schema = Schema {
+        name: "ListEffectivePolicyValidationErrorsRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AccountId", || &ACCOUNT_ID).required(),
+                Member::new("PolicyType", || &EFFECTIVE_POLICY_TYPE).required(),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListEffectivePolicyValidationErrorsResponse`.
+    pub static LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS_RESPONSE: Schema = Schema {
+        name: "ListEffectivePolicyValidationErrorsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("AccountId", || &ACCOUNT_ID),
+                Member::new("PolicyType", || &EFFECTIVE_POLICY_TYPE),
+                Member::new("Path", || &PATH),
+                Member::new("EvaluationTimestamp", || &TIMESTAMP),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("EffectivePolicyValidationErrors", || &EFFECTIVE_POLICY_VALIDATION_ERRORS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListHandshakesForAccountRequest`.
     pub static LIST_HANDSHAKES_FOR_ACCOUNT_REQUEST: Schema = Schema {
         name: "ListHandshakesForAccountRequest",
@@ -8332,6 +9871,38 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListInboundResponsibilityTransfersRequest`.
+    pub static LIST_INBOUND_RESPONSIBILITY_TRANSFERS_REQUEST: Schema = Schema {
+        name: "ListInboundResponsibilityTransfersRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Type", || &RESPONSIBILITY_TRANSFER_TYPE).required(),
+                Member::new("Id", || &RESPONSIBILITY_TRANSFER_ID),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListInboundResponsibilityTransfersResponse`.
+    pub static LIST_INBOUND_RESPONSIBILITY_TRANSFERS_RESPONSE: Schema = Schema {
+        name: "ListInboundResponsibilityTransfersResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ResponsibilityTransfers", || &RESPONSIBILITY_TRANSFERS),
+                Member::new("NextToken", || &NEXT_TOKEN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListOrganizationalUnitsForParentRequest`.
     pub static LIST_ORGANIZATIONAL_UNITS_FOR_PARENT_REQUEST: Schema = Schema {
         name: "ListOrganizationalUnitsForParentRequest",
@@ -8354,6 +9925,37 @@ pub mod schema {
         kind: Kind::Structure {
             members: &[
                 Member::new("OrganizationalUnits", || &ORGANIZATIONAL_UNITS),
+                Member::new("NextToken", || &NEXT_TOKEN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOutboundResponsibilityTransfersRequest`.
+    pub static LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS_REQUEST: Schema = Schema {
+        name: "ListOutboundResponsibilityTransfersRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Type", || &RESPONSIBILITY_TRANSFER_TYPE).required(),
+                Member::new("NextToken", || &NEXT_TOKEN),
+                Member::new("MaxResults", || &MAX_RESULTS),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOutboundResponsibilityTransfersResponse`.
+    pub static LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS_RESPONSE: Schema = Schema {
+        name: "ListOutboundResponsibilityTransfersResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ResponsibilityTransfers", || &RESPONSIBILITY_TRANSFERS),
                 Member::new("NextToken", || &NEXT_TOKEN),
             ],
             payload: None,
@@ -8800,6 +10402,10 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `PathToError`.
+    pub static PATH_TO_ERROR: Schema =
+        Schema { name: "PathToError", kind: Kind::String, constraints: Constraints::NONE, sensitive: false };
+
     /// `Paths`.
     pub static PATHS: Schema = Schema {
         name: "Paths",
@@ -8878,6 +10484,14 @@ pub mod schema {
         name: "PolicyId",
         kind: Kind::String,
         constraints: Constraints { min: None, max: Some(130.0), pattern: Some("^p-[0-9a-zA-Z_]{8,128}$") },
+        sensitive: false,
+    };
+
+    /// `PolicyIds`.
+    pub static POLICY_IDS: Schema = Schema {
+        name: "PolicyIds",
+        kind: Kind::List { member: || &POLICY_ID, member_name: "member", flattened: false },
+        constraints: Constraints::NONE,
         sensitive: false,
     };
 
@@ -9085,6 +10699,167 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourcePolicy`.
+    pub static RESOURCE_POLICY: Schema = Schema {
+        name: "ResourcePolicy",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ResourcePolicySummary", || &RESOURCE_POLICY_SUMMARY),
+                Member::new("Content", || &RESOURCE_POLICY_CONTENT),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourcePolicyArn`.
+    pub static RESOURCE_POLICY_ARN: Schema = Schema {
+        name: "ResourcePolicyArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: None,
+            max: None,
+            pattern: Some(
+                r"^arn:[a-z0-9][a-z0-9-.]{0,62}:organizations::\d{12}:resourcepolicy\/o-[a-z0-9]{10,32}\/rp-[0-9a-zA-Z_]{4,128}",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `ResourcePolicyContent`.
+    pub static RESOURCE_POLICY_CONTENT: Schema = Schema {
+        name: "ResourcePolicyContent",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(40_000.0), pattern: Some(r"[\s\S]*") },
+        sensitive: false,
+    };
+
+    /// `ResourcePolicyId`.
+    pub static RESOURCE_POLICY_ID: Schema = Schema {
+        name: "ResourcePolicyId",
+        kind: Kind::String,
+        constraints: Constraints { min: None, max: Some(131.0), pattern: Some("^rp-[0-9a-zA-Z_]{4,128}$") },
+        sensitive: false,
+    };
+
+    /// `ResourcePolicyNotFoundException`.
+    pub static RESOURCE_POLICY_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "ResourcePolicyNotFoundException",
+        kind: Kind::Structure {
+            members: &[Member::new("Message", || &EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResourcePolicySummary`.
+    pub static RESOURCE_POLICY_SUMMARY: Schema = Schema {
+        name: "ResourcePolicySummary",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Id", || &RESOURCE_POLICY_ID),
+                Member::new("Arn", || &RESOURCE_POLICY_ARN),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransfer`.
+    pub static RESPONSIBILITY_TRANSFER: Schema = Schema {
+        name: "ResponsibilityTransfer",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Arn", || &RESPONSIBILITY_TRANSFER_ARN),
+                Member::new("Name", || &RESPONSIBILITY_TRANSFER_NAME),
+                Member::new("Id", || &RESPONSIBILITY_TRANSFER_ID),
+                Member::new("Type", || &RESPONSIBILITY_TRANSFER_TYPE),
+                Member::new("Status", || &RESPONSIBILITY_TRANSFER_STATUS),
+                Member::new("Source", || &TRANSFER_PARTICIPANT),
+                Member::new("Target", || &TRANSFER_PARTICIPANT),
+                Member::new("StartTimestamp", || &TIMESTAMP),
+                Member::new("EndTimestamp", || &TIMESTAMP),
+                Member::new("ActiveHandshakeId", || &HANDSHAKE_ID),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransferArn`.
+    pub static RESPONSIBILITY_TRANSFER_ARN: Schema = Schema {
+        name: "ResponsibilityTransferArn",
+        kind: Kind::String,
+        constraints: Constraints {
+            min: None,
+            max: None,
+            pattern: Some(
+                r"^arn:[a-z0-9][a-z0-9-.]{0,62}:organizations::\d{12}:transfer\/o-[a-z0-9]{10,32}\/(billing)\/(inbound|outbound)\/rt-[0-9a-z]{8,32}$",
+            ),
+        },
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransferId`.
+    pub static RESPONSIBILITY_TRANSFER_ID: Schema = Schema {
+        name: "ResponsibilityTransferId",
+        kind: Kind::String,
+        constraints: Constraints { min: None, max: None, pattern: Some("^rt-[0-9a-z]{8,32}$") },
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransferName`.
+    pub static RESPONSIBILITY_TRANSFER_NAME: Schema = Schema {
+        name: "ResponsibilityTransferName",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(1.0), max: Some(128.0), pattern: Some("^[ -~]+$") },
+        sensitive: true,
+    };
+
+    /// `ResponsibilityTransferNotFoundException`.
+    pub static RESPONSIBILITY_TRANSFER_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "ResponsibilityTransferNotFoundException",
+        kind: Kind::Structure {
+            members: &[Member::new("Message", || &EXCEPTION_MESSAGE)],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransferStatus`.
+    pub static RESPONSIBILITY_TRANSFER_STATUS: Schema = Schema {
+        name: "ResponsibilityTransferStatus",
+        kind: Kind::Enum(&["REQUESTED", "DECLINED", "CANCELED", "EXPIRED", "ACCEPTED", "WITHDRAWN"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransferType`.
+    pub static RESPONSIBILITY_TRANSFER_TYPE: Schema = Schema {
+        name: "ResponsibilityTransferType",
+        kind: Kind::Enum(&["BILLING"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ResponsibilityTransfers`.
+    pub static RESPONSIBILITY_TRANSFERS: Schema = Schema {
+        name: "ResponsibilityTransfers",
+        kind: Kind::List { member: || &RESPONSIBILITY_TRANSFER, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -9329,6 +11104,21 @@ pub mod schema {
             members: &[
                 Member::new("Type", || &EXCEPTION_TYPE),
                 Member::new("Message", || &EXCEPTION_MESSAGE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TransferParticipant`.
+    pub static TRANSFER_PARTICIPANT: Schema = Schema {
+        name: "TransferParticipant",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("ManagementAccountId", || &ACCOUNT_ID),
+                Member::new("ManagementAccountEmail", || &EMAIL),
             ],
             payload: None,
             union: false,

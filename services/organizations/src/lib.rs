@@ -9,8 +9,8 @@
 //! no longer parses denies everything. Every change takes effect on the next request: what is compiled is kept only until
 //! any write. An account made here exists for the gate before anybody can act in it, so its ceilings are never late.
 //!
-//! DIVERGES: no invitations and handshakes, delegated administrators, trusted access for services, nor policies that are
-//! not about access (tags, backups, …).
+//! DIVERGES: no invitations and handshakes, delegated administrators, transfers of responsibility, nor policies that are not
+//! about access (tags, backups, …): what reads them finds none.
 
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "generated: enumerations with many values")]
@@ -28,6 +28,7 @@ mod rcp_services;
 mod refusal;
 mod resource;
 mod rows;
+mod services;
 mod show;
 mod tags;
 
@@ -127,6 +128,7 @@ impl Organizations {
         let with_kind = |ask: Ask| match kind {
             Some(kind) => ask.with("organizations:PolicyType", kind.api().as_str()),
             None if ids.iter().any(|id| id.starts_with("p-")) => ask.with_unknown("organizations:PolicyType"),
+            None if ids.iter().any(|id| id.starts_with("rt-")) => of_transfer(ask),
             None => ask,
         };
         let asks = if ids.is_empty() {
@@ -141,6 +143,12 @@ impl Organizations {
     pub(crate) fn new_id(&self, stream: &'static str, prefix: &str, length: usize) -> String {
         format!("{prefix}{}", lower_alphanumeric(&*self.env.entropy, stream, length))
     }
+}
+
+/// An ask about transfers of responsibility. Of what kind and in which direction one that does not exist would be nobody can
+/// tell; and how the keys spell what a listing asks for AWS does not document.
+pub(crate) fn of_transfer(ask: Ask) -> Ask {
+    ask.with_unknown("organizations:TransferDirection").with_unknown("organizations:TransferType")
 }
 
 impl Service for Organizations {

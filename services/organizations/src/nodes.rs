@@ -165,6 +165,7 @@ mod tests {
             attached: std::collections::BTreeMap::default(),
             tags: std::collections::BTreeMap::default(),
             creations: std::collections::BTreeMap::default(),
+            services: crate::services::Services::default(),
         }
     }
 

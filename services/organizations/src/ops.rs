@@ -14,21 +14,31 @@ mod delete_policy;
 mod describe_account;
 mod describe_create_account_status;
 mod describe_effective_policy;
+mod describe_handshake;
 mod describe_organization;
 mod describe_organizational_unit;
 mod describe_policy;
+mod describe_resource_policy;
+mod describe_responsibility_transfer;
 mod detach_policy;
+mod disable_aws_service_access;
 mod disable_policy_type;
+mod enable_aws_service_access;
 mod enable_policy_type;
 mod list_accounts;
 mod list_accounts_for_parent;
+mod list_accounts_with_invalid_effective_policy;
 mod list_aws_service_access_for_organization;
 mod list_children;
 mod list_create_account_status;
 mod list_delegated_administrators;
+mod list_delegated_services_for_account;
+mod list_effective_policy_validation_errors;
 mod list_handshakes_for_account;
 mod list_handshakes_for_organization;
+mod list_inbound_responsibility_transfers;
 mod list_organizational_units_for_parent;
+mod list_outbound_responsibility_transfers;
 mod list_parents;
 mod list_policies;
 mod list_policies_for_target;
@@ -63,21 +73,31 @@ pub(crate) fn operations(service: &Arc<Organizations>) -> Vec<Box<dyn AnyOperati
         bind::<api::DescribeAccount, Organizations>(service),
         bind::<api::DescribeCreateAccountStatus, Organizations>(service),
         bind::<api::DescribeEffectivePolicy, Organizations>(service),
+        bind::<api::DescribeHandshake, Organizations>(service),
         bind::<api::DescribeOrganization, Organizations>(service),
         bind::<api::DescribeOrganizationalUnit, Organizations>(service),
         bind::<api::DescribePolicy, Organizations>(service),
+        bind::<api::DescribeResourcePolicy, Organizations>(service),
+        bind::<api::DescribeResponsibilityTransfer, Organizations>(service),
         bind::<api::DetachPolicy, Organizations>(service),
+        bind::<api::DisableAWSServiceAccess, Organizations>(service),
         bind::<api::DisablePolicyType, Organizations>(service),
+        bind::<api::EnableAWSServiceAccess, Organizations>(service),
         bind::<api::EnablePolicyType, Organizations>(service),
         bind::<api::ListAccounts, Organizations>(service),
         bind::<api::ListAccountsForParent, Organizations>(service),
+        bind::<api::ListAccountsWithInvalidEffectivePolicy, Organizations>(service),
         bind::<api::ListAWSServiceAccessForOrganization, Organizations>(service),
         bind::<api::ListChildren, Organizations>(service),
         bind::<api::ListCreateAccountStatus, Organizations>(service),
         bind::<api::ListDelegatedAdministrators, Organizations>(service),
+        bind::<api::ListDelegatedServicesForAccount, Organizations>(service),
+        bind::<api::ListEffectivePolicyValidationErrors, Organizations>(service),
         bind::<api::ListHandshakesForAccount, Organizations>(service),
         bind::<api::ListHandshakesForOrganization, Organizations>(service),
+        bind::<api::ListInboundResponsibilityTransfers, Organizations>(service),
         bind::<api::ListOrganizationalUnitsForParent, Organizations>(service),
+        bind::<api::ListOutboundResponsibilityTransfers, Organizations>(service),
         bind::<api::ListParents, Organizations>(service),
         bind::<api::ListPolicies, Organizations>(service),
         bind::<api::ListPoliciesForTarget, Organizations>(service),

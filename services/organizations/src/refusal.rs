@@ -64,3 +64,16 @@ pub(crate) fn no_target() -> Error {
     // AWS: text of TargetNotFoundException.
     Error::target_not_found_exception("You specified a target that doesn't exist.")
 }
+
+/// No account has a policy of this managing type.
+pub(crate) fn no_effective_policy(kind: &str) -> Error {
+    Error::effective_policy_not_found_exception(format!(
+        "There is no effective policy of the type {kind} for this account."
+    ))
+}
+
+/// There is no such transfer.
+pub(crate) fn no_transfer() -> Error {
+    // AWS: API reference, ResponsibilityTransferNotFoundException.
+    Error::responsibility_transfer_not_found_exception("We can't find a transfer that you specified.")
+}

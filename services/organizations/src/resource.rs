@@ -20,7 +20,7 @@ impl Place<'_> {
         self.global(&format!("organization/{}", self.organization))
     }
 
-    /// The ARN of a root, unit, account or policy, told apart by the form of their ids.
+    /// The ARN of a root, unit, account, policy, handshake or transfer, told apart by the form of their ids.
     pub(crate) fn arn_of(&self, id: &str, kind: Option<PolicyKind>) -> Arn {
         let noun = if id.starts_with("r-") {
             "root"
@@ -28,6 +28,11 @@ impl Place<'_> {
             "ou"
         } else if id.starts_with("p-") {
             return self.policy_arn(id, kind.unwrap_or(PolicyKind::ServiceControl));
+        } else if id.starts_with("h-") {
+            // Of none here is known what it is about, which its ARN would say.
+            return self.global(&format!("handshake/{}/*/{id}", self.organization));
+        } else if id.starts_with("rt-") {
+            return self.global(&format!("transfer/{}/*/*/{id}", self.organization));
         } else {
             "account"
         };

@@ -7,7 +7,7 @@ use casemate_names::{AccountId, Secret, Timestamp};
 use casemate_store::{Key, ReadTx, Row, WriteTx};
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Error, document::PolicyKind, refusal, resource::Place};
+use crate::{api::Error, document::PolicyKind, refusal, resource::Place, services::Services};
 
 /// The longest id of an organisation.
 // AWS: API reference, `OrganizationId`.
@@ -36,6 +36,9 @@ pub(crate) struct OrganizationRow {
     pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Accounts asked for, by request id.
     pub(crate) creations: BTreeMap<String, Creation>,
+    /// May act in all accounts.
+    #[serde(default)]
+    pub(crate) services: Services,
 }
 
 impl Row for OrganizationRow {

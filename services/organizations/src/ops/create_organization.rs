@@ -12,6 +12,7 @@ use crate::{
     },
     document::PolicyKind,
     rows::{Member, MemberRow, OrganizationRow, member_key},
+    services::Services,
     show,
 };
 
@@ -48,6 +49,7 @@ impl Operation<CreateOrganization> for Organizations {
             attached: BTreeMap::new(),
             tags: BTreeMap::new(),
             creations: BTreeMap::new(),
+            services: Services::default(),
         };
         if all_features {
             // AWS: API reference, CreateOrganization: service control policies are enabled in the root.

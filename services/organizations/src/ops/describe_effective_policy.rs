@@ -30,10 +30,7 @@ impl Operation<DescribeEffectivePolicy> for Organizations {
             if !organization.accounts.contains_key(target) {
                 return Err(refusal::no_target());
             }
-            let kind = call.input.policy_type.as_str();
-            Err(Error::effective_policy_not_found_exception(format!(
-                "There is no effective policy of the type {kind} for this account."
-            )))
+            Err(refusal::no_effective_policy(call.input.policy_type.as_str()))
         })
     }
 }

@@ -5,8 +5,8 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Organizations,
     api::{
-        Error, ListAWSServiceAccessForOrganization, ListAWSServiceAccessForOrganizationInput,
-        ListAWSServiceAccessForOrganizationOutput,
+        EnabledServicePrincipal, Error, ListAWSServiceAccessForOrganization,
+        ListAWSServiceAccessForOrganizationInput, ListAWSServiceAccessForOrganizationOutput,
     },
     page,
 };
@@ -25,9 +25,15 @@ impl Operation<ListAWSServiceAccessForOrganization> for Organizations {
         call: Call<ListAWSServiceAccessForOrganization>,
     ) -> Result<ListAWSServiceAccessForOrganizationOutput, Error> {
         let input = &call.input;
-        // No service here is given access to an organisation: EnableAWSServiceAccess is not offered.
-        let (shown, next_token) = self.read(call.scope(), |_, _| {
-            page::cut(std::iter::empty(), input.max_results, input.next_token.as_deref())
+        let (shown, next_token) = self.read(call.scope(), |_, organization| {
+            let services = organization.services.iter().map(|(name, since)| {
+                let shown = EnabledServicePrincipal {
+                    service_principal: Some(name.clone()),
+                    date_enabled: Some(since),
+                };
+                (name.clone(), shown)
+            });
+            page::cut(services, input.max_results, input.next_token.as_deref())
         })?;
         Ok(ListAWSServiceAccessForOrganizationOutput { enabled_service_principals: Some(shown), next_token })
     }
