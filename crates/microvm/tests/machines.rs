@@ -188,7 +188,12 @@ async fn function_runs_in_a_machine_and_clones_of_its_template_answer_with_fresh
     let began = Instant::now();
     let mut booted = driver.boot(&image, &spec(), &fresh(1)).await.unwrap();
     println!("agent after {:?}, which reports\n{}", began.elapsed(), booted.machine.layers());
-    assert!(!booted.machine.layers().contains("ABSENT"));
+    let layers = booted.machine.layers();
+    assert!(!layers.contains("ABSENT"), "{layers}");
+    let weaker = |line: &&str| line.contains("degraded") && !line.starts_with("Landlock");
+    assert_eq!(layers.lines().find(weaker), None, "{layers}");
+    // Memory, processes, processor and freezer.
+    assert_eq!(layers.matches("cgroup v2").count(), 4, "{layers}");
     driver.start(&mut booted.machine, spec()).await.unwrap();
     let mut asked = booted.machine.accept().await.unwrap();
     let read = question(&mut asked.stream).await;
