@@ -12,6 +12,10 @@ import uuid
 import boto3
 import botocore
 import pytest
+import requests
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.crt.auth import CrtSigV4AsymAuth
 from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -260,3 +264,27 @@ def test_an_access_key_tells_its_account(account):
     _, own = account.user()
     sts = account.server.client("sts")
     assert sts.get_access_key_info(AccessKeyId=own["aws_access_key_id"])["Account"] == account.id
+
+
+def asymmetric(server, key, secret, regions="*"):
+    """Who that is, asked with a SigV4A signature of AWS's common runtime."""
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    asked = AWSRequest("POST", server.endpoint + "/", data=body, headers=headers)
+    CrtSigV4AsymAuth(Credentials(key, secret), "sts", regions).add_auth(asked)
+    return requests.post(server.endpoint + "/", data=body, headers=dict(asked.headers.items()))
+
+
+def test_asymmetric_signatures_are_taken_and_others_refused(account):
+    name, own = account.user()
+    key, secret = own["aws_access_key_id"], own["aws_secret_access_key"]
+    for regions in ("*", "us-east-1", "eu-west-1,us-*"):
+        answer = asymmetric(account.server, key, secret, regions)
+        assert answer.status_code == 200 and f":user/{name}<" in answer.text, answer.text
+    wrong = asymmetric(account.server, key, "another")
+    assert wrong.status_code == 403 and "SignatureDoesNotMatch" in wrong.text, wrong.text
+    elsewhere = asymmetric(account.server, key, secret, "eu-west-1")
+    assert elsewhere.status_code == 403 and f":user/{name}<" not in elsewhere.text, elsewhere.text
+    account.iam.update_access_key(UserName=name, AccessKeyId=key, Status="Inactive")
+    inactive = asymmetric(account.server, key, secret)
+    assert inactive.status_code == 403 and "InvalidClientTokenId" in inactive.text, inactive.text
