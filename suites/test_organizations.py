@@ -209,9 +209,31 @@ def test_a_malformed_policy_is_refused(company):
     assert code == "MalformedPolicyDocumentException"
 
 
+def test_what_there_is_none_of_is_not_found_and_services_are_listed(company):
+    organizations = company.organizations
+    assert organizations.list_inbound_responsibility_transfers(Type="BILLING")["ResponsibilityTransfers"] == []
+    assert organizations.list_outbound_responsibility_transfers(Type="BILLING")["ResponsibilityTransfers"] == []
+    for read, input, code in [
+        ("list_delegated_services_for_account", {"AccountId": company.account}, "AccountNotRegisteredException"),
+        ("describe_resource_policy", {}, "ResourcePolicyNotFoundException"),
+        ("describe_handshake", {"HandshakeId": "h-a1b2c3d4"}, "HandshakeNotFoundException"),
+        ("describe_responsibility_transfer", {"Id": "rt-a1b2c3d4"}, "ResponsibilityTransferNotFoundException"),
+    ]:
+        assert refused(getattr(organizations, read), **input)[0] == code
+    organizations.enable_aws_service_access(ServicePrincipal="sso.amazonaws.com")
+    code, _ = refused(organizations.enable_aws_service_access, ServicePrincipal="nobody")
+    assert code == "InvalidInputException"
+    # Not of a member, whatever its rights.
+    inside = company.client("organizations")
+    code, _ = refused(inside.enable_aws_service_access, ServicePrincipal="config.amazonaws.com")
+    assert code == "AccessDeniedException"
+
+
 def test_everything_is_there_after_a_restart(company):
     company.server.stop()
     company.server.start()
+    listed = company.organizations.list_aws_service_access_for_organization()["EnabledServicePrincipals"]
+    assert [service["ServicePrincipal"] for service in listed] == ["sso.amazonaws.com"]
     assert company.client("sts").get_caller_identity()["Account"] == company.account
     assert company.client("organizations").describe_organization()["Organization"]["Id"] == company.id
     path = company.organizations.describe_account(AccountId=company.account)["Account"]["Arn"]

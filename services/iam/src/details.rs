@@ -13,7 +13,7 @@ use crate::{
     documents::percent_encoded,
     entity::Entity,
     holder::{Holder, attached_policy},
-    membership, profiles,
+    last_accessed, membership, profiles,
     rows::{GroupRow, PolicyRow, RoleRow, Usage, UserRow},
     show::{self, AnyPolicy, Detail},
     tags, trust,
@@ -120,6 +120,7 @@ pub(crate) fn role(tx: &ReadTx<'_>, env: &Env, scope: &Scope, name: &str) -> Res
     let row = RoleRow::fetch(tx, scope, name)?;
     let profiles = profiles::of_role(tx, scope, &row)?;
     let shown = profiles.iter().map(|profile| profile.shown(tx, env, scope, Detail::Listed));
+    let last_used = last_accessed::of_role(env, scope, &row)?;
     Ok(RoleDetail {
         arn: Some(row.arn(scope).as_str().to_owned()),
         assume_role_policy_document: Some(trust::shown(tx, env, &row)?),
@@ -132,7 +133,7 @@ pub(crate) fn role(tx: &ReadTx<'_>, env: &Env, scope: &Scope, name: &str) -> Res
         path: Some(row.path),
         role_name: Some(row.name),
         role_id: Some(row.unique_id),
-        role_last_used: None,
+        role_last_used: Some(last_used),
     })
 }
 

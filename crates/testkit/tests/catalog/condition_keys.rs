@@ -60,6 +60,7 @@ const ABSENT: &[(&str, &str, &str)] = &[
     ("lambda:VpcIds", "lambda:*", "networks are refused when the call runs"),
     ("lambda:SubnetIds", "lambda:*", "networks are refused when the call runs"),
     ("lambda:SecurityGroupIds", "lambda:*", "networks are refused when the call runs"),
+    ("organizations:Transfer", "organizations:*", "of resources that are transfers of responsibility"),
     ("organizations:PolicyType", "organizations:*", "of resources that are policies"),
     ("cloudformation:TemplateUrl", "cloudformation:*", "templates by URL are refused when the call runs"),
     ("cloudformation:StackPolicyUrl", "cloudformation:*", "stack policies are refused when the call runs"),

@@ -1,8 +1,9 @@
 //! Access reports over the wire: what was tried, by whom, and who may know.
 
+use casemate_schema::Document;
 use casemate_testkit::Response;
 
-use crate::scene::{Scene, input, user_arn};
+use crate::scene::{Scene, credentials, input, user_arn};
 
 async fn job(scene: &Scene, arn: &str, granularity: &str) -> String {
     let members = [("Arn", arn), ("Granularity", granularity)];
@@ -101,4 +102,40 @@ async fn a_report_takes_rights_and_names_what_exists() {
             scene.tried(&scene.root, "GenerateServiceLastAccessedDetails", &[("Arn", &nobody)]).await;
         assert_eq!(missing.code().as_deref(), Some("NoSuchEntity"), "{nobody}");
     }
+}
+
+#[tokio::test]
+async fn when_a_role_was_last_used_is_shown_and_a_role_made_again_was_never() {
+    let scene = Scene::new().await;
+    let ann = scene.user("ann", None).await;
+    let role = || scene.role("r", r#"{"AWS":"arn:aws:iam::123456789012:user/ann"}"#, None);
+    role().await;
+    let named = [("RoleName", "r")];
+    let shown = || scene.iam(&scene.root, "GetRole", &named);
+    let of_all = || async {
+        scene.iam(&scene.root, "GetAccountAuthorizationDetails", &[]).await.element("LastUsedDate")
+    };
+    let session = credentials(&scene.assume(&ann, "r", Document::empty()).await);
+    assert!(shown().await.element("LastUsedDate").is_none(), "to be assumed is not to be used");
+    assert_eq!(of_all().await, None);
+
+    scene.world.clock.advance_seconds(60);
+    // A refused attempt is a use, too.
+    assert_eq!(scene.tried(&session, "ListUsers", &[]).await.status, 403);
+    scene.world.clock.advance_seconds(60);
+    let used = shown().await;
+    assert_eq!(used.element("LastUsedDate").as_deref(), Some("2026-11-24T00:01:00Z"), "{}", used.text());
+    assert_eq!(used.element("Region").as_deref(), Some("us-east-1"));
+    assert_eq!(of_all().await.as_deref(), Some("2026-11-24T00:01:00Z"));
+    assert_eq!(scene.tried(&session, "ListRoles", &[]).await.status, 403);
+    assert_eq!(shown().await.element("LastUsedDate").as_deref(), Some("2026-11-24T00:02:00Z"));
+    let listed = scene.iam(&scene.root, "ListRoles", &[]).await;
+    assert!(listed.element("LastUsedDate").is_none(), "AWS leaves it out of lists");
+
+    scene.iam(&scene.root, "DeleteRole", &named).await;
+    role().await;
+    assert!(shown().await.element("LastUsedDate").is_none());
+    assert_eq!(of_all().await, None);
+    let refused = scene.tried(&ann, "GetRole", &named).await;
+    assert_eq!(refused.code().as_deref(), Some("AccessDenied"), "who may not ask learns nothing of it");
 }

@@ -4,8 +4,9 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 
 use crate::{
     Iam,
-    api::{Error, GetRole, GetRoleInput, GetRoleOutput, RoleLastUsed},
+    api::{Error, GetRole, GetRoleInput, GetRoleOutput},
     entity::Entity,
+    last_accessed,
     rows::RoleRow,
     show::{self, Detail},
 };
@@ -17,12 +18,12 @@ impl Operation<GetRole> for Iam {
 
     async fn run(&self, call: Call<GetRole>) -> Result<GetRoleOutput, Error> {
         let scope = call.scope();
-        let mut role = self.read(|tx| {
+        let role = self.read(|tx| {
             let row = RoleRow::fetch(tx, scope, &call.input.role_name)?;
-            show::role(tx, &self.env, &row, scope, Detail::Full)
+            let mut role = show::role(tx, &self.env, &row, scope, Detail::Full)?;
+            role.role_last_used = Some(last_accessed::of_role(&self.env, scope, &row)?);
+            Ok(role)
         })?;
-        // DIVERGES: when a role was last used is not kept.
-        role.role_last_used = Some(RoleLastUsed::default());
         Ok(GetRoleOutput { role })
     }
 }
