@@ -49,7 +49,7 @@ class Role:
 
     def session(self, user):
         sts = self.server.client("sts", **self.operator)
-        made = sts.assume_role(RoleArn=self.arn, RoleSessionName=user, Tags=[{"Key": "user", "Value": user}])
+        made = sts.assume_role(RoleArn=self.arn, RoleSessionName=user.rjust(2, "0"), Tags=[{"Key": "user", "Value": user}])
         keys = made["Credentials"]
         return self.server.client(
             "dynamodb",
@@ -275,13 +275,39 @@ def test_lint_names_what_was_never_used(role):
     work(role, "alice")
     done = role.server.casemate("policy", "lint", "--role", "app", "--json", check=False)
     assert done.returncode == 1, done.stderr
-    (file,) = json.loads(done.stdout)["files"]
+    file, trust = json.loads(done.stdout)["files"]
     assert file["file"] == "app/p"
+    assert trust == {"file": "app/AssumeRolePolicyDocument", "findings": []}
     unused = {f["sid"]: f["message"] for f in file["findings"] if f["rule"]["id"] == "CM060"}
     assert unused == {"Used": "never used: dynamodb:Scan", "Never": "never used: dynamodb:DeleteTable"}
     missing = role.server.casemate("policy", "lint", "--role", "nobody", check=False)
     assert missing.returncode == 2 and "nobody" in missing.stderr
     assert role.server.casemate("policy", "lint", check=False).returncode == 2
+
+
+def test_lint_looks_at_whom_a_role_trusts(role):
+    host = "token.actions.githubusercontent.com"
+    provider = role.iam.create_open_id_connect_provider(Url=f"https://{host}", ClientIDList=["sts.amazonaws.com"])
+    role.iam.create_role(RoleName="deploy", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
+        "Condition": {"StringEquals": {f"{host}:aud": "sts.amazonaws.com"}, "StringLike": {f"{host}:sub": "repo:*"}},
+    }}))
+    done = role.server.casemate("policy", "lint", "--role", "deploy", check=False)
+    assert done.returncode == 1, done.stderr
+    assert "deploy/AssumeRolePolicyDocument:1: error CM032" in done.stdout
+    assert f"StringLike on {host}:sub binds nobody" in done.stdout
+
+
+def test_tenants_with_short_names_are_not_open_to_each_other(role):
+    for user in ("alice", "carol", "bob", "7"):
+        item = {"owner": {"S": f"USER#{user}"}, "text": {"S": "hello"}}
+        role.session(user).put_item(TableName="notes", Item=item)
+    answer = role.minimal()
+    assert answer["certified"] is True, answer["certificate"]
+    (statement,) = answer["policies"][0]["document"]["Statement"]
+    keys = statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
+    assert keys == "USER#${aws:PrincipalTag/user}"
 
 
 def test_records_outlive_a_restart_and_a_new_role_of_the_same_name_has_none(role):

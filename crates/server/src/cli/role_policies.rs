@@ -13,10 +13,12 @@ use super::{
 };
 use crate::admin;
 
-/// A role and its identity policies.
+/// A role, whom it trusts, and its identity policies.
 #[derive(Debug)]
 pub(crate) struct RolePolicies {
     pub(crate) arn: String,
+    /// The trust policy.
+    pub(crate) trust: String,
     /// Name (inline) or ARN (managed), and text.
     pub(crate) documents: Vec<(String, String)>,
 }
@@ -39,7 +41,9 @@ pub(crate) async fn recorded(client: &Client, arn: &str) -> Result<Recorded, Cli
 /// Fetches a role's policies. `role` is its name or ARN.
 pub(crate) async fn fetch(client: &Client, role: &str) -> Result<RolePolicies, CliError> {
     let name = name_of(role);
-    let arn = arn(client, name).await?;
+    let role = call(client, api::GetRole::META, &[("RoleName", name)]).await?;
+    let of_role = |member: &str| role.find("Role").map_or("", |role| role.text_of(member)).to_owned();
+    let (arn, trust) = (of_role("Arn"), percent_decoded(&of_role("AssumeRolePolicyDocument"))?);
     let mut documents = Vec::new();
     for policy in pages(client, api::ListRolePolicies::META, name, "PolicyNames").await? {
         let members = [("RoleName", name), ("PolicyName", policy.text.as_str())];
@@ -56,7 +60,7 @@ pub(crate) async fn fetch(client: &Client, role: &str) -> Result<RolePolicies, C
         let text = answer.find("Document").map_or("", |element| element.text.as_str());
         documents.push((arn.clone(), percent_decoded(text)?));
     }
-    Ok(RolePolicies { arn, documents })
+    Ok(RolePolicies { arn, trust, documents })
 }
 
 /// The ARN of the role with this name.

@@ -8,11 +8,17 @@ use casemate_advice::{
 };
 use casemate_cloudformation::outline;
 use casemate_kernel::policy;
+use casemate_minimise::Unused;
 use casemate_names::Arn;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::{CliError, ClientOptions, client::Client, output, role_policies};
+use crate::cli::{
+    CliError, ClientOptions,
+    client::Client,
+    output,
+    role_policies::{self, RolePolicies},
+};
 
 /// Larger files are no policies (AWS: 131,072 characters) and no templates (51,200 bytes).
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -25,7 +31,8 @@ pub(crate) struct Lint {
     /// Policy documents (JSON) or templates (JSON or YAML)
     #[arg(required_unless_present = "role")]
     files: Vec<PathBuf>,
-    /// Name or ARN of a role whose policies are fetched and compared with its recorded use; can be repeated
+    /// Name or ARN of a role whose policies are fetched, with the trust policy, and compared with its recorded use; can be
+    /// repeated
     #[arg(long)]
     role: Vec<String>,
     #[command(flatten)]
@@ -133,7 +140,7 @@ impl Lint {
         Ok(lint_template(&resources))
     }
 
-    /// The policies of the roles, each under the name `ROLE/POLICY`.
+    /// The policies of the roles, each under the name `ROLE/POLICY`, and whom they trust.
     fn look_at_roles(&self) -> Result<Vec<(String, Vec<Finding>)>, CliError> {
         if self.role.is_empty() {
             return Ok(Vec::new());
@@ -200,6 +207,13 @@ async fn look_at_role(client: &Client, role: &str) -> Result<Vec<(String, Vec<Fi
     if recorded.lost > 0 {
         output::error(&format!("{}: {} requests could not be recorded", current.arn, recorded.lost));
     }
+    Ok(findings_of(role, &current, &never))
+}
+
+/// The property of a role that says whom it trusts; so is the trust policy called, which has no name of its own.
+const TRUST: &str = "AssumeRolePolicyDocument";
+
+fn findings_of(role: &str, current: &RolePolicies, never: &[Unused]) -> Vec<(String, Vec<Finding>)> {
     let mut each: Vec<(String, Vec<Finding>)> = Vec::new();
     for (name, text) in &current.documents {
         let mut findings = lint(text, policy::Kind::Identity);
@@ -214,7 +228,8 @@ async fn look_at_role(client: &Client, role: &str) -> Result<Vec<(String, Vec<Fi
             findings.push(finding);
         }
     }
-    Ok(each)
+    each.push((format!("{role}/{TRUST}"), lint(&current.trust, policy::Kind::Trust)));
+    each
 }
 
 fn shown(file: &str, finding: &Finding) -> [String; 2] {
@@ -238,4 +253,33 @@ fn shown(file: &str, finding: &Finding) -> [String; 2] {
         )),
         format!("    {} {}", rule.why, rule.fix),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roles_trust_policy_is_looked_at_as_one_and_named() {
+        let github = "token.actions.githubusercontent.com";
+        let trust = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": format!("arn:aws:iam::111122223333:oidc-provider/{github}")},
+            "Condition": {"StringEquals": {format!("{github}:aud"): "sts.amazonaws.com"}},
+        }});
+        let allowed = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": "dynamodb:*", "Resource": "arn:aws:dynamodb:us-east-1:111122223333:table/t",
+        }});
+        let role = RolePolicies {
+            arn: "arn:aws:iam::111122223333:role/app".to_owned(),
+            trust: trust.to_string(),
+            documents: vec![("p".to_owned(), allowed.to_string())],
+        };
+        let found = findings_of("app", &role, &[]);
+        let found: Vec<(&str, Vec<&str>)> = found
+            .iter()
+            .map(|(name, findings)| (name.as_str(), findings.iter().map(|finding| finding.rule.id).collect()))
+            .collect();
+        assert_eq!(found, [("app/p", vec!["CM002"]), ("app/AssumeRolePolicyDocument", vec!["CM032"])]);
+    }
 }
