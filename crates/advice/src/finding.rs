@@ -113,6 +113,9 @@ rules! {
     UNBOUND_FEDERATION = "CM032" "provider without audience or subject" Error,
         "Every user, or every application, of the identity provider can take on the role.",
         "Require the provider's aud and sub keys.";
+    PUBLIC_URL = "CM033" "public function URL" Note,
+        "The function's URL asks for no signature: whoever has it invokes the function, with any input and as often as they like.",
+        "Leave it if that is meant and the function checks its callers; else use AWS_IAM.";
     UNREACHABLE = "CM040" "unreachable statement" Warning,
         "A Deny without conditions covers all that the statement allows: it has no effect.",
         "Remove one of the two.";

@@ -7,6 +7,7 @@
 //! Refuses to know how a document came here and how findings are shown, but for the one interchange format ([`sarif`]).
 
 mod actions;
+mod attachments;
 mod binding;
 mod document;
 mod finding;

@@ -5,10 +5,10 @@ use casemate_resource_policies::of_service;
 use serde_json::Value as Json;
 
 use crate::{
-    Attached,
+    Attached, attachments,
     document::one_or_many,
     finding::{Finding, SHARED_ROLE},
-    lint, lint_attached,
+    lint, lint_attached, lint_together,
 };
 
 /// A resource of a template, expanded but not settled: references are still references.
@@ -52,6 +52,9 @@ const ATTACHED: [(&str, &str); 3] = [
 /// Types with inline `Policies`.
 const HOLDERS: [&str; 3] = ["AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"];
 
+/// Where they name managed policies.
+const MANAGED: &str = "ManagedPolicyArns";
+
 /// Looks at every policy of a template and at how its functions share roles.
 pub fn lint_template(resources: &[Resource]) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -65,15 +68,45 @@ pub fn lint_template(resources: &[Resource]) -> Vec<Finding> {
             }
         }
         if HOLDERS.contains(&resource.kind.as_str()) {
-            for inline in one_or_many(resource.properties.get("Policies")) {
-                let name = inline.get("PolicyName").and_then(Json::as_str).unwrap_or("?");
-                if let Some(document) = inline.get("PolicyDocument") {
-                    found.extend(of(resource, &format!("Policies/{name}"), document, Kind::Identity));
-                }
-            }
+            found.extend(of_holder(resource));
+        }
+        if resource.kind == "AWS::Lambda::Permission" {
+            found.extend(placed(resource, "Principal", attachments::of_permission(&resource.properties)));
         }
     }
     found.extend(shared_roles(resources));
+    found
+}
+
+/// The inline policies of a role, user or group, AWS's policies on it, and what they allow only together.
+fn of_holder(resource: &Resource) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut together: Vec<(String, String)> = Vec::new();
+    for inline in one_or_many(resource.properties.get("Policies")) {
+        let name = inline.get("PolicyName").and_then(Json::as_str).unwrap_or("?");
+        if let Some(document) = inline.get("PolicyDocument") {
+            found.extend(of(resource, &format!("Policies/{name}"), document, Kind::Identity));
+            together.push((name.to_owned(), document.to_string()));
+        }
+    }
+    for managed in attachments::managed(resource.properties.get(MANAGED)) {
+        found.extend(placed(resource, MANAGED, attachments::of_managed(managed)));
+        together.push((managed.name.to_owned(), managed.document.to_owned()));
+    }
+    let together: Vec<(&str, &str)> =
+        together.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let of_all = lint_together(&together).into_iter();
+    let of_all = of_all.map(|(_, finding)| Finding::whole(finding.rule, finding.message)).collect();
+    found.extend(placed(resource, "Policies", of_all));
+    found
+}
+
+/// Findings at a place within a resource.
+fn placed(resource: &Resource, place: &str, mut found: Vec<Finding>) -> Vec<Finding> {
+    for finding in &mut found {
+        finding.place = Some(format!("{}/{place}", resource.logical_id));
+        finding.line = Some(resource.line);
+    }
     found
 }
 
@@ -83,15 +116,11 @@ fn of(resource: &Resource, place: &str, document: &Json, kind: Kind) -> Vec<Find
         return Vec::new();
     }
     let text = document.to_string();
-    let mut found = match attached(resource) {
+    let found = match attached(resource) {
         Some(attached) => lint_attached(&text, &attached),
         None => lint(&text, kind),
     };
-    for finding in &mut found {
-        finding.place = Some(format!("{}/{place}", resource.logical_id));
-        finding.line = Some(resource.line);
-    }
-    found
+    placed(resource, place, found)
 }
 
 /// By what rules the resource's document is taken. What it is attached to is a reference yet.

@@ -73,6 +73,106 @@ fn policies_of_queues_topics_and_secrets_are_those_their_services_take() {
     assert_eq!(secret(true), ["CM031", "CM044"], "the template asks the service to refuse it");
 }
 
+#[test]
+fn policies_that_aws_manages_are_looked_at_where_they_are_attached() {
+    let found = |arns: Json| -> Vec<(String, String)> {
+        let role = resource("Role", "AWS::IAM::Role", json!({"ManagedPolicyArns": arns}));
+        let found = lint_template(&[role]).into_iter();
+        found
+            .map(|finding| {
+                assert_eq!(
+                    (finding.place.as_deref(), finding.line),
+                    (Some("Role/ManagedPolicyArns"), Some(7))
+                );
+                (finding.rule.id.to_owned(), finding.message)
+            })
+            .collect()
+    };
+    let ids = |arns: Json| -> Vec<String> { found(arns).into_iter().map(|(id, _)| id).collect() };
+    let all = found(json!(["arn:aws:iam::aws:policy/AdministratorAccess"]));
+    assert_eq!(all[0], ("CM001".to_owned(), "`AdministratorAccess`: allows `*`".to_owned()));
+    assert_eq!(all.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["CM001", "CM010", "CM011"]);
+    let iam = found(json!("arn:aws:iam::aws:policy/IAMFullAccess"));
+    assert!(iam.iter().any(|(id, text)| id == "CM010" && text.ends_with("more of the kind")), "{iam:?}");
+    // However the partition is left open.
+    let by_sub = json!([{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess"}]);
+    assert!(ids(by_sub).contains(&"CM004".to_owned()));
+    let parts = json!(["arn:", {"Ref": "AWS::Partition"}, ":iam::aws:policy/AdministratorAccess"]);
+    assert_eq!(ids(json!([{"Fn::Join": ["", parts]}])).len(), 3);
+    // What gives little, what is the account's own, and what is not known.
+    for quiet in [
+        json!("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"),
+        json!("arn:aws:iam::aws:policy/ReadOnlyAccess"),
+        json!({"Ref": "Policy"}),
+        json!({"Fn::ImportValue": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        json!("arn:aws:iam::111122223333:policy/AdministratorAccess"),
+        Json::Null,
+    ] {
+        assert_eq!(found(quiet.clone()), [], "{quiet}");
+    }
+}
+
+#[test]
+fn what_policies_of_a_template_allow_only_together_is_found() {
+    let inline = |action: &str| {
+        json!({"PolicyName": action, "PolicyDocument": {"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": action, "Resource": "arn:aws:iam::111122223333:role/*"}}})
+    };
+    let found = |pass: &str| -> Vec<String> {
+        let policies = json!([inline(pass), inline("codebuild:*")]);
+        let found = lint_template(&[resource("Role", "AWS::IAM::Role", json!({"Policies": policies}))]);
+        let together = found.into_iter().filter(|finding| finding.place.as_deref() == Some("Role/Policies"));
+        together.map(|finding| finding.rule.id.to_owned()).collect()
+    };
+    assert_eq!(found("iam:PassRole"), ["CM010"]);
+    assert_eq!(found("iam:GetRole"), [""; 0]);
+}
+
+#[test]
+fn permissions_of_functions_are_looked_at_like_the_statements_they_become() {
+    let found = |properties: Json| -> Vec<(String, String)> {
+        let found = lint_template(&[resource("P", "AWS::Lambda::Permission", properties)]).into_iter();
+        found
+            .map(|finding| {
+                assert_eq!((finding.place.as_deref(), finding.line), (Some("P/Principal"), Some(7)));
+                (finding.rule.id.to_owned(), finding.message)
+            })
+            .collect()
+    };
+    let permission = |principal: &str, more: Json| {
+        let mut properties = json!({"FunctionName": {"Ref": "F"}, "Action": "lambda:InvokeFunction",
+            "Principal": principal});
+        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        properties
+    };
+    let bucket = "arn:aws:s3:::bucket";
+    for (id, principal, more) in [
+        ("CM030", "s3.amazonaws.com", json!({})),
+        ("CM030", "s3.amazonaws.com", json!({"SourceArn": "*"})),
+        ("CM030", "sns.amazonaws.com", json!({"SourceArn": "arn:aws:sns:*:*:*"})),
+        ("CM031", "*", json!({})),
+        ("CM031", "*", json!({"FunctionUrlAuthType": "AWS_IAM"})),
+        ("CM033", "*", json!({"FunctionUrlAuthType": "NONE"})),
+        ("CM033", "*", json!({"InvokedViaFunctionUrl": true})),
+    ] {
+        let found = found(permission(principal, more.clone()));
+        assert_eq!(found.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), [id], "{principal} {more}");
+    }
+    for (principal, more) in [
+        ("s3.amazonaws.com", json!({"SourceArn": bucket})),
+        ("s3.amazonaws.com", json!({"SourceAccount": {"Ref": "AWS::AccountId"}})),
+        ("events.amazonaws.com", json!({"SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}})),
+        ("alexa-appkit.amazon.com", json!({"EventSourceToken": "amzn1.ask.skill.1"})),
+        ("*", json!({"PrincipalOrgID": "o-1"})),
+        ("*", json!({"FunctionUrlAuthType": "AWS_IAM", "PrincipalOrgID": "o-1"})),
+        ("111122223333", json!({})),
+        ("arn:aws:iam::111122223333:role/a.b", json!({})),
+    ] {
+        assert_eq!(found(permission(principal, more.clone())), [], "{principal} {more}");
+    }
+    assert_eq!(found(json!({"Principal": {"Ref": "Account"}})), []);
+}
+
 /// The part of it that says where.
 fn location() -> Json {
     json!({
