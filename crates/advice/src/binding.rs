@@ -66,6 +66,8 @@ impl Condition<'_> {
             }
             match comparison.as_str() {
                 "ipaddress" => bounds_addresses(value),
+                // Of the keys that are asked for, `false` is what everybody has.
+                "bool" => value.eq_ignore_ascii_case("true"),
                 "stringequals" | "stringequalsignorecase" => !same_policy(&key, value),
                 "stringlike" | "arnlike" | "arnequals" => pattern_tells_apart(&key, value),
                 _ => true,
@@ -165,7 +167,7 @@ mod tests {
     use crate::document::Document;
 
     /// Whether a condition with this operator and these values binds the key.
-    fn binds(operator: &str, key: &str, values: serde_json::Value) -> bool {
+    fn binds(operator: &str, key: &str, values: &serde_json::Value) -> bool {
         let statement = json!({"Effect": "Allow", "Condition": {operator: {key: values}}});
         let document = Document::read(&json!({"Statement": statement}).to_string()).unwrap();
         document.statements[0].requires(key)
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn only_positive_operators_that_need_the_key_bind() {
         for operator in ["StringEquals", "stringlike", "ForAnyValue:StringEquals", "StringEqualsIgnoreCase"] {
-            assert!(binds(operator, "aws:PrincipalOrgID", json!("o-1")), "{operator}");
+            assert!(binds(operator, "aws:PrincipalOrgID", &json!("o-1")), "{operator}");
         }
         for operator in [
             "StringNotEquals",
@@ -185,9 +187,9 @@ mod tests {
             "ForAnyValue:StringEqualsIfExists",
             "Null",
         ] {
-            assert!(!binds(operator, "aws:PrincipalOrgID", json!("o-1")), "{operator}");
+            assert!(!binds(operator, "aws:PrincipalOrgID", &json!("o-1")), "{operator}");
         }
-        assert!(!binds("NotIpAddress", "aws:SourceIp", json!("10.0.0.0/8")));
+        assert!(!binds("NotIpAddress", "aws:SourceIp", &json!("10.0.0.0/8")));
     }
 
     #[test]
@@ -230,12 +232,20 @@ mod tests {
             ("iam:PolicyARN", "arn:aws:iam::111122223333:policy/*", "arn:aws:iam::*:policy/*"),
             ("iam:PermissionsBoundary", "arn:aws:iam::aws:policy/ReadOnly*", "arn:aws:iam::aws:policy/*"),
         ] {
-            assert!(binds("StringLike", key, json!(bound)), "{key} {bound}");
-            assert!(!binds("StringLike", key, json!(free)), "{key} {free}");
-            assert!(!binds("StringLike", key, json!([bound, free])), "{key}: one of two lets everybody in");
+            assert!(binds("StringLike", key, &json!(bound)), "{key} {bound}");
+            assert!(!binds("StringLike", key, &json!(free)), "{key} {free}");
+            assert!(!binds("StringLike", key, &json!([bound, free])), "{key}: one of two lets everybody in");
         }
-        assert!(!binds("ArnEquals", "iam:PolicyARN", json!(super::EVERYTHING)));
-        assert!(!binds("StringEquals", "iam:PolicyARN", json!(super::EVERYTHING)));
+        assert!(!binds("ArnEquals", "iam:PolicyARN", &json!(super::EVERYTHING)));
+        assert!(!binds("StringEquals", "iam:PolicyARN", &json!(super::EVERYTHING)));
+    }
+
+    #[test]
+    fn of_two_truth_values_true_binds() {
+        assert!(binds("Bool", "kms:GrantIsForAWSResource", &json!(true)));
+        assert!(!binds("Bool", "kms:GrantIsForAWSResource", &json!("false")));
+        assert!(!binds("Bool", "kms:GrantIsForAWSResource", &json!(["true", "false"])));
+        assert!(!binds("BoolIfExists", "kms:GrantIsForAWSResource", &json!("true")));
     }
 
     #[test]
@@ -243,15 +253,15 @@ mod tests {
         for (bound, free) in
             [("203.0.113.0/24", "0.0.0.0/0"), ("10.0.0.0/8", "0.0.0.0/1"), ("2001:db8::/32", "::/0")]
         {
-            assert!(binds("IpAddress", "aws:SourceIp", json!(bound)), "{bound}");
-            assert!(!binds("IpAddress", "aws:SourceIp", json!(free)), "{free}");
-            assert!(!binds("IpAddress", "aws:SourceIp", json!([bound, free])), "{free}");
+            assert!(binds("IpAddress", "aws:SourceIp", &json!(bound)), "{bound}");
+            assert!(!binds("IpAddress", "aws:SourceIp", &json!(free)), "{free}");
+            assert!(!binds("IpAddress", "aws:SourceIp", &json!([bound, free])), "{free}");
         }
     }
 
     #[test]
     fn what_a_template_has_yet_to_fill_in_binds() {
-        assert!(binds("StringEquals", "aws:SourceAccount", json!({"Ref": "AWS::AccountId"})));
-        assert!(!binds("StringLike", "aws:SourceAccount", json!([{"Ref": "AWS::AccountId"}, "*"])));
+        assert!(binds("StringEquals", "aws:SourceAccount", &json!({"Ref": "AWS::AccountId"})));
+        assert!(!binds("StringLike", "aws:SourceAccount", &json!([{"Ref": "AWS::AccountId"}, "*"])));
     }
 }

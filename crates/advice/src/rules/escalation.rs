@@ -10,7 +10,8 @@ use crate::{
 /// Actions that suffice alone, on resources that are not the caller's own.
 // AWS: IAM User Guide, "Actions that IAM access analyzer classes as permissions management"; the methods as Rhino
 // Security Labs published them in "AWS IAM Privilege Escalation".
-const ALONE: [(&str, &str); 17] = [
+const ALONE: [(&str, &str); 22] = [
+    ("cloudformation:UpdateStack", "changes stacks that have a role, and anything with that role"),
     ("iam:AddUserToGroup", "joins a group with more rights"),
     ("iam:AttachGroupPolicy", "attaches any policy to a group"),
     ("iam:AttachRolePolicy", "attaches any policy to a role"),
@@ -18,20 +19,32 @@ const ALONE: [(&str, &str); 17] = [
     ("iam:CreateAccessKey", "makes keys of other users"),
     ("iam:CreateLoginProfile", "makes passwords of other users"),
     ("iam:CreatePolicyVersion", "rewrites a policy it is subject to"),
+    ("iam:CreateServiceSpecificCredential", "makes credentials of other users for single services"),
     ("iam:DeleteRolePermissionsBoundary", "takes a role's limits away"),
     ("iam:DeleteUserPermissionsBoundary", "takes a user's limits away"),
     ("iam:PutGroupPolicy", "writes a policy of a group"),
     ("iam:PutRolePolicy", "writes a policy of a role"),
     ("iam:PutUserPolicy", "writes a policy of a user"),
+    ("iam:ResetServiceSpecificCredential", "changes credentials of other users for single services"),
     ("iam:SetDefaultPolicyVersion", "puts an older, wider version of a policy in force"),
     ("iam:UpdateAssumeRolePolicy", "lets itself into a role"),
     ("iam:UpdateLoginProfile", "changes passwords of other users"),
+    ("kms:CreateGrant", "gives itself the use of a key"),
+    ("kms:PutKeyPolicy", "rewrites who may use a key"),
     ("lambda:UpdateFunctionCode", "runs own code with the role of any function"),
     ("ssm:SendCommand", "runs commands with the role of any instance"),
 ];
 
+/// Actions that suffice together, each on resources that are not the caller's own.
+// AWS: CloudFormation User Guide, "CloudFormation service role": who may change a stack uses the stack's role without being
+// allowed to pass it.
+const TOGETHER: [(&[&str], &str); 1] = [(
+    &["cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"],
+    "changes stacks that have a role, and anything with that role",
+)];
+
 /// Actions that run something under a role that is passed to it.
-const WITH_PASS_ROLE: [(&[&str], &str); 15] = [
+const WITH_PASS_ROLE: [(&[&str], &str); 19] = [
     (&["lambda:CreateFunction", "lambda:InvokeFunction"], "runs own code in a new function"),
     (&["lambda:CreateFunction", "lambda:CreateEventSourceMapping"], "runs own code in a new function"),
     (&["lambda:CreateFunction", "lambda:AddPermission"], "runs own code in a new function"),
@@ -45,21 +58,51 @@ const WITH_PASS_ROLE: [(&[&str], &str); 15] = [
     ),
     (&["ec2:RunInstances"], "starts an instance with the role"),
     (&["ecs:RegisterTaskDefinition", "ecs:RunTask"], "runs a task with the role"),
+    (&["events:PutTargets"], "has a rule start anything with the role"),
     (&["glue:CreateDevEndpoint"], "opens a development endpoint with the role"),
     (&["datapipeline:CreatePipeline", "datapipeline:PutPipelineDefinition"], "runs a pipeline with the role"),
     (&["codebuild:CreateProject", "codebuild:StartBuild"], "runs a build with the role"),
+    (&["pipes:CreatePipe"], "has a pipe start anything with the role"),
+    (&["scheduler:CreateSchedule"], "calls any operation with the role"),
+    (&["scheduler:UpdateSchedule"], "calls any operation with the role"),
     (&["sagemaker:CreateNotebookInstance"], "opens a notebook with the role"),
     (&["states:CreateStateMachine", "states:StartExecution"], "runs a state machine with the role"),
 ];
 
 /// Conditions that keep what is given within limits.
 const LIMITS: [&str; 2] = ["iam:PermissionsBoundary", "iam:PolicyARN"];
+/// The same for grants on keys: to whom, and that only a service may make them.
+// AWS: KMS Developer Guide, "Using grant condition keys"; "Allow access to AWS services with kms:GrantIsForAWSResource".
+const GRANT_LIMITS: [&str; 4] =
+    ["kms:GrantIsForAWSResource", "kms:GranteePrincipal", "kms:GranteeServicePrincipal", "kms:ViaService"];
+/// The same for stacks: which role, or which templates.
+const STACK_LIMITS: [&str; 2] = ["cloudformation:RoleArn", "cloudformation:TemplateUrl"];
+
+/// The conditions that limit an action.
+fn limits(action: &str) -> &'static [&'static str] {
+    match action {
+        "kms:CreateGrant" => &GRANT_LIMITS,
+        "kms:PutKeyPolicy" => &[],
+        // Whose boundary may be taken away is no limit to whoever takes it away.
+        action if action.starts_with("iam:Delete") => &[],
+        action if action.starts_with("cloudformation:") => &STACK_LIMITS,
+        _ => &LIMITS,
+    }
+}
 
 pub(super) fn all(document: &Document) -> Vec<Finding> {
     let mut found = Vec::new();
     for (action, what) in ALONE {
         if let Some((_, statement)) = granting(&[document], action).next() {
             found.push(at(&ESCALATION, statement, format!("with {action} on any such resource one {what}")));
+        }
+    }
+    for (actions, what) in TOGETHER {
+        let each: Option<Vec<_>> =
+            actions.iter().map(|action| granting(&[document], action).next()).collect();
+        if let Some((_, statement)) = each.and_then(|each| each.into_iter().next()) {
+            let text = format!("with {} on any such resource one {what}", actions.join(" and "));
+            found.push(at(&ESCALATION, statement, text));
         }
     }
     for Combination { actions, what, pass: (_, pass), .. } in combinations(&[document]) {
@@ -126,8 +169,7 @@ fn granting<'d>(documents: &[&'d Document], action: &str) -> impl Iterator<Item 
             && deny.texts("Resource").contains(&"*")
             && deny.texts("Action").iter().any(|pattern| fits(pattern, action))
     });
-    // Whose boundary may be taken away is no limit to whoever takes it away.
-    let limits: &[&str] = if action.starts_with("iam:Delete") { &[] } else { &LIMITS };
+    let limits = limits(action);
     let unlimited = |statement: &Statement| {
         allows(statement, action) && is_broad(statement) && !limits.iter().any(|key| statement.requires(key))
     };

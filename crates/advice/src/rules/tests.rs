@@ -100,7 +100,8 @@ fn escalation() -> Vec<Case> {
             json!([{"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}]),
             json!([
                 {"Effect": "Allow", "NotAction": "sts:*", "Resource": "*"},
-                {"Effect": "Deny", "Action": ["iam:*", "lambda:*", "ssm:*"], "Resource": "*"},
+                {"Effect": "Deny", "Resource": "*",
+                    "Action": ["cloudformation:*", "iam:*", "kms:*", "lambda:*", "ssm:*"]},
             ]),
         ),
         case(
@@ -108,6 +109,67 @@ fn escalation() -> Vec<Case> {
             Kind::Identity,
             allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/*"),
             allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/deploy"),
+        ),
+    ]
+}
+
+/// What gives rights without naming a policy: keys, credentials of services, stacks with roles, things that start others.
+fn roundabout() -> Vec<Case> {
+    let (account, region) = ("111122223333", "us-east-1");
+    let key = format!("arn:aws:kms:{region}:{account}:key/");
+    let stack = format!("arn:aws:cloudformation:{region}:{account}:stack/");
+    let grant = |conditions: Json| when(allow("kms:CreateGrant", &format!("{key}*")), conditions);
+    let change = |resource: &str| {
+        let actions = ["cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"];
+        json!(actions.map(|action| allow(action, resource)))
+    };
+    let started = |action: &str, to: &str| {
+        let pass = when(allow("iam:PassRole", "*"), json!({"StringEquals": {"iam:PassedToService": to}}));
+        json!([pass, allow(action, "*")])
+    };
+    let pair = |fires: Json, silent: Json| case("CM010", Kind::Identity, fires, silent);
+    let service = "iam:CreateServiceSpecificCredential";
+    vec![
+        pair(allow("kms:PutKeyPolicy", &format!("{key}*")), allow("kms:PutKeyPolicy", &format!("{key}1"))),
+        pair(grant(json!({})), grant(json!({"Bool": {"kms:GrantIsForAWSResource": "true"}}))),
+        pair(
+            grant(json!({"Bool": {"kms:GrantIsForAWSResource": "false"}})),
+            grant(json!({"StringEquals": {"kms:GranteePrincipal": "arn:aws:iam::111122223333:role/r"}})),
+        ),
+        pair(allow(service, "*"), allow(service, "arn:aws:iam::111122223333:user/${aws:username}")),
+        pair(
+            allow("cloudformation:UpdateStack", &format!("{stack}*")),
+            allow("cloudformation:UpdateStack", &format!("{stack}app/1")),
+        ),
+        pair(change("*"), change(&format!("{stack}app/1"))),
+        pair(change("*"), allow("cloudformation:CreateChangeSet", "*")),
+        pair(
+            allow("cloudformation:UpdateStack", "*"),
+            when(
+                allow("cloudformation:UpdateStack", "*"),
+                json!({"StringEquals": {"cloudformation:RoleArn": "arn:aws:iam::111122223333:role/deploy"}}),
+            ),
+        ),
+        pair(
+            started("events:PutTargets", "events.amazonaws.com"),
+            started("events:PutRule", "events.amazonaws.com"),
+        ),
+        pair(
+            started("scheduler:CreateSchedule", "scheduler.amazonaws.com"),
+            started("scheduler:CreateSchedule", "events.amazonaws.com"),
+        ),
+        pair(
+            started("scheduler:UpdateSchedule", "scheduler.amazonaws.com"),
+            started("scheduler:GetSchedule", "scheduler.amazonaws.com"),
+        ),
+        pair(
+            started("pipes:CreatePipe", "pipes.amazonaws.com"),
+            started("pipes:CreatePipe", "ec2.amazonaws.com"),
+        ),
+        // Tasks have a principal of their own.
+        pair(
+            json!([started("ecs:RunTask", "ecs-tasks.amazonaws.com")[0], allow("ecs:*", "*")]),
+            json!([started("ecs:RunTask", "ecs.amazonaws.com")[0], allow("ecs:*", "*")]),
         ),
     ]
 }
@@ -367,6 +429,7 @@ fn every_rule_fires_where_it_should_and_only_there() {
     let all = [
         wildcards(),
         escalation(),
+        roundabout(),
         idle_limits(),
         conditions(),
         principals(),
