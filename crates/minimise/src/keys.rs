@@ -8,6 +8,10 @@ pub(crate) enum Use {
     Single,
     /// Many values: `ForAllValues`, and `Null` so that their absence is not taken for agreement.
     Set,
+    /// One value, whose absence is the least that can be asked for (`NONE`): `IfExists`, where that was seen.
+    Least,
+    /// One value, which one resource cannot change: said already where that resource is named.
+    OfResource,
     /// Says nothing about what may be done.
     Skip,
 }
@@ -21,7 +25,7 @@ pub(crate) struct Rule {
 }
 
 /// Keys by name; an entry that ends with `*` is for all keys that begin so.
-const RULES: [(&str, Use, bool); 54] = [
+const RULES: [(&str, Use, bool); 60] = [
     ("aws:RequestTag/*", Use::Single, true),
     ("aws:TagKeys", Use::Set, false),
     ("aws:ResourceTag/*", Use::Skip, false),
@@ -33,7 +37,7 @@ const RULES: [(&str, Use, bool); 54] = [
     ("dynamodb:FourthPartitionKeyValues", Use::Set, true),
     ("dynamodb:Attributes", Use::Set, false),
     ("dynamodb:Select", Use::Single, false),
-    ("dynamodb:ReturnValues", Use::Single, false),
+    ("dynamodb:ReturnValues", Use::Least, false),
     ("dynamodb:ReturnConsumedCapacity", Use::Skip, false),
     ("dynamodb:EnclosingOperation", Use::Single, false),
     ("dynamodb:FullTableScan", Use::Single, false),
@@ -47,6 +51,12 @@ const RULES: [(&str, Use, bool); 54] = [
     ("sts:SourceIdentity", Use::Single, true),
     ("sts:TransitiveTagKeys", Use::Set, false),
     ("sts:DurationSeconds", Use::Skip, false),
+    ("kms:CustomerMasterKeySpec", Use::OfResource, false),
+    ("kms:CustomerMasterKeyUsage", Use::OfResource, false),
+    ("kms:KeyOrigin", Use::OfResource, false),
+    ("kms:KeySpec", Use::OfResource, false),
+    ("kms:KeyUsage", Use::OfResource, false),
+    ("kms:MultiRegion", Use::OfResource, false),
     ("kms:EncryptionContextKeys", Use::Set, false),
     ("kms:EncryptionContext:*", Use::Single, true),
     ("kms:ViaService", Use::Single, false),
@@ -128,6 +138,14 @@ pub(crate) fn is_recorded(key: &str) -> bool {
         issuer => !issuer.contains('.'),
     }
 }
+
+/// An algorithm that a key for which it can be asked has no other beside: it, too, is said by naming the key.
+// AWS: KMS Developer Guide, "Key spec reference": symmetric encryption keys know `SYMMETRIC_DEFAULT` only.
+pub(crate) const ONLY_ALGORITHM: (&str, &str) = ("kms:EncryptionAlgorithm", "SYMMETRIC_DEFAULT");
+
+/// The value whose absence means the same, of keys for which that is so ([`Use::Least`]).
+// AWS: DynamoDB API Reference, `ReturnValues`: NONE is the default.
+pub(crate) const LEAST: &str = "NONE";
 
 /// Reads that return all attributes make a list of attributes meaningless.
 pub(crate) const ATTRIBUTES: &str = "dynamodb:Attributes";

@@ -8,7 +8,7 @@ use crate::{
     contain::{equal_within, within},
     cover::{How, Seen, cover},
     document::Conditions,
-    keys::{ALL_ATTRIBUTES, ATTRIBUTES, Rule, SELECT, Use, rule},
+    keys::{ALL_ATTRIBUTES, ATTRIBUTES, LEAST, ONLY_ALGORITHM, Rule, SELECT, Use, rule},
     recorded::{Exact, General, KeyValue},
 };
 
@@ -22,10 +22,17 @@ struct Observed {
 }
 
 /// Which keys a request has: groups are made of requests with the same ones, or an optional key would make the others'
-/// conditions fail.
-pub(crate) fn signature(exact: &Exact) -> BTreeSet<&str> {
+/// conditions fail. `named`: the statement is for this one resource, so that what the resource is need not be said again.
+pub(crate) fn signature(exact: &Exact, named: bool) -> BTreeSet<&str> {
     let matters = |name: &str, value: &KeyValue| {
-        !value.texts().is_empty() && rule(name, value.is_many()).usage != Use::Skip
+        let texts = value.texts();
+        let (algorithm, only) = ONLY_ALGORITHM;
+        let of_resource = match rule(name, value.is_many()).usage {
+            Use::Skip => return false,
+            Use::OfResource => true,
+            _ => name.eq_ignore_ascii_case(algorithm) && texts.iter().all(|text| text == only),
+        };
+        !(texts.is_empty() || named && of_resource)
     };
     let present =
         exact.keys.iter().filter(|(name, value)| value.as_ref().is_some_and(|value| matters(name, value)));
@@ -33,11 +40,15 @@ pub(crate) fn signature(exact: &Exact) -> BTreeSet<&str> {
     present.map(|(name, _)| name.as_str()).chain(via).collect()
 }
 
-/// The conditions that the requests of one signature have in common. Remarks go to `notes`.
-pub(crate) fn conditions(group: &[&Exact], what: &str, notes: &mut BTreeSet<String>) -> Conditions {
+/// The conditions that requests have in common whose signature these `names` are. Remarks go to `notes`.
+pub(crate) fn conditions(
+    group: &[&Exact],
+    names: &BTreeSet<&str>,
+    what: &str,
+    notes: &mut BTreeSet<String>,
+) -> Conditions {
     let mut observed = BTreeMap::new();
-    let names: BTreeSet<&str> = group.iter().flat_map(|exact| signature(exact)).collect();
-    for name in names.into_iter().filter(|name| *name != "aws:CalledVia") {
+    for name in names.iter().copied().filter(|name| *name != "aws:CalledVia") {
         let own = |exact: &'_ Exact| -> Option<KeyValue> {
             exact.keys.iter().find(|(key, _)| key == name)?.1.clone()
         };
@@ -127,10 +138,14 @@ fn written(mut observed: BTreeMap<String, Observed>) -> Conditions {
     let mut conditions = Conditions::new();
     for (name, Observed { rule, forms }) in observed {
         let wild = forms.iter().any(Form::is_wild);
+        let least = forms.iter().any(|form| form.text() == LEAST);
         let operator = match (rule.usage, wild) {
             (Use::Skip, _) => continue,
-            (Use::Single, false) => "StringEquals",
-            (Use::Single, true) => "StringLike",
+            // AWS's example has `IfExists` on both keys. Here only on the one whose absence asks for less: a read that does
+            // not say what it selects returns everything, so that `Select` has to be there.
+            (Use::Least, false) if least => "StringEqualsIfExists",
+            (Use::Single | Use::Least | Use::OfResource, false) => "StringEquals",
+            (Use::Single | Use::Least | Use::OfResource, true) => "StringLike",
             (Use::Set, false) => "ForAllValues:StringEquals",
             (Use::Set, true) => "ForAllValues:StringLike",
         };
@@ -184,7 +199,12 @@ pub(crate) fn implied(conditions: &Conditions, operator: &str, key: &str, values
         };
         let equals = other_plain.eq_ignore_ascii_case("StringEquals");
         let like = other_plain.eq_ignore_ascii_case("StringLike");
+        let if_exists = other_plain.eq_ignore_ascii_case("StringEqualsIfExists");
         match plain {
+            // Without the key both hold, or the other one does not hold at all.
+            plain if plain.eq_ignore_ascii_case("StringEqualsIfExists") => {
+                (equals || if_exists) && set.is_empty() && subset(equal_within)
+            }
             plain if plain.eq_ignore_ascii_case("StringEquals") => equals && subset(equal_within),
             // Values of `StringEquals` have no wildcards: as patterns they would say more than they do.
             plain if plain.eq_ignore_ascii_case("StringLike") => {
@@ -232,6 +252,22 @@ mod tests {
         assert!(!implied(
             &block("StringEquals", "k", &["a"]),
             "ForAllValues:StringEquals",
+            "k",
+            &["a".to_owned()]
+        ));
+        let if_exists = |operator: &str, values: &[&str]| {
+            implied(
+                &block(operator, "k", values),
+                "StringEqualsIfExists",
+                "K",
+                &["a".to_owned(), "b".to_owned()],
+            )
+        };
+        assert!(if_exists("StringEquals", &["a"]) && if_exists("StringEqualsIfExists", &["a"]));
+        assert!(!if_exists("StringEqualsIfExists", &["c"]) && !if_exists("StringLikeIfExists", &["a"]));
+        assert!(!implied(
+            &block("StringEqualsIfExists", "k", &["a"]),
+            "StringEquals",
             "k",
             &["a".to_owned()]
         ));

@@ -117,11 +117,12 @@ fn exact_pieces(
     }
     for (form, group) in by_resource {
         let mut by_signature: BTreeMap<BTreeSet<&str>, Vec<&Exact>> = BTreeMap::new();
+        let named = matches!(&form, Form::Literal(resource) if resource != "*");
         for exact in group {
-            by_signature.entry(signature(exact)).or_default().push(exact);
+            by_signature.entry(signature(exact, named)).or_default().push(exact);
         }
-        for group in by_signature.values() {
-            let learned = conditions(group, action, notes);
+        for (names, group) in &by_signature {
+            let learned = conditions(group, names, action, notes);
             let conditions = narrowed(&statement.conditions, learned);
             pieces.insert((action.to_owned(), pattern(&form), conditions));
         }

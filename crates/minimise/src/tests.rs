@@ -150,6 +150,74 @@ fn attributes_are_listed_together_with_select_as_aws_documents() {
     assert!(outcome.certificate.holds());
 }
 
+/// `Select` must be there, because a read without it returns everything; a write that says nothing returns nothing.
+#[test]
+fn only_the_key_whose_absence_asks_for_less_may_be_missing() {
+    let write = |values: &str| {
+        entry("dynamodb:PutItem", exact(TABLE, "zoe", &[("dynamodb:ReturnValues", &[values])]))
+    };
+    let read =
+        entry("dynamodb:GetItem", exact(TABLE, "zoe", &[("dynamodb:Select", &["SPECIFIC_ATTRIBUTES"])]));
+    let wide = || json!({ "Effect": "Allow", "Action": "dynamodb:*", "Resource": "*" });
+    let made_of = |entries: Vec<Entry>, policy: serde_json::Value| {
+        let outcome = minimise(&recorded(entries), &current(&policy)).unwrap();
+        assert!(outcome.certificate.holds(), "{:?}", outcome.certificate);
+        made(&outcome)
+    };
+    let conditions = |made: &serde_json::Value, at: usize| made[at]["Condition"].clone();
+    let both = made_of(vec![read, write("NONE"), write("ALL_OLD")], wide());
+    assert_eq!(conditions(&both, 0), json!({ "StringEquals": { "dynamodb:Select": "SPECIFIC_ATTRIBUTES" } }));
+    let values = json!(["ALL_OLD", "NONE"]);
+    assert_eq!(conditions(&both, 1), json!({ "StringEqualsIfExists": { "dynamodb:ReturnValues": values } }));
+    // Where less was never asked for, absence is nothing that was seen.
+    let old = made_of(vec![write("ALL_OLD")], wide());
+    assert_eq!(conditions(&old, 0), json!({ "StringEquals": { "dynamodb:ReturnValues": "ALL_OLD" } }));
+    // A current condition that wants the key to be there stays, and one that does not is narrowed.
+    let when = |operator: &str| {
+        let mut statement = wide();
+        statement["Condition"] = json!({ operator: { "dynamodb:ReturnValues": ["NONE", "UPDATED_OLD"] } });
+        conditions(&made_of(vec![write("NONE")], statement), 0)
+    };
+    let narrow = json!({ "dynamodb:ReturnValues": "NONE" });
+    assert_eq!(when("StringEqualsIfExists"), json!({ "StringEqualsIfExists": narrow }));
+    let strict = json!({ "dynamodb:ReturnValues": ["NONE", "UPDATED_OLD"] });
+    assert_eq!(when("StringEquals"), json!({ "StringEqualsIfExists": narrow, "StringEquals": strict }));
+}
+
+#[test]
+fn what_a_key_is_need_not_be_said_where_the_key_is_named() {
+    let key = "arn:aws:kms:us-east-1:123456789012:key/1";
+    let constants: &[(&str, &[&str])] = &[
+        ("kms:CustomerMasterKeySpec", &["SYMMETRIC_DEFAULT"]),
+        ("kms:CustomerMasterKeyUsage", &["ENCRYPT_DECRYPT"]),
+        ("kms:KeyOrigin", &["AWS_KMS"]),
+        ("kms:KeySpec", &["SYMMETRIC_DEFAULT"]),
+        ("kms:KeyUsage", &["ENCRYPT_DECRYPT"]),
+        ("kms:MultiRegion", &["false"]),
+    ];
+    let with = |more: &[(&'static str, &'static [&'static str])]| [constants, more].concat();
+    let conditions = |resource: &str, action: &str, keys: &[(&str, &[&str])]| {
+        let record = recorded(vec![entry(action, exact(resource, "zoe", keys))]);
+        let policy = current(&json!({ "Effect": "Allow", "Action": "kms:*", "Resource": "*" }));
+        let outcome = minimise(&record, &policy).unwrap();
+        assert!(outcome.certificate.holds(), "{:?}", outcome.certificate);
+        made(&outcome)[0].get("Condition").cloned().unwrap_or_default()
+    };
+    let symmetric = with(&[
+        ("kms:EncryptionAlgorithm", &["SYMMETRIC_DEFAULT"]),
+        ("kms:EncryptionContext:app", &["notes"]),
+    ]);
+    let context = json!({ "StringEquals": { "kms:EncryptionContext:app": "notes" } });
+    assert_eq!(conditions(key, "kms:Encrypt", &symmetric), context);
+    // Of the algorithms that a key has several of, the request chooses one.
+    let asymmetric = with(&[("kms:EncryptionAlgorithm", &["RSAES_OAEP_SHA_256"])]);
+    let chosen = json!({ "StringEquals": { "kms:EncryptionAlgorithm": "RSAES_OAEP_SHA_256" } });
+    assert_eq!(conditions(key, "kms:Encrypt", &asymmetric), chosen);
+    // A key that is yet to be made is none that is named.
+    let new = conditions("*", "kms:CreateKey", &[("kms:KeySpec", &["SYMMETRIC_DEFAULT"])]);
+    assert_eq!(new, json!({ "StringEquals": { "kms:KeySpec": "SYMMETRIC_DEFAULT" } }));
+}
+
 #[test]
 fn a_scan_without_leading_keys_gets_a_statement_of_its_own() {
     let query = entry("dynamodb:Query", exact(TABLE, "alice", &[("dynamodb:LeadingKeys", &["alice"])]));
