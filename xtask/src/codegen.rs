@@ -107,6 +107,31 @@ fn one(service: &str, check: bool) -> Outcome {
     Ok(notes.join("\n  "))
 }
 
+/// How much of one service's model there is.
+#[derive(Debug)]
+pub(crate) struct Coverage {
+    /// Its folder.
+    pub(crate) service: &'static str,
+    /// Operations of its model.
+    pub(crate) total: usize,
+    /// Those without a file, by name.
+    pub(crate) missing: Vec<String>,
+}
+
+/// What there is of every service.
+pub(crate) fn coverage() -> Result<Vec<Coverage>, String> {
+    let of = |&(service, _): &(&'static str, &str)| {
+        let model = load(service)?;
+        let there = implemented(&model, &files::root().join("services").join(service).join("src/ops"))?;
+        let all: Vec<String> = model.operations().map(str::to_owned).collect();
+        let total = all.len();
+        let mut missing: Vec<String> = all.into_iter().filter(|name| !there.contains(name)).collect();
+        missing.sort();
+        Ok(Coverage { service, total, missing })
+    };
+    SERVICE_TYPES.iter().map(of).collect()
+}
+
 fn load(service: &str) -> Result<Model, String> {
     if service_type(service).is_none() {
         let known = names::nearest(service, SERVICE_TYPES.iter().map(|(folder, _)| *folder));
@@ -223,6 +248,19 @@ mod tests {
         assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
         let said = first_difference("a\nb\n", "a\nc\n").unwrap();
         assert!(said.starts_with("line 2") && said.contains("`b`") && said.contains("`c`"));
+    }
+
+    #[test]
+    fn what_has_no_file_is_missing_and_nothing_else() {
+        let all = coverage().unwrap();
+        assert_eq!(all.len(), SERVICE_TYPES.len());
+        let iam = all.iter().find(|coverage| coverage.service == "iam").unwrap();
+        assert!(iam.missing.iter().all(|name| name != "CreateRole"));
+        for Coverage { service, total, missing } in &all {
+            let folder = files::root().join("services").join(service).join("src/ops");
+            let there = files::names_in(&folder).iter().filter_map(|name| name.strip_suffix(".rs")).count();
+            assert_eq!(there + missing.len(), *total, "{service}");
+        }
     }
 
     #[test]
