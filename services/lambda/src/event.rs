@@ -106,7 +106,7 @@ pub(crate) fn witness(env: Env, (place, function, attribution): (String, Arn, At
         }
         let (name, mut detail, alarm) = misused(misuse);
         if count > MISUSE_MAX {
-            detail.push_str(&format!("; {count} times in this request"));
+            detail = format!("{detail}; {count} times in this request");
         }
         env.audit.event(audit::Event {
             name,
