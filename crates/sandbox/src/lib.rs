@@ -51,6 +51,7 @@ mod outer;
 mod planned;
 mod pump;
 mod reset;
+mod residents;
 mod runtime_root;
 mod runtimes;
 mod slots;
@@ -82,7 +83,7 @@ pub use crate::{
     outer::{OuterGroup, OuterLimits},
     planned::PlannedRoot,
     pump::Recorded,
-    reset::{Residents, Tick},
+    residents::{Residents, Tick, Unclear},
     runtime_root::shared_libraries,
     runtimes::{Family, HostFile, OwnRoot, Runtime, RuntimeTable},
     spawner::Spawner,

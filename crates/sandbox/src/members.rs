@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     environment::Environment,
-    reset::Residents,
+    residents::Residents,
     spec::{ExitStatus, MemberEnd},
     sys,
     wire::Report,

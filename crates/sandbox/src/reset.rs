@@ -15,72 +15,38 @@ use std::{
     time::Duration,
 };
 
-use crate::{environment::Environment, members::Members, spec::ResetOutcome, sys};
-
-/// Processes that are part of an environment rather than left over in it: those it had when its start was over.
-#[derive(Clone, Debug, Default)]
-pub struct Residents {
-    known: Vec<Process>,
-    /// Whatever has begun since is part of it, too.
-    since: Option<Tick>,
-}
-
-/// A moment, as the kernel tells when a process was started: hundredths of a second since the machine's start.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Tick(u64);
-
-impl Tick {
-    /// This moment.
-    pub fn now() -> io::Result<Self> {
-        let text = fs::read_to_string("/proc/uptime")?;
-        Self::of(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
-    }
-
-    /// The first of the two numbers, with its two decimals.
-    fn of(uptime: &str) -> Option<Self> {
-        let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
-        let (seconds, hundredths): (u64, u64) = (seconds.parse().ok()?, hundredths.get(..2)?.parse().ok()?);
-        seconds.checked_mul(100)?.checked_add(hundredths).map(Self)
-    }
-}
-
-impl Residents {
-    /// These, and what has begun since `tick`.
-    #[must_use]
-    pub fn and_since(self, tick: Tick) -> Self {
-        Self { since: Some(tick), ..self }
-    }
-}
-
-/// A process by number and start: numbers are used again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Process {
-    pid: libc::pid_t,
-    started: u64,
-}
+use crate::{
+    environment::Environment,
+    members::Members,
+    residents::{Kept, Process, Residents},
+    spec::ResetOutcome,
+    sys,
+};
 
 impl Environment {
     /// The processes it has now.
     pub fn residents(&self) -> io::Result<Residents> {
-        let of = |pid| started(pid).map(|started| Process { pid, started });
-        Ok(Residents { known: self.group.members()?.into_iter().filter_map(of).collect(), since: None })
+        Ok(Residents::known(self.group.members()?.into_iter().filter_map(Process::find).collect()))
     }
 
-    /// Whether there are processes besides the runtime, its companions and `residents`. While it runs more may come.
+    /// Whether there are processes besides the runtime, its companions and `residents`. While it runs more may come. An error:
+    /// that could not be told, see [`crate::Unclear`].
     pub fn has_strays(&self, residents: &Residents) -> io::Result<bool> {
-        Ok(self.strays(residents)?.next().is_some())
+        Ok(!self.strays(&self.kept(residents)?)?.is_empty())
     }
 
     /// Kills every process that is not the runtime, no companion and none of `residents`, and waits until each has ended: what
     /// it held is free, and whoever it belongs to can take its end. While frozen, and frozen afterwards. Answers how many.
     ///
     /// A signal alone is not enough: what is killed dies when the scheduler comes to it, and until then its sockets are open
-    /// and it is seen. An error means that something may be left.
+    /// and it is seen. An error means that something may be left; with [`crate::Unclear`] in it, that nobody was ended.
     pub async fn kill_strays(&self, residents: &Residents) -> io::Result<usize> {
         self.frozen()?;
+        // Once: what asks may be ended by the first sweep, because it was there before it may have been.
+        let kept = self.kept(residents)?;
         let mut killed = 0;
         for _ in 0..SWEEPS_MAX {
-            let strays: Vec<_> = self.strays(residents)?.collect();
+            let strays = self.strays(&kept)?;
             if strays.is_empty() {
                 return Ok(killed);
             }
@@ -115,8 +81,9 @@ impl Environment {
     /// Ends the processes that are neither the runtime nor `residents`, while it runs; how many they were. None of them is
     /// there any more afterwards.
     pub async fn end_strays(&self, residents: &Residents) -> io::Result<usize> {
-        // One that forks and ends again and again is always in the list: the new one is added at its end.
-        if self.group.lists_surely() && !self.has_strays(residents)? {
+        // One that forks and ends again and again is always in the list: the new one is added at its end. What is unclear while
+        // it runs may be clear when it has stopped.
+        if self.group.lists_surely() && self.has_strays(residents).is_ok_and(|has_strays| !has_strays) {
             return Ok(0);
         }
         // Stopped first: what runs could fork faster than it is ended.
@@ -129,17 +96,19 @@ impl Environment {
         thawed.map(|()| ended)
     }
 
-    fn strays(&self, residents: &Residents) -> io::Result<impl Iterator<Item = libc::pid_t>> {
-        let is_resident = |pid: libc::pid_t| {
-            let Some(began) = started(pid) else { return false };
-            let known = residents.known.iter().find(|process| process.pid == pid);
-            known.is_some_and(|process| began == process.started)
-                || residents.since.is_some_and(|since| began >= since.0)
-        };
-        let mut own: Vec<u32> = self.members.iter().flat_map(Members::pids).collect();
-        own.push(self.pid);
-        let others = self.group.members()?.into_iter().filter(move |pid| !own.contains(&pid.cast_unsigned()));
-        Ok(others.filter(move |pid| !is_resident(*pid)))
+    /// The runtime, its companions and the first of its processes, to whom belongs what loses its parent.
+    fn own(&self) -> Vec<libc::pid_t> {
+        let members = self.members.iter().flat_map(Members::pids);
+        members.chain([self.pid]).map(u32::cast_signed).collect()
+    }
+
+    /// Whom `residents` means among the processes there are.
+    fn kept(&self, residents: &Residents) -> io::Result<Kept> {
+        residents.resolved(&self.own(), &self.group.members()?, self.runtime_api.local_addr()?)
+    }
+
+    fn strays(&self, kept: &Kept) -> io::Result<Vec<libc::pid_t>> {
+        Ok(kept.strays(&self.own(), &self.group.members()?))
     }
 
     /// Between invocations, while frozen: kills every process but the runtime, empties `/tmp` and gives the folder back
@@ -180,17 +149,6 @@ const SWEEPS_MAX: usize = 8;
 const ENDED_AT_ONCE_MAX: usize = 64;
 /// Dying takes a millisecond or two; on a machine in trouble the environment is replaced.
 const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// When a process was started, in ticks since the machine's start. `None`: it is gone.
-fn started(pid: libc::pid_t) -> Option<u64> {
-    let stat = sys::process_table(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; the fields after it are numbers.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(START_FIELD)?.parse().ok()
-}
-
-/// Field 22 of `/proc/PID/stat`, counted from the third.
-const START_FIELD: usize = 19;
 
 /// Empties the folder and makes it as it was mounted: nothing about it tells of those who used it.
 fn restore(folder: &OwnedFd) -> io::Result<usize> {
@@ -341,12 +299,5 @@ mod tests {
         assert_eq!(fs::read_dir(&top).unwrap().count(), 0);
         assert_eq!(fs::metadata(&top).unwrap().permissions().mode() & 0o7777, 0o1777);
         assert!(folder.path().exists());
-    }
-
-    #[test]
-    fn a_process_is_known_by_its_start() {
-        let own = libc::pid_t::try_from(std::process::id()).unwrap();
-        assert_eq!(started(own), started(own));
-        assert!(started(own).is_some() && started(libc::pid_t::MAX).is_none());
     }
 }

@@ -5,6 +5,8 @@
 #[cfg(target_arch = "x86_64")]
 #[path = "isolation/architectures.rs"]
 mod architectures;
+#[path = "isolation/asking.rs"]
+mod asking;
 #[path = "isolation/companions.rs"]
 mod companions;
 #[path = "isolation/descriptors.rs"]

@@ -16,8 +16,49 @@ pub(crate) fn of_process(pid: u32, number: u64) -> io::Result<OwnedFd> {
     let number = libc::c_long::try_from(number & u64::from(u32::MAX)).unwrap_or(-1);
     // SAFETY: integers only.
     let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    // SAFETY: integers only.
+    of(process.as_fd(), number)
+}
+
+/// A copy of a descriptor of another process.
+fn of(process: BorrowedFd<'_>, number: libc::c_long) -> io::Result<OwnedFd> {
+    // SAFETY: an open descriptor and integers.
     owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })
+}
+
+/// The own addresses of those TCP sockets of a process that are connected to `to`. A process that has ended has none; an error
+/// means that some may not have been seen.
+///
+/// Numbers are taken from `fdinfo`, because `fd` opens to the process's user only: see [`crate::full`].
+pub(crate) fn connected_to(pid: libc::pid_t, to: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+    let is_gone =
+        |error: &io::Error| matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT | libc::EBADF));
+    let found = || -> io::Result<Vec<SocketAddr>> {
+        let process = super::pidfd(pid)?;
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+            let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+            match of(process.as_fd(), number.unwrap_or(-1)) {
+                Ok(socket) => found.extend(ends(socket).and_then(|(own, peer)| (peer == to).then_some(own))),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    };
+    match found() {
+        Err(error) if is_gone(&error) => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// Both ends of a connection, if it is one of TCP.
+fn ends(socket: OwnedFd) -> Option<(SocketAddr, SocketAddr)> {
+    if !is_tcp(&socket) {
+        return None;
+    }
+    let stream = std::net::TcpStream::from(socket);
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    Some((canonical(stream.local_addr().ok()?), canonical(stream.peer_addr().ok()?)))
 }
 
 /// The process to which a thread belongs.
@@ -273,6 +314,26 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn connections_of_a_process_are_known_by_both_of_their_ends() {
+        let (listener, other) = (
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        );
+        let (to, own) = (listener.local_addr().unwrap(), super::super::own_pid());
+        assert_eq!(connected_to(own, to).unwrap(), []);
+        let stream = std::net::TcpStream::connect(to).unwrap();
+        let _elsewhere = std::net::TcpStream::connect(other.local_addr().unwrap()).unwrap();
+        let six = socket(libc::AF_INET6, libc::SOCK_STREAM);
+        runtime().block_on(connect(&six, to)).unwrap();
+        let mut expected = vec![stream.local_addr().unwrap(), ([127, 0, 0, 1], port(&six).unwrap()).into()];
+        let mut found = connected_to(own, to).unwrap();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        assert_eq!(connected_to(libc::pid_t::MAX, to).unwrap(), []);
     }
 
     #[test]

@@ -33,7 +33,7 @@ while True:
 
 const NEVER: Duration = Duration::from_millis(150);
 
-async fn echo(stream: &mut TcpStream, byte: u8) {
+pub(crate) async fn echo(stream: &mut TcpStream, byte: u8) {
     stream.write_all(&[byte]).await.unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), byte);
 }
@@ -249,7 +249,7 @@ while True:
 ";
 
 /// Living processes below this one, at this moment, as the host sees them.
-fn living_below(top: u32) -> Vec<u32> {
+pub(crate) fn living_below(top: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap();
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let parents: std::collections::BTreeMap<u32, (u32, bool)> = numbers

@@ -145,13 +145,14 @@ fn without_a_freezer_signals_stop_and_end_what_is_to_be_stopped_and_ended() {
     let done = tests.output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(
-        done.status.success() && said.contains("4 passed"),
+        done.status.success() && said.contains("5 passed"),
         "{said}{}",
         String::from_utf8_lossy(&done.stderr)
     );
 }
 
-const WITHOUT_A_FREEZER: [&str; 3] = [
+const WITHOUT_A_FREEZER: [&str; 4] = [
+    "asking::who_waits_stays_with_what_was_begun_for_that_and_what_forks_without_pause_does_not",
     "functional::reset_kills_strays_and_empties_tmp_and_nothing_else",
     "functional::of_what_forks_without_pause_nothing_lives_when_it_has_been_ended",
     "functional::frozen_environment_can_be_killed",
