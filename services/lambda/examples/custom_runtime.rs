@@ -1,14 +1,15 @@
 //! The smallest custom runtime: answers every event with `{"echo": event}`. Used by the tests of `provided` runtimes.
 //!
-//! Three events are for tests of what is left over: `"leave"` begins a process that stays, `"others"` answers how many others
-//! live, `"served"` how many events there were. `HELPER` begins such a process before the first event; with `CALLS=apart` each
-//! call is made by a process of its own, as a shell's are.
+//! Four events are for tests of what is left over: `"leave"` begins a process that stays, `"haunt"` one that begins another like
+//! it and ends, again and again; `"others"` answers how many others live, `"served"` how many events there were. `HELPER` begins
+//! one that stays before the first event. With `CALLS=apart` each call is made by a process of its own, as a shell's are; with
+//! `CALLS=below` by one that a process of its own has begun, and which writes to a third, as in a shell's `$(curl … | cat)`.
 
 use std::{
     env::{args, current_exe, var_os},
     error::Error,
     fs,
-    io::{Read, Write, stdout},
+    io::{Read, Write, copy, stdin, stdout},
     net::TcpStream,
     process::{Command, Stdio},
     thread,
@@ -24,6 +25,17 @@ fn main() -> Result<(), Failed> {
         ["stay"] => loop {
             thread::park();
         },
+        ["haunt"] => begin("haunt"),
+        ["pass"] => {
+            copy(&mut stdin(), &mut stdout())?;
+            Ok(())
+        }
+        ["below", call @ ..] => {
+            let mut calling = Command::new(current_exe()?).args(call).stdout(Stdio::piped()).spawn()?;
+            let said = calling.stdout.take().ok_or("no pipe")?;
+            let passed = Command::new(current_exe()?).arg("pass").stdin(said).status()?;
+            if calling.wait()?.success() && passed.success() { Ok(()) } else { Err("it was ended".into()) }
+        }
         [method, path, body] => {
             stdout().write_all(call(method, path, body)?.as_bytes())?;
             Ok(())
@@ -35,7 +47,7 @@ fn main() -> Result<(), Failed> {
 #[expect(clippy::disallowed_methods, reason = "a function's program, whose clock is the real one")]
 fn serve() -> Result<(), Failed> {
     if var_os("HELPER").is_some() {
-        stay()?;
+        begin("stay")?;
     }
     for served in 1.. {
         let answer = made("GET", "invocation/next", "")?;
@@ -44,9 +56,13 @@ fn serve() -> Result<(), Failed> {
         let id = head.lines().find_map(|line| line.strip_prefix(name)).ok_or("no request id")?;
         let answer = match event {
             "\"leave\"" => {
-                stay()?;
+                begin("stay")?;
                 // Starts are told in hundredths of a second.
                 thread::sleep(Duration::from_millis(50));
+                "{}".to_owned()
+            }
+            "\"haunt\"" => {
+                begin("haunt")?;
                 "{}".to_owned()
             }
             "\"others\"" => others()?.to_string(),
@@ -58,9 +74,9 @@ fn serve() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Begins a process that stays until it is killed: nobody waits for it.
-fn stay() -> Result<(), Failed> {
-    Command::new(current_exe()?).arg("stay").stdin(Stdio::null()).spawn()?;
+/// Begins a process that nobody waits for.
+fn begin(what: &str) -> Result<(), Failed> {
+    Command::new(current_exe()?).arg(what).stdin(Stdio::null()).spawn()?;
     Ok(())
 }
 
@@ -82,12 +98,18 @@ fn others() -> Result<usize, Failed> {
 /// Says where the Runtime API is.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// A call, by this process or one of its own.
+/// A call, by this process or others.
 fn made(method: &str, path: &str, body: &str) -> Result<String, Failed> {
-    if var_os("CALLS").is_none_or(|value| value != "apart") {
-        return call(method, path, body);
-    }
-    let done = Command::new(current_exe()?).args([method, path, body]).stderr(Stdio::inherit()).output()?;
+    let above: &[&str] = match var_os("CALLS").as_ref().and_then(|calls| calls.to_str()) {
+        Some("apart") => &[],
+        Some("below") => &["below"],
+        _ => return call(method, path, body),
+    };
+    let done = Command::new(current_exe()?)
+        .args(above)
+        .args([method, path, body])
+        .stderr(Stdio::inherit())
+        .output()?;
     if !done.status.success() {
         return Err("the process that called has failed".into());
     }

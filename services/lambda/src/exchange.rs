@@ -8,13 +8,14 @@
 //!
 //! Knows nothing of HTTP or processes.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use casemate_sandbox::Tick;
 use tokio::sync::watch;
 
 use crate::{
+    askers::{Asker, Askers, Line, Waiting},
     invocation::{Invocation, Outcome},
     streaming::Sink,
 };
@@ -50,19 +51,22 @@ struct State {
     sink: Option<Sink>,
     /// When the runtime answered last, where that is remembered.
     answered: Option<Tick>,
+    /// How often it has answered.
+    answers: u64,
     /// What the runtime reported for tracing of the request that failed last.
     cause: Option<String>,
 }
 
 impl State {
-    fn starting(era: u64, answered: Option<Tick>) -> Self {
-        Self { turn: Turn::Starting, outcome: None, era, sink: None, answered, cause: None }
+    fn starting(era: u64, (answered, answers): (Option<Tick>, u64)) -> Self {
+        Self { turn: Turn::Starting, outcome: None, era, sink: None, answered, answers, cause: None }
     }
 
     /// The runtime has answered, and does not know yet that it was heard: what it begins from now on is for the next request.
     fn note_answer(&mut self) {
+        self.answers += 1;
         if self.answered.is_some() {
-            // One that cannot be told is taken as the last: what has begun since then is spared.
+            // One that cannot be told is taken as the last: what asks has begun since then, too.
             self.answered = Tick::now().ok().or(self.answered);
         }
     }
@@ -83,11 +87,12 @@ pub(crate) enum Refused {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     state: watch::Sender<State>,
+    askers: Arc<Askers>,
 }
 
 impl Exchange {
     pub(crate) fn new() -> Self {
-        Self { state: watch::Sender::new(State::starting(0, None)) }
+        Self { state: watch::Sender::new(State::starting(0, (None, 0))), askers: Arc::default() }
     }
 
     // The environment's side.
@@ -123,7 +128,7 @@ impl Exchange {
     /// From now on another process speaks for the runtime: whoever else still waits for a request is turned away.
     pub(crate) fn renew(&self) {
         self.state.send_modify(|state| {
-            *state = State::starting(state.era + 1, state.answered);
+            *state = State::starting(state.era + 1, (state.answered, state.answers));
         });
     }
 
@@ -160,9 +165,13 @@ impl Exchange {
         self.state.send_modify(|state| state.answered = Some(now));
     }
 
-    /// When it answered last; `None`: that is not remembered.
-    pub(crate) fn answered(&self) -> Option<Tick> {
-        self.state.borrow().answered
+    /// When it answered last, and over which connections made since then it is waited for work; `None`: that is not remembered.
+    pub(crate) fn since_answer(&self) -> Option<(Tick, Vec<Vec<SocketAddr>>)> {
+        let (answered, answers) = {
+            let state = self.state.borrow();
+            (state.answered?, state.answers)
+        };
+        Some((answered, self.askers.since(answers)))
     }
 
     /// What it reported for tracing of a request that failed, told once.
@@ -176,6 +185,16 @@ impl Exchange {
     }
 
     // The runtime's side.
+
+    /// Names a connection that has just been made from there.
+    pub(crate) fn line(&self, from: SocketAddr) -> Line {
+        Line { from, answers: self.state.borrow().answers }
+    }
+
+    /// It is waited for work over a connection. To be said before it is asked.
+    pub(crate) fn wait(&self, asker: Asker, line: Option<Line>) -> Waiting {
+        self.askers.wait(asker, line)
+    }
 
     /// What a runtime reports for tracing, beside the failure that it is about to hand over.
     pub(crate) fn report_cause(&self, request_id: &str, cause: String) {

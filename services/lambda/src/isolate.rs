@@ -9,6 +9,7 @@ mod template;
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -170,13 +171,14 @@ impl Isolate {
         }
     }
 
-    /// Ends the processes that a request has left behind; how many they were. What has begun after `answered` is not left over.
-    pub(crate) async fn end_strays(&self, answered: Option<Tick>) -> io::Result<usize> {
+    /// Ends the processes that a request has left behind; how many they were. Not left over is what has begun since the answer
+    /// and waits over one of the connections, or was begun for that. An error: something may be left.
+    pub(crate) async fn end_strays(&self, since: Option<(Tick, Vec<Vec<SocketAddr>>)>) -> io::Result<usize> {
         match self {
             Self::Process(Process { sandbox, residents }) => {
                 let residents = residents.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let residents = residents.map(|all| match answered {
-                    Some(tick) => all.and_since(tick),
+                let residents = residents.map(|all| match since {
+                    Some((tick, connections)) => all.and_asking(tick, connections),
                     None => all,
                 });
                 match residents {
@@ -265,6 +267,14 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// The address of its other end, where that is a socket of this kernel.
+    pub(crate) fn from(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Socket(stream) => stream.peer_addr().ok(),
+            Self::Machine(_) => None,
+        }
+    }
+
     /// Small answers do not wait for the other side's acknowledgement.
     pub(crate) fn send_at_once(&self) {
         if let Self::Socket(stream) = self {

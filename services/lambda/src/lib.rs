@@ -21,6 +21,7 @@
 pub mod api;
 mod alias;
 mod ask;
+mod askers;
 mod backlog;
 mod blanks;
 mod bootstrap;

@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use crate::{
+    askers::Line,
     credentials::{self, Endpoint},
     environment::Late,
     event::{Misuse, Witness},
@@ -99,17 +100,20 @@ pub(crate) async fn serve(
     });
     let mut served = JoinSet::new();
     let mut speaker = Speaker::First;
+    let line = |stream: &Channel| stream.from().map(|from| shared.exchange.line(from));
     if let Some(stream) = asking {
-        let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
-        served.spawn(async move { connection(stream, shared, speaking).await });
+        let line = (std::mem::replace(&mut speaker, Speaker::Other), line(&stream));
+        let shared = Arc::clone(&shared);
+        served.spawn(async move { connection(stream, shared, line).await });
     }
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         // A listener inside a namespace that is gone fails for good; its environment ends by itself.
         let Ok(stream) = listener.runtime_api().await else { return };
-        let (shared, speaking) = (Arc::clone(&shared), std::mem::replace(&mut speaker, Speaker::Other));
+        let line = (std::mem::replace(&mut speaker, Speaker::Other), line(&stream));
+        let shared = Arc::clone(&shared);
         served.spawn(async move {
-            connection(stream, shared, speaking).await;
+            connection(stream, shared, line).await;
             drop(permit);
         });
         while served.try_join_next().is_some() {}
@@ -141,7 +145,10 @@ enum Speaker {
     Other,
 }
 
-async fn connection(stream: Channel, shared: Arc<Shared>, speaker: Speaker) {
+/// Who speaks, and over which connection of this kernel.
+type Speaking = (Speaker, Option<Line>);
+
+async fn connection(stream: Channel, shared: Arc<Shared>, speaking: Speaking) {
     // Answers are small; without this they wait for the other side's acknowledgement.
     stream.send_at_once();
     let pace = Pace::new();
@@ -151,7 +158,7 @@ async fn connection(stream: Channel, shared: Arc<Shared>, speaker: Speaker) {
         let (shared, pace) = (Arc::clone(&shared), begun.clone());
         async move {
             pace.begun();
-            let answer = route(&shared, speaker, request).await;
+            let answer = route(&shared, speaking, request).await;
             pace.answered();
             Ok::<_, Infallible>(answer)
         }
@@ -165,7 +172,7 @@ async fn connection(stream: Channel, shared: Arc<Shared>, speaker: Speaker) {
     }
 }
 
-async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) -> Answer {
+async fn route(shared: &Shared, (speaker, line): Speaking, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
     if let Some(late) = shared.late.as_ref().filter(|late| !late.is_told()) {
         // INVARIANT: a process without a function gets nothing but its function.
@@ -183,12 +190,12 @@ async fn route(shared: &Shared, speaker: Speaker, request: Request<Incoming>) ->
         return telemetry::subscribe(shared, api, request).await;
     }
     if let Some(path) = path.strip_prefix(extensions::BASE) {
-        return extensions::route(shared, path, request).await;
+        return extensions::route(shared, line, (path, request)).await;
     }
     let Some(path) = path.strip_prefix(BASE) else { return not_found() };
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method(), parts.as_slice()) {
-        (&Method::GET, ["invocation", "next"]) => next(shared, request.headers()).await,
+        (&Method::GET, ["invocation", "next"]) => next(shared, line, request.headers()).await,
         (&Method::POST, ["casemate", "fork"]) if speaker == Speaker::First => fork(shared, request).await,
         (&Method::POST, ["invocation", id, "response"]) => response(shared, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(shared, id, request).await,

@@ -32,7 +32,13 @@ impl Environment {
 
     /// Ends the processes that a request has left behind. `false`: the environment must not be used again.
     pub(super) async fn end_strays(&self) -> bool {
-        let Ok(ended) = self.sandbox.end_strays(self.exchange.answered()).await else { return false };
+        let ended = match self.sandbox.end_strays(self.exchange.since_answer()).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                self.witness_unclear(&error);
+                return false;
+            }
+        };
         self.witness_strays(ended);
         self.strays.fetch_add(ended, Ordering::SeqCst).saturating_add(ended) <= STRAYS_MAX
     }

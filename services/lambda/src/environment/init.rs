@@ -45,7 +45,7 @@ pub(super) async fn initialised(
     if family != Family::Provided {
         environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     } else if environment.sandbox.is_process() {
-        // Which of its processes asks for the next request is not known; that it begins after the last answer is.
+        // A process of its own may ask for each request: it begins after the last answer.
         environment.exchange.remember_answers(Tick::now().map_err(Fault::internal)?);
         environment.sandbox.note_residents().await.map_err(Fault::internal)?;
     }

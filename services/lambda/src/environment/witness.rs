@@ -1,8 +1,10 @@
 //! What the platform itself sees of an environment and writes into the audit trail: time that is over, and a runtime that is
 //! ended by a signal. What the sandbox sees is in [`crate::event`].
 
+use std::io;
+
 use casemate_kernel::{Peer, audit};
-use casemate_sandbox::{Exit, ExitStatus};
+use casemate_sandbox::{Exit, ExitStatus, Unclear};
 
 use crate::{environment::Environment, event};
 
@@ -36,6 +38,15 @@ impl Environment {
         if count > 0 {
             let detail = format!("{count} processes that the request had left were ended");
             self.witness("sandbox.strays-ended", self.attribution.last().as_deref(), (detail, None));
+        }
+    }
+
+    /// It could not be told which of its processes asks for the next request, so that all of them are ended. Other errors come
+    /// with its end and are none of the function's doing.
+    pub(super) fn witness_unclear(&self, error: &io::Error) {
+        if let Some(why) = error.get_ref().and_then(|why| why.downcast_ref::<Unclear>()) {
+            let detail = format!("{why}: all of the environment is ended");
+            self.witness("sandbox.strays-unclear", self.attribution.last().as_deref(), (detail, None));
         }
     }
 

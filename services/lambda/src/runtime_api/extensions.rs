@@ -12,7 +12,10 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::{Answer, Shared, json, not_found, problem, settled};
-use crate::extensions::{EXTENSIONS_MAX, Invoke, Refused, Told};
+use crate::{
+    askers::{Asker, Line},
+    extensions::{EXTENSIONS_MAX, Invoke, Refused, Told},
+};
 
 /// Where everything is.
 pub(super) const BASE: &str = "/2020-01-01/extension/";
@@ -33,10 +36,14 @@ const FEATURES: &str = "lambda-extension-accept-feature";
 /// As AWS's texts spell it.
 const ERROR: &str = "Lambda-Extension-Function-Error-Type";
 
-pub(super) async fn route(shared: &Shared, path: &str, request: Request<Incoming>) -> Answer {
+pub(super) async fn route(
+    shared: &Shared,
+    line: Option<Line>,
+    (path, request): (&str, Request<Incoming>),
+) -> Answer {
     match (request.method(), path) {
         (&Method::POST, "register") => register(shared, request).await,
-        (&Method::GET, "event/next") => next(shared, request.headers()).await,
+        (&Method::GET, "event/next") => next(shared, line, request.headers()).await,
         (&Method::POST, "init/error") => {
             failed(request.headers(), |id, error| shared.extensions.init_error(id, error))
         }
@@ -104,11 +111,12 @@ async fn register(shared: &Shared, request: Request<Incoming>) -> Answer {
     answer
 }
 
-async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+async fn next(shared: &Shared, line: Option<Line>, headers: &HeaderMap) -> Answer {
     let id = match identifier(headers) {
         Ok(id) => id,
         Err((kind, text)) => return forbidden(kind, text),
     };
+    let _waiting = shared.exchange.wait(Asker::Extension(id.clone()), line);
     match shared.extensions.next(&id).await {
         Ok(Told::Invoke(invoke)) => {
             let mut answer = json(StatusCode::OK, invoked(&invoke));

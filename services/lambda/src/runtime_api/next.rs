@@ -11,6 +11,7 @@ use hyper::{
 
 use super::{Answer, Shared, body::read, json, not_found, problem, refuse, settled};
 use crate::{
+    askers::{Asker, Line},
     credentials::{self, Endpoint},
     event::Misuse,
     exchange::Refused,
@@ -18,7 +19,7 @@ use crate::{
     restored::Restored,
 };
 
-pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
+pub(super) async fn next(shared: &Shared, line: Option<Line>, headers: &HeaderMap) -> Answer {
     // Whoever asks now would be taken for a runtime whose hooks have run.
     if shared.restoring.as_ref().is_some_and(|restoring| !restoring.is_restored()) {
         return refuse(Refused::WrongTurn);
@@ -37,6 +38,7 @@ pub(super) async fn next(shared: &Shared, headers: &HeaderMap) -> Answer {
             Some(credentials)
         }
     };
+    let _waiting = shared.exchange.wait(Asker::Runtime, line);
     match shared.exchange.next().await {
         Ok(invocation) => {
             let mut answer = handed_over(&invocation);

@@ -455,24 +455,61 @@ async fn what_a_request_begins_dies_with_it_in_a_custom_runtime_and_what_the_sta
         assert_eq!(bench.invoke("f", "\"others\"").await.ok(), at_first);
     }
     assert_eq!(bench.invoke("f", "\"served\"").await.ok(), 8);
-    let ended: Vec<_> = bench
-        .records()
-        .into_iter()
-        .filter(|record| record.operation.as_deref() == Some("sandbox.strays-ended"))
-        .collect();
+    let ended = details(&bench, "sandbox.strays-ended");
     assert_eq!(ended.len(), 3);
-    assert!(
-        ended
-            .iter()
-            .all(|record| record.detail.as_deref().is_some_and(|text| text.starts_with("1 processes")))
-    );
+    assert!(ended.iter().all(|text| text.starts_with("1 processes")), "{ended:?}");
+}
+
+/// What the trail says of these events.
+fn details(bench: &Bench, name: &str) -> Vec<String> {
+    let records = bench.records().into_iter().filter(|record| record.operation.as_deref() == Some(name));
+    records.map(|record| record.detail.unwrap_or_default()).collect()
+}
+
+/// The same, with one environment at a time: whoever asks while that one is not back yet is throttled, and asks again.
+async fn custom_alone(bench: &Bench, calls: &str) {
+    custom(bench, calls, &[("CALLS", calls)]).await;
+    let alone = [
+        ("FunctionName", crate::support::text(calls)),
+        ("ReservedConcurrentExecutions", Document::Integer(1)),
+    ];
+    bench.done("PutFunctionConcurrency", Document::structure(alone)).await;
+}
+
+async fn asked(bench: &Bench, name: &str, event: &str) -> serde_json::Value {
+    loop {
+        let invoked = bench.invoke(name, &format!("\"{event}\"")).await;
+        if invoked.status != 429 {
+            return invoked.ok();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_forks_and_ends_again_and_again_dies_with_its_request_however_a_custom_runtime_asks() {
+    let bench = sandboxed();
+    for calls in ["itself", "apart", "below"] {
+        custom_alone(&bench, calls).await;
+        let at_first = asked(&bench, calls, "others").await;
+        for round in 0..3 {
+            let before = details(&bench, "sandbox.strays-ended").len();
+            asked(&bench, calls, "haunt").await;
+            assert_eq!(asked(&bench, calls, "others").await, at_first, "{calls}, {round}");
+            assert_eq!(details(&bench, "sandbox.strays-ended").len(), before + 1, "{calls}, {round}");
+        }
+        assert_eq!(asked(&bench, calls, "served").await, 8, "{calls}: another environment");
+    }
+    assert_eq!(details(&bench, "sandbox.strays-unclear"), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_custom_runtime_may_ask_for_each_request_by_another_process() {
     let bench = sandboxed();
-    custom(&bench, "f", &[("CALLS", "apart")]).await;
-    for served in 1..=5 {
-        assert_eq!(bench.invoke("f", "\"served\"").await.ok(), served);
+    for calls in ["apart", "below"] {
+        custom_alone(&bench, calls).await;
+        for served in 1..=5 {
+            assert_eq!(asked(&bench, calls, "served").await, served, "{calls}");
+        }
     }
+    assert_eq!(details(&bench, "sandbox.strays-ended"), Vec::<String>::new());
 }
