@@ -21,6 +21,7 @@ mod properties;
 mod reference;
 mod reference_layers;
 mod round_trip;
+mod strangers;
 mod support;
 mod vectors;
 mod wrong_allow;
