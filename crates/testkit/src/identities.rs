@@ -148,6 +148,16 @@ impl Identities {
             .insert(unique_id.to_owned(), policies);
     }
 
+    /// Gives a user or role, by unique id, this tag and no other.
+    pub fn tag(&self, unique_id: &str, key: &str, value: &str) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policies) = state.policies.get_mut(unique_id) {
+            let (identity, boundary) = (policies.identity.clone(), policies.boundary.clone());
+            let tags = vec![(key.to_owned(), value.to_owned())];
+            *policies = Arc::new(IdentityPolicies { identity, boundary, tags });
+        }
+    }
+
     /// Gives a user, by unique id, an MFA device that shows this code for ever.
     pub fn device(&self, unique_id: &str, serial: &str, code: &str) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

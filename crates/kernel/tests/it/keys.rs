@@ -352,3 +352,18 @@ async fn keys_of_a_call_through_a_service() {
     scene.lists(&way, "aws:CalledVia", "shop.amazonaws.com").await;
     scene.lacks(&way, &OF_SERVICES).await;
 }
+
+#[tokio::test]
+async fn the_tags_that_a_user_has_itself_are_keys() {
+    let scene = Scene::new();
+    let ann = scene.world.identities().user("ann", &[ALL]);
+    let Some(Caller::User { unique_id, .. }) = &ann.caller else { panic!("a user") };
+    scene.lacks(&Way::Signed(&ann), &["aws:PrincipalTag/Team"]).await;
+    scene.world.identities().tag(unique_id, "Team", "blue");
+    for way in [Way::Signed(&ann), Way::Through(&ann)] {
+        scene.has(&way, "aws:PrincipalTag/Team", "blue").await;
+        scene.lacks(&way, &["aws:PrincipalTag/Desk"]).await;
+    }
+    // The shop's own order is not its customer's.
+    scene.lacks(&Way::Shop(&ann), &["aws:PrincipalTag/Team"]).await;
+}

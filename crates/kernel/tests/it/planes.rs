@@ -61,9 +61,10 @@ impl Hatch {
         let ask = Ask::on("toys:MakeToy", Arn::regional(&self.env.site.scope, "toys", "toy/ball-01"));
         let decision = match way.as_str() {
             "owned" => exchange.decide_owned(&caller, &ask)?,
-            "given" => {
+            "given" | "trusting" => {
+                let rule = if way == "given" { ResourceRule::Ordinary } else { ResourceRule::Trust };
                 let policy = self.policy(Kind::Resource);
-                let policy = policy.map(|policy| ResourcePolicy::new(policy, ResourceRule::Ordinary));
+                let policy = policy.map(|policy| ResourcePolicy::new(policy, rule));
                 exchange.decide(&caller, &ask, policy.as_ref())?
             }
             _ => exchange.weigh(&caller, &ask, &self.policy(Kind::Identity).unwrap())?,
@@ -230,6 +231,18 @@ async fn what_is_asked_with_a_policy_is_decided_with_that_and_with_the_callers_o
         assert_eq!(scene.may(None, "given").await, of_nobody, "{given:?}");
         assert!(!scene.may(Some(&banned), "given").await, "{given:?}");
     }
+}
+
+#[tokio::test]
+async fn a_policy_counts_by_the_rule_it_is_given_with() {
+    let scene = scene();
+    let ann = scene.world.identities().user("ann", &[ALL]);
+    let everybody = r#""Principal":"*""#;
+    let bob = r#""Principal":{"AWS":"arn:aws:iam::123456789012:user/bob"}"#;
+    let bobs = self::everybody("Allow").replace(everybody, bob);
+    scene.policies(Some(&bobs), None);
+    assert!(scene.may(Some(&ann), "given").await, "her own policies allow it");
+    assert!(!scene.may(Some(&ann), "trusting").await, "the policy does not say so, and no other can");
 }
 
 #[tokio::test]
