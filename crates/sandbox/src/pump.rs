@@ -385,7 +385,9 @@ mod tests {
             connect("[::ffff:169.254.169.254]:80"),
             connect("[fd00:ec2::254]:80"),
         ];
-        alarming.iter().for_each(|event| recorder.record(event.clone()));
+        for event in &alarming {
+            recorder.record(event.clone());
+        }
         let read: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).map(|one| one.event).collect();
         assert!(alarming.iter().all(|event| read.contains(event)), "{read:?}");
     }
