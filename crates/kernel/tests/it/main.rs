@@ -13,6 +13,7 @@ mod named;
 mod permits;
 mod planes;
 mod refusals;
+mod sessions;
 mod toys;
 mod traffic;
 mod unowned;
