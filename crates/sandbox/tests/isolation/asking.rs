@@ -109,6 +109,21 @@ fn who_waits_stays_with_what_was_begun_for_that_and_what_forks_without_pause_doe
     });
 }
 
+/// Signals stop one process after another, so that one which forks meanwhile may be more than are looked at when all stand still.
+#[test]
+fn what_forks_while_signals_stop_it_is_ended_or_too_many_to_tell() {
+    run(async {
+        let mut asks = Asks::start().await;
+        asks.tell(b'f').await;
+        let (_stream, from) = asks.connected(b'w').await;
+        match asks.end_strays(&[&[from]]).await {
+            Ok(ended) => assert!(ended > 0 && asks.living() == 3, "{ended} ended"),
+            error => assert_eq!(unclear(error), Unclear::TooMany),
+        }
+        asks.environment.stop().await;
+    });
+}
+
 #[test]
 fn where_the_runtime_itself_waits_nobody_else_stays() {
     run(async {

@@ -152,7 +152,7 @@ fn without_a_freezer_signals_stop_and_end_what_is_to_be_stopped_and_ended() {
 }
 
 const WITHOUT_A_FREEZER: [&str; 4] = [
-    "asking::who_waits_stays_with_what_was_begun_for_that_and_what_forks_without_pause_does_not",
+    "asking::what_forks_while_signals_stop_it_is_ended_or_too_many_to_tell",
     "functional::reset_kills_strays_and_empties_tmp_and_nothing_else",
     "functional::of_what_forks_without_pause_nothing_lives_when_it_has_been_ended",
     "functional::frozen_environment_can_be_killed",
