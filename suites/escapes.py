@@ -67,6 +67,7 @@ SEEN = {name: ("sandbox.call-refused", word) for name, word in CALLS.items()} | 
     "request_beside_the_runtime": ("lambda.request-refused", "asked for"),
     "descriptors": ("sandbox.descriptor-limit", "had all the descriptors"),
     "disk": ("sandbox.tmp-full", "/tmp was full"),
+    "signal_to_the_server": ("sandbox.signal", "which its environment does not have"),
 }
 
 # What is not there cannot be asked for in a way that differs from ordinary work.
@@ -79,22 +80,20 @@ SILENT = {
     "inherited_descriptor": "there is none; looking at one's own is ordinary",
     "processes_of_the_host": "its own /proc shows none",
     "process_of_the_server": "its own /proc shows none",
-    "signal_to_the_server": "there is no process of that number in its namespace",
     "port_of_the_host": "its own loopback, on which nothing listens",
     "datagram": "there is no route; sending is not asked about",
     "user_namespace_by_clone3": "to programs there is no such call, as on older kernels",
     "priority": "the kernel's ordinary refusal",
 }
 
-# Custom runtimes may start programs and are not watched by name; there is no program in their root.
-CUSTOM_SILENT = {name: "custom runtimes are not watched by name" for name, (kind, _) in SEEN.items() if kind == "sandbox.open-denied"}
-CUSTOM_SILENT |= {
-    "shell": "custom runtimes may execute what there is, and there is no shell",
-    "memory_as_a_program": "custom runtimes may execute what they bring along; what that tries is refused and seen as their own",
-    "program_in_tmp": "the same",
-}
-# Before a namespace could be entered or the shell be started, the library has other things to do there.
+# Before a namespace could be entered or the shell be started, the library has other things to do there. Custom runtimes may start
+# programs, and each that they try to start is recorded; there is no program in their root, and what they bring along is confined.
 OVERRIDES = {
+    "custom": {
+        "shell": ("sandbox.executed", "/bin/sh"),
+        "memory_as_a_program": ("sandbox.executed", "/proc/self/fd/"),
+        "program_in_tmp": ("sandbox.executed", "/tmp/program"),
+    },
     "java": {"shell": ("sandbox.exec-denied", ""), "memory": None},
     "node": {"other_user": None},
 }
@@ -224,9 +223,7 @@ class Language:
         overrides = OVERRIDES.get(self.name, {})
         if name in overrides:
             return overrides[name]
-        if name in SILENT or self.name == "custom" and name in CUSTOM_SILENT:
-            return None
-        return SEEN[name]
+        return None if name in SILENT else SEEN[name]
 
     def function(self, server, kind=Function, **settings):
         return kind(server, self.files, runtime=self.runtime, handler=self.handler, **({"MemorySize": 2048, "Timeout": 120} | settings))

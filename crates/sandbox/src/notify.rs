@@ -13,6 +13,7 @@ mod boundary;
 mod calls;
 mod connect;
 mod execution;
+mod signals;
 mod telling;
 mod unix;
 
@@ -24,7 +25,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-pub(crate) use self::{boundary::Boundary, calls::watched, connect::WayOut, telling::telling};
+pub(crate) use self::{
+    boundary::Boundary, calls::watched, connect::WayOut, signals::signalling, telling::telling,
+};
 use self::{
     boundary::{Purpose, normalised},
     calls::{Aim, Named},
@@ -145,6 +148,9 @@ impl Supervisor {
         if watched().any(|watched| watched == call) {
             return (Verdict::GoOn, self.trespass(question));
         }
+        if signalling().any(|signalling| signalling == call) {
+            return (Verdict::GoOn, signals::sent(question, self.own_processes()));
+        }
         let is_asker = |pidfd: &OwnedFd| sys::pid_of(pidfd.as_fd()).is_ok_and(|pid| pid == question.pid);
         let own = self.launching.iter().position(is_asker);
         if own.is_some() && call == libc::SYS_landlock_restrict_self {
@@ -166,16 +172,19 @@ impl Supervisor {
         execution::judge(&judgement.executions, question)
     }
 
+    /// Whether the environment has a process of a number: its own `/proc` knows.
+    fn own_processes(&self) -> impl Fn(u32) -> bool {
+        let proc = format!("/proc/{}/root/proc", self.first_pid);
+        move |number| number != 0 && Path::new(&proc).join(number.to_string()).exists()
+    }
+
     /// What there is to record of a call that names files.
     fn trespass(&self, question: &libc::seccomp_notif) -> Option<Event> {
         let mut named = calls::named(libc::c_long::from(question.data.nr)).into_iter();
         named.find_map(|named| {
             let (path, purpose) = subject(question, named)?;
-            // What the environment's own processes are, its own `/proc` knows.
-            let proc = format!("/proc/{}/root/proc", self.first_pid);
-            let is_own = |number: u32| number != 0 && Path::new(&proc).join(number.to_string()).exists();
             let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
-            judgement.boundary.is_crossed(&path, purpose, is_own).then(|| Event::OpenDenied {
+            judgement.boundary.is_crossed(&path, purpose, self.own_processes()).then(|| Event::OpenDenied {
                 pid: question.pid,
                 path: path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
                 write: purpose == Purpose::Write,

@@ -65,6 +65,8 @@ struct Allowances {
     connecting: AtomicU32,
     disconnected: AtomicU32,
     names: AtomicU32,
+    signals: AtomicU32,
+    signals_to_nobody: AtomicU32,
 }
 
 impl Allowances {
@@ -89,6 +91,8 @@ impl Allowances {
             Event::Connecting { .. } => Some(&self.connecting),
             Event::Disconnected { .. } => Some(&self.disconnected),
             Event::NameRefused { .. } => Some(&self.names),
+            Event::Signal { missing: false, .. } => Some(&self.signals),
+            Event::Signal { missing: true, .. } => Some(&self.signals_to_nobody),
             Event::OutOfMemory
             | Event::ProcessLimit { .. }
             | Event::TmpFull
@@ -109,6 +113,8 @@ impl Allowances {
             &self.connecting,
             &self.disconnected,
             &self.names,
+            &self.signals,
+            &self.signals_to_nobody,
         ] {
             kind.store(EVENTS_PER_INVOCATION_MAX, Ordering::Relaxed);
         }

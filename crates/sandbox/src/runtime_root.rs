@@ -81,12 +81,12 @@ impl RootPlan {
         }
     }
 
-    /// Where the files lie that the runtime may look at: folders bound whole, and what links lead to.
+    /// Where the files lie that the runtime may look at: folders bound whole, links, and what they lead to.
     pub(crate) fn contained(&self) -> Vec<PathBuf> {
         let folders = self.binds.iter().map(|bind| bind.mount.at.clone());
-        let linked = self.links.iter().map(|(_, target)| target.clone());
+        let linked = self.links.iter().flat_map(|(link, target)| [link.clone(), target.clone()]);
         let unique: BTreeSet<PathBuf> =
-            folders.chain(linked).filter(|path| !path.starts_with("/proc")).collect();
+            folders.chain(linked).filter(|path| path.is_absolute() && !path.starts_with("/proc")).collect();
         unique.into_iter().collect()
     }
 

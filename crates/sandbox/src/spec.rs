@@ -127,14 +127,15 @@ impl Template {
 pub enum ExecPolicy {
     /// Only the runtime itself, once. For managed runtimes.
     Deny,
-    /// Anything the root and the package hold; each execution is an event.
+    /// Anything the root and the package hold; each execution is an event, with its arguments.
     Audit,
     /// These absolute paths; each try is an event. Files that are none of them, nor their interpreters, the kernel does
     /// not execute. Which of the executable ones is executed, and how, is the supervisor's judgement of a name that
     /// another thread may change meanwhile: good against mistakes and injected commands, not against a determined
     /// attacker who runs code of his own.
     List(Vec<String>),
-    /// Anything the root and the package hold. For custom runtimes.
+    /// Anything the root and the package hold; each execution is an event, without its arguments: nobody asked for them, and
+    /// they may hold secrets. For custom runtimes.
     Allow,
 }
 
@@ -142,11 +143,6 @@ impl ExecPolicy {
     /// Whether there are no programs to be executed in `/tmp`.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self, Self::Deny | Self::List(_))
-    }
-
-    /// Whether the supervisor is asked.
-    pub(crate) fn is_supervised(&self) -> bool {
-        *self != Self::Allow
     }
 }
 
@@ -285,15 +281,27 @@ pub enum Event {
         /// The path as given, lossy; for the record only, the refusal does not depend on it.
         path: String,
     },
-    /// A program is executed, if there is one of that name. Under [`ExecPolicy::Audit`] and [`ExecPolicy::List`]. Both
-    /// texts were read from the process's memory and may have changed since: a record, not evidence.
+    /// A program is executed, if there is one of that name. Both texts were read from the process's memory and may have
+    /// changed since: a record, not evidence.
     Executed {
         /// Host process id of the one that executes.
         pid: u32,
         /// The path as given, lossy.
         path: String,
-        /// The first 16 arguments, lossy, each cut to 128 characters.
+        /// The first 16 arguments, lossy, each cut to 128 characters. None under [`ExecPolicy::Allow`].
         arguments: Vec<String>,
+    },
+    /// A signal is sent to a process or a group. Not where one looks whether a process of its own is there (signal 0), nor to
+    /// threads.
+    Signal {
+        /// Host process id of the one that sends it.
+        pid: u32,
+        /// Which one; 0 asks whether there is anybody.
+        signal: i32,
+        /// Whom it is for, in the environment's own numbers.
+        target: String,
+        /// Is there no process of that number in the environment? Then there is none for the kernel either.
+        missing: bool,
     },
     /// A connection to anything but the environment's own loopback was refused.
     ConnectDenied {

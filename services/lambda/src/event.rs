@@ -207,7 +207,8 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
             Some("a function tried to execute a program"),
         ),
         Event::Executed { pid, path, arguments } => {
-            ("sandbox.executed", format!("process {pid} executed {path:?} as {arguments:?}"), None)
+            let arguments = if arguments.is_empty() { String::new() } else { format!(" as {arguments:?}") };
+            ("sandbox.executed", format!("process {pid} executed {path:?}{arguments}"), None)
         }
         Event::ConnectDenied { pid, address } => (
             "sandbox.connect-denied",
@@ -248,6 +249,11 @@ fn described(event: &Event) -> (&'static str, String, Option<&'static str>) {
             format!("process {pid} called {call}"),
             Some("a function called what only an attack calls"),
         ),
+        // Not alarming: who waits for a process of his own asks for it until it is gone.
+        Event::Signal { pid, signal, target, missing } => {
+            let missing = if *missing { ", which its environment does not have" } else { "" };
+            ("sandbox.signal", format!("process {pid} sent signal {signal} to {target}{missing}"), None)
+        }
         Event::OutOfMemory => ("sandbox.out-of-memory", "the memory limit was met".to_owned(), None),
         Event::ProcessLimit { refused } => (
             "sandbox.process-limit",

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{bpf, seccomp, syscalls};
-use crate::spec::ExecPolicy;
+use crate::{notify, spec::ExecPolicy};
 
 const RECORDED: &str = include_str!("../../tests/filter/recorded.txt");
 const REASONS: &str = include_str!("../../tests/filter/reasons.txt");
@@ -85,7 +85,7 @@ fn a_rule_that_nothing_needs_is_found() {
     assert_eq!(unneeded(&attempts), attempts.into_iter().collect::<Vec<_>>());
 }
 
-/// Does the filter let it through? Execution and connecting are what the supervisor may allow.
+/// Does the filter let it through? Execution, connecting, naming files and signals are what the supervisor may allow.
 fn passes((number, argument): &Rule) -> bool {
     let call = libc::c_long::from(*number);
     let value = |text: &str| {
@@ -102,7 +102,11 @@ fn passes((number, argument): &Rule) -> bool {
         }
     };
     let answered = bpf::run_with(&seccomp::program(&ExecPolicy::Allow), call, arguments);
-    answered == libc::SECCOMP_RET_ALLOW || call == libc::SYS_connect
+    let mut goes_on = [libc::SYS_connect, libc::SYS_execve, libc::SYS_execveat]
+        .into_iter()
+        .chain(notify::watched())
+        .chain(notify::signalling());
+    answered == libc::SECCOMP_RET_ALLOW || goes_on.any(|goes_on| goes_on == call)
 }
 
 #[test]

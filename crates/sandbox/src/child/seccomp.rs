@@ -43,9 +43,8 @@ pub(super) fn program_without(policy: &ExecPolicy, missing: &[libc::c_long]) -> 
         case(&mut code, *call, &[refuse(libc::ENOSYS)]);
     }
     case(&mut code, libc::SYS_clone, &any_bit(NAMESPACE_FLAGS, ASK));
-    let execution = if policy.is_supervised() { ASK } else { answer(libc::SECCOMP_RET_ALLOW) };
-    case(&mut code, libc::SYS_execve, &[execution]);
-    case(&mut code, libc::SYS_execveat, &[execution]);
+    case(&mut code, libc::SYS_execve, &[ASK]);
+    case(&mut code, libc::SYS_execveat, &[ASK]);
     if matches!(policy, ExecPolicy::List(_)) {
         // A file without a name is on no list; what is sealed against execution is only memory. The kernel's own switch
         // for this (vm.memfd_noexec = 2) answers the same.
@@ -62,15 +61,14 @@ pub(super) fn program_without(policy: &ExecPolicy, missing: &[libc::c_long]) -> 
         case(&mut code, call, &only(0, &[OWN], libc::EPERM));
     }
     case(&mut code, libc::SYS_setpriority, &both(OWN, OWN, libc::EPERM));
-    code.extend(tree(&segments(&syscalls::allowed(), &asked(policy))));
+    code.extend(tree(&segments(&syscalls::allowed(), &asked())));
     code
 }
 
 /// Calls that the supervisor is asked about whatever their arguments: the telling ones, to be refused; and allowed ones that
-/// name files, to be recorded: where executions are of interest, so is what files are named.
-fn asked(policy: &ExecPolicy) -> BTreeSet<u32> {
-    let files = policy.is_supervised().then(notify::watched);
-    files.into_iter().flatten().chain(notify::telling()).map(number).collect()
+/// name files or send signals, to be recorded.
+fn asked() -> BTreeSet<u32> {
+    notify::watched().chain(notify::signalling()).chain(notify::telling()).map(number).collect()
 }
 
 /// Loads the program and returns the supervisor's end. Needs no_new_privs.

@@ -17,18 +17,18 @@ pub(super) fn judge(policy: &ExecPolicy, question: &libc::seccomp_notif) -> (Ver
     let named = named(question);
     let listed = match policy {
         ExecPolicy::Deny => false,
-        // Without supervision there are no questions.
         ExecPolicy::Audit | ExecPolicy::Allow => true,
         ExecPolicy::List(programs) => absolute(pid, &named).is_some_and(|path| programs.contains(&path)),
     };
     if !listed {
         return (Verdict::Refuse(libc::EPERM), Some(Event::ExecDenied { pid, path: named.path }));
     }
-    let event = Event::Executed {
-        pid,
-        path: named.path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
-        arguments: arguments(pid, named.arguments),
+    let arguments = match policy {
+        ExecPolicy::Allow => Vec::new(),
+        _ => arguments(pid, named.arguments),
     };
+    let path = named.path.chars().take(RECORDED_CHARACTERS_MAX).collect();
+    let event = Event::Executed { pid, path, arguments };
     (Verdict::GoOn, Some(event))
 }
 
@@ -131,6 +131,17 @@ mod tests {
         }
         assert!(!goes_on(&ExecPolicy::Deny, "/var/task/tool"));
         assert!(goes_on(&ExecPolicy::Audit, "anything"));
+    }
+
+    #[test]
+    fn arguments_are_recorded_where_somebody_asked_for_them() {
+        let recorded = |policy| match judged(&policy, "/bin/curl", &["curl", "--user", "ann:secret"]) {
+            (Verdict::GoOn, Some(Event::Executed { path, arguments, .. })) => (path, arguments.len()),
+            (_, other) => panic!("{other:?}"),
+        };
+        assert_eq!(recorded(ExecPolicy::Audit), ("/bin/curl".to_owned(), 3));
+        assert_eq!(recorded(ExecPolicy::List(vec!["/bin/curl".to_owned()])), ("/bin/curl".to_owned(), 3));
+        assert_eq!(recorded(ExecPolicy::Allow), ("/bin/curl".to_owned(), 0));
     }
 
     #[test]

@@ -93,18 +93,32 @@ fn unclear(ended: io::Result<usize>) -> Unclear {
 #[test]
 fn who_waits_stays_with_what_was_begun_for_that_and_what_forks_without_pause_does_not() {
     run(async {
-        let mut asks = Asks::start().await;
-        for _ in 0..8 {
+        let (mut asks, mut told) = (Asks::start().await, 0);
+        for _ in 0..24 {
             asks.tell(b'f').await;
             let (mut stream, from) = asks.connected(b'w').await;
-            assert!(asks.end_strays(&[&[from]]).await.unwrap() > 0);
+            match asks.end_strays(&[&[from]]).await {
+                Ok(ended) => assert!(ended > 0),
+                // On a busy machine what has ended takes its time to go, and forks faster than that.
+                error => {
+                    assert_eq!(unclear(error), Unclear::TooMany);
+                    asks.environment.stop().await;
+                    asks = Asks::start().await;
+                    continue;
+                }
+            }
+            told += 1;
             assert_eq!(asks.living(), 3, "it, whoever began it, and its neighbour");
             assert_eq!(asks.end_strays(&[&[from]]).await.unwrap(), 0);
             echo(&mut stream, b'x').await;
             // Nobody waits any more.
             assert_eq!(asks.end_strays(&[]).await.unwrap(), 3);
             assert_eq!(asks.living(), 0);
+            if told == 8 {
+                break;
+            }
         }
+        assert_eq!(told, 8);
         asks.environment.stop().await;
     });
 }

@@ -171,3 +171,43 @@ fn audited_child_processes_of_node_are_recorded() {
     let executed = executed(&outcome);
     assert!(matches!(&executed[..], [(_, arguments)] if arguments[1..] == ["-p", "6*7"]), "{executed:?}");
 }
+
+#[test]
+fn signals_to_processes_are_recorded_and_whether_there_is_anybody() {
+    let outcome = run(run_python_with(
+        r#"
+import signal
+child = os.fork()
+if child == 0:
+    while True: signal.pause()
+show("looked", lambda: os.kill(child, 0))
+show("ended", lambda: os.kill(child, signal.SIGTERM))
+show("waited", lambda: os.waitpid(child, 0)[1])
+show("nobody", lambda: os.kill(4_000_000, 9))
+show("looked for", lambda: os.kill(4_000_001, 0))
+descriptor = os.pidfd_open(os.getpid())
+show("descriptor", lambda: signal.pidfd_send_signal(descriptor, signal.SIGWINCH))
+print("child", child, "by", descriptor)
+"#,
+        |spec| spec,
+    ));
+    let keys = ["looked", "ended", "waited", "nobody", "looked for", "descriptor"];
+    assert_eq!(
+        keys.map(|key| outcome.value(key)),
+        ["None", "None", "15", "ESRCH", "ESRCH", "None"],
+        "{outcome:?}"
+    );
+    let value = outcome.value("child");
+    let (child, descriptor) = value.split_once(" by ").unwrap();
+    let signals = outcome.events.iter().map(|event| match event {
+        Event::Signal { signal, target, missing, .. } => (*signal, target.clone(), *missing),
+        other => panic!("{other:?}"),
+    });
+    let expected = [
+        (15, format!("process {child}"), false),
+        (9, "process 4000000".to_owned(), true),
+        (0, "process 4000001".to_owned(), true),
+        (28, format!("the process of descriptor {descriptor}"), false),
+    ];
+    assert_eq!(signals.collect::<Vec<_>>(), expected);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use casemate_sandbox::{Bootstrap, BootstrapFile, ExecPolicy, ExitStatus, Layer, StartError, Status};
+use casemate_sandbox::{Bootstrap, BootstrapFile, Event, ExecPolicy, ExitStatus, Layer, StartError, Status};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -156,6 +156,12 @@ fn custom_runtime_may_execute_programs_of_its_package() {
         first.write_all(b"q").await.unwrap();
         let outcome = finish(environment).await;
         assert_eq!(outcome.stdout, "Ok(ExitStatus(unix_wait_status(0)))\n", "{outcome:?}");
+        let executed = |event: &Event| match event {
+            Event::Executed { path, arguments, .. } => Some((path.clone(), arguments.clone())),
+            _ => None,
+        };
+        let executed: Vec<_> = outcome.events.iter().filter_map(executed).collect();
+        assert_eq!(executed, [("/var/task/bootstrap2".to_owned(), Vec::new())], "{outcome:?}");
         // The same package where executing is denied.
         let environment = driver().await.start(spec(custom, code.path())).await.unwrap();
         let (mut first, _) = environment.runtime_api().accept().await.unwrap();

@@ -251,10 +251,13 @@ show('done', lambda: len(done))
 }
 
 #[test]
-fn names_are_not_watched_where_programs_may_be_run() {
-    let outcome = run(run_python_with("show('shadow', lambda: open('/etc/shadow'))\n", |spec| {
-        EnvironmentSpec { exec_policy: ExecPolicy::Allow, ..spec }
-    }));
-    assert_eq!(outcome.value("shadow"), "ENOENT");
-    assert_eq!(outcome.events, []);
+fn names_are_watched_where_programs_may_be_run_too() {
+    for policy in [ExecPolicy::Allow, ExecPolicy::Audit, ExecPolicy::List(vec!["/bin/true".to_owned()])] {
+        let outcome = run(run_python_with("show('shadow', lambda: open('/etc/shadow'))\n", |spec| {
+            EnvironmentSpec { exec_policy: policy, ..spec }
+        }));
+        assert_eq!(outcome.value("shadow"), "ENOENT");
+        assert_eq!(opens_denied(&outcome), [("/etc/shadow", false)]);
+        assert_eq!(outcome.events.len(), 1, "{outcome:?}");
+    }
 }

@@ -89,6 +89,7 @@ fn weight(event: &Event) -> usize {
         Event::Connecting { name, .. } => name.as_ref().map_or(0, String::len),
         Event::NameRefused { name } | Event::SocketMissing { name, .. } => name.len(),
         Event::CallRefused { call, .. } => call.len(),
+        Event::Signal { target, .. } => target.len(),
         Event::ConnectDenied { .. }
         | Event::Disconnected { .. }
         | Event::OutOfMemory
