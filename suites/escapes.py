@@ -92,7 +92,7 @@ OVERRIDES = {
     "custom": {
         "shell": ("sandbox.executed", "/bin/sh"),
         "memory_as_a_program": ("sandbox.executed", "/proc/self/fd/"),
-        "program_in_tmp": ("sandbox.executed", "/tmp/program"),
+        "program_in_tmp": ("sandbox.executed", "/tmp/rs-program"),
     },
     "java": {"shell": ("sandbox.exec-denied", ""), "memory": None},
     "node": {"other_user": None},
