@@ -318,6 +318,21 @@ def test_aws_lambda_ric_that_cannot_start(server, node_client_files):
     assert (report["errorType"], report["errorMessage"]) == ("RangeError", "cannot start")
 
 
+def test_aws_lambda_ric_streams(server, node_client_files):
+    settings = {"Variables": {"CASEMATE_RUNTIME_CLIENT": "aws"}}
+    function = Function(server, node_client_files | {"app.js": NODE_STREAM}, runtime=node_runtime(server), Timeout=3, MemorySize=256,
+                        Environment=settings)
+    for _ in range(2):
+        pieces, last = streamed(function, {})
+        assert b"".join(pieces) == b"piece 0\npiece 1\npiece 2\n" and len(pieces) == 3 and "ErrorCode" not in last
+    head, body = b"".join(streamed(function, {"do": "http"})[0]).split(b"\0" * 8)
+    assert json.loads(head)["statusCode"] == 201 and body == b"piece 0\npiece 1\npiece 2\n"
+    pieces, _ = streamed(function, {"do": "large"})
+    assert sum(map(len, pieces)) == 24 + (12 << 20)
+    pieces, last = streamed(function, {"do": "timeout"})
+    assert last["ErrorCode"] == "Unhandled" and json.loads(last["ErrorDetails"])["errorType"] == "Sandbox.Timedout"
+
+
 def test_a_missing_client_for_node_is_an_init_error(server):
     report = failed(node_client(server, {}), {})
     assert report["errorType"] == "Runtime.ImportModuleError" and "aws-lambda-ric" in report["errorMessage"]
