@@ -26,6 +26,7 @@ type Test = (&'static str, fn());
 
 const TESTS: &[Test] = &[
     ("spawner_is_a_sealed_copy_that_nobody_can_write", spawner_is_a_sealed_copy_that_nobody_can_write),
+    ("spawner_has_one_thread_whatever_it_has_started", spawner_has_one_thread_whatever_it_has_started),
     ("spawner_holds_nothing_of_the_server", spawner_holds_nothing_of_the_server),
     ("killed_spawner_is_replaced_and_templates_go_on", killed_spawner_is_replaced_and_templates_go_on),
     (
@@ -160,6 +161,23 @@ fn eventually<E: std::fmt::Debug>(holds: impl Fn() -> Result<(), E>) {
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{why:?}");
         std::thread::yield_now();
     }
+}
+
+/// What forks must have no other thread, whose locks would be held in the child for ever.
+fn spawner_has_one_thread_whatever_it_has_started() {
+    run(async {
+        let (driver, pid) = sealed();
+        let threads = || fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
+        settled(&driver).await;
+        let (spec, _code) = package(&driver).await;
+        let (first, second) = (start(&driver, &spec).await, start(&driver, &spec).await);
+        assert_eq!(threads(), 1);
+        for (environment, stream) in [first, second] {
+            drop(stream);
+            environment.stop().await;
+        }
+        assert_eq!(threads(), 1);
+    });
 }
 
 fn spawner_holds_nothing_of_the_server() {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use casemate_names::{AccountId, Arn};
+use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_sandbox::HostMemory;
 
 use super::Invoker;
@@ -11,7 +11,7 @@ use crate::{function::Function, ready};
 /// How often idle environments are looked through.
 pub(super) const RECLAIM_EVERY: Duration = Duration::from_secs(1);
 /// Idle environments stopped at one look where memory runs short. Ours: a few tens of megabytes; the next look comes soon.
-const EVICTED_AT_ONCE: usize = 16;
+pub(super) const EVICTED_AT_ONCE: usize = 16;
 
 impl Invoker {
     /// Keeps `count` environments of a function ready, started before there are requests: provisioned concurrency. Zero ends
@@ -47,24 +47,28 @@ impl Invoker {
     pub(crate) async fn reclaim(self: &Arc<Self>) {
         self.resume_snapshots();
         while self.env.kernel().is_ok() && !self.pool.is_closed() {
-            let now = self.env.clock.now();
-            self.pool.reclaim(now, |function| self.ready.kept(function));
-            self.reclaim_snapshots().await;
-            self.look_for_unused(now).await;
-            let short = HostMemory::now().is_ok_and(ready::is_short);
-            if let Ok(host) = &self.host {
-                host.blanks.reclaim(now, short);
-            }
-            if short {
-                for _ in 0..EVICTED_AT_ONCE {
-                    if self.pool.evict(|function| self.ready.kept(function)).is_none() {
-                        break;
-                    }
-                }
-            } else {
-                self.start_missing();
-            }
+            self.look(self.env.clock.now(), HostMemory::now().ok()).await;
             drop(tokio::time::timeout(RECLAIM_EVERY, self.missing.notified()).await);
+        }
+    }
+
+    /// One look at what is unused and what is missing. A host whose memory cannot be told is not short of it.
+    pub(super) async fn look(self: &Arc<Self>, now: Timestamp, memory: Option<HostMemory>) {
+        self.pool.reclaim(now, |function| self.ready.kept(function));
+        self.reclaim_snapshots().await;
+        self.look_for_unused(now).await;
+        let short = memory.is_some_and(ready::is_short);
+        if let Ok(host) = &self.host {
+            host.blanks.reclaim(now, short);
+        }
+        if !short {
+            self.start_missing();
+            return;
+        }
+        for _ in 0..EVICTED_AT_ONCE {
+            if self.pool.evict(|function| self.ready.kept(function)).is_none() {
+                break;
+            }
         }
     }
 

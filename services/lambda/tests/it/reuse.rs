@@ -83,6 +83,23 @@ async fn children_draw_their_own_randomness_and_ids() {
     }
 }
 
+/// A package of that name need not be there: what counts is that its generator is given a seed of the child's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_generator_of_numpy_is_given_a_seed_in_each_child() {
+    let at_load = r"
+import sys, types
+numpy, seeds = types.ModuleType('numpy'), []
+numpy.random = types.ModuleType('numpy.random')
+numpy.random.seed = seeds.append
+sys.modules |= {'numpy': numpy, 'numpy.random': numpy.random}";
+    let bench = per_invocation(at_load).await;
+    let look = "import sys\nout = sys.modules['app'].seeds";
+    let (first, second) = (run(&bench, look).await, run(&bench, look).await);
+    let (first, second) = (first.as_array().unwrap(), second.as_array().unwrap());
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert!(first[0].is_u64() && first != second, "{first:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_those_of_the_request_and_end_with_it() {
     let at_load = "at_load = {k: v for k, v in os.environ.items() if k.startswith('AWS_') and ('KEY' in k or 'TOKEN' in k)}";

@@ -2,6 +2,8 @@
 
 use std::sync::Weak;
 
+use casemate_sandbox::HostMemory;
+
 use super::*;
 use crate::pool::{Evicted, IDLE_S_MAX};
 
@@ -95,4 +97,26 @@ async fn under_pressure_whatever_was_unused_longest_goes_first_whosever_it_is() 
     assert_eq!(evict(), (None, vec![2], vec![]));
     assert_eq!(host.invoker.pool.evict(|_| 0), now);
     assert_eq!((f.left(), host.invoker.pool.evict(|_| 0)), (vec![], None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_host_that_is_short_of_memory_stops_what_is_unused_and_starts_nothing() {
+    let host = host(8);
+    let start = host.later(0);
+    let put = host.put("f", (start, &[10, 20, 30])).await;
+    let memory =
+        |available_bytes| HostMemory { total_bytes: 16 << 30, available_bytes, waiting_percent: None };
+    host.invoker.look(start.plus_seconds(40), Some(memory(8 << 30))).await;
+    host.invoker.look(start.plus_seconds(40), None).await;
+    assert_eq!(put.left(), [0, 1, 2]);
+    // Two are to be ready: what is kept stays, however short memory is, and no more are started.
+    host.invoker.keep_ready(Arc::clone(&put.function), 2);
+    host.invoker.look(start.plus_seconds(40), Some(memory(1 << 20))).await;
+    assert_eq!(put.left(), [1, 2]);
+    host.invoker.keep_ready(Arc::clone(&put.function), 3);
+    host.invoker.look(start.plus_seconds(40), Some(memory(1 << 20))).await;
+    assert_eq!((put.left(), host.invoker.pool.idle(&put.function)), (vec![1, 2], 2));
+    host.invoker.keep_ready(Arc::clone(&put.function), 0);
+    host.invoker.look(start.plus_seconds(40), Some(memory(1 << 20))).await;
+    assert_eq!((put.left(), host.invoker.pool.idle(&put.function)), (vec![], 0));
 }
