@@ -86,15 +86,16 @@ SILENT = {
     "priority": "the kernel's ordinary refusal",
 }
 
-# Before a namespace could be entered or the shell be started, the library has other things to do there. Custom runtimes may start
-# programs, and each that they try to start is recorded; there is no program in their root, and what they bring along is confined.
+# Before a namespace could be entered, the library has other things to do there. Custom runtimes may start programs, and each that
+# they try to start is recorded: of the machine's there is only the loader in their root, and what they bring along is confined.
 OVERRIDES = {
     "custom": {
         "shell": ("sandbox.executed", "/bin/sh"),
         "memory_as_a_program": ("sandbox.executed", "/proc/self/fd/"),
         "program_in_tmp": ("sandbox.executed", "/tmp/rs-program"),
+        "loader_as_a_program": ("sandbox.executed", "ld-linux"),
     },
-    "java": {"shell": ("sandbox.exec-denied", ""), "memory": None},
+    "java": {"memory": None},
     "node": {"other_user": None},
 }
 
@@ -128,9 +129,12 @@ class Host:
         (folder / "outside").mkdir()
         (folder / "tmp").mkdir()
         abstract = f"casemate-escape-{os.getpid()}"
+        # Older versions of Node.js fill a name up with zeroes, which makes it another name.
+        filled = ("\0" + abstract).ljust(108, "\0")
         self.listeners = []
         for family, address in (
-            (socket.AF_INET, ("0.0.0.0", 0)), (socket.AF_UNIX, "\0" + abstract), (socket.AF_UNIX, str(folder / "socket"))
+            (socket.AF_INET, ("0.0.0.0", 0)), (socket.AF_UNIX, "\0" + abstract), (socket.AF_UNIX, filled),
+            (socket.AF_UNIX, str(folder / "socket")),
         ):
             listener = socket.socket(family)
             listener.bind(address)
@@ -254,6 +258,9 @@ def tried(function, host, leave_out=("memory",)):
         assert list(results) == [name]
         if results[name]["reached"]:
             reached[name] = results[name]
+        elif name == "file_by_a_race":
+            # It ran to its end: one that could not swap the names would be just as unsuccessful.
+            assert results[name]["why"].endswith("never"), results
     assert reached == {}
     return requests
 

@@ -5,6 +5,7 @@ import java.nio.channels.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
+import java.util.concurrent.atomic.*;
 import java.util.regex.*;
 import java.util.stream.*;
 
@@ -34,6 +35,11 @@ public class Probes {
     static String java() {
         return Path.of(System.getProperty("java.home"), "bin/java").toString();
     }
+
+    /** A program that says "out" and ends. */
+    static final byte[] PROGRAM = Base64.getDecoder().decode(
+        "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAAAAAAAEAAAAAAAAAA"
+            + "QAAAAAAAmgAAAAAAAACaAAAAAAAAAAAQAAAAAAAAvwEAAABIjTUSAAAAugQAAACJ+A8FuDwAAAAx/w8Fb3V0Cg==");
 
     static String connected(SocketAddress address) throws Exception {
         if (address instanceof UnixDomainSocketAddress) {
@@ -89,6 +95,57 @@ public class Probes {
         return link;
     }
 
+    /** A name that is a file of ours and, a moment later, a link to the host's. */
+    static Object raced(Map<String, Object> event) throws Exception {
+        Path name = link(event, "java-raced"), own = link(event, "java-raced-own"), other = link(event, "java-raced-link");
+        Files.writeString(own, "mine");
+        AtomicBoolean over = new AtomicBoolean();
+        AtomicInteger swaps = new AtomicInteger();
+        Thread swapping = new Thread(() -> {
+            while (!over.get()) {
+                try {
+                    Files.move(Files.createLink(other, own), name, StandardCopyOption.ATOMIC_MOVE);
+                    // Renaming one name of a file to another of the same file leaves both.
+                    Files.deleteIfExists(other);
+                    Files.move(Files.createSymbolicLink(other, Path.of(text(event, "secret"))), name, StandardCopyOption.ATOMIC_MOVE);
+                } catch (IOException refused) {
+                    throw new UncheckedIOException(refused);
+                }
+                swaps.incrementAndGet();
+            }
+        });
+        swapping.start();
+        int rounds = event.get("rounds") == null ? 3_000 : number(event, "rounds");
+        String text = "mine";
+        // On a busy machine one of the two may not run at all while the other is done with so many.
+        for (int read = 0; text.equals("mine") && swapping.isAlive() && (read < rounds || swaps.get() < rounds); read++) {
+            try {
+                text = Files.readString(name);
+            } catch (IOException refused) {
+                // What is not there, or may not be opened, is there the next time, or not at all.
+            }
+        }
+        over.set(true);
+        swapping.join();
+        if (text.equals("mine")) throw new IOException("never");
+        return text;
+    }
+
+    /** What is open beside the streams and what a virtual machine has open of its own: its modules, and the jars of the class path. */
+    static List<String> inherited() throws IOException {
+        List<String> inside = List.of("/dev/", "/proc/", "pipe:", "socket:", "anon_inode:", "/memfd:", System.getProperty("java.home"));
+        List<String> found = new ArrayList<>();
+        for (String number : new File("/proc/self/fd").list()) {
+            try {
+                String target = Files.readSymbolicLink(Path.of("/proc/self/fd", number)).toString();
+                if (Integer.parseInt(number) > 2 && inside.stream().noneMatch(target::startsWith)) found.add(target);
+            } catch (IOException gone) {
+                // It was this list's own.
+            }
+        }
+        return some(found);
+    }
+
     static Path own() throws Exception {
         Path folder = Path.of(Probes.class.getProtectionDomain().getCodeSource().getLocation().toURI());
         return folder.resolve("Probes.class");
@@ -140,18 +197,31 @@ public class Probes {
     }
 
     static {
+        // The virtual machine begins programs by a helper of its own, unless it is told to do it itself: only then the name of what
+        // is to be executed gets as far as the kernel. The helper is tried as "spawned".
+        System.setProperty("jdk.lang.Process.launchMechanism", "VFORK");
         PROBES.put("shell", event -> run("/bin/sh", "-c", "echo out"));
         PROBES.put("interpreter_again", event -> run(java(), "-version"));
+        PROBES.put("spawned", event -> "process " + new ProcessBuilder(System.getProperty("java.home") + "/lib/jspawnhelper").start().pid());
+        PROBES.put("loader_as_a_program", event -> run("/lib64/ld-linux-x86-64.so.2", java(), "-version"));
+        PROBES.put("program_in_tmp", event -> {
+            Path program = link(event, "program-java");
+            Files.write(program, PROGRAM);
+            program.toFile().setExecutable(true);
+            return run(program.toString());
+        });
         PROBES.put("file_of_the_host", event -> Files.readString(Path.of(text(event, "secret"))));
         PROBES.put("file_through_a_link", event ->
             Files.readString(Files.createSymbolicLink(link(event, "java-link"), Path.of(text(event, "secret")))));
         PROBES.put("file_through_proc", event -> Files.readString(Path.of("/proc/" + event.get("pid") + "/root" + event.get("secret"))));
         PROBES.put("file_through_its_own_root", event -> Files.readString(Path.of("/proc/self/root" + event.get("secret"))));
+        PROBES.put("file_by_a_race", event -> raced(event));
         PROBES.put("hard_link_to_code", event -> Files.createLink(link(event, "java-hard"), own()));
         PROBES.put("write_beside_the_code", event -> Files.writeString(own().resolveSibling("java-planted"), "x"));
         PROBES.put("write_on_the_host", event -> Files.writeString(Path.of(text(event, "outside"), "java-planted"), "x"));
         PROBES.put("kernel_controls", event ->
             openedForWriting("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/fs/cgroup/cgroup.procs"));
+        PROBES.put("inherited_descriptor", event -> inherited());
         PROBES.put("environment_of_the_server", event -> {
             try (InputStream file = new FileInputStream("/proc/" + event.get("pid") + "/environ")) {
                 return file.readNBytes(20).length;

@@ -6,6 +6,15 @@ const os = require('node:os');
 const path = require('node:path');
 const dgram = require('node:dgram');
 const http = require('node:http');
+const { Worker } = require('node:worker_threads');
+
+const LOADER = '/lib64/ld-linux-x86-64.so.2';
+// A program that says "out" and ends, of 154 bytes: the interpreter has a hundred million.
+const PROGRAM = Buffer.from(
+  'f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAAAAAAAEAAAAAAAAAA'
+  + 'QAAAAAAAmgAAAAAAAACaAAAAAAAAAAAQAAAAAAAAvwEAAABIjTUSAAAAugQAAACJ+A8FuDwAAAAx/w8Fb3V0Cg==',
+  'base64',
+);
 
 function connected(options) {
   return new Promise((resolve, reject) => {
@@ -42,6 +51,46 @@ function opened(...names) {
   return reached;
 }
 
+// A name that is a file of ours and, a moment later, a link to the host's: swapped by another thread until it is told, or fails.
+const SWAPPING = `
+  const fs = require('node:fs');
+  const { name, own, other, secret, swaps } = require('node:worker_threads').workerData;
+  try {
+    while (Atomics.load(swaps, 1) === 0) {
+      for (const make of [() => fs.linkSync(own, other), () => fs.symlinkSync(secret, other)]) {
+        make();
+        fs.renameSync(other, name);
+        // Renaming one name of a file to another of the same file leaves both.
+        fs.rmSync(other, { force: true });
+      }
+      Atomics.add(swaps, 0, 1);
+    }
+  } finally {
+    Atomics.store(swaps, 1, 1);
+  }
+`;
+
+async function raced(event) {
+  const [name, own, other] = ['js-raced', 'js-raced-own', 'js-raced-link'].map((part) => path.join(event.tmp, part));
+  fs.writeFileSync(own, 'mine');
+  const swaps = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(SWAPPING, { eval: true, workerData: { name, own, other, secret: event.secret, swaps } });
+  const over = new Promise((resolve, reject) => { worker.on('exit', resolve); worker.on('error', reject); });
+  await Promise.race([over, new Promise((resolve) => { worker.on('online', resolve); })]);
+  const rounds = event.rounds ?? 3000;
+  let text = 'mine';
+  // On a busy machine one of the two may not run at all while the other is done with so many.
+  for (let read = 0; text === 'mine' && (read < rounds || Atomics.load(swaps, 0) < rounds); read += 1) {
+    if (Atomics.load(swaps, 1) !== 0) break;
+    // What is not there, or may not be opened, is there the next time, or not at all.
+    try { text = fs.readFileSync(name, 'utf8'); } catch { text = 'mine'; }
+  }
+  Atomics.store(swaps, 1, 1);
+  await over;
+  if (text === 'mine') throw new Error('never');
+  return text;
+}
+
 // What is full stays full until the next request, or nobody could see that it was: how each is emptied.
 const held = [];
 
@@ -53,10 +102,17 @@ const probes = {
     child.on('error', reject);
     child.on('exit', (code) => (code === 0 ? resolve('ran') : reject(new Error(`exit ${code}`))));
   }),
+  loader_as_a_program: () => execFileSync(LOADER, [process.execPath, '-p', '1']).toString(),
+  program_in_tmp: (event) => {
+    const program = path.join(event.tmp, 'program-js');
+    fs.writeFileSync(program, PROGRAM, { mode: 0o755 });
+    return execFileSync(program).toString();
+  },
   file_of_the_host: (event) => fs.readFileSync(event.secret, 'utf8'),
   file_through_a_link: (event) => linked((link) => fs.symlinkSync(event.secret, link), event, 'js-link'),
   file_through_proc: (event) => fs.readFileSync(`/proc/${event.pid}/root${event.secret}`, 'utf8'),
   file_through_its_own_root: (event) => fs.readFileSync(`/proc/self/root${event.secret}`, 'utf8'),
+  file_by_a_race: raced,
   hard_link_to_code: (event) => linked((link) => fs.linkSync(__filename, link), event, 'js-hard').length,
   code_opened_again_for_writing: () => {
     const code = fs.openSync(__filename, 'r');
@@ -84,6 +140,7 @@ const probes = {
   port_of_the_host: (event) => connected({ host: '127.0.0.1', port: event.port }),
   port_of_the_host_by_its_address: (event) => connected({ host: event.address, port: event.port }),
   metadata: (event) => connected({ host: event.metadata[0], port: event.metadata[1] }),
+  abstract_socket: (event) => connected({ path: `\0${event.abstract}` }),
   socket_file: (event) => connected({ path: event.socket }),
   answer_for_another_request: (event) => asked(event, 'POST', `invocation/${event.request ?? '8476a536-e9f4-11e8-9739-2dfe598c3fcd'}/response`),
   request_beside_the_runtime: (event) => asked(event, 'GET', 'invocation/next'),

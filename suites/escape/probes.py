@@ -6,6 +6,7 @@ changes anything it cannot put back: files of the kernel are opened, not written
 
 import ctypes
 import http.client
+import itertools
 import json
 import os
 import resource
@@ -147,10 +148,11 @@ def file_by_a_race():
     name, own, other = (os.path.join(EVENT["tmp"], part) for part in ("raced", "raced-own", "raced-link"))
     with open(own, "w") as file:
         file.write("mine")
-    over = threading.Event()
+    over, rounds, swaps = threading.Event(), EVENT.get("rounds", 3_000), []
 
     def swap():
         while not over.is_set():
+            swaps.append(1)
             for make in (lambda: os.link(own, other), lambda: os.symlink(EVENT["secret"], other)):
                 make()
                 os.rename(other, name)
@@ -160,7 +162,9 @@ def file_by_a_race():
     swapping = threading.Thread(target=swap)
     swapping.start()
     try:
-        for _ in range(EVENT.get("rounds", 3_000)):
+        # On a busy machine one of the two may not run at all while the other is done with so many.
+        reads = itertools.takewhile(lambda read: read < rounds or len(swaps) < rounds, itertools.count())
+        for _ in reads:
             try:
                 with open(name) as file:
                     if (text := file.read()) != "mine":

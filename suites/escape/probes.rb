@@ -62,12 +62,52 @@ module Probes
     answer.code
   end
 
+  # What a program that replaces a child of ours prints.
+  def self.output_of(*command)
+    IO.popen(command, &:read).then { |text| text.empty? ? raise("nothing") : text }
+  end
+
+  # A name that is a file of ours and, a moment later, a link to the host's.
+  def self.raced(event)
+    name, own, other = %w[rb-raced rb-raced-own rb-raced-link].map { |part| File.join(event["tmp"], part) }
+    File.write(own, "mine")
+    over, swaps = false, 0
+    swapping = Thread.new do
+      until over
+        [-> { File.link(own, other) }, -> { File.symlink(event["secret"], other) }].each do |make|
+          make.call
+          File.rename(other, name)
+          # Renaming one name of a file to another of the same file leaves both.
+          FileUtils.rm_f(other)
+        end
+        swaps += 1
+      end
+    end
+    rounds, read, text = event["rounds"] || 3_000, 0, "mine"
+    # On a busy machine one of the two may not run at all while the other is done with so many.
+    while text == "mine" && swapping.alive? && (read < rounds || swaps < rounds)
+      read += 1
+      text = read_or(name, "mine")
+    end
+    text == "mine" ? raise("never") : text
+  ensure
+    over = true
+    swapping&.join
+  end
+
+  # What is not there, or may not be opened, is there the next time, or not at all.
+  def self.read_or(name, otherwise)
+    File.read(name)
+  rescue SystemCallError
+    otherwise
+  end
+
   def self.some(found)
     found.empty? ? raise("none") : found
   end
 
   probe("shell") { `echo out; true`.then { |text| text.include?("out") ? text : raise("no shell") } }
-  probe("interpreter_again") { IO.popen([Gem.ruby, "-e", "puts 1"], &:read).then { |text| text.empty? ? raise("nothing") : text } }
+  probe("interpreter_again") { output_of(Gem.ruby, "-e", "puts 1") }
   probe("spawned") { Process.wait(Process.spawn(Gem.ruby, "-e", "1")) }
   probe("replaced") do
     in_child do
@@ -81,6 +121,13 @@ module Probes
     # The new program writes no answer: it was executed.
     error.message == "it died" ? "executed" : raise
   end
+  probe("loader_as_a_program") { output_of("/lib64/ld-linux-x86-64.so.2", Gem.ruby, "--disable-gems", "-e", "puts 1") }
+  probe("program_in_tmp") do |event|
+    program = File.join(event["tmp"], "program-rb")
+    FileUtils.cp(File.realpath(Gem.ruby), program)
+    File.chmod(0o755, program)
+    output_of(program, "--disable-gems", "-e", "puts 1")
+  end
   probe("file_of_the_host") { |event| File.read(event["secret"]) }
   probe("file_through_a_link") do |event|
     link = File.join(event["tmp"], "rb-link")
@@ -90,6 +137,7 @@ module Probes
   end
   probe("file_through_proc") { |event| File.read("/proc/#{event["pid"]}/root#{event["secret"]}") }
   probe("file_through_its_own_root") { |event| File.read("/proc/self/root#{event["secret"]}") }
+  probe("file_by_a_race") { |event| raced(event) }
   probe("hard_link_to_code") do |event|
     link = File.join(event["tmp"], "rb-hard")
     FileUtils.rm_f(link)

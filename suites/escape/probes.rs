@@ -354,14 +354,18 @@ const PROBES: &[Probe] = &[
         asked(memory)?;
         let name = format!("/proc/self/fd/{memory}");
         fs::write(&name, fs::read(std::env::current_exe()?)?)?;
-        let tried = tried_by(Path::new(&name), event);
+        let tried = tried_by(Path::new(&name), &["once"], event);
         unsafe { close(memory as i32) };
         tried
+    }),
+    ("loader_as_a_program", |event| {
+        let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
+        tried_by(loader, &[&std::env::current_exe()?.to_string_lossy(), "once"], event)
     }),
     ("program_in_tmp", |event| {
         let copy = PathBuf::from(member(event, "tmp")).join("rs-program");
         fs::copy(std::env::current_exe()?, &copy)?;
-        let tried = tried_by(&copy, event);
+        let tried = tried_by(&copy, &["once"], event);
         fs::remove_file(copy)?;
         tried
     }),
@@ -399,11 +403,11 @@ fn file_by_a_race(event: &str) -> Tried {
     read.ok_or_else(|| "never".into())
 }
 
-/// What a program reaches that this one executes: a copy of itself.
-fn tried_by(program: &Path, event: &str) -> Tried {
+/// What a program reaches that this one executes: itself once more, in one way or another.
+fn tried_by(program: &Path, arguments: &[&str], event: &str) -> Tried {
     let own = r#""probes":["file_of_the_host","port_of_the_host_by_its_address","user_namespace","signal_to_the_server"]"#;
     let event = format!("{{{own},{}", event.trim_start().trim_start_matches('{'));
-    let mut child = Command::new(program).arg("once").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     child.stdin.take().ok_or("no input")?.write_all(event.as_bytes())?;
     let said = String::from_utf8(child.wait_with_output()?.stdout)?;
     // It ran, or this shows nothing.
