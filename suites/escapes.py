@@ -2,23 +2,17 @@
 each. Every probe is in one of two tables: of those that are seen, and of those that are silent, with the reason why."""
 
 import http.server
-import io
 import json
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
-import zipfile
-from pathlib import Path
+import uuid
 
-import pytest
 from conftest import address_of_the_host
-from functions import PYTHON, Function, node_runtime
+from written import Written
 
-HERE = Path(__file__).parent / "escape"
 ROOT = os.getuid() == 0
 
 # What an ordinary user cannot do on a plain host either.
@@ -101,10 +95,10 @@ OVERRIDES = {
 
 
 class Accepting(http.server.BaseHTTPRequestHandler):
-    """A Runtime API that believes everybody."""
+    """A Runtime API that believes everybody: whoever asks gets a request, and whatever is answered is kept."""
 
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.answers.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         self.reply(202)
 
     def do_GET(self):
@@ -112,11 +106,30 @@ class Accepting(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status):
         self.send_response(status)
+        self.send_header("Lambda-Runtime-Aws-Request-Id", str(uuid.uuid4()))
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, *_):
         pass
+
+
+class Believing(http.server.ThreadingHTTPServer):
+    """Serves it to as many as come at once."""
+
+    request_queue_size = 1024
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Accepting)
+        self.answers = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Who goes away in the middle of a request has done what he is to."""
 
 
 class Host:
@@ -140,13 +153,12 @@ class Host:
             listener.bind(address)
             listener.listen(64)
             self.listeners.append(listener)
-        self.api = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Accepting)
-        threading.Thread(target=self.api.serve_forever, daemon=True).start()
+        self.api = Believing()
         port = self.listeners[0].getsockname()[1]
         self.plain = {
             "secret": str(folder / "secret"), "outside": str(folder / "outside"), "socket": str(folder / "socket"),
             "abstract": abstract, "port": port, "address": address_of_the_host(), "pid": pid, "tmp": str(folder / "tmp"),
-            "api": f"127.0.0.1:{self.api.server_port}", "metadata": ["127.0.0.1", port],
+            "api": self.api.address, "metadata": ["127.0.0.1", port],
         }
         self.inside = self.plain | {"tmp": "/tmp", "api": None, "metadata": ["169.254.169.254", 80]}
 
@@ -159,63 +171,17 @@ class Host:
             listener.close()
 
 
-class Language:
+class Language(Written):
     """One language's probes."""
 
     def __init__(self, name, server, folder):
-        self.name, self.server, self.folder = name, server, folder
-        getattr(self, f"_{name}")()
-
-    def _python(self):
-        self.runtime, self.handler = PYTHON, "app.handler"
-        self.files = {"app.py": (HERE / "probes.py").read_text()}
-        self.source, self.command = HERE / "probes.py", [sys.executable]
-
-    def _node(self):
-        self.runtime, self.handler = node_runtime(self.server), "app.handler"
-        self.files = {"app.js": (HERE / "probes.js").read_text()}
-        self.source, self.command = HERE / "probes.js", ["node"]
-
-    def _ruby(self):
-        self.runtime, self.handler = listed(self.server, "ruby"), "app.Probes.handler"
-        self.files = {"app.rb": (HERE / "probes.rb").read_text()}
-        self.source, self.command = HERE / "probes.rb", ["ruby"]
-
-    def _java(self):
-        self.runtime, self.handler = listed(self.server, "java"), "Probes::handler"
-        compiler = shutil.which("javac") or pytest.skip("no javac on this machine, which the probes need")
-        command = [compiler, "--release", "17", "-nowarn", "-proc:none", "-d", str(self.folder / "classes"), str(HERE / "Probes.java")]
-        subprocess.run(command, check=True, capture_output=True)
-        classes = sorted((self.folder / "classes").glob("*.class"))
-        self.files = {path.name: path.read_bytes() for path in classes}
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as jar:
-            for path in classes:
-                jar.writestr(path.name, path.read_bytes())
-        # The jar is read, and the class beside it is what the probes call their code.
-        self.source = self.folder / "Probes.class"
-        self.source.write_bytes((self.folder / "classes/Probes.class").read_bytes())
-        self.command = None
-
-    def _custom(self):
-        self.runtime, self.handler, self.source = "provided.al2023", "none", self.folder / "bootstrap"
-        flags = ["--edition", "2024", "-C", "opt-level=1", "-C", "target-feature=+crt-static", "-o", str(self.source)]
-        subprocess.run(["rustc", *flags, str(HERE / "probes.rs")], check=True)
-        self.files, self.command = {"bootstrap": self.source.read_bytes()}, []
+        super().__init__("probes", name, server, folder)
 
     def plain(self, host, tmp_path):
         """Runs the probes in a child process of ours without any sandbox, from a folder of its own."""
-        if self.name == "java":
-            shutil.copytree(self.folder / "classes", tmp_path, dirs_exist_ok=True)
-            command = ["java", "-cp", str(tmp_path), "Probes"]
-        else:
-            copy = tmp_path / self.source.name
-            copy.write_bytes(self.source.read_bytes())
-            copy.chmod(0o755)
-            command = [*self.command, str(copy), *(["once"] if self.name == "custom" else [])]
         with open(host.plain["secret"]) as inherited:
             done = subprocess.run(
-                command, input=json.dumps(host.plain), text=True, stdout=subprocess.PIPE, check=True,
+                self.placed(tmp_path), input=json.dumps(host.plain), text=True, stdout=subprocess.PIPE, check=True,
                 pass_fds=[inherited.fileno()], cwd=tmp_path, timeout=120,
             )
         for planted in host.planted():
@@ -228,16 +194,6 @@ class Language:
         if name in overrides:
             return overrides[name]
         return None if name in SILENT else SEEN[name]
-
-    def function(self, server, kind=Function, **settings):
-        return kind(server, self.files, runtime=self.runtime, handler=self.handler, **({"MemorySize": 2048, "Timeout": 120} | settings))
-
-
-def listed(server, family):
-    import re
-
-    found = re.findall(rf"^  ({family}[\d.]+)", server.casemate("doctor").stdout, re.MULTILINE)
-    return found[0] if found else pytest.skip(f"no {family} on this machine")
 
 
 def live(results):

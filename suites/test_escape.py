@@ -2,10 +2,15 @@
 what it is after in a plain child process, which shows that the probe works."""
 
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
-from escapes import HERE, OVERRIDES, SEEN, SILENT, Host, Language, exhausted, live, seen, tried
+from escapes import OVERRIDES, SEEN, SILENT, Believing, Host, Language, exhausted, live, seen, tried
 from functions import Function, node_runtime
+from written import LANGUAGES, Written
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +20,7 @@ def host(tmp_path_factory, server):
     host.close()
 
 
-@pytest.fixture(scope="module", params=["python", "node", "ruby", "java", "custom"])
+@pytest.fixture(scope="module", params=LANGUAGES)
 def language(request, server, tmp_path_factory):
     return Language(request.param, server, tmp_path_factory.mktemp(request.param))
 
@@ -43,53 +48,31 @@ def test_each_probe_is_either_seen_or_silent_with_a_reason():
     assert all(name in SEEN or name in SILENT for names in OVERRIDES.values() for name in names)
 
 
-FLOOD = '''
-import sys
-
-def handler(event, context):
-    line = "x" * 1000 + "\\n"
-    for _ in range(event["kilobytes"]):
-        sys.stdout.write(line)
-    return "done"
-'''
+@pytest.fixture(scope="module", params=LANGUAGES)
+def pressing(request, server, tmp_path_factory):
+    return Written("pressing", request.param, server, tmp_path_factory.mktemp(f"pressing-{request.param}"))
 
 
-NODE_FLOOD = """
-const fs = require('node:fs');
-
-exports.handler = async (event) => {
-  const line = 'x'.repeat(1000) + '\\n';
-  for (let lines = 0; lines < event.kilobytes; lines += 1) {
-    // A pipe that is full says so.
-    try { fs.writeSync(1, line); } catch (error) { if (error.code !== 'EAGAIN') throw error; lines -= 1; }
-  }
-  return 'done';
-};
-"""
-
-
-def written(server, language, python, node, **settings):
-    """The same function in one of two languages."""
-    if language == "python":
-        return Function(server, {"app.py": python}, **settings)
-    return Function(server, {"app.js": node}, runtime=node_runtime(server), **settings)
-
-
-@pytest.mark.parametrize("language", ["python", "node"])
-def test_a_flood_of_output_does_not_drown_the_platforms_own_lines_and_is_seen(server, language):
+def test_a_flood_of_output_does_not_drown_the_platforms_own_lines_and_is_seen(server, pressing):
     import base64
 
     # Of a role that may not write its log nothing waits to be delivered.
     logs = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
-    function = written(server, language, FLOOD, NODE_FLOOD, Timeout=60, MemorySize=1024, statements=logs)
-    answer, payload = function.invoke({"kilobytes": 50_000}, LogType="Tail")
+    function = pressing.function(server, Timeout=60, MemorySize=1024, statements=logs)
+    answer, payload = function.invoke({"do": "flood", "kilobytes": 50_000}, LogType="Tail")
     assert payload == "done"
     tail = base64.b64decode(answer["LogResult"]).decode()
     assert "END RequestId" in tail and "REPORT RequestId" in tail
     dropped = server.wait_for_audit(function.name, lambda record: record.get("operation") == "lambda.log-lines-dropped")
     assert dropped[0]["id"] == answer["ResponseMetadata"]["RequestId"], dropped
-    again, payload = function.invoke({"kilobytes": 1})
+    again, payload = function.invoke({"do": "flood", "kilobytes": 1})
     assert payload == "done"
+
+
+def test_a_flood_of_output_is_live_in_a_plain_child(pressing, tmp_path):
+    written, answer = pressing.plainly(tmp_path, {"do": "flood", "kilobytes": 50_000})
+    assert answer == "done"
+    assert len(written) == 50_000 * 1_001
 
 
 # Attempts something, by which its request's number is in the trail, and works on until it is old.
@@ -122,93 +105,60 @@ def test_an_answer_for_a_request_that_another_environment_works_on_is_refused(se
     assert any(attempt["id"] in record["detail"] and record["alarm"] for record in refused), refused
 
 
-SECOND = '''
-import http.client, os
-
-def takes_what_comes():
-    while True:
-        connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-        connection.request("GET", "/2018-06-01/runtime/invocation/next")
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status == 200:
-            request = answer.headers["Lambda-Runtime-Aws-Request-Id"]
-            connection.request("POST", f"/2018-06-01/runtime/invocation/{request}/response", b'"taken"')
-            connection.getresponse().read()
-
-def handler(event, context):
-    if event.get("plant") and os.fork() == 0:
-        try:
-            takes_what_comes()
-        finally:
-            os._exit(0)
-    return "mine"
-'''
+# Node.js and Java begin no second process of their own code; a custom runtime's may ask (docs/environments.md).
+@pytest.fixture(scope="module", params=["python", "ruby"])
+def forking(request, server, tmp_path_factory):
+    return Written("pressing", request.param, server, tmp_path_factory.mktemp(f"forking-{request.param}"))
 
 
 @pytest.mark.parametrize("reuse", ["warm", "per-principal", "per-invocation"])
-def test_a_second_process_takes_no_later_request(server, reuse):
-    function = Function(server, {"app.py": SECOND}, Environment={"Variables": {"CASEMATE_REUSE": reuse}})
+def test_a_second_process_takes_no_later_request(server, forking, reuse):
+    function = forking.function(server, Timeout=20, MemorySize=512, Environment={"Variables": {"CASEMATE_REUSE": reuse}})
     for _ in range(5):
-        for event in ({"plant": True}, {}):
+        for event in ({"do": "second", "plant": True}, {"do": "second"}):
             assert function.invoke(event)[1] == "mine"
 
 
-LORIS = '''
-import os, socket
-
-HELD = []
-
-def handler(event, context):
-    host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
-    refused = 0
-    while len(HELD) < event["connections"] and refused < 5:
-        made = socket.socket()
-        made.settimeout(0.2)
-        HELD.append(made)
-        try:
-            made.connect((host, int(port)))
-            made.send(b"POST /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nhost: x\\r\\nx-slow: ")
-        except OSError:
-            refused += 1
-    return {"held": len(HELD), "refused": refused}
-'''
-
-
-NODE_LORIS = """
-const net = require('node:net');
-const held = [];
-
-exports.handler = async (event) => {
-  const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
-  let refused = 0;
-  while (held.length < event.connections && refused < 5) {
-    const made = net.connect({ host, port, timeout: 200 });
-    held.push(made);
-    await new Promise((done) => {
-      made.on('error', () => { refused += 1; done(); });
-      made.on('timeout', () => { refused += 1; done(); });
-      made.on('connect', () => {
-        made.setTimeout(0);
-        made.write('POST /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nhost: x\\r\\nx-slow: ', done);
-      });
-    });
-  }
-  return { held: held.length, refused };
-};
-"""
+def test_a_second_process_is_live_in_a_plain_child(forking, tmp_path):
+    """The first process is over, and the second still takes request after request."""
+    api = Believing()
+    event = json.dumps({"do": "second", "plant": True, "api": api.address}).encode()
+    first = subprocess.Popen(
+        forking.placed(tmp_path), stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, start_new_session=True
+    )
+    try:
+        first.stdin.write(event)
+        first.stdin.close()
+        assert json.loads(first.stderr.readline()) == "mine"
+        assert first.wait(60) == 0
+        before, end = len(api.answers), time.monotonic() + 30
+        while len(api.answers) < before + 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert len(api.answers) >= before + 3 and set(api.answers) == {b'"taken"'}, api.answers
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        api.shutdown()
 
 
-@pytest.mark.parametrize("language", ["python", "node"])
-def test_connections_held_open_keep_no_answer_from_arriving_and_are_seen(server, language):
-    function = written(server, language, LORIS, NODE_LORIS, Timeout=30, MemorySize=512)
+def test_connections_held_open_keep_no_answer_from_arriving_and_are_seen(server, pressing):
+    function = pressing.function(server, Timeout=30, MemorySize=512)
     for _ in range(2):
-        answer, payload = function.invoke({"connections": 400})
+        answer, payload = function.invoke({"do": "hold", "connections": 400})
         assert "FunctionError" not in answer, payload
+        print(pressing.name, payload)
     other = Function(server, {"app.py": "def handler(event, context):\n    return 'fine'\n"})
     assert other.invoke()[1] == "fine"
     # Closed when their time is over, which the connection itself is told of by nobody.
     server.wait_for_audit(function.name, lambda record: record.get("operation") == "lambda.connection-closed", seconds=30)
+
+
+def test_connections_held_open_are_live_in_a_plain_child(pressing, tmp_path):
+    api = Believing()
+    try:
+        _, answer = pressing.plainly(tmp_path, {"do": "hold", "connections": 400, "api": api.address})
+    finally:
+        api.shutdown()
+    assert answer == {"held": 400, "refused": 0}
 
 
 LINKS = '''
@@ -265,17 +215,18 @@ class Principals:
         return set(payload)
 
 
-@pytest.fixture(params=["python", "node"])
-def planter(request, server):
+@pytest.fixture(scope="module", params=LANGUAGES)
+def planting(request, server, tmp_path_factory):
+    return Written("planting", request.param, server, tmp_path_factory.mktemp(f"planting-{request.param}"))
+
+
+@pytest.fixture
+def planter(planting, server):
     """Makes a function of this language that plants and looks, used again as the argument says."""
 
     def make(reuse, **settings):
         variables = {"Environment": {"Variables": {"CASEMATE_REUSE": reuse}}}
-        shared = {"MemorySize": 1024, "Timeout": 30} | variables | settings
-        if request.param == "python":
-            return Function(server, {"app.py": (HERE / "planting.py").read_text()}, **shared)
-        files = {"app.js": (HERE / "planting.js").read_text()}
-        return Function(server, files, runtime=node_runtime(server), **shared)
+        return planting.function(server, **({"MemorySize": 1024, "Timeout": 30} | variables | settings))
 
     return make
 
@@ -290,7 +241,7 @@ def test_what_is_planted_in_a_warm_environment_stays_but_for_processes(planter):
     function = planter("warm")
     assert invoked(function, {"do": "look"}) == set()
     planted = invoked(function, {"do": "plant"})
-    assert len(planted) >= 14
+    assert planted == invoked(function, {"do": "ways"})
     assert invoked(function, {"do": "look"}) == planted - NEVER
 
 
@@ -298,6 +249,7 @@ def test_what_is_planted_for_one_principal_is_not_there_for_another(planter, ser
     function = planter("per-principal")
     users = Principals(server, function)
     planted = users.invoke(0, {"do": "plant"})
+    assert planted == users.invoke(0, {"do": "ways"})
     assert users.invoke(1, {"do": "look"}) == set()
     assert users.invoke(0, {"do": "look"}) == planted - NEVER
     assert users.invoke(1, {"do": "look"}) == set()
@@ -305,17 +257,15 @@ def test_what_is_planted_for_one_principal_is_not_there_for_another(planter, ser
 
 def test_what_is_planted_in_an_invocation_of_its_own_is_gone(planter):
     function = planter("per-invocation")
+    ways = invoked(function, {"do": "ways"})
     for _ in range(2):
-        assert len(invoked(function, {"do": "plant"})) >= 14
+        assert invoked(function, {"do": "plant"}) == ways
         assert invoked(function, {"do": "look"}) == set()
 
 
-def test_a_crash_or_a_time_out_of_what_planted_hands_nothing_on(server):
-    code = (HERE / "planting.py").read_text()
+def test_a_crash_or_a_time_out_of_what_planted_hands_nothing_on(planter):
     for reuse in ("warm", "per-invocation"):
-        function = Function(
-            server, {"app.py": code}, MemorySize=1024, Timeout=3, Environment={"Variables": {"CASEMATE_REUSE": reuse}}
-        )
+        function = planter(reuse, Timeout=3)
         for how in ("crash", "hang"):
             answer, _ = function.invoke({"do": how})
             assert answer["FunctionError"] == "Unhandled", (reuse, how)

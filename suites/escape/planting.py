@@ -1,7 +1,7 @@
 """Leaves something for the next request wherever a process can leave something, and looks for what an earlier one left.
 
-`plant` names what it leaves; `look` answers with the names of what it finds. Which of them may be found depends on how the
-environment is used again.
+`plant` names what it leaves, of the `ways` there are; `look` answers with the names of what it finds. Which of them may be found
+depends on how the environment is used again.
 """
 
 import atexit
@@ -140,6 +140,8 @@ def umask():
 
 
 def handler(event, context):
+    if event["do"] == "ways":
+        return list(WAYS)
     if event["do"] != "look":
         for leave, _ in WAYS.values():
             leave()

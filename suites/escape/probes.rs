@@ -1,5 +1,4 @@
-//! Ways out of an execution environment, for a program of its own (`provided` runtimes); see probes.py. Without crates:
-//! `rustc -C target-feature=+crt-static`. With an argument it runs once, with the event on its standard input.
+//! Ways out of an execution environment, for a program of its own (`provided` runtimes); see probes.py and runtime.rs.
 
 use std::{
     ffi::CString,
@@ -20,16 +19,10 @@ use std::{
     time::Duration,
 };
 
-type Tried = Result<String, Box<dyn std::error::Error>>;
+mod runtime;
+use runtime::{api, call, member, once, serve};
 
-/// The value of a member of a flat JSON object.
-fn member(event: &str, name: &str) -> String {
-    let after = event.split_once(&format!("\"{name}\":")).map_or("", |(_, after)| after).trim_start();
-    match after.strip_prefix('"') {
-        Some(text) => text.split('"').next().unwrap_or("").to_owned(),
-        None => after.split([',', '}']).next().unwrap_or("").trim().to_owned(),
-    }
-}
+type Tried = Result<String, Box<dyn std::error::Error>>;
 
 fn connected(address: &str) -> Tried {
     let address = address.to_socket_addrs()?.next().ok_or("no address")?;
@@ -418,11 +411,9 @@ fn tried_by(program: &Path, arguments: &[&str], event: &str) -> Tried {
     }
 }
 
-/// The Runtime API, or what the event says stands for it.
+/// What the Runtime API says, or what the event says stands for it.
 fn answered(event: &str, method: &str, path: &str) -> Tried {
-    let given = member(event, "api");
-    let api = if given.contains(':') { given } else { runtime_api().ok_or("no Runtime API")? };
-    let (head, _) = call(&api, method, path, "{}")?;
+    let (head, _) = call(&api(event)?, method, path, "{}")?;
     let status = head.split(' ').nth(1).unwrap_or_default();
     if matches!(status, "200" | "202") { Ok(status.to_owned()) } else { Err(format!("status {status}").into()) }
 }
@@ -448,31 +439,13 @@ fn report(event: &str) -> String {
     format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
 }
 
-fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, String), Box<dyn std::error::Error>> {
-    let mut stream = TcpStream::connect(api)?;
-    let length = body.len();
-    write!(stream, "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: {api}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-    Ok((head.to_owned(), body.to_owned()))
-}
-
-/// Where the Runtime API is.
-fn runtime_api() -> Option<String> {
-    std::env::vars().find_map(|(name, value)| (name == "AWS_LAMBDA_RUNTIME_API").then_some(value))
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    if std::env::args().nth(1).is_some() {
-        println!("{}", report(&std::io::read_to_string(std::io::stdin())?));
-        held().drain(..).for_each(|release| release());
-        return Ok(());
+    match once() {
+        Some(event) => {
+            println!("{}", report(&event));
+            held().drain(..).for_each(|release| release());
+        }
+        None => serve(report)?,
     }
-    let api = runtime_api().ok_or("no Runtime API")?;
-    loop {
-        let (head, event) = call(&api, "GET", "invocation/next", "")?;
-        let id = head.lines().find_map(|line| line.strip_prefix("lambda-runtime-aws-request-id: ")).ok_or("no id")?;
-        call(&api, "POST", &format!("invocation/{id}/response"), &report(&event))?;
-    }
+    Ok(())
 }
