@@ -128,13 +128,13 @@ public class Planting {
 
     public Object handler(Map<String, Object> event) throws Exception {
         Object wanted = event.get("do");
-        if (wanted.equals("ways")) return new ArrayList<>(THERE.keySet());
         if (!wanted.equals("look")) for (Leaving one : LEAVE.values()) one.leave();
         if (wanted.equals("crash")) Runtime.getRuntime().halt(3);
         if (wanted.equals("hang")) Thread.sleep(60_000);
         // After planting, too: what is not there at once would not be missed later.
         List<String> found = new ArrayList<>();
         for (Map.Entry<String, Callable<Boolean>> one : THERE.entrySet()) if (one.getValue().call()) found.add(one.getKey());
+        if (!wanted.equals("look") && found.size() < THERE.size()) throw new IllegalStateException("only " + found);
         return found;
     }
 }

@@ -1,7 +1,7 @@
 """Leaves something for the next request wherever a process can leave something, and looks for what an earlier one left.
 
-`plant` names what it leaves, of the `ways` there are; `look` answers with the names of what it finds. Which of them may be found
-depends on how the environment is used again.
+`plant` names what it leaves, which is all of it; `look` answers with the names of what it finds. Which of them may be found depends on
+how the environment is used again.
 """
 
 import atexit
@@ -140,8 +140,6 @@ def umask():
 
 
 def handler(event, context):
-    if event["do"] == "ways":
-        return list(WAYS)
     if event["do"] != "look":
         for leave, _ in WAYS.values():
             leave()
@@ -150,4 +148,6 @@ def handler(event, context):
     if event["do"] == "hang":
         time.sleep(60)
     # After planting, too: what is not there at once would not be missed later.
-    return sorted(name for name, (_, there) in WAYS.items() if there())
+    found = sorted(name for name, (_, there) in WAYS.items() if there())
+    assert event["do"] == "look" or len(found) == len(WAYS), found
+    return found

@@ -161,9 +161,6 @@ const WAYS: &[Way] = &[
 
 fn answer(event: &str) -> String {
     let wanted = member(event, "do");
-    if wanted == "ways" {
-        return format!("{:?}", WAYS.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
-    }
     for (name, leave, _) in WAYS.iter().filter(|_| wanted != "look") {
         if let Err(error) = leave() {
             return format!("{:?}", format!("{name}: {error}"));
@@ -175,9 +172,11 @@ fn answer(event: &str) -> String {
         _ => {}
     }
     // After planting, too: what is not there at once would not be missed later.
-    format!("{:?}", WAYS.iter().filter(|(_, _, there)| there()).map(|(name, ..)| *name).collect::<Vec<_>>())
+    let found = WAYS.iter().filter(|(_, _, there)| there()).map(|(name, ..)| *name).collect::<Vec<_>>();
+    assert!(wanted == "look" || found.len() == WAYS.len(), "only {found:?}");
+    format!("{found:?}")
 }
 
 fn main() -> Outcome<()> {
-    serve(answer)
+    serve(false, answer)
 }

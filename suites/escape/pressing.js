@@ -24,17 +24,17 @@ async function hold(event) {
   let refused = 0;
   while (held.length < event.connections && refused < 5) {
     const made = net.connect({ host, port, timeout: 200 });
-    held.push(made);
     await new Promise((done) => {
       made.on('error', () => { refused += 1; done(); });
-      made.on('timeout', () => { refused += 1; done(); });
+      made.on('timeout', () => { refused += 1; made.destroy(); done(); });
       made.on('connect', () => {
         made.setTimeout(0);
+        held.push(made);
         made.write('POST /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: x\r\nx-slow: ', done);
       });
     });
   }
-  return { held: held.length - refused, refused };
+  return { held: held.length, refused };
 }
 
 exports.handler = async (event) => ({ flood, hold })[event.do](event);

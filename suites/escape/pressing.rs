@@ -1,5 +1,6 @@
 //! Presses on the platform, for a program of its own; see pressing.py. That a second process takes requests is no probe here: a
-//! custom runtime may have another process ask.
+//! custom runtime may have another process ask. It answers over the connection that it has: one that it would make could not be
+//! served before all that are held are closed.
 
 use std::{
     io::Write,
@@ -51,7 +52,7 @@ fn answer(event: &str) -> String {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match once() {
         Some(event) => eprintln!("{}", answer(&event)),
-        None => serve(answer)?,
+        None => serve(true, answer)?,
     }
     Ok(())
 }

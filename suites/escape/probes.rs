@@ -445,7 +445,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{}", report(&event));
             held().drain(..).for_each(|release| release());
         }
-        None => serve(report)?,
+        None => serve(false, report)?,
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::{
     error::Error,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
 };
 
@@ -29,15 +29,35 @@ fn own_api() -> Result<String, Box<dyn Error>> {
     Ok(found.ok_or("no Runtime API")?)
 }
 
-/// A call's answer: its head and its body.
+/// A connection to the Runtime API.
+struct Line(BufReader<TcpStream>);
+
+impl Line {
+    fn new(api: &str) -> Result<Self, Box<dyn Error>> {
+        Ok(Self(BufReader::new(TcpStream::connect(api)?)))
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<(String, String), Box<dyn Error>> {
+        let length = body.len();
+        let asked = format!("{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
+        self.0.get_mut().write_all(asked.as_bytes())?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.0.read_line(&mut head)? == 0 {
+                return Err("no answer".into());
+            }
+        }
+        let head = head.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).ok_or("no length")?;
+        let mut answer = vec![0; length.parse()?];
+        self.0.read_exact(&mut answer)?;
+        Ok((head, String::from_utf8(answer)?))
+    }
+}
+
+/// A call's answer, its head and its body, over a connection of its own.
 pub fn call(api: &str, method: &str, path: &str, body: &str) -> Result<(String, String), Box<dyn Error>> {
-    let mut stream = TcpStream::connect(api)?;
-    let length = body.len();
-    write!(stream, "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: {api}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-    Ok((head.to_owned(), body.to_owned()))
+    Line::new(api)?.ask(method, path, body)
 }
 
 /// The event of the standard input, where this is to run once and is no function.
@@ -46,12 +66,19 @@ pub fn once() -> Option<String> {
     std::io::read_to_string(std::io::stdin()).ok()
 }
 
-/// Answers requests, for ever.
-pub fn serve(answer: impl Fn(&str) -> String) -> Result<(), Box<dyn Error>> {
-    let api = own_api()?;
+/// Answers requests for ever, over one connection, as AWS's own clients do, or over a new one each time, as a script with `curl`:
+/// then none is open while a request is worked on, which a process could inherit.
+pub fn serve(over_one: bool, answer: impl Fn(&str) -> String) -> Result<(), Box<dyn Error>> {
+    let (api, mut kept) = (own_api()?, None);
+    let mut ask = |method, path: &str, body: &str| {
+        let mut line = kept.take().map_or_else(|| Line::new(&api), Ok)?;
+        let said = line.ask(method, path, body)?;
+        kept = over_one.then_some(line);
+        Ok::<_, Box<dyn Error>>(said)
+    };
     loop {
-        let (head, event) = call(&api, "GET", "invocation/next", "")?;
+        let (head, event) = ask("GET", "invocation/next", "")?;
         let id = head.lines().find_map(|line| line.strip_prefix("lambda-runtime-aws-request-id: ")).ok_or("no id")?;
-        call(&api, "POST", &format!("invocation/{id}/response"), &answer(&event))?;
+        ask("POST", &format!("invocation/{id}/response"), &answer(&event))?;
     }
 }
