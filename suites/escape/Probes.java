@@ -5,6 +5,7 @@ import java.nio.channels.*;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.*;
 import java.util.regex.*;
 import java.util.stream.*;
@@ -165,6 +166,40 @@ public class Probes {
         HELD.clear();
     }
 
+    /** A virtual machine begins threads only; the limit is the same. */
+    static Object processes() throws Exception {
+        CountDownLatch over = new CountDownLatch(1);
+        List<Thread> made = new ArrayList<>();
+        try {
+            while (made.size() < 1_100) {
+                Thread one = new Thread(null, () -> {
+                    try {
+                        over.await();
+                    } catch (InterruptedException ended) {
+                        // It was to end.
+                    }
+                }, "many", 65_536);
+                one.start();
+                made.add(one);
+            }
+            return made.size();
+        } finally {
+            over.countDown();
+            for (Thread one : made) one.join();
+        }
+    }
+
+    static Object openedAgain() throws Exception {
+        try (FileInputStream code = new FileInputStream(own().toFile())) {
+            for (String number : new File("/proc/self/fd").list()) {
+                Path name = Path.of("/proc/self/fd", number);
+                // What was open for this list is gone.
+                if (Files.exists(name) && Files.isSameFile(name, own())) return openedForWriting(name.toString());
+            }
+        }
+        throw new IllegalStateException("not there");
+    }
+
     static Object descriptors() throws IOException {
         List<InputStream> made = new ArrayList<>();
         try {
@@ -217,11 +252,17 @@ public class Probes {
         PROBES.put("file_through_its_own_root", event -> Files.readString(Path.of("/proc/self/root" + event.get("secret"))));
         PROBES.put("file_by_a_race", event -> raced(event));
         PROBES.put("hard_link_to_code", event -> Files.createLink(link(event, "java-hard"), own()));
+        PROBES.put("code_opened_again_for_writing", event -> openedAgain());
         PROBES.put("write_beside_the_code", event -> Files.writeString(own().resolveSibling("java-planted"), "x"));
         PROBES.put("write_on_the_host", event -> Files.writeString(Path.of(text(event, "outside"), "java-planted"), "x"));
         PROBES.put("kernel_controls", event ->
             openedForWriting("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/fs/cgroup/cgroup.procs"));
         PROBES.put("inherited_descriptor", event -> inherited());
+        PROBES.put("kernel_log", event -> {
+            try (InputStream file = new FileInputStream("/dev/kmsg")) {
+                return "opened";
+            }
+        });
         PROBES.put("environment_of_the_server", event -> {
             try (InputStream file = new FileInputStream("/proc/" + event.get("pid") + "/environ")) {
                 return file.readNBytes(20).length;
@@ -243,9 +284,16 @@ public class Probes {
                 return "sent";
             }
         });
+        PROBES.put("connected_datagram", event -> {
+            try (DatagramSocket made = new DatagramSocket()) {
+                made.connect(at(event.get("address"), event.get("port")));
+                return "connected";
+            }
+        });
         PROBES.put("answer_for_another_request", event ->
             asked(event, "POST", "invocation/" + event.getOrDefault("request", "8476a536-e9f4-11e8-9739-2dfe598c3fcd") + "/response"));
         PROBES.put("request_beside_the_runtime", event -> asked(event, "GET", "invocation/next"));
+        PROBES.put("processes", event -> processes());
         PROBES.put("descriptors", event -> descriptors());
         PROBES.put("disk", event -> disk(link(event, "java-much")));
         PROBES.put("memory", event -> memory());

@@ -121,6 +121,7 @@ const probes = {
   write_beside_the_code: () => fs.writeFileSync(path.join(__dirname, 'js-planted'), 'x') ?? 'written',
   write_on_the_host: (event) => fs.writeFileSync(path.join(event.outside, 'js-planted'), 'x') ?? 'written',
   kernel_controls: () => opened('/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/sys/fs/cgroup/cgroup.procs'),
+  kernel_log: () => fs.closeSync(fs.openSync('/dev/kmsg', 'r')) ?? 'opened',
   inherited_descriptor: () => {
     const inside = ['/dev/', '/proc/', 'pipe:', 'socket:', 'anon_inode:', '/memfd:'];
     const targets = fs.readdirSync('/proc/self/fd').filter((number) => Number(number) > 2).map((number) => {

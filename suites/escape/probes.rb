@@ -153,6 +153,12 @@ module Probes
       false
     end)
   end
+  probe("kernel_log") { File.open("/dev/kmsg", &:fileno) }
+  probe("device") do |event|
+    path = File.join(event["tmp"], "rb-device")
+    call(133, path, 0o020_600, 0x0101)
+    File.unlink(path)
+  end
   probe("inherited_descriptor") do
     inside = ["/dev/", "/proc/", "pipe:", "socket:", "anon_inode:", "/memfd:"]
     some(Dir.children("/proc/self/fd").select { |number| number.to_i > 2 }.map do |number|
