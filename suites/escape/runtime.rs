@@ -66,7 +66,7 @@ pub fn once() -> Option<String> {
     std::io::read_to_string(std::io::stdin()).ok()
 }
 
-/// Answers requests for ever, over one connection, as AWS's own clients do, or over a new one each time, as a script with `curl`:
+/// Answers requests for ever, over one connection, as the managed runtimes do, or over a new one each time, as a script with `curl`:
 /// then none is open while a request is worked on, which a process could inherit.
 pub fn serve(over_one: bool, answer: impl Fn(&str) -> String) -> Result<(), Box<dyn Error>> {
     let (api, mut kept) = (own_api()?, None);
