@@ -73,6 +73,11 @@ impl Kernel {
                 return Err(AuthError::ExpiredToken.into());
             }
             let caller = live.caller.clone();
+            if let Caller::RootSession(session) = &caller
+                && !self.directory().admits_root_session(session)?
+            {
+                return Err(AuthError::UnknownKey.into());
+            }
             check_binding(live.bound_to.as_deref(), &caller, claim, presented.peer, bracket)?;
             return Ok(caller);
         }

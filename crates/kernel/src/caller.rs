@@ -3,7 +3,7 @@
 use casemate_names::{AccountId, Arn, Timestamp};
 use casemate_policy::{NamedPolicy, Principal};
 
-use crate::{FederatedSession, Federation, UserSession, WebIdentity};
+use crate::{FederatedSession, Federation, RootSession, UserSession, WebIdentity};
 
 /// An identified caller.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub enum Caller {
     Role(Box<RoleSession>),
     /// Temporary credentials of a user or of the root.
     UserSession(Box<UserSession>),
+    /// Temporary credentials of an account's root for one task, made by its organisation.
+    RootSession(Box<RootSession>),
     /// A federated user.
     Federated(Box<FederatedSession>),
     /// A user of an identity provider who asks for a role. Exists only while that is decided.
@@ -97,6 +99,7 @@ impl Caller {
             }
             Self::Role(session) => Some(session.account.clone()),
             Self::UserSession(session) => session.owner.account(),
+            Self::RootSession(session) => Some(session.account.clone()),
             Self::Federated(session) => Some(session.account.clone()),
             Self::Bearer { issuer, .. } => issuer.account_id(),
         }
@@ -112,6 +115,7 @@ impl Caller {
             Self::User { arn, .. } => arn.as_str().to_owned(),
             Self::Role(session) => session.session_arn.as_str().to_owned(),
             Self::UserSession(session) => session.owner.arn_text(),
+            Self::RootSession(session) => session.owner.arn_text(),
             Self::Federated(session) => session.arn.as_str().to_owned(),
             Self::WebIdentity(identity) => format!("{}/{}", identity.provider, identity.subject),
             Self::Service { principal, .. } => (*principal).to_owned(),
@@ -126,23 +130,31 @@ impl Caller {
             Self::User { unique_id, .. } => Some(unique_id.clone()),
             Self::Role(session) => Some(format!("{}:{}", session.role_unique_id, session.session_name)),
             Self::UserSession(session) => session.owner.user_id(),
+            Self::RootSession(session) => session.owner.user_id(),
             Self::Federated(session) => Some(format!("{}:{}", session.account.as_str(), session.name)),
             Self::Anonymous | Self::Service { .. } | Self::Bearer { .. } | Self::WebIdentity(_) => None,
         }
     }
 
-    /// Whose policies bind the caller: the owner behind temporary credentials of a user, otherwise the caller itself.
+    /// Whose policies bind the caller: the owner behind temporary credentials of a user or of the root, otherwise the caller
+    /// itself.
     pub fn owner(&self) -> &Self {
         match self {
             Self::UserSession(session) => &session.owner,
+            Self::RootSession(session) => &session.owner,
             Self::Federated(session) => &session.owner,
             other => other,
         }
     }
 
-    /// Who acts: the user or root behind a user session, otherwise the caller itself. A federated user is not its owner.
+    /// Who acts: the user or root behind its session, otherwise the caller itself. A federated user is not its owner. It says
+    /// who, not with what rights: a session of the root for one task has few of them.
     pub fn actor(&self) -> &Self {
-        if let Self::UserSession(session) = self { &session.owner } else { self }
+        match self {
+            Self::UserSession(session) => &session.owner,
+            Self::RootSession(session) => &session.owner,
+            other => other,
+        }
     }
 
     /// When temporary credentials were made.
@@ -150,6 +162,7 @@ impl Caller {
         match self {
             Self::Role(session) => Some(session.issued_at),
             Self::UserSession(session) => Some(session.issued_at),
+            Self::RootSession(session) => Some(session.issued_at),
             Self::Federated(session) => Some(session.issued_at),
             _ => None,
         }
@@ -160,6 +173,7 @@ impl Caller {
         match self {
             Self::Role(session) => session.policies.as_deref(),
             Self::Federated(session) => Some(&session.policies),
+            Self::RootSession(session) => Some(&session.policies),
             _ => None,
         }
     }
@@ -200,6 +214,7 @@ impl Caller {
                 account: session.account.as_str().to_owned(),
             },
             Self::UserSession(session) => session.owner.principal(),
+            Self::RootSession(session) => session.owner.principal(),
             Self::Federated(session) => Principal::FederatedUser {
                 arn: session.arn.as_str().to_owned(),
                 account: session.account.as_str().to_owned(),

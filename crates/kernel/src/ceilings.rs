@@ -2,7 +2,7 @@
 //! where the account stands. Implemented by the service that owns organisations; the kernel does not know which, and not
 //! how accounts are arranged.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
 use casemate_names::AccountId;
 use casemate_policy::NamedPolicy;
@@ -34,6 +34,12 @@ pub struct Membership {
     pub service_control: Vec<Vec<NamedPolicy>>,
     /// The same for what may be done to its resources; these can only deny.
     pub resource_control: Vec<Vec<NamedPolicy>>,
+    /// The account that manages the organisation; `None`: it is not known.
+    pub management: Option<AccountId>,
+    /// The organisation is for more than billing.
+    pub all_features: bool,
+    /// Services that may act in the whole organisation, by the names that policies call them.
+    pub services: BTreeSet<String>,
     /// The account is closed: its ceilings bind everybody and every action.
     pub closed: bool,
 }
@@ -93,6 +99,7 @@ impl Organizations {
             | Caller::User { .. }
             | Caller::Role(_)
             | Caller::UserSession(_)
+            | Caller::RootSession(_)
             | Caller::Federated(_) => self.service_control_levels(),
         }
     }
@@ -138,6 +145,12 @@ impl Bounds {
 }
 
 impl Env {
+    /// Where an account stands; `None`: it is in no organisation.
+    pub fn membership(&self, account: &AccountId) -> Result<Option<Arc<Membership>>, Fault> {
+        let kernel = self.kernel()?;
+        kernel.ceilings().map_or(Ok(None), |ceilings| ceilings.membership(account))
+    }
+
     /// The ceilings over `action` of a user or role of `account` on a resource of `resource_account`. `role` is the resource
     /// part of a role's ARN.
     pub fn bounds(
@@ -197,6 +210,7 @@ mod tests {
             service_control: vec![Vec::new()],
             resource_control: vec![Vec::new()],
             closed,
+            ..Membership::default()
         })
     }
 

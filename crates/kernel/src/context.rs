@@ -46,6 +46,7 @@ impl Context for GateContext<'_> {
 impl GateContext<'_> {
     fn principal_key(&self, key: &str) -> Option<Value<'_>> {
         let session = if let Caller::Role(session) = self.caller { Some(session) } else { None };
+        let root = if let Caller::RootSession(session) = self.caller { Some(session) } else { None };
         let service = if let Caller::Service { principal, source, account } = self.caller {
             Some((*principal, source, account))
         } else {
@@ -55,9 +56,11 @@ impl GateContext<'_> {
             "aws:principalarn" => match self.caller {
                 // AWS: for a session this is the role's ARN.
                 Caller::Role(session) => one(session.role_arn.as_str()),
-                Caller::Root { .. } | Caller::User { .. } | Caller::UserSession(_) | Caller::Federated(_) => {
-                    owned(self.caller.arn_text())
-                }
+                Caller::Root { .. }
+                | Caller::User { .. }
+                | Caller::UserSession(_)
+                | Caller::RootSession(_)
+                | Caller::Federated(_) => owned(self.caller.arn_text()),
                 _ => Value::Absent,
             },
             "aws:principalaccount" => match self.caller {
@@ -68,6 +71,7 @@ impl GateContext<'_> {
                 Caller::Anonymous | Caller::Bearer { .. } | Caller::WebIdentity(_) => "Anonymous",
                 Caller::Root { .. } => "Account",
                 Caller::User { .. } | Caller::UserSession(_) => "User",
+                Caller::RootSession(_) => "Account",
                 Caller::Role(_) => "AssumedRole",
                 // AWS: IAM User Guide, `aws:PrincipalType`.
                 Caller::Federated(_) => "FederatedUser",
@@ -90,10 +94,16 @@ impl GateContext<'_> {
             "aws:federatedprovider" => session
                 .and_then(|s| s.federation.as_ref())
                 .map_or(Value::Absent, |federation| one(&federation.provider)),
-            "aws:sourceidentity" => session.map_or(Value::Absent, |s| optional(s.source_identity.clone())),
+            // AWS: IAM User Guide, "Global condition keys": present, and then true, only for sessions of AssumeRoot.
+            "aws:assumedroot" => root.map_or(Value::Absent, |_| one("true")),
+            "aws:sourceidentity" => {
+                let identity = session.map(|s| &s.source_identity).or(root.map(|r| &r.source_identity));
+                identity.map_or(Value::Absent, |identity| optional(identity.clone()))
+            }
             // tidy: a global key of function sessions, named so by AWS
             "lambda:sourcefunctionarn" => session
                 .and_then(|s| s.source_function.as_ref())
+                .or_else(|| root.and_then(|r| r.source_function.as_ref()))
                 .map_or(Value::Absent, |arn| one(arn.as_str())),
             _ => return None,
         })
@@ -148,7 +158,7 @@ impl GateContext<'_> {
     fn mfa_key(&self, key: &str) -> Value<'_> {
         let age = match self.caller {
             Caller::UserSession(session) => session.mfa_age_s(self.now),
-            Caller::Role(_) | Caller::Federated(_) => None,
+            Caller::Role(_) | Caller::RootSession(_) | Caller::Federated(_) => None,
             _ => return Value::Absent,
         };
         match (key, age) {

@@ -7,7 +7,7 @@ use casemate_policy::{NamedPolicy, Policy};
 
 use serde_json::{Map, Value};
 
-use crate::{BoxFuture, Caller, Fault, IdentityProvider, MfaAnswer, TokenAlgorithm};
+use crate::{BoxFuture, Caller, Fault, IdentityProvider, MfaAnswer, RootSession, TokenAlgorithm};
 
 /// The owner of users, roles and long-term keys.
 pub trait Directory: Debug + Send + Sync {
@@ -69,6 +69,12 @@ pub trait Directory: Debug + Send + Sync {
     ) -> Result<Option<String>, Fault> {
         let _ = (account, algorithm, claims);
         Ok(None)
+    }
+
+    /// Does the organisation that made this session of a root still have the right to it? Asked on every request with it.
+    fn admits_root_session(&self, session: &RootSession) -> Result<bool, Fault> {
+        let _ = session;
+        Ok(false)
     }
 
     /// Is this an issuer of such tokens?

@@ -453,7 +453,7 @@ impl Gate {
             owner @ (Caller::User { .. } | Caller::Role(_)) => {
                 kernel.directory().policies(owner)?.ok_or_else(|| AuthError::UnknownKey.into())
             }
-            Caller::UserSession(_) | Caller::Federated(_) => {
+            Caller::UserSession(_) | Caller::RootSession(_) | Caller::Federated(_) => {
                 Err(Fault::broken("the owner of temporary credentials has temporary credentials"))
             }
         }

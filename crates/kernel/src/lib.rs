@@ -41,6 +41,7 @@ pub mod recorder;
 mod refusal;
 mod resource_account;
 mod session;
+mod session_root;
 mod session_table;
 mod session_user;
 pub mod shadow;
@@ -72,6 +73,7 @@ pub use outbox::{Message, Outbox};
 pub use plane::{DataPlane, Exchange};
 pub use resource_account::ResourceAccount;
 pub use session::{SessionCredentials, SessionRequest, Sessions};
+pub use session_root::{RootRequest, RootSession};
 pub use session_user::{FederatedRequest, UserCredentials};
 pub use temporary::{
     AssertionEncryption, Evidence, FederatedSession, Federation, IdentityProvider, MfaAnswer, UserSession,

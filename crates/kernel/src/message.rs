@@ -78,6 +78,7 @@ fn signer(caller: &Caller) -> Option<AccountId> {
         | Caller::User { .. }
         | Caller::Role(_)
         | Caller::UserSession(_)
+        | Caller::RootSession(_)
         | Caller::Federated(_) => caller.account(),
         Caller::Anonymous | Caller::WebIdentity(_) | Caller::Service { .. } | Caller::Bearer { .. } => None,
     }

@@ -31,6 +31,7 @@ pub(crate) fn value<'v>(organizations: &'v Organizations, caller: &Caller, key: 
             | Caller::User { .. }
             | Caller::Role(_)
             | Caller::UserSession(_)
+            | Caller::RootSession(_)
             | Caller::Federated(_),
         ) => organizations.caller.as_deref(),
         (

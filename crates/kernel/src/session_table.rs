@@ -13,7 +13,9 @@ use casemate_store::{Key, Order, Row, Store};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::{Caller, Fault, Federation, RoleSession, session_user::UserSessionRow};
+use crate::{
+    Caller, Fault, Federation, RoleSession, session_root::RootSessionRow, session_user::UserSessionRow,
+};
 
 /// How ids of temporary access keys begin. No other key is looked up here.
 // AWS: IAM User Guide, "IAM identifiers, unique identifiers".
@@ -116,15 +118,16 @@ impl SessionTable {
     }
 
     fn stored(&self, access_key_id: &str) -> Result<Option<Arc<LiveSession>>, Fault> {
-        let (role, user) = self.store.read::<_, Fault>(|tx| {
-            let role = tx.get::<SessionRow>(&key(access_key_id))?;
-            let user = if role.is_none() { tx.get::<UserSessionRow>(&key(access_key_id))? } else { None };
-            Ok((role, user))
+        let live = self.store.read::<_, Fault>(|tx| {
+            let key = key(access_key_id);
+            if let Some(row) = tx.get::<SessionRow>(&key)? {
+                return row.live().map(Some);
+            }
+            if let Some(row) = tx.get::<UserSessionRow>(&key)? {
+                return row.live().map(Some);
+            }
+            tx.get::<RootSessionRow>(&key)?.map(RootSessionRow::live).transpose()
         })?;
-        let live = match (role, user) {
-            (Some(row), _) => Some(row.live()?),
-            (None, user) => user.map(UserSessionRow::live).transpose()?,
-        };
         Ok(live.map(Arc::new))
     }
 
@@ -160,6 +163,11 @@ impl SessionTable {
         self.put(access_key_id, row, expires_at).await
     }
 
+    pub(crate) async fn insert_root(&self, access_key_id: &str, row: RootSessionRow) -> Result<(), Fault> {
+        let expires_at = row.expires_at;
+        self.put(access_key_id, row, expires_at).await
+    }
+
     async fn put<R: Row>(&self, access_key_id: &str, row: R, expires_at: Timestamp) -> Result<(), Fault> {
         let id = access_key_id.to_owned();
         self.store
@@ -188,6 +196,7 @@ impl SessionTable {
                         tx.delete::<ExpiryRow>(at)?;
                         tx.delete::<SessionRow>(&key(&row.0))?;
                         tx.delete::<UserSessionRow>(&key(&row.0))?;
+                        tx.delete::<RootSessionRow>(&key(&row.0))?;
                     }
                     Ok(())
                 })
@@ -203,6 +212,7 @@ impl SessionTable {
             .write::<_, Fault, _>(move |tx| {
                 tx.delete::<SessionRow>(&key(&id))?;
                 tx.delete::<UserSessionRow>(&key(&id))?;
+                tx.delete::<RootSessionRow>(&key(&id))?;
                 Ok(())
             })
             .await?;

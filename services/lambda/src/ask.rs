@@ -12,6 +12,7 @@ pub(crate) fn on(action: &'static str, function: Arn, caller: &Caller) -> Ask {
         Caller::Root { .. }
         | Caller::User { .. }
         | Caller::UserSession(_)
+        | Caller::RootSession(_)
         | Caller::Federated(_)
         | Caller::Role(_)
         | Caller::Service { .. } => Ask::on(action, function),

@@ -48,7 +48,7 @@ pub(crate) fn of(caller: &Caller, peer: &Peer, payload: &[u8]) -> Option<String>
         }
         Caller::Bearer { issuer, subject, .. } => Some(joined(&[issuer.as_str(), subject])),
         Caller::Federated(_) => Some(joined(&["federated", &caller.user_id()?])),
-        Caller::Root { .. } | Caller::User { .. } | Caller::UserSession(_) => {
+        Caller::Root { .. } | Caller::User { .. } | Caller::UserSession(_) | Caller::RootSession(_) => {
             Some(joined(&[&caller.actor().user_id()?]))
         }
     }

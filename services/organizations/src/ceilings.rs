@@ -123,6 +123,9 @@ impl Organizations {
             path,
             service_control: levels(PolicyKind::ServiceControl)?,
             resource_control: levels(PolicyKind::ResourceControl)?,
+            management: Some(organization.management.clone()),
+            all_features: organization.all_features,
+            services: organization.services.iter().map(|(name, _)| name.clone()).collect(),
             closed: member.closed,
         })
     }

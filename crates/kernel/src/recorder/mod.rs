@@ -245,6 +245,7 @@ impl Recorder {
             Caller::Anonymous
             | Caller::Root { .. }
             | Caller::UserSession(_)
+            | Caller::RootSession(_)
             | Caller::Federated(_)
             | Caller::WebIdentity(_)
             | Caller::Service { .. }
@@ -283,6 +284,7 @@ pub(crate) fn who(caller: &Caller) -> Option<Who<'_>> {
         Caller::Anonymous
         | Caller::Root { .. }
         | Caller::UserSession(_)
+        | Caller::RootSession(_)
         | Caller::Federated(_)
         | Caller::WebIdentity(_)
         | Caller::Service { .. }

@@ -70,6 +70,7 @@ impl Club {
             service_control: levels(service, Kind::ServiceControl),
             resource_control: levels(resource, Kind::ResourceControl),
             closed,
+            ..Membership::default()
         };
         self.members.lock().unwrap().insert(account.as_str().to_owned(), Arc::new(membership));
     }

@@ -68,6 +68,7 @@ impl Ceilings for Club {
             service_control: Vec::new(),
             resource_control: Vec::new(),
             closed: *self.closed.lock().unwrap(),
+            ..Membership::default()
         })))
     }
 
