@@ -500,6 +500,26 @@ impl OperationModel for DetachUserPolicy {
     type Output = DetachUserPolicyOutput;
 }
 
+/// The operation `DisableOrganizationsRootCredentialsManagement`.
+#[derive(Debug, Clone, Copy)]
+pub struct DisableOrganizationsRootCredentialsManagement;
+
+impl OperationModel for DisableOrganizationsRootCredentialsManagement {
+    const META: &'static OpMeta = &op_meta::DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT;
+    type Input = DisableOrganizationsRootCredentialsManagementInput;
+    type Output = DisableOrganizationsRootCredentialsManagementOutput;
+}
+
+/// The operation `DisableOrganizationsRootSessions`.
+#[derive(Debug, Clone, Copy)]
+pub struct DisableOrganizationsRootSessions;
+
+impl OperationModel for DisableOrganizationsRootSessions {
+    const META: &'static OpMeta = &op_meta::DISABLE_ORGANIZATIONS_ROOT_SESSIONS;
+    type Input = DisableOrganizationsRootSessionsInput;
+    type Output = DisableOrganizationsRootSessionsOutput;
+}
+
 /// The operation `DisableOutboundWebIdentityFederation`.
 #[derive(Debug, Clone, Copy)]
 pub struct DisableOutboundWebIdentityFederation;
@@ -518,6 +538,26 @@ impl OperationModel for EnableMFADevice {
     const META: &'static OpMeta = &op_meta::ENABLE_MFA_DEVICE;
     type Input = EnableMFADeviceInput;
     type Output = EnableMFADeviceOutput;
+}
+
+/// The operation `EnableOrganizationsRootCredentialsManagement`.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableOrganizationsRootCredentialsManagement;
+
+impl OperationModel for EnableOrganizationsRootCredentialsManagement {
+    const META: &'static OpMeta = &op_meta::ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT;
+    type Input = EnableOrganizationsRootCredentialsManagementInput;
+    type Output = EnableOrganizationsRootCredentialsManagementOutput;
+}
+
+/// The operation `EnableOrganizationsRootSessions`.
+#[derive(Debug, Clone, Copy)]
+pub struct EnableOrganizationsRootSessions;
+
+impl OperationModel for EnableOrganizationsRootSessions {
+    const META: &'static OpMeta = &op_meta::ENABLE_ORGANIZATIONS_ROOT_SESSIONS;
+    type Input = EnableOrganizationsRootSessionsInput;
+    type Output = EnableOrganizationsRootSessionsOutput;
 }
 
 /// The operation `EnableOutboundWebIdentityFederation`.
@@ -968,6 +1008,16 @@ impl OperationModel for ListOpenIDConnectProviders {
     const META: &'static OpMeta = &op_meta::LIST_OPEN_ID_CONNECT_PROVIDERS;
     type Input = ListOpenIDConnectProvidersInput;
     type Output = ListOpenIDConnectProvidersOutput;
+}
+
+/// The operation `ListOrganizationsFeatures`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOrganizationsFeatures;
+
+impl OperationModel for ListOrganizationsFeatures {
+    const META: &'static OpMeta = &op_meta::LIST_ORGANIZATIONS_FEATURES;
+    type Input = ListOrganizationsFeaturesInput;
+    type Output = ListOrganizationsFeaturesOutput;
 }
 
 /// The operation `ListPolicies`.
@@ -4202,6 +4252,92 @@ impl Shape for DetachUserPolicyInput {
     }
 }
 
+/// `DisableOrganizationsRootCredentialsManagementRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableOrganizationsRootCredentialsManagementInput {}
+
+impl Shape for DisableOrganizationsRootCredentialsManagementInput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DisableOrganizationsRootCredentialsManagementResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableOrganizationsRootCredentialsManagementOutput {
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `EnabledFeatures`.
+    pub enabled_features: Option<Vec<FeatureType>>,
+}
+
+impl Shape for DisableOrganizationsRootCredentialsManagementOutput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            organization_id: Value::read(document.take("OrganizationId")),
+            enabled_features: Value::read(document.take("EnabledFeatures")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("EnabledFeatures", self.enabled_features.write());
+        document
+    }
+}
+
+/// `DisableOrganizationsRootSessionsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableOrganizationsRootSessionsInput {}
+
+impl Shape for DisableOrganizationsRootSessionsInput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_ORGANIZATIONS_ROOT_SESSIONS_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `DisableOrganizationsRootSessionsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DisableOrganizationsRootSessionsOutput {
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `EnabledFeatures`.
+    pub enabled_features: Option<Vec<FeatureType>>,
+}
+
+impl Shape for DisableOrganizationsRootSessionsOutput {
+    const SCHEMA: &'static Schema = &schema::DISABLE_ORGANIZATIONS_ROOT_SESSIONS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            organization_id: Value::read(document.take("OrganizationId")),
+            enabled_features: Value::read(document.take("EnabledFeatures")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("EnabledFeatures", self.enabled_features.write());
+        document
+    }
+}
+
 /// `DisableOutboundWebIdentityFederationInput`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DisableOutboundWebIdentityFederationInput {}
@@ -4281,6 +4417,92 @@ impl Shape for EnableMFADeviceInput {
         document.push("SerialNumber", self.serial_number.write());
         document.push("AuthenticationCode1", self.authentication_code1.write());
         document.push("AuthenticationCode2", self.authentication_code2.write());
+        document
+    }
+}
+
+/// `EnableOrganizationsRootCredentialsManagementRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableOrganizationsRootCredentialsManagementInput {}
+
+impl Shape for EnableOrganizationsRootCredentialsManagementInput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `EnableOrganizationsRootCredentialsManagementResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableOrganizationsRootCredentialsManagementOutput {
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `EnabledFeatures`.
+    pub enabled_features: Option<Vec<FeatureType>>,
+}
+
+impl Shape for EnableOrganizationsRootCredentialsManagementOutput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            organization_id: Value::read(document.take("OrganizationId")),
+            enabled_features: Value::read(document.take("EnabledFeatures")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("EnabledFeatures", self.enabled_features.write());
+        document
+    }
+}
+
+/// `EnableOrganizationsRootSessionsRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableOrganizationsRootSessionsInput {}
+
+impl Shape for EnableOrganizationsRootSessionsInput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_ORGANIZATIONS_ROOT_SESSIONS_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `EnableOrganizationsRootSessionsResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnableOrganizationsRootSessionsOutput {
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `EnabledFeatures`.
+    pub enabled_features: Option<Vec<FeatureType>>,
+}
+
+impl Shape for EnableOrganizationsRootSessionsOutput {
+    const SCHEMA: &'static Schema = &schema::ENABLE_ORGANIZATIONS_ROOT_SESSIONS_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            organization_id: Value::read(document.take("OrganizationId")),
+            enabled_features: Value::read(document.take("EnabledFeatures")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("EnabledFeatures", self.enabled_features.write());
         document
     }
 }
@@ -4521,6 +4743,48 @@ impl Shape for EvaluationResult {
         document.push("EvalDecisionDetails", self.eval_decision_details.write());
         document.push("ResourceSpecificResults", self.resource_specific_results.write());
         document
+    }
+}
+
+/// `FeatureType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum FeatureType {
+    /// `RootCredentialsManagement`.
+    #[default]
+    RootCredentialsManagement,
+    /// `RootSessions`.
+    RootSessions,
+}
+
+impl FeatureType {
+    /// Every value, in the model's order.
+    pub const ALL: &'static [Self] = &[Self::RootCredentialsManagement, Self::RootSessions];
+
+    /// The value on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RootCredentialsManagement => "RootCredentialsManagement",
+            Self::RootSessions => "RootSessions",
+        }
+    }
+
+    /// Reads a value of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "RootCredentialsManagement" => Self::RootCredentialsManagement,
+            "RootSessions" => Self::RootSessions,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for FeatureType {
+    fn read(document: Document) -> Self {
+        document.as_str().and_then(Self::parse).unwrap_or_default()
+    }
+
+    fn write(self) -> Document {
+        self.as_str().into()
     }
 }
 
@@ -7116,6 +7380,49 @@ impl Shape for ListOpenIDConnectProvidersOutput {
     fn into_document(self) -> Document {
         let mut document = Document::empty();
         document.push("OpenIDConnectProviderList", self.open_id_connect_provider_list.write());
+        document
+    }
+}
+
+/// `ListOrganizationsFeaturesRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOrganizationsFeaturesInput {}
+
+impl Shape for ListOrganizationsFeaturesInput {
+    const SCHEMA: &'static Schema = &schema::LIST_ORGANIZATIONS_FEATURES_REQUEST;
+
+    fn from_document(_: Document) -> Self {
+        Self {}
+    }
+
+    fn into_document(self) -> Document {
+        Document::empty()
+    }
+}
+
+/// `ListOrganizationsFeaturesResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListOrganizationsFeaturesOutput {
+    /// `OrganizationId`.
+    pub organization_id: Option<String>,
+    /// `EnabledFeatures`.
+    pub enabled_features: Option<Vec<FeatureType>>,
+}
+
+impl Shape for ListOrganizationsFeaturesOutput {
+    const SCHEMA: &'static Schema = &schema::LIST_ORGANIZATIONS_FEATURES_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            organization_id: Value::read(document.take("OrganizationId")),
+            enabled_features: Value::read(document.take("EnabledFeatures")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("OrganizationId", self.organization_id.write());
+        document.push("EnabledFeatures", self.enabled_features.write());
         document
     }
 }
@@ -12954,6 +13261,40 @@ impl Value for SummaryKeyType {
     }
 }
 
+/// `AccountNotManagementOrDelegatedAdministratorException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountNotManagementOrDelegatedAdministratorException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl AccountNotManagementOrDelegatedAdministratorException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let fields = Document::empty();
+        Fault::modelled(
+            &error_meta::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+            message,
+            fields,
+        )
+    }
+}
+
+/// `CallerIsNotManagementAccountException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallerIsNotManagementAccountException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl CallerIsNotManagementAccountException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let fields = Document::empty();
+        Fault::modelled(&error_meta::CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION, message, fields)
+    }
+}
+
 /// `ConcurrentModificationException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConcurrentModificationException {
@@ -13306,6 +13647,36 @@ impl OpenIdIdpCommunicationErrorException {
     }
 }
 
+/// `OrganizationNotFoundException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OrganizationNotFoundException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl OrganizationNotFoundException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let fields = Document::empty();
+        Fault::modelled(&error_meta::ORGANIZATION_NOT_FOUND_EXCEPTION, message, fields)
+    }
+}
+
+/// `OrganizationNotInAllFeaturesModeException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OrganizationNotInAllFeaturesModeException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl OrganizationNotInAllFeaturesModeException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let fields = Document::empty();
+        Fault::modelled(&error_meta::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION, message, fields)
+    }
+}
+
 /// `PasswordPolicyViolationException`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PasswordPolicyViolationException {
@@ -13351,6 +13722,21 @@ impl PolicyNotAttachableException {
         let mut fields = Document::empty();
         fields.push("message", message.as_str().into());
         Fault::modelled(&error_meta::POLICY_NOT_ATTACHABLE_EXCEPTION, message, fields)
+    }
+}
+
+/// `ServiceAccessNotEnabledException`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServiceAccessNotEnabledException {
+    /// What the client is told.
+    pub message: Option<String>,
+}
+
+impl ServiceAccessNotEnabledException {
+    fn into_fault(self) -> Fault {
+        let message = self.message.unwrap_or_default();
+        let fields = Document::empty();
+        Fault::modelled(&error_meta::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION, message, fields)
     }
 }
 
@@ -13421,6 +13807,12 @@ impl UnrecognizedPublicKeyEncodingException {
 /// Everything an operation of this service may answer instead of its output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
+    /// `AccountNotManagementOrDelegatedAdministratorException`.
+    AccountNotManagementOrDelegatedAdministratorException(
+        AccountNotManagementOrDelegatedAdministratorException,
+    ),
+    /// `CallerIsNotManagementAccountException`.
+    CallerIsNotManagementAccountException(CallerIsNotManagementAccountException),
     /// `ConcurrentModificationException`.
     ConcurrentModificationException(ConcurrentModificationException),
     /// `CredentialReportExpiredException`.
@@ -13465,12 +13857,18 @@ pub enum Error {
     NoSuchEntityException(NoSuchEntityException),
     /// `OpenIdIdpCommunicationErrorException`.
     OpenIdIdpCommunicationErrorException(OpenIdIdpCommunicationErrorException),
+    /// `OrganizationNotFoundException`.
+    OrganizationNotFoundException(OrganizationNotFoundException),
+    /// `OrganizationNotInAllFeaturesModeException`.
+    OrganizationNotInAllFeaturesModeException(OrganizationNotInAllFeaturesModeException),
     /// `PasswordPolicyViolationException`.
     PasswordPolicyViolationException(PasswordPolicyViolationException),
     /// `PolicyEvaluationException`.
     PolicyEvaluationException(PolicyEvaluationException),
     /// `PolicyNotAttachableException`.
     PolicyNotAttachableException(PolicyNotAttachableException),
+    /// `ServiceAccessNotEnabledException`.
+    ServiceAccessNotEnabledException(ServiceAccessNotEnabledException),
     /// `ServiceFailureException`.
     ServiceFailureException(ServiceFailureException),
     /// `ServiceNotSupportedException`.
@@ -13486,6 +13884,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// `AccountNotManagementOrDelegatedAdministratorException` with a message.
+    pub fn account_not_management_or_delegated_administrator_exception(message: impl Into<String>) -> Self {
+        Self::AccountNotManagementOrDelegatedAdministratorException(
+            AccountNotManagementOrDelegatedAdministratorException { message: Some(message.into()) },
+        )
+    }
+
+    /// `CallerIsNotManagementAccountException` with a message.
+    pub fn caller_is_not_management_account_exception(message: impl Into<String>) -> Self {
+        Self::CallerIsNotManagementAccountException(CallerIsNotManagementAccountException {
+            message: Some(message.into()),
+        })
+    }
+
     /// `ConcurrentModificationException` with a message.
     pub fn concurrent_modification_exception(message: impl Into<String>) -> Self {
         Self::ConcurrentModificationException(ConcurrentModificationException {
@@ -13612,6 +14024,18 @@ impl Error {
         })
     }
 
+    /// `OrganizationNotFoundException` with a message.
+    pub fn organization_not_found_exception(message: impl Into<String>) -> Self {
+        Self::OrganizationNotFoundException(OrganizationNotFoundException { message: Some(message.into()) })
+    }
+
+    /// `OrganizationNotInAllFeaturesModeException` with a message.
+    pub fn organization_not_in_all_features_mode_exception(message: impl Into<String>) -> Self {
+        Self::OrganizationNotInAllFeaturesModeException(OrganizationNotInAllFeaturesModeException {
+            message: Some(message.into()),
+        })
+    }
+
     /// `PasswordPolicyViolationException` with a message.
     pub fn password_policy_violation_exception(message: impl Into<String>) -> Self {
         Self::PasswordPolicyViolationException(PasswordPolicyViolationException {
@@ -13627,6 +14051,13 @@ impl Error {
     /// `PolicyNotAttachableException` with a message.
     pub fn policy_not_attachable_exception(message: impl Into<String>) -> Self {
         Self::PolicyNotAttachableException(PolicyNotAttachableException { message: Some(message.into()) })
+    }
+
+    /// `ServiceAccessNotEnabledException` with a message.
+    pub fn service_access_not_enabled_exception(message: impl Into<String>) -> Self {
+        Self::ServiceAccessNotEnabledException(ServiceAccessNotEnabledException {
+            message: Some(message.into()),
+        })
     }
 
     /// `ServiceFailureException` with a message.
@@ -13655,6 +14086,8 @@ impl Error {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
+            Error::AccountNotManagementOrDelegatedAdministratorException(error) => error.into_fault(),
+            Error::CallerIsNotManagementAccountException(error) => error.into_fault(),
             Error::ConcurrentModificationException(error) => error.into_fault(),
             Error::CredentialReportExpiredException(error) => error.into_fault(),
             Error::CredentialReportNotPresentException(error) => error.into_fault(),
@@ -13677,9 +14110,12 @@ impl From<Error> for Fault {
             Error::MalformedPolicyDocumentException(error) => error.into_fault(),
             Error::NoSuchEntityException(error) => error.into_fault(),
             Error::OpenIdIdpCommunicationErrorException(error) => error.into_fault(),
+            Error::OrganizationNotFoundException(error) => error.into_fault(),
+            Error::OrganizationNotInAllFeaturesModeException(error) => error.into_fault(),
             Error::PasswordPolicyViolationException(error) => error.into_fault(),
             Error::PolicyEvaluationException(error) => error.into_fault(),
             Error::PolicyNotAttachableException(error) => error.into_fault(),
+            Error::ServiceAccessNotEnabledException(error) => error.into_fault(),
             Error::ServiceFailureException(error) => error.into_fault(),
             Error::ServiceNotSupportedException(error) => error.into_fault(),
             Error::UnmodifiableEntityException(error) => error.into_fault(),
@@ -14528,6 +14964,40 @@ pub mod op_meta {
         auth: Auth::SigV4,
     };
 
+    /// `DisableOrganizationsRootCredentialsManagement`.
+    pub static DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DisableOrganizationsRootCredentialsManagement",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_REQUEST,
+        output: &schema::DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_RESPONSE,
+        result_wrapper: "DisableOrganizationsRootCredentialsManagementResult",
+        errors: &[
+            error_meta::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION,
+            error_meta::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_FOUND_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `DisableOrganizationsRootSessions`.
+    pub static DISABLE_ORGANIZATIONS_ROOT_SESSIONS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "DisableOrganizationsRootSessions",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::DISABLE_ORGANIZATIONS_ROOT_SESSIONS_REQUEST,
+        output: &schema::DISABLE_ORGANIZATIONS_ROOT_SESSIONS_RESPONSE,
+        result_wrapper: "DisableOrganizationsRootSessionsResult",
+        errors: &[
+            error_meta::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION,
+            error_meta::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_FOUND_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
     /// `DisableOutboundWebIdentityFederation`.
     pub static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION: OpMeta = OpMeta {
         service: &SERVICE,
@@ -14556,6 +15026,42 @@ pub mod op_meta {
             error_meta::NO_SUCH_ENTITY_EXCEPTION,
             error_meta::SERVICE_FAILURE_EXCEPTION,
             error_meta::CONCURRENT_MODIFICATION_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `EnableOrganizationsRootCredentialsManagement`.
+    pub static ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "EnableOrganizationsRootCredentialsManagement",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_REQUEST,
+        output: &schema::ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_RESPONSE,
+        result_wrapper: "EnableOrganizationsRootCredentialsManagementResult",
+        errors: &[
+            error_meta::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION,
+            error_meta::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_FOUND_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION,
+            error_meta::CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION,
+        ],
+        auth: Auth::SigV4,
+    };
+
+    /// `EnableOrganizationsRootSessions`.
+    pub static ENABLE_ORGANIZATIONS_ROOT_SESSIONS: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "EnableOrganizationsRootSessions",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ENABLE_ORGANIZATIONS_ROOT_SESSIONS_REQUEST,
+        output: &schema::ENABLE_ORGANIZATIONS_ROOT_SESSIONS_RESPONSE,
+        result_wrapper: "EnableOrganizationsRootSessionsResult",
+        errors: &[
+            error_meta::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION,
+            error_meta::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_FOUND_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION,
+            error_meta::CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION,
         ],
         auth: Auth::SigV4,
     };
@@ -15149,6 +15655,23 @@ pub mod op_meta {
         output: &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE,
         result_wrapper: "ListOpenIDConnectProvidersResult",
         errors: &[error_meta::SERVICE_FAILURE_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
+    /// `ListOrganizationsFeatures`.
+    pub static LIST_ORGANIZATIONS_FEATURES: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "ListOrganizationsFeatures",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::LIST_ORGANIZATIONS_FEATURES_REQUEST,
+        output: &schema::LIST_ORGANIZATIONS_FEATURES_RESPONSE,
+        result_wrapper: "ListOrganizationsFeaturesResult",
+        errors: &[
+            error_meta::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION,
+            error_meta::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_FOUND_EXCEPTION,
+            error_meta::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION,
+        ],
         auth: Auth::SigV4,
     };
 
@@ -16179,6 +16702,22 @@ pub mod error_meta {
 
     use super::schema;
 
+    /// `AccountNotManagementOrDelegatedAdministratorException`.
+    pub const ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "AccountNotManagementOrDelegatedAdministratorException",
+        code: "AccountNotManagementOrDelegatedAdministratorException",
+        status: 400,
+        schema: &schema::ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION,
+    };
+
+    /// `CallerIsNotManagementAccountException`.
+    pub const CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "CallerIsNotManagementAccountException",
+        code: "CallerIsNotManagementAccountException",
+        status: 400,
+        schema: &schema::CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION,
+    };
+
     /// `ConcurrentModificationException`.
     pub const CONCURRENT_MODIFICATION_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "ConcurrentModificationException",
@@ -16355,6 +16894,22 @@ pub mod error_meta {
         schema: &schema::OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION,
     };
 
+    /// `OrganizationNotFoundException`.
+    pub const ORGANIZATION_NOT_FOUND_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "OrganizationNotFoundException",
+        code: "OrganizationNotFoundException",
+        status: 400,
+        schema: &schema::ORGANIZATION_NOT_FOUND_EXCEPTION,
+    };
+
+    /// `OrganizationNotInAllFeaturesModeException`.
+    pub const ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "OrganizationNotInAllFeaturesModeException",
+        code: "OrganizationNotInAllFeaturesModeException",
+        status: 400,
+        schema: &schema::ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION,
+    };
+
     /// `PasswordPolicyViolationException`.
     pub const PASSWORD_POLICY_VIOLATION_EXCEPTION: ErrorMeta = ErrorMeta {
         shape: "PasswordPolicyViolationException",
@@ -16377,6 +16932,14 @@ pub mod error_meta {
         code: "PolicyNotAttachable",
         status: 400,
         schema: &schema::POLICY_NOT_ATTACHABLE_EXCEPTION,
+    };
+
+    /// `ServiceAccessNotEnabledException`.
+    pub const SERVICE_ACCESS_NOT_ENABLED_EXCEPTION: ErrorMeta = ErrorMeta {
+        shape: "ServiceAccessNotEnabledException",
+        code: "ServiceAccessNotEnabledException",
+        status: 400,
+        schema: &schema::SERVICE_ACCESS_NOT_ENABLED_EXCEPTION,
     };
 
     /// `ServiceFailureException`.
@@ -16471,6 +17034,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AccountNotManagementOrDelegatedAdministratorException`.
+    pub static ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION: Schema = Schema {
+        name: "AccountNotManagementOrDelegatedAdministratorException",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -16686,6 +17257,14 @@ pub mod schema {
     /// `BootstrapDatum`.
     pub static BOOTSTRAP_DATUM: Schema =
         Schema { name: "BootstrapDatum", kind: Kind::Blob, constraints: Constraints::NONE, sensitive: true };
+
+    /// `CallerIsNotManagementAccountException`.
+    pub static CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION: Schema = Schema {
+        name: "CallerIsNotManagementAccountException",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
 
     /// `CertificationKeyType`.
     pub static CERTIFICATION_KEY_TYPE: Schema = Schema {
@@ -17874,6 +18453,52 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `DisableOrganizationsRootCredentialsManagementRequest`.
+    pub static DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_REQUEST: Schema = Schema {
+        name: "DisableOrganizationsRootCredentialsManagementRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DisableOrganizationsRootCredentialsManagementResponse`.
+    pub static DISABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_RESPONSE: Schema = Schema {
+        name: "DisableOrganizationsRootCredentialsManagementResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OrganizationId", || &ORGANIZATION_ID_TYPE),
+                Member::new("EnabledFeatures", || &FEATURES_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DisableOrganizationsRootSessionsRequest`.
+    pub static DISABLE_ORGANIZATIONS_ROOT_SESSIONS_REQUEST: Schema = Schema {
+        name: "DisableOrganizationsRootSessionsRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `DisableOrganizationsRootSessionsResponse`.
+    pub static DISABLE_ORGANIZATIONS_ROOT_SESSIONS_RESPONSE: Schema = Schema {
+        name: "DisableOrganizationsRootSessionsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OrganizationId", || &ORGANIZATION_ID_TYPE),
+                Member::new("EnabledFeatures", || &FEATURES_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `DisableOutboundWebIdentityFederationInput`.
     pub static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_INPUT: Schema = Schema {
         name: "DisableOutboundWebIdentityFederationInput",
@@ -17931,6 +18556,52 @@ pub mod schema {
                 Member::new("SerialNumber", || &SERIAL_NUMBER_TYPE).required(),
                 Member::new("AuthenticationCode1", || &AUTHENTICATION_CODE_TYPE).required(),
                 Member::new("AuthenticationCode2", || &AUTHENTICATION_CODE_TYPE).required(),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableOrganizationsRootCredentialsManagementRequest`.
+    pub static ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_REQUEST: Schema = Schema {
+        name: "EnableOrganizationsRootCredentialsManagementRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableOrganizationsRootCredentialsManagementResponse`.
+    pub static ENABLE_ORGANIZATIONS_ROOT_CREDENTIALS_MANAGEMENT_RESPONSE: Schema = Schema {
+        name: "EnableOrganizationsRootCredentialsManagementResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OrganizationId", || &ORGANIZATION_ID_TYPE),
+                Member::new("EnabledFeatures", || &FEATURES_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableOrganizationsRootSessionsRequest`.
+    pub static ENABLE_ORGANIZATIONS_ROOT_SESSIONS_REQUEST: Schema = Schema {
+        name: "EnableOrganizationsRootSessionsRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `EnableOrganizationsRootSessionsResponse`.
+    pub static ENABLE_ORGANIZATIONS_ROOT_SESSIONS_RESPONSE: Schema = Schema {
+        name: "EnableOrganizationsRootSessionsResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OrganizationId", || &ORGANIZATION_ID_TYPE),
+                Member::new("EnabledFeatures", || &FEATURES_LIST_TYPE),
             ],
             payload: None,
             union: false,
@@ -18121,6 +18792,22 @@ pub mod schema {
     pub static FEATURE_ENABLED_MESSAGE: Schema = Schema {
         name: "FeatureEnabledMessage",
         kind: Kind::String,
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FeatureType`.
+    pub static FEATURE_TYPE: Schema = Schema {
+        name: "FeatureType",
+        kind: Kind::Enum(&["RootCredentialsManagement", "RootSessions"]),
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `FeaturesListType`.
+    pub static FEATURES_LIST_TYPE: Schema = Schema {
+        name: "FeaturesListType",
+        kind: Kind::List { member: || &FEATURE_TYPE, member_name: "member", flattened: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -19545,6 +20232,29 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `ListOrganizationsFeaturesRequest`.
+    pub static LIST_ORGANIZATIONS_FEATURES_REQUEST: Schema = Schema {
+        name: "ListOrganizationsFeaturesRequest",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ListOrganizationsFeaturesResponse`.
+    pub static LIST_ORGANIZATIONS_FEATURES_RESPONSE: Schema = Schema {
+        name: "ListOrganizationsFeaturesResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("OrganizationId", || &ORGANIZATION_ID_TYPE),
+                Member::new("EnabledFeatures", || &FEATURES_LIST_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
     /// `ListPoliciesGrantingServiceAccessEntry`.
     pub static LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY: Schema = Schema {
         name: "ListPoliciesGrantingServiceAccessEntry",
@@ -20282,6 +20992,30 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OrganizationIdType`.
+    pub static ORGANIZATION_ID_TYPE: Schema = Schema {
+        name: "OrganizationIdType",
+        kind: Kind::String,
+        constraints: Constraints { min: None, max: Some(34.0), pattern: Some("^o-[a-z0-9]{10,32}$") },
+        sensitive: false,
+    };
+
+    /// `OrganizationNotFoundException`.
+    pub static ORGANIZATION_NOT_FOUND_EXCEPTION: Schema = Schema {
+        name: "OrganizationNotFoundException",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `OrganizationNotInAllFeaturesModeException`.
+    pub static ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION: Schema = Schema {
+        name: "OrganizationNotInAllFeaturesModeException",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };
@@ -21154,6 +21888,14 @@ pub mod schema {
             payload: None,
             union: false,
         },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `ServiceAccessNotEnabledException`.
+    pub static SERVICE_ACCESS_NOT_ENABLED_EXCEPTION: Schema = Schema {
+        name: "ServiceAccessNotEnabledException",
+        kind: Kind::Structure { members: &[], payload: None, union: false },
         constraints: Constraints::NONE,
         sensitive: false,
     };

@@ -10,7 +10,7 @@ use std::{
 
 use casemate_kernel::{
     BoxFuture, Caller, Directory, Env, Fault, IdentityPolicies, IdentityProvider, LongTermCredential,
-    MfaAnswer, RoleFacts, TokenAlgorithm, policy::NamedPolicy,
+    MfaAnswer, RoleFacts, RootSession, TokenAlgorithm, policy::NamedPolicy,
 };
 use casemate_names::{AccountId, Arn, Scope, Timestamp};
 use casemate_store::ReadTx;
@@ -24,7 +24,7 @@ use crate::{
     holder::Holder,
     membership, mfa,
     outbound::{self, Parsed},
-    providers,
+    providers, root_access,
     rows::{AccessKeyRow, RoleRow, UserRow, access_key_key, managed_document},
     trust,
     uses::Uses,
@@ -232,6 +232,10 @@ impl Directory for IamDirectory {
             &known_as,
             || Ok(self.current(caller)?.map(Arc::new)),
         )
+    }
+
+    fn admits_root_session(&self, session: &RootSession) -> Result<bool, Fault> {
+        root_access::admits(&self.env, session)
     }
 
     fn managed_policy(&self, arn: &str) -> Result<Option<String>, Fault> {

@@ -40,6 +40,7 @@ mod profiles;
 mod providers;
 mod rename;
 mod resource;
+mod root_access;
 mod rows;
 mod server_certificates;
 mod service_linked;
@@ -150,11 +151,17 @@ impl Iam {
         named: Option<&str>,
         caller: &Caller,
     ) -> Result<Access, Error> {
-        let user = match Owner::meant(named, caller) {
-            Ok(Owner::User(name)) => name,
-            Ok(Owner::Root) | Err(_) => "*".to_owned(),
-        };
-        self.ask_on::<UserRow>(action, &user, caller)
+        match Owner::meant(named, caller) {
+            Ok(Owner::User(name)) => self.ask_on::<UserRow>(action, &name, caller),
+            Ok(Owner::Root) => Ok(self.ask_on_root(action, caller)),
+            Err(_) => self.ask_on::<UserRow>(action, "*", caller),
+        }
+    }
+
+    /// What an operation asks for that is about the account's root.
+    // AWS: the policies of root tasks (IAM User Guide, "AWS managed policies for IAM") call it `arn:aws:iam::*:root`.
+    pub(crate) fn ask_on_root(&self, action: &'static str, caller: &Caller) -> Access {
+        Access::on(action, resource::root_arn(&self.scope(caller)))
     }
 
     /// What an operation on a user's credential for one service asks for, with that service.
@@ -239,6 +246,9 @@ impl Service for Iam {
         if let Some(policy) = birth::policy(arn, action)? {
             return Ok(Some(policy));
         }
+        if let Some(policy) = root_access::policy(&self.env, arn, action)? {
+            return Ok(Some(policy));
+        }
         if !is_trusted(Some(arn), action) {
             return Ok(None);
         }
@@ -255,7 +265,8 @@ impl Service for Iam {
     }
 
     fn resource_rule(&self, resource: Option<&Arn>, action: &str) -> ResourceRule {
-        if is_trusted(resource, action) { ResourceRule::Trust } else { ResourceRule::Ordinary }
+        let of_root = resource.is_some_and(|arn| root_access::is_asked_of_root(arn, action));
+        if of_root || is_trusted(resource, action) { ResourceRule::Trust } else { ResourceRule::Ordinary }
     }
 
     // AWS: STS API reference, GetSessionToken: "You cannot call any IAM API operations unless MFA authentication

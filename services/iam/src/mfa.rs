@@ -224,10 +224,13 @@ pub(crate) fn fetch_of_user(
     serial: &str,
 ) -> Result<MfaRow, Error> {
     let found = MfaRow::find(tx, scope, serial)?.filter(|row| row.is_of(user));
-    found.ok_or_else(|| {
-        // AWS: text of NoSuchEntity.
-        Error::no_such_entity_exception("MFA Device invalid for user.")
-    })
+    found.ok_or_else(no_such_device)
+}
+
+/// The refusal of a device that is not its user's.
+pub(crate) fn no_such_device() -> Error {
+    // AWS: text of NoSuchEntity.
+    Error::no_such_entity_exception("MFA Device invalid for user.")
 }
 
 /// Judges a code for the kernel, and uses it up.

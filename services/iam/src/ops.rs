@@ -50,8 +50,12 @@ mod delete_virtual_mfa_device;
 mod detach_group_policy;
 mod detach_role_policy;
 mod detach_user_policy;
+mod disable_organizations_root_credentials_management;
+mod disable_organizations_root_sessions;
 mod disable_outbound_web_identity_federation;
 mod enable_mfa_device;
+mod enable_organizations_root_credentials_management;
+mod enable_organizations_root_sessions;
 mod enable_outbound_web_identity_federation;
 mod generate_credential_report;
 mod generate_service_last_accessed_details;
@@ -97,6 +101,7 @@ mod list_mfa_device_tags;
 mod list_mfa_devices;
 mod list_open_id_connect_provider_tags;
 mod list_open_id_connect_providers;
+mod list_organizations_features;
 mod list_policies;
 mod list_policies_granting_service_access;
 mod list_policy_tags;
@@ -221,8 +226,12 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::DetachGroupPolicy, Iam>(service),
         bind::<api::DetachRolePolicy, Iam>(service),
         bind::<api::DetachUserPolicy, Iam>(service),
+        bind::<api::DisableOrganizationsRootCredentialsManagement, Iam>(service),
+        bind::<api::DisableOrganizationsRootSessions, Iam>(service),
         bind::<api::DisableOutboundWebIdentityFederation, Iam>(service),
         bind::<api::EnableMFADevice, Iam>(service),
+        bind::<api::EnableOrganizationsRootCredentialsManagement, Iam>(service),
+        bind::<api::EnableOrganizationsRootSessions, Iam>(service),
         bind::<api::EnableOutboundWebIdentityFederation, Iam>(service),
         bind::<api::GenerateCredentialReport, Iam>(service),
         bind::<api::GenerateServiceLastAccessedDetails, Iam>(service),
@@ -268,6 +277,7 @@ pub(crate) fn operations(service: &Arc<Iam>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::ListMFADevices, Iam>(service),
         bind::<api::ListOpenIDConnectProviderTags, Iam>(service),
         bind::<api::ListOpenIDConnectProviders, Iam>(service),
+        bind::<api::ListOrganizationsFeatures, Iam>(service),
         bind::<api::ListPolicies, Iam>(service),
         bind::<api::ListPoliciesGrantingServiceAccess, Iam>(service),
         bind::<api::ListPolicyTags, Iam>(service),

@@ -7,6 +7,11 @@ pub(crate) fn entity_arn(scope: &Scope, noun: &str, path: &str, name: &str) -> A
     Arn::global(scope, "iam", &format!("{noun}{path}{name}"))
 }
 
+/// `arn:aws:iam::123456789012:root`
+pub(crate) fn root_arn(scope: &Scope) -> Arn {
+    Arn::global(scope, "iam", "root")
+}
+
 /// The path and name of an ARN's resource of the given noun: `("/path/", "name")`.
 pub(crate) fn path_and_name<'a>(arn: &'a Arn, noun: &str) -> Option<(&'a str, &'a str)> {
     if arn.service() != "iam" || !arn.region().is_empty() {

@@ -47,6 +47,16 @@ impl OperationModel for AssumeRoleWithWebIdentity {
     type Output = AssumeRoleWithWebIdentityOutput;
 }
 
+/// The operation `AssumeRoot`.
+#[derive(Debug, Clone, Copy)]
+pub struct AssumeRoot;
+
+impl OperationModel for AssumeRoot {
+    const META: &'static OpMeta = &op_meta::ASSUME_ROOT;
+    type Input = AssumeRootInput;
+    type Output = AssumeRootOutput;
+}
+
 /// The operation `DecodeAuthorizationMessage`.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeAuthorizationMessage;
@@ -430,6 +440,76 @@ impl Shape for AssumeRoleWithWebIdentityOutput {
         document.push("PackedPolicySize", self.packed_policy_size.write());
         document.push("Provider", self.provider.write());
         document.push("Audience", self.audience.write());
+        document.push("SourceIdentity", self.source_identity.write());
+        document.push("SessionTokenUtilization", self.session_token_utilization.write());
+        document.push("SessionTokenSize", self.session_token_size.write());
+        document
+    }
+}
+
+/// `AssumeRootRequest`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AssumeRootInput {
+    /// `TargetPrincipal`.
+    pub target_principal: String,
+    /// `TaskPolicyArn`.
+    pub task_policy_arn: PolicyDescriptorType,
+    /// `DurationSeconds`.
+    pub duration_seconds: Option<i32>,
+    /// `MinimumSessionTokenSize`.
+    pub minimum_session_token_size: Option<i32>,
+}
+
+impl Shape for AssumeRootInput {
+    const SCHEMA: &'static Schema = &schema::ASSUME_ROOT_REQUEST;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            target_principal: Value::read(document.take("TargetPrincipal")),
+            task_policy_arn: Value::read(document.take("TaskPolicyArn")),
+            duration_seconds: Value::read(document.take("DurationSeconds")),
+            minimum_session_token_size: Value::read(document.take("MinimumSessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("TargetPrincipal", self.target_principal.write());
+        document.push("TaskPolicyArn", self.task_policy_arn.write());
+        document.push("DurationSeconds", self.duration_seconds.write());
+        document.push("MinimumSessionTokenSize", self.minimum_session_token_size.write());
+        document
+    }
+}
+
+/// `AssumeRootResponse`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AssumeRootOutput {
+    /// `Credentials`.
+    pub credentials: Option<Credentials>,
+    /// `SourceIdentity`.
+    pub source_identity: Option<String>,
+    /// `SessionTokenUtilization`.
+    pub session_token_utilization: Option<i32>,
+    /// `SessionTokenSize`.
+    pub session_token_size: Option<i32>,
+}
+
+impl Shape for AssumeRootOutput {
+    const SCHEMA: &'static Schema = &schema::ASSUME_ROOT_RESPONSE;
+
+    fn from_document(mut document: Document) -> Self {
+        Self {
+            credentials: Value::read(document.take("Credentials")),
+            source_identity: Value::read(document.take("SourceIdentity")),
+            session_token_utilization: Value::read(document.take("SessionTokenUtilization")),
+            session_token_size: Value::read(document.take("SessionTokenSize")),
+        }
+    }
+
+    fn into_document(self) -> Document {
+        let mut document = Document::empty();
+        document.push("Credentials", self.credentials.write());
         document.push("SourceIdentity", self.source_identity.write());
         document.push("SessionTokenUtilization", self.session_token_utilization.write());
         document.push("SessionTokenSize", self.session_token_size.write());
@@ -1307,6 +1387,18 @@ pub mod op_meta {
         auth: Auth::None,
     };
 
+    /// `AssumeRoot`.
+    pub static ASSUME_ROOT: OpMeta = OpMeta {
+        service: &SERVICE,
+        name: "AssumeRoot",
+        http: HttpBinding { method: "POST", uri: "/", status: 200 },
+        input: &schema::ASSUME_ROOT_REQUEST,
+        output: &schema::ASSUME_ROOT_RESPONSE,
+        result_wrapper: "AssumeRootResult",
+        errors: &[error_meta::REGION_DISABLED_EXCEPTION, error_meta::EXPIRED_TOKEN_EXCEPTION],
+        auth: Auth::SigV4,
+    };
+
     /// `DecodeAuthorizationMessage`.
     pub static DECODE_AUTHORIZATION_MESSAGE: OpMeta = OpMeta {
         service: &SERVICE,
@@ -1608,6 +1700,40 @@ pub mod schema {
                 Member::new("PackedPolicySize", || &NON_NEGATIVE_INTEGER_TYPE),
                 Member::new("Provider", || &ISSUER),
                 Member::new("Audience", || &AUDIENCE),
+                Member::new("SourceIdentity", || &SOURCE_IDENTITY_TYPE),
+                Member::new("SessionTokenUtilization", || &SESSION_TOKEN_UTILIZATION_TYPE),
+                Member::new("SessionTokenSize", || &SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AssumeRootRequest`.
+    pub static ASSUME_ROOT_REQUEST: Schema = Schema {
+        name: "AssumeRootRequest",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("TargetPrincipal", || &TARGET_PRINCIPAL_TYPE).required(),
+                Member::new("TaskPolicyArn", || &POLICY_DESCRIPTOR_TYPE).required(),
+                Member::new("DurationSeconds", || &ROOT_DURATION_SECONDS_TYPE),
+                Member::new("MinimumSessionTokenSize", || &MINIMUM_SESSION_TOKEN_SIZE_TYPE),
+            ],
+            payload: None,
+            union: false,
+        },
+        constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `AssumeRootResponse`.
+    pub static ASSUME_ROOT_RESPONSE: Schema = Schema {
+        name: "AssumeRootResponse",
+        kind: Kind::Structure {
+            members: &[
+                Member::new("Credentials", || &CREDENTIALS),
                 Member::new("SourceIdentity", || &SOURCE_IDENTITY_TYPE),
                 Member::new("SessionTokenUtilization", || &SESSION_TOKEN_UTILIZATION_TYPE),
                 Member::new("SessionTokenSize", || &SESSION_TOKEN_SIZE_TYPE),
@@ -2007,6 +2133,14 @@ pub mod schema {
         sensitive: false,
     };
 
+    /// `RootDurationSecondsType`.
+    pub static ROOT_DURATION_SECONDS_TYPE: Schema = Schema {
+        name: "RootDurationSecondsType",
+        kind: Kind::Integer,
+        constraints: Constraints { min: Some(0.0), max: Some(900.0), pattern: None },
+        sensitive: false,
+    };
+
     /// `SAMLAssertionType`.
     pub static SAML_ASSERTION_TYPE: Schema = Schema {
         name: "SAMLAssertionType",
@@ -2047,6 +2181,14 @@ pub mod schema {
             union: false,
         },
         constraints: Constraints::NONE,
+        sensitive: false,
+    };
+
+    /// `TargetPrincipalType`.
+    pub static TARGET_PRINCIPAL_TYPE: Schema = Schema {
+        name: "TargetPrincipalType",
+        kind: Kind::String,
+        constraints: Constraints { min: Some(12.0), max: Some(2_048.0), pattern: None },
         sensitive: false,
     };
 

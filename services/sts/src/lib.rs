@@ -1,5 +1,6 @@
 //! STS: who am I, and temporary credentials: for a role (by a caller, a token of an OpenID Connect provider or a SAML
-//! response), for the caller itself, and for a federated user.
+//! response), for the caller itself, for a federated user, and for a
+//! member account's root.
 //!
 //! It keeps nothing itself: sessions are the kernel's, roles and trust policies are the identity service's. Whether a
 //! role may be assumed is decided by the gate before an operation runs, with the role's trust policy as its resource policy.
@@ -9,8 +10,6 @@
 //!
 //! Evidence (tokens, responses, one-time codes) is verified before the gate decides, so that trust policies speak of what is
 //! proven: see `Operation::evidence`.
-//!
-//! Not here: root sessions.
 
 pub mod api;
 
@@ -75,11 +74,11 @@ impl Service for Sts {
     }
 
     // AWS: STS API reference: with credentials of GetSessionToken only AssumeRole and GetCallerIdentity can be called,
-    // with those of GetFederationToken only the latter.
+    // with those of GetFederationToken only the latter; IAM User Guide, the policies of root tasks: none of AssumeRoot's either.
     fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Error> {
         let accepted = match caller {
             Caller::UserSession(_) => matches!(operation, "AssumeRole" | "GetCallerIdentity"),
-            Caller::Federated(_) => operation == "GetCallerIdentity",
+            Caller::Federated(_) | Caller::RootSession(_) => operation == "GetCallerIdentity",
             _ => true,
         };
         if accepted {

@@ -5,6 +5,7 @@
 mod assume_role;
 mod assume_role_with_saml;
 mod assume_role_with_web_identity;
+mod assume_root;
 mod decode_authorization_message;
 mod get_access_key_info;
 mod get_caller_identity;
@@ -24,6 +25,7 @@ pub(crate) fn operations(service: &Arc<Sts>) -> Vec<Box<dyn AnyOperation>> {
         bind::<api::AssumeRole, Sts>(service),
         bind::<api::AssumeRoleWithSAML, Sts>(service),
         bind::<api::AssumeRoleWithWebIdentity, Sts>(service),
+        bind::<api::AssumeRoot, Sts>(service),
         bind::<api::DecodeAuthorizationMessage, Sts>(service),
         bind::<api::GetAccessKeyInfo, Sts>(service),
         bind::<api::GetCallerIdentity, Sts>(service),

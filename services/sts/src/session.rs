@@ -107,10 +107,16 @@ pub(crate) fn binding(caller: &Caller) -> Binding {
     })
 }
 
+/// The source identity that the caller's session carries.
+// AWS: STS API reference, AssumeRoot, `SourceIdentity`: it is passed on.
+pub(crate) fn carried_identity(caller: &Caller) -> Option<String> {
+    session_of(caller).and_then(|session| session.source_identity.clone())
+}
+
 /// The source identity of the new session: the one asked for, or the one that the caller's session carries.
 // AWS: IAM User Guide, "Monitor and control actions taken with assumed roles": it cannot be changed once set.
 pub(crate) fn source_identity(input: &AssumeRoleInput, caller: &Caller) -> Result<Option<String>, Error> {
-    let carried = session_of(caller).and_then(|session| session.source_identity.clone());
+    let carried = carried_identity(caller);
     match (&input.source_identity, carried) {
         (Some(asked), Some(carried)) if *asked != carried => {
             Err(Error::Validation("The source identity of the calling session cannot be changed.".to_owned()))

@@ -14,7 +14,7 @@ use crate::{
 
 impl Operation<CreateLoginProfile> for Iam {
     fn access(&self, input: &CreateLoginProfileInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask_on_login_profile("iam:CreateLoginProfile", input.user_name.as_deref(), caller)
+        self.ask_on_owner("iam:CreateLoginProfile", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<CreateLoginProfile>) -> Result<CreateLoginProfileOutput, Error> {
@@ -59,20 +59,5 @@ pub(super) fn login_name(owner: Owner) -> Result<String, Error> {
     match owner {
         Owner::User(name) => Ok(name),
         Owner::Root => Err(Error::no_such_entity_exception("Login Profile for User root cannot be found.")),
-    }
-}
-
-impl Iam {
-    /// What an operation on a login profile asks for; without a name, on the caller itself.
-    pub(super) fn ask_on_login_profile(
-        &self,
-        action: &'static str,
-        named: Option<&str>,
-        caller: &Caller,
-    ) -> Result<Access, Error> {
-        match Owner::meant(named, caller) {
-            Ok(Owner::User(name)) => self.ask_on::<UserRow>(action, &name, caller),
-            Ok(Owner::Root) | Err(_) => self.ask_on::<UserRow>(action, "*", caller),
-        }
     }
 }

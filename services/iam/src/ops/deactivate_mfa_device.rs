@@ -19,7 +19,11 @@ impl Operation<DeactivateMFADevice> for Iam {
 
     async fn run(&self, call: Call<DeactivateMFADevice>) -> Result<DeactivateMFADeviceOutput, Error> {
         let scope = call.scope().clone();
-        let user = Owner::of_call(call.input.user_name.as_deref(), &call)?.shown();
+        let user = match Owner::of_call(call.input.user_name.as_deref(), &call)? {
+            Owner::User(name) => name,
+            // DIVERGES: an account's root has no devices here.
+            Owner::Root => return Err(mfa::no_such_device()),
+        };
         let serial = call.input.serial_number.clone();
         self.change(move |tx| {
             let user = UserRow::fetch(tx, &scope, &user)?;

@@ -14,7 +14,7 @@ use crate::{
 
 impl Operation<DeleteLoginProfile> for Iam {
     fn access(&self, input: &DeleteLoginProfileInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask_on_login_profile("iam:DeleteLoginProfile", input.user_name.as_deref(), caller)
+        self.ask_on_owner("iam:DeleteLoginProfile", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<DeleteLoginProfile>) -> Result<DeleteLoginProfileOutput, Error> {

@@ -20,11 +20,18 @@ impl Operation<DeleteSigningCertificate> for Iam {
         &self,
         call: Call<DeleteSigningCertificate>,
     ) -> Result<DeleteSigningCertificateOutput, Error> {
-        let owner = Owner::of_call(call.input.user_name.as_deref(), &call)?;
+        let user = match Owner::of_call(call.input.user_name.as_deref(), &call)? {
+            Owner::User(name) => name,
+            // DIVERGES: an account's root has access keys only.
+            Owner::Root => {
+                let text = SigningCertificateRow::missing(&call.input.certificate_id);
+                return Err(Error::no_such_entity_exception(text));
+            }
+        };
         let scope = call.scope().clone();
         let input = call.input;
         self.change(move |tx| {
-            let user = UserRow::fetch(tx, &scope, &owner.shown())?;
+            let user = UserRow::fetch(tx, &scope, &user)?;
             SigningCertificateRow::remove(tx, &scope, &user, &input.certificate_id)
         })
         .await?;

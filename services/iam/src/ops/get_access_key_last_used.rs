@@ -13,8 +13,12 @@ use crate::{
 
 impl Operation<GetAccessKeyLastUsed> for Iam {
     fn access(&self, input: &GetAccessKeyLastUsedInput, caller: &Caller) -> Result<Access, Error> {
-        let name = self.key(&input.access_key_id, caller)?.and_then(|key| key.user);
-        self.ask_on::<UserRow>("iam:GetAccessKeyLastUsed", name.as_deref().unwrap_or("*"), caller)
+        let action = "iam:GetAccessKeyLastUsed";
+        match self.key(&input.access_key_id, caller)? {
+            Some(AccessKeyRow { user: None, .. }) => Ok(self.ask_on_root(action, caller)),
+            Some(AccessKeyRow { user: Some(name), .. }) => self.ask_on::<UserRow>(action, &name, caller),
+            None => self.ask_on::<UserRow>(action, "*", caller),
+        }
     }
 
     async fn run(&self, call: Call<GetAccessKeyLastUsed>) -> Result<GetAccessKeyLastUsedOutput, Error> {

@@ -14,7 +14,7 @@ use crate::{
 
 impl Operation<GetLoginProfile> for Iam {
     fn access(&self, input: &GetLoginProfileInput, caller: &Caller) -> Result<Access, Error> {
-        self.ask_on_login_profile("iam:GetLoginProfile", input.user_name.as_deref(), caller)
+        self.ask_on_owner("iam:GetLoginProfile", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<GetLoginProfile>) -> Result<GetLoginProfileOutput, Error> {

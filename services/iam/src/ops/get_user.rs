@@ -7,20 +7,14 @@ use crate::{
     access_keys::{self, Owner},
     api::{Error, GetUser, GetUserInput, GetUserOutput, User},
     entity::Entity,
-    resource::entity_arn,
     rows::UserRow,
     show::{self, Detail},
 };
 
 impl Operation<GetUser> for Iam {
     fn access(&self, input: &GetUserInput, caller: &Caller) -> Result<Access, Error> {
-        match Owner::meant(input.user_name.as_deref(), caller) {
-            Ok(Owner::User(name)) => self.ask_on::<UserRow>("iam:GetUser", &name, caller),
-            // Root itself; and callers that are no user, whom `run` refuses.
-            Ok(Owner::Root) | Err(_) => {
-                Ok(Access::on("iam:GetUser", entity_arn(&self.scope(caller), UserRow::NOUN, "/", "*")))
-            }
-        }
+        // Callers that are neither user nor root are refused by `run`.
+        self.ask_on_owner("iam:GetUser", input.user_name.as_deref(), caller)
     }
 
     async fn run(&self, call: Call<GetUser>) -> Result<GetUserOutput, Error> {
