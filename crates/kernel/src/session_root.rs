@@ -175,3 +175,61 @@ fn not_admitted(account: &AccountId) -> Fault {
     let denial = Denial { action: ASSUME_ROOT, resource, decision: None };
     Fault::denied(denial, "the call was not admitted to act as this account's root")
 }
+
+#[cfg(test)]
+mod tests {
+    use casemate_names::NamedEntropy;
+    use casemate_store::Store;
+
+    use super::*;
+    use crate::session_table::SessionTable;
+
+    fn row(document: &str) -> RootSessionRow {
+        RootSessionRow {
+            secret: Secret::new("secret".to_owned()),
+            token_sha256: [0; 32],
+            account: AccountId::parse("123456789012").unwrap(),
+            organization: "o-1".to_owned(),
+            task: ("task".to_owned(), document.to_owned()),
+            source_identity: None,
+            issued_at: Timestamp::from_seconds(0),
+            expires_at: Timestamp::from_seconds(900),
+            bound_to: Some("environment".to_owned()),
+            source_function: None,
+        }
+    }
+
+    const TASK: &str =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":"a:Task","Resource":"*"}}"#;
+
+    #[test]
+    fn a_stored_session_is_bounded_by_its_task_and_bound_to_its_environment() {
+        let live = row(TASK).live().unwrap();
+        assert_eq!(live.bound_to.as_deref(), Some("environment"));
+        let policies = live.caller.session_policies().unwrap();
+        let names: Vec<&str> = policies.iter().map(|named| named.name.as_ref()).collect();
+        assert_eq!(names, ["rights of the root", "task"]);
+        assert_eq!(live.caller.arn_text(), "arn:aws:iam::123456789012:root");
+        assert!(!matches!(live.caller, Caller::Root { .. }));
+    }
+
+    #[test]
+    fn a_task_that_is_not_understood_makes_no_session() {
+        for document in ["", "{}", r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny"}}"#] {
+            assert!(row(document).live().is_err(), "{document}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_forgotten_when_it_ends_and_when_it_is_revoked() {
+        let table = SessionTable::new(Store::in_memory(Arc::new(NamedEntropy::seeded(1))));
+        for id in ["ASIAENDED", "ASIAREVOKED"] {
+            table.insert_root(id, row(TASK)).await.unwrap();
+            assert!(table.find(id).unwrap().is_some());
+        }
+        table.remove("ASIAREVOKED").await.unwrap();
+        assert!(table.find("ASIAREVOKED").unwrap().is_none());
+        table.sweep(Timestamp::from_seconds(901)).await.unwrap();
+        assert!(table.find("ASIAENDED").unwrap().is_none());
+    }
+}

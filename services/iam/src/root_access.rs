@@ -38,8 +38,8 @@ pub(crate) enum Feature {
 impl Feature {
     /// The policies of its tasks. One that AWS may add is nobody's until it is listed here.
     // AWS: IAM User Guide, "Centralize root access for member accounts": the one is for the root's credentials, the other for
-    // privileged actions in the member. DIVERGES: whether AWS refuses a task whose feature is off while the other is on is not
-    // documented; here it does.
+    // privileged actions in the member.
+    // DIVERGES: whether a task is refused on AWS whose feature is off while the other one is on is not documented; here it is.
     fn tasks(self) -> &'static [&'static str] {
         match self {
             Self::RootCredentialsManagement => &[

@@ -1,7 +1,8 @@
 //! Services that may act in a whole organisation: a list that its management account keeps.
 //!
-//! DIVERGES: on AWS such a service makes linked roles in every account. No service here does, so that the list gives no right
-//! to anybody; it is kept so that what manages organisations finds what it set.
+//! DIVERGES: on AWS such a service makes linked roles in every account. No service here does, so that being listed gives no
+//! service a right; it is kept so that what manages organisations finds what it set. That `iam.amazonaws.com` is listed is
+//! needed for central root access, which is the identity service's.
 
 use std::collections::BTreeMap;
 

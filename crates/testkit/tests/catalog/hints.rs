@@ -56,6 +56,10 @@ pub(crate) fn hints(op: &OpMeta, member: &str) -> Option<Document> {
         ) => "UserName".into(),
         ("iam", _, "OpenIDConnectProviderArn") => global("iam", "oidc-provider/idp.example.com"),
         ("iam", _, "SAMLProviderArn") | ("sts", _, "PrincipalArn") => global("iam", "saml-provider/Sample"),
+        ("sts", "AssumeRoot", "TargetPrincipal") => ACCOUNT.into(),
+        ("sts", "AssumeRoot", "arn") => {
+            "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials".into()
+        }
         ("iam", _, "SerialNumber") => global("iam", "mfa/Sample"),
         ("sts", _, "RoleArn")
         | ("cloudformation", _, "RoleARN")

@@ -18,6 +18,7 @@ mod pass_role;
 mod recorded;
 mod recreated;
 mod refused;
+mod root_access;
 mod simulated;
 mod sts;
 mod unrecorded;

@@ -15,17 +15,17 @@ use crate::{
     worlds::with_own_identities,
 };
 
-const ROLE: &str = "OrganizationAccountAccessRole";
+pub(crate) const ROLE: &str = "OrganizationAccountAccessRole";
 
 /// A world with an organisation: its management account has an administrator (root) and a user who may do everything.
-struct Scene {
-    world: World,
-    root: Credentials,
-    boss: Credentials,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) root: Credentials,
+    pub(crate) boss: Credentials,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (world, root) = with_own_identities().await;
         let boss = new_user(&world, &root, "boss").await;
         put_policy(&world, &root, "boss", "all", &policy("Allow", "*")).await;
@@ -34,13 +34,13 @@ impl Scene {
         scene
     }
 
-    async fn call(&self, who: &Credentials, operation: &str, body: Value) -> Response {
+    pub(crate) async fn call(&self, who: &Credentials, operation: &str, body: Value) -> Response {
         let target = format!("AWSOrganizationsV20161128.{operation}");
         json_call(&self.world, who, ("organizations", &target), body).await
     }
 
     /// The boss does something that must succeed.
-    async fn done(&self, operation: &str, body: Value) -> Value {
+    pub(crate) async fn done(&self, operation: &str, body: Value) -> Value {
         let answer = self.call(&self.boss, operation, body).await;
         assert!(answer.status.is_success(), "{operation}: {}", answer.text());
         if answer.text().is_empty() { Value::Null } else { answer.json() }
@@ -53,7 +53,7 @@ impl Scene {
         answer.text()
     }
 
-    async fn account(&self, name: &str) -> AccountId {
+    pub(crate) async fn account(&self, name: &str) -> AccountId {
         let email = format!("{name}@example.com");
         let made = self.done("CreateAccount", json!({"AccountName": name, "Email": email})).await;
         let status = &made["CreateAccountStatus"];
@@ -62,11 +62,11 @@ impl Scene {
     }
 
     /// A session of the access role of an account.
-    async fn enter(&self, account: &AccountId) -> Credentials {
+    pub(crate) async fn enter(&self, account: &AccountId) -> Credentials {
         self.assume(&self.boss, &format!("arn:aws:iam::{account}:role/{ROLE}")).await.unwrap()
     }
 
-    async fn assume(&self, who: &Credentials, role: &str) -> Result<Credentials, Response> {
+    pub(crate) async fn assume(&self, who: &Credentials, role: &str) -> Result<Credentials, Response> {
         let members = input(&[("RoleArn", role), ("RoleSessionName", "session")]);
         let answer = self.world.call(who, "sts", "AssumeRole", members).await;
         if !answer.status.is_success() {
@@ -77,7 +77,7 @@ impl Scene {
     }
 
     /// A key of a member account's root user, as an installation's administrator could make one.
-    async fn root_of(&self, account: &AccountId) -> Credentials {
+    pub(crate) async fn root_of(&self, account: &AccountId) -> Credentials {
         let mut env = self.world.env().clone();
         let mut site = Site::clone(&env.site);
         site.scope.account = account.clone();
@@ -102,7 +102,7 @@ impl Scene {
         self.done("MoveAccount", body).await;
     }
 
-    async fn policy(&self, kind: &str, name: &str, document: &Value) -> String {
+    pub(crate) async fn policy(&self, kind: &str, name: &str, document: &Value) -> String {
         let body = json!({
             "Name": name, "Description": "", "Type": kind, "Content": document.to_string(),
         });
@@ -114,16 +114,16 @@ impl Scene {
         self.policy("SERVICE_CONTROL_POLICY", name, &document).await
     }
 
-    async fn attach(&self, policy: &str, target: &str) {
+    pub(crate) async fn attach(&self, policy: &str, target: &str) {
         self.done("AttachPolicy", json!({"PolicyId": policy, "TargetId": target})).await;
     }
 
-    async fn detach(&self, policy: &str, target: &str) {
+    pub(crate) async fn detach(&self, policy: &str, target: &str) {
         self.done("DetachPolicy", json!({"PolicyId": policy, "TargetId": target})).await;
     }
 
     /// Who is allowed to list tables? `Err` is the refusal's text.
-    async fn lists_tables(&self, who: &Credentials) -> Result<(), String> {
+    pub(crate) async fn lists_tables(&self, who: &Credentials) -> Result<(), String> {
         dynamodb(&self.world, who, "ListTables", json!({})).await.map(drop)
     }
 }

@@ -25,8 +25,7 @@ const DURATION_S_DEFAULT: i32 = 900;
 impl Operation<AssumeRoot> for Sts {
     fn access(&self, input: &AssumeRootInput, _caller: &Caller) -> Result<Access, Error> {
         let account = target(&input.target_principal)?;
-        let (task, _) = self.task(input)?;
-        let ask = Ask::on("sts:AssumeRoot", root_arn(&account)).with("sts:TaskPolicyArn", task);
+        let ask = Ask::on("sts:AssumeRoot", root_arn(&account)).with("sts:TaskPolicyArn", task(input)?);
         Ok(Access::Iam(vec![ask]))
     }
 
@@ -39,17 +38,20 @@ impl Operation<AssumeRoot> for Sts {
         }
         let input = &call.input;
         let account = target(&input.target_principal)?;
+        let (sessions, task) = (self.env.sessions()?, task(input)?);
+        // The gate has admitted the task: it is one that there is.
+        let document = sessions.managed_policy(&task)?.ok_or_else(|| not_a_task(&task))?;
         let source_identity = session::carried_identity(call.caller());
         let binding = session::binding(call.caller());
         let request = RootRequest {
             account,
-            task: self.task(input)?,
+            task: (task, document),
             duration_s: input.duration_seconds.unwrap_or(DURATION_S_DEFAULT).into(),
             source_identity: source_identity.clone(),
             bound_to: binding.environment,
             source_function: binding.function,
         };
-        let made = self.env.sessions()?.mint_root(call.permit(), request).await?;
+        let made = sessions.mint_root(call.permit(), request).await?;
         let (id, secret) = (made.access_key_id, made.secret_access_key);
         Ok(AssumeRootOutput {
             credentials: Some(shown(id, secret, &made.session_token, made.expires_at)),
@@ -59,17 +61,15 @@ impl Operation<AssumeRoot> for Sts {
     }
 }
 
-impl Sts {
-    /// The task's policy: its ARN and document.
-    fn task(&self, input: &AssumeRootInput) -> Result<(String, String), Error> {
-        let arn = input.task_policy_arn.arn.clone().unwrap_or_default();
-        let found = if arn.starts_with(TASKS) { self.env.sessions()?.managed_policy(&arn)? } else { None };
-        match found {
-            Some(document) => Ok((arn, document)),
-            // The text is ours: AWS publishes none.
-            None => Err(Error::Validation(format!("The specified policy {arn} is not of a root task."))),
-        }
-    }
+/// The ARN of the task's policy. Whether there is such a task is the gate's to say.
+fn task(input: &AssumeRootInput) -> Result<String, Error> {
+    let arn = input.task_policy_arn.arn.clone().unwrap_or_default();
+    if arn.starts_with(TASKS) { Ok(arn) } else { Err(not_a_task(&arn)) }
+}
+
+fn not_a_task(arn: &str) -> Error {
+    // The text is ours: AWS publishes none.
+    Error::Validation(format!("The specified policy {arn} is not of a root task."))
 }
 
 /// The account that is meant.
