@@ -456,7 +456,7 @@ async fn who_came_with_an_identity_of_its_source_keeps_it() {
     done(&scene.world, &scene.root, "PutRolePolicy", &rights).await;
     let members = input(&[
         ("RoleArn", "arn:aws:iam::123456789012:role/operator"),
-        ("RoleSessionName", "s"),
+        ("RoleSessionName", "session"),
         ("SourceIdentity", "alice"),
     ]);
     let operator = credentials(&scene.world.call(&scene.boss, "sts", "AssumeRole", members).await);
