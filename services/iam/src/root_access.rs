@@ -250,3 +250,34 @@ impl Iam {
 fn shown(organization: String, enabled: &BTreeSet<Feature>) -> Features {
     Features { organization, enabled: enabled.iter().map(|feature| feature.shown()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_root_task_of_aws_belongs_to_one_feature() {
+        let known: BTreeSet<String> = casemate_managed::all()
+            .iter()
+            .filter(|managed| managed.path == "/root-task/")
+            .map(casemate_managed::Managed::arn)
+            .collect();
+        let features = [Feature::RootCredentialsManagement, Feature::RootSessions];
+        let listed: Vec<&str> = features.iter().flat_map(|feature| feature.tasks()).copied().collect();
+        assert_eq!(listed.len(), 5);
+        assert_eq!(listed.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), known);
+    }
+
+    #[test]
+    fn only_becoming_a_root_is_asked_of_a_root() {
+        let arn = |text: &str| Arn::parse(text).unwrap();
+        let root = arn("arn:aws:iam::123456789012:root");
+        assert!(is_asked_of_root(&root, "sts:AssumeRoot") && is_asked_of_root(&root, "STS:assumeroot"));
+        for action in ["sts:AssumeRole", "iam:GetUser", "sts:AssumeRootX", ""] {
+            assert!(!is_asked_of_root(&root, action), "{action}");
+        }
+        for other in ["arn:aws:iam::123456789012:user/root", "arn:aws:iam::123456789012:role/root"] {
+            assert!(!is_asked_of_root(&arn(other), "sts:AssumeRoot"), "{other}");
+        }
+    }
+}

@@ -74,7 +74,8 @@ impl Service for Sts {
     }
 
     // AWS: STS API reference: with credentials of GetSessionToken only AssumeRole and GetCallerIdentity can be called,
-    // with those of GetFederationToken only the latter; IAM User Guide, the policies of root tasks: none of AssumeRoot's either.
+    // with those of GetFederationToken only the latter. The policies of root tasks leave none of this service's actions, which
+    // need not be relied upon.
     fn accepts(&self, operation: &'static str, caller: &Caller) -> Result<(), Error> {
         let accepted = match caller {
             Caller::UserSession(_) => matches!(operation, "AssumeRole" | "GetCallerIdentity"),

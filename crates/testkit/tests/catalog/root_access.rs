@@ -1,6 +1,7 @@
 //! Central root access over the wire: who may become a member's root, for which task, and what the session is good for.
 
-use casemate_names::AccountId;
+use casemate_kernel::{Peer, SessionRequest};
+use casemate_names::{AccountId, Arn};
 use casemate_schema::Document;
 use casemate_testkit::{Credentials, Response};
 use serde_json::json;
@@ -433,7 +434,7 @@ async fn the_members_ceilings_bind_the_session_as_they_bind_its_root() {
     assert_eq!(list(&session).await, "AccessDenied");
     assert_eq!(list(&member_root).await, "AccessDenied");
     scene.detach(&all, account.as_str()).await;
-    // AWS: Organizations User Guide, general examples: `aws:AssumedRoot` exempts such sessions, and nobody else.
+    // `aws:AssumedRoot` exempts such sessions, and nobody else.
     let mut exempting = root;
     exempting["Null"] = json!({"aws:AssumedRoot": "true"});
     ceiling("exempting", exempting).await;
@@ -471,4 +472,42 @@ async fn who_came_with_an_identity_of_its_source_keeps_it() {
     done(&scene.world, &session, "ListAccessKeys", &[]).await;
     scene.attach(&id, account.as_str()).await;
     assert_eq!(code(&scene, &session, "ListAccessKeys", &[]).await, "AccessDenied");
+}
+
+#[tokio::test]
+async fn what_binds_the_callers_session_binds_the_roots() {
+    let (scene, account) = central().await;
+    let trust = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"Service": "testkit.amazonaws.com"}, "Action": "sts:AssumeRole",
+    }});
+    let trust = trust.to_string();
+    let role = [("RoleName", "exec"), ("AssumeRolePolicyDocument", trust.as_str())];
+    done(&scene.world, &scene.root, "CreateRole", &role).await;
+    let rights = policy("Allow", "sts:AssumeRoot");
+    let rights = [("RoleName", "exec"), ("PolicyName", "p"), ("PolicyDocument", rights.as_str())];
+    done(&scene.world, &scene.root, "PutRolePolicy", &rights).await;
+    let sessions = scene.world.env().sessions().unwrap();
+    let function = Arn::regional(scene.world.scope(), "lambda", "function:f");
+    let home = || Peer::Environment { id: "env-1".to_owned(), function: function.clone() };
+    let request = SessionRequest {
+        role: sessions.role(&Arn::global(scene.world.scope(), "iam", "role/exec")).unwrap().unwrap(),
+        session_name: "f".to_owned(),
+        duration_s: 900,
+        policies: None,
+        tags: Vec::new(),
+        transitive_tags: Vec::new(),
+        source_identity: None,
+        bound_to: Some("env-1".to_owned()),
+        source_function: Some(function.clone()),
+    };
+    let bound = scene.world.mint(request).await;
+    let mut members = input(&[("TargetPrincipal", account.as_str())]);
+    members.push("TaskPolicyArn", input(&[("arn", &task(AUDIT))]));
+    let request = scene.world.request(&bound, "sts", "AssumeRoot", &members);
+    let session = credentials(&scene.world.send_from(home(), &request).await);
+    let request = scene.world.request(&session, "sts", "GetCallerIdentity", &Document::empty());
+    assert!(scene.world.send_from(home(), &request).await.status.is_success());
+    assert_eq!(who(&scene, &session).await.status, 403);
+    let other = Peer::Environment { id: "env-2".to_owned(), function: function.clone() };
+    assert_eq!(scene.world.send_from(other, &request).await.status, 403);
 }
