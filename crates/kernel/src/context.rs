@@ -69,9 +69,8 @@ impl GateContext<'_> {
             },
             "aws:principaltype" => one(match self.caller.actor() {
                 Caller::Anonymous | Caller::Bearer { .. } | Caller::WebIdentity(_) => "Anonymous",
-                Caller::Root { .. } => "Account",
+                Caller::Root { .. } | Caller::RootSession(_) => "Account",
                 Caller::User { .. } | Caller::UserSession(_) => "User",
-                Caller::RootSession(_) => "Account",
                 Caller::Role(_) => "AssumedRole",
                 // AWS: IAM User Guide, `aws:PrincipalType`.
                 Caller::Federated(_) => "FederatedUser",
