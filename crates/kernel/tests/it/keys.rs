@@ -1,7 +1,9 @@
 //! The global condition keys, each with the very value that the facts give it: a Deny that names it fires, and one that
 //! names any other value does not. A key that were absent by mistake would lose every Deny that rests on it.
 
-use std::{net::SocketAddr, sync::Arc};
+mod impossible;
+
+use std::{cell::Cell, net::SocketAddr, sync::Arc};
 
 use casemate_kernel::{Caller, Peer, SessionRequest};
 use casemate_names::Arn;
@@ -28,13 +30,15 @@ struct Scene {
     world: World,
     shelf: Arc<Shelf>,
     tls: bool,
+    /// Headers that every request has besides.
+    headers: Cell<&'static [(&'static str, &'static str)]>,
 }
 
 impl Scene {
     fn new() -> Self {
         let (builder, shelf) = builder();
         let world = builder.service("sts", "sts.amazonaws.com", casemate_sts::open).start();
-        Self { world, shelf, tls: false }
+        Self { world, shelf, tls: false, headers: Cell::new(&[]) }
     }
 
     /// Does the call succeed where the toy is everybody's, but for this condition?
@@ -52,6 +56,8 @@ impl Scene {
         let request = Request::of(self.world.operation(service, operation), &toy(name))
             .header("user-agent", "teddy/1.0")
             .header("referer", "https://example.com/shelf");
+        let request =
+            self.headers.get().iter().fold(request, |request, (name, value)| request.header(name, value));
         let request = match way {
             Way::Unsigned => request,
             Way::Signed(who) | Way::Shop(who) | Way::Through(who) => {
