@@ -352,10 +352,12 @@ async fn keys_of_a_call_through_a_service() {
         ("aws:PrincipalArn", "arn:aws:iam::123456789012:user/ann"),
         ("aws:PrincipalIsAWSService", "false"),
         ("aws:SourceIp", "203.0.113.7"),
+        ("aws:UserAgent", "shop.amazonaws.com"),
     ] {
         scene.has(&way, key, value).await;
     }
     scene.lists(&way, "aws:CalledVia", "shop.amazonaws.com").await;
+    scene.lacks(&way, &["aws:referer"]).await;
     scene.lacks(&way, &OF_SERVICES).await;
 }
 

@@ -83,7 +83,9 @@ async fn bound_credentials_are_worthless_elsewhere_and_raise_an_alarm() {
     let before = world.digest();
     let answer = world.call(&stolen, "toys", "MakeToy", toy("ball-01")).await;
     assert_eq!(answer.code().as_deref(), Some("UnrecognizedClientException"));
-    assert!(world.last_record().alarm.is_some_and(|alarm| alarm.contains("leaked")));
+    let record = world.last_record();
+    assert!(record.alarm.is_some_and(|alarm| alarm.contains("leaked")));
+    assert_eq!(record.access_key_id.as_ref(), Some(&stolen.access_key_id), "whose they are is on record");
     assert_eq!(world.digest(), before);
 
     let function = Arn::regional(world.scope(), "lambda", "function:f");

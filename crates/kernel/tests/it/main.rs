@@ -8,6 +8,7 @@ mod evidence;
 mod federated;
 mod forwarded;
 mod identified;
+mod inner;
 mod keys;
 mod kit;
 mod named;

@@ -440,11 +440,16 @@ pub(crate) fn world() -> (World, Arc<Shelf>) {
 
 /// The same before it starts, for tests that need a further service.
 pub(crate) fn builder() -> (WorldBuilder, Arc<Shelf>) {
+    builder_on(WorldBuilder::new())
+}
+
+/// The same on a builder that is special in some way.
+pub(crate) fn builder_on(builder: WorldBuilder) -> (WorldBuilder, Arc<Shelf>) {
     let shelf = Arc::<Shelf>::default();
     let behind = Arc::clone(&shelf);
     let edges = [("toys", "MakeToy"), ("shop", "Order")];
     let edges = edges.map(|(to, operation)| TrustEdge { from: "shop", to, operation });
-    let builder = WorldBuilder::new()
+    let builder = builder
         .trust(&edges)
         .service("toys", "toys.amazonaws.com", move |env| {
             let toys = Arc::new(Toys { env: env.clone(), shelf: behind });

@@ -4,14 +4,14 @@
 use std::sync::{Arc, Mutex};
 
 use casemate_kernel::{
-    Assembly, BoxFuture, Ceilings, DataPlane, Env, Exchange, Fault, Membership, Outgoing, Peer,
+    Assembly, BoxFuture, Ceilings, DataPlane, Env, Exchange, Fault, Membership, Outgoing, Peer, audit::Audit,
 };
 use casemate_names::AccountId;
-use casemate_testkit::{Credentials, Request, Response, World};
+use casemate_testkit::{Credentials, Request, Response, World, WorldBuilder};
 use casemate_wire::Head;
 use http::{Method, StatusCode};
 
-use crate::toys::{builder, toy};
+use crate::toys::{builder_on, toy};
 
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 /// What is read of a body for somebody who cannot be admitted.
@@ -78,7 +78,11 @@ impl Ceilings for Club {
 }
 
 fn gallery_of(bytes_max: usize) -> (World, Arc<Club>) {
-    let (builder, _) = builder();
+    gallery_recorded(bytes_max, Audit::in_memory())
+}
+
+fn gallery_recorded(bytes_max: usize, audit: Audit) -> (World, Arc<Club>) {
+    let (builder, _) = builder_on(WorldBuilder::recorded(audit));
     let club = Arc::<Club>::default();
     let ceilings = Arc::clone(&club) as Arc<dyn Ceilings>;
     let open = move |env: &Env| {
@@ -164,4 +168,42 @@ async fn what_a_listener_refuses_is_on_record() {
     world.kernel.refused(&Peer::Internal, &head, 413, "the body is too large");
     let record = world.last_record();
     assert_eq!((record.outcome.status, record.detail.as_deref()), (413, Some("the body is too large")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_served() {
+    let place = tempfile::tempdir().unwrap();
+    let (directory, away) = (place.path().join("audit"), place.path().join("away"));
+    let audit = Audit::open(&directory, [7; 32]).unwrap();
+    let (world, _) = gallery_recorded(PICTURE, audit.clone());
+    let root = world.identities().root();
+    assert_eq!(picture(&world, "home").await.status, StatusCode::OK);
+    assert_eq!(world.call(&root, "toys", "MakeToy", toy("ball-01")).await.status, StatusCode::OK);
+    audit.flush();
+    // Its file has no place any more, which shows at the first record afterwards.
+    std::fs::rename(&directory, &away).unwrap();
+    picture(&world, "home").await;
+    audit.flush();
+    let before = world.digest();
+    assert_eq!(picture(&world, "home").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = world.call(&root, "toys", "MakeToy", toy("ball-02")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
+    assert_eq!(world.digest(), before);
+    audit.close();
+}
+
+#[tokio::test]
+async fn a_decoy_raises_an_alarm_also_where_no_key_is_asked_for() {
+    let (world, _) = gallery_of(PICTURE);
+    let decoy = world.env().plant_decoy("the cellar".to_owned()).unwrap();
+    let found = Credentials::new(decoy.access_key_id(), "guessed");
+    let request = Request::new(Method::GET, "/pictures/home/1");
+    for (owner, status) in [("home", StatusCode::OK), ("lost", StatusCode::INTERNAL_SERVER_ERROR)] {
+        assert_eq!(picture(&world, owner).await.status, status);
+        assert!(world.last_record().alarm.is_none());
+        let request = Request { target: format!("/pictures/{owner}/1"), ..request.clone() };
+        let answer = world.send(&request.signed(&found, "gallery", "us-east-1", world.now())).await;
+        assert_eq!(answer.status, status);
+        assert!(world.last_record().alarm.is_some_and(|alarm| alarm.contains("the cellar")));
+    }
 }

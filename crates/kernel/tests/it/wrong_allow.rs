@@ -100,6 +100,17 @@ async fn item_5_a_body_under_a_captured_signature_is_refused() {
     let swapped = captured.clone().body(r#"{"Name":"bomb-01"}"#);
     let before = world.digest();
     assert_eq!(world.send(&swapped).await.code().as_deref(), Some("InvalidSignatureException"));
+    // Also where the client says what the body's hash is, and has signed that.
+    let hash: String =
+        casemate_names::sha256(&captured.body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let said = Request::of(world.operation("toys", "MakeToy"), &toy("ball-01"))
+        .header("x-amz-content-sha256", &hash)
+        .signed(&root, "toys", "us-east-1", world.now());
+    let swapped = said.clone().body(r#"{"Name":"bomb-01"}"#);
+    assert_eq!(world.send(&swapped).await.code().as_deref(), Some("InvalidSignatureException"));
+    assert_eq!(world.digest(), before);
+    assert!(world.send(&said).await.status.is_success());
+    let before = world.digest();
     let unsigned = Request::of(world.operation("toys", "MakeToy"), &toy("ball-01"))
         .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
         .signed(&root, "toys", "us-east-1", world.now());
@@ -448,6 +459,24 @@ async fn item_26_empty_lists_are_refused_when_written() {
     ] {
         let text = policy(&format!(r#"{{"Effect":"Allow",{field}}}"#));
         assert!(Policy::parse(&text, Kind::Identity).is_err(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_runs_nothing() {
+    let (world, _) = world();
+    let root = world.identities().root();
+    let before = world.digest();
+    for body in ["", "{", r#"{"Name":"ball-01"} {}"#, r#"{"Name":["ball-01"]}"#] {
+        let request = Request::of(world.operation("toys", "MakeToy"), &toy("ball-01")).body(body).signed(
+            &root,
+            "toys",
+            "us-east-1",
+            world.now(),
+        );
+        let answer = world.send(&request).await;
+        assert_eq!(answer.code().as_deref(), Some("SerializationException"), "{body}: {}", answer.text());
+        assert_eq!(world.digest(), before, "{body}");
     }
 }
 
