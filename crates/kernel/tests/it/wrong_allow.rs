@@ -101,8 +101,7 @@ async fn item_5_a_body_under_a_captured_signature_is_refused() {
     let before = world.digest();
     assert_eq!(world.send(&swapped).await.code().as_deref(), Some("InvalidSignatureException"));
     // Also where the client says what the body's hash is, and has signed that.
-    let hash: String =
-        casemate_names::sha256(&captured.body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = casemate_names::hex(&casemate_names::sha256(&captured.body));
     let said = Request::of(world.operation("toys", "MakeToy"), &toy("ball-01"))
         .header("x-amz-content-sha256", &hash)
         .signed(&root, "toys", "us-east-1", world.now());
