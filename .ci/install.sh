@@ -31,9 +31,10 @@ need_build_tools() {
     package npm npm
 }
 
-# An interpreter for the functions in Ruby; those in Java are tried where there is a development kit.
+# An interpreter for the functions in Ruby, a compiler and a runtime for those in Java.
 need_languages() {
     package ruby ruby
+    package javac default-jdk-headless
 }
 
 # from_pypi COMMAND PACKAGE VERSION: installs a tool that is published as a Python package into target/tools.

@@ -68,16 +68,18 @@ fn a_root_that_changed_under_a_running_server_is_used_no_more_and_others_are() {
 }
 
 #[test]
-fn a_managed_runtime_executes_nothing_in_a_root_that_changed() {
+fn nothing_is_executed_in_a_root_that_changed() {
     run(async {
-        let (driver, root, template) = bench().await;
-        let code = package("nothing", "");
-        // With programs asked about, not even the first is executed.
-        let spec = spec(template, code.path());
-        driver.start(spec.clone()).await.unwrap().stop().await;
-        fs::write(root.path().join("bin/run"), "#!/bin/other").unwrap();
-        let error = refused(&driver, &spec).await;
-        assert!(matches!(error, StartError::RootChanged { .. }), "{error:?}");
+        for policy in [ExecPolicy::Deny, ExecPolicy::Allow] {
+            let (driver, root, template) = bench().await;
+            let code = package("nothing", "");
+            let spec = EnvironmentSpec { exec_policy: policy, ..spec(template, code.path()) };
+            driver.start(spec.clone()).await.unwrap().stop().await;
+            // Were this executed, that would be the error.
+            fs::write(root.path().join("bin/run"), "#!/bin/other").unwrap();
+            let error = refused(&driver, &spec).await;
+            assert!(matches!(error, StartError::RootChanged { .. }), "{error:?}");
+        }
     });
 }
 
