@@ -161,7 +161,7 @@ fn open_to(env: &Env, account: &AccountId) -> Result<Option<Open>, Fault> {
         return Ok(None);
     }
     let features = features_of(env, &place.organization)?;
-    let tasks = features.into_iter().flat_map(|feature| feature.tasks()).copied().collect();
+    let tasks = features.into_iter().flat_map(Feature::tasks).copied().collect();
     Ok(Some(Open { management, organization: place.organization.clone(), tasks }))
 }
 
@@ -263,7 +263,7 @@ mod tests {
             .map(casemate_managed::Managed::arn)
             .collect();
         let features = [Feature::RootCredentialsManagement, Feature::RootSessions];
-        let listed: Vec<&str> = features.iter().flat_map(|feature| feature.tasks()).copied().collect();
+        let listed: Vec<&str> = features.into_iter().flat_map(Feature::tasks).copied().collect();
         assert_eq!(listed.len(), 5);
         assert_eq!(listed.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), known);
     }
