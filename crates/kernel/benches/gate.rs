@@ -138,9 +138,9 @@ impl DataPlane for Stand {
         Box::pin(async move {
             case("identify: parse, key, signature of a request", || exchange.identify("bench").unwrap());
             let caller = exchange.identify("bench").unwrap();
-            for keys in [0, KEYS] {
-                let ask = ask(keys);
-                let name = format!("decide, recorder and record, {keys} keys of the service");
+            for count in [0, KEYS] {
+                let ask = ask(&keys(count));
+                let name = format!("decide, recorder and record, {count} keys of the service");
                 case(&name, || assert!(exchange.decide_owned(&caller, &ask).unwrap().is_allowed()));
             }
             Outgoing::new(StatusCode::OK, "text/plain", "")
@@ -152,10 +152,15 @@ fn resource() -> Arn {
     Arn::parse("arn:aws:bench:us-east-1:123456789012:table/orders").unwrap()
 }
 
-/// One ask with this many keys of the service.
-fn ask(keys: usize) -> Ask {
+/// Names and values of the keys that the service has.
+fn keys(count: usize) -> Vec<(String, String)> {
+    (0..count).map(|n| (format!("bench:Key{n}"), format!("value-{n}"))).collect()
+}
+
+/// One ask with these keys of the service.
+fn ask(keys: &[(String, String)]) -> Ask {
     let ask = Ask::on("bench:Get", resource());
-    (0..keys).fold(ask, |ask, n| ask.with(&format!("bench:Key{n}"), format!("value-{n}").as_str()))
+    keys.iter().fold(ask, |ask, (key, value)| ask.with(key, value.as_str()))
 }
 
 fn gate(sessions: &Sessions, world: &World, role: &RoleFacts) {
@@ -170,13 +175,14 @@ fn gate(sessions: &Sessions, world: &World, role: &RoleFacts) {
         );
         world.identities().tag(&role.unique_id, "team", "blue");
     };
-    let (bare, full) = (ask(0), ask(KEYS));
+    let all = keys(KEYS);
+    let (bare, full) = (ask(&[]), ask(&all));
     grant(IDENTITY);
     assert!(allowed(&bare) && allowed(&full));
     case("gate, no keys of the service", || allowed(&bare));
     case("gate, 25 keys of the service, none asked for", || allowed(&full));
-    case("making an ask of no keys", || ask(0));
-    case("making an ask of 25 keys", || ask(KEYS));
+    case("making an ask of no keys", || ask(&[]));
+    case("making an ask of 25 keys", || ask(&all));
     grant(WITH_KEYS);
     assert!(!allowed(&bare) && allowed(&full));
     case("gate, 25 keys of the service, two asked for", || allowed(&full));
