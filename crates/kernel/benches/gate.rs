@@ -11,6 +11,8 @@
     reason = "a bench"
 )]
 
+mod service;
+
 use std::{
     fmt::Write as _,
     hint::black_box,
@@ -87,8 +89,6 @@ const WITH_KEYS: &str = r#"{"Effect":"Allow","Action":["bench:Get","bench:Query"
     "DateLessThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}}"#;
 const BOUNDARY: &str = r#"{"Effect":"Allow","Action":["bench:*","s3:*"],"Resource":"*","Condition":{"StringEquals":{"aws:PrincipalAccount":"123456789012"}}},
     {"Effect":"Deny","Action":"iam:*","Resource":"*"}"#;
-
-mod service;
 
 /// The organisation of every account.
 #[derive(Debug)]
