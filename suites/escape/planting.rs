@@ -130,7 +130,9 @@ fn left_over() -> bool {
 
 const WAYS: &[Way] = &[
     ("global", || Ok(locked(&SECRET).push_str("planted")), || *locked(&SECRET) == "planted"),
-    ("environment", || Ok(unsafe { std::env::set_var("PLANTED", "1") }), || std::env::var_os("PLANTED").is_some()),
+    ("environment", || Ok(unsafe { std::env::set_var("PLANTED", "1") }), || {
+        std::env::vars_os().any(|(name, _)| name == "PLANTED")
+    }),
     ("working directory", || Ok(std::env::set_current_dir("/tmp")?), || {
         std::env::current_dir().is_ok_and(|folder| folder == Path::new("/tmp"))
     }),
