@@ -106,7 +106,7 @@ impl Organization {
                 vec![control(FULL), control(NO_ROOT)],
             ],
             resource_control: vec![vec![named(RESOURCE_CONTROL, Kind::ResourceControl)]],
-            closed: false,
+            ..Membership::default()
         }))
     }
 }
