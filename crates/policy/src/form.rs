@@ -104,7 +104,9 @@ pub fn templates_of_parts(
     let part = |value: &String| !value.is_empty() && value.len() >= part_bytes_min && value != body;
     for (name, value) in variables.iter().filter(|(_, value)| part(value)) {
         let Some((before, after)) = split_at_value(body, value) else { continue };
-        found.push(Form::Template(format!("{}{}${{{name}}}{}", quoted(head), quoted(before), quoted(after))));
+        // In one piece: a `$` that ends the one and a `{` that begins the other would become a variable's beginning.
+        let before = quoted(&format!("{head}{before}"));
+        found.push(Form::Template(format!("{before}${{{name}}}{}", quoted(after))));
     }
     found
 }
@@ -227,6 +229,7 @@ mod tests {
         assert_eq!(shown("x"), ["${t}"]);
         assert!(shown("annals").is_empty() && shown("a/x").is_empty());
         assert_eq!(templates_of_parts("a/x", 0, &variables, 1), [Form::Template("a/${t}".to_owned())]);
+        assert_eq!(templates_of_parts("${/x", 1, &variables, 1), [Form::Template("${$}{/${t}".to_owned())]);
     }
 
     #[test]
