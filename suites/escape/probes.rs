@@ -374,6 +374,7 @@ fn file_by_a_race(event: &str) -> Tried {
     let tmp = PathBuf::from(member(event, "tmp"));
     let [name, own, other] = ["rs-raced", "rs-raced-own", "rs-raced-link"].map(|part| tmp.join(part));
     let secret = member(event, "secret");
+    let rounds = member(event, "rounds").parse().unwrap_or(3_000);
     fs::write(&own, "mine")?;
     let (over, swaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let swapping = {
@@ -389,7 +390,7 @@ fn file_by_a_race(event: &str) -> Tried {
         })
     };
     // On a busy machine one of the two may not run at all while the other is done with so many.
-    let race = (0..).take_while(|read| *read < 3_000 || swaps.load(Ordering::Relaxed) < 3_000);
+    let race = (0..).take_while(|read| *read < rounds || swaps.load(Ordering::Relaxed) < rounds);
     let read = race.filter_map(|_| fs::read_to_string(&name).ok()).find(|text| text != "mine");
     over.store(true, Ordering::Relaxed);
     drop(swapping.join());
