@@ -1,5 +1,6 @@
 """AWS's own runtime clients, unchanged, in real environments: answers, failures, oversize, timeouts, crashes, streams."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -278,14 +279,18 @@ def node_client_files():
         pytest.skip(f"aws-lambda-ric compiles a C++ client at install, which needs {missing}")
     kept = HERE.parent / "target/aws-lambda-ric"
     built = kept / "node_modules/aws-lambda-ric"
+    kept.mkdir(parents=True, exist_ok=True)
+    # Another lane may be at it: one of them builds.
+    lock = open(kept / "lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     if not (built / "dist/rapid-client.node").is_file():
-        kept.mkdir(parents=True, exist_ok=True)
         # Newer versions of npm run scripts of packages that this file approves, older ones all.
         (kept / "package.json").write_text(json.dumps({"private": True, "allowScripts": {"aws-lambda-ric": True}}))
         done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "aws-lambda-ric@3.3.0"], cwd=kept,
                               capture_output=True, text=True, timeout=900)
         if not (built / "dist/rapid-client.node").is_file():
             pytest.skip(f"aws-lambda-ric does not build here: {(done.stdout + done.stderr)[-300:]}")
+    lock.close()
     prefix = "node_modules/aws-lambda-ric/"
     own = {name: content for name, content in files_below(built / "dist", prefix + "dist/")}
     return own | {prefix + "package.json": (built / "package.json").read_text()}
