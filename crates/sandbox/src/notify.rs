@@ -1,4 +1,4 @@
-//! The supervisor's side of the system call filter: executions, connections and names of files, one question at a
+//! The supervisor's side of the system call filter: executions, connections, signals and names of files, one question at a
 //! time, in a thread of its own per environment: what one environment asks keeps no other waiting.
 //!
 //! Pointers in a question belong to the asking process, which may change them at any moment. So nothing is ever

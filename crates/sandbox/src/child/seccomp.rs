@@ -1,7 +1,7 @@
 //! The system call filter: an allow-list, as a BPF program written here because it needs more answers than one.
 //!
 //! allowed · refused with EPERM · unknown to us and newer (ENOSYS, so that libraries fall back) · asked of the
-//! supervisor (execve, execveat, connect, what names files, and what only an attack would call).
+//! supervisor (execve, execveat, connect, what names files or sends signals, and what only an attack would call).
 //!
 //! The filter itself is tested in `tests/isolation.rs` from inside.
 //! How such a program is written [`super::bpf`] knows.
