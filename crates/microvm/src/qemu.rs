@@ -127,7 +127,12 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     }
     if launch.disks.is_some() {
         for serial in [RUNTIME_DISK, CODE_DISK] {
-            add("-drive", &format!("file={serial},if=none,id={serial},format=raw,readonly=on"));
+            // A clone that has taken up its devices would drop the disk from the host's page cache, for the sake of files that
+            // somebody else has changed: 0.15 s for Python's, and every block read from the host's disk again. Nobody changes ours.
+            add(
+                "-drive",
+                &format!("file={serial},if=none,id={serial},format=raw,readonly=on,file.drop-cache=off"),
+            );
             add("-device", &format!("virtio-blk-device,drive={serial},serial={serial}"));
         }
         add("-chardev", &format!("socket,id=port,path={OWN}/port,server=on,wait=off"));
@@ -163,7 +168,8 @@ mod tests {
             ["-net", "-nic", "-netdev"].contains(&text.as_str()) || text.contains("virtio-net")
         };
         assert!(!all.iter().any(card), "{all:?}");
-        assert_eq!(all.iter().filter(|text| text.contains("readonly=on")).count(), 2);
+        let disk = |text: &&String| text.contains("readonly=on") && text.contains("drop-cache=off");
+        assert_eq!(all.iter().filter(disk).count(), 2);
     }
 
     #[test]
