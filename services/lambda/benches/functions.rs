@@ -1,6 +1,7 @@
 //! How fast functions start and answer, with every layer in force: `cargo xtask bench functions [rounds]`; and what many idle
 //! environments hold: `cargo xtask bench functions idle [python3|nodejs] [count]`; or only requests to environments that have
-//! served others: `cargo xtask bench functions warm [python3|nodejs] [rounds]`.
+//! served others: `cargo xtask bench functions warm [python3|nodejs] [rounds]`; or one function beside a flood of another's
+//! requests: `cargo xtask bench functions flood [events]`.
 //!
 //! A request is a signed `Invoke` through the whole request path of an in-memory system: gate, environment, answer, audit. The
 //! static program is started through the driver alone. Plain starts of the same interpreters are measured in the same run.
@@ -15,6 +16,8 @@
 )]
 #![cfg_attr(test, allow(dead_code, clippy::allow_attributes, reason = "benches are also built as tests"))]
 
+#[path = "functions/flood.rs"]
+mod flood;
 #[path = "../tests/it/logs.rs"]
 mod logs;
 #[path = "../tests/it/outside.rs"]
@@ -51,6 +54,9 @@ fn main() {
     if arguments.iter().any(|argument| argument == "idle") {
         let node = arguments.iter().any(|argument| argument == "nodejs");
         return runtime.block_on(idle(if node { "nodejs" } else { "python3" }, number.unwrap_or(1_000)));
+    }
+    if arguments.iter().any(|argument| argument == "flood") {
+        return runtime.block_on(flood::flood(number.unwrap_or(2_000)));
     }
     let rounds = number.unwrap_or(20);
     if arguments.iter().any(|argument| argument == "warm") {
