@@ -100,11 +100,10 @@ impl LayerVersion {
         }
     }
 
-    /// The whole, without a link to the package.
-    // DIVERGES: no download link; there is no object storage yet to sign one for.
-    pub(crate) fn shown(&self) -> GetLayerVersionResponse {
+    /// The whole, with this link to the package.
+    pub(crate) fn shown(&self, location: String) -> GetLayerVersionResponse {
         GetLayerVersionResponse {
-            content: Some(self.content()),
+            content: Some(self.content(location)),
             layer_arn: Some(self.layer.as_str().to_owned()),
             layer_version_arn: Some(self.arn.as_str().to_owned()),
             description: Some(self.description.clone()),
@@ -116,8 +115,9 @@ impl LayerVersion {
         }
     }
 
-    fn content(&self) -> LayerVersionContentOutput {
+    fn content(&self, location: String) -> LayerVersionContentOutput {
         LayerVersionContentOutput {
+            location: Some(location),
             code_sha256: Some(STANDARD.encode(self.code.sha256())),
             code_size: i64::try_from(self.code_bytes).ok(),
             ..LayerVersionContentOutput::default()

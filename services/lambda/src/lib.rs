@@ -14,7 +14,6 @@
 //! DIVERGES: no VPC attachment yet; what names one is refused.
 //! DIVERGES: `arm64` functions with a managed runtime run on the host's architecture.
 //! DIVERGES: managed runtimes come without AWS SDKs; Python functions see a directory of the host's if one is configured.
-//! DIVERGES: `GetFunction` gives no download link to the package.
 //! DIVERGES: `$LATEST` in a request counts as the unqualified ARN when policies are evaluated.
 
 #[rustfmt::skip]
@@ -32,6 +31,7 @@ mod credentials;
 mod decoy;
 mod delivery;
 mod destination;
+mod download;
 mod environment;
 mod event;
 mod event_config;
@@ -169,9 +169,10 @@ pub fn open_with_machines(env: &Env, extras: Extras, machines: Machines) -> Resu
         },
     ];
     let urls: Arc<dyn DataPlane> = Arc::new(url::Plane::new(Arc::clone(&service)));
+    let packages: Arc<dyn DataPlane> = Arc::new(download::plane::Plane::new(Arc::clone(&service)));
     Ok(Assembly {
         operations: ops::operations(&service),
-        data_planes: vec![urls],
+        data_planes: vec![urls, packages],
         tasks,
         ..Assembly::default()
     })

@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Concurrency, Error, FunctionCodeLocation, GetFunction, GetFunctionInput, GetFunctionOutput},
-    ask,
+    ask, download,
     image::ImageUse,
     variables_key,
 };
@@ -20,12 +20,14 @@ impl Operation<GetFunction> for Lambda {
         let at = self.at(&call.input.function_name, call.input.qualifier.as_deref(), call.caller());
         let function = self.function(&at)?;
         let shown = function.shown_as(&at.requested_arn());
+        let location = download::of_function(&self.env, call.permit(), &function)?;
         Ok(GetFunctionOutput {
             configuration: Some(variables_key::reveal(call.permit(), &function, shown).await),
-            // DIVERGES: no download link; there is no object storage yet to sign one for.
+            // AWS: "S3", as clients expect it; where the link leads is said in `download.rs`.
             code: Some(function.image.as_ref().map_or_else(
                 || FunctionCodeLocation {
-                    repository_type: Some("Casemate".to_owned()),
+                    repository_type: Some("S3".to_owned()),
+                    location,
                     ..FunctionCodeLocation::default()
                 },
                 ImageUse::location,

@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, GetLayerVersion, GetLayerVersionInput, GetLayerVersionOutput},
-    ask,
+    ask, download,
     layer::LayerVersion,
     refusal,
     resource::LayerRef,
@@ -22,7 +22,8 @@ impl Operation<GetLayerVersion> for Lambda {
         let at = LayerRef::parse(&call.input.layer_name, &self.env, call.caller());
         at.check(&self.env)?;
         let found = self.layer_version(&at, number(call.input.version_number)?)?;
-        Ok(found.ok_or_else(refusal::no_resource)?.shown())
+        let version = found.ok_or_else(refusal::no_resource)?;
+        Ok(version.shown(download::of_layer(&self.env, call.permit(), &version)?))
     }
 }
 

@@ -6,7 +6,7 @@ use casemate_names::Arn;
 use crate::{
     Lambda,
     api::{Error, GetLayerVersionByArn, GetLayerVersionByArnInput, GetLayerVersionByArnOutput},
-    ask, refusal,
+    ask, download, refusal,
     resource::LayerRef,
 };
 
@@ -22,6 +22,7 @@ impl Operation<GetLayerVersionByArn> for Lambda {
     async fn run(&self, call: Call<GetLayerVersionByArn>) -> Result<GetLayerVersionByArnOutput, Error> {
         let (at, number) = LayerRef::of_version_text(&call.input.arn).ok_or_else(refusal::no_resource)?;
         at.check(&self.env)?;
-        Ok(self.layer_version(&at, number)?.ok_or_else(refusal::no_resource)?.shown())
+        let version = self.layer_version(&at, number)?.ok_or_else(refusal::no_resource)?;
+        Ok(version.shown(download::of_layer(&self.env, call.permit(), &version)?))
     }
 }

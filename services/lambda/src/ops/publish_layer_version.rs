@@ -5,7 +5,7 @@ use casemate_kernel::{Access, Call, Caller, Operation};
 use crate::{
     Lambda,
     api::{Error, PublishLayerVersion, PublishLayerVersionInput, PublishLayerVersionOutput},
-    ask, configuration,
+    ask, configuration, download,
     layer::{LayerNumbering, LayerVersion},
     refusal,
     resource::LayerRef,
@@ -56,7 +56,7 @@ impl Operation<PublishLayerVersion> for Lambda {
                 Ok((None, version))
             })
             .await?;
-        let shown = version.shown();
+        let shown = version.shown(download::of_layer(&self.env, call.permit(), &version)?);
         Ok(PublishLayerVersionOutput {
             content: shown.content,
             layer_arn: shown.layer_arn,

@@ -55,9 +55,15 @@ async fn versions_are_published_listed_and_deleted() {
     assert_eq!(one["LayerVersionArn"], format!("{ARN}:1"));
     bench.done("PublishLayerVersion", layer("tools", "x = 2")).await;
     bench.done("PublishLayerVersion", layer("zebra", "x = 1")).await;
-    assert_eq!(bench.done("GetLayerVersion", version(1)).await, one);
+    // No two links are the same.
+    let without_link = |mut one: serde_json::Value| {
+        one["Content"].as_object_mut().unwrap().remove("Location").unwrap();
+        one
+    };
+    let one = without_link(one);
+    assert_eq!(without_link(bench.done("GetLayerVersion", version(1)).await), one);
     let by_arn = Document::structure([("Arn", text(&format!("{ARN}:1")))]);
-    assert_eq!(bench.done("GetLayerVersionByArn", by_arn).await, one);
+    assert_eq!(without_link(bench.done("GetLayerVersionByArn", by_arn).await), one);
     let numbers = async |more: &[(&str, Document)]| {
         let input = with(Document::structure([("LayerName", text("tools"))]), more);
         let listed = bench.done("ListLayerVersions", input).await;

@@ -12,6 +12,7 @@ mod configuration;
 mod credentials;
 mod decoys;
 mod destinations;
+mod downloads;
 mod events;
 mod extensions;
 mod gate;
