@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import platform
+import signal
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +131,54 @@ def test_a_request_that_takes_too_long_ends_with_its_machine(server, custom):
     # Whoever asked has the answer before what is left of the machine is cleared away.
     assert until(lambda: len(qemus(server)) < len(before)), (qemus(server), before)
     assert not set(qemus(server)) - before
+
+
+WAITS = """
+import time
+
+def handler(event, context):
+    print("began", flush=True)
+    time.sleep(event["seconds"])
+"""
+
+
+def test_a_machine_lost_at_work_is_the_platforms_failure_and_not_the_functions(tmp_path):
+    """Whoever waits gets an error of the service's, an event is tried again although its function allows no retry."""
+    running = Server(tmp_path / "data", environment=machines()).start()
+    try:
+        logs = running.client("logs")
+        allowed = [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
+        function = Slow(running, {"app.py": WAITS}, statements=allowed, Timeout=300, MemorySize=256, Environment={"Variables": MACHINE})
+
+        def began():
+            try:
+                found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function.name}")["events"]
+            except ClientError:
+                return 0
+            return sum(event["message"].strip() == "began" for event in found)
+
+        def lose():
+            for pid in children(running.process.pid):
+                if "qemu" in name_of(pid):
+                    os.kill(pid, signal.SIGKILL)
+
+        with ThreadPoolExecutor(1) as waiting:
+            request = waiting.submit(function.invoke, {"seconds": 250})
+            assert until(lambda: began() == 1, 120), running.text
+            lose()
+            with pytest.raises(ClientError, match="lost while the function worked") as failed:
+                request.result(60)
+        assert failed.value.response["Error"]["Code"] == "ServiceException"
+        assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+        assert running.wait_for_audit("lambda.environment-lost", lambda record: function.arn in json.dumps(record))
+        function.lambda_.put_function_event_invoke_config(FunctionName=function.name, MaximumRetryAttempts=0)
+        function.invoke({"seconds": 250}, InvocationType="Event")
+        assert until(lambda: began() == 2, 120), running.text
+        lose()
+        assert until(lambda: began() == 3, 180), running.text
+        assert not [one for one in running.audit("lambda.request-dropped") if one.get("operation") == "lambda.request-dropped"]
+    finally:
+        running.kill()
 
 
 def test_memory_beyond_the_functions_size_ends_it(server, python):

@@ -147,9 +147,15 @@ impl Held {
     }
 }
 
-/// The environment cannot take a request: it ended while it was idle.
-#[derive(Debug)]
-pub(crate) struct Unfit;
+/// Why nothing came of a request that an environment was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotRun {
+    /// It cannot take a request: it ended while it was idle. The function has seen nothing of it.
+    Unfit,
+    /// It was lost while the function worked, and not through the function: the spawner went, or its machine did. How far the
+    /// function came nobody knows, so that only who asked can ask again.
+    Lost,
+}
 
 impl Environment {
     /// When its credentials end.

@@ -29,7 +29,7 @@ use crate::{
     Extras,
     api::Error,
     controls::{Controls, Reuse},
-    environment::{Environment, Host, NotRestored, NotStarted, Room, Unfit, exit_text, start_report},
+    environment::{Environment, Host, NotRestored, NotRun, NotStarted, Room, exit_text, start_report},
     farewells::Working,
     function::{Function, reserved_in_all},
     invocation::{Finished, Invocation, Outcome},
@@ -292,7 +292,8 @@ impl Invoker {
         let outcome = match environment.restore().await {
             Ok(()) => match environment.run(work.invocation.clone(), work.with_log).await {
                 Ok(finished) => Ok(finished),
-                Err(Unfit) => return Err(open),
+                Err(NotRun::Unfit) => return Err(open),
+                Err(NotRun::Lost) => Err(refusal::lost()),
             },
             Err(NotRestored::Gone) => return Err(open),
             Err(NotRestored::NotStarted(reason)) => {
@@ -362,4 +363,4 @@ fn not_started(request_id: &str, function: &Function, reason: NotStarted) -> Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

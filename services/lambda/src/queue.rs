@@ -8,6 +8,8 @@
 // AWS: asynchronous invocation is at least once, too.
 
 mod lines;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use std::{

@@ -69,6 +69,15 @@ pub(crate) fn throttled(reason: ThrottleReason) -> Error {
     })
 }
 
+/// The environment was lost while the function worked on a request.
+// AWS: `ServiceException` with 500, which clients try again by themselves (API reference of Invoke); an asynchronous request goes back to
+// the queue without using up a retry ("Error handling for asynchronous invocation": "system errors (500-series)"). The text is ours.
+pub(crate) fn lost() -> Error {
+    Error::service_exception(
+        "the execution environment was lost while the function worked; whether it did its work is not known",
+    )
+}
+
 /// A constraint that the service checks itself although the model does not carry it.
 pub(crate) fn constraint(value: impl std::fmt::Display, at: &str, rule: &str) -> Error {
     // AWS: the general form of constraint violations.

@@ -3,10 +3,10 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use casemate_sandbox::Exit;
+use casemate_sandbox::{Exit, ExitStatus};
 use tokio::time::Instant;
 
-use super::{Environment, Unfit, exit_text};
+use super::{Environment, NotRun, exit_text};
 use crate::{
     extensions::{Fault, Invoke, Reason},
     invocation::{Finished, Invocation, Outcome},
@@ -40,17 +40,17 @@ enum End {
 impl Environment {
     /// Runs one request. Whoever wants the end of its log waits until that is written. Afterwards [`Self::conclude`] completes
     /// the log, and [`Self::settle`] says whether the environment can take another request.
-    pub(crate) async fn run(&self, mut invocation: Invocation, with_log: bool) -> Result<Finished, Unfit> {
+    pub(crate) async fn run(&self, mut invocation: Invocation, with_log: bool) -> Result<Finished, NotRun> {
         let (id, settings) = (invocation.request_id.clone(), &self.function.settings);
         let trace_id = invocation.trace_id.clone();
         let limit = Duration::from_secs(u64::from(settings.timeout_s));
         if !self.renew_credentials().await {
-            return Err(Unfit);
+            return Err(NotRun::Unfit);
         }
         let failed = self.extensions.fault();
         // What is not ready leaves no line of a request that another environment serves.
         if failed.is_none() && !self.is_ready() {
-            return Err(Unfit);
+            return Err(NotRun::Unfit);
         }
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         // Known before it begins, so that its first event finds it.
@@ -59,7 +59,7 @@ impl Environment {
             // It has ended, or was ended because it did not answer. The function has seen nothing of the request.
             tracing::warn!(function = %self.function.arn, why = %error, "a virtual machine took no request");
             self.attribution.end();
-            return Err(Unfit);
+            return Err(NotRun::Unfit);
         }
         self.output.begin(&Note::start(&id, self.function.version, &trace_id));
         if let Some(fault) = failed {
@@ -77,22 +77,28 @@ impl Environment {
         invocation.restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner).take();
         // In this order: what the runtime has been offered it works on.
         if !self.extensions.invoke(told) || !self.exchange.offer(invocation) {
-            return Err(self.given_up((&id, &trace_id), began.elapsed()).await);
+            self.given_up((&id, &trace_id), began.elapsed()).await;
+            return Err(NotRun::Unfit);
         }
         let end = tokio::select! {
             biased;
-            outcome = self.exchange.outcome() => End::Answered(outcome),
-            exit = self.sandbox.exited() => End::Exited(exit),
-            exit = self.child_ended() => End::Exited(exit),
-            fault = self.extension_failed() => End::ExtensionFailed(fault),
-            () = tokio::time::sleep(limit) => End::TimedOut,
+            outcome = self.exchange.outcome() => Ok(End::Answered(outcome)),
+            exit = self.sandbox.exited() => self.ended_by(exit),
+            exit = self.child_ended() => Ok(End::Exited(exit)),
+            fault = self.extension_failed() => Ok(End::ExtensionFailed(fault)),
+            () = tokio::time::sleep(limit) => Ok(End::TimedOut),
         };
         let duration = began.elapsed().min(limit);
         // From here on an answer comes too late.
         self.exchange.close(&id);
         let end = match end {
+            Err(lost) => {
+                self.witness_loss(&id);
+                self.given_up((&id, &trace_id), duration).await;
+                return Err(lost);
+            }
             // Nobody waits for what is read and written of it.
-            End::Answered(outcome) if !with_log => {
+            Ok(End::Answered(outcome)) if !with_log => {
                 let complete = self.is_complete(&outcome);
                 let status = status_of(&outcome);
                 let unreported = Unreported { request_id: id, trace_id, duration, status, complete };
@@ -100,7 +106,7 @@ impl Environment {
                 self.end_fetched().await;
                 return Ok(Finished { outcome, tail: Vec::new() });
             }
-            other => other,
+            Ok(other) => other,
         };
         if let End::Answered(outcome) = &end
             && !self.is_complete(outcome)
@@ -112,10 +118,16 @@ impl Environment {
         Ok(finished)
     }
 
-    /// Has ended between START and the request: what was begun in its log is ended. The request is another environment's.
-    pub(crate) async fn given_up(&self, ids: (&str, &str), after: Duration) -> Unfit {
+    /// How its process ended, or that nobody learnt it: that is none of the function's doing, as far as anybody knows.
+    // The same is told apart for starts, in `init.rs`.
+    fn ended_by(&self, exit: Exit) -> Result<End, NotRun> {
+        let is_lost = self.sandbox.is_lost() || exit.status == ExitStatus::Unknown;
+        if is_lost { Err(NotRun::Lost) } else { Ok(End::Exited(exit)) }
+    }
+
+    /// Nothing comes of the request here: what was begun in its log is ended.
+    pub(crate) async fn given_up(&self, ids: (&str, &str), after: Duration) {
         drop(self.report(ids, after, ((Status::Error, None), Vec::new())).await);
-        Unfit
     }
 
     async fn finish(&self, (id, trace_id): (&str, &str), end: End, duration: Duration) -> Finished {

@@ -268,7 +268,7 @@ impl Environment {
     /// What its log has of a request that began and could not be given to the runtime.
     pub(crate) async fn log_of_given_up(&self, id: &str) -> String {
         self.output.begin(&Note::start(id, self.function.version, ""));
-        let _ = self.given_up((id, ""), Duration::ZERO).await;
+        self.given_up((id, ""), Duration::ZERO).await;
         String::from_utf8(self.output.end(&[])).unwrap()
     }
 

@@ -25,6 +25,13 @@ impl Environment {
         }
     }
 
+    /// It was lost while a request was worked on.
+    pub(super) fn witness_loss(&self, request_id: &str) {
+        let detail =
+            "the environment was lost while the function worked; whether it did its work is not known";
+        self.witness("lambda.environment-lost", Some(request_id), (detail.to_owned(), None));
+    }
+
     /// Lines of its log were dropped, most likely because it wrote more than can be delivered.
     pub(super) fn witness_dropped_lines(&self, request_id: Option<&str>, count: u64) {
         if count > 0 {

@@ -24,22 +24,25 @@ use crate::{
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}}"#;
 
-struct Host {
-    invoker: Arc<Invoker>,
+pub(crate) struct Host {
+    pub(crate) invoker: Arc<Invoker>,
     packages: Arc<Packages>,
-    env: Env,
+    pub(crate) env: Env,
+    /// The spawner's process.
+    spawner: u32,
     /// Held only; its tasks are not shareable.
     _world: Mutex<World>,
     _folder: tempfile::TempDir,
 }
 
-fn host(places_max: usize) -> Host {
+pub(crate) fn host(places_max: usize) -> Host {
     host_serving(places_max, Arc::new(|_| Box::new(|_, _| {})))
 }
 
 /// With this as the AWS endpoint of its environments.
 fn host_serving(places_max: usize, serve_connection: crate::ServeConnection) -> Host {
     let spawner = casemate_sandbox::spawner::start().unwrap();
+    let spawner_pid = spawner.pid();
     let runtimes = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let extras = Extras {
@@ -62,12 +65,18 @@ fn host_serving(places_max: usize, serve_connection: crate::ServeConnection) -> 
         .start();
     world.identities().role("worker", &[], Some(TRUST));
     let (env, invoker, packages) = made.unwrap();
-    Host { invoker, packages, env, _world: Mutex::new(world), _folder: folder }
+    Host { invoker, packages, env, spawner: spawner_pid, _world: Mutex::new(world), _folder: folder }
 }
 
 impl Host {
+    /// Kills the spawner, and with it every environment. There is no other one in these tests.
+    pub(crate) fn kill_spawner(&self) {
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args(["-KILL", &self.spawner.to_string()]).status().unwrap().success());
+    }
+
     /// Puts a Python function of one file into the store.
-    async fn function(&self, name: &str, code: &str, variables: &[(&str, &str)]) -> Arc<Function> {
+    pub(crate) async fn function(&self, name: &str, code: &str, variables: &[(&str, &str)]) -> Arc<Function> {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         archive.start_file("app.py", SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
         archive.write_all(code.as_bytes()).unwrap();
@@ -519,7 +528,8 @@ async fn a_machines_template_is_one_revisions_versions_roles_accounts_and_kind_o
     assert!(!all.is_current(&own, &all.turn(&others[5])));
 }
 
+mod lost;
 mod measured;
 mod snapshots;
-mod starts;
+pub(crate) mod starts;
 mod unused;

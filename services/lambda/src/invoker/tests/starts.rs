@@ -12,7 +12,7 @@ use crate::{fair::Grant, isolate::Channel};
 
 /// Says with which key it is loaded, and is when it is let; says then of each request which process it is for, and serves it
 /// when it is let.
-const HELD: &str = r"
+pub(crate) const HELD: &str = r"
 import os, socket, uuid
 def told(word):
     global line
@@ -30,7 +30,7 @@ def handler(event, context):
 ";
 
 /// Connections from inside.
-struct Lines(mpsc::UnboundedReceiver<Channel>);
+pub(crate) struct Lines(mpsc::UnboundedReceiver<Channel>);
 
 impl Lines {
     /// The next one, and what it said.
@@ -43,7 +43,7 @@ impl Lines {
         (line, String::from_utf8(said).unwrap().trim_end().to_owned())
     }
 
-    async fn next_of(&mut self, what: &str) -> (Channel, String) {
+    pub(crate) async fn next_of(&mut self, what: &str) -> (Channel, String) {
         let (line, said) = self.next().await;
         let about = said.strip_prefix(what).unwrap_or_else(|| panic!("{said}, not {what}")).trim().to_owned();
         (line, about)
@@ -54,7 +54,7 @@ impl Lines {
     }
 }
 
-async fn go_on(mut line: Channel) {
+pub(crate) async fn go_on(mut line: Channel) {
     line.write_all(b"g").await.unwrap();
 }
 
@@ -67,7 +67,7 @@ async fn is_over(mut line: Channel) {
     while matches!(line.read(&mut [0]).await, Ok(1..)) {}
 }
 
-fn held(places_max: usize) -> (Arc<super::Host>, Lines) {
+pub(crate) fn held(places_max: usize) -> (Arc<super::Host>, Lines) {
     let (arrived, lines) = mpsc::unbounded_channel();
     let serve: crate::ServeConnection = Arc::new(move |_| {
         let arrived = arrived.clone();
@@ -77,17 +77,20 @@ fn held(places_max: usize) -> (Arc<super::Host>, Lines) {
 }
 
 impl super::Host {
-    fn ask(self: &Arc<Self>, function: &Arc<Function>) -> tokio::task::JoinHandle<Result<String, Error>> {
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+    ) -> tokio::task::JoinHandle<Result<String, Error>> {
         let (host, function) = (Arc::clone(self), Arc::clone(function));
         tokio::spawn(async move { host.invoke(&function, "{}").await })
     }
 
-    fn room_held(&self, function: &Function) -> usize {
+    pub(super) fn room_held(&self, function: &Function) -> usize {
         self.invoker.host.as_ref().unwrap().room.held(&function.arn)
     }
 
     /// Waits until no credentials of this key are left.
-    async fn is_revoked(&self, key: &str) {
+    pub(super) async fn is_revoked(&self, key: &str) {
         while self.env.sessions().unwrap().account_of_key(key).unwrap().is_some() {
             tokio::task::yield_now().await;
         }
