@@ -128,6 +128,7 @@ def test_an_image_runs_with_its_own_words_and_the_functions_over_them(images, pr
     code = images.lambda_.get_function(FunctionName="own-words")["Code"]
     assert (code["ImageUri"], code["RepositoryType"]) == (f"{REGISTRY}/team/app:1", "ECR")
     assert code["ResolvedImageUri"] == f"{REGISTRY}/team/app@{digest}"
+    assert "Location" not in code
 
     answer = images.invoke("own-words")
     assert answer["arguments"] == ["/usr/bin/run", "--mode=image", "first"]

@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from conftest import Server
+from functions import package
 
 AWS = str(Path(__file__).parent / ".venv/bin/aws")
 EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
@@ -227,6 +230,18 @@ def test_what_there_is_none_of_is_not_found_and_services_are_listed(company):
     inside = company.client("organizations")
     code, _ = refused(inside.enable_aws_service_access, ServicePrincipal="config.amazonaws.com")
     assert code == "AccessDeniedException"
+
+
+def test_a_link_to_a_package_of_a_closed_account_is_closed_too(company):
+    account = company.new_account("leaving")
+    lambda_ = company.server.client("lambda", **company.enter(account))
+    made = lambda_.publish_layer_version(LayerName="tools", Content={"ZipFile": package({"python/tools.py": ""})})
+    link = made["Content"]["Location"]
+    assert urllib.request.urlopen(link, timeout=30).status == 200
+    company.organizations.close_account(AccountId=account)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(link, timeout=30)
+    assert refused.value.code == 403 and b"Forbidden" in refused.value.read()
 
 
 def test_everything_is_there_after_a_restart(company):
