@@ -13,6 +13,7 @@ mod boundary;
 mod calls;
 mod connect;
 mod execution;
+mod numbers;
 mod signals;
 mod telling;
 mod unix;
@@ -21,7 +22,6 @@ use std::{
     fs, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -31,6 +31,7 @@ pub(crate) use self::{
 use self::{
     boundary::{Purpose, normalised},
     calls::{Aim, Named},
+    numbers::Numbers,
 };
 use crate::{
     pump::Recorder,
@@ -44,7 +45,7 @@ type Question = libc::seccomp_notif;
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     answering: Answering,
-    first_pid: u32,
+    numbers: Numbers,
     /// Held by descriptor: a number may pass to another process.
     launching: Vec<OwnedFd>,
     judgement: Arc<RwLock<Judgement>>,
@@ -88,7 +89,7 @@ impl Supervisor {
         out: Option<WayOut>,
     ) -> Self {
         let answering = Answering { listener: Arc::new(listener), recorder };
-        Self { answering, first_pid, launching, judgement, out }
+        Self { answering, numbers: Numbers::of(first_pid), launching, judgement, out }
     }
 
     /// Answers until the last process that can ask is gone.
@@ -149,7 +150,7 @@ impl Supervisor {
             return (Verdict::GoOn, self.trespass(question));
         }
         if signalling().any(|signalling| signalling == call) {
-            return (Verdict::GoOn, signals::sent(question, self.own_processes()));
+            return (Verdict::GoOn, signals::sent(question, &mut self.numbers));
         }
         let is_asker = |pidfd: &OwnedFd| sys::pid_of(pidfd.as_fd()).is_ok_and(|pid| pid == question.pid);
         let own = self.launching.iter().position(is_asker);
@@ -172,22 +173,18 @@ impl Supervisor {
         execution::judge(&judgement.executions, question)
     }
 
-    /// Whether the environment has a process of a number: its own `/proc` knows.
-    fn own_processes(&self) -> impl Fn(u32) -> bool {
-        let proc = format!("/proc/{}/root/proc", self.first_pid);
-        move |number| number != 0 && Path::new(&proc).join(number.to_string()).exists()
-    }
-
     /// What there is to record of a call that names files.
     fn trespass(&self, question: &libc::seccomp_notif) -> Option<Event> {
         let mut named = calls::named(libc::c_long::from(question.data.nr)).into_iter();
         named.find_map(|named| {
             let (path, purpose) = subject(question, named)?;
             let judgement = self.judgement.read().unwrap_or_else(PoisonError::into_inner);
-            judgement.boundary.is_crossed(&path, purpose, self.own_processes()).then(|| Event::OpenDenied {
-                pid: question.pid,
-                path: path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
-                write: purpose == Purpose::Write,
+            judgement.boundary.is_crossed(&path, purpose, |number| self.numbers.has(number)).then(|| {
+                Event::OpenDenied {
+                    pid: question.pid,
+                    path: path.chars().take(RECORDED_CHARACTERS_MAX).collect(),
+                    write: purpose == Purpose::Write,
+                }
             })
         })
     }

@@ -291,8 +291,8 @@ pub enum Event {
         /// The first 16 arguments, lossy, each cut to 128 characters. None under [`ExecPolicy::Allow`].
         arguments: Vec<String>,
     },
-    /// A signal is sent to a process or a group. Not where one looks whether a process of its own is there (signal 0), nor to
-    /// threads.
+    /// A signal is sent to a process, a group or another process's thread. Not where one looks whether a process of its own is
+    /// there (signal 0).
     Signal {
         /// Host process id of the one that sends it.
         pid: u32,

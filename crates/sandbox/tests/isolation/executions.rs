@@ -211,3 +211,65 @@ print("child", child, "by", descriptor)
     ];
     assert_eq!(signals.collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn signals_to_threads_are_recorded_where_they_are_another_processs() {
+    let outcome = run(run_python_with(
+        r#"
+import signal, threading
+signal.signal(signal.SIGUSR1, lambda *_: None)
+TKILL, TGKILL = (200, 234) if os.uname().machine == "x86_64" else (130, 131)
+own, running = os.getpid(), threading.Event()
+ended = threading.Event()
+def wait():
+    running.set()
+    ended.wait()
+thread = threading.Thread(target=wait)
+thread.start()
+running.wait()
+for number in (threading.get_native_id(), thread.native_id):
+    show("own tgkill", lambda: call(TGKILL, own, number, signal.SIGUSR1))
+    show("own tkill", lambda: call(TKILL, number, signal.SIGUSR1))
+show("raised", lambda: signal.raise_signal(signal.SIGUSR1))
+show("pthread", lambda: signal.pthread_kill(thread.ident, signal.SIGUSR1))
+ended.set()
+thread.join()
+reading, writing = os.pipe()
+child = os.fork()
+if child == 0:
+    # What is forked from the one that was asked about is somebody else, and its own threads are its own.
+    signal.raise_signal(signal.SIGUSR1)
+    call(TGKILL, own, own, signal.SIGUSR1)
+    os.write(writing, b"x")
+    while True: signal.pause()
+os.read(reading, 1)
+show("looked", lambda: call(TGKILL, child, child, 0))
+show("tkill", lambda: call(TKILL, child, signal.SIGCONT))
+show("nobody", lambda: call(TGKILL, child, 4_000_000, signal.SIGTERM))
+show("nobody alone", lambda: call(TKILL, 4_000_000, signal.SIGTERM))
+show("ended", lambda: call(TGKILL, child, child, signal.SIGKILL))
+show("waited", lambda: os.waitpid(child, 0)[1])
+show("queued", lambda: call(297 if TKILL == 200 else 240, own, own, 10, ctypes.create_string_buffer(128)))
+print("who", own, child)
+"#,
+        |spec| spec,
+    ));
+    let keys = ["own tgkill", "own tkill", "raised", "pthread", "looked", "tkill", "ended", "waited"];
+    let values = keys.map(|key| outcome.value(key));
+    assert_eq!(values, ["0", "0", "None", "None", "0", "0", "0", "9"], "{outcome:?}");
+    let refused = ["nobody", "nobody alone", "queued"].map(|key| outcome.value(key));
+    assert_eq!(refused, ["ESRCH", "ESRCH", "EPERM"], "{outcome:?}");
+    let (own, child) = outcome.value("who").split_once(' ').unwrap();
+    let signals = outcome.events.iter().map(|event| match event {
+        Event::Signal { signal, target, missing, .. } => (*signal, target.clone(), *missing),
+        other => panic!("{other:?}"),
+    });
+    let expected = [
+        (10, format!("thread {own} of process {own}"), false),
+        (18, format!("thread {child}"), false),
+        (15, format!("thread 4000000 of process {child}"), true),
+        (15, "thread 4000000".to_owned(), true),
+        (9, format!("thread {child} of process {child}"), false),
+    ];
+    assert_eq!(signals.collect::<Vec<_>>(), expected);
+}
