@@ -62,6 +62,7 @@ SEEN = {name: ("sandbox.call-refused", word) for name, word in CALLS.items()} | 
     "descriptors": ("sandbox.descriptor-limit", "had all the descriptors"),
     "disk": ("sandbox.tmp-full", "/tmp was full"),
     "signal_to_the_server": ("sandbox.signal", "which its environment does not have"),
+    "signal_to_a_thread_of_the_server": ("sandbox.signal", "thread"),
 }
 
 # What is not there cannot be asked for in a way that differs from ordinary work.

@@ -262,6 +262,10 @@ def signal_to_the_server():
     return True
 
 
+def signal_to_a_thread_of_the_server():
+    return call(234, EVENT["pid"], EVENT["pid"], 0) == 0
+
+
 def traced():
     def attach():
         child = os.fork()
@@ -532,7 +536,8 @@ PROBES = {
         file_of_the_host, file_through_a_link, file_through_proc, file_through_its_own_root, file_by_a_race, hard_link_to_code,
         code_opened_again_for_writing, write_beside_the_code, write_on_the_host,
         kernel_controls, kernel_log, device, inherited_descriptor,
-        environment_of_the_server, processes_of_the_host, signal_to_the_server, traced, memory_of_another,
+        environment_of_the_server, processes_of_the_host, signal_to_the_server, signal_to_a_thread_of_the_server, traced,
+        memory_of_another,
         port_of_the_host, port_of_the_host_by_its_address, metadata, abstract_socket, socket_file, datagram, connected_datagram,
         vsock, raw_socket, netfilter_socket, packet_socket, answer_for_another_request, request_of_another_process,
         user_namespace, user_namespace_by_clone3, mount_namespace_by_clone, namespace_entered, program_of_the_kernel, mount, change_of_root, other_user, kernel_key,

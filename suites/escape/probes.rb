@@ -172,6 +172,7 @@ module Probes
     some(Dir.children("/proc").grep(/\A\d+\z/).map(&:to_i) - [1, Process.pid, Process.ppid])
   end
   probe("signal_to_the_server") { |event| Process.kill(0, event["pid"]) }
+  probe("signal_to_a_thread_of_the_server") { |event| call(234, event["pid"], event["pid"], 0) }
   probe("port_of_the_host") { |event| connected(Addrinfo.tcp("127.0.0.1", event["port"])) }
   probe("port_of_the_host_by_its_address") { |event| connected(Addrinfo.tcp(event["address"], event["port"])) }
   probe("metadata") { |event| connected(Addrinfo.tcp(*event["metadata"])) }

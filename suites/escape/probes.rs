@@ -232,6 +232,10 @@ const PROBES: &[Probe] = &[
     ("environment_of_the_server", |event| Ok(fs::read(format!("/proc/{}/environ", member(event, "pid")))?.len().to_string())),
     ("processes_of_the_host", |_| processes_of_the_host()),
     ("signal_to_the_server", |event| asked(unsafe { kill(member(event, "pid").parse()?, 0) }.into())),
+    ("signal_to_a_thread_of_the_server", |event| {
+        let pid: i64 = member(event, "pid").parse()?;
+        asked(unsafe { syscall(234, pid, pid, 0_i64) })
+    }),
     ("inherited_descriptor", |_| inherited_descriptor()),
     ("kernel_controls", |_| kernel_controls()),
     ("kernel_log", |_| Ok(format!("{:?}", fs::File::open("/dev/kmsg")?))),
