@@ -23,8 +23,7 @@ pub(crate) use layout::Cgroups;
 use crate::{
     layer::Layer,
     spec::{MEMORY_MB_PER_VCPU, Usage},
-    supervision::{Roles, Supervision},
-    sys,
+    supervision::{Listed, Roles, Supervision},
 };
 
 /// Which interface a directory speaks.
@@ -254,11 +253,11 @@ impl Group {
         }
     }
 
-    /// The same, with those that may have been members and are gone.
-    fn members_or_gone(&self) -> io::Result<Vec<libc::pid_t>> {
+    /// The processes, and those that may have been members and are gone.
+    fn members_or_gone(&self) -> io::Result<Listed> {
         match &self.supervision {
             Some(held) if self.pids.is_none() => held.members_or_gone(),
-            _ => self.members(),
+            _ => Ok(Listed { members: self.members()?, gone: Vec::new() }),
         }
     }
 
@@ -311,10 +310,7 @@ impl Group {
     }
 
     fn continue_members(&self) -> io::Result<()> {
-        for pid in self.members()? {
-            let _ = sys::kill(pid, libc::SIGCONT);
-        }
-        Ok(())
+        signals::send(libc::SIGCONT, &self.members()?, || self.members())
     }
 }
 

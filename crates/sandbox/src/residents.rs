@@ -90,6 +90,11 @@ impl Process {
     pub(crate) fn find(pid: libc::pid_t) -> Option<Self> {
         Seen::find(pid).map(|seen| seen.process)
     }
+
+    /// The same, and who has forked it, or has taken it over since.
+    pub(crate) fn with_parent(pid: libc::pid_t) -> Option<(Self, libc::pid_t)> {
+        Seen::find(pid).map(|seen| (seen.process, seen.parent))
+    }
 }
 
 /// A process as it was found.

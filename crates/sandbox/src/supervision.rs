@@ -27,6 +27,14 @@ use watchman::{Post, TICK};
 
 use crate::{spec::Usage, sys};
 
+/// Processes by their numbers, at one time.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) members: Vec<libc::pid_t>,
+    /// Numbers of processes that ended before it was known whose they were.
+    pub(crate) gone: Vec<libc::pid_t>,
+}
+
 /// What is held by looking; the rest the kernel holds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Roles {
@@ -161,16 +169,14 @@ impl Supervision {
         Ok(members)
     }
 
-    /// The same, and all of which it is not known, of whomever: where one has ended meanwhile, what it has forked may be missing.
+    /// The same, and the numbers of which it is not known, of whomever: where one has ended meanwhile, what it has forked may be missing.
     ///
     /// They are listed from the lowest number to the highest, and new ones get higher numbers: where nothing has ended, what
     /// has been forked meanwhile is missing only where the numbers begin anew just then.
-    pub(crate) fn members_or_gone(&self) -> io::Result<Vec<libc::pid_t>> {
-        let Some(subject) = self.subject.get() else { return Ok(Vec::new()) };
+    pub(crate) fn members_or_gone(&self) -> io::Result<Listed> {
+        let Some(subject) = self.subject.get() else { return Ok(Listed::default()) };
         let census = Census::take()?;
-        let mut members = census.family(subject.first);
-        members.extend(census.gone());
-        Ok(members)
+        Ok(Listed { members: census.family(subject.first), gone: census.gone().to_vec() })
     }
 
     /// From now on others stop it: it is looked at for the last time.
@@ -188,8 +194,8 @@ impl Supervision {
         drop(account);
         if paused {
             // Those who freeze by other means than signals know nothing of it.
-            for pid in self.members().unwrap_or_default() {
-                let _ = sys::kill(pid, libc::SIGCONT);
+            if let (Some(subject), Ok(census)) = (self.subject.get(), Census::take()) {
+                census.signal(&census.family(subject.first), libc::SIGCONT);
             }
         }
         self.post.wake();
@@ -253,8 +259,10 @@ impl Supervision {
             return;
         }
         let used = account.clock(members);
-        if self.roles.cpu {
-            account.hold(members, passed, used);
+        if self.roles.cpu
+            && let Some(signal) = account.hold(passed, used)
+        {
+            census.signal(members, signal);
         }
     }
 }
@@ -299,19 +307,17 @@ impl Account {
         used
     }
 
-    /// Stops it when it has used more than its share, and lets it go on when the share has made up for that.
-    fn hold(&mut self, members: &[libc::pid_t], passed: Duration, used: u64) {
+    /// The signal that stops it when it has used more than its share, or lets it go on when the share has made up for that.
+    fn hold(&mut self, passed: Duration, used: u64) -> Option<libc::c_int> {
         self.credit_ns = credit(self.credit_ns, self.share, passed, used);
         let signal = match (self.credit_ns < 0, self.paused) {
             // What has been forked since the last look is stopped as well.
             (true, _) => libc::SIGSTOP,
             (false, true) => libc::SIGCONT,
-            (false, false) => return,
+            (false, false) => return None,
         };
         self.paused = self.credit_ns < 0;
-        for pid in members {
-            let _ = sys::kill(*pid, signal);
-        }
+        Some(signal)
     }
 }
 
@@ -376,20 +382,24 @@ mod tests {
     #[test]
     fn processes_are_stopped_while_the_share_is_used_up() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-        let pid = [child.id().cast_signed()];
+        let (pid, census) = ([child.id().cast_signed()], Census::take().unwrap());
         let roles = Roles { memory: true, processes: true, cpu: true };
         let supervision = Supervision::new(roles, (1, 1), &Watchman::default());
         supervision.set_share(2_000, 20_000);
         let (tick, mut account) = (TICK, supervision.account());
-        account.hold(&pid, tick, 20_000_000);
+        let hold = |account: &mut Account, passed, used| match account.hold(passed, used) {
+            Some(signal) => census.signal(&pid, signal),
+            None => panic!("{account:?}"),
+        };
+        hold(&mut account, tick, 20_000_000);
         assert!(account.paused);
         while state(child.id()) != 'T' {
             std::thread::yield_now();
         }
-        account.hold(&pid, tick * 8, 0);
+        hold(&mut account, tick * 8, 0);
         assert!(account.paused && account.credit_ns == -2_000_000);
-        account.hold(&pid, tick, 0);
-        assert!(!account.paused);
+        hold(&mut account, tick, 0);
+        assert!(!account.paused && account.hold(tick, 0).is_none());
         while state(child.id()) == 'T' {
             std::thread::yield_now();
         }

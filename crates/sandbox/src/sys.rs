@@ -230,12 +230,6 @@ pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Re
     .map(drop)
 }
 
-/// A signal by number; only for processes known to be frozen or our own children.
-pub(crate) fn kill(pid: libc::pid_t, signal: libc::c_int) -> io::Result<()> {
-    // SAFETY: integers only.
-    check_int(unsafe { libc::kill(pid, signal) }).map(drop)
-}
-
 /// A connected pair of packet sockets.
 pub(crate) fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut pair: [RawFd; 2] = [-1; 2];

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     cgroup::{
-        Freezing, Group, Held, Limits, Place, Refused, Version, put,
+        Freezing, Group, Held, Limits, Place, Refused, Version, put, signals,
         unified::{Tree, offered},
     },
     layer::{Layer, LayerReport, Status},
@@ -260,11 +260,11 @@ fn clear(folder: &Path) {
     }
     let _ = put(folder, "cgroup.kill", "1");
     let _ = put(folder, "freezer.state", "THAWED");
-    for pid in fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default().lines() {
-        if let Ok(pid) = pid.parse() {
-            let _ = sys::kill(pid, libc::SIGKILL);
-        }
-    }
+    let members = || {
+        let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>()
+    };
+    let _ = signals::send(libc::SIGKILL, &members(), || Ok(members()));
     // If a process is still leaving, the next start removes the folder.
     let _ = fs::remove_dir(folder);
 }
@@ -372,9 +372,7 @@ mod tests {
         while !group.is_frozen().unwrap() {
             std::thread::yield_now();
         }
-        for pid in group.members().unwrap() {
-            sys::kill(pid, libc::SIGKILL).unwrap();
-        }
+        signals::send(libc::SIGKILL, &group.members().unwrap(), || group.members()).unwrap();
         while group.remove().is_err() {
             std::thread::yield_now();
         }

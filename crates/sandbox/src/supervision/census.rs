@@ -7,14 +7,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    os::fd::AsFd,
 };
 
-use crate::sys;
+use crate::{residents::Process, sys};
 
 /// All processes, by their parents.
 #[derive(Debug, Default)]
 pub(super) struct Census {
     children: BTreeMap<libc::pid_t, Vec<libc::pid_t>>,
+    /// Who they are: numbers are used again.
+    found: BTreeMap<libc::pid_t, Process>,
     /// Those that ended before they were looked at: whose children they would have been nobody knows.
     gone: Vec<libc::pid_t>,
 }
@@ -22,13 +25,15 @@ pub(super) struct Census {
 impl Census {
     /// Looks at all that can be seen. What is forked meanwhile may be missing.
     pub(super) fn take() -> io::Result<Self> {
-        let (mut parents, mut gone) = (BTreeMap::new(), Vec::new());
+        let (mut parents, mut found, mut gone) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for entry in fs::read_dir("/proc")? {
             let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            match parent_of(pid) {
-                Some(parent) => drop(parents.insert(pid, parent)),
-                None => gone.push(pid),
-            }
+            let Some((process, parent)) = Process::with_parent(pid) else {
+                gone.push(pid);
+                continue;
+            };
+            parents.insert(pid, parent);
+            found.insert(pid, process);
         }
         let mut children: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (pid, parent) in &parents {
@@ -37,7 +42,18 @@ impl Census {
             let parent = if known { *parent } else { parent_of(*pid).unwrap_or(0) };
             children.entry(parent).or_default().push(*pid);
         }
-        Ok(Self { children, gone })
+        Ok(Self { children, found, gone })
+    }
+
+    /// A signal to those of these that are still whom this census found; no other process has its number and its start.
+    pub(super) fn signal(&self, members: &[libc::pid_t], signal: libc::c_int) {
+        for pid in members {
+            // Taken hold of first: who has the number after that has had it since, or nobody is signalled.
+            let Ok(held) = sys::pidfd(*pid) else { continue };
+            if Process::find(*pid).is_some_and(|process| self.found.get(pid) == Some(&process)) {
+                let _ = sys::pidfd_signal(held.as_fd(), signal);
+            }
+        }
     }
 
     /// Those of which it is not known.
@@ -204,6 +220,33 @@ mod tests {
             parent.is_some() && parent == parent_of(sys::own_pid()) && holds.private > 0 && holds.threads > 0,
             "{parent:?} {holds:?}"
         );
+    }
+
+    fn state(pid: libc::pid_t) -> char {
+        let stat = sys::process_table(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+    }
+
+    #[test]
+    fn who_has_the_number_of_another_by_now_is_not_signalled() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let census = Census::take().unwrap();
+        // As if somebody who started at another time had been found, or nobody.
+        let mut stale = Census::take().unwrap();
+        stale.found.insert(pid, Process::find(1).unwrap());
+        for other in [&stale, &Census::default()] {
+            other.signal(&[pid], libc::SIGKILL);
+        }
+        census.signal(&[pid], libc::SIGSTOP);
+        // The kernel would have ended it at once, and what is ended does not stop.
+        while state(pid) != 'T' {
+            assert_ne!(state(pid), 'Z');
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        census.signal(&[pid], libc::SIGKILL);
     }
 
     #[test]
