@@ -123,6 +123,77 @@ def test_node_attempts_are_refused_and_recorded(server):
     wait_for_opens(server, function, str(server.data_dir / "functions"), "/var/task/planted")
 
 
+ODD_NAMES = r'''
+import errno, os, socket
+
+FORGED = b'\xff\n{"kind":"event","operation":"forged"}\r\x1b[2J\x7f\xc2\x85\xe2\x80\xa8\xe2\x80\xae'
+
+
+def attempt(action):
+    try:
+        return repr(action())
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+
+def connect(name):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.connect(name)
+
+
+def from_a_folder_of_its_own():
+    """Up and out of a folder whose name is no text either."""
+    os.mkdir(b"/tmp/" + FORGED)
+    os.chdir(b"/tmp/" + FORGED)
+    try:
+        return os.open(b"../../etc/gshadow", os.O_RDONLY)
+    finally:
+        os.chdir("/")
+
+
+def handler(event, context):
+    return {
+        "read": attempt(lambda: os.open(b"/root/read-" + FORGED, os.O_RDONLY)),
+        "change": attempt(lambda: os.open(b"/var/task/change-" + FORGED, os.O_WRONLY | os.O_CREAT)),
+        "from a folder": attempt(from_a_folder_of_its_own),
+        "execute": attempt(lambda: os.execv(b"/tmp/execute-" + FORGED, ["x"])),
+        "abstract": attempt(lambda: connect(b"\0abstract-" + FORGED[:40])),
+        "socket": attempt(lambda: connect(b"/run/socket-" + FORGED[:40])),
+    }
+'''
+
+
+def test_names_that_are_no_text_are_recorded_on_one_line_and_hide_nothing(server):
+    function = Function(server, {"app.py": ODD_NAMES})
+    answer, results = function.invoke({})
+    assert results == {
+        "read": "ENOENT", "change": results["change"], "from a folder": "ENOENT", "execute": "EPERM",
+        "abstract": "ECONNREFUSED", "socket": "ENOENT",
+    }
+    assert results["change"] in ("EROFS", "EACCES"), results
+    request = answer["ResponseMetadata"]["RequestId"]
+    for operation, word in (
+        ("sandbox.open-denied", "/root/read-\ufffd\\n"), ("sandbox.open-denied", "/var/task/change-\ufffd\\n"),
+        ("sandbox.open-denied", "/etc/gshadow"), ("sandbox.exec-denied", "/tmp/execute-\ufffd\\n"),
+        ("sandbox.connect-denied", "@abstract-\ufffd\\n"), ("sandbox.connect-denied", "/run/socket-\ufffd\\n"),
+    ):
+        found = server.wait_for_audit(
+            function.name,
+            lambda record: record.get("operation") == operation and record["id"] == request and word in record["detail"],
+        )
+        assert len(found) == 1, (operation, word, found)
+    # As it is on the disk, and as people read it: nothing that a terminal or a reader of lines would take for more than a name.
+    # After each record stands its MAC.
+    files = [file.read_bytes() for file in (server.data_dir / "audit").glob("*.jsonl")]
+    lines = [line.rpartition(b"\t")[0].decode() for file in files for line in file.split(b"\n") if request.encode() in line]
+    assert len(lines) >= 6
+    shown = server.casemate("log", "-n", 400, "--grep", function.name).stdout
+    for text in lines + shown.split("\n"):
+        assert text.isprintable(), repr(text)
+    assert all(json.loads(line)["operation"] != "forged" for line in lines)
+    assert not any(line.strip().startswith("{") for line in shown.splitlines())
+
+
 def test_ordinary_functions_are_not_in_the_trail(server):
     python = Function(server, {"app.py": "import http.client, json, ssl\n\ndef handler(event, context):\n    ssl.create_default_context()\n    open('/tmp/x', 'w').write('x')\n    return json.dumps('hello')\n"})
     node = Function(

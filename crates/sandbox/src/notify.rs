@@ -250,8 +250,9 @@ fn subject(question: &libc::seccomp_notif, named: Named) -> Option<(String, Purp
         AT_WORKING_DIRECTORY => format!("/proc/{pid}/cwd"),
         number => format!("/proc/{pid}/fd/{number}"),
     };
+    // A folder whose name is no text is one as well.
     let base = fs::read_link(link).ok()?;
-    Some((normalised(base.to_str()?, &path), purpose))
+    Some((normalised(&base.to_string_lossy(), &path), purpose))
 }
 
 enum Pending {

@@ -261,3 +261,52 @@ fn names_are_watched_where_programs_may_be_run_too() {
         assert_eq!(outcome.events.len(), 1, "{outcome:?}");
     }
 }
+
+#[test]
+fn names_that_are_no_text_hide_nothing() {
+    let outcome = run(run_python(
+        r#"
+show("read", lambda: os.open(b"/root/\xff\xfe\n\x1b[2Jsecret", os.O_RDONLY))
+show("write", lambda: os.open(b"/var/task/\xff\n", os.O_WRONLY | os.O_CREAT))
+show("process", lambda: os.open(b"/proc/4000000/\xff", os.O_RDONLY))
+show("device", lambda: os.open(b"/dev/\xff", os.O_RDONLY))
+show("up", lambda: os.open(b"/tmp/\xff\n/../../etc/shadow", os.O_RDONLY))
+folder = b"/tmp/\xff\n\xfe"
+os.mkdir(folder)
+os.chdir(folder)
+show("from there", lambda: os.open(b"../../etc/gshadow", os.O_RDONLY))
+top = os.open(folder, os.O_RDONLY)
+show("by descriptor", lambda: os.open("../../planted", os.O_WRONLY | os.O_CREAT, dir_fd=top))
+show("own", lambda: os.close(os.open(b"\xff", os.O_WRONLY | os.O_CREAT)))
+show("executed", lambda: os.execv(b"/tmp/\xffprogram\n", ["x"]))
+with socket.socket(socket.AF_UNIX) as one:
+    show("abstract", lambda: one.connect(b"\0\xff\ncasemate-nobody"))
+    show("file", lambda: one.connect(b"/run/\xff\n"))
+"#,
+    ));
+    let keys = ["read", "process", "device", "up", "from there", "abstract", "file"];
+    let refused = keys.map(|key| outcome.value(key));
+    assert_eq!(
+        refused,
+        ["ENOENT", "ENOENT", "ENOENT", "ENOENT", "ENOENT", "ECONNREFUSED", "ENOENT"],
+        "{outcome:?}"
+    );
+    assert_eq!((outcome.value("own"), outcome.value("executed")), ("None", "EPERM"), "{outcome:?}");
+    assert!(["write", "by descriptor"].map(|key| outcome.value(key)).iter().all(|why| *why != "None"));
+    let expected = [
+        ("/root/\u{fffd}\u{fffd}\n\u{1b}[2Jsecret", false),
+        ("/var/task/\u{fffd}\n", true),
+        ("/proc/4000000/\u{fffd}", false),
+        ("/dev/\u{fffd}", false),
+        ("/etc/shadow", false),
+        ("/etc/gshadow", false),
+        ("/planted", true),
+    ];
+    assert_eq!(opens_denied(&outcome), expected, "{outcome:?}");
+    assert_eq!(outcome.executions_denied(), ["/tmp/\u{fffd}program\n"]);
+    let sockets = outcome.events.iter().filter_map(|event| match event {
+        Event::SocketMissing { name, .. } => Some(name.as_str()),
+        _ => None,
+    });
+    assert_eq!(sockets.collect::<Vec<_>>(), ["@\u{fffd}\ncasemate-nobody", "/run/\u{fffd}\n"]);
+}
