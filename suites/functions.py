@@ -49,12 +49,15 @@ class Function:
     def __init__(self, server, files, runtime=PYTHON, handler="app.handler", statements=(), **settings):
         self.server = server
         self.name = f"f-{uuid.uuid4().hex[:10]}"
-        self.lambda_ = server.client("lambda")
+        self.lambda_ = self.client()
         self.role = role(server, self.name, list(statements))
         self.arn = self.lambda_.create_function(
             FunctionName=self.name, Runtime=runtime, Handler=handler, Role=self.role,
             Code={"ZipFile": package(files)}, **({"Timeout": 20} | settings),
         )["FunctionArn"]
+
+    def client(self, **credentials):
+        return self.server.client("lambda", **credentials)
 
     def invoke(self, event=None, **options):
         answer = self.lambda_.invoke(FunctionName=self.name, Payload=json.dumps(event or {}), **options)

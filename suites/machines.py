@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import boto3
+import pytest
 from botocore.config import Config
 from conftest import until
 from functions import Function
@@ -14,6 +15,9 @@ KERNELS = ROOT / "target/tools/kernel"
 INSTALL = "run `. .ci/install.sh && need_qemu` in the repository's root"
 MACHINE = {"CASEMATE_ISOLATION": "microvm"}
 ONCE = MACHINE | {"CASEMATE_INIT": "once"}
+slow = pytest.mark.skipif(
+    os.environ.get("CASEMATE_SLOW_SUITES") != "1", reason="takes minutes under emulation; CASEMATE_SLOW_SUITES=1 runs it"
+)
 
 
 def machines():
@@ -26,14 +30,19 @@ def machines():
 class Slow(Function):
     """A function whose start takes long, and is waited for."""
 
-    def __init__(self, server, files, **settings):
-        super().__init__(server, files, **settings)
-        key, secret = server.keys
+    def client(self, **credentials):
+        key, secret = self.server.keys
         patient = Config(retries={"total_max_attempts": 1}, read_timeout=300)
-        self.lambda_ = boto3.client(
-            "lambda", endpoint_url=server.endpoint, region_name="us-east-1", config=patient,
-            aws_access_key_id=key, aws_secret_access_key=secret,
-        )
+        chosen = {"aws_access_key_id": key, "aws_secret_access_key": secret} | credentials
+        return boto3.client("lambda", endpoint_url=self.server.endpoint, region_name="us-east-1", config=patient, **chosen)
+
+
+class Settled(Slow):
+    """Whoever wants the end of the log waits until the machine has done with the request, so that the next request finds this machine and
+    no other is started for it."""
+
+    def invoke(self, event=None, **options):
+        return super().invoke(event, LogType="Tail", **options)
 
 
 def qemus(server):

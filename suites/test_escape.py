@@ -10,6 +10,7 @@ import time
 import pytest
 from escapes import OVERRIDES, SEEN, SILENT, Believing, Host, Language, exhausted, live, seen, tried
 from functions import Function, node_runtime
+from planted import ENDED, invoked, is_gone, stays, stays_for_its_principal
 from written import LANGUAGES, Written
 
 
@@ -183,38 +184,6 @@ def test_links_left_in_tmp_lead_nobody_out_when_it_is_emptied(server, host):
     kept.unlink()
 
 
-# What an earlier request leaves is there for the next in the same process, as on AWS; docs/environments.md says so. Only
-# processes are ended with the request that made them.
-NEVER = {"process"}
-
-
-class Principals:
-    """Two users that may invoke."""
-
-    def __init__(self, server, function):
-        iam = server.client("iam")
-        statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function.arn}
-        self.clients = []
-        for number in range(2):
-            name = f"{function.name}-{number}"
-            iam.create_user(UserName=name)
-            iam.put_user_policy(
-                UserName=name, PolicyName="p",
-                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-            )
-            key = iam.create_access_key(UserName=name)["AccessKey"]
-            self.clients.append(server.client(
-                "lambda", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
-            ))
-        self.function = function
-
-    def invoke(self, who, event):
-        answer = self.clients[who].invoke(FunctionName=self.function.name, Payload=json.dumps(event))
-        payload = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, payload
-        return set(payload)
-
-
 @pytest.fixture(scope="module", params=LANGUAGES)
 def planting(request, server, tmp_path_factory):
     return Written("planting", request.param, server, tmp_path_factory.mktemp(f"planting-{request.param}"))
@@ -231,35 +200,16 @@ def planter(planting, server):
     return make
 
 
-def invoked(function, event):
-    answer, payload = function.invoke(event)
-    assert "FunctionError" not in answer, payload
-    return set(payload)
-
-
 def test_what_is_planted_in_a_warm_environment_stays_but_for_processes(planter):
-    function = planter("warm")
-    assert invoked(function, {"do": "look"}) == set()
-    # All of it: the program says so itself.
-    planted = invoked(function, {"do": "plant"})
-    assert len(planted) >= 14
-    assert invoked(function, {"do": "look"}) == planted - NEVER
+    stays(planter("warm"), ENDED)
 
 
-def test_what_is_planted_for_one_principal_is_not_there_for_another(planter, server):
-    function = planter("per-principal")
-    users = Principals(server, function)
-    planted = users.invoke(0, {"do": "plant"})
-    assert users.invoke(1, {"do": "look"}) == set()
-    assert users.invoke(0, {"do": "look"}) == planted - NEVER
-    assert users.invoke(1, {"do": "look"}) == set()
+def test_what_is_planted_for_one_principal_is_not_there_for_another(planter):
+    stays_for_its_principal(planter("per-principal"), ENDED)
 
 
 def test_what_is_planted_in_an_invocation_of_its_own_is_gone(planter):
-    function = planter("per-invocation")
-    for _ in range(2):
-        assert len(invoked(function, {"do": "plant"})) >= 14
-        assert invoked(function, {"do": "look"}) == set()
+    is_gone(planter("per-invocation"))
 
 
 def test_a_crash_or_a_time_out_of_what_planted_hands_nothing_on(planter):

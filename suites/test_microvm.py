@@ -5,15 +5,12 @@ import json
 import os
 import platform
 import signal
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Server, until
-from escapes import Host, Language, exhausted, seen, tried
 from functions import Function
 from machines import MACHINE, Slow, children, ended, machines, name_of, qemus
 
@@ -186,38 +183,6 @@ def test_memory_beyond_the_functions_size_ends_it(server, python):
     assert answer["FunctionError"] == "Unhandled", said
     assert said["errorType"] in ("Runtime.ExitError", "MemoryError"), said
     assert server.wait_for_audit(python.name, lambda record: "memory" in json.dumps(record).lower())
-
-
-# Not in the machine of this language: the other's does it, and under emulation it takes a minute. A thousand processes of Python
-# have no room in its 256 MB; for its own memory see above.
-ELSEWHERE = {"python": ["processes"], "custom": ["disk"]}
-
-
-def test_the_escape_suite_is_contained_and_visible_in_machines(server, python, custom, tmp_path_factory):
-    """The probes of test_escape.py, which shows that they are live, and the same events of them. The host's files do not lie in
-    /tmp here (a clone may): what an environment looks for there is its own business, and a guest does not know what the host has
-    there."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        host = Host(Path(folder), server.process.pid)
-        host.inside["rounds"] = 200
-
-        def all_tried(name):
-            language = Language(name, server, tmp_path_factory.mktemp(name))
-            settings = {"MemorySize": 256, "Timeout": 120, "Environment": {"Variables": MACHINE}}
-            function = language.function(server, Slow, **settings)
-            requests = tried(function, host, ["memory", *ELSEWHERE[name]])
-            return language, function, requests | (exhausted(function, host) if name == "custom" else {})
-
-        try:
-            with ThreadPoolExecutor(2) as both:
-                done = list(both.map(all_tried, ["python", "custom"]))
-            for language, function, requests in done:
-                seen(server, function, language, requests)
-        finally:
-            # Why a machine was not started is told to the operator only.
-            print("\n".join(line for line in server.output if "WARN" in line))
-        assert host.planted() == []
-        host.close()
 
 
 def test_what_a_machine_has_not_is_refused_when_the_function_is_made(server):
