@@ -35,7 +35,9 @@ function linked(make, event, name) {
 function asked(event, method, where) {
   const [host, port] = (event.api ?? process.env.AWS_LAMBDA_RUNTIME_API).split(':');
   return new Promise((resolve, reject) => {
-    const request = http.request({ host, port, method, path: `/2018-06-01/runtime/${where}`, timeout: 5000 }, (answer) => {
+    // No connection is kept for later: one that ends while all descriptors are to be in use would leave one free.
+    const options = { host, port, method, path: `/2018-06-01/runtime/${where}`, timeout: 5000, agent: false };
+    const request = http.request(options, (answer) => {
       answer.resume();
       if (answer.statusCode === 200 || answer.statusCode === 202) resolve(answer.statusCode);
       else reject(new Error(`status ${answer.statusCode}`));
