@@ -38,8 +38,8 @@ class Slow(Function):
 
 
 class Settled(Slow):
-    """Whoever wants the end of the log waits until the machine has done with the request, so that the next request finds this machine and
-    no other is started for it."""
+    """Whoever wants the end of the log waits until the machine has all but done with the request: the next one mostly finds this machine,
+    and no other is started for it."""
 
     def invoke(self, event=None, **options):
         return super().invoke(event, LogType="Tail", **options)
