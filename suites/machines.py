@@ -61,5 +61,3 @@ def name_of(pid):
 
 def ended(pids):
     return until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
-
-
