@@ -176,7 +176,7 @@ impl Driver {
 
     /// Whether machines are emulated, which is slow, and no boundary.
     pub fn is_emulating(&self) -> bool {
-        self.inner.accelerator == Accelerator::Emulation
+        matches!(self.inner.accelerator, Accelerator::Emulation { .. })
     }
 
     /// Makes the disks of a function version, named after it. Blocks for a second or so on a thread of its own.

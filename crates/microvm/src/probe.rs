@@ -4,13 +4,14 @@
 //! anywhere. So the same kernel and agent that functions get must boot, within a time limit.
 
 use std::{
-    fmt, fs,
+    fmt, fs, io,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use casemate_sandbox::counter_khz;
 use tokio::time::timeout;
 
 use crate::{
@@ -69,7 +70,10 @@ impl Probe {
     pub(crate) fn accelerator(&self, wanted: Acceleration) -> Result<Accelerator, Error> {
         match (&self.hardware, wanted) {
             (Hardware::Usable { .. }, _) => Ok(Accelerator::Kvm),
-            (_, Acceleration::EmulationAllowed) => Ok(Accelerator::Emulation),
+            (_, Acceleration::EmulationAllowed) => {
+                let absent = |error: io::Error| Error::Absent { what: "emulation", why: error.to_string() };
+                Ok(Accelerator::Emulation { counter_khz: counter_khz().map_err(absent)? })
+            }
             (Hardware::PresentButUnusable { why } | Hardware::Absent { why }, Acceleration::HardwareOnly) => {
                 Err(Error::Absent { what: "hardware virtualisation", why: why.clone() })
             }

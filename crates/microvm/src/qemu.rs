@@ -19,7 +19,22 @@ use crate::{
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Accelerator {
     Kvm,
-    Emulation,
+    /// The guest's counter is the host's, which counts so many thousands a second.
+    Emulation {
+        counter_khz: u64,
+    },
+}
+
+impl Accelerator {
+    /// What the guest's kernel is told of its counter. Emulated ones hang while they measure it; with KVM they ask the hypervisor.
+    fn clock(self) -> String {
+        match self {
+            Self::Kvm => String::new(),
+            Self::Emulation { counter_khz } => {
+                format!("tsc=reliable no_timer_check tsc_early_khz={counter_khz} ")
+            }
+        }
+    }
 }
 
 /// One start.
@@ -71,7 +86,7 @@ pub(crate) fn start(files: &Files, state: &Path, launch: Launch<'_>, ram: &Owned
         ram_mb: launch.ram_mb,
         file_mb: None,
         prints_console: false,
-        is_emulated: launch.accelerator == Accelerator::Emulation,
+        is_emulated: matches!(launch.accelerator, Accelerator::Emulation { .. }),
     };
     Process::start(files, state, start)
 }
@@ -95,7 +110,7 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     add("-M", "microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=on,x-option-roms=off,memory-backend=m");
     let (accelerator, processor) = match launch.accelerator {
         Accelerator::Kvm => ("kvm", "host,-arch-capabilities"),
-        Accelerator::Emulation => ("tcg,tb-size=64", "qemu64"),
+        Accelerator::Emulation { .. } => ("tcg,tb-size=64", "qemu64"),
     };
     add("-accel", accelerator);
     add("-cpu", processor);
@@ -107,8 +122,8 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
         &format!("memory-backend-file,id=m,size={size}M,mem-path=/proc/self/fd/0,share={share},prealloc=off"),
     );
     if !launch.memory.is_incoming() {
-        let argument = launch.agent_argument;
-        add("-append", &format!("{KERNEL_ARGUMENTS} -- {} {argument}", guest::NAME));
+        let (clock, argument) = (launch.accelerator.clock(), launch.agent_argument);
+        add("-append", &format!("{KERNEL_ARGUMENTS} {clock}-- {} {argument}", guest::NAME));
     }
     for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
         all.push(flag.into());
@@ -142,19 +157,32 @@ fn arguments(launch: Launch<'_>) -> Vec<OsString> {
     all
 }
 
-/// Without the clock's arguments emulated kernels hang while they measure it.
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 reboot=t tsc=reliable no_timer_check \
-    tsc_early_khz=1000000 lpj=4000000 random.trust_cpu=off";
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 reboot=t random.trust_cpu=off";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const EMULATION: Accelerator = Accelerator::Emulation { counter_khz: 2_445_000 };
+
+    #[test]
+    fn emulated_kernels_are_told_how_fast_their_counter_is_and_others_ask_the_hypervisor() {
+        let told = |accelerator| {
+            let memory = Memory::Shared;
+            let launch = Launch { accelerator, ram_mb: 256, disks: None, memory, agent_argument: "boot" };
+            let all = arguments(launch);
+            let at = all.iter().position(|text| text == "-append").unwrap();
+            all[at + 1].clone().into_string().unwrap()
+        };
+        assert!(told(EMULATION).contains(" tsc_early_khz=2445000 -- "), "{}", told(EMULATION));
+        assert!(!told(Accelerator::Kvm).contains("tsc"), "{}", told(Accelerator::Kvm));
+    }
+
     #[test]
     fn machine_has_no_network_card_and_no_defaults() {
         let path = PathBuf::from("/f");
         let launch = Launch {
-            accelerator: Accelerator::Emulation,
+            accelerator: EMULATION,
             ram_mb: 256,
             disks: Some((&path, &path)),
             memory: Memory::Shared,
@@ -179,7 +207,7 @@ mod tests {
             (Memory::SharedIncoming, "share=on", false),
             (Memory::PrivateIncoming, "share=off", false),
         ] {
-            let accelerator = Accelerator::Emulation;
+            let accelerator = EMULATION;
             let launch = Launch { accelerator, ram_mb: 256, disks: None, memory, agent_argument: "boot" };
             let all: Vec<String> =
                 arguments(launch).into_iter().map(|text| text.into_string().unwrap()).collect();

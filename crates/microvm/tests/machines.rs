@@ -135,10 +135,31 @@ async fn clone_of(driver: &Driver, template: &Template, number: u8) -> (Machine,
     (machine, BufReader::new(stream))
 }
 
+/// The clock inside goes as fast as the host's, as far as the host can tell from when it asked and had its answer.
+async fn clock_keeps_time(runtime: &mut BufReader<Stream>) {
+    async fn read(runtime: &mut BufReader<Stream>) -> (Instant, Duration, Instant) {
+        let asked = Instant::now();
+        let inside = Duration::from_nanos(ask(runtime, b'm').await.parse().unwrap());
+        (asked, inside, Instant::now())
+    }
+    let (asked, first, answered) = read(runtime).await;
+    let (asked_again, last, answered_again) = loop {
+        let again = read(runtime).await;
+        if again.0 - answered >= Duration::from_millis(500) {
+            break again;
+        }
+    };
+    let (least, most) = (asked_again - answered, answered_again - asked);
+    let inside = last - first;
+    let tolerance = least / 50;
+    assert!((least - tolerance..=most + tolerance).contains(&inside), "{least:?} {inside:?} {most:?}");
+}
+
 /// What one clone may and may not do, through every way in and out of it.
 async fn everyday_life(mut machine: Machine, mut runtime: BufReader<Stream>) {
     let mut events = machine.take_events().unwrap();
     assert_eq!(ask(&mut runtime, b'v').await, GREETING);
+    clock_keeps_time(&mut runtime).await;
     let inside: u64 = ask(&mut runtime, b't').await.parse().unwrap();
     let outside = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     assert!(inside.abs_diff(outside) <= 60, "the clock of a clone is the host's: {inside} {outside}");

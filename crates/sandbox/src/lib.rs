@@ -33,6 +33,7 @@ mod accepting;
 mod cgroup;
 mod child;
 mod contents;
+mod counter;
 mod driver;
 mod egress;
 mod elf;
@@ -67,6 +68,7 @@ mod wiring;
 pub use crate::{
     accepting::accept,
     contents::{Change, RootDigest},
+    counter::counter_khz,
     driver::Driver,
     egress::{Bridgehead, Carrier, Line, LineOpening, RELAY_PORT, RESOLVER_PORT, Rules as EgressRules},
     elf::loaded_bytes,
