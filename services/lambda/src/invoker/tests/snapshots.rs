@@ -29,6 +29,17 @@ impl super::Host {
         panic!("never {count} idle, but {}", self.invoker.pool.idle(function));
     }
 
+    /// Waits until no environment of the function is used or being made.
+    async fn all_idle(&self, function: &Function) {
+        for _ in 0..2_000 {
+            if self.room_held(function) == self.invoker.pool.idle(function) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} held, {} idle", self.room_held(function), self.invoker.pool.idle(function));
+    }
+
     /// When the templates were made that served so many requests at once.
     async fn burst(
         self: &Arc<Self>,
@@ -83,6 +94,8 @@ async fn as_many_templates_as_were_asked_for_serve_a_burst_and_none_of_its_reque
     by.dedup();
     assert_eq!(by.len(), 4, "each had an environment of its own");
     tended.abort();
+    // What served is on its way back, or another is being started: either would come after the end.
+    host.all_idle(&f).await;
     host.invoker.retire(&f.arn);
     host.invoker.start_missing();
     assert_eq!((host.invoker.pool.idle(&f), host.invoker.ready.kept(f.arn.as_str())), (0, 0));
