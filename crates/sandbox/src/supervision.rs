@@ -375,8 +375,7 @@ mod tests {
     }
 
     fn state(pid: u32) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+        sys::state(format!("/proc/{pid}/stat")).unwrap()
     }
 
     #[test]

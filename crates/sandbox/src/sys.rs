@@ -113,6 +113,12 @@ pub(crate) fn process_table(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }
 
+/// What a process or a thread is doing, by the letter in its `stat`, whose path this is.
+pub(crate) fn state(path: impl AsRef<Path>) -> Option<char> {
+    // The name, in parentheses, may hold anything.
+    process_table(path).ok()?.rsplit_once(") ")?.1.chars().next()
+}
+
 /// The process behind a descriptor, as `/proc` of this process numbers it.
 pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;

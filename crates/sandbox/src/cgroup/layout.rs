@@ -335,8 +335,7 @@ mod tests {
     }
 
     fn state(pid: u32) -> char {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit(") ").next().unwrap().chars().next().unwrap()
+        sys::state(format!("/proc/{pid}/stat")).unwrap()
     }
 
     /// A process that forks and ends again and again, so that no list of members is right for long.

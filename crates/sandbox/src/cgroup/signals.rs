@@ -68,10 +68,7 @@ fn threads(pid: libc::pid_t) -> io::Result<Vec<libc::pid_t>> {
 
 /// Stopped by a signal, or dead and not waited for yet.
 fn is_at_rest(pid: libc::pid_t, thread: libc::pid_t) -> bool {
-    let stat = sys::process_table(format!("/proc/{pid}/task/{thread}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything.
-    let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
-    matches!(state, Some('T' | 'Z' | 'X'))
+    matches!(sys::state(format!("/proc/{pid}/task/{thread}/stat")), Some('T' | 'Z' | 'X'))
 }
 
 /// Descriptors.
@@ -87,8 +84,7 @@ mod tests {
     use super::*;
 
     fn state(pid: libc::pid_t) -> char {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+        sys::state(format!("/proc/{pid}/stat")).unwrap()
     }
 
     fn sleeping() -> (Child, libc::pid_t) {

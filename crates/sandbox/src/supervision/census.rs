@@ -223,8 +223,7 @@ mod tests {
     }
 
     fn state(pid: libc::pid_t) -> char {
-        let stat = sys::process_table(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+        sys::state(format!("/proc/{pid}/stat")).unwrap()
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) async fn flood(events: usize) {
     };
     bench.eventually("the flood ends", all).await;
 
-    // The system is of one thread only where it is asked; what it does is not.
+    // Only one thread can ask; what is asked works with as many as always.
     tokio::task::LocalSet::new().run_until(callers(bench)).await;
 }
 
@@ -102,20 +102,17 @@ async fn asked(bench: &Bench, beside: &str, part: usize) {
     }
     row(&format!("request of the other function, beside {beside}"), waited);
     let mut handed_over = Vec::new();
-    for number in 0..ASKED {
+    // The first request of all has brought 0.
+    let numbers = part * ASKED + 1..=(part + 1) * ASKED;
+    for number in numbers.clone() {
         tokio::time::sleep(PAUSE).await;
         handed_over.push(SystemTime::now());
-        let number = (part * ASKED + number + 1).to_string();
-        assert_eq!(bench.call("Invoke", event("quiet", &number)).await.status, 202);
+        assert_eq!(bench.call("Invoke", event("quiet", &number.to_string())).await.status, 202);
     }
-    let wanted = |number: usize| part * ASKED + number + 1;
-    bench
-        .eventually("all events have run", |bench| (0..ASKED).all(|n| begun(bench, wanted(n)).is_some()))
-        .await;
-    let times = handed_over
-        .iter()
-        .enumerate()
-        .map(|(number, at)| begun(bench, wanted(number)).unwrap().duration_since(*at).unwrap_or_default());
+    bench.eventually("all events have run", |bench| numbers.clone().all(|n| begun(bench, n).is_some())).await;
+    let times = numbers
+        .zip(handed_over)
+        .map(|(number, at)| begun(bench, number).unwrap().duration_since(at).unwrap_or_default());
     row(&format!("event of the other function until it runs, beside {beside}"), times.collect());
 }
 
