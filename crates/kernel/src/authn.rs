@@ -95,8 +95,9 @@ impl Kernel {
     }
 }
 
-/// Credentials of an execution environment are good on that environment's own socket and nowhere else. Elsewhere they
-/// are stolen: refuse, and say so in the record.
+/// Credentials of an execution environment are good on that environment's own socket while it is at work, and nowhere else and
+/// at no other time. Elsewhere they are stolen, and between requests a frozen environment has no use for them: refuse, and say
+/// so in the record.
 fn check_binding(
     bound_to: Option<&str>,
     caller: &Caller,
@@ -105,14 +106,20 @@ fn check_binding(
     bracket: &mut Bracket,
 ) -> Result<(), AuthError> {
     let Some(environment) = bound_to else { return Ok(()) };
-    if matches!(peer, Peer::Environment { id, .. } if id == environment) {
-        return Ok(());
-    }
+    let alarm = match peer {
+        Peer::Environment { id, at_work: true, .. } if id == environment => return Ok(()),
+        Peer::Environment { id, .. } if id == environment => {
+            format!(
+                "credentials of execution environment {environment} were used while no request was running"
+            )
+        }
+        elsewhere => format!(
+            "credentials of execution environment {environment} were used from {}: they have leaked",
+            elsewhere.label()
+        ),
+    };
     bracket.identified(caller, Some(&claim.access_key_id));
-    bracket.alarm(format!(
-        "credentials of execution environment {environment} were used from {}: they have leaked",
-        peer.label()
-    ));
+    bracket.alarm(alarm);
     Err(AuthError::InvalidToken)
 }
 

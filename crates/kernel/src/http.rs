@@ -1,6 +1,9 @@
 //! The shape of a request and an answer between a listener and the pipeline.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use casemate_names::Arn;
@@ -48,10 +51,16 @@ pub enum Peer {
         id: String,
         /// The function version it runs.
         function: Arn,
+        /// Does it start, run a request, or end? Between two requests its credentials are refused.
+        at_work: bool,
     },
     /// Another service of this process.
     Internal,
 }
+
+/// Tells who is at the other end of a connection, when the head of a request has come: what the other end is does not change,
+/// but what it is doing does.
+pub type Origin = Arc<dyn Fn() -> Peer + Send + Sync>;
 
 impl Peer {
     /// The address that `aws:SourceIp` shows.

@@ -59,7 +59,7 @@ pub use env::{Env, Heavy, Site};
 pub use explain::{Explained, Question, Unexplained};
 pub use fault::{Denial, Fault, FaultKind};
 pub use gate::{Gate, Permit, RequestFacts};
-pub use http::{Incoming, Outgoing, Peer};
+pub use http::{Incoming, Origin, Outgoing, Peer};
 pub use invoke::As;
 pub use kernel::{Builder, Kernel};
 pub use key_value::KeyValue;

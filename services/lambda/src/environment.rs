@@ -52,6 +52,7 @@ use snapshot::Snapshot;
 
 use crate::{
     credentials::Endpoint,
+    duty::Duty,
     event::Attribution,
     exchange::Exchange,
     extensions::{Extensions, Reason},
@@ -90,6 +91,8 @@ pub(crate) struct Environment {
     deadline: Mutex<Option<Instant>>,
     output: Output,
     attribution: Attribution,
+    /// Whether its credentials are of use.
+    duty: Duty,
     /// How long the start took, until a request has reported it.
     init: Mutex<Option<Duration>>,
     /// A request that has been answered and not yet reported.

@@ -2,13 +2,14 @@
 //! than one request in an environment, never another revision's environment.
 //!
 //! Where the host has no room, an idle environment of any function gives way; where there is none, requests wait, and
-//! functions get what comes free in turn.
+//! functions get what comes free in turn, as they get turns to start one.
 
 mod after;
 mod idle;
 mod snapshot;
 mod start;
 mod stock;
+mod turns;
 mod upkeep;
 
 use std::{
@@ -24,6 +25,7 @@ use tokio::{sync::Notify, time::Instant};
 use idle::Uses;
 use snapshot::Making;
 use stock::Stock;
+use turns::Turns;
 
 use crate::{
     Extras,
@@ -69,6 +71,8 @@ pub(crate) struct Invoker {
     making: Making,
     /// Requests that wait for a template.
     stock: Stock,
+    /// Turns for starts that requests wait for.
+    turns: Turns,
     uses: Uses,
 }
 
@@ -161,6 +165,7 @@ impl Invoker {
             machines: Machines::default(),
             making: Making::default(),
             stock: Stock::default(),
+            turns: Turns::default(),
             uses: Uses::default(),
         }
     }

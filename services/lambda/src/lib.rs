@@ -32,6 +32,7 @@ mod decoy;
 mod delivery;
 mod destination;
 mod download;
+mod duty;
 mod environment;
 mod event;
 mod event_config;
@@ -89,7 +90,7 @@ mod version;
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use casemate_kernel::{
-    Assembly, Caller, DataPlane, Env, Fault, Peer, Proof, ResourceAccount, ResourcePolicy, Service, Task,
+    Assembly, Caller, DataPlane, Env, Fault, Origin, Proof, ResourceAccount, ResourcePolicy, Service, Task,
 };
 use casemate_names::{Arn, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
@@ -106,7 +107,7 @@ pub use signing::{
 };
 
 /// Makes what serves connections accepted inside one execution environment, as the platform's own AWS endpoint.
-pub type ServeConnection = Arc<dyn Fn(Peer) -> ServeStream + Send + Sync>;
+pub type ServeConnection = Arc<dyn Fn(Origin) -> ServeStream + Send + Sync>;
 
 /// Serves one connection; keeps its place among those of the environment until it ends.
 pub type ServeStream = Box<dyn Fn(Channel, OwnedSemaphorePermit) + Send + Sync>;

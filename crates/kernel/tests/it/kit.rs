@@ -91,7 +91,7 @@ async fn bound_credentials_are_worthless_elsewhere_and_raise_an_alarm() {
     let function = Arn::regional(world.scope(), "lambda", "function:f");
     let request = world.request(&stolen, "toys", "MakeToy", &toy("ball-01"));
     for (id, fine) in [("environment-2", false), ("environment-1", true)] {
-        let peer = Peer::Environment { id: id.to_owned(), function: function.clone() };
+        let peer = Peer::Environment { id: id.to_owned(), function: function.clone(), at_work: true };
         assert_eq!(world.send_from(peer, &request).await.status.is_success(), fine, "{id}");
     }
 }
@@ -138,6 +138,7 @@ async fn a_decoy_is_refused_as_an_unknown_key_and_raises_an_alarm_wherever_it_is
     let peer = Peer::Environment {
         id: "environment-1".to_owned(),
         function: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
+        at_work: true,
     };
     world.kernel.refused(&peer, &request.incoming().head, 413, "too large");
     assert!(world.last_record().alarm.is_some());

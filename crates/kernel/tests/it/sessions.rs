@@ -40,7 +40,7 @@ async fn what_an_environment_was_given_is_good_on_its_own_socket_and_nowhere_els
     let (world, _) = world();
     let role = world.identities().role("worker", &[ALL], None);
     let function = Arn::regional(world.scope(), "lambda", "function:f");
-    let of = |id: &str| Peer::Environment { id: id.to_owned(), function: function.clone() };
+    let of = |id: &str| Peer::Environment { id: id.to_owned(), function: function.clone(), at_work: true };
     let bound = world.bound_session(&role, 900, None, Some("env-1")).await;
     for elsewhere in [network(), of("env-2"), of("env-1x"), of(""), Peer::Internal] {
         let before = world.digest();
@@ -49,4 +49,12 @@ async fn what_an_environment_was_given_is_good_on_its_own_socket_and_nowhere_els
         assert_eq!(world.digest(), before, "refused, yet something happened");
     }
     assert_eq!(make(&world, &bound, of("env-1")).await.status, StatusCode::OK);
+    assert!(world.last_record().alarm.is_none());
+    let before = world.digest();
+    let idle = Peer::Environment { id: "env-1".to_owned(), function, at_work: false };
+    let answer = make(&world, &bound, idle).await;
+    assert_eq!(answer.code().as_deref(), Some("UnrecognizedClientException"), "{}", answer.text());
+    assert_eq!(world.digest(), before, "refused, yet something happened");
+    let alarm = world.last_record().alarm.unwrap();
+    assert!(alarm.ends_with("were used while no request was running"), "{alarm}");
 }

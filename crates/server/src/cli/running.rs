@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use casemate_kernel::{Env, Kernel, Peer, Site, Task, audit::Audit};
+use casemate_kernel::{Env, Kernel, Origin, Site, Task, audit::Audit};
 use casemate_names::Secret;
 use casemate_sandbox::{Driver, EgressRules, RuntimeTable, spawner::Spawner};
 use tokio::{
@@ -138,13 +138,13 @@ fn driver(
 
 /// Environments' AWS endpoint sockets are served like any other connection, with the environment as the peer.
 fn connection_server(env: Env) -> casemate_lambda::ServeConnection {
-    Arc::new(move |peer: Peer| {
+    Arc::new(move |origin: Origin| {
         let (env, streams) = (env.clone(), listen::Streams::of_one_place());
         Box::new(move |stream, place| {
             let Ok(kernel) = env.kernel() else { return };
-            let (streams, peer) = (streams.clone(), peer.clone());
+            let (streams, origin) = (streams.clone(), Arc::clone(&origin));
             tokio::spawn(async move {
-                if let Err(error) = streams.serve(kernel, stream, peer).await {
+                if let Err(error) = streams.serve(kernel, stream, origin).await {
                     tracing::debug!(%error, "connection of an execution environment ended");
                 }
                 drop(place);

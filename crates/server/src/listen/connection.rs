@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
-use casemate_kernel::{Incoming, Outgoing, Peer};
+use casemate_kernel::{Incoming, Origin, Outgoing, Peer};
 use casemate_wire::Head;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming as Body, service::service_fn};
@@ -49,7 +49,7 @@ pub(super) async fn serve<H: Handler>(
         _ = stop.changed() => return Ok(()),
     };
     let handler = Arc::clone(&shared.listener.kernel);
-    let peer = |tls| Peer::Network { address, tls };
+    let peer = |tls| move || Peer::Network { address, tls };
     match opened {
         Opened::Closed => Ok(()),
         Opened::Plain(stream) => http(handler, stream, peer(false), Some(watcher), shared).await,
@@ -94,8 +94,8 @@ impl Streams {
         Self(Budget::new(limits::STREAM_BODIES_BYTES_MAX))
     }
 
-    /// Serves HTTP on one of the streams.
-    pub async fn serve<S, H: Handler>(&self, handler: Arc<H>, stream: S, peer: Peer) -> io::Result<()>
+    /// Serves HTTP on one of the streams. `origin` is asked for each request, when its head has come.
+    pub async fn serve<S, H: Handler>(&self, handler: Arc<H>, stream: S, origin: Origin) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -104,14 +104,14 @@ impl Streams {
             limits: Limits::default(),
             budget: self.0.clone(),
         };
-        http(handler, stream, peer, None, &shared).await
+        http(handler, stream, move || origin(), None, &shared).await
     }
 }
 
 async fn http<S, H: Handler>(
     handler: Arc<H>,
     stream: S,
-    peer: Peer,
+    origin: impl Fn() -> Peer + Send + 'static,
     watcher: Option<Watcher>,
     shared: &Shared<H>,
 ) -> io::Result<()>
@@ -121,7 +121,7 @@ where
     let (limits, activity) = (shared.limits, Activity::new());
     let (budget, begun) = (shared.budget.clone(), activity.clone());
     let service = service_fn(move |request| {
-        let (handler, peer, budget) = (Arc::clone(&handler), peer.clone(), budget.clone());
+        let (handler, peer, budget) = (Arc::clone(&handler), origin(), budget.clone());
         let in_progress = begun.begin();
         async move {
             let response = answer(&handler, peer, request, &limits, &budget).await;

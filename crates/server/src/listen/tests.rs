@@ -5,7 +5,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,7 +29,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{Handler, Listener, PlainHttp, body::Budget, connection, limits::Limits, tls};
+use super::{Handler, Listener, PlainHttp, Streams, body::Budget, connection, limits::Limits, tls};
 
 /// Bodies beyond this are refused by the handler below.
 const BODY_BYTES_MAX: usize = 100_000;
@@ -170,6 +173,27 @@ fn short() -> Duration {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn who_is_at_the_other_end_is_asked_for_each_request() {
+    let (mut client, stream) = tokio::io::duplex(4096);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let secure = Arc::new(AtomicBool::new(true));
+    let origin = {
+        let secure = Arc::clone(&secure);
+        Arc::new(move || Peer::Network { address, tls: secure.load(Ordering::SeqCst) })
+    };
+    let served = tokio::spawn(async move {
+        Streams::of_one_place().serve(Arc::new(Echo::default()), stream, origin).await
+    });
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut first = [0_u8; 512];
+    let count = timeout(PATIENCE, client.read(&mut first)).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first[..count]).contains("secure=true"));
+    secure.store(false, Ordering::SeqCst);
+    assert!(exchange(client, GET.as_bytes()).await.contains("secure=false"));
+    served.await.unwrap().unwrap();
+}
 
 #[tokio::test]
 async fn one_port_speaks_clear_and_tls_and_both_versions() {

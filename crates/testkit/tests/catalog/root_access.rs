@@ -488,7 +488,7 @@ async fn what_binds_the_callers_session_binds_the_roots() {
     done(&scene.world, &scene.root, "PutRolePolicy", &rights).await;
     let sessions = scene.world.env().sessions().unwrap();
     let function = Arn::regional(scene.world.scope(), "lambda", "function:f");
-    let home = || Peer::Environment { id: "env-1".to_owned(), function: function.clone() };
+    let home = || Peer::Environment { id: "env-1".to_owned(), function: function.clone(), at_work: true };
     let request = SessionRequest {
         role: sessions.role(&Arn::global(scene.world.scope(), "iam", "role/exec")).unwrap().unwrap(),
         session_name: "f".to_owned(),
@@ -508,6 +508,6 @@ async fn what_binds_the_callers_session_binds_the_roots() {
     let request = scene.world.request(&session, "sts", "GetCallerIdentity", &Document::empty());
     assert!(scene.world.send_from(home(), &request).await.status.is_success());
     assert_eq!(who(&scene, &session).await.status, 403);
-    let other = Peer::Environment { id: "env-2".to_owned(), function: function.clone() };
+    let other = Peer::Environment { id: "env-2".to_owned(), function: function.clone(), at_work: true };
     assert_eq!(scene.world.send_from(other, &request).await.status, 403);
 }

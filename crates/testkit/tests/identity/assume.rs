@@ -243,8 +243,8 @@ async fn credentials_chained_in_an_environment_are_refused_outside_of_it() {
     scene.role("second", r#"{"AWS":"arn:aws:iam::123456789012:role/first"}"#, Some(own)).await;
     scene.role("third", r#"{"AWS":"arn:aws:iam::123456789012:role/second"}"#, Some(ALLOW_ALL)).await;
     let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
-    let home = || Peer::Environment { id: "env-1".to_owned(), function: function.clone() };
-    let foreign = || Peer::Environment { id: "env-2".to_owned(), function: function.clone() };
+    let home = || Peer::Environment { id: "env-1".to_owned(), function: function.clone(), at_work: true };
+    let foreign = || Peer::Environment { id: "env-2".to_owned(), function: function.clone(), at_work: true };
     let assume = |who: Credentials, role: &'static str| {
         let asked = input(&[("RoleArn", &role_arn(role)), ("RoleSessionName", "session")]);
         let request = scene.world.request(&who, "sts", "AssumeRole", &asked);
@@ -256,10 +256,15 @@ async fn credentials_chained_in_an_environment_are_refused_outside_of_it() {
     for chained in [second, third] {
         let request = scene.world.request(&chained, "iam", "ListUsers", &Document::empty());
         assert_eq!(scene.world.send_from(home(), &request).await.status, 200);
-        for answer in [scene.world.send_from(foreign(), &request).await, scene.world.send(&request).await] {
+        let idle =
+            || Peer::Environment { id: "env-1".to_owned(), function: function.clone(), at_work: false };
+        for peer in
+            [foreign(), idle(), Peer::Network { address: "203.0.113.7:443".parse().unwrap(), tls: true }]
+        {
+            let answer = scene.world.send_from(peer, &request).await;
             assert_eq!(answer.code().unwrap(), "InvalidClientTokenId", "{}", answer.text());
+            assert!(scene.world.last_record().alarm.is_some(), "the leak is in the trail");
         }
-        assert!(scene.world.last_record().alarm.is_some(), "the leak is in the trail");
     }
 }
 

@@ -25,8 +25,7 @@ impl Environment {
         } else {
             self.finished_in_time().await && self.end_strays().await
         };
-        self.attribution.end();
-        self.busy.store(false, Ordering::SeqCst);
+        self.stand_by();
         settled
     }
 
@@ -107,14 +106,28 @@ impl Environment {
 
     /// It was started ahead of any request: what happens in it belongs to none, and it may be frozen.
     pub(crate) fn await_request(&self) {
-        self.attribution.end();
         self.access.forget();
+        self.stand_by();
+    }
+
+    /// From here on what happens in it belongs to this request. What was handed on has not been woken.
+    pub(super) fn take_up(&self, request_id: &str) {
+        self.duty.begin();
+        self.attribution.begin(self.sandbox.invocations() + 1, request_id);
+    }
+
+    /// From here on what happens in it belongs to no request, and its credentials are refused.
+    fn stand_by(&self) {
+        self.attribution.end();
+        self.duty.end();
         self.busy.store(false, Ordering::SeqCst);
     }
 
     /// Lets the environment work again. `false` when it cannot.
     pub(crate) async fn wake(&self) -> bool {
         self.busy.store(true, Ordering::SeqCst);
+        // What it had left to do it goes on with as soon as it is woken.
+        self.duty.begin();
         self.wanted.notify_waiters();
         let mut frozen = self.frozen.lock().await;
         // Not woken even for a moment: what ends it lets the template alone run again.

@@ -179,6 +179,8 @@ impl Environment {
         }
         tokio::runtime::Handle::try_current().ok()?;
         let turn = self.farewells.begin()?;
+        // Extensions send away what they have kept.
+        self.duty.begin();
         Some(Farewell {
             sandbox: Arc::clone(&self.sandbox),
             extensions: Arc::clone(&self.extensions),

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize},
 };
 
-use casemate_kernel::{Decoy, Peer, SessionCredentials};
+use casemate_kernel::{Decoy, Origin, Peer, SessionCredentials};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{Berth, Environment, Held, Host, Late, extensions, snapshot::Snapshot};
@@ -13,6 +13,7 @@ use crate::{
     ServeConnection,
     credentials::Endpoint,
     delivery::Delivery,
+    duty::Duty,
     event::{self, Attribution},
     exchange::Exchange,
     extensions::Extensions,
@@ -62,12 +63,13 @@ impl Host {
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let attribution = Attribution::default();
+        let (attribution, duty) = (Attribution::default(), Duty::begun());
         let (id, function) = (start.id, start.function);
         let delivery = Delivery::start(&self.env, Arc::clone(&function), start.log_stream, &self.farewells);
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
         let output = Output::start(pipes, delivery, told, Arc::clone(&self.env.clock));
-        let place = Peer::Environment { id: id.clone(), function: function.arn.clone() }.label();
+        let place =
+            Peer::Environment { id: id.clone(), function: function.arn.clone(), at_work: true }.label();
         let of = || (place.clone(), function.arn.clone(), attribution.clone());
         let said_to = (Arc::clone(&telemetry), output.clone(), event::witness(self.env.clone(), of()));
         let tasks = vec![
@@ -76,7 +78,7 @@ impl Host {
                 (Arc::clone(&exchange), Arc::clone(&start.extensions), said_to),
                 (start.before.clone(), start.endpoint.clone(), start.late),
             ),
-            serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, &id, &function),
+            serve_endpoint(Arc::clone(&sandbox), &self.serve_connection, origin(&id, &function, &duty)),
             extensions::watch(&sandbox, &start.extensions),
         ];
         if let Some(events) = events {
@@ -99,6 +101,7 @@ impl Host {
             deadline: Mutex::default(),
             output,
             attribution,
+            duty,
             init: Mutex::new(None),
             unreported: Mutex::new(None),
             busy: AtomicBool::new(true),
@@ -131,14 +134,15 @@ fn serve_runtime_api(
     })
 }
 
+/// The environment, and whether it is at work when it asks.
+fn origin(id: &str, function: &Function, duty: &Duty) -> Origin {
+    let (id, function, duty) = (id.to_owned(), function.arn.clone(), duty.clone());
+    Arc::new(move || Peer::Environment { id: id.clone(), function: function.clone(), at_work: duty.is_on() })
+}
+
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.
-fn serve_endpoint(
-    sandbox: Arc<Isolate>,
-    serve: &ServeConnection,
-    id: &str,
-    function: &Function,
-) -> JoinHandle<()> {
-    let serve = serve(Peer::Environment { id: id.to_owned(), function: function.arn.clone() });
+fn serve_endpoint(sandbox: Arc<Isolate>, serve: &ServeConnection, origin: Origin) -> JoinHandle<()> {
+    let serve = serve(origin);
     tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(ENDPOINT_CONNECTIONS_MAX));
         // Further ones wait in the kernel's queue.

@@ -69,7 +69,12 @@ impl Environment {
         self.env.audit.event(audit::Event {
             name,
             at: self.env.clock.now(),
-            place: Peer::Environment { id: self.id.clone(), function: self.function.arn.clone() }.label(),
+            place: Peer::Environment {
+                id: self.id.clone(),
+                function: self.function.arn.clone(),
+                at_work: true,
+            }
+            .label(),
             function: Some(self.function.arn.as_str().to_owned()),
             request_id: request_id.map(str::to_owned),
             detail,

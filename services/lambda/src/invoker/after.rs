@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Invoker, Served, Work};
 use crate::{
     controls::Reuse,
-    environment::{Environment, Host},
+    environment::{Environment, Host, Room},
     fair::Heir,
     pool::FitFor,
     returning::{Coming, Left},
@@ -49,18 +49,17 @@ impl Invoker {
             self.missing.notify_one();
             return;
         }
+        let for_anybody = matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody));
         match host.room.heir(&function.arn) {
-            Heir::Nobody => {}
-            // The next of the same function goes on in it, if it may follow on anybody.
-            Heir::Same if matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody)) => {
-                let arn = function.arn.clone();
-                match host.room.hand_on(&arn, Arc::clone(&environment)) {
-                    Ok(()) => return,
-                    Err(back) => drop(back),
-                }
-            }
             // Its end gives the room to whose turn it is.
-            Heir::Same | Heir::Other => return,
+            Heir::Other => return,
+            Heir::Same if !for_anybody => return,
+            Heir::Same | Heir::Nobody => {}
+        }
+        // The next of the same function goes on in it: first those who have room already and wait for their turn to start.
+        let hand_on = |line: &Room| line.hand_on(&function.arn, Arc::clone(&environment)).is_ok();
+        if for_anybody && (hand_on(self.turns.line()) || hand_on(&host.room)) {
+            return;
         }
         if let Some(fit_for) = fit_for {
             self.put(&environment, fit_for);

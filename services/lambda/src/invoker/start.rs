@@ -9,9 +9,8 @@ use std::{
 use casemate_sandbox::Family;
 use tokio::time::Instant;
 
-use super::{Invoker, Work};
+use super::{Invoker, Work, turns::too_many};
 use crate::{
-    api::ThrottleReason,
     controls::{Controls, REUSE, Reuse},
     environment::{Berth, EXTERNAL_LIMIT, Environment, Host, NotStarted, Order},
     fair::Grant,
@@ -19,7 +18,7 @@ use crate::{
     pool::{Evicted, FitFor},
     process::Purpose,
     ready::{self, Start},
-    refusal, snapshot,
+    snapshot,
 };
 
 /// How long a start may take before it is begun again within the request's own time.
@@ -39,12 +38,18 @@ const UNFORKABLE_MAX: usize = 10_000;
 impl Invoker {
     /// An environment for a request: a new one, or what another request of the function has finished with.
     pub(super) async fn start(&self, host: &Host, work: &Work) -> Result<Arc<Environment>, NotStarted> {
-        let berth = match self.room(host, &work.function).await? {
+        let function = &work.function;
+        let berth = match self.room(host, function).await? {
             Grant::Place(berth) => berth,
             // Handed on only where the request may follow on anybody.
             Grant::HandedOn(environment) => return Ok(environment),
         };
-        let started = self.begin(host, &work.function, work.reuse, Purpose::OnDemand, berth).await;
+        let turn = match self.turn(work).await? {
+            Grant::Place(turn) => turn,
+            Grant::HandedOn(environment) => return Ok(environment),
+        };
+        let begin = self.begin(host, function, work.reuse, Purpose::OnDemand, berth);
+        let started = self.turns.start(turn, begin).await;
         // A process that waited for a function may have been used up.
         self.missing.notify_one();
         started
@@ -56,8 +61,6 @@ impl Invoker {
         host: &Host,
         function: &Function,
     ) -> Result<Grant<Arc<Environment>>, NotStarted> {
-        let full =
-            || NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded));
         let (until, size) = (Instant::now() + ROOM_LIMIT, ready::places_of(function));
         loop {
             if let Some(berth) = host.room.take(&function.arn, size) {
@@ -75,18 +78,41 @@ impl Invoker {
                 Some(Evicted::Soon) => until.min(Instant::now() + GIVEN_WAY_LIMIT),
                 None => until,
             };
-            let granted = host.room.wait(&function.arn, size).ok_or_else(full)?;
+            let granted = host.room.wait(&function.arn, size).ok_or_else(too_many)?;
             match tokio::time::timeout_at(limit, granted).await {
                 Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
                     // Of another revision, or nearly over: its room is worth more than it.
                     drop(environment);
                 }
                 Ok(Ok(grant)) => return Ok(grant),
-                Ok(Err(_)) => return Err(full()),
+                Ok(Err(_)) => return Err(too_many()),
                 Err(_) => {}
             }
             if Instant::now() >= until {
-                return Err(full());
+                return Err(too_many());
+            }
+        }
+    }
+
+    /// A turn to start one, or what another request of the function has finished with meanwhile.
+    async fn turn(&self, work: &Work) -> Result<Grant<Arc<Environment>>, NotStarted> {
+        let (function, line) = (&work.function, self.turns.line());
+        loop {
+            if let Some(turn) = line.take(&function.arn, 1) {
+                return Ok(Grant::Place(turn));
+            }
+            let granted = line.wait(&function.arn, 1).ok_or_else(too_many)?;
+            // What came back before this request stood in the line was handed on to nobody.
+            if let Some(idle) = self.pool.take(function, work.wanted(), self.env.clock.now())
+                && idle.wake().await
+            {
+                return Ok(Grant::HandedOn(idle));
+            }
+            match granted.await {
+                Ok(Grant::HandedOn(environment)) if !environment.fits(function, self.env.clock.now()) => {
+                    drop(environment);
+                }
+                granted => return granted.map_err(|_| too_many()),
             }
         }
     }

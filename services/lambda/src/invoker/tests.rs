@@ -41,6 +41,11 @@ pub(crate) fn host(places_max: usize) -> Host {
 
 /// With this as the AWS endpoint of its environments.
 fn host_serving(places_max: usize, serve_connection: crate::ServeConnection) -> Host {
+    host_in_turns(places_max, Turns::default(), serve_connection)
+}
+
+/// The same where requests' starts have these turns.
+fn host_in_turns(places_max: usize, turns: Turns, serve_connection: crate::ServeConnection) -> Host {
     let spawner = casemate_sandbox::spawner::start().unwrap();
     let spawner_pid = spawner.pid();
     let runtimes = RuntimeTable::discover(&std::env::var_os("PATH").unwrap());
@@ -59,6 +64,7 @@ fn host_serving(places_max: usize, serve_connection: crate::ServeConnection) -> 
             let packages = Arc::new(Packages::open(env, &extras.functions_dir)?);
             let mut invoker = Invoker::new(env, extras, Arc::clone(&packages));
             invoker.host.as_mut().unwrap().room = Room::new(places_max);
+            invoker.turns = turns;
             made = Some((env.clone(), Arc::new(invoker), packages));
             Ok(Assembly::default())
         })
@@ -532,4 +538,5 @@ mod lost;
 mod measured;
 mod snapshots;
 pub(crate) mod starts;
+mod turns;
 mod unused;

@@ -31,8 +31,8 @@ async fn stolen(bench: &Bench) -> Stolen {
     let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
     Stolen {
         credentials,
-        own: Peer::Environment { id, function: function.clone() },
-        elsewhere: Peer::Environment { id: "0".repeat(32), function },
+        own: Peer::Environment { id, function: function.clone(), at_work: true },
+        elsewhere: Peer::Environment { id: "0".repeat(32), function, at_work: true },
     }
 }
 
@@ -132,7 +132,7 @@ fn fetched(told: &serde_json::Value, which: &str) -> Stolen {
     let of = |name: &str| told[which][name].as_str().unwrap().to_owned();
     let stream = told["variables"]["AWS_LAMBDA_LOG_STREAM_NAME"].as_str().unwrap();
     let function = Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap();
-    let peer = |id: &str| Peer::Environment { id: id.to_owned(), function: function.clone() };
+    let peer = |id: &str| Peer::Environment { id: id.to_owned(), function: function.clone(), at_work: true };
     Stolen {
         credentials: Credentials {
             access_key_id: of("AccessKeyId"),

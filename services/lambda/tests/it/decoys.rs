@@ -44,6 +44,7 @@ async fn a_decoy_is_refused_at_function_urls_and_at_the_endpoint_of_functions() 
     let environment = Peer::Environment {
         id: "0".repeat(32),
         function: Arn::parse("arn:aws:lambda:us-east-1:123456789012:function:f").unwrap(),
+        at_work: true,
     };
     let list = |who: &Credentials| bench.world.request(who, "lambda", "ListFunctions", &Document::empty());
     let inside = bench.world.send_from(environment.clone(), &list(&unknown)).await;

@@ -193,7 +193,7 @@ async fn links_are_for_get_from_outside_only() {
         assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (405, Some("MethodNotAllowed")));
     }
     let function = Arn::parse(ARN).unwrap();
-    for peer in [Peer::Environment { id: "e".to_owned(), function }, Peer::Internal] {
+    for peer in [Peer::Environment { id: "e".to_owned(), function, at_work: true }, Peer::Internal] {
         let answer = bench.world.send_from(peer, &Request::new(Method::GET, &link)).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (403, Some("AccessDenied")));
         assert_eq!(bench.world.last_record().outcome.status, 403);

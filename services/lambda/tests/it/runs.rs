@@ -433,12 +433,31 @@ async fn what_is_said_of_an_answered_request_is_delivered_before_the_server_ends
 #[tokio::test(flavor = "multi_thread")]
 async fn the_endpoint_inside_knows_who_connects() {
     let bench = sandboxed();
-    bench.python("f", "import urllib.request\ndef handler(event, context):\n  return urllib.request.urlopen('http://127.0.0.1:4566/').read().decode()\n").await;
-    assert_eq!(bench.invoke("f", "{}").await.ok(), "hello");
-    let connected = bench.connected.lock().unwrap().clone();
-    let [Peer::Environment { id, function }] = connected.as_slice() else { panic!("{connected:?}") };
-    assert_eq!(id.len(), 32);
-    assert_eq!(function.as_str(), "arn:aws:lambda:us-east-1:123456789012:function:f");
+    let code = "import urllib.request\ndef ask():\n  return urllib.request.urlopen('http://127.0.0.1:4566/').read().decode()\n\
+                loaded = ask()\ndef handler(event, context):\n  return loaded + ask()\n";
+    bench.python("f", code).await;
+    assert_eq!(bench.invoke("f", "{}").await.ok(), "hellohello");
+    let ids = |bench: &Bench| -> Vec<(String, bool)> {
+        let connected = bench.connected.lock().unwrap();
+        let told = connected.iter().map(|(peer, _)| match peer {
+            Peer::Environment { id, function, at_work } => {
+                assert_eq!(function.as_str(), "arn:aws:lambda:us-east-1:123456789012:function:f");
+                (id.clone(), *at_work)
+            }
+            other => panic!("{other:?}"),
+        });
+        told.collect()
+    };
+    let rests = |bench: &Bench| {
+        let connected = bench.connected.lock().unwrap();
+        matches!(connected[0].1(), Peer::Environment { at_work: false, .. })
+    };
+    bench.eventually("it rests after its answer", rests).await;
+    assert_eq!(bench.invoke("f", "{}").await.ok(), "hellohello");
+    let ids = ids(&bench);
+    assert_eq!(ids[0].0.len(), 32);
+    assert_eq!(ids, vec![(ids[0].0.clone(), true); 3], "while it is loaded, and in each request");
+    bench.eventually("it rests again", rests).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use casemate_kernel::{Env, Peer, TrustEdge, audit::Record};
+use casemate_kernel::{Env, Origin, Peer, TrustEdge, audit::Record};
 use casemate_lambda::Extras;
 use casemate_sandbox::{Driver, RuntimeTable};
 use casemate_schema::Document;
@@ -33,8 +33,8 @@ pub(crate) struct Bench {
     pub(crate) delivered: Delivered,
     /// Another service's way to call.
     pub(crate) other_service: Env,
-    /// Environments that connected to the AWS endpoint.
-    pub(crate) connected: Arc<Mutex<Vec<Peer>>>,
+    /// Environments that connected to the AWS endpoint, as they were then, and as they are.
+    pub(crate) connected: Arc<Mutex<Vec<(Peer, Origin)>>>,
     /// Where public keys of signing profiles are.
     pub(crate) signing_profiles: std::path::PathBuf,
     /// What the services of queues, topics and buses were told, where there are any.
@@ -81,14 +81,14 @@ fn with(driver: Result<Driver, String>, among_others: bool) -> Bench {
     let signing_profiles = folder.path().join("signing-profiles");
     std::fs::create_dir(&signing_profiles).unwrap();
     let (delivered, farewells) = (Delivered::default(), casemate_lambda::Farewells::default());
-    let connected: Arc<Mutex<Vec<Peer>>> = Arc::default();
+    let connected: Arc<Mutex<Vec<(Peer, Origin)>>> = Arc::default();
     let seen = Arc::clone(&connected);
     let extras = Extras {
         driver,
-        serve_connection: Arc::new(move |peer| {
+        serve_connection: Arc::new(move |origin| {
             let seen = Arc::clone(&seen);
             Box::new(move |mut stream, place| {
-                seen.lock().unwrap().push(peer.clone());
+                seen.lock().unwrap().push((origin(), Arc::clone(&origin)));
                 drop(tokio::spawn(async move {
                     use tokio::io::{AsyncReadExt, AsyncWriteExt};
                     let mut head = [0; 4096];

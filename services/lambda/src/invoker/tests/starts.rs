@@ -1,6 +1,7 @@
 //! Starts that come to nothing: because they take too long, or after their request has been answered or given up. Nothing is left
 //! of their environment: no process, no room, no credentials, and no answer.
 
+use casemate_kernel::Peer;
 use casemate_testkit::processes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,12 +31,14 @@ def handler(event, context):
 ";
 
 /// Connections from inside.
-pub(crate) struct Lines(mpsc::UnboundedReceiver<Channel>);
+pub(crate) struct Lines(mpsc::UnboundedReceiver<(Channel, Peer)>);
 
 impl Lines {
     /// The next one, and what it said.
-    async fn next(&mut self) -> (Channel, String) {
-        let mut line = self.0.recv().await.unwrap();
+    pub(super) async fn next(&mut self) -> (Channel, String) {
+        let (mut line, from) = self.0.recv().await.unwrap();
+        // Who does something for somebody, has its credentials for it.
+        assert!(matches!(from, Peer::Environment { at_work: true, .. }), "{from:?}");
         let mut said = Vec::new();
         while !said.ends_with(b"\n") {
             said.push(line.read_u8().await.unwrap());
@@ -49,7 +52,7 @@ impl Lines {
         (line, about)
     }
 
-    fn is_quiet(&mut self) -> bool {
+    pub(super) fn is_quiet(&mut self) -> bool {
         self.0.try_recv().is_err()
     }
 }
@@ -68,12 +71,16 @@ async fn is_over(mut line: Channel) {
 }
 
 pub(crate) fn held(places_max: usize) -> (Arc<super::Host>, Lines) {
+    held_in_turns(places_max, Turns::default())
+}
+
+pub(super) fn held_in_turns(places_max: usize, turns: Turns) -> (Arc<super::Host>, Lines) {
     let (arrived, lines) = mpsc::unbounded_channel();
-    let serve: crate::ServeConnection = Arc::new(move |_| {
+    let serve: crate::ServeConnection = Arc::new(move |origin| {
         let arrived = arrived.clone();
-        Box::new(move |line, _place| drop(arrived.send(line)))
+        Box::new(move |line, _place| drop(arrived.send((line, origin()))))
     });
-    (Arc::new(host_serving(places_max, serve)), Lines(lines))
+    (Arc::new(host_in_turns(places_max, turns, serve)), Lines(lines))
 }
 
 impl super::Host {

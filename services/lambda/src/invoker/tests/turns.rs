@@ -1,0 +1,116 @@
+//! Many requests that each need a start, and few turns for these.
+
+use super::{
+    starts::{HELD, Lines, go_on, held_in_turns},
+    *,
+};
+
+/// Far longer than any of this takes.
+const LONG: Duration = Duration::from_hours(1);
+
+impl Host {
+    /// Waits until so many of the function's requests have room.
+    async fn has_room(&self, function: &Function, count: usize) {
+        while self.room_held(function) != count {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// One that is loaded serves the next of its function.
+async fn served(lines: &mut Lines) {
+    go_on(lines.next_of("serves").await.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_whose_requests_all_need_a_start_leaves_a_turn_to_another() {
+    // Of eight turns one function has seven.
+    let (host, mut lines) = held_in_turns(64, Turns::new(8, LONG));
+    let (flood, quiet) = (host.function("flood", HELD, &[]).await, host.function("quiet", HELD, &[]).await);
+    let flooding: Vec<_> = (0..20).map(|_| host.ask(&flood)).collect();
+    let mut loading = Vec::new();
+    for _ in 0..7 {
+        loading.push(lines.next_of("loads").await.0);
+    }
+    host.has_room(&flood, 20).await;
+    let request = host.ask(&quiet);
+    go_on(lines.next_of("loads").await.0).await;
+    served(&mut lines).await;
+    request.await.unwrap().unwrap();
+    assert!(lines.is_quiet(), "an eighth of the flood's loads");
+    // Each that is done makes room for one start, or its environment serves who has waited for a turn.
+    for line in loading {
+        go_on(line).await;
+    }
+    let mut left = flooding.len();
+    while left > 0 {
+        let (line, said) = lines.next().await;
+        left -= usize::from(said.starts_with("serves"));
+        go_on(line).await;
+    }
+    for request in flooding {
+        request.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_turn_goes_on_where_another_request_has_ended() {
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG));
+    let f = host.function("f", HELD, &[]).await;
+    let first = host.ask(&f);
+    go_on(lines.next_of("loads").await.0).await;
+    let (serving, by) = lines.next_of("serves").await;
+    // The second has the turn and is loaded, the third waits.
+    let second = host.ask(&f);
+    let loading = lines.next_of("loads").await.0;
+    let third = host.ask(&f);
+    host.has_room(&f, 3).await;
+    go_on(serving).await;
+    let (line, same) = lines.next_of("serves").await;
+    assert_eq!(same, by, "its own is not started");
+    host.has_room(&f, 2).await;
+    go_on(line).await;
+    go_on(loading).await;
+    served(&mut lines).await;
+    for request in [first, second, third] {
+        request.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_takes_long_keeps_nobody_waiting() {
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, Duration::ZERO));
+    let (slow, other) = (host.function("slow", HELD, &[]).await, host.function("other", HELD, &[]).await);
+    let first = host.ask(&slow);
+    let loading = lines.next_of("loads").await.0;
+    let second = host.ask(&other);
+    go_on(lines.next_of("loads").await.0).await;
+    served(&mut lines).await;
+    second.await.unwrap().unwrap();
+    go_on(loading).await;
+    served(&mut lines).await;
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_on_to_who_waits_for_a_turn_is_of_the_same_revision() {
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG));
+    let old = host.function("f", HELD, &[]).await;
+    let first = host.ask(&old);
+    go_on(lines.next_of("loads").await.0).await;
+    let serving = lines.next_of("serves").await.0;
+    let other = host.function("other", HELD, &[]).await;
+    let second = host.ask(&other);
+    let loading = lines.next_of("loads").await.0;
+    let new = host.function("f", HELD, &[]).await;
+    let third = host.ask(&new);
+    host.has_room(&new, 2).await;
+    go_on(serving).await;
+    first.await.unwrap().unwrap();
+    go_on(loading).await;
+    served(&mut lines).await;
+    second.await.unwrap().unwrap();
+    go_on(lines.next_of("loads").await.0).await;
+    served(&mut lines).await;
+    third.await.unwrap().unwrap();
+}
