@@ -1,5 +1,5 @@
-//! Whether an environment is at work: it starts, runs a request, or ends. In between its credentials are refused, see
-//! [`casemate_kernel::Peer`].
+//! Whether an environment is at work: it starts, runs a request, or ends. In between it is frozen, and its credentials are
+//! refused, see [`casemate_kernel::Peer`].
 
 use std::sync::{
     Arc,
@@ -21,7 +21,7 @@ impl Duty {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// It has done all that it was to do.
+    /// It is frozen.
     pub(crate) fn end(&self) {
         self.0.store(false, Ordering::SeqCst);
     }

@@ -25,6 +25,8 @@ const FLOODING: &str = "import time\ndef handler(event, context):\n  time.sleep(
 const QUIET: &str = "import time\ndef handler(event, context):\n  print('quiet', event, time.time())\n";
 /// How often the other function is asked, each way.
 const ASKED: usize = 40;
+/// How many functions are asked for the first time.
+const COLD: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Who asks at once, where callers wait.
 const CALLERS: usize = 64;
@@ -36,6 +38,7 @@ pub(super) async fn flood(events: usize) {
         bench.invoke(name, "0").await.ok();
     }
     println!("| what | fastest | p50 | p99 |\n|---|---|---|---|");
+    cold(&bench, "nothing else").await;
     asked(&bench, "nothing else", 0).await;
 
     let began = Instant::now();
@@ -43,6 +46,7 @@ pub(super) async fn flood(events: usize) {
         assert_eq!(bench.call("Invoke", event("flood", "0")).await.status, 202);
     }
     let before = flooded(&bench);
+    cold(&bench, "a flood of events").await;
     asked(&bench, "a flood of events", 1).await;
     let during = flooded(&bench) - before;
     println!(
@@ -91,6 +95,17 @@ async fn callers(bench: Rc<Bench>) {
         refused += counts.1;
     }
     println!("({CALLERS} callers: {answered} answered, {refused} refused meanwhile)");
+}
+
+/// Makes functions and asks each of them for the first time, so that it has to be started.
+async fn cold(bench: &Bench, beside: &str) {
+    let mut waited = Vec::new();
+    for number in 0..COLD {
+        let name = format!("cold-beside-{}-{number}", beside.replace(' ', "-"));
+        bench.python(&name, QUIET).await;
+        waited.push(timed(bench, &name).await);
+    }
+    row(&format!("first request of a function, beside {beside}"), waited);
 }
 
 /// Asks the other function both ways and prints how long it took.

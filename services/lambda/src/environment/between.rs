@@ -83,7 +83,7 @@ impl Environment {
         }
     }
 
-    /// Stops every process of the environment until [`Self::wake`]; not if a request came first.
+    /// Stops every process of the environment until [`Self::wake`], and has its credentials refused; not if a request came first.
     pub(crate) async fn freeze(&self) {
         let mut frozen = self.frozen.lock().await;
         let mut wanted = std::pin::pin!(self.wanted.notified());
@@ -97,7 +97,10 @@ impl Environment {
         tokio::select! {
             biased;
             () = wanted => {}
-            done = self.sandbox.freeze() => if done.is_err() {
+            done = self.sandbox.freeze() => if done.is_ok() {
+                // Not before: what a process had sent when it was stopped is still served.
+                self.duty.end();
+            } else {
                 // What cannot be stopped is ended.
                 self.sandbox.kill();
             },
@@ -110,26 +113,19 @@ impl Environment {
         self.stand_by();
     }
 
-    /// From here on what happens in it belongs to this request. What was handed on has not been woken.
-    pub(super) fn take_up(&self, request_id: &str) {
-        self.duty.begin();
-        self.attribution.begin(self.sandbox.invocations() + 1, request_id);
-    }
-
-    /// From here on what happens in it belongs to no request, and its credentials are refused.
+    /// From here on what happens in it belongs to no request.
     fn stand_by(&self) {
         self.attribution.end();
-        self.duty.end();
         self.busy.store(false, Ordering::SeqCst);
     }
 
     /// Lets the environment work again. `false` when it cannot.
     pub(crate) async fn wake(&self) -> bool {
         self.busy.store(true, Ordering::SeqCst);
-        // What it had left to do it goes on with as soon as it is woken.
-        self.duty.begin();
         self.wanted.notify_waiters();
         let mut frozen = self.frozen.lock().await;
+        // What it had left to do it goes on with as soon as it is woken.
+        self.duty.begin();
         // Not woken even for a moment: what ends it lets the template alone run again.
         let old = self.has_old_child();
         if *frozen {

@@ -54,7 +54,7 @@ impl Environment {
         }
         invocation.deadline = self.env.clock.now().plus_seconds(i64::from(settings.timeout_s));
         // Known before it begins, so that its first event finds it.
-        self.take_up(&id);
+        self.attribution.begin(self.sandbox.invocations() + 1, &id);
         if let Err(error) = self.sandbox.begin_invocation().await {
             // It has ended, or was ended because it did not answer. The function has seen nothing of the request.
             tracing::warn!(function = %self.function.arn, why = %error, "a virtual machine took no request");

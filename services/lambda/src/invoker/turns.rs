@@ -15,10 +15,11 @@ use crate::{
     refusal,
 };
 
-/// Starts at a time for each processor. Ours: some wait for what they load, so one would leave the processor idle.
-const PER_PROCESSOR: usize = 4;
+/// Starts at a time for each processor. Ours: one would leave the processor idle while something is read; with four, a flood is over no
+/// sooner, and what starts beside it takes twice as long (measured, docs/benchmarks.md).
+const PER_PROCESSOR: usize = 2;
 /// How long a start keeps its turn. Ours: most have ended long before; one that waits for something outside keeps nobody waiting.
-const LIMIT: Duration = Duration::from_millis(500);
+const LIMIT: Duration = Duration::from_millis(250);
 
 /// See the module. Clones share them.
 #[derive(Debug, Clone)]
