@@ -46,11 +46,18 @@ struct Share<W> {
     waiting: VecDeque<Waiter<W>>,
 }
 
-/// A request in the line, and how many places it needs.
+/// A request in the line, how many places it needs, and of which revision what it is handed on must be.
 #[derive(Debug)]
 struct Waiter<W> {
     grant: oneshot::Sender<Grant<W>>,
     size: usize,
+    revision: String,
+}
+
+impl<W> Waiter<W> {
+    fn takes(&self, revision: &str) -> bool {
+        !self.grant.is_closed() && self.revision == revision
+    }
 }
 
 /// What a waiting request is given.
@@ -95,8 +102,13 @@ impl<W> Fair<W> {
         Some(Place { fair: self.clone(), function: function.clone(), size })
     }
 
-    /// Waits for what comes free. `None`: too many of this function wait already.
-    pub(crate) fn wait(&self, function: &Arn, size: usize) -> Option<oneshot::Receiver<Grant<W>>> {
+    /// Waits for what comes free, or is handed on of this revision. `None`: too many of this function wait already.
+    pub(crate) fn wait(
+        &self,
+        function: &Arn,
+        size: usize,
+        revision: &str,
+    ) -> Option<oneshot::Receiver<Grant<W>>> {
         let (grant, granted) = oneshot::channel();
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +119,7 @@ impl<W> Fair<W> {
             if waiting.len() >= WAITING_MAX {
                 return None;
             }
-            waiting.push_back(Waiter { grant, size });
+            waiting.push_back(Waiter { grant, size, revision: revision.to_owned() });
         }
         // A place may have come free before we were in the line.
         self.serve();
@@ -141,12 +153,30 @@ impl<W> Fair<W> {
         }
     }
 
-    /// Gives what a function has finished with to the next of its requests. It comes back when none waits any more.
-    pub(crate) fn hand_on(&self, function: &Arn, mut what: W) -> Result<(), W> {
+    /// Does a request of this revision wait?
+    pub(crate) fn awaits(&self, function: &Arn, revision: &str) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.shares.get(function).is_some_and(|share| share.waiting.iter().any(|one| one.takes(revision)))
+    }
+
+    /// A request waits no more that has dropped what it waited with.
+    pub(crate) fn leave(&self, function: &Arn) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.share(function).waiting.retain(|other| !other.grant.is_closed());
+        state.forget_unless_used(function);
+    }
+
+    /// Gives what a revision of a function has finished with to the next of its requests. It comes back when none waits any more.
+    pub(crate) fn hand_on(&self, function: &Arn, revision: &str, mut what: W) -> Result<(), W> {
         loop {
             let next = {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.shares.get_mut(function).and_then(|share| share.waiting.pop_front())
+                let next = state.shares.get_mut(function).and_then(|share| {
+                    let at = share.waiting.iter().position(|one| one.takes(revision))?;
+                    share.waiting.remove(at)
+                });
+                state.forget_unless_used(function);
+                next
             };
             let Some(next) = next else { return Err(what) };
             match next.grant.send(Grant::HandedOn(what)) {
@@ -182,9 +212,17 @@ impl<W> Fair<W> {
 }
 
 impl<W> State<W> {
+    /// A function that was not known counts as served just now: it stands before nobody who has waited longer.
     fn share(&mut self, function: &Arn) -> &mut Share<W> {
-        let new = || Share { held: 0, places: 0, last_turn: 0, waiting: VecDeque::new() };
+        let last_turn = self.turn;
+        let new = || Share { held: 0, places: 0, last_turn, waiting: VecDeque::new() };
         self.shares.entry(function.clone()).or_insert_with(new)
+    }
+
+    fn forget_unless_used(&mut self, function: &Arn) {
+        if self.shares.get(function).is_some_and(|share| share.held == 0 && share.waiting.is_empty()) {
+            self.shares.remove(function);
+        }
     }
 
     /// A host may be smaller than what is wanted: then it has room for one.
@@ -240,9 +278,7 @@ impl<W> Drop for Place<W> {
             let share = state.share(&self.function);
             share.held = share.held.saturating_sub(1);
             share.places = share.places.saturating_sub(self.size);
-            if share.held == 0 && share.waiting.is_empty() {
-                state.shares.remove(&self.function);
-            }
+            state.forget_unless_used(&self.function);
         }
         self.fair.serve();
     }
@@ -276,14 +312,14 @@ mod tests {
         let (fair, flood, quiet) = (Fair::<u32>::new(4), arn("flood"), arn("quiet"));
         let mut held: Vec<_> = (0..4).map(|_| fair.take(&flood, 1).unwrap()).collect();
         assert!(fair.take(&quiet, 1).is_none());
-        let mut line: Vec<Waiting> = (0..WAITING_MAX).map(|_| fair.wait(&flood, 1).unwrap()).collect();
-        let mut late = fair.wait(&quiet, 1).unwrap();
+        let mut line: Vec<Waiting> = (0..WAITING_MAX).map(|_| fair.wait(&flood, 1, "1").unwrap()).collect();
+        let mut late = fair.wait(&quiet, 1, "1").unwrap();
         assert_eq!(fair.heir(&flood), Heir::Other);
         held.pop();
         let got = place(&mut late).expect("the first place that comes free");
         assert!(line.iter_mut().all(|one| place(one).is_none()));
         // Two who both wait without end share evenly.
-        let mut quiets: Vec<Waiting> = (0..100).map(|_| fair.wait(&quiet, 1).unwrap()).collect();
+        let mut quiets: Vec<Waiting> = (0..100).map(|_| fair.wait(&quiet, 1, "1").unwrap()).collect();
         drop(held.pop());
         assert!(quiets.iter_mut().any(|one| place(one).map(|place| held.push(place)).is_some()));
         assert_eq!((fair.held(&flood), fair.held(&quiet)), (2, 2));
@@ -296,7 +332,7 @@ mod tests {
         let mut held: Vec<_> = std::iter::from_fn(|| fair.take(&flood, 1)).collect();
         assert_eq!(held.len(), 14);
         assert!(fair.has_its_most(&flood, 1) && !fair.has_its_most(&arn("quiet"), 1));
-        let mut next = fair.wait(&flood, 1).unwrap();
+        let mut next = fair.wait(&flood, 1, "1").unwrap();
         assert!(place(&mut next).is_none());
         let quiet = fair.take(&arn("quiet"), 1);
         assert!(quiet.is_some());
@@ -310,7 +346,7 @@ mod tests {
         let mut held: Vec<_> = (0..6).map(|_| fair.take(&small, 1).unwrap()).collect();
         // Two are free, three are needed.
         assert!(fair.take(&large, 3).is_none());
-        let mut waiting = fair.wait(&large, 3).unwrap();
+        let mut waiting = fair.wait(&large, 3, "1").unwrap();
         assert!(place(&mut waiting).is_none());
         assert!(fair.take(&small, 1).is_none() && fair.take(&arn("other"), 1).is_none());
         held.pop();
@@ -330,7 +366,7 @@ mod tests {
         let (fair, large) = (Fair::<u32>::new(2), arn("large"));
         let one = fair.take(&large, 3).unwrap();
         assert!(fair.take(&large, 3).is_none());
-        let mut next = fair.wait(&large, 3).unwrap();
+        let mut next = fair.wait(&large, 3, "1").unwrap();
         drop(one);
         assert!(place(&mut next).is_some());
     }
@@ -339,12 +375,12 @@ mod tests {
     fn who_gave_up_is_passed_over() {
         let (fair, f) = (Fair::<u32>::new(1), arn("f"));
         let held = fair.take(&f, 1).unwrap();
-        drop(fair.wait(&f, 1));
-        let mut second = fair.wait(&f, 1).unwrap();
+        drop(fair.wait(&f, 1, "1"));
+        let mut second = fair.wait(&f, 1, "1").unwrap();
         drop(held);
         let got = place(&mut second).unwrap();
         // A place that was given but not fetched comes back, too.
-        let unfetched = fair.wait(&f, 1).unwrap();
+        let unfetched = fair.wait(&f, 1, "1").unwrap();
         drop(got);
         drop(unfetched);
         assert!(fair.take(&f, 1).is_some());
@@ -355,21 +391,62 @@ mod tests {
         let (fair, f, g) = (Fair::<u32>::new(2), arn("f"), arn("g"));
         let _held = (fair.take(&f, 1).unwrap(), fair.take(&f, 1).unwrap());
         assert_eq!(fair.heir(&f), Heir::Nobody);
-        assert_eq!(fair.hand_on(&f, 7), Err(7));
-        let mut own = fair.wait(&f, 1).unwrap();
+        assert_eq!(fair.hand_on(&f, "1", 7), Err(7));
+        let mut own = fair.wait(&f, 1, "1").unwrap();
         assert_eq!(fair.heir(&f), Heir::Same);
-        assert_eq!(fair.hand_on(&g, 7), Err(7));
-        assert_eq!(fair.hand_on(&f, 7), Ok(()));
+        assert_eq!(fair.hand_on(&g, "1", 7), Err(7));
+        assert_eq!(fair.hand_on(&f, "1", 7), Ok(()));
         assert!(matches!(own.try_recv(), Ok(Grant::HandedOn(7))));
+    }
+
+    #[test]
+    fn what_is_handed_on_passes_requests_of_other_revisions_by() {
+        let (fair, f) = (Fair::<u32>::new(1), arn("f"));
+        let held = fair.take(&f, 1).unwrap();
+        let mut old = fair.wait(&f, 1, "1").unwrap();
+        assert!(fair.awaits(&f, "1") && !fair.awaits(&f, "2") && !fair.awaits(&arn("g"), "1"));
+        assert_eq!(fair.hand_on(&f, "2", 7), Err(7));
+        let mut new = fair.wait(&f, 1, "2").unwrap();
+        assert_eq!(fair.hand_on(&f, "2", 7), Ok(()));
+        assert!(matches!(new.try_recv(), Ok(Grant::HandedOn(7))));
+        drop(held);
+        let held = place(&mut old).expect("it has kept its place in the line");
+        drop((fair.wait(&f, 1, "1"), held));
+        assert!(!fair.awaits(&f, "1"), "who gave up waits for nothing");
+        fair.leave(&f);
+        assert!(fair.state.lock().unwrap().shares.is_empty());
+    }
+
+    #[test]
+    fn functions_that_were_not_there_before_keep_nobody_waiting() {
+        let (fair, patient) = (Fair::<u32>::new(2), arn("zzz"));
+        let mut held: VecDeque<_> =
+            (0..2).map(|number| fair.take(&arn(&format!("first{number}")), 1).unwrap()).collect();
+        let mut line: VecDeque<Waiting> = VecDeque::new();
+        line.push_back(fair.wait(&arn("aaa"), 1, "1").unwrap());
+        let mut waiting = fair.wait(&patient, 1, "1").unwrap();
+        for number in 0..10 {
+            // Its name is before any other's.
+            line.push_back(fair.wait(&arn(&format!("a{number}")), 1, "1").unwrap());
+            held.pop_front();
+            if place(&mut waiting).is_some() {
+                assert!(number < 3, "{number} came later and went first");
+                return;
+            }
+            let served = line.iter_mut().find_map(place).expect("somebody has it");
+            line.retain(|one| !one.is_terminated());
+            held.push_back(served);
+        }
+        panic!("it waits for ever");
     }
 
     #[test]
     fn a_line_has_an_end() {
         let (fair, f) = (Fair::<u32>::new(0), arn("f"));
-        let line: Vec<_> = (0..WAITING_MAX).map(|_| fair.wait(&f, 1).unwrap()).collect();
-        assert!(fair.wait(&f, 1).is_none());
-        assert!(fair.wait(&arn("g"), 1).is_some());
+        let line: Vec<_> = (0..WAITING_MAX).map(|_| fair.wait(&f, 1, "1").unwrap()).collect();
+        assert!(fair.wait(&f, 1, "1").is_none());
+        assert!(fair.wait(&arn("g"), 1, "1").is_some());
         drop(line);
-        assert!(fair.wait(&f, 1).is_some());
+        assert!(fair.wait(&f, 1, "1").is_some());
     }
 }

@@ -152,19 +152,20 @@ impl Pool {
         idle.filter(|environment| environment.is_snapshot()).cloned().collect()
     }
 
-    /// Stops this one, if it is idle.
-    pub(crate) fn remove(&self, environment: &Arc<Environment>) {
+    /// This one is idle no more, and stops unless somebody else has it. `false`: it was not idle.
+    pub(crate) fn remove(&self, environment: &Arc<Environment>) -> bool {
         let mut gone = Vec::new();
         {
             let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let arn = environment.function.arn.as_str();
-            let Some(idle) = all.get_mut(arn) else { return };
+            let Some(idle) = all.get_mut(arn) else { return false };
             gone.extend(idle.extract_if(.., |one| Arc::ptr_eq(&one.environment, environment)));
             if idle.is_empty() {
                 all.remove(arn);
             }
         }
-        drop(gone);
+        // Dropped outside of the lock.
+        !gone.is_empty()
     }
 
     /// Stops every idle environment of a function.

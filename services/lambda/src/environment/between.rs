@@ -97,13 +97,14 @@ impl Environment {
         tokio::select! {
             biased;
             () = wanted => {}
-            done = self.sandbox.freeze() => if done.is_ok() {
+            done = self.sandbox.freeze() => {
                 // Not before: what a process had sent when it was stopped is still served.
-                self.duty.end();
-            } else {
-                // What cannot be stopped is ended.
-                self.sandbox.kill();
-            },
+                self.duty.end(Instant::now());
+                if done.is_err() {
+                    // What cannot be stopped is ended.
+                    self.sandbox.kill();
+                }
+            }
         }
     }
 

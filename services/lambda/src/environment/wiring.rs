@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use casemate_kernel::{Decoy, Origin, Peer, SessionCredentials};
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 use super::{Berth, Environment, Held, Host, Late, extensions, snapshot::Snapshot};
 use crate::{
@@ -63,7 +63,7 @@ impl Host {
         let telemetry = Arc::new(Telemetry::new(Arc::clone(&self.env.clock), sandbox.take_outlets()));
         let sandbox = Arc::new(sandbox);
         let exchange = Arc::new(Exchange::new());
-        let (attribution, duty) = (Attribution::default(), Duty::begun());
+        let (attribution, duty) = (Attribution::default(), Duty::default());
         let (id, function) = (start.id, start.function);
         let delivery = Delivery::start(&self.env, Arc::clone(&function), start.log_stream, &self.farewells);
         let (pipes, told) = ([stdout, stderr, beside], (function.settings.logging, Arc::clone(&telemetry)));
@@ -137,7 +137,11 @@ fn serve_runtime_api(
 /// The environment, and whether it is at work when it asks.
 fn origin(id: &str, function: &Function, duty: &Duty) -> Origin {
     let (id, function, duty) = (id.to_owned(), function.arn.clone(), duty.clone());
-    Arc::new(move || Peer::Environment { id: id.clone(), function: function.clone(), at_work: duty.is_on() })
+    Arc::new(move || Peer::Environment {
+        id: id.clone(),
+        function: function.clone(),
+        at_work: duty.is_on(Instant::now()),
+    })
 }
 
 /// Passes connections to the platform's AWS endpoint on, with the environment as their origin.

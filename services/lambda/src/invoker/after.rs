@@ -49,26 +49,47 @@ impl Invoker {
             self.missing.notify_one();
             return;
         }
-        let for_anybody = matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody));
-        match host.room.heir(&function.arn) {
-            // Its end gives the room to whose turn it is.
-            Heir::Other => return,
-            Heir::Same if !for_anybody => return,
-            Heir::Same | Heir::Nobody => {}
-        }
-        // The next of the same function goes on in it: first those who have room already and wait for their turn to start.
-        let hand_on = |line: &Room| line.hand_on(&function.arn, Arc::clone(&environment)).is_ok();
-        if for_anybody && (hand_on(self.turns.line()) || hand_on(&host.room)) {
+        let for_anybody = matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody))
+            && environment.fits(function, self.env.clock.now());
+        // The next of the same function goes on in it. Whoever has room already and waits for a turn to start gives that back.
+        if for_anybody && handed_on(self.turns.line(), &environment) {
             return;
         }
+        match host.room.heir(&function.arn) {
+            Heir::Nobody => {}
+            Heir::Same if for_anybody => {
+                if handed_on(&host.room, &environment) {
+                    return;
+                }
+            }
+            // Its end gives the room to whose turn it is.
+            Heir::Same | Heir::Other => return,
+        }
         if let Some(fit_for) = fit_for {
-            self.put(&environment, fit_for);
-            drop(coming);
-            environment.freeze().await;
+            self.rest(&environment, fit_for, coming).await;
         }
     }
 
-    /// From now on it is idle.
+    /// From now on it is idle and frozen, unless a request waits for a turn to start another. Whoever awaits it is told.
+    pub(super) async fn rest(&self, environment: &Arc<Environment>, fit_for: FitFor, coming: Option<Coming>) {
+        let (function, line) = (&environment.function, self.turns.line());
+        let for_anybody = matches!(fit_for, FitFor::Reuse | FitFor::Everybody);
+        self.put(environment, fit_for.clone());
+        drop(coming);
+        // Whoever has come into the line before it was idle has not found it.
+        while for_anybody
+            && line.awaits(&function.arn, &function.revision_id)
+            && self.pool.remove(environment)
+        {
+            if handed_on(line, environment) {
+                return;
+            }
+            self.put(environment, fit_for.clone());
+        }
+        environment.freeze().await;
+    }
+
+    /// Requests find it from now on.
     pub(super) fn put(&self, environment: &Arc<Environment>, fit_for: FitFor) {
         self.pool.put(Arc::clone(environment), fit_for, self.env.clock.now());
         // Whoever changed or deleted the function since it was last looked at has not found it there.
@@ -78,4 +99,10 @@ impl Invoker {
         }
         self.stock.changed();
     }
+}
+
+/// Has the next request of its revision in this line been given it?
+fn handed_on(line: &Room, environment: &Arc<Environment>) -> bool {
+    let function = &environment.function;
+    line.hand_on(&function.arn, &function.revision_id, Arc::clone(environment)).is_ok()
 }

@@ -121,8 +121,7 @@ impl Invoker {
         };
         let environment = self.begin_snapshot(host, function, berth).await?;
         environment.await_request();
-        self.put(&environment, FitFor::Everybody);
-        environment.freeze().await;
+        self.rest(&environment, FitFor::Everybody, None).await;
         Ok(())
     }
 

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use casemate_names::Arn;
 use casemate_sandbox::Family;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{Invoker, Work, turns::too_many};
 use crate::{
@@ -45,8 +46,9 @@ impl Invoker {
             Grant::HandedOn(environment) => return Ok(environment),
         };
         let turn = match self.turn(work).await? {
-            Grant::Place(turn) => turn,
-            Grant::HandedOn(environment) => return Ok(environment),
+            Some(Grant::HandedOn(environment)) => return Ok(environment),
+            Some(Grant::Place(turn)) => Some(turn),
+            None => None,
         };
         let begin = self.begin(host, function, work.reuse, Purpose::OnDemand, berth);
         let started = self.turns.start(turn, begin).await;
@@ -78,13 +80,14 @@ impl Invoker {
                 Some(Evicted::Soon) => until.min(Instant::now() + GIVEN_WAY_LIMIT),
                 None => until,
             };
-            let granted = host.room.wait(&function.arn, size).ok_or_else(too_many)?;
+            let granted = host.room.wait(&function.arn, size, &function.revision_id).ok_or_else(too_many)?;
             match tokio::time::timeout_at(limit, granted).await {
-                Ok(Ok(Grant::HandedOn(environment))) if !environment.fits(function, self.env.clock.now()) => {
-                    // Of another revision, or nearly over: its room is worth more than it.
-                    drop(environment);
+                Ok(Ok(Grant::HandedOn(environment))) => {
+                    if environment.wake().await {
+                        return Ok(Grant::HandedOn(environment));
+                    }
                 }
-                Ok(Ok(grant)) => return Ok(grant),
+                Ok(Ok(place)) => return Ok(place),
                 Ok(Err(_)) => return Err(too_many()),
                 Err(_) => {}
             }
@@ -94,27 +97,44 @@ impl Invoker {
         }
     }
 
-    /// A turn to start one, or what another request of the function has finished with meanwhile.
-    async fn turn(&self, work: &Work) -> Result<Grant<Arc<Environment>>, NotStarted> {
+    /// A turn to start one, or what another request of the function has finished with meanwhile. `None`: it has waited long
+    /// enough, and starts beside those whose turn it is.
+    async fn turn(&self, work: &Work) -> Result<Option<Grant<Arc<Environment>>>, NotStarted> {
         let (function, line) = (&work.function, self.turns.line());
+        let until = Instant::now() + self.turns.patience();
         loop {
             if let Some(turn) = line.take(&function.arn, 1) {
-                return Ok(Grant::Place(turn));
+                return Ok(Some(Grant::Place(turn)));
             }
-            let granted = line.wait(&function.arn, 1).ok_or_else(too_many)?;
-            // What came back before this request stood in the line was handed on to nobody.
-            if let Some(idle) = self.pool.take(function, work.wanted(), self.env.clock.now())
-                && idle.wake().await
-            {
-                return Ok(Grant::HandedOn(idle));
-            }
-            match granted.await {
-                Ok(Grant::HandedOn(environment)) if !environment.fits(function, self.env.clock.now()) => {
-                    drop(environment);
-                }
-                granted => return granted.map_err(|_| too_many()),
+            let waiting = line.wait(&function.arn, 1, &function.revision_id);
+            let mut granted = waiting.ok_or_else(too_many)?;
+            // What became idle before this request stood in the line.
+            let idle = self.pool.take(function, work.wanted(), self.env.clock.now());
+            let granted = if let Some(idle) = idle {
+                self.leave(&function.arn, granted).await;
+                Grant::HandedOn(idle)
+            } else if let Ok(granted) = tokio::time::timeout_at(until, &mut granted).await {
+                granted.map_err(|_| too_many())?
+            } else {
+                self.leave(&function.arn, granted).await;
+                return Ok(None);
+            };
+            match granted {
+                Grant::HandedOn(environment) if !environment.wake().await => drop(environment),
+                granted => return Ok(Some(granted)),
             }
         }
+    }
+
+    /// Waits no more. What was handed on just then is put where others find it.
+    async fn leave(&self, function: &Arn, mut granted: oneshot::Receiver<Grant<Arc<Environment>>>) {
+        granted.close();
+        if let Ok(Grant::HandedOn(environment)) = granted.try_recv() {
+            let fit_for = if environment.is_template() { FitFor::Everybody } else { FitFor::Reuse };
+            self.rest(&environment, fit_for, None).await;
+        }
+        drop(granted);
+        self.turns.line().leave(function);
     }
 
     async fn begin(
@@ -214,8 +234,7 @@ impl Invoker {
             return false;
         }
         environment.await_request();
-        self.put(&environment, FitFor::Everybody);
-        environment.freeze().await;
+        self.rest(&environment, FitFor::Everybody, None).await;
         true
     }
 }

@@ -196,8 +196,7 @@ impl Invoker {
             if let Err(Some(Ok(environment))) = tell.send(begun) {
                 environment.await_request();
                 let fit_for = if environment.is_unrestored() { FitFor::Everybody } else { FitFor::Reuse };
-                invoker.put(&environment, fit_for);
-                environment.freeze().await;
+                invoker.rest(&environment, fit_for, None).await;
             }
             invoker.stock.end(&function.arn);
         }));

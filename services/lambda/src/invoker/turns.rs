@@ -1,9 +1,10 @@
 //! Turns to start an environment for a request. There are few at a time, and functions get them as they get room, see
-//! [`crate::fair`]: a function whose requests all need a new environment does not have the processors to itself, and each start
-//! is as quick as if there were only these few. Who waits for a turn goes on in what another request of the function has
-//! finished with, if that is there before.
+//! [`crate::fair`]: a function whose requests all need a new environment does not have the processors to itself, and starts are about as
+//! quick as if there were only these few. Who waits for a turn goes on in what another request of the function has
+//! finished with, if that is there before and may serve anybody.
 //!
-//! Environments that are started ahead of requests take none: of each function one is started after another.
+//! Environments that are started ahead of requests take none, nor do templates of snapshots: of these there are few at a time for
+//! each function anyway, see [`crate::ready`] and [`super::stock`].
 
 use std::{num::NonZero, time::Duration};
 
@@ -21,23 +22,32 @@ const PER_PROCESSOR: usize = 2;
 /// How long a start keeps its turn. Ours: most have ended long before; one that waits for something outside keeps nobody waiting.
 const LIMIT: Duration = Duration::from_millis(250);
 
+/// How long a request waits for its turn. Ours: as long as for room on a full host, but here there is room.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// See the module. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns {
     line: Room,
     limit: Duration,
+    patience: Duration,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::new(processors * PER_PROCESSOR, LIMIT)
+        Self::new(processors * PER_PROCESSOR, LIMIT, PATIENCE)
     }
 }
 
 impl Turns {
-    pub(super) fn new(at_a_time: usize, limit: Duration) -> Self {
-        Self { line: Room::new(at_a_time), limit }
+    pub(super) fn new(at_a_time: usize, limit: Duration, patience: Duration) -> Self {
+        Self { line: Room::new(at_a_time), limit, patience }
+    }
+
+    /// How long a request waits for its turn; then it starts without.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Where requests wait for a turn, or for what is handed on to them.
@@ -45,8 +55,8 @@ impl Turns {
         &self.line
     }
 
-    /// Starts something. The turn is over when that has ended, or has taken its time.
-    pub(super) async fn start<T>(&self, turn: Berth, start: impl Future<Output = T>) -> T {
+    /// Starts something. Its turn, if it has one, is over when that has ended, or has taken its time.
+    pub(super) async fn start<T>(&self, turn: Option<Berth>, start: impl Future<Output = T>) -> T {
         let mut start = Box::pin(start);
         if let Ok(started) = timeout(self.limit, &mut start).await {
             return started;

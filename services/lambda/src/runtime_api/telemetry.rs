@@ -70,9 +70,7 @@ pub(super) async fn subscribe(shared: &Shared, api: Api, request: Request<Incomi
             forbidden(unsupported, "the extension has subscribed already, to something else")
         }
         // DIVERGES: external extensions have a subscription each, internal ones have none.
-        Err(Refused::NoWay) => {
-            forbidden(unsupported, "only external extensions can subscribe, and not in a virtual machine")
-        }
+        Err(Refused::NoWay) => forbidden(unsupported, "only external extensions can subscribe"),
     }
 }
 

@@ -79,6 +79,18 @@ async fn an_extension_hears_of_each_request_and_of_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_extension_has_its_credentials_when_it_is_told_of_the_end() {
+    let ask = "line = socket.create_connection(('127.0.0.1', 4566)); line.sendall(b'x'); line.recv(1)";
+    let bench = deployed(HANDLER, &program("", ask), &[]).await;
+    bench.invoke("f", "{}").await.ok();
+    bench.rests().await;
+    bench.farewells.say().await;
+    let connections = bench.connections();
+    let (id, _) = connections.first().unwrap();
+    assert_eq!(connections, vec![(id.clone(), true); 2], "with its request, and with the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_servers_end_tells_extensions_and_waits_until_their_last_words_are_delivered() {
     let bench = deployed(HANDLER, &program("", "event == 'SHUTDOWN' and print('last words')"), &[]).await;
     bench.invoke("f", "{}").await.ok();

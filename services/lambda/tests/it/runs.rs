@@ -1,6 +1,5 @@
 //! Functions that really run: answers, failures, limits and what the sandbox refuses.
 
-use casemate_kernel::Peer;
 use casemate_schema::Document;
 use casemate_testkit::processes;
 
@@ -437,27 +436,13 @@ async fn the_endpoint_inside_knows_who_connects() {
                 loaded = ask()\ndef handler(event, context):\n  return loaded + ask()\n";
     bench.python("f", code).await;
     assert_eq!(bench.invoke("f", "{}").await.ok(), "hellohello");
-    let ids = |bench: &Bench| -> Vec<(String, bool)> {
-        let connected = bench.connected.lock().unwrap();
-        let told = connected.iter().map(|(peer, _)| match peer {
-            Peer::Environment { id, function, at_work } => {
-                assert_eq!(function.as_str(), "arn:aws:lambda:us-east-1:123456789012:function:f");
-                (id.clone(), *at_work)
-            }
-            other => panic!("{other:?}"),
-        });
-        told.collect()
-    };
-    let rests = |bench: &Bench| {
-        let connected = bench.connected.lock().unwrap();
-        matches!(connected[0].1(), Peer::Environment { at_work: false, .. })
-    };
-    bench.eventually("it rests after its answer", rests).await;
+    bench.rests().await;
     assert_eq!(bench.invoke("f", "{}").await.ok(), "hellohello");
-    let ids = ids(&bench);
-    assert_eq!(ids[0].0.len(), 32);
-    assert_eq!(ids, vec![(ids[0].0.clone(), true); 3], "while it is loaded, and in each request");
-    bench.eventually("it rests again", rests).await;
+    let connections = bench.connections();
+    let (id, _) = connections.first().unwrap();
+    assert_eq!(id.len(), 32);
+    assert_eq!(connections, vec![(id.clone(), true); 3], "while it is loaded, and in each request");
+    bench.rests().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -233,6 +233,28 @@ impl Bench {
     }
 
     /// Waits, in real time, until the world shows what is expected of it.
+    /// Of each connection to the AWS endpoint: from which environment, and whether that was at work.
+    pub(crate) fn connections(&self) -> Vec<(String, bool)> {
+        let connected = self.connected.lock().unwrap();
+        let told = connected.iter().map(|(peer, _)| match peer {
+            Peer::Environment { id, function, at_work } => {
+                assert_eq!(function.as_str(), "arn:aws:lambda:us-east-1:123456789012:function:f");
+                (id.clone(), *at_work)
+            }
+            other => panic!("{other:?}"),
+        });
+        told.collect()
+    }
+
+    /// Waits until what the first environment that connected might send would not count as its work.
+    pub(crate) async fn rests(&self) {
+        let rests = |bench: &Self| {
+            let connected = bench.connected.lock().unwrap();
+            matches!(connected[0].1(), Peer::Environment { at_work: false, .. })
+        };
+        self.eventually("it rests", rests).await;
+    }
+
     pub(crate) async fn eventually(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         for _ in 0..1_000 {
             if holds(self) {

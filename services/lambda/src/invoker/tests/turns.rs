@@ -25,7 +25,7 @@ async fn served(lines: &mut Lines) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_whose_requests_all_need_a_start_leaves_a_turn_to_another() {
     // Of eight turns one function has seven.
-    let (host, mut lines) = held_in_turns(64, Turns::new(8, LONG));
+    let (host, mut lines) = held_in_turns(64, Turns::new(8, LONG, LONG));
     let (flood, quiet) = (host.function("flood", HELD, &[]).await, host.function("quiet", HELD, &[]).await);
     let flooding: Vec<_> = (0..20).map(|_| host.ask(&flood)).collect();
     let mut loading = Vec::new();
@@ -55,7 +55,7 @@ async fn a_function_whose_requests_all_need_a_start_leaves_a_turn_to_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_turn_goes_on_where_another_request_has_ended() {
-    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG));
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG, LONG));
     let f = host.function("f", HELD, &[]).await;
     let first = host.ask(&f);
     go_on(lines.next_of("loads").await.0).await;
@@ -79,7 +79,7 @@ async fn who_waits_for_a_turn_goes_on_where_another_request_has_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_takes_long_keeps_nobody_waiting() {
-    let (host, mut lines) = held_in_turns(8, Turns::new(1, Duration::ZERO));
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, Duration::ZERO, LONG));
     let (slow, other) = (host.function("slow", HELD, &[]).await, host.function("other", HELD, &[]).await);
     let first = host.ask(&slow);
     let loading = lines.next_of("loads").await.0;
@@ -93,24 +93,48 @@ async fn a_start_that_takes_long_keeps_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_handed_on_to_who_waits_for_a_turn_is_of_the_same_revision() {
-    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG));
-    let old = host.function("f", HELD, &[]).await;
-    let first = host.ask(&old);
+async fn who_has_waited_long_enough_starts_beside_the_others() {
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG, Duration::ZERO));
+    let (slow, other) = (host.function("slow", HELD, &[]).await, host.function("other", HELD, &[]).await);
+    let first = host.ask(&slow);
+    let loading = lines.next_of("loads").await.0;
+    let second = host.ask(&other);
     go_on(lines.next_of("loads").await.0).await;
-    let serving = lines.next_of("serves").await.0;
+    served(&mut lines).await;
+    second.await.unwrap().unwrap();
+    go_on(loading).await;
+    served(&mut lines).await;
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_another_revision_is_kept_for_its_own_requests() {
+    let (host, mut lines) = held_in_turns(8, Turns::new(1, LONG, LONG));
+    let old = host.function("f", HELD, &[]).await;
+    let new = host.function("f", HELD, &[]).await;
+    let first = host.ask(&new);
+    go_on(lines.next_of("loads").await.0).await;
+    let (serving, by) = lines.next_of("serves").await;
     let other = host.function("other", HELD, &[]).await;
     let second = host.ask(&other);
     let loading = lines.next_of("loads").await.0;
-    let new = host.function("f", HELD, &[]).await;
-    let third = host.ask(&new);
-    host.has_room(&new, 2).await;
+    // A request that has found the function as it was before waits for its turn.
+    let late = host.ask(&old);
+    host.has_room(&old, 2).await;
     go_on(serving).await;
     first.await.unwrap().unwrap();
+    // The next of the new one is served where the first was: nobody else has had that.
+    let third = host.ask(&new);
+    let (line, same) = lines.next_of("serves").await;
+    assert_eq!(same, by);
+    go_on(line).await;
+    third.await.unwrap().unwrap();
     go_on(loading).await;
     served(&mut lines).await;
     second.await.unwrap().unwrap();
     go_on(lines.next_of("loads").await.0).await;
-    served(&mut lines).await;
-    third.await.unwrap().unwrap();
+    let (line, its_own) = lines.next_of("serves").await;
+    assert_ne!(its_own, by);
+    go_on(line).await;
+    late.await.unwrap().unwrap();
 }
