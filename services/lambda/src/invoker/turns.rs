@@ -20,7 +20,7 @@ use crate::{
 /// sooner, and what starts beside it takes twice as long (measured, docs/benchmarks.md).
 const PER_PROCESSOR: usize = 2;
 /// How long a start keeps its turn. Ours: most have ended long before; one that waits for something outside keeps nobody waiting.
-const LIMIT: Duration = Duration::from_millis(250);
+const LIMIT: Duration = Duration::from_millis(500);
 
 /// How long a request waits for its turn. Ours: as long as for room on a full host, but here there is room.
 const PATIENCE: Duration = Duration::from_secs(10);
