@@ -194,7 +194,8 @@ impl<W> Fair<W> {
                 let Some(function) = state.next(None) else { return };
                 let waiting = &mut state.share(&function).waiting;
                 waiting.retain(|other| !other.grant.is_closed());
-                let Some(size) = waiting.front().map(|first| first.size) else { return };
+                // They have gone just now.
+                let Some(size) = waiting.front().map(|first| first.size) else { continue };
                 if !state.has_room(size) {
                     // What comes free next is added to what is free: nobody takes it meanwhile.
                     return;

@@ -152,20 +152,30 @@ impl Pool {
         idle.filter(|environment| environment.is_snapshot()).cloned().collect()
     }
 
-    /// This one is idle no more, and stops unless somebody else has it. `false`: it was not idle.
-    pub(crate) fn remove(&self, environment: &Arc<Environment>) -> bool {
-        let mut gone = Vec::new();
-        {
-            let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let arn = environment.function.arn.as_str();
-            let Some(idle) = all.get_mut(arn) else { return false };
-            gone.extend(idle.extract_if(.., |one| Arc::ptr_eq(&one.environment, environment)));
-            if idle.is_empty() {
-                all.remove(arn);
-            }
-        }
+    /// Stops this one, if it is idle.
+    pub(crate) fn remove(&self, environment: &Arc<Environment>) {
         // Dropped outside of the lock.
-        !gone.is_empty()
+        drop(self.extract(environment, |_| true));
+    }
+
+    /// Takes this one back out, if it is idle and any request may have it; says whom it may serve now, which may have changed since it
+    /// was put there.
+    pub(crate) fn take_back(&self, environment: &Arc<Environment>) -> Option<FitFor> {
+        let taken = self.extract(environment, |fit_for| Wanted::Any.takes(fit_for))?;
+        Some(taken.fit_for)
+    }
+
+    fn extract(&self, environment: &Arc<Environment>, may: impl Fn(&FitFor) -> bool) -> Option<Idle> {
+        let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let arn = environment.function.arn.as_str();
+        let idle = all.get_mut(arn)?;
+        let at =
+            idle.iter().position(|one| Arc::ptr_eq(&one.environment, environment) && may(&one.fit_for))?;
+        let found = idle.remove(at);
+        if idle.is_empty() {
+            all.remove(arn);
+        }
+        Some(found)
     }
 
     /// Stops every idle environment of a function.

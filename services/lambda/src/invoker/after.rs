@@ -49,21 +49,18 @@ impl Invoker {
             self.missing.notify_one();
             return;
         }
-        let for_anybody = matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody))
-            && environment.fits(function, self.env.clock.now());
         // The next of the same function goes on in it. Whoever has room already and waits for a turn to start gives that back.
-        if for_anybody && handed_on(self.turns.line(), &environment) {
+        let for_anybody = matches!(fit_for, Some(FitFor::Reuse | FitFor::Everybody));
+        if for_anybody && self.handed_on(self.turns.line(), &environment) {
             return;
         }
-        match host.room.heir(&function.arn) {
-            Heir::Nobody => {}
-            Heir::Same if for_anybody => {
-                if handed_on(&host.room, &environment) {
-                    return;
-                }
-            }
-            // Its end gives the room to whose turn it is.
-            Heir::Same | Heir::Other => return,
+        let heir = host.room.heir(&function.arn);
+        if heir == Heir::Same && for_anybody && self.handed_on(&host.room, &environment) {
+            return;
+        }
+        // Its end gives the room to whose turn it is, also if that is a request of another revision.
+        if heir != Heir::Nobody && host.room.heir(&function.arn) != Heir::Nobody {
+            return;
         }
         if let Some(fit_for) = fit_for {
             self.rest(&environment, fit_for, coming).await;
@@ -73,20 +70,26 @@ impl Invoker {
     /// From now on it is idle and frozen, unless a request waits for a turn to start another. Whoever awaits it is told.
     pub(super) async fn rest(&self, environment: &Arc<Environment>, fit_for: FitFor, coming: Option<Coming>) {
         let (function, line) = (&environment.function, self.turns.line());
-        let for_anybody = matches!(fit_for, FitFor::Reuse | FitFor::Everybody);
-        self.put(environment, fit_for.clone());
+        self.put(environment, fit_for);
         drop(coming);
         // Whoever has come into the line before it was idle has not found it.
-        while for_anybody
+        while environment.fits(function, self.env.clock.now())
             && line.awaits(&function.arn, &function.revision_id)
-            && self.pool.remove(environment)
+            && let Some(fit_for) = self.pool.take_back(environment)
         {
-            if handed_on(line, environment) {
+            if self.handed_on(line, environment) {
                 return;
             }
-            self.put(environment, fit_for.clone());
+            self.put(environment, fit_for);
         }
         environment.freeze().await;
+    }
+
+    /// Has the next request of its revision in this line been given it? What is not good for a whole request more is given to nobody.
+    fn handed_on(&self, line: &Room, environment: &Arc<Environment>) -> bool {
+        let function = &environment.function;
+        environment.fits(function, self.env.clock.now())
+            && line.hand_on(&function.arn, &function.revision_id, Arc::clone(environment)).is_ok()
     }
 
     /// Requests find it from now on.
@@ -99,10 +102,4 @@ impl Invoker {
         }
         self.stock.changed();
     }
-}
-
-/// Has the next request of its revision in this line been given it?
-fn handed_on(line: &Room, environment: &Arc<Environment>) -> bool {
-    let function = &environment.function;
-    line.hand_on(&function.arn, &function.revision_id, Arc::clone(environment)).is_ok()
 }

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use casemate_names::Arn;
 use casemate_sandbox::Family;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -80,16 +79,19 @@ impl Invoker {
                 Some(Evicted::Soon) => until.min(Instant::now() + GIVEN_WAY_LIMIT),
                 None => until,
             };
-            let granted = host.room.wait(&function.arn, size, &function.revision_id).ok_or_else(too_many)?;
-            match tokio::time::timeout_at(limit, granted).await {
-                Ok(Ok(Grant::HandedOn(environment))) => {
-                    if environment.wake().await {
-                        return Ok(Grant::HandedOn(environment));
-                    }
-                }
-                Ok(Ok(place)) => return Ok(place),
-                Ok(Err(_)) => return Err(too_many()),
-                Err(_) => {}
+            let waiting = host.room.wait(&function.arn, size, &function.revision_id);
+            let mut granted = waiting.ok_or_else(too_many)?;
+            let given = if let Ok(given) = tokio::time::timeout_at(limit, &mut granted).await {
+                Some(given.map_err(|_| too_many())?)
+            } else {
+                // What was given just then is not lost.
+                granted.close();
+                granted.try_recv().ok()
+            };
+            match given {
+                Some(Grant::HandedOn(environment)) if !environment.wake().await => drop(environment),
+                Some(given) => return Ok(given),
+                None => {}
             }
             if Instant::now() >= until {
                 return Err(too_many());
@@ -106,17 +108,18 @@ impl Invoker {
             if let Some(turn) = line.take(&function.arn, 1) {
                 return Ok(Some(Grant::Place(turn)));
             }
-            let waiting = line.wait(&function.arn, 1, &function.revision_id);
-            let mut granted = waiting.ok_or_else(too_many)?;
+            let Some(mut granted) = line.wait(&function.arn, 1, &function.revision_id) else {
+                return Ok(None);
+            };
             // What became idle before this request stood in the line.
             let idle = self.pool.take(function, work.wanted(), self.env.clock.now());
             let granted = if let Some(idle) = idle {
-                self.leave(&function.arn, granted).await;
+                self.leave(work, granted).await;
                 Grant::HandedOn(idle)
             } else if let Ok(granted) = tokio::time::timeout_at(until, &mut granted).await {
                 granted.map_err(|_| too_many())?
             } else {
-                self.leave(&function.arn, granted).await;
+                self.leave(work, granted).await;
                 return Ok(None);
             };
             match granted {
@@ -127,14 +130,16 @@ impl Invoker {
     }
 
     /// Waits no more. What was handed on just then is put where others find it.
-    async fn leave(&self, function: &Arn, mut granted: oneshot::Receiver<Grant<Arc<Environment>>>) {
+    async fn leave(&self, work: &Work, mut granted: oneshot::Receiver<Grant<Arc<Environment>>>) {
         granted.close();
         if let Ok(Grant::HandedOn(environment)) = granted.try_recv() {
-            let fit_for = if environment.is_template() { FitFor::Everybody } else { FitFor::Reuse };
+            // Of others only those are handed on that have served nobody.
+            let used = work.reuse == Reuse::Warm && !environment.is_template();
+            let fit_for = if used { FitFor::Reuse } else { FitFor::Everybody };
             self.rest(&environment, fit_for, None).await;
         }
         drop(granted);
-        self.turns.line().leave(function);
+        self.turns.line().leave(&work.function.arn);
     }
 
     async fn begin(
