@@ -9,8 +9,9 @@ use std::{
 use casemate_sandbox::Family;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Invoker, Work, turns::too_many};
+use super::{Invoker, Work};
 use crate::{
+    api::ThrottleReason,
     controls::{Controls, REUSE, Reuse},
     environment::{Berth, EXTERNAL_LIMIT, Environment, Host, NotStarted, Order},
     fair::Grant,
@@ -18,7 +19,7 @@ use crate::{
     pool::{Evicted, FitFor},
     process::Purpose,
     ready::{self, Start},
-    snapshot,
+    refusal, snapshot,
 };
 
 /// How long a start may take before it is begun again within the request's own time.
@@ -242,6 +243,11 @@ impl Invoker {
         self.rest(&environment, FitFor::Everybody, None).await;
         true
     }
+}
+
+/// More wait already than may.
+fn too_many() -> NotStarted {
+    NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded))
 }
 
 fn init_limit(function: &Function, purpose: Purpose) -> Duration {

@@ -10,23 +10,18 @@ use std::{num::NonZero, time::Duration};
 
 use tokio::time::timeout;
 
-use crate::{
-    api::ThrottleReason,
-    environment::{Berth, NotStarted, Room},
-    refusal,
-};
+use crate::environment::{Berth, Room};
 
 /// Starts at a time for each processor. Ours: one would leave the processor idle while something is read; with four, a flood is over no
 /// sooner, and what starts beside it takes twice as long (measured, docs/benchmarks.md).
 const PER_PROCESSOR: usize = 2;
 /// How long a start keeps its turn. Ours: most have ended long before; one that waits for something outside keeps nobody waiting.
 const LIMIT: Duration = Duration::from_millis(500);
-
 /// How long a request waits for its turn. Ours: as long as for room on a full host, but here there is room.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// See the module. Clones share them.
-#[derive(Debug, Clone)]
+/// See the module.
+#[derive(Debug)]
 pub(crate) struct Turns {
     line: Room,
     limit: Duration,
@@ -64,9 +59,4 @@ impl Turns {
         drop(turn);
         start.await
     }
-}
-
-/// More wait already than may.
-pub(super) fn too_many() -> NotStarted {
-    NotStarted::Refused(refusal::throttled(ThrottleReason::ConcurrentInvocationLimitExceeded))
 }
